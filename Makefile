@@ -1,0 +1,48 @@
+# `make demo` and `make test` do their own set-up: a Python 3.10 environment in .venv, rebuilt when pyproject.toml changes.
+
+VENV := .venv
+PYTHON := $(VENV)/bin/python
+INSTALLED := $(VENV)/.installed
+IS_310 := sys.version_info[:2] == (3, 10)
+MISSING := missing: Python 3.10 with its venv module, the only version Lava runs on \
+	(install python3.10 and python3.10-venv, or `pyenv install 3.10`, or uv)
+
+.PHONY: help demo test lint bench clean
+
+help:
+	@echo 'make demo   convert the bundled vision transformer, run it on Lava, write out/demo'
+	@echo 'make test   lint, then every test'
+	@echo 'make lint   ruff and pyright'
+	@echo 'make bench  the measured figures in benchmarks/'
+	@echo 'make clean  remove what these commands wrote, but for $(VENV)'
+
+demo: $(INSTALLED)
+	$(VENV)/bin/deploy convert --target lava-sim --force -o out/demo
+
+test: lint
+	OMP_NUM_THREADS=1 $(PYTHON) -m pytest -n 2
+
+lint: $(INSTALLED)
+	$(PYTHON) -m ruff check .
+	$(PYTHON) -m pyright
+
+bench: $(INSTALLED)
+	$(PYTHON) -m benchmarks
+
+clean:
+	rm -rf out build dist *.egg-info .pytest_cache .ruff_cache .hypothesis
+
+# A pyenv shim called python3.10 can exist and fail when run, so each candidate is tried, not looked up.
+$(INSTALLED): pyproject.toml
+	@if ! $(PYTHON) -m pip --version >/dev/null 2>&1 || ! $(PYTHON) -c 'import sys; assert $(IS_310)' 2>/dev/null; then \
+	  rm -rf $(VENV); \
+	  for candidate in python3.10 python3 python; do \
+	    $$candidate -c 'import ensurepip, sys, venv; assert $(IS_310)' >/dev/null 2>&1 || continue; \
+	    $$candidate -m venv $(VENV) && break; \
+	  done; \
+	  test -x $(PYTHON) || uv venv --quiet --seed --python 3.10 $(VENV) 2>/dev/null \
+	    || { echo '$(MISSING)' >&2; exit 1; }; \
+	fi
+	@echo 'Installing into $(VENV) (about 6 GB with PyTorch; several minutes the first time) ...'
+	@$(PYTHON) -m pip install --quiet --disable-pip-version-check --editable '.[test,simulators]'
+	@touch $@

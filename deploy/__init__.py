@@ -1,0 +1,1 @@
+"""Deploys trained transformers on neuromorphic hardware."""
