@@ -1,0 +1,111 @@
+"""What a conversion is asked to do, checked before any work starts."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from deploy.errors import DeployError
+
+METHODS = ("spiked-attention",)
+PRECISIONS = ("fixed", "float")
+GRANULARITIES = ("block", "operation")
+
+
+@dataclass(frozen=True)
+class ConvertOptions:
+    """Options of `deploy convert`, with the same names and defaults.
+
+    model, weights: see deploy.sources.load_model. calib, evaluation: see deploy.sources.load_data; None means
+    the demo's own data, or, with only calib given, a held-out part of it. timesteps: T, steps of a
+    window. base: B, the ratio of two neighbouring levels. spikes: most spikes of a neuron per window.
+    samples: how many evaluation samples run on the target, beside the closed form of all of them. limit: how
+    many evaluation samples to use, None for all. granularity: one Lava Process per block or operation.
+    strict: a saturation is an error. force: replace an earlier conversion in `out`.
+    """
+
+    model: str = "demo"
+    weights: Path | str | None = None
+    method: str = "spiked-attention"
+    timesteps: int = 40
+    base: float = 1.15
+    spikes: int = 1
+    calib: Path | None = None
+    evaluation: Path | None = None
+    precision: str = "fixed"
+    target: str = "lava-sim"
+    granularity: str = "block"
+    samples: int = 2
+    limit: int | None = None
+    batch_size: int = 64
+    seed: int = 0
+    strict: bool = False
+    force: bool = False
+    out: Path | None = None
+
+    def folder(self) -> Path:
+        """Where the results go: `out`, or a folder under out/ named after the model."""
+        if self.out is not None:
+            return self.out
+        name = self.model.rstrip("/").rpartition("/")[2].replace(":", "-")
+        return Path("out") / name
+
+    def check(self, targets: Iterable[str]) -> None:
+        """Raises DeployError for the first option that cannot be meant; `targets` are the known names."""
+        check_choice("--method", self.method, METHODS)
+        check_choice("--precision", self.precision, PRECISIONS)
+        check_choice("--granularity", self.granularity, GRANULARITIES)
+        check_choice("--target", self.target, targets)
+        if self.timesteps < 2:
+            raise DeployError(f"--timesteps {self.timesteps}: a window needs at least 2 steps; give 8 to 64")
+        if not 1 < self.base <= 2:  # also refuses NaN
+            raise DeployError(
+                f"--base {self.base:g}: levels shrink by it at every step, so it must lie above 1 and at most at 2; "
+                "1.15 suits 40 steps, 1.4 suits 16"
+            )
+        for option, value in (
+            ("spikes", self.spikes),
+            ("samples", self.samples),
+            ("batch-size", self.batch_size),
+        ):
+            check_positive(f"--{option}", value)
+        if self.limit is not None:
+            check_positive("--limit", self.limit)
+        if self.calib is not None and self.evaluation is not None and _same(self.calib, self.evaluation):
+            raise DeployError(
+                f"--calib and --eval are both {self.calib}: accuracy on calibration data flatters; give different "
+                "data, or leave --eval out to hold a part of it back"
+            )
+        if self.evaluation is not None and self.calib is None and self.model != "demo":
+            raise DeployError(
+                "--eval without --calib: scales are never fitted to evaluation data; give --calib too"
+            )
+
+    def record(self) -> dict[str, Any]:
+        """The options as plain values for report.json; those left out are absent."""
+        values = {
+            key: str(value) if isinstance(value, Path) else value for key, value in asdict(self).items()
+        }
+        return {key: value for key, value in values.items() if value is not None}
+
+
+def check_choice(option: str, value: str, known: Iterable[str]) -> None:
+    """Raises DeployError that lists what is known if `value` is not."""
+    names = list(known)
+    if value not in names:
+        near = difflib.get_close_matches(value, names, n=1)
+        hint = f"did you mean {near[0]}? known are" if near else "known are"
+        raise DeployError(f"{option} {value}: unknown; {hint} {', '.join(names)}")
+
+
+def check_positive(option: str, value: int) -> None:
+    """Raises DeployError if `value` is below 1."""
+    if value < 1:
+        raise DeployError(f"{option} {value}: at least 1 is needed")
+
+
+def _same(first: Path, second: Path) -> bool:
+    return first.expanduser().resolve() == second.expanduser().resolve()

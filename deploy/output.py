@@ -1,0 +1,91 @@
+"""Output folders that are whole or absent: written beside their place, and moved there when complete."""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+from deploy.errors import DeployError
+
+GRAPH = "graph.nir"
+REPORT = "report.json"
+PAGE = "report.html"
+
+
+@contextlib.contextmanager
+def output_folder(path: Path, force: bool = False) -> Iterator[Path]:
+    """A folder to write in that becomes `path` if the block ends without an exception, and else vanishes.
+
+    It lies beside `path`, so that the move is one rename. Raises DeployError before the block runs if `path`
+    cannot be written, holds an earlier conversion and `force` is not set, or holds anything else.
+    """
+    path = path.expanduser().absolute()
+    check_replaceable(path, force)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        scratch = Path(tempfile.mkdtemp(prefix=f".{path.name}.partial-", dir=path.parent))
+    except OSError as error:
+        raise DeployError(
+            f"-o {path}: cannot be written ({error.strerror}); choose another folder"
+        ) from error
+    try:
+        # mkdtemp makes the folder private; the result gets the permissions of any new folder.
+        scratch.chmod(path.parent.stat().st_mode & 0o777)
+        yield scratch
+        check_replaceable(path, force)  # somebody else may have written there meanwhile
+        _replace(scratch, path)
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
+
+
+def check_replaceable(path: Path, force: bool) -> None:
+    """Raises DeployError unless `path` is free, or an earlier conversion that `force` allows to replace."""
+    if not path.exists() and not path.is_symlink():
+        return
+    if not path.is_dir():
+        raise DeployError(f"-o {path}: is a file; choose a folder")
+    held = {entry.name for entry in path.iterdir()}
+    if not held:
+        return
+    if not is_conversion(path):
+        some = ", ".join(sorted(held)[:3])
+        raise DeployError(
+            f"-o {path}: holds other files ({some}), which are never removed; choose another folder"
+        )
+    if not force:
+        raise DeployError(
+            f"-o {path}: already holds a conversion; --force replaces it, or choose another folder"
+        )
+
+
+def is_conversion(path: Path) -> bool:
+    """Whether the folder is one that `deploy convert` wrote."""
+    return (path / REPORT).is_file() and (path / GRAPH).is_file()
+
+
+def require_conversion(path: Path) -> Path:
+    """The folder, if it is a conversion; raises DeployError otherwise."""
+    if not path.exists():
+        raise DeployError(f"{path}: no such folder; deploy convert -o {path} makes it")
+    if not is_conversion(path):
+        raise DeployError(f"{path}: holds no {GRAPH} and {REPORT}; give a folder that deploy convert wrote")
+    return path
+
+
+def _replace(scratch: Path, path: Path) -> None:
+    """Moves scratch to path; the folder that was there is removed only once the new one stands."""
+    if not path.exists():
+        scratch.rename(path)
+        return
+    old = Path(tempfile.mkdtemp(prefix=f".{path.name}.old-", dir=path.parent))
+    # A rename over an empty folder replaces it.
+    path.rename(old)
+    try:
+        scratch.rename(path)
+    except OSError:
+        old.rename(path)
+        raise
+    shutil.rmtree(old, ignore_errors=True)

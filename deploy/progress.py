@@ -1,0 +1,50 @@
+"""Progress of long work: functions report to a Progress, which shows bars on a terminal or nothing at all."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator
+
+Advance = Callable[[int], None]
+"""Call it with the number of units that were just done."""
+
+
+class Progress:
+    """Shows nothing; what the Python interface uses unless told otherwise."""
+
+    @contextlib.contextmanager
+    def stage(self, title: str, total: int | None = None) -> Iterator[Advance]:
+        """A stage of work of `total` units (None: unknown) that lasts as long as the block.
+
+        with progress.stage("calibrating", total=len(images)) as advance:
+            for batch in batches:
+                ...
+                advance(len(batch))
+        """
+        del title, total
+        yield lambda units: None
+
+
+class BarProgress(Progress):
+    """One bar per stage on the error stream, so that results on the output stream stay clean."""
+
+    def __init__(self) -> None:
+        from rich.console import Console
+
+        self._console = Console(stderr=True)
+
+    @contextlib.contextmanager
+    def stage(self, title: str, total: int | None = None) -> Iterator[Advance]:
+        from rich import progress
+
+        columns = (
+            progress.TextColumn("{task.description:<32}"),
+            progress.BarColumn(),
+            progress.MofNCompleteColumn(),
+            progress.TimeElapsedColumn(),
+        )
+        with progress.Progress(*columns, console=self._console) as bars:
+            task = bars.add_task(title, total=total)
+            yield lambda units: bars.advance(task, units)
+            if total is None:
+                bars.update(task, total=1, completed=1)

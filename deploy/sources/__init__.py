@@ -1,0 +1,16 @@
+"""Where models and data come from: specifications as a user types them, turned into checked objects."""
+
+from deploy.sources.data import Data, hold_out, load_data, shared_samples
+from deploy.sources.model import ImageInput, InputSpec, LoadedModel, TextInput, load_model
+
+__all__ = [
+    "Data",
+    "ImageInput",
+    "InputSpec",
+    "LoadedModel",
+    "TextInput",
+    "hold_out",
+    "load_data",
+    "load_model",
+    "shared_samples",
+]

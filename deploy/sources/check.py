@@ -1,0 +1,120 @@
+"""Checks on data before any work is spent on it; a fault is one line that names the array and the remedy."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, TypeVar
+
+import numpy as np
+import torch
+
+from deploy.errors import DeployError
+from deploy.sources.loaded import InputSpec, LoadedModel, first_line
+
+if TYPE_CHECKING:
+    from deploy.sources.data import Data
+
+    D = TypeVar("D", bound=Data)
+
+
+def check_data(data: D, model: LoadedModel, role: str) -> D:
+    """The same data with its arrays as float32 or int64, labels as int64; runs the model on one sample.
+
+    Raises DeployError for arrays that are empty, of another length, dtype or shape than the model takes,
+    not finite, or (images) not raw pixels, and for labels that are no class numbers.
+    """
+    inputs = {
+        name: _input(data.inputs[name], name, spec, data.source, model) for name, spec in model.inputs.items()
+    }
+    lengths = {name: len(array) for name, array in inputs.items()}
+    if len(set(lengths.values())) > 1:
+        counts = ", ".join(f"{name} {count}" for name, count in lengths.items())
+        raise DeployError(f"{data.source}: arrays hold different numbers of samples ({counts}); pair them up")
+    output = _try_one(inputs, model, data.source)
+    labels = data.labels
+    if labels is not None:
+        classes = model.classes or (output.shape[-1] if output.ndim == 2 else None)
+        # Calibration reads no labels, so faulty ones there do no harm.
+        labels = _labels(labels, len(data), classes, data.source) if role == "evaluation" else None
+    return replace(data, inputs=inputs, labels=labels)
+
+
+def _input(array: np.ndarray, name: str, spec: InputSpec, source: str, model: LoadedModel) -> np.ndarray:
+    where = f"{source}: array `{name}`"
+    if array.dtype.kind not in "fiub":
+        raise DeployError(
+            f"{where} is {array.dtype}; numbers are needed (float32, or int64 for token numbers)"
+        )
+    if array.ndim < 1 or array.size == 0:
+        raise DeployError(f"{where} is empty (shape {array.shape}); give at least one sample")
+    if not spec.fits(array.shape[1:]):
+        shape = tuple("any" if size is None else size for size in spec.shape or ())
+        raise DeployError(
+            f"{where} has shape {array.shape}; {model.spec} takes (samples, {', '.join(map(str, shape))})"
+        )
+    dtype = spec.dtype or ("float32" if array.dtype.kind == "f" else "int64")
+    if dtype == "int64" and array.dtype.kind == "f":
+        raise DeployError(f"{where} is {array.dtype}; {model.spec} takes int64 there")
+    if model.image is not None and array.dtype == np.uint8:
+        array = array.astype(np.float32) / np.float32(255)
+    elif dtype == "float32" and array.dtype.kind != "f":
+        raise DeployError(f"{where} is {array.dtype}; {model.spec} takes float32 there")
+    array = np.ascontiguousarray(array, dtype)
+    if dtype == "float32":
+        faulty = ~np.isfinite(array).reshape(len(array), -1).all(axis=1)
+        if faulty.any():
+            raise DeployError(
+                f"{where}: {int(faulty.sum())} of {len(array)} samples hold NaN or infinity, first in sample "
+                f"{int(faulty.argmax())}; remove or repair them"
+            )
+    if model.image is not None and (array.min() < 0 or array.max() > 1):
+        raise DeployError(
+            f"{where} spans {array.min():.3g} to {array.max():.3g}; give raw pixels in [0, 1] (or uint8): the "
+            "model normalises them itself"
+        )
+    return array
+
+
+def _try_one(inputs: dict[str, np.ndarray], model: LoadedModel, source: str) -> torch.Tensor:
+    """The model's output for the first sample; what the model cannot take shows here, before any work."""
+    sample = {name: torch.from_numpy(array[:1]) for name, array in inputs.items()}
+    shapes = ", ".join(
+        f"{name} {tuple(t.shape)} {str(t.dtype).removeprefix('torch.')}" for name, t in sample.items()
+    )
+    try:
+        with torch.inference_mode():
+            output = model.module(**sample)
+    except Exception as error:  # a foreign model can raise anything
+        raise DeployError(
+            f"{source}: {model.spec} cannot take one sample of it ({shapes}): {first_line(error)}; give data "
+            "shaped as its forward takes it"
+        ) from error
+    if not isinstance(output, torch.Tensor):
+        raise DeployError(
+            f"{model.spec}: returns {type(output).__name__}; wrap it so that it returns one tensor"
+        )
+    if not bool(torch.isfinite(output).all()):
+        raise DeployError(
+            f"{model.spec}: gives NaN or infinity for the first sample of {source}; check its weights"
+        )
+    return output
+
+
+def _labels(labels: np.ndarray, samples: int, classes: int | None, source: str) -> np.ndarray:
+    where = f"{source}: labels `y`"
+    if labels.dtype.kind not in "iu" or labels.ndim != 1:
+        raise DeployError(f"{where} are {labels.dtype} of shape {labels.shape}; give one integer per sample")
+    if len(labels) != samples:
+        raise DeployError(f"{where} are {len(labels)} for {samples} samples; give one integer per sample")
+    if classes is None:
+        raise DeployError(
+            f"{where}: the model gives no class scores to compare them with; leave the labels out"
+        )
+    wrong = (labels < 0) | (labels >= classes)
+    if wrong.any():
+        first = int(wrong.argmax())
+        raise DeployError(
+            f"{where}: {int(wrong.sum())} out of range, first {int(labels[first])} in sample {first}; the "
+            f"model's {classes} classes are 0 to {classes - 1}"
+        )
+    return labels.astype(np.int64)

@@ -1,0 +1,144 @@
+"""Models from transformers: a hub name, or a local folder with config.json and model.safetensors."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, cast
+
+import torch
+import transformers
+from torch import nn
+
+from deploy.errors import DeployError
+from deploy.sources.loaded import ImageInput, InputSpec, LoadedModel, TextInput, first_line
+from deploy.sources.weights import RANDOM, put_weights, read_weights
+from deploy.sources.wrappers import PREFIX, Normalised, TextModel
+
+# What the configuration says the model is -> the class that builds it, and the field of its result to keep.
+_HEADS: tuple[tuple[str, Any, str], ...] = (
+    ("ForImageClassification", transformers.AutoModelForImageClassification, "logits"),
+    ("ForImageClassificationWithTeacher", transformers.AutoModelForImageClassification, "logits"),
+    ("ForSequenceClassification", transformers.AutoModelForSequenceClassification, "logits"),
+)
+_RESAMPLING = {0: "nearest", 1: "lanczos", 2: "bilinear", 3: "bicubic"}
+
+
+def load(name: str, weights: Path | str | None, seed: int) -> LoadedModel:
+    """Builds the model in folder or of hub name `name`; see `deploy.sources.model.load_model`."""
+    spec = f"hf:{name}"
+    transformers.logging.set_verbosity_error()
+    transformers.logging.disable_progress_bar()
+    if name.startswith((".", "/", "~")) or name.count("/") > 1:
+        folder = Path(name).expanduser()
+        if not (folder / "config.json").is_file():
+            raise DeployError(
+                f"{spec}: {folder}/config.json not found; give a folder that save_pretrained wrote"
+            )
+        name = str(folder)
+    try:
+        config: Any = transformers.AutoConfig.from_pretrained(name)
+    except (OSError, ValueError, KeyError) as error:
+        raise DeployError(
+            f"{spec}: its configuration cannot be read ({first_line(error)}); give a folder that "
+            "save_pretrained wrote, or a hub name that is reachable"
+        ) from error
+    builder, output = _head(config)
+    if weights is None:
+        model = _pretrained(builder, name, spec, output)
+    else:
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            model = cast(nn.Module, builder.from_config(config))
+        if isinstance(weights, Path):
+            put_weights(model, read_weights(weights), weights, spec)
+    classes = int(config.num_labels) if output == "logits" else None
+    class_names = _class_names(config, classes)
+    plain_name = Path(name).name
+    if getattr(model, "main_input_name", "") == "pixel_values":
+        image, mean, std = _image(config, name)
+        module: nn.Module = Normalised(model, mean, std, output)
+        inputs = {"x": InputSpec("float32", image.size, ("pixel_values",))}
+        return LoadedModel(
+            plain_name, spec, module, inputs, PREFIX, classes, class_names, image, None, weights, seed
+        )
+    if getattr(model, "main_input_name", "") != "input_ids":
+        raise DeployError(
+            f"{spec}: {type(model).__name__} takes neither images nor text; wrap it in path/file.py:callable"
+        )
+    module = TextModel(model, output)
+    inputs = {"input_ids": InputSpec("int64", (None,)), "attention_mask": InputSpec("int64", (None,))}
+    text = TextInput(name, getattr(config, "max_position_embeddings", None))
+    return LoadedModel(
+        plain_name, spec, module, inputs, PREFIX, classes, class_names, None, text, weights, seed
+    )
+
+
+def _head(config: Any) -> tuple[Any, str]:
+    for architecture in config.architectures or ():
+        for ending, builder, output in _HEADS:
+            if architecture.endswith(ending):
+                return builder, output
+    return transformers.AutoModel, "last_hidden_state"
+
+
+def _pretrained(builder: Any, name: str, spec: str, output: str) -> nn.Module:
+    remedy = f"give --weights FILE, or --weights {RANDOM} to size the network without training"
+    try:
+        # An untrained pooler changes nothing in last_hidden_state, any other missing tensor does.
+        model, info = builder.from_pretrained(
+            name, use_safetensors=True, dtype=torch.float32, output_loading_info=True
+        )
+    except (OSError, ValueError, RuntimeError) as error:
+        raise DeployError(f"{spec}: no readable model.safetensors ({first_line(error)}); {remedy}") from error
+    lost = [*info["missing_keys"], *(str(key) for key in info["mismatched_keys"])]
+    lost = [key for key in lost if output == "logits" or not key.startswith("pooler.")]
+    if lost:
+        raise DeployError(
+            f"{spec}: {len(lost)} tensors are not in its model.safetensors ({', '.join(lost[:3])}); {remedy}"
+        )
+    return cast(nn.Module, model)
+
+
+def _class_names(config: Any, classes: int | None) -> tuple[str, ...]:
+    """The names in the configuration, unless they are the LABEL_0, LABEL_1 that transformers makes up."""
+    names: Mapping[int, str] = config.id2label or {}
+    if classes is None or sorted(names) != list(range(classes)):
+        return ()
+    ordered = tuple(str(names[index]) for index in range(classes))
+    return () if ordered[0] == "LABEL_0" else ordered
+
+
+def _image(config: Any, name: str) -> tuple[ImageInput, list[float], list[float]]:
+    """Size, resizing, mean and standard deviation, from preprocessor_config.json where there is one."""
+    side = config.image_size
+    height, width = side if isinstance(side, (list, tuple)) else (side, side)
+    channels = int(getattr(config, "num_channels", 3))
+    settings = _preprocessor(name)
+    interpolation = _RESAMPLING.get(settings.get("resample", 3), "bicubic")
+    short_side = (
+        (settings.get("size") or {}).get("shortest_edge") if isinstance(settings.get("size"), dict) else None
+    )
+    if short_side:
+        cropped = settings.get("do_center_crop", True)
+        image = ImageInput((channels, height, width), interpolation, height / short_side if cropped else 1.0)
+    else:
+        # A size with height and width squashes the whole image into it.
+        image = ImageInput((channels, height, width), interpolation, 1.0, "squash")
+    if not settings.get("do_normalize", True):
+        return image, [0.0] * channels, [1.0] * channels
+    mean, std = settings.get("image_mean", [0.5] * channels), settings.get("image_std", [0.5] * channels)
+    return image, list(mean), list(std)
+
+
+def _preprocessor(name: str) -> dict[str, Any]:
+    path = Path(name) / "preprocessor_config.json"
+    if path.is_file():
+        return json.loads(path.read_text(encoding="utf-8"))
+    if Path(name).is_dir():
+        return {}
+    try:
+        return transformers.ImageProcessingMixin.get_image_processor_dict(name)[0]
+    except OSError:
+        return {}

@@ -1,0 +1,103 @@
+"""What every model source returns: the trained module and what is known about its inputs and classes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+import torch
+from torch import nn
+
+from deploy.errors import DeployError
+
+
+@dataclass(frozen=True)
+class InputSpec:
+    """One argument of the module's forward.
+
+    shape: one sample, without the batch axis; None for an axis, or for the whole, that only data can tell.
+    aliases: other names under which a data file may hold it.
+    """
+
+    dtype: Literal["float32", "int64"] | None = None
+    shape: tuple[int | None, ...] | None = None
+    aliases: tuple[str, ...] = ()
+
+    def fits(self, shape: tuple[int, ...]) -> bool:
+        """Whether a sample of this shape can be this argument."""
+        if self.shape is None:
+            return True
+        pairs = zip(self.shape, shape, strict=False)
+        return len(shape) == len(self.shape) and all(want in (None, got) for want, got in pairs)
+
+
+@dataclass(frozen=True)
+class ImageInput:
+    """How image files become the module's input: (channels, height, width) float32 raw pixels in [0, 1].
+
+    The other fields are timm's words: crop_pct is the share of the resized image that the crop keeps,
+    crop_mode says how ("center", "squash", "border").
+    """
+
+    size: tuple[int, int, int]
+    interpolation: str = "bicubic"
+    crop_pct: float = 1.0
+    crop_mode: str = "center"
+
+
+@dataclass(frozen=True)
+class TextInput:
+    """How text becomes the module's input: the folder or hub name of its tokenizer and its longest input."""
+
+    tokenizer: str
+    max_tokens: int | None = None
+
+
+@dataclass(frozen=True)
+class LoadedModel:
+    """A trained module in evaluation mode, ready to be captured.
+
+    inputs: arguments of module.forward in order. prefix: what a wrapper put before the names of the
+    model's own parameters, so that `name.removeprefix(prefix)` is the name in the weights file.
+    classes: number of classes, None when the output is not known to be class scores.
+    class_names: one per class, or empty. weights, seed: as given, so that `load_model` can repeat it.
+    """
+
+    name: str
+    spec: str
+    module: nn.Module
+    inputs: Mapping[str, InputSpec]
+    prefix: str = ""
+    classes: int | None = None
+    class_names: tuple[str, ...] = ()
+    image: ImageInput | None = None
+    text: TextInput | None = None
+    weights: Path | str | None = field(default=None)
+    seed: int = 0
+
+    def example(self, batch: int = 1) -> dict[str, torch.Tensor]:
+        """Inputs of the right shapes and dtypes: uniform in [0, 1) for floats, zeros for integers.
+
+        Raises DeployError when only data can tell the shape (models from Python files).
+        """
+        generator = torch.Generator().manual_seed(self.seed)
+        tensors: dict[str, torch.Tensor] = {}
+        for name, spec in self.inputs.items():
+            if spec.shape is None or None in spec.shape:
+                raise DeployError(
+                    f"{self.spec}: the shape of input `{name}` is not known; give data (--calib)"
+                )
+            shape = (batch, *(size for size in spec.shape if size is not None))
+            if spec.dtype == "int64":
+                tensors[name] = torch.zeros(shape, dtype=torch.int64)
+            else:
+                tensors[name] = torch.rand(shape, generator=generator)
+        return tensors
+
+
+def first_line(error: BaseException) -> str:
+    """The first line of an exception's message that says something, for use in a one-line error."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return lines[0][:200] if lines else type(error).__name__

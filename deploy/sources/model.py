@@ -1,0 +1,145 @@
+"""Model specifications: `demo`, `timm:NAME`, `hf:NAME_OR_DIR`, `path/file.py:callable`."""
+
+from __future__ import annotations
+
+import importlib.util
+import inspect
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from deploy.errors import DeployError
+from deploy.sources.loaded import ImageInput, InputSpec, LoadedModel, TextInput, first_line
+from deploy.sources.weights import RANDOM, put_weights, read_weights
+
+__all__ = ["ImageInput", "InputSpec", "LoadedModel", "TextInput", "load_model"]
+
+DEMO = "demo"
+FORMS = "demo, timm:NAME, hf:NAME_OR_DIR or path/file.py:callable"
+
+
+def load_model(spec: str = DEMO, weights: Path | str | None = None, seed: int = 0) -> LoadedModel:
+    """Builds the model that `spec` names, with trained weights, in evaluation mode on the CPU in float32.
+
+    weights: a file, `random` for initialisation from `seed`, or None for the weights that come with the
+    model. Raises DeployError for whatever a user can put right.
+    """
+    chosen = weights if weights is None or str(weights) == RANDOM else Path(weights)
+    if spec == DEMO:
+        loaded = _demo(chosen)
+    elif spec.startswith("timm:"):
+        from deploy.sources import timm_models
+
+        loaded = timm_models.load(spec.removeprefix("timm:"), chosen, seed)
+    elif spec.startswith("hf:"):
+        from deploy.sources import huggingface
+
+        loaded = huggingface.load(spec.removeprefix("hf:"), chosen, seed)
+    elif ".py:" in spec:
+        loaded = _from_file(spec, chosen, seed)
+    else:
+        near = "; did you mean timm:" + spec if spec and "/" not in spec and _is_timm(spec) else ""
+        raise DeployError(f"--model {spec!r}: not a model specification; give {FORMS}{near}")
+    loaded.module.eval().requires_grad_(False)
+    for name, tensor in loaded.module.state_dict().items():
+        if tensor.is_floating_point() and tensor.dtype != torch.float32:
+            raise DeployError(
+                f"{spec}: {name} is {tensor.dtype}; models are taken in float32 (call .float() on it)"
+            )
+    return loaded
+
+
+def _is_timm(name: str) -> bool:
+    import timm
+
+    return timm.is_model(name)
+
+
+def _demo(weights: Path | str | None) -> LoadedModel:
+    from deploy import demo
+
+    if weights is not None:
+        raise DeployError(
+            "--weights: the demo model comes with its weights; leave the option out or give --model"
+        )
+    spec = InputSpec("float32", (1, 28, 28))
+    names = tuple(demo.CLASSES)
+    return LoadedModel(
+        "demo",
+        DEMO,
+        demo.load_model(),
+        {"x": spec},
+        classes=len(names),
+        class_names=names,
+        image=ImageInput((1, 28, 28)),
+    )
+
+
+def _from_file(spec: str, weights: Path | str | None, seed: int) -> LoadedModel:
+    """Runs `callable()` of a Python file that the user wrote; its return value is the model."""
+    place, _, name = spec.rpartition(":")
+    path = Path(place)
+    build = _attribute(path, name)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        try:
+            module = build()
+        except DeployError:
+            raise
+        except Exception as error:
+            raise DeployError(
+                f"{spec}: the call raised {type(error).__name__}: {first_line(error)}"
+            ) from error
+    if not isinstance(module, nn.Module):
+        raise DeployError(f"{spec}: returned {type(module).__name__}; it must return a torch.nn.Module")
+    if isinstance(weights, Path):
+        put_weights(module, read_weights(weights), weights, spec)
+    parameters = inspect.signature(module.forward).parameters.values()
+    required = [
+        p.name
+        for p in parameters
+        if p.default is p.empty and p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)
+    ]
+    if not required:
+        raise DeployError(
+            f"{spec}: forward({_names(list(parameters))}) has no required argument to give data to"
+        )
+    inputs = {name: InputSpec() for name in required}
+    return LoadedModel(f"{path.stem}.{name}", spec, module, inputs, weights=weights, seed=seed)
+
+
+def _names(parameters: Sequence[inspect.Parameter]) -> str:
+    return ", ".join(str(parameter) for parameter in parameters)
+
+
+def _attribute(path: Path, name: str) -> Callable[[], Any]:
+    if not path.is_file():
+        raise DeployError(
+            f"{path}: no such file; --model path/file.py:callable names a Python file and a function in it"
+        )
+    module_spec = importlib.util.spec_from_file_location(f"_deploy_model_{path.stem}", path)
+    if module_spec is None or module_spec.loader is None:
+        raise DeployError(f"{path}: cannot be imported as a Python file")
+    module = importlib.util.module_from_spec(module_spec)
+    # Registered under its name while it runs, as dataclasses and pickling in it expect;
+    # the file's folder is importable, as if it had been run.
+    sys.modules[module_spec.name] = module
+    sys.path.insert(0, str(path.parent.resolve()))
+    try:
+        module_spec.loader.exec_module(module)
+    except Exception as error:
+        del sys.modules[module_spec.name]
+        raise DeployError(
+            f"{path}: importing it raised {type(error).__name__}: {first_line(error)}"
+        ) from error
+    finally:
+        sys.path.remove(str(path.parent.resolve()))
+    found = getattr(module, name, None)
+    if not callable(found):
+        public = [key for key, value in vars(module).items() if callable(value) and not key.startswith("_")]
+        raise DeployError(f"{path}: has no callable `{name}`; it has {', '.join(public) or 'none'}")
+    return found

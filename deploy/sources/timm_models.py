@@ -1,0 +1,121 @@
+"""Models from timm, with their own preprocessing."""
+
+from __future__ import annotations
+
+import contextlib
+import difflib
+import logging
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import timm
+import torch
+from huggingface_hub import hf_hub_download
+from timm.data.config import resolve_data_config
+from timm.data.imagenet_info import ImageNetInfo, infer_imagenet_subset
+from torch import nn
+
+from deploy.errors import DeployError
+from deploy.sources.loaded import ImageInput, InputSpec, LoadedModel, first_line
+from deploy.sources.weights import PREFIXES, RANDOM, put_weights, read_weights
+from deploy.sources.wrappers import PREFIX, Normalised
+
+
+def load(name: str, weights: Path | str | None, seed: int) -> LoadedModel:
+    """Builds timm's model `name`; see `deploy.sources.model.load_model`.
+
+    With a weights file the number of classes is the file's, so that fine-tuned models load as they are.
+    """
+    if not timm.is_model(name):
+        near = difflib.get_close_matches(name, timm.list_models(), n=3, cutoff=0.5)
+        hint = f"did you mean {', '.join(near)}?" if near else "timm.list_models() lists them"
+        raise DeployError(f"timm:{name}: timm {timm.__version__} has no such model; {hint}")
+    if weights is None:
+        model = _pretrained(name)
+    elif weights == RANDOM:
+        model = _untrained(name, seed)
+    else:
+        path = Path(weights)
+        tensors = read_weights(path)
+        model = _untrained(name, seed)
+        classes = _classes(model, tensors)
+        if classes not in (None, getattr(model, "num_classes", None)):
+            model = _untrained(name, seed, num_classes=classes)
+        put_weights(model, tensors, path, f"timm:{name}")
+    config = resolve_data_config({}, model=model)
+    size = tuple(config["input_size"])
+    image = ImageInput(
+        (size[0], size[1], size[2]), config["interpolation"], config["crop_pct"], config["crop_mode"]
+    )
+    classes = int(getattr(model, "num_classes", 0)) or None
+    return LoadedModel(
+        name=name,
+        spec=f"timm:{name}",
+        module=Normalised(model, config["mean"], config["std"]),
+        inputs={"x": InputSpec("float32", image.size)},
+        prefix=PREFIX,
+        classes=classes,
+        class_names=_class_names(model, classes),
+        image=image,
+        weights=weights,
+        seed=seed,
+    )
+
+
+def _untrained(name: str, seed: int, **options: Any) -> nn.Module:
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        return timm.create_model(name, pretrained=False, **options)
+
+
+def _pretrained(name: str) -> nn.Module:
+    """timm's published weights, only ever as safetensors: its own loader falls back to pickles."""
+    config = timm.get_pretrained_cfg(name)
+    hub = config.hf_hub_id if config is not None else None
+    remedy = f"give --weights FILE, or --weights {RANDOM} to size the network without training"
+    if not hub:
+        raise DeployError(f"timm:{name}: timm publishes no weights for it as safetensors; {remedy}")
+    try:
+        with _quiet("huggingface_hub"):
+            file = hf_hub_download(hub, getattr(config, "hf_hub_filename", None) or "model.safetensors")
+    except (OSError, ValueError, RuntimeError) as error:
+        raise DeployError(
+            f"timm:{name}: its weights cannot be fetched ({first_line(error)}); {remedy}"
+        ) from error
+    if Path(file).suffix != ".safetensors":
+        raise DeployError(
+            f"timm:{name}: its weights are published as {Path(file).name}, not safetensors; {remedy}"
+        )
+    return timm.create_model(
+        name, pretrained=True, pretrained_cfg_overlay={"file": file, "custom_load": False}
+    )
+
+
+def _classes(model: nn.Module, tensors: dict[str, torch.Tensor]) -> int | None:
+    """The number of classes that a weights file was trained for, from its classifier's rows."""
+    classifier = getattr(model, "pretrained_cfg", {}).get("classifier")
+    first = classifier[0] if isinstance(classifier, (list, tuple)) and classifier else classifier
+    names = [f"{prefix}{first}.weight" for prefix in ("", *PREFIXES)]
+    return next((int(tensors[name].shape[0]) for name in names if name in tensors), None)
+
+
+def _class_names(model: nn.Module, classes: int | None) -> tuple[str, ...]:
+    """ImageNet's folder names (WordNet numbers) where the model's classes are ImageNet's."""
+    subset = infer_imagenet_subset(model)
+    if subset is None:
+        return ()
+    names = tuple(ImageNetInfo(subset).label_names())
+    return names if len(names) == classes else ()
+
+
+@contextlib.contextmanager
+def _quiet(logger: str) -> Iterator[None]:
+    """Keeps a library's retry messages from burying the one line that says what to do."""
+    log = logging.getLogger(logger)
+    level = log.level
+    log.setLevel(logging.CRITICAL)
+    try:
+        yield
+    finally:
+        log.setLevel(level)
