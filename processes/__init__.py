@@ -1,0 +1,1 @@
+"""Spiking operations: what each computes, exactly, in floating point and in integers. Imports no Lava."""
