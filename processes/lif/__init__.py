@@ -1,0 +1,91 @@
+"""Leaky integrate-and-fire neuron in Loihi's integers.
+
+Per step, with a the synaptic input of the step (weight mantissas summed over the spikes that arrive):
+
+    u <- wrap(decay(u, du + 1) + (a << 6))
+    v <- clip(decay(v, dv) + u + bias, +-(2^23 - 1))        bias = bias_mant << bias_exp
+    spike if v > (vth << 6), and then v <- 0
+
+    decay(x, d) = sign(x) * ((|x| * (4096 - d)) >> 12)
+
+wrap keeps u in (-2^23, 2^23] by whole turns of 2^24: Loihi's currents overflow so, while its voltages clip;
+both are counted. du = 4095 means no memory in u: the hardware adds 1 to du, and not to dv.
+
+Source: ``PyLifModelBitAcc`` of lava-nc 0.10.0 computes the same numbers. The tests hold this module to it
+and to the trace published with the paper on the Neuromorphic Intermediate Representation.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from processes.chips import LOIHI2, Chip
+from processes.errors import DeployError
+from processes.fixed import decay, saturate, saturated
+
+
+@dataclass(frozen=True, kw_only=True)
+class LIF:
+    """Parameters of a population, ints or arrays that broadcast with its shape.
+
+    Attributes:
+        du: current decay, 0 .. 4095 in units of 1/4096; one more is applied.
+        dv: voltage decay, 0 .. 4095 in units of 1/4096.
+        vth: threshold in units of 2^6 of v, 0 .. 2^17 - 1.
+        bias: added to v at every step, in units of v (the chip's bias_mant << bias_exp).
+
+    Raises:
+        DeployError: a decay or a threshold outside its range.
+    """
+
+    du: Any
+    dv: Any
+    vth: Any
+    bias: Any = 0
+    chip: Chip = LOIHI2
+
+    def __post_init__(self) -> None:
+        top = 2**self.chip.decay_bits - 1
+        vth_top = self.chip.state_limit >> self.chip.align_bits
+        for name, value, limit in (("du", self.du, top), ("dv", self.dv, top), ("vth", self.vth, vth_top)):
+            if np.min(value) < 0 or np.max(value) > limit:
+                span = f"LIF {name} spans {np.min(value)} .. {np.max(value)}"
+                raise DeployError(f"{span}, {self.chip.name} takes 0 .. {limit}; rescale the neuron")
+
+    def rest(self, shape: tuple[int, ...]) -> State:
+        """Current and voltage of zero, int64, nothing counted."""
+        return State(np.zeros(shape, np.int64), np.zeros(shape, np.int64), 0)
+
+
+@dataclass(frozen=True)
+class State:
+    """A population between two steps.
+
+    Attributes:
+        u: current, int64.
+        v: voltage after reset, int64.
+        overflows: currents that wrapped and voltages that clipped in the step that led here.
+    """
+
+    u: np.ndarray
+    v: np.ndarray
+    overflows: int
+
+
+def step(neuron: LIF, state: State, a: np.ndarray) -> tuple[State, np.ndarray]:
+    """One step of the recurrence above; ``a`` integers of the population's shape.
+
+    Returns the next state and the spikes (bool, same shape). Pure: ``state`` stays as it was.
+    """
+    chip = neuron.chip
+    half, turn = chip.state_limit, 2**chip.state_bits
+    u = decay(state.u, neuron.du + 1, chip.decay_bits) + (np.asarray(a, dtype=np.int64) << chip.align_bits)
+    wrapped = (u + half) % turn - half
+    v = decay(state.v, neuron.dv, chip.decay_bits) + wrapped + neuron.bias
+    overflows = int(np.count_nonzero(wrapped != u)) + saturated(v, chip.state_bits)
+    v = saturate(v, chip.state_bits)
+    spikes = v > (neuron.vth << chip.align_bits)
+    return State(wrapped, np.where(spikes, 0, v), overflows), spikes
