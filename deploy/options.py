@@ -63,21 +63,18 @@ class ConvertOptions:
             raise DeployError(f"--timesteps {self.timesteps}: a window needs at least 2 steps; give 8 to 64")
         if not 1 < self.base <= 2:  # also refuses NaN
             raise DeployError(
-                f"--base {self.base:g}: levels shrink by it at every step, so it must lie above 1 and at most at 2; "
-                "1.15 suits 40 steps, 1.4 suits 16"
+                f"--base {self.base:g}: levels shrink by it at every step, so it must be above 1 and at "
+                "most 2; 1.15 suits 40 steps, 1.4 suits 16"
             )
-        for option, value in (
-            ("spikes", self.spikes),
-            ("samples", self.samples),
-            ("batch-size", self.batch_size),
-        ):
-            check_positive(f"--{option}", value)
+        check_positive("--spikes", self.spikes)
+        check_positive("--samples", self.samples)
+        check_positive("--batch-size", self.batch_size)
         if self.limit is not None:
             check_positive("--limit", self.limit)
         if self.calib is not None and self.evaluation is not None and _same(self.calib, self.evaluation):
             raise DeployError(
-                f"--calib and --eval are both {self.calib}: accuracy on calibration data flatters; give different "
-                "data, or leave --eval out to hold a part of it back"
+                f"--calib and --eval are both {self.calib}: accuracy on calibration data flatters; give "
+                "different data, or leave --eval out to hold a part of it back"
             )
         if self.evaluation is not None and self.calib is None and self.model != "demo":
             raise DeployError(

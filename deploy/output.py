@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import secrets
 import shutil
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -26,14 +26,13 @@ def output_folder(path: Path, force: bool = False) -> Iterator[Path]:
     check_replaceable(path, force)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        scratch = Path(tempfile.mkdtemp(prefix=f".{path.name}.partial-", dir=path.parent))
+        scratch = _sibling(path, "partial")
+        scratch.mkdir()
     except OSError as error:
         raise DeployError(
             f"-o {path}: cannot be written ({error.strerror}); choose another folder"
         ) from error
     try:
-        # mkdtemp makes the folder private; the result gets the permissions of any new folder.
-        scratch.chmod(path.parent.stat().st_mode & 0o777)
         yield scratch
         check_replaceable(path, force)  # somebody else may have written there meanwhile
         _replace(scratch, path)
@@ -80,8 +79,7 @@ def _replace(scratch: Path, path: Path) -> None:
     if not path.exists():
         scratch.rename(path)
         return
-    old = Path(tempfile.mkdtemp(prefix=f".{path.name}.old-", dir=path.parent))
-    # A rename over an empty folder replaces it.
+    old = _sibling(path, "old")
     path.rename(old)
     try:
         scratch.rename(path)
@@ -89,3 +87,8 @@ def _replace(scratch: Path, path: Path) -> None:
         old.rename(path)
         raise
     shutil.rmtree(old, ignore_errors=True)
+
+
+def _sibling(path: Path, word: str) -> Path:
+    """A hidden name beside `path`, on the same file system, that nothing else uses."""
+    return path.with_name(f".{path.name}.{word}-{secrets.token_hex(4)}")

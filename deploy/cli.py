@@ -1,0 +1,294 @@
+"""The `deploy` command."""
+
+from __future__ import annotations
+
+import json
+import signal
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from types import FrameType
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from typer.exceptions import Abort, TyperException
+
+from deploy.errors import DeployError
+from deploy.options import GRANULARITIES, METHODS, PRECISIONS, ConvertOptions, check_choice, check_positive
+from deploy.output import PAGE, REPORT, require_conversion
+from deploy.progress import BarProgress
+
+FAILED, MISUSED, INTERRUPTED, TERMINATED = 1, 2, 130, 143
+"""Exit codes: a check that did not hold; an error that the user can put right; Ctrl-C; SIGTERM."""
+
+app = typer.Typer(
+    add_completion=False,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+    help="Deploys trained transformers on neuromorphic hardware: converts them to spiking networks without "
+    "retraining, runs them on a target and measures them.",
+    epilog="First try: [bold]deploy convert --target lava-sim[/bold] converts a bundled vision transformer.",
+)
+
+MODELS = "Models and data"
+CODE = "Spike code"
+RUNS = "Runs"
+
+_CONVERT_HELP = """Converts a trained transformer to a spiking network, runs it and writes a report.
+
+Without options it converts the bundled demo, a vision transformer for Fashion-MNIST.
+
+[bold]Examples[/bold]
+
+deploy convert --target lava-sim -o out/demo
+
+deploy convert --model timm:vit_tiny_patch16_224 --calib images/train --eval images/val -o out/vit
+
+deploy convert --model hf:./my-bert --calib train.tsv --eval dev.tsv --timesteps 40 -o out/bert
+
+deploy convert --model nets.py:build --weights net.pt --calib calib.npz --target closed-form -o out/net
+
+[bold]Data[/bold] is an .npz file whose arrays are named as the model's forward arguments (x for a single one,
+labels in y), an image folder with one subfolder per class, or a .tsv/.csv/.jsonl with text and label columns.
+Images are raw pixels in \\[0, 1] or uint8: the model normalises them itself.
+"""
+
+
+@app.command(help=_CONVERT_HELP, no_args_is_help=False)
+def convert(
+    model: Annotated[
+        str,
+        typer.Option(
+            help="demo, timm:NAME, hf:NAME_OR_DIR, or path/file.py:callable that returns an nn.Module.",
+            rich_help_panel=MODELS,
+        ),
+    ] = ConvertOptions.model,
+    weights: Annotated[
+        str | None,
+        typer.Option(
+            help="Weights file: .safetensors, or a PyTorch state dict. `random` initialises from --seed.",
+            rich_help_panel=MODELS,
+        ),
+    ] = None,
+    calib: Annotated[
+        Path | None,
+        typer.Option(help="Data that sets the scales; never the evaluation data.", rich_help_panel=MODELS),
+    ] = None,
+    evaluation: Annotated[
+        Path | None,
+        typer.Option(
+            "--eval",
+            help="Data that accuracy is measured on. Left out: a fifth of --calib, held back.",
+            rich_help_panel=MODELS,
+        ),
+    ] = None,
+    limit: Annotated[
+        int | None, typer.Option(help="Evaluate at most so many samples.", rich_help_panel=MODELS)
+    ] = None,
+    method: Annotated[
+        str, typer.Option(help=f"Conversion method: {', '.join(METHODS)}.", rich_help_panel=CODE)
+    ] = ConvertOptions.method,
+    timesteps: Annotated[
+        int, typer.Option(help="T, time steps of a window; more are finer and slower.", rich_help_panel=CODE)
+    ] = ConvertOptions.timesteps,
+    base: Annotated[
+        float,
+        typer.Option(
+            help="B in (1, 2], ratio of neighbouring levels: 1.15 suits T = 40, 1.4 suits T = 16.",
+            rich_help_panel=CODE,
+        ),
+    ] = ConvertOptions.base,
+    spikes: Annotated[
+        int, typer.Option(help="Most spikes of a neuron in a window.", rich_help_panel=CODE)
+    ] = ConvertOptions.spikes,
+    precision: Annotated[
+        str, typer.Option(help=f"Arithmetic of the network: {', '.join(PRECISIONS)}.", rich_help_panel=CODE)
+    ] = ConvertOptions.precision,
+    strict: Annotated[
+        bool, typer.Option("--strict", help="Stop at the first saturated potential.", rich_help_panel=CODE)
+    ] = False,
+    target: Annotated[
+        str, typer.Option(help="Where to run it; `deploy targets` lists them.", rich_help_panel=RUNS)
+    ] = ConvertOptions.target,
+    samples: Annotated[
+        int,
+        typer.Option(
+            help="Evaluation samples to step through on the target; the closed form runs all of them.",
+            rich_help_panel=RUNS,
+        ),
+    ] = ConvertOptions.samples,
+    granularity: Annotated[
+        str,
+        typer.Option(help=f"Lava Processes: one per {' or '.join(GRANULARITIES)}.", rich_help_panel=RUNS),
+    ] = ConvertOptions.granularity,
+    batch_size: Annotated[
+        int, typer.Option(help="Samples per batch of the closed form.", rich_help_panel=RUNS)
+    ] = ConvertOptions.batch_size,
+    seed: Annotated[
+        int, typer.Option(help="Seed of whatever is random.", rich_help_panel=RUNS)
+    ] = ConvertOptions.seed,
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            "--out", "-o", help="Folder for the results. \\[default: out/MODEL]", rich_help_panel=RUNS
+        ),
+    ] = None,
+    force: Annotated[
+        bool,
+        typer.Option("--force", help="Replace an earlier conversion in the folder.", rich_help_panel=RUNS),
+    ] = False,
+) -> None:
+    from deploy import api
+    from deploy.console import summary
+
+    options = ConvertOptions(
+        model=model,
+        weights=weights,
+        method=method,
+        timesteps=timesteps,
+        base=base,
+        spikes=spikes,
+        calib=calib,
+        evaluation=evaluation,
+        precision=precision,
+        target=target,
+        granularity=granularity,
+        samples=samples,
+        limit=limit,
+        batch_size=batch_size,
+        seed=seed,
+        strict=strict,
+        force=force,
+        out=out,
+    )
+    report = api.convert(options, BarProgress())
+    console = Console()
+    console.print(summary(report))
+    console.print(
+        f"Written to {options.folder()}; open {options.folder() / PAGE} in a browser.", soft_wrap=True
+    )
+
+
+@app.command()
+def run(
+    network: Annotated[Path, typer.Argument(help="A folder that convert wrote, or any .nir file.")],
+    data: Annotated[Path | None, typer.Option("--input", help="Data; the demo has its own.")] = None,
+    target: Annotated[str, typer.Option(help="Where to run it; `deploy targets` lists them.")] = "lava-sim",
+    samples: Annotated[int, typer.Option(help="How many samples of the data to run.")] = 2,
+    granularity: Annotated[
+        str, typer.Option(help=f"Lava Processes: one per {' or '.join(GRANULARITIES)}.")
+    ] = "block",
+    output: Annotated[Path | None, typer.Option(help="Save the outputs to this .npz file.")] = None,
+) -> None:
+    """Runs a converted network, or any NIR file, on data.
+
+    Example: deploy run out/demo --target closed-form --samples 100
+    """
+    from deploy import api
+    from deploy.console import outputs_table
+
+    check_positive("--samples", samples)
+    check_choice("--granularity", granularity, GRANULARITIES)
+    result = api.run(network, data, target, samples, granularity, BarProgress())
+    console = Console()
+    console.print(outputs_table(result))
+    steps = "" if result.latency_steps is None else f", {result.latency_steps:,} time steps"
+    console.print(
+        f"{len(result.outputs)} samples; per sample {result.seconds_per_sample:.3g} s, "
+        f"{result.spikes_per_sample:,.0f} spikes{steps}"
+    )
+    if output is not None:
+        _save(output, result.outputs)
+        console.print(f"Outputs written to {output}", soft_wrap=True)
+
+
+@app.command()
+def targets() -> None:
+    """Lists where a network can run: what is available here, and what the rest would need."""
+    from deploy import api
+    from deploy.console import targets_table
+
+    Console().print(targets_table(api.targets()))
+
+
+@app.command()
+def report(folder: Annotated[Path, typer.Argument(help="A folder that convert wrote.")]) -> None:
+    """Shows the report of a conversion again."""
+    from deploy.console import summary
+
+    path = require_conversion(folder) / REPORT
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise DeployError(f"{path}: not readable as JSON; convert again with --force") from error
+    console = Console()
+    console.print(summary(content))
+    console.print(f"Details: {folder / PAGE}", soft_wrap=True)
+
+
+@app.command()
+def verify(
+    folder: Annotated[Path, typer.Argument(help="A folder that convert wrote.")],
+    samples: Annotated[int, typer.Option(help="How many evaluation samples to step through.")] = 2,
+    granularity: Annotated[
+        str, typer.Option(help=f"Lava Processes: one per {' or '.join(GRANULARITIES)}.")
+    ] = "block",
+) -> None:
+    """Runs samples through Lava and through the closed form, and fails at the first spike that differs.
+
+    Example: deploy verify out/demo --samples 20
+    """
+    from deploy import api
+
+    check_positive("--samples", samples)
+    check_choice("--granularity", granularity, GRANULARITIES)
+    result = api.verify(folder, samples, granularity, BarProgress())
+    compared = f"{result.compared_spikes:,} spikes and {result.compared_potentials:,} potentials"
+    if result.mismatches:
+        print(f"{result.mismatches:,} of {compared} differ; first: {result.first}", file=sys.stderr)
+        raise typer.Exit(FAILED)
+    print(f"identical: {compared}, {result.samples} samples")
+
+
+def _save(path: Path, outputs: Any) -> None:
+    import numpy as np
+
+    try:
+        with path.open("wb") as file:  # a handle, so that numpy adds no suffix
+            np.savez(file, output=outputs)
+    except OSError as error:
+        raise DeployError(
+            f"--output {path}: cannot be written ({error.strerror}); choose another file"
+        ) from error
+
+
+def _terminated(signum: int, frame: FrameType | None) -> None:
+    # As an exception, so that unfinished output folders and child processes are cleaned up.
+    raise SystemExit(TERMINATED)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs the command line and returns its exit code; errors are one line on the error stream."""
+    before = signal.signal(signal.SIGTERM, _terminated)
+    try:
+        code = app(args=None if arguments is None else list(arguments), standalone_mode=False)
+    except (DeployError, TyperException) as error:
+        message = error.format_message() if isinstance(error, TyperException) else str(error)
+        message = " ".join(message.split())
+        if message and isinstance(error, TyperException):
+            message = f"{message.rstrip('.')}; `deploy --help` and `deploy COMMAND --help` say what is known"
+        if message:  # empty where a missing command was answered by the help
+            print(f"error: {message}", file=sys.stderr)
+        return MISUSED
+    except (KeyboardInterrupt, Abort):
+        print("interrupted", file=sys.stderr)
+        return INTERRUPTED
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    return code if isinstance(code, int) else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

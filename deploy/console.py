@@ -1,0 +1,100 @@
+"""Results as tables that a person reads in a terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from rich.table import Table
+
+from deploy.results import RunResult, TargetStatus
+
+_SHOWN = 20
+
+
+def _percent(value: float) -> str:
+    return f"{100 * value:.2f} %"
+
+
+def _count(value: float) -> str:
+    return f"{value:,.0f}"
+
+
+def _seconds(value: float) -> str:
+    return f"{value:.3g} s" if value >= 1 else f"{1000 * value:.3g} ms"
+
+
+# Where the number stands in report.json, what a person calls it, how it is written.
+_ROWS: tuple[tuple[str, str, Callable[[Any], str]], ...] = (
+    ("samples", "evaluation samples", _count),
+    ("ann.accuracy", "accuracy, original network", _percent),
+    ("snn.accuracy", "accuracy, spiking network", _percent),
+    ("agreement", "same prediction as the original", _percent),
+    ("snn.output_cosine", "cosine to the original's output", "{:.5f}".format),
+    ("exactness.compared_spikes", "spikes compared with the closed form", _count),
+    ("exactness.mismatches", "of which differ", _count),
+    ("saturations", "saturated potentials", _count),
+    ("latency_steps", "time steps per sample", _count),
+    ("spikes.total_per_sample", "spikes per sample", _count),
+    ("spikes.per_neuron", "spikes per neuron", "{:.3f}".format),
+    ("seconds.convert", "time to convert", _seconds),
+    ("seconds.ann_per_sample", "time per sample, original network", _seconds),
+    ("seconds.closed_form_per_sample", "time per sample, closed form", _seconds),
+    ("seconds.target_per_sample", "time per sample, target", _seconds),
+)
+
+
+def summary(report: Mapping[str, Any]) -> Table:
+    """The main numbers of a report.json; those it lacks are left out."""
+    what = [
+        str(report.get("model", "")),
+        str(report.get("method", "")),
+        f"{report.get('precision', '')} point",
+        f"T = {report.get('timesteps', '?')}",
+        f"B = {report.get('base', '?')}",
+        str(report.get("target", "")),
+    ]
+    table = Table(title=", ".join(part for part in what if part), title_justify="left", show_header=False)
+    table.add_column("what")
+    table.add_column("value", justify="right")
+    for path, label, write in _ROWS:
+        value = lookup(report, path)
+        if value is not None:
+            table.add_row(label, write(value))
+    return table
+
+
+def lookup(report: Mapping[str, Any], path: str) -> Any:
+    """The value at a dotted path, or None where the report has none."""
+    value: Any = report
+    for key in path.split("."):
+        if not isinstance(value, Mapping) or key not in value:
+            return None
+        value = value[key]
+    return value
+
+
+def targets_table(targets: Sequence[TargetStatus]) -> Table:
+    """What each target is, and whether this machine can use it."""
+    table = Table("target", "what it is", "here")
+    for target in targets:
+        table.add_row(target.name, target.summary, "available" if target.missing is None else target.missing)
+    return table
+
+
+def outputs_table(result: RunResult) -> Table:
+    """Predictions of the first samples, or the sizes of outputs that are no class scores."""
+    table = Table("sample", "prediction", "label")
+    for index, output in enumerate(result.outputs[:_SHOWN]):
+        label = "" if result.labels is None else _class(int(result.labels[index]), result.class_names)
+        if output.ndim == 1:
+            prediction = _class(int(output.argmax()), result.class_names)
+        else:
+            prediction = f"{'x'.join(map(str, output.shape))}, norm {float(np.linalg.norm(output)):.4g}"
+        table.add_row(str(index), prediction, label)
+    return table
+
+
+def _class(number: int, names: Sequence[str]) -> str:
+    return f"{number} {names[number]}" if number < len(names) else str(number)

@@ -1,0 +1,46 @@
+"""What the commands besides `convert` give back."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class TargetStatus:
+    """A target on this machine.
+
+    missing: why it cannot be used here and what would make it so, or None if it can.
+    """
+
+    name: str
+    summary: str
+    missing: str | None = None
+
+
+@dataclass(frozen=True)
+class RunResult:
+    """A converted network's answer to data.
+
+    outputs: (N, *output) float32, in the model's units. labels: (N,) int64 or None. class_names: one
+    per class, or empty. latency_steps: from a sample's first input to its readout; None if not stepped.
+    """
+
+    outputs: np.ndarray
+    labels: np.ndarray | None
+    class_names: tuple[str, ...]
+    spikes_per_sample: float
+    seconds_per_sample: float
+    latency_steps: int | None = None
+
+
+@dataclass(frozen=True)
+class Verification:
+    """A stepped run against the closed form. first: layer, neuron and step of the first mismatch, or None."""
+
+    samples: int
+    compared_spikes: int
+    compared_potentials: int
+    mismatches: int
+    first: str | None = None

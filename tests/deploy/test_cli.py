@@ -1,0 +1,163 @@
+import json
+import subprocess
+import sys
+import types
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import deploy
+from deploy.cli import main
+from deploy.errors import DeployError
+from deploy.options import ConvertOptions
+from deploy.results import RunResult, TargetStatus, Verification
+
+REPORT = {
+    "model": "demo",
+    "precision": "float",
+    "ann": {"accuracy": 0.9},
+    "snn": {"accuracy": 0.89},
+    "samples": 7,
+}
+
+
+@pytest.fixture
+def api(monkeypatch: pytest.MonkeyPatch) -> types.SimpleNamespace:
+    """Stands in for deploy.api, so that these tests are about the command line alone."""
+    fake = types.SimpleNamespace(asked=None)
+
+    def convert(options: ConvertOptions, progress: object) -> dict[str, Any]:
+        fake.asked = options
+        options.check(["lava-sim", "closed-form"])
+        return REPORT
+
+    fake.convert = convert
+    fake.targets = lambda: [
+        TargetStatus("lava-sim", "simulator", "needs Python 3.10"),
+        TargetStatus("nir", "file"),
+    ]
+    fake.run = lambda *args: RunResult(
+        np.eye(3, dtype=np.float32), np.arange(3), ("a", "b", "c"), 10.0, 0.5, 99
+    )
+    fake.verify = lambda *args: Verification(1, 5, 6, 0)
+    monkeypatch.setattr(deploy, "api", fake, raising=False)
+    monkeypatch.setitem(sys.modules, "deploy.api", fake)  # pyright: ignore[reportArgumentType]
+    return fake
+
+
+def test_convert_passes_every_option_on(
+    api: types.SimpleNamespace, capsys: pytest.CaptureFixture[str]
+) -> None:
+    line = (
+        "convert --model timm:x --weights w.pt --method spiked-attention --timesteps 16 --base 1.4"
+        " --spikes 2 --calib c.npz --eval e.npz --precision float --target closed-form --granularity operation --samples 3 --limit 9"
+        " --batch-size 8 --seed 4 --strict --force -o somewhere"
+    )
+    assert main(line.split()) == 0
+    assert api.asked == ConvertOptions(
+        model="timm:x",
+        weights="w.pt",
+        timesteps=16,
+        base=1.4,
+        spikes=2,
+        calib=Path("c.npz"),
+        evaluation=Path("e.npz"),
+        precision="float",
+        target="closed-form",
+        granularity="operation",
+        samples=3,
+        limit=9,
+        batch_size=8,
+        seed=4,
+        strict=True,
+        force=True,
+        out=Path("somewhere"),
+    )
+    printed = capsys.readouterr().out
+    assert "90.00 %" in printed and "89.00 %" in printed and "somewhere" in printed
+
+
+def test_convert_defaults_are_the_options_defaults(api: types.SimpleNamespace) -> None:
+    assert main(["convert"]) == 0
+    assert api.asked == ConvertOptions()
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        ("convert --timesteps 1", "--timesteps 1"),
+        ("convert --target abacus", "known are lava-sim, closed-form"),
+        ("convert --timesteps many", "--timesteps"),
+        ("convert --nonsense", "--nonsense"),
+        ("frobnicate", "frobnicate"),
+        ("verify", "folder"),
+        ("verify /does/not/matter --samples 0", "--samples 0: at least 1"),
+        ("run x --granularity atom", "--granularity atom: unknown"),
+        ("report /no/such/folder", "/no/such/folder: no such folder"),
+    ],
+)
+def test_errors_are_one_line_and_exit_code_2(
+    api: types.SimpleNamespace, line: str, words: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(line.split()) == 2
+    printed = capsys.readouterr()
+    assert printed.out == ""
+    assert printed.err.startswith("error: ") and printed.err.count("\n") == 1
+    assert words in printed.err
+
+
+def test_interruption(api: types.SimpleNamespace) -> None:
+    def interrupted(*args: object) -> None:
+        raise KeyboardInterrupt
+
+    api.convert = interrupted
+    assert main(["convert"]) == 130
+
+
+def test_verify_fails_with_the_first_mismatch(
+    api: types.SimpleNamespace, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["verify", "out"]) == 0
+    assert "identical: 5 spikes and 6 potentials" in capsys.readouterr().out
+    api.verify = lambda *args: Verification(1, 5, 6, 2, "layer fc1, neuron 3, step 4")
+    assert main(["verify", "out"]) == 1
+    assert "layer fc1, neuron 3, step 4" in capsys.readouterr().err
+
+
+def test_targets_and_run(
+    api: types.SimpleNamespace, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["targets"]) == 0
+    printed = capsys.readouterr().out
+    assert "needs Python 3.10" in printed and "available" in printed
+    saved = tmp_path / "outputs"
+    assert main(["run", "out", "--output", str(saved)]) == 0
+    assert "99 time steps" in capsys.readouterr().out
+    with np.load(saved) as arrays:
+        assert arrays["output"].shape == (3, 3)
+    assert main(["run", "out", "--output", str(tmp_path / "none" / "x")]) == 2
+
+
+def test_report_reads_the_folder_alone(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "graph.nir").write_text("")
+    (tmp_path / "report.json").write_text(json.dumps(REPORT))
+    assert main(["report", str(tmp_path)]) == 0
+    printed = capsys.readouterr().out
+    assert "accuracy, spiking network" in printed
+    assert "cosine" not in printed  # a value the report lacks has no row
+    (tmp_path / "report.json").write_text("{")
+    assert main(["report", str(tmp_path)]) == 2
+
+
+def test_import_loads_neither_torch_nor_lava() -> None:
+    heavy = {"torch", "lava", "timm", "numpy"}
+    code = f"import sys, deploy, deploy.cli; sys.exit(bool({heavy} & set(sys.modules)))"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_unknown_attribute() -> None:
+    assert issubclass(deploy.DeployError, DeployError)
+    with pytest.raises(AttributeError, match="no attribute 'nonsense'"):
+        _ = deploy.nonsense  # pyright: ignore[reportAttributeAccessIssue]
