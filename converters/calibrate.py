@@ -1,0 +1,220 @@
+"""Calibration: give every firing neuron its scale from real activations, and fold the scales into what reads them.
+
+The lowered network is evaluated in real units (its ideal) on calibration samples that are never evaluation samples.
+Scales are the largest magnitude per channel, never per token: a per-token scale cannot be folded into shared weights.
+After folding, a spike at step k stands for L_k alone, whatever neuron sends it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
+import torch
+
+from converters.lowering.builder import as_parameter
+from processes.errors import DeployError
+from processes.network import (
+    Centre,
+    ConvSynapse,
+    DynamicThreshold,
+    Network,
+    PhaseNeuron,
+    Residual,
+    Route,
+    ScaleSynapse,
+    SquareSum,
+    Synapse,
+    TraceProduct,
+    Woss,
+)
+from processes.operation import Operation
+from processes.phase_code import PhaseCode
+from processes.routing import apply
+from targets.closed_form import ClosedForm
+
+Firing = PhaseNeuron | DynamicThreshold
+Progress = Callable[[int, int], None]
+
+
+def calibrate(
+    network: Network, samples: np.ndarray, code: PhaseCode, batch: int = 32, progress: Progress | None = None
+) -> Network:
+    """Set scales, thresholds and folded weights of a lowered network, in place.
+
+    Args:
+        network: from :func:`converters.lowering.lower`; it is consumed.
+        samples: calibration inputs (N, *input).
+        code: base and window of every code.
+        batch: samples evaluated together.
+        progress: called with (samples done, samples in all).
+
+    Returns:
+        The same network, ready to run in floating point.
+    """
+    peaks = observe_peaks(network, samples, batch, progress)
+    for name, peak in peaks.items():
+        _set_scale(network, name, np.where(peak > 0, peak, 1.0))
+    for _, node in network:
+        if isinstance(node.op, TraceProduct) and node.op.transpose_b:
+            _equalise(network, *node.inputs)
+    for name, node in network:
+        _fold(network, name, node.op, node.inputs, code)
+    network.about |= {"base": code.base, "timesteps": code.steps, "precision": "float"}
+    return network
+
+
+def observe_peaks(
+    network: Network, samples: np.ndarray, batch: int, progress: Progress | None = None
+) -> dict[str, np.ndarray]:
+    """Largest |ideal| of every phase and dynamic-threshold neuron, in the broadcast shape of its parameters."""
+    peaks: dict[str, np.ndarray] = {}
+    shapes = {n: parameter_shape(network, n) for n, node in network if isinstance(node.op, Firing)}
+
+    def observe(name: str, op: Operation, y: torch.Tensor) -> None:
+        if name in shapes:
+            axes = tuple(a for a, size in enumerate((1, *shapes[name])) if size == 1)
+            peak = y.abs().amax(axes, keepdim=True)[0].double().numpy()
+            peaks[name] = np.maximum(peaks.get(name, 0.0), peak)
+
+    runner = ClosedForm(network, torch.float32, ideal=True)
+    for start in range(0, len(samples), batch):
+        runner.run(samples[start : start + batch], observe)
+        if progress is not None:
+            progress(min(start + batch, len(samples)), len(samples))
+    return peaks
+
+
+def parameter_shape(network: Network, name: str) -> tuple[int, ...]:
+    """Axes along which a neuron's scale varies: features; image channels; heads and features of attention."""
+    op = network[name]
+    axes = {len(op.shape) - 1}
+    source = network.nodes[name].inputs[0]
+    while source != Network.INPUT and isinstance(network[source], (Residual, Centre)):
+        source = network.nodes[source].inputs[0]
+    if source == Network.INPUT:
+        axes = {1} if len(op.shape) == 4 else axes
+    elif isinstance(network[source], ConvSynapse):
+        axes = {1}
+    elif isinstance(network[source], TraceProduct):
+        axes = set(range(len(op.shape))) - {len(op.shape) - 2}
+    return tuple(size if axis in axes else 1 for axis, size in enumerate(op.shape))
+
+
+def _set_scale(network: Network, name: str, peak: np.ndarray) -> None:
+    op = network[name]
+    squares = any(isinstance(network[r], SquareSum) for r in network.readers(name))
+    if isinstance(op, PhaseNeuron):
+        # the self product shifts by a feature's exponent, and GELU's tables come one per power of two
+        if squares or op.schedule.function not in ("identity", "relu"):
+            peak = 2.0 ** np.ceil(np.log2(peak))
+        op.schedule = replace(op.schedule, scale=peak, unit=np.ones_like(peak))
+    elif isinstance(op, DynamicThreshold):
+        op.scale = peak
+
+
+def scale_of(network: Network, name: str) -> np.ndarray:
+    """Real value of a spike at k = 0 of the neurons behind ``name``, in the broadcast shape of its samples."""
+    op = network[name]
+    if isinstance(op, Route):
+        full = torch.as_tensor(scale_of(network, network.nodes[name].inputs[0])).expand(op.source_shape)
+        return as_parameter(apply(full, op.chain, 0), op.shape)
+    return op.scale  # type: ignore[attr-defined]
+
+
+def unit_of(network: Network, name: str) -> np.ndarray:
+    """Real value of one unit of potential of ``name``: 1 but for products, whose operands' scales stay in it."""
+    op = network[name] if name != Network.INPUT else None
+    if isinstance(op, Route):
+        full = torch.as_tensor(unit_of(network, network.nodes[name].inputs[0])).expand(op.source_shape)
+        return as_parameter(apply(full, op.chain, 0), op.shape)
+    if not isinstance(op, TraceProduct):
+        return np.ones((1,) * len(network.input_shape if op is None else op.shape))
+    a, b = (scale_of(network, operand) for operand in network.nodes[name].inputs)
+    if op.transpose_b:
+        return a.max(-1, keepdims=True) * b.max(-1, keepdims=True).swapaxes(-1, -2) if a.shape[-2] > 1 else _sigma(a, b)
+    if a.shape[-1] > 1 or b.shape[-2] > 1:
+        raise DeployError(f"'{name}': the scales of its operands vary along the axis that is summed")
+    return a * b
+
+
+def _sigma(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """sigma_h = max_d s_q,d s_k,d, after which every s_q,d s_k,d equals it."""
+    return (a * b).max(-1, keepdims=True)
+
+
+def _equalise(network: Network, left: str, right: str) -> None:
+    """Raise the scales of q and k so that s_q,d s_k,d is the same for all d of a head."""
+    a, b = scale_of(network, left), scale_of(network, right)
+    if a.shape[-2] > 1 or b.shape[-2] > 1:
+        raise DeployError(f"'{left}': a product whose operands' scales vary along its rows is not supported")
+    factor = np.sqrt(_sigma(a, b) / (a * b))
+    for operand in (left, right):
+        origin = network.origin(operand)
+        op = network[origin]
+        scale = scale_of(network, origin)
+        index = torch.arange(scale.size, dtype=torch.float64).reshape(scale.shape).expand(op.shape)
+        for route in reversed(_routes(network, operand)):
+            index = apply(index, route.chain, 0)
+        shape = network[operand].shape
+        raised = scale.copy().reshape(-1)
+        where = as_parameter(index, shape).astype(int)
+        raised[where.reshape(-1)] *= np.broadcast_to(factor, where.shape).reshape(-1)
+        if isinstance(op, PhaseNeuron):
+            op.schedule = replace(op.schedule, scale=raised.reshape(scale.shape))
+
+
+def _routes(network: Network, name: str) -> list[Route]:
+    """Routes from ``name`` back to its origin."""
+    routes: list[Route] = []
+    while name != Network.INPUT and isinstance(op := network[name], Route):
+        routes.append(op)
+        name = network.nodes[name].inputs[0]
+    return routes
+
+
+def _fold(network: Network, name: str, op: Operation, inputs: tuple[str, ...], code: PhaseCode) -> None:
+    """Thresholds, traces and weights of one operation in units of its operands' spikes."""
+    if isinstance(op, Synapse):
+        scale = scale_of(network, inputs[0])
+        op.trace = code.levels
+        if isinstance(op, ScaleSynapse):
+            op.weight = op.weight * scale
+        else:
+            axis = 1 if isinstance(op, ConvSynapse) else len(scale.shape) - 1
+            if scale.size != scale.shape[axis]:
+                raise DeployError(f"'{name}': the scale of its input varies along more than one axis")
+            op.weight = _columns(op, scale.reshape(-1))
+    elif isinstance(op, PhaseNeuron):
+        unit = np.broadcast_to(unit_of(network, inputs[0]), op.scale.shape)
+        op.schedule = replace(op.schedule, unit=np.ascontiguousarray(unit), base=code.base, steps=code.steps)
+    elif isinstance(op, TraceProduct):
+        op.trace, op.bias = code.levels, op.bias / unit_of(network, name)
+    elif isinstance(op, SquareSum):
+        op.trace, op.weight = code.levels, scale_of(network, inputs[0]) ** 2
+    elif isinstance(op, Woss):
+        op.base, op.steps = code.base, code.steps
+        unit = unit_of(network, inputs[0])
+        heads = unit.reshape(-1) if unit.size > 1 else unit.reshape(1)
+        op.ramp = (np.arange(code.steps) + 0.5) * np.log(code.base) / (heads[:, None] * op.gain)
+    elif isinstance(op, DynamicThreshold):
+        op.base, op.steps = code.base, code.steps
+        theta = op.scale.reshape(-1, 1) * code.midpoints
+        if op.squared:
+            op.table = theta**2 / op.features
+        else:
+            op.trace = code.levels
+            op.table = theta / np.broadcast_to(unit_of(network, inputs[0]), op.scale.shape).reshape(-1, 1)
+    elif isinstance(op, Residual) and any(unit_of(network, source).max() != 1 for source in inputs):
+        raise DeployError(f"'{name}': a product of activations joins a residual stream directly")
+
+
+def _columns(op: Synapse, scale: np.ndarray) -> np.ndarray:
+    """Weights with each input channel's scale folded in; grouped convolutions see their own channels."""
+    if not isinstance(op, ConvSynapse):
+        return op.weight * scale
+    rows, per_group = op.weight.shape[:2]
+    scale = np.broadcast_to(scale, per_group * op.groups)
+    first = np.repeat(np.arange(op.groups), rows // op.groups)[:, None] * per_group
+    return op.weight * scale[first + np.arange(per_group)][:, :, None, None]

@@ -1,0 +1,148 @@
+"""Lower a captured model to a spiking network in real units: one handler per operation, looked up by its name.
+
+Parts that do not depend on the input are folded by evaluating them. Everything that cannot be lowered is collected
+first and refused in one table before anything is converted.
+"""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+
+from converters.capture import Captured, place
+from converters.lowering.builder import ONE, Builder, Unsupported, Value
+from processes.errors import DeployError
+from processes.network import Network
+from processes.readout import Readout
+
+
+@dataclass
+class Call:
+    """One operation of the model: what a handler sees."""
+
+    builder: Builder
+    function: str
+    name: str
+    args: tuple[Any, ...]
+    kwargs: dict[str, Any]
+    shape: tuple[int, ...]
+
+    def arg(self, index: int, name: str, default: Any = None) -> Any:
+        """Positional or keyword argument."""
+        return self.args[index] if len(self.args) > index else self.kwargs.get(name, default)
+
+
+Handler = Callable[[Call], Any]
+HANDLERS: dict[str, Handler] = {}
+
+
+def handles(*names: str) -> Callable[[Handler], Handler]:
+    """Register a handler for aten operations, without overload names."""
+
+    def register(handler: Handler) -> Handler:
+        HANDLERS.update(dict.fromkeys(names, handler))
+        return handler
+
+    return register
+
+
+class _Refused:
+    """Stands for the result of an operation that was refused, so that only first causes are reported."""
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """One row of the table of refusals."""
+
+    operation: str
+    where: str
+    reason: str
+
+
+class UnsupportedModel(DeployError):
+    """The model holds operations that cannot be lowered; ``refusals`` lists every one."""
+
+    def __init__(self, refusals: list[Refusal]) -> None:
+        self.refusals = refusals
+        rows = "; ".join(f"{r.operation} at '{r.where or 'top level'}': {r.reason}" for r in refusals)
+        super().__init__(f"{len(refusals)} operations cannot be converted, nothing was: {rows}")
+
+
+def lower(captured: Captured, input_shape: tuple[int, ...], fanout: bool = False) -> Network:
+    """The network in real units, without codes, of a captured model with one input.
+
+    Args:
+        captured: the exported model.
+        input_shape: sample shape of its input, with the leading 1.
+        fanout: residual streams by spikes to every reader instead of graded spikes.
+
+    Raises:
+        UnsupportedModel: with every operation that cannot be lowered, and where it is.
+    """
+    from converters.lowering import attention, elementwise, linear, norm, routing  # noqa: F401 - register handlers
+
+    if len(captured.inputs) != 1:
+        raise DeployError(f"the model takes {len(captured.inputs)} inputs ({', '.join(captured.inputs)}); one is supported")
+    builder = Builder(Network(input_shape), fanout)
+    values: dict[torch.fx.Node, Any] = {}
+    refusals: list[Refusal] = []
+    for node in captured.graph.nodes:
+        if node.op == "placeholder":
+            is_input = node.name in captured.inputs
+            values[node] = Value(Network.INPUT, input_shape) if is_input else captured.constants[node.name]
+        elif node.op == "output":
+            if not refusals:
+                _read_out(builder, torch.fx.node.map_arg(node.args[0], lambda n: values[n]))
+        else:
+            values[node] = _evaluate(builder, node, values, refusals)
+    if refusals:
+        raise UnsupportedModel(refusals)
+    builder.network.prune()
+    return builder.network
+
+
+def _evaluate(builder: Builder, node: torch.fx.Node, values: dict[torch.fx.Node, Any], refusals: list[Refusal]) -> Any:
+    args = torch.fx.node.map_arg(node.args, lambda n: values[n])
+    kwargs = torch.fx.node.map_arg(node.kwargs, lambda n: values[n])
+    operands = [values[n] for n in node.all_input_nodes]
+    if any(isinstance(o, _Refused) for o in operands):
+        return _Refused()
+    if node.target is operator.getitem:
+        return args[0][args[1]]  # type: ignore[index]
+    if not any(_holds_value(o) for o in operands):
+        return node.target(*args, **kwargs)  # type: ignore[operator]
+    name = str(node.target).removeprefix("aten.").split(".")[0]
+    where = place(node)
+    try:
+        if name not in HANDLERS:
+            raise Unsupported("no spiking form of it is known here")
+        meta = node.meta.get("val")
+        shape = tuple(meta.shape) if isinstance(meta, torch.Tensor) else ()
+        return HANDLERS[name](Call(builder, name, where or node.name, args, dict(kwargs), shape))
+    except Unsupported as refusal:
+        refusals.append(Refusal(name, where, str(refusal)))
+        return _Refused()
+
+
+def _holds_value(operand: Any) -> bool:
+    if isinstance(operand, (list, tuple)):
+        return any(_holds_value(o) for o in operand)
+    return isinstance(operand, Value)
+
+
+def _read_out(builder: Builder, outputs: Any) -> None:
+    value = outputs[0] if isinstance(outputs, (list, tuple)) else outputs
+    if not isinstance(value, Value):
+        raise DeployError("the model's output does not depend on its input")
+    node = builder.join(value)
+    builder.network.add("readout", Readout(shape=value.shape, unit=ONE), node)
+
+
+def constant(x: Any) -> np.ndarray:
+    """A constant operand as float64."""
+    return torch.as_tensor(x).detach().double().numpy()

@@ -1,0 +1,120 @@
+"""Attention: trace-driven products around a WOSS race and a division by a moving threshold."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import torch
+
+from converters.lowering import Call, constant, handles
+from converters.lowering.builder import ONE, Builder, Unsupported, Value, as_parameter
+from processes.synapse import DenseSynapse
+from processes.trace_product import TraceProduct
+from processes.woss import Woss
+
+MASKED = -1e3  # attention masks are written as large negative numbers; below this a key takes no part
+
+
+@handles("scaled_dot_product_attention")
+def scaled_dot_product_attention(call: Call) -> Value:
+    """softmax(scale q k^T + mask) v."""
+    q, k, v = call.args[:3]
+    mask = call.arg(3, "attn_mask")
+    if call.arg(5, "is_causal", False):
+        mask = torch.ones(q.shape[-2], k.shape[-2], dtype=torch.bool).tril()
+    scale = call.kwargs.get("scale")
+    scale = 1 / math.sqrt(q.shape[-1]) if scale is None else float(scale)
+    if not all(isinstance(x, Value) for x in (q, k, v)) or isinstance(mask, Value):
+        raise Unsupported("a query, key or value that is constant, or a mask that depends on the input")
+    drop_key_bias(call.builder, k)
+    logits = product(call.builder, q, k, True, f"{call.name}.qk")
+    weights = race(call.builder, logits, scale, mask, f"{call.name}.softmax")
+    return product(call.builder, weights, v, False, f"{call.name}.av")
+
+
+@handles("matmul", "bmm")
+def matmul(call: Call) -> Value:
+    """A product of two activations."""
+    a, b = call.args[:2]
+    if not isinstance(a, Value) or not isinstance(b, Value):
+        raise Unsupported("a product with a constant matrix")
+    return product(call.builder, a, b, False, f"{call.name}.{'av' if a.normaliser else 'qk'}")
+
+
+@handles("softmax", "_softmax")
+def softmax(call: Call) -> Value:
+    """A race whose normaliser stays pending until the next product."""
+    x: Value = call.args[0]
+    if call.args[1] not in (-1, len(x.shape) - 1):
+        raise Unsupported("it does not run along the last axis")
+    if x.gain is not None and x.gain.numel() != 1:
+        raise Unsupported("a scale of the logits that is not one number")
+    scale = 1.0 if x.gain is None else float(x.gain)
+    return race(call.builder, replace(x, gain=None, offset=None), scale, x.offset, f"{call.name}.softmax")
+
+
+def product(b: Builder, x: Value, y: Value, transpose: bool, name: str) -> Value:
+    """x y^T or x y by traces; gains have to be single numbers."""
+    gain = torch.ones((), dtype=torch.float64)
+    for operand in (x, y):
+        if operand.offset is not None:
+            raise Unsupported("a shifted operand of a product of activations")
+        if operand.gain is not None:
+            if operand.gain.numel() != 1:
+                raise Unsupported("a gain per feature before a product of activations")
+            gain = gain * operand.gain.reshape(())
+    # a pending division applies to the whole product: only numerators meet
+    left, _, _ = b.spikes(replace(x, normaliser=None, gain=None) if x.normaliser else replace(x, gain=None))
+    right, _, _ = b.spikes(replace(y, gain=None))
+    columns = y.shape[-2] if transpose else y.shape[-1]
+    shape = (*x.shape[:-1], columns)
+    op = TraceProduct(shape=shape, trace=ONE, transpose_b=transpose, bias=np.zeros((1,) * len(shape)))
+    node = b.network.add(name, op, left, right)
+    normaliser = b.route(x.node, x.steps, x.shape) if x.normaliser else None
+    return Value(node, shape, gain=None if float(gain) == 1 else gain, normaliser=normaliser)
+
+
+def race(b: Builder, x: Value, scale: float, mask: Any, name: str) -> Value:
+    """exp(scale (v - v_max)) of a product's potentials, its division pending."""
+    if isinstance(mask, Value):
+        raise Unsupported("a mask that depends on the input")
+    source = b.join(replace(x, gain=None))
+    if x.gain is not None:
+        scale *= float(x.gain)
+    allowed = None
+    if mask is not None:
+        m = torch.as_tensor(mask)
+        keep = m if m.dtype == torch.bool else m > MASKED
+        if not bool(keep.all()):
+            allowed = as_parameter(keep.expand(x.shape), x.shape).astype(bool)
+        if m.dtype != torch.bool and bool((m[keep] != 0).any()):
+            _add_bias(b, source, constant(m.masked_fill(~keep, 0)) / scale)
+    op = Woss(shape=x.shape, ramp=np.ones((1, 2)), base=2.0, steps=2, gain=scale, allowed=allowed)
+    node = b.network.add(name, op, source)
+    return Value(node, x.shape, normaliser=node)
+
+
+def _add_bias(b: Builder, source: str, bias: np.ndarray) -> None:
+    op = b.network[source]
+    if not isinstance(op, TraceProduct):
+        raise Unsupported("an attention bias on something that is not a product")
+    op.bias = op.bias + bias.reshape((1,) * (len(op.shape) - bias.ndim) + bias.shape)
+
+
+def drop_key_bias(b: Builder, k: Value) -> None:
+    """q . b_k is the same for every key of a row, so softmax does not see it: leave it out of the key's range."""
+    source = b.network.nodes.get(k.node)
+    if source is None or not isinstance(source.op, DenseSynapse) or not k.plain:
+        return
+    op = source.op
+    channels = torch.arange(1, op.shape[-1] + 1).expand(op.shape)
+    from processes.routing import apply
+
+    used = np.unique(apply(channels, k.steps, 0).numpy())
+    bias = op.bias.copy()
+    bias[used[used > 0] - 1] = 0.0
+    op.bias = bias
+

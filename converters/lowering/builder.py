@@ -1,0 +1,202 @@
+"""The network under construction, and the values that flow through a model while it is lowered.
+
+A value is lazy: it remembers a node and what is still to be done to it (a route, an activation, a gain and an offset).
+Whoever consumes it decides what it must become: a linear layer needs spikes, so the node fires with the activation as
+its threshold schedule; a residual or a LayerNorm needs potentials; a gain or an offset folds into the next weights.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+import torch
+
+from processes.network import Network
+from processes.dynamic_threshold import DynamicThreshold
+from processes.phase_neuron import PhaseNeuron
+from processes.phase_neuron.schedule import FloatSchedule
+from processes.residual import Residual
+from processes.routing import Route, Step, route_shape
+from processes.synapse import ConvSynapse, DenseSynapse, ScaleSynapse
+
+ONE = np.ones(1)
+
+
+class Unsupported(Exception):
+    """An operation, or a use of one, that cannot be lowered; the text says why."""
+
+
+@dataclass(frozen=True)
+class Value:
+    """gain * activation(route(node)) + offset, sample shape ``shape``.
+
+    ``normaliser`` names the spikes whose sum still divides it (attention's V before the division by S); ``logits`` is
+    the attention scale of a value that is about to be, or is, raced by WOSS.
+    """
+
+    node: str
+    shape: tuple[int, ...]
+    steps: tuple[Step, ...] = ()
+    activation: str = "identity"
+    gain: torch.Tensor | None = None
+    offset: torch.Tensor | None = None
+    normaliser: str | None = None
+
+    @property
+    def plain(self) -> bool:
+        """Nothing is pending but a route."""
+        return self.activation == "identity" and self.gain is None and self.offset is None and not self.normaliser
+
+    def routed(self, *steps: Step) -> Value:
+        """The value after more routing; a pending gain and offset are routed along."""
+
+        def follow(t: torch.Tensor | None) -> torch.Tensor | None:
+            if t is None or t.numel() == 1:
+                return t
+            from processes.routing import apply
+
+            return apply(t.expand(self.shape), steps, 0)
+
+        shape = route_shape(self.shape, steps)
+        return replace(
+            self, shape=shape, steps=self.steps + steps, gain=follow(self.gain), offset=follow(self.offset)
+        )
+
+
+@dataclass
+class Builder:
+    """Adds operations in real units, without codes: calibration gives them scales afterwards.
+
+    Attributes:
+        network: what has been built.
+        fanout: residual streams receive every branch's spikes instead of one graded spike per block.
+    """
+
+    network: Network
+    fanout: bool = False
+    memo: dict[tuple, str] = field(default_factory=dict)
+
+    def emits(self, node: str) -> str:
+        """spikes, currents or graded."""
+        return "graded" if node == Network.INPUT else self.network[node].emits
+
+    def route(self, node: str, steps: tuple[Step, ...], shape: tuple[int, ...]) -> str:
+        """The node behind a route, made once."""
+        if not steps:
+            return node
+        source = self.network.input_shape if node == Network.INPUT else self.network[node].shape
+        text = json.dumps(steps)
+        key = ("route", node, text)
+        if key not in self.memo:
+            op = Route(shape=shape, steps=text, source_shape=tuple(source), carries=self.emits(node))
+            self.memo[key] = self.network.add(f"{node}.route", op, node)
+        return self.memo[key]
+
+    def fire(self, value: Value) -> str:
+        """Node whose spikes code activation(node), before the value's route, gain and offset."""
+        if self.emits(value.node) == "spikes" and value.activation == "identity":
+            return value.node
+        if self.emits(value.node) == "spikes":
+            return self.fire(replace(value, node=self.join(replace(value, steps=(), activation="identity"))))
+        key = ("fire", value.node, value.activation, value.normaliser)
+        if key not in self.memo:
+            source = value.node
+            shape = self.network.input_shape if source == Network.INPUT else self.network[source].shape
+            axis = (1,) * len(shape)
+            ones = np.ones(axis)
+            if value.normaliser:
+                op = DynamicThreshold(
+                    shape=shape, scale=ones, base=2.0, steps=2, table=np.ones((1, 2)), squared=False, trace=np.ones(2)
+                )
+                self.memo[key] = self.network.add(f"{source}.neuron", op, source, value.normaliser)
+            else:
+                schedule = FloatSchedule(function=value.activation, scale=ones, unit=ones, base=2.0, steps=2)
+                label = "neuron" if value.activation == "identity" else value.activation
+                self.memo[key] = self.network.add(f"{source}.{label}", PhaseNeuron(shape=shape, schedule=schedule), source)
+        return self.memo[key]
+
+    def spikes(self, value: Value) -> tuple[str, torch.Tensor | None, torch.Tensor | None]:
+        """(node of spikes in the value's shape, gain, offset still to be folded into the consumer)."""
+        return self.route(self.fire(value), value.steps, value.shape), value.gain, value.offset
+
+    def join(self, value: Value) -> str:
+        """Node of potentials (currents or graded) in the value's shape with nothing pending."""
+        if self.emits(value.node) != "spikes" and value.activation == "identity" and not value.normaliser:
+            if value.gain is None and value.offset is None:
+                return self.route(value.node, value.steps, value.shape)
+            if (node := self._scaled_rows(value)) is not None:
+                return self.route(node, value.steps, value.shape)
+        node, gain, offset = self.spikes(value)
+        weight = np.ones((1,) * len(value.shape)) if gain is None else as_parameter(gain, value.shape)
+        bias = np.zeros((1,) * len(value.shape)) if offset is None else as_parameter(offset, value.shape)
+        op = ScaleSynapse(shape=value.shape, weight=weight, bias=bias, trace=ONE)
+        return self.network.add(f"{value.node}.join", op, node)
+
+    def graded(self, value: Value, name: str) -> str:
+        """Node of graded potentials: a population integrates what comes as currents."""
+        node = self.join(value)
+        if self.emits(node) == "graded":
+            return node
+        return self.residual([node], np.zeros(1), value.shape, f"{name}.potential")
+
+    def residual(self, branches: list[str], bias: np.ndarray, shape: tuple[int, ...], name: str) -> str:
+        """A population that integrates ``branches``; with ``fanout`` it receives all their spikes anew."""
+        bias = bias.reshape((1,) * (len(shape) - bias.ndim) + bias.shape)
+        if self.fanout:
+            flat: list[str] = []
+            for branch in branches:
+                op = None if branch == Network.INPUT else self.network[branch]
+                if isinstance(op, Residual):
+                    flat += self.network.nodes[branch].inputs
+                    bias = bias + op.bias
+                else:
+                    flat.append(branch)
+            branches = flat
+        return self.network.add(name, Residual(shape=shape, bias=bias), *branches)
+
+    def _scaled_rows(self, value: Value) -> str | None:
+        """Fold a per-row gain and offset into a synapse's weights (LayerScale, 1/sqrt(d), ...)."""
+        op = None if value.node == Network.INPUT else self.network[value.node]
+        if value.steps or not isinstance(op, (DenseSynapse, ConvSynapse)):
+            return None
+        rows = len(op.bias)
+        channel = -1 if isinstance(op, DenseSynapse) else 1
+
+        def per_row(t: torch.Tensor | None, default: float) -> np.ndarray | None:
+            if t is None:
+                return np.full(rows, default)
+            p = as_parameter(t, value.shape)
+            return np.broadcast_to(p.reshape(-1), rows) if p.size in (1, p.shape[channel]) else None
+
+        gain, offset = per_row(value.gain, 1.0), per_row(value.offset, 0.0)
+        if gain is None or offset is None:
+            return None
+        weight = op.weight * gain.reshape(-1, *[1] * (op.weight.ndim - 1))
+        scaled = replace(op, weight=weight, bias=op.bias * gain + offset)
+        return self.network.add(f"{value.node}.scaled", scaled, *self.network.nodes[value.node].inputs)
+
+
+def as_parameter(t: torch.Tensor, shape: tuple[int, ...]) -> np.ndarray:
+    """``t`` in the smallest broadcast shape of a sample: axes along which it repeats have length 1."""
+    full = t.detach().double().expand(shape).numpy() if t.ndim <= len(shape) else t.double().reshape(shape).numpy()
+    for axis in range(full.ndim):
+        first = full.take([0], axis)
+        if full.shape[axis] > 1 and (full == first).all():
+            full = first
+    return np.ascontiguousarray(full)
+
+
+def last_axis(t: torch.Tensor | None, shape: tuple[int, ...], default: float, what: str) -> np.ndarray:
+    """A pending gain or offset as a vector over the last axis.
+
+    Raises:
+        Unsupported: it varies along another axis, where shared weights cannot absorb it.
+    """
+    if t is None:
+        return np.full(shape[-1], default)
+    parameter = as_parameter(t, shape)
+    if parameter.size != parameter.shape[-1]:
+        raise Unsupported(f"a {what} that varies along more than the features precedes shared weights")
+    return np.broadcast_to(parameter.reshape(-1), shape[-1])

@@ -1,0 +1,21 @@
+"""Processes of any ports, for steppers that have no class of their own: a whole transformer block, say."""
+
+from __future__ import annotations
+
+import functools
+
+from processes.lava.model import both_precisions
+from processes.lava.process import SpikingProcess
+from processes.operation import Emission
+
+
+@functools.cache
+def process_class(operands: tuple[Emission, ...], outputs: tuple[Emission, ...]) -> type[SpikingProcess]:
+    """The Process class with ports ``x0_in``, ``x1_in``, ... and ``y0_out``, ``y1_out``, ... of these kinds."""
+    ports = {f"x{i}_in": kind for i, kind in enumerate(operands)}
+    ports |= {f"y{i}_out": kind for i, kind in enumerate(outputs)}
+    name = "_".join(["Process", *operands, "to", *outputs])
+    process = type(name, (SpikingProcess,), {"__module__": __name__, "__doc__": name, "ports": ports})
+    # Lava looks for models among the names of the Process's module
+    globals().update({model.__name__: model for model in both_precisions(process)})
+    return process

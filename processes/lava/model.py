@@ -1,0 +1,146 @@
+"""The one ProcessModel behind every operation: it steps the operation's stepper through time."""
+
+from __future__ import annotations
+
+import json
+import sys
+import traceback
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from lava.magma.core.decorator import implements, requires, tag
+from lava.magma.core.model.py.model import PyLoihiProcessModel
+from lava.magma.core.model.py.type import LavaPyType
+from lava.magma.core.resources import CPU
+from lava.magma.core.sync.protocols.loihi_protocol import LoihiProtocol
+from lava.magma.runtime.mgmt_token_enums import enum_to_np
+
+from processes.lava.ports import StepInPort, StepOutPort
+from processes.lava.process import SpikingProcess
+from processes.lava.record import open_recorder
+from processes.operation import Stepper
+
+RUN_STEPS = enum_to_np(100)
+"""Command to a StepModel, followed by a number: run that many steps, then answer once."""
+
+GRADED = {"floating_pt": np.float64, "fixed_pt": np.int32}
+
+
+class StepModel(PyLoihiProcessModel):
+    """Receives, steps and sends on schedule, whatever happens.
+
+    An error in the stepper, or in its construction, is kept (:func:`keep_error`); from then on the model is silent,
+    but still receives and sends when it should, so that no other Process blocks, and asks Lava to stop.
+    """
+
+    def __init__(self, proc_params: Any) -> None:
+        super().__init__(proc_params)
+        self._cmd_handlers[RUN_STEPS[0]] = self._run_steps
+        self.process: SpikingProcess = proc_params["process"]
+        self.errors: Path | None = proc_params.get("errors")
+        self.failed = False
+        self.stepper: Stepper | None = None
+        self.receives = [self.process.receives(port) for port in self.process.operands]
+        self.sends = [self.process.sends(port) for port in self.process.outputs]
+        try:
+            self.recorders = {
+                port: open_recorder(
+                    recording,
+                    self.process.ports[port],
+                    getattr(self.process, port).shape,
+                    self.process.windows[port],
+                    getattr(type(self), port).d_type,
+                )
+                for port, recording in self.process.record.items()
+            }
+            self.stepper = self.process.stepper(self.receives)
+        except Exception as error:
+            self._fail(error, None)
+
+    def start(self) -> None:
+        """Look the ports up once, then run."""
+        process = self.process
+        self.operands = [(getattr(self, port), w) for port, w in zip(process.operands, self.receives, strict=True)]
+        self.outputs = [(getattr(self, port), w) for port, w in zip(process.outputs, self.sends, strict=True)]
+        super().start()
+
+    def run_spk(self) -> None:
+        """One step."""
+        sample, t = divmod(self.time_step - 1, self.process.period)
+        messages = [port.take() if window.start <= t < window.stop else None for port, window in self.operands]
+        results: list[np.ndarray | None] = [None] * len(self.outputs)
+        if not self.failed:
+            try:
+                results = self._step(sample, t, messages)
+            except Exception as error:
+                self._fail(error, t)
+        for (port, window), result in zip(self.outputs, results, strict=True):
+            if window.start <= t < window.stop:
+                port.give(result)
+
+    def _step(self, sample: int, t: int, messages: list[np.ndarray | None]) -> list[np.ndarray | None]:
+        """The stepper's results, one per out port, recorded."""
+        assert self.stepper is not None
+        if t == 0:
+            self.stepper.reset()
+            for recorder in self.recorders.values():
+                recorder.reset()
+        result = self.stepper.step(t, messages)
+        results = [result] if len(self.outputs) == 1 else list(result or [None] * len(self.outputs))
+        for name, value in zip(self.process.outputs, results, strict=True):
+            if value is None:
+                continue
+            window = self.process.windows[name]
+            if not window.start <= t < window.stop:
+                raise ValueError(f"{name} sent at step {t}, outside its window [{window.start}, {window.stop})")
+            if name in self.recorders:
+                self.recorders[name].write(sample, t, value)
+        return results
+
+    def _run_steps(self) -> None:
+        """Many steps between two barriers: the channels alone keep the Processes in order."""
+        for _ in range(int(self.service_to_process.recv()[0])):
+            self.time_step += 1
+            self.run_spk()
+        self.process_to_service.send(PyLoihiProcessModel.Response.STATUS_DONE)
+
+    def _fail(self, error: Exception, t: int | None) -> None:
+        self.failed = self._req_stop = True
+        if self.errors is None:
+            traceback.print_exception(error, file=sys.stderr)
+        else:
+            keep_error(self.errors, self.process.name, t, error)
+
+
+def keep_error(folder: Path, process: str, t: int | None, error: BaseException) -> None:
+    """Leave an error where the parent looks for it: name, step of the sample or None, message, traceback."""
+    kept = {
+        "process": process,
+        "step": t,
+        "error": f"{type(error).__name__}: {error}",
+        "traceback": "".join(traceback.format_exception(error)),
+    }
+    unfinished = folder / f"{id(error)}-{process}.part".replace("/", "_")
+    unfinished.write_text(json.dumps(kept))
+    unfinished.rename(unfinished.with_suffix(".json"))  # so that the parent never reads half a file
+
+
+def both_precisions(process: type[SpikingProcess]) -> tuple[type[StepModel], type[StepModel]]:
+    """The ProcessModels of a Process: ``floating_pt``, and ``fixed_pt`` which is ``bit_accurate_loihi``.
+
+    Lava finds them if they are bound to names in the Process's module.
+    """
+    return (
+        _bind(process, f"{process.__name__}Float", "floating_pt"),
+        _bind(process, f"{process.__name__}Fixed", "fixed_pt", "bit_accurate_loihi"),
+    )
+
+
+def _bind(process: type[SpikingProcess], name: str, *tags: str) -> type[StepModel]:
+    body: dict[str, Any] = {"__module__": process.__module__, "__doc__": f"{tags[0]} model of {process.__name__}."}
+    for port, emission in process.ports.items():
+        dtype = np.int8 if emission == "spikes" else GRADED[tags[0]]
+        body[port] = LavaPyType(StepInPort if port.endswith("_in") else StepOutPort, dtype)
+    model = type(name, (StepModel,), body)
+    return implements(proc=process, protocol=LoihiProtocol)(requires(CPU)(tag(*tags)(model)))

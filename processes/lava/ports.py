@@ -1,0 +1,58 @@
+"""Python ports that know silence: nothing is copied for a message in which nobody spikes."""
+
+from __future__ import annotations
+
+import numpy as np
+from lava.magma.core.model.py.ports import PyInPortVectorDense, PyOutPortVectorDense
+
+
+class StepInPort(PyInPortVectorDense):
+    """An in port whose messages are arrays or silence."""
+
+    def take(self) -> np.ndarray | None:
+        """This step's message, summed over the senders, of the port's shape and dtype; None if all zero.
+
+        Blocks until every sender has sent.
+        """
+        total: np.ndarray | None = None
+        for channel in self.csp_ports:
+            if hasattr(channel, "take"):  # a channel that carries silence as such
+                message = channel.take()
+            else:
+                message = channel.recv()
+                message = message if message.any() else None
+            if message is not None:
+                message = self._transformer.transform(message, channel).astype(self._d_type, copy=False)
+                total = message if total is None else total + message
+        return total
+
+
+class StepOutPort(PyOutPortVectorDense):
+    """An out port that sends arrays or silence."""
+
+    def give(self, message: np.ndarray | None) -> None:
+        """Send ``message`` to all receivers; None stands for zeros.
+
+        Raises:
+            ValueError: the message has another shape than the port.
+            OverflowError: an integer does not fit the port's dtype.
+        """
+        if message is not None:
+            message = self._checked(message)
+        for channel in self.csp_ports:
+            if hasattr(channel, "give"):
+                channel.give(message)
+            else:
+                channel.send(np.zeros(self._shape, self._d_type) if message is None else message)
+
+    def _checked(self, message: np.ndarray) -> np.ndarray:
+        if message.shape != tuple(self._shape):
+            raise ValueError(f"a message of shape {message.shape} on a port of shape {tuple(self._shape)}")
+        if message.dtype == self._d_type:
+            return message
+        # assignment would wrap around silently
+        if np.issubdtype(self._d_type, np.integer) and message.dtype != bool:
+            limits = np.iinfo(self._d_type)
+            if message.size and (message.min() < limits.min or message.max() > limits.max):
+                raise OverflowError(f"a message from {message.min()} to {message.max()} on a port of {limits.bits} bits")
+        return message.astype(self._d_type)

@@ -1,0 +1,78 @@
+"""Outputs of a Process written to .npy files while it runs, for another process to read.
+
+Reading a Var costs Lava tens of microseconds an element; a memory-mapped file costs the events.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from processes.operation import Emission, Window
+from processes.phase_code import code_dtype
+
+
+@dataclass(frozen=True)
+class Recording:
+    """Where to record an output, for how many samples, and how many spikes a neuron may fire in one window."""
+
+    path: Path
+    samples: int
+    planes: int = 1
+
+
+class SpikeRecorder:
+    """Spikes as codes (samples, planes, *shape): +-(k+1) for a spike at step k of the window, 0 for silence."""
+
+    def __init__(self, recording: Recording, shape: tuple[int, ...], window: Window) -> None:
+        self.window, self.planes = window, recording.planes
+        dtype = code_dtype(window.stop - window.start)
+        full = (recording.samples, recording.planes, *shape)
+        self.codes = np.lib.format.open_memmap(recording.path, mode="w+", dtype=dtype, shape=full)
+        self.codes = self.codes.reshape(recording.samples, recording.planes, -1)
+        self.fired = np.zeros(self.codes.shape[-1], np.intp)
+
+    def write(self, sample: int, t: int, signs: np.ndarray) -> None:
+        """Add the spikes of step ``t``; ``signs`` is -1, 0 or +1 per neuron.
+
+        Raises:
+            ValueError: a neuron fired more often than there are planes.
+        """
+        flat = signs.reshape(-1)
+        neurons = np.flatnonzero(flat)
+        planes = self.fired[neurons]
+        if len(neurons) and planes.max() >= self.planes:
+            raise ValueError(f"neuron {neurons[planes.argmax()]} fired more than {self.planes} times in a window")
+        self.codes[sample, planes, neurons] = flat[neurons] * (t - self.window.start + 1)
+        self.fired[neurons] += 1
+
+    def reset(self) -> None:
+        """A new sample begins."""
+        self.fired[:] = 0
+
+
+class GradedRecorder:
+    """Graded outputs summed over the window, (samples, *shape), float64 or int64: what a receiver integrates."""
+
+    def __init__(self, recording: Recording, shape: tuple[int, ...], dtype: type[np.generic]) -> None:
+        wide = np.int64 if np.issubdtype(dtype, np.integer) else np.float64
+        full = (recording.samples, *shape)
+        self.sums = np.lib.format.open_memmap(recording.path, mode="w+", dtype=wide, shape=full)
+
+    def write(self, sample: int, t: int, values: np.ndarray) -> None:
+        """Add the message of step ``t``."""
+        self.sums[sample] += values
+
+    def reset(self) -> None:
+        """A new sample begins; its sums are zero already."""
+
+
+def open_recorder(
+    recording: Recording, emission: Emission, shape: tuple[int, ...], window: Window, dtype: type[np.generic]
+) -> SpikeRecorder | GradedRecorder:
+    """The recorder for an output, its file created (or emptied) and zero."""
+    if emission == "spikes":
+        return SpikeRecorder(recording, shape, window)
+    return GradedRecorder(recording, shape, dtype)

@@ -1,0 +1,173 @@
+"""The spiking network as an ordered set of operations, and its two-way translation to a NIR graph.
+
+``nir.NIRGraph`` is what passes between converters, targets and files. Dense and convolutional synapses are NIR's own
+Affine and Conv2d; every other operation is a nested NIRGraph whose metadata names it and holds its parameters, so that
+any NIR reader opens the file and this one restores it exactly. Node names carry a running number because NIR sorts
+nodes by name; the order of operands stands in the metadata.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import nir
+import numpy as np
+
+from processes.dynamic_threshold import DynamicThreshold
+from processes.errors import DeployError
+from processes.operation import REGISTRY, VERSION, Operation, from_metadata, to_metadata
+from processes.phase_neuron import PhaseNeuron
+from processes.readout import Readout
+from processes.residual import Centre, Residual
+from processes.routing import Route
+from processes.synapse import ConvSynapse, DenseSynapse, ScaleSynapse, Synapse
+from processes.trace_product import SquareSum, TraceProduct
+from processes.woss import Woss
+
+__all__ = [
+    "Centre", "ConvSynapse", "DenseSynapse", "DynamicThreshold", "Network", "Node", "PhaseNeuron", "Readout",
+    "Residual", "Route", "ScaleSynapse", "SquareSum", "TraceProduct", "Woss",
+]  # fmt: skip
+
+NATIVE = {"weight", "bias", "stride", "padding", "dilation", "groups"}  # fields that NIR's own nodes hold
+
+
+@dataclass(frozen=True)
+class Node:
+    """An operation and the names of its operands, in order."""
+
+    op: Operation
+    inputs: tuple[str, ...]
+
+
+@dataclass
+class Network:
+    """Nodes in topological order, between one input and one readout.
+
+    Attributes:
+        input_shape: sample shape of the input.
+        nodes: name -> Node; operands come before those that use them.
+        about: numbers and texts that go with the network (base, steps, precision, model, ...).
+    """
+
+    input_shape: tuple[int, ...]
+    nodes: dict[str, Node] = field(default_factory=dict)
+    about: dict[str, Any] = field(default_factory=dict)
+
+    INPUT = "input"
+
+    def __iter__(self) -> Iterator[tuple[str, Node]]:
+        return iter(self.nodes.items())
+
+    def __getitem__(self, name: str) -> Operation:
+        return self.nodes[name].op
+
+    def add(self, name: str, op: Operation, *inputs: str) -> str:
+        """Append a node under ``name``, made unique; returns the name."""
+        unique, n = name, 1
+        while unique in self.nodes or unique == self.INPUT:
+            n += 1
+            unique = f"{name}_{n}"
+        self.nodes[unique] = Node(op, inputs)
+        return unique
+
+    def shape(self, name: str) -> tuple[int, ...]:
+        """Sample shape of a node's output, or of the input."""
+        return self.input_shape if name == self.INPUT else self[name].shape
+
+    @property
+    def output(self) -> str:
+        """Name of the last node, the readout."""
+        return next(reversed(self.nodes))
+
+    def readers(self, name: str) -> list[str]:
+        """Nodes that take ``name`` as an operand."""
+        return [reader for reader, node in self if name in node.inputs]
+
+    def origin(self, name: str) -> str:
+        """The node behind any routes."""
+        while name != self.INPUT and isinstance(self[name], Route):
+            name = self.nodes[name].inputs[0]
+        return name
+
+    def prune(self) -> None:
+        """Drop nodes that the readout does not depend on."""
+        needed = {self.output}
+        for name in reversed(self.nodes):
+            if name in needed:
+                needed.update(self.nodes[name].inputs)
+        self.nodes = {name: node for name, node in self if name in needed}
+
+    def to_nir(self) -> nir.NIRGraph:
+        """The whole network as one NIR graph."""
+        numbered = {name: f"{i:04d}.{name}" for i, name in enumerate(self.nodes)} | {self.INPUT: self.INPUT}
+        nodes: dict[str, nir.NIRNode] = {self.INPUT: nir.Input(input_type=np.array(self.input_shape))}
+        edges: list[tuple[str, str]] = []
+        for name, node in self:
+            operands = [numbered[source] for source in node.inputs]
+            nodes[numbered[name]] = _to_node(node.op, " ".join(operands), self.shape(node.inputs[0]))
+            edges += [(source, numbered[name]) for source in dict.fromkeys(operands)]
+        nodes["output"] = nir.Output(output_type=np.array(self[self.output].shape))
+        edges.append((numbered[self.output], "output"))
+        about = {key: value for key, value in self.about.items() if value is not None}
+        return nir.NIRGraph(nodes, edges, metadata=about | {"format": VERSION}, type_check=False)
+
+    @classmethod
+    def from_nir(cls, graph: nir.NIRGraph) -> Network:
+        """Restore a network.
+
+        Raises:
+            DeployError: the graph was not written by this package, or by a newer version of it.
+        """
+        version = int(np.asarray(graph.metadata.get("format", 0)).item())
+        if version != VERSION:
+            raise DeployError(f"the NIR graph has format {version or 'unknown'}, this version reads format {VERSION}")
+        about = {key: _plain(value) for key, value in graph.metadata.items() if key != "format"}
+        network = cls(tuple(int(n) for n in graph.nodes[cls.INPUT].input_type["input"]), about=about)
+        names = {cls.INPUT: cls.INPUT}
+        for numbered in sorted(graph.nodes):
+            if numbered in (cls.INPUT, "output"):
+                continue
+            names[numbered] = numbered.split(".", 1)[1]
+            op, operands = _from_node(numbered, graph.nodes[numbered])
+            if missing := [o for o in operands if o not in names]:
+                raise DeployError(f"node '{numbered}': operand '{missing[0]}' is missing or comes later")
+            network.nodes[names[numbered]] = Node(op, tuple(names[o] for o in operands))
+        return network
+
+
+def _plain(value: Any) -> Any:
+    value = np.asarray(value)
+    return value.item() if value.ndim == 0 else value.tolist()
+
+
+def _to_node(op: Operation, operands: str, source_shape: tuple[int, ...]) -> nir.NIRNode:
+    metadata = to_metadata(op) | {"op": op.name, "operands": operands}
+    if isinstance(op, (DenseSynapse, ConvSynapse)):
+        metadata = {key: value for key, value in metadata.items() if key not in NATIVE}
+    if isinstance(op, DenseSynapse):
+        return nir.Affine(weight=op.weight, bias=op.bias, metadata=metadata)
+    if isinstance(op, ConvSynapse):
+        geometry = {"stride": op.stride, "padding": op.padding, "dilation": op.dilation, "groups": op.groups}
+        return nir.Conv2d(input_shape=source_shape[-2:], weight=op.weight, bias=op.bias, metadata=metadata, **geometry)
+    shape = np.array(op.shape)
+    inner = {"input": nir.Input(input_type=shape), "output": nir.Output(output_type=shape)}
+    return nir.NIRGraph(inner, [("input", "output")], metadata=metadata, type_check=False)
+
+
+def _from_node(name: str, node: nir.NIRNode) -> tuple[Operation, list[str]]:
+    metadata = dict(node.metadata)
+    kind = str(metadata.pop("op", ""))
+    if kind not in REGISTRY:
+        raise DeployError(f"node '{name}' ({type(node).__name__}) names no operation of this package: '{kind}'")
+    operands = str(metadata.pop("operands")).split()
+    if isinstance(node, (nir.Affine, nir.Conv2d)):
+        metadata |= {key: getattr(node, key) for key in NATIVE if hasattr(node, key)}
+    return from_metadata(REGISTRY[kind], metadata, name), operands
+
+
+def synapses(network: Network) -> list[tuple[str, Synapse]]:
+    """All synapses by name."""
+    return [(name, node.op) for name, node in network if isinstance(node.op, Synapse)]

@@ -1,0 +1,143 @@
+"""What every spiking operation is: parameters, an ideal, a closed form and a stepper.
+
+An operation is a dataclass. Its arrays are floating point or integer, and that alone decides which
+arithmetic it means: the same formulas serve both.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import types
+import typing
+from dataclasses import dataclass
+from typing import Any, ClassVar, Literal, Protocol
+
+import numpy as np
+import torch
+
+from processes.errors import DeployError
+
+VERSION = 1
+REGISTRY: dict[str, type[Operation]] = {}
+
+Emission = Literal["spikes", "currents", "graded"]
+
+
+@dataclass(frozen=True)
+class Window:
+    """The steps [start, stop) of a sample in which a node emits."""
+
+    start: int
+    stop: int
+
+
+class Stepper(Protocol):
+    """An operation running through time, one sample at a time, in numpy."""
+
+    def reset(self) -> None:
+        """Forget the previous sample."""
+
+    def step(self, t: int, messages: list[np.ndarray | None]) -> np.ndarray | None:
+        """Take step ``t``; ``messages`` holds one array per operand, or None where nothing arrived."""
+
+
+@dataclass(eq=False, kw_only=True)
+class Operation:
+    """Base of all operations.
+
+    Attributes:
+        shape: shape of one sample's output (the leading 1 of a batch of one included).
+    """
+
+    shape: tuple[int, ...]
+
+    name: ClassVar[str]
+    emits: ClassVar[Emission]
+
+    def __init_subclass__(cls) -> None:
+        if "name" in cls.__dict__:
+            REGISTRY[cls.name] = cls
+
+    @property
+    def fires(self) -> bool:
+        """Whether this operation's output is spikes."""
+        return self.emits == "spikes"
+
+    def window(self, sources: list[Window], ready: list[int]) -> Window:
+        """When it emits, from its operands' windows and the steps at which each may be acted upon."""
+        raise NotImplementedError
+
+    def ideal(self, *inputs: torch.Tensor) -> torch.Tensor:
+        """What the trained network computes here, real units, shape (N, *shape)."""
+        raise NotImplementedError
+
+    def closed_form(self, *inputs: torch.Tensor) -> torch.Tensor:
+        """Codes (planes, N, *shape) or potentials (N, *shape) at the end of the window."""
+        raise NotImplementedError
+
+    def stepper(self, window: Window, sources: list[Window]) -> Stepper:
+        """The same operation stepping through time, exactly equal to :meth:`closed_form`."""
+        raise NotImplementedError
+
+    def count_saturated(self) -> int:
+        """Potentials clipped at the state width in the last closed-form call."""
+        return getattr(self, "_saturated", 0)
+
+
+def is_integer(array: np.ndarray) -> bool:
+    """Whether ``array`` belongs to a fixed-point operation."""
+    return np.issubdtype(array.dtype, np.integer)
+
+
+def to_metadata(value: Any) -> dict[str, Any]:
+    """Fields of a dataclass as nested metadata that NIR files can hold (no None, no empty arrays)."""
+    out: dict[str, Any] = {}
+    for field in dataclasses.fields(value):
+        item = getattr(value, field.name)
+        if dataclasses.is_dataclass(item):
+            out[field.name] = to_metadata(item) | {"type": type(item).__name__}
+        elif isinstance(item, (np.ndarray, tuple)):
+            if np.size(item):
+                out[field.name] = np.asarray(item)
+        elif item is not None:
+            out[field.name] = item
+    return out
+
+
+def from_metadata(cls: type, metadata: dict[str, Any], where: str) -> Any:
+    """Rebuild a dataclass from :func:`to_metadata`'s output.
+
+    Raises:
+        DeployError: a field is missing; the message names the node and the field.
+    """
+    hints = typing.get_type_hints(cls)
+    values: dict[str, Any] = {}
+    for field in dataclasses.fields(cls):
+        if field.name in metadata:
+            values[field.name] = _restore(hints[field.name], metadata[field.name], where)
+        elif field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING:
+            raise DeployError(f"node '{where}': metadata has no '{field.name}'; the file is damaged or newer")
+    return cls(**values)
+
+
+def _restore(hint: Any, value: Any, where: str) -> Any:
+    options = typing.get_args(hint) if isinstance(hint, types.UnionType) else (hint,)
+    if isinstance(value, dict):
+        for option in options:
+            if option.__name__ == value.get("type"):
+                return from_metadata(option, value, where)
+        raise DeployError(f"node '{where}': unknown parameter type '{value.get('type')}'")
+    for option in options:
+        if option is str or typing.get_origin(option) is Literal:
+            return value.decode() if isinstance(value, bytes) else str(value)
+        if option in (int, float, bool):
+            return option(np.asarray(value).item())
+        if typing.get_origin(option) is tuple:
+            return tuple(int(i) for i in np.atleast_1d(value))
+    return np.asarray(value)
+
+
+def sample_size(shape: tuple[int, ...]) -> int:
+    """Number of values in one sample."""
+    return math.prod(shape)

@@ -1,0 +1,50 @@
+"""One-spike phase code: a value is the time of a spike.
+
+Levels L_k = B^-k and midpoints m_k = (L_k + L_{k+1}) / 2 for k = 0 .. T-1. A value a with scale s fires at
+the smallest k with |a|/s >= m_k, carrying sign(a), and decodes to sign * s * L_k; below m_{T-1} it is silent.
+Source: SpikedAttention, one-spike phase coding; the midpoints make decoding unbiased to first order.
+
+Spikes are passed around as *codes*: integer arrays (planes, N, *shape), 0 for silence and +-(k+1) for a spike
+at step k with that sign; plane p holds the p-th spike of the window.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from processes.errors import DeployError
+
+
+@dataclass(frozen=True)
+class PhaseCode:
+    """Base B in (1, 2] and window of T >= 2 steps."""
+
+    base: float
+    steps: int
+
+    def __post_init__(self) -> None:
+        if not 1 < self.base <= 2:
+            raise DeployError(f"base {self.base} is outside (1, 2]; try --base 1.15 for 40 steps, 1.4 for 16")
+        if self.steps < 2:
+            raise DeployError(f"{self.steps} time steps cannot hold a phase code; use --timesteps 2 or more")
+
+    @property
+    def levels(self) -> np.ndarray:
+        """L_k, float64 (T,)."""
+        return float(self.base) ** -np.arange(self.steps)
+
+    @property
+    def midpoints(self) -> np.ndarray:
+        """m_k, float64 (T,)."""
+        return self.levels * (1 + 1 / self.base) / 2
+
+    def trace(self, bits: int) -> np.ndarray:
+        """Integer trace p_k = round((2^bits - 1) B^-k), int32 (T,)."""
+        return np.rint((2**bits - 1) * self.levels).astype(np.int32)
+
+
+def code_dtype(steps: int) -> type[np.signedinteger]:
+    """Narrowest integer that holds +-(k+1) for k < steps."""
+    return np.int8 if steps < 128 else np.int16

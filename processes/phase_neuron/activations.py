@@ -1,0 +1,75 @@
+"""Elementwise functions that a threshold schedule can compute, and their inverses.
+
+A neuron fires + at step k when f(v) >= s m_k and - when f(v) <= -s m_k. Where f is monotone, or has one minimum,
+both are conditions on v itself, so the activation costs a table and no stage (DESIGN: phase neuron).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from scipy.special import erf, expit
+
+FAR = 1e4  # beyond any potential that a 24-bit state can hold in real units of a trained network
+HALVINGS = 80  # bisection to the last bit of float64 over [-FAR, FAR]
+
+
+@dataclass(frozen=True)
+class Activation:
+    """f in numpy (tables) and torch (ideal); ``argmin`` is where f turns, -inf if it is monotone."""
+
+    numpy: Callable[[np.ndarray], np.ndarray]
+    torch: Callable[[torch.Tensor], torch.Tensor]
+    argmin: float = -math.inf
+
+    def rises_to(self, target: np.ndarray) -> np.ndarray:
+        """Smallest v on the rising branch with f(v) >= target; inf where f never gets there."""
+        low = np.full(target.shape, max(self.argmin, -FAR))
+        return np.where(self.numpy(np.full_like(target, FAR)) >= target, self._bisect(low, target, rising=True), np.inf)
+
+    def band(self, target: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """[lo, hi] of potentials with f(v) <= target < 0; empty (inf, -inf) where there are none."""
+        floor = np.full(target.shape, max(self.argmin, -FAR))
+        some = self.numpy(floor) <= target
+        hi = self._bisect(floor, target, rising=True)
+        lo = np.full(target.shape, -np.inf)
+        if math.isfinite(self.argmin):
+            lo = self._bisect(floor, target, rising=False)
+        return np.where(some, lo, np.inf), np.where(some, hi, -np.inf)
+
+    def _bisect(self, start: np.ndarray, target: np.ndarray, *, rising: bool) -> np.ndarray:
+        inner, outer = start.copy(), np.full(start.shape, FAR if rising else -FAR)
+        for _ in range(HALVINGS):
+            middle = (inner + outer) / 2
+            beyond = self.numpy(middle) >= target
+            inner, outer = np.where(beyond, inner, middle), np.where(beyond, middle, outer)
+        return outer if rising else inner
+
+
+def _gelu(v: np.ndarray) -> np.ndarray:
+    return v * 0.5 * (1 + erf(v / math.sqrt(2)))
+
+
+def _gelu_tanh(v: np.ndarray) -> np.ndarray:
+    return 0.5 * v * (1 + np.tanh(math.sqrt(2 / math.pi) * (v + 0.044715 * v**3)))
+
+
+def _silu(v: np.ndarray) -> np.ndarray:
+    return v * expit(v)
+
+
+F = torch.nn.functional
+ACTIVATIONS: dict[str, Activation] = {
+    "identity": Activation(lambda v: v, lambda v: v),
+    "relu": Activation(lambda v: np.maximum(v, 0), F.relu, argmin=0.0),
+    "gelu": Activation(_gelu, F.gelu, argmin=-0.7517915246935645),
+    "gelu_tanh": Activation(_gelu_tanh, lambda v: F.gelu(v, approximate="tanh"), argmin=-0.7524614220710163),
+    "silu": Activation(_silu, F.silu, argmin=-1.2784645427610738),
+    "sigmoid": Activation(expit, torch.sigmoid),
+    "tanh": Activation(np.tanh, torch.tanh),
+    "exp": Activation(lambda v: np.exp(np.minimum(v, 700.0)), torch.exp),
+}

@@ -1,0 +1,62 @@
+"""Readout: the potentials of the last layer, integrated for one window; no spikes.
+
+In fixed point rows have their own exponents; the host reads ``potential * unit``.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+import torch
+
+from processes.fixed import saturate
+from processes.operation import Operation, Window
+
+
+@dataclass(eq=False, kw_only=True)
+class Readout(Operation):
+    """Integrates its operand; ``unit`` (broadcast shape) is the real value of one unit of potential."""
+
+    unit: np.ndarray
+    state_bits: int = 0
+
+    name: ClassVar[str] = "readout"
+    emits: ClassVar[str] = "graded"  # type: ignore[assignment]
+
+    def window(self, sources: list[Window], ready: list[int]) -> Window:
+        """One message when the integration is complete."""
+        return Window(max(ready), max(ready) + 1)
+
+    def ideal(self, *inputs: torch.Tensor) -> torch.Tensor:
+        """The potentials themselves."""
+        return inputs[0]
+
+    def closed_form(self, *inputs: torch.Tensor) -> torch.Tensor:
+        """The potentials themselves, (N, *shape)."""
+        return inputs[0]
+
+    def stepper(self, window: Window, sources: list[Window]) -> ReadoutStepper:
+        """Integrates, and hands its potentials on at the end."""
+        return ReadoutStepper(self, window)
+
+
+class ReadoutStepper:
+    """One potential per output."""
+
+    def __init__(self, op: Readout, window: Window) -> None:
+        self.op, self.start = op, window.start
+        self.reset()
+
+    def reset(self) -> None:
+        """Potentials to zero."""
+        self.v = np.zeros(self.op.shape, np.int64 if self.op.state_bits else np.float64)
+
+    def step(self, t: int, messages: list[np.ndarray | None]) -> np.ndarray | None:
+        """The potentials at the step of the message, None before."""
+        if messages[0] is not None:
+            self.v = self.v + messages[0]
+            if self.op.state_bits:
+                self.v = saturate(self.v, self.op.state_bits)
+        return self.v if t == self.start else None

@@ -1,0 +1,152 @@
+"""Residual stream: held as potentials, handed on as one graded spike per neuron.
+
+A population integrates every branch that adds to it, each branch in a compartment of its own, and at the end adds the
+compartments up. In fixed point a compartment is in units of its writer's rows and is shifted (toward zero) to the
+stream's common unit when it is added; the sum saturates at the state width (DESIGN sections 3 and 5).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+import torch
+
+from processes.fixed import saturate, saturated, shift_toward_zero
+from processes.operation import Operation, Window
+
+
+@dataclass(eq=False, kw_only=True)
+class Residual(Operation):
+    """Sum of its operands and a bias.
+
+    Attributes:
+        bias: broadcast shape, in units of the stream.
+        shifts: right shifts (negative: left) of each operand, (operands, *broadcast shape); fixed point only.
+        state_bits: width of the potentials; 0 in floating point.
+    """
+
+    bias: np.ndarray
+    shifts: np.ndarray | None = None
+    state_bits: int = 0
+
+    name: ClassVar[str] = "residual"
+    emits: ClassVar[str] = "graded"  # type: ignore[assignment]
+
+    def window(self, sources: list[Window], ready: list[int]) -> Window:
+        """One message, as soon as every branch is complete."""
+        return Window(max(ready), max(ready) + 1)
+
+    def ideal(self, *inputs: torch.Tensor) -> torch.Tensor:
+        """The sum."""
+        total = inputs[0]
+        for branch in inputs[1:]:
+            total = total + branch
+        return total + torch.as_tensor(self.bias, dtype=total.dtype)
+
+    def closed_form(self, *inputs: torch.Tensor) -> torch.Tensor:
+        """Potentials (N, *shape): float, or int32."""
+        if not self.state_bits:
+            return self.ideal(*inputs)
+        total = self.combine([v.to(torch.int64) for v in inputs], torch.as_tensor(self.shift_table))
+        total = total + torch.as_tensor(self.bias, dtype=torch.int64)
+        self._saturated = saturated(total, self.state_bits)
+        return saturate(total, self.state_bits).to(torch.int32)
+
+    @property
+    def shift_table(self) -> np.ndarray:
+        """``shifts``, which fixed point always has."""
+        assert self.shifts is not None
+        return self.shifts
+
+    @staticmethod
+    def combine(branches, shifts):  # noqa: ANN001, ANN205 - numpy or torch
+        """Branches shifted to the common unit and summed."""
+        return sum(shift_toward_zero(v, s) for v, s in zip(branches, shifts, strict=True))
+
+    def stepper(self, window: Window, sources: list[Window]) -> ResidualStepper:
+        """One compartment per operand."""
+        return ResidualStepper(self, window, len(sources))
+
+
+class ResidualStepper:
+    """Compartments that integrate their branch, and one message at the end."""
+
+    def __init__(self, op: Residual, window: Window, operands: int) -> None:
+        self.op, self.start, self.operands = op, window.start, operands
+        self.dtype = np.int64 if op.state_bits else np.float64
+        self.reset()
+
+    def reset(self) -> None:
+        """Compartments to zero."""
+        self.v = [np.zeros(self.op.shape, self.dtype) for _ in range(self.operands)]
+
+    def step(self, t: int, messages: list[np.ndarray | None]) -> np.ndarray | None:
+        """The stream's potential at the step of its message, None before."""
+        for i, message in enumerate(messages):
+            if message is not None:
+                self.v[i] = self.v[i] + message
+                if self.op.state_bits:
+                    self.v[i] = saturate(self.v[i], self.op.state_bits)
+        if t != self.start:
+            return None
+        if not self.op.state_bits:
+            return sum(self.v[1:], self.v[0]) + self.op.bias
+        return saturate(self.op.combine(self.v, self.op.shift_table) + self.op.bias, self.op.state_bits)
+
+
+@dataclass(eq=False, kw_only=True)
+class Centre(Operation):
+    """LayerNorm's centring of graded potentials by a mean neuron: M = sum x / n (toward zero), c = x - M, last axis.
+
+    ``state_bits`` is the width c saturates at; 0 in floating point.
+    """
+
+    state_bits: int = 0
+
+    name: ClassVar[str] = "centre"
+    emits: ClassVar[str] = "graded"  # type: ignore[assignment]
+
+    def window(self, sources: list[Window], ready: list[int]) -> Window:
+        """The step of its operand's message."""
+        return Window(max(ready), max(ready) + 1)
+
+    def ideal(self, *inputs: torch.Tensor) -> torch.Tensor:
+        """x - mean x."""
+        return inputs[0] - inputs[0].mean(-1, keepdim=True)
+
+    def closed_form(self, *inputs: torch.Tensor) -> torch.Tensor:
+        """Potentials (N, *shape)."""
+        v = inputs[0]
+        if v.is_floating_point():
+            return self.ideal(v)
+        mean = torch.div(v.sum(-1, keepdim=True, dtype=torch.int64), self.shape[-1], rounding_mode="trunc")
+        centred = v - mean
+        self._saturated = saturated(centred, self.state_bits)
+        return saturate(centred, self.state_bits).to(torch.int32)
+
+    def stepper(self, window: Window, sources: list[Window]) -> CentreStepper:
+        """One exchange with the mean neuron."""
+        return CentreStepper(self)
+
+
+class CentreStepper:
+    """Stateless: the message is centred as it comes."""
+
+    def __init__(self, op: Centre) -> None:
+        self.op = op
+
+    def reset(self) -> None:
+        """Nothing to forget."""
+
+    def step(self, t: int, messages: list[np.ndarray | None]) -> np.ndarray | None:
+        """c = x - M of this step's message, or None."""
+        v = messages[0]
+        if v is None:
+            return None
+        if np.issubdtype(v.dtype, np.floating):
+            return v - v.mean(-1, keepdims=True)
+        total = v.sum(-1, keepdims=True)
+        mean = np.sign(total) * (np.abs(total) // v.shape[-1])
+        return saturate(v - mean, self.op.state_bits)

@@ -1,0 +1,59 @@
+"""Torch's view of the compiled loops: codes from potentials, values from codes."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+
+from processes import kernels
+from processes.phase_code import code_dtype
+
+
+def parameter_axes(shape: tuple[int, ...], parameter: tuple[int, ...]) -> tuple[int, int, int]:
+    """(A, M, D) under which samples of ``shape`` fold, given the broadcast shape of their parameters.
+
+    Parameters vary along A and D and repeat along M and along every axis before A.
+
+    Raises:
+        ValueError: the parameters vary along more than two separate groups of axes.
+    """
+    lengths = [1]  # alternately repeated and varying groups of axes
+    for full, size in zip(shape, parameter, strict=True):
+        varies = size > 1
+        if full > 1 and varies != (len(lengths) % 2 == 0):
+            lengths.append(1)
+        lengths[-1] *= full
+    if len(lengths) == 1:
+        return 1, 1, shape[-1]
+    if len(lengths) == 2:
+        return 1, 1, lengths[1]
+    if len(lengths) > 4:
+        raise ValueError(f"parameters of shape {parameter} do not fold over samples of shape {shape}")
+    _, a, m, d = [*lengths, 1][:4]
+    return a, m, d
+
+
+def as_numpy(tensor: torch.Tensor) -> np.ndarray:
+    """Contiguous numpy view (copies only if the tensor is strided)."""
+    return tensor.detach().contiguous().numpy()
+
+
+def fold(tensor: torch.Tensor, axes: tuple[int, int, int]) -> np.ndarray:
+    """(N, *shape) as (R, A, M, D)."""
+    a, m, d = axes
+    return as_numpy(tensor).reshape(-1, a, m, d)
+
+
+def empty_codes(planes: int, like: torch.Tensor, steps: int) -> torch.Tensor:
+    """Uninitialised codes (planes, N, *shape)."""
+    dtype = torch.int8 if code_dtype(steps) is np.int8 else torch.int16
+    return torch.empty((planes, *like.shape), dtype=dtype)
+
+
+def decode(codes: torch.Tensor, trace: np.ndarray, dtype: torch.dtype = torch.float32) -> torch.Tensor:
+    """Values (N, *shape) of codes (planes, N, *shape): sum of sign * trace_k over each neuron's spikes."""
+    out = torch.empty(codes.shape[1:], dtype=dtype)
+    flat = as_numpy(codes).reshape(codes.shape[0], -1)
+    view = out.numpy()
+    kernels.decode(flat, kernels.decode_table(trace, view.dtype), view.reshape(-1))
+    return out

@@ -1,0 +1,196 @@
+"""Synapses: weights meet spikes. Each step they turn the spikes that arrive into currents.
+
+    current_i(k) = trace_k * sum_j w_ij z_j(k)          z_j(k) in {-1, 0, +1} the spikes of step k
+    current_i(0) additionally carries the bias, once per window
+
+so that a window's currents sum to w x + b with x the decoded values. In fixed point w is a signed 8-bit mantissa
+with one exponent per output row, the trace is an unsigned integer table, and the sum saturates at every step at the
+state width (DESIGN section 5). The closed form uses one exact matrix product wherever a bound proves that no partial
+sum can saturate, and steps through the window for the rows where it cannot.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+import torch
+
+from processes.operation import Operation, Window
+from processes.spikes import decode
+from processes.synapse.exact import accumulate, accumulate_rows
+
+F = torch.nn.functional
+
+
+@dataclass(eq=False, kw_only=True)
+class Synapse(Operation):
+    """What dense, convolutional and one-to-one synapses share.
+
+    Attributes:
+        weight: real weights, or int8 mantissas.
+        bias: per output row, real or int32 in units of the row's potential.
+        trace: value of a spike at step k, real L_k or integer p_k, (T,).
+        state_bits: width of the saturating sum; 0 in floating point.
+        exponent: per output row, log2 of the real value of one potential unit times (trace maximum); fixed point only.
+    """
+
+    weight: np.ndarray
+    bias: np.ndarray
+    trace: np.ndarray
+    state_bits: int = 0
+    exponent: np.ndarray | None = None
+
+    emits: ClassVar[str] = "currents"  # type: ignore[assignment]
+    dtype: ClassVar[torch.dtype] = torch.float32
+
+    def window(self, sources: list[Window], ready: list[int]) -> Window:
+        """Emits in the very steps in which spikes arrive."""
+        return sources[0]
+
+    def tensor(self, dtype: torch.dtype) -> torch.Tensor:
+        """Weights as a torch tensor, converted once per dtype (and anew when the weights are replaced)."""
+        cache = self.__dict__.setdefault("_tensors", {})
+        source, tensor = cache.get(dtype, (None, None))
+        if source is not self.weight:
+            tensor = torch.tensor(self.weight, dtype=dtype)
+            cache[dtype] = (self.weight, tensor)
+        return tensor
+
+    def linear(self, x: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
+        """w x without bias, (N, *source) -> (N, *shape)."""
+        raise NotImplementedError
+
+    def with_bias(self, y: torch.Tensor) -> torch.Tensor:
+        """y + b."""
+        raise NotImplementedError
+
+    def ideal(self, *inputs: torch.Tensor) -> torch.Tensor:
+        """w x + b in real units."""
+        return self.with_bias(self.linear(inputs[0], inputs[0].dtype))
+
+    def closed_form(self, *inputs: torch.Tensor) -> torch.Tensor:
+        """Potentials (N, *shape) after the window: float, or int32."""
+        codes = inputs[0]
+        if not self.state_bits:
+            x = decode(codes, self.trace, self.dtype)
+            return self.with_bias(self.linear(x, self.dtype))
+        return self.fixed(codes)
+
+    def fixed(self, codes: torch.Tensor) -> torch.Tensor:
+        """The integer closed form."""
+        raise NotImplementedError
+
+
+@dataclass(eq=False, kw_only=True)
+class DenseSynapse(Synapse):
+    """y = W x + b along the last axis; weight (out, in), bias (out,), row exponents (out,)."""
+
+    name: ClassVar[str] = "dense"
+
+    def linear(self, x: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
+        """x W^T."""
+        return F.linear(x, self.tensor(dtype))
+
+    def with_bias(self, y: torch.Tensor) -> torch.Tensor:
+        """y + b along the last axis."""
+        return y.add_(torch.as_tensor(self.bias, dtype=y.dtype))
+
+    def fixed(self, codes: torch.Tensor) -> torch.Tensor:
+        """Exact integers, one float32 product where a bound allows it."""
+        rows = codes.reshape(codes.shape[0], -1, codes.shape[-1])
+        y, self._saturated = accumulate_rows(rows, self.tensor(torch.float32), self.bias, self.trace, self.state_bits)
+        return y.reshape(*codes.shape[1:-1], -1)
+
+    def stepper(self, window: Window, sources: list[Window]):  # noqa: ANN201
+        """Gathers the weight rows of this step's spikes."""
+        from processes.synapse.stepper import DenseStepper
+
+        return DenseStepper(self, window)
+
+
+@dataclass(eq=False, kw_only=True)
+class ConvSynapse(Synapse):
+    """2-D convolution; weight (out, in/groups, kh, kw), bias (out,); sample (1, in, H, W)."""
+
+    stride: tuple[int, ...] = (1, 1)
+    padding: tuple[int, ...] = (0, 0)
+    dilation: tuple[int, ...] = (1, 1)
+    groups: int = 1
+
+    name: ClassVar[str] = "conv2d"
+
+    def linear(self, x: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
+        """Convolution of (N, 1, in, H, W)."""
+        return self.convolve(x, self.tensor(dtype))
+
+    def convolve(self, x: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
+        """This synapse's geometry with other weights."""
+        geometry = (self.stride, self.padding, self.dilation, self.groups)
+        return F.conv2d(x.flatten(0, 1), weight, None, *geometry).unflatten(0, x.shape[:2])
+
+    def with_bias(self, y: torch.Tensor) -> torch.Tensor:
+        """y + b along the channels."""
+        return y.add_(torch.as_tensor(self.bias, dtype=y.dtype).reshape(-1, 1, 1))
+
+    def fixed(self, codes: torch.Tensor) -> torch.Tensor:
+        """Exact integers by a float64 convolution: every sum stays below 2^53."""
+        y, self._saturated = accumulate(
+            codes,
+            lambda x: self.linear(x, torch.float64),
+            lambda x: self.convolve(x, self.tensor(torch.float64).abs()),
+            lambda y: self.with_bias(y),
+            self.trace,
+            self.state_bits,
+        )
+        return y
+
+    def stepper(self, window: Window, sources: list[Window]):  # noqa: ANN201
+        """Gathers patches that hold spikes, then weight rows."""
+        from processes.synapse.stepper import ConvStepper
+
+        return ConvStepper(self, window)
+
+
+@dataclass(eq=False, kw_only=True)
+class ScaleSynapse(Synapse):
+    """One synapse per neuron: y = w * x + b, weight and bias of broadcast shapes, summed over the axes ``pool``.
+
+    Without ``pool`` a spiking branch joins a residual stream by it; with ``pool`` it is a mean over tokens or pixels.
+    """
+
+    pool: tuple[int, ...] = ()
+
+    name: ClassVar[str] = "scale"
+
+    def linear(self, x: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
+        """w * x, pooled."""
+        return self.pooled(x * self.tensor(dtype))
+
+    def pooled(self, x):  # noqa: ANN001, ANN201 - numpy or torch
+        """Sum over the pooled axes of a sample, kept with length 1."""
+        lead = x.ndim - len(self.shape)
+        return x.sum(tuple(axis + lead for axis in self.pool), keepdims=True) if self.pool else x
+
+    def with_bias(self, y: torch.Tensor) -> torch.Tensor:
+        """y + b."""
+        return y + torch.as_tensor(self.bias, dtype=y.dtype)
+
+    def fixed(self, codes: torch.Tensor) -> torch.Tensor:
+        """One product per neuron."""
+        y, self._saturated = accumulate(
+            codes,
+            lambda x: self.linear(x, torch.float64),
+            lambda x: self.pooled(x * self.tensor(torch.float64).abs()),
+            self.with_bias,
+            self.trace,
+            self.state_bits,
+        )
+        return y
+
+    def stepper(self, window: Window, sources: list[Window]):  # noqa: ANN201
+        """Scales this step's spikes."""
+        from processes.synapse.stepper import ScaleStepper
+
+        return ScaleStepper(self, window)

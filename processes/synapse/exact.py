@@ -1,0 +1,84 @@
+"""Saturating integer sums without stepping, where a bound proves that stepping would not saturate.
+
+A window adds trace_k * w z(k) for k = 0, 1, ... and clips to +-(2^(bits-1) - 1) after every step. Every partial sum is
+a sum over a subset of the spikes, so by Cauchy-Schwarz it stays below ||w|| ||x|| + |b|, and below |w| |x| + |b| in any
+case. Where one of these is within the limit (less than 2^23) nothing clips, and a float32 product is exact in any
+order of summation because all its partial sums are integers below 2^24. The rest is stepped.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import torch
+
+from processes.spikes import decode
+
+MARGIN = 1 + 1e-3  # float32 rounding of the bounds themselves, far above 2^-24 times any row length
+
+
+def accumulate_rows(
+    codes: torch.Tensor, weight: torch.Tensor, bias: np.ndarray, trace: np.ndarray, bits: int
+) -> tuple[torch.Tensor, int]:
+    """Potentials int32 (rows, out) of codes (planes, rows, in) under weight float32 (out, in), and clips counted."""
+    limit = 2 ** (bits - 1) - 1
+    b = torch.as_tensor(bias, dtype=torch.int32)
+    b_max = float(np.abs(bias).max(initial=0))
+    x = decode(codes, trace)
+    reach = torch.linalg.vector_norm(weight, dim=1).max()
+    unsure = (torch.linalg.vector_norm(x, dim=1) * reach * MARGIN + b_max > limit).nonzero()[:, 0]
+    y = torch.nn.functional.linear(x, weight).to(torch.int32).add_(b)
+    if not len(unsure):
+        return y, 0
+    total = torch.nn.functional.linear(x[unsure].abs(), weight.abs()) * MARGIN + b.abs()
+    unsure = unsure[(total > limit).any(1)]
+    if not len(unsure):
+        return y, 0
+    y[unsure], clips = step_through(
+        codes[:, unsure],
+        lambda z: torch.nn.functional.linear(z, weight.double()),
+        lambda v: v + b,
+        trace,
+        bits,
+    )
+    return y, clips
+
+
+def accumulate(
+    codes: torch.Tensor,
+    linear: Callable[[torch.Tensor], torch.Tensor],
+    absolute: Callable[[torch.Tensor], torch.Tensor],
+    with_bias: Callable[[torch.Tensor], torch.Tensor],
+    trace: np.ndarray,
+    bits: int,
+) -> tuple[torch.Tensor, int]:
+    """The same for any linear map given in float64, and the map with absolute weights; all or nothing."""
+    limit = 2 ** (bits - 1) - 1
+    x = decode(codes, trace, torch.float64)
+    reach = absolute(x.abs())
+    offset = with_bias(torch.zeros_like(reach)).abs()
+    if bool((reach * MARGIN + offset <= limit).all()):
+        return with_bias(linear(x)).to(torch.int32), 0
+    return step_through(codes, linear, with_bias, trace, bits)
+
+
+def step_through(
+    codes: torch.Tensor,
+    linear: Callable[[torch.Tensor], torch.Tensor],
+    with_bias: Callable[[torch.Tensor], torch.Tensor],
+    trace: np.ndarray,
+    bits: int,
+) -> tuple[torch.Tensor, int]:
+    """The definition: bias at the first step, one sum and one saturation per step. Also counts the clips."""
+    limit = 2 ** (bits - 1) - 1
+    v: torch.Tensor | None = None
+    clips = 0
+    for k in range(len(trace)):
+        z = ((codes == k + 1).double() - (codes == -(k + 1)).double()).sum(0)
+        current = linear(z) * float(trace[k])
+        v = with_bias(current) if v is None else v + current
+        clips += int((v.abs() > limit).sum())
+        v = v.clamp_(-limit, limit)
+    assert v is not None
+    return v.to(torch.int32), clips

@@ -1,0 +1,116 @@
+"""Trace-driven products: two spike trains multiplied by spikes and traces alone.
+
+One global trace p_k = L_k decays by B at each step. A neuron copies it when it spikes: its local trace r. At step k the
+product neuron receives
+
+    sum_d [ a_d(k) p_k r_b,d  +  r_a,d b_d(k) p_k  +  (both at k) a_d b_d p_k^2 ]
+
+with r taken before the step's copies; over the window this sums to sum_d x_a,d x_b,d, the product of the decoded values.
+Local traces are held until the product is complete, so an operand may fire in an earlier window (V before A).
+Source: SpikedAttention, trace-driven matrix multiplication. In fixed point the trace is
+round((2^b - 1) B^-k) with b = floor((23 - log2 L) / 2), L the length of the sum, so no product can saturate.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+import torch
+
+from processes.fixed import shift_toward_zero
+from processes.operation import Operation, Window
+from processes.spikes import decode
+
+
+@dataclass(eq=False, kw_only=True)
+class TraceProduct(Operation):
+    """Matrix product over the last axis of a and the last (``transpose_b``) or second-last axis of b, plus a bias.
+
+    Attributes:
+        trace: L_k, or the integer product trace, (T,).
+        bias: broadcast shape of the output, in the product's own units (attention bias); a single zero if none.
+        state_bits: width of the potential; 0 in floating point.
+    """
+
+    trace: np.ndarray
+    transpose_b: bool
+    bias: np.ndarray
+    state_bits: int = 0
+
+    name: ClassVar[str] = "trace_product"
+    emits: ClassVar[str] = "currents"  # type: ignore[assignment]
+    dtype: ClassVar[torch.dtype] = torch.float32
+
+    def window(self, sources: list[Window], ready: list[int]) -> Window:
+        """Something arrives only once both operands have begun."""
+        return Window(max(s.start for s in sources), max(s.stop for s in sources))
+
+    def product(self, a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
+        """a b^T or a b."""
+        return torch.matmul(a, b.transpose(-1, -2) if self.transpose_b else b)
+
+    def ideal(self, *inputs: torch.Tensor) -> torch.Tensor:
+        """The product in real units."""
+        return self.product(*inputs) + torch.as_tensor(self.bias, dtype=inputs[0].dtype)
+
+    def closed_form(self, *inputs: torch.Tensor) -> torch.Tensor:
+        """Potentials (N, *shape); integers are exact in float32 because the trace's width keeps sums below 2^23."""
+        dtype = torch.float32 if self.state_bits else self.dtype
+        y = self.product(*(decode(codes, self.trace, dtype) for codes in inputs))
+        if self.state_bits:
+            y = y.to(torch.int32)
+        return y if not self.bias.any() else y + torch.as_tensor(self.bias, dtype=y.dtype)
+
+    def stepper(self, window: Window, sources: list[Window]):  # noqa: ANN201
+        """Sparse spikes times held traces."""
+        from processes.trace_product.stepper import ProductStepper
+
+        return ProductStepper(self, window, sources)
+
+
+@dataclass(eq=False, kw_only=True)
+class SquareSum(Operation):
+    """Trace-driven self product: sum of squares over the last axis, shape (..., 1). Drives LayerNorm's threshold.
+
+    A spike at k adds 2 r z p_k + p_k^2, times ``weight`` (real, broadcast shape: the squared scale of each feature's
+    code) or shifted right by ``shift`` (integer, twice the exponent of the feature's power-of-two scale).
+    """
+
+    trace: np.ndarray
+    weight: np.ndarray | None = None
+    shift: np.ndarray | None = None
+    state_bits: int = 0
+
+    name: ClassVar[str] = "square_sum"
+    emits: ClassVar[str] = "currents"  # type: ignore[assignment]
+    dtype: ClassVar[torch.dtype] = torch.float32
+
+    def window(self, sources: list[Window], ready: list[int]) -> Window:
+        """Emits when its operand spikes."""
+        return sources[0]
+
+    def ideal(self, *inputs: torch.Tensor) -> torch.Tensor:
+        """sum x^2 over the last axis."""
+        return inputs[0].square().sum(-1, keepdim=True)
+
+    def closed_form(self, *inputs: torch.Tensor) -> torch.Tensor:
+        """Potentials (N, *shape)."""
+        codes = inputs[0]
+        if not self.state_bits:
+            square = decode(codes, self.trace, self.dtype).square_()
+            return square.mul_(torch.as_tensor(self.weight, dtype=self.dtype)).sum(-1, keepdim=True)
+        shift = torch.as_tensor(self.shift, dtype=torch.int32)
+        total, held = torch.zeros((), dtype=torch.int32), torch.zeros((), dtype=torch.int32)
+        for plane in codes:  # one event per spike: each is shifted before it is added
+            value = decode(plane[None], self.trace).to(torch.int32)
+            total = total + shift_toward_zero(value * (value + 2 * held), shift)
+            held = held + value
+        return total.sum(-1, keepdim=True).to(torch.int32)
+
+    def stepper(self, window: Window, sources: list[Window]):  # noqa: ANN201
+        """One addition per spike."""
+        from processes.trace_product.stepper import SquareStepper
+
+        return SquareStepper(self, window)

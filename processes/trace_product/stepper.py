@@ -1,0 +1,89 @@
+"""Trace-driven products through time: local traces, and sparse spikes that read them."""
+
+from __future__ import annotations
+
+import numpy as np
+import scipy.sparse
+
+from processes.fixed import shift_toward_zero
+from processes.operation import Window
+from processes.trace_product import SquareSum, TraceProduct
+
+Spikes = np.ndarray | None
+
+
+class ProductStepper:
+    """Holds r_a and r_b (leading axes flattened) and adds what each step's spikes contribute."""
+
+    def __init__(self, op: TraceProduct, window: Window, sources: list[Window]) -> None:
+        self.op, self.window, self.sources = op, window, sources
+        self.working = np.float32 if op.state_bits else np.float64  # sums stay below 2^23: exact in float32
+        self.message = np.int64 if op.state_bits else np.float64
+        self.bias = np.broadcast_to(op.bias, op.shape).astype(self.message) if op.bias.any() else None
+        self.trace = op.trace.astype(self.working)
+        self.reset()
+
+    def reset(self) -> None:
+        """Traces to zero: they take the shape of the first spikes that come."""
+        self.held: list[np.ndarray | None] = [None, None]
+
+    def step(self, t: int, messages: list[Spikes]) -> np.ndarray | None:
+        """Currents (*shape), or None. (r_a + da)(r_b + db) - r_a r_b = da (r_b + db) + r_a db."""
+        da, db = (self._traced(m, t, i) for i, m in enumerate(messages))
+        a, b = self.held
+        current = None
+        if db is not None:
+            if a is not None:
+                current = self._product(a, db)
+            self.held[1] = b = db if b is None else b + db
+        if da is not None:
+            if b is not None:
+                added = self._product(da, b)
+                current = added if current is None else current + added
+            self.held[0] = da if a is None else a + da
+        if current is not None:
+            current = current.reshape(self.op.shape).astype(self.message)
+        if t == self.window.start and self.bias is not None:
+            current = self.bias if current is None else self.bias + current
+        return current
+
+    def _traced(self, spikes: Spikes, t: int, operand: int) -> np.ndarray | None:
+        """This step's copies of the global trace, (lead, rows, columns of the sum)."""
+        if spikes is None:
+            return None
+        if operand == 1 and not self.op.transpose_b:
+            spikes = spikes.swapaxes(-1, -2)
+        return spikes.reshape(-1, *spikes.shape[-2:]) * self.trace[t - self.sources[operand].start]
+
+    def _product(self, a: np.ndarray, b: np.ndarray) -> np.ndarray:
+        """a b^T for each leading index, through whichever side is this step's sparse spikes."""
+        sparse_left = np.count_nonzero(a) <= np.count_nonzero(b)
+        left, right = (a, b) if sparse_left else (b, a)
+        outs = [scipy.sparse.csr_matrix(x) @ y.T for x, y in zip(left, right, strict=True)]
+        return np.stack([o if sparse_left else o.T for o in outs])
+
+
+class SquareStepper:
+    """One local trace per feature; each spike adds its own share of the square."""
+
+    def __init__(self, op: SquareSum, window: Window) -> None:
+        self.op, self.start = op, window.start
+        self.message = np.int64 if op.state_bits else np.float64
+        self.reset()
+
+    def reset(self) -> None:
+        """Traces to zero."""
+        self.held: np.ndarray | None = None
+
+    def step(self, t: int, messages: list[Spikes]) -> np.ndarray | None:
+        """Sums (*shape) of this step's shares, or None."""
+        spikes = messages[0]
+        if spikes is None:
+            return None
+        if self.held is None:
+            self.held = np.zeros(spikes.shape, self.message)
+        value = spikes.astype(self.message) * self.op.trace[t - self.start].astype(self.message)
+        share = value * (value + 2 * self.held)
+        self.held += value
+        share = shift_toward_zero(share, self.op.shift) if self.op.state_bits else share * self.op.weight
+        return share.sum(-1, keepdims=True)

@@ -1,0 +1,69 @@
+"""The closed form: every operation's meaning evaluated once per window, batched, at about the speed of the model.
+
+Since one-spike phase codes make a stage a function of its inputs' spike times, no time step is simulated here; the
+stepped runs (Lava, and the numpy stepper) must agree with it spike for spike.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from processes.network import Network
+from processes.operation import Operation
+
+Observe = Callable[[str, Operation, torch.Tensor], torch.Tensor | None]
+
+
+@dataclass
+class ClosedForm:
+    """Runs a network on batches.
+
+    Attributes:
+        network: the converted network (or, with ``ideal``, a lowered one that has no codes yet).
+        dtype: arithmetic of a floating-point network; float64 to compare with Lava, float32 for speed.
+        ideal: evaluate what each operation stands for in the trained network instead of its spikes.
+    """
+
+    network: Network
+    dtype: torch.dtype = torch.float32
+    ideal: bool = False
+
+    def __post_init__(self) -> None:
+        self.last_use = {source: name for name, node in self.network for source in node.inputs}
+
+    @torch.no_grad()
+    def run(self, x: np.ndarray | torch.Tensor, observe: Observe | None = None) -> torch.Tensor:
+        """Readout potentials (N, *output shape) of inputs (N, *sample shape without its leading 1).
+
+        ``observe(name, op, output)`` sees every node's codes or potentials and may return a replacement.
+        """
+        samples = torch.as_tensor(x)
+        samples = samples.reshape(len(samples), *self.network.input_shape)
+        live = {Network.INPUT: self._input(samples)}
+        result = live[Network.INPUT]
+        for name, node in self.network:
+            operands = [live[source] for source in node.inputs]
+            node.op.dtype = self.dtype  # type: ignore[attr-defined]
+            result = node.op.ideal(*operands) if self.ideal else node.op.closed_form(*operands)
+            if observe is not None:
+                replacement = observe(name, node.op, result)
+                result = result if replacement is None else replacement
+            live[name] = result
+            for source in node.inputs:
+                if self.last_use[source] == name:
+                    live.pop(source, None)
+        return result
+
+    def _input(self, samples: torch.Tensor) -> torch.Tensor:
+        unit = self.network.about.get("input_unit")
+        if unit is None or self.ideal:
+            return samples.to(self.dtype)
+        return torch.round(samples.double() / unit).to(torch.int32)
+
+    def real(self, y: torch.Tensor) -> torch.Tensor:
+        """Readout potentials in the model's units, (N, *output shape)."""
+        return y * torch.as_tensor(self.network[self.network.output].unit, dtype=self.dtype)  # type: ignore[attr-defined]

@@ -1,0 +1,96 @@
+"""A set of nodes stepped together in one place: what one Lava Process per block, or one plain loop, runs.
+
+At each step only the nodes whose span contains it are called, in topological order; messages live for one step.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from processes.network import Network
+from targets.timeline import Timeline
+
+Record = Callable[[str, int, np.ndarray], None]
+
+
+class Group:
+    """Steps the nodes ``names`` of a network; what comes from outside is given, what goes outside is returned.
+
+    It has the interface of a stepper, with one operand (``source``) and one output (``sink``).
+    """
+
+    def __init__(
+        self, network: Network, times: Timeline, names: list[str], source: str, sink: str, record: Record | None = None
+    ) -> None:
+        self.source, self.sink, self.record = source, sink, record
+        self.operands = {name: network.nodes[name].inputs for name in names}
+        self.steppers = {
+            name: network[name].stepper(times.windows[name], [times.windows[s] for s in self.operands[name]])
+            for name in names
+        }
+        self.active: list[list[str]] = [[] for _ in range(times.period)]
+        for name in names:
+            span = times.span(network, name)
+            for t in range(span.start, span.stop):
+                self.active[t].append(name)
+
+    def reset(self) -> None:
+        """Forget the previous sample."""
+        for stepper in self.steppers.values():
+            stepper.reset()
+
+    def step(self, t: int, messages: list[np.ndarray | None]) -> np.ndarray | None:
+        """One step of every active node; returns the sink's message."""
+        sent: dict[str, np.ndarray | None] = {self.source: messages[0]}
+        for name in self.active[t]:
+            message = self.steppers[name].step(t, [sent.get(source) for source in self.operands[name]])
+            sent[name] = message
+            if message is not None and self.record is not None:
+                self.record(name, t, message)
+        return sent.get(self.sink)
+
+
+class Recorder:
+    """Collects the messages of chosen nodes into the arrays that the closed form also produces.
+
+    ``codes[name]`` int16 (planes, *shape) of firing nodes and ``potentials[name]`` (*shape) of graded ones; currents
+    are summed into the potential that they drive.
+    """
+
+    def __init__(self, network: Network, times: Timeline) -> None:
+        self.network, self.times = network, times
+        self.values: dict[str, np.ndarray] = {}
+
+    def __call__(self, name: str, t: int, message: np.ndarray) -> None:
+        """Take a message of node ``name`` at step ``t``."""
+        op = self.network[name]
+        if op.emits == "spikes":
+            if name not in self.values:
+                self.values[name] = np.zeros((getattr(op, "spikes", 1), *op.shape), np.int16)
+            write_codes(self.values[name], message, t - self.times.windows[name].start)
+        elif name in self.values:
+            self.values[name] = self.values[name] + message
+        else:
+            self.values[name] = message.copy()
+
+
+def write_codes(codes: np.ndarray, signs: np.ndarray, k: int) -> None:
+    """Enter the spikes of step k, int8 signs (*shape), into the first free plane of codes (planes, *shape)."""
+    left = signs.astype(bool)
+    for plane in codes:
+        free = left & (plane == 0)
+        plane[free] = signs[free] * (k + 1)
+        left &= ~free
+
+
+def step_through(network: Network, times: Timeline, x: np.ndarray, record: Record | None = None) -> np.ndarray:
+    """One sample, (1, *shape) graded input, stepped in this process; returns the readout's potentials."""
+    group = Group(network, times, list(network.nodes), Network.INPUT, network.output, record)
+    group.reset()
+    result: np.ndarray | None = None
+    for t in range(times.period):
+        result = group.step(t, [x if t == 0 else None])
+    assert result is not None
+    return result
