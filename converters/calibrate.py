@@ -118,17 +118,25 @@ def scale_of(network: Network, name: str) -> np.ndarray:
     """Real value of a spike at k = 0 of the neurons behind ``name``, in the broadcast shape of its samples."""
     op = network[name]
     if isinstance(op, Route):
-        full = torch.as_tensor(scale_of(network, network.nodes[name].inputs[0])).expand(op.source_shape)
-        return as_parameter(apply(full, op.chain, 0), op.shape)
+        return routed(op, scale_of(network, network.nodes[name].inputs[0]))
     return op.scale  # type: ignore[attr-defined]
+
+
+def routed(op: Route, values: np.ndarray) -> np.ndarray:
+    """Scales or units after a route; padding, which is silent, takes whatever its neighbours have."""
+    full = apply(torch.as_tensor(values).expand(op.source_shape), op.chain, 0).numpy()
+    for axis in range(full.ndim):
+        largest = full.max(axis, keepdims=True)
+        if ((full == largest) | (full == 0)).all():
+            full = largest
+    return np.ascontiguousarray(full)
 
 
 def unit_of(network: Network, name: str) -> np.ndarray:
     """Real value of one unit of potential of ``name``: 1 but for products, whose operands' scales stay in it."""
     op = network[name] if name != Network.INPUT else None
     if isinstance(op, Route):
-        full = torch.as_tensor(unit_of(network, network.nodes[name].inputs[0])).expand(op.source_shape)
-        return as_parameter(apply(full, op.chain, 0), op.shape)
+        return routed(op, unit_of(network, network.nodes[name].inputs[0]))
     if not isinstance(op, TraceProduct):
         return np.ones((1,) * len(network.input_shape if op is None else op.shape))
     a, b = (scale_of(network, operand) for operand in network.nodes[name].inputs)

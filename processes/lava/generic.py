@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import types
 
 from processes.lava.model import both_precisions
 from processes.lava.process import SpikingProcess
@@ -11,11 +12,12 @@ from processes.operation import Emission
 
 @functools.cache
 def process_class(operands: tuple[Emission, ...], outputs: tuple[Emission, ...]) -> type[SpikingProcess]:
-    """The Process class with ports ``x0_in``, ``x1_in``, ... and ``y0_out``, ``y1_out``, ... of these kinds."""
-    ports = {f"x{i}_in": kind for i, kind in enumerate(operands)}
+    """The Process class with ports ``x0_in``, ``x1_in``, ..., ``y0_out``, ``y1_out``, ... of these kinds."""
+    ports: dict[str, Emission] = {f"x{i}_in": kind for i, kind in enumerate(operands)}
     ports |= {f"y{i}_out": kind for i, kind in enumerate(outputs)}
+    module = {"__module__": __name__}
     name = "_".join(["Process", *operands, "to", *outputs])
-    process = type(name, (SpikingProcess,), {"__module__": __name__, "__doc__": name, "ports": ports})
+    process = types.new_class(name, (SpikingProcess,), dict(ports), lambda body: body.update(module))
     # Lava looks for models among the names of the Process's module
     globals().update({model.__name__: model for model in both_precisions(process)})
     return process

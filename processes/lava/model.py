@@ -16,10 +16,11 @@ from lava.magma.core.resources import CPU
 from lava.magma.core.sync.protocols.loihi_protocol import LoihiProtocol
 from lava.magma.runtime.mgmt_token_enums import enum_to_np
 
+from processes.errors import DeployError
 from processes.lava.ports import StepInPort, StepOutPort
 from processes.lava.process import SpikingProcess
 from processes.lava.record import open_recorder
-from processes.operation import Stepper
+from processes.operation import Stepper, Window
 
 RUN_STEPS = enum_to_np(100)
 """Command to a StepModel, followed by a number: run that many steps, then answer once."""
@@ -30,8 +31,8 @@ GRADED = {"floating_pt": np.float64, "fixed_pt": np.int32}
 class StepModel(PyLoihiProcessModel):
     """Receives, steps and sends on schedule, whatever happens.
 
-    An error in the stepper, or in its construction, is kept (:func:`keep_error`); from then on the model is silent,
-    but still receives and sends when it should, so that no other Process blocks, and asks Lava to stop.
+    An error in the stepper, or in its construction, is kept (:func:`keep_error`); from then on the model is
+    silent, but still receives and sends when it should, so that nobody blocks, and asks Lava to stop.
     """
 
     def __init__(self, proc_params: Any) -> None:
@@ -61,14 +62,18 @@ class StepModel(PyLoihiProcessModel):
     def start(self) -> None:
         """Look the ports up once, then run."""
         process = self.process
-        self.operands = [(getattr(self, port), w) for port, w in zip(process.operands, self.receives, strict=True)]
-        self.outputs = [(getattr(self, port), w) for port, w in zip(process.outputs, self.sends, strict=True)]
+        self.operands: list[tuple[StepInPort, Window]] = list(
+            zip([getattr(self, port) for port in process.operands], self.receives, strict=True)
+        )
+        self.outputs: list[tuple[StepOutPort, Window]] = list(
+            zip([getattr(self, port) for port in process.outputs], self.sends, strict=True)
+        )
         super().start()
 
     def run_spk(self) -> None:
         """One step."""
         sample, t = divmod(self.time_step - 1, self.process.period)
-        messages = [port.take() if window.start <= t < window.stop else None for port, window in self.operands]
+        messages = [port.take() if w.start <= t < w.stop else None for port, w in self.operands]
         results: list[np.ndarray | None] = [None] * len(self.outputs)
         if not self.failed:
             try:
@@ -87,19 +92,23 @@ class StepModel(PyLoihiProcessModel):
             for recorder in self.recorders.values():
                 recorder.reset()
         result = self.stepper.step(t, messages)
-        results = [result] if len(self.outputs) == 1 else list(result or [None] * len(self.outputs))
-        for name, value in zip(self.process.outputs, results, strict=True):
+        results: list[np.ndarray | None] = [None] * len(self.outputs)
+        if result is not None:
+            results = [result] if len(results) == 1 else list(result)
+        for i, (name, value) in enumerate(zip(self.process.outputs, results, strict=True)):
             if value is None:
                 continue
             window = self.process.windows[name]
             if not window.start <= t < window.stop:
-                raise ValueError(f"{name} sent at step {t}, outside its window [{window.start}, {window.stop})")
+                raise ValueError(f"{name} sent outside its window [{window.start}, {window.stop})")
+            results[i] = self.outputs[i][0].fit(value)
             if name in self.recorders:
                 self.recorders[name].write(sample, t, value)
         return results
 
     def _run_steps(self) -> None:
         """Many steps between two barriers: the channels alone keep the Processes in order."""
+        assert self.service_to_process is not None and self.process_to_service is not None
         for _ in range(int(self.service_to_process.recv()[0])):
             self.time_step += 1
             self.run_spk()
@@ -115,10 +124,11 @@ class StepModel(PyLoihiProcessModel):
 
 def keep_error(folder: Path, process: str, t: int | None, error: BaseException) -> None:
     """Leave an error where the parent looks for it: name, step of the sample or None, message, traceback."""
+    message = " ".join(str(error).split())
     kept = {
         "process": process,
         "step": t,
-        "error": f"{type(error).__name__}: {error}",
+        "error": message if isinstance(error, DeployError) else f"{type(error).__name__}: {message}",
         "traceback": "".join(traceback.format_exception(error)),
     }
     unfinished = folder / f"{id(error)}-{process}.part".replace("/", "_")
@@ -138,9 +148,11 @@ def both_precisions(process: type[SpikingProcess]) -> tuple[type[StepModel], typ
 
 
 def _bind(process: type[SpikingProcess], name: str, *tags: str) -> type[StepModel]:
-    body: dict[str, Any] = {"__module__": process.__module__, "__doc__": f"{tags[0]} model of {process.__name__}."}
+    body: dict[str, Any] = {"__module__": process.__module__}
     for port, emission in process.ports.items():
         dtype = np.int8 if emission == "spikes" else GRADED[tags[0]]
         body[port] = LavaPyType(StepInPort if port.endswith("_in") else StepOutPort, dtype)
     model = type(name, (StepModel,), body)
-    return implements(proc=process, protocol=LoihiProtocol)(requires(CPU)(tag(*tags)(model)))
+    for decorate in (tag(*tags), requires(CPU), implements(proc=process, protocol=LoihiProtocol)):
+        decorate(model)  # sets attributes of the class
+    return model

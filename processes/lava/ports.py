@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from lava.magma.core.model.py.ports import PyInPortVectorDense, PyOutPortVectorDense
 
@@ -15,13 +17,15 @@ class StepInPort(PyInPortVectorDense):
         Blocks until every sender has sent.
         """
         total: np.ndarray | None = None
+        channel: Any
         for channel in self.csp_ports:
-            if hasattr(channel, "take"):  # a channel that carries silence as such
+            if hasattr(channel, "take"):  # it carries silence as such
                 message = channel.take()
             else:
                 message = channel.recv()
                 message = message if message.any() else None
             if message is not None:
+                assert self._transformer is not None
                 message = self._transformer.transform(message, channel).astype(self._d_type, copy=False)
                 total = message if total is None else total + message
         return total
@@ -30,29 +34,28 @@ class StepInPort(PyInPortVectorDense):
 class StepOutPort(PyOutPortVectorDense):
     """An out port that sends arrays or silence."""
 
-    def give(self, message: np.ndarray | None) -> None:
-        """Send ``message`` to all receivers; None stands for zeros.
+    def fit(self, message: np.ndarray) -> np.ndarray:
+        """``message`` in the port's dtype.
 
         Raises:
-            ValueError: the message has another shape than the port.
-            OverflowError: an integer does not fit the port's dtype.
+            ValueError: it has another shape than the port.
+            OverflowError: an integer does not fit the port's dtype; assignment would wrap around silently.
         """
-        if message is not None:
-            message = self._checked(message)
+        if message.shape != tuple(self._shape):
+            raise ValueError(f"a message of shape {message.shape} on a port of shape {tuple(self._shape)}")
+        if message.dtype == self._d_type:
+            return message
+        if np.issubdtype(self._d_type, np.integer) and message.size and message.dtype != bool:
+            low, high, limits = message.min(), message.max(), np.iinfo(self._d_type)
+            if low < limits.min or high > limits.max:
+                raise OverflowError(f"a message from {low} to {high} on a port of {limits.bits} bits")
+        return message.astype(self._d_type)
+
+    def give(self, message: np.ndarray | None) -> None:
+        """Send ``message``, of the port's shape and dtype, to all receivers; None stands for zeros."""
+        channel: Any
         for channel in self.csp_ports:
             if hasattr(channel, "give"):
                 channel.give(message)
             else:
                 channel.send(np.zeros(self._shape, self._d_type) if message is None else message)
-
-    def _checked(self, message: np.ndarray) -> np.ndarray:
-        if message.shape != tuple(self._shape):
-            raise ValueError(f"a message of shape {message.shape} on a port of shape {tuple(self._shape)}")
-        if message.dtype == self._d_type:
-            return message
-        # assignment would wrap around silently
-        if np.issubdtype(self._d_type, np.integer) and message.dtype != bool:
-            limits = np.iinfo(self._d_type)
-            if message.size and (message.min() < limits.min or message.max() > limits.max):
-                raise OverflowError(f"a message from {message.min()} to {message.max()} on a port of {limits.bits} bits")
-        return message.astype(self._d_type)

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
-from lava.magma.core.process.ports.ports import AbstractPort, InPort, OutPort
+from lava.magma.core.process.ports.ports import InPort, OutPort
 from lava.magma.core.process.process import AbstractProcess
 
 from processes.errors import DeployError
@@ -25,16 +25,16 @@ class SpikingProcess(AbstractProcess):
 
     Subclasses name their ports and bind the two ProcessModels; that is all::
 
-        class DenseProcess(SpikingProcess):
-            ports = {"s_in": "spikes", "a_out": "currents"}
+        class DenseProcess(SpikingProcess, s_in="spikes", a_out="currents"):
+            pass
 
         DenseProcessFloat, DenseProcessFixed = both_precisions(DenseProcess)
 
-    Names end in ``_in`` or ``_out``; in ports are the stepper's operands, in order. With more than one out port the
-    stepper returns one result per port. Spikes travel as int8, all else as float64 or int32.
+    Names end in ``_in`` or ``_out``; in ports are the stepper's operands, in order. With several out ports the
+    stepper returns a list, one result per port. Spikes travel as int8, all else as float64 or int32.
 
     Args:
-        stepper: called with the windows of the connected operands, in the operating-system process that will step.
+        stepper: called with the windows of the connected operands, in the child process that will step it.
         shapes: shape of one sample at each port.
         window: steps of a sample in which the out ports send; one for all or one per port.
         period: steps of a sample.
@@ -42,6 +42,15 @@ class SpikingProcess(AbstractProcess):
     """
 
     ports: ClassVar[Mapping[str, Emission]] = {}
+
+    if TYPE_CHECKING:
+
+        def __getattr__(self, name: str) -> Any:
+            """The ports, which a type checker cannot see."""
+
+    def __init_subclass__(cls, **ports: Emission) -> None:
+        if ports:
+            cls.ports = ports
 
     def __init__(
         self,
@@ -64,8 +73,8 @@ class SpikingProcess(AbstractProcess):
         for port, sends in self.windows.items():
             if not 0 <= sends.start < sends.stop <= period:
                 raise DeployError(
-                    f"{self.name}.{port}: window [{sends.start}, {sends.stop}) does not lie within the period of "
-                    f"{period} steps; raise the period or move the window"
+                    f"{self.name}.{port}: window [{sends.start}, {sends.stop}) does not lie within the "
+                    f"period of {period} steps; raise the period or move the window"
                 )
         for port in self.ports:
             setattr(self, port, (InPort if port in self.operands else OutPort)(shape=tuple(shapes[port])))
@@ -74,10 +83,10 @@ class SpikingProcess(AbstractProcess):
         """Run as any Lava Process.
 
         Raises:
-            DeployError: it has been stopped, by the user or because of an error; Lava would crash the interpreter.
+            DeployError: it has been stopped, by hand or by an error; Lava would crash the interpreter.
         """
         if self._stopped():
-            raise DeployError(f"'{self.name}' has been stopped; Lava cannot go on after stop(), so build it anew")
+            raise DeployError(f"'{self.name}' has been stopped; Lava cannot go on after that: build it anew")
         super().run(condition, run_cfg, compile_config)
         if self._stopped():
             raise DeployError(f"an error stopped '{self.name}' or its neighbours; its traceback is above")
@@ -92,20 +101,21 @@ class SpikingProcess(AbstractProcess):
             DeployError: its senders have different windows or another period.
         """
         everything = Window(0, self.period)
-        senders: list[AbstractPort] = getattr(self, port).get_src_ports()
+        senders = getattr(self, port).get_src_ports()
         windows = {self._sends(sender) for sender in senders}
         if len(windows) > 1:
-            raise DeployError(f"{self.name}.{port}: its senders have different windows {windows}; use one in port each")
+            raise DeployError(f"{self.name}.{port}: its senders' windows differ; give each its own in port")
         return windows.pop() if windows else everything
 
     def sends(self, port: str) -> Window:
-        """When the out port sends: its window, or every step if one of its receivers is not a SpikingProcess."""
+        """When the out port sends: its window, or every step if a receiver is not a SpikingProcess."""
         return self._sends(getattr(self, port))
 
-    def _sends(self, port: AbstractPort) -> Window:
-        ends = [port.process, *(receiver.process for receiver in port.get_dst_ports())]
-        if not all(isinstance(end, SpikingProcess) for end in ends):
+    def _sends(self, port: Any) -> Window:
+        sender, receivers = port.process, [receiver.process for receiver in port.get_dst_ports()]
+        if not all(isinstance(end, SpikingProcess) for end in [sender, *receivers]):
             return Window(0, self.period)
-        if any(end.period != self.period for end in ends):
-            raise DeployError(f"{self.name}: its period of {self.period} steps differs from its neighbours'")
-        return port.process.windows[port.name]
+        for end in [sender, *receivers]:
+            if end.period != self.period:
+                raise DeployError(f"'{end.name}' and '{self.name}' differ in steps a sample; make them equal")
+        return sender.windows[port.name]

@@ -16,7 +16,7 @@ from processes.phase_code import code_dtype
 
 @dataclass(frozen=True)
 class Recording:
-    """Where to record an output, for how many samples, and how many spikes a neuron may fire in one window."""
+    """Where to record an output, for how many samples; ``planes``: spikes a neuron may fire in a window."""
 
     path: Path
     samples: int
@@ -24,7 +24,7 @@ class Recording:
 
 
 class SpikeRecorder:
-    """Spikes as codes (samples, planes, *shape): +-(k+1) for a spike at step k of the window, 0 for silence."""
+    """Spikes as codes (samples, planes, *shape): +-(k+1) for a spike at step k of the window, 0 if silent."""
 
     def __init__(self, recording: Recording, shape: tuple[int, ...], window: Window) -> None:
         self.window, self.planes = window, recording.planes
@@ -44,7 +44,8 @@ class SpikeRecorder:
         neurons = np.flatnonzero(flat)
         planes = self.fired[neurons]
         if len(neurons) and planes.max() >= self.planes:
-            raise ValueError(f"neuron {neurons[planes.argmax()]} fired more than {self.planes} times in a window")
+            neuron = neurons[planes.argmax()]
+            raise ValueError(f"neuron {neuron} fired more than {self.planes} times in a window")
         self.codes[sample, planes, neurons] = flat[neurons] * (t - self.window.start + 1)
         self.fired[neurons] += 1
 
@@ -54,7 +55,7 @@ class SpikeRecorder:
 
 
 class GradedRecorder:
-    """Graded outputs summed over the window, (samples, *shape), float64 or int64: what a receiver integrates."""
+    """Graded outputs summed over the window: (samples, *shape), float64 or int64."""
 
     def __init__(self, recording: Recording, shape: tuple[int, ...], dtype: type[np.generic]) -> None:
         wide = np.int64 if np.issubdtype(dtype, np.integer) else np.float64

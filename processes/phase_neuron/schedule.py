@@ -93,7 +93,7 @@ class FixedSchedule:
             self._threshold(self.pos[chosen]),
             self._threshold(self.lo[chosen]),
             self._threshold(self.hi[chosen]),
-            self._threshold(self.level[chosen]),
+            self._threshold(self.level[None]),
         )
 
     def _threshold(self, table: np.ndarray) -> np.ndarray:

@@ -1,0 +1,308 @@
+"""Discretisation: one pass that turns a calibrated network into integers, after which no float is read.
+
+Every potential gets a unit, the real value of 1: a power of two per output row for synapses, one power of two for a
+residual stream, (scale / trace maximum)^2 for a product. Weights become 8-bit mantissas with one exponent per row,
+thresholds integers in their neuron's unit. Exponents are chosen so that nothing saturates on the calibration set, and
+the result is checked on it (DESIGN section 5).
+"""
+
+from __future__ import annotations
+
+import copy
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+
+from converters.calibrate import routed, scale_of
+from processes.chips import Chip
+from processes.errors import DeployError
+from processes.fixed import to_mantissa
+from processes.network import (
+    Centre,
+    ConvSynapse,
+    DynamicThreshold,
+    Network,
+    PhaseNeuron,
+    Readout,
+    Residual,
+    Route,
+    ScaleSynapse,
+    SquareSum,
+    Synapse,
+    TraceProduct,
+    Woss,
+)
+from processes.operation import Operation
+from processes.phase_code import PhaseCode
+from processes.phase_neuron.schedule import ALWAYS, NEVER, FixedSchedule, real_tables
+from targets.closed_form import ClosedForm
+
+Progress = Callable[[int, int], None]
+LINEAR = ("identity", "relu")  # schedules that scale with s, so that one table serves every scale
+MAX_SHIFT = 32  # of a normaliser's comparison: (drive + 1) << shift stays inside 64 bits
+ATTEMPTS = 8  # halvings of a layer's resolution before giving up on its range
+
+
+def discretise(
+    network: Network, samples: np.ndarray, chip: Chip, batch: int = 32, progress: Progress | None = None
+) -> Network:
+    """The integer network of a calibrated floating-point one.
+
+    Args:
+        network: from :func:`converters.calibrate.calibrate`; left as it is.
+        samples: calibration inputs (N, *input).
+        chip: bit widths.
+        batch: samples evaluated together.
+        progress: called with (samples done, samples in all).
+
+    Raises:
+        DeployError: a layer cannot be kept from saturating on the calibration set.
+    """
+    peaks = observe_potentials(network, samples, batch, progress)
+    coarser: dict[str, int] = {}
+    for _ in range(ATTEMPTS):
+        fixed = Discretiser(network, chip, peaks, float(np.abs(samples).max(initial=0.0)), coarser).run()
+        clipped = saturating(fixed, samples, batch)
+        if not clipped:
+            return fixed
+        for name in clipped:
+            coarser[name] = coarser.get(name, 0) + 1
+    raise DeployError(f"'{clipped[0]}' saturates {chip.state_bits} bits on the calibration set at any exponent tried")
+
+
+def observe_potentials(
+    network: Network, samples: np.ndarray, batch: int, progress: Progress | None
+) -> dict[str, np.ndarray]:
+    """Largest |potential| per last-axis or channel row of every node that is not spikes, in its floating-point units."""
+    peaks: dict[str, np.ndarray] = {}
+
+    def observe(name: str, op: Operation, y: torch.Tensor) -> None:
+        if op.emits != "spikes":
+            axis = 2 if isinstance(op, ConvSynapse) else y.ndim - 1
+            keep = tuple(a for a in range(y.ndim) if a != axis)
+            peaks[name] = np.maximum(peaks.get(name, 0.0), y.abs().amax(keep, keepdim=True)[0].double().numpy())
+
+    runner = ClosedForm(network)
+    for start in range(0, len(samples), batch):
+        runner.run(samples[start : start + batch], observe)
+        if progress is not None:
+            progress(min(start + batch, len(samples)), len(samples))
+    return peaks
+
+
+def saturating(network: Network, samples: np.ndarray, batch: int) -> list[str]:
+    """Nodes that clip a potential on ``samples``."""
+    found: dict[str, None] = {}
+
+    def observe(name: str, op: Operation, y: torch.Tensor) -> None:
+        if op.count_saturated():
+            found[name] = None
+
+    runner = ClosedForm(network)
+    for start in range(0, len(samples), batch):
+        runner.run(samples[start : start + batch], observe)
+    return list(found)
+
+
+@dataclass
+class Discretiser:
+    """One pass in topological order.
+
+    Attributes:
+        network: the calibrated network.
+        peaks: from :func:`observe_potentials`.
+        input_peak: largest |input|.
+        coarser: bits of resolution to give up, by node.
+        units: real value of one unit of each potential, broadcast shape, filled as the pass goes on.
+    """
+
+    network: Network
+    chip: Chip
+    peaks: dict[str, np.ndarray]
+    input_peak: float
+    coarser: dict[str, int]
+    units: dict[str, np.ndarray] = field(default_factory=dict)
+
+    def run(self) -> Network:
+        """The integer network; ``about`` gains the chip, the precision and the input's unit."""
+        # two bits of room: inputs may exceed the calibration set's
+        input_unit = 2.0 ** (math.ceil(math.log2(self.input_peak or 1.0)) - (self.chip.graded_bits - 2))
+        self.units[Network.INPUT] = np.full((1,) * len(self.network.input_shape), input_unit)
+        out = Network(self.network.input_shape, about=dict(self.network.about))
+        for name, node in self.network:
+            op = copy.copy(node.op)
+            self._convert(name, op, node.inputs)
+            out.add(name, op, *node.inputs)
+        out.about |= {"precision": "fixed", "chip": self.chip.name, "input_unit": input_unit}
+        return out
+
+    def _convert(self, name: str, op: Operation, inputs: tuple[str, ...]) -> None:
+        match op:
+            case Route():
+                if op.carries != "spikes":
+                    self.units[name] = routed(op, self.units[inputs[0]])
+            case Synapse():
+                self._synapse(name, op)
+            case PhaseNeuron():
+                self._phase_neuron(op, self.units[inputs[0]])
+            case TraceProduct():
+                self._product(name, op, inputs)
+            case SquareSum():
+                self._square_sum(name, op, inputs)
+            case Woss():
+                unit = self.units[inputs[0]]
+                heads = unit.reshape(-1, 1)
+                ramp = (np.arange(op.steps) + 0.5) * np.log(op.base) / (heads * op.gain)
+                op.ramp = np.minimum(np.rint(ramp), NEVER).astype(np.int32)
+                op.state_bits = self.chip.state_bits
+            case DynamicThreshold():
+                self._dynamic_threshold(op, inputs)
+            case Residual():
+                self._residual(name, op, inputs)
+            case Centre():
+                self.units[name] = self.units[inputs[0]]
+                op.state_bits = self.chip.state_bits
+            case Readout():
+                op.unit, op.state_bits = self.units[inputs[0]], self.chip.state_bits
+                self.units[name] = op.unit
+            case _:
+                raise DeployError(f"'{name}': operation '{op.name}' has no fixed-point form")
+
+    def _synapse(self, name: str, op: Synapse) -> None:
+        chip, code = self.chip, PhaseCode(self.about("base"), self.about("timesteps"))
+        rows = tuple(range(op.weight.ndim)) if isinstance(op, ScaleSynapse) else 0
+        peak = self.peaks[name] if isinstance(op, ScaleSynapse) else self.peaks[name].reshape(-1)
+        bias = np.broadcast_to(op.bias, np.broadcast_shapes(op.bias.shape, _row_shape(op)))
+        for bits in (chip.trace_bits, chip.reduced_trace_bits):
+            limit = 2.0**chip.state_bits / 2 / chip.trace_headroom
+            # potential = sum mantissa * trace, so its unit is the exponent of weight / (trace maximum)
+            weight = op.weight / (2**bits - 1)
+            exponent = to_mantissa(weight, chip.weight_bits, axis=rows).exponent.reshape(_row_shape(op))
+            largest = np.maximum(_reduce_to(peak, exponent.shape), _reduce_to(np.abs(bias), exponent.shape))
+            if (largest <= limit * 2.0**exponent).all() and not self.coarser.get(name):
+                break
+        # what the narrower trace cannot absorb, a row's coarser exponent does
+        with np.errstate(divide="ignore"):
+            needed = np.where(largest > 0, np.ceil(np.log2(largest / limit)), -np.inf)
+        exponent = np.maximum(exponent, needed).astype(np.int32) + max(0, self.coarser.get(name, 0) - 1)
+        unit = 2.0**exponent
+        op.weight = np.rint(weight / unit.reshape(exponent.shape + (1,) * (weight.ndim - exponent.ndim))).astype(np.int8)
+        op.bias = np.rint(bias / unit).astype(np.int32)
+        op.trace, op.exponent, op.state_bits = code.trace(bits), exponent, chip.state_bits
+        shape = [1] * len(op.shape)
+        if not isinstance(op, ScaleSynapse):
+            shape[1 if isinstance(op, ConvSynapse) else -1] = len(op.weight)
+            unit = unit.reshape(shape)
+        self.units[name] = unit
+
+    def _phase_neuron(self, op: PhaseNeuron, unit: np.ndarray) -> None:
+        chip, old = self.chip, op.schedule
+        shape = np.broadcast_shapes(old.scale.shape, unit.shape)
+        scale, unit = (np.ascontiguousarray(np.broadcast_to(a, shape)) for a in (old.scale, unit))
+        if old.function in LINEAR:
+            classes, index = np.ones(1), np.zeros(shape, np.int32)
+            real = scale / unit
+        else:
+            classes, inverse = np.unique(scale, return_inverse=True)
+            index, real = inverse.reshape(shape).astype(np.int32), 1.0 / unit
+        pos, lo, hi, _ = real_tables(old.function, classes, old.code)
+        entry = 2.0 ** _spare_bits(np.stack([pos, lo, hi], 1), chip.schedule_bits)  # (classes,)
+        tables = [_entries(table * entry[:, None]) for table in (pos, lo, hi)]
+        mantissa = to_mantissa(real / entry[index], chip.threshold_bits, axis=tuple(range(len(shape))), signed=False)
+        op.schedule = FixedSchedule(
+            function=old.function, scale=scale, base=old.base, steps=old.steps,
+            mantissa=mantissa.mantissa, shift=-mantissa.exponent, scale_class=index,
+            pos=tables[0], lo=tables[1], hi=tables[2], level=_entries(old.code.levels * entry[0]),
+        )  # fmt: skip
+        op.state_bits = chip.state_bits
+
+    def _product(self, name: str, op: TraceProduct, inputs: tuple[str, ...]) -> None:
+        length = self.network.shape(inputs[0])[-1]
+        room = math.ceil(np.abs(op.bias).max(initial=0.0))
+        spikes = math.prod(getattr(self.network[self.network.origin(i)], "spikes", 1) for i in inputs)
+        bits = self.chip.product_trace_bits(length * spikes**2 + room)
+        squared = (2**bits - 1) ** 2
+        op.trace = PhaseCode(self.about("base"), self.about("timesteps")).trace(bits)
+        op.bias = np.rint(op.bias * squared).astype(np.int32)
+        op.state_bits = self.chip.state_bits
+        a, b = (scale_of(self.network, i) for i in inputs)
+        scale = (a * b).max(-1, keepdims=True) if op.transpose_b else a * b
+        self.units[name] = scale / squared
+
+    def _square_sum(self, name: str, op: SquareSum, inputs: tuple[str, ...]) -> None:
+        scale = scale_of(self.network, inputs[0])
+        spikes = getattr(self.network[inputs[0]], "spikes", 1)
+        bits = self.chip.product_trace_bits(self.network.shape(inputs[0])[-1] * spikes**2)
+        exponents = np.rint(np.log2(scale)).astype(np.int32)
+        op.shift, op.weight = 2 * (exponents.max() - exponents), None
+        op.trace = PhaseCode(self.about("base"), self.about("timesteps")).trace(bits)
+        op.state_bits = self.chip.state_bits
+        self.units[name] = np.full((1,) * len(op.shape), (scale.max() / (2**bits - 1)) ** 2)
+
+    def _dynamic_threshold(self, op: DynamicThreshold, inputs: tuple[str, ...]) -> None:
+        chip, unit = self.chip, self.units[inputs[0]]
+        theta = op.scale.reshape(-1, 1) * op.code.midpoints
+        if op.squared:
+            factor_unit = float(self.units[inputs[1]].max())
+            peak = float(self.peaks[inputs[0]].max()) / float(unit.max())
+            op.drive_bits = chip.norm_drive_bits
+            op.drive_shift = max(0, math.ceil(math.log2(max(peak, 1.0) / 2 ** (chip.norm_drive_bits - 1))))
+            drive_unit = float(unit.max()) * 2**op.drive_shift
+            real = theta**2 * factor_unit / (op.features * drive_unit**2)
+            op.offset = float(max(1, round(op.offset / factor_unit)))
+        else:
+            product = self.network[inputs[0]]
+            bits = self._product_bits(inputs[0])
+            op.trace = PhaseCode(op.base, op.steps).trace(bits)
+            real = theta / np.broadcast_to(unit, op.scale.shape).reshape(-1, 1) / (2**bits - 1)
+            assert isinstance(product, TraceProduct)
+        # as many fraction bits as keep a neuron's largest entry within the cut
+        shift = np.clip(chip.norm_cut_bits - np.ceil(np.log2(real[:, 0])), 0, MAX_SHIFT).astype(np.int64)
+        op.table = np.rint(np.minimum(real * 2.0 ** shift[:, None], 2.0**chip.norm_cut_bits - 1)).astype(np.int64)
+        op.shift, op.state_bits = shift, chip.state_bits
+
+    def _product_bits(self, name: str) -> int:
+        """Width of the trace with which the product ``name`` was formed: S sums the very trace that A carries."""
+        a, b = (scale_of(self.network, i) for i in self.network.nodes[name].inputs)
+        return round(math.log2(math.sqrt(float((a * b).max() / self.units[name].max())) + 1))
+
+    def _residual(self, name: str, op: Residual, inputs: tuple[str, ...]) -> None:
+        chip = self.chip
+        peak = max(float(self.peaks[n].max()) for n in (name, *inputs) if n in self.peaks)
+        exponent = math.ceil(math.log2(max(peak, 1e-30) * chip.trace_headroom / chip.state_limit))
+        exponent += self.coarser.get(name, 0)
+        shifts = [exponent - np.rint(np.log2(self.units[source])).astype(np.int32) for source in inputs]
+        shape = np.broadcast_shapes(*(s.shape for s in shifts))
+        op.shifts = np.stack([np.broadcast_to(s, shape) for s in shifts])
+        op.bias = np.rint(op.bias / 2.0**exponent).astype(np.int32)
+        op.state_bits = chip.state_bits
+        self.units[name] = np.full((1,) * len(op.shape), 2.0**exponent)
+
+    def about(self, key: str):  # noqa: ANN201
+        """A number that calibration left with the network."""
+        return self.network.about[key]
+
+
+def _row_shape(op: Synapse) -> tuple[int, ...]:
+    return op.weight.shape if isinstance(op, ScaleSynapse) else (len(op.weight),)
+
+
+def _reduce_to(values: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+    """Largest value over the axes that ``shape`` has with length 1."""
+    axes = tuple(a for a, size in enumerate(shape) if size == 1)
+    return np.broadcast_to(values.max(axes, keepdims=True) if values.ndim == len(shape) else values.max(), shape)
+
+
+def _spare_bits(tables: np.ndarray, bits: int) -> np.ndarray:
+    """Fraction bits with which the largest finite entry of each class fits ``bits`` unsigned bits."""
+    finite = np.where(np.isfinite(tables), np.abs(tables), 0.0)
+    return bits - 1 - np.ceil(np.log2(np.maximum(finite.max((1, 2)), 2.0**-bits)))
+
+
+def _entries(table: np.ndarray) -> np.ndarray:
+    """Rounded entries; +inf is never reached and -inf always."""
+    rounded = np.rint(np.clip(table, ALWAYS + 1, NEVER - 1))
+    return np.where(table == np.inf, NEVER, np.where(table == -np.inf, ALWAYS, rounded)).astype(np.int32)
