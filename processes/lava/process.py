@@ -30,8 +30,8 @@ class SpikingProcess(AbstractProcess):
 
         DenseProcessFloat, DenseProcessFixed = both_precisions(DenseProcess)
 
-    Names end in ``_in`` or ``_out``; in ports are the stepper's operands, in order. With several out ports the
-    stepper returns a list, one result per port. Spikes travel as int8, all else as float64 or int32.
+    Names end in ``_in`` or ``_out``; in ports are the stepper's operands, in order. With several out ports
+    the stepper returns a list, one result per port. Spikes travel as int8, all else as float64 or int32.
 
     Args:
         stepper: called with the windows of the connected operands, in the child process that will step it.

@@ -1,0 +1,183 @@
+"""Runs Lava Processes sample by sample; however it ends, it leaves no child process and no shared memory."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import resource
+import signal
+import tempfile
+import threading
+import time
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import FrameType
+from typing import Any, Literal
+
+from lava.magma.compiler.compiler_graphs import find_processes
+from lava.magma.core.process.process import AbstractProcess, ProcessServer
+from lava.magma.core.run_configs import Loihi2SimCfg
+
+from processes.errors import DeployError
+from processes.lava.process import SpikingProcess
+from targets.lava_sim.infrastructure import SampleRuntime
+
+TAGS = {"float": "floating_pt", "fixed": "fixed_pt"}
+DESCRIPTORS_EACH = 2
+"""File descriptors that the parent holds per Process."""
+DESCRIPTORS_SPARE = 64
+"""File descriptors for everything else: the runtime service, recordings, the caller's files."""
+SLOTS = 4
+"""Messages that a channel holds. One would do, more let a sender run ahead."""
+
+
+@dataclass(frozen=True)
+class RunStatistics:
+    """What a run took."""
+
+    processes: int
+    seconds_start: float
+    """Compiling, forking and building the models."""
+    seconds_per_sample: float
+    bytes: int | None
+    """Memory of all children together at the end, shared pages counted once; None if not measured."""
+
+
+def run_processes(
+    processes: Sequence[AbstractProcess],
+    steps_per_sample: int,
+    samples: int,
+    precision: Literal["float", "fixed"],
+    on_sample: Callable[[int], None] | None = None,
+    lockstep: bool = False,
+    measure_memory: bool = False,
+) -> RunStatistics:
+    """Compile and run connected Processes for ``samples`` samples, then end them.
+
+    Args:
+        processes: Processes of one connected network, at least one; a Process can be run only once.
+        on_sample: called with 0, 1, ... when a sample is done and its recordings are complete.
+        lockstep: keep Lava's barrier after every step. Slow, and changes no result.
+        measure_memory: fill in ``bytes``, which takes some 10 ms a Process.
+
+    Raises:
+        DeployError: what went wrong where, be it before the run or in a child.
+    """
+    network = set(find_processes(processes[0]))
+    _check(network, processes, steps_per_sample)
+    reserve_descriptors(len(network))
+    begin = time.perf_counter()
+    with tempfile.TemporaryDirectory(prefix="lava-") as folder, _ends_on_sigterm():
+        for process in network:
+            process.proc_params.overwrite("errors", Path(folder))
+        config = Loihi2SimCfg(select_tag=TAGS[precision])
+        with _quiet():
+            executable = processes[0].compile(config, {"pypy_channel_size": SLOTS})
+        runtime = SampleRuntime(executable, Path(folder), lockstep)
+        failed, running = True, 0.0
+        try:
+            runtime.initialize()
+            runtime.run_steps(0)  # answered once all models are built
+            started = time.perf_counter()
+            for sample in range(samples):
+                before = time.perf_counter()
+                runtime.run_steps(steps_per_sample)
+                running += time.perf_counter() - before
+                if on_sample is not None:
+                    on_sample(sample)
+            used = _memory(runtime) if measure_memory else None
+            failed = False
+        finally:
+            runtime.close(failed)
+            server = ProcessServer()
+            server.processes = [process for process in server.processes if process not in network]
+    return RunStatistics(len(network), started - begin, running / max(1, samples), used)
+
+
+def descriptors_needed(processes: int) -> int:
+    """File descriptors that running this many Processes takes."""
+    return DESCRIPTORS_EACH * processes + DESCRIPTORS_SPARE
+
+
+def descriptors_available() -> int:
+    """File descriptors that this process may have open, once its soft limit is raised."""
+    return resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+
+
+def reserve_descriptors(processes: int) -> None:
+    """Raise the soft limit on file descriptors if this many Processes need it.
+
+    Raises:
+        DeployError: the hard limit is too low.
+    """
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    needed = descriptors_needed(processes)
+    if resource.RLIM_INFINITY not in (soft, hard) and needed > hard:
+        raise DeployError(
+            f"{processes} Lava processes need {needed} file descriptors and this machine allows {hard}; use "
+            f"the coarser granularity or raise the limit (ulimit -n {needed})"
+        )
+    if soft != resource.RLIM_INFINITY and needed > soft:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (needed if hard == resource.RLIM_INFINITY else hard, hard))
+
+
+def _check(network: set[Any], processes: Sequence[AbstractProcess], steps: int) -> None:
+    first = processes[0].name
+    for process in processes:
+        if process not in network:
+            raise DeployError(f"'{process.name}' is not connected to '{first}'; run it by itself")
+    for process in network:
+        if process.is_compiled:
+            raise DeployError(f"'{process.name}' was run before; Lava cannot run it again: build it anew")
+        if isinstance(process, SpikingProcess):
+            if process.period != steps:
+                raise DeployError(
+                    f"'{process.name}' has {process.period} steps a sample, not {steps}; make them equal"
+                )
+            for port in process.operands:
+                process.receives(port)
+            for port in process.outputs:
+                process.sends(port)
+
+
+def _memory(runtime: SampleRuntime) -> int:
+    total = 0
+    for pid in (actor.pid for actor in runtime.actors.actors):
+        with contextlib.suppress(OSError):
+            for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines():
+                if line.startswith("Pss:"):
+                    total += 1024 * int(line.split()[1])
+    return total
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Lava's compiler adds a log handler at every call and warns of whatever it cannot import on its way."""
+    log = logging.getLogger("lava.magma.compiler.compiler")
+    handlers = list(log.handlers)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        log.handlers[:] = handlers
+
+
+@contextlib.contextmanager
+def _ends_on_sigterm() -> Iterator[None]:
+    """Make SIGTERM leave through the ``finally`` clauses, unless the caller has a handler of its own."""
+
+    def leave(number: int, frame: FrameType | None) -> None:
+        raise SystemExit(128 + number)
+
+    main = threading.current_thread() is threading.main_thread()
+    ours = main and signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
+    if ours:
+        signal.signal(signal.SIGTERM, leave)
+    try:
+        yield
+    finally:
+        if ours:
+            signal.signal(signal.SIGTERM, signal.SIG_DFL)
