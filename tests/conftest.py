@@ -2,8 +2,8 @@
 
 import os
 
-# Before any import of the libraries that read them. No test may reach for a model hub; and with one thread per
-# test process, parallel processes do not fight over the cores.
+# Before any import of the libraries that read them. No test may reach for a model hub; one thread in each
+# test process keeps parallel ones from fighting over the cores.
 os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 

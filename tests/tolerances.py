@@ -1,8 +1,8 @@
 """Every tolerance that a test allows, each with its reason. A comparison not listed here is exact."""
 
 TIE = 1e-5
-"""Relative to a threshold: two floating-point runs add the same terms in different orders, so a potential this
-close to the threshold may fall on either side. Fixed point has no ties: there the runs must be identical."""
+"""Relative to a threshold: two floating-point runs add the same terms in different orders, so a potential
+this close to the threshold may fall on either side. Fixed point has no ties: its runs are identical."""
 
 PIXEL = 1 / 255
-"""One grey level: image files store no finer, so a decoded pixel can lie this far from the one that was saved."""
+"""One grey level: image files store no finer, so a decoded pixel lies up to this far from the saved one."""

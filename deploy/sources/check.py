@@ -69,8 +69,8 @@ def _input(array: np.ndarray, name: str, spec: InputSpec, source: str, model: Lo
             )
     if model.image is not None and (array.min() < 0 or array.max() > 1):
         raise DeployError(
-            f"{where} spans {array.min():.3g} to {array.max():.3g}; give raw pixels in [0, 1] (or uint8): the "
-            "model normalises them itself"
+            f"{where} spans {array.min():.3g} to {array.max():.3g}; give raw pixels in [0, 1] (or uint8): "
+            "the model normalises them itself"
         )
     return array
 
@@ -83,7 +83,7 @@ def _try_one(inputs: dict[str, np.ndarray], model: LoadedModel, source: str) -> 
     )
     try:
         with torch.inference_mode():
-            output = model.module(**sample)
+            output = model.module(*sample.values())
     except Exception as error:  # a foreign model can raise anything
         raise DeployError(
             f"{source}: {model.spec} cannot take one sample of it ({shapes}): {first_line(error)}; give data "

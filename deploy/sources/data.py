@@ -25,7 +25,8 @@ LABELS = "y"
 class Data:
     """Samples for a model's forward.
 
-    inputs: arrays (N, *sample), float32 or int64, named as the arguments. labels: (N,) int64 or None.
+    inputs: arrays (N, *sample), float32 or int64, named as the arguments and in their order.
+    labels: (N,) int64 or None.
     class_names: one per class, or empty. source: what it was read from, for messages and reports.
     """
 
@@ -42,10 +43,10 @@ class Data:
         inputs = {name: array[indices] for name, array in self.inputs.items()}
         return replace(self, inputs=inputs, labels=None if self.labels is None else self.labels[indices])
 
-    def batches(self, size: int) -> Iterator[dict[str, torch.Tensor]]:
-        """Tensors of up to `size` samples at a time, as keyword arguments of forward."""
+    def batches(self, size: int) -> Iterator[tuple[torch.Tensor, ...]]:
+        """Tensors of up to `size` samples at a time, the positional arguments of forward."""
         for start in range(0, len(self), size):
-            yield {name: torch.from_numpy(array[start : start + size]) for name, array in self.inputs.items()}
+            yield tuple(torch.from_numpy(array[start : start + size]) for array in self.inputs.values())
 
 
 def load_data(
@@ -99,7 +100,7 @@ def _read(
 def _demo(model: LoadedModel, role: Role, option: str) -> Data:
     if model.spec != "demo":
         raise DeployError(
-            f"{option} missing: {model.spec} comes with no data; give an .npz file, image folder or text table"
+            f"{option} missing: {model.spec} has no data with it; give an .npz, an image folder or text table"
         )
     from deploy import demo
 

@@ -19,6 +19,7 @@ from deploy.sources.weights import RANDOM, put_weights, read_weights
 __all__ = ["ImageInput", "InputSpec", "LoadedModel", "TextInput", "load_model"]
 
 DEMO = "demo"
+_POSITIONAL = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
 FORMS = "demo, timm:NAME, hf:NAME_OR_DIR or path/file.py:callable"
 
 
@@ -99,11 +100,7 @@ def _from_file(spec: str, weights: Path | str | None, seed: int) -> LoadedModel:
     if isinstance(weights, Path):
         put_weights(module, read_weights(weights), weights, spec)
     parameters = inspect.signature(module.forward).parameters.values()
-    required = [
-        p.name
-        for p in parameters
-        if p.default is p.empty and p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)
-    ]
+    required = [p.name for p in parameters if p.default is p.empty and p.kind in _POSITIONAL]
     if not required:
         raise DeployError(
             f"{spec}: forward({_names(list(parameters))}) has no required argument to give data to"

@@ -51,9 +51,9 @@ def test_convert_passes_every_option_on(
     api: types.SimpleNamespace, capsys: pytest.CaptureFixture[str]
 ) -> None:
     line = (
-        "convert --model timm:x --weights w.pt --method spiked-attention --timesteps 16 --base 1.4"
-        " --spikes 2 --calib c.npz --eval e.npz --precision float --target closed-form --granularity operation --samples 3 --limit 9"
-        " --batch-size 8 --seed 4 --strict --force -o somewhere"
+        "convert --model timm:x --weights w.pt --method spiked-attention --timesteps 16 --base 1.4 --spikes 2"
+        " --calib c.npz --eval e.npz --precision float --target closed-form --granularity operation"
+        " --samples 3 --limit 9 --batch-size 8 --seed 4 --strict --force -o somewhere"
     )
     assert main(line.split()) == 0
     assert api.asked == ConvertOptions(
@@ -161,3 +161,26 @@ def test_unknown_attribute() -> None:
     assert issubclass(deploy.DeployError, DeployError)
     with pytest.raises(AttributeError, match="no attribute 'nonsense'"):
         _ = deploy.nonsense  # pyright: ignore[reportAttributeAccessIssue]
+
+
+def test_sigterm_leaves_nothing_half_written(tmp_path: Path) -> None:
+    script = f"""
+import sys, time, types
+import deploy
+from deploy.cli import main
+from deploy.output import output_folder
+
+def convert(options, progress):
+    with output_folder(options.folder()):
+        print("working", flush=True)
+        time.sleep(60)
+
+deploy.api = sys.modules["deploy.api"] = types.SimpleNamespace(convert=convert)
+sys.exit(main(["convert", "-o", {str(tmp_path / "out")!r}]))
+"""
+    process = subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE)
+    with process:
+        assert process.stdout is not None and process.stdout.readline() == b"working\n"
+        process.terminate()
+        assert process.wait(timeout=10) == 143
+    assert list(tmp_path.iterdir()) == []

@@ -1,0 +1,294 @@
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import timm
+import torch
+import transformers
+from PIL import Image
+from tokenizers import Tokenizer, models, pre_tokenizers
+from torch import nn
+
+from deploy.errors import DeployError
+from deploy.sources import (
+    Data,
+    ImageInput,
+    InputSpec,
+    LoadedModel,
+    TextInput,
+    hold_out,
+    load_data,
+    shared_samples,
+)
+from tests.tolerances import PIXEL
+
+
+def image_model(classes: int = 3, names: tuple[str, ...] = ()) -> LoadedModel:
+    size = (1, 4, 4)
+    module = nn.Sequential(nn.Flatten(), nn.Linear(16, classes)).eval()
+    image = ImageInput(size, interpolation="nearest", crop_mode="squash")
+    inputs = {"x": InputSpec("float32", size, ("pixel_values",))}
+    return LoadedModel("net", "net", module, inputs, classes=classes, class_names=names, image=image)
+
+
+def plain_model() -> LoadedModel:
+    return LoadedModel("lin", "lin.py:build", nn.Linear(4, 3).eval(), {"x": InputSpec()})
+
+
+def save(path: Path, **arrays: Any) -> Path:
+    np.savez(path, **arrays)
+    return path
+
+
+def images(count: int) -> np.ndarray:
+    return np.random.default_rng(0).random((count, 1, 4, 4), np.float32)
+
+
+def fails(words: str, path: Path | None, model: LoadedModel) -> None:
+    """Loading as evaluation data must fail with one line that matches `words`."""
+    with pytest.raises(DeployError, match=words) as caught:
+        load_data(path, model, "evaluation")
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("name", ["x", "pixel_values"])
+def test_npz(tmp_path: Path, name: str) -> None:
+    x, y = images(5), np.array([0, 1, 2, 0, 1])
+    path = save(tmp_path / "d.npz", **{name: x.astype(np.float64), "y": y.astype(np.uint8)})
+    data = load_data(path, image_model(), "evaluation")
+    assert len(data) == 5 and list(data.inputs) == ["x"]
+    assert data.inputs["x"].dtype == np.float32 and np.array_equal(data.inputs["x"], x)
+    assert data.labels is not None and data.labels.dtype == np.int64 and np.array_equal(data.labels, y)
+    assert len(load_data(path, image_model(), "evaluation", limit=2)) == 2
+    assert [len(batch) for (batch,) in data.batches(2)] == [2, 2, 1]
+    # Calibration has no use for labels.
+    assert load_data(path, image_model(), "calibration").labels is None
+
+
+def test_bytes_become_pixels(tmp_path: Path) -> None:
+    grey = np.full((2, 1, 4, 4), 51, np.uint8)
+    data = load_data(save(tmp_path / "d.npz", x=grey), image_model(), "evaluation")
+    assert np.array_equal(data.inputs["x"], np.full((2, 1, 4, 4), np.float32(51) / np.float32(255)))
+
+
+X = images(4)
+HOLE = X.copy()
+HOLE[2, 0, 1, 1] = np.nan
+
+
+@pytest.mark.parametrize(
+    ("arrays", "words"),
+    [
+        ({}, "no array `x`, an argument of net; it holds nothing"),
+        ({"images": X}, "no array `x`, an argument of net; it holds images"),
+        ({"x": X, "z": X}, "array `z` is no argument of net; known are x, y"),
+        ({"x": X[:, 0]}, r"shape \(4, 4, 4\); net takes \(samples, 1, 4, 4\)"),
+        ({"x": X[:0]}, r"`x` is empty \(shape \(0, 1, 4, 4\)\)"),
+        ({"x": np.float32(1)}, "`x` is empty|has shape"),
+        ({"x": X.astype(np.int64)}, "is int64; net takes float32"),
+        ({"x": X.astype("c8")}, "is complex64; numbers are needed"),
+        ({"x": X.astype("U4")}, "numbers are needed"),
+        ({"x": HOLE}, "1 of 4 samples hold NaN or infinity, first in sample 2"),
+        ({"x": X * np.float32(np.inf)}, "4 of 4 samples hold NaN or infinity"),
+        ({"x": X * 255}, r"give raw pixels in \[0, 1\]"),
+        ({"x": X - 0.5}, r"give raw pixels in \[0, 1\]"),
+        (
+            {"x": X, "y": np.array([0, 1, 2, 3])},
+            "1 out of range, first 3 in sample 3; the model's 3 classes are 0 to 2",
+        ),
+        ({"x": X, "y": np.array([0, -1, 2, 3])}, "2 out of range, first -1 in sample 1"),
+        ({"x": X, "y": np.array([0, 1])}, "labels `y` are 2 for 4 samples"),
+        ({"x": X, "y": np.array([0.0, 1.0, 2.0, 0.5])}, "labels `y` are float64 of shape"),
+        ({"x": X, "y": np.zeros((4, 3), np.int64)}, r"labels `y` are int64 of shape \(4, 3\)"),
+        ({"x": np.array([object()])}, "holds pickled Python objects"),
+    ],
+)
+def test_faulty_npz(tmp_path: Path, arrays: dict[str, Any], words: str) -> None:
+    fails(words, save(tmp_path / "d.npz", **arrays), image_model())
+
+
+def test_files_that_are_no_data(tmp_path: Path) -> None:
+    fails("--eval .*none.npz: no such file or folder", tmp_path / "none.npz", image_model())
+    fails("--eval missing: net has no data with it", None, image_model())
+    (tmp_path / "d.npz").write_text("no archive")
+    fails("not an .npz file|pickled", tmp_path / "d.npz", image_model())
+    with (tmp_path / "single.npz").open("wb") as file:
+        np.save(file, X)
+    fails("not an .npz file", tmp_path / "single.npz", image_model())
+    (tmp_path / "d.parquet").write_text("")
+    fails("not a kind of data known here; give one of .npz, .tsv", tmp_path / "d.parquet", image_model())
+    with pytest.raises(DeployError, match="calibration samples: 0 asked for"):
+        load_data(tmp_path / "d.npz", image_model(), "calibration", limit=0)
+
+
+def test_a_model_of_unknown_shape_is_tried(tmp_path: Path) -> None:
+    x = np.ones((2, 4), np.float32)
+    assert len(load_data(save(tmp_path / "d.npz", x=x, y=[0, 2]), plain_model(), "evaluation")) == 2
+    fails(
+        r"cannot take one sample of it \(x \(1, 5\) float32\)",
+        save(tmp_path / "e.npz", x=np.ones((2, 5))),
+        plain_model(),
+    )
+    # Its classes are known from its output.
+    fails("classes are 0 to 2", save(tmp_path / "f.npz", x=x, y=[0, 3]), plain_model())
+
+
+def test_arguments_of_different_length(tmp_path: Path) -> None:
+    bilinear = LoadedModel(
+        "b", "b", nn.Bilinear(2, 2, 1).eval(), {"input1": InputSpec(), "input2": InputSpec()}
+    )
+    path = save(tmp_path / "d.npz", input1=np.ones((3, 2)), input2=np.ones((2, 2)))
+    fails(r"different numbers of samples \(input1 3, input2 2\)", path, bilinear)
+
+
+def test_a_model_that_gives_nan(tmp_path: Path) -> None:
+    model = plain_model()
+    with torch.no_grad():
+        next(model.module.parameters()).fill_(float("nan"))
+    fails("gives NaN or infinity for the first sample", save(tmp_path / "d.npz", x=np.ones((2, 4))), model)
+
+
+def folder(path: Path, classes: dict[str, int]) -> Path:
+    """An image folder: so many files per class, each filled with its class's grey level."""
+    for level, (name, count) in enumerate(classes.items(), 1):
+        (path / name).mkdir(parents=True)
+        for index in range(count):
+            Image.new("RGB", (6, 5), (level * 20,) * 3).save(path / name / f"{index}.png")
+    return path
+
+
+def test_image_folder(tmp_path: Path) -> None:
+    path = folder(tmp_path / "d", {"a": 3, "b": 1, "c": 2})
+    (path / "a" / "notes.txt").write_text("no image")
+    data = load_data(path, image_model(), "evaluation", limit=4)
+    assert data.labels is not None and data.labels.tolist() == [0, 1, 2, 0]  # classes take turns
+    assert data.class_names == ("a", "b", "c")
+    levels = data.inputs["x"][:, 0, 0, 0]
+    np.testing.assert_allclose(levels, np.array([20, 40, 60, 20]) / 255, atol=PIXEL, rtol=0)
+    assert data.inputs["x"].shape == (4, 1, 4, 4)
+
+
+@pytest.mark.parametrize(
+    ("folders", "names", "labels"),
+    [
+        (("0", "2", "10"), (), [0, 10, 2]),  # numbers mean themselves, not their place in the alphabet
+        (("dog", "cat"), ("cat", "dog", "eel"), [0, 1]),
+        (tuple("abcdefghijkl"), (), list(range(12))),
+    ],
+)
+def test_classes_of_a_folder(
+    tmp_path: Path, folders: tuple[str, ...], names: tuple[str, ...], labels: list[int]
+) -> None:
+    path = folder(tmp_path / "d", dict.fromkeys(folders, 1))
+    data = load_data(path, image_model(len(names) or 12, names), "evaluation")
+    assert data.labels is not None and data.labels.tolist() == labels
+
+
+def test_faulty_image_folders(tmp_path: Path) -> None:
+    (tmp_path / "empty" / "a").mkdir(parents=True)
+    fails("holds no images", tmp_path / "empty", image_model())
+    fails("cannot be matched with the 3 classes", folder(tmp_path / "two", {"a": 1, "b": 1}), image_model())
+    fails("out of range", folder(tmp_path / "range", {"0": 1, "3": 1}), image_model())
+    fails("no known image size", folder(tmp_path / "text", {"a": 1}), plain_model())
+    broken = folder(tmp_path / "broken", {"0": 1})
+    (broken / "0" / "0.png").write_bytes(b"\x89PNG\r\n\x1a\n")
+    fails("0.png: not a readable image", broken, image_model())
+
+
+def test_a_flat_folder_calibrates(tmp_path: Path) -> None:
+    path = folder(tmp_path / "d", {"a": 2}) / "a"
+    assert load_data(path, image_model(), "calibration").labels is None
+
+
+def test_timm_preprocessing_is_timms_own(tmp_path: Path) -> None:
+    """Raw pixels and the model's own normalisation make up what timm's transform does in one."""
+    from deploy.sources import load_model
+
+    loaded = load_model("timm:vit_tiny_patch16_224", "random")
+    (tmp_path / "7").mkdir()
+    pixels = np.random.default_rng(1).integers(0, 256, (300, 260, 3), np.uint8)
+    Image.fromarray(pixels).save(tmp_path / "7" / "a.png")
+    data = load_data(tmp_path, loaded, "evaluation")
+    inner = loaded.module.get_submodule("model")
+    transform: Any = timm.data.create_transform(**timm.data.resolve_data_config({}, model=inner))
+    with torch.no_grad():
+        expected = inner(transform(Image.fromarray(pixels))[None])
+        got = loaded.module(torch.from_numpy(data.inputs["x"]))
+    torch.testing.assert_close(got, expected)
+    assert data.labels is not None and data.labels.tolist() == [7]
+
+
+@pytest.fixture
+def text_model(tmp_path: Path) -> LoadedModel:
+    words = ["[PAD]", "[UNK]", "good", "bad", "film", "very"]
+    tokenizer = Tokenizer(models.WordLevel({word: index for index, word in enumerate(words)}, "[UNK]"))
+    tokenizer.pre_tokenizer = pre_tokenizers.Whitespace()  # pyright: ignore[reportAttributeAccessIssue]
+    fast = transformers.PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer, pad_token="[PAD]", unk_token="[UNK]"
+    )
+    (tmp_path / "model").mkdir()
+    fast.save_pretrained(tmp_path / "model")
+
+    class Bag(nn.Module):
+        def forward(self, input_ids: torch.Tensor, attention_mask: torch.Tensor) -> torch.Tensor:
+            return torch.stack([(input_ids == word).sum(1) for word in (2, 3)], 1).float()
+
+    inputs = {"input_ids": InputSpec("int64", (None,)), "attention_mask": InputSpec("int64", (None,))}
+    text = TextInput(str(tmp_path / "model"), 6)
+    return LoadedModel("bag", "bag", Bag().eval(), inputs, classes=2, class_names=("pos", "neg"), text=text)
+
+
+@pytest.mark.parametrize("suffix", [".tsv", ".csv", ".jsonl"])
+def test_texts(tmp_path: Path, text_model: LoadedModel, suffix: str) -> None:
+    rows = [("good film", "pos"), ("very bad film", "neg")]
+    path = tmp_path / f"d{suffix}"
+    if suffix == ".jsonl":
+        path.write_text("".join(json.dumps({"text": text, "label": label}) + "\n" for text, label in rows))
+    else:
+        comma = "\t" if suffix == ".tsv" else ","
+        path.write_text("".join(comma.join(row) + "\n" for row in [("sentence", "label"), *rows]))
+    data = load_data(path, text_model, "evaluation")
+    assert data.inputs["input_ids"].tolist() == [[2, 4, 0], [5, 3, 4]]
+    assert data.inputs["attention_mask"].tolist() == [[1, 1, 0], [1, 1, 1]]
+    assert data.labels is not None and data.labels.tolist() == [0, 1]
+    assert load_data(path, text_model, "evaluation", tokens=5).inputs["input_ids"].shape == (2, 5)
+    assert load_data(path, text_model, "evaluation", tokens=9).inputs["input_ids"].shape == (2, 6)
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "words"),
+    [
+        ("d.csv", "", "holds no rows"),
+        ("d.csv", "a,b\n1,2\n", "no column text/sentence.*; its columns are a, b"),
+        ("d.csv", "text,label\ngood,\n", "row 1 has an empty"),
+        ("d.tsv", "text\tlabel\ngood\tother\n", "class `other` cannot be matched with the 2 classes of bag"),
+        ("d.tsv", "text\tlabel\ngood\t2\n", "1 out of range, first 2"),
+        ("d.jsonl", "{", "not readable as jsonl"),
+        ("d.jsonl", "[1]\n", "every line must be a JSON object"),
+    ],
+)
+def test_faulty_texts(tmp_path: Path, text_model: LoadedModel, name: str, content: str, words: str) -> None:
+    (tmp_path / name).write_text(content)
+    fails(words, tmp_path / name, text_model)
+
+
+def test_text_needs_a_tokenizer(tmp_path: Path, text_model: LoadedModel) -> None:
+    (tmp_path / "d.csv").write_text("text\ngood\n")
+    fails("has no tokenizer", tmp_path / "d.csv", plain_model())
+    for file in Path(text_model.text.tokenizer if text_model.text else "").iterdir():
+        file.unlink()
+    fails("no readable tokenizer", tmp_path / "d.csv", text_model)
+
+
+def test_hold_out_is_disjoint_and_complete() -> None:
+    x = np.arange(10, dtype=np.float32)[:, None]
+    data = Data({"x": x}, np.arange(10), (), "here")
+    calibration, evaluation = hold_out(data)
+    assert evaluation.inputs["x"][:, 0].tolist() == [4, 9]
+    assert len(calibration) == 8 and shared_samples(calibration, evaluation) == 0
+    assert shared_samples(data, evaluation) == 2
+    assert [len(part) for part in hold_out(data.take(slice(0, 2)))] == [1, 1]
+    with pytest.raises(DeployError, match="one sample cannot both calibrate and evaluate"):
+        hold_out(data.take(slice(0, 1)))
