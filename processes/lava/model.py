@@ -139,12 +139,12 @@ def keep_error(folder: Path, process: str, t: int | None, error: BaseException) 
 def both_precisions(process: type[SpikingProcess]) -> tuple[type[StepModel], type[StepModel]]:
     """The ProcessModels of a Process: ``floating_pt``, and ``fixed_pt`` which is ``bit_accurate_loihi``.
 
-    Lava finds them if they are bound to names in the Process's module.
+    They are ``process.models``; Lava's own search finds them if they have names in the Process's module.
     """
-    return (
-        _bind(process, f"{process.__name__}Float", "floating_pt"),
-        _bind(process, f"{process.__name__}Fixed", "fixed_pt", "bit_accurate_loihi"),
-    )
+    float_model = _bind(process, f"{process.__name__}Float", "floating_pt")
+    fixed_model = _bind(process, f"{process.__name__}Fixed", "fixed_pt", "bit_accurate_loihi")
+    process.models = (float_model, fixed_model)
+    return float_model, fixed_model
 
 
 def _bind(process: type[SpikingProcess], name: str, *tags: str) -> type[StepModel]:

@@ -42,6 +42,7 @@ class SpikingProcess(AbstractProcess):
     """
 
     ports: ClassVar[Mapping[str, Emission]] = {}
+    models: ClassVar[tuple[type[Any], ...]] = ()
 
     if TYPE_CHECKING:
 
@@ -50,7 +51,7 @@ class SpikingProcess(AbstractProcess):
 
     def __init_subclass__(cls, **ports: Emission) -> None:
         if ports:
-            cls.ports = ports
+            cls.ports, cls.models = ports, ()
 
     def __init__(
         self,

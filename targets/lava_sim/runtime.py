@@ -16,7 +16,8 @@ from pathlib import Path
 from types import FrameType
 from typing import Any, Literal
 
-from lava.magma.compiler.compiler_graphs import find_processes
+from lava.magma.compiler.compiler_graphs import ProcGroupDiGraphs, find_processes
+from lava.magma.core.model.model import AbstractProcessModel
 from lava.magma.core.process.process import AbstractProcess, ProcessServer
 from lava.magma.core.run_configs import Loihi2SimCfg
 
@@ -73,7 +74,7 @@ def run_processes(
         for process in network:
             process.proc_params.overwrite("errors", Path(folder))
         config = Loihi2SimCfg(select_tag=TAGS[precision])
-        with _quiet():
+        with _own_compiler():
             executable = processes[0].compile(config, {"pypy_channel_size": SLOTS})
         runtime = SampleRuntime(executable, Path(folder), lockstep)
         failed, running = True, 0.0
@@ -153,15 +154,26 @@ def _memory(runtime: SampleRuntime) -> int:
 
 
 @contextlib.contextmanager
-def _quiet() -> Iterator[None]:
-    """Lava's compiler adds a log handler at every call and warns of whatever it cannot import on its way."""
+def _own_compiler() -> Iterator[None]:
+    """Spare the program some habits of Lava's compiler.
+
+    In search of models it executes, for every Process, all Python files in the folder of the Process's
+    module, a user's unrelated scripts included; our Processes know their models. It adds log handlers, too.
+    """
     log = logging.getLogger("lava.magma.compiler.compiler")
     handlers = list(log.handlers)
+    search = ProcGroupDiGraphs._find_proc_models
+
+    def models(proc: AbstractProcess) -> list[type[AbstractProcessModel]]:
+        return list(getattr(proc, "models", ())) or search(proc)
+
+    ProcGroupDiGraphs._find_proc_models = staticmethod(models)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             yield
     finally:
+        ProcGroupDiGraphs._find_proc_models = staticmethod(search)
         log.handlers[:] = handlers
 
 

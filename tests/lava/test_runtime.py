@@ -275,3 +275,15 @@ def test_a_number_too_large_for_the_port_is_an_error() -> None:
     process = relay.Relay(start=2, stop=5, period=8, drive=2**31, name="loud")
     with nothing_left(), pytest.raises(DeployError, match=r"'loud' failed.*OverflowError"):
         run_processes([process], 8, 1, "fixed")
+
+
+def test_beside_lavas_own_processes(tmp_path: Path) -> None:
+    """Lava's models send in every step and need its barrier; both are given them."""
+    from lava.proc.io.source import RingBuffer
+
+    source = RingBuffer(data=np.arange(24).reshape(1, 3, 8))
+    sink = relay.Relay(start=0, stop=8, period=8, record=Recording(tmp_path / "out.npy", 2))
+    source.s_out.connect(sink.a_in)
+    with nothing_left():
+        run_processes([sink], 8, 2, "fixed")
+    assert np.load(tmp_path / "out.npy").tolist() == [np.arange(24).reshape(1, 3, 8).sum(-1).tolist()] * 2
