@@ -20,7 +20,7 @@ demo: $(INSTALLED)
 	$(VENV)/bin/deploy convert --target lava-sim --force -o out/demo
 
 test: lint
-	OMP_NUM_THREADS=1 $(PYTHON) -m pytest -n 2
+	OMP_NUM_THREADS=1 $(PYTHON) -m pytest -n 2 --dist loadgroup
 
 lint: $(INSTALLED)
 	$(PYTHON) -m ruff check .

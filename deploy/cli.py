@@ -22,6 +22,11 @@ from deploy.progress import BarProgress
 FAILED, MISUSED, INTERRUPTED, TERMINATED = 1, 2, 130, 143
 """Exit codes: a check that did not hold; an error that the user can put right; Ctrl-C; SIGTERM."""
 
+# Headings that group the options in the help.
+MODELS = "Models and data"
+CODE = "Spike code"
+RUNS = "Runs"
+
 app = typer.Typer(
     add_completion=False,
     no_args_is_help=True,
@@ -32,9 +37,23 @@ app = typer.Typer(
     epilog="First try: [bold]deploy convert --target lava-sim[/bold] converts a bundled vision transformer.",
 )
 
-MODELS = "Models and data"
-CODE = "Spike code"
-RUNS = "Runs"
+
+def _version(asked: bool) -> None:
+    if asked:
+        from deploy import __version__
+
+        print(__version__)
+        raise typer.Exit
+
+
+@app.callback()
+def _common(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and exit.")
+    ] = False,
+) -> None:
+    pass
+
 
 _CONVERT_HELP = """Converts a trained transformer to a spiking network, runs it and writes a report.
 

@@ -7,8 +7,22 @@ import os
 os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
+from pathlib import Path
+
+import pytest
 from hypothesis import settings
 
 # The same examples on every run, and no time limit on one: a slow machine is no failure.
 settings.register_profile("tests", derandomize=True, deadline=None)
 settings.load_profile("tests")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Tests whose folder or file has `lava` in its name run one after another, though others run beside them.
+
+    They check that a run leaves nothing in /dev/shm, which a second run at the same time would upset.
+    """
+    root = Path(__file__).parent
+    for item in items:
+        if "lava" in str(item.path.relative_to(root)):
+            item.add_marker(pytest.mark.xdist_group("lava"))

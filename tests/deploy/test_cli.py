@@ -157,6 +157,11 @@ def test_import_loads_neither_torch_nor_lava() -> None:
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
+def test_version(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--version"]) == 0
+    assert capsys.readouterr().out == f"{deploy.__version__}\n"
+
+
 def test_unknown_attribute() -> None:
     assert issubclass(deploy.DeployError, DeployError)
     with pytest.raises(AttributeError, match="no attribute 'nonsense'"):
