@@ -1,0 +1,170 @@
+"""Train the demo's model on Fashion-MNIST and write the files the demo reads.
+
+    python -m deploy.demo.train --data DIR
+
+DIR holds the four original files, train-images-idx3-ubyte.gz and its siblings. The Debian package
+`dataset-fashion-mnist` carries them: `apt-get download dataset-fashion-mnist`, then `dpkg-deb -x` on the
+package that arrives, and DIR is usr/share/datasets/fashion-mnist below the folder it was unpacked to.
+
+The last epoch's weights are the ones kept: the test split is looked at once, after training, so its accuracy
+is not the best of several looks.
+"""
+
+from __future__ import annotations
+
+import argparse
+import gzip
+import math
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from safetensors.torch import save_file
+from timm.layers.config import set_fused_attn
+from timm.models.vision_transformer import VisionTransformer
+from torch import Tensor, nn
+
+from deploy.demo import FOLDER, IMAGES, WEIGHTS, fashion_vit, to_pixels
+
+SEED = 0
+BATCH = 256
+PEAK_RATE = 2e-3
+WARM_UP_EPOCHS = 2
+WEIGHT_DECAY = 0.05
+LABEL_SMOOTHING = 0.05
+SHIFT = 2  # pixels, each way
+CALIBRATION_IMAGES = 256
+EVALUATION_IMAGES = 1000
+
+
+def read_idx(path: Path) -> NDArray[np.uint8]:
+    """A gzipped idx file of unsigned bytes, in the shape its header gives.
+
+    Layout: two zero bytes, the type (8: unsigned byte), the number of dimensions, each dimension as a
+    big-endian 32-bit integer, then the data. Raises ValueError when the file is something else.
+    """
+    data = gzip.decompress(path.read_bytes())
+    if data[:3] != b"\0\0\x08":
+        raise ValueError(f"{path} is not an idx file of unsigned bytes")
+    shape = np.frombuffer(data, ">i4", count=data[3], offset=4)
+    return np.frombuffer(data, np.uint8, offset=4 + 4 * data[3]).reshape(shape)
+
+
+def read_split(folder: Path, name: str) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+    """Images (N, 28, 28) and labels (N,) of the split `train` or `t10k`."""
+    images = read_idx(folder / f"{name}-images-idx3-ubyte.gz")
+    return images, read_idx(folder / f"{name}-labels-idx1-ubyte.gz")
+
+
+def augment(padded: Tensor, index: Tensor, random: torch.Generator) -> Tensor:
+    """A batch (B, 1, 28, 28) in [0, 1]: the images `index` (B,), each shifted and, half of them, mirrored.
+
+    `padded` holds all images, uint8 (N, 28 + 2 * SHIFT, 28 + 2 * SHIFT), so a shift is a choice of window.
+    """
+    count, size = len(index), padded.shape[-1] - 2 * SHIFT
+    corner = torch.randint(2 * SHIFT + 1, (2, count, 1), generator=random)
+    mirrored = torch.rand(count, 1, generator=random) < 0.5
+    span = torch.arange(size).expand(count, size)
+    rows = corner[0] + span
+    columns = corner[1] + torch.where(mirrored, span.flip(1), span)
+    return padded[index[:, None, None], rows[:, :, None], columns[:, None, :]].unsqueeze(1).float() / 255
+
+
+def learning_rate(step: int, steps_per_epoch: int, steps: int) -> float:
+    """Linear warm-up to PEAK_RATE, then a half cosine to zero at the last step."""
+    warm = WARM_UP_EPOCHS * steps_per_epoch
+    if step < warm:
+        return PEAK_RATE * (step + 1) / warm
+    return PEAK_RATE * 0.5 * (1 + math.cos(math.pi * (step - warm) / max(1, steps - warm)))
+
+
+def parameter_groups(model: VisionTransformer) -> list[dict[str, Any]]:
+    """Weight decay for the matrices only: not for biases, norms, the position encoding or the class token."""
+    exempt = model.no_weight_decay()
+    decayed, free = [], []
+    for name, parameter in model.named_parameters():
+        (free if parameter.ndim <= 1 or name in exempt else decayed).append(parameter)
+    return [{"params": decayed, "weight_decay": WEIGHT_DECAY}, {"params": free, "weight_decay": 0.0}]
+
+
+def train(images: NDArray[np.uint8], labels: NDArray[np.uint8], epochs: int) -> nn.Module:
+    """A model trained on `images` (N, 28, 28), in eval mode. Prints a line per epoch."""
+    torch.manual_seed(SEED)
+    random = torch.Generator().manual_seed(SEED)
+    model = fashion_vit().train()
+    optimiser = torch.optim.AdamW(parameter_groups(model), lr=PEAK_RATE, fused=True)
+    padded = nn.functional.pad(torch.from_numpy(images.copy()), (SHIFT,) * 4)
+    targets = torch.from_numpy(labels.astype(np.int64))
+    per_epoch = len(images) // BATCH
+    for epoch in range(epochs):
+        start, total = time.perf_counter(), 0.0
+        order = torch.randperm(len(images), generator=random)[: per_epoch * BATCH].view(per_epoch, BATCH)
+        for number, index in enumerate(order):
+            rate = learning_rate(epoch * per_epoch + number, per_epoch, epochs * per_epoch)
+            for group in optimiser.param_groups:
+                group["lr"] = rate
+            logits = model(augment(padded, index, random))
+            loss = nn.functional.cross_entropy(logits, targets[index], label_smoothing=LABEL_SMOOTHING)
+            optimiser.zero_grad()
+            loss.backward()
+            nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+            optimiser.step()
+            total += loss.item()
+        seconds = time.perf_counter() - start
+        print(f"epoch {epoch + 1}/{epochs}: loss {total / per_epoch:.4f}, {seconds:.1f} s", flush=True)
+    return model.eval()
+
+
+@torch.inference_mode()
+def correct(model: nn.Module, images: NDArray[np.uint8], labels: NDArray[np.uint8]) -> NDArray[np.bool_]:
+    """Which of `images` (N, 28, 28) the model classifies as `labels` (N,) say: (N,)."""
+    batches = torch.from_numpy(to_pixels(images)).split(1000)
+    return torch.cat([model(batch).argmax(1) for batch in batches]).numpy() == labels
+
+
+def main() -> None:
+    """Entry point: train, measure, write the weights and the images."""
+    parser = argparse.ArgumentParser(description="Train the Fashion-MNIST demo model.")
+    parser.add_argument("--data", type=Path, required=True, help="folder with the four idx .gz files")
+    parser.add_argument("--epochs", type=int, default=22)
+    parser.add_argument("--out", type=Path, default=FOLDER, help="where the two files go (default: here)")
+    options = parser.parse_args()
+    try:
+        train_images, train_labels = read_split(options.data, "train")
+        test_images, test_labels = read_split(options.data, "t10k")
+    except FileNotFoundError as missing:
+        parser.error(f"{missing.filename} is missing; the Debian package dataset-fashion-mnist carries it")
+    torch.set_num_threads(2)  # sums depend on the number of threads in their last bits
+    set_fused_attn(False)  # the fused kernel is the slower one for 50 tokens on a CPU
+
+    # Plainly random choices, made before there is a model to please.
+    random = np.random.default_rng(SEED)
+    calibration = np.sort(random.choice(len(train_images), CALIBRATION_IMAGES, replace=False))
+    evaluation = np.sort(random.choice(len(test_images), EVALUATION_IMAGES, replace=False))
+    options.out.mkdir(parents=True, exist_ok=True)
+    np.savez_compressed(
+        options.out / IMAGES,
+        calibration_images=train_images[calibration],
+        calibration_labels=train_labels[calibration],
+        calibration_index=calibration,
+        evaluation_images=test_images[evaluation],
+        evaluation_labels=test_labels[evaluation],
+        evaluation_index=evaluation,
+    )
+
+    model = train(train_images, train_labels, options.epochs)
+    hits = correct(model, test_images, test_labels)
+    full, sample = f"{hits.mean():.4f}", f"{hits[evaluation].mean():.4f}"
+    save_file(
+        model.state_dict(),
+        options.out / WEIGHTS,
+        {"seed": str(SEED), "epochs": str(options.epochs), "test_accuracy": full, "sample_accuracy": sample},
+    )
+    print(f"accuracy: {full} on the {len(hits)} test images, {sample} on the {len(evaluation)} bundled ones")
+
+
+if __name__ == "__main__":
+    main()
