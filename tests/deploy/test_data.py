@@ -292,3 +292,21 @@ def test_hold_out_is_disjoint_and_complete() -> None:
     assert [len(part) for part in hold_out(data.take(slice(0, 2)))] == [1, 1]
     with pytest.raises(DeployError, match="one sample cannot both calibrate and evaluate"):
         hold_out(data.take(slice(0, 1)))
+
+
+def test_demo_brings_its_own_data(monkeypatch: pytest.MonkeyPatch) -> None:
+    from deploy import demo
+    from deploy.sources import load_model
+
+    def some(count: int) -> tuple[np.ndarray, np.ndarray]:
+        return np.random.default_rng(count).random((count, 1, 28, 28), np.float32), np.arange(count) % 10
+
+    monkeypatch.setattr(demo, "load_model", demo.fashion_vit)
+    monkeypatch.setattr(demo, "calibration_data", lambda: some(4))
+    monkeypatch.setattr(demo, "evaluation_data", lambda: some(6))
+    loaded = load_model()
+    assert not loaded.module.training and loaded.example()["x"].shape == (1, 1, 28, 28)
+    assert len(load_data(None, loaded, "calibration")) == 4
+    data = load_data(None, loaded, "evaluation", limit=5)
+    assert data.labels is not None and data.labels.tolist() == [0, 1, 2, 3, 4]
+    assert data.class_names[9] == "Ankle boot"
