@@ -1,0 +1,158 @@
+"""The phase neuron: closed form, stepper and its definition in plain Python give the same spikes."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from processes.phase_code import PhaseCode
+from processes.phase_neuron import PhaseNeuron
+from processes.phase_neuron.schedule import ALWAYS, NEVER, FixedSchedule, FloatSchedule
+from tests.processes.reference import GRID, batch, currents, graded, run, toward_zero
+
+Rows = list[list[float]] | list[list[int]]
+
+
+def fires(v: float, pos: list, lo: list, hi: list, subtract: list, spikes: int) -> list[int]:
+    """The definition: step by step, at most ``spikes`` times, each spike leaving its rest to the later steps."""
+    codes: list[int] = []
+    for k in range(len(pos)):
+        if len(codes) == spikes:
+            break
+        if v >= pos[k]:
+            codes.append(k + 1)
+            v -= subtract[k]
+        elif lo[k] <= v <= hi[k]:
+            codes.append(-(k + 1))
+            v += subtract[k]
+    return codes + [0] * (spikes - len(codes))
+
+
+def check(op: PhaseNeuron, v: np.ndarray, tables: tuple[Rows, Rows, Rows, Rows]) -> np.ndarray:
+    """All three agree on potentials (*shape), whose parameters vary along the last axis; returns the codes."""
+    closed = op.closed_form(batch(v[None]))[:, 0].numpy()
+    stepped = run(op, graded(v.astype(np.int64) if op.state_bits else v, 2), planes=op.spikes).codes
+    assert (closed == stepped).all()
+    flat, width = v.reshape(-1).tolist(), v.shape[-1]
+    rows = len(tables[0])
+    direct = [fires(x, *(table[i % width % rows] for table in tables), op.spikes) for i, x in enumerate(flat)]
+    assert closed.reshape(op.spikes, -1).T.tolist() == direct
+    return closed
+
+
+def float_neuron(base: float, steps: int, scale: np.ndarray, unit: np.ndarray, spikes: int, shape, function="identity"):  # noqa: ANN001, ANN201
+    schedule = FloatSchedule(function=function, scale=scale, unit=unit, base=base, steps=steps)
+    return PhaseNeuron(shape=shape, schedule=schedule, spikes=spikes)
+
+
+@pytest.mark.parametrize("spikes", [1, 2, 3])
+@pytest.mark.parametrize("base, steps", GRID)
+def test_floating_point(base: float, steps: int, spikes: int) -> None:
+    rng = np.random.default_rng(steps)
+    code = PhaseCode(base, steps)
+    scale, unit = np.array([[1.0, 0.5, 3.7, 1e-3]]), np.array([[1.0, 0.25, 1.3, 2.0]])
+    pos = scale.T * code.midpoints / unit.T
+    rows = [
+        rng.normal(0, 1, (40, 4)) * scale / unit,
+        np.zeros((1, 4)), -np.zeros((1, 4)), np.full((1, 4), 0.3), -rng.random((4, 4)),
+        np.full((1, 4), 1e30), np.full((1, 4), -1e30),
+        pos.T, -pos.T, np.nextafter(pos.T, 0), -np.nextafter(pos.T, 0), np.nextafter(pos.T, np.inf),
+    ]  # fmt: skip
+    v = np.concatenate(rows)
+    op = float_neuron(base, steps, scale, unit, spikes, v.shape)
+    tables = (pos, np.full_like(pos, -np.inf), -pos, scale.T * code.levels / unit.T)
+    check(op, v, tuple(t.tolist() for t in tables))  # type: ignore[arg-type]
+
+
+def test_exact_ties_at_base_2() -> None:
+    """Every level is a power of two, so a tie stays a tie through every subtraction."""
+    code = PhaseCode(2.0, 16)
+    one = np.ones((1, 1))
+    op = float_neuron(2.0, 16, one, one, 2, (17, 1))
+    v = np.append(code.midpoints, 0.0)[:, None]
+    codes = check(op, v, ([code.midpoints.tolist()], [[-np.inf] * 16], [(-code.midpoints).tolist()], [code.levels.tolist()]))
+    assert codes[0, :, 0].tolist() == [*range(1, 17), 0]
+    # 3/4 fires for 1 and leaves -1/4, which lies between the midpoints of 1/4 (3/16) and 1/2 (3/8)
+    assert codes[1, :, 0].tolist() == [-(k + 3) if k + 3 <= 16 else 0 for k in range(16)] + [0]
+
+
+@pytest.mark.parametrize("function", ["identity", "relu"])
+def test_the_sign_that_a_function_sends(function: str) -> None:
+    one = np.ones((1, 1))
+    op = float_neuron(1.4, 16, one, one, 1, (1, 5), function)
+    codes = run(op, graded(np.array([[-2.0, -0.1, 0.0, 0.1, 2.0]]), 0)).codes[0, 0]
+    assert (np.sign(codes) == ([-1, -1, 0, 1, 1] if function == "identity" else [0, 0, 0, 1, 1])).all()
+
+
+def fixed_neuron(rng: np.random.Generator, code: PhaseCode, spikes: int, bits: int, rows: int) -> tuple[PhaseNeuron, tuple]:
+    """Random mantissas, shifts and classes; tables from the definition in Python integers."""
+    entries = np.rint(code.midpoints * (2**15 - 1)).astype(np.int64)
+    factor = np.array([[1.0], [0.6], [0.3]])
+    pos = np.rint(entries * factor).astype(np.int32)
+    hi, lo = -pos // 2, np.full_like(pos, ALWAYS)
+    lo[1] = np.rint(-(2**15) / np.maximum(code.levels, 1e-4)).clip(ALWAYS + 1)  # a band that grows
+    hi[2], pos[2, : code.steps // 2] = ALWAYS, NEVER  # a class that never fires -, and + only late
+    mantissa = rng.integers(1, 2**16, (1, 4)).astype(np.int32)
+    shift = rng.integers(15 + 16 - bits, 30, (1, 4)).astype(np.int32)
+    chosen = rng.integers(0, 3, (1, 4)).astype(np.int32)
+    level = np.rint(code.levels * (2**15 - 1)).astype(np.int32)
+    schedule = FixedSchedule(
+        function="identity", scale=np.ones((1, 4)), base=code.base, steps=code.steps, mantissa=mantissa, shift=shift,
+        scale_class=chosen, pos=pos, lo=lo, hi=hi, level=level,
+    )  # fmt: skip
+
+    def row(table: np.ndarray, i: int) -> list[int]:
+        kept = (NEVER, ALWAYS)
+        return [t if t in kept else toward_zero(int(mantissa[0, i]) * t, int(shift[0, i])) for t in table.tolist()]
+
+    tables = tuple([row(t[chosen[0, i]], i) for i in range(4)] for t in (pos, lo, hi))
+    tables += ([row(level, i) for i in range(4)],)
+    return PhaseNeuron(shape=(rows, 4), schedule=schedule, spikes=spikes, state_bits=bits), tables
+
+
+@pytest.mark.parametrize("spikes", [1, 2])
+@pytest.mark.parametrize("bits", [10, 24])
+@pytest.mark.parametrize("base, steps", GRID)
+def test_fixed_point(base: float, steps: int, bits: int, spikes: int) -> None:
+    rng = np.random.default_rng(steps + bits)
+    limit = 2 ** (bits - 1) - 1
+    op, tables = fixed_neuron(rng, PhaseCode(base, steps), spikes, bits, 120)
+    edges = np.array([table[i] for table in tables[:3] for i in range(4)])  # (12, T)
+    edges = rng.permutation(np.concatenate([edges, edges - 1, edges + 1]).reshape(-1))[: 60 * 4].clip(-limit, limit)
+    v = rng.integers(-limit, limit + 1, (120, 4))
+    v[-2:] = [[limit] * 4, [-limit] * 4]
+    v[-3] = 0
+    v.reshape(-1)[: edges.size] = edges
+    check(op, v.astype(np.int32), tables)
+
+
+@given(seed=st.integers(0, 2**32 - 1), bits=st.sampled_from([8, 10, 16, 24]), steps=st.integers(1, 6))
+def test_potentials_saturate_at_every_step(seed: int, bits: int, steps: int) -> None:
+    """The order in which currents arrive decides what saturation leaves; the neuron clips after each of them."""
+    rng = np.random.default_rng(seed)
+    limit = 2 ** (bits - 1) - 1
+    op, _ = fixed_neuron(rng, PhaseCode(1.4, 16), 1, bits, 3)
+    parts = [rng.integers(-2 * limit, 2 * limit, (3, 4)) if rng.random() < 0.8 else None for _ in range(steps)]
+    v = [0] * 12
+    for part in parts:
+        if part is not None:
+            v = [max(-limit, min(limit, a + b)) for a, b in zip(v, part.reshape(-1).tolist(), strict=True)]
+    potentials = np.array(v, np.int32).reshape(1, 3, 4)
+    stepped = run(op, currents(parts, 1)).codes
+    assert (stepped == op.closed_form(batch(potentials))[:, 0].numpy()).all()
+
+
+def test_a_population_of_one_and_a_window_of_two() -> None:
+    one = np.ones((1,))
+    op = float_neuron(1.5, 2, one, one, 1, (1,))
+    result = run(op, graded(np.array([0.6]), 5))
+    assert list(result.messages) == [6] and result.messages[6].dtype == np.int8
+
+
+def test_float32_potentials_meet_float32_tables() -> None:
+    op = float_neuron(1.15, 40, np.full((1, 1), 0.7), np.ones((1, 1)), 1, (40, 1))
+    v = (0.7 * op.schedule.code.midpoints).astype(np.float32)[:, None]
+    assert op.closed_form(torch.from_numpy(v[None]))[0, 0, :, 0].tolist() == list(range(1, 41))
