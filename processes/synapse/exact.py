@@ -2,7 +2,8 @@
 
 A window adds trace_k * w z(k) for k = 0, 1, ... and clips to +-(2^(bits-1) - 1) after every step. Every partial sum is
 a sum over a subset of the spikes, so by Cauchy-Schwarz it stays below ||w|| ||x|| + |b|, and below |w| |x| + |b| in any
-case. Where one of these is within the limit (less than 2^23) nothing clips, and a float32 product is exact in any
+case; where a neuron has several spikes, x adds them up regardless of sign, as a later one may take back half of the
+first. Where one of these is within the limit (less than 2^23) nothing clips, and a float32 product is exact in any
 order of summation because all its partial sums are integers below 2^24. The rest is stepped.
 """
 
@@ -27,11 +28,12 @@ def accumulate_rows(
     b_max = float(np.abs(bias).max(initial=0))
     x = decode(codes, trace)
     reach = torch.linalg.vector_norm(weight, dim=1).max()
-    unsure = (torch.linalg.vector_norm(x, dim=1) * reach * MARGIN + b_max > limit).nonzero()[:, 0]
+    most = x if codes.shape[0] == 1 else decode(codes.abs(), trace)
+    unsure = (torch.linalg.vector_norm(most, dim=1) * reach * MARGIN + b_max > limit).nonzero()[:, 0]
     y = torch.nn.functional.linear(x, weight).to(torch.int32).add_(b)
     if not len(unsure):
         return y, 0
-    total = torch.nn.functional.linear(x[unsure].abs(), weight.abs()) * MARGIN + b.abs()
+    total = torch.nn.functional.linear(most[unsure].abs(), weight.abs()) * MARGIN + b.abs()
     unsure = unsure[(total > limit).any(1)]
     if not len(unsure):
         return y, 0
@@ -56,7 +58,7 @@ def accumulate(
     """The same for any linear map given in float64, and the map with absolute weights; all or nothing."""
     limit = 2 ** (bits - 1) - 1
     x = decode(codes, trace, torch.float64)
-    reach = absolute(x.abs())
+    reach = absolute(x.abs() if codes.shape[0] == 1 else decode(codes.abs(), trace, torch.float64))
     offset = with_bias(torch.zeros_like(reach)).abs()
     if bool((reach * MARGIN + offset <= limit).all()):
         return with_bias(linear(x)).to(torch.int32), 0
