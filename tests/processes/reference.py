@@ -103,6 +103,8 @@ def random_codes(
     earliest = np.zeros(shape, np.int64)
     for plane in codes:
         k = rng.integers(earliest, steps + 1)
+        # half of them early, where traces are large
+        k = np.where(rng.random(shape) < 0.5, k, np.minimum(k, earliest + rng.integers(0, 4, shape)))
         fires = (rng.random(shape) >= silent) & (k < steps)
         sign = rng.choice([-1, 1], shape) if signed else 1
         plane[...] = np.where(fires, sign * (k + 1), 0)
