@@ -9,31 +9,47 @@ from collections.abc import Callable
 
 import numpy as np
 
-from processes.network import Network
+from processes.fixed import saturate
+from processes.network import Network, Route
 from targets.timeline import Timeline
 
 Record = Callable[[str, int, np.ndarray], None]
 
 
+def broadcast_of(product: str) -> str:
+    """Name of the broadcast trace of a product."""
+    return f"{product}.trace"
+
+
 class Group:
     """Steps the nodes ``names`` of a network; what comes from outside is given, what goes outside is returned.
 
-    It has the interface of a stepper, with one operand (``source``) and one output (``sink``).
+    It has the interface of a stepper, with ``sources`` as operands and ``sink`` as output.
     """
 
     def __init__(
-        self, network: Network, times: Timeline, names: list[str], source: str, sink: str, record: Record | None = None
+        self,
+        network: Network,
+        times: Timeline,
+        names: list[str],
+        sources: list[str],
+        sink: str,
+        record: Record | None = None,
     ) -> None:
-        self.source, self.sink, self.record = source, sink, record
-        self.operands = {name: network.nodes[name].inputs for name in names}
+        self.sources, self.sink, self.record = sources, sink, record
         self.steppers = {
-            name: network[name].stepper(times.windows[name], [times.windows[s] for s in self.operands[name]])
+            name: network[name].stepper(times.windows[name], [times.windows[s] for s in network.nodes[name].inputs])
             for name in names
         }
+        # a product whose trace is broadcast from outside takes it as one more operand
+        self.operands = {
+            name: (*network.nodes[name].inputs, *(s for s in sources if s == broadcast_of(name))) for name in names
+        }
+        self.recorded = {name for name in names if not isinstance(network[name], Route)}
         self.active: list[list[str]] = [[] for _ in range(times.period)]
         for name in names:
             span = times.span(network, name)
-            for t in range(span.start, span.stop):
+            for t in range(span.start, span.stop):  # wiring and all, in topological order
                 self.active[t].append(name)
 
     def reset(self) -> None:
@@ -43,11 +59,11 @@ class Group:
 
     def step(self, t: int, messages: list[np.ndarray | None]) -> np.ndarray | None:
         """One step of every active node; returns the sink's message."""
-        sent: dict[str, np.ndarray | None] = {self.source: messages[0]}
+        sent = dict(zip(self.sources, messages, strict=True))
         for name in self.active[t]:
             message = self.steppers[name].step(t, [sent.get(source) for source in self.operands[name]])
             sent[name] = message
-            if message is not None and self.record is not None:
+            if message is not None and self.record is not None and name in self.recorded:
                 self.record(name, t, message)
         return sent.get(self.sink)
 
@@ -56,7 +72,7 @@ class Recorder:
     """Collects the messages of chosen nodes into the arrays that the closed form also produces.
 
     ``codes[name]`` int16 (planes, *shape) of firing nodes and ``potentials[name]`` (*shape) of graded ones; currents
-    are summed into the potential that they drive.
+    are summed (and saturated) into the potential that they drive.
     """
 
     def __init__(self, network: Network, times: Timeline) -> None:
@@ -70,10 +86,10 @@ class Recorder:
             if name not in self.values:
                 self.values[name] = np.zeros((getattr(op, "spikes", 1), *op.shape), np.int16)
             write_codes(self.values[name], message, t - self.times.windows[name].start)
-        elif name in self.values:
-            self.values[name] = self.values[name] + message
         else:
-            self.values[name] = message.copy()
+            potential = self.values[name] + message if name in self.values else message.copy()
+            bits = getattr(op, "state_bits", 0)
+            self.values[name] = saturate(potential, bits) if bits else potential
 
 
 def write_codes(codes: np.ndarray, signs: np.ndarray, k: int) -> None:
@@ -87,7 +103,7 @@ def write_codes(codes: np.ndarray, signs: np.ndarray, k: int) -> None:
 
 def step_through(network: Network, times: Timeline, x: np.ndarray, record: Record | None = None) -> np.ndarray:
     """One sample, (1, *shape) graded input, stepped in this process; returns the readout's potentials."""
-    group = Group(network, times, list(network.nodes), Network.INPUT, network.output, record)
+    group = Group(network, times, list(network.nodes), [Network.INPUT], network.output, record)
     group.reset()
     result: np.ndarray | None = None
     for t in range(times.period):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 import scipy.sparse
-import torch
 
 from processes.operation import Window
 from processes.synapse import ConvSynapse, DenseSynapse, ScaleSynapse, Synapse
@@ -79,10 +78,16 @@ class ConvStepper(SynapseStepper):
         return np.concatenate(outs, axis=1).T.reshape(self.op.shape)
 
     def _patches(self, shape: tuple[int, ...]) -> np.ndarray:
-        op = self.op
-        numbered = torch.arange(1, int(np.prod(shape)) + 1, dtype=torch.float64).reshape(shape)
-        columns = torch.nn.functional.unfold(numbered, op.weight.shape[2:], op.dilation, op.padding, op.stride)
-        return columns[0].T.reshape(columns.shape[2], op.groups, -1).permute(1, 0, 2).numpy().astype(np.int64)
+        """Index of every spike under every kernel position, 0 for padding: (groups, positions, patch)."""
+        op, (rows, columns) = self.op, self.op.weight.shape[2:]
+        numbered = np.arange(1, int(np.prod(shape)) + 1).reshape(shape[1:])
+        padded = np.pad(numbered, [(0, 0), *((p, p) for p in op.padding)])
+        reach = ((rows - 1) * op.dilation[0] + 1, (columns - 1) * op.dilation[1] + 1)
+        windows = np.lib.stride_tricks.sliding_window_view(padded, reach, (1, 2))
+        windows = windows[:, :: op.stride[0], :: op.stride[1], :: op.dilation[0], :: op.dilation[1]]
+        grouped = windows.reshape(op.groups, -1, *windows.shape[1:])
+        positions = grouped.shape[2] * grouped.shape[3]
+        return grouped.transpose(0, 2, 3, 1, 4, 5).reshape(op.groups, positions, -1)
 
 
 class ScaleStepper(SynapseStepper):

@@ -1,4 +1,4 @@
-"""Trace-driven products through time: local traces, and sparse spikes that read them."""
+"""Trace-driven products through time: the broadcast trace, local traces, and sparse spikes that read them."""
 
 from __future__ import annotations
 
@@ -12,15 +12,38 @@ from processes.trace_product import SquareSum, TraceProduct
 Spikes = np.ndarray | None
 
 
+class TraceBroadcaster:
+    """The global trace: p_k in every step k of the windows in which operands fire, as an array (1,).
+
+    Operands fire together or one after the other, so one number serves them all.
+    """
+
+    def __init__(self, trace: np.ndarray, windows: list[Window]) -> None:
+        self.trace, self.windows = trace, windows
+
+    def reset(self) -> None:
+        """Stateless: the clock is the step."""
+
+    def step(self, t: int, messages: list[Spikes]) -> np.ndarray | None:
+        """p_k, or None between windows."""
+        for window in self.windows:
+            if window.start <= t < window.stop:
+                return self.trace[t - window.start : t - window.start + 1]
+        return None
+
+
 class ProductStepper:
-    """Holds r_a and r_b (leading axes flattened) and adds what each step's spikes contribute."""
+    """Holds r_a and r_b (leading axes flattened) and adds what each step's spikes contribute.
+
+    The trace may come as a third message, from a TraceBroadcaster of its own; otherwise it keeps one.
+    """
 
     def __init__(self, op: TraceProduct, window: Window, sources: list[Window]) -> None:
-        self.op, self.window, self.sources = op, window, sources
+        self.op, self.window = op, window
         self.working = np.float32 if op.state_bits else np.float64  # sums stay below 2^23: exact in float32
         self.message = np.int64 if op.state_bits else np.float64
         self.bias = np.broadcast_to(op.bias, op.shape).astype(self.message) if op.bias.any() else None
-        self.trace = op.trace.astype(self.working)
+        self.broadcaster = TraceBroadcaster(op.trace, sources)
         self.reset()
 
     def reset(self) -> None:
@@ -29,7 +52,8 @@ class ProductStepper:
 
     def step(self, t: int, messages: list[Spikes]) -> np.ndarray | None:
         """Currents (*shape), or None. (r_a + da)(r_b + db) - r_a r_b = da (r_b + db) + r_a db."""
-        da, db = (self._traced(m, t, i) for i, m in enumerate(messages))
+        p = messages[2] if len(messages) > 2 else self.broadcaster.step(t, [])
+        da, db = (self._traced(m, p, i) for i, m in enumerate(messages[:2]))
         a, b = self.held
         current = None
         if db is not None:
@@ -47,13 +71,13 @@ class ProductStepper:
             current = self.bias if current is None else self.bias + current
         return current
 
-    def _traced(self, spikes: Spikes, t: int, operand: int) -> np.ndarray | None:
+    def _traced(self, spikes: Spikes, p: np.ndarray | None, operand: int) -> np.ndarray | None:
         """This step's copies of the global trace, (lead, rows, columns of the sum)."""
-        if spikes is None:
+        if spikes is None or p is None:
             return None
         if operand == 1 and not self.op.transpose_b:
             spikes = spikes.swapaxes(-1, -2)
-        return spikes.reshape(-1, *spikes.shape[-2:]) * self.trace[t - self.sources[operand].start]
+        return spikes.reshape(-1, *spikes.shape[-2:]) * p.astype(self.working)
 
     def _product(self, a: np.ndarray, b: np.ndarray) -> np.ndarray:
         """a b^T for each leading index, through whichever side is this step's sparse spikes."""

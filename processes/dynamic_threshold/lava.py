@@ -1,0 +1,16 @@
+"""Lava Processes of the dynamic-threshold neuron: after softmax, and for LayerNorm."""
+
+from processes.lava.model import both_precisions
+from processes.lava.operation import OperationProcess
+
+
+class SoftmaxDivisionProcess(OperationProcess, v_in="currents", e_in="spikes", s_out="spikes"):
+    """V arrives on v_in, the spikes of e whose sum divides it on e_in."""
+
+
+class NormDivisionProcess(OperationProcess, c_in="graded", q_in="currents", s_out="spikes"):
+    """c arrives on c_in, its sum of squares on q_in."""
+
+
+SoftmaxDivisionProcessFloat, SoftmaxDivisionProcessFixed = both_precisions(SoftmaxDivisionProcess)
+NormDivisionProcessFloat, NormDivisionProcessFixed = both_precisions(NormDivisionProcess)

@@ -1,0 +1,35 @@
+"""Lava Processes of the global trace and of the products it drives."""
+
+import numpy as np
+
+from processes.lava.model import both_precisions
+from processes.lava.operation import OperationProcess
+from processes.lava.process import SpikingProcess
+from processes.operation import Window
+from processes.trace_product.stepper import TraceBroadcaster
+
+
+class TraceBroadcasterProcess(SpikingProcess, p_out="graded"):
+    """Sends p_k on p_out in every step k of the windows in which a product's operands fire."""
+
+    def __init__(self, trace: np.ndarray, windows: list[Window], period: int, name: str | None = None) -> None:
+        super().__init__(
+            stepper=lambda sources: TraceBroadcaster(trace, windows),
+            shapes={"p_out": (1,)},
+            window=Window(min(w.start for w in windows), max(w.stop for w in windows)),
+            period=period,
+            name=name,
+        )
+
+
+class TraceProductProcess(OperationProcess, a_in="spikes", b_in="spikes", p_in="graded", v_out="currents"):
+    """Two spike trains and the broadcast trace in, currents of their product out."""
+
+
+class SquareSumProcess(OperationProcess, s_in="spikes", q_out="currents"):
+    """A spike train in, currents of its sum of squares out."""
+
+
+TraceBroadcasterProcessFloat, TraceBroadcasterProcessFixed = both_precisions(TraceBroadcasterProcess)
+TraceProductProcessFloat, TraceProductProcessFixed = both_precisions(TraceProductProcess)
+SquareSumProcessFloat, SquareSumProcessFixed = both_precisions(SquareSumProcess)

@@ -1,0 +1,180 @@
+"""A converted network as connected Lava Processes, at either granularity, recording into files.
+
+Every Process steps a Group of nodes: one operation with the routes in front of it, or a whole block. The steppers are
+the same, so the two granularities are bit-identical.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+from lava.magma.core.process.process import AbstractProcess
+
+from processes.dynamic_threshold.lava import NormDivisionProcess, SoftmaxDivisionProcess
+from processes.lava.generic import process_class
+from processes.lava.operation import OperationProcess
+from processes.lava.process import SpikingProcess
+from processes.lava.source import SourceProcess
+from processes.network import DynamicThreshold, Network, Residual, Route, TraceProduct
+from processes.operation import Operation, Window
+from processes.phase_neuron.lava import PhaseNeuronProcess
+from processes.readout.lava import ReadoutProcess
+from processes.residual.lava import CentreProcess, residual_process
+from processes.synapse.lava import ConvProcess, DenseProcess, ScaleProcess
+from processes.trace_product.lava import SquareSumProcess, TraceBroadcasterProcess, TraceProductProcess
+from processes.woss.lava import WossProcess
+from targets.partition import by_block
+from targets.stepping import Group, Recorder, broadcast_of
+from targets.timeline import Timeline
+
+PROCESSES: dict[str, type[OperationProcess]] = {
+    "phase_neuron": PhaseNeuronProcess,
+    "dense": DenseProcess,
+    "conv2d": ConvProcess,
+    "scale": ScaleProcess,
+    "trace_product": TraceProductProcess,
+    "square_sum": SquareSumProcess,
+    "woss": WossProcess,
+    "centre": CentreProcess,
+    "readout": ReadoutProcess,
+}
+
+
+class FileRecorder(Recorder):
+    """Writes what a sample's nodes sent to <folder>/<node>.npy, (samples, ...), when the sample is over."""
+
+    def __init__(self, network: Network, times: Timeline, folder: Path) -> None:
+        super().__init__(network, times)
+        self.folder = folder
+
+    def flush(self, sample: int) -> None:
+        """Write and forget."""
+        for name, value in self.values.items():
+            np.load(path_of(self.folder, name), mmap_mode="r+")[sample] = value
+        self.values.clear()
+
+
+def path_of(folder: Path, name: str) -> Path:
+    """The recording of one node."""
+    return folder / f"{name}.npy"
+
+
+def create_recordings(network: Network, folder: Path, samples: int) -> None:
+    """Empty recordings of every node that is not wiring."""
+    for name, node in network:
+        op = node.op
+        if isinstance(op, Route):
+            continue
+        shape, dtype = recording_type(op)
+        np.lib.format.open_memmap(path_of(folder, name), mode="w+", dtype=dtype, shape=(samples, *shape))
+
+
+def recording_type(op: Operation) -> tuple[tuple[int, ...], type[np.generic]]:
+    """Shape and dtype of one sample's recording."""
+    if op.emits == "spikes":
+        return (getattr(op, "spikes", 1), *op.shape), np.int16
+    return op.shape, np.int64 if getattr(op, "state_bits", 0) else np.float64
+
+
+class RecordedGroup:
+    """A stepper: a Group whose messages are written to files at the end of each sample."""
+
+    def __init__(self, group: Group, recorder: FileRecorder, period: int) -> None:
+        self.group, self.recorder, self.last, self.sample = group, recorder, period - 1, -1
+
+    def reset(self) -> None:
+        """The next sample."""
+        self.sample += 1
+        self.group.reset()
+
+    def step(self, t: int, messages: list[np.ndarray | None]) -> np.ndarray | None:
+        """One step of the group."""
+        result = self.group.step(t, messages)
+        if t == self.last:
+            self.recorder.flush(self.sample)
+        return result
+
+
+def build(
+    network: Network, times: Timeline, samples: np.ndarray, folder: Path, granularity: str
+) -> list[AbstractProcess]:
+    """Connected Processes, the source first; recordings go to ``folder``."""
+    create_recordings(network, folder, len(samples))
+    source = SourceProcess(samples, times.period)
+    builder = _per_block if granularity == "block" else _per_operation
+    return [source, *builder(network, times, folder, source)]
+
+
+def _recorded(network: Network, times: Timeline, folder: Path, names: list[str], sources: list[str], sink: str):  # noqa: ANN202
+    # built here, before the fork: torch, which lays out the routes, must not be called in a child
+    recorder = FileRecorder(network, times, folder)
+    stepper = RecordedGroup(Group(network, times, names, sources, sink, recorder), recorder, times.period)
+
+    def hand_over(windows: list[Window]) -> RecordedGroup:
+        return stepper
+
+    return hand_over
+
+
+def _per_block(network: Network, times: Timeline, folder: Path, source: SpikingProcess) -> list[AbstractProcess]:
+    previous, kind = source, "graded"
+    chain: list[AbstractProcess] = []
+    for i, part in enumerate(by_block(network)):
+        emits = network[part.sink].emits
+        process = process_class((kind,), (emits,))(
+            stepper=_recorded(network, times, folder, part.nodes, [part.source], part.sink),
+            shapes={"x0_in": network.shape(part.source), "y0_out": network.shape(part.sink)},
+            window=times.windows[part.sink],
+            period=times.period,
+            name=f"{i:03d} {part.name}",
+        )
+        getattr(previous, "y_out" if previous is source else "y0_out").connect(process.x0_in)
+        chain.append(process)
+        previous, kind = process, emits
+    return chain
+
+
+def _per_operation(network: Network, times: Timeline, folder: Path, source: SpikingProcess) -> list[AbstractProcess]:
+    outputs = {Network.INPUT: source.y_out}
+    processes: list[AbstractProcess] = []
+    for name, node in network:
+        if isinstance(node.op, Route):
+            continue
+        origins = [network.origin(operand) for operand in node.inputs]
+        routes = [r for operand in node.inputs for r in _routes(network, operand)]
+        outer = [*origins, broadcast_of(name)] if isinstance(node.op, TraceProduct) else origins
+        make = _recorded(network, times, folder, [*dict.fromkeys(routes), name], outer, name)
+        shapes = [network.shape(origin) for origin in origins]
+        if isinstance(node.op, TraceProduct):
+            windows = [times.windows[operand] for operand in node.inputs]
+            trace = TraceBroadcasterProcess(node.op.trace, windows, times.period, broadcast_of(name))
+            processes.append(trace)
+            shapes.append((1,))
+        process = _process_of(node.op, len(origins))(
+            node.op, shapes, times.windows[name], times.period, make, name=name
+        )
+        for port, origin in zip(process.operands, origins, strict=False):
+            outputs[origin].connect(getattr(process, port))
+        if isinstance(node.op, TraceProduct):
+            trace.p_out.connect(process.p_in)
+        outputs[name] = getattr(process, process.outputs[0])
+        processes.append(process)
+    return processes
+
+
+def _routes(network: Network, name: str) -> list[str]:
+    """Routes in front of a node, first the one nearest to its origin."""
+    routes: list[str] = []
+    while name != Network.INPUT and isinstance(network[name], Route):
+        routes.insert(0, name)
+        name = network.nodes[name].inputs[0]
+    return routes
+
+
+def _process_of(op: Operation, operands: int) -> type[OperationProcess]:
+    if isinstance(op, Residual):
+        return residual_process(operands)
+    if isinstance(op, DynamicThreshold):
+        return NormDivisionProcess if op.squared else SoftmaxDivisionProcess
+    return PROCESSES[op.name]
