@@ -136,6 +136,7 @@ class Discretiser:
             op = copy.copy(node.op)
             self._convert(name, op, node.inputs)
             out.add(name, op, *node.inputs)
+        out.units = self.units
         out.about |= {"precision": "fixed", "chip": self.chip.name, "input_unit": input_unit}
         return out
 

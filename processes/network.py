@@ -50,11 +50,14 @@ class Network:
         input_shape: sample shape of the input.
         nodes: name -> Node; operands come before those that use them.
         about: numbers and texts that go with the network (base, steps, precision, model, ...).
+        units: real value of one unit of each node's potential, broadcast shape, known after discretisation; not part
+            of the NIR graph.
     """
 
     input_shape: tuple[int, ...]
     nodes: dict[str, Node] = field(default_factory=dict)
     about: dict[str, Any] = field(default_factory=dict)
+    units: dict[str, np.ndarray] = field(default_factory=dict)
 
     INPUT = "input"
 

@@ -54,12 +54,5 @@ class Target(Protocol):
         ...
 
     def run(self, network: Network, samples: np.ndarray, granularity: str, done: Done | None) -> TargetRun:
-        """Run samples (N, *input shape) given as graded input in the network's own units."""
+        """Run samples (N, *input) in real units."""
         ...
-
-
-def graded_input(network: Network, x: np.ndarray) -> np.ndarray:
-    """Samples (N, ...) as the network's graded input (N, *input shape): float64, or int32 in the input's unit."""
-    samples = np.asarray(x, np.float64).reshape(len(x), *network.input_shape)
-    unit = network.about.get("input_unit")
-    return samples if unit is None else np.rint(samples / unit).astype(np.int32)

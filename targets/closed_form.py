@@ -41,9 +41,7 @@ class ClosedForm:
 
         ``observe(name, op, output)`` sees every node's codes or potentials and may return a replacement.
         """
-        samples = torch.as_tensor(x)
-        samples = samples.reshape(len(samples), *self.network.input_shape)
-        live = {Network.INPUT: self._input(samples)}
+        live = {Network.INPUT: self.encode(x)}
         result = live[Network.INPUT]
         for name, node in self.network:
             operands = [live[source] for source in node.inputs]
@@ -58,7 +56,10 @@ class ClosedForm:
                     live.pop(source, None)
         return result
 
-    def _input(self, samples: torch.Tensor) -> torch.Tensor:
+    def encode(self, x: np.ndarray | torch.Tensor) -> torch.Tensor:
+        """The graded input (N, *input shape) of samples: real values, or int32 in the input's unit."""
+        samples = torch.as_tensor(x)
+        samples = samples.reshape(len(samples), *self.network.input_shape)
         unit = self.network.about.get("input_unit")
         if unit is None or self.ideal:
             return samples.to(self.dtype)

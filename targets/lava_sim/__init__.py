@@ -8,10 +8,12 @@ import tempfile
 from pathlib import Path
 
 import numpy as np
+import torch
 
 from processes.errors import DeployError
 from processes.network import Network
 from targets.base import Availability, Done, TargetRun
+from targets.closed_form import ClosedForm
 from targets.timeline import timeline
 
 
@@ -34,7 +36,7 @@ class LavaSim:
     def run(
         self, network: Network, samples: np.ndarray, granularity: str = "block", done: Done | None = None
     ) -> TargetRun:
-        """Run samples (N, *input shape), graded input in the network's units, and keep every node's values.
+        """Run samples (N, *input) in real units, and keep every node's values.
 
         Raises:
             DeployError: Lava is not available, or a Process failed.
@@ -46,10 +48,11 @@ class LavaSim:
         from targets.lava_sim.network import build
         from targets.lava_sim.runtime import run_processes
 
+        graded = ClosedForm(network, torch.float64).encode(samples).numpy()
         times = timeline(network)
         with tempfile.TemporaryDirectory(prefix="recordings-") as place:
             folder = Path(place)
-            processes = build(network, times, samples, folder, granularity)
+            processes = build(network, times, graded, folder, granularity)
             precision = "fixed" if network.about.get("precision") == "fixed" else "float"
             took = run_processes(processes, times.period, len(samples), precision, done, measure_memory=True)
             values = {path.stem: np.load(path) for path in sorted(folder.glob("*.npy"))}

@@ -1,0 +1,55 @@
+"""The NIR file as a target: the network is written, read back, and what was restored is run in the closed form."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+
+import h5py
+import nir
+import numpy as np
+
+from processes.errors import DeployError
+from processes.network import Network
+from targets.base import Availability, Done, TargetRun
+from targets.closed_form_target import ClosedFormTarget
+
+
+def write(path: Path, network: Network) -> None:
+    """Write a network as a NIR graph."""
+    nir.write(path, network.to_nir())
+
+
+def read(path: Path) -> Network:
+    """Restore a network from a NIR graph that this package wrote.
+
+    Raises:
+        DeployError: the file is missing, damaged, or not a network of this package.
+    """
+    if not path.is_file():
+        raise DeployError(f"{path}: no such file; give a graph.nir that `deploy convert` wrote")
+    if not h5py.is_hdf5(path):
+        raise DeployError(f"{path}: not an HDF5 file, so not a NIR graph")
+    try:
+        graph = nir.read(path, type_check=False)
+    except Exception as error:  # h5py and nir raise whatever a damaged file makes them stumble over
+        raise DeployError(f"{path}: not readable as a NIR graph ({type(error).__name__}: {error})") from error
+    return Network.from_nir(graph)
+
+
+class NirTarget(ClosedFormTarget):
+    """Runs what a NIR file restores."""
+
+    name = "nir"
+    about = "a NIR graph (.nir) for other simulators, written, read back and run in the closed form"
+
+    def availability(self) -> Availability:
+        """NIR is a dependency of the package."""
+        return Availability(True)
+
+    def run(self, network: Network, samples: np.ndarray, granularity: str, done: Done | None = None) -> TargetRun:
+        """Write, read back, run."""
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / "graph.nir"
+            write(path, network)
+            return super().run(read(path), samples, granularity, done)
