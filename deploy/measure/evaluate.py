@@ -1,0 +1,139 @@
+"""Whole data sets through the original model and through the closed form, batch by batch."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+
+from deploy.measure.metrics import predictions
+from processes.network import Route
+from processes.operation import Operation, sample_size
+from targets.closed_form import ClosedForm
+
+Progress = Callable[[int, int], None]
+"""Called with (samples done, samples in all)."""
+
+
+@dataclass(frozen=True)
+class Outputs:
+    """outputs: (N, *output) float32, in the model's units. seconds_per_sample: after the first batch."""
+
+    outputs: np.ndarray
+    seconds_per_sample: float
+
+    @property
+    def predictions(self) -> np.ndarray:
+        """Class of the largest output, int64 (N,)."""
+        return predictions(self.outputs)
+
+    def __len__(self) -> int:
+        return len(self.outputs)
+
+
+@dataclass(frozen=True)
+class Measurement(Outputs):
+    """A network's outputs and what happened inside it, by node.
+
+    neurons: how many a firing node has. spikes: how many it fired over all samples. saturations: potentials
+    of a node that does not fire, clipped at the state width, over all samples (never in floating point).
+    """
+
+    neurons: Mapping[str, int] = field(default_factory=dict)
+    spikes: Mapping[str, int] = field(default_factory=dict)
+    saturations: Mapping[str, int] = field(default_factory=dict)
+
+    @property
+    def spikes_per_sample(self) -> float:
+        """Spikes of the whole network for one sample, on average."""
+        return sum(self.spikes.values()) / len(self)
+
+    @property
+    def spikes_per_neuron(self) -> float | None:
+        """Spikes of one neuron for one sample, on average; None if no node fires."""
+        neurons = sum(self.neurons.values())
+        return self.spikes_per_sample / neurons if neurons else None
+
+    def node_spikes(self, name: str) -> float:
+        """Spikes of a firing node for one sample, on average."""
+        return self.spikes[name] / len(self)
+
+
+class _Clock:
+    """Seconds of each batch."""
+
+    def __init__(self) -> None:
+        self.batches: list[tuple[int, float]] = []
+
+    def add(self, samples: int, seconds: float) -> None:
+        self.batches.append((samples, seconds))
+
+    def per_sample(self) -> float:
+        """Compilation and cold caches fall into the first batch, which counts only if it is alone."""
+        counted = self.batches[1:] or self.batches
+        return sum(seconds for _, seconds in counted) / sum(samples for samples, _ in counted)
+
+
+def ann_outputs(
+    module: torch.nn.Module,
+    inputs: Mapping[str, np.ndarray],
+    batch: int = 64,
+    progress: Progress | None = None,
+) -> Outputs:
+    """The original model on ``inputs``: arrays (N, *sample), the arguments of forward in order."""
+    total = len(next(iter(inputs.values())))
+    clock, parts = _Clock(), []
+    for start in range(0, total, batch):
+        arguments = [torch.from_numpy(array[start : start + batch]) for array in inputs.values()]
+        begin = time.perf_counter()
+        with torch.inference_mode():
+            parts.append(module(*arguments).float().numpy())
+        clock.add(len(parts[-1]), time.perf_counter() - begin)
+        if progress is not None:
+            progress(min(start + batch, total), total)
+    return Outputs(np.concatenate(parts), clock.per_sample())
+
+
+def evaluate(
+    runner: ClosedForm, samples: np.ndarray, batch: int = 64, progress: Progress | None = None
+) -> Measurement:
+    """A network on ``samples`` (N, *sample); with ``runner.ideal`` nothing spikes or saturates."""
+    counter = _Counter()
+    clock, parts = _Clock(), []
+    for start in range(0, len(samples), batch):
+        counter.seconds = 0.0
+        begin = time.perf_counter()
+        result = runner.run(samples[start : start + batch], None if runner.ideal else counter)
+        outputs = result if runner.ideal else runner.real(result)
+        clock.add(len(outputs), time.perf_counter() - begin - counter.seconds)
+        parts.append(outputs.float().numpy())
+        if progress is not None:
+            progress(min(start + batch, len(samples)), len(samples))
+    outputs = np.concatenate(parts)
+    if outputs.shape[1] == 1:  # the leading 1 of a sample captured at batch size 1
+        outputs = outputs[:, 0]
+    return Measurement(outputs, clock.per_sample(), counter.neurons, counter.spikes, counter.saturations)
+
+
+class _Counter:
+    """Counts what nodes emit, and the time that counting takes, which is not the network's."""
+
+    def __init__(self) -> None:
+        self.neurons: dict[str, int] = {}
+        self.spikes: dict[str, int] = {}
+        self.saturations: dict[str, int] = {}
+        self.seconds = 0.0
+
+    def __call__(self, name: str, op: Operation, output: torch.Tensor) -> None:
+        begin = time.perf_counter()
+        if isinstance(op, Route):  # passes on spikes that are counted where they were fired
+            pass
+        elif op.fires:
+            self.neurons[name] = sample_size(op.shape)
+            self.spikes[name] = self.spikes.get(name, 0) + int(torch.count_nonzero(output))
+        else:
+            self.saturations[name] = self.saturations.get(name, 0) + op.count_saturated()
+        self.seconds += time.perf_counter() - begin

@@ -1,0 +1,84 @@
+"""The ladder of accuracy: the original network, then one source of error after the other."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from deploy.measure.metrics import accuracy, agreement, output_cosine, relative_error
+from processes.network import Network, Node
+from processes.synapse import Synapse
+
+
+@dataclass(frozen=True)
+class Rung:
+    """How one version of the network does on ``samples`` samples; None where there is nothing to say.
+
+    agreement: of predictions with the original's. output_cosine, relative_error: of outputs, to the
+    original's. layer_errors: relative L2 error by node.
+    """
+
+    name: str
+    samples: int
+    accuracy: float | None = None
+    agreement: float | None = None
+    output_cosine: float | None = None
+    relative_error: float | None = None
+    layer_errors: Mapping[str, float] = field(default_factory=dict)
+
+    @property
+    def layer_error(self) -> float | None:
+        """Mean of the layers' errors."""
+        return float(np.mean(list(self.layer_errors.values()))) if self.layer_errors else None
+
+
+def rung(
+    name: str,
+    outputs: np.ndarray,
+    reference: np.ndarray,
+    labels: np.ndarray | None = None,
+    classes: bool = True,
+    layer_errors: Mapping[str, float] | None = None,
+) -> Rung:
+    """Compares ``outputs`` (n, *output) with the first n of the original's ``reference`` and of the labels.
+
+    ``classes``: whether outputs are class scores, which have predictions; others have a cosine. The original
+    itself (``outputs is reference``) has nothing to be compared with.
+    """
+    n = len(outputs)
+    original = outputs is reference
+    reference = reference[:n]
+    return Rung(
+        name,
+        n,
+        accuracy=accuracy(outputs, labels[:n]) if classes and labels is not None else None,
+        agreement=agreement(outputs, reference) if classes and not original else None,
+        output_cosine=output_cosine(outputs, reference) if not classes and not original else None,
+        relative_error=None if original else relative_error(outputs, reference),
+        layer_errors=layer_errors or {},
+    )
+
+
+def rounded_weights(ideal: Network, calibrated: Network, fixed: Network) -> Network:
+    """The lowered network with the very weights that ``fixed`` holds as integers, to run as ideal.
+
+    Weights were rounded after calibration had folded its scales into them, so each is scaled by what rounding
+    did to its folded self. Biases stay as they were.
+    """
+    out = Network(ideal.input_shape, about=dict(ideal.about))
+    for name, node in ideal:
+        op = node.op
+        if isinstance(op, Synapse):
+            folded, integers = calibrated[name], fixed[name]
+            assert isinstance(folded, Synapse) and isinstance(integers, Synapse)
+            exponent = integers.exponent
+            assert exponent is not None
+            unit = 2.0 ** exponent.reshape(exponent.shape + (1,) * (folded.weight.ndim - exponent.ndim))
+            rounded = integers.weight * unit * float(integers.trace.max())
+            kept = np.ones(folded.weight.shape)
+            np.divide(rounded, folded.weight, out=kept, where=folded.weight != 0)
+            op = replace(op, weight=op.weight * kept)
+        out.nodes[name] = Node(op, node.inputs)
+    return out

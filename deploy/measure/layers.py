@@ -1,0 +1,97 @@
+"""Layer by layer: what spikes and potentials stand for, beside what the trained network computes there."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+
+from converters.calibrate import scale_of, unit_of
+from deploy.measure.metrics import relative_error
+from processes.network import Network, Route
+from processes.operation import Operation
+from processes.phase_code import PhaseCode
+from processes.spikes import decode
+from targets.closed_form import ClosedForm
+
+ToReal = Callable[[str, Operation, torch.Tensor], torch.Tensor]
+"""Real values (N, *shape), float64, of a node's codes (planes, N, *shape) or potentials (N, *shape)."""
+
+POINTS = 1500
+
+
+@dataclass(frozen=True)
+class LayerComparison:
+    """errors: relative L2 error by node, without routes; absent where only the original is zero.
+
+    scatter: for firing nodes (original, decoded), float32 of up to POINTS values each, in random order.
+    """
+
+    errors: dict[str, float] = field(default_factory=dict)
+    scatter: dict[str, tuple[np.ndarray, np.ndarray]] = field(default_factory=dict)
+
+
+def layer_values(ideal: Network, samples: np.ndarray) -> dict[str, np.ndarray]:
+    """What the lowered network, before calibration, computes at all nodes but routes: float32 (N, *shape)."""
+    values: dict[str, np.ndarray] = {}
+
+    def observe(name: str, op: Operation, output: torch.Tensor) -> None:
+        if not isinstance(op, Route):
+            values[name] = output.float().numpy().copy()  # synapses may add to it in place
+
+    ClosedForm(ideal, torch.float32, ideal=True).run(samples, observe)
+    return values
+
+
+def real_values(network: Network, units: Mapping[str, np.ndarray] | None = None) -> ToReal:
+    """Decodes a network's codes and potentials.
+
+    ``units``: real value of one unit of potential by node, broadcast shape, as discretisation chose them;
+    None for a floating-point network.
+    """
+
+    def to_real(name: str, op: Operation, output: torch.Tensor) -> torch.Tensor:
+        if op.fires:
+            code: PhaseCode = op.schedule.code if hasattr(op, "schedule") else op.code  # type: ignore[attr-defined]
+            return decode(output, code.levels, torch.float64) * torch.tensor(scale_of(network, name))
+        unit = unit_of(network, name) if units is None else units[name]
+        return output.double() * torch.tensor(unit)
+
+    return to_real
+
+
+def compare_layers(
+    reference: Mapping[str, np.ndarray],
+    runner: ClosedForm,
+    samples: np.ndarray,
+    to_real: ToReal | None = None,
+    seed: int = 0,
+) -> LayerComparison:
+    """Runs ``samples`` and compares every node of ``reference`` with it.
+
+    Args:
+        reference: from :func:`layer_values` of the same samples.
+        runner: the converted network, or one evaluated with ``ideal``, whose outputs are real values already.
+        to_real: from :func:`real_values`; None with ``ideal``.
+        seed: of the choice of scatter points.
+    """
+    found = LayerComparison()
+    rng = np.random.default_rng(seed)
+
+    def observe(name: str, op: Operation, output: torch.Tensor) -> None:
+        if name not in reference:
+            return
+        original = reference[name]
+        values = (output if to_real is None else to_real(name, op, output)).numpy()
+        error = relative_error(values, original)
+        if error is not None:
+            found.errors[name] = error
+        if op.fires and not runner.ideal:
+            chosen = rng.permutation(original.size)[:POINTS]
+            decoded = values.reshape(-1)[chosen].astype(np.float32)
+            found.scatter[name] = original.reshape(-1)[chosen], decoded
+
+    runner.run(samples, observe)
+    return found

@@ -1,0 +1,7 @@
+"""The report of a conversion: report.json for programs, report.html for people."""
+
+from deploy.report.content import build_report, versions
+from deploy.report.page import Figures
+from deploy.report.write import plain, write_report
+
+__all__ = ["Figures", "build_report", "plain", "versions", "write_report"]

@@ -1,0 +1,144 @@
+"""Geometry of the page's drawings: numbers and SVG path strings; colours and text are the template's.
+
+Points are drawn as zero-length strokes with round ends ("M x y h 0"), on an integer grid and each place once,
+which keeps thousands of them in a few kilobytes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from deploy.measure import RasterLayer, Stage
+
+SIDE = 150
+RASTER_HEIGHT = 120
+SCATTER_POINTS = 60_000  # in all panels together
+LABELS = 190  # width of the names left of a time axis
+TIME_WIDTH = 760
+STAGE_HEIGHT = 15
+
+
+@dataclass(frozen=True)
+class Panel:
+    """One scatter: points and the diagonal as paths in a square of SIDE; low and high: the axes' ends."""
+
+    name: str
+    points: str
+    diagonal: str
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
+class Tick:
+    """A mark of the time axis."""
+
+    x: float
+    step: int
+
+
+@dataclass(frozen=True)
+class Bar:
+    """A stage: its kind of colour, y of its row, the time it listens and the time it emits, as (x, width)."""
+
+    stage: Stage
+    kind: str
+    y: float
+    listens: tuple[float, float]
+    emits: tuple[float, float]
+
+
+@dataclass(frozen=True)
+class RasterPanel:
+    """A layer's window and neurons: spikes of either sign as paths in SIDE x RASTER_HEIGHT."""
+
+    layer: RasterLayer
+    positive: str
+    negative: str
+
+
+def panels(scatter: Mapping[str, tuple[np.ndarray, np.ndarray]]) -> list[Panel]:
+    """One panel per layer, original to the right and decoded upwards."""
+    share = max(100, SCATTER_POINTS // max(1, len(scatter)))
+    drawn: list[Panel] = []
+    for name, (original, decoded) in scatter.items():
+        original, decoded = original[:share], decoded[:share]
+        low = float(min(0.0, original.min(), decoded.min()))
+        high = float(max(0.0, original.max(), decoded.max()))
+        span = (high - low) or 1.0
+        x = np.rint((original - low) / span * SIDE).astype(int)
+        y = np.rint((high - decoded) / span * SIDE).astype(int)
+        drawn.append(Panel(name, _dots(x, y), f"M0 {SIDE}L{SIDE} 0", low, high))
+    return drawn
+
+
+def ticks(period: int) -> list[Tick]:
+    """About eight round marks from 0 to ``period``."""
+    rough = max(1.0, period / 8)
+    power = 10 ** int(np.floor(np.log10(rough)))
+    stride = int(next(f * power for f in (1, 2, 5, 10) if f * power >= rough))
+    return [Tick(_x(step, period), step) for step in range(0, period + 1, stride)]
+
+
+def bars(stages: Sequence[Stage], period: int) -> list[Bar]:
+    """One row per stage, in order."""
+    return [
+        Bar(
+            stage,
+            _kind(stage.role),
+            STAGE_HEIGHT * row,
+            _extent(stage.listens, stage.start, period),
+            _extent(stage.start, stage.stop, period),
+        )
+        for row, stage in enumerate(stages)
+    ]
+
+
+def rasters(layers: Sequence[RasterLayer]) -> list[RasterPanel]:
+    """One panel per layer, steps of its window to the right and neurons downwards."""
+    drawn: list[RasterPanel] = []
+    for layer in layers:
+        x = (layer.steps - layer.start + 0.5) * SIDE / (layer.stop - layer.start)
+        y = (layer.rows + 0.5) * RASTER_HEIGHT / layer.shown
+        plus, minus = (_marks(x[side], y[side]) for side in (layer.signs > 0, layer.signs < 0))
+        drawn.append(RasterPanel(layer, plus, minus))
+    return drawn
+
+
+def waits(stages: Sequence[Stage]) -> list[tuple[str, str, int]]:
+    """(role, kind, steps) of what the latency consists of, longest first."""
+    total: dict[str, int] = {}
+    for stage in stages:
+        if stage.waited:
+            total[stage.role] = total.get(stage.role, 0) + stage.waited
+    ordered = sorted(total.items(), key=lambda item: -item[1])
+    return [(role, _kind(role), steps) for role, steps in ordered]
+
+
+def short(name: str, length: int = 30) -> str:
+    """``name`` with its middle cut out if it is longer than fits beside a drawing."""
+    return name if len(name) <= length else f"{name[: length // 3]}…{name[-(length - length // 3 - 1) :]}"
+
+
+def _kind(role: str) -> str:
+    """First word of a role, which its colour is named after."""
+    return role.split()[0].rstrip(",")
+
+
+def _x(step: int, period: int) -> float:
+    return LABELS + step * (TIME_WIDTH / period)
+
+
+def _extent(start: int, stop: int, period: int) -> tuple[float, float]:
+    return round(_x(start, period), 1), round((stop - start) * TIME_WIDTH / period, 1)
+
+
+def _dots(x: np.ndarray, y: np.ndarray) -> str:
+    return "".join(f"M{a} {b}h0" for a, b in sorted(set(zip(x.tolist(), y.tolist(), strict=True))))
+
+
+def _marks(x: np.ndarray, y: np.ndarray) -> str:
+    return "".join(f"M{a:.4g} {b:.4g}h0" for a, b in zip(x.tolist(), y.tolist(), strict=True))

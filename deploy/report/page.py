@@ -1,0 +1,71 @@
+"""report.html: one file that needs nothing else, readable in light and dark and on a narrow screen."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import jinja2
+import numpy as np
+
+from deploy.measure import RasterLayer, Stage
+from deploy.report import drawings
+from deploy.report.headline import count, percent, sig, tiles
+
+OPERATIONS = {
+    "phase_neuron": "integrates for one window, then fires when a falling threshold meets its potential",
+    "dense": "synapses: the weights of a linear layer, added up for the spikes that arrive",
+    "conv2d": "synapses: the weights of a convolution, added up for the spikes that arrive",
+    "scale": "one synapse per neuron, for a branch that joins a residual stream, or for a mean",
+    "trace_product": "the product of two layers of spikes: each spike adds the other side's decaying trace",
+    "square_sum": "the product of a layer of spikes with itself: the sum of squares that normalisation needs",
+    "dynamic_threshold": "fires against a threshold that a row's sum multiplies, which divides by that sum",
+    "woss": "winner-oriented spike shift: softmax as a race, in which a neuron fires the later, the "
+    "further it lies behind the largest of its row",
+    "residual": "a residual stream: adds its branches up as potentials",
+    "centre": "subtracts the mean of a row",
+    "readout": "the potentials that the host reads",
+}
+"""Operations by name, in words."""
+
+
+@dataclass(frozen=True)
+class Figures:
+    """What the page draws and report.json does not hold; parts that were not measured are left empty.
+
+    scatter: (original, decoded) real values by firing node, in random order. raster: spikes of one sample.
+    stages: from :func:`deploy.measure.stages`.
+    """
+
+    scatter: Mapping[str, tuple[np.ndarray, np.ndarray]] = field(default_factory=dict)
+    raster: Sequence[RasterLayer] = ()
+    stages: Sequence[Stage] = ()
+
+
+def render(report: Mapping[str, Any], figures: Figures) -> str:
+    """The page of a plain report."""
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("deploy.report", "."),
+        autoescape=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        undefined=jinja2.StrictUndefined,
+    )
+    environment.filters |= {"percent": percent, "count": count, "sig": sig, "short": drawings.short}
+    period, layers = report["latency_steps"], report["layers"]
+    return environment.get_template("page.html").render(
+        report=report,
+        tiles=tiles(report),
+        compared=list(dict.fromkeys(rung for layer in layers for rung in layer.get("errors", {}))),
+        operations=[
+            (op, meaning) for op, meaning in OPERATIONS.items() if op in {layer["op"] for layer in layers}
+        ],
+        panels=drawings.panels(figures.scatter),
+        errors={layer["name"]: layer.get("error") for layer in layers},
+        rasters=drawings.rasters(figures.raster),
+        bars=drawings.bars(figures.stages, period),
+        waits=drawings.waits(figures.stages),
+        ticks=drawings.ticks(period),
+        d=drawings,
+    )

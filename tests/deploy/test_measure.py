@@ -1,0 +1,300 @@
+"""Measurements against hand computation on a network of four neurons, and on a small vision transformer."""
+
+from __future__ import annotations
+
+import copy
+import time
+from dataclasses import dataclass
+
+import numpy as np
+import pytest
+import torch
+from timm.models.vision_transformer import VisionTransformer
+
+from converters.calibrate import calibrate, scale_of
+from converters.capture import capture
+from converters.discretise import Discretiser, discretise, observe_potentials
+from converters.lowering import lower
+from deploy.measure import (
+    Outputs,
+    accuracy,
+    agreement,
+    ann_outputs,
+    compare_layers,
+    evaluate,
+    layer_values,
+    not_spiking,
+    output_cosine,
+    real_values,
+    record_raster,
+    relative_error,
+    rounded_weights,
+    rung,
+    stages,
+)
+from processes.chips import LOIHI2
+from processes.network import DenseSynapse, Network, PhaseNeuron, Readout
+from processes.phase_code import PhaseCode
+from processes.phase_neuron.schedule import FloatSchedule
+from targets.closed_form import ClosedForm
+from targets.timeline import timeline
+
+CODE = PhaseCode(2.0, 3)  # levels 1, 1/2, 1/4; midpoints 3/4, 3/8, 3/16
+
+
+def tiny() -> Network:
+    """Two neurons of scale 4, W = [[1, 2], [0, -1]] in real units, two outputs."""
+    ones = np.ones((1, 1))
+    schedule = FloatSchedule(function="identity", scale=4 * ones, unit=ones, base=CODE.base, steps=CODE.steps)
+    weight = 4 * np.array([[1.0, 2.0], [0.0, -1.0]])
+    network = Network((1, 2))
+    network.add("code", PhaseNeuron(shape=(1, 2), schedule=schedule), Network.INPUT)
+    network.add(
+        "dense", DenseSynapse(shape=(1, 2), weight=weight, bias=np.zeros(2), trace=CODE.levels), "code"
+    )
+    network.add("readout", Readout(shape=(1, 2), unit=np.ones((1, 2))), "dense")
+    return network
+
+
+# 3 is just 4 m_0: it fires at 0 and decodes to 4. 1.6 lies above 4 m_1 = 1.5 and decodes to 2, 0.8 above
+# 4 m_2 = 0.75 and decodes to 1. 0.7 is silent.
+INPUTS = np.array([[3.0, -1.6], [0.8, 0.7], [0.0, 0.0]], np.float32)
+DECODED = np.array([[4.0, -2.0], [1.0, 0.0], [0.0, 0.0]])
+OUTPUTS = np.array([[0.0, 2.0], [1.0, 0.0], [0.0, 0.0]])
+
+
+@pytest.mark.parametrize("batch", [1, 2, 3, 64])
+def test_counts_of_a_tiny_network(batch: int) -> None:
+    seen: list[tuple[int, int]] = []
+    measured = evaluate(ClosedForm(tiny()), INPUTS, batch, lambda done, total: seen.append((done, total)))
+    np.testing.assert_array_equal(measured.outputs, OUTPUTS)
+    assert measured.neurons == {"code": 2}
+    assert measured.spikes == {"code": 3}
+    assert measured.saturations == {"dense": 0, "readout": 0}
+    assert measured.spikes_per_sample == 1.0
+    assert measured.spikes_per_neuron == 0.5
+    assert measured.node_spikes("code") == 1.0
+    assert measured.predictions.tolist() == [1, 0, 0]
+    assert measured.seconds_per_sample > 0
+    assert seen[-1] == (3, 3)
+    assert [done for done, _ in seen] == [min(n, 3) for n in range(batch, 3 + batch, batch)]
+
+
+def test_saturated_potentials_are_added_up_over_batches() -> None:
+    network = tiny()
+    dense = network["dense"]
+    assert isinstance(dense, DenseSynapse)
+    dense.weight, dense.bias = np.full((2, 2), 100, np.int8), np.zeros(2, np.int32)
+    dense.trace, dense.state_bits = np.array([4, 2, 1], np.int32), 8
+    # +-127 at most. The first sample brings 400 at its first step, then -200; the second only 100.
+    assert evaluate(ClosedForm(network), INPUTS, batch=1).saturations["dense"] == 2
+    assert evaluate(ClosedForm(network), INPUTS[[0, 1, 0]], batch=2).saturations["dense"] == 4
+
+
+def test_time_of_the_first_batch_counts_only_if_it_is_alone() -> None:
+    class Slow(torch.nn.Module):
+        calls = 0
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            self.calls += 1
+            if self.calls == 1:
+                time.sleep(0.2)
+            return x
+
+    many = ann_outputs(Slow(), {"x": INPUTS}, batch=1)
+    alone = ann_outputs(Slow(), {"x": INPUTS}, batch=3)
+    assert many.seconds_per_sample < 0.05
+    assert alone.seconds_per_sample >= 0.2 / 3
+    np.testing.assert_array_equal(many.outputs, INPUTS)
+
+
+def test_metrics() -> None:
+    a = np.array([[1.0, 0.0], [0.0, 2.0], [0.0, 0.0], [3.0, 4.0]])
+    b = np.array([[2.0, 0.0], [1.0, 0.0], [0.0, 0.0], [0.0, 0.0]])
+    assert accuracy(a, np.array([0, 1, 1, 0])) == 0.5
+    assert agreement(a, b) == 0.5  # predictions 0 1 0 1 and 0 0 0 0
+    assert output_cosine(a, b) == pytest.approx((1 + 0 + 1 + 0) / 4)
+    assert relative_error(a[:1], b[:1]) == 0.5
+    assert relative_error(a[2:3], b[2:3]) == 0.0
+    assert relative_error(a[3:], b[3:]) is None
+    with pytest.raises(ValueError, match="class scores"):
+        accuracy(a[None], np.zeros(1))
+
+
+def test_rungs_say_only_what_there_is_to_say() -> None:
+    reference, labels = np.eye(4), np.array([0, 1, 2, 0])
+    first = rung("original", reference, reference, labels)
+    assert (first.accuracy, first.agreement, first.relative_error, first.output_cosine) == (
+        0.75,
+        None,
+        None,
+        None,
+    )
+    assert first.layer_error is None
+    fewer = rung("fewer", reference[:2] * 1.5, reference, labels, layer_errors={"a": 0.1, "b": 0.3})
+    assert (fewer.samples, fewer.accuracy, fewer.agreement, fewer.relative_error) == (2, 1.0, 1.0, 0.5)
+    assert fewer.layer_error == pytest.approx(0.2)
+    cosine = rung("no classes", reference * 2, reference, classes=False)
+    assert (cosine.accuracy, cosine.agreement, cosine.output_cosine) == (None, None, 1.0)
+
+
+def test_layers_of_a_tiny_network() -> None:
+    network = tiny()
+    reference = {"code": INPUTS[:, None], "dense": np.ones((3, 1, 2), np.float32)}
+    found = compare_layers(reference, ClosedForm(network), INPUTS, real_values(network))
+    assert found.errors == pytest.approx(
+        {
+            "code": np.linalg.norm(DECODED - INPUTS) / np.linalg.norm(INPUTS),
+            "dense": np.linalg.norm(OUTPUTS - 1) / np.sqrt(6),
+        }
+    )
+    original, decoded = found.scatter["code"]
+    pairs = sorted(zip(original.tolist(), decoded.tolist(), strict=True))
+    assert pairs == sorted(zip(INPUTS.ravel().tolist(), DECODED.ravel().tolist(), strict=True))
+
+
+def test_raster_and_stages_of_a_tiny_network() -> None:
+    network = tiny()
+    times = timeline(network)
+    (layer,) = record_raster(ClosedForm(network), times, INPUTS[0])
+    assert (layer.name, layer.neurons, layer.shown, layer.start, layer.stop) == ("code", 2, 2, 0, 3)
+    assert layer.steps.tolist() == [0, 1]
+    assert layer.rows.tolist() == [0, 1]
+    assert layer.signs.tolist() == [1, -1]
+    code, readout = stages(network, times)
+    assert (code.name, code.role, code.start, code.stop, code.waited) == (
+        "code",
+        "code of the input",
+        0,
+        3,
+        3,
+    )
+    assert (readout.name, readout.start, readout.stop, readout.waited) == ("readout", 3, 4, 1)
+    assert code.waited + readout.waited == times.period
+    (layer,) = record_raster(ClosedForm(network), times, INPUTS[0], neurons=1)
+    assert (layer.shown, layer.steps.tolist()) == (1, [0])
+
+
+def test_not_spiking_of_a_tiny_network() -> None:
+    entries = {entry.what: entry for entry in not_spiking(tiny())}
+    assert list(entries) == ["Input", "Readout"]
+    assert entries["Input"].numbers_per_sample == 2
+    assert entries["Readout"].numbers_per_sample == 2
+
+
+@dataclass
+class Converted:
+    module: torch.nn.Module
+    images: np.ndarray
+    ideal: Network
+    floating: Network
+    fixed: Network
+    units: dict[str, np.ndarray]
+
+
+@pytest.fixture(scope="module")
+def converted() -> Converted:
+    """A vision transformer of one block with random weights, 12 x 12 images in 9 patches."""
+    torch.manual_seed(0)
+    module = VisionTransformer(
+        img_size=12, patch_size=4, in_chans=1, embed_dim=16, depth=1, num_heads=2, num_classes=5
+    ).eval()
+    for parameter in module.parameters():
+        parameter.data += 0.05 * torch.randn_like(parameter)
+    calibration, images = torch.rand(32, 1, 12, 12).numpy(), torch.rand(20, 1, 12, 12).numpy()
+    ideal = lower(capture(module, (torch.zeros(1, 1, 12, 12),)), (1, 1, 12, 12))
+    floating = calibrate(copy.deepcopy(ideal), calibration, PhaseCode(1.15, 40))
+    fixed = discretise(floating, calibration, LOIHI2)
+    peaks = observe_potentials(floating, calibration, 32, None)
+    discretiser = Discretiser(floating, LOIHI2, peaks, float(calibration.max()), {})
+    discretiser.run()
+    return Converted(module, images, ideal, floating, fixed, discretiser.units)
+
+
+def test_transformer_layers_are_close_in_either_arithmetic(converted: Converted) -> None:
+    reference = layer_values(converted.ideal, converted.images)
+    firing = {name for name, node in converted.ideal if node.op.fires and node.op.name != "route"}
+    same = compare_layers(reference, ClosedForm(converted.ideal, ideal=True), converted.images)
+    assert set(same.errors) == set(reference) and not any(same.errors.values()) and not same.scatter
+    for network, units in ((converted.floating, None), (converted.fixed, converted.units)):
+        found = compare_layers(reference, ClosedForm(network), converted.images, real_values(network, units))
+        assert set(found.errors) == set(reference)
+        assert max(found.errors.values()) < 0.25
+        assert set(found.scatter) == firing
+        for original, decoded in found.scatter.values():
+            assert original.shape == decoded.shape and len(original) <= 1500
+            error = relative_error(decoded, original)
+            assert error is not None and error < 0.25
+    again = compare_layers(reference, ClosedForm(network), converted.images, real_values(network, units))
+    assert all((again.scatter[name][0] == found.scatter[name][0]).all() for name in firing)
+
+
+def test_transformer_outputs(converted: Converted) -> None:
+    ann = ann_outputs(converted.module, {"x": converted.images}, batch=8)
+    ideal = evaluate(ClosedForm(converted.ideal, ideal=True), converted.images, batch=8)
+    np.testing.assert_allclose(ideal.outputs, ann.outputs, atol=1e-4)
+    assert ideal.spikes == {} and ideal.spikes_per_neuron is None
+    for network in (converted.floating, converted.fixed):
+        measured = evaluate(ClosedForm(network), converted.images, batch=8)
+        error = relative_error(measured.outputs, ann.outputs)
+        assert error is not None and error < 0.2
+        assert measured.spikes_per_neuron is not None and 0 < measured.spikes_per_neuron <= 1
+        assert isinstance(measured, Outputs) and len(measured) == 20
+
+
+def test_eight_bit_weights_are_those_of_the_fixed_network(converted: Converted) -> None:
+    rounded = rounded_weights(converted.ideal, converted.floating, converted.fixed)
+    reference = layer_values(converted.ideal, converted.images)
+    errors = compare_layers(reference, ClosedForm(rounded, ideal=True), converted.images).errors
+    assert errors["input.neuron"] == 0
+    assert 0 < errors["head"] < 0.05
+    for name, node in converted.ideal:
+        op = converted.fixed[name]
+        if isinstance(op, DenseSynapse):
+            assert op.exponent is not None
+            held = op.weight * 2.0 ** op.exponent[:, None] * op.trace[0]  # what one spike at k = 0 carries
+            scale = scale_of(converted.floating, node.inputs[0]).reshape(-1)
+            np.testing.assert_allclose(rounded[name].weight * scale, held, rtol=1e-12)  # type: ignore[attr-defined]
+
+
+def test_latency_is_the_sum_of_what_is_waited_for(converted: Converted) -> None:
+    times = timeline(converted.fixed)
+    found = stages(converted.fixed, times)
+    assert sum(stage.waited for stage in found) == times.period
+    roles = [stage.role for stage in found if stage.waited]
+    assert roles == [
+        "code of the input",
+        "code for normalisation",
+        "normalisation",
+        "code of a linear result",
+        "softmax, race",
+        "softmax, division",
+        "code for normalisation",
+        "normalisation",
+        "activation (gelu)",
+        "code for normalisation",
+        "normalisation",
+        "readout",
+    ]
+
+
+def test_raster_is_every_spike_when_all_neurons_are_shown(converted: Converted) -> None:
+    times = timeline(converted.fixed)
+    measured = evaluate(ClosedForm(converted.fixed), converted.images[:1])
+    for layer in record_raster(ClosedForm(converted.fixed), times, converted.images[0], neurons=10_000):
+        assert len(layer.steps) == measured.spikes[layer.name]
+        assert layer.shown == layer.neurons
+        assert ((layer.steps >= layer.start) & (layer.steps < layer.stop)).all()
+        assert ((layer.rows >= 0) & (layer.rows < layer.shown)).all()
+
+
+def test_not_spiking_of_a_transformer(converted: Converted) -> None:
+    entries = {entry.what: entry for entry in not_spiking(converted.fixed)}
+    assert entries["Softmax, finding the winner"].numbers_per_sample == 2 * 10 * 10 + 2 * 10
+    assert entries["LayerNorm, centring"].numbers_per_sample == 3 * (10 * 16 + 10)
+    assert entries["Products of activations"].nodes == 5
+    assert entries["Divisions"].nodes == 4
+    assert entries["Readout"].numbers_per_sample == 5
+    assert "24 bits" in entries["Residual streams"].why
+    floating = {entry.what: entry for entry in not_spiking(converted.floating)}
+    assert "24 bits" not in floating["Residual streams"].why
