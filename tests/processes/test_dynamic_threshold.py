@@ -1,0 +1,171 @@
+"""Dynamic-threshold neurons: dividing by S and by the root of Qs is a comparison per step."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from processes.dynamic_threshold import DynamicThreshold
+from processes.phase_code import PhaseCode
+from tests.processes.reference import GRID, batch, currents, graded, random_codes, run, spikes, toward_zero
+from tests.tolerances import TIE
+
+
+def fires(drive: int | float, value: int | float, thresholds: list) -> int:
+    """First k at which the drive reaches the threshold, with the sign of ``value``; zero never fires."""
+    hit = [k for k, threshold in enumerate(thresholds) if drive >= threshold]
+    return (hit[0] + 1) * (1 if value > 0 else -1) if hit and value != 0 else 0
+
+
+def divide(scale: np.ndarray, code: PhaseCode, shape: tuple[int, ...], **kwargs) -> DynamicThreshold:  # noqa: ANN003
+    return DynamicThreshold(shape=shape, scale=scale, base=code.base, steps=code.steps, squared=False, **kwargs)
+
+
+@pytest.mark.parametrize("base, steps", GRID)
+def test_softmax_division_fixed(base: float, steps: int) -> None:
+    """Against |V| >= (table_k S) >> shift in Python integers, S summed from the codes of e."""
+    rng = np.random.default_rng(steps)
+    code, shape, keys = PhaseCode(base, steps), (1, 2, 5, 3), 4
+    e = random_codes(rng, (1, 2, 5, keys), steps, signed=False)
+    e[0, 0, 0, 0] = 0  # S = 0
+    trace = code.trace(10)
+    scale = np.ones((1, 2, 1, 3))
+    peak = rng.uniform(0.5, 40, (6, 1))
+    shift = rng.integers(0, 12, 6)
+    table = np.rint(peak * code.midpoints * 2.0 ** shift[:, None]).astype(np.int64)
+    value = np.where(e == 0, 0, trace[np.abs(e) - 1])[0].sum(-1)
+    v = rng.integers(-(10**5), 10**5, shape)
+    v[..., 1] = 0
+    # exact ties with a random threshold, and one below
+    k = rng.integers(0, steps, shape)
+    rows = (np.arange(2)[:, None] * 3 + np.arange(3))[None, :, None, :]
+    v[0, :, 2:4] = ((table[rows, k] * value[..., None]) >> shift[rows])[0, :, 2:4]
+    v[0, :, 3] -= 1
+    v = v.clip(-(2**23) + 1, 2**23 - 1)
+    op = divide(scale, code, shape, table=table, shift=shift, trace=trace, state_bits=24)
+    closed = op.closed_form(batch(v[None].astype(np.int32)), batch(e[:, None])).numpy()[0, 0]
+    stepped = run(op, currents([v // 2, None, v - v // 2], 3 + steps), spikes(e, 2, steps)).codes[0]
+    assert (closed == stepped).all()
+    for index in np.ndindex(shape):
+        _, head, row, d = index
+        i, s = head * 3 + d, int(value[0, head, row])
+        limits = [(t * s) >> int(shift[i]) for t in table[i].tolist()]
+        expected = fires(abs(int(v[index])), int(v[index]), limits) if s else 0
+        assert closed[index] == expected, index
+    assert (closed[0, 0, 0] == 0).all(), "a row whose keys are all silent has nothing to divide by"
+
+
+@pytest.mark.parametrize("base, steps", GRID)
+def test_softmax_division_float(base: float, steps: int) -> None:
+    rng = np.random.default_rng(steps)
+    code, shape = PhaseCode(base, steps), (1, 2, 5, 3)
+    e = random_codes(rng, (1, 2, 5, 4), steps, signed=False, silent=0.1)
+    e[..., 0] = 1  # the winner
+    scale = rng.uniform(0.5, 2, (1, 2, 1, 3))
+    s = np.where(e == 0, 0, code.levels[np.abs(e) - 1])[0].sum(-1, keepdims=True)
+    v = rng.normal(size=shape) * s
+    v[0, :, 1], v[0, :, 2], v[0, :, 3] = 0, 1e9, -1e9
+    op = divide(scale, code, shape, table=scale.reshape(-1, 1) * code.midpoints, trace=code.levels)
+    op.dtype = torch.float64  # type: ignore[misc]
+    closed = op.closed_form(batch(v[None]), batch(e[:, None])).numpy()[0, 0]
+    stepped = run(op, graded(v, steps + 2), spikes(e, 2, steps)).codes[0]
+    out = np.abs(v / s)[..., None] / (scale[..., None] * code.midpoints)
+    tie = (np.abs(out - 1) <= TIE).any(-1)
+    expected = np.where((out >= 1).any(-1), ((out >= 1).argmax(-1) + 1) * np.sign(v), 0)
+    assert ((closed == expected) | tie).all() and ((stepped == closed) | tie).all()
+    assert tie.mean() < 0.1
+
+
+def test_exact_ties_of_the_division() -> None:
+    """Base 2, S a power of two, V exactly at theta_k S: floating point keeps the tie, and the earlier step wins."""
+    code = PhaseCode(2.0, 16)
+    e = np.ones((1, 1, 16, 4), np.int8)  # S = 4
+    v = (4 * code.midpoints)[None, :, None]
+    op = divide(np.ones((1, 1, 1)), code, (1, 16, 1), table=code.midpoints[None], trace=code.levels)
+    op.dtype = torch.float64  # type: ignore[misc]
+    for sign in (1, -1):
+        assert op.closed_form(batch(sign * v[None]), batch(e[:, None]))[0, 0, 0, :, 0].tolist() == [
+            sign * (k + 1) for k in range(16)
+        ]
+        assert (run(op, graded(sign * v, 16), spikes(e, 0, 16)).codes[0, 0, :, 0] == sign * np.arange(1, 17)).all()
+    below = np.nextafter(v, 0)
+    assert op.closed_form(batch(below[None]), batch(e[:, None]))[0, 0, 0, :, 0].tolist() == [*range(2, 17), 0]
+
+
+@given(
+    seed=st.integers(0, 2**32 - 1), grid=st.sampled_from(GRID), features=st.integers(1, 9),
+    drive_shift=st.integers(0, 9), drive_bits=st.sampled_from([8, 12, 15]),
+)  # fmt: skip
+def test_norm_fixed(seed: int, grid: tuple, features: int, drive_shift: int, drive_bits: int) -> None:
+    """c'^2 >= (table_k (Qs + E)) >> shift, c' = c shifted toward zero and saturated."""
+    rng = np.random.default_rng(seed)
+    code, shape = PhaseCode(*grid), (1, 4, features)
+    limit = 2 ** (drive_bits - 1) - 1
+    c = rng.integers(-(2**18), 2**18, shape)
+    c[0, 0], c[0, 1] = 0, 5
+    c[0, 2] = rng.choice([-1, 1], features) * 2**22  # far above the scale: the drive saturates
+    qs = rng.integers(0, 2**23, (1, 4, 1))
+    qs[0, 0] = 0  # zero variance
+    shift = rng.integers(0, 32, features)
+    top = rng.integers(2**20, 2**24, (features, 1))
+    table = np.rint(top * code.midpoints**2).astype(np.int64)
+    offset = int(rng.integers(1, 1000))
+    op = DynamicThreshold(
+        shape=shape, scale=np.ones((1, 1, features)), base=code.base, steps=code.steps, table=table, squared=True,
+        offset=float(offset), features=features, shift=shift, drive_shift=drive_shift, drive_bits=drive_bits, state_bits=24,
+    )  # fmt: skip
+    closed = op.closed_form(batch(c[None].astype(np.int32)), batch(qs[None].astype(np.int32))).numpy()[0, 0]
+    stepped = run(op, graded(c, 3), currents([qs // 3, None, qs - qs // 3], 3)).codes[0]
+    assert (closed == stepped).all()
+    for _, row, d in np.ndindex(shape):
+        cut = max(-limit, min(limit, toward_zero(int(c[0, row, d]), drive_shift)))
+        factor = int(qs[0, row, 0]) + offset
+        limits = [(t * factor) >> int(shift[d]) for t in table[d].tolist()]
+        assert closed[0, row, d] == fires(cut * cut, cut, limits)
+
+
+@pytest.mark.parametrize("base, steps", GRID)
+def test_norm_float_codes_what_layer_norm_computes(base: float, steps: int) -> None:
+    rng = np.random.default_rng(steps)
+    code, n, eps = PhaseCode(base, steps), 8, 1e-5
+    x = torch.from_numpy(rng.normal(size=(1, 6, n)))
+    x[0, 0], x[0, 1] = 0.0, 3.0  # zero and equal rows have no variance
+    x[0, 2] *= 1e6
+    x[0, 3] = -x[0, 3].abs()
+    c = x - x.mean(-1, keepdim=True)
+    c[0, :2] = 0
+    y = torch.nn.functional.layer_norm(x, (n,), eps=eps)
+    scale = y.abs().amax((0, 1), keepdim=True).numpy()
+    qs = c.square().sum(-1, keepdim=True)
+    op = DynamicThreshold(
+        shape=(1, 6, n), scale=scale, base=base, steps=steps, squared=True, offset=n * eps, features=n,
+        table=(scale.reshape(-1, 1) * code.midpoints) ** 2 / n,
+    )  # fmt: skip
+    op.dtype = torch.float64  # type: ignore[misc]
+    assert torch.allclose(op.ideal(c[None], qs[None])[0], y, atol=TIE)
+    closed = op.closed_form(c[None], qs[None]).numpy()[0, 0]
+    stepped = run(op, graded(c.numpy(), 0), currents([qs.numpy()], 0)).codes[0]
+    assert (closed == stepped).all()
+    ratio = np.abs(y.numpy())[..., None] / (scale[..., None] * code.midpoints)
+    tie = (np.abs(ratio - 1) <= TIE).any(-1)
+    expected = np.where((ratio >= 1).any(-1), ((ratio >= 1).argmax(-1) + 1) * np.sign(c.numpy()), 0)
+    assert ((closed == expected) | tie).all() and tie.mean() < 0.5
+    assert (closed[0, :2] == 0).all()
+
+
+@pytest.mark.parametrize("parameter", [(1, 1, 1, 1), (1, 1, 1, 3), (1, 2, 1, 3)])
+def test_every_scale_shape_that_folds_meets_its_own_row(parameter: tuple[int, ...]) -> None:
+    """S belongs to a row of a head, whatever axes the scale varies along."""
+    rng = np.random.default_rng(0)
+    code, shape = PhaseCode(1.4, 16), (1, 2, 5, 3)
+    scale = rng.uniform(0.5, 2, parameter)
+    e = random_codes(rng, (1, 2, 5, 4), 16, signed=False)
+    e[..., 0] = 1
+    v = rng.normal(size=shape)
+    op = divide(scale, code, shape, table=scale.reshape(-1, 1) * code.midpoints, trace=code.levels)
+    op.dtype = torch.float64  # type: ignore[misc]
+    closed = op.closed_form(batch(v[None]), batch(e[:, None])).numpy()[0, 0]
+    assert (run(op, graded(v, 18), spikes(e, 2, 16)).codes[0] == closed).all()

@@ -1,0 +1,127 @@
+"""WOSS: rows race by their own winner's clock; softmax without exponentials."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from processes.phase_code import PhaseCode
+from processes.spikes import decode
+from processes.woss import Woss
+from tests.processes.reference import GRID, batch, currents, run
+
+
+def race(row: list, ramp: list, allowed: list[bool]) -> list[int]:
+    """The definition: first k with v_max - v_j <= ramp_k; masked keys neither race nor fire."""
+    racing = [v for v, a in zip(row, allowed, strict=True) if a]
+    if not racing:
+        return [0] * len(row)
+    winner = max(racing)
+    hits = [[k for k, limit in enumerate(ramp) if winner - v <= limit] if a else [] for v, a in zip(row, allowed, strict=True)]
+    return [h[0] + 1 if h else 0 for h in hits]
+
+
+def check(op: Woss, v: np.ndarray, parts: list[np.ndarray | None]) -> np.ndarray:
+    """Closed form, stepper (fed by ``parts``, which add up to ``v``) and definition; v (*shape), returns codes."""
+    closed = op.closed_form(batch(v[None]))[:, 0].numpy()
+    stepped = run(op, currents(parts, 1))
+    assert (stepped.codes == closed).all()
+    allowed = np.broadcast_to(np.ones(1, bool) if op.allowed is None else op.allowed, op.shape).reshape(-1, op.shape[-1])
+    heads = op.shape[-3] if len(op.shape) > 2 else 1
+    ramps = np.broadcast_to(op.ramp, (heads, op.steps)).tolist()
+    rows = v.reshape(-1, op.shape[-1]).tolist()
+    per_head = op.shape[-2]
+    direct = [race(row, ramps[i // per_head % heads], allowed[i].tolist()) for i, row in enumerate(rows)]
+    assert closed.reshape(-1, op.shape[-1]).tolist() == direct
+    return closed
+
+
+MASKS = {
+    "none": None,
+    "key": lambda rng, s: rng.random((1,) * (len(s) - 1) + s[-1:]) < 0.6,
+    "head": lambda rng, s: rng.random((1,) * (len(s) - 3) + s[-3:]) < 0.6,
+    "row": lambda rng, s: rng.random((1,) * (len(s) - 2) + s[-2:]) < 0.6,
+    "full": lambda rng, s: rng.random(s) < 0.6,
+}
+SHAPES = [(1, 2, 4, 5), (1, 3, 2, 4, 5), (1, 1, 1, 1), (2, 4, 5), (4, 5)]
+
+
+@pytest.mark.parametrize("mask", MASKS)
+@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize("fixed", [False, True])
+def test_race(shape: tuple[int, ...], mask: str, fixed: bool) -> None:
+    """Steps and ramps of halves, so that ties are exact in floating point too."""
+    rng = np.random.default_rng(len(shape))
+    make = MASKS[mask]
+    allowed = None if make is None else make(rng, shape)
+    heads = shape[-3] if len(shape) > 2 else 1
+    for ramps in {1, heads}:
+        for base, steps in [(1.05, 4), (1.15, 40), (2.0, 128)]:
+            slope = rng.integers(1, 4, (ramps, 1))
+            ramp = (np.arange(steps) + 0.5) * slope
+            v = rng.integers(-3 * steps, 3 * steps, shape) / 2
+            v[..., 0, :] = 7.0  # all equal
+            v[..., -1, -1] = 1000.0  # far above the rest
+            if fixed:
+                ramp, v = (ramp * 2).astype(np.int32), (v * 2).astype(np.int32)
+            op = Woss(
+                shape=shape, ramp=ramp, base=base, steps=steps, gain=1.0, allowed=allowed, state_bits=24 if fixed else 0
+            )
+            wide = v.astype(np.int64 if fixed else np.float64)
+            noise = rng.integers(-50, 50, shape).astype(wide.dtype)
+            check(op, v, [noise, None, wide - noise])
+
+
+@given(seed=st.integers(0, 2**32 - 1), bits=st.sampled_from([10, 16, 24]), keys=st.integers(1, 9))
+def test_random_integer_rows(seed: int, bits: int, keys: int) -> None:
+    """Potentials over the whole range of the state, saturating while they are integrated."""
+    rng = np.random.default_rng(seed)
+    limit = 2 ** (bits - 1) - 1
+    base, steps = GRID[rng.integers(len(GRID))]
+    gain = rng.uniform(0.5, 300) / limit
+    ramp = np.rint((np.arange(steps) + 0.5) * np.log(base) / gain).astype(np.int32)[None]
+    op = Woss(shape=(1, 2, 3, keys), ramp=ramp, base=base, steps=steps, gain=gain, state_bits=bits)
+    parts: list[np.ndarray | None] = [rng.integers(-limit, limit + 1, op.shape) for _ in range(3)]
+    v = np.zeros(op.shape, np.int64)
+    for part in parts:
+        v = (v + part).clip(-limit, limit)
+    check(op, v.astype(np.int32), parts)
+
+
+@pytest.mark.parametrize("base, steps", GRID)
+def test_spikes_decode_to_softmax(base: float, steps: int) -> None:
+    """Half a step either way: each e_j lies within a factor sqrt(B) of exp(v_j - v_max), or beyond the window."""
+    rng = np.random.default_rng(steps)
+    code = PhaseCode(base, steps)
+    v = rng.normal(0, 2, (1, 2, 6, 7))
+    ramp = ((np.arange(steps) + 0.5) * np.log(base))[None]
+    op = Woss(shape=v.shape, ramp=ramp, base=base, steps=steps, gain=1.0)
+    e = decode(op.closed_form(batch(v[None])), code.levels, torch.float64).numpy()[0]
+    exact = np.exp(v - v.max(-1, keepdims=True))
+    fired = e > 0
+    assert (np.abs(np.log(e[fired] / exact[fired])) <= np.log(base) / 2 * (1 + 1e-9)).all()
+    assert (exact[~fired] < base ** -(steps - 0.5)).all()
+    assert (e.max(-1) == 1).all(), "the winner fires first"
+    ideal = op.ideal(batch(v[None]))[0].numpy()
+    assert np.allclose(ideal, exact)
+    assert np.allclose(ideal / ideal.sum(-1, keepdims=True), torch.from_numpy(v).softmax(-1).numpy())
+
+
+def test_a_constant_added_to_a_row_changes_nothing() -> None:
+    rng = np.random.default_rng(0)
+    v = rng.integers(-100, 100, (1, 1, 5, 6)).astype(np.int32)
+    op = Woss(shape=v.shape, ramp=np.arange(5, 85, 5, dtype=np.int32)[None], base=1.4, steps=16, gain=1.0, state_bits=24)
+    shifted = v + rng.integers(-(10**6), 10**6, (1, 1, 5, 1)).astype(np.int32)
+    assert (op.closed_form(batch(v[None])) == op.closed_form(batch(shifted[None]))).all()
+
+
+@pytest.mark.parametrize("winner, race_steps", [("graded", 2), ("race", 2), ("race", 7)])
+def test_how_the_winner_is_found_moves_the_window_only(winner: str, race_steps: int) -> None:
+    v = np.array([[[0.0, 1.0, 5.0]]])
+    common = dict(shape=v.shape, ramp=np.array([[0.5, 1.5, 4.5, 5.0]]), base=2.0, steps=4, gain=1.0)
+    op = Woss(**common, winner=winner, race_steps=race_steps)  # type: ignore[arg-type]
+    result = run(op, currents([v], 3))
+    assert result.window.start == 4 + race_steps and result.codes[0].tolist() == [[[4, 3, 1]]]
