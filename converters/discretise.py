@@ -37,11 +37,10 @@ from processes.network import (
 )
 from processes.operation import Operation
 from processes.phase_code import PhaseCode
-from processes.phase_neuron.schedule import ALWAYS, NEVER, FixedSchedule, real_tables
+from processes.phase_neuron.schedule import ALWAYS, LINEAR, NEVER, FixedSchedule, real_tables
 from targets.closed_form import ClosedForm
 
 Progress = Callable[[int, int], None]
-LINEAR = ("identity", "relu")  # schedules that scale with s, so that one table serves every scale
 MAX_SHIFT = 32  # of a normaliser's comparison: (drive + 1) << shift stays inside 64 bits
 ATTEMPTS = 8  # halvings of a layer's resolution before giving up on its range
 

@@ -122,6 +122,13 @@ def convert(
     spikes: Annotated[
         int, typer.Option(help="Most spikes of a neuron in a window.", rich_help_panel=CODE)
     ] = ConvertOptions.spikes,
+    residual: Annotated[
+        str,
+        typer.Option(
+            help="Residual streams: one graded spike per neuron and block, or every branch's spikes fanned out.",
+            rich_help_panel=CODE,
+        ),
+    ] = ConvertOptions.residual,
     precision: Annotated[
         str, typer.Option(help=f"Arithmetic of the network: {', '.join(PRECISIONS)}.", rich_help_panel=CODE)
     ] = ConvertOptions.precision,
@@ -169,6 +176,7 @@ def convert(
         timesteps=timesteps,
         base=base,
         spikes=spikes,
+        residual=residual,
         calib=calib,
         evaluation=evaluation,
         precision=precision,

@@ -13,6 +13,7 @@ from deploy.errors import DeployError
 METHODS = ("spiked-attention",)
 PRECISIONS = ("fixed", "float")
 GRANULARITIES = ("block", "operation")
+RESIDUALS = ("graded", "fanout")
 
 
 @dataclass(frozen=True)
@@ -22,9 +23,10 @@ class ConvertOptions:
     model, weights: see deploy.sources.load_model. calib, evaluation: see deploy.sources.load_data; None means
     the demo's own data, or, with only calib given, a held-out part of it. timesteps: T, steps of a
     window. base: B, the ratio of two neighbouring levels. spikes: most spikes of a neuron per window.
-    samples: how many evaluation samples run on the target, beside the closed form of all of them. limit: how
-    many evaluation samples to use, None for all. granularity: one Lava Process per block or operation.
-    strict: a saturation is an error. force: replace an earlier conversion in `out`.
+    residual: how residual streams reach their readers. samples: how many evaluation samples run on the target,
+    beside the closed form of all of them. limit: how many evaluation samples to use, None for all.
+    granularity: one Lava Process per block or operation. strict: a saturation is an error. force: replace an
+    earlier conversion in `out`.
     """
 
     model: str = "demo"
@@ -33,6 +35,7 @@ class ConvertOptions:
     timesteps: int = 40
     base: float = 1.15
     spikes: int = 1
+    residual: str = "graded"
     calib: Path | None = None
     evaluation: Path | None = None
     precision: str = "fixed"
@@ -58,6 +61,7 @@ class ConvertOptions:
         check_choice("--method", self.method, METHODS)
         check_choice("--precision", self.precision, PRECISIONS)
         check_choice("--granularity", self.granularity, GRANULARITIES)
+        check_choice("--residual", self.residual, RESIDUALS)
         check_choice("--target", self.target, targets)
         if self.timesteps < 2:
             raise DeployError(f"--timesteps {self.timesteps}: a window needs at least 2 steps; give 8 to 64")

@@ -2,7 +2,10 @@
 
 All kernels see arrays as (rows, A, M, D): parameters vary along A and D and repeat along the rest, so that one
 loop serves token features (A = M = 1 or A = 1), image channels (D = 1) and attention heads (A = heads).
-Thresholds fall with k, so the first step that fires is found by bisection on the exact comparison.
+
+The first step that fires is settled by the exact comparison of the definition, walking from a guess; since thresholds
+fall with k, any guess leads to the same step. Guesses come from a table over the leading bits of the potential relative
+to its first threshold (:func:`guess_table`), so that the walk hardly ever takes a step.
 """
 
 from __future__ import annotations
@@ -10,37 +13,62 @@ from __future__ import annotations
 import numpy as np
 from numba import njit, prange
 
+from processes.fixed import shift_toward_zero
+
+SHIFT = 16  # float32 bits below these do not choose a guess: 7 bits of mantissa are left
+LOWEST = int(np.float32(2.0**-30).view(np.int32)) >> SHIFT
+HIGHEST = int(np.float32(2.0**6).view(np.int32)) >> SHIFT
+BUCKETS = HIGHEST - LOWEST + 1
+
+
+def bucket_values() -> np.ndarray:
+    """The smallest value of every bucket, float32 (BUCKETS,)."""
+    return ((np.arange(BUCKETS, dtype=np.int32) + LOWEST) << SHIFT).view(np.float32)
+
+
+def guess_table(fires: np.ndarray) -> np.ndarray:
+    """First step of every bucket from booleans (T, BUCKETS): whether its value fires at k. T is silence. int16."""
+    steps = len(fires)
+    return np.where(fires.any(0), fires.argmax(0), steps).astype(np.int16)
+
+
+@njit(inline="always")
+def _bucket(bits):  # noqa: ANN001, ANN202
+    return min(max((bits >> SHIFT) - LOWEST, 0), BUCKETS - 1)
+
 
 @njit(parallel=True, cache=True)
-def fire(v, pos, lo, hi, subtract, spread, codes):  # noqa: ANN001, ANN201 - typed by numba
+def fire(v, pos, lo, hi, subtract, spread, unit, guess_of, plus, minus, codes):  # noqa: ANN001, ANN201
     """Codes of potentials ``v`` (R, A, M, D): + at the first k with v >= pos_k, - with lo_k <= v <= hi_k.
 
     Tables are (A * D or 1, T); ``spread`` is 1 if they vary per neuron and 0 if shared. After a spike of sign z at
     k the neuron subtracts z * subtract_k and goes on from k+1, once for every plane of codes (planes, R, A, M, D).
+    Guesses: bucket of |v| * unit in row guess_of of ``plus`` (v > 0) or ``minus``.
     """
     planes = codes.shape[0]
     _, a_len, m_len, d_len = v.shape
     steps = pos.shape[1]
     for r in prange(v.shape[0] * a_len):
         row, a = r // a_len, r % a_len
+        ratio = np.empty(1, np.float32)
+        bits = ratio.view(np.int32)
         for m in range(m_len):
             for d in range(d_len):
                 c = (a * d_len + d) * spread
                 x = v[row, a, m, d]
                 first = 0
                 for p in range(planes):
-                    last = steps - 1
-                    if first > last or not (x >= pos[c, last] or (lo[c, last] <= x <= hi[c, last])):
+                    ratio[0] = abs(x) * unit[c]
+                    b = _bucket(bits[0])
+                    k = max(first, plus[guess_of[c], b] if x > 0 else minus[guess_of[c], b])
+                    while k > first and (x >= pos[c, k - 1] or lo[c, k - 1] <= x <= hi[c, k - 1]):
+                        k -= 1
+                    while k < steps and not (x >= pos[c, k] or lo[c, k] <= x <= hi[c, k]):
+                        k += 1
+                    if k >= steps:
                         for q in range(p, planes):
                             codes[q, row, a, m, d] = 0
                         break
-                    k = first
-                    while k < last:
-                        middle = (k + last) >> 1
-                        if x >= pos[c, middle] or (lo[c, middle] <= x <= hi[c, middle]):
-                            last = middle
-                        else:
-                            k = middle + 1
                     if x >= pos[c, k]:
                         codes[p, row, a, m, d] = k + 1
                         x -= subtract[c, k]
@@ -51,42 +79,46 @@ def fire(v, pos, lo, hi, subtract, spread, codes):  # noqa: ANN001, ANN201 - typ
 
 
 @njit(parallel=True, cache=True)
-def fire_scaled(v, squared, table, shift, factor, spread, codes):  # noqa: ANN001, ANN201
+def fire_scaled(v, squared, table, shift, factor, spread, unit, guess, codes):  # noqa: ANN001, ANN201
     """Codes of ``v`` (R, A, M, D) against a moving threshold: first k with drive >= table_k * factor.
 
     drive is |v|, or v^2 if ``squared``. ``factor`` is (R, A, M). Integers compare with (table_k * factor) >> shift,
     written as table_k * factor <= ((drive + 1) << shift) - 1; ``shift`` is None for floats. v = 0 and factor = 0
-    never fire.
+    never fire. Guesses: bucket of drive * unit / factor.
     """
     _, a_len, m_len, d_len = v.shape
     steps = table.shape[1]
     for r in prange(v.shape[0] * a_len):
         row, a = r // a_len, r % a_len
+        ratio = np.empty(1, np.float32)
+        bits = ratio.view(np.int32)
         for m in range(m_len):
             f = factor[row, a, m]
+            inverse = 1.0 / f if f > 0 else 0.0
             for d in range(d_len):
                 c = (a * d_len + d) * spread
                 x = v[row, a, m, d]
-                drive = x * x if squared else abs(x)
-                if shift is not None:
-                    drive = ((drive + 1) << shift[c]) - 1
-                last = steps - 1
-                if x == 0 or f <= 0 or table[c, last] * f > drive:
+                if x == 0 or f <= 0:
                     codes[row, a, m, d] = 0
                     continue
-                k = 0
-                while k < last:
-                    middle = (k + last) >> 1
-                    if table[c, middle] * f <= drive:
-                        last = middle
-                    else:
-                        k = middle + 1
-                codes[row, a, m, d] = k + 1 if x > 0 else -(k + 1)
+                drive = x * x if squared else abs(x)
+                ratio[0] = drive * unit[c] * inverse
+                if shift is not None:
+                    drive = ((drive + 1) << shift[c]) - 1
+                k = guess[_bucket(bits[0])]
+                while k > 0 and table[c, k - 1] * f <= drive:
+                    k -= 1
+                while k < steps and table[c, k] * f > drive:
+                    k += 1
+                if k >= steps:
+                    codes[row, a, m, d] = 0
+                else:
+                    codes[row, a, m, d] = k + 1 if x > 0 else -(k + 1)
 
 
 @njit(parallel=True, cache=True)
 def fire_ramp(v, ramp, spread, allowed, codes):  # noqa: ANN001, ANN201
-    """Codes of rows ``v`` (R, A, M, D): first k with max_d v - v <= ramp_k, ramp (A or 1, T).
+    """Codes of rows ``v`` (R, A, M, D): first k with max_d v - v <= ramp_k, ramp (A or 1, T) rising evenly.
 
     ``allowed`` (R or 1, A or 1, M or 1, D) is False where a key is masked: it neither races nor fires.
     """
@@ -95,6 +127,7 @@ def fire_ramp(v, ramp, spread, allowed, codes):  # noqa: ANN001, ANN201
     for r in prange(v.shape[0] * a_len):
         row, a = r // a_len, r % a_len
         c = a * spread
+        per_gap = (steps - 1) / max(1e-30, float(ramp[c, steps - 1] - ramp[c, 0]))
         for m in range(m_len):
             allow = allowed[row % allowed.shape[0], a % allowed.shape[1], m % allowed.shape[2]]
             found = False
@@ -105,17 +138,14 @@ def fire_ramp(v, ramp, spread, allowed, codes):  # noqa: ANN001, ANN201
                     found = True
             for d in range(d_len):
                 gap = winner - v[row, a, m, d]
-                last = steps - 1
-                if not allow[d] or gap > ramp[c, last]:
+                if not allow[d] or gap > ramp[c, steps - 1]:
                     codes[row, a, m, d] = 0
                     continue
-                k = 0
-                while k < last:
-                    middle = (k + last) >> 1
-                    if gap <= ramp[c, middle]:
-                        last = middle
-                    else:
-                        k = middle + 1
+                k = min(steps - 1, max(0, int((gap - ramp[c, 0]) * per_gap + 1.0)))
+                while k > 0 and gap <= ramp[c, k - 1]:
+                    k -= 1
+                while gap > ramp[c, k]:
+                    k += 1
                 codes[row, a, m, d] = k + 1
 
 
@@ -124,7 +154,7 @@ def decode(codes, table, out):  # noqa: ANN001, ANN201
     """out (n,) = sum over planes of table[code + T], codes (planes, n), table (2T + 1,)."""
     middle = table.shape[0] // 2
     n = codes.shape[1]
-    block = 4096
+    block = 16384
     for b in prange((n + block - 1) // block):
         stop = min(n, (b + 1) * block)
         for i in range(b * block, stop):
@@ -137,3 +167,48 @@ def decode(codes, table, out):  # noqa: ANN001, ANN201
 def decode_table(trace: np.ndarray, dtype: np.dtype | type) -> np.ndarray:
     """Value of every code: (2T + 1,), entry code + T."""
     return np.concatenate([-trace[::-1], [0], trace]).astype(dtype)
+
+
+@njit(parallel=True, cache=True)
+def square_sum(codes, table, weight, out):  # noqa: ANN001, ANN201
+    """out (R,) = sum over D of weight_d (sum over planes of table[code + T])^2, codes (planes, R, D), float."""
+    middle = table.shape[0] // 2
+    planes, _, d_len = codes.shape
+    for r in prange(codes.shape[1]):
+        total = table.dtype.type(0)
+        for d in range(d_len):
+            held = table.dtype.type(0)
+            for p in range(planes):
+                held += table[codes[p, r, d] + middle]
+            total += weight[d] * held * held
+        out[r] = total
+
+
+_shift = njit(inline="always")(shift_toward_zero)
+
+
+@njit(parallel=True, cache=True)
+def square_sum_shifted(codes, table, shift, out):  # noqa: ANN001, ANN201
+    """The same in integers, each spike's share (2 r p + p^2) shifted right before it is added."""
+    middle = table.shape[0] // 2
+    planes, _, d_len = codes.shape
+    for r in prange(codes.shape[1]):
+        total = np.int64(0)
+        for d in range(d_len):
+            held = np.int64(0)
+            for p in range(planes):
+                value = table[codes[p, r, d] + middle]
+                total += _shift(value * (value + 2 * held), shift[d])
+                held += value
+        out[r] = total
+
+
+@njit(parallel=True, cache=True)
+def add_shifted(total, v, shift, spread):  # noqa: ANN001, ANN201
+    """total (R, A, M, D) int64 += v shifted right toward zero by shift (A * D or 1,)."""
+    _, a_len, m_len, d_len = v.shape
+    for r in prange(v.shape[0] * a_len):
+        row, a = r // a_len, r % a_len
+        for m in range(m_len):
+            for d in range(d_len):
+                total[row, a, m, d] += _shift(np.int64(v[row, a, m, d]), shift[(a * d_len + d) * spread])

@@ -11,6 +11,7 @@ LayerNorm c is first shifted to 15 bits (DESIGN sections 3 and 5). RMSNorm is th
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import ClassVar
 
 import numpy as np
@@ -99,9 +100,18 @@ class DynamicThreshold(Operation):
             self.shift,
             fold(factor, (*axes[:2], 1))[..., 0],
             int(self.scale.size > 1),
+            *self._guesses,
             codes.numpy().reshape(folded.shape),
         )
         return codes
+
+    @cached_property
+    def _guesses(self) -> tuple[np.ndarray, np.ndarray]:
+        """Factor that brings drive / factor to its first threshold, float32 (P,), and guesses from there."""
+        table = self.table.astype(np.float64)
+        unit = 1.0 / table[:, 0] if self.shift is None else 2.0**self.shift / table[:, 0]
+        fires = kernels.bucket_values() >= (self.code.levels ** (2 if self.squared else 1))[:, None]
+        return unit.astype(np.float32), kernels.guess_table(fires)
 
     @property
     def trace_table(self) -> np.ndarray:

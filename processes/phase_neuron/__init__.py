@@ -62,7 +62,7 @@ class PhaseNeuron(Operation):
         folded = fold(v, axes)
         tables = [t.astype(folded.dtype, copy=False) for t in self.schedule.tables]
         out = codes.numpy().reshape(self.spikes, *folded.shape)
-        kernels.fire(folded, *tables, int(self.schedule.scale.size > 1), out)
+        kernels.fire(folded, *tables, int(self.schedule.scale.size > 1), *self.schedule.guesses, out)
         return codes
 
     def stepper(self, window: Window, sources: list[Window]) -> PhaseNeuronStepper:

@@ -8,17 +8,49 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
+from typing import NamedTuple
 
 import numpy as np
 
+from processes import kernels
 from processes.fixed import shift_toward_zero
 from processes.phase_code import PhaseCode
 from processes.phase_neuron.activations import ACTIVATIONS
+
+class Guesses(NamedTuple):
+    """Where the closed form's search starts: a row of ``plus`` or ``minus`` at the bucket of |v| * unit.
+
+    unit float32 (P,), row int32 (P,) of plus and minus int16 (kinds, buckets).
+    """
+
+    unit: np.ndarray
+    row: np.ndarray
+    plus: np.ndarray
+    minus: np.ndarray
+
+
+def guesses(tables: Tables, kind: np.ndarray) -> Guesses:
+    """Guesses for neurons (P,) of the same ``kind`` (P,), whose tables are alike but for a factor."""
+    pos, lo, hi, _ = (table.astype(np.float64) for table in tables)
+    finite = np.where(np.abs(pos) < NEVER - 1, np.abs(pos), 0.0)
+    unit = 1.0 / np.maximum(finite.max(1), 1e-30)
+    kinds, first, row = np.unique(np.broadcast_to(kind, unit.shape), return_index=True, return_inverse=True)
+    values = kernels.bucket_values().astype(np.float64)
+    plus, minus = [], []
+    for c in first[: len(kinds)]:
+        v = values / unit[c]
+        for sign, found in ((1, plus), (-1, minus)):
+            x = sign * v
+            fires = (x >= pos[c, :, None]) | ((lo[c, :, None] <= x) & (x <= hi[c, :, None]))
+            found.append(kernels.guess_table(fires))
+    return Guesses(unit.astype(np.float32), row.astype(np.int32), np.stack(plus), np.stack(minus))
+
 
 Tables = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]
 
 NEVER = np.iinfo(np.int32).max  # a threshold that no potential reaches
 ALWAYS = np.iinfo(np.int32).min
+LINEAR = ("identity", "relu")  # functions that scale with s: one table serves every scale
 
 
 def real_tables(function: str, scale: np.ndarray, code: PhaseCode) -> Tables:
@@ -53,6 +85,12 @@ class FloatSchedule:
         return PhaseCode(self.base, self.steps)
 
     @cached_property
+    def guesses(self) -> Guesses:
+        """For the closed form's search."""
+        linear = self.function in LINEAR
+        return guesses(self.tables, np.zeros(1) if linear else self.scale.reshape(-1))
+
+    @cached_property
     def tables(self) -> Tables:
         """(pos, lo, hi, subtract), float64 (P, T)."""
         real = real_tables(self.function, self.scale.reshape(-1), self.code)
@@ -84,6 +122,11 @@ class FixedSchedule:
     def code(self) -> PhaseCode:
         """The phase code its spikes are in."""
         return PhaseCode(self.base, self.steps)
+
+    @cached_property
+    def guesses(self) -> Guesses:
+        """For the closed form's search."""
+        return guesses(self.tables, self.scale_class.reshape(-1))
 
     @cached_property
     def tables(self) -> Tables:

@@ -13,8 +13,10 @@ from typing import ClassVar
 import numpy as np
 import torch
 
+from processes import kernels
 from processes.fixed import saturate, saturated, shift_toward_zero
 from processes.operation import Operation, Window
+from processes.spikes import fold, parameter_axes
 
 
 @dataclass(eq=False, kw_only=True)
@@ -49,8 +51,11 @@ class Residual(Operation):
         """Potentials (N, *shape): float, or int32."""
         if not self.state_bits:
             return self.ideal(*inputs)
-        total = self.combine([v.to(torch.int64) for v in inputs], torch.as_tensor(self.shift_table))
-        total = total + torch.as_tensor(self.bias, dtype=torch.int64)
+        total = torch.as_tensor(self.bias, dtype=torch.int64).expand(inputs[0].shape).contiguous()
+        for v, shift in zip(inputs, self.shift_table, strict=True):
+            axes = parameter_axes(self.shape, shift.shape)
+            flat = np.ascontiguousarray(shift.reshape(-1), np.int64)
+            kernels.add_shifted(fold(total, axes), fold(v, axes), flat, int(shift.size > 1))
         self._saturated = saturated(total, self.state_bits)
         return saturate(total, self.state_bits).to(torch.int32)
 
@@ -59,11 +64,6 @@ class Residual(Operation):
         """``shifts``, which fixed point always has."""
         assert self.shifts is not None
         return self.shifts
-
-    @staticmethod
-    def combine(branches, shifts):  # noqa: ANN001, ANN205 - numpy or torch
-        """Branches shifted to the common unit and summed."""
-        return sum(shift_toward_zero(v, s) for v, s in zip(branches, shifts, strict=True))
 
     def stepper(self, window: Window, sources: list[Window]) -> ResidualStepper:
         """One compartment per operand."""
@@ -93,7 +93,8 @@ class ResidualStepper:
             return None
         if not self.op.state_bits:
             return sum(self.v[1:], self.v[0]) + self.op.bias
-        return saturate(self.op.combine(self.v, self.op.shift_table) + self.op.bias, self.op.state_bits)
+        branches = [shift_toward_zero(v, s) for v, s in zip(self.v, self.op.shift_table, strict=True)]
+        return saturate(sum(branches[1:], branches[0]) + self.op.bias, self.op.state_bits)
 
 
 @dataclass(eq=False, kw_only=True)

@@ -19,9 +19,9 @@ from typing import ClassVar
 import numpy as np
 import torch
 
-from processes.fixed import shift_toward_zero
+from processes import kernels
 from processes.operation import Operation, Window
-from processes.spikes import decode
+from processes.spikes import as_numpy, decode
 
 
 @dataclass(eq=False, kw_only=True)
@@ -98,16 +98,18 @@ class SquareSum(Operation):
     def closed_form(self, *inputs: torch.Tensor) -> torch.Tensor:
         """Potentials (N, *shape)."""
         codes = inputs[0]
-        if not self.state_bits:
-            square = decode(codes, self.trace, self.dtype).square_()
-            return square.mul_(torch.as_tensor(self.weight, dtype=self.dtype)).sum(-1, keepdim=True)
-        shift = torch.as_tensor(self.shift, dtype=torch.int32)
-        total, held = torch.zeros((), dtype=torch.int32), torch.zeros((), dtype=torch.int32)
-        for plane in codes:  # one event per spike: each is shifted before it is added
-            value = decode(plane[None], self.trace).to(torch.int32)
-            total = total + shift_toward_zero(value * (value + 2 * held), shift)
-            held = held + value
-        return total.sum(-1, keepdim=True).to(torch.int32)
+        rows = as_numpy(codes).reshape(len(codes), -1, codes.shape[-1])
+        features = rows.shape[-1]
+        if self.state_bits:
+            out = torch.empty(rows.shape[1], dtype=torch.int32)
+            shift = np.broadcast_to(np.asarray(self.shift).reshape(-1), features).astype(np.int64)
+            kernels.square_sum_shifted(rows, kernels.decode_table(self.trace, np.int64), shift, out.numpy())
+        else:
+            out = torch.empty(rows.shape[1], dtype=self.dtype)
+            dtype = out.numpy().dtype
+            weight = np.broadcast_to(np.asarray(self.weight).reshape(-1), features).astype(dtype)
+            kernels.square_sum(rows, kernels.decode_table(self.trace, dtype), weight, out.numpy())
+        return out.reshape(*codes.shape[1:-1], 1)
 
     def stepper(self, window: Window, sources: list[Window]):  # noqa: ANN201
         """One addition per spike."""

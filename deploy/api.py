@@ -1,0 +1,285 @@
+"""What the commands do, as functions: convert, run, verify, load, targets."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from converters.pipeline import Conversion, convert_module
+from deploy import measure
+from deploy.errors import DeployError
+from deploy.options import ConvertOptions, check_choice
+from deploy.output import GRAPH, REPORT, output_folder, require_conversion
+from deploy.progress import Progress
+from deploy.report import Figures, build_report, write_report
+from deploy.results import RunResult, TargetStatus, Verification
+from deploy.sources import Data, LoadedModel, hold_out, load_data, load_model, shared_samples
+from processes.network import Network
+from processes.phase_code import PhaseCode
+from targets import registry
+from targets.base import Target, TargetRun
+from targets.closed_form import ClosedForm
+from targets.compare import Exactness, compare
+from targets.nir_file import read, write
+from targets.timeline import timeline
+
+LAYER_SAMPLES = 16  # samples on which layers are compared one by one
+
+
+def convert(options: ConvertOptions, progress: Progress | None = None) -> dict[str, Any]:
+    """Convert a model, run it, and write graph.nir, report.json and report.html to ``options.folder()``.
+
+    Returns:
+        The content of report.json.
+
+    Raises:
+        DeployError: whatever the user can put right; nothing half-written is left.
+    """
+    progress = progress or Progress()
+    known = registry()
+    options.check(known)
+    target = available(known[options.target])
+    with output_folder(options.folder(), options.force) as folder:
+        model = load_model(options.model, options.weights, options.seed)
+        calibration, evaluation = _data(options, model)
+        begin = time.perf_counter()
+        conversion = _convert(options, model, calibration, progress)
+        seconds = {"convert": time.perf_counter() - begin}
+        write(folder / GRAPH, conversion.network)
+        restored = read(folder / GRAPH)  # what runs from here on is what the file holds
+        restored.units = conversion.network.units
+        work = _Work(options, model, conversion, restored, evaluation, progress)
+        report, figures = work.measure(target, seconds)
+        report |= {"calibration_samples": len(calibration), "shared_samples": shared_samples(calibration, evaluation)}
+        return write_report(folder, report, figures)
+
+
+def run(
+    network: Path, data: Path | None, target: str, samples: int, granularity: str, progress: Progress | None = None
+) -> RunResult:
+    """Run ``samples`` samples of ``data`` (None: the evaluation data of the conversion) on a target."""
+    progress = progress or Progress()
+    check_choice("--target", target, registry())
+    chosen = available(registry()[target])
+    folder = require_conversion(network)
+    restored, model, loaded = _reload(folder, data)
+    inputs = single_input(loaded)[:samples]
+    with progress.stage(f"run on {target}", len(inputs)) as advance:
+        result = chosen.run(restored, inputs, granularity, lambda _: advance(1))
+    runner = ClosedForm(restored, torch.float64)
+    outputs = runner.real(torch.from_numpy(result.outputs)).float().numpy()
+    spikes = sum(int(np.count_nonzero(v)) for name, v in result.values.items() if restored[name].fires)
+    return RunResult(
+        outputs=outputs[:, 0] if outputs.shape[1] == 1 else outputs,
+        labels=None if loaded.labels is None else loaded.labels[:samples],
+        class_names=model.class_names,
+        spikes_per_sample=spikes / len(inputs),
+        seconds_per_sample=result.seconds_per_sample,
+        latency_steps=timeline(restored).period if target == "lava-sim" else None,
+    )
+
+
+def verify(folder: Path, samples: int, granularity: str, progress: Progress | None = None) -> Verification:
+    """Run evaluation samples through Lava and the closed form and compare every spike and potential."""
+    progress = progress or Progress()
+    lava = available(registry()["lava-sim"])
+    restored, _, loaded = _reload(require_conversion(folder), None)
+    inputs = single_input(loaded)[:samples]
+    with progress.stage("run on lava-sim", len(inputs)) as advance:
+        result = lava.run(restored, inputs, granularity, lambda _: advance(1))
+    found = compare(restored, inputs, result)
+    return Verification(
+        len(inputs), found.compared_spikes, found.compared_potentials, found.mismatches, found.first
+    )
+
+
+def load(folder: Path | str) -> Network:
+    """The network that a conversion wrote."""
+    return read(require_conversion(Path(folder)) / GRAPH)
+
+
+def targets() -> list[TargetStatus]:
+    """Every known target, and what it lacks here."""
+    rows: list[TargetStatus] = []
+    for target in registry().values():
+        state = target.availability()
+        missing = None if state.available else f"{state.reason}; {state.remedy}"
+        rows.append(TargetStatus(target.name, target.about, missing))
+    return rows
+
+
+def available(target: Target) -> Target:
+    """The target, if it can run here.
+
+    Raises:
+        DeployError: why it cannot, and what would make it so.
+    """
+    state = target.availability()
+    if not state.available:
+        raise DeployError(f"target {target.name} is not available here: {state.reason}; {state.remedy}")
+    return target
+
+
+def single_input(data: Data) -> np.ndarray:
+    """The only input of a data set, float (N, *input)."""
+    if len(data.inputs) != 1:
+        raise DeployError(f"{data.source}: holds {', '.join(data.inputs)}; models with one input are supported")
+    return next(iter(data.inputs.values()))
+
+
+def _data(options: ConvertOptions, model: LoadedModel) -> tuple[Data, Data]:
+    calibration = load_data(options.calib, model, "calibration")
+    if options.calib is not None and options.evaluation is None:
+        return hold_out(load_data(options.calib, model, "evaluation"))
+    return calibration, load_data(options.evaluation, model, "evaluation", limit=options.limit)
+
+
+def _reload(folder: Path, data: Path | None) -> tuple[Network, LoadedModel, Data]:
+    """A conversion's network, model and (evaluation) data."""
+    options = json.loads((folder / REPORT).read_text(encoding="utf-8"))["options"]
+    model = load_model(options["model"], options.get("weights"), options.get("seed", 0))
+    if data is None:
+        again = ConvertOptions(
+            model=options["model"],
+            calib=Path(options["calib"]) if "calib" in options else None,
+            evaluation=Path(options["evaluation"]) if "evaluation" in options else None,
+        )
+        return load(folder), model, _data(again, model)[1]
+    return load(folder), model, load_data(data, model, "evaluation")
+
+
+def _convert(options: ConvertOptions, model: LoadedModel, calibration: Data, progress: Progress) -> Conversion:
+    with stages(progress) as report:
+        return convert_module(
+            model.module,
+            single_input(calibration),
+            PhaseCode(options.base, options.timesteps),
+            fixed=options.precision == "fixed",
+            fanout=options.residual == "fanout",
+            batch=options.batch_size,
+            progress=report,
+        )
+
+
+@contextlib.contextmanager
+def stages(progress: Progress) -> Iterator[Callable[[str, int, int], None]]:
+    """Turns (stage, done, total) calls into one progress bar after the other."""
+    with contextlib.ExitStack() as stack:
+        bars: dict[str, tuple[contextlib.ExitStack, Callable[[int], None]]] = {}
+        reached: dict[str, int] = {}
+
+        def report(stage: str, done: int, total: int) -> None:
+            if stage not in bars:
+                own = stack.enter_context(contextlib.ExitStack())
+                bars[stage] = own, own.enter_context(progress.stage(stage, total))
+            own, advance = bars[stage]
+            advance(done - reached.get(stage, 0))
+            reached[stage] = done
+            if done == total:
+                own.close()
+
+        yield report
+
+
+@dataclass
+class _Work:
+    """One conversion being measured."""
+
+    options: ConvertOptions
+    model: LoadedModel
+    conversion: Conversion
+    network: Network
+    evaluation: Data
+    progress: Progress
+
+    def measure(self, target: Target, seconds: dict[str, float]) -> tuple[dict[str, Any], Figures]:
+        """The report's content and its figures."""
+        options, labels, inputs = self.options, self.evaluation.labels, single_input(self.evaluation)
+        with stages(self.progress) as bar:
+            ann = measure.ann_outputs(
+                self.model.module, self.evaluation.inputs, options.batch_size, lambda d, n: bar("original model", d, n)
+            )
+            runner = ClosedForm(self.network)
+            snn = measure.evaluate(runner, inputs, options.batch_size, lambda d, n: bar("spiking, closed form", d, n))
+            rungs, scatter = self._ladder(ann, snn, bar)
+            stepped = self._target(target, inputs[: options.samples], bar)
+        exactness = compare(self.network, inputs[: options.samples], stepped)
+        self._check_strict(snn)
+        outputs = ClosedForm(self.network, torch.float64).real(torch.from_numpy(stepped.outputs)).float().numpy()
+        outputs = outputs[:, 0] if outputs.shape[1] == 1 else outputs
+        rungs.append(measure.rung(f"{target.name} {options.precision}", outputs, ann.outputs, labels, self.classes))
+        times = timeline(self.network)
+        about = self._about(target, stepped, exactness)
+        seconds |= {
+            "ann_per_sample": ann.seconds_per_sample, "target_per_sample": stepped.seconds_per_sample,
+            "target_start": stepped.seconds_start,
+        }  # fmt: skip
+        counts = {"compared_spikes": exactness.compared_spikes, "compared_potentials": exactness.compared_potentials,
+                  "mismatches": exactness.mismatches, "ties": exactness.ties, "samples": len(stepped.outputs)}  # fmt: skip
+        report = build_report(about, self.network, times, snn, rungs, seconds, counts)
+        raster = measure.record_raster(runner, times, inputs[0])
+        return report, Figures(scatter, raster, measure.stages(self.network, times))
+
+    @property
+    def classes(self) -> bool:
+        """Whether outputs are class scores: the model says so, or the data has labels."""
+        return self.model.classes is not None or self.evaluation.labels is not None
+
+    def _target(self, target: Target, inputs: np.ndarray, bar: Callable[[str, int, int], None]) -> TargetRun:
+        stage = f"stepped on {target.name}" if target.name == "lava-sim" else target.name
+        return target.run(
+            self.network, inputs, self.options.granularity, lambda done: bar(stage, done + 1, len(inputs))
+        )
+
+    def _ladder(
+        self, ann: measure.Outputs, snn: measure.Measurement, bar: Callable[[str, int, int], None]
+    ) -> tuple[list[measure.Rung], dict[str, tuple[np.ndarray, np.ndarray]]]:
+        """Rungs of the closed forms, and the last one's scatter."""
+        conversion, inputs = self.conversion, single_input(self.evaluation)
+        labels, classes = self.evaluation.labels, self.classes
+        few = inputs[:LAYER_SAMPLES]
+        reference = measure.layer_values(conversion.ideal, few)
+        rungs = [measure.rung("ANN", ann.outputs, ann.outputs, labels, classes)]
+
+        def add(name: str, runner: ClosedForm, outputs: np.ndarray) -> measure.LayerComparison:
+            to_real = None if runner.ideal else measure.real_values(runner.network, runner.network.units or None)
+            layers = measure.compare_layers(reference, runner, few, to_real, self.options.seed)
+            rungs.append(measure.rung(name, outputs, ann.outputs, labels, classes, layers.errors))
+            return layers
+
+        batch = self.options.batch_size
+        if conversion.fixed is not None:
+            rounded = measure.rounded_weights(conversion.ideal, conversion.calibrated, conversion.fixed)
+            eight = ClosedForm(rounded, ideal=True)
+            add("ANN, 8-bit weights", eight, measure.evaluate(eight, inputs, batch).outputs)
+            floating = ClosedForm(conversion.calibrated)
+            done = measure.evaluate(floating, inputs, batch, lambda d, n: bar("spiking, floating point", d, n))
+            add("spiking float", floating, done.outputs)
+        name = f"spiking {self.options.precision}"
+        return rungs, add(name, ClosedForm(self.network), snn.outputs).scatter
+
+    def _check_strict(self, snn: measure.Measurement) -> None:
+        clipped = [name for name, count in snn.saturations.items() if count]
+        if self.options.strict and clipped:
+            count = snn.saturations[clipped[0]]
+            raise DeployError(
+                f"--strict: layer '{clipped[0]}' saturated {count} potentials on the evaluation data; calibrate on "
+                "more data, or leave --strict out to have them counted"
+            )
+
+    def _about(self, target: Target, stepped: TargetRun, exactness: Exactness) -> dict[str, Any]:
+        options = self.options
+        return {
+            "model": options.model, "method": options.method, "precision": options.precision,
+            "timesteps": options.timesteps, "base": options.base, "target": target.name,
+            "granularity": options.granularity, "processes": stepped.processes, "bytes": stepped.bytes,
+            "first_mismatch": exactness.first, "options": replace(options, force=False).record(),
+        }  # fmt: skip
