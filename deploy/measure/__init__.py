@@ -1,11 +1,11 @@
 """How well a converted network does: accuracy beside the original, errors by layer, spikes, time."""
 
 from deploy.measure.activity import RasterLayer, Stage, record_raster, stages
-from deploy.measure.evaluate import Measurement, Outputs, ann_outputs, evaluate
+from deploy.measure.evaluation import Measurement, Outputs, ann_outputs, evaluate
+from deploy.measure.graded import not_spiking
 from deploy.measure.ladder import Rung, rounded_weights, rung
 from deploy.measure.layers import LayerComparison, compare_layers, layer_values, real_values
 from deploy.measure.metrics import accuracy, agreement, output_cosine, relative_error
-from deploy.measure.not_spiking import not_spiking
 
 __all__ = [
     "LayerComparison", "Measurement", "Outputs", "RasterLayer", "Rung", "Stage", "accuracy", "agreement",

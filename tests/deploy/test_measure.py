@@ -91,21 +91,23 @@ def test_saturated_potentials_are_added_up_over_batches() -> None:
     assert evaluate(ClosedForm(network), INPUTS[[0, 1, 0]], batch=2).saturations["dense"] == 4
 
 
-def test_time_of_the_first_batch_counts_only_if_it_is_alone() -> None:
+def test_time_of_the_first_batch_counts_only_if_it_is_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     class Slow(torch.nn.Module):
-        calls = 0
+        """Takes 10 s the first time, then 1 s, on the clock that it moves."""
+
+        now, calls = 0.0, 0
 
         def forward(self, x: torch.Tensor) -> torch.Tensor:
             self.calls += 1
-            if self.calls == 1:
-                time.sleep(0.2)
+            self.now += 10 if self.calls == 1 else 1
             return x
 
-    many = ann_outputs(Slow(), {"x": INPUTS}, batch=1)
-    alone = ann_outputs(Slow(), {"x": INPUTS}, batch=3)
-    assert many.seconds_per_sample < 0.05
-    assert alone.seconds_per_sample >= 0.2 / 3
-    np.testing.assert_array_equal(many.outputs, INPUTS)
+    for batch, expected in ((1, 1.0), (2, 1.0), (3, 10 / 3)):
+        slow = Slow()
+        monkeypatch.setattr(time, "perf_counter", lambda slow=slow: slow.now)
+        outputs = ann_outputs(slow, {"x": INPUTS}, batch)
+        assert outputs.seconds_per_sample == pytest.approx(expected)
+        np.testing.assert_array_equal(outputs.outputs, INPUTS)
 
 
 def test_metrics() -> None:

@@ -48,7 +48,7 @@ def not_spiking(network: Network) -> list[NotSpiking]:
         ),
         _entry(
             "Residual streams",
-            f"branches add up as potentials, not coded again, and go on as one graded spike {bits} per neuron",
+            f"branches add up as potentials, not coded again; each is sent as one graded spike {bits}",
             [op for op in ops if isinstance(op, Residual)],
             _values,
         ),
