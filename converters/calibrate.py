@@ -39,7 +39,14 @@ Progress = Callable[[int, int], None]
 
 
 def calibrate(
-    network: Network, samples: np.ndarray, code: PhaseCode, batch: int = 32, progress: Progress | None = None
+    network: Network,
+    samples: np.ndarray,
+    code: PhaseCode,
+    batch: int = 32,
+    progress: Progress | None = None,
+    *,
+    race: bool = False,
+    sharpen: bool = False,
 ) -> Network:
     """Set scales, thresholds and folded weights of a lowered network, in place.
 
@@ -49,18 +56,24 @@ def calibrate(
         code: base and window of every code.
         batch: samples evaluated together.
         progress: called with (samples done, samples in all).
+        race: let WOSS find its winners by a falling threshold instead of graded spikes.
+        sharpen: make WOSS too sharp by the factor B, as published.
 
     Returns:
         The same network, ready to run in floating point.
     """
     peaks = observe_peaks(network, samples, batch, progress)
     for name, peak in peaks.items():
-        _set_scale(network, name, np.where(peak > 0, peak, 1.0))
+        if not isinstance(network[name], Woss):
+            _set_scale(network, name, np.where(peak > 0, peak, 1.0))
     for _, node in network:
         if isinstance(node.op, TraceProduct) and node.op.transpose_b:
             _equalise(network, *node.inputs)
     for name, node in network:
         _fold(network, name, node.op, node.inputs, code)
+        if isinstance(node.op, Woss):
+            node.op.race = _race(node.op, peaks[name]) if race else None
+            node.op.ramp = node.op.ramp / (code.base if sharpen else 1.0)
     network.about |= {"base": code.base, "timesteps": code.steps, "precision": "float"}
     return network
 
@@ -68,15 +81,23 @@ def calibrate(
 def observe_peaks(
     network: Network, samples: np.ndarray, batch: int, progress: Progress | None = None
 ) -> dict[str, np.ndarray]:
-    """Largest |ideal| of every phase and dynamic-threshold neuron, in the broadcast shape of its parameters."""
+    """Largest |ideal| of every phase and dynamic-threshold neuron, in the broadcast shape of its parameters.
+
+    For WOSS, the smallest and the largest winner.
+    """
     peaks: dict[str, np.ndarray] = {}
     shapes = {n: parameter_shape(network, n) for n, node in network if isinstance(node.op, Firing)}
+    races = {node.inputs[0]: n for n, node in network if isinstance(node.op, Woss)}
 
     def observe(name: str, op: Operation, y: torch.Tensor) -> None:
         if name in shapes:
             axes = tuple(a for a, size in enumerate((1, *shapes[name])) if size == 1)
             peak = y.abs().amax(axes, keepdim=True)[0].double().numpy()
             peaks[name] = np.maximum(peaks.get(name, 0.0), peak)
+        elif name in races:
+            winners = y.amax(-1).double()
+            low, high = peaks.get(races[name], (np.inf, -np.inf))
+            peaks[races[name]] = np.array([min(low, winners.min()), max(high, winners.max())])
 
     runner = ClosedForm(network, torch.float32, ideal=True)
     for start in range(0, len(samples), batch):
@@ -97,8 +118,10 @@ def parameter_shape(network: Network, name: str) -> tuple[int, ...]:
         axes = {1} if len(op.shape) == 4 else axes
     elif isinstance(network[source], ConvSynapse):
         axes = {1}
-    elif isinstance(network[source], TraceProduct):
-        axes = set(range(len(op.shape))) - {len(op.shape) - 2}
+    elif isinstance(product := network[source], TraceProduct):
+        # rows are tokens; the columns of q k^T are tokens too, those of a v features
+        tokens = {len(op.shape) - 2, len(op.shape) - 1} if product.transpose_b else {len(op.shape) - 2}
+        axes = set(range(len(op.shape))) - tokens
     return tuple(size if axis in axes else 1 for axis, size in enumerate(op.shape))
 
 
@@ -171,6 +194,17 @@ def _equalise(network: Network, left: str, right: str) -> None:
         raised[where.reshape(-1)] *= np.broadcast_to(factor, where.shape).reshape(-1)
         if isinstance(op, PhaseNeuron):
             op.schedule = replace(op.schedule, scale=raised.reshape(scale.shape))
+
+
+def _race(op: Woss, winners: np.ndarray) -> np.ndarray:
+    """Thresholds that fall from the largest calibrated winner to the smallest, ln B of the softmax per step."""
+    low, high = winners
+    fall = op.ramp[:, 1] - op.ramp[:, 0]  # in units of the potential, per head
+    unit = np.log(op.base) / (fall * op.gain)
+    steps = max(2, int(np.ceil((high - low) / (fall * unit).min())) + 1)
+    thresholds = high / unit[:, None] - np.arange(steps) * fall[:, None]
+    thresholds[:, -1] = -np.inf  # whoever is left
+    return thresholds
 
 
 def _routes(network: Network, name: str) -> list[Route]:

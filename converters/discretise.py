@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import torch
 
-from converters.calibrate import routed, scale_of
+from converters.calibrate import routed, scale_of, unit_of
 from processes.chips import Chip
 from processes.errors import DeployError
 from processes.fixed import to_mantissa
@@ -154,9 +154,10 @@ class Discretiser:
                 self._square_sum(name, op, inputs)
             case Woss():
                 unit = self.units[inputs[0]]
-                heads = unit.reshape(-1, 1)
-                ramp = (np.arange(op.steps) + 0.5) * np.log(op.base) / (heads * op.gain)
-                op.ramp = np.minimum(np.rint(ramp), NEVER).astype(np.int32)
+                # by how much a unit shrank: units of floating point are the product's own
+                finer = unit_of(self.network, inputs[0]).reshape(-1, 1) / unit.reshape(-1, 1)
+                op.ramp = np.minimum(np.rint(op.ramp * finer), NEVER).astype(np.int32)
+                op.race = None if op.race is None else _entries(op.race * finer)
                 op.state_bits = self.chip.state_bits
             case DynamicThreshold():
                 self._dynamic_threshold(op, inputs)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 import torch
@@ -18,6 +19,21 @@ from processes.network import Network
 from processes.phase_code import PhaseCode
 
 Progress = Callable[[str, int, int], None]
+
+
+@dataclass(frozen=True)
+class Variant:
+    """Choices between ways of doing the same.
+
+    Attributes:
+        residual: streams handed on as one "graded" spike per neuron and block, or by every branch's spikes ("fanout").
+        winner: WOSS finds it by "graded" spikes or by a "race" of binary ones.
+        softmax: "direct"; "two-stage" codes the logits before they race; "published" also sharpens them by B.
+    """
+
+    residual: Literal["graded", "fanout"] = "graded"
+    winner: Literal["graded", "race"] = "graded"
+    softmax: Literal["direct", "two-stage", "published"] = "direct"
 
 
 @dataclass
@@ -46,7 +62,7 @@ def convert_module(
     code: PhaseCode,
     *,
     fixed: bool = True,
-    fanout: bool = False,
+    variant: Variant = Variant(),  # noqa: B008 - frozen
     chip: Chip = LOIHI2,
     batch: int = 32,
     progress: Progress | None = None,
@@ -58,7 +74,7 @@ def convert_module(
         calibration: inputs (N, *input) that set the scales; never evaluation data.
         code: base and window.
         fixed: also discretise.
-        fanout: residual streams by spikes to every reader instead of graded spikes.
+        variant: choices between ways of doing the same.
         chip: bit widths of the fixed-point network.
         batch: calibration samples evaluated together.
         progress: called with (stage, samples done, samples in all).
@@ -67,11 +83,15 @@ def convert_module(
         UnsupportedModel: with every operation that cannot be converted, before anything is.
     """
     example = torch.as_tensor(calibration[:1])
-    ideal = lower(capture(module, (example,)), tuple(example.shape), fanout)
+    recode = variant.softmax != "direct"
+    ideal = lower(capture(module, (example,)), tuple(example.shape), variant.residual == "fanout", recode)
 
     def report(stage: str) -> Callable[[int, int], None] | None:
         return None if progress is None else lambda done, total: progress(stage, done, total)
 
-    calibrated = calibrate(copy.deepcopy(ideal), calibration, code, batch, report("calibrate"))
+    calibrated = calibrate(
+        copy.deepcopy(ideal), calibration, code, batch, report("calibrate"),
+        race=variant.winner == "race", sharpen=variant.softmax == "published",
+    )  # fmt: skip
     integers = discretise(calibrated, calibration, chip, batch, report("discretise")) if fixed else None
     return Conversion(ideal, calibrated, integers)

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from converters.pipeline import Conversion, convert_module
+from converters.pipeline import Conversion, Variant, convert_module
 from deploy import measure
 from deploy.errors import DeployError
 from deploy.options import ConvertOptions, check_choice
@@ -163,7 +163,7 @@ def _convert(options: ConvertOptions, model: LoadedModel, calibration: Data, pro
             single_input(calibration),
             PhaseCode(options.base, options.timesteps),
             fixed=options.precision == "fixed",
-            fanout=options.residual == "fanout",
+            variant=Variant(options.residual, options.winner, options.softmax),
             batch=options.batch_size,
             progress=report,
         )

@@ -129,6 +129,20 @@ def convert(
             rich_help_panel=CODE,
         ),
     ] = ConvertOptions.residual,
+    winner: Annotated[
+        str,
+        typer.Option(
+            help="How softmax finds a row's largest logit: graded spikes, or a race of binary ones (more steps).",
+            rich_help_panel=CODE,
+        ),
+    ] = ConvertOptions.winner,
+    softmax: Annotated[
+        str,
+        typer.Option(
+            help="direct; two-stage codes the logits before they race; published also sharpens them by B.",
+            rich_help_panel=CODE,
+        ),
+    ] = ConvertOptions.softmax,
     precision: Annotated[
         str, typer.Option(help=f"Arithmetic of the network: {', '.join(PRECISIONS)}.", rich_help_panel=CODE)
     ] = ConvertOptions.precision,
@@ -176,7 +190,9 @@ def convert(
         timesteps=timesteps,
         base=base,
         spikes=spikes,
-        residual=residual,
+        residual=residual,  # type: ignore[arg-type]  # checked by convert
+        winner=winner,  # type: ignore[arg-type]
+        softmax=softmax,  # type: ignore[arg-type]
         calib=calib,
         evaluation=evaluation,
         precision=precision,

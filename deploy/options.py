@@ -6,7 +6,7 @@ import difflib
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from deploy.errors import DeployError
 
@@ -14,6 +14,8 @@ METHODS = ("spiked-attention",)
 PRECISIONS = ("fixed", "float")
 GRANULARITIES = ("block", "operation")
 RESIDUALS = ("graded", "fanout")
+WINNERS = ("graded", "race")
+SOFTMAXES = ("direct", "two-stage", "published")
 
 
 @dataclass(frozen=True)
@@ -23,7 +25,7 @@ class ConvertOptions:
     model, weights: see deploy.sources.load_model. calib, evaluation: see deploy.sources.load_data; None means
     the demo's own data, or, with only calib given, a held-out part of it. timesteps: T, steps of a
     window. base: B, the ratio of two neighbouring levels. spikes: most spikes of a neuron per window.
-    residual: how residual streams reach their readers. samples: how many evaluation samples run on the target,
+    residual, winner, softmax: see converters.pipeline.Variant. samples: how many evaluation samples run on the target,
     beside the closed form of all of them. limit: how many evaluation samples to use, None for all.
     granularity: one Lava Process per block or operation. strict: a saturation is an error. force: replace an
     earlier conversion in `out`.
@@ -35,7 +37,9 @@ class ConvertOptions:
     timesteps: int = 40
     base: float = 1.15
     spikes: int = 1
-    residual: str = "graded"
+    residual: Literal["graded", "fanout"] = "graded"
+    winner: Literal["graded", "race"] = "graded"
+    softmax: Literal["direct", "two-stage", "published"] = "direct"
     calib: Path | None = None
     evaluation: Path | None = None
     precision: str = "fixed"
@@ -62,6 +66,8 @@ class ConvertOptions:
         check_choice("--precision", self.precision, PRECISIONS)
         check_choice("--granularity", self.granularity, GRANULARITIES)
         check_choice("--residual", self.residual, RESIDUALS)
+        check_choice("--winner", self.winner, WINNERS)
+        check_choice("--softmax", self.softmax, SOFTMAXES)
         check_choice("--target", self.target, targets)
         if self.timesteps < 2:
             raise DeployError(f"--timesteps {self.timesteps}: a window needs at least 2 steps; give 8 to 64")

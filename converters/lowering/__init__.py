@@ -73,13 +73,16 @@ class UnsupportedModel(DeployError):
         super().__init__(f"{len(refusals)} operations cannot be converted, nothing was: {rows}")
 
 
-def lower(captured: Captured, input_shape: tuple[int, ...], fanout: bool = False) -> Network:
+def lower(
+    captured: Captured, input_shape: tuple[int, ...], fanout: bool = False, recode_logits: bool = False
+) -> Network:
     """The network in real units, without codes, of a captured model with one input.
 
     Args:
         captured: the exported model.
         input_shape: sample shape of its input, with the leading 1.
         fanout: residual streams by spikes to every reader instead of graded spikes.
+        recode_logits: a one-spike neuron codes the logits before they race, as published.
 
     Raises:
         UnsupportedModel: with every operation that cannot be lowered, and where it is.
@@ -88,7 +91,7 @@ def lower(captured: Captured, input_shape: tuple[int, ...], fanout: bool = False
 
     if len(captured.inputs) != 1:
         raise DeployError(f"the model takes {len(captured.inputs)} inputs ({', '.join(captured.inputs)}); one is supported")
-    builder = Builder(Network(input_shape), fanout)
+    builder = Builder(Network(input_shape), fanout, recode_logits)
     values: dict[torch.fx.Node, Any] = {}
     refusals: list[Refusal] = []
     for node in captured.graph.nodes:

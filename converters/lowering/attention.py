@@ -92,6 +92,8 @@ def race(b: Builder, x: Value, scale: float, mask: Any, name: str) -> Value:
             allowed = as_parameter(keep.expand(x.shape), x.shape).astype(bool)
         if m.dtype != torch.bool and bool((m[keep] != 0).any()):
             _add_bias(b, source, constant(m.masked_fill(~keep, 0)) / scale)
+    if b.recode_logits:
+        source = b.join(Value(b.fire(Value(source, x.shape)), x.shape))
     op = Woss(shape=x.shape, ramp=np.ones((1, 2)), base=2.0, steps=2, gain=scale, allowed=allowed)
     node = b.network.add(name, op, source)
     return Value(node, x.shape, normaliser=node)

@@ -72,10 +72,12 @@ class Builder:
     Attributes:
         network: what has been built.
         fanout: residual streams receive every branch's spikes instead of one graded spike per block.
+        recode_logits: a one-spike neuron codes the logits before they race, as published.
     """
 
     network: Network
     fanout: bool = False
+    recode_logits: bool = False
     memo: dict[tuple, str] = field(default_factory=dict)
 
     def emits(self, node: str) -> str:

@@ -37,8 +37,8 @@ def not_spiking(network: Network) -> list[NotSpiking]:
     bits = f"of up to {CHIPS[network.about['chip']].graded_bits} bits" if fixed else "in floating point"
     host = "scales and rounds it to an integer" if fixed else "passes it on as it is"
     ops = [node.op for _, node in network]
-    graded = [op for op in ops if isinstance(op, Woss) and op.winner == "graded"]
-    raced = [op for op in ops if isinstance(op, Woss) and op.winner == "race"]
+    graded = [op for op in ops if isinstance(op, Woss) and op.race is None]
+    raced = [op for op in ops if isinstance(op, Woss) and op.race is not None]
     entries = [
         NotSpiking(
             "Input",

@@ -9,16 +9,15 @@ or never. Decoded, e_j = B^-k ~ exp(unit (v_j - v_max)): a linear ramp read by a
 ``unit`` is the real value of one unit of potential times the attention scale. The normaliser S = sum_j e_j is formed
 where the row is divided (``dynamic_threshold``). Source: SpikedAttention, WOSS; the half step makes it unbiased.
 
-How the winner is found: ``graded``, every neuron sends its potential to the row's inhibitory neuron as one graded spike
-and gets the largest back (two steps); or ``race``, a threshold falls from the calibrated top until the first neurons
-cross, and only those report their potential (binary spikes, ``race_steps`` more steps). The spikes that follow are the
-same.
+How the winner is found: *graded*, every neuron sends its potential to the row's inhibitory neuron as one graded spike and
+gets the largest back (two steps); or by a *race*, in which a threshold falls from the calibrated top until the first
+neurons cross, and only those report their potential. The spikes that follow are the same.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar, Literal
+from typing import ClassVar
 
 import numpy as np
 import torch
@@ -41,8 +40,8 @@ class Woss(Operation):
         base, steps: the phase code its spikes are in.
         gain: attention scale (the ideal is exp(gain (v - v_max))).
         allowed: broadcast shape of a sample, False where a key is masked: it neither races nor fires.
-        winner: how the winner is found.
-        race_steps: length of the race (``winner="race"``).
+        race: falling thresholds by which the winner is found, (heads or 1, steps), the last of which everybody
+            crosses; None if it is found by graded spikes.
         state_bits: width of the potentials; 0 in floating point.
     """
 
@@ -51,8 +50,7 @@ class Woss(Operation):
     steps: int
     gain: float
     allowed: np.ndarray | None = None
-    winner: Literal["graded", "race"] = "graded"
-    race_steps: int = EXCHANGE_STEPS
+    race: np.ndarray | None = None
     state_bits: int = 0
 
     name: ClassVar[str] = "woss"
@@ -68,9 +66,14 @@ class Woss(Operation):
         """The winner's spike stands for exp(0) = 1."""
         return np.ones((1,) * len(self.shape))
 
+    @property
+    def exchange_steps(self) -> int:
+        """Steps from complete potentials to the first spike."""
+        return EXCHANGE_STEPS if self.race is None else self.race.shape[-1]
+
     def window(self, sources: list[Window], ready: list[int]) -> Window:
         """Fires once the winner is known."""
-        start = max(ready) + (EXCHANGE_STEPS if self.winner == "graded" else self.race_steps)
+        start = max(ready) + self.exchange_steps
         return Window(start, start + self.steps)
 
     def mask(self) -> np.ndarray:
@@ -107,17 +110,23 @@ class WossStepper:
 
     def __init__(self, op: Woss, window: Window) -> None:
         self.op, self.start = op, window.start
-        dims = op.shape
-        self.ramp = np.ascontiguousarray(op.ramp.T).reshape(op.steps, *([len(op.ramp)] if len(dims) > 2 else []), 1, 1)
-        self.allowed = np.broadcast_to(op.mask(), np.broadcast_shapes(op.mask().shape, ((1,) * 4 + dims)[-4:]))
-        self.allowed = self.allowed.reshape(dims)
+        self.ramp = self._by_step(op.ramp)
+        self.race = None if op.race is None else self._by_step(op.race)
+        self.allowed = np.broadcast_to(op.mask(), np.broadcast_shapes(op.mask().shape, ((1,) * 4 + op.shape)[-4:]))
+        self.allowed = self.allowed.reshape(op.shape)
+        self.lowest = np.iinfo(np.int64).min // 2 if op.state_bits else -np.inf
         self.reset()
 
+    def _by_step(self, table: np.ndarray) -> np.ndarray:
+        """(heads or 1, steps) as (steps, heads or 1, 1, 1), or without heads."""
+        heads = [len(table)] if len(self.op.shape) > 2 else []
+        return np.ascontiguousarray(table.T).reshape(-1, *heads, 1, 1)
+
     def reset(self) -> None:
-        """Potentials to zero, everybody may fire."""
+        """Potentials to zero, everybody may fire, no winners."""
         self.v = np.zeros(self.op.shape, np.int64 if self.op.state_bits else np.float64)
         self.may_fire = self.allowed.copy()
-        self.winner: np.ndarray | None = None
+        self.winner = np.full((*self.op.shape[:-1], 1), self.lowest, self.v.dtype)
 
     def step(self, t: int, messages: list[np.ndarray | None]) -> np.ndarray | None:
         """Signs int8 (*shape) of this step's spikes, or None."""
@@ -126,13 +135,21 @@ class WossStepper:
             if self.op.state_bits:
                 self.v = saturate(self.v, self.op.state_bits)
         k = t - self.start
-        if k == -1:
-            least = np.iinfo(np.int64).min // 2 if self.op.state_bits else -np.inf
-            self.winner = np.where(self.allowed, self.v, least).max(-1, keepdims=True)
-        if not 0 <= k < self.op.steps or self.winner is None:
+        if -self.op.exchange_steps <= k < 0:
+            self._find_winner(k + self.op.exchange_steps)
+        if not 0 <= k < self.op.steps:
             return None
         fired = self.may_fire & (self.winner - self.v <= self.ramp[k])
         if not fired.any():
             return None
         self.may_fire &= ~fired
         return fired.astype(np.int8)
+
+    def _find_winner(self, step: int) -> None:
+        """Rows without a winner listen to whoever reports: everybody at once, or those above the falling threshold."""
+        if self.race is None:
+            reports = self.allowed if step == EXCHANGE_STEPS - 1 else np.zeros_like(self.allowed)
+        else:
+            reports = self.allowed & (self.v >= self.race[step]) & (self.winner == self.lowest)
+        largest = np.where(reports, self.v, self.lowest).max(-1, keepdims=True)
+        self.winner = np.maximum(self.winner, largest)
