@@ -9,3 +9,9 @@ PIXEL = 1 / 255
 
 ROUNDING = 1e-12
 """Relative: the same real numbers in float64, added or divided in another order; far above 2^-53 times a row."""
+
+FLOAT32 = 1e-5
+"""Relative: a float64 network next to the float32 module that it was lowered from, a few layers deep."""
+
+CONVERGED = 0.02
+"""Relative: a whole module in spikes at B = 1.02, whose every code errs by at most (B - 1) / (B + 1) = 1 %."""

@@ -1,0 +1,81 @@
+"""Small modules for the converter's tests: a forward function and the tensors and layers that it uses."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import timm
+import torch
+from torch import nn
+
+from converters.calibrate import calibrate
+from converters.capture import capture
+from converters.lowering import lower
+from processes.network import Network
+from processes.phase_code import PhaseCode
+from targets.closed_form import ClosedForm
+
+
+def module(forward: Callable[..., torch.Tensor], **parts: Any) -> nn.Module:
+    """A module whose forward is ``forward(self, x)``; parts become layers or buffers, with random weights."""
+
+    class Small(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            for name, part in parts.items():
+                if isinstance(part, torch.Tensor):
+                    self.register_buffer(name, part)
+                else:
+                    setattr(self, name, part)
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return forward(self, x)
+
+    torch.manual_seed(0)
+    small = Small().eval()
+    with torch.no_grad():
+        for parameter in small.parameters():
+            parameter.add_(0.2 * torch.randn_like(parameter))
+    return small
+
+
+def small_vit() -> nn.Module:
+    """Depth 1, 12 x 12 image, patch 4, 16 features, 2 heads, weights with some spread."""
+    torch.manual_seed(0)
+    vit = timm.models.VisionTransformer(
+        img_size=12, patch_size=4, in_chans=1, embed_dim=16, depth=1, num_heads=2, num_classes=5
+    ).eval()
+    with torch.no_grad():
+        for parameter in vit.parameters():
+            parameter.add_(0.1 * torch.randn_like(parameter))
+    return vit
+
+
+def images(n: int, seed: int = 0) -> np.ndarray:
+    """(n, 1, 12, 12) float32 in [0, 1]."""
+    return np.random.default_rng(seed).random((n, 1, 12, 12), np.float32)
+
+
+def lowered(model: nn.Module, x: torch.Tensor) -> Network:
+    """The network in real units for samples like those of ``x`` (N, ...)."""
+    return lower(capture(model, (x[:1],)), (1, *x.shape[1:]))
+
+
+def spiking(model: nn.Module, x: torch.Tensor, code: PhaseCode) -> Network:
+    """Calibrated on ``x``."""
+    return calibrate(lowered(model, x), x.numpy(), code)
+
+
+@torch.no_grad()
+def one_by_one(model: nn.Module, x: torch.Tensor) -> torch.Tensor:
+    """The module on samples in batches of one, as it was captured."""
+    return torch.cat([model(sample[None]) for sample in x])
+
+
+def error(network: Network, x: torch.Tensor, expected: torch.Tensor, ideal: bool = False) -> float:
+    """Relative error of the network's outputs."""
+    runner = ClosedForm(network, torch.float64, ideal)
+    y = runner.run(x)
+    return float((y.reshape(expected.shape) - expected).norm() / expected.norm())
