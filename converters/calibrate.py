@@ -7,17 +7,17 @@ After folding, a spike at step k stands for L_k alone, whatever neuron sends it.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
 import torch
 
-from converters.lowering.builder import as_parameter
 from processes.errors import DeployError
 from processes.network import (
-    Centre,
     ConvSynapse,
+    DenseSynapse,
     DynamicThreshold,
     Network,
     PhaseNeuron,
@@ -66,9 +66,9 @@ def calibrate(
     for name, peak in peaks.items():
         if not isinstance(network[name], Woss):
             _set_scale(network, name, np.where(peak > 0, peak, 1.0))
-    for _, node in network:
-        if isinstance(node.op, TraceProduct) and node.op.transpose_b:
-            _equalise(network, *node.inputs)
+    for name, node in network:
+        if isinstance(node.op, TraceProduct):
+            _equalise(network, name, node.op)
     for name, node in network:
         _fold(network, name, node.op, node.inputs, code)
         if isinstance(node.op, Woss):
@@ -86,7 +86,8 @@ def observe_peaks(
     For WOSS, the smallest and the largest winner.
     """
     peaks: dict[str, np.ndarray] = {}
-    shapes = {n: parameter_shape(network, n) for n, node in network if isinstance(node.op, Firing)}
+    labels = feature_labels(network)
+    shapes = {n: labels[n].shape for n, node in network if isinstance(node.op, Firing)}
     races = {node.inputs[0]: n for n, node in network if isinstance(node.op, Woss)}
 
     def observe(name: str, op: Operation, y: torch.Tensor) -> None:
@@ -107,22 +108,42 @@ def observe_peaks(
     return peaks
 
 
-def parameter_shape(network: Network, name: str) -> tuple[int, ...]:
-    """Axes along which a neuron's scale varies: features; image channels; heads and features of attention."""
-    op = network[name]
-    axes = {len(op.shape) - 1}
-    source = network.nodes[name].inputs[0]
-    while source != Network.INPUT and isinstance(network[source], (Residual, Centre)):
-        source = network.nodes[source].inputs[0]
-    if source == Network.INPUT:
-        axes = {1} if len(op.shape) == 4 else axes
-    elif isinstance(network[source], ConvSynapse):
-        axes = {1}
-    elif isinstance(product := network[source], TraceProduct):
-        # rows are tokens; the columns of q k^T are tokens too, those of a v features
-        tokens = {len(op.shape) - 2, len(op.shape) - 1} if product.transpose_b else {len(op.shape) - 2}
-        axes = set(range(len(op.shape))) - tokens
-    return tuple(size if axis in axes else 1 for axis, size in enumerate(op.shape))
+def feature_labels(network: Network) -> dict[str, np.ndarray]:
+    """Per node, a number for each feature in the broadcast shape of its samples.
+
+    Scales vary between features, never between tokens or pixels, which share weights. What a feature is follows from
+    the synapses (output rows), from the operands of products, and through all wiring.
+    """
+    labels = {Network.INPUT: _numbered(network.input_shape, 1 if len(network.input_shape) == 4 else -1)}
+    for name, node in network:
+        op, sources = node.op, [labels[source] for source in node.inputs]
+        if isinstance(op, Route):
+            labels[name] = routed(op, sources[0])
+        elif isinstance(op, (ConvSynapse, DenseSynapse)):
+            labels[name] = _numbered(op.shape, 1 if isinstance(op, ConvSynapse) else -1)
+        elif isinstance(op, TraceProduct):
+            a, b = sources[0], _rows(op, sources[1])
+            lead = np.broadcast_shapes(a.shape[:-2], b.shape[:-2])
+            shape = (*lead, a.shape[-2], b.shape[-2])
+            labels[name] = np.arange(1, math.prod(shape) + 1, dtype=np.float64).reshape(shape)
+        elif isinstance(op, ScaleSynapse) and op.pool:
+            labels[name] = sources[0].max(op.pool, keepdims=True)
+        elif isinstance(op, SquareSum):
+            labels[name] = np.ones((1,) * len(op.shape))
+        else:
+            labels[name] = sources[0]
+    return labels
+
+
+def _numbered(shape: tuple[int, ...], axis: int) -> np.ndarray:
+    sizes = [1] * len(shape)
+    sizes[axis] = shape[axis]
+    return np.arange(1, shape[axis] + 1, dtype=np.float64).reshape(sizes)
+
+
+def _rows(op: TraceProduct, b: np.ndarray) -> np.ndarray:
+    """The second operand with the summed axis last, as the first has it."""
+    return b if op.transpose_b else b.swapaxes(-1, -2)
 
 
 def _set_scale(network: Network, name: str, peak: np.ndarray) -> None:
@@ -130,6 +151,8 @@ def _set_scale(network: Network, name: str, peak: np.ndarray) -> None:
     squares = any(isinstance(network[r], SquareSum) for r in network.readers(name))
     if isinstance(op, PhaseNeuron):
         # the self product shifts by a feature's exponent, and GELU's tables come one per power of two
+        if squares:
+            peak = peak.max(tuple(range(peak.ndim - 1)), keepdims=True)
         if squares or op.schedule.function not in ("identity", "relu"):
             peak = 2.0 ** np.ceil(np.log2(peak))
         op.schedule = replace(op.schedule, scale=peak, unit=np.ones_like(peak))
@@ -163,37 +186,12 @@ def unit_of(network: Network, name: str) -> np.ndarray:
     if not isinstance(op, TraceProduct):
         return np.ones((1,) * len(network.input_shape if op is None else op.shape))
     a, b = (scale_of(network, operand) for operand in network.nodes[name].inputs)
-    if op.transpose_b:
-        return a.max(-1, keepdims=True) * b.max(-1, keepdims=True).swapaxes(-1, -2) if a.shape[-2] > 1 else _sigma(a, b)
-    if a.shape[-1] > 1 or b.shape[-2] > 1:
+    b = _rows(op, b)
+    if a.shape[-2] == b.shape[-2] == 1:
+        a, b = a * b, np.ones((1,) * a.ndim)
+    if any(np.ptp(scale, axis=-1).max() > 1e-9 * scale.max() for scale in (a, b)):
         raise DeployError(f"'{name}': the scales of its operands vary along the axis that is summed")
-    return a * b
-
-
-def _sigma(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    """sigma_h = max_d s_q,d s_k,d, after which every s_q,d s_k,d equals it."""
-    return (a * b).max(-1, keepdims=True)
-
-
-def _equalise(network: Network, left: str, right: str) -> None:
-    """Raise the scales of q and k so that s_q,d s_k,d is the same for all d of a head."""
-    a, b = scale_of(network, left), scale_of(network, right)
-    if a.shape[-2] > 1 or b.shape[-2] > 1:
-        raise DeployError(f"'{left}': a product whose operands' scales vary along its rows is not supported")
-    factor = np.sqrt(_sigma(a, b) / (a * b))
-    for operand in (left, right):
-        origin = network.origin(operand)
-        op = network[origin]
-        scale = scale_of(network, origin)
-        index = torch.arange(scale.size, dtype=torch.float64).reshape(scale.shape).expand(op.shape)
-        for route in reversed(_routes(network, operand)):
-            index = apply(index, route.chain, 0)
-        shape = network[operand].shape
-        raised = scale.copy().reshape(-1)
-        where = as_parameter(index, shape).astype(int)
-        raised[where.reshape(-1)] *= np.broadcast_to(factor, where.shape).reshape(-1)
-        if isinstance(op, PhaseNeuron):
-            op.schedule = replace(op.schedule, scale=raised.reshape(scale.shape))
+    return a.max(-1, keepdims=True) * b.max(-1, keepdims=True).swapaxes(-1, -2)
 
 
 def _race(op: Woss, winners: np.ndarray) -> np.ndarray:
@@ -205,6 +203,39 @@ def _race(op: Woss, winners: np.ndarray) -> np.ndarray:
     thresholds = high / unit[:, None] - np.arange(steps) * fall[:, None]
     thresholds[:, -1] = -np.inf  # whoever is left
     return thresholds
+
+
+def _equalise(network: Network, name: str, op: TraceProduct) -> None:
+    """Raise the scales of a product's operands so that they do not vary along the summed axis.
+
+    Where only features of one head meet (q k^T), it is enough that s_q,d s_k,d is the same for all d.
+    """
+    left, right = network.nodes[name].inputs
+    a, b = scale_of(network, left), _rows(op, scale_of(network, right))
+    if a.shape[-2] == b.shape[-2] == 1:
+        factor = np.sqrt((a * b).max(-1, keepdims=True) / (a * b))
+        a, b = a * factor, b * factor
+    else:
+        a, b = a.max(-1, keepdims=True), b.max(-1, keepdims=True)
+    _raise_scale(network, left, a)
+    _raise_scale(network, right, _rows(op, b))
+
+
+def _raise_scale(network: Network, name: str, wanted: np.ndarray) -> None:
+    """Scales of the neurons behind ``name`` at least as large as ``wanted``, a broadcast shape after its routes."""
+    origin = network.origin(name)
+    op, scale = network[origin], scale_of(network, origin)
+    index = torch.arange(scale.size, dtype=torch.float64).reshape(scale.shape).expand(op.shape)
+    for route in reversed(_routes(network, name)):
+        index = apply(index, route.chain, 0)
+    raised = scale.reshape(-1).copy()
+    where = index.numpy().astype(int)
+    np.maximum.at(raised, where.reshape(-1), np.broadcast_to(wanted, where.shape).reshape(-1))
+    raised = raised.reshape(scale.shape)
+    if isinstance(op, PhaseNeuron):
+        op.schedule = replace(op.schedule, scale=raised)
+    elif isinstance(op, DynamicThreshold):
+        op.scale = raised
 
 
 def _routes(network: Network, name: str) -> list[Route]:

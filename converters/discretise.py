@@ -8,10 +8,9 @@ the result is checked on it (DESIGN section 5).
 
 from __future__ import annotations
 
-import copy
 import math
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import torch
@@ -23,6 +22,7 @@ from processes.fixed import to_mantissa
 from processes.network import (
     Centre,
     ConvSynapse,
+    DenseSynapse,
     DynamicThreshold,
     Network,
     PhaseNeuron,
@@ -37,6 +37,7 @@ from processes.network import (
 )
 from processes.operation import Operation
 from processes.phase_code import PhaseCode
+from processes.spikes import decode
 from processes.phase_neuron.schedule import ALWAYS, LINEAR, NEVER, FixedSchedule, real_tables
 from targets.closed_form import ClosedForm
 
@@ -75,7 +76,10 @@ def discretise(
 def observe_potentials(
     network: Network, samples: np.ndarray, batch: int, progress: Progress | None
 ) -> dict[str, np.ndarray]:
-    """Largest |potential| per last-axis or channel row of every node that is not spikes, in its floating-point units."""
+    """Largest |potential| per last-axis or channel row of every node that is not spikes, in its floating-point units.
+
+    For spikes, the largest Euclidean norm of decoded values along the last axis, which bounds every partial sum.
+    """
     peaks: dict[str, np.ndarray] = {}
 
     def observe(name: str, op: Operation, y: torch.Tensor) -> None:
@@ -83,7 +87,11 @@ def observe_potentials(
             axis = 2 if isinstance(op, ConvSynapse) else y.ndim - 1
             keep = tuple(a for a in range(y.ndim) if a != axis)
             peaks[name] = np.maximum(peaks.get(name, 0.0), y.abs().amax(keep, keepdim=True)[0].double().numpy())
+        else:
+            norm = torch.linalg.vector_norm(decode(y, levels), dim=-1).max().double().numpy()
+            peaks[name] = np.maximum(peaks.get(name, 0.0), norm)
 
+    levels = PhaseCode(network.about["base"], network.about["timesteps"]).levels
     runner = ClosedForm(network)
     for start in range(0, len(samples), batch):
         runner.run(samples[start : start + batch], observe)
@@ -132,7 +140,7 @@ class Discretiser:
         self.units[Network.INPUT] = np.full((1,) * len(self.network.input_shape), input_unit)
         out = Network(self.network.input_shape, about=dict(self.network.about))
         for name, node in self.network:
-            op = copy.copy(node.op)
+            op = replace(node.op)  # not a copy, which would bring cached tables along
             self._convert(name, op, node.inputs)
             out.add(name, op, *node.inputs)
         out.units = self.units
@@ -175,29 +183,50 @@ class Discretiser:
     def _synapse(self, name: str, op: Synapse) -> None:
         chip, code = self.chip, PhaseCode(self.about("base"), self.about("timesteps"))
         rows = tuple(range(op.weight.ndim)) if isinstance(op, ScaleSynapse) else 0
-        peak = self.peaks[name] if isinstance(op, ScaleSynapse) else self.peaks[name].reshape(-1)
-        bias = np.broadcast_to(op.bias, np.broadcast_shapes(op.bias.shape, _row_shape(op)))
+        # potentials in units of the scale of the neuron that reads them: its thresholds are then powers of two apart
+        own = self._reader_scale(name, op).reshape(_row_shape(op)) if rows == 0 else np.ones(())
+        real = op.weight / own.reshape(_column(own, op.weight))
+        peak = self.peaks[name] if rows else self.peaks[name].reshape(-1)
+        bias = np.broadcast_to(op.bias, np.broadcast_shapes(op.bias.shape, _row_shape(op))) / own
+        peak = peak / own
         for bits in (chip.trace_bits, chip.reduced_trace_bits):
             limit = 2.0**chip.state_bits / 2 / chip.trace_headroom
             # potential = sum mantissa * trace, so its unit is the exponent of weight / (trace maximum)
-            weight = op.weight / (2**bits - 1)
+            weight = real / (2**bits - 1)
             exponent = to_mantissa(weight, chip.weight_bits, axis=rows).exponent.reshape(_row_shape(op))
             largest = np.maximum(_reduce_to(peak, exponent.shape), _reduce_to(np.abs(bias), exponent.shape))
-            if (largest <= limit * 2.0**exponent).all() and not self.coarser.get(name):
+            fits = (largest <= limit * 2.0**exponent).all() and not self.coarser.get(name)
+            if fits and self._never_clips(name, op, weight / 2.0 ** exponent.reshape(_column(exponent, weight)), bits):
                 break
         # what the narrower trace cannot absorb, a row's coarser exponent does
         with np.errstate(divide="ignore"):
             needed = np.where(largest > 0, np.ceil(np.log2(largest / limit)), -np.inf)
         exponent = np.maximum(exponent, needed).astype(np.int32) + max(0, self.coarser.get(name, 0) - 1)
         unit = 2.0**exponent
-        op.weight = np.rint(weight / unit.reshape(exponent.shape + (1,) * (weight.ndim - exponent.ndim))).astype(np.int8)
+        op.weight = np.rint(weight / unit.reshape(_column(unit, weight))).astype(np.int8)
         op.bias = np.rint(bias / unit).astype(np.int32)
-        op.trace, op.exponent, op.state_bits = code.trace(bits), exponent, chip.state_bits
+        op.trace, op.unit, op.state_bits = code.trace(bits), unit * own, chip.state_bits
         shape = [1] * len(op.shape)
-        if not isinstance(op, ScaleSynapse):
+        if rows == 0:
             shape[1 if isinstance(op, ConvSynapse) else -1] = len(op.weight)
-            unit = unit.reshape(shape)
-        self.units[name] = unit
+        self.units[name] = op.unit.reshape(shape) if rows == 0 else op.unit
+
+    def _never_clips(self, name: str, op: Synapse, mantissa: np.ndarray, bits: int) -> bool:
+        """Whether ||w|| ||x|| proves it for inputs like the calibration set's; other layers are judged by their reach."""
+        if not isinstance(op, DenseSynapse):
+            return True
+        source = self.network.nodes[name].inputs[0]
+        reach = np.linalg.norm(mantissa, axis=1).max() * float(self.peaks[source]) * (2**bits - 1)
+        return bool(reach <= self.chip.state_limit)
+
+    def _reader_scale(self, name: str, op: Synapse) -> np.ndarray:
+        """Scale of the only reader over the power of two above it, if that is a linear phase neuron; else ones."""
+        readers = self.network.readers(name)
+        reader = self.network[readers[0]] if len(readers) == 1 else None
+        if not isinstance(reader, PhaseNeuron) or reader.schedule.function not in LINEAR:
+            return np.ones(len(op.weight))
+        scale = np.broadcast_to(reader.scale.reshape(-1), len(op.weight))
+        return scale / 2.0 ** np.ceil(np.log2(scale))
 
     def _phase_neuron(self, op: PhaseNeuron, unit: np.ndarray) -> None:
         chip, old = self.chip, op.schedule
@@ -229,9 +258,7 @@ class Discretiser:
         op.trace = PhaseCode(self.about("base"), self.about("timesteps")).trace(bits)
         op.bias = np.rint(op.bias * squared).astype(np.int32)
         op.state_bits = self.chip.state_bits
-        a, b = (scale_of(self.network, i) for i in inputs)
-        scale = (a * b).max(-1, keepdims=True) if op.transpose_b else a * b
-        self.units[name] = scale / squared
+        self.units[name] = unit_of(self.network, name) / squared
 
     def _square_sum(self, name: str, op: SquareSum, inputs: tuple[str, ...]) -> None:
         scale = scale_of(self.network, inputs[0])
@@ -267,8 +294,7 @@ class Discretiser:
 
     def _product_bits(self, name: str) -> int:
         """Width of the trace with which the product ``name`` was formed: S sums the very trace that A carries."""
-        a, b = (scale_of(self.network, i) for i in self.network.nodes[name].inputs)
-        return round(math.log2(math.sqrt(float((a * b).max() / self.units[name].max())) + 1))
+        return round(math.log2(math.sqrt(float(unit_of(self.network, name).max() / self.units[name].max())) + 1))
 
     def _residual(self, name: str, op: Residual, inputs: tuple[str, ...]) -> None:
         chip = self.chip
@@ -285,6 +311,11 @@ class Discretiser:
     def about(self, key: str):  # noqa: ANN201
         """A number that calibration left with the network."""
         return self.network.about[key]
+
+
+def _column(rows: np.ndarray, weight: np.ndarray) -> tuple[int, ...]:
+    """Shape in which per-row values broadcast over weights."""
+    return rows.shape + (1,) * (weight.ndim - rows.ndim)
 
 
 def _row_shape(op: Synapse) -> tuple[int, ...]:

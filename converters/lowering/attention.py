@@ -41,7 +41,11 @@ def matmul(call: Call) -> Value:
     a, b = call.args[:2]
     if not isinstance(a, Value) or not isinstance(b, Value):
         raise Unsupported("a product with a constant matrix")
-    return product(call.builder, a, b, False, f"{call.name}.{'av' if a.normaliser else 'qk'}")
+    if a.normaliser:
+        return product(call.builder, a, b, False, f"{call.name}.av")
+    # two coded operands: features are summed, so the second one is seen as rows of features too
+    order = [*range(len(b.shape) - 2), len(b.shape) - 1, len(b.shape) - 2]
+    return product(call.builder, a, b.routed(("permute", order)), True, f"{call.name}.qk")
 
 
 @handles("softmax", "_softmax")
@@ -57,31 +61,34 @@ def softmax(call: Call) -> Value:
 
 
 def product(b: Builder, x: Value, y: Value, transpose: bool, name: str) -> Value:
-    """x y^T or x y by traces; gains have to be single numbers."""
+    """x y^T or x y by traces; a division that is pending on x applies to the whole product: only numerators meet."""
     gain = torch.ones((), dtype=torch.float64)
-    for operand in (x, y):
-        if operand.offset is not None:
-            raise Unsupported("a shifted operand of a product of activations")
+    left, right = (_operand(b, v, name) for v in (x, y))
+    for operand in (left, right):
         if operand.gain is not None:
-            if operand.gain.numel() != 1:
-                raise Unsupported("a gain per feature before a product of activations")
             gain = gain * operand.gain.reshape(())
-    # a pending division applies to the whole product: only numerators meet
-    left, _, _ = b.spikes(replace(x, normaliser=None, gain=None) if x.normaliser else replace(x, gain=None))
-    right, _, _ = b.spikes(replace(y, gain=None))
+    nodes = [b.spikes(replace(v, normaliser=None, gain=None))[0] for v in (left, right)]
     columns = y.shape[-2] if transpose else y.shape[-1]
     shape = (*x.shape[:-1], columns)
     op = TraceProduct(shape=shape, trace=ONE, transpose_b=transpose, bias=np.zeros((1,) * len(shape)))
-    node = b.network.add(name, op, left, right)
-    normaliser = b.route(x.node, x.steps, x.shape) if x.normaliser else None
+    node = b.network.add(name, op, *nodes)
+    normaliser = b.route(x.node, x.steps, x.shape) if left.normaliser else None
     return Value(node, shape, gain=None if float(gain) == 1 else gain, normaliser=normaliser)
+
+
+def _operand(b: Builder, v: Value, name: str) -> Value:
+    """An operand whose gain, if any, is one number; a shift or a gain per feature is coded anew."""
+    pending = v.normaliser and b.emits(v.node) != "spikes"
+    if v.offset is None and not pending and (v.gain is None or v.gain.numel() == 1):
+        return v
+    return Value(b.graded(v, name), v.shape)
 
 
 def race(b: Builder, x: Value, scale: float, mask: Any, name: str) -> Value:
     """exp(scale (v - v_max)) of a product's potentials, its division pending."""
     if isinstance(mask, Value):
         raise Unsupported("a mask that depends on the input")
-    source = b.join(replace(x, gain=None))
+    source = b.route(x.node, x.steps, x.shape) if b.is_product(x.node) else b.join(replace(x, gain=None))
     if x.gain is not None:
         scale *= float(x.gain)
     allowed = None

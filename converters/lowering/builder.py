@@ -20,6 +20,7 @@ from processes.phase_neuron.schedule import FloatSchedule
 from processes.residual import Residual
 from processes.routing import Route, Step, route_shape
 from processes.synapse import ConvSynapse, DenseSynapse, ScaleSynapse
+from processes.trace_product import TraceProduct
 
 ONE = np.ones(1)
 
@@ -60,9 +61,22 @@ class Value:
             return apply(t.expand(self.shape), steps, 0)
 
         shape = route_shape(self.shape, steps)
-        return replace(
-            self, shape=shape, steps=self.steps + steps, gain=follow(self.gain), offset=follow(self.offset)
-        )
+        merged = self.steps
+        for step in steps:
+            merged = _append(merged, step)
+        return replace(self, shape=shape, steps=merged, gain=follow(self.gain), offset=follow(self.offset))
+
+
+def _append(steps: tuple[Step, ...], step: Step) -> tuple[Step, ...]:
+    """A chain and one step more; permutations and reshapes in a row become one, or none."""
+    kind, argument = step
+    if steps and kind == steps[-1][0] == "permute":
+        argument = [steps[-1][1][axis] for axis in argument]
+        rest = steps[:-1]
+        return rest if argument == list(range(len(argument))) else (*rest, (kind, argument))
+    if steps and kind == steps[-1][0] == "reshape":
+        return (*steps[:-1], step)
+    return (*steps, step)
 
 
 @dataclass
@@ -98,10 +112,11 @@ class Builder:
 
     def fire(self, value: Value) -> str:
         """Node whose spikes code activation(node), before the value's route, gain and offset."""
-        if self.emits(value.node) == "spikes" and value.activation == "identity":
-            return value.node
         if self.emits(value.node) == "spikes":
-            return self.fire(replace(value, node=self.join(replace(value, steps=(), activation="identity"))))
+            if value.activation == "identity" and not value.normaliser:
+                return value.node
+            spikes = Value(value.node, self.network.shape(value.node))
+            return self.fire(replace(value, node=self.join(spikes)))
         key = ("fire", value.node, value.activation, value.normaliser)
         if key not in self.memo:
             source = value.node
@@ -124,8 +139,12 @@ class Builder:
         return self.route(self.fire(value), value.steps, value.shape), value.gain, value.offset
 
     def join(self, value: Value) -> str:
-        """Node of potentials (currents or graded) in the value's shape with nothing pending."""
-        if self.emits(value.node) != "spikes" and value.activation == "identity" and not value.normaliser:
+        """Node of potentials (currents or graded) in the value's shape with nothing pending.
+
+        Potentials of a product of activations are in units of its operands' scales: they join nothing uncoded.
+        """
+        held = self.emits(value.node) != "spikes" and value.activation == "identity" and not value.normaliser
+        if held and not self.is_product(value.node):
             if value.gain is None and value.offset is None:
                 return self.route(value.node, value.steps, value.shape)
             if (node := self._scaled_rows(value)) is not None:
@@ -135,6 +154,11 @@ class Builder:
         bias = np.zeros((1,) * len(value.shape)) if offset is None else as_parameter(offset, value.shape)
         op = ScaleSynapse(shape=value.shape, weight=weight, bias=bias, trace=ONE)
         return self.network.add(f"{value.node}.join", op, node)
+
+    def is_product(self, node: str) -> bool:
+        """Whether ``node`` is a product of activations, routed or not."""
+        origin = self.network.origin(node)
+        return origin != Network.INPUT and isinstance(self.network[origin], TraceProduct)
 
     def graded(self, value: Value, name: str) -> str:
         """Node of graded potentials: a population integrates what comes as currents."""
