@@ -1,4 +1,6 @@
-"""Calibration: scales come from the samples given and from nothing else, and folding them changes no meaning."""
+"""Calibration: scales come from the samples given and from nothing else, and folding them changes no
+meaning.
+"""
 
 from __future__ import annotations
 
@@ -41,20 +43,27 @@ def test_a_finer_code_comes_nearer(vit: nn.Module) -> None:
     """All scales are folded rightly: what is left is the code's own error, which vanishes as B goes to 1."""
     x = torch.from_numpy(images(24))
     expected = one_by_one(vit, x)
-    errors = [error(spiking(vit, x, PhaseCode(*code)), x, expected) for code in [(1.4, 16), (1.15, 40), (1.05, 120), (1.01, 400)]]
+    errors = [
+        error(spiking(vit, x, PhaseCode(*code)), x, expected)
+        for code in [(1.4, 16), (1.15, 40), (1.05, 120), (1.01, 400)]
+    ]
     assert errors == sorted(errors, reverse=True)
     assert errors[-1] < CONVERGED / 2 < errors[0]
 
 
 def test_only_the_samples_given_are_seen(vit: nn.Module) -> None:
-    """A pure function of its samples: neither their order, nor how they are batched, nor anything run before."""
+    """A pure function of its samples: neither their order, nor how they are batched, nor anything run
+    before.
+    """
     x = torch.from_numpy(images(20))
     first = arrays(spiking(vit, x, CODE))
     network = lowered(vit, x)
     other = torch.from_numpy(images(4, seed=9) * 50)
     ClosedForm(network, ideal=True).run(other)
     calls: list[tuple[int, int]] = []
-    again = arrays(calibrate(network, x.numpy()[::-1].copy(), CODE, batch=7, progress=lambda *n: calls.append(n)))
+    again = arrays(
+        calibrate(network, x.numpy()[::-1].copy(), CODE, batch=7, progress=lambda *n: calls.append(n))
+    )
     assert first.keys() == again.keys()
     for name in first:
         assert np.allclose(first[name], again[name], rtol=1e-5), name  # float32 batches of another size
@@ -95,7 +104,9 @@ def test_queries_and_keys_are_equalised(vit: nn.Module) -> None:
         if not isinstance(node.op, (PhaseNeuron, DynamicThreshold)):
             continue
         peak = peaks[name]
-        assert (scale_of(network, name) >= peak * (1 - ROUNDING)).all(), f"{name} saturates on its calibration set"
+        assert (scale_of(network, name) >= peak * (1 - ROUNDING)).all(), (
+            f"{name} saturates on its calibration set"
+        )
 
 
 def test_scales_of_squares_and_curved_schedules_are_powers_of_two(vit: nn.Module) -> None:
@@ -129,6 +140,8 @@ def test_the_code_is_kept_with_the_network(vit: nn.Module) -> None:
     assert {key: network.about[key] for key in ("base", "timesteps", "precision")} == {
         "base": 1.3, "timesteps": 20, "precision": "float",
     }  # fmt: skip
-    codes: set[Any] = {(node.op.code.base, node.op.code.steps) for _, node in network if hasattr(node.op, "code")}
+    codes: set[Any] = {
+        (node.op.code.base, node.op.code.steps) for _, node in network if hasattr(node.op, "code")
+    }
     codes |= {(n.op.schedule.base, n.op.schedule.steps) for _, n in network if isinstance(n.op, PhaseNeuron)}
     assert codes == {(1.3, 20)}

@@ -1,4 +1,6 @@
-"""What the tests of the operations share: drive a stepper message by message, random codes, clipping by definition."""
+"""What the tests of the operations share: drive a stepper message by message, random codes, clipping by
+definition.
+"""
 
 from __future__ import annotations
 
@@ -46,7 +48,9 @@ def currents(parts: list[np.ndarray | None], start: int) -> Operand:
 
 @dataclass
 class Run:
-    """What a stepper sent: ``messages`` by step, its window, and from them codes (planes, *shape) or the last message."""
+    """What a stepper sent: ``messages`` by step, its window, and from them codes (planes, *shape) or the
+    last message.
+    """
 
     window: Window
     messages: dict[int, np.ndarray]
@@ -55,7 +59,9 @@ class Run:
 
 
 def run(op: Operation, *operands: Operand, planes: int = 1) -> Run:
-    """Step one sample, twice with a reset between: both must be the same, and nothing is sent outside the window."""
+    """Step one sample, twice with a reset between: both must be the same, and nothing is sent outside the
+    window.
+    """
     windows = [operand.window for operand in operands]
     window = op.window(windows, [operand.ready for operand in operands])
     stepper = op.stepper(window, windows)
@@ -72,7 +78,9 @@ def run(op: Operation, *operands: Operand, planes: int = 1) -> Run:
         runs.append(sent)
     first, second = runs
     assert first.keys() == second.keys()
-    assert all((first[t] == second[t]).all() for t in first), "reset() leaves something of the previous sample"
+    assert all((first[t] == second[t]).all() for t in first), (
+        "reset() leaves something of the previous sample"
+    )
     codes = np.zeros((planes, *op.shape), np.int64)
     if op.emits == "spikes":
         for t, signs in first.items():
@@ -80,12 +88,16 @@ def run(op: Operation, *operands: Operand, planes: int = 1) -> Run:
             free = (codes == 0).argmax(0)[None]
             taken = np.take_along_axis(codes, free, 0)
             assert not (taken[0][signs != 0] != 0).any(), "more spikes than planes"
-            np.put_along_axis(codes, free, np.where(signs == 0, taken[0], signs * (t - window.start + 1))[None], 0)
+            np.put_along_axis(
+                codes, free, np.where(signs == 0, taken[0], signs * (t - window.start + 1))[None], 0
+            )
     return Run(window, first, codes, first[max(first)] if first else None)
 
 
 def clipped_sum(run: Run, shape: tuple[int, ...], bits: int) -> tuple[np.ndarray, int]:
-    """What a neuron of ``bits`` holds after integrating the currents of a run, and how often it was clipped."""
+    """What a neuron of ``bits`` holds after integrating the currents of a run, and how often it was
+    clipped.
+    """
     limit = 2 ** (bits - 1) - 1
     v, clips = np.zeros(shape, np.int64), 0
     for t in sorted(run.messages):
@@ -96,7 +108,12 @@ def clipped_sum(run: Run, shape: tuple[int, ...], bits: int) -> tuple[np.ndarray
 
 
 def random_codes(
-    rng: np.random.Generator, shape: tuple[int, ...], steps: int, planes: int = 1, silent: float = 0.3, signed: bool = True
+    rng: np.random.Generator,
+    shape: tuple[int, ...],
+    steps: int,
+    planes: int = 1,
+    silent: float = 0.3,
+    signed: bool = True,
 ) -> np.ndarray:
     """Codes (planes, *shape) int16: each neuron's spikes come in order of time, with random signs."""
     codes = np.zeros((planes, *shape), np.int16)

@@ -43,7 +43,11 @@ def scalar(function: str, v: float) -> float:
 
 def neuron(function: str, scale: float, code: PhaseCode, size: int, unit: float = 1.0) -> PhaseNeuron:
     schedule = FloatSchedule(
-        function=function, scale=np.full((1, 1), scale), unit=np.full((1, 1), unit), base=code.base, steps=code.steps
+        function=function,
+        scale=np.full((1, 1), scale),
+        unit=np.full((1, 1), unit),
+        base=code.base,
+        steps=code.steps,
     )
     return PhaseNeuron(shape=(1, size), schedule=schedule)
 
@@ -64,7 +68,9 @@ def test_firing_codes_f_directly(function: str, base: float, steps: int) -> None
     """Except where f(v) lies within TIE of a threshold."""
     code = PhaseCode(base, steps)
     rng = np.random.default_rng(steps)
-    v = np.concatenate([np.linspace(-20, 8, 700), rng.normal(0, 1, 400), [0.0, -0.0, -700.0, 9000.0, -9000.0]])
+    v = np.concatenate(
+        [np.linspace(-20, 8, 700), rng.normal(0, 1, 400), [0.0, -0.0, -700.0, 9000.0, -9000.0]]
+    )
     if function == "exp":
         v = v[v < 700]
     f = np.array([scalar(function, x) for x in v.tolist()])

@@ -20,8 +20,10 @@ def fires(drive: int | float, value: int | float, thresholds: list) -> int:
     return (hit[0] + 1) * (1 if value > 0 else -1) if hit and value != 0 else 0
 
 
-def divide(scale: np.ndarray, code: PhaseCode, shape: tuple[int, ...], **kwargs) -> DynamicThreshold:  # noqa: ANN003
-    return DynamicThreshold(shape=shape, scale=scale, base=code.base, steps=code.steps, squared=False, **kwargs)
+def divide(scale: np.ndarray, code: PhaseCode, shape: tuple[int, ...], **kwargs) -> DynamicThreshold:
+    return DynamicThreshold(
+        shape=shape, scale=scale, base=code.base, steps=code.steps, squared=False, **kwargs
+    )
 
 
 @pytest.mark.parametrize("base, steps", GRID)
@@ -80,7 +82,9 @@ def test_softmax_division_float(base: float, steps: int) -> None:
 
 
 def test_exact_ties_of_the_division() -> None:
-    """Base 2, S a power of two, V exactly at theta_k S: floating point keeps the tie, and the earlier step wins."""
+    """Base 2, S a power of two, V exactly at theta_k S: floating point keeps the tie, and the earlier step
+    wins.
+    """
     code = PhaseCode(2.0, 16)
     e = np.ones((1, 1, 16, 4), np.int8)  # S = 4
     v = (4 * code.midpoints)[None, :, None]
@@ -90,7 +94,9 @@ def test_exact_ties_of_the_division() -> None:
         assert op.closed_form(batch(sign * v[None]), batch(e[:, None]))[0, 0, 0, :, 0].tolist() == [
             sign * (k + 1) for k in range(16)
         ]
-        assert (run(op, graded(sign * v, 16), spikes(e, 0, 16)).codes[0, 0, :, 0] == sign * np.arange(1, 17)).all()
+        assert (
+            run(op, graded(sign * v, 16), spikes(e, 0, 16)).codes[0, 0, :, 0] == sign * np.arange(1, 17)
+        ).all()
     below = np.nextafter(v, 0)
     assert op.closed_form(batch(below[None]), batch(e[:, None]))[0, 0, 0, :, 0].tolist() == [*range(2, 17), 0]
 
@@ -114,8 +120,10 @@ def test_norm_fixed(seed: int, grid: tuple, features: int, drive_shift: int, dri
     table = np.rint(top * code.midpoints**2).astype(np.int64)
     offset = int(rng.integers(1, 1000))
     op = DynamicThreshold(
-        shape=shape, scale=np.ones((1, 1, features)), base=code.base, steps=code.steps, table=table, squared=True,
-        offset=float(offset), features=features, shift=shift, drive_shift=drive_shift, drive_bits=drive_bits, state_bits=24,
+        shape=shape, scale=np.ones((1, 1, features)), base=code.base, steps=code.steps, table=table,
+        squared=True,
+        offset=float(offset), features=features, shift=shift, drive_shift=drive_shift,
+        drive_bits=drive_bits, state_bits=24,
     )  # fmt: skip
     closed = op.closed_form(batch(c[None].astype(np.int32)), batch(qs[None].astype(np.int32))).numpy()[0, 0]
     stepped = run(op, graded(c, 3), currents([qs // 3, None, qs - qs // 3], 3)).codes[0]

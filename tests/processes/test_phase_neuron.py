@@ -17,7 +17,9 @@ Rows = list[list[float]] | list[list[int]]
 
 
 def fires(v: float, pos: list, lo: list, hi: list, subtract: list, spikes: int) -> list[int]:
-    """The definition: step by step, at most ``spikes`` times, each spike leaving its rest to the later steps."""
+    """The definition: step by step, at most ``spikes`` times, each spike leaving its rest to the later
+    steps.
+    """
     codes: list[int] = []
     for k in range(len(pos)):
         if len(codes) == spikes:
@@ -32,7 +34,9 @@ def fires(v: float, pos: list, lo: list, hi: list, subtract: list, spikes: int) 
 
 
 def check(op: PhaseNeuron, v: np.ndarray, tables: tuple[Rows, Rows, Rows, Rows]) -> np.ndarray:
-    """All three agree on potentials (*shape), whose parameters vary along the last axis; returns the codes."""
+    """All three agree on potentials (*shape), whose parameters vary along the last axis; returns the
+    codes.
+    """
     closed = op.closed_form(batch(v[None]))[:, 0].numpy()
     stepped = run(op, graded(v.astype(np.int64) if op.state_bits else v, 2), planes=op.spikes).codes
     assert (closed == stepped).all()
@@ -43,7 +47,9 @@ def check(op: PhaseNeuron, v: np.ndarray, tables: tuple[Rows, Rows, Rows, Rows])
     return closed
 
 
-def float_neuron(base: float, steps: int, scale: np.ndarray, unit: np.ndarray, spikes: int, shape, function="identity"):  # noqa: ANN001, ANN201
+def float_neuron(
+    base: float, steps: int, scale: np.ndarray, unit: np.ndarray, spikes: int, shape, function="identity"
+):
     schedule = FloatSchedule(function=function, scale=scale, unit=unit, base=base, steps=steps)
     return PhaseNeuron(shape=shape, schedule=schedule, spikes=spikes)
 
@@ -73,7 +79,11 @@ def test_exact_ties_at_base_2() -> None:
     one = np.ones((1, 1))
     op = float_neuron(2.0, 16, one, one, 2, (17, 1))
     v = np.append(code.midpoints, 0.0)[:, None]
-    codes = check(op, v, ([code.midpoints.tolist()], [[-np.inf] * 16], [(-code.midpoints).tolist()], [code.levels.tolist()]))
+    codes = check(
+        op,
+        v,
+        ([code.midpoints.tolist()], [[-np.inf] * 16], [(-code.midpoints).tolist()], [code.levels.tolist()]),
+    )
     assert codes[0, :, 0].tolist() == [*range(1, 17), 0]
     # 3/4 fires for 1 and leaves -1/4, which lies between the midpoints of 1/4 (3/16) and 1/2 (3/8)
     assert codes[1, :, 0].tolist() == [-(k + 3) if k + 3 <= 16 else 0 for k in range(16)] + [0]
@@ -87,7 +97,9 @@ def test_the_sign_that_a_function_sends(function: str) -> None:
     assert (np.sign(codes) == ([-1, -1, 0, 1, 1] if function == "identity" else [0, 0, 0, 1, 1])).all()
 
 
-def fixed_neuron(rng: np.random.Generator, code: PhaseCode, spikes: int, bits: int, rows: int) -> tuple[PhaseNeuron, tuple]:
+def fixed_neuron(
+    rng: np.random.Generator, code: PhaseCode, spikes: int, bits: int, rows: int
+) -> tuple[PhaseNeuron, tuple]:
     """Random mantissas, shifts and classes; tables from the definition in Python integers."""
     entries = np.rint(code.midpoints * (2**15 - 1)).astype(np.int64)
     factor = np.array([[1.0], [0.6], [0.3]])
@@ -100,13 +112,16 @@ def fixed_neuron(rng: np.random.Generator, code: PhaseCode, spikes: int, bits: i
     chosen = rng.integers(0, 3, (1, 4)).astype(np.int32)
     level = np.rint(code.levels * (2**15 - 1)).astype(np.int32)
     schedule = FixedSchedule(
-        function="identity", scale=np.ones((1, 4)), base=code.base, steps=code.steps, mantissa=mantissa, shift=shift,
+        function="identity", scale=np.ones((1, 4)), base=code.base, steps=code.steps, mantissa=mantissa,
+        shift=shift,
         scale_class=chosen, pos=pos, lo=lo, hi=hi, level=level,
     )  # fmt: skip
 
     def row(table: np.ndarray, i: int) -> list[int]:
         kept = (NEVER, ALWAYS)
-        return [t if t in kept else toward_zero(int(mantissa[0, i]) * t, int(shift[0, i])) for t in table.tolist()]
+        return [
+            t if t in kept else toward_zero(int(mantissa[0, i]) * t, int(shift[0, i])) for t in table.tolist()
+        ]
 
     tables = tuple([row(t[chosen[0, i]], i) for i in range(4)] for t in (pos, lo, hi))
     tables += ([row(level, i) for i in range(4)],)
@@ -121,7 +136,9 @@ def test_fixed_point(base: float, steps: int, bits: int, spikes: int) -> None:
     limit = 2 ** (bits - 1) - 1
     op, tables = fixed_neuron(rng, PhaseCode(base, steps), spikes, bits, 120)
     edges = np.array([table[i] for table in tables[:3] for i in range(4)])  # (12, T)
-    edges = rng.permutation(np.concatenate([edges, edges - 1, edges + 1]).reshape(-1))[: 60 * 4].clip(-limit, limit)
+    edges = rng.permutation(np.concatenate([edges, edges - 1, edges + 1]).reshape(-1))[: 60 * 4].clip(
+        -limit, limit
+    )
     v = rng.integers(-limit, limit + 1, (120, 4))
     v[-2:] = [[limit] * 4, [-limit] * 4]
     v[-3] = 0
@@ -131,11 +148,15 @@ def test_fixed_point(base: float, steps: int, bits: int, spikes: int) -> None:
 
 @given(seed=st.integers(0, 2**32 - 1), bits=st.sampled_from([8, 10, 16, 24]), steps=st.integers(1, 6))
 def test_potentials_saturate_at_every_step(seed: int, bits: int, steps: int) -> None:
-    """The order in which currents arrive decides what saturation leaves; the neuron clips after each of them."""
+    """The order in which currents arrive decides what saturation leaves; the neuron clips after each of
+    them.
+    """
     rng = np.random.default_rng(seed)
     limit = 2 ** (bits - 1) - 1
     op, _ = fixed_neuron(rng, PhaseCode(1.4, 16), 1, bits, 3)
-    parts = [rng.integers(-2 * limit, 2 * limit, (3, 4)) if rng.random() < 0.8 else None for _ in range(steps)]
+    parts = [
+        rng.integers(-2 * limit, 2 * limit, (3, 4)) if rng.random() < 0.8 else None for _ in range(steps)
+    ]
     v = [0] * 12
     for part in parts:
         if part is not None:

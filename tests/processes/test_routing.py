@@ -27,7 +27,10 @@ def chains(draw: st.DrawFn) -> tuple[tuple[int, ...], list[Step]]:
             case "reshape":
                 size = math.prod(current)
                 first = draw(st.sampled_from([d for d in range(1, size + 1) if size % d == 0]))
-                step: Step = ("reshape", draw(st.sampled_from([[size], [first, -1], [1, first, size // first]])))
+                step: Step = (
+                    "reshape",
+                    draw(st.sampled_from([[size], [first, -1], [1, first, size // first]])),
+                )
             case "permute":
                 step = ("permute", draw(st.permutations(range(len(current)))))
             case "slice":
@@ -51,10 +54,12 @@ def chains(draw: st.DrawFn) -> tuple[tuple[int, ...], list[Step]]:
 
 
 def route(shape: tuple[int, ...], steps: list[Step], carries: str) -> Route:
-    return Route(shape=route_shape(shape, tuple(steps)), steps=json.dumps(steps), source_shape=shape, carries=carries)
+    return Route(
+        shape=route_shape(shape, tuple(steps)), steps=json.dumps(steps), source_shape=shape, carries=carries
+    )
 
 
-@settings(max_examples=100)
+@settings(max_examples=60)
 @given(chain=chains(), planes=st.integers(1, 2), seed=st.integers(0, 1000))
 def test_gather_equals_view(chain: tuple, planes: int, seed: int) -> None:
     shape, steps = chain

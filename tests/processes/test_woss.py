@@ -20,16 +20,23 @@ def race(row: list, ramp: list, allowed: list[bool]) -> list[int]:
     if not racing:
         return [0] * len(row)
     winner = max(racing)
-    hits = [[k for k, limit in enumerate(ramp) if winner - v <= limit] if a else [] for v, a in zip(row, allowed, strict=True)]
+    hits = [
+        [k for k, limit in enumerate(ramp) if winner - v <= limit] if a else []
+        for v, a in zip(row, allowed, strict=True)
+    ]
     return [h[0] + 1 if h else 0 for h in hits]
 
 
 def check(op: Woss, v: np.ndarray, parts: list[np.ndarray | None]) -> np.ndarray:
-    """Closed form, stepper (fed by ``parts``, which add up to ``v``) and definition; v (*shape), returns codes."""
+    """Closed form, stepper (fed by ``parts``, which add up to ``v``) and definition; v (*shape), returns
+    codes.
+    """
     closed = op.closed_form(batch(v[None]))[:, 0].numpy()
     stepped = run(op, currents(parts, 1))
     assert (stepped.codes == closed).all()
-    allowed = np.broadcast_to(np.ones(1, bool) if op.allowed is None else op.allowed, op.shape).reshape(-1, op.shape[-1])
+    allowed = np.broadcast_to(np.ones(1, bool) if op.allowed is None else op.allowed, op.shape).reshape(
+        -1, op.shape[-1]
+    )
     heads = op.shape[-3] if len(op.shape) > 2 else 1
     ramps = np.broadcast_to(op.ramp, (heads, op.steps)).tolist()
     rows = v.reshape(-1, op.shape[-1]).tolist()
@@ -68,7 +75,13 @@ def test_race(shape: tuple[int, ...], mask: str, fixed: bool) -> None:
             if fixed:
                 ramp, v = (ramp * 2).astype(np.int32), (v * 2).astype(np.int32)
             op = Woss(
-                shape=shape, ramp=ramp, base=base, steps=steps, gain=1.0, allowed=allowed, state_bits=24 if fixed else 0
+                shape=shape,
+                ramp=ramp,
+                base=base,
+                steps=steps,
+                gain=1.0,
+                allowed=allowed,
+                state_bits=24 if fixed else 0,
             )
             wide = v.astype(np.int64 if fixed else np.float64)
             noise = rng.integers(-50, 50, shape).astype(wide.dtype)
@@ -93,7 +106,9 @@ def test_random_integer_rows(seed: int, bits: int, keys: int) -> None:
 
 @pytest.mark.parametrize("base, steps", GRID)
 def test_spikes_decode_to_softmax(base: float, steps: int) -> None:
-    """Half a step either way: each e_j lies within a factor sqrt(B) of exp(v_j - v_max), or beyond the window."""
+    """Half a step either way: each e_j lies within a factor sqrt(B) of exp(v_j - v_max), or beyond the
+    window.
+    """
     rng = np.random.default_rng(steps)
     code = PhaseCode(base, steps)
     v = rng.normal(0, 2, (1, 2, 6, 7))
@@ -113,7 +128,14 @@ def test_spikes_decode_to_softmax(base: float, steps: int) -> None:
 def test_a_constant_added_to_a_row_changes_nothing() -> None:
     rng = np.random.default_rng(0)
     v = rng.integers(-100, 100, (1, 1, 5, 6)).astype(np.int32)
-    op = Woss(shape=v.shape, ramp=np.arange(5, 85, 5, dtype=np.int32)[None], base=1.4, steps=16, gain=1.0, state_bits=24)
+    op = Woss(
+        shape=v.shape,
+        ramp=np.arange(5, 85, 5, dtype=np.int32)[None],
+        base=1.4,
+        steps=16,
+        gain=1.0,
+        state_bits=24,
+    )
     shifted = v + rng.integers(-(10**6), 10**6, (1, 1, 5, 1)).astype(np.int32)
     assert (op.closed_form(batch(v[None])) == op.closed_form(batch(shifted[None]))).all()
 

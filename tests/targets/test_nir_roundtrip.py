@@ -55,7 +55,8 @@ def masked() -> nn.Module:
     """Every kind of synapse and route, a mask and a bias on attention."""
     return module(
         lambda m, x: m.o(
-            x + F.scaled_dot_product_attention(m.a(x), m.b(x), m.g * F.relu(m.a(x)).roll(1, 1), attn_mask=m.mask) * m.g
+            x + F.scaled_dot_product_attention(m.a(x), m.b(x), m.g * F.relu(m.a(x)).roll(1, 1),
+            attn_mask=m.mask) * m.g
         ).mean(1),
         a=nn.Linear(8, 8), b=nn.Linear(8, 8), o=nn.Linear(8, 3), g=torch.tensor([0.7]),
         mask=torch.randn(5, 5).masked_fill(torch.ones(5, 5, dtype=torch.bool).triu(2), -torch.inf),
@@ -78,7 +79,9 @@ def calibrated(request: pytest.FixtureRequest) -> tuple[Network, torch.Tensor]:
 
 
 @pytest.mark.parametrize("fixed", [False, True])
-def test_round_trip_is_bit_exact(calibrated: tuple[Network, torch.Tensor], fixed: bool, tmp_path: Path) -> None:
+def test_round_trip_is_bit_exact(
+    calibrated: tuple[Network, torch.Tensor], fixed: bool, tmp_path: Path
+) -> None:
     network, x = calibrated
     if fixed:
         network = discretise(network, x.numpy(), LOIHI2)
@@ -133,11 +136,12 @@ def damage(network: Network, what: str) -> nir.NIRGraph:
 @pytest.mark.parametrize(
     "what",
     [
-        "no format", "newer", "unknown op", "no op", "no schedule", "no field in schedule", "no schedule type",
-        "operand missing", "node missing",
+        "no format", "newer", "unknown op", "no op", "no schedule", "no field in schedule",
+        "no schedule type", "operand missing", "node missing",
         *[
             pytest.param(what, marks=pytest.mark.xfail(reason=f"{error} instead of DeployError", strict=True))
-            for what, error in [("format is text", "ValueError"), ("no input", "KeyError"), ("no operands", "KeyError"),
+            for what, error in [("format is text", "ValueError"), ("no input", "KeyError"), ("no operands",
+            "KeyError"),
                                 ("empty", "nothing")]
         ],
     ],
@@ -164,5 +168,7 @@ def test_weights_are_stored_once(tmp_path: Path) -> None:
     nir.write(tmp_path / "graph.nir", network.to_nir())
     sizes: list[int] = []
     with h5py.File(tmp_path / "graph.nir") as file:
-        file.visititems(lambda _, item: sizes.append(item.size) if isinstance(item, h5py.Dataset) and item.size else None)
+        file.visititems(
+            lambda _, item: sizes.append(item.size) if isinstance(item, h5py.Dataset) and item.size else None
+        )
     assert sum(n >= 256 * 256 for n in sizes) == 1

@@ -1,4 +1,6 @@
-"""The schedule of a sample: a stage fires when its input is complete, and nothing is read before it is there."""
+"""The schedule of a sample: a stage fires when its input is complete, and nothing is read before it is
+there.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +9,16 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from processes.network import DynamicThreshold, Network, PhaseNeuron, Readout, Residual, Synapse, TraceProduct, Woss
+from processes.network import (
+    DynamicThreshold,
+    Network,
+    PhaseNeuron,
+    Readout,
+    Residual,
+    Synapse,
+    TraceProduct,
+    Woss,
+)
 from processes.operation import Window
 from processes.phase_code import PhaseCode
 from targets.timeline import timeline
@@ -24,7 +35,8 @@ def network() -> Network:
 def test_a_block_takes_eight_windows(network: Network) -> None:
     """Image, 8 windows of a pre-norm block (two of them with a winner to find), head: counted by hand.
 
-    image | code1 norm1 qkv woss division | code2 norm2 gelu | last norm's code and division; and the two steps of
+    image | code1 norm1 qkv woss division | code2 norm2 gelu | last norm's code and division; and the two
+    steps of
     the exchange with the row's inhibitory neuron.
     """
     times = timeline(network)
@@ -52,7 +64,10 @@ def test_every_window_begins_when_its_input_is_complete(network: Network) -> Non
             case Residual() | Readout():
                 assert window == Window(max(ready), max(ready) + 1), name
         span = times.span(network, name)
-        assert span.start == min(times.windows[source].start for source in node.inputs) and span.stop == window.stop
+        assert (
+            span.start == min(times.windows[source].start for source in node.inputs)
+            and span.stop == window.stop
+        )
         assert 0 <= span.start < span.stop <= times.period
 
 
