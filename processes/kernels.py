@@ -3,9 +3,9 @@
 All kernels see arrays as (rows, A, M, D): parameters vary along A and D and repeat along the rest, so that one
 loop serves token features (A = M = 1 or A = 1), image channels (D = 1) and attention heads (A = heads).
 
-The first step that fires is settled by the exact comparison of the definition, walking from a guess; since thresholds
-fall with k, any guess leads to the same step. Guesses come from a table over the leading bits of the potential relative
-to its first threshold (:func:`guess_table`), so that the walk hardly ever takes a step.
+Codes are looked up by the leading bits of a normalised potential (``codebook``). Where the lookup is not exact itself,
+it is a guess, from which the comparison of the definition settles the step: thresholds fall with k, so any guess leads
+to the same step.
 """
 
 from __future__ import annotations
@@ -15,52 +15,47 @@ from numba import njit, prange
 
 from processes.fixed import shift_toward_zero
 
-SHIFT = 16  # float32 bits below these do not choose a guess: 7 bits of mantissa are left
-LOWEST = int(np.float32(2.0**-30).view(np.int32)) >> SHIFT
-HIGHEST = int(np.float32(2.0**6).view(np.int32)) >> SHIFT
-BUCKETS = HIGHEST - LOWEST + 1
-
-
-def bucket_values() -> np.ndarray:
-    """The smallest value of every bucket, float32 (BUCKETS,)."""
-    return ((np.arange(BUCKETS, dtype=np.int32) + LOWEST) << SHIFT).view(np.float32)
-
-
-def guess_table(fires: np.ndarray) -> np.ndarray:
-    """First step of every bucket from booleans (T, BUCKETS): whether its value fires at k. T is silence. int16."""
-    steps = len(fires)
-    return np.where(fires.any(0), fires.argmax(0), steps).astype(np.int16)
-
-
-@njit(inline="always")
-def _bucket(bits):  # noqa: ANN001, ANN202
-    return min(max((bits >> SHIFT) - LOWEST, 0), BUCKETS - 1)
+_shift = njit(inline="always")(shift_toward_zero)
 
 
 @njit(parallel=True, cache=True)
-def fire(v, pos, lo, hi, subtract, spread, unit, guess_of, plus, minus, codes):  # noqa: ANN001, ANN201
+def lookup(r, bits, shift, kind, spread, at, below, above, codes):  # noqa: ANN001, ANN201
+    """Codes (R, A, M, D) of normalised potentials ``r``, float32, ``bits`` being the same memory as uint32.
+
+    Tables (kinds, 2^(32 - shift)) say for each bucket the code below and from ``at`` on; ``kind`` (A * D or 1,) which
+    row of them a neuron uses.
+    """
+    _, a_len, m_len, d_len = r.shape
+    for place in prange(r.shape[0] * a_len):
+        row, a = place // a_len, place % a_len
+        for m in range(m_len):
+            for d in range(d_len):
+                n = kind[(a * d_len + d) * spread]
+                b = bits[row, a, m, d] >> shift
+                codes[row, a, m, d] = above[n, b] if r[row, a, m, d] >= at[n, b] else below[n, b]
+
+
+@njit(parallel=True, cache=True)
+def settle(v, pos, lo, hi, subtract, spread, codes):  # noqa: ANN001, ANN201
     """Codes of potentials ``v`` (R, A, M, D): + at the first k with v >= pos_k, - with lo_k <= v <= hi_k.
 
     Tables are (A * D or 1, T); ``spread`` is 1 if they vary per neuron and 0 if shared. After a spike of sign z at
-    k the neuron subtracts z * subtract_k and goes on from k+1, once for every plane of codes (planes, R, A, M, D).
-    Guesses: bucket of |v| * unit in row guess_of of ``plus`` (v > 0) or ``minus``.
+    k the neuron subtracts z * subtract_k and goes on from k+1, once for every plane of codes (planes, R, A, M, D). The
+    first plane comes with guesses.
     """
     planes = codes.shape[0]
     _, a_len, m_len, d_len = v.shape
     steps = pos.shape[1]
     for r in prange(v.shape[0] * a_len):
         row, a = r // a_len, r % a_len
-        ratio = np.empty(1, np.float32)
-        bits = ratio.view(np.int32)
         for m in range(m_len):
             for d in range(d_len):
                 c = (a * d_len + d) * spread
                 x = v[row, a, m, d]
                 first = 0
+                guess = abs(int(codes[0, row, a, m, d]))
+                k = guess - 1 if guess > 0 else steps
                 for p in range(planes):
-                    ratio[0] = abs(x) * unit[c]
-                    b = _bucket(bits[0])
-                    k = max(first, plus[guess_of[c], b] if x > 0 else minus[guess_of[c], b])
                     while k > first and (x >= pos[c, k - 1] or lo[c, k - 1] <= x <= hi[c, k - 1]):
                         k -= 1
                     while k < steps and not (x >= pos[c, k] or lo[c, k] <= x <= hi[c, k]):
@@ -75,37 +70,37 @@ def fire(v, pos, lo, hi, subtract, spread, unit, guess_of, plus, minus, codes): 
                     else:
                         codes[p, row, a, m, d] = -(k + 1)
                         x += subtract[c, k]
-                    first = k + 1
+                    first = k = k + 1
 
 
 @njit(parallel=True, cache=True)
-def fire_scaled(v, squared, table, shift, factor, spread, unit, guess, codes):  # noqa: ANN001, ANN201
+def settle_scaled(v, squared, table, shift, cut, limit, factor, spread, codes):  # noqa: ANN001, ANN201
     """Codes of ``v`` (R, A, M, D) against a moving threshold: first k with drive >= table_k * factor.
 
-    drive is |v|, or v^2 if ``squared``. ``factor`` is (R, A, M). Integers compare with (table_k * factor) >> shift,
-    written as table_k * factor <= ((drive + 1) << shift) - 1; ``shift`` is None for floats. v = 0 and factor = 0
-    never fire. Guesses: bucket of drive * unit / factor.
+    drive is |v|, or v^2 if ``squared``. ``factor`` is (R, A, M). Integers, which may come in floats, are shifted right
+    by ``cut`` and clipped to ``limit``, and compare with (table_k * factor) >> shift, written as
+    table_k * factor <= ((drive + 1) << shift) - 1; ``shift`` is None for floats. v = 0 and factor = 0 never fire. Codes
+    come with guesses.
     """
     _, a_len, m_len, d_len = v.shape
     steps = table.shape[1]
     for r in prange(v.shape[0] * a_len):
         row, a = r // a_len, r % a_len
-        ratio = np.empty(1, np.float32)
-        bits = ratio.view(np.int32)
         for m in range(m_len):
             f = factor[row, a, m]
-            inverse = 1.0 / f if f > 0 else 0.0
             for d in range(d_len):
                 c = (a * d_len + d) * spread
-                x = v[row, a, m, d]
+                if shift is None:
+                    x = v[row, a, m, d]
+                    drive = x * x if squared else abs(x)
+                else:
+                    x = min(max(_shift(np.int64(v[row, a, m, d]), cut), -limit), limit)
+                    drive = (((x * x if squared else abs(x)) + 1) << shift[c]) - 1
                 if x == 0 or f <= 0:
                     codes[row, a, m, d] = 0
                     continue
-                drive = x * x if squared else abs(x)
-                ratio[0] = drive * unit[c] * inverse
-                if shift is not None:
-                    drive = ((drive + 1) << shift[c]) - 1
-                k = guess[_bucket(bits[0])]
+                guess = abs(int(codes[row, a, m, d]))
+                k = guess - 1 if guess > 0 else steps
                 while k > 0 and table[c, k - 1] * f <= drive:
                     k -= 1
                 while k < steps and table[c, k] * f > drive:
@@ -182,9 +177,6 @@ def square_sum(codes, table, weight, out):  # noqa: ANN001, ANN201
                 held += table[codes[p, r, d] + middle]
             total += weight[d] * held * held
         out[r] = total
-
-
-_shift = njit(inline="always")(shift_toward_zero)
 
 
 @njit(parallel=True, cache=True)

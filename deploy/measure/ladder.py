@@ -73,9 +73,8 @@ def rounded_weights(ideal: Network, calibrated: Network, fixed: Network) -> Netw
         if isinstance(op, Synapse):
             folded, integers = calibrated[name], fixed[name]
             assert isinstance(folded, Synapse) and isinstance(integers, Synapse)
-            exponent = integers.exponent
-            assert exponent is not None
-            unit = 2.0 ** exponent.reshape(exponent.shape + (1,) * (folded.weight.ndim - exponent.ndim))
+            assert integers.unit is not None
+            unit = integers.unit.reshape(integers.unit.shape + (1,) * (folded.weight.ndim - integers.unit.ndim))
             rounded = integers.weight * unit * float(integers.trace.max())
             kept = np.ones(folded.weight.shape)
             np.divide(rounded, folded.weight, out=kept, where=folded.weight != 0)

@@ -18,6 +18,7 @@ import numpy as np
 import torch
 
 from processes import kernels
+from processes.codebook import Codebook, compile_codebook
 from processes.fixed import saturate, shift_toward_zero
 from processes.operation import Operation, Window
 from processes.phase_code import PhaseCode
@@ -91,27 +92,43 @@ class DynamicThreshold(Operation):
             factor = decode(other, self.trace_table, torch.float64 if self.state_bits else self.dtype).sum(-1)
             factor = factor.to(torch.int64) if self.state_bits else factor
         axes = parameter_axes(self.shape, self.scale.shape)
-        drive = self.drive(v).to(torch.int64) if self.state_bits else v
-        folded = fold(drive, axes)
-        kernels.fire_scaled(
-            folded,
-            self.squared,
-            self.table.astype(folded.dtype, copy=False),
-            self.shift,
-            fold(factor, (*axes[:2], 1))[..., 0],
-            int(self.scale.size > 1),
-            *self._guesses,
-            codes.numpy().reshape(folded.shape),
-        )
+        self._guess(v, factor, axes, codes[0])
+        if self.state_bits or v.dtype == torch.float64:
+            folded = fold(v, axes)
+            kernels.settle_scaled(
+                folded,
+                self.squared,
+                self.table if self.state_bits else self.table.astype(folded.dtype, copy=False),
+                self.shift,
+                self.drive_shift,
+                2 ** ((self.drive_bits or 64) - 1) - 1,
+                fold(factor, (*axes[:2], 1))[..., 0],
+                int(len(self.table) > 1),
+                codes.numpy().reshape(folded.shape),
+            )
         return codes
 
+    def _guess(
+        self, v: torch.Tensor, factor: torch.Tensor, axes: tuple[int, int, int], codes: torch.Tensor
+    ) -> None:
+        """Codes by looking up v / S, or c / sqrt(Qs + n eps): exact but for rounding."""
+        book, unit = self._lookup
+        divisor = factor.to(torch.float32).clamp(min=1e-30)
+        inverse = divisor.rsqrt() if self.squared else divisor.reciprocal()
+        if inverse.ndim < v.ndim:
+            inverse = inverse.unsqueeze(-1)
+        r = v.to(torch.float32) * inverse
+        book.codes(r.mul_(torch.from_numpy(unit)), np.zeros(1, np.int32), axes, codes)
+
     @cached_property
-    def _guesses(self) -> tuple[np.ndarray, np.ndarray]:
-        """Factor that brings drive / factor to its first threshold, float32 (P,), and guesses from there."""
-        table = self.table.astype(np.float64)
-        unit = 1.0 / table[:, 0] if self.shift is None else 2.0**self.shift / table[:, 0]
-        fires = kernels.bucket_values() >= (self.code.levels ** (2 if self.squared else 1))[:, None]
-        return unit.astype(np.float32), kernels.guess_table(fires)
+    def _lookup(self) -> tuple[Codebook, np.ndarray]:
+        """Codebook in units of the first threshold, and the factor to these, float32 (*scale.shape)."""
+        first = self.table[:, 0] * (1.0 if self.shift is None else 0.5**self.shift)
+        if self.squared:
+            first = np.sqrt(first) * 2.0**self.drive_shift
+        level = self.code.levels[None]
+        book = compile_codebook(level, np.full_like(level, -np.inf), -level)
+        return book, (1 / np.broadcast_to(first, self.scale.size)).astype(np.float32).reshape(self.scale.shape)
 
     @property
     def trace_table(self) -> np.ndarray:

@@ -58,11 +58,15 @@ class PhaseNeuron(Operation):
         """Codes (spikes, N, *shape) of potentials (N, *shape)."""
         v = inputs[0]
         codes = empty_codes(self.spikes, v, self.schedule.steps)
-        axes = parameter_axes(self.shape, self.schedule.scale.shape)
-        folded = fold(v, axes)
-        tables = [t.astype(folded.dtype, copy=False) for t in self.schedule.tables]
-        out = codes.numpy().reshape(self.spikes, *folded.shape)
-        kernels.fire(folded, *tables, int(self.schedule.scale.size > 1), *self.schedule.guesses, out)
+        shape = self.schedule.scale.shape
+        axes = parameter_axes(self.shape, shape)
+        book, factor, kind, exact = self.schedule.lookup
+        factor = torch.from_numpy(factor if factor.size == 1 else factor.reshape(shape))
+        book.codes(v.to(torch.float32) * factor, kind, axes, codes[0])
+        if self.spikes > 1 or not exact or v.dtype == torch.float64:
+            folded = fold(v, axes)
+            tables = [t.astype(folded.dtype, copy=False) for t in self.schedule.tables]
+            kernels.settle(folded, *tables, int(len(tables[0]) > 1), codes.numpy().reshape(-1, *folded.shape))
         return codes
 
     def stepper(self, window: Window, sources: list[Window]) -> PhaseNeuronStepper:

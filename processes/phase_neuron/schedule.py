@@ -12,38 +12,21 @@ from typing import NamedTuple
 
 import numpy as np
 
-from processes import kernels
+from processes.codebook import Codebook, compile_codebook
 from processes.fixed import shift_toward_zero
 from processes.phase_code import PhaseCode
 from processes.phase_neuron.activations import ACTIVATIONS
 
-class Guesses(NamedTuple):
-    """Where the closed form's search starts: a row of ``plus`` or ``minus`` at the bucket of |v| * unit.
+class Lookup(NamedTuple):
+    """A schedule compiled for the closed form: codes of v * factor by ``book``, row ``kind``.
 
-    unit float32 (P,), row int32 (P,) of plus and minus int16 (kinds, buckets).
+    factor float32 and kind int32, both (P,). ``exact``: the lookup needs no settling.
     """
 
-    unit: np.ndarray
-    row: np.ndarray
-    plus: np.ndarray
-    minus: np.ndarray
-
-
-def guesses(tables: Tables, kind: np.ndarray) -> Guesses:
-    """Guesses for neurons (P,) of the same ``kind`` (P,), whose tables are alike but for a factor."""
-    pos, lo, hi, _ = (table.astype(np.float64) for table in tables)
-    finite = np.where(np.abs(pos) < NEVER - 1, np.abs(pos), 0.0)
-    unit = 1.0 / np.maximum(finite.max(1), 1e-30)
-    kinds, first, row = np.unique(np.broadcast_to(kind, unit.shape), return_index=True, return_inverse=True)
-    values = kernels.bucket_values().astype(np.float64)
-    plus, minus = [], []
-    for c in first[: len(kinds)]:
-        v = values / unit[c]
-        for sign, found in ((1, plus), (-1, minus)):
-            x = sign * v
-            fires = (x >= pos[c, :, None]) | ((lo[c, :, None] <= x) & (x <= hi[c, :, None]))
-            found.append(kernels.guess_table(fires))
-    return Guesses(unit.astype(np.float32), row.astype(np.int32), np.stack(plus), np.stack(minus))
+    book: Codebook
+    factor: np.ndarray
+    kind: np.ndarray
+    exact: bool
 
 
 Tables = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]
@@ -85,10 +68,15 @@ class FloatSchedule:
         return PhaseCode(self.base, self.steps)
 
     @cached_property
-    def guesses(self) -> Guesses:
-        """For the closed form's search."""
+    def lookup(self) -> Lookup:
+        """Codebook in units of the scale, or one per scale in real units; exact but for rounding of v * factor."""
+        scale, unit = self.scale.reshape(-1), self.unit.reshape(-1)
         linear = self.function in LINEAR
-        return guesses(self.tables, np.zeros(1) if linear else self.scale.reshape(-1))
+        kinds, kind = np.unique(np.ones(1) if linear else scale, return_inverse=True)
+        book = compile_codebook(*real_tables(self.function, kinds, self.code)[:3])
+        factor = unit / scale if linear else unit
+        kind = np.broadcast_to(kind, factor.shape)
+        return Lookup(book, factor.astype(np.float32), np.ascontiguousarray(kind, np.int32), exact=True)
 
     @cached_property
     def tables(self) -> Tables:
@@ -124,9 +112,15 @@ class FixedSchedule:
         return PhaseCode(self.base, self.steps)
 
     @cached_property
-    def guesses(self) -> Guesses:
-        """For the closed form's search."""
-        return guesses(self.tables, self.scale_class.reshape(-1))
+    def lookup(self) -> Lookup:
+        """Codebook of the table entries; exact if thresholds are entries shifted left and v * factor does not round."""
+        mantissa, shift, kind = (a.reshape(-1) for a in (self.mantissa, self.shift, self.scale_class))
+        power = 2.0 ** np.round(np.log2(mantissa))
+        exact = bool((mantissa == power).all() and (shift <= np.log2(power)).all())
+        tables = (np.where(t == NEVER, np.inf, np.where(t == ALWAYS, -np.inf, t)) for t in (self.pos, self.lo, self.hi))
+        factor = (2.0 ** shift.astype(float) / mantissa).astype(np.float32)
+        kind = np.broadcast_to(kind, factor.shape)
+        return Lookup(compile_codebook(*tables), factor, np.ascontiguousarray(kind, np.int32), exact)
 
     @cached_property
     def tables(self) -> Tables:

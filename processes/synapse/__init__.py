@@ -33,14 +33,15 @@ class Synapse(Operation):
         bias: per output row, real or int32 in units of the row's potential.
         trace: value of a spike at step k, real L_k or integer p_k, (T,).
         state_bits: width of the saturating sum; 0 in floating point.
-        exponent: per output row, log2 of the real value of one potential unit times (trace maximum); fixed point only.
+        unit: real value of one unit of potential per output row: a power of two, times the scale of the neuron that
+            reads it if that is the only reader; fixed point only.
     """
 
     weight: np.ndarray
     bias: np.ndarray
     trace: np.ndarray
     state_bits: int = 0
-    exponent: np.ndarray | None = None
+    unit: np.ndarray | None = None
 
     emits: ClassVar[str] = "currents"  # type: ignore[assignment]
     dtype: ClassVar[torch.dtype] = torch.float32
@@ -66,16 +67,20 @@ class Synapse(Operation):
         """y + b."""
         raise NotImplementedError
 
+    def affine(self, x: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
+        """w x + b."""
+        return self.with_bias(self.linear(x, dtype))
+
     def ideal(self, *inputs: torch.Tensor) -> torch.Tensor:
         """w x + b in real units."""
-        return self.with_bias(self.linear(inputs[0], inputs[0].dtype))
+        return self.affine(inputs[0], inputs[0].dtype)
 
     def closed_form(self, *inputs: torch.Tensor) -> torch.Tensor:
-        """Potentials (N, *shape) after the window: float, or int32."""
+        """Potentials (N, *shape) after the window; integers below 2^24 are carried in float32."""
         codes = inputs[0]
         if not self.state_bits:
             x = decode(codes, self.trace, self.dtype)
-            return self.with_bias(self.linear(x, self.dtype))
+            return self.affine(x, self.dtype)
         return self.fixed(codes)
 
     def fixed(self, codes: torch.Tensor) -> torch.Tensor:
@@ -85,13 +90,17 @@ class Synapse(Operation):
 
 @dataclass(eq=False, kw_only=True)
 class DenseSynapse(Synapse):
-    """y = W x + b along the last axis; weight (out, in), bias (out,), row exponents (out,)."""
+    """y = W x + b along the last axis; weight (out, in), bias (out,), units (out,)."""
 
     name: ClassVar[str] = "dense"
 
     def linear(self, x: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
         """x W^T."""
         return F.linear(x, self.tensor(dtype))
+
+    def affine(self, x: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
+        """x W^T + b in one product."""
+        return F.linear(x, self.tensor(dtype), torch.as_tensor(self.bias, dtype=dtype))
 
     def with_bias(self, y: torch.Tensor) -> torch.Tensor:
         """y + b along the last axis."""

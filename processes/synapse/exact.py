@@ -22,15 +22,18 @@ MARGIN = 1 + 1e-3  # float32 rounding of the bounds themselves, far above 2^-24 
 def accumulate_rows(
     codes: torch.Tensor, weight: torch.Tensor, bias: np.ndarray, trace: np.ndarray, bits: int
 ) -> tuple[torch.Tensor, int]:
-    """Potentials int32 (rows, out) of codes (planes, rows, in) under weight float32 (out, in), and clips counted."""
+    """Potentials (rows, out) of codes (planes, rows, in) under weight float32 (out, in), and clips counted.
+
+    They are integers below 2^24 in magnitude, carried in float32.
+    """
     limit = 2 ** (bits - 1) - 1
-    b = torch.as_tensor(bias, dtype=torch.int32)
+    b = torch.as_tensor(bias, dtype=torch.float32)
     b_max = float(np.abs(bias).max(initial=0))
     x = decode(codes, trace)
     reach = torch.linalg.vector_norm(weight, dim=1).max()
     most = x if codes.shape[0] == 1 else decode(codes.abs(), trace)
     unsure = (torch.linalg.vector_norm(most, dim=1) * reach * MARGIN + b_max > limit).nonzero()[:, 0]
-    y = torch.nn.functional.linear(x, weight).to(torch.int32).add_(b)
+    y = torch.nn.functional.linear(x, weight, b)
     if not len(unsure):
         return y, 0
     total = torch.nn.functional.linear(most[unsure].abs(), weight.abs()) * MARGIN + b.abs()
@@ -61,7 +64,7 @@ def accumulate(
     reach = absolute(x.abs() if codes.shape[0] == 1 else decode(codes.abs(), trace, torch.float64))
     offset = with_bias(torch.zeros_like(reach)).abs()
     if bool((reach * MARGIN + offset <= limit).all()):
-        return with_bias(linear(x)).to(torch.int32), 0
+        return with_bias(linear(x)).to(torch.float32), 0
     return step_through(codes, linear, with_bias, trace, bits)
 
 
@@ -83,4 +86,4 @@ def step_through(
         clips += int((v.abs() > limit).sum())
         v = v.clamp_(-limit, limit)
     assert v is not None
-    return v.to(torch.int32), clips
+    return v.to(torch.float32), clips

@@ -59,8 +59,6 @@ class TraceProduct(Operation):
         """Potentials (N, *shape); integers are exact in float32 because the trace's width keeps sums below 2^23."""
         dtype = torch.float32 if self.state_bits else self.dtype
         y = self.product(*(decode(codes, self.trace, dtype) for codes in inputs))
-        if self.state_bits:
-            y = y.to(torch.int32)
         return y if not self.bias.any() else y + torch.as_tensor(self.bias, dtype=y.dtype)
 
     def stepper(self, window: Window, sources: list[Window]):  # noqa: ANN201

@@ -253,8 +253,8 @@ def test_eight_bit_weights_are_those_of_the_fixed_network(converted: Converted) 
     for name, node in converted.ideal:
         op = converted.fixed[name]
         if isinstance(op, DenseSynapse):
-            assert op.exponent is not None
-            held = op.weight * 2.0 ** op.exponent[:, None] * op.trace[0]  # what one spike at k = 0 carries
+            assert op.unit is not None
+            held = op.weight * op.unit[:, None] * op.trace[0]  # what one spike at k = 0 carries
             scale = scale_of(converted.floating, node.inputs[0]).reshape(-1)
             np.testing.assert_allclose(rounded[name].weight * scale, held, rtol=1e-12)  # type: ignore[attr-defined]
 
