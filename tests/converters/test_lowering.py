@@ -191,17 +191,17 @@ def wrong(reason: str) -> Any:
 
 
 DOUBTFUL = [
-    part("softmax into linear", lambda m, x: m.b(m.a(x).softmax(-1)), **two(), marks=wrong("the division is lost")),
-    part("softmax is the output", lambda m, x: m.a(x).softmax(-1), a=nn.Linear(8, 4), marks=wrong("the division is lost")),
-    part("softmax then mean", lambda m, x: m.a(x).softmax(-1).mean(1), a=nn.Linear(8, 4), marks=wrong("the division is lost")),
-    part("softmax then add", lambda m, x: m.a(x).softmax(-1) + m.a(x), a=nn.Linear(8, 4), marks=wrong("the division is lost")),
+    part("softmax into linear", lambda m, x: m.b(m.a(x).softmax(-1)), **two()),
+    part("softmax is the output", lambda m, x: m.a(x).softmax(-1), a=nn.Linear(8, 4)),
+    part("softmax then mean", lambda m, x: m.a(x).softmax(-1).mean(1), a=nn.Linear(8, 4)),
+    part("softmax then add", lambda m, x: m.a(x).softmax(-1) + m.a(x), a=nn.Linear(8, 4)),
     part("transposed softmax", transposed_weights, **qkv(), marks=wrong("the division follows the wrong axis")),
     part("rsub", lambda m, x: 1.5 - m.a(x), a=nn.Linear(8, 4)),
     part("query is key", shared_qk, **three(), marks=wrong("the key's bias is dropped from the query; scales are raised twice")),
     part("key is value", shared_kv, **three(), marks=wrong("the key's bias is dropped from the value")),
     part("key used elsewhere", key_used_elsewhere, **three(), marks=wrong("the key's bias is dropped for its other readers")),
     part("padded keys", padded_keys, **three(), marks=wrong("q b_k is not constant along a row with padding")),
-    part("normalised queries and keys", normalised_keys, **three(), marks=wrong("scales of dynamic-threshold neurons are not equalised")),
+    part("normalised queries and keys", normalised_keys, **three()),
     part("one key head", one_key_for_all(False), **three(), marks=wrong("ValueError from numpy")),
     part("enable_gqa", one_key_for_all(True), **three(), marks=wrong("ValueError from numpy")),
     part("sub with alpha", lambda m, x: torch.sub(m.a(x), m.b(x), alpha=2.0), **two(out=8), marks=wrong("alpha is ignored")),
@@ -215,7 +215,7 @@ DOUBTFUL = [
     part("roll of everything", lambda m, x: m.b(m.a(x).roll(1)), **two(), marks=wrong("IndexError")),
     part("expand by a new axis", lambda m, x: m.b(m.a(x).expand(3, 1, 5, 8)), **two(), marks=wrong("RuntimeError when it runs")),
     part("mean over everything", lambda m, x: m.a(x).mean(), a=nn.Linear(8, 4), marks=wrong("TypeError")),
-    part("padded normalised image", lambda m, x: m.c(x * 2 + 1), c=nn.Conv2d(4, 6, 3, padding=1), marks=wrong("an image's scale per column, which no convolution takes"), **CONV),
+    part("padded normalised image", lambda m, x: m.c(x * 2 + 1), c=nn.Conv2d(4, 6, 3, padding=1), **CONV),
     part("conv2d padding same", lambda m, x: m.c(x), c=nn.Conv2d(4, 6, 3, padding="same"), **CONV),
     part("pad with ones", lambda m, x: m.b(F.pad(m.a(x), (0, 0, 1, 1), value=1.0)), **two()),
     part("softmax along rows", lambda m, x: m.b(m.a(x).softmax(1)), **two()),
@@ -322,7 +322,7 @@ def test_models_that_no_network_can_be_are_refused() -> None:
         def forward(self, x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
             return x + y
 
-    with pytest.raises(DeployError, match="2 inputs"):
+    with pytest.raises(DeployError, match=r"2 (graded )?inputs"):
         lower(capture(Two(), (torch.zeros(1, 3), torch.zeros(1, 3))), (1, 3))
 
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from processes.phase_code import PhaseCode
 from processes.spikes import decode
 from processes.woss import Woss
-from tests.processes.reference import GRID, batch, currents, run
+from tests.processes.reference import GRID, batch, currents, graded, run
 
 
 def race(row: list, ramp: list, allowed: list[bool]) -> list[int]:
@@ -140,10 +140,47 @@ def test_a_constant_added_to_a_row_changes_nothing() -> None:
     assert (op.closed_form(batch(v[None])) == op.closed_form(batch(shifted[None]))).all()
 
 
-@pytest.mark.parametrize("winner, race_steps", [("graded", 2), ("race", 2), ("race", 7)])
-def test_how_the_winner_is_found_moves_the_window_only(winner: str, race_steps: int) -> None:
-    v = np.array([[[0.0, 1.0, 5.0]]])
-    common = dict(shape=v.shape, ramp=np.array([[0.5, 1.5, 4.5, 5.0]]), base=2.0, steps=4, gain=1.0)
-    op = Woss(**common, winner=winner, race_steps=race_steps)  # type: ignore[arg-type]
-    result = run(op, currents([v], 3))
-    assert result.window.start == 4 + race_steps and result.codes[0].tolist() == [[[4, 3, 1]]]
+@pytest.mark.parametrize("fixed", [False, True])
+@pytest.mark.parametrize("heads", [1, 2])
+def test_a_race_finds_the_same_winner_as_graded_spikes(heads: int, fixed: bool) -> None:
+    """The winner is the largest of the first to cross, not the threshold: ties within a step, masked keys,
+    rows above every threshold and rows that only the last one lets through.
+    """
+    rng = np.random.default_rng(heads)
+    shape, steps = (1, 2, 30, 5), 8
+    kind = np.int32 if fixed else np.float64
+    lowest = np.iinfo(np.int32).min if fixed else -np.inf
+    thresholds = np.array([[20, 10, 5, 0, -5, lowest], [9, 8, 7, 6, 5, lowest]])[:heads].astype(kind)
+    v = rng.integers(-30, 30, shape).astype(kind)
+    v[0, :, 0], v[0, :, 1], v[0, :, 2] = 3, -1000, 1000
+    ramp = ((np.arange(steps) * 2 + 1) * np.ones((heads, 1))).astype(kind)
+    allowed = rng.random((1, 1, 30, 5)) < 0.7
+    for mask in (None, allowed):
+        common = dict(
+            shape=shape, ramp=ramp, base=2.0, steps=steps, gain=1.0, allowed=mask, state_bits=24 * fixed
+        )
+        wide = v.astype(np.int64 if fixed else np.float64)
+        raced = Woss(**common, race=thresholds)  # type: ignore[arg-type]
+        codes = check(raced, v, [wide, None])
+        assert (codes == check(Woss(**common), v, [wide, None])).all()  # type: ignore[arg-type]
+        assert run(raced, currents([wide, None], 1)).window.start == 3 + thresholds.shape[1]
+
+
+@pytest.mark.parametrize("fixed", [False, True])
+def test_keys_that_a_sample_masks(fixed: bool) -> None:
+    """A second operand says per sample which keys take part, as a graded message."""
+    rng = np.random.default_rng(0)
+    shape, steps = (1, 2, 4, 5), 8
+    kind = np.int32 if fixed else np.float64
+    v = rng.integers(-9, 10, shape).astype(kind)
+    ramp = (np.arange(steps) * 2 + 1)[None].astype(kind)
+    for keys in ([1, 1, 1, 1, 1], [1, 0, 1, 0, 1], [0, 0, 1, 0, 0]):
+        present = np.array(keys).reshape(1, 1, 1, 5).astype(kind)
+        common = dict(shape=shape, ramp=ramp, base=2.0, steps=steps, gain=1.0, state_bits=24 * fixed)
+        op = Woss(**common)  # type: ignore[arg-type]
+        closed = op.closed_form(batch(v[None]), batch(present[None]))[:, 0].numpy()
+        wide = np.int64 if fixed else np.float64
+        stepped = run(op, currents([v.astype(wide)], 3), graded(present.astype(wide), 1)).codes
+        assert (closed == stepped).all()
+        masked = Woss(**common, allowed=present != 0)  # type: ignore[arg-type]
+        assert (closed == masked.closed_form(batch(v[None]))[:, 0].numpy()).all()
