@@ -16,11 +16,12 @@ from processes.errors import DeployError
 
 @dataclass(frozen=True)
 class Captured:
-    """The exported graph, and the tensors behind its parameter, buffer and constant placeholders."""
+    """The exported graph, the tensors behind its placeholders, and the arguments (batch of one) it was exported with."""
 
     graph: torch.fx.Graph
     constants: dict[str, torch.Tensor]
     inputs: tuple[str, ...]
+    example: tuple[torch.Tensor, ...]
 
 
 def capture(model: torch.nn.Module, example: tuple[torch.Tensor, ...]) -> Captured:
@@ -44,7 +45,7 @@ def capture(model: torch.nn.Module, example: tuple[torch.Tensor, ...]) -> Captur
     sources = {**signature.inputs_to_parameters, **signature.inputs_to_buffers}
     sources |= signature.inputs_to_lifted_tensor_constants
     constants = {place: tensors[name].detach() for place, name in sources.items()}
-    return Captured(program.graph, constants, tuple(signature.user_inputs))
+    return Captured(program.graph, constants, tuple(signature.user_inputs), example)
 
 
 def place(node: torch.fx.Node) -> str:

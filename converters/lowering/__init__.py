@@ -15,7 +15,8 @@ import numpy as np
 import torch
 
 from converters.capture import Captured, place
-from converters.lowering.builder import ONE, Builder, Unsupported, Value
+from converters.front_end import split
+from converters.lowering.builder import ONE, Builder, Mask, Unsupported, Value
 from processes.errors import DeployError
 from processes.network import Network
 from processes.readout import Readout
@@ -76,11 +77,11 @@ class UnsupportedModel(DeployError):
 def lower(
     captured: Captured, input_shape: tuple[int, ...], fanout: bool = False, recode_logits: bool = False
 ) -> Network:
-    """The network in real units, without codes, of a captured model with one input.
+    """The network in real units, without codes, of a captured model.
 
     Args:
         captured: the exported model.
-        input_shape: sample shape of its input, with the leading 1.
+        input_shape: sample shape of its input, with the leading 1; of a text model, of what its front end returns.
         fanout: residual streams by spikes to every reader instead of graded spikes.
         recode_logits: a one-spike neuron codes the logits before they race, as published.
 
@@ -89,13 +90,18 @@ def lower(
     """
     from converters.lowering import attention, elementwise, linear, norm, routing  # noqa: F401 - register handlers
 
-    if len(captured.inputs) != 1:
-        raise DeployError(f"the model takes {len(captured.inputs)} inputs ({', '.join(captured.inputs)}); one is supported")
-    builder = Builder(Network(input_shape), fanout, recode_logits)
+    parts = split(captured)
+    if parts.front is None and len(captured.inputs) != 1:
+        raise DeployError(f"the model takes {len(captured.inputs)} graded inputs ({', '.join(captured.inputs)}), not one")
+    builder = Builder(Network(input_shape), fanout, recode_logits, bool(parts.masks))
     values: dict[torch.fx.Node, Any] = {}
     refusals: list[Refusal] = []
     for node in captured.graph.nodes:
-        if node.op == "placeholder":
+        if node is parts.embeddings or node in parts.masks:
+            values[node] = builder.embeddings() if node is parts.embeddings else builder.mask()
+        elif node in parts.host:
+            continue
+        elif node.op == "placeholder":
             is_input = node.name in captured.inputs
             values[node] = Value(Network.INPUT, input_shape) if is_input else captured.constants[node.name]
         elif node.op == "output":
@@ -135,7 +141,7 @@ def _evaluate(builder: Builder, node: torch.fx.Node, values: dict[torch.fx.Node,
 def _holds_value(operand: Any) -> bool:
     if isinstance(operand, (list, tuple)):
         return any(_holds_value(o) for o in operand)
-    return isinstance(operand, Value)
+    return isinstance(operand, (Value, Mask))
 
 
 def _read_out(builder: Builder, outputs: Any) -> None:

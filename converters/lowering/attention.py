@@ -9,13 +9,12 @@ from typing import Any
 import numpy as np
 import torch
 
+from converters.front_end import MASKED
 from converters.lowering import Call, constant, handles
-from converters.lowering.builder import ONE, Builder, Unsupported, Value, as_parameter
+from converters.lowering.builder import ONE, Builder, Mask, Unsupported, Value, as_parameter
 from processes.synapse import DenseSynapse
 from processes.trace_product import TraceProduct
 from processes.woss import Woss
-
-MASKED = -1e3  # attention masks are written as large negative numbers; below this a key takes no part
 
 
 @handles("scaled_dot_product_attention")
@@ -57,7 +56,8 @@ def softmax(call: Call) -> Value:
     if x.gain is not None and x.gain.numel() != 1:
         raise Unsupported("a scale of the logits that is not one number")
     scale = 1.0 if x.gain is None else float(x.gain)
-    return race(call.builder, replace(x, gain=None, offset=None), scale, x.offset, f"{call.name}.softmax")
+    logits = replace(x, gain=None, offset=None, mask=None)
+    return race(call.builder, logits, scale, x.offset if x.mask is None else x.mask, f"{call.name}.softmax")
 
 
 def product(b: Builder, x: Value, y: Value, transpose: bool, name: str) -> Value:
@@ -91,8 +91,10 @@ def race(b: Builder, x: Value, scale: float, mask: Any, name: str) -> Value:
     source = b.route(x.node, x.steps, x.shape) if b.is_product(x.node) else b.join(replace(x, gain=None))
     if x.gain is not None:
         scale *= float(x.gain)
-    allowed = None
-    if mask is not None:
+    allowed, operands = None, [source]
+    if isinstance(mask, Mask):
+        operands.append(mask.node)
+    elif mask is not None:
         m = torch.as_tensor(mask)
         keep = m if m.dtype == torch.bool else m > MASKED
         if not bool(keep.all()):
@@ -100,9 +102,9 @@ def race(b: Builder, x: Value, scale: float, mask: Any, name: str) -> Value:
         if m.dtype != torch.bool and bool((m[keep] != 0).any()):
             _add_bias(b, source, constant(m.masked_fill(~keep, 0)) / scale)
     if b.recode_logits:
-        source = b.join(Value(b.fire(Value(source, x.shape)), x.shape))
+        operands[0] = b.join(Value(b.fire(Value(source, x.shape)), x.shape))
     op = Woss(shape=x.shape, ramp=np.ones((1, 2)), base=2.0, steps=2, gain=scale, allowed=allowed)
-    node = b.network.add(name, op, source)
+    node = b.network.add(name, op, *operands)
     return Value(node, x.shape, normaliser=node)
 
 

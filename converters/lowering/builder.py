@@ -13,8 +13,8 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 import torch
 
-from processes.network import Network
 from processes.dynamic_threshold import DynamicThreshold
+from processes.network import Network
 from processes.phase_neuron import PhaseNeuron
 from processes.phase_neuron.schedule import FloatSchedule
 from processes.residual import Residual
@@ -30,11 +30,18 @@ class Unsupported(Exception):
 
 
 @dataclass(frozen=True)
+class Mask:
+    """Which keys take part in attention, from the input's last feature: ``node`` carries 1 or 0 per key."""
+
+    node: str
+
+
+@dataclass(frozen=True)
 class Value:
     """gain * activation(route(node)) + offset, sample shape ``shape``.
 
-    ``normaliser`` names the spikes whose sum still divides it (attention's V before the division by S); ``logits`` is
-    the attention scale of a value that is about to be, or is, raced by WOSS.
+    ``normaliser`` names the spikes whose sum still divides it (attention's V before the division by S); ``mask`` says
+    which logits will race.
     """
 
     node: str
@@ -44,11 +51,13 @@ class Value:
     gain: torch.Tensor | None = None
     offset: torch.Tensor | None = None
     normaliser: str | None = None
+    mask: Mask | None = None
 
     @property
     def plain(self) -> bool:
         """Nothing is pending but a route."""
-        return self.activation == "identity" and self.gain is None and self.offset is None and not self.normaliser
+        pending = (self.gain, self.offset, self.normaliser, self.mask)
+        return self.activation == "identity" and all(p is None for p in pending)
 
     def routed(self, *steps: Step) -> Value:
         """The value after more routing; a pending gain and offset are routed along."""
@@ -87,12 +96,26 @@ class Builder:
         network: what has been built.
         fanout: residual streams receive every branch's spikes instead of one graded spike per block.
         recode_logits: a one-spike neuron codes the logits before they race, as published.
+        masked: the last feature of the input says which tokens take part in attention.
     """
 
     network: Network
     fanout: bool = False
     recode_logits: bool = False
+    masked: bool = False
     memo: dict[tuple, str] = field(default_factory=dict)
+
+    def embeddings(self) -> Value:
+        """The input without its mask feature, where a front end put one."""
+        features = self.network.input_shape[-1] - int(self.masked)
+        value = Value(Network.INPUT, self.network.input_shape)
+        return value.routed(("slice", [2, 0, features, 1])) if self.masked else value
+
+    def mask(self) -> Mask:
+        """The input's mask feature as keys, one axis for heads and one for rows."""
+        _, tokens, features = self.network.input_shape
+        keys = (("slice", [2, features - 1, features, 1]), ("reshape", [1, 1, 1, tokens]))
+        return Mask(self.route(Network.INPUT, keys, (1, 1, 1, tokens)))
 
     def emits(self, node: str) -> str:
         """spikes, currents or graded."""
@@ -100,9 +123,9 @@ class Builder:
 
     def route(self, node: str, steps: tuple[Step, ...], shape: tuple[int, ...]) -> str:
         """The node behind a route, made once."""
-        if not steps:
+        source = self.network.shape(node)
+        if not steps or (len(steps) == 1 and steps[0][0] == "reshape" and tuple(source) == tuple(shape)):
             return node
-        source = self.network.input_shape if node == Network.INPUT else self.network[node].shape
         text = json.dumps(steps)
         key = ("route", node, text)
         if key not in self.memo:

@@ -9,10 +9,11 @@ import numpy as np
 import torch
 
 from converters.lowering import Call, handles
-from converters.lowering.builder import Unsupported, Value, as_parameter
+from converters.lowering.builder import Mask, Unsupported, Value, as_parameter
 
 
-@handles("dropout", "dropout_", "alias", "clone", "contiguous", "detach", "to", "_to_copy", "lift_fresh_copy")
+@handles("dropout", "dropout_", "alias", "clone", "contiguous", "detach", "to", "_to_copy", "lift_fresh_copy",
+         "_assert_tensor_metadata", "type_as", "dropout1d", "feature_dropout")  # fmt: skip
 def nothing(call: Call) -> Value:
     """Does nothing at inference."""
     return call.args[0]
@@ -26,9 +27,19 @@ def add(call: Call) -> Value:
         raise Unsupported("a scaled addition")
     if not isinstance(x, Value):
         x, y = y, x
+    if isinstance(y, Mask):
+        if x.offset is not None:
+            raise Unsupported("a mask from the input together with a bias")
+        return replace(x, mask=y)
     if isinstance(y, Value):
         return _sum(call, [x, y], np.zeros(1))
     return _shift(call, x, y, 1.0)
+
+
+@handles("neg")
+def neg(call: Call) -> Value:
+    """A gain of -1."""
+    return _scale(call.args[0], -1.0)
 
 
 @handles("sub")

@@ -35,6 +35,8 @@ EXCHANGE_STEPS = 2  # potentials to the inhibitory neuron, the largest back
 class Woss(Operation):
     """Rows along the last axis race; shape (..., heads, rows, keys).
 
+    A second operand, if there is one, is a graded message per sample that is 0 for keys that take no part (padding).
+
     Attributes:
         ramp: thresholds on v_max - v, (heads or 1, T), real or integer.
         base, steps: the phase code its spikes are in.
@@ -83,11 +85,20 @@ class Woss(Operation):
         four = self.allowed.reshape(-1, *((1,) * 3 + self.allowed.shape)[-3:])
         return np.ascontiguousarray(np.broadcast_to(four, (*four.shape[:3], self.shape[-1])))
 
+    def mask_of(self, samples: int, keys: torch.Tensor) -> np.ndarray:
+        """The same, of samples whose second operand (N, *broadcast shape) says which keys take part, with 0 for not."""
+        lead = keys.expand(samples, *self.shape[:-3], *keys.shape[-3:]).reshape(-1, *keys.shape[-3:]) != 0
+        four = self.mask()
+        rows = np.broadcast_to(lead.numpy(), (*lead.shape[:3], self.shape[-1]))
+        return np.ascontiguousarray(rows & np.tile(four, (len(rows) // len(four), 1, 1, 1)))
+
     def ideal(self, *inputs: torch.Tensor) -> torch.Tensor:
         """exp(gain (v - v_max)) over allowed keys: softmax before its division."""
         v = inputs[0] * self.gain
         if self.allowed is not None:
             v = v.masked_fill(~torch.as_tensor(self.allowed), -torch.inf)
+        if len(inputs) > 1:
+            v = v.masked_fill(inputs[1] == 0, -torch.inf)
         return torch.exp(v - v.amax(-1, keepdim=True))
 
     def closed_form(self, *inputs: torch.Tensor) -> torch.Tensor:
@@ -97,7 +108,8 @@ class Woss(Operation):
         heads, rows, keys = ((1,) * 3 + self.shape)[-3:]
         folded = as_numpy(v).reshape(-1, heads, rows, keys)
         ramp = self.ramp.astype(folded.dtype, copy=False)
-        kernels.fire_ramp(folded, ramp, int(len(ramp) > 1), self.mask(), codes.numpy().reshape(folded.shape))
+        allowed = self.mask_of(len(v), inputs[1]) if len(inputs) > 1 else self.mask()
+        kernels.fire_ramp(folded, ramp, int(len(ramp) > 1), allowed, codes.numpy().reshape(folded.shape))
         return codes
 
     def stepper(self, window: Window, sources: list[Window]) -> WossStepper:
@@ -113,7 +125,7 @@ class WossStepper:
         self.ramp = self._by_step(op.ramp)
         self.race = None if op.race is None else self._by_step(op.race)
         self.allowed = np.broadcast_to(op.mask(), np.broadcast_shapes(op.mask().shape, ((1,) * 4 + op.shape)[-4:]))
-        self.allowed = self.allowed.reshape(op.shape)
+        self.static = self.allowed = self.allowed.reshape(op.shape)
         self.lowest = np.iinfo(np.int64).min // 2 if op.state_bits else -np.inf
         self.reset()
 
@@ -125,11 +137,15 @@ class WossStepper:
     def reset(self) -> None:
         """Potentials to zero, everybody may fire, no winners."""
         self.v = np.zeros(self.op.shape, np.int64 if self.op.state_bits else np.float64)
+        self.allowed = self.static
         self.may_fire = self.allowed.copy()
         self.winner = np.full((*self.op.shape[:-1], 1), self.lowest, self.v.dtype)
 
     def step(self, t: int, messages: list[np.ndarray | None]) -> np.ndarray | None:
         """Signs int8 (*shape) of this step's spikes, or None."""
+        if len(messages) > 1 and messages[1] is not None:
+            self.allowed = np.broadcast_to(messages[1] != 0, self.op.shape) & self.static
+            self.may_fire = self.allowed.copy()
         if messages[0] is not None:
             self.v += messages[0]
             if self.op.state_bits:
