@@ -38,7 +38,7 @@ from processes.network import (
 from processes.operation import Operation
 from processes.phase_code import PhaseCode
 from processes.spikes import decode
-from processes.phase_neuron.schedule import ALWAYS, LINEAR, NEVER, FixedSchedule, real_tables
+from processes.phase_neuron.schedule import ALWAYS, AT_REST_ABOVE_ZERO, LINEAR, NEVER, FixedSchedule, real_tables
 from targets.closed_form import ClosedForm
 
 Progress = Callable[[int, int], None]
@@ -241,6 +241,8 @@ class Discretiser:
         pos, lo, hi, _ = real_tables(old.function, classes, old.code)
         entry = 2.0 ** _spare_bits(np.stack([pos, lo, hi], 1), chip.schedule_bits)  # (classes,)
         tables = [_entries(table * entry[:, None]) for table in (pos, lo, hi)]
+        if old.function not in AT_REST_ABOVE_ZERO:  # rounding must not let a silent neuron fire
+            tables[0], tables[2] = np.maximum(tables[0], 1), np.minimum(tables[2], -1)
         mantissa = to_mantissa(real / entry[index], chip.threshold_bits, axis=tuple(range(len(shape))), signed=False)
         op.schedule = FixedSchedule(
             function=old.function, scale=scale, base=old.base, steps=old.steps,

@@ -124,9 +124,11 @@ class Network:
         Raises:
             DeployError: the graph was not written by this package, or by a newer version of it.
         """
-        version = int(np.asarray(graph.metadata.get("format", 0)).item())
+        version = _plain(graph.metadata.get("format", "unknown"))
         if version != VERSION:
-            raise DeployError(f"the NIR graph has format {version or 'unknown'}, this version reads format {VERSION}")
+            raise DeployError(f"the NIR graph has format {version}, this version reads format {VERSION}")
+        if cls.INPUT not in graph.nodes:
+            raise DeployError(f"the NIR graph has no node '{cls.INPUT}'; the file is damaged")
         about = {key: _plain(value) for key, value in graph.metadata.items() if key != "format"}
         network = cls(tuple(int(n) for n in graph.nodes[cls.INPUT].input_type["input"]), about=about)
         names = {cls.INPUT: cls.INPUT}
@@ -138,6 +140,8 @@ class Network:
             if missing := [o for o in operands if o not in names]:
                 raise DeployError(f"node '{numbered}': operand '{missing[0]}' is missing or comes later")
             network.nodes[names[numbered]] = Node(op, tuple(names[o] for o in operands))
+        if not network.nodes or not isinstance(network[network.output], Readout):
+            raise DeployError("the NIR graph does not end in a readout; the file is damaged")
         return network
 
 
@@ -165,7 +169,9 @@ def _from_node(name: str, node: nir.NIRNode) -> tuple[Operation, list[str]]:
     kind = str(metadata.pop("op", ""))
     if kind not in REGISTRY:
         raise DeployError(f"node '{name}' ({type(node).__name__}) names no operation of this package: '{kind}'")
-    operands = str(metadata.pop("operands")).split()
+    operands = str(metadata.pop("operands", "")).split()
+    if not operands:
+        raise DeployError(f"node '{name}': metadata has no 'operands'; the file is damaged")
     if isinstance(node, (nir.Affine, nir.Conv2d)):
         metadata |= {key: getattr(node, key) for key in NATIVE if hasattr(node, key)}
     return from_metadata(REGISTRY[kind], metadata, name), operands

@@ -10,12 +10,12 @@ from processes.trace_product.stepper import TraceBroadcaster
 
 
 class TraceBroadcasterProcess(SpikingProcess, p_out="graded"):
-    """Sends p_k on p_out in every step k of the windows in which a product's operands fire."""
+    """Sends on p_out, for each operand of a product, p_k in every step k of its window."""
 
     def __init__(self, trace: np.ndarray, windows: list[Window], period: int, name: str | None = None) -> None:
         super().__init__(
             stepper=lambda sources: TraceBroadcaster(trace, windows),
-            shapes={"p_out": (1,)},
+            shapes={"p_out": (len(windows),)},
             window=Window(min(w.start for w in windows), max(w.stop for w in windows)),
             period=period,
             name=name,

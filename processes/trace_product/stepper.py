@@ -13,10 +13,7 @@ Spikes = np.ndarray | None
 
 
 class TraceBroadcaster:
-    """The global trace: p_k in every step k of the windows in which operands fire, as an array (1,).
-
-    Operands fire together or one after the other, so one number serves them all.
-    """
+    """The global trace of each operand's window: p_k in its step k and 0 outside, as an array (operands,)."""
 
     def __init__(self, trace: np.ndarray, windows: list[Window]) -> None:
         self.trace, self.windows = trace, windows
@@ -25,11 +22,11 @@ class TraceBroadcaster:
         """Stateless: the clock is the step."""
 
     def step(self, t: int, messages: list[Spikes]) -> np.ndarray | None:
-        """p_k, or None between windows."""
-        for window in self.windows:
-            if window.start <= t < window.stop:
-                return self.trace[t - window.start : t - window.start + 1]
-        return None
+        """p_k per operand, or None where no window is open."""
+        if not any(w.start <= t < w.stop for w in self.windows):
+            return None
+        values = [self.trace[t - w.start] if w.start <= t < w.stop else 0 for w in self.windows]
+        return np.array(values, self.trace.dtype)
 
 
 class ProductStepper:
@@ -77,7 +74,7 @@ class ProductStepper:
             return None
         if operand == 1 and not self.op.transpose_b:
             spikes = spikes.swapaxes(-1, -2)
-        return spikes.reshape(-1, *spikes.shape[-2:]) * p.astype(self.working)
+        return spikes.reshape(-1, *spikes.shape[-2:]) * p[operand].astype(self.working)
 
     def _product(self, a: np.ndarray, b: np.ndarray) -> np.ndarray:
         """a b^T for each leading index, through whichever side is this step's sparse spikes."""

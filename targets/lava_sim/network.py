@@ -150,7 +150,7 @@ def _per_operation(network: Network, times: Timeline, folder: Path, source: Spik
             windows = [times.windows[operand] for operand in node.inputs]
             trace = TraceBroadcasterProcess(node.op.trace, windows, times.period, broadcast_of(name))
             processes.append(trace)
-            shapes.append((1,))
+            shapes.append((len(windows),))
         process = _process_of(node.op, len(origins))(
             node.op, shapes, times.windows[name], times.period, make, name=name
         )
