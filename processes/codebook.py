@@ -8,12 +8,13 @@ its breakpoint and the codes below and above it, and a code costs two loads and 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 import torch
 
 from processes import kernels
-from processes.phase_code import code_dtype
+from processes.phase_code import PhaseCode, code_dtype
 from processes.spikes import fold
 
 LEADING_BITS = (16, 18, 20)  # sign, exponent and 7, 9 or 11 bits of mantissa
@@ -38,6 +39,12 @@ class Codebook:
         spread = int(len(kind) > 1)
         kernels.lookup(folded, bits, self.shift, kind, spread, self.at, self.below, self.above, out)
 
+    def further(self, r: torch.Tensor, level: np.ndarray, axes: tuple[int, int, int], codes: torch.Tensor) -> None:
+        """Write planes 1 on of codes (planes, N, *shape): what the spikes before leave of r, level (T,) in its units."""
+        folded = fold(r, axes)
+        out = codes.numpy().reshape(-1, *folded.shape)
+        kernels.further(folded, self.shift, self.at, self.below, self.above, level.astype(np.float32), out)
+
 
 def compile_codebook(pos: np.ndarray, lo: np.ndarray, hi: np.ndarray) -> Codebook:
     """The codebook of tables (kinds, T) as in :class:`processes.phase_neuron.PhaseNeuron`, in normalised units.
@@ -57,6 +64,13 @@ def compile_codebook(pos: np.ndarray, lo: np.ndarray, hi: np.ndarray) -> Codeboo
     dtype = code_dtype(pos.shape[1])
     at, below, above = (np.stack([table[i] for table in tables]) for i in range(3))
     return Codebook(shift, at, below.astype(dtype), above.astype(dtype))
+
+
+@lru_cache
+def linear_codebook(code: PhaseCode) -> Codebook:
+    """The codebook of numbers in units of the first level."""
+    midpoints = code.midpoints[None]
+    return compile_codebook(midpoints, np.full_like(midpoints, -np.inf), -midpoints)
 
 
 def _breakpoints(pos: np.ndarray, lo: np.ndarray, hi: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -14,6 +14,7 @@ import numpy as np
 from numba import njit, prange
 
 from processes.fixed import shift_toward_zero
+from processes.thresholds import level_entry, scaled_entry
 
 _shift = njit(inline="always")(shift_toward_zero)
 
@@ -35,13 +36,45 @@ def lookup(r, bits, shift, kind, spread, at, below, above, codes):  # noqa: ANN0
                 codes[row, a, m, d] = above[n, b] if r[row, a, m, d] >= at[n, b] else below[n, b]
 
 
+@njit
+def _leading_bits(x):  # noqa: ANN001, ANN202
+    """The memory of a float32."""
+    return np.float32(x).view(np.uint32)
+
+
+@njit(parallel=True, cache=True)
+def further(r, shift, at, below, above, level, codes):  # noqa: ANN001, ANN201
+    """Codes of the second and later spikes, planes 1 on of codes (planes, R, A, M, D), from the first plane.
+
+    ``r``, float32, is normalised so that a spike of code +-(k+1) stands for +-level_k; what it leaves is looked up in the
+    one row of ``at``, ``below`` and ``above``, and sent after it.
+    """
+    planes = codes.shape[0]
+    _, a_len, m_len, d_len = r.shape
+    steps = level.shape[0]
+    for place in prange(r.shape[0] * a_len):
+        row, a = place // a_len, place % a_len
+        for m in range(m_len):
+            for d in range(d_len):
+                sent = int(codes[0, row, a, m, d])
+                x = r[row, a, m, d]
+                for p in range(1, planes):
+                    if sent != 0:
+                        x -= level[sent - 1] if sent > 0 else -level[-sent - 1]
+                        b = _leading_bits(x) >> shift
+                        code = int(above[0, b]) if x >= at[0, b] else int(below[0, b])
+                        later = max(abs(code), abs(sent) + 1)
+                        sent = 0 if code == 0 or later > steps else later if code > 0 else -later
+                    codes[p, row, a, m, d] = sent
+
+
 @njit(parallel=True, cache=True)
 def settle(v, pos, lo, hi, subtract, spread, codes):  # noqa: ANN001, ANN201
     """Codes of potentials ``v`` (R, A, M, D): + at the first k with v >= pos_k, - with lo_k <= v <= hi_k.
 
     Tables are (A * D or 1, T); ``spread`` is 1 if they vary per neuron and 0 if shared. After a spike of sign z at
-    k the neuron subtracts z * subtract_k and goes on from k+1, once for every plane of codes (planes, R, A, M, D). The
-    first plane comes with guesses.
+    k the neuron subtracts z * subtract_k and goes on from k+1 with +-pos, once for every plane of codes (planes, R, A, M,
+    D). Codes come with guesses.
     """
     planes = codes.shape[0]
     _, a_len, m_len, d_len = v.shape
@@ -52,14 +85,21 @@ def settle(v, pos, lo, hi, subtract, spread, codes):  # noqa: ANN001, ANN201
             for d in range(d_len):
                 c = (a * d_len + d) * spread
                 x = v[row, a, m, d]
-                first = 0
                 guess = abs(int(codes[0, row, a, m, d]))
                 k = guess - 1 if guess > 0 else steps
+                while k > 0 and (x >= pos[c, k - 1] or lo[c, k - 1] <= x <= hi[c, k - 1]):
+                    k -= 1
+                while k < steps and not (x >= pos[c, k] or lo[c, k] <= x <= hi[c, k]):
+                    k += 1
                 for p in range(planes):
-                    while k > first and (x >= pos[c, k - 1] or lo[c, k - 1] <= x <= hi[c, k - 1]):
-                        k -= 1
-                    while k < steps and not (x >= pos[c, k] or lo[c, k] <= x <= hi[c, k]):
-                        k += 1
+                    if p > 0:
+                        first = k + 1
+                        guess = abs(int(codes[p, row, a, m, d]))
+                        k = max(guess - 1, first) if guess > 0 else steps
+                        while k > first and abs(x) >= pos[c, k - 1]:
+                            k -= 1
+                        while k < steps and abs(x) < pos[c, k]:
+                            k += 1
                     if k >= steps:
                         for q in range(p, planes):
                             codes[q, row, a, m, d] = 0
@@ -70,18 +110,66 @@ def settle(v, pos, lo, hi, subtract, spread, codes):  # noqa: ANN001, ANN201
                     else:
                         codes[p, row, a, m, d] = -(k + 1)
                         x += subtract[c, k]
-                    first = k = k + 1
+
+
+@njit
+def _sequel_fires(x, table, k, factor, shift):  # noqa: ANN001, ANN202
+    """+1, -1 or 0: what table (4, T) of (above, below, lo, hi) says of x at k; thresholds as ``scaled_entry`` has them."""
+    if x >= scaled_entry(table[0, k], factor, shift) or x <= scaled_entry(table[1, k], factor, shift):
+        return 1
+    if scaled_entry(table[2, k], factor, shift) <= x <= scaled_entry(table[3, k], factor, shift):
+        return -1
+    return 0
 
 
 @njit(parallel=True, cache=True)
-def settle_scaled(v, squared, table, shift, cut, limit, factor, spread, codes):  # noqa: ANN001, ANN201
+def settle_sequel(v, tables, kind, factor, shift, spread, codes):  # noqa: ANN001, ANN201
+    """Second plane of codes (2, R, A, M, D), which come settled in the first and with guesses in the second.
+
+    ``tables`` (kinds, 2T + 1, 4, T) say what a neuron of ``kind`` (A * D or 1,) does after each first code; ``factor`` and
+    ``shift``, of the same shape, bring their entries to the unit of v.
+    """
+    _, a_len, m_len, d_len = v.shape
+    steps = tables.shape[3]
+    for r in prange(v.shape[0] * a_len):
+        row, a = r // a_len, r % a_len
+        for m in range(m_len):
+            for d in range(d_len):
+                sent = int(codes[0, row, a, m, d])
+                if sent == 0:
+                    codes[1, row, a, m, d] = 0
+                    continue
+                c = (a * d_len + d) * spread
+                x, f = v[row, a, m, d], factor[c]
+                s = None if shift is None else shift[c]
+                table = tables[kind[c], sent + steps]
+                first = abs(sent)
+                guess = abs(int(codes[1, row, a, m, d]))
+                k = max(guess - 1, first) if guess > 0 else steps
+                while k > first and _sequel_fires(x, table, k - 1, f, s) != 0:
+                    k -= 1
+                fires = 0
+                while k < steps:
+                    fires = _sequel_fires(x, table, k, f, s)
+                    if fires != 0:
+                        break
+                    k += 1
+                codes[1, row, a, m, d] = fires * (k + 1)
+
+
+@njit(parallel=True, cache=True)
+def settle_scaled(v, squared, table, shift, cut, limit, factor, spread, rest, gain, gain_shift, codes):  # noqa: ANN001, ANN201
     """Codes of ``v`` (R, A, M, D) against a moving threshold: first k with drive >= table_k * factor.
 
     drive is |v|, or v^2 if ``squared``. ``factor`` is (R, A, M). Integers, which may come in floats, are shifted right
     by ``cut`` and clipped to ``limit``, and compare with (table_k * factor) >> shift, written as
-    table_k * factor <= ((drive + 1) << shift) - 1; ``shift`` is None for floats. v = 0 and factor = 0 never fire. Codes
-    come with guesses.
+    table_k * factor <= ((drive + 1) << shift) - 1; ``shift`` is None for floats. v = 0 and factor = 0 never fire.
+
+    Having sent A in units of ``rest`` (levels and midpoints, (2, T)), a neuron fires on at the first later k with drive at
+    least the threshold of A + midpoint_k, or with the other sign at most that of A - midpoint_k, once for every plane
+    of codes (planes, R, A, M, D); table_k is then ``level_entry`` of these. Codes come with guesses.
     """
+    planes = codes.shape[0]
     _, a_len, m_len, d_len = v.shape
     steps = table.shape[1]
     for r in prange(v.shape[0] * a_len):
@@ -92,23 +180,55 @@ def settle_scaled(v, squared, table, shift, cut, limit, factor, spread, codes): 
                 c = (a * d_len + d) * spread
                 if shift is None:
                     x = v[row, a, m, d]
-                    drive = x * x if squared else abs(x)
+                    least = drive = x * x if squared else abs(x)
+                    g, s = gain[c], None
                 else:
                     x = min(max(_shift(np.int64(v[row, a, m, d]), cut), -limit), limit)
-                    drive = (((x * x if squared else abs(x)) + 1) << shift[c]) - 1
+                    least = (x * x if squared else abs(x)) << shift[c]
+                    drive = least + (np.int64(1) << shift[c]) - 1
+                    g, s = gain[c], gain_shift[c]
                 if x == 0 or f <= 0:
-                    codes[row, a, m, d] = 0
+                    for p in range(planes):
+                        codes[p, row, a, m, d] = 0
                     continue
-                guess = abs(int(codes[row, a, m, d]))
+                guess = abs(int(codes[0, row, a, m, d]))
                 k = guess - 1 if guess > 0 else steps
                 while k > 0 and table[c, k - 1] * f <= drive:
                     k -= 1
                 while k < steps and table[c, k] * f > drive:
                     k += 1
-                if k >= steps:
-                    codes[row, a, m, d] = 0
-                else:
-                    codes[row, a, m, d] = k + 1 if x > 0 else -(k + 1)
+                sign = 1 if x > 0 else -1
+                sent = rest[0, 0] * 0
+                fires = 1
+                for p in range(planes):
+                    if p > 0:
+                        first = k + 1
+                        guess = abs(int(codes[p, row, a, m, d]))
+                        k = max(guess - 1, first) if guess > 0 else steps
+                        while k > first and _fires_on(least, drive, sent, rest[1, k - 1], squared, g, s, f) != 0:
+                            k -= 1
+                        fires = 0
+                        while k < steps:
+                            fires = _fires_on(least, drive, sent, rest[1, k], squared, g, s, f)
+                            if fires != 0:
+                                break
+                            k += 1
+                    if k >= steps:
+                        for q in range(p, planes):
+                            codes[q, row, a, m, d] = 0
+                        break
+                    codes[p, row, a, m, d] = sign * fires * (k + 1)
+                    sent += fires * rest[0, k]
+
+
+@njit
+def _fires_on(least, drive, sent, midpoint, squared, gain, shift, factor):  # noqa: ANN001, ANN202
+    """+1, -1 or 0: whether a neuron that has sent ``sent`` goes on with the sign it began with, or the other."""
+    if level_entry(sent + midpoint, squared, gain, shift) * factor <= drive:
+        return 1
+    if sent >= midpoint and level_entry(sent - midpoint, squared, gain, shift) * factor >= least:
+        return -1
+    return 0
 
 
 @njit(parallel=True, cache=True)

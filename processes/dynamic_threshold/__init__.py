@@ -6,6 +6,10 @@
 carrying the sign of V or c_i: no root and no division. theta_k = s m_k, s the scale of the output's code. In fixed
 point the table is cut to 24 bits and compared as (table_k * factor) >> shift, so products stay below 2^53; for
 LayerNorm c is first shifted to 15 bits (DESIGN sections 3 and 5). RMSNorm is the same without centring.
+
+A neuron that has sent A (the sum of its spikes' levels, positive in the sign of V or c) goes on with that sign at the first
+later k at which the drive reaches the threshold of A + m_k instead of m_k, or with the other sign if it is at most that
+of A - m_k: (A +- m_k) S in one case, (A +- m_k)^2 (Qs + n eps) in the other.
 """
 
 from __future__ import annotations
@@ -18,11 +22,12 @@ import numpy as np
 import torch
 
 from processes import kernels
-from processes.codebook import Codebook, compile_codebook
+from processes.codebook import linear_codebook
 from processes.fixed import saturate, shift_toward_zero
 from processes.operation import Operation, Window
 from processes.phase_code import PhaseCode
 from processes.spikes import decode, empty_codes, fold, parameter_axes
+from processes.thresholds import level_entry
 
 
 @dataclass(eq=False, kw_only=True)
@@ -39,6 +44,9 @@ class DynamicThreshold(Operation):
         offset: n eps in units of Qs; fixed point keeps it at least 1.
         features: n.
         shift: right shift of table * factor, int64 (P,); fixed point only.
+        spikes: most spikes per neuron and window, 1 to 3.
+        levels, midpoints, gain, gain_shift: integer levels and midpoints (T,) and the int64 (P,) by which
+            :func:`processes.thresholds.level_entry` gives table entries of A +- m_k; fixed point with several spikes only.
         drive_shift: right shift that brings c to ``drive_bits``; fixed point only.
         state_bits: width of potentials; 0 in floating point.
     """
@@ -52,6 +60,11 @@ class DynamicThreshold(Operation):
     offset: float = 0.0
     features: int = 1
     shift: np.ndarray | None = None
+    spikes: int = 1
+    levels: np.ndarray | None = None
+    midpoints: np.ndarray | None = None
+    gain: np.ndarray | None = None
+    gain_shift: np.ndarray | None = None
     drive_shift: int = 0
     drive_bits: int = 0
     state_bits: int = 0
@@ -83,16 +96,16 @@ class DynamicThreshold(Operation):
         return saturate(shift_toward_zero(v, self.drive_shift), self.drive_bits)
 
     def closed_form(self, *inputs: torch.Tensor) -> torch.Tensor:
-        """Codes (1, N, *shape)."""
+        """Codes (spikes, N, *shape)."""
         v, other = inputs
-        codes = empty_codes(1, v, self.steps)
+        codes = empty_codes(self.spikes, v, self.steps)
         if self.squared:
             factor = other.to(torch.int64) + int(self.offset) if self.state_bits else other + self.offset
         else:
             factor = decode(other, self.trace_table, torch.float64 if self.state_bits else self.dtype).sum(-1)
             factor = factor.to(torch.int64) if self.state_bits else factor
         axes = parameter_axes(self.shape, self.scale.shape)
-        self._guess(v, factor, axes, codes[0])
+        self._guess(v, factor, axes, codes)
         if self.state_bits or v.dtype == torch.float64:
             folded = fold(v, axes)
             kernels.settle_scaled(
@@ -104,31 +117,48 @@ class DynamicThreshold(Operation):
                 2 ** ((self.drive_bits or 64) - 1) - 1,
                 fold(factor, (*axes[:2], 1))[..., 0],
                 int(len(self.table) > 1),
-                codes.numpy().reshape(folded.shape),
+                *self.further,
+                codes.numpy().reshape(-1, *folded.shape),
             )
         return codes
 
     def _guess(
         self, v: torch.Tensor, factor: torch.Tensor, axes: tuple[int, int, int], codes: torch.Tensor
     ) -> None:
-        """Codes by looking up v / S, or c / sqrt(Qs + n eps): exact but for rounding."""
-        book, unit = self._lookup
+        """Codes (spikes, N, *shape) by looking up v / S, or c / sqrt(Qs + n eps): exact but for rounding."""
         divisor = factor.to(torch.float32).clamp(min=1e-30)
         inverse = divisor.rsqrt() if self.squared else divisor.reciprocal()
         if inverse.ndim < v.ndim:
             inverse = inverse.unsqueeze(-1)
-        r = v.to(torch.float32) * inverse
-        book.codes(r.mul_(torch.from_numpy(unit)), np.zeros(1, np.int32), axes, codes)
+        r = (v.to(torch.float32) * inverse).mul_(torch.from_numpy(self._per_scale))
+        book = linear_codebook(self.code)
+        book.codes(r, np.zeros(1, np.int32), axes, codes[0])
+        if self.spikes > 1:
+            book.further(r, self.code.levels, axes, codes)
 
     @cached_property
-    def _lookup(self) -> tuple[Codebook, np.ndarray]:
-        """Codebook in units of the first threshold, and the factor to these, float32 (*scale.shape)."""
+    def _per_scale(self) -> np.ndarray:
+        """Factor from V / S, or c / sqrt(Qs + n eps), to units of the scale, float32 (*scale.shape)."""
         first = self.table[:, 0] * (1.0 if self.shift is None else 0.5**self.shift)
         if self.squared:
             first = np.sqrt(first) * 2.0**self.drive_shift
-        level = self.code.levels[None]
-        book = compile_codebook(level, np.full_like(level, -np.inf), -level)
-        return book, (1 / np.broadcast_to(first, self.scale.size)).astype(np.float32).reshape(self.scale.shape)
+        factor = self.code.midpoints[0] / np.broadcast_to(first, self.scale.size)
+        return factor.astype(np.float32).reshape(self.scale.shape)
+
+    @cached_property
+    def further(self) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
+        """Levels and midpoints (2, T), gain and gain shift (P,) for what comes after the first spike."""
+        if self.state_bits and self.spikes > 1:
+            assert self.levels is not None and self.midpoints is not None
+            assert self.gain is not None and self.gain_shift is not None
+            rest = np.stack([self.levels, self.midpoints]).astype(np.int64)
+            return rest, self.gain.astype(np.int64), self.gain_shift.astype(np.int64)
+        unit = self.code.midpoints[0]
+        gain = self.table[:, 0] / (unit**2 if self.squared else unit)
+        rest = np.stack([self.code.levels, self.code.midpoints])
+        if self.state_bits:  # one spike: never read
+            return rest.astype(np.int64), gain.astype(np.int64), np.zeros(len(gain), np.int64)
+        return rest, gain, None
 
     @property
     def trace_table(self) -> np.ndarray:
@@ -155,7 +185,8 @@ class DynamicThresholdStepper:
         """Everything to zero."""
         self.v = np.zeros(self.op.shape, self.message)
         self.factor = np.zeros((*self.op.shape[:-1], 1), self.message)
-        self.may_fire = np.ones(self.op.shape, bool)
+        self.left = np.full(self.op.shape, self.op.spikes, np.int8)
+        self.sent: np.ndarray | None = None
 
     def step(self, t: int, messages: list[np.ndarray | None]) -> np.ndarray | None:
         """Signs int8 (*shape) of this step's spikes, or None."""
@@ -173,15 +204,40 @@ class DynamicThresholdStepper:
             self.compared = self.op.drive(self.v)
             self.magnitude = self.compared**2 if self.op.squared else np.abs(self.compared)
             self.limit = self.factor + (self.message(self.op.offset) if self.op.squared else 0)
-            self.may_fire = (self.compared != 0) & (self.limit > 0)
+            self.left *= (self.compared != 0) & (self.limit > 0)
         threshold = self.table[k] * self.limit
         if self.shift is not None:
             threshold >>= self.shift
-        fired = self.may_fire & (self.magnitude >= threshold)
+        fired = ((self.left > 0) & (self.magnitude >= threshold)).astype(np.int8)
+        if self.sent is not None:
+            self._go_on(fired, self.sent, k)
         if not fired.any():
             return None
-        self.may_fire &= ~fired
+        self.left -= fired != 0
+        if self.op.spikes > 1:
+            level = self.op.further[0][0, k]
+            self.sent = fired * level if self.sent is None else self.sent + fired * level
         return (np.sign(self.compared) * fired).astype(np.int8)
+
+    def _go_on(self, fired: np.ndarray, sent: np.ndarray, k: int) -> None:
+        """Put into ``fired`` what neurons that have sent something do at k: 1 in their first sign, -1 in the other."""
+        again = np.nonzero((self.left > 0) & (self.left < self.op.spikes))
+        rest, gain, gain_shift = self.op.further
+        gain, gain_shift, shift = (self._of(a, again) for a in (gain, gain_shift, self.op.shift))
+        limit = np.broadcast_to(self.limit, self.op.shape)[again]
+        magnitude, sent, midpoint = self.magnitude[again], sent[again], rest[1, k]
+        squared = self.op.squared
+        above, below = (level_entry(sent + z * midpoint, squared, gain, gain_shift) * limit for z in (1, -1))
+        if shift is not None:
+            above, below = above >> shift, below >> shift
+        minus = (sent >= midpoint) & (magnitude <= below)
+        fired[again] = (magnitude >= above).astype(np.int8) - (minus & (magnitude < above))
+
+    def _of(self, per_scale: np.ndarray | None, where: tuple[np.ndarray, ...]) -> np.ndarray | None:
+        """Values (P,) of the neurons at ``where``."""
+        if per_scale is None:
+            return None
+        return np.broadcast_to(per_scale.reshape(self.op.scale.shape), self.op.shape)[where]
 
     def _weigh(self, spikes: np.ndarray, t: int) -> np.ndarray:
         trace = self.op.trace_table[t - self.factor_start].astype(self.message)

@@ -2,7 +2,8 @@
 
     integrate   v += message                       (saturating at the state width in fixed point)
     fire        smallest k with v >= pos_k: +      or lo_k <= v <= hi_k: -
-    after a spike of sign z at k                   v -= z * s * L_k, go on from k + 1, up to ``spikes`` times
+    after a spike of sign z at k                   v -= z * s * L_k, go on from k + 1 with +-pos, up to ``spikes`` times
+    if f is not linear                             go on with thresholds on v that depend on the first spike
 
 What it computes is set by its threshold schedule (``schedule.py``). Source: SpikedAttention's one-spike phase
 coding; schedules for GELU, SiLU, ... and more than one spike are ours (DESIGN section 3).
@@ -16,12 +17,13 @@ from typing import ClassVar
 import numpy as np
 import torch
 
+from processes import kernels
 from processes.fixed import saturate
 from processes.operation import Operation, Window
 from processes.phase_neuron.activations import ACTIVATIONS
-from processes.phase_neuron.schedule import FixedSchedule, FloatSchedule
+from processes.phase_neuron.schedule import FixedSchedule, FloatSchedule, Sequel
 from processes.spikes import empty_codes, fold, parameter_axes
-from processes import kernels
+from processes.thresholds import scaled_entry
 
 
 @dataclass(eq=False, kw_only=True)
@@ -30,7 +32,7 @@ class PhaseNeuron(Operation):
 
     Attributes:
         schedule: thresholds over k, per neuron or shared.
-        spikes: most spikes per neuron and window, 1 to 3 (more than one only for identity and ReLU schedules).
+        spikes: most spikes per neuron and window, 1 to 3, but 1 or 2 for functions that are not linear.
         state_bits: width of the saturating potential; 0 in floating point.
     """
 
@@ -62,12 +64,30 @@ class PhaseNeuron(Operation):
         axes = parameter_axes(self.shape, shape)
         book, factor, kind, exact = self.schedule.lookup
         factor = torch.from_numpy(factor if factor.size == 1 else factor.reshape(shape))
-        book.codes(v.to(torch.float32) * factor, kind, axes, codes[0])
-        if self.spikes > 1 or not exact or v.dtype == torch.float64:
-            folded = fold(v, axes)
-            tables = [t.astype(folded.dtype, copy=False) for t in self.schedule.tables]
-            kernels.settle(folded, *tables, int(len(tables[0]) > 1), codes.numpy().reshape(-1, *folded.shape))
+        r = v.to(torch.float32) * factor
+        book.codes(r, kind, axes, codes[0])
+        if self.spikes > 1:
+            rest = self.schedule.rest
+            r = r if rest.unit is None else self._sent(v, rest.unit)
+            rest.book.further(r, rest.level, axes, codes)
+        sequel = self.schedule.sequel if self.spikes > 1 else None
+        if v.dtype == torch.float64 or (self.state_bits and not (exact and sequel is None)):
+            self._settle(fold(v, axes), codes, sequel)
         return codes
+
+    def _sent(self, v: torch.Tensor, unit: np.ndarray) -> torch.Tensor:
+        """f(v) in units of the scale, float32."""
+        unit, scale = (torch.from_numpy(a.astype(np.float32)) for a in (unit, self.scale))
+        return ACTIVATIONS[self.schedule.function].torch(v.to(torch.float32) * unit).div_(scale)
+
+    def _settle(self, v: np.ndarray, codes: torch.Tensor, sequel: Sequel | None) -> None:
+        """Codes by the definition's comparisons, from guesses; v folded."""
+        planes = codes.numpy().reshape(-1, *v.shape)
+        tables = [t.astype(v.dtype, copy=False) for t in self.schedule.tables]
+        spread = int(len(tables[0]) > 1)
+        kernels.settle(v, *tables, spread, planes if sequel is None else planes[:1])
+        if sequel is not None:
+            kernels.settle_sequel(v, *sequel, int(len(sequel.kind) > 1), planes)
 
     def stepper(self, window: Window, sources: list[Window]) -> PhaseNeuronStepper:
         """Integrates messages, fires in ``window``."""
@@ -81,12 +101,17 @@ class PhaseNeuronStepper:
         self.op, self.start, self.steps = op, window.start, op.schedule.steps
         shape = op.schedule.scale.shape
         self.tables = [np.ascontiguousarray(t.T).reshape(self.steps, *shape) for t in op.schedule.tables]
+        self.sequel = None
+        if op.spikes > 1 and (sequel := op.schedule.sequel) is not None:
+            per_neuron = (a if a is None else np.broadcast_to(a.reshape(shape), op.shape) for a in sequel[1:])
+            self.sequel = Sequel(sequel.tables, *per_neuron)
         self.reset()
 
     def reset(self) -> None:
         """Potentials to zero, no spikes spent."""
         self.v = np.zeros(self.op.shape, np.int64 if self.op.state_bits else np.float64)
         self.left = np.full(self.op.shape, self.op.spikes, np.int8)
+        self.first = np.zeros(self.op.shape, np.int16)
 
     def step(self, t: int, messages: list[np.ndarray | None]) -> np.ndarray | None:
         """Signs int8 (*shape) of the spikes of this step, or None."""
@@ -100,10 +125,28 @@ class PhaseNeuronStepper:
         pos, lo, hi, subtract = (table[k] for table in self.tables)
         plus = self.v >= pos
         sign = plus.astype(np.int8) - (~plus & (lo <= self.v) & (self.v <= hi))
+        if self.op.spikes > 1 and (self.left < self.op.spikes).any():
+            self._go_on(sign, pos, k)
         sign *= self.left > 0
         if not sign.any():
             return None
         self.left -= sign != 0
-        if self.op.spikes > 1:
+        if self.sequel is not None:
+            self.first += sign * (self.first == 0) * np.int16(k + 1)
+        elif self.op.spikes > 1:
             self.v -= sign * subtract
         return sign
+
+    def _go_on(self, sign: np.ndarray, pos: np.ndarray, k: int) -> None:
+        """Put into ``sign`` what the neurons that have fired before do at k."""
+        fired = np.nonzero((self.left < self.op.spikes) & (self.left > 0))
+        v = self.v[fired]
+        if self.sequel is None:
+            rest = np.broadcast_to(pos, self.v.shape)[fired]
+            sign[fired] = (v >= rest).astype(np.int8) - (v <= -rest)
+            return
+        tables, kind, factor, shift = self.sequel
+        entries = tables[kind[fired], self.first[fired] + self.steps, :, k].T
+        above, below, lo, hi = scaled_entry(entries, factor[fired], None if shift is None else shift[fired])
+        plus = (v >= above) | (v <= below)
+        sign[fired] = plus.astype(np.int8) - (~plus & (lo <= v) & (v <= hi))

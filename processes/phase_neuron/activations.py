@@ -29,25 +29,34 @@ class Activation:
     def rises_to(self, target: np.ndarray) -> np.ndarray:
         """Smallest v on the rising branch with f(v) >= target; inf where f never gets there."""
         low = np.full(target.shape, max(self.argmin, -FAR))
-        return np.where(self.numpy(np.full_like(target, FAR)) >= target, self._bisect(low, target, rising=True), np.inf)
+        first = self._bisect(low, target, rising=True)[1]
+        return np.where(self.numpy(np.full_like(target, FAR)) >= target, first, np.inf)
+
+    def falls_to(self, target: np.ndarray) -> np.ndarray:
+        """Largest v on the falling branch with f(v) >= target; -inf where there is none."""
+        if not math.isfinite(self.argmin):
+            return np.full(target.shape, -np.inf)
+        last = self._bisect(np.full(target.shape, self.argmin), target, rising=False)[1]
+        return np.where(self.numpy(np.full_like(target, -FAR)) >= target, last, -np.inf)
 
     def band(self, target: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """[lo, hi] of potentials with f(v) <= target < 0; empty (inf, -inf) where there are none."""
+        """[lo, hi] of potentials with f(v) <= target; empty (inf, -inf) where there are none."""
         floor = np.full(target.shape, max(self.argmin, -FAR))
         some = self.numpy(floor) <= target
-        hi = self._bisect(floor, target, rising=True)
+        hi = self._bisect(floor, target, rising=True)[1]
         lo = np.full(target.shape, -np.inf)
         if math.isfinite(self.argmin):
-            lo = self._bisect(floor, target, rising=False)
+            lo = np.where(target < 0, self._bisect(floor, target, rising=False)[0], -np.inf)
         return np.where(some, lo, np.inf), np.where(some, hi, -np.inf)
 
-    def _bisect(self, start: np.ndarray, target: np.ndarray, *, rising: bool) -> np.ndarray:
+    def _bisect(self, start: np.ndarray, target: np.ndarray, *, rising: bool) -> tuple[np.ndarray, np.ndarray]:
+        """Neighbouring numbers between which f reaches target: from ``start`` outwards, before and beyond."""
         inner, outer = start.copy(), np.full(start.shape, FAR if rising else -FAR)
         for _ in range(HALVINGS):
             middle = (inner + outer) / 2
             beyond = self.numpy(middle) >= target
             inner, outer = np.where(beyond, inner, middle), np.where(beyond, middle, outer)
-        return outer if rising else inner
+        return inner, outer
 
 
 def _gelu(v: np.ndarray) -> np.ndarray:

@@ -18,8 +18,8 @@ Rows = list[list[float]] | list[list[int]]
 
 
 def fires(v: float, pos: list, lo: list, hi: list, subtract: list, spikes: int) -> list[int]:
-    """The definition: step by step, at most ``spikes`` times, each spike leaving its rest to the later
-    steps.
+    """The definition for linear functions: step by step, at most ``spikes`` times, each spike leaving its rest,
+    of either sign, to the later steps.
     """
     codes: list[int] = []
     for k in range(len(pos)):
@@ -28,7 +28,7 @@ def fires(v: float, pos: list, lo: list, hi: list, subtract: list, spikes: int) 
         if v >= pos[k]:
             codes.append(k + 1)
             v -= subtract[k]
-        elif lo[k] <= v <= hi[k]:
+        elif (v <= -pos[k]) if codes else (lo[k] <= v <= hi[k]):
             codes.append(-(k + 1))
             v += subtract[k]
     return codes + [0] * (spikes - len(codes))
@@ -124,12 +124,15 @@ def fixed_neuron(
             t if t in kept else toward_zero(int(mantissa[0, i]) * t, int(shift[0, i])) for t in table.tolist()
         ]
 
-    tables = tuple([row(t[chosen[0, i]], i) for i in range(4)] for t in (pos, lo, hi))
-    tables += ([row(level, i) for i in range(4)],)
+    rows_of = [[row(t[chosen[0, i]], i) for i in range(4)] for t in (pos, lo, hi)]
+    # no silent neuron fires because its thresholds round to zero
+    pos_rows = [[max(t, 1) for t in r] for r in rows_of[0]]
+    hi_rows = [[min(t, -1) for t in r] for r in rows_of[2]]
+    tables = (pos_rows, rows_of[1], hi_rows, [row(level, i) for i in range(4)])
     return PhaseNeuron(shape=(rows, 4), schedule=schedule, spikes=spikes, state_bits=bits), tables
 
 
-@pytest.mark.parametrize("spikes", [1, 2])
+@pytest.mark.parametrize("spikes", [1, 2, 3])
 @pytest.mark.parametrize("bits", [10, 24])
 @pytest.mark.parametrize("base, steps", GRID)
 def test_fixed_point(base: float, steps: int, bits: int, spikes: int) -> None:
