@@ -15,7 +15,6 @@ from rich.table import Table
 
 from converters.pipeline import convert_module
 from deploy import demo
-from processes.phase_code import PhaseCode
 from targets.closed_form import ClosedForm
 
 BATCH, ROUNDS = 64, 15
@@ -27,7 +26,7 @@ def main() -> None:
     calibration, _ = demo.calibration_data()
     images, _ = demo.evaluation_data()
     batch = torch.from_numpy(images[:BATCH])
-    conversion = convert_module(model, calibration, PhaseCode(1.15, 40))
+    conversion = convert_module(model, [calibration], 40, 1.15)
     assert conversion.fixed is not None
     floating, fixed = ClosedForm(conversion.calibrated), ClosedForm(conversion.fixed)
 

@@ -15,7 +15,6 @@ import torch
 from rich.console import Console
 
 from converters.pipeline import convert_module
-from processes.phase_code import PhaseCode
 from targets import registry
 from targets.compare import compare
 from targets.timeline import timeline
@@ -27,7 +26,7 @@ def main() -> None:
     model = timm.create_model("deit_tiny_patch16_224", pretrained=False).eval()
     rng = np.random.default_rng(0)
     calibration = rng.random((4, 3, 224, 224), np.float32)
-    network = convert_module(model, calibration, PhaseCode(1.4, 16), batch=4).network
+    network = convert_module(model, [calibration], 16, 1.4, batch=4).network
     image = rng.random((1, 3, 224, 224), np.float32)
     begin = time.perf_counter()
     run = registry()["lava-sim"].run(network, image, "block", None)

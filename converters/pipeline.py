@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
 import torch
 
+from converters.base import choose_base
 from converters.calibrate import calibrate
-from converters.capture import capture
+from converters.capture import Captured, capture
 from converters.discretise import discretise
+from converters.front_end import FrontEnd, split
 from converters.lowering import lower
 from processes.chips import LOIHI2, Chip
 from processes.network import Network
@@ -41,11 +43,13 @@ class Conversion:
     """The stages of one conversion, each a whole network.
 
     Attributes:
+        front: what stays on the host of a text model; None where the model's own input is graded.
         ideal: lowered, in real units, without codes: what the trained network computes.
         calibrated: spiking, floating point.
         fixed: spiking, integers; None if not asked for.
     """
 
+    front: FrontEnd | None
     ideal: Network
     calibrated: Network
     fixed: Network | None
@@ -56,42 +60,60 @@ class Conversion:
         return self.calibrated if self.fixed is None else self.fixed
 
 
+def front_end(module: torch.nn.Module, arguments: Sequence[np.ndarray]) -> tuple[Captured, FrontEnd | None]:
+    """The captured module, and its part that stays on the host; one sample of ``arguments`` is enough."""
+    captured = capture(module, tuple(torch.as_tensor(argument[:1]) for argument in arguments))
+    return captured, split(captured).front
+
+
+def network_input(front: FrontEnd | None, arguments: Sequence[np.ndarray]) -> np.ndarray:
+    """The spiking network's input (N, ...) of the model's arguments."""
+    return arguments[0] if front is None else front(*arguments)
+
+
 def convert_module(
     module: torch.nn.Module,
-    calibration: np.ndarray,
-    code: PhaseCode,
+    calibration: Sequence[np.ndarray],
+    steps: int,
+    base: float | None = None,
     *,
+    spikes: int = 1,
     fixed: bool = True,
     variant: Variant = Variant(),  # noqa: B008 - frozen
     chip: Chip = LOIHI2,
     batch: int = 32,
     progress: Progress | None = None,
 ) -> Conversion:
-    """Convert a module with one input.
+    """Convert a module.
 
     Args:
         module: in evaluation mode; it is not changed.
-        calibration: inputs (N, *input) that set the scales; never evaluation data.
-        code: base and window.
+        calibration: its arguments, each (N, ...), of samples that set the scales; never evaluation data.
+        steps: T.
+        base: B; None to choose it by the error of the outputs on calibration samples.
+        spikes: most spikes of a neuron in a window.
         fixed: also discretise.
         variant: choices between ways of doing the same.
         chip: bit widths of the fixed-point network.
         batch: calibration samples evaluated together.
-        progress: called with (stage, samples done, samples in all).
+        progress: called with (stage, done, total).
 
     Raises:
         UnsupportedModel: with every operation that cannot be converted, before anything is.
     """
-    example = torch.as_tensor(calibration[:1])
+    captured, front = front_end(module, calibration)
+    samples = network_input(front, calibration)
     recode = variant.softmax != "direct"
-    ideal = lower(capture(module, (example,)), tuple(example.shape), variant.residual == "fanout", recode)
+    ideal = lower(captured, samples[:1].shape, variant.residual == "fanout", recode)
 
     def report(stage: str) -> Callable[[int, int], None] | None:
         return None if progress is None else lambda done, total: progress(stage, done, total)
 
+    if base is None:
+        base = choose_base(ideal, samples, steps, spikes, batch, report("choose the base"))
     calibrated = calibrate(
-        copy.deepcopy(ideal), calibration, code, batch, report("calibrate"),
-        race=variant.winner == "race", sharpen=variant.softmax == "published",
+        copy.deepcopy(ideal), samples, PhaseCode(base, steps), batch, report("calibrate"),
+        spikes=spikes, race=variant.winner == "race", sharpen=variant.softmax == "published",
     )  # fmt: skip
-    integers = discretise(calibrated, calibration, chip, batch, report("discretise")) if fixed else None
-    return Conversion(ideal, calibrated, integers)
+    integers = discretise(calibrated, samples, chip, batch, report("discretise")) if fixed else None
+    return Conversion(front, ideal, calibrated, integers)

@@ -7,13 +7,14 @@ import json
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 
-from converters.pipeline import Conversion, Variant, convert_module
+from converters.pipeline import Conversion, Variant, convert_module, front_end, network_input
 from deploy import measure
 from deploy.errors import DeployError
 from deploy.options import ConvertOptions, check_choice
@@ -23,7 +24,6 @@ from deploy.report import Figures, build_report, write_report
 from deploy.results import RunResult, TargetStatus, Verification
 from deploy.sources import Data, LoadedModel, hold_out, load_data, load_model, shared_samples
 from processes.network import Network
-from processes.phase_code import PhaseCode
 from targets import registry
 from targets.base import Target, TargetRun
 from targets.closed_form import ClosedForm
@@ -71,7 +71,8 @@ def run(
     chosen = available(registry()[target])
     folder = require_conversion(network)
     restored, model, loaded = _reload(folder, data)
-    inputs = single_input(loaded)[:samples]
+    loaded = loaded.take(slice(samples))
+    inputs = _network_input(model, loaded)
     with progress.stage(f"run on {target}", len(inputs)) as advance:
         result = chosen.run(restored, inputs, granularity, lambda _: advance(1))
     runner = ClosedForm(restored, torch.float64)
@@ -79,7 +80,7 @@ def run(
     spikes = sum(int(np.count_nonzero(v)) for name, v in result.values.items() if restored[name].fires)
     return RunResult(
         outputs=outputs[:, 0] if outputs.shape[1] == 1 else outputs,
-        labels=None if loaded.labels is None else loaded.labels[:samples],
+        labels=loaded.labels,
         class_names=model.class_names,
         spikes_per_sample=spikes / len(inputs),
         seconds_per_sample=result.seconds_per_sample,
@@ -91,8 +92,8 @@ def verify(folder: Path, samples: int, granularity: str, progress: Progress | No
     """Run evaluation samples through Lava and the closed form and compare every spike and potential."""
     progress = progress or Progress()
     lava = available(registry()["lava-sim"])
-    restored, _, loaded = _reload(require_conversion(folder), None)
-    inputs = single_input(loaded)[:samples]
+    restored, model, loaded = _reload(require_conversion(folder), None)
+    inputs = _network_input(model, loaded.take(slice(samples)))
     with progress.stage("run on lava-sim", len(inputs)) as advance:
         result = lava.run(restored, inputs, granularity, lambda _: advance(1))
     found = compare(restored, inputs, result)
@@ -128,11 +129,11 @@ def available(target: Target) -> Target:
     return target
 
 
-def single_input(data: Data) -> np.ndarray:
-    """The only input of a data set, float (N, *input)."""
-    if len(data.inputs) != 1:
-        raise DeployError(f"{data.source}: holds {', '.join(data.inputs)}; models with one input are supported")
-    return next(iter(data.inputs.values()))
+def _network_input(model: LoadedModel, data: Data) -> np.ndarray:
+    """The spiking network's input of a data set, whatever of the model stays on the host."""
+    arguments = list(data.inputs.values())
+    text = len(arguments) > 1 or np.issubdtype(arguments[0].dtype, np.integer)
+    return network_input(front_end(model.module, arguments)[1] if text else None, arguments)
 
 
 def _data(options: ConvertOptions, model: LoadedModel) -> tuple[Data, Data]:
@@ -160,9 +161,11 @@ def _convert(options: ConvertOptions, model: LoadedModel, calibration: Data, pro
     with stages(progress) as report:
         return convert_module(
             model.module,
-            single_input(calibration),
-            PhaseCode(options.base, options.timesteps),
+            list(calibration.inputs.values()),
+            options.timesteps,
+            None if options.base == "auto" else float(options.base),
             fixed=options.precision == "fixed",
+            spikes=options.spikes,
             variant=Variant(options.residual, options.winner, options.softmax),
             batch=options.batch_size,
             progress=report,
@@ -202,7 +205,7 @@ class _Work:
 
     def measure(self, target: Target, seconds: dict[str, float]) -> tuple[dict[str, Any], Figures]:
         """The report's content and its figures."""
-        options, labels, inputs = self.options, self.evaluation.labels, single_input(self.evaluation)
+        options, labels, inputs = self.options, self.evaluation.labels, self.inputs
         with stages(self.progress) as bar:
             ann = measure.ann_outputs(
                 self.model.module, self.evaluation.inputs, options.batch_size, lambda d, n: bar("original model", d, n)
@@ -228,6 +231,11 @@ class _Work:
         raster = measure.record_raster(runner, times, inputs[0])
         return report, Figures(scatter, raster, measure.stages(self.network, times))
 
+    @cached_property
+    def inputs(self) -> np.ndarray:
+        """The spiking network's input of the evaluation data."""
+        return network_input(self.conversion.front, list(self.evaluation.inputs.values()))
+
     @property
     def classes(self) -> bool:
         """Whether outputs are class scores: the model says so, or the data has labels."""
@@ -243,7 +251,7 @@ class _Work:
         self, ann: measure.Outputs, snn: measure.Measurement, bar: Callable[[str, int, int], None]
     ) -> tuple[list[measure.Rung], dict[str, tuple[np.ndarray, np.ndarray]]]:
         """Rungs of the closed forms, and the last one's scatter."""
-        conversion, inputs = self.conversion, single_input(self.evaluation)
+        conversion, inputs = self.conversion, self.inputs
         labels, classes = self.evaluation.labels, self.classes
         few = inputs[:LAYER_SAMPLES]
         reference = measure.layer_values(conversion.ideal, few)
@@ -279,7 +287,7 @@ class _Work:
         options = self.options
         return {
             "model": options.model, "method": options.method, "precision": options.precision,
-            "timesteps": options.timesteps, "base": options.base, "target": target.name,
+            "timesteps": options.timesteps, "base": self.network.about["base"], "target": target.name,
             "granularity": options.granularity, "processes": stepped.processes, "bytes": stepped.bytes,
             "first_mismatch": exactness.first, "options": replace(options, force=False).record(),
         }  # fmt: skip

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 from types import FrameType
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
 from rich.console import Console
@@ -113,12 +113,13 @@ def convert(
         int, typer.Option(help="T, time steps of a window; more are finer and slower.", rich_help_panel=CODE)
     ] = ConvertOptions.timesteps,
     base: Annotated[
-        float,
+        str,
         typer.Option(
-            help="B in (1, 2], ratio of neighbouring levels: 1.15 suits T = 40, 1.4 suits T = 16.",
+            help="B in (1, 2], ratio of neighbouring levels: 1.15 suits T = 40, 1.3 suits T = 16. `auto` chooses it on "
+            "calibration data.",
             rich_help_panel=CODE,
         ),
-    ] = ConvertOptions.base,
+    ] = str(ConvertOptions.base),
     spikes: Annotated[
         int, typer.Option(help="Most spikes of a neuron in a window.", rich_help_panel=CODE)
     ] = ConvertOptions.spikes,
@@ -188,7 +189,7 @@ def convert(
         weights=weights,
         method=method,
         timesteps=timesteps,
-        base=base,
+        base=_base(base),
         spikes=spikes,
         residual=residual,  # type: ignore[arg-type]  # checked by convert
         winner=winner,  # type: ignore[arg-type]
@@ -293,6 +294,15 @@ def verify(
         print(f"{result.mismatches:,} of {compared} differ; first: {result.first}", file=sys.stderr)
         raise typer.Exit(FAILED)
     print(f"identical: {compared}, {result.samples} samples")
+
+
+def _base(text: str) -> float | Literal["auto"]:
+    if text == "auto":
+        return "auto"
+    try:
+        return float(text)
+    except ValueError as error:
+        raise DeployError(f"--base {text}: give a number above 1 and at most 2, or auto") from error
 
 
 def _save(path: Path, outputs: Any) -> None:

@@ -24,7 +24,8 @@ class ConvertOptions:
 
     model, weights: see deploy.sources.load_model. calib, evaluation: see deploy.sources.load_data; None means
     the demo's own data, or, with only calib given, a held-out part of it. timesteps: T, steps of a
-    window. base: B, the ratio of two neighbouring levels. spikes: most spikes of a neuron per window.
+    window. base: B, the ratio of two neighbouring levels; auto chooses it on the
+    calibration data. spikes: most spikes of a neuron per window.
     residual, winner, softmax: see converters.pipeline.Variant. samples: how many evaluation samples run on the target,
     beside the closed form of all of them. limit: how many evaluation samples to use, None for all.
     granularity: one Lava Process per block or operation. strict: a saturation is an error. force: replace an
@@ -35,7 +36,7 @@ class ConvertOptions:
     weights: Path | str | None = None
     method: str = "spiked-attention"
     timesteps: int = 40
-    base: float = 1.15
+    base: float | Literal["auto"] = 1.15
     spikes: int = 1
     residual: Literal["graded", "fanout"] = "graded"
     winner: Literal["graded", "race"] = "graded"
@@ -71,7 +72,7 @@ class ConvertOptions:
         check_choice("--target", self.target, targets)
         if self.timesteps < 2:
             raise DeployError(f"--timesteps {self.timesteps}: a window needs at least 2 steps; give 8 to 64")
-        if not 1 < self.base <= 2:  # also refuses NaN
+        if self.base != "auto" and not 1 < self.base <= 2:  # also refuses NaN
             raise DeployError(
                 f"--base {self.base:g}: levels shrink by it at every step, so it must be above 1 and at "
                 "most 2; 1.15 suits 40 steps, 1.4 suits 16"
