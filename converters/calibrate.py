@@ -31,6 +31,7 @@ from processes.network import (
 )
 from processes.operation import Operation
 from processes.phase_code import PhaseCode
+from processes.phase_neuron.schedule import LINEAR
 from processes.routing import apply
 from targets.closed_form import ClosedForm
 
@@ -45,6 +46,7 @@ def calibrate(
     batch: int = 32,
     progress: Progress | None = None,
     *,
+    spikes: int = 1,
     race: bool = False,
     sharpen: bool = False,
 ) -> Network:
@@ -56,12 +58,14 @@ def calibrate(
         code: base and window of every code.
         batch: samples evaluated together.
         progress: called with (samples done, samples in all).
+        spikes: most spikes per value and window, 1 to 3; softmax weights always have one.
         race: let WOSS find its winners by a falling threshold instead of graded spikes.
         sharpen: make WOSS too sharp by the factor B, as published.
 
     Returns:
         The same network, ready to run in floating point.
     """
+    _allow(network, spikes)
     peaks = observe_peaks(network, samples, batch, progress)
     for name, peak in peaks.items():
         if not isinstance(network[name], Woss):
@@ -74,8 +78,25 @@ def calibrate(
         if isinstance(node.op, Woss):
             node.op.race = _race(node.op, peaks[name]) if race else None
             node.op.ramp = node.op.ramp / (code.base if sharpen else 1.0)
-    network.about |= {"base": code.base, "timesteps": code.steps, "precision": "float"}
+    network.about |= {"base": code.base, "timesteps": code.steps, "spikes": spikes, "precision": "float"}
     return network
+
+
+def _allow(network: Network, spikes: int) -> None:
+    """Let every phase and dynamic-threshold neuron spend that many spikes.
+
+    Raises:
+        DeployError: more than 3, or a function whose thresholds would depend on two levels.
+    """
+    if not 1 <= spikes <= 3:
+        raise DeployError(f"{spikes} spikes per value are outside 1 to 3; try --spikes 2")
+    for name, node in network:
+        op = node.op
+        if isinstance(op, PhaseNeuron) and spikes > 2 and op.schedule.function not in LINEAR:
+            held = f"'{name}': a third spike of {op.schedule.function} would need thresholds by two levels"
+            raise DeployError(f"{held}; use --spikes 2")
+        if isinstance(op, Firing):
+            op.spikes = spikes
 
 
 def observe_peaks(
@@ -153,7 +174,7 @@ def _set_scale(network: Network, name: str, peak: np.ndarray) -> None:
         # the self product shifts by a feature's exponent, and GELU's tables come one per power of two
         if squares:
             peak = peak.max(tuple(range(peak.ndim - 1)), keepdims=True)
-        if squares or op.schedule.function not in ("identity", "relu"):
+        if squares or op.schedule.function not in LINEAR:
             peak = 2.0 ** np.ceil(np.log2(peak))
         op.schedule = replace(op.schedule, scale=peak, unit=np.ones_like(peak))
     elif isinstance(op, DynamicThreshold):

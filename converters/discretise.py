@@ -37,12 +37,21 @@ from processes.network import (
 )
 from processes.operation import Operation
 from processes.phase_code import PhaseCode
+from processes.phase_neuron.schedule import (
+    ALWAYS,
+    AT_REST_ABOVE_ZERO,
+    LINEAR,
+    NEVER,
+    FixedSchedule,
+    real_sequel,
+    real_tables,
+)
 from processes.spikes import decode
-from processes.phase_neuron.schedule import ALWAYS, AT_REST_ABOVE_ZERO, LINEAR, NEVER, FixedSchedule, real_tables
 from targets.closed_form import ClosedForm
 
 Progress = Callable[[int, int], None]
 MAX_SHIFT = 32  # of a normaliser's comparison: (drive + 1) << shift stays inside 64 bits
+LEVEL_BITS = 20  # of a level where (A +- m_k)^2 times a gain of threshold_bits stays inside 64 bits
 ATTEMPTS = 8  # halvings of a layer's resolution before giving up on its range
 
 
@@ -239,7 +248,12 @@ class Discretiser:
             classes, inverse = np.unique(scale, return_inverse=True)
             index, real = inverse.reshape(shape).astype(np.int32), 1.0 / unit
         pos, lo, hi, _ = real_tables(old.function, classes, old.code)
-        entry = 2.0 ** _spare_bits(np.stack([pos, lo, hi], 1), chip.schedule_bits)  # (classes,)
+        after = None
+        if op.spikes > 1 and old.function not in LINEAR:
+            after = np.stack([real_sequel(old.function, float(c), old.code) for c in classes])
+        reach = np.stack([pos, lo, hi], 1).reshape(len(classes), -1)
+        reach = reach if after is None else np.concatenate([reach, after.reshape(len(classes), -1)], 1)
+        entry = 2.0 ** _spare_bits(reach, chip.schedule_bits)  # (classes,)
         tables = [_entries(table * entry[:, None]) for table in (pos, lo, hi)]
         if old.function not in AT_REST_ABOVE_ZERO:  # rounding must not let a silent neuron fire
             tables[0], tables[2] = np.maximum(tables[0], 1), np.minimum(tables[2], -1)
@@ -248,25 +262,32 @@ class Discretiser:
             function=old.function, scale=scale, base=old.base, steps=old.steps,
             mantissa=mantissa.mantissa, shift=-mantissa.exponent, scale_class=index,
             pos=tables[0], lo=tables[1], hi=tables[2], level=_entries(old.code.levels * entry[0]),
+            after=None if after is None else _entries(after * entry[:, None, None, None]),
+            unit=None if after is None else unit,
         )  # fmt: skip
         op.state_bits = chip.state_bits
 
     def _product(self, name: str, op: TraceProduct, inputs: tuple[str, ...]) -> None:
         length = self.network.shape(inputs[0])[-1]
-        room = math.ceil(np.abs(op.bias).max(initial=0.0))
-        spikes = math.prod(getattr(self.network[self.network.origin(i)], "spikes", 1) for i in inputs)
-        bits = self.chip.product_trace_bits(length * spikes**2 + room)
+        reach = math.prod(self._reach(i) for i in inputs)
+        bits = self.chip.product_trace_bits(math.ceil(length * reach + np.abs(op.bias).max(initial=0.0)))
         squared = (2**bits - 1) ** 2
         op.trace = PhaseCode(self.about("base"), self.about("timesteps")).trace(bits)
         op.bias = np.rint(op.bias * squared).astype(np.int32)
         op.state_bits = self.chip.state_bits
         self.units[name] = unit_of(self.network, name) / squared
 
+    def _reach(self, name: str) -> float:
+        """Most that the spikes of a neuron behind ``name`` can add up to, in units of the first level."""
+        code = PhaseCode(self.about("base"), self.about("timesteps"))
+        return float(code.levels[: getattr(self.network[self.network.origin(name)], "spikes", 1)].sum())
+
     def _square_sum(self, name: str, op: SquareSum, inputs: tuple[str, ...]) -> None:
         scale = scale_of(self.network, inputs[0])
-        spikes = getattr(self.network[inputs[0]], "spikes", 1)
-        bits = self.chip.product_trace_bits(self.network.shape(inputs[0])[-1] * spikes**2)
         exponents = np.rint(np.log2(scale)).astype(np.int32)
+        # a feature whose code is 2^e times smaller than the largest adds at most 4^-e of its square
+        length = self.network.shape(inputs[0])[-1] * (4.0 ** (exponents - exponents.max())).mean()
+        bits = self.chip.product_trace_bits(math.ceil(length * self._reach(inputs[0]) ** 2))
         op.shift, op.weight = 2 * (exponents.max() - exponents), None
         op.trace = PhaseCode(self.about("base"), self.about("timesteps")).trace(bits)
         op.state_bits = self.chip.state_bits
@@ -293,6 +314,13 @@ class Discretiser:
         shift = np.clip(chip.norm_cut_bits - np.ceil(np.log2(real[:, 0])), 0, MAX_SHIFT).astype(np.int64)
         op.table = np.rint(np.minimum(real * 2.0 ** shift[:, None], 2.0**chip.norm_cut_bits - 1)).astype(np.int64)
         op.shift, op.state_bits = shift, chip.state_bits
+        if op.spikes > 1:
+            power = 2 if op.squared else 1
+            numbers = (op.code.levels, op.code.midpoints)
+            op.levels, op.midpoints = (np.rint(2.0**LEVEL_BITS * x).astype(np.int64) for x in numbers)
+            gain = real[:, 0] / op.code.midpoints[0] ** power * 2.0 ** (shift - LEVEL_BITS * power)
+            op.gain_shift = np.clip(chip.threshold_bits - np.ceil(np.log2(gain)), 0, 62).astype(np.int64)
+            op.gain = np.rint(np.minimum(gain * 2.0**op.gain_shift, 2.0**chip.threshold_bits - 1)).astype(np.int64)
 
     def _product_bits(self, name: str) -> int:
         """Width of the trace with which the product ``name`` was formed: S sums the very trace that A carries."""
@@ -333,7 +361,7 @@ def _reduce_to(values: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
 def _spare_bits(tables: np.ndarray, bits: int) -> np.ndarray:
     """Fraction bits with which the largest finite entry of each class fits ``bits`` unsigned bits."""
     finite = np.where(np.isfinite(tables), np.abs(tables), 0.0)
-    return bits - 1 - np.ceil(np.log2(np.maximum(finite.max((1, 2)), 2.0**-bits)))
+    return bits - 1 - np.ceil(np.log2(np.maximum(finite.max(1), 2.0**-bits)))
 
 
 def _entries(table: np.ndarray) -> np.ndarray:

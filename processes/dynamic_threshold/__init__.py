@@ -215,8 +215,8 @@ class DynamicThresholdStepper:
             return None
         self.left -= fired != 0
         if self.op.spikes > 1:
-            level = self.op.further[0][0, k]
-            self.sent = fired * level if self.sent is None else self.sent + fired * level
+            added = fired.astype(self.message) * self.op.further[0][0, k]
+            self.sent = added if self.sent is None else self.sent + added
         return (np.sign(self.compared) * fired).astype(np.int8)
 
     def _go_on(self, fired: np.ndarray, sent: np.ndarray, k: int) -> None:

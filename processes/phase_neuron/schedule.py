@@ -17,7 +17,7 @@ import numpy as np
 
 from processes.codebook import Codebook, compile_codebook, linear_codebook
 from processes.phase_code import PhaseCode
-from processes.phase_neuron.activations import ACTIVATIONS
+from processes.phase_neuron.activations import ACTIVATIONS, FAR
 from processes.thresholds import ALWAYS, NEVER, scaled_entry
 
 
@@ -67,7 +67,7 @@ def real_sequel(function: str, scale: float, code: PhaseCode) -> np.ndarray:
     table = np.empty((2 * code.steps + 1, 4, code.steps))
     table[:] = np.array([np.inf, -np.inf, np.inf, -np.inf])[:, None]
     for i, entries in enumerate((activation.rises_to(up), activation.falls_to(up), *activation.band(down))):
-        table[:, i][later] = entries
+        table[:, i][later] = np.where(np.abs(entries) > FAR / 2, np.copysign(np.inf, entries), entries)
     return table
 
 

@@ -177,3 +177,114 @@ def test_every_scale_shape_that_folds_meets_its_own_row(parameter: tuple[int, ..
     op.dtype = torch.float64  # type: ignore[misc]
     closed = op.closed_form(batch(v[None]), batch(e[:, None])).numpy()[0, 0]
     assert (run(op, graded(v, 18), spikes(e, 2, 16)).codes[0] == closed).all()
+
+
+def fires_on(value: float, entry, factor, k_of: tuple, spikes: int, squared: bool) -> list[int]:
+    """The definition of several spikes: thresholds ``entry(level)`` times the factor, compared with the drive.
+
+    ``k_of`` are levels and midpoints; the first spike's entries come with ``entry(None, k)``.
+    """
+    levels, midpoints = k_of
+    drive = value * value if squared else abs(value)
+    codes, sent = [], 0
+    for k in range(len(levels)):
+        if len(codes) == spikes or value == 0 or factor <= 0:
+            break
+        if not codes:
+            sign = int(drive >= entry(None, k))
+        elif drive >= entry(sent + midpoints[k], k):
+            sign = 1
+        else:
+            sign = -int(sent >= midpoints[k] and drive <= entry(sent - midpoints[k], k))
+        if sign:
+            sent += sign * levels[k]
+            codes.append(sign * (k + 1) * (1 if value > 0 else -1))
+    return codes + [0] * (spikes - len(codes))
+
+
+@pytest.mark.parametrize("squared", [False, True])
+@pytest.mark.parametrize("spikes_each", [1, 2, 3])
+@pytest.mark.parametrize("base, steps", GRID)
+def test_several_spikes_float(base: float, steps: int, spikes_each: int, squared: bool) -> None:
+    """Against V or c compared with (A +- m_k) S or (A +- m_k)^2 (Qs + n eps), and close to the quotient."""
+    rng = np.random.default_rng(steps)
+    code, shape, power = PhaseCode(base, steps), (1, 2, 20, 3), 2 if squared else 1
+    scale = rng.uniform(0.5, 2, (1, 2, 1, 3))
+    unit = scale.reshape(-1) ** power / (8 if squared else 1)
+    table = unit[:, None] * code.midpoints**power
+    v = rng.normal(size=shape) * rng.choice([1, 0.1], shape)
+    v[0, :, 1], v[0, :, 2], v[0, :, 3] = 0, 1e9, -1e9
+    if squared:
+        factor = rng.uniform(0.5, 2, (1, 2, 20, 1))
+        other, operand = batch(factor[None]), currents([factor], 2)
+    else:
+        e = random_codes(rng, (1, 2, 20, 4), steps, signed=False)
+        e[..., 0] = 1  # the winner
+        factor = np.where(e == 0, 0, code.levels[np.abs(e) - 1])[0].sum(-1, keepdims=True)
+        other, operand = batch(e[:, None]), spikes(e, 2, steps)
+    op = DynamicThreshold(
+        shape=shape, scale=scale, base=base, steps=steps, table=table, squared=squared, spikes=spikes_each,
+        trace=None if squared else code.levels, offset=0.25 if squared else 0.0, features=8,
+    )  # fmt: skip
+    op.dtype = torch.float64  # type: ignore[misc]
+    closed = op.closed_form(batch(v[None]), other).numpy()[:, 0]
+    stepped = run(op, graded(v, steps + 2), operand, planes=spikes_each).codes
+    assert (closed == stepped).all()
+    differing = 0
+    for index in np.ndindex(shape):
+        i = index[1] * 3 + index[3]
+        limit = factor[(*index[:3], 0)] + (0.25 if squared else 0)
+
+        def entry(level, k, i=i, limit=limit) -> float:
+            return (table[i, k] if level is None else level**power * unit[i]) * limit
+
+        expected = fires_on(v[index], entry, limit, (code.levels, code.midpoints), spikes_each, squared)
+        differing += closed[(slice(None), *index)].tolist() != expected
+    assert differing <= (0.05 * v.size if base == 2 else 0), "exact but for ties, which levels of base 2 abound in"
+    quick = op.closed_form(batch(v[None].astype(np.float32)), other).numpy()[:, 0]
+    assert (quick != closed).mean() < 0.02, "float32 looks codes up, with rounding"
+
+
+@given(
+    seed=st.integers(0, 2**32 - 1), grid=st.sampled_from(GRID), squared=st.booleans(),
+    spikes_each=st.sampled_from([1, 2, 3]), drive_shift=st.integers(0, 4),
+)  # fmt: skip
+def test_several_spikes_fixed(seed: int, grid: tuple, squared: bool, spikes_each: int, drive_shift: int) -> None:
+    """Entries of A +- m_k are (gain (A +- m_k)^p) >> gain_shift, in Python integers."""
+    rng = np.random.default_rng(seed)
+    code, features, power = PhaseCode(*grid), 5, 2 if squared else 1
+    shape = (1, 6, features)
+    shift, top = rng.integers(8, 28, features), rng.integers(2**20, 2**24, (features, 1))
+    table = np.rint(top * code.midpoints**power).astype(np.int64)
+    levels, midpoints = (np.rint(2.0**20 * x).astype(np.int64) for x in (code.levels, code.midpoints))
+    gain_shift = np.full(features, 32 if squared else 12)
+    gain = np.rint(top[:, 0] * 2.0 ** (gain_shift - 20 * power)).astype(np.int64)
+    trace, e = code.trace(10), random_codes(rng, (1, 6, 4), grid[1], signed=False)
+    qs = rng.integers(0, 2**23, (1, 6, 1))
+    qs[0, 0] = 0
+    factor = qs + 7 if squared else np.where(e == 0, 0, trace[np.abs(e) - 1])[0].sum(-1, keepdims=True)
+    # somewhere between far below the last threshold and beyond the first
+    target = rng.choice([1.5, 1.0, 0.3, 0.05], shape) * rng.random(shape) * top.T * factor / 2.0**shift
+    v = np.rint(np.sqrt(target) * 2**drive_shift if squared else target).astype(np.int64)
+    v = (v * rng.choice([-1, 1], shape)).clip(-(2**23) + 1, 2**23 - 1)
+    op = DynamicThreshold(
+        shape=shape, scale=np.ones((1, 1, features)), base=code.base, steps=code.steps, table=table,
+        squared=squared, trace=None if squared else trace, offset=7.0 if squared else 0.0, features=features,
+        shift=shift, spikes=spikes_each, levels=levels, midpoints=midpoints, gain=gain, gain_shift=gain_shift,
+        drive_shift=drive_shift if squared else 0, drive_bits=15 if squared else 0, state_bits=24,
+    )  # fmt: skip
+    other, operand = (batch(qs[None].astype(np.int32)), currents([qs], 3)) if squared else (
+        batch(e[:, None]), spikes(e, 3, grid[1]))  # fmt: skip
+    closed = op.closed_form(batch(v[None].astype(np.int32)), other).numpy()[:, 0]
+    assert (closed == run(op, graded(v, 3 + grid[1]), operand, planes=spikes_each).codes).all()
+    for index in np.ndindex(shape):
+        d, limit, x = index[2], int(factor[0, index[1], 0]), int(v[index])
+        if squared:
+            x = max(-(2**14) + 1, min(2**14 - 1, toward_zero(x, drive_shift)))
+
+        def entry(level, k, d=d, limit=limit) -> int:
+            entry = table[d, k] if level is None else (int(level) ** power * int(gain[d])) >> int(gain_shift[d])
+            return (int(entry) * limit) >> int(shift[d])
+
+        expected = fires_on(x, entry, limit, (levels.tolist(), midpoints.tolist()), spikes_each, squared)
+        assert closed[(slice(None), *index)].tolist() == expected, index
