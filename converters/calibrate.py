@@ -47,6 +47,7 @@ def calibrate(
     progress: Progress | None = None,
     *,
     spikes: int = 1,
+    input_spikes: int = 1,
     race: bool = False,
     sharpen: bool = False,
 ) -> Network:
@@ -59,13 +60,14 @@ def calibrate(
         batch: samples evaluated together.
         progress: called with (samples done, samples in all).
         spikes: most spikes per value and window, 1 to 3; softmax weights always have one.
+        input_spikes: the same for the neurons that code the input, if that is more.
         race: let WOSS find its winners by a falling threshold instead of graded spikes.
         sharpen: make WOSS too sharp by the factor B, as published.
 
     Returns:
         The same network, ready to run in floating point.
     """
-    _allow(network, spikes)
+    _allow(network, spikes, input_spikes)
     peaks = observe_peaks(network, samples, batch, progress)
     for name, peak in peaks.items():
         if not isinstance(network[name], Woss):
@@ -82,21 +84,23 @@ def calibrate(
     return network
 
 
-def _allow(network: Network, spikes: int) -> None:
+def _allow(network: Network, spikes: int, input_spikes: int) -> None:
     """Let every phase and dynamic-threshold neuron spend that many spikes.
 
     Raises:
         DeployError: more than 3, or a function whose thresholds would depend on two levels.
     """
-    if not 1 <= spikes <= 3:
-        raise DeployError(f"{spikes} spikes per value are outside 1 to 3; try --spikes 2")
+    for number in (spikes, input_spikes):
+        if not 1 <= number <= 3:
+            raise DeployError(f"{number} spikes per value are outside 1 to 3; try 2")
     for name, node in network:
         op = node.op
         if isinstance(op, PhaseNeuron) and spikes > 2 and op.schedule.function not in LINEAR:
             held = f"'{name}': a third spike of {op.schedule.function} would need thresholds by two levels"
             raise DeployError(f"{held}; use --spikes 2")
         if isinstance(op, Firing):
-            op.spikes = spikes
+            codes_input = network.origin(node.inputs[0]) == Network.INPUT
+            op.spikes = max(spikes, input_spikes) if codes_input else spikes
 
 
 def observe_peaks(
@@ -178,7 +182,9 @@ def _set_scale(network: Network, name: str, peak: np.ndarray) -> None:
             peak = 2.0 ** np.ceil(np.log2(peak))
         op.schedule = replace(op.schedule, scale=peak, unit=np.ones_like(peak))
     elif isinstance(op, DynamicThreshold):
-        op.scale = peak
+        # its divisor goes with rows, and so cannot its scale
+        peak = peak.max(-2, keepdims=True)
+        op.scale = peak if peak.shape[-1] > 1 else np.full_like(peak[..., :1, :1], peak.max()).max(keepdims=True)
 
 
 def scale_of(network: Network, name: str) -> np.ndarray:
@@ -291,7 +297,7 @@ def _fold(network: Network, name: str, op: Operation, inputs: tuple[str, ...], c
         op.base, op.steps = code.base, code.steps
         unit = unit_of(network, inputs[0])
         heads = unit.reshape(-1) if unit.size > 1 else unit.reshape(1)
-        op.ramp = (np.arange(code.steps) + 0.5) * np.log(code.base) / (heads[:, None] * op.gain)
+        op.ramp = (np.arange(code.steps) + 0.5) * np.log(code.base) / (heads * op.gain)[:, None]
     elif isinstance(op, DynamicThreshold):
         op.base, op.steps = code.base, code.steps
         theta = op.scale.reshape(-1, 1) * code.midpoints

@@ -78,6 +78,7 @@ def convert_module(
     base: float | None = None,
     *,
     spikes: int = 1,
+    input_spikes: int = 1,
     fixed: bool = True,
     variant: Variant = Variant(),  # noqa: B008 - frozen
     chip: Chip = LOIHI2,
@@ -92,6 +93,7 @@ def convert_module(
         steps: T.
         base: B; None to choose it by the error of the outputs on calibration samples.
         spikes: most spikes of a neuron in a window.
+        input_spikes: the same for the neurons that code the input, if that is more.
         fixed: also discretise.
         variant: choices between ways of doing the same.
         chip: bit widths of the fixed-point network.
@@ -113,7 +115,7 @@ def convert_module(
         base = choose_base(ideal, samples, steps, spikes, batch, report("choose the base"))
     calibrated = calibrate(
         copy.deepcopy(ideal), samples, PhaseCode(base, steps), batch, report("calibrate"),
-        spikes=spikes, race=variant.winner == "race", sharpen=variant.softmax == "published",
+        spikes=spikes, input_spikes=input_spikes, race=variant.winner == "race", sharpen=variant.softmax == "published",
     )  # fmt: skip
     integers = discretise(calibrated, samples, chip, batch, report("discretise")) if fixed else None
     return Conversion(front, ideal, calibrated, integers)

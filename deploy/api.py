@@ -166,6 +166,7 @@ def _convert(options: ConvertOptions, model: LoadedModel, calibration: Data, pro
             None if options.base == "auto" else float(options.base),
             fixed=options.precision == "fixed",
             spikes=options.spikes,
+            input_spikes=options.input_spikes,
             variant=Variant(options.residual, options.winner, options.softmax),
             batch=options.batch_size,
             progress=report,

@@ -123,6 +123,13 @@ def convert(
     spikes: Annotated[
         int, typer.Option(help="Most spikes of a neuron in a window.", rich_help_panel=CODE)
     ] = ConvertOptions.spikes,
+    input_spikes: Annotated[
+        int,
+        typer.Option(
+            help="The same for the neurons that code the input: few neurons, whose error reaches everything.",
+            rich_help_panel=CODE,
+        ),
+    ] = ConvertOptions.input_spikes,
     residual: Annotated[
         str,
         typer.Option(
@@ -191,6 +198,7 @@ def convert(
         timesteps=timesteps,
         base=_base(base),
         spikes=spikes,
+        input_spikes=input_spikes,
         residual=residual,  # type: ignore[arg-type]  # checked by convert
         winner=winner,  # type: ignore[arg-type]
         softmax=softmax,  # type: ignore[arg-type]
