@@ -8,7 +8,7 @@ its breakpoint and the codes below and above it, and a code costs two loads and 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 
 import numpy as np
 import torch
@@ -39,11 +39,20 @@ class Codebook:
         spread = int(len(kind) > 1)
         kernels.lookup(folded, bits, self.shift, kind, spread, self.at, self.below, self.above, out)
 
-    def further(self, r: torch.Tensor, level: np.ndarray, axes: tuple[int, int, int], codes: torch.Tensor) -> None:
+    def further(
+        self, r: torch.Tensor, level: np.ndarray, axes: tuple[int, int, int], codes: torch.Tensor
+    ) -> None:
         """Write planes 1 on of codes (planes, N, *shape): what the spikes before leave of r, level (T,) in its units."""
         folded = fold(r, axes)
         out = codes.numpy().reshape(-1, *folded.shape)
-        kernels.further(folded, self.shift, self.at, self.below, self.above, level.astype(np.float32), out)
+        kernels.further(
+            folded, self.shift, self.at[0], self._ends, kernels.decode_table(level, np.float32), out
+        )
+
+    @cached_property
+    def _ends(self) -> np.ndarray:
+        """The codes below and above of each bucket of the first row, one after the other."""
+        return np.stack([self.below[0], self.above[0]], 1).reshape(-1)
 
 
 def compile_codebook(pos: np.ndarray, lo: np.ndarray, hi: np.ndarray) -> Codebook:

@@ -14,7 +14,7 @@ import numpy as np
 from numba import njit, prange
 
 from processes.fixed import shift_toward_zero
-from processes.thresholds import level_entry, scaled_entry
+from processes.thresholds import ALWAYS, level_entry, scaled_entry
 
 _shift = njit(inline="always")(shift_toward_zero)
 
@@ -43,28 +43,28 @@ def _leading_bits(x):  # noqa: ANN001, ANN202
 
 
 @njit(parallel=True, cache=True)
-def further(r, shift, at, below, above, level, codes):  # noqa: ANN001, ANN201
+def further(r, shift, at, ends, level, codes):  # noqa: ANN001, ANN201
     """Codes of the second and later spikes, planes 1 on of codes (planes, R, A, M, D), from the first plane.
 
-    ``r``, float32, is normalised so that a spike of code +-(k+1) stands for +-level_k; what it leaves is looked up in the
-    one row of ``at``, ``below`` and ``above``, and sent after it.
+    A spike of code c stands for entry c + T of ``level`` (2T + 1,) in ``r``, float32. What it leaves is looked up in ``at``,
+    (2^(32 - shift),), and ``ends``, the codes below and from there on, one after the other; and sent after it.
     """
     planes = codes.shape[0]
     _, a_len, m_len, d_len = r.shape
-    steps = level.shape[0]
+    steps = level.shape[0] // 2
     for place in prange(r.shape[0] * a_len):
         row, a = place // a_len, place % a_len
         for m in range(m_len):
             for d in range(d_len):
-                sent = int(codes[0, row, a, m, d])
+                sent = np.int64(codes[0, row, a, m, d])
                 x = r[row, a, m, d]
-                for p in range(1, planes):
-                    if sent != 0:
-                        x -= level[sent - 1] if sent > 0 else -level[-sent - 1]
-                        b = _leading_bits(x) >> shift
-                        code = int(above[0, b]) if x >= at[0, b] else int(below[0, b])
-                        later = max(abs(code), abs(sent) + 1)
-                        sent = 0 if code == 0 or later > steps else later if code > 0 else -later
+                for p in range(1, planes):  # without branches, which nobody could predict
+                    x -= level[sent + steps]
+                    b = np.int64(_leading_bits(x) >> shift)
+                    code = np.int64(ends[2 * b + np.int64(x >= at[b])])
+                    later = max(abs(code), abs(sent) + 1)
+                    sign = np.int64(code > 0) - np.int64(code < 0)
+                    sent = sign * later * np.int64((later <= steps) & (sent != 0))
                     codes[p, row, a, m, d] = sent
 
 
@@ -115,11 +115,11 @@ def settle(v, pos, lo, hi, subtract, spread, codes):  # noqa: ANN001, ANN201
 @njit
 def _sequel_fires(x, table, k, factor, shift):  # noqa: ANN001, ANN202
     """+1, -1 or 0: what table (4, T) of (above, below, lo, hi) says of x at k; thresholds as ``scaled_entry`` has them."""
-    if x >= scaled_entry(table[0, k], factor, shift) or x <= scaled_entry(table[1, k], factor, shift):
+    if x >= scaled_entry(table[0, k], factor, shift):
         return 1
-    if scaled_entry(table[2, k], factor, shift) <= x <= scaled_entry(table[3, k], factor, shift):
+    if x <= scaled_entry(table[3, k], factor, shift) and x >= scaled_entry(table[2, k], factor, shift):
         return -1
-    return 0
+    return 1 if table[1, k] > ALWAYS and x <= scaled_entry(table[1, k], factor, shift) else 0
 
 
 @njit(parallel=True, cache=True)
@@ -205,7 +205,9 @@ def settle_scaled(v, squared, table, shift, cut, limit, factor, spread, rest, ga
                         first = k + 1
                         guess = abs(int(codes[p, row, a, m, d]))
                         k = max(guess - 1, first) if guess > 0 else steps
-                        while k > first and _fires_on(least, drive, sent, rest[1, k - 1], squared, g, s, f) != 0:
+                        while (
+                            k > first and _fires_on(least, drive, sent, rest[1, k - 1], squared, g, s, f) != 0
+                        ):
                             k -= 1
                         fires = 0
                         while k < steps:

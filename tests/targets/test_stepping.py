@@ -15,12 +15,13 @@ from converters.capture import capture
 from converters.discretise import discretise
 from converters.lowering import lower
 from processes.chips import LOIHI2
+from processes.errors import DeployError
 from processes.network import Network, Route
 from processes.phase_code import PhaseCode
 from targets.closed_form import ClosedForm
 from targets.stepping import Group, Recorder, step_through, write_codes
 from targets.timeline import timeline
-from tests.converters.modules import images, module, small_vit, spiking
+from tests.converters.modules import error, images, lowered, module, small_vit, spiking
 from tests.tolerances import ROUNDING
 
 
@@ -75,6 +76,36 @@ def test_small_vit(vit: nn.Module, base: float, steps: int, fanout: bool) -> Non
     assert compare(network, x[:2]) > 500
     fixed = discretise(network, samples, LOIHI2)
     assert compare(fixed, x) > 500
+
+
+@pytest.mark.parametrize("base, steps, spikes", [(1.15, 40, 2), (1.4, 16, 2), (2.0, 4, 2)])
+def test_small_vit_with_two_spikes(vit: nn.Module, base: float, steps: int, spikes: int) -> None:
+    """Float and fixed, every node; and the second spike pays."""
+    samples, x = images(16), torch.from_numpy(images(16, seed=9))
+    expected = vit(x).detach()
+    errors = {}
+    for n in (1, spikes):
+        network = lower(capture(vit, (torch.from_numpy(samples[:1]),)), (1, 1, 12, 12))
+        calibrate(network, samples, PhaseCode(base, steps), spikes=n)
+        fixed = discretise(network, samples, LOIHI2)
+        runner = ClosedForm(fixed)
+        real = runner.real(runner.run(x)).reshape(expected.shape)
+        errors[n] = [error(network, x, expected), float((real - expected).norm() / expected.norm())]
+    probe = np.concatenate([x[:2], 20 * x[2:3] - 10, -x[3:4], torch.zeros(1, 1, 12, 12)]).astype(np.float32)
+    assert compare(network, probe[:3]) > 500
+    assert compare(fixed, probe) > 500
+    if steps > 4:  # four levels are too few for a second one to be below the first
+        assert errors[spikes][0] < errors[1][0] / 4 and errors[spikes][1] < errors[1][1] / 3
+
+
+def test_three_spikes_where_functions_are_linear(vit: nn.Module) -> None:
+    x = torch.randn(12, 5, 8, generator=torch.Generator().manual_seed(0))
+    network = lowered(MODELS["masked attention"], x)
+    calibrate(network, x.numpy(), PhaseCode(1.15, 40), spikes=3)
+    assert compare(network, x[:2].numpy()) > 100
+    assert compare(discretise(network, x.numpy(), LOIHI2), 3 * x[:3].numpy()) > 100
+    with pytest.raises(DeployError, match="a third spike of gelu .* use --spikes 2"):
+        calibrate(lowered(vit, torch.from_numpy(images(2))), images(2), PhaseCode(1.15, 40), spikes=3)
 
 
 MODELS = {
