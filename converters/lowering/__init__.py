@@ -13,10 +13,11 @@ from typing import Any
 
 import numpy as np
 import torch
+from torch.fx.node import map_arg
 
 from converters.capture import Captured, place
 from converters.front_end import split
-from converters.lowering.builder import ONE, Builder, Mask, Unsupported, Value
+from converters.lowering.builder import ONE, Builder, Divisor, Mask, Unsupported, Value
 from processes.errors import DeployError
 from processes.network import Network
 from processes.readout import Readout
@@ -88,7 +89,7 @@ def lower(
     Raises:
         UnsupportedModel: with every operation that cannot be lowered, and where it is.
     """
-    from converters.lowering import attention, elementwise, linear, norm, routing  # noqa: F401 - register handlers
+    from converters.lowering import attention, elementwise, linear, norm, pooling, routing  # noqa: F401 - register handlers
 
     parts = split(captured)
     if parts.front is None and len(captured.inputs) != 1:
@@ -106,7 +107,7 @@ def lower(
             values[node] = Value(Network.INPUT, input_shape) if is_input else captured.constants[node.name]
         elif node.op == "output":
             if not refusals:
-                _read_out(builder, torch.fx.node.map_arg(node.args[0], lambda n: values[n]))
+                _read_out(builder, map_arg(node.args[0], lambda n: values[n]))
         else:
             values[node] = _evaluate(builder, node, values, refusals)
     if refusals:
@@ -116,8 +117,8 @@ def lower(
 
 
 def _evaluate(builder: Builder, node: torch.fx.Node, values: dict[torch.fx.Node, Any], refusals: list[Refusal]) -> Any:
-    args = torch.fx.node.map_arg(node.args, lambda n: values[n])
-    kwargs = torch.fx.node.map_arg(node.kwargs, lambda n: values[n])
+    args = map_arg(node.args, lambda n: values[n])
+    kwargs = map_arg(node.kwargs, lambda n: values[n])
     operands = [values[n] for n in node.all_input_nodes]
     if any(isinstance(o, _Refused) for o in operands):
         return _Refused()
@@ -141,7 +142,7 @@ def _evaluate(builder: Builder, node: torch.fx.Node, values: dict[torch.fx.Node,
 def _holds_value(operand: Any) -> bool:
     if isinstance(operand, (list, tuple)):
         return any(_holds_value(o) for o in operand)
-    return isinstance(operand, (Value, Mask))
+    return isinstance(operand, (Value, Mask, Divisor))
 
 
 def _read_out(builder: Builder, outputs: Any) -> None:

@@ -53,11 +53,8 @@ def softmax(call: Call) -> Value:
     x: Value = call.args[0]
     if call.args[1] not in (-1, len(x.shape) - 1):
         raise Unsupported("it does not run along the last axis")
-    if x.gain is not None and x.gain.numel() != 1:
-        raise Unsupported("a scale of the logits that is not one number")
-    scale = 1.0 if x.gain is None else float(x.gain)
-    logits = replace(x, gain=None, offset=None, mask=None)
-    return race(call.builder, logits, scale, x.offset if x.mask is None else x.mask, f"{call.name}.softmax")
+    logits = replace(x, offset=None, mask=None)
+    return race(call.builder, logits, 1.0, x.offset if x.mask is None else x.mask, f"{call.name}.softmax")
 
 
 def product(b: Builder, x: Value, y: Value, transpose: bool, name: str) -> Value:
@@ -89,8 +86,9 @@ def race(b: Builder, x: Value, scale: float, mask: Any, name: str) -> Value:
     if isinstance(mask, Value):
         raise Unsupported("a mask that depends on the input")
     source = b.route(x.node, x.steps, x.shape) if b.is_product(x.node) else b.join(replace(x, gain=None))
-    if x.gain is not None:
-        scale *= float(x.gain)
+    gain = np.full((1,) * len(x.shape), scale) if x.gain is None else as_parameter(x.gain, x.shape) * scale
+    if gain.size != ((1,) * 3 + gain.shape)[-3]:
+        raise Unsupported("a scale of the logits that varies within a head")
     allowed, operands = None, [source]
     if isinstance(mask, Mask):
         operands.append(mask.node)
@@ -100,10 +98,10 @@ def race(b: Builder, x: Value, scale: float, mask: Any, name: str) -> Value:
         if not bool(keep.all()):
             allowed = as_parameter(keep.expand(x.shape), x.shape).astype(bool)
         if m.dtype != torch.bool and bool((m[keep] != 0).any()):
-            _add_bias(b, source, constant(m.masked_fill(~keep, 0)) / scale)
+            _add_bias(b, source, constant(m.masked_fill(~keep, 0)) / gain)
     if b.recode_logits:
         operands[0] = b.join(Value(b.fire(Value(source, x.shape)), x.shape))
-    op = Woss(shape=x.shape, ramp=np.ones((1, 2)), base=2.0, steps=2, gain=scale, allowed=allowed)
+    op = Woss(shape=x.shape, ramp=np.ones((1, 2)), base=2.0, steps=2, gain=gain.reshape(-1), allowed=allowed)
     node = b.network.add(name, op, *operands)
     return Value(node, x.shape, normaliser=node)
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 import torch
@@ -86,6 +87,14 @@ def _append(steps: tuple[Step, ...], step: Step) -> tuple[Step, ...]:
     if steps and kind == steps[-1][0] == "reshape":
         return (*steps[:-1], step)
     return (*steps, step)
+
+
+class Divisor:
+    """What a value can be divided by other than a constant."""
+
+    def divide(self, call: Any, x: Value) -> Value:
+        """The quotient, or ``Unsupported``."""
+        raise NotImplementedError
 
 
 @dataclass

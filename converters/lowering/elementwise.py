@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from converters.lowering import Call, handles
-from converters.lowering.builder import Mask, Unsupported, Value, as_parameter
+from converters.lowering.builder import Divisor, Mask, Unsupported, Value, as_parameter
 
 
 @handles("dropout", "dropout_", "alias", "clone", "contiguous", "detach", "to", "_to_copy", "lift_fresh_copy",
@@ -33,13 +33,13 @@ def add(call: Call) -> Value:
         return replace(x, mask=y)
     if isinstance(y, Value):
         return _sum(call, [x, y], np.zeros(1))
-    return _shift(call, x, y, 1.0)
+    return shift(call, x, y, 1.0)
 
 
 @handles("neg")
 def neg(call: Call) -> Value:
     """A gain of -1."""
-    return _scale(call.args[0], -1.0)
+    return scale(call.args[0], -1.0)
 
 
 @handles("sub")
@@ -47,19 +47,20 @@ def sub(call: Call) -> Value:
     """Difference."""
     x, y = call.args[:2]
     if isinstance(x, Value) and not isinstance(y, Value):
-        return _shift(call, x, y, -1.0)
+        return shift(call, x, y, -1.0)
     if not isinstance(x, Value):
-        return _shift(call, _scale(y, -1.0), x, 1.0)
-    return _sum(call, [x, _scale(y, -1.0)], np.zeros(1))
+        return shift(call, scale(y, -1.0), x, 1.0)
+    return _sum(call, [x, scale(y, -1.0)], np.zeros(1))
 
 
-def _shift(call: Call, x: Value, y: Any, sign: float) -> Value:
-    shift = torch.as_tensor(y).detach().double() * sign
+def shift(call: Call, x: Value, y: Any, sign: float) -> Value:
+    """x + sign * y, y constant: an offset of spikes, a bias of potentials."""
+    offset = torch.as_tensor(y).detach().double() * sign
     if call.builder.emits(x.node) == "spikes" or x.node == call.builder.network.INPUT:
-        if shift.numel() > 1 and shift.shape != torch.Size(call.shape):
-            shift = shift.expand(call.shape) if len(call.shape) == len(x.shape) else shift
-        return replace(x, offset=shift if x.offset is None else x.offset + shift)
-    return _sum(call, [x], as_parameter(shift.expand(x.shape), x.shape))
+        if offset.numel() > 1 and offset.shape != torch.Size(call.shape):
+            offset = offset.expand(call.shape) if len(call.shape) == len(x.shape) else offset
+        return replace(x, offset=offset if x.offset is None else x.offset + offset)
+    return _sum(call, [x], as_parameter(offset.expand(x.shape), x.shape))
 
 
 def _sum(call: Call, values: list[Value], bias: np.ndarray) -> Value:
@@ -77,19 +78,22 @@ def mul(call: Call) -> Value:
         x, y = y, x
     if isinstance(y, Value):
         raise Unsupported("a product of two activations elementwise")
-    return _scale(x, y)
+    return scale(x, y)
 
 
 @handles("div", "div_")
 def div(call: Call) -> Value:
     """By a constant: a gain to fold."""
     x, y = call.args[:2]
+    if isinstance(x, Value) and isinstance(y, Divisor):
+        return y.divide(call, x)
     if not isinstance(x, Value) or isinstance(y, Value):
         raise Unsupported("a division by an activation")
-    return _scale(x, 1.0 / torch.as_tensor(y).detach().double())
+    return scale(x, 1.0 / torch.as_tensor(y).detach().double())
 
 
-def _scale(x: Value, factor: Any) -> Value:
+def scale(x: Value, factor: Any) -> Value:
+    """x * factor, a constant: a gain to fold."""
     gain = torch.as_tensor(factor).detach().double()
     if gain.ndim and gain.numel() > 1 and tuple(torch.broadcast_shapes(gain.shape, x.shape)) != x.shape:
         raise Unsupported("a gain that broadcasts the activation")
@@ -104,7 +108,7 @@ def _scale(x: Value, factor: Any) -> Value:
 def activation(call: Call) -> Value:
     """The threshold schedule of the neuron that fires next."""
     x: Value = call.args[0]
-    target = call.function
+    target = call.function.removesuffix("_")
     if target == "gelu" and call.kwargs.get("approximate", "none") == "tanh":
         target = "gelu_tanh"
     if not x.plain or call.builder.emits(x.node) == "spikes":

@@ -1,8 +1,7 @@
-"""Linear layers, convolutions and means: synapses."""
+"""Linear layers and convolutions: synapses."""
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 import numpy as np
@@ -10,7 +9,7 @@ import torch
 
 from converters.lowering import Call, constant, handles
 from converters.lowering.builder import ONE, Unsupported, Value, as_parameter, last_axis
-from processes.synapse import ConvSynapse, DenseSynapse, ScaleSynapse
+from processes.synapse import ConvSynapse, DenseSynapse
 
 
 @handles("linear")
@@ -28,7 +27,7 @@ def linear(call: Call) -> Value:
     return Value(call.builder.network.add(call.name, op, node), op.shape)
 
 
-def _pair(x: Any) -> tuple[int, ...]:
+def pair(x: Any) -> tuple[int, ...]:
     return (int(x), int(x)) if isinstance(x, int) else tuple(int(i) for i in (x if len(x) > 1 else [*x, *x]))
 
 
@@ -42,11 +41,15 @@ def conv2d(call: Call) -> Value:
     if isinstance(padding, str):
         raise Unsupported(f"padding given as '{padding}'")
     geometry = {
-        "stride": _pair(call.arg(3, "stride", 1)), "padding": _pair(padding),
-        "dilation": _pair(call.arg(5, "dilation", 1)), "groups": int(call.arg(6, "groups", 1)),
+        "stride": pair(call.arg(3, "stride", 1)), "padding": pair(padding),
+        "dilation": pair(call.arg(5, "dilation", 1)), "groups": int(call.arg(6, "groups", 1)),
     }  # fmt: skip
-    w = constant(weight)
-    b = np.zeros(len(w)) if bias is None else constant(bias)
+    return convolve(call, x, constant(weight), None if bias is None else constant(bias), geometry)
+
+
+def convolve(call: Call, x: Value, w: np.ndarray, bias: np.ndarray | None, geometry: dict[str, Any]) -> Value:
+    """A convolution by constant weights (out, in / groups, kh, kw)."""
+    b = np.zeros(len(w)) if bias is None else bias
     node, gain, offset = call.builder.spikes(x)
     if offset is not None and any(geometry["padding"]):
         # zero padding is silence, so the shifted value itself has to be coded
@@ -66,20 +69,3 @@ def _channels(t: torch.Tensor, shape: tuple[int, ...]) -> np.ndarray:
     if parameter.size != parameter.shape[1]:
         raise Unsupported("a gain or shift that varies over pixels precedes a convolution")
     return np.broadcast_to(parameter.reshape(-1), shape[1])
-
-
-@handles("mean")
-def mean(call: Call) -> Value:
-    """Pooling is linear: one synapse of weight 1/n per pooled neuron."""
-    x: Value = call.args[0]
-    axes = call.arg(1, "dim")
-    keep = bool(call.arg(2, "keepdim", False))
-    pool = tuple(range(len(x.shape))) if axes is None else tuple(a % len(x.shape) for a in np.atleast_1d(axes))
-    count = math.prod(x.shape[a] for a in pool)
-    node, gain, offset = call.builder.spikes(x)
-    shape = tuple(1 if a in pool else n for a, n in enumerate(x.shape))
-    weight = (np.ones((1,) * len(shape)) if gain is None else as_parameter(gain, x.shape)) / count
-    bias = np.zeros((1,) * len(shape)) if offset is None else as_parameter(offset.expand(x.shape).mean(pool, True), shape)
-    op = ScaleSynapse(shape=shape, weight=weight, bias=bias, trace=ONE, pool=pool)
-    value = Value(call.builder.network.add(call.name, op, node), shape)
-    return value if keep else value.routed(("reshape", [n for a, n in enumerate(x.shape) if a not in pool]))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 import torch
 
@@ -73,7 +75,7 @@ def split(call: Call) -> list[Value]:
     if isinstance(sizes, int):
         sizes = [min(sizes, x.shape[axis] - i) for i in range(0, x.shape[axis], sizes)]
     starts = np.cumsum([0, *sizes])
-    return [x.routed(("slice", [axis, int(a), int(b), 1])) for a, b in zip(starts, starts[1:], strict=False)]
+    return [x.routed(("slice", [axis, int(a), int(b), 1])) for a, b in itertools.pairwise(starts)]
 
 
 @handles("expand")

@@ -40,7 +40,7 @@ class Woss(Operation):
     Attributes:
         ramp: thresholds on v_max - v, (heads or 1, T), real or integer.
         base, steps: the phase code its spikes are in.
-        gain: attention scale (the ideal is exp(gain (v - v_max))).
+        gain: attention scale, (heads or 1,); the ideal is exp(gain (v - v_max)).
         allowed: broadcast shape of a sample, False where a key is masked: it neither races nor fires.
         race: falling thresholds by which the winner is found, (heads or 1, steps), the last of which everybody
             crosses; None if it is found by graded spikes.
@@ -50,7 +50,7 @@ class Woss(Operation):
     ramp: np.ndarray
     base: float
     steps: int
-    gain: float
+    gain: np.ndarray
     allowed: np.ndarray | None = None
     race: np.ndarray | None = None
     state_bits: int = 0
@@ -94,7 +94,7 @@ class Woss(Operation):
 
     def ideal(self, *inputs: torch.Tensor) -> torch.Tensor:
         """exp(gain (v - v_max)) over allowed keys: softmax before its division."""
-        v = inputs[0] * self.gain
+        v = inputs[0] * torch.as_tensor(self.gain, dtype=inputs[0].dtype).reshape(-1, 1, 1)
         if self.allowed is not None:
             v = v.masked_fill(~torch.as_tensor(self.allowed), -torch.inf)
         if len(inputs) > 1:

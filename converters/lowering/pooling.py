@@ -1,0 +1,86 @@
+"""Pooling by averages: synapses with one weight for all."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+import numpy as np
+import torch
+
+from converters.lowering import Call, handles
+from converters.lowering.builder import ONE, Unsupported, Value, as_parameter
+from converters.lowering.elementwise import scale
+from converters.lowering.linear import convolve, pair
+from processes.synapse import ScaleSynapse
+
+
+@handles("mean")
+def mean(call: Call) -> Value:
+    """Pooling is linear: one synapse of weight 1/n per pooled neuron."""
+    x: Value = call.args[0]
+    axes = call.arg(1, "dim")
+    keep = bool(call.arg(2, "keepdim", False))
+    pool = tuple(range(len(x.shape))) if axes is None else tuple(a % len(x.shape) for a in np.atleast_1d(axes))
+    value = average(call, x, pool)
+    return value if keep else value.routed(("reshape", [n for a, n in enumerate(x.shape) if a not in pool]))
+
+
+def average(call: Call, x: Value, pool: tuple[int, ...]) -> Value:
+    """Mean over ``pool``, whose axes stay with length 1."""
+    count = math.prod(x.shape[a] for a in pool)
+    node, gain, offset = call.builder.spikes(x)
+    shape = tuple(1 if a in pool else n for a, n in enumerate(x.shape))
+    weight = (np.ones((1,) * len(shape)) if gain is None else as_parameter(gain, x.shape)) / count
+    bias = np.zeros((1,) * len(shape)) if offset is None else as_parameter(offset.expand(x.shape).mean(pool, True), shape)
+    op = ScaleSynapse(shape=shape, weight=weight, bias=bias, trace=ONE, pool=pool)
+    return Value(call.builder.network.add(call.name, op, node), shape)
+
+
+@handles("adaptive_avg_pool1d", "adaptive_avg_pool2d", "adaptive_avg_pool3d")
+def adaptive_average(call: Call) -> Value:
+    """To one value, a mean; to more, an average over equal windows."""
+    x: Value = call.args[0]
+    axes = tuple(range(len(x.shape) - int(call.function[-2]), len(x.shape)))
+    if all(call.shape[a] == 1 for a in axes):
+        return average(call, x, axes)
+    factors = tuple(x.shape[a] // call.shape[a] for a in axes)
+    if len(axes) != 2 or any(x.shape[a] % call.shape[a] for a in axes):
+        raise Unsupported(f"its windows over {x.shape} are not all of one size")
+    return _windows(call, x, factors, factors, (0, 0))
+
+
+@handles("avg_pool2d")
+def average_windows(call: Call) -> Value:
+    """A depthwise convolution by equal weights, and a gain at the edges if padding does not count."""
+    x: Value = call.args[0]
+    kernel, padding = pair(call.args[1]), pair(call.arg(3, "padding", 0))
+    stride = pair(call.arg(2, "stride") or kernel)
+    pixels = zip(x.shape[2:], kernel, padding, stride, strict=True)
+    if call.shape[2:] != tuple((n + 2 * p - k) // s + 1 for n, k, p, s in pixels):
+        raise Unsupported("windows that reach beyond the padding")
+    if call.arg(6, "divisor_override") is not None:
+        raise Unsupported("a divisor of its own")
+    value = _windows(call, x, kernel, stride, padding)
+    if not any(padding) or call.arg(5, "count_include_pad", True):
+        return value
+    inside = torch.nn.functional.avg_pool2d(torch.ones(1, 1, *x.shape[2:], dtype=torch.float64), kernel, stride, padding)
+    return scale(value, 1 / inside)
+
+
+def _windows(call: Call, x: Value, kernel: tuple[int, ...], stride: tuple[int, ...], padding: tuple[int, ...]) -> Value:
+    channels = x.shape[1]
+    weight = np.full((channels, 1, *kernel), 1 / math.prod(kernel))
+    geometry = {"stride": stride, "padding": padding, "dilation": (1, 1), "groups": channels}
+    return convolve(call, x, weight, None, geometry)
+
+
+@handles("avg_pool1d")
+def average_sequence(call: Call) -> Value:
+    """The same along one axis."""
+    x: Value = call.args[0]
+    kernel, padding = call.args[1][0], int(np.ravel(call.arg(3, "padding", 0))[0])
+    stride = (call.arg(2, "stride") or [kernel])[0]
+    column = x.routed(("reshape", [*x.shape, 1]))
+    args = (column, [kernel, 1], [stride, 1], [padding, 0], *call.args[4:])
+    return average_windows(replace(call, args=args, shape=(*call.shape, 1))).routed(("reshape", list(call.shape)))

@@ -1,0 +1,113 @@
+"""Whole families of encoders, small and with random weights: captured, lowered, calibrated, discretised and stepped."""
+
+from __future__ import annotations
+
+import copy
+
+import numpy as np
+import pytest
+import torch
+
+from converters.calibrate import calibrate
+from converters.capture import capture
+from converters.coverage import EXACT, FAMILIES, Family, built, coverage, ideal_error
+from converters.discretise import discretise
+from converters.front_end import split
+from processes.chips import LOIHI2
+from processes.errors import DeployError
+from processes.network import Network, Route
+from processes.phase_code import PhaseCode
+from targets.closed_form import ClosedForm
+from targets.stepping import Recorder, step_through
+from targets.timeline import timeline
+
+LARGE = {"timm nextvit", "timm efficientformer", "timm mobilevit", "timm edgenext", "timm convnext"}
+SMALL = [family for family in FAMILIES if family.name not in LARGE]
+COARSE, FINE = PhaseCode(1.5, 10), PhaseCode(1.1, 60)
+
+pytestmark = pytest.mark.filterwarnings("ignore")  # of the libraries' own, while they build and export models
+
+
+def names(family: Family) -> str:
+    return family.name
+
+
+@pytest.mark.parametrize("family", SMALL, ids=names)
+def test_it_converts_spikes_and_steps(family: Family) -> None:
+    ideal, error, _ = ideal_error(family)
+    assert error < EXACT
+    model, arguments = built(family, 0)
+    front = split(capture(model, tuple(a[:1] for a in arguments))).front
+    samples = arguments[0].numpy() if front is None else front(*arguments)
+    calibration, held_out = samples[:8], samples[8:]
+    with torch.no_grad():
+        expected = model(*(a[8:] for a in arguments)).double().reshape(len(held_out), -1)
+
+    def off(network: Network) -> float:
+        runner = ClosedForm(network, torch.float64)
+        outputs = runner.real(runner.run(held_out)).reshape(expected.shape)
+        return float((outputs - expected).norm() / expected.norm())
+
+    coarse = calibrate(copy.deepcopy(ideal), calibration, COARSE)
+    fine = calibrate(ideal, calibration, FINE)
+    assert off(fine) < off(coarse)
+    fixed = discretise(coarse, calibration, LOIHI2)
+    assert off(fixed) < 2 * off(coarse)
+    assert_stepped(fixed, held_out[:1])
+
+
+def assert_stepped(network: Network, sample: np.ndarray) -> None:
+    """The integer network stepped through time gives the closed form's value in every node."""
+    values: dict[str, torch.Tensor] = {}
+    runner = ClosedForm(network, torch.float64)
+    runner.run(sample, lambda name, op, y: values.__setitem__(name, y.clone()))
+    times = timeline(network)
+    stepped = Recorder(network, times)
+    step_through(network, times, runner.encode(sample)[0].numpy(), stepped)
+    for name, node in network:
+        if isinstance(node.op, Route):
+            continue
+        value = values[name][:, 0] if node.op.fires else values[name][0]
+        found = stepped.values.get(name, np.zeros(value.shape))
+        assert (found == value.numpy()).all(), f"'{name}' differs"
+
+
+def test_the_table_tells_what_happened() -> None:
+    rows = {row.family: row for row in coverage(tuple(f for f in SMALL if "BERT" in f.name or f.name == "timm vit"))}
+    assert rows["timm vit"].state == "spiking" and not rows["timm vit"].reason
+    assert "host" in rows["transformers BERT, MiniLM"].reason
+
+
+def test_the_table_says_why_a_family_is_refused() -> None:
+    def build() -> tuple[torch.nn.Module, tuple[torch.Tensor, ...]]:
+        return torch.nn.MaxPool2d(2), (torch.rand(2, 3, 4, 4),)
+
+    (row,) = coverage((Family("maxima", "MaxPool2d", build),))
+    assert row.state == "refused" and "max_pool2d" in row.reason
+
+
+def test_padding_does_not_touch_what_is_kept() -> None:
+    """What stands in masked positions changes nothing in the others."""
+    family = next(f for f in FAMILIES if "MiniLM" in f.name)
+    model, (ids, mask) = built(family)
+    front = split(capture(model, (ids[:1], mask[:1]))).front
+    assert front is not None
+    network = calibrate(ideal_error(family)[0], front(ids, mask), FINE)
+    other = ids.where(mask == 1, torch.full_like(ids, 7))
+    runner = ClosedForm(network, torch.float64)
+    kept = mask.bool()
+    outputs = [runner.run(front(i, mask)).reshape(*mask.shape, -1)[kept] for i in (ids, other)]
+    assert torch.equal(*outputs)
+
+
+def test_a_mask_that_differs_between_rows_is_refused() -> None:
+    class Causal(torch.nn.Module):
+        def forward(self, x: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+            keep = mask.bool()[:, None, None, :] & torch.ones(4, 4, dtype=torch.bool).tril()
+            return torch.nn.functional.scaled_dot_product_attention(x[:, None], x[:, None], x[:, None], keep)
+
+    x, mask = torch.randn(2, 4, 8), torch.ones(2, 4, dtype=torch.long)
+    front = split(capture(Causal(), (x[:1], mask[:1]))).front
+    assert front is not None
+    with pytest.raises(DeployError, match="differs between rows"):
+        front(x, mask)
