@@ -45,7 +45,7 @@ def capture(model: torch.nn.Module, example: tuple[torch.Tensor, ...]) -> Captur
     sources = {**signature.inputs_to_parameters, **signature.inputs_to_buffers}
     sources |= signature.inputs_to_lifted_tensor_constants
     constants = {place: tensors[name].detach() for place, name in sources.items()}
-    return Captured(program.graph, constants, tuple(signature.user_inputs), example)
+    return Captured(program.graph, constants, tuple(str(name) for name in signature.user_inputs), example)
 
 
 def place(node: torch.fx.Node) -> str:

@@ -72,6 +72,7 @@ def discretise(
     """
     peaks = observe_potentials(network, samples, batch, progress)
     coarser: dict[str, int] = {}
+    clipped: list[str] = []
     for _ in range(ATTEMPTS):
         fixed = Discretiser(network, chip, peaks, float(np.abs(samples).max(initial=0.0)), coarser).run()
         clipped = saturating(fixed, samples, batch)
@@ -319,8 +320,9 @@ class Discretiser:
             numbers = (op.code.levels, op.code.midpoints)
             op.levels, op.midpoints = (np.rint(2.0**LEVEL_BITS * x).astype(np.int64) for x in numbers)
             gain = real[:, 0] / op.code.midpoints[0] ** power * 2.0 ** (shift - LEVEL_BITS * power)
-            op.gain_shift = np.clip(chip.threshold_bits - np.ceil(np.log2(gain)), 0, 62).astype(np.int64)
-            op.gain = np.rint(np.minimum(gain * 2.0**op.gain_shift, 2.0**chip.threshold_bits - 1)).astype(np.int64)
+            bits = np.clip(chip.threshold_bits - np.ceil(np.log2(gain)), 0, 62)
+            op.gain = np.rint(np.minimum(gain * 2.0**bits, 2.0**chip.threshold_bits - 1)).astype(np.int64)
+            op.gain_shift = bits.astype(np.int64)
 
     def _product_bits(self, name: str) -> int:
         """Width of the trace with which the product ``name`` was formed: S sums the very trace that A carries."""
@@ -338,7 +340,7 @@ class Discretiser:
         op.state_bits = chip.state_bits
         self.units[name] = np.full((1,) * len(op.shape), 2.0**exponent)
 
-    def about(self, key: str):  # noqa: ANN201
+    def about(self, key: str):
         """A number that calibration left with the network."""
         return self.network.about[key]
 

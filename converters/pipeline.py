@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import functools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -80,7 +81,7 @@ def convert_module(
     spikes: int = 1,
     input_spikes: int = 1,
     fixed: bool = True,
-    variant: Variant = Variant(),  # noqa: B008 - frozen
+    variant: Variant = Variant(),
     chip: Chip = LOIHI2,
     batch: int = 32,
     progress: Progress | None = None,
@@ -109,7 +110,7 @@ def convert_module(
     ideal = lower(captured, samples[:1].shape, variant.residual == "fanout", recode)
 
     def report(stage: str) -> Callable[[int, int], None] | None:
-        return None if progress is None else lambda done, total: progress(stage, done, total)
+        return None if progress is None else functools.partial(progress, stage)
 
     if base is None:
         base = choose_base(ideal, samples, steps, spikes, batch, report("choose the base"))

@@ -8,6 +8,9 @@ it is a guess, from which the comparison of the definition settles the step: thr
 to the same step.
 """
 
+# numba types these functions by their calls, not by their signatures
+# pyright: reportArgumentType=false
+
 from __future__ import annotations
 
 import numpy as np
@@ -20,7 +23,7 @@ _shift = njit(inline="always")(shift_toward_zero)
 
 
 @njit(parallel=True, cache=True)
-def lookup(r, bits, shift, kind, spread, at, below, above, codes):  # noqa: ANN001, ANN201
+def lookup(r, bits, shift, kind, spread, at, below, above, codes):
     """Codes (R, A, M, D) of normalised potentials ``r``, float32, ``bits`` being the same memory as uint32.
 
     Tables (kinds, 2^(32 - shift)) say for each bucket the code below and from ``at`` on; ``kind`` (A * D or 1,) which
@@ -37,13 +40,13 @@ def lookup(r, bits, shift, kind, spread, at, below, above, codes):  # noqa: ANN0
 
 
 @njit
-def _leading_bits(x):  # noqa: ANN001, ANN202
+def _leading_bits(x):
     """The memory of a float32."""
     return np.float32(x).view(np.uint32)
 
 
 @njit(parallel=True, cache=True)
-def further(r, shift, at, ends, level, codes):  # noqa: ANN001, ANN201
+def further(r, shift, at, ends, level, codes):
     """Codes of the second and later spikes, planes 1 on of codes (planes, R, A, M, D), from the first plane.
 
     A spike of code c stands for entry c + T of ``level`` (2T + 1,) in ``r``, float32. What it leaves is looked up in ``at``,
@@ -69,7 +72,7 @@ def further(r, shift, at, ends, level, codes):  # noqa: ANN001, ANN201
 
 
 @njit(parallel=True, cache=True)
-def settle(v, pos, lo, hi, subtract, spread, codes):  # noqa: ANN001, ANN201
+def settle(v, pos, lo, hi, subtract, spread, codes):
     """Codes of potentials ``v`` (R, A, M, D): + at the first k with v >= pos_k, - with lo_k <= v <= hi_k.
 
     Tables are (A * D or 1, T); ``spread`` is 1 if they vary per neuron and 0 if shared. After a spike of sign z at
@@ -113,17 +116,21 @@ def settle(v, pos, lo, hi, subtract, spread, codes):  # noqa: ANN001, ANN201
 
 
 @njit
-def _sequel_fires(x, table, k, factor, shift):  # noqa: ANN001, ANN202
-    """+1, -1 or 0: what table (4, T) of (above, below, lo, hi) says of x at k; thresholds as ``scaled_entry`` has them."""
-    if x >= scaled_entry(table[0, k], factor, shift):
+def _sequel_fires(x, tables, n, row, k, factor, shift):
+    """+1, -1 or 0: what tables[n, row] (4, T) of (above, below, lo, hi) say of x at k.
+
+    Not a view of them: counting its references would cost more than the comparisons.
+    """
+    if x >= scaled_entry(tables[n, row, 0, k], factor, shift):
         return 1
-    if x <= scaled_entry(table[3, k], factor, shift) and x >= scaled_entry(table[2, k], factor, shift):
+    if scaled_entry(tables[n, row, 2, k], factor, shift) <= x <= scaled_entry(tables[n, row, 3, k], factor, shift):
         return -1
-    return 1 if table[1, k] > ALWAYS and x <= scaled_entry(table[1, k], factor, shift) else 0
+    below = tables[n, row, 1, k]
+    return 1 if below > ALWAYS and x <= scaled_entry(below, factor, shift) else 0
 
 
 @njit(parallel=True, cache=True)
-def settle_sequel(v, tables, kind, factor, shift, spread, codes):  # noqa: ANN001, ANN201
+def settle_sequel(v, tables, kind, factor, shift, spread, codes):
     """Second plane of codes (2, R, A, M, D), which come settled in the first and with guesses in the second.
 
     ``tables`` (kinds, 2T + 1, 4, T) say what a neuron of ``kind`` (A * D or 1,) does after each first code; ``factor`` and
@@ -142,15 +149,15 @@ def settle_sequel(v, tables, kind, factor, shift, spread, codes):  # noqa: ANN00
                 c = (a * d_len + d) * spread
                 x, f = v[row, a, m, d], factor[c]
                 s = None if shift is None else shift[c]
-                table = tables[kind[c], sent + steps]
+                n, after = kind[c], sent + steps
                 first = abs(sent)
                 guess = abs(int(codes[1, row, a, m, d]))
                 k = max(guess - 1, first) if guess > 0 else steps
-                while k > first and _sequel_fires(x, table, k - 1, f, s) != 0:
+                while k > first and _sequel_fires(x, tables, n, after, k - 1, f, s) != 0:
                     k -= 1
                 fires = 0
                 while k < steps:
-                    fires = _sequel_fires(x, table, k, f, s)
+                    fires = _sequel_fires(x, tables, n, after, k, f, s)
                     if fires != 0:
                         break
                     k += 1
@@ -158,7 +165,7 @@ def settle_sequel(v, tables, kind, factor, shift, spread, codes):  # noqa: ANN00
 
 
 @njit(parallel=True, cache=True)
-def settle_scaled(v, squared, table, shift, cut, limit, factor, spread, rest, gain, gain_shift, codes):  # noqa: ANN001, ANN201
+def settle_scaled(v, squared, table, shift, cut, limit, factor, spread, rest, gain, gain_shift, codes):
     """Codes of ``v`` (R, A, M, D) against a moving threshold: first k with drive >= table_k * factor.
 
     drive is |v|, or v^2 if ``squared``. ``factor`` is (R, A, M). Integers, which may come in floats, are shifted right
@@ -205,9 +212,7 @@ def settle_scaled(v, squared, table, shift, cut, limit, factor, spread, rest, ga
                         first = k + 1
                         guess = abs(int(codes[p, row, a, m, d]))
                         k = max(guess - 1, first) if guess > 0 else steps
-                        while (
-                            k > first and _fires_on(least, drive, sent, rest[1, k - 1], squared, g, s, f) != 0
-                        ):
+                        while k > first and _fires_on(least, drive, sent, rest[1, k - 1], squared, g, s, f) != 0:
                             k -= 1
                         fires = 0
                         while k < steps:
@@ -224,7 +229,7 @@ def settle_scaled(v, squared, table, shift, cut, limit, factor, spread, rest, ga
 
 
 @njit
-def _fires_on(least, drive, sent, midpoint, squared, gain, shift, factor):  # noqa: ANN001, ANN202
+def _fires_on(least, drive, sent, midpoint, squared, gain, shift, factor):
     """+1, -1 or 0: whether a neuron that has sent ``sent`` goes on with the sign it began with, or the other."""
     if level_entry(sent + midpoint, squared, gain, shift) * factor <= drive:
         return 1
@@ -234,7 +239,7 @@ def _fires_on(least, drive, sent, midpoint, squared, gain, shift, factor):  # no
 
 
 @njit(parallel=True, cache=True)
-def fire_ramp(v, ramp, spread, allowed, codes):  # noqa: ANN001, ANN201
+def fire_ramp(v, ramp, spread, allowed, codes):
     """Codes of rows ``v`` (R, A, M, D): first k with max_d v - v <= ramp_k, ramp (A or 1, T) rising evenly.
 
     ``allowed`` (R or 1, A or 1, M or 1, D) is False where a key is masked: it neither races nor fires.
@@ -267,7 +272,7 @@ def fire_ramp(v, ramp, spread, allowed, codes):  # noqa: ANN001, ANN201
 
 
 @njit(parallel=True, cache=True)
-def decode(codes, table, out):  # noqa: ANN001, ANN201
+def decode(codes, table, out):
     """out (n,) = sum over planes of table[code + T], codes (planes, n), table (2T + 1,)."""
     middle = table.shape[0] // 2
     n = codes.shape[1]
@@ -287,7 +292,7 @@ def decode_table(trace: np.ndarray, dtype: np.dtype | type) -> np.ndarray:
 
 
 @njit(parallel=True, cache=True)
-def square_sum(codes, table, weight, out):  # noqa: ANN001, ANN201
+def square_sum(codes, table, weight, out):
     """out (R,) = sum over D of weight_d (sum over planes of table[code + T])^2, codes (planes, R, D), float."""
     middle = table.shape[0] // 2
     planes, _, d_len = codes.shape
@@ -302,7 +307,7 @@ def square_sum(codes, table, weight, out):  # noqa: ANN001, ANN201
 
 
 @njit(parallel=True, cache=True)
-def square_sum_shifted(codes, table, shift, out):  # noqa: ANN001, ANN201
+def square_sum_shifted(codes, table, shift, out):
     """The same in integers, each spike's share (2 r p + p^2) shifted right before it is added."""
     middle = table.shape[0] // 2
     planes, _, d_len = codes.shape
@@ -318,7 +323,7 @@ def square_sum_shifted(codes, table, shift, out):  # noqa: ANN001, ANN201
 
 
 @njit(parallel=True, cache=True)
-def add_shifted(total, v, shift, spread):  # noqa: ANN001, ANN201
+def add_shifted(total, v, shift, spread):
     """total (R, A, M, D) int64 += v shifted right toward zero by shift (A * D or 1,)."""
     _, a_len, m_len, d_len = v.shape
     for r in prange(v.shape[0] * a_len):

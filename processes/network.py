@@ -106,13 +106,13 @@ class Network:
     def to_nir(self) -> nir.NIRGraph:
         """The whole network as one NIR graph."""
         numbered = {name: f"{i:04d}.{name}" for i, name in enumerate(self.nodes)} | {self.INPUT: self.INPUT}
-        nodes: dict[str, nir.NIRNode] = {self.INPUT: nir.Input(input_type=np.array(self.input_shape))}
+        nodes: dict[str, nir.NIRNode] = {self.INPUT: nir.Input(input_type={"input": np.array(self.input_shape)})}
         edges: list[tuple[str, str]] = []
         for name, node in self:
             operands = [numbered[source] for source in node.inputs]
             nodes[numbered[name]] = _to_node(node.op, " ".join(operands), self.shape(node.inputs[0]))
             edges += [(source, numbered[name]) for source in dict.fromkeys(operands)]
-        nodes["output"] = nir.Output(output_type=np.array(self[self.output].shape))
+        nodes["output"] = nir.Output(output_type={"output": np.array(self[self.output].shape)})
         edges.append((numbered[self.output], "output"))
         about = {key: value for key, value in self.about.items() if value is not None}
         return nir.NIRGraph(nodes, edges, metadata=about | {"format": VERSION}, type_check=False)
@@ -158,9 +158,12 @@ def _to_node(op: Operation, operands: str, source_shape: tuple[int, ...]) -> nir
         return nir.Affine(weight=op.weight, bias=op.bias, metadata=metadata)
     if isinstance(op, ConvSynapse):
         geometry = {"stride": op.stride, "padding": op.padding, "dilation": op.dilation, "groups": op.groups}
-        return nir.Conv2d(input_shape=source_shape[-2:], weight=op.weight, bias=op.bias, metadata=metadata, **geometry)
+        pixels = (source_shape[-2], source_shape[-1])
+        return nir.Conv2d(input_shape=pixels, weight=op.weight, bias=op.bias, metadata=metadata, **geometry)
     shape = np.array(op.shape)
-    inner = {"input": nir.Input(input_type=shape), "output": nir.Output(output_type=shape)}
+    inner: dict[str, nir.NIRNode] = {
+        "input": nir.Input(input_type={"input": shape}), "output": nir.Output(output_type={"output": shape}),
+    }  # fmt: skip
     return nir.NIRGraph(inner, [("input", "output")], metadata=metadata, type_check=False)
 
 

@@ -89,7 +89,7 @@ class DynamicThreshold(Operation):
             return v * torch.rsqrt((other + self.offset) / self.features)
         return v / other.sum(-1, keepdim=True)
 
-    def drive(self, v):  # noqa: ANN001, ANN201 - numpy or torch
+    def drive(self, v):
         """What is compared: V, or c cut to ``drive_bits``."""
         if not (self.squared and self.state_bits):
             return v

@@ -77,15 +77,15 @@ class PhaseNeuron(Operation):
 
     def _sent(self, v: torch.Tensor, unit: np.ndarray) -> torch.Tensor:
         """f(v) in units of the scale, float32."""
-        unit, scale = (torch.from_numpy(a.astype(np.float32)) for a in (unit, self.scale))
-        return ACTIVATIONS[self.schedule.function].torch(v.to(torch.float32) * unit).div_(scale)
+        real, scale = (torch.from_numpy(a.astype(np.float32)) for a in (unit, self.scale))
+        return ACTIVATIONS[self.schedule.function].torch(v.to(torch.float32) * real).div_(scale)
 
     def _settle(self, v: np.ndarray, codes: torch.Tensor, sequel: Sequel | None) -> None:
         """Codes by the definition's comparisons, from guesses; v folded."""
         planes = codes.numpy().reshape(-1, *v.shape)
-        tables = [t.astype(v.dtype, copy=False) for t in self.schedule.tables]
-        spread = int(len(tables[0]) > 1)
-        kernels.settle(v, *tables, spread, planes if sequel is None else planes[:1])
+        pos, lo, hi, subtract = (t.astype(v.dtype, copy=False) for t in self.schedule.tables)
+        spread = int(len(pos) > 1)
+        kernels.settle(v, pos, lo, hi, subtract, spread, planes if sequel is None else planes[:1])
         if sequel is not None:
             kernels.settle_sequel(v, *sequel, int(len(sequel.kind) > 1), planes)
 
@@ -104,7 +104,7 @@ class PhaseNeuronStepper:
         self.sequel = None
         if op.spikes > 1 and (sequel := op.schedule.sequel) is not None:
             per_neuron = (a if a is None else np.broadcast_to(a.reshape(shape), op.shape) for a in sequel[1:])
-            self.sequel = Sequel(sequel.tables, *per_neuron)
+            self.sequel = Sequel(sequel.tables, *per_neuron)  # type: ignore[arg-type]
         self.reset()
 
     def reset(self) -> None:

@@ -15,9 +15,7 @@ import torch
 from scipy.special import erfc, expit
 
 FAR = 1e4  # beyond any potential that a 24-bit state can hold in real units of a trained network
-HALVINGS = (
-    200  # of [-FAR, FAR]: to the last bit for thresholds down to the smallest, 2^-128, which lie near zero
-)
+HALVINGS = 200  # of [-FAR, FAR]: to the last bit for thresholds down to the smallest, 2^-128, which lie near zero
 
 
 @dataclass(frozen=True)
@@ -51,9 +49,7 @@ class Activation:
             lo = np.where(target < 0, self._bisect(floor, target, rising=False)[0], -np.inf)
         return np.where(some, lo, np.inf), np.where(some, hi, -np.inf)
 
-    def _bisect(
-        self, start: np.ndarray, target: np.ndarray, *, rising: bool
-    ) -> tuple[np.ndarray, np.ndarray]:
+    def _bisect(self, start: np.ndarray, target: np.ndarray, *, rising: bool) -> tuple[np.ndarray, np.ndarray]:
         """Neighbouring numbers between which f reaches target: from ``start`` outwards, before and beyond."""
         inner, outer = start.copy(), np.full(start.shape, FAR if rising else -FAR)
         for _ in range(HALVINGS):

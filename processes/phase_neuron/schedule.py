@@ -127,9 +127,7 @@ class FloatSchedule:
     @cached_property
     def rest(self) -> Rest:
         """Further spikes: exact but for rounding."""
-        return Rest(
-            linear_codebook(self.code), self.code.levels, None if self.function in LINEAR else self.unit
-        )
+        return Rest(linear_codebook(self.code), self.code.levels, None if self.function in LINEAR else self.unit)
 
     @cached_property
     def sequel(self) -> Sequel | None:
@@ -138,9 +136,7 @@ class FloatSchedule:
             return None
         kinds, kind = np.unique(self.scale.reshape(-1), return_inverse=True)
         tables = np.stack([real_sequel(self.function, float(scale), self.code) for scale in kinds])
-        return Sequel(
-            tables, kind.reshape(-1).astype(np.int32), self.unit.reshape(-1).astype(np.float64), None
-        )
+        return Sequel(tables, kind.reshape(-1).astype(np.int32), self.unit.reshape(-1).astype(np.float64), None)
 
     @cached_property
     def tables(self) -> Tables:
@@ -185,10 +181,7 @@ class FixedSchedule:
         mantissa, shift, kind = (a.reshape(-1) for a in (self.mantissa, self.shift, self.scale_class))
         power = 2.0 ** np.round(np.log2(mantissa))
         exact = bool((mantissa == power).all() and (shift <= np.log2(power)).all())
-        tables = (
-            np.where(t == NEVER, np.inf, np.where(t == ALWAYS, -np.inf, t))
-            for t in (self.pos, self.lo, self.hi)
-        )
+        tables = (np.where(t == NEVER, np.inf, np.where(t == ALWAYS, -np.inf, t)) for t in (self.pos, self.lo, self.hi))
         factor = (2.0 ** shift.astype(float) / mantissa).astype(np.float32)
         kind = np.broadcast_to(kind, factor.shape)
         return Lookup(compile_codebook(*tables), factor, np.ascontiguousarray(kind, np.int32), exact)

@@ -112,7 +112,7 @@ class DenseSynapse(Synapse):
         y, self._saturated = accumulate_rows(rows, self.tensor(torch.float32), self.bias, self.trace, self.state_bits)
         return y.reshape(*codes.shape[1:-1], -1)
 
-    def stepper(self, window: Window, sources: list[Window]):  # noqa: ANN201
+    def stepper(self, window: Window, sources: list[Window]):
         """Gathers the weight rows of this step's spikes."""
         from processes.synapse.stepper import DenseStepper
 
@@ -155,7 +155,7 @@ class ConvSynapse(Synapse):
         )
         return y
 
-    def stepper(self, window: Window, sources: list[Window]):  # noqa: ANN201
+    def stepper(self, window: Window, sources: list[Window]):
         """Gathers patches that hold spikes, then weight rows."""
         from processes.synapse.stepper import ConvStepper
 
@@ -177,7 +177,7 @@ class ScaleSynapse(Synapse):
         """w * x, pooled."""
         return self.pooled(x * self.tensor(dtype))
 
-    def pooled(self, x):  # noqa: ANN001, ANN201 - numpy or torch
+    def pooled(self, x):
         """Sum over the pooled axes of a sample, kept with length 1."""
         lead = x.ndim - len(self.shape)
         return x.sum(tuple(axis + lead for axis in self.pool), keepdims=True) if self.pool else x
@@ -198,7 +198,7 @@ class ScaleSynapse(Synapse):
         )
         return y
 
-    def stepper(self, window: Window, sources: list[Window]):  # noqa: ANN201
+    def stepper(self, window: Window, sources: list[Window]):
         """Scales this step's spikes."""
         from processes.synapse.stepper import ScaleStepper
 

@@ -83,7 +83,7 @@ class ConvStepper(SynapseStepper):
         numbered = np.arange(1, int(np.prod(shape)) + 1).reshape(shape[1:])
         padded = np.pad(numbered, [(0, 0), *((p, p) for p in op.padding)])
         reach = ((rows - 1) * op.dilation[0] + 1, (columns - 1) * op.dilation[1] + 1)
-        windows = np.lib.stride_tricks.sliding_window_view(padded, reach, (1, 2))
+        windows = np.lib.stride_tricks.sliding_window_view(padded, reach, axis=(1, 2))  # type: ignore[call-overload]
         windows = windows[:, :: op.stride[0], :: op.stride[1], :: op.dilation[0], :: op.dilation[1]]
         grouped = windows.reshape(op.groups, -1, *windows.shape[1:])
         positions = grouped.shape[2] * grouped.shape[3]

@@ -61,7 +61,7 @@ class TraceProduct(Operation):
         y = self.product(*(decode(codes, self.trace, dtype) for codes in inputs))
         return y if not self.bias.any() else y + torch.as_tensor(self.bias, dtype=y.dtype)
 
-    def stepper(self, window: Window, sources: list[Window]):  # noqa: ANN201
+    def stepper(self, window: Window, sources: list[Window]):
         """Sparse spikes times held traces."""
         from processes.trace_product.stepper import ProductStepper
 
@@ -109,7 +109,7 @@ class SquareSum(Operation):
             kernels.square_sum(rows, kernels.decode_table(self.trace, dtype), weight, out.numpy())
         return out.reshape(*codes.shape[1:-1], 1)
 
-    def stepper(self, window: Window, sources: list[Window]):  # noqa: ANN201
+    def stepper(self, window: Window, sources: list[Window]):
         """One addition per spike."""
         from processes.trace_product.stepper import SquareStepper
 

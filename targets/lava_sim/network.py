@@ -106,7 +106,7 @@ def build(
     return [source, *builder(network, times, folder, source)]
 
 
-def _recorded(network: Network, times: Timeline, folder: Path, names: list[str], sources: list[str], sink: str):  # noqa: ANN202
+def _recorded(network: Network, times: Timeline, folder: Path, names: list[str], sources: list[str], sink: str):
     # built here, before the fork: torch, which lays out the routes, must not be called in a child
     recorder = FileRecorder(network, times, folder)
     stepper = RecordedGroup(Group(network, times, names, sources, sink, recorder), recorder, times.period)
@@ -146,6 +146,7 @@ def _per_operation(network: Network, times: Timeline, folder: Path, source: Spik
         outer = [*origins, broadcast_of(name)] if isinstance(node.op, TraceProduct) else origins
         make = _recorded(network, times, folder, [*dict.fromkeys(routes), name], outer, name)
         shapes = [network.shape(origin) for origin in origins]
+        trace: TraceBroadcasterProcess | None = None
         if isinstance(node.op, TraceProduct):
             windows = [times.windows[operand] for operand in node.inputs]
             trace = TraceBroadcasterProcess(node.op.trace, windows, times.period, broadcast_of(name))
@@ -156,7 +157,7 @@ def _per_operation(network: Network, times: Timeline, folder: Path, source: Spik
         )
         for port, origin in zip(process.operands, origins, strict=False):
             outputs[origin].connect(getattr(process, port))
-        if isinstance(node.op, TraceProduct):
+        if trace is not None:
             trace.p_out.connect(process.p_in)
         outputs[name] = getattr(process, process.outputs[0])
         processes.append(process)

@@ -215,7 +215,7 @@ def test_second_spikes_of_curved_functions(function: str, base: float, steps: in
         s, u = scale[0, column], unit[0, column]
         expected = [curved(float(x), lambda x, u=u: float(activation.numpy(np.array(x * u))), s, code)
                     for x in v[:, column]]  # fmt: skip
-        differ = (closed[:, :, column].T != np.array(expected)).any(1)
+        differ = (np.array(expected) != closed[:, :, column].T).any(1)
         assert differ.mean() <= 0.01, "only numbers at a threshold to the last bits"
     assert (closed[0] != 0).any()
     quick = op.closed_form(batch(v[None].astype(np.float32)))[:, 0].numpy()

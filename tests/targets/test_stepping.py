@@ -104,7 +104,7 @@ def test_three_spikes_where_functions_are_linear(vit: nn.Module) -> None:
     calibrate(network, x.numpy(), PhaseCode(1.15, 40), spikes=3)
     assert compare(network, x[:2].numpy()) > 100
     assert compare(discretise(network, x.numpy(), LOIHI2), 3 * x[:3].numpy()) > 100
-    with pytest.raises(DeployError, match="a third spike of gelu .* use --spikes 2"):
+    with pytest.raises(DeployError, match=r"a third spike of gelu .* use --spikes 2"):
         calibrate(lowered(vit, torch.from_numpy(images(2))), images(2), PhaseCode(1.15, 40), spikes=3)
 
 
