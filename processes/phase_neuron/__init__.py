@@ -71,8 +71,9 @@ class PhaseNeuron(Operation):
             r = r if rest.unit is None else self._sent(v, rest.unit)
             rest.book.further(r, rest.level, axes, codes)
         sequel = self.schedule.sequel if self.spikes > 1 else None
-        if v.dtype == torch.float64 or (self.state_bits and not (exact and sequel is None)):
-            self._settle(fold(v, axes), codes, sequel)
+        guessed = v.dtype == torch.float64 or not exact
+        if guessed or (self.state_bits and sequel is not None):
+            self._settle(fold(v, axes), codes, sequel, guessed)
         return codes
 
     def _sent(self, v: torch.Tensor, unit: np.ndarray) -> torch.Tensor:
@@ -80,12 +81,13 @@ class PhaseNeuron(Operation):
         real, scale = (torch.from_numpy(a.astype(np.float32)) for a in (unit, self.scale))
         return ACTIVATIONS[self.schedule.function].torch(v.to(torch.float32) * real).div_(scale)
 
-    def _settle(self, v: np.ndarray, codes: torch.Tensor, sequel: Sequel | None) -> None:
-        """Codes by the definition's comparisons, from guesses; v folded."""
+    def _settle(self, v: np.ndarray, codes: torch.Tensor, sequel: Sequel | None, guessed: bool) -> None:
+        """Codes by the definition's comparisons, from guesses; v folded. Unless ``guessed``, first codes are exact."""
         planes = codes.numpy().reshape(-1, *v.shape)
-        pos, lo, hi, subtract = (t.astype(v.dtype, copy=False) for t in self.schedule.tables)
-        spread = int(len(pos) > 1)
-        kernels.settle(v, pos, lo, hi, subtract, spread, planes if sequel is None else planes[:1])
+        if guessed:
+            pos, lo, hi, subtract = (t.astype(v.dtype, copy=False) for t in self.schedule.tables)
+            first = planes if sequel is None else planes[:1]
+            kernels.settle(v, pos, lo, hi, subtract, int(len(pos) > 1), first)
         if sequel is not None:
             kernels.settle_sequel(v, *sequel, int(len(sequel.kind) > 1), planes)
 
