@@ -182,9 +182,9 @@ def _set_scale(network: Network, name: str, peak: np.ndarray) -> None:
             peak = 2.0 ** np.ceil(np.log2(peak))
         op.schedule = replace(op.schedule, scale=peak, unit=np.ones_like(peak))
     elif isinstance(op, DynamicThreshold):
-        # its divisor goes with rows, and so cannot its scale
+        # its divisor goes with rows, and so cannot its scale; a scale per head is the same for the head's columns
         peak = peak.max(-2, keepdims=True)
-        op.scale = peak if peak.shape[-1] > 1 else np.full_like(peak[..., :1, :1], peak.max()).max(keepdims=True)
+        op.scale = np.broadcast_to(peak, (*peak.shape[:-1], op.shape[-1])).copy() if peak.size > 1 else peak
 
 
 def scale_of(network: Network, name: str) -> np.ndarray:
@@ -239,7 +239,7 @@ def _equalise(network: Network, name: str, op: TraceProduct) -> None:
     """
     left, right = network.nodes[name].inputs
     a, b = scale_of(network, left), _rows(op, scale_of(network, right))
-    if a.shape[-2] == b.shape[-2] == 1:
+    if a.shape[-2] == b.shape[-2] == 1 and min(a.shape[-1], b.shape[-1]) > 1:
         factor = np.sqrt((a * b).max(-1, keepdims=True) / (a * b))
         a, b = a * factor, b * factor
     else:

@@ -307,10 +307,11 @@ class Discretiser:
             op.offset = float(max(1, round(op.offset / factor_unit)))
         else:
             product = self.network[inputs[0]]
-            bits = self._product_bits(inputs[0])
+            # weights that are divided before any product come through a synapse, whose trace is as fine
+            formed = isinstance(product, TraceProduct)
+            bits = self._product_bits(inputs[0]) if formed else chip.reduced_trace_bits
             op.trace = PhaseCode(op.base, op.steps).trace(bits)
             real = theta / np.broadcast_to(unit, op.scale.shape).reshape(-1, 1) / (2**bits - 1)
-            assert isinstance(product, TraceProduct)
         # as many fraction bits as keep a neuron's largest entry within the cut
         shift = np.clip(chip.norm_cut_bits - np.ceil(np.log2(real[:, 0])), 0, MAX_SHIFT).astype(np.int64)
         op.table = np.rint(np.minimum(real * 2.0 ** shift[:, None], 2.0**chip.norm_cut_bits - 1)).astype(np.int64)

@@ -18,6 +18,7 @@ from torch.fx.node import map_arg
 from converters.capture import Captured, place
 from converters.front_end import split
 from converters.lowering.builder import ONE, Builder, Divisor, Mask, Unsupported, Value
+from converters.lowering.key_bias import drop_key_biases
 from processes.errors import DeployError
 from processes.network import Network
 from processes.readout import Readout
@@ -113,6 +114,7 @@ def lower(
     if refusals:
         raise UnsupportedModel(refusals)
     builder.network.prune()
+    drop_key_biases(builder.network)
     return builder.network
 
 
@@ -136,7 +138,9 @@ def _evaluate(builder: Builder, node: torch.fx.Node, values: dict[torch.fx.Node,
         return HANDLERS[name](Call(builder, name, where or node.name, args, dict(kwargs), shape))
     except Unsupported as refusal:
         refusals.append(Refusal(name, where, str(refusal)))
-        return _Refused()
+    except (IndexError, RuntimeError, TypeError, ValueError) as error:  # shapes or arguments that no handler foresaw
+        refusals.append(Refusal(name, where, f"this use of it is not supported ({' '.join(str(error).split())[:80]})"))
+    return _Refused()
 
 
 def _holds_value(operand: Any) -> bool:

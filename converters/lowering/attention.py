@@ -12,7 +12,7 @@ import torch
 from converters.front_end import MASKED
 from converters.lowering import Call, constant, handles
 from converters.lowering.builder import ONE, Builder, Mask, Unsupported, Value, as_parameter
-from processes.synapse import DenseSynapse
+from processes.routing import apply
 from processes.trace_product import TraceProduct
 from processes.woss import Woss
 
@@ -26,9 +26,10 @@ def scaled_dot_product_attention(call: Call) -> Value:
         mask = torch.ones(q.shape[-2], k.shape[-2], dtype=torch.bool).tril()
     scale = call.kwargs.get("scale")
     scale = 1 / math.sqrt(q.shape[-1]) if scale is None else float(scale)
+    if call.kwargs.get("enable_gqa", False):
+        raise Unsupported("key heads that are shared by several query heads")
     if not all(isinstance(x, Value) for x in (q, k, v)) or isinstance(mask, Value):
         raise Unsupported("a query, key or value that is constant, or a mask that depends on the input")
-    drop_key_bias(call.builder, k)
     logits = product(call.builder, q, k, True, f"{call.name}.qk")
     weights = race(call.builder, logits, scale, mask, f"{call.name}.softmax")
     return product(call.builder, weights, v, False, f"{call.name}.av")
@@ -60,6 +61,10 @@ def softmax(call: Call) -> Value:
 def product(b: Builder, x: Value, y: Value, transpose: bool, name: str) -> Value:
     """x y^T or x y by traces; a division that is pending on x applies to the whole product: only numerators meet."""
     gain = torch.ones((), dtype=torch.float64)
+    if x.normaliser:
+        _check_rows(x, b.network.shape(x.node))
+    if any(kind in ("expand", "pad") for kind, _ in y.steps):
+        raise Unsupported("keys or values that are repeated or padded")
     left, right = (_operand(b, v, name) for v in (x, y))
     for operand in (left, right):
         if operand.gain is not None:
@@ -71,6 +76,13 @@ def product(b: Builder, x: Value, y: Value, transpose: bool, name: str) -> Value
     node = b.network.add(name, op, *nodes)
     normaliser = b.route(x.node, x.steps, x.shape) if left.normaliser else None
     return Value(node, shape, gain=None if float(gain) == 1 else gain, normaliser=normaliser)
+
+
+def _check_rows(x: Value, raced: tuple[int, ...]) -> None:
+    """A pending division follows the last axis of what was ``raced``: no route may have moved it."""
+    keys = torch.arange(raced[-1])
+    if x.shape[-1] != len(keys) or not bool((apply(keys.expand(raced), x.steps, 0) == keys).all()):
+        raise Unsupported("softmax weights that are transposed or cut before their product")
 
 
 def _operand(b: Builder, v: Value, name: str) -> Value:
@@ -111,19 +123,3 @@ def _add_bias(b: Builder, source: str, bias: np.ndarray) -> None:
     if not isinstance(op, TraceProduct):
         raise Unsupported("an attention bias on something that is not a product")
     op.bias = op.bias + bias.reshape((1,) * (len(op.shape) - bias.ndim) + bias.shape)
-
-
-def drop_key_bias(b: Builder, k: Value) -> None:
-    """q . b_k is the same for every key of a row, so softmax does not see it: leave it out of the key's range."""
-    source = b.network.nodes.get(k.node)
-    if source is None or not isinstance(source.op, DenseSynapse) or not k.plain:
-        return
-    op = source.op
-    channels = torch.arange(1, op.shape[-1] + 1).expand(op.shape)
-    from processes.routing import apply
-
-    used = np.unique(apply(channels, k.steps, 0).numpy())
-    bias = op.bias.copy()
-    bias[used[used > 0] - 1] = 0.0
-    op.bias = bias
-

@@ -46,6 +46,8 @@ def neg(call: Call) -> Value:
 def sub(call: Call) -> Value:
     """Difference."""
     x, y = call.args[:2]
+    if call.kwargs.get("alpha", 1) != 1:
+        raise Unsupported("a scaled difference")
     if isinstance(x, Value) and not isinstance(y, Value):
         return shift(call, x, y, -1.0)
     if not isinstance(x, Value):
@@ -85,6 +87,8 @@ def mul(call: Call) -> Value:
 def div(call: Call) -> Value:
     """By a constant: a gain to fold."""
     x, y = call.args[:2]
+    if call.kwargs.get("rounding_mode") is not None:
+        raise Unsupported("a division that rounds")
     if isinstance(x, Value) and isinstance(y, Divisor):
         return y.divide(call, x)
     if not isinstance(x, Value) or isinstance(y, Value):

@@ -81,13 +81,18 @@ def split(call: Call) -> list[Value]:
 @handles("expand")
 def expand(call: Call) -> Value:
     """Repetition along axes of length one."""
-    return call.args[0].routed(("expand", list(call.shape)))
+    x: Value = call.args[0]
+    if len(call.shape) != len(x.shape):
+        raise Unsupported("a repetition along a new axis")
+    return x.routed(("expand", list(call.shape)))
 
 
 @handles("roll")
 def roll(call: Call) -> Value:
     """Cyclic shift (shifted windows)."""
     x: Value = call.args[0]
+    if len(call.args) < 3 or not call.args[2]:
+        raise Unsupported("a shift of all axes at once")
     return x.routed(("roll", [list(call.args[1]), [a % len(x.shape) for a in call.args[2]]]))
 
 

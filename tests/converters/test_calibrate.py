@@ -69,8 +69,9 @@ def test_only_the_samples_given_are_seen(vit: nn.Module) -> None:
         assert np.allclose(first[name], again[name], rtol=1e-5), name  # float32 batches of another size
     assert calls == [(7, 20), (14, 20), (20, 20)]
     ClosedForm(network).run(other)
-    for name, value in arrays(network).items():
-        assert (value == again[name]).all(), f"running the network changed {name}"
+    after = arrays(network)
+    for name, value in again.items():  # a run may add caches, and changes nothing
+        assert (value == after[name]).all(), f"running the network changed {name}"
 
 
 def test_scales_are_the_largest_magnitudes(vit: nn.Module) -> None:

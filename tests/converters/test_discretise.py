@@ -17,9 +17,6 @@ from targets.closed_form import ClosedForm
 from tests.converters.modules import images, one_by_one, small_vit, spiking
 
 CODES = [(1.15, 40), (1.4, 16), (2.0, 10), (1.05, 40)]
-UNDERFLOW = pytest.mark.xfail(
-    reason="thresholds round to zero, and a potential of zero reaches them", strict=True
-)
 DEEP = [(1.4, 40), (2.0, 40), (1.15, 128)]
 
 
@@ -58,7 +55,7 @@ def test_nothing_saturates_on_the_calibration_set(vit: nn.Module, base: float, s
     assert not any(clipped.values())
 
 
-@pytest.mark.parametrize("base, steps", [*CODES, *(pytest.param(*code, marks=UNDERFLOW) for code in DEEP)])
+@pytest.mark.parametrize("base, steps", CODES + DEEP)
 def test_a_black_image_sends_no_spikes(vit: nn.Module, base: float, steps: int) -> None:
     """However deep the code: below the last midpoint there is silence."""
     network, fixed = both(vit, base, steps)

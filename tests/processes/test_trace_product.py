@@ -132,9 +132,6 @@ def test_the_trace_width_keeps_every_partial_sum_inside(
     assert (potential == expected).all() and clips == 0
 
 
-@pytest.mark.xfail(
-    reason="one trace serves both operands, so windows that overlap in part get wrong products", strict=True
-)
 @pytest.mark.parametrize("delay", [1, 2, 3])
 def test_windows_that_overlap_in_part(delay: int) -> None:
     """As when V takes one stage more than Q and K: it fires two steps before A does, which waits for its

@@ -148,9 +148,6 @@ def test_convolutions() -> None:
     assert compare(discretise(network, x.numpy(), LOIHI2), 3 * x[:2].numpy()) > 50
 
 
-@pytest.mark.xfail(
-    reason="one trace serves both operands of a product whose windows overlap in part", strict=True
-)
 def test_a_value_path_one_stage_longer() -> None:
     model = module(
         lambda m, x: F.scaled_dot_product_attention(m.q(x), m.k(x), m.v(F.relu(m.h(x)))),

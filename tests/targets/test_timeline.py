@@ -6,8 +6,6 @@ from __future__ import annotations
 
 import pytest
 import torch
-import torch.nn.functional as F
-from torch import nn
 
 from processes.network import (
     DynamicThreshold,
@@ -22,7 +20,7 @@ from processes.network import (
 from processes.operation import Window
 from processes.phase_code import PhaseCode
 from targets.timeline import timeline
-from tests.converters.modules import images, module, small_vit, spiking
+from tests.converters.modules import images, small_vit, spiking
 
 T = 16
 
@@ -77,18 +75,3 @@ def test_values_wait_for_the_weights(network: Network) -> None:
     [av] = [node for _, node in network if isinstance(node.op, TraceProduct) and not node.op.transpose_b]
     weights, values = (times.windows[source] for source in av.inputs)
     assert values.stop <= weights.start
-
-
-@pytest.mark.xfail(reason="a value that takes one stage more overlaps the weights in part", strict=True)
-def test_operands_of_a_product_fire_together_or_one_after_the_other() -> None:
-    """What the one broadcast trace of a product takes for granted."""
-    model = module(
-        lambda m, x: F.scaled_dot_product_attention(m.q(x), m.k(x), m.v(F.relu(m.h(x)))),
-        q=nn.Linear(8, 8), k=nn.Linear(8, 8), v=nn.Linear(8, 8), h=nn.Linear(8, 8),
-    )  # fmt: skip
-    network = spiking(model, torch.randn(4, 5, 8), PhaseCode(1.4, T))
-    times = timeline(network)
-    for name, node in network:
-        if isinstance(node.op, TraceProduct):
-            a, b = (times.windows[source] for source in node.inputs)
-            assert a == b or a.stop <= b.start or b.stop <= a.start, name
