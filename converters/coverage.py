@@ -121,6 +121,7 @@ FAMILIES = (
     Family("timm deit3", "deit3_small_patch16_224", _timm("deit3_small_patch16_224", 16, **VIT)),
     Family("timm dinov2", "vit_small_patch14_dinov2", _timm("vit_small_patch14_dinov2", 16, **VIT)),
     Family("timm beit", "beit_base_patch16_224", _timm("beit_base_patch16_224", 16, **VIT)),
+    Family("timm cait", "cait_xxs24_224", _timm("cait_xxs24_224", 16, **VIT)),
     Family("timm swin", "swin_tiny_patch4_window7_224", _timm("swin_tiny_patch4_window7_224", 16, **SWIN)),
     Family("timm swinv2", "swinv2_tiny_window8_256", _timm("swinv2_tiny_window8_256", 16, **SWIN)),
     Family("timm convnext", "convnext_atto", _timm("convnext_atto", 64, depths=(1, 1, 1, 1), dims=(8, 8, 8, 8))),

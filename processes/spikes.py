@@ -33,6 +33,16 @@ def parameter_axes(shape: tuple[int, ...], parameter: tuple[int, ...]) -> tuple[
     return a, m, d
 
 
+def row_axes(shape: tuple[int, ...], parameter: tuple[int, ...]) -> tuple[int, int, int]:
+    """The same where every row along the last axis has a number of its own, so that D is the last axis and no more."""
+    if max(parameter[:-1], default=1) == 1:
+        return 1, 1, shape[-1]
+    a, m, d = parameter_axes(shape[:-1], parameter[:-1])
+    if d > 1 and (a, m) != (1, 1):
+        raise ValueError(f"parameters of shape {parameter} do not fold over rows of samples of shape {shape}")
+    return (d, 1, shape[-1]) if d > 1 else (a, m, shape[-1])
+
+
 def as_numpy(tensor: torch.Tensor) -> np.ndarray:
     """Contiguous numpy view (copies only if the tensor is strided)."""
     return tensor.detach().contiguous().numpy()

@@ -26,7 +26,7 @@ from processes.codebook import linear_codebook
 from processes.fixed import saturate, shift_toward_zero
 from processes.operation import Operation, Window
 from processes.phase_code import PhaseCode
-from processes.spikes import decode, empty_codes, fold, parameter_axes
+from processes.spikes import decode, empty_codes, fold, row_axes
 from processes.thresholds import level_entry
 
 
@@ -104,7 +104,7 @@ class DynamicThreshold(Operation):
         else:
             factor = decode(other, self.trace_table, torch.float64 if self.state_bits else self.dtype).sum(-1)
             factor = factor.to(torch.int64) if self.state_bits else factor
-        axes = parameter_axes(self.shape, self.scale.shape)
+        axes = row_axes(self.shape, self.scale.shape)
         self._guess(v, factor, axes, codes)
         if self.state_bits or v.dtype == torch.float64:
             folded = fold(v, axes)
