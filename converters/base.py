@@ -22,6 +22,7 @@ def choose_base(
     samples: np.ndarray,
     steps: int,
     spikes: int,
+    input_spikes: int,
     batch: int,
     progress: Callable[[int, int], None] | None = None,
 ) -> float:
@@ -31,7 +32,7 @@ def choose_base(
         ideal: from :func:`converters.lowering.lower`; left as it is.
         samples: calibration inputs (N, *input).
         steps: T.
-        spikes: most spikes of a neuron in a window.
+        spikes, input_spikes: most spikes of a neuron in a window, and of one that codes the input.
         batch: samples evaluated together.
         progress: called with (candidates tried, candidates in all).
     """
@@ -41,7 +42,9 @@ def choose_base(
     wanted = [runner.run(part) for part in parts]
     errors: dict[float, float] = {}
     for tried, base in enumerate(CANDIDATES, 1):
-        spiking = ClosedForm(calibrate(copy.deepcopy(ideal), few, PhaseCode(base, steps), batch, spikes=spikes))
+        code = PhaseCode(base, steps)
+        tried_out = calibrate(copy.deepcopy(ideal), few, code, batch, spikes=spikes, input_spikes=input_spikes)
+        spiking = ClosedForm(tried_out)
         differences = [spiking.run(part) - target for part, target in zip(parts, wanted, strict=True)]
         errors[base] = sum(float(d.square().sum()) for d in differences)
         if progress is not None:

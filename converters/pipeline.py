@@ -113,7 +113,7 @@ def convert_module(
         return None if progress is None else functools.partial(progress, stage)
 
     if base is None:
-        base = choose_base(ideal, samples, steps, spikes, batch, report("choose the base"))
+        base = choose_base(ideal, samples, steps, spikes, input_spikes, batch, report("choose the base"))
     calibrated = calibrate(
         copy.deepcopy(ideal), samples, PhaseCode(base, steps), batch, report("calibrate"),
         spikes=spikes, input_spikes=input_spikes, race=variant.winner == "race", sharpen=variant.softmax == "published",
