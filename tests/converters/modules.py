@@ -35,6 +35,9 @@ def module(forward: Callable[..., torch.Tensor], **parts: Any) -> nn.Module:
 
     torch.manual_seed(0)
     small = Small().eval()
+    for layer in small.modules():  # layers made while a test file is imported have weights that differ from run to run
+        if callable(reset := getattr(layer, "reset_parameters", None)):
+            reset()
     with torch.no_grad():
         for parameter in small.parameters():
             parameter.add_(0.2 * torch.randn_like(parameter))
