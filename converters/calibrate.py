@@ -8,8 +8,9 @@ After folding, a spike at step k stands for L_k alone, whatever neuron sends it.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
+from types import MappingProxyType
 
 import numpy as np
 import torch
@@ -37,6 +38,7 @@ from targets.closed_form import ClosedForm
 
 Firing = PhaseNeuron | DynamicThreshold
 Progress = Callable[[int, int], None]
+NO_BASES: Mapping[str, float] = MappingProxyType({})
 
 
 def calibrate(
@@ -48,6 +50,7 @@ def calibrate(
     *,
     spikes: int = 1,
     input_spikes: int = 1,
+    bases: Mapping[str, float] = NO_BASES,
     race: bool = False,
     sharpen: bool = False,
 ) -> Network:
@@ -57,6 +60,7 @@ def calibrate(
         network: from :func:`converters.lowering.lower`; it is consumed.
         samples: calibration inputs (N, *input).
         code: base and window of every code.
+        bases: other bases than that, by firing node.
         batch: samples evaluated together.
         progress: called with (samples done, samples in all).
         spikes: most spikes per value and window, 1 to 3; softmax weights always have one.
@@ -76,10 +80,10 @@ def calibrate(
         if isinstance(node.op, TraceProduct):
             _equalise(network, name, node.op)
     for name, node in network:
-        _fold(network, name, node.op, node.inputs, code)
+        _fold(network, name, node.op, node.inputs, replace(code, base=bases.get(name, code.base)))
         if isinstance(node.op, Woss):
             node.op.race = _race(node.op, peaks[name]) if race else None
-            node.op.ramp = node.op.ramp / (code.base if sharpen else 1.0)
+            node.op.ramp = node.op.ramp / (node.op.base if sharpen else 1.0)
     network.about |= {"base": code.base, "timesteps": code.steps, "spikes": spikes, "precision": "float"}
     return network
 
@@ -275,10 +279,10 @@ def _routes(network: Network, name: str) -> list[Route]:
 
 
 def _fold(network: Network, name: str, op: Operation, inputs: tuple[str, ...], code: PhaseCode) -> None:
-    """Thresholds, traces and weights of one operation in units of its operands' spikes."""
+    """Thresholds, traces and weights of one operation in units of its operands' spikes; its own are in ``code``."""
     if isinstance(op, Synapse):
         scale = scale_of(network, inputs[0])
-        op.trace = code.levels
+        op.trace = network.code(inputs[0]).levels
         if isinstance(op, ScaleSynapse):
             op.weight = op.weight * scale
         else:
@@ -290,9 +294,10 @@ def _fold(network: Network, name: str, op: Operation, inputs: tuple[str, ...], c
         unit = np.broadcast_to(unit_of(network, inputs[0]), op.scale.shape)
         op.schedule = replace(op.schedule, unit=np.ascontiguousarray(unit), base=code.base, steps=code.steps)
     elif isinstance(op, TraceProduct):
-        op.trace, op.bias = code.levels, op.bias / unit_of(network, name)
+        op.traces = np.stack([network.code(operand).levels for operand in inputs])
+        op.bias = op.bias / unit_of(network, name)
     elif isinstance(op, SquareSum):
-        op.trace, op.weight = code.levels, scale_of(network, inputs[0]) ** 2
+        op.trace, op.weight = network.code(inputs[0]).levels, scale_of(network, inputs[0]) ** 2
     elif isinstance(op, Woss):
         op.base, op.steps = code.base, code.steps
         unit = unit_of(network, inputs[0])
@@ -304,7 +309,7 @@ def _fold(network: Network, name: str, op: Operation, inputs: tuple[str, ...], c
         if op.squared:
             op.table = theta**2 / op.features
         else:
-            op.trace = code.levels
+            op.trace = network.code(inputs[1]).levels
             op.table = theta / np.broadcast_to(unit_of(network, inputs[0]), op.scale.shape).reshape(-1, 1)
     elif isinstance(op, Residual) and any(unit_of(network, source).max() != 1 for source in inputs):
         raise DeployError(f"'{name}': a product of activations joins a residual stream directly")

@@ -36,7 +36,6 @@ from processes.network import (
     Woss,
 )
 from processes.operation import Operation
-from processes.phase_code import PhaseCode
 from processes.phase_neuron.schedule import (
     ALWAYS,
     AT_REST_ABOVE_ZERO,
@@ -98,10 +97,9 @@ def observe_potentials(
             keep = tuple(a for a in range(y.ndim) if a != axis)
             peaks[name] = np.maximum(peaks.get(name, 0.0), y.abs().amax(keep, keepdim=True)[0].double().numpy())
         else:
-            norm = torch.linalg.vector_norm(decode(y, levels), dim=-1).max().double().numpy()
+            norm = torch.linalg.vector_norm(decode(y, network.code(name).levels), dim=-1).max().double().numpy()
             peaks[name] = np.maximum(peaks.get(name, 0.0), norm)
 
-    levels = PhaseCode(network.about["base"], network.about["timesteps"]).levels
     runner = ClosedForm(network)
     for start in range(0, len(samples), batch):
         runner.run(samples[start : start + batch], observe)
@@ -191,7 +189,7 @@ class Discretiser:
                 raise DeployError(f"'{name}': operation '{op.name}' has no fixed-point form")
 
     def _synapse(self, name: str, op: Synapse) -> None:
-        chip, code = self.chip, PhaseCode(self.about("base"), self.about("timesteps"))
+        chip, code = self.chip, self.network.code(self.network.nodes[name].inputs[0])
         rows = tuple(range(op.weight.ndim)) if isinstance(op, ScaleSynapse) else 0
         # potentials in units of the scale of the neuron that reads them: its thresholds are then powers of two apart
         own = self._reader_scale(name, op).reshape(_row_shape(op)) if rows == 0 else np.ones(())
@@ -273,15 +271,14 @@ class Discretiser:
         reach = math.prod(self._reach(i) for i in inputs)
         bits = self.chip.product_trace_bits(math.ceil(length * reach + np.abs(op.bias).max(initial=0.0)))
         squared = (2**bits - 1) ** 2
-        op.trace = PhaseCode(self.about("base"), self.about("timesteps")).trace(bits)
+        op.traces = np.stack([self.network.code(i).trace(bits) for i in inputs])
         op.bias = np.rint(op.bias * squared).astype(np.int32)
         op.state_bits = self.chip.state_bits
         self.units[name] = unit_of(self.network, name) / squared
 
     def _reach(self, name: str) -> float:
         """Most that the spikes of a neuron behind ``name`` can add up to, in units of the first level."""
-        code = PhaseCode(self.about("base"), self.about("timesteps"))
-        return float(code.levels[: getattr(self.network[self.network.origin(name)], "spikes", 1)].sum())
+        return float(self.network.code(name).levels[: getattr(self.network[self.network.origin(name)], "spikes", 1)].sum())
 
     def _square_sum(self, name: str, op: SquareSum, inputs: tuple[str, ...]) -> None:
         scale = scale_of(self.network, inputs[0])
@@ -290,7 +287,7 @@ class Discretiser:
         length = self.network.shape(inputs[0])[-1] * (4.0 ** (exponents - exponents.max())).mean()
         bits = self.chip.product_trace_bits(math.ceil(length * self._reach(inputs[0]) ** 2))
         op.shift, op.weight = 2 * (exponents.max() - exponents), None
-        op.trace = PhaseCode(self.about("base"), self.about("timesteps")).trace(bits)
+        op.trace = self.network.code(inputs[0]).trace(bits)
         op.state_bits = self.chip.state_bits
         self.units[name] = np.full((1,) * len(op.shape), (scale.max() / (2**bits - 1)) ** 2)
 
@@ -310,7 +307,7 @@ class Discretiser:
             # weights that are divided before any product come through a synapse, whose trace is as fine
             formed = isinstance(product, TraceProduct)
             bits = self._product_bits(inputs[0]) if formed else chip.reduced_trace_bits
-            op.trace = PhaseCode(op.base, op.steps).trace(bits)
+            op.trace = self.network.code(inputs[1]).trace(bits)
             real = theta / np.broadcast_to(unit, op.scale.shape).reshape(-1, 1) / (2**bits - 1)
         # as many fraction bits as keep a neuron's largest entry within the cut
         shift = np.clip(chip.norm_cut_bits - np.ceil(np.log2(real[:, 0])), 0, MAX_SHIFT).astype(np.int64)
@@ -340,10 +337,6 @@ class Discretiser:
         op.bias = np.rint(op.bias / 2.0**exponent).astype(np.int32)
         op.state_bits = chip.state_bits
         self.units[name] = np.full((1,) * len(op.shape), 2.0**exponent)
-
-    def about(self, key: str):
-        """A number that calibration left with the network."""
-        return self.network.about[key]
 
 
 def _column(rows: np.ndarray, weight: np.ndarray) -> tuple[int, ...]:

@@ -18,6 +18,7 @@ import numpy as np
 from processes.dynamic_threshold import DynamicThreshold
 from processes.errors import DeployError
 from processes.operation import REGISTRY, VERSION, Operation, from_metadata, to_metadata
+from processes.phase_code import PhaseCode
 from processes.phase_neuron import PhaseNeuron
 from processes.readout import Readout
 from processes.residual import Centre, Residual
@@ -94,6 +95,10 @@ class Network:
         while name != self.INPUT and isinstance(self[name], Route):
             name = self.nodes[name].inputs[0]
         return name
+
+    def code(self, name: str) -> PhaseCode:
+        """The phase code of the spikes that arrive from ``name``, which may be a route."""
+        return self[self.origin(name)].code  # type: ignore[attr-defined]
 
     def prune(self) -> None:
         """Drop nodes that the readout does not depend on."""

@@ -72,7 +72,7 @@ def product(b: Builder, x: Value, y: Value, transpose: bool, name: str) -> Value
     nodes = [b.spikes(replace(v, normaliser=None, gain=None))[0] for v in (left, right)]
     columns = y.shape[-2] if transpose else y.shape[-1]
     shape = (*x.shape[:-1], columns)
-    op = TraceProduct(shape=shape, trace=ONE, transpose_b=transpose, bias=np.zeros((1,) * len(shape)))
+    op = TraceProduct(shape=shape, traces=np.stack([ONE, ONE]), transpose_b=transpose, bias=np.zeros((1,) * len(shape)))
     node = b.network.add(name, op, *nodes)
     normaliser = b.route(x.node, x.steps, x.shape) if left.normaliser else None
     return Value(node, shape, gain=None if float(gain) == 1 else gain, normaliser=normaliser)

@@ -20,6 +20,7 @@ import torch
 from processes import kernels
 from processes.fixed import saturate
 from processes.operation import Operation, Window
+from processes.phase_code import PhaseCode
 from processes.phase_neuron.activations import ACTIVATIONS
 from processes.phase_neuron.schedule import FixedSchedule, FloatSchedule, Sequel
 from processes.spikes import empty_codes, fold, parameter_axes
@@ -47,6 +48,11 @@ class PhaseNeuron(Operation):
     def scale(self) -> np.ndarray:
         """Real value of a spike at k = 0, broadcast shape."""
         return self.schedule.scale
+
+    @property
+    def code(self) -> PhaseCode:
+        """The phase code its spikes are in."""
+        return self.schedule.code
 
     def window(self, sources: list[Window], ready: list[int]) -> Window:
         """Fires as soon as its input is complete."""

@@ -1,7 +1,7 @@
 """Trace-driven products: two spike trains multiplied by spikes and traces alone.
 
-One global trace p_k = L_k decays by B at each step. A neuron copies it when it spikes: its local trace r. At step k the
-product neuron receives
+A global trace p_k = L_k decays by B at each step; each operand has its own, as it has its own window and may have its own
+B. A neuron copies it when it spikes: its local trace r. At step k the product neuron receives
 
     sum_d [ a_d(k) p_k r_b,d  +  r_a,d b_d(k) p_k  +  (both at k) a_d b_d p_k^2 ]
 
@@ -29,12 +29,12 @@ class TraceProduct(Operation):
     """Matrix product over the last axis of a and the last (``transpose_b``) or second-last axis of b, plus a bias.
 
     Attributes:
-        trace: L_k, or the integer product trace, (T,).
+        traces: L_k of each operand's code, or the integer product trace of it, (2, T).
         bias: broadcast shape of the output, in the product's own units (attention bias); a single zero if none.
         state_bits: width of the potential; 0 in floating point.
     """
 
-    trace: np.ndarray
+    traces: np.ndarray
     transpose_b: bool
     bias: np.ndarray
     state_bits: int = 0
@@ -58,7 +58,7 @@ class TraceProduct(Operation):
     def closed_form(self, *inputs: torch.Tensor) -> torch.Tensor:
         """Potentials (N, *shape); integers are exact in float32 because the trace's width keeps sums below 2^23."""
         dtype = torch.float32 if self.state_bits else self.dtype
-        y = self.product(*(decode(codes, self.trace, dtype) for codes in inputs))
+        y = self.product(*(decode(codes, trace, dtype) for codes, trace in zip(inputs, self.traces, strict=True)))
         return y if not self.bias.any() else y + torch.as_tensor(self.bias, dtype=y.dtype)
 
     def stepper(self, window: Window, sources: list[Window]):

@@ -13,10 +13,13 @@ Spikes = np.ndarray | None
 
 
 class TraceBroadcaster:
-    """The global trace of each operand's window: p_k in its step k and 0 outside, as an array (operands,)."""
+    """The global trace of each operand's window: p_k in its step k and 0 outside, as an array (operands,).
 
-    def __init__(self, trace: np.ndarray, windows: list[Window]) -> None:
-        self.trace, self.windows = trace, windows
+    traces (operands, T).
+    """
+
+    def __init__(self, traces: np.ndarray, windows: list[Window]) -> None:
+        self.traces, self.windows = traces, windows
 
     def reset(self) -> None:
         """Stateless: the clock is the step."""
@@ -25,8 +28,9 @@ class TraceBroadcaster:
         """p_k per operand, or None where no window is open."""
         if not any(w.start <= t < w.stop for w in self.windows):
             return None
-        values = [self.trace[t - w.start] if w.start <= t < w.stop else 0 for w in self.windows]
-        return np.array(values, self.trace.dtype)
+        pairs = zip(self.traces, self.windows, strict=True)
+        values = [trace[t - w.start] if w.start <= t < w.stop else 0 for trace, w in pairs]
+        return np.array(values, self.traces.dtype)
 
 
 class ProductStepper:
@@ -40,7 +44,7 @@ class ProductStepper:
         self.working = np.float32 if op.state_bits else np.float64  # sums stay below 2^23: exact in float32
         self.message = np.int64 if op.state_bits else np.float64
         self.bias = np.broadcast_to(op.bias, op.shape).astype(self.message) if op.bias.any() else None
-        self.broadcaster = TraceBroadcaster(op.trace, sources)
+        self.broadcaster = TraceBroadcaster(op.traces, sources)
         self.reset()
 
     def reset(self) -> None:

@@ -149,7 +149,7 @@ def _per_operation(network: Network, times: Timeline, folder: Path, source: Spik
         trace: TraceBroadcasterProcess | None = None
         if isinstance(node.op, TraceProduct):
             windows = [times.windows[operand] for operand in node.inputs]
-            trace = TraceBroadcasterProcess(node.op.trace, windows, times.period, broadcast_of(name))
+            trace = TraceBroadcasterProcess(node.op.traces, windows, times.period, broadcast_of(name))
             processes.append(trace)
             shapes.append((len(windows),))
         process = _process_of(node.op, len(origins))(

@@ -21,7 +21,7 @@ def signs(codes: np.ndarray, k: int) -> np.ndarray:
 
 
 def by_traces(
-    a: np.ndarray, b: np.ndarray, trace: np.ndarray, delay: int, transpose: bool, start: object
+    a: np.ndarray, b: np.ndarray, traces: np.ndarray, delay: int, transpose: bool, start: object
 ) -> np.ndarray:
     """The docstring: sum_d [a(k) p r_b + r_a b(k) p + a b p^2] with traces taken before the step's copies.
 
@@ -29,12 +29,12 @@ def by_traces(
     """
     if not transpose:
         b = b.swapaxes(-1, -2)
-    steps = len(trace)
+    steps = traces.shape[1]
     held_a, held_b = np.zeros(a.shape[1:], object), np.zeros(b.shape[1:], object)
     v = start
     for t in range(steps + delay):
-        da = signs(a, t - delay) * trace[t - delay].item() if t >= delay else held_a * 0
-        db = signs(b, t) * trace[t].item() if t < steps else held_b * 0
+        da = signs(a, t - delay) * traces[0, t - delay].item() if t >= delay else held_a * 0
+        db = signs(b, t) * traces[1, t].item() if t < steps else held_b * 0
         for left, right in ((da, held_b), (held_a, db), (da, db)):
             v = v + (left[..., :, None, :] * right[..., None, :, :]).sum(-1)
         held_a, held_b = held_a + da, held_b + db
@@ -42,14 +42,14 @@ def by_traces(
 
 
 def product(
-    shape: tuple[int, ...], trace: np.ndarray, transpose: bool, bias: np.ndarray | None, bits: int
+    shape: tuple[int, ...], traces: np.ndarray, transpose: bool, bias: np.ndarray | None, bits: int
 ) -> TraceProduct:
     bias = np.zeros((1,) * len(shape), np.int32 if bits else np.float64) if bias is None else bias
-    return TraceProduct(shape=shape, trace=trace, transpose_b=transpose, bias=bias, state_bits=bits)
+    return TraceProduct(shape=shape, traces=traces, transpose_b=transpose, bias=bias, state_bits=bits)
 
 
 def step(op: TraceProduct, a: np.ndarray, b: np.ndarray, delay: int) -> Run:
-    steps = len(op.trace)
+    steps = op.traces.shape[1]
     return run(op, spikes(a, 2 + delay, steps), spikes(b, 2, steps))
 
 
@@ -83,20 +83,22 @@ def test_product(
     rng = np.random.default_rng(steps)
     a, _, _ = operands(rng, shape, transpose, steps, planes[0])
     _, b, out = operands(rng, shape, transpose, steps, planes[1])
-    code, delay = PhaseCode(base, steps), windows * steps
+    codes, delay = (PhaseCode(base, steps), PhaseCode(1.3, steps)), windows * steps  # each operand has its own base
+    levels = np.stack([code.levels for code in codes])
     real_bias = rng.normal(size=(1, 1, *out[-2:]))
     for bias in (None, real_bias):
-        op = product(out, code.levels, transpose, bias, 0)
+        op = product(out, levels, transpose, bias, 0)
         op.dtype = torch.float64  # type: ignore[misc]
-        expected = by_traces(a, b, code.levels, delay, transpose, 0 if bias is None else bias).astype(float)
+        expected = by_traces(a, b, levels, delay, transpose, 0 if bias is None else bias).astype(float)
         y = op.closed_form(batch(a[:, None]), batch(b[:, None]))[0].numpy()
         stepped = np.broadcast_to(sum(step(op, a, b, delay).messages.values()), out)
         assert np.allclose(y, expected, rtol=ROUNDING, atol=ROUNDING)
         assert np.allclose(stepped, expected, rtol=ROUNDING, atol=ROUNDING)
-    trace = code.trace(LOIHI2.product_trace_bits(shape[-1] * planes[0] * planes[1] + 1))
-    for bias in (None, rng.integers(-(trace[0] ** 2), trace[0] ** 2 + 1, (1, 1, *out[-2:])).astype(np.int32)):
-        op = product(out, trace, transpose, bias, 24)
-        expected = by_traces(a, b, trace, delay, transpose, 0 if bias is None else bias)
+    width = LOIHI2.product_trace_bits(shape[-1] * planes[0] * planes[1] + 1)
+    traces, most = np.stack([code.trace(width) for code in codes]), (2**width - 1) ** 2
+    for bias in (None, rng.integers(-most, most + 1, (1, 1, *out[-2:])).astype(np.int32)):
+        op = product(out, traces, transpose, bias, 24)
+        expected = by_traces(a, b, traces, delay, transpose, 0 if bias is None else bias)
         y = op.closed_form(batch(a[:, None]), batch(b[:, None]))
         assert (y[0].numpy() == expected).all()
         potential, clips = clipped_sum(step(op, a, b, delay), out, 24)
@@ -121,12 +123,12 @@ def test_the_trace_width_keeps_every_partial_sum_inside(
     width = ((2 ** (bits - 1) // length).bit_length() - 1) // 2
     if width < 1:
         return
-    trace = PhaseCode(base, steps).trace(width)
+    traces = np.stack([PhaseCode(b, steps).trace(width) for b in (base, 2.0)])
     a, b = random_codes(rng, (1, 2, inner), steps, planes), random_codes(rng, (1, 3, inner), steps, planes)
     if extreme:
         a[0], b[0], a[1:], b[1:] = 1, 1, 0, 0
-    op = product((1, 2, 3), trace, True, None, bits)
-    expected = by_traces(a, b, trace, delay, True, 0)
+    op = product((1, 2, 3), traces, True, None, bits)
+    expected = by_traces(a, b, traces, delay, True, 0)
     assert (op.closed_form(batch(a[:, None]), batch(b[:, None]))[0].numpy() == expected).all()
     potential, clips = clipped_sum(step(op, a, b, delay), op.shape, bits)
     assert (potential == expected).all() and clips == 0
@@ -138,16 +140,16 @@ def test_windows_that_overlap_in_part(delay: int) -> None:
     winner.
     """
     rng = np.random.default_rng(delay)
-    trace = PhaseCode(1.4, 16).trace(10)
+    traces = np.stack([PhaseCode(b, 16).trace(10) for b in (1.4, 1.2)])
     a, b = random_codes(rng, (1, 3, 8), 16), random_codes(rng, (1, 5, 8), 16)
-    op = product((1, 3, 5), trace, True, None, 24)
-    expected = by_traces(a, b, trace, delay, True, 0)
+    op = product((1, 3, 5), traces, True, None, 24)
+    expected = by_traces(a, b, traces, delay, True, 0)
     assert (op.closed_form(batch(a[:, None]), batch(b[:, None]))[0].numpy() == expected).all()
     assert (clipped_sum(step(op, a, b, delay), op.shape, 24)[0] == expected).all()
 
 
 def test_nothing_is_sent_while_only_one_side_has_spiked() -> None:
-    op = product((1, 1, 1), PhaseCode(2.0, 4).levels, True, None, 0)
+    op = product((1, 1, 1), np.stack(2 * [PhaseCode(2.0, 4).levels]), True, None, 0)
     a, b = np.full((1, 1, 1, 1), 3, np.int8), np.full((1, 1, 1, 1), 1, np.int8)
     sent = step(op, a, b, 0)
     assert sent.messages.keys() == {4} and sent.messages[4].item() == 0.25

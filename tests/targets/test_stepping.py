@@ -78,6 +78,19 @@ def test_small_vit(vit: nn.Module, base: float, steps: int, fanout: bool) -> Non
     assert compare(fixed, x) > 500
 
 
+@pytest.mark.parametrize("spikes", [1, 2])
+def test_every_site_with_a_base_of_its_own(vit: nn.Module, spikes: int) -> None:
+    """Neurons that fire into one product, or that one reads, do not have the same levels."""
+    samples = images(16)
+    network = lower(capture(vit, (torch.from_numpy(samples[:1]),)), (1, 1, 12, 12))
+    bases = {name: 1.2 + 0.03 * (i % 10) for i, (name, node) in enumerate(network) if node.op.fires}
+    calibrate(network, samples, PhaseCode(1.9, 16), spikes=spikes, bases=bases)
+    used = {network.code(name).base for name, node in network if node.op.fires}
+    assert len(used) > 5 and 1.9 not in used
+    assert compare(network, samples[:2]) > 500
+    assert compare(discretise(network, samples, LOIHI2), samples[:2]) > 500
+
+
 @pytest.mark.parametrize("base, steps, spikes", [(1.15, 40, 2), (1.4, 16, 2), (2.0, 4, 2)])
 def test_small_vit_with_two_spikes(vit: nn.Module, base: float, steps: int, spikes: int) -> None:
     """Float and fixed, every node; and the second spike pays."""
