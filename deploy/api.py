@@ -16,12 +16,13 @@ import torch
 
 from converters.pipeline import Conversion, Variant, convert_module, front_end, network_input
 from deploy import measure
+from deploy.availability import available
 from deploy.errors import DeployError
 from deploy.options import ConvertOptions, check_choice
 from deploy.output import GRAPH, REPORT, output_folder, require_conversion
 from deploy.progress import Progress
 from deploy.report import Figures, build_report, write_report
-from deploy.results import RunResult, TargetStatus, Verification
+from deploy.results import RunResult, Verification
 from deploy.sources import Data, LoadedModel, hold_out, load_data, load_model, shared_samples
 from processes.network import Network
 from targets import registry
@@ -105,28 +106,6 @@ def verify(folder: Path, samples: int, granularity: str, progress: Progress | No
 def load(folder: Path | str) -> Network:
     """The network that a conversion wrote."""
     return read(require_conversion(Path(folder)) / GRAPH)
-
-
-def targets() -> list[TargetStatus]:
-    """Every known target, and what it lacks here."""
-    rows: list[TargetStatus] = []
-    for target in registry().values():
-        state = target.availability()
-        missing = None if state.available else f"{state.reason}; {state.remedy}"
-        rows.append(TargetStatus(target.name, target.about, missing))
-    return rows
-
-
-def available(target: Target) -> Target:
-    """The target, if it can run here.
-
-    Raises:
-        DeployError: why it cannot, and what would make it so.
-    """
-    state = target.availability()
-    if not state.available:
-        raise DeployError(f"target {target.name} is not available here: {state.reason}; {state.remedy}")
-    return target
 
 
 def _network_input(model: LoadedModel, data: Data) -> np.ndarray:

@@ -259,10 +259,10 @@ def run(
 @app.command()
 def targets() -> None:
     """Lists where a network can run: what is available here, and what the rest would need."""
-    from deploy import api
+    from deploy import availability
     from deploy.console import targets_table
 
-    Console().print(targets_table(api.targets()))
+    Console().print(targets_table(availability.targets()))
 
 
 @app.command()

@@ -2,14 +2,31 @@
 
 from __future__ import annotations
 
+from targets import probes
 from targets.base import Target
+
+TARGETS = (
+    Target(
+        "lava-sim",
+        "Lava's CPU simulator, stepping through time, floating point or Loihi-style fixed point",
+        probes.lava,
+        "targets.lava_sim:run",
+    ),
+    Target(
+        "closed-form",
+        "the spiking network without time steps, batched, at about the speed of the original model",
+        probes.always,
+        "targets.closed_form_target:run",
+    ),
+    Target(
+        "nir",
+        "a NIR graph (.nir) for other simulators, written, read back and run in the closed form",
+        probes.always,
+        "targets.nir_file:run",
+    ),
+)
 
 
 def registry() -> dict[str, Target]:
-    """Every known target by name; making them imports none of their simulators or SDKs."""
-    from targets.closed_form_target import ClosedFormTarget
-    from targets.lava_sim import LavaSim
-    from targets.nir_file import NirTarget
-
-    known: list[Target] = [LavaSim(), ClosedFormTarget(), NirTarget()]
-    return {target.name: target for target in known}
+    """Every known target by name; none of their simulators or SDKs is imported."""
+    return {target.name: target for target in TARGETS}

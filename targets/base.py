@@ -1,14 +1,19 @@
-"""What a target is: something that runs a converted network, and says whether it can here."""
+"""What a target is: something that runs a converted network, and says whether it can here.
+
+Nothing here imports PyTorch, a simulator or an SDK, so that listing targets is quick and free of side effects.
+"""
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
+if TYPE_CHECKING:
+    import numpy as np
 
-from processes.network import Network
+    from processes.network import Network
 
 Done = Callable[[int], None]
 
@@ -33,6 +38,7 @@ class TargetRun:
         seconds_start: start-up.
         processes: operating-system processes at work.
         bytes: memory of all of them at the end, if measured.
+        measured: what only this target tells (latency, energy of a simulated chip, ...), ready for report.json.
     """
 
     outputs: np.ndarray
@@ -41,18 +47,30 @@ class TargetRun:
     seconds_start: float = 0.0
     processes: int = 1
     bytes: int | None = None
+    measured: dict[str, Any] = field(default_factory=dict)
 
 
-class Target(Protocol):
-    """One place where networks run."""
+@dataclass(frozen=True)
+class Target:
+    """One place where networks run, as a row of the registry.
+
+    Attributes:
+        name: how a user asks for it.
+        about: what it is, in words.
+        availability: looks whether it can run here, without importing it.
+        where: "module:function" that runs a network, imported when it is asked to; see :meth:`run`.
+    """
 
     name: str
     about: str
+    availability: Callable[[], Availability]
+    where: str
 
-    def availability(self) -> Availability:
-        """Look without side effects."""
-        ...
+    def run(self, network: Network, samples: np.ndarray, granularity: str, done: Done | None = None) -> TargetRun:
+        """Run samples (N, *input) in real units; ``granularity`` says how many Lava Processes, if it is Lava.
 
-    def run(self, network: Network, samples: np.ndarray, granularity: str, done: Done | None) -> TargetRun:
-        """Run samples (N, *input) in real units."""
-        ...
+        Raises:
+            DeployError: the network or the machine cannot run there; the message says why.
+        """
+        module, function = self.where.split(":")
+        return getattr(importlib.import_module(module), function)(network, samples, granularity, done)

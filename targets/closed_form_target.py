@@ -9,32 +9,22 @@ import torch
 
 from processes.network import Network, Route
 from processes.operation import Operation
-from targets.base import Availability, Done, TargetRun
+from targets.base import Done, TargetRun
 from targets.closed_form import ClosedForm
 
 
-class ClosedFormTarget:
-    """Evaluates every operation's meaning once per window."""
+def run(network: Network, samples: np.ndarray, granularity: str = "", done: Done | None = None) -> TargetRun:
+    """Run samples (N, *input) in real units; ``granularity`` means nothing here."""
+    values: dict[str, np.ndarray] = {}
 
-    name = "closed-form"
-    about = "the spiking network without time steps, batched, at about the speed of the original model"
+    def observe(name: str, op: Operation, y: torch.Tensor) -> None:
+        if not isinstance(op, Route):
+            values[name] = (y.swapaxes(0, 1) if op.fires else y).numpy().copy()
 
-    def availability(self) -> Availability:
-        """Needs nothing but torch."""
-        return Availability(True)
-
-    def run(self, network: Network, samples: np.ndarray, granularity: str, done: Done | None = None) -> TargetRun:
-        """Run samples (N, *input) in real units; ``granularity`` means nothing here."""
-        values: dict[str, np.ndarray] = {}
-
-        def observe(name: str, op: Operation, y: torch.Tensor) -> None:
-            if not isinstance(op, Route):
-                values[name] = (y.swapaxes(0, 1) if op.fires else y).numpy().copy()
-
-        begin = time.perf_counter()
-        outputs = ClosedForm(network, torch.float64).run(samples, observe).numpy()
-        seconds = (time.perf_counter() - begin) / len(samples)
-        if done is not None:
-            for sample in range(len(samples)):
-                done(sample)
-        return TargetRun(outputs, values, seconds)
+    begin = time.perf_counter()
+    outputs = ClosedForm(network, torch.float64).run(samples, observe).numpy()
+    seconds = (time.perf_counter() - begin) / len(samples)
+    if done is not None:
+        for sample in range(len(samples)):
+            done(sample)
+    return TargetRun(outputs, values, seconds)

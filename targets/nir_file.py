@@ -11,8 +11,8 @@ import numpy as np
 
 from processes.errors import DeployError
 from processes.network import Network
-from targets.base import Availability, Done, TargetRun
-from targets.closed_form_target import ClosedFormTarget
+from targets import closed_form_target
+from targets.base import Done, TargetRun
 
 
 def write(path: Path, network: Network) -> None:
@@ -37,19 +37,9 @@ def read(path: Path) -> Network:
     return Network.from_nir(graph)
 
 
-class NirTarget(ClosedFormTarget):
-    """Runs what a NIR file restores."""
-
-    name = "nir"
-    about = "a NIR graph (.nir) for other simulators, written, read back and run in the closed form"
-
-    def availability(self) -> Availability:
-        """NIR is a dependency of the package."""
-        return Availability(True)
-
-    def run(self, network: Network, samples: np.ndarray, granularity: str, done: Done | None = None) -> TargetRun:
-        """Write, read back, run."""
-        with tempfile.TemporaryDirectory() as folder:
-            path = Path(folder) / "graph.nir"
-            write(path, network)
-            return super().run(read(path), samples, granularity, done)
+def run(network: Network, samples: np.ndarray, granularity: str = "", done: Done | None = None) -> TargetRun:
+    """Write, read back, and run what was restored."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "graph.nir"
+        write(path, network)
+        return closed_form_target.run(read(path), samples, granularity, done)

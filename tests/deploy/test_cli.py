@@ -12,7 +12,7 @@ import deploy
 from deploy.cli import main
 from deploy.errors import DeployError
 from deploy.options import ConvertOptions
-from deploy.results import RunResult, TargetStatus, Verification
+from deploy.results import RunResult, Verification
 
 REPORT = {
     "model": "demo",
@@ -34,10 +34,6 @@ def api(monkeypatch: pytest.MonkeyPatch) -> types.SimpleNamespace:
         return REPORT
 
     fake.convert = convert
-    fake.targets = lambda: [
-        TargetStatus("lava-sim", "simulator", "needs Python 3.10"),
-        TargetStatus("nir", "file"),
-    ]
     fake.run = lambda *args: RunResult(
         np.eye(3, dtype=np.float32), np.arange(3), ("a", "b", "c"), 10.0, 0.5, 99
     )
@@ -126,12 +122,9 @@ def test_verify_fails_with_the_first_mismatch(
     assert "layer fc1, neuron 3, step 4" in capsys.readouterr().err
 
 
-def test_targets_and_run(
+def test_run_shows_and_saves_outputs(
     api: types.SimpleNamespace, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert main(["targets"]) == 0
-    printed = capsys.readouterr().out
-    assert "needs Python 3.10" in printed and "available" in printed
     saved = tmp_path / "outputs"
     assert main(["run", "out", "--output", str(saved)]) == 0
     assert "99 time steps" in capsys.readouterr().out

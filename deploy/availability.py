@@ -1,0 +1,30 @@
+"""Which targets this machine can use. Imports no target, and no PyTorch."""
+
+from __future__ import annotations
+
+from deploy.errors import DeployError
+from deploy.results import TargetStatus
+from targets import registry
+from targets.base import Target
+
+
+def targets() -> list[TargetStatus]:
+    """Every known target, and what it lacks here."""
+    rows: list[TargetStatus] = []
+    for target in registry().values():
+        state = target.availability()
+        missing = None if state.available else f"{state.reason}; {state.remedy}"
+        rows.append(TargetStatus(target.name, target.about, missing))
+    return rows
+
+
+def available(target: Target) -> Target:
+    """The target, if it can run here.
+
+    Raises:
+        DeployError: why it cannot, and what would make it so.
+    """
+    state = target.availability()
+    if not state.available:
+        raise DeployError(f"target {target.name} is not available here: {state.reason}; {state.remedy}")
+    return target
