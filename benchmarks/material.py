@@ -69,3 +69,27 @@ def movie_sentences() -> tuple[list[str], np.ndarray]:
         rows = [line.split("\t") for line in member.read().decode("utf-8", "replace").splitlines() if line.strip()]
     order = np.random.default_rng(0).permutation(len(rows))
     return [rows[i][2] for i in order], np.array([float(rows[i][1]) > 0 for i in order], np.int64)
+
+
+def fashion_mnist() -> Path:
+    """Folder with the four idx files of Fashion-MNIST (60,000 + 10,000 images), from the Debian archive.
+
+    Raises:
+        DeployError: apt-get or dpkg-deb fail, or are not there.
+    """
+    package = "dataset-fashion-mnist"
+    folder = CACHE / package
+    if not (folder / ".complete").exists():
+        folder.mkdir(parents=True, exist_ok=True)
+        try:
+            subprocess.run(["apt-get", "download", package], cwd=folder, capture_output=True, check=True)
+            archive = next(folder.glob("*.deb"))
+            subprocess.run(["dpkg-deb", "-x", str(archive), str(folder)], capture_output=True, check=True)
+        except (OSError, subprocess.CalledProcessError, StopIteration) as error:
+            raise DeployError(
+                f"{package} cannot be fetched ({error}); on another system, unpack that Debian package into {folder} "
+                "and create the empty file .complete there"
+            ) from error
+        archive.unlink()
+        (folder / ".complete").touch()
+    return folder / "usr" / "share" / "datasets" / "fashion-mnist"

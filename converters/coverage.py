@@ -26,6 +26,7 @@ from processes.phase_code import PhaseCode
 from targets.closed_form import ClosedForm
 
 Arguments = tuple[torch.Tensor, ...]
+Build = Callable[[], tuple[torch.nn.Module, Arguments]]
 SAMPLES = 12
 CODE = PhaseCode(1.15, 40)
 EXACT = 1e-4  # of the largest output: what float32 sums in another order leave
@@ -37,7 +38,7 @@ class Family:
 
     name: str
     example: str
-    build: Callable[[], tuple[torch.nn.Module, Arguments]]
+    build: Build
 
 
 @dataclass(frozen=True)
@@ -63,7 +64,7 @@ def _images(size: int) -> Arguments:
     return (torch.rand(SAMPLES, 3, size, size),)
 
 
-def _timm(name: str, size: int, **changes: Any) -> Callable[[], tuple[torch.nn.Module, Arguments]]:
+def _timm(name: str, size: int, **changes: Any) -> Build:
     return lambda: (timm.create_model(name, pretrained=False, num_classes=5, **changes), _images(size))
 
 
@@ -85,7 +86,7 @@ def _tokens() -> Arguments:
     return torch.randint(5, 50, mask.shape) * mask + (1 - mask), mask
 
 
-def _transformers(kind: str, task: str, size: int = 0, **changes: Any) -> Callable[[], tuple[torch.nn.Module, Arguments]]:
+def hugging(kind: str, task: str, size: int = 0, **changes: Any) -> Build:
     def build() -> tuple[torch.nn.Module, Arguments]:
         config = getattr(transformers, f"{kind}Config")(num_labels=5, **changes)
         model = getattr(transformers, f"{kind}{task}")(config)
@@ -136,13 +137,13 @@ FAMILIES = (
     Family("timm nextvit", "nextvit_small", _timm("nextvit_small", 64)),
     Family("timm efficientformer", "efficientformer_l1", _timm("efficientformer_l1", 224)),
     Family("timm mobilevit", "mobilevit_xxs", _timm("mobilevit_xxs", 64)),
-    Family("transformers ViT", "ViTForImageClassification", _transformers("ViT", "ForImageClassification", 16, **PATCHES)),
-    Family("transformers DeiT", "DeiTForImageClassification", _transformers("DeiT", "ForImageClassification", 16, **PATCHES)),
-    Family("transformers DINOv2", "Dinov2Model", _transformers("Dinov2", "Model", 16, **PATCHES)),
-    Family("transformers Swin", "SwinForImageClassification", _transformers("Swin", "ForImageClassification", 16, **HF_SWIN)),
-    Family("transformers BERT, MiniLM", "BertModel", _transformers("Bert", "Model", **WORDS)),
-    Family("transformers DistilBERT", "DistilBertModel", _transformers("DistilBert", "Model", **DISTIL)),
-    Family("transformers RoBERTa", "RobertaModel", _transformers("Roberta", "Model", **WORDS)),
+    Family("transformers ViT", "ViTForImageClassification", hugging("ViT", "ForImageClassification", 16, **PATCHES)),
+    Family("transformers DeiT", "DeiTForImageClassification", hugging("DeiT", "ForImageClassification", 16, **PATCHES)),
+    Family("transformers DINOv2", "Dinov2Model", hugging("Dinov2", "Model", 16, **PATCHES)),
+    Family("transformers Swin", "SwinForImageClassification", hugging("Swin", "ForImageClassification", 16, **HF_SWIN)),
+    Family("transformers BERT, MiniLM", "BertModel", hugging("Bert", "Model", **WORDS)),
+    Family("transformers DistilBERT", "DistilBertModel", hugging("DistilBert", "Model", **DISTIL)),
+    Family("transformers RoBERTa", "RobertaModel", hugging("Roberta", "Model", **WORDS)),
     Family("torch TransformerEncoder", "nn.TransformerEncoder", _plain),
 )  # fmt: skip
 
@@ -167,10 +168,15 @@ def ideal_error(family: Family, seed: int = 0) -> tuple[Network, float, FrontEnd
 
 
 def built(family: Family, seed: int = 0) -> tuple[torch.nn.Module, Arguments]:
-    """The family's small variant, with weights spread a little further than they are initialised, and its samples."""
+    """The family's small variant and its samples."""
+    return spread(family.build, seed)
+
+
+def spread(build: Build, seed: int = 0) -> tuple[torch.nn.Module, Arguments]:
+    """What ``build`` builds, with weights spread a little further than they are initialised."""
     with torch.random.fork_rng():
         torch.manual_seed(seed)
-        model, arguments = family.build()
+        model, arguments = build()
         for parameter in model.parameters():
             parameter.data += 0.05 * torch.randn_like(parameter)
     return model.eval(), arguments

@@ -1,7 +1,8 @@
 """Cutting a network into groups of nodes that each run in one place, joined by single messages.
 
 A cut is possible where one node alone is used by everything that comes later (a residual stream between blocks). Cuts
-are taken where the model's own block changes, so that a group is a transformer block.
+are taken where the model's own block changes, so that a group is a transformer block. What is wired straight from the
+network's input (which keys take part, say) hinders no cut: every part that reads it takes the input itself.
 """
 
 from __future__ import annotations
@@ -16,21 +17,26 @@ BLOCK = re.compile(r"^(.*?\.\d+)(?:\.blocks\.\d+)?(?=\.|$)")
 
 @dataclass(frozen=True)
 class Part:
-    """Nodes in order; ``source`` feeds them, ``sink`` is the one that later parts use."""
+    """Nodes in order; ``sources`` feed them, ``sink`` is the one that later parts use.
+
+    ``sources``: the previous part's sink and, where nodes read it past that, the network's input. Routes from the
+    input are in every part that uses them.
+    """
 
     name: str
     nodes: list[str]
-    source: str
+    sources: list[str]
     sink: str
 
 
 def by_block(network: Network) -> list[Part]:
     """One part per block of the model, with what precedes the first and follows the last."""
-    names = list(network.nodes)
+    wired = {Network.INPUT, *(name for name in network.nodes if network.origin(name) == Network.INPUT)}
+    names = [name for name in network.nodes if name not in wired]
     last_use = {source: i for i, name in enumerate(names) for source in network.nodes[name].inputs}
     parts: list[Part] = []
-    begin, source = 0, Network.INPUT
-    live: set[str] = {Network.INPUT}
+    begin, previous = 0, Network.INPUT
+    live: set[str] = set()
     for i, name in enumerate(names):
         live.add(name)
         live = {n for n in live if last_use.get(n, -1) > i}
@@ -38,9 +44,25 @@ def by_block(network: Network) -> list[Part]:
         if end or (len(live) == 1 and _block(names[i + 1]) != _block(names[begin])):
             sink = network.output if end else next(iter(live))
             if sink in names[begin : i + 1]:
-                parts.append(Part(_block(names[begin]), names[begin : i + 1], source, sink))
-                begin, source = i + 1, sink
+                own = names[begin : i + 1]
+                routes = _wiring(network, own, wired)
+                reads_input = bool(routes) or any(Network.INPUT in network.nodes[n].inputs for n in own)
+                sources = [previous, Network.INPUT] if reads_input and previous != Network.INPUT else [previous]
+                parts.append(Part(_block(names[begin]), routes + own, sources, sink))
+                begin, previous = i + 1, sink
     return parts
+
+
+def _wiring(network: Network, names: list[str], wired: set[str]) -> list[str]:
+    """Routes from the network's input that ``names`` read, in the network's order."""
+    needed: set[str] = set()
+    stack = [source for name in names for source in network.nodes[name].inputs]
+    while stack:
+        name = stack.pop()
+        if name in wired and name != Network.INPUT:
+            needed.add(name)
+            stack += network.nodes[name].inputs
+    return [name for name in network.nodes if name in needed]
 
 
 def _block(name: str) -> str:

@@ -1,4 +1,4 @@
-"""Lava Process of the WOSS inhibition network."""
+"""Lava Processes of the WOSS inhibition network."""
 
 from processes.lava.model import both_precisions
 from processes.lava.operation import OperationProcess
@@ -8,4 +8,9 @@ class WossProcess(OperationProcess, v_in="currents", s_out="spikes"):
     """Integrates rows of potentials, finds their winners, lets the others follow."""
 
 
+class MaskedWossProcess(OperationProcess, v_in="currents", m_in="graded", s_out="spikes"):
+    """The same; keys for which m_in brings 0 take no part in the sample."""
+
+
 WossProcessFloat, WossProcessFixed = both_precisions(WossProcess)
+MaskedWossProcessFloat, MaskedWossProcessFixed = both_precisions(MaskedWossProcess)

@@ -7,6 +7,7 @@ the same, so the two granularities are bit-identical.
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from lava.magma.core.process.process import AbstractProcess
@@ -16,14 +17,14 @@ from processes.lava.generic import process_class
 from processes.lava.operation import OperationProcess
 from processes.lava.process import SpikingProcess
 from processes.lava.source import SourceProcess
-from processes.network import DynamicThreshold, Network, Residual, Route, TraceProduct
-from processes.operation import Operation, Window
+from processes.network import DynamicThreshold, Network, Residual, Route, TraceProduct, Woss
+from processes.operation import Emission, Operation, Window
 from processes.phase_neuron.lava import PhaseNeuronProcess
 from processes.readout.lava import ReadoutProcess
 from processes.residual.lava import CentreProcess, residual_process
 from processes.synapse.lava import ConvProcess, DenseProcess, ScaleProcess
 from processes.trace_product.lava import SquareSumProcess, TraceBroadcasterProcess, TraceProductProcess
-from processes.woss.lava import WossProcess
+from processes.woss.lava import MaskedWossProcess, WossProcess
 from targets.partition import by_block
 from targets.stepping import Group, Recorder, broadcast_of
 from targets.timeline import Timeline
@@ -35,7 +36,6 @@ PROCESSES: dict[str, type[OperationProcess]] = {
     "scale": ScaleProcess,
     "trace_product": TraceProductProcess,
     "square_sum": SquareSumProcess,
-    "woss": WossProcess,
     "centre": CentreProcess,
     "readout": ReadoutProcess,
 }
@@ -118,20 +118,22 @@ def _recorded(network: Network, times: Timeline, folder: Path, names: list[str],
 
 
 def _per_block(network: Network, times: Timeline, folder: Path, source: SpikingProcess) -> list[AbstractProcess]:
-    previous, kind = source, "graded"
+    sent: dict[str, tuple[Any, Emission]] = {Network.INPUT: (source.y_out, "graded")}
     chain: list[AbstractProcess] = []
     for i, part in enumerate(by_block(network)):
         emits = network[part.sink].emits
-        process = process_class((kind,), (emits,))(
-            stepper=_recorded(network, times, folder, part.nodes, [part.source], part.sink),
-            shapes={"x0_in": network.shape(part.source), "y0_out": network.shape(part.sink)},
+        inputs = {f"x{n}_in": name for n, name in enumerate(part.sources)}
+        process = process_class(tuple(sent[name][1] for name in part.sources), (emits,))(
+            stepper=_recorded(network, times, folder, part.nodes, part.sources, part.sink),
+            shapes={port: network.shape(name) for port, name in inputs.items()} | {"y0_out": network.shape(part.sink)},
             window=times.windows[part.sink],
             period=times.period,
             name=f"{i:03d} {part.name}",
         )
-        getattr(previous, "y_out" if previous is source else "y0_out").connect(process.x0_in)
+        for port, name in inputs.items():
+            sent[name][0].connect(getattr(process, port))
         chain.append(process)
-        previous, kind = process, emits
+        sent[part.sink] = process.y0_out, emits
     return chain
 
 
@@ -178,4 +180,6 @@ def _process_of(op: Operation, operands: int) -> type[OperationProcess]:
         return residual_process(operands)
     if isinstance(op, DynamicThreshold):
         return NormDivisionProcess if op.squared else SoftmaxDivisionProcess
+    if isinstance(op, Woss):
+        return WossProcess if operands == 1 else MaskedWossProcess
     return PROCESSES[op.name]

@@ -1,0 +1,66 @@
+"""A small Swin (shifted windows, LayerNorm, GELU) trained here on Fashion-MNIST: accuracy, original and spiking.
+
+    python -m benchmarks.swin_fashion --images 10000
+
+Training takes a quarter of an hour on two cores, once: the weights are kept in the user's cache. All of the test split is
+evaluated on, and calibration images come from the training split.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import numpy as np
+import timm
+import torch
+import typer
+from rich.console import Console
+from safetensors.torch import load_file, save_file
+
+from benchmarks import material
+from benchmarks.classify import Case, accuracy_table
+from deploy.demo import to_pixels
+from deploy.demo.train import Cycle, read_split, train
+
+CYCLE = Cycle(epochs=6, warm_up=1, peak_rate=3e-3, batch=128, shift=1)
+WEIGHTS = material.CACHE / "swin-fashion.safetensors"
+CASES = (Case(40, 1.15, "float"), Case(40, 1.15, "fixed"), Case(16, 1.4, "float"), Case(16, 1.4, "fixed"))
+
+
+def untrained() -> torch.nn.Module:
+    """196 patches of 2 x 2 pixels, windows of 7 x 7, two stages of two blocks."""
+    return timm.create_model(
+        "swin_tiny_patch4_window7_224", img_size=28, patch_size=2, in_chans=1, num_classes=10, window_size=7,
+        embed_dim=32, depths=(2, 2), num_heads=(2, 4), drop_path_rate=0.0,
+    )  # fmt: skip
+
+
+def trained() -> torch.nn.Module:
+    """The model, trained if that has not been done yet."""
+    torch.manual_seed(0)
+    model = untrained()
+    if not WEIGHTS.exists():
+        images, labels = read_split(material.fashion_mnist(), "train")
+        train(model, torch.from_numpy(images.copy()), torch.from_numpy(labels.astype(np.int64)), CYCLE, 0)  # type: ignore[arg-type]
+        WEIGHTS.parent.mkdir(parents=True, exist_ok=True)
+        save_file(model.state_dict(), WEIGHTS)
+    model.load_state_dict(load_file(WEIGHTS))
+    return model.eval()
+
+
+def main(
+    images: Annotated[int, typer.Option(help="Test images to evaluate on, the first ones.")] = 10_000,
+    calibration: Annotated[int, typer.Option(help="Training images that set the scales.")] = 256,
+) -> None:
+    """Accuracy of the small Swin on Fashion-MNIST's test split, original and spiking."""
+    model = trained()
+    folder = material.fashion_mnist()
+    chosen = np.random.default_rng(0).choice(60_000, calibration, replace=False)
+    fit = to_pixels(read_split(folder, "train")[0][chosen])
+    test, labels = read_split(folder, "t10k")
+    table = accuracy_table("small Swin, Fashion-MNIST", model, fit, to_pixels(test[:images]), labels[:images], CASES)
+    Console().print(table)
+
+
+if __name__ == "__main__":
+    typer.run(main)

@@ -1,0 +1,67 @@
+"""Text models on Lava: embeddings and the padding mask enter together, and every spike is the closed form's."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import nir
+import numpy as np
+import pytest
+import torch
+
+from converters.coverage import WORDS, hugging, spread
+from converters.pipeline import Conversion, convert_module, network_input
+from processes.network import Network, Woss
+from targets.closed_form import ClosedForm
+from targets.compare import compare
+from targets.lava_sim import LavaSim
+from targets.partition import by_block
+
+pytestmark = pytest.mark.filterwarnings("ignore")  # of transformers, while it builds and exports models
+
+
+@pytest.fixture(scope="module")
+def text() -> tuple[Conversion, np.ndarray]:
+    """A BERT of two blocks, and the input of two sentences of different lengths."""
+    model, arguments = spread(hugging("Bert", "Model", **WORDS | {"num_hidden_layers": 2}))
+    numbers = [argument.numpy() for argument in arguments]
+    conversion = convert_module(model, [a[:8] for a in numbers], 10, 1.5)
+    lengths = numbers[1].sum(1)
+    order = np.argsort(lengths, kind="stable")[[0, -1]]
+    assert lengths[order[0]] < lengths[order[1]]
+    return conversion, network_input(conversion.front, [a[order] for a in numbers])
+
+
+@pytest.mark.parametrize("granularity", ["block", "operation"])
+@pytest.mark.parametrize("precision", ["float", "fixed"])
+def test_lava_gives_the_spikes_of_the_closed_form(
+    text: tuple[Conversion, np.ndarray], granularity: str, precision: str
+) -> None:
+    conversion, samples = text
+    network = conversion.calibrated if precision == "float" else conversion.fixed
+    assert network is not None
+    assert any(len(node.inputs) == 2 for _, node in network if isinstance(node.op, Woss))
+    run = LavaSim().run(network, samples, granularity)
+    found = compare(network, samples, run)
+    assert found.mismatches == 0, found.first
+    assert found.compared_spikes > 2000 and (precision == "float" or found.ties == 0)
+
+
+def test_every_block_is_a_part_of_its_own(text: tuple[Conversion, np.ndarray]) -> None:
+    """Those that let tokens race take the input beside their predecessor's output, for the mask in it."""
+    parts = by_block(text[0].network)
+    assert [part.sources[1:] for part in parts].count([Network.INPUT]) == 2
+    assert len(parts) >= 3
+
+
+def test_a_masked_network_survives_its_nir_file(text: tuple[Conversion, np.ndarray], tmp_path: Path) -> None:
+    conversion, samples = text
+    nir.write(tmp_path / "graph.nir", conversion.network.to_nir())
+    restored = Network.from_nir(nir.read(tmp_path / "graph.nir", type_check=False))
+    outputs = [ClosedForm(network, torch.float64).run(samples) for network in (conversion.network, restored)]
+    assert torch.equal(*outputs)
+    padded = samples.copy()
+    padded[0, samples[0, :, -1] == 0, :-1] = 9.0  # whatever stands where a sentence is padded
+    kept = torch.from_numpy(samples[0, :, -1] == 1)
+    there = ClosedForm(restored, torch.float64).run(padded)[0].reshape(len(kept), -1)
+    assert torch.equal(there[kept], outputs[0][0].reshape(len(kept), -1)[kept])
