@@ -304,6 +304,75 @@ def verify(
     print(f"identical: {compared}, {result.samples} samples")
 
 
+@app.command()
+def evaluate(
+    folder: Annotated[Path, typer.Argument(help="A folder that convert wrote.")],
+    data: Annotated[
+        Path | None, typer.Option(help="Data, as for convert. Left out: the conversion's evaluation data.")
+    ] = None,
+    target: Annotated[str, typer.Option(help="Where to run it; `deploy targets` lists them.")] = "closed-form",
+    granularity: Annotated[
+        str, typer.Option(help=f"Lava Processes: one per {' or '.join(GRANULARITIES)}.")
+    ] = "block",
+    limit: Annotated[int | None, typer.Option(help="Evaluate at most so many samples.")] = None,
+    batch_size: Annotated[
+        int | None, typer.Option(help="Samples per batch. \\[default: 64; 4 on a target that steps]")
+    ] = None,
+    workers: Annotated[
+        int | None, typer.Option(help="Worker processes on this machine. \\[default: one per core]")
+    ] = None,
+    cluster: Annotated[
+        str | None,
+        typer.Option(help="Address of a Dask scheduler, tcp://HOST:8786, whose workers do it; they have to see FOLDER."),
+    ] = None,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on with what an interrupted evaluation has done.")
+    ] = False,
+    force: Annotated[
+        bool, typer.Option("--force", help="Throw away what an interrupted evaluation has done.")
+    ] = False,
+) -> None:
+    """Evaluates a converted network on a whole data set, in batches, by many workers.
+
+    Writes evaluation.json and, with a row per sample, evaluation.npz into the folder. The result does not depend on the
+    number of workers; every finished batch is kept, so an interrupted evaluation goes on with --resume.
+
+    Example: deploy evaluate out/demo --data test.npz --workers 8
+    """
+    from deploy.console import evaluation_table
+    from deploy.evaluation import EvaluateOptions
+    from deploy.evaluation import evaluate as run_evaluation
+
+    options = EvaluateOptions(
+        folder, data, target, granularity, limit, batch_size, workers, cluster, resume, force
+    )
+    Console().print(evaluation_table(run_evaluation(options, BarProgress())))
+
+
+@app.command()
+def models(
+    only: Annotated[str, typer.Option(help="Families whose name contains this.")] = "",
+) -> None:
+    """Lists families of models that convert, by converting a small variant of each with random weights (minutes).
+
+    Example: deploy models --only swin
+    """
+    from converters.coverage import FAMILIES, coverage
+    from deploy.console import coverage_table
+
+    families = tuple(family for family in FAMILIES if only.lower() in family.name.lower())
+    if not families:
+        raise DeployError(f"--only {only}: no such family; known are {', '.join(f.name for f in FAMILIES)}")
+    rows = []
+    with BarProgress().stage("convert one of each", len(families)) as advance:
+        for row in coverage(families):
+            rows.append(row)
+            advance(1)
+    Console().print(coverage_table(rows))
+    if any(row.state == "failed" for row in rows):
+        raise typer.Exit(FAILED)
+
+
 def _base(text: str) -> float | Literal["auto"]:
     if text == "auto":
         return "auto"

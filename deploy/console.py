@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from rich.table import Table
 
 from deploy.results import RunResult, TargetStatus
+
+if TYPE_CHECKING:
+    from converters.coverage import Row
 
 _SHOWN = 20
 
@@ -45,6 +48,16 @@ _ROWS: tuple[tuple[str, str, Callable[[Any], str]], ...] = (
 )
 
 
+_EVALUATION_ROWS = (
+    *_ROWS[:5],
+    ("snn.relative_error", "relative error of the outputs", "{:.4f}".format),
+    *(row for row in _ROWS if row[0].startswith("exactness") or row[0] == "saturations"),
+    ("spikes.total_per_sample", "spikes per sample", _count),
+    ("seconds.original_per_sample", "core time per sample, original network", _seconds),
+    ("seconds.target_per_sample", "core time per sample, spiking network", _seconds),
+)
+
+
 def summary(report: Mapping[str, Any]) -> Table:
     """The main numbers of a report.json; those it lacks are left out."""
     what = [
@@ -62,6 +75,28 @@ def summary(report: Mapping[str, Any]) -> Table:
         value = lookup(report, path)
         if value is not None:
             table.add_row(label, write(value))
+    return table
+
+
+def evaluation_table(result: Mapping[str, Any]) -> Table:
+    """The numbers of an evaluation.json."""
+    table = Table(title=f"{result['data']}, {result['target']}", title_justify="left", show_header=False)
+    table.add_column("what")
+    table.add_column("value", justify="right")
+    for path, label, write in _EVALUATION_ROWS:
+        value = lookup(result, path)
+        if value is not None:
+            table.add_row(label, write(value))
+    return table
+
+
+def coverage_table(rows: Sequence[Row]) -> Table:
+    """Families of models and what became of each."""
+    title = "a small variant of each, random weights, T = 40, B = 1.15"
+    table = Table("family", "for example", "state", "error", "remark", title=title, title_justify="left")
+    for row in rows:
+        error = "" if row.error is None else f"{row.error:.3f}"
+        table.add_row(row.family, row.example, row.state, error, row.reason)
     return table
 
 

@@ -42,6 +42,7 @@ class BarProgress(Progress):
             progress.BarColumn(),
             progress.MofNCompleteColumn(),
             progress.TimeElapsedColumn(),
+            progress.TimeRemainingColumn(),
         )
         with progress.Progress(*columns, console=self._console) as bars:
             task = bars.add_task(title, total=total)

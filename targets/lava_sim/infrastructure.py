@@ -7,13 +7,11 @@ infrastructure, the barrier from a runtime service, the waiting from a runtime. 
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import gc
 import json
 import multiprocessing
 import os
 import signal
-import sys
 import time
 from collections.abc import Iterator
 from multiprocessing.connection import wait
@@ -31,14 +29,13 @@ from lava.magma.runtime.runtime_services.runtime_service import LoihiPyRuntimeSe
 
 from processes.errors import DeployError
 from processes.lava.model import RUN_STEPS, StepModel, keep_error
+from targets.children import follow
 from targets.lava_sim.channel import RingChannel, select
 
 POLL = 0.05
 """Seconds between two looks at whether the children live and are well."""
 GRACE = 3.0
 """Seconds that children get to end by themselves."""
-DEATH_SIGNAL = 1
-"""prctl's PR_SET_PDEATHSIG."""
 
 
 class Actors(MultiProcessing):
@@ -108,11 +105,7 @@ class Actors(MultiProcessing):
 
 def _act(builder: Any, name: str, errors: Path, parent: int) -> None:
     """What a child does, from birth to death."""
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(DEATH_SIGNAL, signal.SIGKILL)
-        if os.getppid() != parent:
-            os._exit(1)  # the parent died before we asked to follow it
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the parent to deal with
+    follow(parent)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT, signal.SIGTERM})
     CspSelector.select = select  # in this child only

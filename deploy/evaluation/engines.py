@@ -1,0 +1,104 @@
+"""Where batches are worked on: processes of this machine, or the workers of a Dask cluster."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Executor, Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
+from typing import Any
+
+import numpy as np
+
+from deploy.errors import DeployError
+from deploy.evaluation.work import Batch, Job, run_batch
+from deploy.sources.loaded import first_line
+from targets.children import follow
+
+DEATHS = 3
+"""Workers that may die in a row before the evaluation gives up; nothing that was done is lost even then."""
+AHEAD = 2
+"""Batches handed out per worker: one to work on, one to go on with."""
+
+Cut = Callable[[int], Sequence[np.ndarray]]
+"""The model's arguments of a batch, by its number."""
+
+
+def on_this_machine(job: Job, numbers: Iterable[int], cut: Cut, workers: int) -> Iterator[tuple[int, Batch]]:
+    """Batches as they are done, by ``workers`` processes. A worker that dies is replaced and its batches done again.
+
+    Raises:
+        DeployError: a batch cannot be evaluated, or workers keep dying.
+    """
+    left, deaths = list(numbers), 0
+    spawn = multiprocessing.get_context("spawn")  # PyTorch's and numba's threads do not survive a fork
+    while left:
+        pool = ProcessPoolExecutor(min(workers, len(left)), spawn, follow, (os.getpid(),))
+        try:
+            for number, batch in _submitted(pool, job, list(left), cut, workers * AHEAD):
+                deaths = 0
+                left.remove(number)
+                yield number, batch
+        except BrokenProcessPool as error:
+            deaths += 1
+            if deaths == DEATHS:
+                raise DeployError(
+                    f"{DEATHS} worker processes died in a row, around batch {min(left)}; for lack of memory, give a smaller "
+                    "--batch-size or fewer --workers; --resume goes on"
+                ) from error
+        finally:
+            for process in list((pool._processes or {}).values()):
+                process.kill()  # what they still do is nobody's any more
+            pool.shutdown(wait=True, cancel_futures=True)
+
+
+def on_cluster(job: Job, numbers: Iterable[int], cut: Cut, address: str) -> Iterator[tuple[int, Batch]]:
+    """Batches as they are done by the workers of the Dask scheduler at ``address``, which replaces those that die.
+
+    Raises:
+        DeployError: Dask is not installed, nobody answers at the address, or a batch cannot be evaluated.
+    """
+    try:
+        from distributed import Client
+    except ImportError as error:
+        raise DeployError("--cluster needs Dask: pip install 'spikedeploy[cluster]'") from error
+    try:
+        client: Any = Client(address, timeout=10)
+    except (OSError, ValueError, TimeoutError) as error:
+        raise DeployError(f"--cluster {address}: no Dask scheduler answers ({first_line(error)})") from error
+    with client:
+        threads = sum(client.nthreads().values())
+        if not threads:
+            raise DeployError(f"--cluster {address}: has no workers; start some with `dask worker {address}`")
+        executor = client.get_executor(pure=False, retries=DEATHS)
+        try:
+            yield from _submitted(executor, job, list(numbers), cut, threads * AHEAD)
+        finally:
+            executor.shutdown(wait=False)
+
+
+def _submitted(
+    pool: Executor, job: Job, numbers: list[int], cut: Cut, ahead: int
+) -> Iterator[tuple[int, Batch]]:
+    """Batches as they are done, never more than ``ahead`` handed out, so that a data set is not copied at once."""
+    waiting: dict[Future[Batch], int] = {}
+    queue = iter(numbers)
+    while True:
+        while len(waiting) < ahead and (number := next(queue, None)) is not None:
+            waiting[pool.submit(run_batch, job, cut(number))] = number
+        if not waiting:
+            return
+        done, _ = wait(waiting, return_when=FIRST_COMPLETED)
+        for future in done:
+            number = waiting.pop(future)
+            try:
+                batch = future.result()
+            except (BrokenProcessPool, DeployError):
+                raise
+            except Exception as error:  # whatever happened in a worker
+                raise DeployError(
+                    f"batch {number} failed in a worker: {type(error).__name__}: {first_line(error)}; --resume goes on after "
+                    "the cause is removed"
+                ) from error
+            yield number, batch
