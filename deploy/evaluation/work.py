@@ -101,6 +101,8 @@ def run_batch(job: Job, arguments: Sequence[np.ndarray]) -> Batch:
     """
     with ALONE:
         torch.set_num_threads(1)
+        # where an array lies decides in which order its sums are vectorised: always at the start of a cache line
+        arguments = [torch.tensor(argument).numpy() for argument in arguments]
         worker = _worker(job.folder)
         original = measure.ann_outputs(worker.model.module, dict(zip(worker.model.inputs, arguments, strict=True)), 2**31)
         samples = worker.input_of(arguments)

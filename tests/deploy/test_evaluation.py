@@ -1,0 +1,186 @@
+"""deploy evaluate: interruptions, dying workers, one worker or many, a cluster: the result is the same."""
+
+from __future__ import annotations
+
+import json
+import multiprocessing
+import os
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import psutil
+import pytest
+
+from deploy import evaluation
+from deploy.api import convert
+from deploy.cli import main
+from deploy.errors import DeployError
+from deploy.evaluation import EvaluateOptions, engines, evaluate
+from deploy.evaluation.engines import on_cluster, on_this_machine
+from deploy.evaluation.work import Batch, Job, run_batch
+from deploy.options import ConvertOptions
+
+MODEL = '''
+import torch
+from torch import nn
+
+def build():
+    torch.manual_seed(0)
+    return nn.Sequential(nn.Linear(6, 16), nn.ReLU(), nn.Linear(16, 3)).eval()
+'''
+SAMPLES, SIZE = 22, 4
+
+
+@pytest.fixture(scope="module")
+def converted(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A small network for samples of 6 numbers and 3 classes."""
+    folder = tmp_path_factory.mktemp("evaluate")
+    random = np.random.default_rng(0)
+    (folder / "nets.py").write_text(MODEL)
+    np.savez(folder / "calib.npz", x=random.random((16, 1, 6), np.float32))
+    np.savez(folder / "eval.npz", x=random.random((SAMPLES, 1, 6), np.float32))
+    convert(
+        ConvertOptions(
+            model=f"{folder / 'nets.py'}:build", calib=folder / "calib.npz", evaluation=folder / "eval.npz", timesteps=8,
+            base=1.5, target="closed-form", out=folder / "out",
+        )
+    )  # fmt: skip
+    return folder / "out"
+
+
+def inline(job: Job, numbers: Iterable[int], cut: engines.Cut, workers: int) -> Iterator[tuple[int, Batch]]:
+    """All in this process, and not in order."""
+    for number in sorted(numbers, key=lambda n: (7 * n) % 5):
+        yield number, run_batch(job, cut(number))
+
+
+@pytest.fixture
+def here(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(evaluation, "on_this_machine", inline)
+
+
+def result(folder: Path) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+    """Everything that was written but the times."""
+    summary = json.loads((folder / evaluation.RESULT).read_text())
+    assert summary.pop("seconds")
+    with np.load(folder / evaluation.SAMPLES) as rows:
+        return summary, dict(rows)
+
+
+def same(a: tuple[dict[str, Any], dict[str, np.ndarray]], b: tuple[dict[str, Any], dict[str, np.ndarray]]) -> bool:
+    return a[0] == b[0] and a[1].keys() == b[1].keys() and all(np.array_equal(a[1][k], b[1][k]) for k in a[1])
+
+
+def test_interrupted_ten_times_equals_uninterrupted(
+    converted: Path, here: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    options = EvaluateOptions(converted, batch_size=2)
+    evaluate(options)
+    whole = result(converted)
+    assert whole[0]["samples"] == SAMPLES and 0.5 < whole[0]["snn"]["output_cosine"] < 1
+    save = Batch.save
+    evaluated: list[Path] = []
+
+    def interrupted(batch: Batch, path: Path) -> None:
+        assert path not in evaluated, "evaluated twice"
+        if len(evaluated) == limit:
+            path.with_suffix(".part").write_bytes(b"half a file")
+            raise KeyboardInterrupt
+        save(batch, path)
+        evaluated.append(path)
+
+    monkeypatch.setattr(Batch, "save", interrupted)
+    for limit in range(10):
+        with pytest.raises(KeyboardInterrupt):
+            evaluate(EvaluateOptions(converted, batch_size=2, resume=limit > 0))
+    limit = 100
+    evaluate(EvaluateOptions(converted, batch_size=2, resume=True))
+    assert len(evaluated) == SAMPLES // 2 and same(result(converted), whole)
+    assert not (converted / evaluation.UNFINISHED).exists()
+
+
+def test_an_interrupted_evaluation_is_neither_lost_nor_mixed_up(
+    converted: Path, here: None, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def stopped(*arguments: Any) -> Iterator[tuple[int, Batch]]:
+        yield from list(inline(*arguments))[:2]
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(evaluation, "on_this_machine", stopped)
+        assert main(["evaluate", str(converted), "--batch-size", "4"]) == 130
+    assert main(["evaluate", str(converted), "--batch-size", "4"]) == 2
+    assert "2 batches done" in capsys.readouterr().err
+    assert main(["evaluate", str(converted), "--batch-size", "3", "--resume"]) == 2
+    assert "another batch size" in capsys.readouterr().err
+    assert main(["evaluate", str(converted), "--batch-size", "4", "--limit", "9", "--resume"]) == 2
+    assert "another network and data" in capsys.readouterr().err
+    assert main(["evaluate", str(converted), "--batch-size", "3", "--force"]) == 0
+    assert "cosine" in capsys.readouterr().out
+
+
+@pytest.fixture
+def job(converted: Path) -> tuple[Job, engines.Cut, dict[int, Batch]]:
+    """A job of six batches and what they give."""
+    samples = np.load(converted.parent / "eval.npz")["x"]
+    job = Job(converted, "closed-form", "block", classes=False)
+
+    def cut(number: int) -> list[np.ndarray]:
+        return [samples[SIZE * number : SIZE * (number + 1)]]
+
+    return job, cut, {n: run_batch(job, cut(n)) for n in range(6)}
+
+
+def check(found: dict[int, Batch], expected: dict[int, Batch]) -> None:
+    assert found.keys() == expected.keys()
+    for number, batch in found.items():
+        assert batch.counts == expected[number].counts
+        assert all(np.array_equal(getattr(batch, a), getattr(expected[number], a)) for a in Batch.ARRAYS)
+
+
+def killing(kill: Callable[[], None], batches: Iterator[tuple[int, Batch]]) -> dict[int, Batch]:
+    """All batches, with ``kill`` called after the first; each arrives once."""
+    found: dict[int, Batch] = {}
+    for number, batch in batches:
+        assert number not in found
+        found[number] = batch
+        if len(found) == 1:
+            kill()
+    return found
+
+
+def test_a_worker_that_dies_loses_no_sample(job: tuple[Job, engines.Cut, dict[int, Batch]]) -> None:
+    def kill() -> None:
+        multiprocessing.active_children()[0].kill()
+
+    check(killing(kill, on_this_machine(job[0], range(6), job[1], 2)), job[2])
+
+
+def test_workers_that_keep_dying_end_the_evaluation(converted: Path) -> None:
+    with pytest.raises(DeployError, match="3 worker processes died in a row"):
+        list(on_this_machine(Job(converted, "closed-form", "block", False), [0], lambda n: _Deadly(), 1))  # type: ignore[arg-type]
+
+
+class _Deadly:
+    """Ends the process that unpickles it."""
+
+    def __reduce__(self) -> tuple[Callable[[int], None], tuple[int]]:
+        return os._exit, (1,)
+
+
+def test_a_local_cluster_gives_the_same_when_a_worker_dies(job: tuple[Job, engines.Cut, dict[int, Batch]]) -> None:
+    from distributed import LocalCluster
+
+    with LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None, silence_logs=50) as cluster:
+
+        def kill() -> None:
+            psutil.Process(next(iter(cluster.workers.values())).pid).kill()
+
+        check(killing(kill, on_cluster(job[0], range(6), job[1], cluster.scheduler_address)), job[2])
+
+
+def test_nobody_at_the_cluster_address(converted: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(DeployError, match="no Dask scheduler answers"):
+        evaluate(EvaluateOptions(converted, cluster="tcp://127.0.0.1:9", force=True))
