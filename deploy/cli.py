@@ -266,6 +266,23 @@ def targets() -> None:
 
 
 @app.command()
+def place(
+    network: Annotated[Path, typer.Argument(help="A folder that convert wrote, or its graph.nir.")],
+    chip: Annotated[str, typer.Option(help="loihi1 or loihi2: tables of what a core holds.")] = "loihi2",
+) -> None:
+    """Says how many cores and chips a network takes, what fills up first, and what does not fit and why.
+
+    Large layers are split over cores. Limits of which no public number is known are named, and not checked.
+
+    Example: deploy place out/demo --chip loihi2
+    """
+    from deploy.place import place as place_on
+    from deploy.placement_table import print_placement
+
+    print_placement(Console(), place_on(network, chip))
+
+
+@app.command()
 def report(folder: Annotated[Path, typer.Argument(help="A folder that convert wrote.")]) -> None:
     """Shows the report of a conversion again."""
     from deploy.console import summary

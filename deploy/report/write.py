@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from deploy.errors import DeployError
 from deploy.output import PAGE, REPORT
 from deploy.report.page import Figures, render
 
@@ -33,6 +34,23 @@ def write_report(folder: Path, report: Mapping[str, Any], figures: Figures) -> d
     (folder / REPORT).write_text(text + "\n", encoding="utf-8")
     (folder / PAGE).write_text(page, encoding="utf-8")
     return content
+
+
+def add_to_report(folder: Path, key: str, value: Mapping[str, Any]) -> None:
+    """Merges ``value`` into the mapping that a folder's report.json has under ``key``; what else it holds stays.
+
+    Raises:
+        DeployError: report.json cannot be read.
+    """
+    path = folder / REPORT
+    try:
+        report = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise DeployError(f"{path}: not readable as JSON; convert again with --force") from error
+    report[key] = report.get(key, {}) | plain(value, key)
+    unfinished = path.with_suffix(".partial")
+    unfinished.write_text(json.dumps(report, indent=2, ensure_ascii=False, allow_nan=False) + "\n", encoding="utf-8")
+    unfinished.replace(path)  # so that a reader never sees half a file
 
 
 def plain(value: Any, where: str = "report") -> Any:

@@ -71,23 +71,24 @@ class ConvStepper(SynapseStepper):
     def gather(self, spikes: np.ndarray) -> np.ndarray:
         """(1, in, H, W) -> (1, out, H', W')."""
         if self.patches is None:
-            self.patches = self._patches(spikes.shape)
+            self.patches = patches(self.op, spikes.shape)
         padded = np.concatenate([np.zeros(1, spikes.dtype), spikes.reshape(-1)])
         rows = padded[self.patches].astype(self.working)  # (groups, positions, patch)
         outs = [scipy.sparse.csr_matrix(row) @ kernel for row, kernel in zip(rows, self.kernels, strict=True)]
         return np.concatenate(outs, axis=1).T.reshape(self.op.shape)
 
-    def _patches(self, shape: tuple[int, ...]) -> np.ndarray:
-        """Index of every spike under every kernel position, 0 for padding: (groups, positions, patch)."""
-        op, (rows, columns) = self.op, self.op.weight.shape[2:]
-        numbered = np.arange(1, int(np.prod(shape)) + 1).reshape(shape[1:])
-        padded = np.pad(numbered, [(0, 0), *((p, p) for p in op.padding)])
-        reach = ((rows - 1) * op.dilation[0] + 1, (columns - 1) * op.dilation[1] + 1)
-        windows = np.lib.stride_tricks.sliding_window_view(padded, reach, axis=(1, 2))  # type: ignore[call-overload]
-        windows = windows[:, :: op.stride[0], :: op.stride[1], :: op.dilation[0], :: op.dilation[1]]
-        grouped = windows.reshape(op.groups, -1, *windows.shape[1:])
-        positions = grouped.shape[2] * grouped.shape[3]
-        return grouped.transpose(0, 2, 3, 1, 4, 5).reshape(op.groups, positions, -1)
+
+def patches(op: ConvSynapse, shape: tuple[int, ...]) -> np.ndarray:
+    """Index of every spike (1, in, H, W) under every kernel position, 0 for padding: (groups, positions, patch)."""
+    rows, columns = op.weight.shape[2:]
+    numbered = np.arange(1, int(np.prod(shape)) + 1).reshape(shape[1:])
+    padded = np.pad(numbered, [(0, 0), *((p, p) for p in op.padding)])
+    reach = ((rows - 1) * op.dilation[0] + 1, (columns - 1) * op.dilation[1] + 1)
+    windows = np.lib.stride_tricks.sliding_window_view(padded, reach, axis=(1, 2))  # type: ignore[call-overload]
+    windows = windows[:, :: op.stride[0], :: op.stride[1], :: op.dilation[0], :: op.dilation[1]]
+    grouped = windows.reshape(op.groups, -1, *windows.shape[1:])
+    positions = grouped.shape[2] * grouped.shape[3]
+    return grouped.transpose(0, 2, 3, 1, 4, 5).reshape(op.groups, positions, -1)
 
 
 class ScaleStepper(SynapseStepper):

@@ -1,0 +1,83 @@
+"""`deploy place`: a converted network on the cores of a chip, and what report.json says about it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+from deploy.output import GRAPH, require_conversion
+from deploy.report.write import add_to_report
+from processes.network import Network
+from targets.nir_file import read
+from targets.placement import Layer, Placement
+from targets.placement import place as place_network
+from targets.placement.chip import load_chip
+
+
+def place(path: Path, chip: str) -> Placement:
+    """Places the network of a conversion's folder, or of a .nir file; a folder's report.json keeps the result.
+
+    Raises:
+        DeployError: an unknown chip, a path that holds no network, or an operation that placement does not know.
+    """
+    table = load_chip(chip)
+    folder = None if path.is_file() else require_conversion(path)
+    network: Network = read(path if folder is None else folder / GRAPH)
+    placement = place_network(network, table)
+    if folder is not None:
+        add_to_report(folder, "placement", {chip: summary(placement)})
+    return placement
+
+
+def summary(placement: Placement) -> dict[str, Any]:
+    """What report.json keeps under ``placement.CHIP``."""
+    return {
+        "cores": placement.cores,
+        "chips": placement.chips,
+        "fits": placement.fits,
+        "neurons": sum(layer.population.neurons for layer in placement.layers),
+        "synapses": sum(layer.population.synapses for layer in placement.layers),
+        "fills_first": fills_first(placement),
+        "not_checked": placement.chip.unknown,
+        "obstacles": dict(Counter(text for layer in placement.layers for text in layer.obstacles)),
+        "layers": [_layer(placement, layer) for layer in placement.layers],
+    }
+
+
+def fills_first(placement: Placement) -> str | None:
+    """The resource that cuts most layers, or None if every layer fits in one core a group of rows."""
+    cut = Counter(fills(layer) for layer in placement.layers if layer.tile and layer.tile.fills)
+    return cut.most_common(1)[0][0] if cut else None
+
+
+def fills(layer: Layer) -> str:
+    """The resource that keeps a layer's tile from being larger, in words."""
+    if layer.tile is None:
+        return "does not fit"
+    words = {"memory_bits": "memory", "axons_in": "axons in", "axons_out": "axons out", None: "-"}
+    return words.get(layer.tile.fills, layer.tile.fills or "")
+
+
+def shares(placement: Placement, layer: Layer) -> dict[str, float]:
+    """Fraction of each known core resource that the layer's fullest core takes."""
+    if layer.tile is None:
+        return {}
+    limits = placement.chip.limits
+    return {name: use / limit for name, use in layer.tile.use.items() if (limit := limits[name])}
+
+
+def _layer(placement: Placement, layer: Layer) -> dict[str, Any]:
+    population = layer.population
+    return {
+        "name": population.name,
+        "op": population.op.name,
+        "neurons": population.neurons,
+        "synapses": population.synapses,
+        "cores": layer.cores,
+        "first_core": layer.first,
+        "tile": None if layer.tile is None else [layer.tile.rows, layer.tile.columns],
+        "use": None if layer.tile is None else layer.tile.use,
+        "fills_first": fills(layer),
+        "obstacles": list(layer.obstacles),
+    }

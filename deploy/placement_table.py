@@ -1,0 +1,51 @@
+"""A placement as tables that a person reads in a terminal."""
+
+from __future__ import annotations
+
+from rich import box
+from rich.console import Console
+from rich.table import Table
+
+from deploy.place import fills, shares, summary
+from targets.placement import Placement
+
+MANY = 3  # layers named for one obstacle
+
+
+def print_placement(console: Console, placement: Placement) -> None:
+    """The layers, the sums, and what does not fit."""
+    total, chip = summary(placement), placement.chip
+    console.print(layers_table(placement))
+    cut = f"what cuts most layers: {total['fills_first']}" if total["fills_first"] else "no layer had to be cut"
+    console.print(
+        f"{total['neurons']:,} neurons, {total['synapses']:,} synapses: {placement.cores:,} cores, "
+        f"{placement.chips:,} {chip.title} {'chip' if placement.chips == 1 else 'chips'}; {cut}"
+    )
+    for name in placement.chip.unknown:
+        most = max((layer.tile.use.get(name, 0) for layer in placement.layers if layer.tile), default=0)
+        console.print(f"not checked: {name} (no public number for {placement.chip.title}); at most {most:,} are used")
+    for text, count in total["obstacles"].items():
+        layers = [layer.population.name for layer in placement.layers if text in layer.obstacles]
+        named = ", ".join(layers[:MANY]) + (", ..." if count > MANY else "")
+        console.print(f"does not run there: {count} layers ({named}): {text}", soft_wrap=True)
+
+
+def layers_table(placement: Placement) -> Table:
+    """One row per layer."""
+    table = Table(title=f"Placement on {placement.chip.title}", title_justify="left", box=box.SIMPLE, padding=(0, 1, 0, 0))
+    table.add_column("layer", overflow="fold")
+    for heading in ("neurons", "synapses", "cores", "one holds", "cut by", "fullest core"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    for layer in placement.layers:
+        tile, population = layer.tile, layer.population
+        share = max(shares(placement, layer).items(), key=lambda item: item[1], default=("", 0.0))
+        table.add_row(
+            population.name,
+            f"{population.neurons:,}",
+            f"{population.synapses:,}",
+            f"{layer.cores:,}",
+            "none" if tile is None else f"{tile.rows} x {tile.columns}",
+            fills(layer),
+            f"{100 * share[1]:.0f} % {share[0].removesuffix('_bits').replace('_', ' ')}",
+        )
+    return table

@@ -1,0 +1,200 @@
+"""Placement of a network on the cores of a chip: how many, what fills up first, and what does not fit.
+
+Each population is cut into tiles of rows x columns, one tile a core. A tile first takes as many columns as a core holds
+for one row, then as many rows as a core holds of those columns, so that rows share weights wherever the chip can. Readers
+are placed before their sources, so that the axons which leave a core are known when it is filled.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from processes.chips import CHIPS
+from processes.footprint import Connection, Population, populations
+from processes.network import Network, Readout
+from targets.placement.chip import ChipTable
+
+WORD_BITS = 32  # of neuron state; ours: a 24-bit potential or a mantissa with its shift
+
+
+@dataclass(frozen=True)
+class Tile:
+    """What one core holds of a population.
+
+    rows, columns: size; use: what it takes of each core resource; fills: the resource that keeps it from being larger,
+    or None if the population ended.
+    """
+
+    rows: int
+    columns: int
+    use: dict[str, int]
+    fills: str | None
+
+
+@dataclass(frozen=True)
+class Layer:
+    """A population on the chip.
+
+    tile: of its fullest core, None if not even one neuron fits; cores: how many it takes, ``first`` the first of them;
+    obstacles: why it cannot run there, in words with numbers, empty if it can.
+    """
+
+    population: Population
+    tile: Tile | None
+    first: int
+    cores: int
+    obstacles: tuple[str, ...]
+
+    @property
+    def across(self) -> int:
+        """Cores that share one row."""
+        return 0 if self.tile is None else -(-self.population.columns // self.tile.columns)
+
+    def core_of(self) -> tuple[np.ndarray, np.ndarray]:
+        """Core of every neuron, (*shape), and of every row's own neurons, (rows,); int64."""
+        assert self.tile is not None
+        p = self.population
+        row = _groups(p, self.tile.rows) * self.across
+        grid = self.first + row[:, None] + np.arange(p.columns) // self.tile.columns
+        cores = grid.T.reshape(p.op.shape) if p.channels_first else grid.reshape(p.op.shape)
+        return cores, self.first + row
+
+
+@dataclass(frozen=True)
+class Placement:
+    """All layers of a network on a chip, in the network's order."""
+
+    chip: ChipTable
+    layers: tuple[Layer, ...]
+
+    @property
+    def cores(self) -> int:
+        """Cores in all."""
+        return sum(layer.cores for layer in self.layers)
+
+    @property
+    def chips(self) -> int:
+        """Chips in all."""
+        return -(-self.cores // (self.chip.limits["cores"] or 1))
+
+    @property
+    def fits(self) -> bool:
+        """Whether every layer can run there."""
+        return not any(layer.obstacles for layer in self.layers)
+
+
+def place(network: Network, chip: ChipTable) -> Placement:
+    """Place every population; those that do not fit take no cores and say why."""
+    tiles: dict[str, Tile | None] = {}
+    readers: dict[str, list[tuple[Population, Connection]]] = {}
+    described = populations(network)
+    for population in reversed(described):
+        outgoing = sum(_cores_reached(p, c, tiles[p.name]) * c.share for p, c in readers.get(population.name, []))
+        tiles[population.name] = largest_tile(population, chip, math.ceil(outgoing))
+        for connection in population.connections:
+            readers.setdefault(connection.source, []).append((population, connection))
+    layers, first = [], 0
+    for population in described:
+        tile = tiles[population.name]
+        cores = 0 if tile is None else _rows_of_cores(population, tile) * -(-population.columns // tile.columns)
+        obstacles = _obstacles(network, population, chip, tile)
+        layers.append(Layer(population, tile, first, cores, obstacles))
+        first += cores
+    return Placement(chip, tuple(layers))
+
+
+def largest_tile(population: Population, chip: ChipTable, outgoing: int = 0) -> Tile | None:
+    """The largest tile of a population that a core holds, cut evenly; None if no neuron fits.
+
+    ``outgoing``: cores that each of its neurons sends to.
+    """
+
+    def fits(rows: int, columns: int) -> bool:
+        return not exceeded(use_of(population, chip, rows, columns, outgoing), chip)
+
+    if not fits(1, 1):
+        return None
+    columns = _largest(population.columns, lambda c: fits(1, c))
+    fills = _first_exceeded(population, chip, 1, columns + 1, outgoing) if columns < population.columns else None
+    columns = -(-population.columns // -(-population.columns // columns))  # cut evenly
+    rows = _largest(population.group, lambda r: fits(r, columns))
+    if rows < population.group:
+        fills = _first_exceeded(population, chip, rows + 1, columns, outgoing)
+        rows = -(-population.group // -(-population.group // rows))
+    return Tile(rows, columns, use_of(population, chip, rows, columns, outgoing), fills)
+
+
+def use_of(population: Population, chip: ChipTable, rows: int, columns: int, outgoing: int = 0) -> dict[str, int]:
+    """What a tile takes of each resource of a core."""
+    neurons = population.neurons_of(rows, columns)
+    shared = chip.features["shares_weights"]
+    stored = sum(
+        (c.stored if shared and (c.kind != "trace" or chip.features["programmable"]) else c.unrolled).of(rows, columns)
+        * c.bits
+        for c in population.connections
+    )
+    state = population.state.of(rows, columns) * WORD_BITS if chip.features["state_in_memory"] else 0
+    return {
+        "neurons": neurons,
+        "memory_bits": stored + state,
+        "axons_in": sum(c.inputs.of(rows, columns) for c in population.connections),
+        "axons_out": neurons * outgoing,
+    }
+
+
+def exceeded(use: dict[str, int], chip: ChipTable) -> list[str]:
+    """Resources of which ``use`` takes more than a core has; unknown limits are not checked."""
+    return [name for name, value in use.items() if (limit := chip.limits[name]) is not None and value > limit]
+
+
+def _first_exceeded(population: Population, chip: ChipTable, rows: int, columns: int, outgoing: int) -> str:
+    return exceeded(use_of(population, chip, rows, columns, outgoing), chip)[0]
+
+
+def _largest(most: int, fits: Callable[[int], bool]) -> int:
+    """The largest n in 1 .. most that fits, by bisection; 1 does."""
+    low, high = 1, most
+    while low < high:
+        middle = (low + high + 1) // 2
+        low, high = (middle, high) if fits(middle) else (low, middle - 1)
+    return low
+
+
+def _groups(population: Population, rows: int) -> np.ndarray:
+    """Which row of cores each row lies in, (rows,); tiles do not cross groups."""
+    group, within = np.divmod(np.arange(population.rows), population.group)
+    return group * -(-population.group // rows) + within // rows
+
+
+def _rows_of_cores(population: Population, tile: Tile) -> int:
+    return population.rows // population.group * -(-population.group // tile.rows)
+
+
+def _cores_reached(reader: Population, connection: Connection, tile: Tile | None) -> int:
+    """Cores of the reader in which a source neuron has synapses, at most; none outside the population itself."""
+    if tile is None or connection.kind in ("gather", "spread"):
+        return 0  # these stay in the row's core, or go where the row's messages go anyway
+    rows, columns = connection.reach
+    down = min(rows, _rows_of_cores(reader, tile)) if connection.kind == "convolution" else -(-rows // tile.rows)
+    return down * -(-columns // tile.columns)
+
+
+def _obstacles(network: Network, population: Population, chip: ChipTable, tile: Tile | None) -> tuple[str, ...]:
+    """Why a population cannot run on the chip."""
+    found: list[str] = []
+    if tile is None:
+        use = use_of(population, chip, 1, 1)
+        which = [f"{use[name]:,} {name}, a core has {chip.limits[name]:,}" for name in exceeded(use, chip)]
+        found.append(f"one neuron needs {'; '.join(which) or 'more axons out than a core has'}")
+    if not chip.features["programmable"] and not isinstance(population.op, Readout):
+        found.append("needs a neuron program; this chip has leaky integrate-and-fire only")
+    payload = CHIPS[network.about.get("chip", "loihi2")].graded_bits
+    graded = population.op.emits == "graded" or any(c.kind in ("gather", "spread") for c in population.connections)
+    limit = chip.limits["graded_bits"]
+    if graded and limit is not None and payload > limit and not isinstance(population.op, Readout):
+        found.append(f"sends graded spikes of {payload} bits; this chip carries {limit or 'none'}")
+    return tuple(found)

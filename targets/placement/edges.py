@@ -1,0 +1,88 @@
+"""Every single connection of a network, as pairs of neurons: for simulators that want them, and to check the counts.
+
+Each synapse or product is a table of the source neurons that drive each of its outputs, and wiring is an index map, so
+that the pairs into a reader are one gather. The order is the reader's.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+
+from processes.footprint import Connection, Population
+from processes.network import Network
+from processes.routing import Route, apply
+from processes.synapse import ConvSynapse, DenseSynapse, ScaleSynapse
+from processes.synapse.stepper import patches
+from processes.trace_product import SquareSum, TraceProduct
+
+
+def wiring(network: Network, operand: str) -> np.ndarray:
+    """Flat index, in what lies behind the routes, of every value of ``operand``, (*shape); -1 for padding. int64."""
+    routes: list[Route] = []
+    while operand != Network.INPUT and isinstance(route := network[operand], Route):
+        routes.insert(0, route)
+        operand = network.nodes[operand].inputs[0]
+    shape = network.shape(operand)
+    numbered = torch.arange(1, int(np.prod(shape)) + 1).reshape(shape)
+    for route in routes:
+        numbered = apply(numbered, route.chain, 0)
+    return numbered.contiguous().numpy() - 1
+
+
+def edges(network: Network, population: Population, connection: Connection) -> tuple[np.ndarray, np.ndarray]:
+    """(pre, post), int64: flat indices of neurons of the source and of the population, or of its rows.
+
+    ``pre`` counts relays or row neurons where the connection says that they send. Rows are in the order of a sample's
+    axes without the last.
+    """
+    size, columns = population.rows * population.columns, population.columns
+    row_of = np.arange(size) // columns
+    if connection.kind == "spread":
+        return row_of, np.arange(size)
+    if connection.kind == "gather":
+        own = connection.source == population.name
+        pre = np.arange(size) if own else wiring(network, connection.operand).reshape(-1)
+        return _drop_padding(pre, row_of)
+    if connection.via == population.name:
+        pre = wiring(network, connection.operand)
+        post = np.arange(pre.size) // pre.shape[-1] if connection.to_row else np.arange(pre.size)
+        return _drop_padding(pre.reshape(-1), post)
+    table = _table(network, connection)
+    operand = next(
+        name for name in network.nodes[population.name].inputs if network.origin(name) == connection.via
+    )
+    outputs = wiring(network, operand).reshape(-1)
+    post = np.nonzero(outputs >= 0)[0]
+    driven = table[outputs[post]]
+    return _drop_padding(driven.reshape(-1), np.repeat(post, driven.shape[1]))
+
+
+def _drop_padding(pre: np.ndarray, post: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    real = pre >= 0
+    return pre[real], post[real]
+
+
+def _table(network: Network, connection: Connection) -> np.ndarray:
+    """Source neurons of every output of a synapse or product, (outputs, fan-in); -1 for padding."""
+    between, operands = network[connection.via], network.nodes[connection.via].inputs
+    source = wiring(network, connection.operand)
+    match between:
+        case DenseSynapse():
+            return np.repeat(source.reshape(-1, source.shape[-1]), between.shape[-1], axis=0)
+        case ConvSynapse():
+            flat = np.concatenate([[-1], source.reshape(-1)])
+            taps = flat[patches(between, source.shape)]  # (groups, positions, patch)
+            return np.repeat(taps, len(between.weight) // between.groups, axis=0).reshape(-1, taps.shape[-1])
+        case ScaleSynapse():
+            numbered = np.arange(int(np.prod(between.shape))).reshape(between.shape)
+            output = np.broadcast_to(numbered, source.shape).reshape(-1)
+            return source.reshape(-1)[np.argsort(output, kind="stable")].reshape(numbered.size, -1)
+        case SquareSum():
+            return source.reshape(-1, source.shape[-1])
+        case TraceProduct():
+            first = connection.operand == operands[0]
+            side = source if first or between.transpose_b else source.swapaxes(-1, -2)
+            side = side[..., :, None, :] if first else side[..., None, :, :]  # (..., rows, columns, length)
+            return np.broadcast_to(side, (*between.shape, side.shape[-1])).reshape(-1, side.shape[-1])
+    raise NotImplementedError(between.name)
