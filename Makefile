@@ -7,13 +7,14 @@ IS_310 := sys.version_info[:2] == (3, 10)
 MISSING := missing: Python 3.10 with its venv module, the only version Lava runs on \
 	(install python3.10 and python3.10-venv, or `pyenv install 3.10`, or uv)
 
-.PHONY: help demo test lint bench clean
+.PHONY: help demo test lint bench targets-check clean
 
 help:
 	@echo 'make demo   convert the bundled vision transformer, run it on Lava, write out/demo'
 	@echo 'make test   lint, then every test'
 	@echo 'make lint   ruff and pyright'
 	@echo 'make bench  the measured figures in benchmarks/'
+	@echo 'make targets-check  builds environments for other simulators in .tools and compares runs with theirs'
 	@echo 'make clean  remove what these commands wrote, but for $(VENV)'
 
 demo: $(INSTALLED)
@@ -28,6 +29,10 @@ lint: $(INSTALLED)
 
 bench: $(INSTALLED)
 	$(PYTHON) -m benchmarks
+
+targets-check: $(INSTALLED)
+	$(PYTHON) -m targets.tools
+	OMP_NUM_THREADS=1 $(PYTHON) -m pytest tests/targets/check_*.py
 
 clean:
 	rm -rf out build dist *.egg-info .pytest_cache .ruff_cache .hypothesis

@@ -21,7 +21,7 @@ from deploy.errors import DeployError
 from deploy.options import ConvertOptions, check_choice
 from deploy.output import GRAPH, REPORT, output_folder, require_conversion
 from deploy.progress import Progress
-from deploy.report import Figures, build_report, write_report
+from deploy.report import Figures, add_to_report, build_report, write_report
 from deploy.results import RunResult, Verification
 from deploy.sources import Data, LoadedModel, hold_out, load_data, load_model, shared_samples
 from processes.network import Network
@@ -66,7 +66,10 @@ def convert(options: ConvertOptions, progress: Progress | None = None) -> dict[s
 def run(
     network: Path, data: Path | None, target: str, samples: int, granularity: str, progress: Progress | None = None
 ) -> RunResult:
-    """Run ``samples`` samples of ``data`` (None: the evaluation data of the conversion) on a target."""
+    """Run ``samples`` samples of ``data`` (None: the evaluation data of the conversion) on a target.
+
+    What only that target tells (energy and latency of a simulated chip, ...) is added to report.json.
+    """
     progress = progress or Progress()
     check_choice("--target", target, registry())
     chosen = available(registry()[target])
@@ -76,6 +79,8 @@ def run(
     inputs = _network_input(model, loaded)
     with progress.stage(f"run on {target}", len(inputs)) as advance:
         result = chosen.run(restored, inputs, granularity, lambda _: advance(1))
+    if result.measured:
+        add_to_report(folder, "targets", {target: result.measured})
     runner = ClosedForm(restored, torch.float64)
     outputs = runner.real(torch.from_numpy(result.outputs)).float().numpy()
     spikes = sum(int(np.count_nonzero(v)) for name, v in result.values.items() if restored[name].fires)
@@ -86,6 +91,7 @@ def run(
         spikes_per_sample=spikes / len(inputs),
         seconds_per_sample=result.seconds_per_sample,
         latency_steps=timeline(restored).period if target == "lava-sim" else None,
+        measured=result.measured,
     )
 
 
@@ -208,6 +214,7 @@ class _Work:
         counts = {"compared_spikes": exactness.compared_spikes, "compared_potentials": exactness.compared_potentials,
                   "mismatches": exactness.mismatches, "ties": exactness.ties, "samples": len(stepped.outputs)}  # fmt: skip
         report = build_report(about, self.network, times, snn, rungs, seconds, counts)
+        report["targets"] = {target.name: stepped.measured} if stepped.measured else None
         raster = measure.record_raster(runner, times, inputs[0])
         return report, Figures(scatter, raster, measure.stages(self.network, times))
 

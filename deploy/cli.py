@@ -239,7 +239,7 @@ def run(
     Example: deploy run out/demo --target closed-form --samples 100
     """
     from deploy import api
-    from deploy.console import outputs_table
+    from deploy.console import measured_table, outputs_table
 
     check_positive("--samples", samples)
     check_choice("--granularity", granularity, GRANULARITIES)
@@ -251,6 +251,8 @@ def run(
         f"{len(result.outputs)} samples; per sample {result.seconds_per_sample:.3g} s, "
         f"{result.spikes_per_sample:,.0f} spikes{steps}"
     )
+    if result.measured:
+        console.print(measured_table(result.measured))
     if output is not None:
         _save(output, result.outputs)
         console.print(f"Outputs written to {output}", soft_wrap=True)

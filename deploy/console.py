@@ -131,5 +131,20 @@ def outputs_table(result: RunResult) -> Table:
     return table
 
 
+def measured_table(measured: Mapping[str, Any]) -> Table:
+    """What a target measured, nested names joined by dots."""
+    table = Table(show_header=False)
+    table.add_column("what", no_wrap=True)
+    table.add_column("value", overflow="fold")
+    for name, value in _flat(measured):
+        table.add_row(name.replace("_", " "), f"{value:.6g}" if isinstance(value, float) else str(value))
+    return table
+
+
+def _flat(value: Mapping[str, Any], prefix: str = "") -> list[tuple[str, Any]]:
+    pairs = ((f"{prefix}{key}", item) for key, item in value.items())
+    return [p for key, item in pairs for p in (_flat(item, f"{key}.") if isinstance(item, Mapping) else [(key, item)])]
+
+
 def _class(number: int, names: Sequence[str]) -> str:
     return f"{number} {names[number]}" if number < len(names) else str(number)

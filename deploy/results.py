@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
@@ -25,6 +27,7 @@ class RunResult:
 
     outputs: (N, *output) float32, in the model's units. labels: (N,) int64 or None. class_names: one
     per class, or empty. latency_steps: from a sample's first input to its readout; None if not stepped.
+    measured: what only the target tells, per sample.
     """
 
     outputs: np.ndarray
@@ -33,6 +36,7 @@ class RunResult:
     spikes_per_sample: float
     seconds_per_sample: float
     latency_steps: int | None = None
+    measured: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

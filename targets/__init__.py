@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from targets import probes
+from targets import probes, tools
 from targets.base import Target
 
 TARGETS = (
@@ -23,6 +23,12 @@ TARGETS = (
         "a NIR graph (.nir) for other simulators, written, read back and run in the closed form",
         probes.always,
         "targets.nir_file:run",
+    ),
+    Target(
+        "sana-fe",
+        "SANA-FE, a simulator of Loihi's energy and latency, driven by the spikes of our run (GPL, a program of its own)",
+        tools.SANA_FE.availability,
+        "targets.sana_fe:run",
     ),
 )
 

@@ -7,7 +7,6 @@ are placed before their sources, so that the axons which leave a core are known 
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -93,8 +92,10 @@ def place(network: Network, chip: ChipTable) -> Placement:
     readers: dict[str, list[tuple[Population, Connection]]] = {}
     described = populations(network)
     for population in reversed(described):
-        outgoing = sum(_cores_reached(p, c, tiles[p.name]) * c.share for p, c in readers.get(population.name, []))
-        tiles[population.name] = largest_tile(population, chip, math.ceil(outgoing))
+        reached = [(c.share, _cores_reached(p, c, tiles[p.name])) for p, c in readers.get(population.name, [])]
+        whole = sum(cores for share, cores in reached if share == 1)
+        part = max((cores for share, cores in reached if share < 1), default=0)  # slices: each neuron is in one
+        tiles[population.name] = largest_tile(population, chip, whole + part)
         for connection in population.connections:
             readers.setdefault(connection.source, []).append((population, connection))
     layers, first = [], 0

@@ -1,0 +1,90 @@
+"""Simulators with dependencies of their own: each in its own environment, run as a program, never imported here.
+
+    python -m targets.tools [NAME ...]      builds the environments (default: all) in .tools, or in $DEPLOY_TOOLS
+
+A simulator that is installed beside this package is used from there.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from processes.errors import DeployError
+from targets.base import Availability
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+def tools_folder() -> Path:
+    """Where the environments are."""
+    return Path(os.environ.get("DEPLOY_TOOLS", ROOT / ".tools"))
+
+
+@dataclass(frozen=True)
+class Tool:
+    """A simulator: its name, the module that it is, and what pip installs, the simulator first, all pinned."""
+
+    name: str
+    module: str
+    requirements: tuple[str, ...]
+
+    def interpreter(self) -> Path | None:
+        """The Python that can import it: this one, or that of its environment; None if neither can.
+
+        Nothing is imported and nothing is started: an installed module is a folder in site-packages.
+        """
+        for folder in (Path(sys.prefix), tools_folder() / self.name):
+            if any(folder.glob(f"lib/python3.*/site-packages/{self.module}")):
+                return folder / "bin" / "python"
+        return None
+
+    def availability(self) -> Availability:
+        """Whether it is installed here."""
+        if self.interpreter() is not None:
+            return Availability(True)
+        remedy = f"`python -m targets.tools {self.name}` gives it an environment of its own"
+        return Availability(False, f"{self.requirements[0].replace('==', ' ')} is not installed", remedy)
+
+    def run(self, script: Path, *arguments: Path | str) -> str:
+        """Runs ``script`` in the tool's Python and returns what it printed.
+
+        Raises:
+            DeployError: the tool is not installed, or it failed; the message ends in what it last said.
+        """
+        python = self.interpreter()
+        if python is None:
+            state = self.availability()
+            raise DeployError(f"target {self.name} is not available here: {state.reason}; {state.remedy}")
+        environment = {k: v for k, v in os.environ.items() if k not in ("PYTHONPATH", "PYTHONHOME")}
+        command = [str(python), str(script), *map(str, arguments)]
+        done = subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
+        if done.returncode:
+            said = [line for line in (done.stderr or done.stdout).splitlines() if line.strip()]
+            raise DeployError(f"{self.name} failed ({done.returncode}): {said[-1] if said else 'it said nothing'}")
+        return done.stdout
+
+    def build(self) -> None:
+        """Makes its environment, unless one is there, and installs it."""
+        folder = tools_folder() / self.name
+        if not (folder / "bin" / "python").exists():
+            subprocess.run([sys.executable, "-m", "venv", str(folder)], check=True)
+        pip = [str(folder / "bin" / "python"), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+        subprocess.run([*pip, *self.requirements], check=True)
+
+
+SANA_FE = Tool("sana-fe", "sanafe", ("sanafe==2.2.9", "numpy==1.26.4"))
+BRIAN2_LOIHI = Tool("brian2-loihi", "brian2_loihi", ("brian2-loihi==0.5.2", "brian2==2.5.1", "numpy==1.23.5"))
+NENGO_LOIHI = Tool("nengo-loihi", "nengo_loihi", ("nengo-loihi==1.1.0", "nengo==3.2.0", "numpy==1.23.5", "scipy==1.10.1"))
+TOOLS = {tool.name: tool for tool in (SANA_FE, BRIAN2_LOIHI, NENGO_LOIHI)}
+
+
+if __name__ == "__main__":
+    for name in sys.argv[1:] or TOOLS:
+        if name not in TOOLS:
+            sys.exit(f"error: {name}: unknown tool; known are {', '.join(TOOLS)}")
+        print(f"{tools_folder() / name}: {', '.join(TOOLS[name].requirements)}", flush=True)
+        TOOLS[name].build()
