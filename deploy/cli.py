@@ -376,7 +376,8 @@ def models(
 
     Example: deploy models --only swin
     """
-    from converters.coverage import FAMILIES, coverage
+    from converters.coverage import coverage
+    from converters.families import FAMILIES
     from deploy.console import coverage_table
 
     families = tuple(family for family in FAMILIES if only.lower() in family.name.lower())

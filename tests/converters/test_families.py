@@ -10,8 +10,9 @@ import torch
 
 from converters.calibrate import calibrate
 from converters.capture import capture
-from converters.coverage import EXACT, FAMILIES, Family, built, coverage, ideal_error
+from converters.coverage import EXACT, built, coverage, ideal_error
 from converters.discretise import discretise
+from converters.families import FAMILIES, Family
 from converters.front_end import split
 from processes.chips import LOIHI2
 from processes.errors import DeployError

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 import torch
 
-from converters.coverage import WORDS, hugging, spread
+from converters.coverage import spread
+from converters.families import WORDS, hugging
 from converters.pipeline import Conversion, convert_module, network_input
 from processes.network import Network, Woss
 from targets.closed_form import ClosedForm
