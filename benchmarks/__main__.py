@@ -1,7 +1,7 @@
 """Every benchmark, one after the other."""
 
-from benchmarks import closed_form, lava_deit_tiny
+from benchmarks import closed_form, lava_image
 
 if __name__ == "__main__":
     closed_form.main()
-    lava_deit_tiny.main()
+    lava_image.main()

@@ -1,15 +1,24 @@
-"""How long the closed form takes, as a multiple of the original model, on the same threads in one run.
+"""How long the closed form takes and how much memory, as multiples of the original model, on the same threads in one run.
 
     python -m benchmarks.closed_form
+    python -m benchmarks.closed_form --model swin_tiny_patch4_window7_224 --batch 8
+
+Memory is the largest resident size while a batch runs, above what was there before the run, on Linux.
 """
 
 from __future__ import annotations
 
+import gc
 import statistics
 import time
 from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated
 
+import numpy as np
+import timm
 import torch
+import typer
 from rich.console import Console
 from rich.table import Table
 
@@ -17,41 +26,72 @@ from converters.pipeline import convert_module
 from deploy import demo
 from targets.closed_form import ClosedForm
 
-BATCH, ROUNDS = 64, 15
+
+def peak(run: Callable[[], object]) -> int | None:
+    """Bytes that the process grew by at most while ``run`` ran; None where the system does not tell."""
+    status, clear = Path("/proc/self/status"), Path("/proc/self/clear_refs")
+    if not clear.exists():
+        return None
+
+    def kilobytes(field: str) -> int:
+        return next(int(line.split()[1]) for line in status.read_text().splitlines() if line.startswith(field))
+
+    gc.collect()
+    clear.write_text("5")  # the peak starts anew from what is resident now
+    before = kilobytes("VmRSS")
+    run()
+    return 1024 * (kilobytes("VmHWM") - before)
 
 
-def main() -> None:
-    """Time the demo model and its closed forms in turn, so that a drifting machine favours none of them."""
-    model = demo.load_model()
-    calibration, _ = demo.calibration_data()
-    images, _ = demo.evaluation_data()
-    batch = torch.from_numpy(images[:BATCH])
-    conversion = convert_module(model, [calibration], 40, 1.15)
+def main(
+    model: Annotated[str, typer.Option(help="demo, or a timm model (random weights) for 224 x 224 pixels.")] = "demo",
+    batch: Annotated[int, typer.Option(help="Images at a time.")] = 64,
+    rounds: Annotated[int, typer.Option(help="Runs of each, in turn; medians count.")] = 15,
+    timesteps: Annotated[int, typer.Option(help="T, steps of a window.")] = 40,
+    base: Annotated[float, typer.Option(help="B, ratio of neighbouring levels.")] = 1.15,
+) -> None:
+    """Time a model and its closed forms in turn, so that a drifting machine favours none of them."""
+    if model == "demo":
+        module, calibration, images = demo.load_model(), demo.calibration_data()[0], demo.evaluation_data()[0][:batch]
+    else:
+        torch.manual_seed(0)
+        module = timm.create_model(model, pretrained=False).eval()
+        rng = np.random.default_rng(0)
+        calibration, images = (rng.random((n, 3, 224, 224), np.float32) for n in (4, batch))
+    x = torch.from_numpy(images)
+    conversion = convert_module(module, [calibration], timesteps, base, batch=4)
     assert conversion.fixed is not None
     floating, fixed = ClosedForm(conversion.calibrated), ClosedForm(conversion.fixed)
 
     def original() -> None:
         with torch.inference_mode():
-            model(batch)
+            module(x)
 
     runs: dict[str, Callable[[], object]] = {
         "original model": original,
-        "closed form, floating point": lambda: floating.run(batch),
-        "closed form, fixed point": lambda: fixed.run(batch),
+        "closed form, floating point": lambda: floating.run(x),
+        "closed form, fixed point": lambda: fixed.run(x),
     }
     seconds: dict[str, list[float]] = {name: [] for name in runs}
-    for _ in range(ROUNDS):
+    for run in runs.values():
+        run()  # compilation, memory pools
+    for _ in range(rounds):
         for name, run in runs.items():
             begin = time.perf_counter()
             run()
             seconds[name].append(time.perf_counter() - begin)
-    table = Table("demo model, batch 64", "ms per image", "times the original", title_justify="left")
+    columns = (f"{model}, batch {batch}", "ms per image", "times the original", "peak memory", "times the original")
+    table = Table(*columns)
+    grown = {name: peak(run) for name, run in runs.items()}
+    reference = grown["original model"]
     for name, taken in seconds.items():
-        ratios = [own / base for own, base in zip(taken, seconds["original model"], strict=True)]
-        table.add_row(name, f"{1000 * statistics.median(taken) / BATCH:.2f}", f"{statistics.median(ratios):.2f}")
+        ratios = [own / original for own, original in zip(taken, seconds["original model"], strict=True)]
+        bytes_ = grown[name]
+        memory = ("", "") if not bytes_ or not reference else (f"{bytes_ / 1e6:.0f} MB", f"{bytes_ / reference:.2f}")
+        table.add_row(name, f"{1000 * statistics.median(taken) / batch:.2f}", f"{statistics.median(ratios):.2f}", *memory)
     Console().print(table)
-    Console().print(f"{torch.get_num_threads()} threads, T = 40, B = 1.15, medians of {ROUNDS} rounds")
+    Console().print(f"{torch.get_num_threads()} threads, T = {timesteps}, B = {base}, medians of {rounds} rounds")
 
 
 if __name__ == "__main__":
-    main()
+    typer.run(main)

@@ -94,7 +94,8 @@ def coverage(families: tuple[Family, ...] = FAMILIES) -> Iterator[Row]:
             yield Row(family.name, family.example, "refused", str(refused))
             continue
         wrong = not np.isfinite(error) or error > EXACT
-        found = f"without codes it deviates by {error:.2g} of the largest output" if wrong else _on_host(front)
+        host = "" if front is None else front.what
+        found = f"without codes it deviates by {error:.2g} of the largest output" if wrong else host
         yield Row(family.name, family.example, "failed" if wrong else "spiking", found, spiking)
 
 
@@ -108,10 +109,3 @@ def spiking_error(family: Family, network: Network, front: FrontEnd | None, seed
     with torch.no_grad():
         expected = model(*(a[half:] for a in arguments)).double()
     return float((outputs.reshape(expected.shape) - expected).norm() / expected.norm())
-
-
-def _on_host(front: FrontEnd | None) -> str:
-    if front is None:
-        return ""
-    looked_up = any("embedding" in str(node.target) for node in front.module.graph.nodes)
-    return "host: embeddings looked up and added; mask" if looked_up else "host: mask"

@@ -82,6 +82,9 @@ def _plain() -> tuple[torch.nn.Module, Arguments]:
 class _LinearNorm(torch.nn.Module):
     """A norm that is linear once trained: per feature, fixed mean and deviation."""
 
+    mean: torch.Tensor
+    deviation: torch.Tensor
+
     def __init__(self, features: int) -> None:
         super().__init__()
         self.weight, self.bias = torch.nn.Parameter(torch.ones(features)), torch.nn.Parameter(torch.zeros(features))
@@ -94,7 +97,7 @@ class _LinearNorm(torch.nn.Module):
 
 def _matrix_arithmetic() -> tuple[torch.nn.Module, Arguments]:
     """A BERT with ReLU and without LayerNorm, after MA-BERT (Ming et al., 2022), whose softmax stays softmax here."""
-    model = transformers.BertModel(transformers.BertConfig(hidden_act="relu", **WORDS))
+    model = transformers.BertModel(transformers.BertConfig.from_dict(WORDS | {"hidden_act": "relu"}))
     for parent in list(model.modules()):
         for name, child in list(parent.named_children()):
             if isinstance(child, torch.nn.LayerNorm):

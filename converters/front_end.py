@@ -48,6 +48,13 @@ class FrontEnd:
     features: int
     masked: bool
 
+    @property
+    def what(self) -> str:
+        """What it does, in words."""
+        looks_up = any("embedding" in str(node.target) for node in self.module.graph.nodes)
+        parts = ["embeddings looked up and added"] * looks_up + ["mask"] * self.masked
+        return "host: " + "; ".join(parts)
+
     @torch.no_grad()
     def __call__(self, *arguments: np.ndarray | torch.Tensor) -> np.ndarray:
         """float32 (N, tokens, features [+ 1]) of the model's arguments (N, ...), in the model's order.

@@ -108,6 +108,8 @@ def convert_module(
     samples = network_input(front, calibration)
     recode = variant.softmax != "direct"
     ideal = lower(captured, samples[:1].shape, variant.residual == "fanout", recode)
+    if front is not None:
+        ideal.about["host"] = front.what
 
     def report(stage: str) -> Callable[[int, int], None] | None:
         return None if progress is None else functools.partial(progress, stage)

@@ -23,7 +23,7 @@ from deploy.output import GRAPH, REPORT, output_folder, require_conversion
 from deploy.progress import Progress
 from deploy.report import Figures, add_to_report, build_report, write_report
 from deploy.results import RunResult, Verification
-from deploy.sources import Data, LoadedModel, hold_out, load_data, load_model, shared_samples
+from deploy.sources import Data, LoadedModel, hold_out, load_data, load_model, shared_samples, with_length
 from processes.network import Network
 from targets import registry
 from targets.base import Target, TargetRun
@@ -125,7 +125,11 @@ def _data(options: ConvertOptions, model: LoadedModel) -> tuple[Data, Data]:
     calibration = load_data(options.calib, model, "calibration")
     if options.calib is not None and options.evaluation is None:
         return hold_out(load_data(options.calib, model, "evaluation"))
-    return calibration, load_data(options.evaluation, model, "evaluation", limit=options.limit)
+    evaluation = load_data(options.evaluation, model, "evaluation", limit=options.limit)
+    if model.text is None:
+        return calibration, evaluation
+    tokens = max(data.inputs["attention_mask"].shape[1] for data in (calibration, evaluation))
+    return with_length(calibration, tokens), with_length(evaluation, tokens)
 
 
 def _reload(folder: Path, data: Path | None) -> tuple[Network, LoadedModel, Data]:
@@ -139,7 +143,8 @@ def _reload(folder: Path, data: Path | None) -> tuple[Network, LoadedModel, Data
             evaluation=Path(options["evaluation"]) if "evaluation" in options else None,
         )
         return load(folder), model, _data(again, model)[1]
-    return load(folder), model, load_data(data, model, "evaluation")
+    network, loaded = load(folder), load_data(data, model, "evaluation")
+    return network, model, loaded if model.text is None else with_length(loaded, network.input_shape[1])
 
 
 def _convert(options: ConvertOptions, model: LoadedModel, calibration: Data, progress: Progress) -> Conversion:

@@ -1,6 +1,6 @@
 """Where models and data come from: specifications as a user types them, turned into checked objects."""
 
-from deploy.sources.data import Data, hold_out, load_data, shared_samples
+from deploy.sources.data import Data, hold_out, load_data, shared_samples, with_length
 from deploy.sources.model import ImageInput, InputSpec, LoadedModel, TextInput, load_model
 
 __all__ = [
@@ -13,4 +13,5 @@ __all__ = [
     "load_data",
     "load_model",
     "shared_samples",
+    "with_length",
 ]

@@ -136,6 +136,24 @@ def _read_npz(path: Path, model: LoadedModel) -> Data:
     return Data(inputs, labels, model.class_names, str(path))
 
 
+def with_length(data: Data, tokens: int) -> Data:
+    """Texts (arrays (N, length), one of them the attention mask) padded or cut to ``tokens``; padding is masked.
+
+    Raises DeployError if a text is longer: cutting it would change what is measured.
+    """
+    longest = int(data.inputs["attention_mask"].any(0).nonzero()[0].max(initial=-1)) + 1
+    if longest > tokens:
+        raise DeployError(
+            f"{data.source}: its longest text has {longest} tokens, the network was converted for {tokens}; convert it with "
+            "texts as long among --calib or --eval"
+        )
+
+    def fitted(array: np.ndarray) -> np.ndarray:
+        return np.pad(array[:, :tokens], ((0, 0), (0, max(0, tokens - array.shape[1]))))
+
+    return replace(data, inputs={name: fitted(array) for name, array in data.inputs.items()})
+
+
 def hold_out(data: Data, share: float = 0.2) -> tuple[Data, Data]:
     """Splits off samples that calibration never sees, where only one data set is given.
 
