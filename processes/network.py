@@ -20,6 +20,7 @@ from processes.errors import DeployError
 from processes.operation import REGISTRY, VERSION, Operation, from_metadata, to_metadata
 from processes.phase_code import PhaseCode
 from processes.phase_neuron import PhaseNeuron
+from processes.rate_neuron import RateNeuron
 from processes.readout import Readout
 from processes.residual import Centre, Residual
 from processes.routing import Route
@@ -28,8 +29,8 @@ from processes.trace_product import SquareSum, TraceProduct
 from processes.woss import Woss
 
 __all__ = [
-    "Centre", "ConvSynapse", "DenseSynapse", "DynamicThreshold", "Network", "Node", "PhaseNeuron", "Readout",
-    "Residual", "Route", "ScaleSynapse", "SquareSum", "TraceProduct", "Woss",
+    "Centre", "ConvSynapse", "DenseSynapse", "DynamicThreshold", "Network", "Node", "PhaseNeuron", "RateNeuron",
+    "Readout", "Residual", "Route", "ScaleSynapse", "SquareSum", "TraceProduct", "Woss",
 ]  # fmt: skip
 
 NATIVE = {"weight", "bias", "stride", "padding", "dilation", "groups"}  # fields that NIR's own nodes hold

@@ -20,6 +20,7 @@ from processes.lava.source import SourceProcess
 from processes.network import DynamicThreshold, Network, Residual, Route, TraceProduct, Woss
 from processes.operation import Emission, Operation, Window
 from processes.phase_neuron.lava import PhaseNeuronProcess
+from processes.rate_neuron.lava import RateNeuronProcess
 from processes.readout.lava import ReadoutProcess
 from processes.residual.lava import CentreProcess, residual_process
 from processes.synapse.lava import ConvProcess, DenseProcess, ScaleProcess
@@ -31,6 +32,7 @@ from targets.timeline import Timeline
 
 PROCESSES: dict[str, type[OperationProcess]] = {
     "phase_neuron": PhaseNeuronProcess,
+    "rate_neuron": RateNeuronProcess,
     "dense": DenseProcess,
     "conv2d": ConvProcess,
     "scale": ScaleProcess,

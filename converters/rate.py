@@ -1,0 +1,92 @@
+"""Rate-coded conversion of ReLU networks, training-free: the baseline of the papers, in the same framework.
+
+Every neuron becomes an integrate-and-fire neuron with soft reset. Its layer's threshold is the one that minimises the
+squared error of T + 1 evenly spaced levels on calibration activations, where QCFS (Bu et al., 2022) learns it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import torch
+
+from processes.errors import DeployError
+from processes.network import Network, Node, PhaseNeuron, RateNeuron, Readout, Residual, Route, Synapse
+from processes.operation import Operation
+from targets.closed_form import ClosedForm
+
+CANDIDATES = np.linspace(0.2, 1.0, 33)  # of the largest activation, for the value of T spikes
+KEPT = 20_000  # activations of a layer that candidates are compared on
+FUNCTIONS = ("relu", "identity")
+
+
+def rate_coded(network: Network, samples: np.ndarray, steps: int, batch: int = 32, seed: int = 0) -> Network:
+    """The rate-coded, floating-point network of a lowered one, which is left as it is.
+
+    Args:
+        network: from :func:`converters.lowering.lower`.
+        samples: calibration inputs (N, *input).
+        steps: T, the most spikes of a neuron.
+        batch: samples evaluated together.
+        seed: of the choice of activations that thresholds are fitted to.
+
+    Raises:
+        DeployError: an operation has no rate-coded form, the first in order.
+    """
+    _check(network)
+    activations = _observe(network, samples, batch, np.random.default_rng(seed))
+    about = network.about | {"timesteps": steps, "spikes": steps, "precision": "float", "method": "rate-coded"}
+    coded = Network(network.input_shape, about=about)
+    worth: dict[str, float] = {}  # of a spike
+    for name, node in network:
+        op = node.op
+        if isinstance(op, PhaseNeuron):
+            worth[name] = fit_threshold(activations[name], steps)
+            function = op.schedule.function
+            op = RateNeuron(shape=op.shape, function=function, threshold=np.array([worth[name]]), steps=steps)
+        elif isinstance(op, Synapse):
+            op = replace(op, weight=op.weight * worth[network.origin(node.inputs[0])], trace=np.ones(steps))
+        coded.nodes[name] = Node(op, node.inputs)
+    return coded
+
+
+def fit_threshold(activations: np.ndarray, steps: int) -> float:
+    """The worth of a spike: of ``CANDIDATES``, the one with the least squared error of rounding and clipping."""
+    size, peak = np.abs(activations), float(np.abs(activations).max(initial=0.0))
+    if peak == 0:
+        return 1.0
+    worths = CANDIDATES * peak / steps
+    errors = [np.square(np.clip(np.floor(size / w + 0.5), 0, steps) * w - size).sum() for w in worths]
+    return float(worths[int(np.argmin(errors))])
+
+
+def _check(network: Network) -> None:
+    for name, node in network:
+        neuron = isinstance(node.op, PhaseNeuron)
+        if neuron and node.op.schedule.function not in FUNCTIONS:
+            raise DeployError(
+                f"rate coding converts ReLU networks: '{name}' computes {node.op.schedule.function}; use the method "
+                "spiked-attention"
+            )
+        if not neuron and not isinstance(node.op, (Synapse, Residual, Route, Readout)):
+            raise DeployError(
+                f"rate coding converts ReLU networks: '{name}' is a {node.op.name}; use the method spiked-attention"
+            )
+
+
+def _observe(network: Network, samples: np.ndarray, batch: int, rng: np.random.Generator) -> dict[str, np.ndarray]:
+    """Up to ``KEPT`` ideal activations of each neuron population, chosen at random."""
+    kept: dict[str, list[np.ndarray]] = {}
+    share = KEPT // max(1, -(-len(samples) // batch))
+
+    def observe(name: str, op: Operation, y: torch.Tensor) -> None:
+        if isinstance(op, PhaseNeuron):
+            flat = y.reshape(-1).double().numpy()
+            chosen = flat if len(flat) <= share else rng.choice(flat, share, replace=False)
+            kept.setdefault(name, []).append(np.append(chosen, flat[np.abs(flat).argmax()]))
+
+    runner = ClosedForm(network, torch.float32, ideal=True)
+    for start in range(0, len(samples), batch):
+        runner.run(samples[start : start + batch], observe)
+    return {name: np.concatenate(parts) for name, parts in kept.items()}

@@ -1,0 +1,114 @@
+"""Integrate-and-fire neuron with soft reset, in a rate code: the baseline that phase codes are compared with.
+
+    integrate   v += message, for one window
+    fire        at each step of the next: v >= theta / 2: + and v -= theta      (or v < -theta / 2: - and v += theta)
+
+Every spike is worth the same, so a value is the number of a neuron's spikes, at most T: T + 1 levels, evenly spaced, where
+the phase code's T are spaced by ratio. Half a threshold in advance makes rounding unbiased (the shift of QCFS); because a
+layer's input is complete before it fires, no spike is early or late, the best case of rate coding. Floating point only.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+import torch
+
+from processes.operation import Operation, Window
+from processes.phase_neuron.activations import ACTIVATIONS
+from processes.spikes import empty_codes
+
+
+@dataclass(frozen=True)
+class RateCode:
+    """T steps in which a spike is worth 1."""
+
+    steps: int
+
+    @property
+    def levels(self) -> np.ndarray:
+        """Ones, float64 (T,)."""
+        return np.ones(self.steps)
+
+
+@dataclass(eq=False, kw_only=True)
+class RateNeuron(Operation):
+    """A population of integrate-and-fire neurons, one per value of the sample.
+
+    Attributes:
+        function: "relu", or "identity", whose neurons also send negative spikes.
+        threshold: theta, and what a spike is worth, in real units, (1,).
+        steps: T, and the most spikes of a neuron.
+    """
+
+    function: str
+    threshold: np.ndarray
+    steps: int
+
+    name: ClassVar[str] = "rate_neuron"
+    emits: ClassVar[str] = "spikes"  # type: ignore[assignment]
+
+    @property
+    def spikes(self) -> int:
+        """Most spikes of a neuron."""
+        return self.steps
+
+    @property
+    def code(self) -> RateCode:
+        """The code its spikes are in."""
+        return RateCode(self.steps)
+
+    @property
+    def scale(self) -> np.ndarray:
+        """Real value of a spike, broadcast shape."""
+        return self.threshold.reshape((1,) * len(self.shape))
+
+    def window(self, sources: list[Window], ready: list[int]) -> Window:
+        """Fires as soon as its input is complete."""
+        return Window(max(ready), max(ready) + self.steps)
+
+    def ideal(self, *inputs: torch.Tensor) -> torch.Tensor:
+        """f(v)."""
+        return ACTIVATIONS[self.function].torch(inputs[0])
+
+    def closed_form(self, *inputs: torch.Tensor) -> torch.Tensor:
+        """Codes (T, N, *shape) of potentials (N, *shape): floor(v / theta + 1/2) spikes, one after the other."""
+        v = inputs[0] / float(self.threshold[0])
+        count = torch.floor(v + 0.5)
+        if self.function == "identity":
+            count = torch.where(v < 0, -torch.ceil(-v - 0.5).clamp(min=0), count)
+        count = count.clamp(-self.steps if self.function == "identity" else 0, self.steps)
+        codes = empty_codes(self.steps, v, self.steps)
+        for k in range(self.steps):
+            codes[k] = torch.where(count.abs() > k, count.sign() * (k + 1), 0.0)
+        return codes
+
+    def stepper(self, window: Window, sources: list[Window]) -> RateNeuronStepper:
+        """Integrates messages, fires in ``window``."""
+        return RateNeuronStepper(self, window)
+
+
+class RateNeuronStepper:
+    """One potential per neuron, one comparison each a step."""
+
+    def __init__(self, op: RateNeuron, window: Window) -> None:
+        self.op, self.start, self.threshold = op, window.start, float(op.threshold[0])
+        self.reset()
+
+    def reset(self) -> None:
+        """Potentials to zero."""
+        self.v = np.zeros(self.op.shape)
+
+    def step(self, t: int, messages: list[np.ndarray | None]) -> np.ndarray | None:
+        """Signs int8 (*shape) of this step's spikes, or None."""
+        if messages[0] is not None:
+            self.v += messages[0]
+        if not self.start <= t < self.start + self.op.steps:
+            return None
+        fired = (self.v >= self.threshold / 2).astype(np.int8)
+        if self.op.function == "identity":
+            fired -= self.v < -self.threshold / 2
+        self.v -= fired * self.threshold
+        return fired if fired.any() else None

@@ -1,0 +1,11 @@
+"""Lava Process of the integrate-and-fire neuron."""
+
+from processes.lava.model import both_precisions
+from processes.lava.operation import OperationProcess
+
+
+class RateNeuronProcess(OperationProcess, v_in="currents", s_out="spikes"):
+    """Integrates v_in for a window, fires on s_out in the next, as often as its potential holds thresholds."""
+
+
+RateNeuronProcessFloat, RateNeuronProcessFixed = both_precisions(RateNeuronProcess)
