@@ -18,6 +18,7 @@ import timm
 import torch
 import typer
 from rich.console import Console
+from rich.table import Table
 from safetensors.torch import load_file, save_file
 from timm.layers.pos_embed import resample_abs_pos_embed
 
@@ -89,13 +90,8 @@ def enlarged(images: np.ndarray) -> np.ndarray:
     return torch.nn.functional.interpolate(grey, SIDE, mode="bilinear").expand(-1, 3, -1, -1).numpy()
 
 
-def main(
-    images: Annotated[int, typer.Option(help="Test images to evaluate on, the first ones.")] = 500,
-    probe: Annotated[int, typer.Option(help="Training images that the probe is fitted to.")] = 2000,
-    calibration: Annotated[int, typer.Option(help="Other training images that set the scales.")] = 64,
-    fixed: Annotated[bool, typer.Option(help="Also in fixed point.")] = True,
-) -> None:
-    """Features and linear-probe accuracy of a DINOv2-small, original and spiking."""
+def table(images: int, probe: int, calibration: int, fixed: bool = True) -> Table:
+    """Arguments as :func:`main`'s."""
     model = build()
     folder = material.fashion_mnist()
     train, train_labels = read_split(folder, "train")
@@ -104,11 +100,20 @@ def main(
     features, _ = in_batches(model, enlarged(train[fit]))
     head = fit_head(features, train_labels[fit].astype(np.int64))
     test, labels = read_split(folder, "t10k")
-    table = accuracy_table(
+    return accuracy_table(
         "DINOv2-small, linear probe on Fashion-MNIST", model, enlarged(train[held]), enlarged(test[:images]),
         labels[:images], CASES if fixed else CASES[:1], head,
     )  # fmt: skip
-    Console().print(table)
+
+
+def main(
+    images: Annotated[int, typer.Option(help="Test images to evaluate on, the first ones.")] = 500,
+    probe: Annotated[int, typer.Option(help="Training images that the probe is fitted to.")] = 2000,
+    calibration: Annotated[int, typer.Option(help="Other training images that set the scales.")] = 64,
+    fixed: Annotated[bool, typer.Option(help="Also in fixed point.")] = True,
+) -> None:
+    """Features and linear-probe accuracy of a DINOv2-small, original and spiking."""
+    Console().print(table(images, probe, calibration, fixed))
 
 
 if __name__ == "__main__":

@@ -103,6 +103,17 @@ def evaluate(
         yield Result(f"{name}, B = {network.about['base']}", output_cosine(found, wanted), accuracy, agreement, seconds)
 
 
+def table(timesteps: int, base: float | None, spikes: int, precision: str, sentences: int, calibration: int) -> Table:
+    """Arguments as :func:`main`'s; base None chooses it on calibration data."""
+    title = f"all-MiniLM-L6-v2, {sentences} movie sentences, T = {timesteps}, {spikes} spike(s) per value"
+    found = Table("network", "cosine", "sentiment", "same answer", "ms per sentence", title=title, title_justify="left")
+    for row in evaluate(timesteps, base, spikes, precision, sentences, calibration):
+        found.add_row(
+            row.name, f"{row.cosine:.5f}", f"{row.accuracy:.2%}", f"{row.agreement:.2%}", f"{1000 * row.seconds:.1f}"
+        )
+    return found
+
+
 def main(
     timesteps: Annotated[int, typer.Option(help="T, steps of a window.")] = 40,
     base: Annotated[str, typer.Option(help="B, or auto.")] = "1.15",
@@ -112,14 +123,8 @@ def main(
     calibration: Annotated[int, typer.Option(help="Other sentences that set the scales.")] = 256,
 ) -> None:
     """Cosine of MiniLM's sentence embeddings and accuracy of movie sentiment, original and spiking."""
-    title = f"all-MiniLM-L6-v2, {sentences} movie sentences, T = {timesteps}, {spikes} spike(s) per value"
-    table = Table("network", "cosine", "sentiment", "same answer", "ms per sentence", title=title, title_justify="left")
     chosen = None if base == "auto" else float(base)
-    for row in evaluate(timesteps, chosen, spikes, precision, sentences, calibration):
-        table.add_row(
-            row.name, f"{row.cosine:.5f}", f"{row.accuracy:.2%}", f"{row.agreement:.2%}", f"{1000 * row.seconds:.1f}"
-        )
-    Console().print(table)
+    Console().print(table(timesteps, chosen, spikes, precision, sentences, calibration))
 
 
 if __name__ == "__main__":

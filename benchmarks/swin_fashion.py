@@ -15,6 +15,7 @@ import timm
 import torch
 import typer
 from rich.console import Console
+from rich.table import Table
 from safetensors.torch import load_file, save_file
 
 from benchmarks import material
@@ -48,18 +49,22 @@ def trained() -> torch.nn.Module:
     return model.eval()
 
 
-def main(
-    images: Annotated[int, typer.Option(help="Test images to evaluate on, the first ones.")] = 10_000,
-    calibration: Annotated[int, typer.Option(help="Training images that set the scales.")] = 256,
-) -> None:
-    """Accuracy of the small Swin on Fashion-MNIST's test split, original and spiking."""
+def table(images: int, calibration: int) -> Table:
+    """Arguments as :func:`main`'s."""
     model = trained()
     folder = material.fashion_mnist()
     chosen = np.random.default_rng(0).choice(60_000, calibration, replace=False)
     fit = to_pixels(read_split(folder, "train")[0][chosen])
     test, labels = read_split(folder, "t10k")
-    table = accuracy_table("small Swin, Fashion-MNIST", model, fit, to_pixels(test[:images]), labels[:images], CASES)
-    Console().print(table)
+    return accuracy_table("small Swin, Fashion-MNIST", model, fit, to_pixels(test[:images]), labels[:images], CASES)
+
+
+def main(
+    images: Annotated[int, typer.Option(help="Test images to evaluate on, the first ones.")] = 10_000,
+    calibration: Annotated[int, typer.Option(help="Training images that set the scales.")] = 256,
+) -> None:
+    """Accuracy of the small Swin on Fashion-MNIST's test split, original and spiking."""
+    Console().print(table(images, calibration))
 
 
 if __name__ == "__main__":
