@@ -6,11 +6,14 @@ squared error of T + 1 evenly spaced levels on calibration activations, where QC
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
 import torch
 
+from converters.lowering import lower
+from converters.pipeline import Conversion, front_end, network_input
 from processes.errors import DeployError
 from processes.network import Network, Node, PhaseNeuron, RateNeuron, Readout, Residual, Route, Synapse
 from processes.operation import Operation
@@ -19,6 +22,20 @@ from targets.closed_form import ClosedForm
 CANDIDATES = np.linspace(0.2, 1.0, 33)  # of the largest activation, for the value of T spikes
 KEPT = 20_000  # activations of a layer that candidates are compared on
 FUNCTIONS = ("relu", "identity")
+
+
+def convert_rate_coded(
+    module: torch.nn.Module, calibration: Sequence[np.ndarray], steps: int, batch: int = 32
+) -> Conversion:
+    """Convert a module; arguments as :func:`converters.pipeline.convert_module`'s.
+
+    Raises:
+        UnsupportedModel, DeployError: with what cannot be converted.
+    """
+    captured, front = front_end(module, calibration)
+    samples = network_input(front, calibration)
+    ideal = lower(captured, samples[:1].shape)
+    return Conversion(front, ideal, rate_coded(ideal, samples, steps, batch), None)
 
 
 def rate_coded(network: Network, samples: np.ndarray, steps: int, batch: int = 32, seed: int = 0) -> Network:
@@ -36,7 +53,7 @@ def rate_coded(network: Network, samples: np.ndarray, steps: int, batch: int = 3
     """
     _check(network)
     activations = _observe(network, samples, batch, np.random.default_rng(seed))
-    about = network.about | {"timesteps": steps, "spikes": steps, "precision": "float", "method": "rate-coded"}
+    about = network.about | {"timesteps": steps, "spikes": steps, "precision": "float", "base": 1.0}  # all levels equal
     coded = Network(network.input_shape, about=about)
     worth: dict[str, float] = {}  # of a spike
     for name, node in network:

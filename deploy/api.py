@@ -15,6 +15,7 @@ import numpy as np
 import torch
 
 from converters.pipeline import Conversion, Variant, convert_module, front_end, network_input
+from converters.rate import convert_rate_coded
 from deploy import measure
 from deploy.availability import available
 from deploy.errors import DeployError
@@ -149,6 +150,9 @@ def _reload(folder: Path, data: Path | None) -> tuple[Network, LoadedModel, Data
 
 def _convert(options: ConvertOptions, model: LoadedModel, calibration: Data, progress: Progress) -> Conversion:
     with stages(progress) as report:
+        if options.method == "rate-coded":
+            arguments = list(calibration.inputs.values())
+            return convert_rate_coded(model.module, arguments, options.timesteps, options.batch_size)
         return convert_module(
             model.module,
             list(calibration.inputs.values()),

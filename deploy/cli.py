@@ -107,7 +107,10 @@ def convert(
         int | None, typer.Option(help="Evaluate at most so many samples.", rich_help_panel=MODELS)
     ] = None,
     method: Annotated[
-        str, typer.Option(help=f"Conversion method: {', '.join(METHODS)}.", rich_help_panel=CODE)
+        str,
+        typer.Option(
+            help=f"Conversion method: {', '.join(METHODS)}, which is a baseline for ReLU networks.", rich_help_panel=CODE
+        ),
     ] = ConvertOptions.method,
     timesteps: Annotated[
         int, typer.Option(help="T, time steps of a window; more are finer and slower.", rich_help_panel=CODE)

@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 from deploy.errors import DeployError
 
-METHODS = ("spiked-attention",)
+METHODS = ("spiked-attention", "rate-coded")
 PRECISIONS = ("fixed", "float")
 GRANULARITIES = ("block", "operation")
 RESIDUALS = ("graded", "fanout")
@@ -72,6 +72,8 @@ class ConvertOptions:
         check_choice("--winner", self.winner, WINNERS)
         check_choice("--softmax", self.softmax, SOFTMAXES)
         check_choice("--target", self.target, targets)
+        if self.method == "rate-coded" and self.precision != "float":
+            raise DeployError("--method rate-coded is a floating-point baseline; give --precision float")
         if self.timesteps < 2:
             raise DeployError(f"--timesteps {self.timesteps}: a window needs at least 2 steps; give 8 to 64")
         if self.base != "auto" and not 1 < self.base <= 2:  # also refuses NaN

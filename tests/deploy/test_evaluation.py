@@ -50,6 +50,18 @@ def converted(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder / "out"
 
 
+def test_the_rate_coded_baseline_is_a_method_of_the_same_command(converted: Path, tmp_path: Path) -> None:
+    """At equal T, a ReLU network in phase codes beside the same in a rate code; the latter also survives its file."""
+    folder = converted.parent
+    common = f"convert --model {folder / 'nets.py'}:build --calib {folder / 'calib.npz'} --eval {folder / 'eval.npz'}"
+    line = f"{common} --timesteps 8 --target closed-form --method rate-coded -o {tmp_path / 'rate'}"
+    assert main(line.split()) == 2  # fixed point is not offered
+    assert main([*line.split(), "--precision", "float"]) == 0
+    report = json.loads((tmp_path / "rate" / "report.json").read_text())
+    assert report["method"] == "rate-coded" and report["exactness"]["mismatches"] == 0
+    assert 0.9 < report["snn"]["output_cosine"] < 1 and report["spikes"]["per_neuron"] > 1
+
+
 def inline(job: Job, numbers: Iterable[int], cut: engines.Cut, workers: int) -> Iterator[tuple[int, Batch]]:
     """All in this process, and not in order."""
     for number in sorted(numbers, key=lambda n: (7 * n) % 5):
