@@ -15,7 +15,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 import torch
 
-from converters.calibrate import routed, scale_of, unit_of
+from converters.scales import routed, scale_of, unit_of
 from processes.chips import Chip
 from processes.errors import DeployError
 from processes.fixed import to_mantissa

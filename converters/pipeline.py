@@ -11,17 +11,18 @@ from typing import Literal
 import numpy as np
 import torch
 
-from converters.base import choose_base
-from converters.calibrate import calibrate
+from converters.calibrate import check_spikes, encode, scale
 from converters.capture import Captured, capture
 from converters.discretise import discretise
 from converters.front_end import FrontEnd, split
 from converters.lowering import lower
+from converters.sites import Tuning, tune
 from processes.chips import LOIHI2, Chip
 from processes.network import Network
 from processes.phase_code import PhaseCode
 
 Progress = Callable[[str, int, int], None]
+GRADIENT_BATCH = 8  # samples whose activations are held for gradients together
 
 
 @dataclass(frozen=True)
@@ -48,12 +49,14 @@ class Conversion:
         ideal: lowered, in real units, without codes: what the trained network computes.
         calibrated: spiking, floating point.
         fixed: spiking, integers; None if not asked for.
+        tuning: how the codes were chosen.
     """
 
     front: FrontEnd | None
     ideal: Network
     calibrated: Network
     fixed: Network | None
+    tuning: Tuning
 
     @property
     def network(self) -> Network:
@@ -78,7 +81,7 @@ def convert_module(
     steps: int,
     base: float | None = None,
     *,
-    spikes: int = 1,
+    spikes: int | None = 1,
     input_spikes: int = 1,
     fixed: bool = True,
     variant: Variant = Variant(),
@@ -92,8 +95,8 @@ def convert_module(
         module: in evaluation mode; it is not changed.
         calibration: its arguments, each (N, ...), of samples that set the scales; never evaluation data.
         steps: T.
-        base: B; None to choose it by the error of the outputs on calibration samples.
-        spikes: most spikes of a neuron in a window.
+        base: B; None to choose one for each firing node by the outputs' error on calibration samples.
+        spikes: most spikes of a neuron in a window; None for a second one where it pays.
         input_spikes: the same for the neurons that code the input, if that is more.
         fixed: also discretise.
         variant: choices between ways of doing the same.
@@ -114,11 +117,15 @@ def convert_module(
     def report(stage: str) -> Callable[[int, int], None] | None:
         return None if progress is None else functools.partial(progress, stage)
 
-    if base is None:
-        base = choose_base(ideal, samples, steps, spikes, input_spikes, batch, report("choose the base"))
-    calibrated = calibrate(
-        copy.deepcopy(ideal), samples, PhaseCode(base, steps), batch, report("calibrate"),
-        spikes=spikes, input_spikes=input_spikes, race=variant.winner == "race", sharpen=variant.softmax == "published",
+    calibrated = copy.deepcopy(ideal)
+    if spikes is not None:
+        check_spikes(calibrated, max(spikes, input_spikes))
+    peaks = scale(calibrated, samples, batch, report("calibrate"))
+    gradients = min(batch, GRADIENT_BATCH)
+    tuning = tune(calibrated, samples, steps, base, spikes, input_spikes, gradients, report("choose the codes"))
+    encode(
+        calibrated, tuning.sites, PhaseCode(tuning.base, steps), peaks,
+        race=variant.winner == "race", sharpen=variant.softmax == "published",
     )  # fmt: skip
     integers = discretise(calibrated, samples, chip, batch, report("discretise")) if fixed else None
-    return Conversion(front, ideal, calibrated, integers)
+    return Conversion(front, ideal, calibrated, integers, tuning)

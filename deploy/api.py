@@ -60,6 +60,7 @@ def convert(options: ConvertOptions, progress: Progress | None = None) -> dict[s
         restored.units = conversion.network.units
         work = _Work(options, model, conversion, restored, evaluation, progress)
         report, figures = work.measure(target, seconds)
+        report["codes"] = measure.codes(conversion.tuning)
         report |= {"calibration_samples": len(calibration), "shared_samples": shared_samples(calibration, evaluation)}
         return write_report(folder, report, figures)
 
@@ -159,7 +160,7 @@ def _convert(options: ConvertOptions, model: LoadedModel, calibration: Data, pro
             options.timesteps,
             None if options.base == "auto" else float(options.base),
             fixed=options.precision == "fixed",
-            spikes=options.spikes,
+            spikes=None if options.spikes == "auto" else int(options.spikes),
             input_spikes=options.input_spikes,
             variant=Variant(options.residual, options.winner, options.softmax),
             batch=options.batch_size,

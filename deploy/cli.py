@@ -118,14 +118,18 @@ def convert(
     base: Annotated[
         str,
         typer.Option(
-            help="B in (1, 2], ratio of neighbouring levels: 1.15 suits T = 40, 1.3 suits T = 16. `auto` chooses it on "
-            "calibration data.",
+            help="B in (1, 2], ratio of neighbouring levels: 1.15 suits T = 40, 1.3 suits T = 16. `auto` chooses one for "
+            "each layer on calibration data.",
             rich_help_panel=CODE,
         ),
     ] = str(ConvertOptions.base),
     spikes: Annotated[
-        int, typer.Option(help="Most spikes of a neuron in a window.", rich_help_panel=CODE)
-    ] = ConvertOptions.spikes,
+        str,
+        typer.Option(
+            help="Most spikes of a neuron in a window: 1, 2 or 3; `auto` adds a second one where it pays most.",
+            rich_help_panel=CODE,
+        ),
+    ] = str(ConvertOptions.spikes),
     input_spikes: Annotated[
         int,
         typer.Option(
@@ -180,6 +184,10 @@ def convert(
     seed: Annotated[
         int, typer.Option(help="Seed of whatever is random.", rich_help_panel=RUNS)
     ] = ConvertOptions.seed,
+    explain: Annotated[
+        bool,
+        typer.Option("--explain", help="Also show how each layer is coded, and what choosing it gained.", rich_help_panel=RUNS),
+    ] = False,
     out: Annotated[
         Path | None,
         typer.Option(
@@ -192,7 +200,7 @@ def convert(
     ] = False,
 ) -> None:
     from deploy import api
-    from deploy.console import summary
+    from deploy.console import codes_table, summary
 
     options = ConvertOptions(
         model=model,
@@ -200,7 +208,7 @@ def convert(
         method=method,
         timesteps=timesteps,
         base=_base(base),
-        spikes=spikes,
+        spikes=_spikes(spikes),
         input_spikes=input_spikes,
         residual=residual,  # type: ignore[arg-type]  # checked by convert
         winner=winner,  # type: ignore[arg-type]
@@ -220,6 +228,8 @@ def convert(
     )
     report = api.convert(options, BarProgress())
     console = Console()
+    if explain:
+        console.print(codes_table(report["codes"]))
     console.print(summary(report))
     console.print(
         f"Written to {options.folder()}; open {options.folder() / PAGE} in a browser.", soft_wrap=True
@@ -394,6 +404,16 @@ def models(
     Console().print(coverage_table(rows))
     if any(row.state == "failed" for row in rows):
         raise typer.Exit(FAILED)
+
+
+def _spikes(text: str) -> int | Literal["auto"]:
+    """--spikes as it is meant."""
+    if text == "auto":
+        return "auto"
+    try:
+        return int(text)
+    except ValueError as error:
+        raise DeployError(f"--spikes {text}: give 1, 2, 3 or auto") from error
 
 
 def _base(text: str) -> float | Literal["auto"]:

@@ -78,6 +78,23 @@ def summary(report: Mapping[str, Any]) -> Table:
     return table
 
 
+def codes_table(codes: Sequence[Mapping[str, Any]]) -> Table:
+    """How each firing layer is coded, and its part of the outputs' expected error before and after that was chosen."""
+    table = Table(title="codes, and what choosing them gained", title_justify="left", show_footer=True)
+    total = {key: sum(code[key] for code in codes) for key in ("error_before", "error_after", "spikes_per_sample")}
+    table.add_column("layer", "all together")
+    for column, footer in (
+        ("B", ""), ("spikes", ""), ("scale", ""), ("error, plain code", _percent(total["error_before"])),
+        ("error, chosen", _percent(total["error_after"])), ("spikes per sample", _count(total["spikes_per_sample"])),
+    ):  # fmt: skip
+        table.add_column(column, footer, justify="right")
+    for code in codes:
+        errors = (_percent(code["error_before"]), _percent(code["error_after"]))
+        of = (f"{code['base']:g}", str(code["spikes"]), f"{code['scale']:g}")
+        table.add_row(code["name"], *of, *errors, _count(code["spikes_per_sample"]))
+    return table
+
+
 def evaluation_table(result: Mapping[str, Any]) -> Table:
     """The numbers of an evaluation.json."""
     table = Table(title=f"{result['data']}, {result['target']}", title_justify="left", show_header=False)

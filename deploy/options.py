@@ -24,9 +24,9 @@ class ConvertOptions:
 
     model, weights: see deploy.sources.load_model. calib, evaluation: see deploy.sources.load_data; None means
     the demo's own data, or, with only calib given, a held-out part of it. timesteps: T, steps of a
-    window. base: B, the ratio of two neighbouring levels; auto chooses it on the
-    calibration data. spikes: most spikes of a neuron per window; input_spikes: of
-    those that code the input, if more.
+    window. base: B, the ratio of two neighbouring levels; auto chooses one for each
+    layer on the calibration data. spikes: most spikes of a neuron per window, auto for a second one where it
+    pays; input_spikes: of those that code the input, if more.
     residual, winner, softmax: see converters.pipeline.Variant. samples: how many evaluation samples run on the target,
     beside the closed form of all of them. limit: how many evaluation samples to use, None for all.
     granularity: one Lava Process per block or operation. strict: a saturation is an error. force: replace an
@@ -37,8 +37,8 @@ class ConvertOptions:
     weights: Path | str | None = None
     method: str = "spiked-attention"
     timesteps: int = 40
-    base: float | Literal["auto"] = 1.15
-    spikes: int = 1
+    base: float | Literal["auto"] = "auto"
+    spikes: int | Literal["auto"] = 1
     input_spikes: int = 2
     residual: Literal["graded", "fanout"] = "graded"
     winner: Literal["graded", "race"] = "graded"
@@ -81,7 +81,8 @@ class ConvertOptions:
                 f"--base {self.base:g}: levels shrink by it at every step, so it must be above 1 and at "
                 "most 2; 1.15 suits 40 steps, 1.4 suits 16"
             )
-        check_positive("--spikes", self.spikes)
+        if self.spikes != "auto":
+            check_positive("--spikes", self.spikes)
         check_positive("--input-spikes", self.input_spikes)
         check_positive("--samples", self.samples)
         check_positive("--batch-size", self.batch_size)

@@ -101,6 +101,10 @@ class Network:
         """The phase code of the spikes that arrive from ``name``, which may be a route."""
         return self[self.origin(name)].code  # type: ignore[attr-defined]
 
+    def codes_input(self, name: str) -> bool:
+        """Whether ``name`` turns the graded input into spikes."""
+        return self.origin(self.nodes[name].inputs[0]) == self.INPUT
+
     def prune(self) -> None:
         """Drop nodes that the readout does not depend on."""
         needed = {self.output}

@@ -41,6 +41,10 @@ class ClosedForm:
 
         ``observe(name, op, output)`` sees every node's codes or potentials and may return a replacement.
         """
+        return self.differentiable(x, observe)
+
+    def differentiable(self, x: np.ndarray | torch.Tensor, observe: Observe | None = None) -> torch.Tensor:
+        """The same under the caller's gradient mode; only the ideal has gradients."""
         live = {Network.INPUT: self.encode(x)}
         result = live[Network.INPUT]
         for name, node in self.network:

@@ -1,6 +1,7 @@
 """How well a converted network does: accuracy beside the original, errors by layer, spikes, time."""
 
 from deploy.measure.activity import RasterLayer, Stage, record_raster, stages
+from deploy.measure.codes import codes
 from deploy.measure.evaluation import Measurement, Outputs, ann_outputs, evaluate
 from deploy.measure.graded import not_spiking
 from deploy.measure.ladder import Rung, rounded_weights, rung
@@ -9,6 +10,6 @@ from deploy.measure.metrics import accuracy, agreement, output_cosine, relative_
 
 __all__ = [
     "LayerComparison", "Measurement", "Outputs", "RasterLayer", "Rung", "Stage", "accuracy", "agreement",
-    "ann_outputs", "compare_layers", "evaluate", "layer_values", "not_spiking", "output_cosine",
+    "ann_outputs", "codes", "compare_layers", "evaluate", "layer_values", "not_spiking", "output_cosine",
     "real_values", "record_raster", "relative_error", "rounded_weights", "rung", "stages",
 ]  # fmt: skip

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import torch
 
-from converters.calibrate import scale_of, unit_of
+from converters.scales import scale_of, unit_of
 from deploy.measure.metrics import relative_error
 from processes.network import Network, Route
 from processes.operation import Operation

@@ -12,7 +12,8 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from converters.calibrate import calibrate, observe_peaks, scale_of
+from converters.calibrate import calibrate
+from converters.scales import observe_peaks, scale_of
 from processes.network import DynamicThreshold, Network, PhaseNeuron, SquareSum, TraceProduct
 from processes.phase_code import PhaseCode
 from targets.closed_form import ClosedForm

@@ -11,10 +11,11 @@ import pytest
 import torch
 from timm.models.vision_transformer import VisionTransformer
 
-from converters.calibrate import calibrate, scale_of
+from converters.calibrate import calibrate
 from converters.capture import capture
 from converters.discretise import Discretiser, discretise, observe_potentials
 from converters.lowering import lower
+from converters.scales import scale_of
 from deploy.measure import (
     Outputs,
     accuracy,

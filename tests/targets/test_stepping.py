@@ -10,10 +10,11 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from converters.calibrate import calibrate
+from converters.calibrate import calibrate, encode, scale
 from converters.capture import capture
 from converters.discretise import discretise
 from converters.lowering import lower
+from converters.sensitivity import Site
 from processes.chips import LOIHI2
 from processes.errors import DeployError
 from processes.network import Network, Route
@@ -83,8 +84,8 @@ def test_every_site_with_a_base_of_its_own(vit: nn.Module, spikes: int) -> None:
     """Neurons that fire into one product, or that one reads, do not have the same levels."""
     samples = images(16)
     network = lower(capture(vit, (torch.from_numpy(samples[:1]),)), (1, 1, 12, 12))
-    bases = {name: 1.2 + 0.03 * (i % 10) for i, (name, node) in enumerate(network) if node.op.fires}
-    calibrate(network, samples, PhaseCode(1.9, 16), spikes=spikes, bases=bases)
+    sites = {n: Site(1.2 + 0.03 * (i % 10), spikes, 0.97) for i, (n, node) in enumerate(network) if node.op.fires}
+    encode(network, sites, PhaseCode(1.9, 16), scale(network, samples))
     used = {network.code(name).base for name, node in network if node.op.fires}
     assert len(used) > 5 and 1.9 not in used
     assert compare(network, samples[:2]) > 500

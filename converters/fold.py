@@ -1,0 +1,85 @@
+"""Folding: thresholds, traces and weights in units of the spikes that drive them.
+
+After it a spike at step k stands for L_k alone, whatever neuron sends it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from converters.scales import scale_of, unit_of
+from processes.errors import DeployError
+from processes.network import (
+    ConvSynapse,
+    DynamicThreshold,
+    Network,
+    PhaseNeuron,
+    Residual,
+    ScaleSynapse,
+    SquareSum,
+    Synapse,
+    TraceProduct,
+    Woss,
+)
+from processes.operation import Operation
+from processes.phase_code import PhaseCode
+
+
+def fold(network: Network, name: str, op: Operation, inputs: tuple[str, ...], code: PhaseCode) -> None:
+    """Thresholds, traces and weights of one operation in units of its operands' spikes; its own are in ``code``."""
+    if isinstance(op, Synapse):
+        scale = scale_of(network, inputs[0])
+        op.trace = network.code(inputs[0]).levels
+        if isinstance(op, ScaleSynapse):
+            op.weight = op.weight * scale
+        else:
+            axis = 1 if isinstance(op, ConvSynapse) else len(scale.shape) - 1
+            if scale.size != scale.shape[axis]:
+                raise DeployError(f"'{name}': the scale of its input varies along more than one axis")
+            op.weight = _columns(op, scale.reshape(-1))
+    elif isinstance(op, PhaseNeuron):
+        unit = np.broadcast_to(unit_of(network, inputs[0]), op.scale.shape)
+        op.schedule = replace(op.schedule, unit=np.ascontiguousarray(unit), base=code.base, steps=code.steps)
+    elif isinstance(op, TraceProduct):
+        op.traces = np.stack([network.code(operand).levels for operand in inputs])
+        op.bias = op.bias / unit_of(network, name)
+    elif isinstance(op, SquareSum):
+        op.trace, op.weight = network.code(inputs[0]).levels, scale_of(network, inputs[0]) ** 2
+    elif isinstance(op, Woss):
+        op.base, op.steps = code.base, code.steps
+        unit = unit_of(network, inputs[0])
+        heads = unit.reshape(-1) if unit.size > 1 else unit.reshape(1)
+        op.ramp = (np.arange(code.steps) + 0.5) * np.log(code.base) / (heads * op.gain)[:, None]
+    elif isinstance(op, DynamicThreshold):
+        op.base, op.steps = code.base, code.steps
+        theta = op.scale.reshape(-1, 1) * code.midpoints
+        if op.squared:
+            op.table = theta**2 / op.features
+        else:
+            op.trace = network.code(inputs[1]).levels
+            op.table = theta / np.broadcast_to(unit_of(network, inputs[0]), op.scale.shape).reshape(-1, 1)
+    elif isinstance(op, Residual) and any(unit_of(network, source).max() != 1 for source in inputs):
+        raise DeployError(f"'{name}': a product of activations joins a residual stream directly")
+
+
+def _columns(op: Synapse, scale: np.ndarray) -> np.ndarray:
+    """Weights with each input channel's scale folded in; grouped convolutions see their own channels."""
+    if not isinstance(op, ConvSynapse):
+        return op.weight * scale
+    rows, per_group = op.weight.shape[:2]
+    scale = np.broadcast_to(scale, per_group * op.groups)
+    first = np.repeat(np.arange(op.groups), rows // op.groups)[:, None] * per_group
+    return op.weight * scale[first + np.arange(per_group)][:, :, None, None]
+
+
+def race_thresholds(op: Woss, winners: np.ndarray) -> np.ndarray:
+    """Thresholds that fall from the largest calibrated winner to the smallest, ln B of the softmax per step."""
+    low, high = winners
+    fall = op.ramp[:, 1] - op.ramp[:, 0]  # in units of the potential, per head
+    unit = np.log(op.base) / (fall * op.gain)
+    steps = max(2, int(np.ceil((high - low) / (fall * unit).min())) + 1)
+    thresholds = high / unit[:, None] - np.arange(steps) * fall[:, None]
+    thresholds[:, -1] = -np.inf  # whoever is left
+    return thresholds

@@ -1,0 +1,210 @@
+"""Scales: what a spike at k = 0 of every firing neuron stands for, from real activations.
+
+The lowered network is evaluated in real units (its ideal) on calibration samples that are never evaluation samples.
+Scales are the largest magnitude per channel, never per token: a per-token scale cannot be folded into shared weights.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
+import torch
+
+from processes.errors import DeployError
+from processes.network import (
+    ConvSynapse,
+    DenseSynapse,
+    DynamicThreshold,
+    Network,
+    PhaseNeuron,
+    Route,
+    ScaleSynapse,
+    SquareSum,
+    TraceProduct,
+    Woss,
+)
+from processes.operation import Operation
+from processes.phase_neuron.schedule import LINEAR
+from processes.routing import apply
+from targets.closed_form import ClosedForm
+
+Firing = PhaseNeuron | DynamicThreshold
+Progress = Callable[[int, int], None]
+
+
+def set_scales(network: Network, peaks: dict[str, np.ndarray]) -> None:
+    """Give every phase and dynamic-threshold neuron the scale that its peak asks for, equal where products need it."""
+    for name, peak in peaks.items():
+        if not isinstance(network[name], Woss):
+            _set_scale(network, name, np.where(peak > 0, peak, 1.0))
+    for name, node in network:
+        if isinstance(node.op, TraceProduct):
+            _equalise(network, name, node.op)
+
+
+def observe_peaks(
+    network: Network, samples: np.ndarray, batch: int, progress: Progress | None = None
+) -> dict[str, np.ndarray]:
+    """Largest |ideal| of every phase and dynamic-threshold neuron, in the broadcast shape of its parameters.
+
+    For WOSS, the smallest and the largest winner.
+    """
+    peaks: dict[str, np.ndarray] = {}
+    labels = feature_labels(network)
+    shapes = {n: labels[n].shape for n, node in network if isinstance(node.op, Firing)}
+    races = {node.inputs[0]: n for n, node in network if isinstance(node.op, Woss)}
+
+    def observe(name: str, op: Operation, y: torch.Tensor) -> None:
+        if name in shapes:
+            axes = tuple(a for a, size in enumerate((1, *shapes[name])) if size == 1)
+            peak = y.abs().amax(axes, keepdim=True)[0].double().numpy()
+            peaks[name] = np.maximum(peaks.get(name, 0.0), peak)
+        elif name in races:
+            winners = y.amax(-1).double()
+            low, high = peaks.get(races[name], (np.inf, -np.inf))
+            peaks[races[name]] = np.array([min(low, winners.min()), max(high, winners.max())])
+
+    runner = ClosedForm(network, torch.float32, ideal=True)
+    for start in range(0, len(samples), batch):
+        runner.run(samples[start : start + batch], observe)
+        if progress is not None:
+            progress(min(start + batch, len(samples)), len(samples))
+    return peaks
+
+
+def feature_labels(network: Network) -> dict[str, np.ndarray]:
+    """Per node, a number for each feature in the broadcast shape of its samples.
+
+    Scales vary between features, never between tokens or pixels, which share weights. What a feature is follows from
+    the synapses (output rows), from the operands of products, and through all wiring.
+    """
+    labels = {Network.INPUT: _numbered(network.input_shape, 1 if len(network.input_shape) == 4 else -1)}
+    for name, node in network:
+        op, sources = node.op, [labels[source] for source in node.inputs]
+        if isinstance(op, Route):
+            labels[name] = routed(op, sources[0])
+        elif isinstance(op, (ConvSynapse, DenseSynapse)):
+            labels[name] = _numbered(op.shape, 1 if isinstance(op, ConvSynapse) else -1)
+        elif isinstance(op, TraceProduct):
+            a, b = sources[0], _rows(op, sources[1])
+            lead = np.broadcast_shapes(a.shape[:-2], b.shape[:-2])
+            shape = (*lead, a.shape[-2], b.shape[-2])
+            labels[name] = np.arange(1, math.prod(shape) + 1, dtype=np.float64).reshape(shape)
+        elif isinstance(op, ScaleSynapse) and op.pool:
+            labels[name] = sources[0].max(op.pool, keepdims=True)
+        elif isinstance(op, SquareSum):
+            labels[name] = np.ones((1,) * len(op.shape))
+        else:
+            labels[name] = sources[0]
+    return labels
+
+
+def _numbered(shape: tuple[int, ...], axis: int) -> np.ndarray:
+    sizes = [1] * len(shape)
+    sizes[axis] = shape[axis]
+    return np.arange(1, shape[axis] + 1, dtype=np.float64).reshape(sizes)
+
+
+def _rows(op: TraceProduct, b: np.ndarray) -> np.ndarray:
+    """The second operand with the summed axis last, as the first has it."""
+    return b if op.transpose_b else b.swapaxes(-1, -2)
+
+
+def _set_scale(network: Network, name: str, peak: np.ndarray) -> None:
+    op = network[name]
+    squares = any(isinstance(network[r], SquareSum) for r in network.readers(name))
+    if isinstance(op, PhaseNeuron):
+        # the self product shifts by a feature's exponent, and GELU's tables come one per power of two
+        if squares:
+            peak = peak.max(tuple(range(peak.ndim - 1)), keepdims=True)
+        if squares or op.schedule.function not in LINEAR:
+            peak = 2.0 ** np.ceil(np.log2(peak))
+        op.schedule = replace(op.schedule, scale=peak, unit=np.ones_like(peak))
+    elif isinstance(op, DynamicThreshold):
+        # its divisor goes with rows, and so cannot its scale; a scale per head is the same for the head's columns
+        peak = peak.max(-2, keepdims=True)
+        op.scale = np.broadcast_to(peak, (*peak.shape[:-1], op.shape[-1])).copy() if peak.size > 1 else peak
+
+
+def put_scale(op: Operation, scale: np.ndarray) -> None:
+    """Another scale for a firing neuron; softmax's, whose winner stands for 1, stays."""
+    if isinstance(op, PhaseNeuron):
+        op.schedule = replace(op.schedule, scale=scale)
+    elif isinstance(op, DynamicThreshold):
+        op.scale = scale
+
+
+def scale_of(network: Network, name: str) -> np.ndarray:
+    """Real value of a spike at k = 0 of the neurons behind ``name``, in the broadcast shape of its samples."""
+    op = network[name]
+    if isinstance(op, Route):
+        return routed(op, scale_of(network, network.nodes[name].inputs[0]))
+    return op.scale  # type: ignore[attr-defined]
+
+
+def routed(op: Route, values: np.ndarray) -> np.ndarray:
+    """Scales or units after a route; padding, which is silent, takes whatever its neighbours have."""
+    full = apply(torch.as_tensor(values).expand(op.source_shape), op.chain, 0).numpy()
+    for axis in range(full.ndim):
+        largest = full.max(axis, keepdims=True)
+        if ((full == largest) | (full == 0)).all():
+            full = largest
+    return np.ascontiguousarray(full)
+
+
+def unit_of(network: Network, name: str) -> np.ndarray:
+    """Real value of one unit of potential of ``name``: 1 but for products, whose operands' scales stay in it."""
+    op = network[name] if name != Network.INPUT else None
+    if isinstance(op, Route):
+        return routed(op, unit_of(network, network.nodes[name].inputs[0]))
+    if not isinstance(op, TraceProduct):
+        return np.ones((1,) * len(network.input_shape if op is None else op.shape))
+    a, b = (scale_of(network, operand) for operand in network.nodes[name].inputs)
+    b = _rows(op, b)
+    if a.shape[-2] == b.shape[-2] == 1:
+        a, b = a * b, np.ones((1,) * a.ndim)
+    if any(np.ptp(scale, axis=-1).max() > 1e-9 * scale.max() for scale in (a, b)):
+        raise DeployError(f"'{name}': the scales of its operands vary along the axis that is summed")
+    return a.max(-1, keepdims=True) * b.max(-1, keepdims=True).swapaxes(-1, -2)
+
+
+def _equalise(network: Network, name: str, op: TraceProduct) -> None:
+    """Raise the scales of a product's operands so that they do not vary along the summed axis.
+
+    Where only features of one head meet (q k^T), it is enough that s_q,d s_k,d is the same for all d.
+    """
+    left, right = network.nodes[name].inputs
+    a, b = scale_of(network, left), _rows(op, scale_of(network, right))
+    if a.shape[-2] == b.shape[-2] == 1 and min(a.shape[-1], b.shape[-1]) > 1:
+        factor = np.sqrt((a * b).max(-1, keepdims=True) / (a * b))
+        a, b = a * factor, b * factor
+    else:
+        a, b = a.max(-1, keepdims=True), b.max(-1, keepdims=True)
+    _raise_scale(network, left, a)
+    _raise_scale(network, right, _rows(op, b))
+
+
+def _raise_scale(network: Network, name: str, wanted: np.ndarray) -> None:
+    """Scales of the neurons behind ``name`` at least as large as ``wanted``, a broadcast shape after its routes."""
+    origin = network.origin(name)
+    op, scale = network[origin], scale_of(network, origin)
+    index = torch.arange(scale.size, dtype=torch.float64).reshape(scale.shape).expand(op.shape)
+    for route in reversed(_routes(network, name)):
+        index = apply(index, route.chain, 0)
+    raised = scale.reshape(-1).copy()
+    where = index.numpy().astype(int)
+    np.maximum.at(raised, where.reshape(-1), np.broadcast_to(wanted, where.shape).reshape(-1))
+    raised = raised.reshape(scale.shape)
+    put_scale(op, raised)
+
+
+def _routes(network: Network, name: str) -> list[Route]:
+    """Routes from ``name`` back to its origin."""
+    routes: list[Route] = []
+    while name != Network.INPUT and isinstance(op := network[name], Route):
+        routes.append(op)
+        name = network.nodes[name].inputs[0]
+    return routes

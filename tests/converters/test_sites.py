@@ -1,0 +1,113 @@
+"""Codes chosen per site: the expected error is the real one, and the choices lower it within what may be spent."""
+
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from converters.calibrate import encode, scale, uniform
+from converters.pipeline import convert_module
+from converters.sensitivity import Site, code_values, measure
+from converters.sites import BASES, BUDGET, Tuning, tune
+from processes.network import Network, Woss
+from processes.phase_code import PhaseCode
+from targets.closed_form import ClosedForm
+from tests.converters.modules import images, lowered, one_by_one, small_vit
+
+STEPS = 16
+
+
+@pytest.fixture(scope="module")
+def vit() -> nn.Module:
+    return small_vit()
+
+
+@pytest.fixture(scope="module")
+def scaled(vit: nn.Module) -> tuple[Network, dict[str, np.ndarray]]:
+    network = lowered(vit, torch.from_numpy(images(32)))
+    return network, scale(network, images(32))
+
+
+def output_error(
+    network: Network, tuning: Tuning, peaks: dict[str, np.ndarray], vit: nn.Module, x: np.ndarray
+) -> float:
+    """Squared error of the spiking outputs."""
+    spiking = encode(copy.deepcopy(network), tuning.sites, PhaseCode(tuning.base, STEPS), peaks)
+    runner = ClosedForm(spiking)
+    wanted = one_by_one(vit, torch.from_numpy(x)).reshape(len(x), -1)
+    return float((runner.real(runner.run(x)).reshape(len(x), -1) - wanted).square().sum())
+
+
+def test_expected_errors_are_those_of_coding_one_node_alone(scaled: Any) -> None:
+    """First order, independent errors: within a factor of three of what replacing the node's values does."""
+    network, _ = scaled
+    x, site = images(32), Site(1.2, 1)
+    trials = measure(network, x, STEPS, lambda _: [site])
+    runner = ClosedForm(network, ideal=True)
+    ideal = runner.run(x)
+    assert set(trials) == {name for name, node in network if name in uniform(network, 1.2, 1)}
+    for name, (trial,) in trials.items():
+
+        def coded(node: str, op: Any, y: torch.Tensor, name: str = name) -> torch.Tensor | None:
+            if node != name:
+                return None
+            factor = torch.from_numpy(op.scale).float()
+            values, _ = code_values((y / factor).reshape(-1, y.shape[-1]), site, STEPS, isinstance(op, Woss))
+            return values.reshape(y.shape) * factor
+
+        real = float((runner.run(x, coded) - ideal).square().sum())
+        assert real / 3 < trial.error.sum() < 3 * real, name
+
+
+def test_coded_values_are_what_the_network_sends(scaled: Any) -> None:
+    """The values that candidates are judged by are those that the encoded network's neurons fire."""
+    network, peaks = scaled
+    for spikes in (1, 2):
+        encoded = encode(copy.deepcopy(network), uniform(network, 1.3, spikes), PhaseCode(1.3, STEPS), peaks)
+        x = torch.from_numpy(images(2)).reshape(2, *network.input_shape)
+        first = encoded["input.neuron"]
+        codes = first.closed_form(x / torch.from_numpy(network["input.neuron"].schedule.unit).float())  # type: ignore[attr-defined]
+        levels = PhaseCode(1.3, STEPS).levels
+        sent = sum(np.sign(p) * np.where(p == 0, 0, levels[np.abs(p) - 1]) for p in codes.numpy().astype(int))
+        r = (x / torch.from_numpy(first.scale).float()).reshape(-1, x.shape[-1])  # type: ignore[attr-defined]
+        values, fired = code_values(r, Site(1.3, spikes), STEPS, race=False)
+        assert np.allclose(values.numpy(), sent.reshape(values.shape), atol=1e-6)
+        assert fired == np.count_nonzero(codes.numpy())
+
+
+def test_a_base_for_each_node_lowers_the_error(scaled: Any, vit: nn.Module) -> None:
+    network, peaks = scaled
+    one = tune(network, images(32), STEPS, 1.4, 1)
+    own = tune(network, images(32), STEPS, None, 1)
+    assert {choice.site.base for choice in one.choices.values()} == {1.4}
+    assert len({choice.site.base for choice in own.choices.values()}) > 1 and own.base in BASES
+    assert all(choice.error <= choice.plain_error for choice in own.choices.values())
+    unseen = images(32, seed=7)
+    assert output_error(network, own, peaks, vit, unseen) < 0.9 * output_error(network, one, peaks, vit, unseen)
+
+
+def test_second_spikes_stay_within_the_budget(scaled: Any, vit: nn.Module) -> None:
+    network, peaks = scaled
+    one, some, two = (tune(network, images(32), STEPS, None, n) for n in (1, None, 2))
+    spent = [sum(choice.spikes for choice in tuning.choices.values()) for tuning in (one, some, two)]
+    assert spent[0] < spent[1] <= BUDGET * spent[0] * (1 + 1e-9) < spent[2]
+    unseen = images(32, seed=7)
+    errors = [output_error(network, tuning, peaks, vit, unseen) for tuning in (one, some, two)]
+    assert errors[0] > errors[1] > errors[2]
+
+
+def test_one_sample_is_enough(vit: nn.Module) -> None:
+    conversion = convert_module(vit, [images(1)], 8, None, spikes=None, fixed=False)
+    assert np.isfinite(ClosedForm(conversion.network).run(images(1)).numpy()).all()
+
+
+def test_a_plain_code_where_there_is_nothing_to_choose(scaled: Any) -> None:
+    """All-zero samples: no error anywhere, so that nothing beats the plain code."""
+    network, _ = scaled
+    chosen = tune(network, np.zeros_like(images(4)), 4, 1.5, 1, input_spikes=2).choices
+    assert chosen["input.neuron"].site == Site(1.5, 2)
