@@ -80,16 +80,12 @@ def fit_threshold(activations: np.ndarray, steps: int) -> float:
 
 def _check(network: Network) -> None:
     for name, node in network:
-        neuron = isinstance(node.op, PhaseNeuron)
-        if neuron and node.op.schedule.function not in FUNCTIONS:
-            raise DeployError(
-                f"rate coding converts ReLU networks: '{name}' computes {node.op.schedule.function}; use the method "
-                "spiked-attention"
-            )
-        if not neuron and not isinstance(node.op, (Synapse, Residual, Route, Readout)):
-            raise DeployError(
-                f"rate coding converts ReLU networks: '{name}' is a {node.op.name}; use the method spiked-attention"
-            )
+        op, remedy = node.op, "use the method spiked-attention"
+        if isinstance(op, PhaseNeuron):
+            if op.schedule.function not in FUNCTIONS:
+                raise DeployError(f"rate coding converts ReLU networks: '{name}' computes {op.schedule.function}; {remedy}")
+        elif not isinstance(op, (Synapse, Residual, Route, Readout)):
+            raise DeployError(f"rate coding converts ReLU networks: '{name}' is a {op.name}; {remedy}")
 
 
 def _observe(network: Network, samples: np.ndarray, batch: int, rng: np.random.Generator) -> dict[str, np.ndarray]:
