@@ -24,13 +24,16 @@ from processes.rate_neuron import RateNeuron
 from processes.readout import Readout
 from processes.residual import Centre, Residual
 from processes.routing import Route
+from processes.si_exp import SiExp
+from processes.si_neuron import SiNeuron
+from processes.si_norm import SiNorm
 from processes.synapse import ConvSynapse, DenseSynapse, ScaleSynapse, Synapse
 from processes.trace_product import SquareSum, TraceProduct
 from processes.woss import Woss
 
 __all__ = [
     "Centre", "ConvSynapse", "DenseSynapse", "DynamicThreshold", "Network", "Node", "PhaseNeuron", "RateNeuron",
-    "Readout", "Residual", "Route", "ScaleSynapse", "SquareSum", "TraceProduct", "Woss",
+    "Readout", "Residual", "Route", "ScaleSynapse", "SiExp", "SiNeuron", "SiNorm", "SquareSum", "TraceProduct", "Woss",
 ]  # fmt: skip
 
 NATIVE = {"weight", "bias", "stride", "padding", "dilation", "groups"}  # fields that NIR's own nodes hold

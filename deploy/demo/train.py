@@ -96,16 +96,16 @@ def learning_rate(cycle: Cycle, step: int, steps_per_epoch: int) -> float:
     return cycle.peak_rate * 0.5 * (1 + math.cos(math.pi * (step - warm) / (steps - warm)))
 
 
-def parameter_groups(model: VisionTransformer) -> list[dict[str, Any]]:
+def parameter_groups(model: nn.Module) -> list[dict[str, Any]]:
     """Weight decay for the matrices only: not for biases, norms, the position encoding or the class token."""
-    exempt = model.no_weight_decay()
+    exempt = model.no_weight_decay() if isinstance(model, VisionTransformer) else ()
     decayed, free = [], []
     for name, parameter in model.named_parameters():
         (free if parameter.ndim <= 1 or name in exempt else decayed).append(parameter)
     return [{"params": decayed, "weight_decay": WEIGHT_DECAY}, {"params": free, "weight_decay": 0.0}]
 
 
-def train(model: VisionTransformer, images: Tensor, labels: Tensor, cycle: Cycle, seed: int) -> None:
+def train(model: nn.Module, images: Tensor, labels: Tensor, cycle: Cycle, seed: int) -> None:
     """Train `model` for one cycle, with a fresh optimiser. Prints a line per epoch.
 
     images: uint8 (N, 28, 28); labels: int64 (N,); seed: of the order of the images and their augmentation.

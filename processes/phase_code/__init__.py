@@ -45,6 +45,22 @@ class PhaseCode:
         return np.rint((2**bits - 1) * self.levels).astype(np.int32)
 
 
+@dataclass(frozen=True, eq=False)
+class StepCode:
+    """Any other code in which a step's spike is worth the same whoever sends it: ``levels`` float64 (T,), none above 1."""
+
+    levels: np.ndarray
+
+    @property
+    def steps(self) -> int:
+        """T."""
+        return len(self.levels)
+
+    def trace(self, bits: int) -> np.ndarray:
+        """round((2^bits - 1) level), int32 (T,)."""
+        return np.rint((2**bits - 1) * self.levels).astype(np.int32)
+
+
 def code_dtype(steps: int) -> type[np.signedinteger]:
     """Narrowest integer that holds +-(k+1) for k < steps."""
     return np.int8 if steps < 128 else np.int16

@@ -23,6 +23,9 @@ from processes.phase_neuron.lava import PhaseNeuronProcess
 from processes.rate_neuron.lava import RateNeuronProcess
 from processes.readout.lava import ReadoutProcess
 from processes.residual.lava import CentreProcess, residual_process
+from processes.si_exp.lava import SiExpProcess
+from processes.si_neuron.lava import SiNeuronProcess
+from processes.si_norm.lava import SiNormProcess
 from processes.synapse.lava import ConvProcess, DenseProcess, ScaleProcess
 from processes.trace_product.lava import SquareSumProcess, TraceBroadcasterProcess, TraceProductProcess
 from processes.woss.lava import MaskedWossProcess, WossProcess
@@ -38,6 +41,9 @@ PROCESSES: dict[str, type[OperationProcess]] = {
     "scale": ScaleProcess,
     "trace_product": TraceProductProcess,
     "square_sum": SquareSumProcess,
+    "si_exp": SiExpProcess,
+    "si_norm": SiNormProcess,
+    "si_neuron": SiNeuronProcess,
     "centre": CentreProcess,
     "readout": ReadoutProcess,
 }

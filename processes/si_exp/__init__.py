@@ -1,0 +1,194 @@
+"""SI-exp: exponentials of a row's potentials by fitted spiking neurons, over any input range.
+
+A fitted neuron (``table.py``) follows exp on a short interval. Range extension brings every input there: behind the row's
+largest potential v_max, which inhibits the row as in WOSS, a neuron finds how many times N = 0 .. 2^J - 1 its distance
+holds c = ln 2 / phases, one binary digit at a step,
+
+    x = v - v_max        for j = J-1 .. 0:  spike if x + 2^j c <= c / 2, then x += 2^j c
+
+and then takes the K fitted steps on what is left, |x| <= c / 2:
+
+    spike if x >= T_t, then x -= h_t                 exp(v - v_max) ~ 2^-(N div phases) sum_t d_{N mod phases, t} z_t
+
+with d_{f, t} = 2^(-f / phases) d_t. Whoever hears these spikes adds entries of a table and shifts the sum: no product, no
+exponential. A neuron further behind than the clock reaches takes no fitted step and adds nothing. With no clock (J = 0)
+nothing is subtracted and the potential itself is fitted, as published: right for inputs in the table's range. Source:
+SIT-conversion, equations 2-4; the extension is ours.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+import torch
+
+from processes.fixed import saturate
+from processes.operation import Operation, Window, is_integer
+from processes.si_exp import kernels
+from processes.spikes import as_numpy, empty_codes
+from processes.woss import EXCHANGE_STEPS, Woss
+
+
+@dataclass(eq=False, kw_only=True)
+class SiExp(Operation):
+    """Rows along the last axis; shape (..., heads, rows, keys). Operands as those of :class:`processes.woss.Woss`.
+
+    Attributes:
+        threshold, reset: T and h in units of v, (heads or 1, K), real or integer.
+        output: d_{f, t}, (phases, K), real or integer.
+        gain: attention scale, (heads or 1,); the ideal is exp(gain (v - v_max)), or exp(gain v) without a clock.
+        clock: 2^j c, j = J-1 .. 0, in units of v, (heads or 1, J); None for the published form.
+        half: c / 2 in units of v, (heads or 1,); goes with the clock.
+        allowed: broadcast shape of a sample, False where a key is masked: it takes no part.
+        unit: real value of 1 of what its spikes spell.
+        state_bits: width of the potentials; 0 in floating point.
+    """
+
+    threshold: np.ndarray
+    reset: np.ndarray
+    output: np.ndarray
+    gain: np.ndarray
+    clock: np.ndarray | None = None
+    half: np.ndarray | None = None
+    allowed: np.ndarray | None = None
+    unit: float = 1.0
+    state_bits: int = 0
+
+    name: ClassVar[str] = "si_exp"
+    emits: ClassVar[str] = "spikes"  # type: ignore[assignment]
+
+    # rows and masks are those of the race
+    mask, mask_of = Woss.mask, Woss.mask_of
+
+    @property
+    def digits(self) -> int:
+        """J, steps of the clock."""
+        return 0 if self.clock is None else self.clock.shape[1]
+
+    @property
+    def steps(self) -> int:
+        """J + K."""
+        return self.digits + self.threshold.shape[1]
+
+    @property
+    def spikes(self) -> int:
+        """Most spikes of a neuron: one at every step."""
+        return self.steps
+
+    @property
+    def scale(self) -> np.ndarray:
+        """Real value of 1 of what its spikes spell, broadcast shape."""
+        return np.full((1,) * len(self.shape), self.unit)
+
+    @property
+    def exchange_steps(self) -> int:
+        """Steps from complete potentials to the first spike: the largest is found, if there is a clock."""
+        return EXCHANGE_STEPS if self.digits else 0
+
+    def window(self, sources: list[Window], ready: list[int]) -> Window:
+        """Fires once the row's largest potential is known."""
+        start = max(ready) + self.exchange_steps
+        return Window(start, start + self.steps)
+
+    def ideal(self, *inputs: torch.Tensor) -> torch.Tensor:
+        """exp of what is left to take part; only its ratios matter."""
+        v = inputs[0] * torch.as_tensor(self.gain, dtype=inputs[0].dtype).reshape(-1, 1, 1)
+        if self.allowed is not None:
+            v = v.masked_fill(~torch.as_tensor(self.allowed), -torch.inf)
+        if len(inputs) > 1:
+            v = v.masked_fill(inputs[1] == 0, -torch.inf)
+        return torch.exp(v - v.amax(-1, keepdim=True)) if self.digits else torch.exp(v)
+
+    def tables(self, dtype: np.dtype | type) -> list[np.ndarray]:
+        """clock (heads or 1, J), half (heads or 1,), threshold and reset in one dtype."""
+        heads = len(self.threshold)
+        clock = np.zeros((heads, 0)) if self.clock is None else self.clock
+        half = np.zeros(heads) if self.half is None else self.half
+        return [table.astype(dtype) for table in (clock, half, self.threshold, self.reset)]
+
+    def closed_form(self, *inputs: torch.Tensor) -> torch.Tensor:
+        """Codes (J + K, N, *shape); a spike of code k + 1 is step k's, first the clock's, then the fitted ones."""
+        v = inputs[0]
+        codes = empty_codes(self.spikes, v, self.steps)
+        heads, rows, keys = ((1,) * 3 + self.shape)[-3:]
+        folded = as_numpy(v).reshape(-1, heads, rows, keys)
+        folded = folded.astype(np.int64) if self.state_bits else folded
+        allowed = self.mask_of(len(v), inputs[1]) if len(inputs) > 1 else self.mask()
+        spread = int(len(self.threshold) > 1)
+        clock, half, threshold, reset = self.tables(folded.dtype)
+        planes = codes.numpy().reshape(self.spikes, *folded.shape)
+        kernels.fire_exp(folded, clock, half, threshold, reset, spread, allowed, planes)
+        return codes
+
+    def decoded(self, codes: torch.Tensor) -> torch.Tensor:
+        """Values (N, *shape), float64, of codes (planes, N, *shape)."""
+        return torch.from_numpy(spelled(codes.numpy(), self.output, self.digits) * self.unit)
+
+    def stepper(self, window: Window, sources: list[Window]) -> SiExpStepper:
+        """Integrates, finds the largest, counts the distance, then takes the fitted steps."""
+        return SiExpStepper(self, window)
+
+
+def spelled(codes: np.ndarray, output: np.ndarray, digits: int) -> np.ndarray:
+    """Exponentials (...), float64 or int64 as ``output`` (phases, K) is, that codes (planes, ...) of J = ``digits`` spell."""
+    table = output.astype(np.int64 if is_integer(output) else np.float64)
+    flat = np.ascontiguousarray(codes).reshape(len(codes), -1)
+    total, shift = np.empty(flat.shape[1], table.dtype), np.empty(flat.shape[1], np.int64)
+    kernels.add_up_exp(flat, table, digits, total, shift)
+    return halved(total, shift).reshape(codes.shape[1:])
+
+
+def halved(total: np.ndarray, shift: np.ndarray) -> np.ndarray:
+    """total 2^-shift, toward zero for integers; total >= 0."""
+    return total >> np.minimum(shift, 62) if is_integer(total) else np.ldexp(total, -shift)
+
+
+class SiExpStepper:
+    """Potentials of one sample's rows."""
+
+    def __init__(self, op: SiExp, window: Window) -> None:
+        self.op, self.start = op, window.start
+        self.message = np.int64 if op.state_bits else np.float64
+        clock, half, threshold, reset = op.tables(self.message)
+        self.clock, self.threshold, self.reset_by = (self._by_step(a) for a in (clock, threshold, reset))
+        self.half = self._by_step(half[:, None])[0]
+        self.static = np.broadcast_to(op.mask(), np.broadcast_shapes(op.mask().shape, ((1,) * 4 + op.shape)[-4:]))
+        self.static = self.static.reshape(op.shape)
+        self.lowest = np.iinfo(np.int64).min // 2 if op.state_bits else -np.inf
+        self.reset()
+
+    def _by_step(self, table: np.ndarray) -> np.ndarray:
+        """(heads or 1, steps) as (steps, heads or 1, 1, 1), or without heads."""
+        heads = [len(table)] if len(self.op.shape) > 2 else []
+        return np.ascontiguousarray(table.T).reshape(-1, *heads, 1, 1)
+
+    def reset(self) -> None:
+        """Potentials to zero, everybody takes part."""
+        self.v = np.zeros(self.op.shape, self.message)
+        self.takes_part = self.static
+
+    def step(self, t: int, messages: list[np.ndarray | None]) -> np.ndarray | None:
+        """Spikes int8 (*shape) of this step, or None."""
+        if len(messages) > 1 and messages[1] is not None:
+            self.takes_part = np.broadcast_to(messages[1] != 0, self.op.shape) & self.static
+        if messages[0] is not None:
+            self.v += messages[0]
+            if self.op.state_bits:
+                self.v = saturate(self.v, self.op.state_bits)
+        k, digits = t - self.start, self.op.digits
+        if digits and k == -1:  # the exchange is over: the largest inhibits its row
+            largest = np.where(self.takes_part, self.v, self.lowest).max(-1, keepdims=True)
+            self.v = np.where(self.takes_part, self.v - largest, 0)
+        if not 0 <= k < self.op.steps:
+            return None
+        if k < digits:
+            fired = self.takes_part & (self.v + self.clock[k] <= self.half)
+            self.v += fired * self.clock[k]
+        else:
+            if digits and k == digits:
+                self.takes_part = self.takes_part & (self.v >= -2 * self.half)
+            fired = self.takes_part & (self.v >= self.threshold[k - digits])
+            self.v -= fired * self.reset_by[k - digits]
+        return fired.astype(np.int8) if fired.any() else None

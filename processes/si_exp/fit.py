@@ -1,0 +1,145 @@
+"""Fits T, h and d of a spiking neuron to a function, by simulated annealing with the outputs solved for.
+
+The spikes, and so the sum of squared errors, are a piecewise constant function of T and h: it has no gradient. But once T
+and h are given, d is a linear least squares problem of K unknowns. So the search moves T and h only, at random on all
+scales, and every candidate is judged by its best possible d. 10,000 evenly spaced points fit; errors are reported on
+random points (:meth:`processes.si_exp.table.Table.errors`).
+
+What to expect: one step's spike is worth the same d whatever the others do, so K spikes add, where exp multiplies. Twelve
+steps cannot follow a curve whose slope changes sevenfold, as that of exp does on [-1, 1], as well as twelve bits would.
+"""
+
+# numba types these functions by their calls, not by their signatures
+# pyright: reportArgumentType=false
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+import numpy as np
+from numba import njit
+
+from processes.errors import DeployError
+from processes.si_exp.table import FUNCTIONS, Table
+
+POINTS = 10_000  # evenly spaced, to fit
+COARSE, FINE = 800, 2500  # of them, on which the search judges candidates: first and last
+RIDGE = 1e-9  # keeps d finite where a step never fires
+ROUNDS = 60_000  # candidates from each start
+
+
+@njit(cache=True)
+def _least_squares(x, y, threshold, reset):
+    """(d, mean squared error) of the best outputs for given thresholds and resets."""
+    steps, points = len(threshold), len(x)
+    gram, right = np.zeros((steps, steps)), np.zeros(steps)
+    fired = np.zeros(steps, np.int64)
+    total = 0.0
+    for i in range(points):
+        v, n = x[i], 0
+        for t in range(steps):
+            if v >= threshold[t]:
+                v -= reset[t]
+                fired[n] = t
+                n += 1
+        total += y[i] * y[i]
+        for a in range(n):
+            right[fired[a]] += y[i]
+            for b in range(a + 1):
+                gram[fired[a], fired[b]] += 1.0
+    for a in range(steps):
+        gram[a, a] += RIDGE * points
+        for b in range(a):
+            gram[b, a] = gram[a, b]
+    d = np.linalg.solve(gram, right)
+    error = total - 2 * (d * right).sum() + (d * (gram @ d)).sum()
+    return d, max(error, 1e-30) / points
+
+
+@njit(cache=True)
+def _anneal(x, y, threshold, reset, rounds, scale, temperature, seed):
+    """Thresholds and resets with the smallest error met; ``scale`` and ``temperature`` are (first, last)."""
+    np.random.seed(seed)
+    steps = len(threshold)
+    now = math.log(_least_squares(x, y, threshold, reset)[1])
+    best, best_threshold, best_reset = now, threshold.copy(), reset.copy()
+    for i in range(rounds):
+        done = i / rounds
+        size = scale[0] * (scale[1] / scale[0]) ** done
+        warmth = temperature[0] * (temperature[1] / temperature[0]) ** done
+        moved, shifted = threshold.copy(), reset.copy()
+        for _ in range(np.random.randint(1, 4)):
+            k, move = np.random.randint(steps), np.random.randint(3)
+            amount = size * math.exp(1.5 * np.random.randn()) * np.random.randn()
+            if move != 1:
+                moved[k] += amount
+            if move != 0:
+                shifted[k] += amount
+        error = math.log(_least_squares(x, y, moved, shifted)[1])
+        if error < now or np.random.random() < math.exp((now - error) / warmth):
+            now, threshold, reset = error, moved, shifted
+            if error < best:
+                best, best_threshold, best_reset = error, moved.copy(), shifted.copy()
+    return best, best_threshold, best_reset
+
+
+def _start(steps: int, low: float, high: float, segments: int) -> tuple[np.ndarray, np.ndarray]:
+    """One step that always fires; ``segments`` - 1 that take a segment's width off; the rest halve a segment."""
+    width = (high - low) / segments
+    halving = width * 2.0 ** -np.arange(1, steps - segments + 1)
+    reset = np.concatenate([[0.0], np.full(segments - 1, width), halving])
+    threshold = low + reset
+    threshold[0] = low - (high - low)
+    return threshold, reset
+
+
+def fit(
+    function: str,
+    steps: int,
+    low: float,
+    high: float,
+    seed: int = 0,
+    rounds: int = ROUNDS,
+    progress: Callable[[int, int], None] | None = None,
+) -> Table:
+    """The best table found.
+
+    Args:
+        function: of FUNCTIONS.
+        steps: K, at least 2.
+        low, high: the range; 10,000 evenly spaced points of it are fitted.
+        seed: of the search.
+        rounds: candidates tried from each start; there are about K / 2 starts.
+        progress: called with (starts done, starts in all).
+
+    Raises:
+        DeployError: an unknown function, fewer than 2 steps, an empty range, or one on which the function is not finite.
+    """
+    if function not in FUNCTIONS:
+        raise DeployError(f"--function {function}: unknown; known are {', '.join(FUNCTIONS)}")
+    if steps < 2 or not low < high:
+        raise DeployError(f"--timesteps {steps}, --range {low:g} {high:g}: give 2 steps or more and LOW below HIGH")
+    x = np.linspace(low, high, POINTS)
+    with np.errstate(all="ignore"):
+        y = FUNCTIONS[function](x)
+    if not np.isfinite(y).all():
+        raise DeployError(f"--range {low:g} {high:g}: {function} is not finite there; give a range inside its domain")
+    coarse, fine = (np.linspace(0, POINTS - 1, count).round().astype(int) for count in (COARSE, FINE))
+    span = high - low
+    found: list[tuple[float, np.ndarray, np.ndarray]] = []
+    starts = range(1, max(2, steps - 1), 2)
+    for number, segments in enumerate(starts):
+        threshold, reset = _start(steps, low, high, segments)
+        found.append(
+            _anneal(x[coarse], y[coarse], threshold, reset, rounds, (0.02 * span, 3e-4 * span), (0.05, 0.001), seed + number)
+        )
+        if progress is not None:
+            progress(number + 1, len(starts) + 1)
+    _, threshold, reset = min(found, key=lambda f: f[0])
+    _, threshold, reset = _anneal(
+        x[fine], y[fine], threshold, reset, rounds // 4, (1e-3 * span, 3e-5 * span), (0.002, 0.0002), seed
+    )
+    if progress is not None:
+        progress(len(starts) + 1, len(starts) + 1)
+    return Table(function, low, high, seed, threshold, reset, _least_squares(x, y, threshold, reset)[0])

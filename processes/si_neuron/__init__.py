@@ -1,0 +1,124 @@
+"""SI-neuron: an elementwise function by a fitted spiking neuron, the family of SI-exp.
+
+    v_1 = v       spike at step t if v_t >= T_t, then v_{t+1} = v_t - h_t       f(v) ~ sum_t d_t z_t
+
+A spike carries the sign of its step's d_t and is worth |d_t| to all who hear it, so that weights meet it as they meet
+phase codes. Tables are in real units and fitted on one range; a potential beyond it sends what its end sends, or less.
+Source: SIT-conversion, equations 2-4, after the FS neuron; used for GELU and SiLU.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import ClassVar
+
+import numpy as np
+import torch
+
+from processes.fixed import saturate
+from processes.operation import Operation, Window
+from processes.phase_code import StepCode
+from processes.phase_neuron.activations import ACTIVATIONS
+from processes.si_exp import kernels
+from processes.spikes import empty_codes, fold, parameter_axes
+
+
+@dataclass(eq=False, kw_only=True)
+class SiNeuron(Operation):
+    """A population of fitted neurons, one per value of the sample.
+
+    Attributes:
+        function: what it computes, for the ideal.
+        threshold, reset: T and h in units of v, real or integer, (P, K): P = 1, or one row per neuron of ``unit``.
+        output: d in real units, (K,).
+        unit: real value of a potential of 1, broadcast shape.
+        state_bits: width of the saturating potential; 0 in floating point.
+    """
+
+    function: str
+    threshold: np.ndarray
+    reset: np.ndarray
+    output: np.ndarray
+    unit: np.ndarray
+    state_bits: int = 0
+
+    name: ClassVar[str] = "si_neuron"
+    emits: ClassVar[str] = "spikes"  # type: ignore[assignment]
+
+    @property
+    def steps(self) -> int:
+        """K."""
+        return len(self.output)
+
+    @property
+    def spikes(self) -> int:
+        """Most spikes of a neuron: one at every step."""
+        return self.steps
+
+    @cached_property
+    def code(self) -> StepCode:
+        """|d_t| in units of the largest."""
+        return StepCode(np.abs(self.output) / np.abs(self.output).max())
+
+    @property
+    def scale(self) -> np.ndarray:
+        """The largest |d_t|, broadcast shape."""
+        return np.full((1,) * len(self.shape), np.abs(self.output).max())
+
+    @property
+    def sign(self) -> np.ndarray:
+        """Of each step's spikes, int8 (K,)."""
+        return np.where(self.output < 0, -1, 1).astype(np.int8)
+
+    def window(self, sources: list[Window], ready: list[int]) -> Window:
+        """Fires as soon as its input is complete."""
+        return Window(max(ready), max(ready) + self.steps)
+
+    def ideal(self, *inputs: torch.Tensor) -> torch.Tensor:
+        """f(v)."""
+        return ACTIVATIONS[self.function].torch(inputs[0])
+
+    def closed_form(self, *inputs: torch.Tensor) -> torch.Tensor:
+        """Codes (K, N, *shape) of potentials (N, *shape)."""
+        v = inputs[0]
+        codes = empty_codes(self.spikes, v, self.steps)
+        folded = fold(v, parameter_axes(self.shape, self.unit.shape))
+        folded = folded.astype(np.int64) if self.state_bits else folded
+        threshold, reset = (a.astype(folded.dtype) for a in (self.threshold, self.reset))
+        spread = int(len(threshold) > 1)
+        kernels.fire_fitted(folded, threshold, reset, spread, self.sign, codes.numpy().reshape(self.spikes, *folded.shape))
+        return codes
+
+    def stepper(self, window: Window, sources: list[Window]) -> SiNeuronStepper:
+        """Integrates, then takes the fitted steps."""
+        return SiNeuronStepper(self, window)
+
+
+class SiNeuronStepper:
+    """One potential per neuron, one comparison each a step."""
+
+    def __init__(self, op: SiNeuron, window: Window) -> None:
+        self.op, self.start = op, window.start
+        self.message = np.int64 if op.state_bits else np.float64
+        shape = op.unit.shape if len(op.threshold) > 1 else (1,) * len(op.shape)
+        tables = (op.threshold, op.reset)
+        self.threshold, self.by = (a.T.reshape(op.steps, *shape).astype(self.message) for a in tables)
+        self.reset()
+
+    def reset(self) -> None:
+        """Potentials to zero."""
+        self.v = np.zeros(self.op.shape, self.message)
+
+    def step(self, t: int, messages: list[np.ndarray | None]) -> np.ndarray | None:
+        """Signs int8 (*shape) of this step's spikes, or None."""
+        if messages[0] is not None:
+            self.v += messages[0]
+            if self.op.state_bits:
+                self.v = saturate(self.v, self.op.state_bits)
+        k = t - self.start
+        if not 0 <= k < self.op.steps:
+            return None
+        fired = self.v >= self.threshold[k]
+        self.v -= fired * self.by[k]
+        return fired * self.op.sign[k] if fired.any() else None

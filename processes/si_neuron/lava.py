@@ -1,0 +1,11 @@
+"""Lava Process of the fitted neuron."""
+
+from processes.lava.model import both_precisions
+from processes.lava.operation import OperationProcess
+
+
+class SiNeuronProcess(OperationProcess, v_in="currents", s_out="spikes"):
+    """Integrates currents, fires by its tables."""
+
+
+SiNeuronProcessFloat, SiNeuronProcessFixed = both_precisions(SiNeuronProcess)

@@ -1,0 +1,151 @@
+"""SI-norm: a row of exponentials divided by its sum, by neurons whose threshold is that sum.
+
+Neuron i hears the spikes of its own SI-exp neuron, which spell its weight w_i, and the row's sum V_th = sum_j w_j is the
+threshold of all. A regular train of ``regular`` = N spikes drives it:
+
+    v += w_i at each spike of the train;  fires and v -= V_th at v >= V_th          N steps, floor(N w_i / V_th) spikes
+
+(``form`` "train"; equations 5-9 of the SIT-conversion paper). Equation 10 puts N_spike in the train's place and has the
+same count at once; here, in its binary digits, N = 2^(T-1) (``form`` "digits"):
+
+    v = w_i, then at each of T steps, doubling v before all but the first, fires and v -= V_th at v >= V_th
+
+so that a spike at step k is worth 2^-k: the phase code of base 2 with one spike for each digit. The state never exceeds
+2 V_th. Both start from half of the last digit if ``rounded``, the usual cure for a count that is cut off; 0 as published.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar, Literal
+
+import numpy as np
+import torch
+
+from processes.operation import Operation, Window
+from processes.phase_code import PhaseCode, StepCode
+from processes.si_exp import halved, kernels, spelled
+from processes.spikes import empty_codes
+
+BASE = 2.0
+
+
+@dataclass(eq=False, kw_only=True)
+class SiNorm(Operation):
+    """Shape (..., rows, keys); its operand is the spikes of an SI-exp population of that shape.
+
+    Attributes:
+        output, digits: how to read those spikes, as in :func:`processes.si_exp.spelled`.
+        steps: T digits, or N steps of a train.
+        scale: real value of a spike at k = 0, a power of two of at most 1, broadcast shape of ones.
+        form: "digits" or "train".
+        rounded: starts from half of the last digit.
+        state_bits: 0 in floating point.
+    """
+
+    output: np.ndarray
+    digits: int
+    steps: int
+    scale: np.ndarray
+    form: Literal["digits", "train"] = "digits"
+    rounded: bool = True
+    state_bits: int = 0
+
+    name: ClassVar[str] = "si_norm"
+    emits: ClassVar[str] = "spikes"  # type: ignore[assignment]
+    dtype: ClassVar[torch.dtype] = torch.float32
+
+    @property
+    def spikes(self) -> int:
+        """Most spikes of a neuron."""
+        return self.steps
+
+    @property
+    def code(self) -> PhaseCode | StepCode:
+        """What a spike at each step is worth: powers of two, or 1 / N."""
+        return PhaseCode(BASE, self.steps) if self.form == "digits" else StepCode(np.full(self.steps, 1 / self.steps))
+
+    def window(self, sources: list[Window], ready: list[int]) -> Window:
+        """Fires once the row's sum is known."""
+        return Window(max(ready), max(ready) + self.steps)
+
+    def ideal(self, *inputs: torch.Tensor) -> torch.Tensor:
+        """e / sum e."""
+        return inputs[0] / inputs[0].sum(-1, keepdim=True)
+
+    def started(self, w: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Potentials (..., keys) before the first step, and V_th (..., 1), of weights w; float64 or int64."""
+        total = w.sum(-1, keepdims=True)
+        last = self.steps if self.form == "digits" else self.steps.bit_length()
+        half = total * 0 if not self.rounded else halved(total, np.array(last))
+        if self.form == "train":
+            return np.broadcast_to(half * self.steps, w.shape), total
+        lift = -round(float(np.log2(self.scale.flat[0])))
+        return w * w.dtype.type(2**lift) + half, total
+
+    def closed_form(self, *inputs: torch.Tensor) -> torch.Tensor:
+        """Codes (T, N, *shape)."""
+        w = spelled(inputs[0].numpy(), self.output, self.digits)
+        start, total = self.started(w)
+        codes = empty_codes(self.spikes, inputs[0][0], self.steps)
+        if self.form == "train":
+            codes.numpy()[:] = self._train(start, w, total)
+        else:
+            keys = self.shape[-1]
+            rows = codes.numpy().reshape(self.spikes, -1, keys)
+            kernels.fire_norm(start.reshape(-1, keys), total.reshape(-1), self.steps, rows)
+        return codes
+
+    def _train(self, start: np.ndarray, w: np.ndarray, total: np.ndarray) -> np.ndarray:
+        """A spike at every step at which the charge received so far reaches another multiple of V_th; (T, ...)."""
+        step = np.arange(1, self.steps + 1).reshape(-1, *[1] * w.ndim)
+        count = (start + step * w) // np.where(total > 0, total, 1)
+        fired = np.diff(count, axis=0, prepend=0) > 0
+        codes = np.zeros((self.steps, *w.shape), np.int64)
+        k, *where = np.nonzero(fired)
+        codes[(np.cumsum(fired, 0)[fired] - 1, *where)] = k + 1
+        return codes
+
+    def stepper(self, window: Window, sources: list[Window]) -> SiNormStepper:
+        """Listens to its exponential, then fires."""
+        return SiNormStepper(self, window, sources[0])
+
+
+class SiNormStepper:
+    """What each neuron has heard of its own exponential: the number that the clock spells and the fitted steps' sum."""
+
+    def __init__(self, op: SiNorm, window: Window, source: Window) -> None:
+        self.op, self.start, self.source_start = op, window.start, source.start
+        self.message = np.int64 if op.state_bits else np.float64
+        self.output = op.output.astype(self.message)
+        self.reset()
+
+    def reset(self) -> None:
+        """Nothing heard."""
+        self.behind = np.zeros(self.op.shape, np.int64)
+        self.heard = np.zeros(self.op.shape, self.message)
+
+    def step(self, t: int, messages: list[np.ndarray | None]) -> np.ndarray | None:
+        """Spikes int8 (*shape) of this step, or None."""
+        if messages[0] is not None:
+            self._listen(messages[0], t - self.source_start)
+        k = t - self.start
+        if not 0 <= k < self.op.steps:
+            return None
+        if k == 0:
+            self.weight = halved(np.maximum(self.heard, 0), self.behind // len(self.output))
+            self.v, self.total = self.op.started(self.weight)
+        if self.op.form == "train":
+            self.v = self.v + self.weight
+        elif k > 0:
+            self.v = self.v + self.v
+        fired = (self.v >= self.total) & (self.total > 0)
+        self.v = self.v - fired * self.total
+        return fired.astype(np.int8) if fired.any() else None
+
+    def _listen(self, spikes: np.ndarray, k: int) -> None:
+        digits, phases = self.op.digits, len(self.output)
+        if k < digits:
+            self.behind += spikes.astype(np.int64) << (digits - 1 - k)
+        else:
+            self.heard += spikes * self.output[self.behind % phases, k - digits]
