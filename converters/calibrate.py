@@ -6,11 +6,12 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from converters import sit
 from converters.fold import fold, race_thresholds
 from converters.scales import Firing, Progress, observe_peaks, put_scale, set_scales
 from converters.sensitivity import Site
 from processes.errors import DeployError
-from processes.network import Network, PhaseNeuron, Route, Woss
+from processes.network import Network, PhaseNeuron, Route, SiNeuron, Woss
 from processes.phase_code import PhaseCode
 from processes.phase_neuron.schedule import LINEAR
 
@@ -106,6 +107,8 @@ def encode(
             put_scale(op, op.scale * site.scale)
             op.spikes = site.spikes
     for name, node in network:
+        if isinstance(node.op, SiNeuron):
+            sit.set_neuron_table(node.op, name, float(peaks[name]), code.steps)
         fold(network, name, node.op, node.inputs, PhaseCode(sites[name].base, code.steps) if name in sites else code)
         if isinstance(node.op, Woss):
             node.op.race = race_thresholds(node.op, peaks[name]) if race else None

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 import torch
 
+from converters import sit
 from converters.scales import routed, scale_of, unit_of
 from processes.chips import Chip
 from processes.errors import DeployError
@@ -30,6 +31,9 @@ from processes.network import (
     Residual,
     Route,
     ScaleSynapse,
+    SiExp,
+    SiNeuron,
+    SiNorm,
     SquareSum,
     Synapse,
     TraceProduct,
@@ -96,7 +100,7 @@ def observe_potentials(
             axis = 2 if isinstance(op, ConvSynapse) else y.ndim - 1
             keep = tuple(a for a in range(y.ndim) if a != axis)
             peaks[name] = np.maximum(peaks.get(name, 0.0), y.abs().amax(keep, keepdim=True)[0].double().numpy())
-        else:
+        elif not isinstance(op, SiExp):
             norm = torch.linalg.vector_norm(decode(y, network.code(name).levels), dim=-1).max().double().numpy()
             peaks[name] = np.maximum(peaks.get(name, 0.0), norm)
 
@@ -175,6 +179,15 @@ class Discretiser:
                 op.ramp = np.minimum(np.rint(op.ramp * finer), NEVER).astype(np.int32)
                 op.race = None if op.race is None else _entries(op.race * finer)
                 op.state_bits = self.chip.state_bits
+            case SiExp():
+                finer = unit_of(self.network, inputs[0]).reshape(-1, 1) / self.units[inputs[0]].reshape(-1, 1)
+                sit.integer_exp(op, finer, self.chip)
+            case SiNorm():
+                exponential = self.network[inputs[0]]
+                assert isinstance(exponential, SiExp)
+                op.output, op.state_bits = sit.integer_output(exponential, self.chip)[0], self.chip.state_bits
+            case SiNeuron():
+                sit.integer_neuron(op, self.units[inputs[0]], self.chip)
             case DynamicThreshold():
                 self._dynamic_threshold(op, inputs)
             case Residual():
@@ -268,8 +281,10 @@ class Discretiser:
 
     def _product(self, name: str, op: TraceProduct, inputs: tuple[str, ...]) -> None:
         length = self.network.shape(inputs[0])[-1]
-        reach = math.prod(self._reach(i) for i in inputs)
-        bits = self.chip.product_trace_bits(math.ceil(length * reach + np.abs(op.bias).max(initial=0.0)))
+        reach = length * math.prod(self._reach(i) for i in inputs)
+        if isinstance(shares := self.network[self.network.origin(inputs[0])], SiNorm):
+            reach = sit.shares_reach(shares, self.chip) * self._reach(inputs[1])
+        bits = self.chip.product_trace_bits(math.ceil(reach + np.abs(op.bias).max(initial=0.0)))
         squared = (2**bits - 1) ** 2
         op.traces = np.stack([self.network.code(i).trace(bits) for i in inputs])
         op.bias = np.rint(op.bias * squared).astype(np.int32)

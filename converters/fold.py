@@ -9,6 +9,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from converters import sit
 from converters.scales import scale_of, unit_of
 from processes.errors import DeployError
 from processes.network import (
@@ -18,6 +19,9 @@ from processes.network import (
     PhaseNeuron,
     Residual,
     ScaleSynapse,
+    SiExp,
+    SiNeuron,
+    SiNorm,
     SquareSum,
     Synapse,
     TraceProduct,
@@ -45,6 +49,15 @@ def fold(network: Network, name: str, op: Operation, inputs: tuple[str, ...], co
     elif isinstance(op, TraceProduct):
         op.traces = np.stack([network.code(operand).levels for operand in inputs])
         op.bias = op.bias / unit_of(network, name)
+    elif isinstance(op, SiExp):
+        sit.fold_exp(op, unit_of(network, inputs[0]), code.steps, op.clock is not None)
+    elif isinstance(op, SiNorm):
+        exponential = network[inputs[0]]
+        assert isinstance(exponential, SiExp)
+        sit.fold_norm(op, exponential, code.steps)
+    elif isinstance(op, SiNeuron):
+        unit = unit_of(network, inputs[0])
+        sit.fold_neuron(op, unit if unit.size > 1 else np.full((1,) * len(op.shape), unit.item()))
     elif isinstance(op, SquareSum):
         op.trace, op.weight = network.code(inputs[0]).levels, scale_of(network, inputs[0]) ** 2
     elif isinstance(op, Woss):

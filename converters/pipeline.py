@@ -6,13 +6,14 @@ import copy
 import functools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import torch
 
 from converters.calibrate import check_spikes, encode, scale
 from converters.capture import Captured, capture
+from converters.digits import digit_sites, sit_neurons
 from converters.discretise import discretise
 from converters.front_end import FrontEnd, split
 from converters.lowering import lower
@@ -22,6 +23,7 @@ from processes.network import Network
 from processes.phase_code import PhaseCode
 
 Progress = Callable[[str, int, int], None]
+BINARY = 2.0  # base of the SIT method's digits
 GRADIENT_BATCH = 8  # samples whose activations are held for gradients together
 
 
@@ -33,11 +35,18 @@ class Variant:
         residual: streams handed on as one "graded" spike per neuron and block, or by every branch's spikes ("fanout").
         winner: WOSS finds it by "graded" spikes or by a "race" of binary ones.
         softmax: "direct"; "two-stage" codes the logits before they race; "published" also sharpens them by B.
+        method: "spiked-attention": one-spike phase codes and WOSS; "sit": binary digits, SI-exp and SI-norm. What
+            follows is SIT's.
+        exponential: SI-exp for "extended" input ranges, or fitted on [-1, 1] as "published".
+        activation: GELU and SiLU by "fitted" neurons, or by threshold "schedule".
     """
 
     residual: Literal["graded", "fanout"] = "graded"
     winner: Literal["graded", "race"] = "graded"
     softmax: Literal["direct", "two-stage", "published"] = "direct"
+    method: Literal["spiked-attention", "sit"] = "spiked-attention"
+    exponential: Literal["extended", "published"] = "extended"
+    activation: Literal["schedule", "fitted"] = "schedule"
 
 
 @dataclass
@@ -110,7 +119,8 @@ def convert_module(
     captured, front = front_end(module, calibration)
     samples = network_input(front, calibration)
     recode = variant.softmax != "direct"
-    ideal = lower(captured, samples[:1].shape, variant.residual == "fanout", recode)
+    neurons: Any = sit_neurons(variant.exponential, variant.activation) if variant.method == "sit" else {}
+    ideal = lower(captured, samples[:1].shape, variant.residual == "fanout", recode, **neurons)
     if front is not None:
         ideal.about["host"] = front.what
 
@@ -118,13 +128,19 @@ def convert_module(
         return None if progress is None else functools.partial(progress, stage)
 
     calibrated = copy.deepcopy(ideal)
-    if spikes is not None:
+    digits = variant.method == "sit"
+    if spikes is not None and not digits:
         check_spikes(calibrated, max(spikes, input_spikes))
     peaks = scale(calibrated, samples, batch, report("calibrate"))
-    gradients = min(batch, GRADIENT_BATCH)
-    tuning = tune(calibrated, samples, steps, base, spikes, input_spikes, gradients, report("choose the codes"))
+    if digits:
+        tuning = Tuning(base or BINARY, {})
+        sites = digit_sites(calibrated, tuning.base, spikes or steps // 2, input_spikes)
+    else:
+        gradients = min(batch, GRADIENT_BATCH)
+        tuning = tune(calibrated, samples, steps, base, spikes, input_spikes, gradients, report("choose the codes"))
+        sites = tuning.sites
     encode(
-        calibrated, tuning.sites, PhaseCode(tuning.base, steps), peaks,
+        calibrated, sites, PhaseCode(tuning.base, steps), peaks,
         race=variant.winner == "race", sharpen=variant.softmax == "published",
     )  # fmt: skip
     integers = discretise(calibrated, samples, chip, batch, report("discretise")) if fixed else None

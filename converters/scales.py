@@ -13,6 +13,7 @@ from dataclasses import replace
 import numpy as np
 import torch
 
+from converters import sit
 from processes.errors import DeployError
 from processes.network import (
     ConvSynapse,
@@ -22,6 +23,8 @@ from processes.network import (
     PhaseNeuron,
     Route,
     ScaleSynapse,
+    SiNeuron,
+    SiNorm,
     SquareSum,
     TraceProduct,
     Woss,
@@ -50,11 +53,13 @@ def observe_peaks(
 ) -> dict[str, np.ndarray]:
     """Largest |ideal| of every phase and dynamic-threshold neuron, in the broadcast shape of its parameters.
 
-    For WOSS, the smallest and the largest winner.
+    For WOSS, the smallest and the largest winner; for SI-norm the largest share, for fitted neurons the largest input.
     """
     peaks: dict[str, np.ndarray] = {}
     labels = feature_labels(network)
     shapes = {n: labels[n].shape for n, node in network if isinstance(node.op, Firing)}
+    shapes |= {n: (1,) * len(node.op.shape) for n, node in network if isinstance(node.op, SiNorm)}
+    curved = {node.inputs[0]: n for n, node in network if isinstance(node.op, SiNeuron)}
     races = {node.inputs[0]: n for n, node in network if isinstance(node.op, Woss)}
 
     def observe(name: str, op: Operation, y: torch.Tensor) -> None:
@@ -62,7 +67,9 @@ def observe_peaks(
             axes = tuple(a for a, size in enumerate((1, *shapes[name])) if size == 1)
             peak = y.abs().amax(axes, keepdim=True)[0].double().numpy()
             peaks[name] = np.maximum(peaks.get(name, 0.0), peak)
-        elif name in races:
+        if name in curved:
+            peaks[curved[name]] = np.maximum(peaks.get(curved[name], 0.0), y.abs().max().double().numpy())
+        if name in races:
             winners = y.amax(-1).double()
             low, high = peaks.get(races[name], (np.inf, -np.inf))
             peaks[races[name]] = np.array([min(low, winners.min()), max(high, winners.max())])
@@ -123,6 +130,8 @@ def _set_scale(network: Network, name: str, peak: np.ndarray) -> None:
         if squares or op.schedule.function not in LINEAR:
             peak = 2.0 ** np.ceil(np.log2(peak))
         op.schedule = replace(op.schedule, scale=peak, unit=np.ones_like(peak))
+    elif isinstance(op, SiNorm):
+        sit.set_norm_scale(op, float(peak.max()))
     elif isinstance(op, DynamicThreshold):
         # its divisor goes with rows, and so cannot its scale; a scale per head is the same for the head's columns
         peak = peak.max(-2, keepdims=True)

@@ -6,7 +6,7 @@ import contextlib
 import json
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -61,6 +61,7 @@ def convert(options: ConvertOptions, progress: Progress | None = None) -> dict[s
         work = _Work(options, model, conversion, restored, evaluation, progress)
         report, figures = work.measure(target, seconds)
         report["codes"] = measure.codes(conversion.tuning)
+        report |= work.parts()
         report |= {"calibration_samples": len(calibration), "shared_samples": shared_samples(calibration, evaluation)}
         return write_report(folder, report, figures)
 
@@ -162,10 +163,15 @@ def _convert(options: ConvertOptions, model: LoadedModel, calibration: Data, pro
             fixed=options.precision == "fixed",
             spikes=None if options.spikes == "auto" else int(options.spikes),
             input_spikes=options.input_spikes,
-            variant=Variant(options.residual, options.winner, options.softmax),
+            variant=_variant(options),
             batch=options.batch_size,
             progress=report,
         )
+
+
+def _variant(options: ConvertOptions) -> Variant:
+    method: Any = options.method  # checked already
+    return Variant(options.residual, options.winner, options.softmax, method, options.exponential, options.activation)
 
 
 @contextlib.contextmanager
@@ -227,6 +233,24 @@ class _Work:
         report["targets"] = {target.name: stepped.measured} if stepped.measured else None
         raster = measure.record_raster(runner, times, inputs[0])
         return report, Figures(scatter, raster, measure.stages(self.network, times))
+
+    def parts(self) -> dict[str, Any]:
+        """What a method's own neurons err by, and networks of which only a part spikes."""
+        from deploy.measure.hybrid import block_rungs
+        from deploy.measure.si_softmax import softmax_errors
+
+        found: dict[str, Any] = {}
+        if self.options.method == "sit":
+            found["si_softmax"] = [asdict(errors) for errors in softmax_errors()]
+        if self.options.blocks:
+            reference = measure.ann_outputs(self.model.module, self.evaluation.inputs, self.options.batch_size).outputs
+            with stages(self.progress) as bar:
+                rungs = block_rungs(
+                    self.conversion, self.inputs, reference, self.evaluation.labels, self.classes,
+                    self.options.batch_size, bar,
+                )  # fmt: skip
+            found["blocks"] = [asdict(rung) for rung in rungs]
+        return found
 
     @cached_property
     def inputs(self) -> np.ndarray:

@@ -15,7 +15,7 @@ from rich.console import Console
 from typer.exceptions import Abort, TyperException
 
 from deploy.errors import DeployError
-from deploy.options import GRANULARITIES, METHODS, PRECISIONS, ConvertOptions, check_choice, check_positive
+from deploy.options import DEFAULTS, GRANULARITIES, METHODS, PRECISIONS, ConvertOptions, check_choice, check_positive
 from deploy.output import PAGE, REPORT, require_conversion
 from deploy.progress import BarProgress
 
@@ -113,30 +113,36 @@ def convert(
         ),
     ] = ConvertOptions.method,
     timesteps: Annotated[
-        int, typer.Option(help="T, time steps of a window; more are finer and slower.", rich_help_panel=CODE)
-    ] = ConvertOptions.timesteps,
+        int | None,
+        typer.Option(
+            help="T, time steps of a window; more are finer and slower. \\[default: 40; sit 12, of 4 to 16]",
+            rich_help_panel=CODE,
+        ),
+    ] = None,
     base: Annotated[
-        str,
+        str | None,
         typer.Option(
             help="B in (1, 2], ratio of neighbouring levels: 1.15 suits T = 40, 1.3 suits T = 16. `auto` chooses one for "
-            "each layer on calibration data.",
+            "each layer on calibration data. \\[default: auto; sit 2]",
             rich_help_panel=CODE,
         ),
-    ] = str(ConvertOptions.base),
+    ] = None,
     spikes: Annotated[
-        str,
+        str | None,
         typer.Option(
-            help="Most spikes of a neuron in a window: 1, 2 or 3; `auto` adds a second one where it pays most.",
+            help="Most spikes of a neuron in a window: 1, 2 or 3; `auto` adds a second one where it pays most. "
+            "\\[default: 1; sit 6]",
             rich_help_panel=CODE,
         ),
-    ] = str(ConvertOptions.spikes),
+    ] = None,
     input_spikes: Annotated[
-        int,
+        int | None,
         typer.Option(
-            help="The same for the neurons that code the input: few neurons, whose error reaches everything.",
+            help="The same for the neurons that code the input: few neurons, whose error reaches everything. "
+            "\\[default: 2; sit 6]",
             rich_help_panel=CODE,
         ),
-    ] = ConvertOptions.input_spikes,
+    ] = None,
     residual: Annotated[
         str,
         typer.Option(
@@ -158,6 +164,21 @@ def convert(
             rich_help_panel=CODE,
         ),
     ] = ConvertOptions.softmax,
+    exponential: Annotated[
+        str,
+        typer.Option(
+            help="sit: SI-exp behind each row's largest, over any range (extended), or fitted on \\[-1, 1] (published), "
+            "for models trained with a Sigmoid before softmax.",
+            rich_help_panel=CODE,
+        ),
+    ] = ConvertOptions.exponential,
+    activation: Annotated[
+        str,
+        typer.Option(
+            help="sit: GELU and SiLU by threshold schedules (schedule) or by fitted neurons as published (fitted).",
+            rich_help_panel=CODE,
+        ),
+    ] = ConvertOptions.activation,
     precision: Annotated[
         str, typer.Option(help=f"Arithmetic of the network: {', '.join(PRECISIONS)}.", rich_help_panel=CODE)
     ] = ConvertOptions.precision,
@@ -174,6 +195,14 @@ def convert(
             rich_help_panel=RUNS,
         ),
     ] = ConvertOptions.samples,
+    blocks: Annotated[
+        bool,
+        typer.Option(
+            "--blocks",
+            help="Also measure accuracy with softmax alone, then 1, 2, ... transformer blocks spiking.",
+            rich_help_panel=RUNS,
+        ),
+    ] = False,
     granularity: Annotated[
         str,
         typer.Option(help=f"Lava Processes: one per {' or '.join(GRANULARITIES)}.", rich_help_panel=RUNS),
@@ -202,17 +231,22 @@ def convert(
     from deploy import api
     from deploy.console import codes_table, summary
 
+    check_choice("--method", method, METHODS)
+    usual = DEFAULTS[method]
     options = ConvertOptions(
         model=model,
         weights=weights,
         method=method,
-        timesteps=timesteps,
-        base=_base(base),
-        spikes=_spikes(spikes),
-        input_spikes=input_spikes,
+        timesteps=usual.timesteps if timesteps is None else timesteps,
+        base=usual.base if base is None else _base(base),
+        spikes=usual.spikes if spikes is None else _spikes(spikes),
+        input_spikes=usual.input_spikes if input_spikes is None else input_spikes,
         residual=residual,  # type: ignore[arg-type]  # checked by convert
         winner=winner,  # type: ignore[arg-type]
         softmax=softmax,  # type: ignore[arg-type]
+        exponential=exponential,  # type: ignore[arg-type]
+        activation=activation,  # type: ignore[arg-type]
+        blocks=blocks,
         calib=calib,
         evaluation=evaluation,
         precision=precision,
@@ -310,6 +344,49 @@ def report(folder: Annotated[Path, typer.Argument(help="A folder that convert wr
     console = Console()
     console.print(summary(content))
     console.print(f"Details: {folder / PAGE}", soft_wrap=True)
+
+
+@app.command()
+def compare(
+    folders: Annotated[list[Path], typer.Argument(help="Two or more folders that convert wrote.")],
+    out: Annotated[Path | None, typer.Option("--out", "-o", help="Also write the comparison to this .html file.")] = None,
+) -> None:
+    """Sets conversions side by side: accuracy, steps, spikes, energy, what does not spike.
+
+    Example: deploy compare out/woss out/sit -o out/compare.html
+    """
+    from deploy import compare
+
+    found = compare.comparison(folders)
+    console = Console()
+    console.print(compare.table(found))
+    if out is not None:
+        compare.write_page(found, out)
+        console.print(f"Written to {out}", soft_wrap=True)
+
+
+@app.command()
+def fit(
+    function: Annotated[str, typer.Option(help="exp, gelu, silu, sigmoid or rsqrt.")] = "exp",
+    timesteps: Annotated[int, typer.Option(help="K, steps of the neuron.")] = 12,
+    between: Annotated[tuple[float, float], typer.Option("--range", help="LOW HIGH of its input.")] = (-1.0, 1.0),
+    seed: Annotated[int, typer.Option(help="Seed of the search.")] = 0,
+    out: Annotated[
+        Path | None, typer.Option("--out", "-o", help="Add the tables to this .json file, or replace them there.")
+    ] = None,
+) -> None:
+    """Fits the tables of a spiking neuron (SI-exp and its family) to a function, and says how good they are.
+
+    Example: deploy fit --function exp --timesteps 12 --range -1 1
+    """
+    from deploy.fitting import fit_table, fitted_summary, save_table
+
+    table = fit_table(function, timesteps, *between, seed, BarProgress())
+    console = Console()
+    console.print(fitted_summary(table))
+    if out is not None:
+        save_table(table, out)
+        console.print(f"Written to {out}", soft_wrap=True)
 
 
 @app.command()

@@ -10,12 +10,31 @@ from typing import Any, Literal
 
 from deploy.errors import DeployError
 
-METHODS = ("spiked-attention", "rate-coded")
+METHODS = ("spiked-attention", "sit", "rate-coded")
 PRECISIONS = ("fixed", "float")
 GRANULARITIES = ("block", "operation")
 RESIDUALS = ("graded", "fanout")
 WINNERS = ("graded", "race")
 SOFTMAXES = ("direct", "two-stage", "published")
+EXPONENTIALS = ("extended", "published")
+ACTIVATIONS = ("schedule", "fitted")
+SIT_STEPS = range(4, 17)  # of the fitted tables that come with the package
+
+
+@dataclass(frozen=True)
+class MethodDefaults:
+    """Options whose right value depends on the method, where they are left out."""
+
+    timesteps: int
+    base: float | Literal["auto"]
+    spikes: int
+    input_spikes: int
+
+
+DEFAULTS = {
+    "spiked-attention": MethodDefaults(40, "auto", 1, 2),
+    "sit": MethodDefaults(12, 2.0, 6, 6),  # signed binary digits, of which no more than half are ever needed
+}
 
 
 @dataclass(frozen=True)
@@ -27,7 +46,9 @@ class ConvertOptions:
     window. base: B, the ratio of two neighbouring levels; auto chooses one for each
     layer on the calibration data. spikes: most spikes of a neuron per window, auto for a second one where it
     pays; input_spikes: of those that code the input, if more.
-    residual, winner, softmax: see converters.pipeline.Variant. samples: how many evaluation samples run on the target,
+    residual, winner, softmax, exponential, activation: see converters.pipeline.Variant; the last two are of the method
+    sit, whose window, base and spikes DEFAULTS tells. blocks: also measure networks of which only softmax, or only the
+    first transformer blocks, spike. samples: how many evaluation samples run on the target,
     beside the closed form of all of them. limit: how many evaluation samples to use, None for all.
     granularity: one Lava Process per block or operation. strict: a saturation is an error. force: replace an
     earlier conversion in `out`.
@@ -43,6 +64,9 @@ class ConvertOptions:
     residual: Literal["graded", "fanout"] = "graded"
     winner: Literal["graded", "race"] = "graded"
     softmax: Literal["direct", "two-stage", "published"] = "direct"
+    exponential: Literal["extended", "published"] = "extended"
+    activation: Literal["schedule", "fitted"] = "schedule"
+    blocks: bool = False
     calib: Path | None = None
     evaluation: Path | None = None
     precision: str = "fixed"
@@ -71,6 +95,8 @@ class ConvertOptions:
         check_choice("--residual", self.residual, RESIDUALS)
         check_choice("--winner", self.winner, WINNERS)
         check_choice("--softmax", self.softmax, SOFTMAXES)
+        check_choice("--exponential", self.exponential, EXPONENTIALS)
+        check_choice("--activation", self.activation, ACTIVATIONS)
         check_choice("--target", self.target, targets)
         if self.method == "rate-coded" and self.precision != "float":
             raise DeployError("--method rate-coded is a floating-point baseline; give --precision float")
@@ -81,6 +107,8 @@ class ConvertOptions:
                 f"--base {self.base:g}: levels shrink by it at every step, so it must be above 1 and at "
                 "most 2; 1.15 suits 40 steps, 1.4 suits 16"
             )
+        if self.method == "sit":
+            self._check_sit()
         if self.spikes != "auto":
             check_positive("--spikes", self.spikes)
         check_positive("--input-spikes", self.input_spikes)
@@ -97,6 +125,18 @@ class ConvertOptions:
             raise DeployError(
                 "--eval without --calib: scales are never fitted to evaluation data; give --calib too"
             )
+
+    def _check_sit(self) -> None:
+        if self.timesteps not in SIT_STEPS:
+            raise DeployError(
+                f"--timesteps {self.timesteps}: fitted neurons come with {SIT_STEPS[0]} to {SIT_STEPS[-1]} steps; 12 suits most"
+            )
+        if self.base != 2:
+            raise DeployError(f"--base {self.base}: --method sit sends binary digits; leave --base out, or give 2")
+        if self.spikes == "auto":
+            raise DeployError("--spikes auto: --method sit sends binary digits; leave --spikes out, or give a number")
+        if self.softmax != "direct" or self.winner != "graded":
+            raise DeployError("--softmax and --winner belong to --method spiked-attention; --exponential is sit's choice")
 
     def record(self) -> dict[str, Any]:
         """The options as plain values for report.json; those left out are absent."""

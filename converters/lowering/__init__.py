@@ -9,7 +9,7 @@ from __future__ import annotations
 import operator
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -77,7 +77,13 @@ class UnsupportedModel(DeployError):
 
 
 def lower(
-    captured: Captured, input_shape: tuple[int, ...], fanout: bool = False, recode_logits: bool = False
+    captured: Captured,
+    input_shape: tuple[int, ...],
+    fanout: bool = False,
+    recode_logits: bool = False,
+    *,
+    fitted: tuple[str, ...] = (),
+    si_softmax: Literal["", "extended", "published"] = "",
 ) -> Network:
     """The network in real units, without codes, of a captured model.
 
@@ -86,6 +92,7 @@ def lower(
         input_shape: sample shape of its input, with the leading 1; of a text model, of what its front end returns.
         fanout: residual streams by spikes to every reader instead of graded spikes.
         recode_logits: a one-spike neuron codes the logits before they race, as published.
+        fitted, si_softmax: see :class:`converters.lowering.builder.Builder`.
 
     Raises:
         UnsupportedModel: with every operation that cannot be lowered, and where it is.
@@ -95,7 +102,7 @@ def lower(
     parts = split(captured)
     if parts.front is None and len(captured.inputs) != 1:
         raise DeployError(f"the model takes {len(captured.inputs)} graded inputs ({', '.join(captured.inputs)}), not one")
-    builder = Builder(Network(input_shape), fanout, recode_logits, bool(parts.masks))
+    builder = Builder(Network(input_shape), fanout, recode_logits, bool(parts.masks), fitted, si_softmax)
     values: dict[torch.fx.Node, Any] = {}
     refusals: list[Refusal] = []
     for node in captured.graph.nodes:

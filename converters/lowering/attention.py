@@ -13,6 +13,8 @@ from converters.front_end import MASKED
 from converters.lowering import Call, constant, handles
 from converters.lowering.builder import ONE, Builder, Mask, Unsupported, Value, as_parameter
 from processes.routing import apply
+from processes.si_exp import SiExp
+from processes.si_norm import SiNorm
 from processes.trace_product import TraceProduct
 from processes.woss import Woss
 
@@ -97,7 +99,8 @@ def race(b: Builder, x: Value, scale: float, mask: Any, name: str) -> Value:
     """exp(scale (v - v_max)) of a product's potentials, its division pending."""
     if isinstance(mask, Value):
         raise Unsupported("a mask that depends on the input")
-    source = b.route(x.node, x.steps, x.shape) if b.is_product(x.node) else b.join(replace(x, gain=None))
+    uncoded = b.is_product(x.node) and x.activation == "identity"
+    source = b.route(x.node, x.steps, x.shape) if uncoded else b.join(replace(x, gain=None))
     gain = np.full((1,) * len(x.shape), scale) if x.gain is None else as_parameter(x.gain, x.shape) * scale
     if gain.size != ((1,) * 3 + gain.shape)[-3]:
         raise Unsupported("a scale of the logits that varies within a head")
@@ -113,9 +116,25 @@ def race(b: Builder, x: Value, scale: float, mask: Any, name: str) -> Value:
             _add_bias(b, source, constant(m.masked_fill(~keep, 0)) / gain)
     if b.recode_logits:
         operands[0] = b.join(Value(b.fire(Value(source, x.shape)), x.shape))
+    if b.si_softmax:
+        return _shares(b, operands, x.shape, gain.reshape(-1), allowed, name)
     op = Woss(shape=x.shape, ramp=np.ones((1, 2)), base=2.0, steps=2, gain=gain.reshape(-1), allowed=allowed)
     node = b.network.add(name, op, *operands)
     return Value(node, x.shape, normaliser=node)
+
+
+def _shares(
+    b: Builder, operands: list[str], shape: tuple[int, ...], gain: np.ndarray, allowed: np.ndarray | None, name: str
+) -> Value:
+    """Exponentials and their shares of the row's sum: divided before any product."""
+    one, clock = np.ones((1, 1)), np.ones((1, 1)) if b.si_softmax == "extended" else None
+    exponentials = SiExp(
+        shape=shape, threshold=one, reset=one, output=one, gain=gain, allowed=allowed, clock=clock,
+        half=None if clock is None else ONE,
+    )  # fmt: skip
+    node = b.network.add(f"{name}.exp", exponentials, *operands)
+    shares = SiNorm(shape=shape, output=one, digits=0, steps=2, scale=np.ones((1,) * len(shape)))
+    return Value(b.network.add(f"{name}.norm", shares, node), shape)
 
 
 def _add_bias(b: Builder, source: str, bias: np.ndarray) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -20,6 +20,7 @@ from processes.phase_neuron import PhaseNeuron
 from processes.phase_neuron.schedule import FloatSchedule
 from processes.residual import Residual
 from processes.routing import Route, Step, route_shape
+from processes.si_neuron import SiNeuron
 from processes.synapse import ConvSynapse, DenseSynapse, ScaleSynapse
 from processes.trace_product import TraceProduct
 
@@ -106,12 +107,16 @@ class Builder:
         fanout: residual streams receive every branch's spikes instead of one graded spike per block.
         recode_logits: a one-spike neuron codes the logits before they race, as published.
         masked: the last feature of the input says which tokens take part in attention.
+        fitted: functions that fitted neurons compute (SIT), instead of threshold schedules.
+        si_softmax: softmax by SI-exp and SI-norm (SIT), instead of a race and a pending division.
     """
 
     network: Network
     fanout: bool = False
     recode_logits: bool = False
     masked: bool = False
+    fitted: tuple[str, ...] = ()
+    si_softmax: Literal["", "extended", "published"] = ""
     memo: dict[tuple, str] = field(default_factory=dict)
 
     def embeddings(self) -> Value:
@@ -160,6 +165,10 @@ class Builder:
                     shape=shape, scale=ones, base=2.0, steps=2, table=np.ones((1, 2)), squared=False, trace=np.ones(2)
                 )
                 self.memo[key] = self.network.add(f"{source}.neuron", op, source, value.normaliser)
+            elif value.activation in self.fitted:
+                one = np.ones((1, 1))
+                op = SiNeuron(shape=shape, function=value.activation, threshold=one, reset=one, output=ONE, unit=ones)
+                self.memo[key] = self.network.add(f"{source}.{value.activation}", op, source)
             else:
                 schedule = FloatSchedule(function=value.activation, scale=ones, unit=ones, base=2.0, steps=2)
                 label = "neuron" if value.activation == "identity" else value.activation

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-from processes.network import DenseSynapse, Network, Route, TraceProduct, Woss
+from processes.network import DenseSynapse, Network, Route, SiExp, TraceProduct, Woss
+from processes.operation import Operation
 from processes.routing import apply
 
 
@@ -14,7 +15,7 @@ def drop_key_biases(network: Network) -> None:
     uses = _uses(network)
     for name, node in network:
         readers = [network[reader] for reader in network.readers(name)]
-        if not isinstance(node.op, TraceProduct) or not readers or not all(isinstance(r, Woss) for r in readers):
+        if not isinstance(node.op, TraceProduct) or not readers or not all(_ignores_shifts(r) for r in readers):
             continue
         neuron = network.origin(node.inputs[1])
         dense = network.nodes[neuron].inputs[0] if neuron != Network.INPUT else Network.INPUT
@@ -30,6 +31,11 @@ def drop_key_biases(network: Network) -> None:
         bias = op.bias.copy()
         bias[keys - 1] = 0.0
         op.bias = bias
+
+
+def _ignores_shifts(op: Operation) -> bool:
+    """Whether a row may be shifted as a whole: its largest is taken off it."""
+    return isinstance(op, Woss) or (isinstance(op, SiExp) and op.clock is not None)
 
 
 def _uses(network: Network) -> dict[str, dict[tuple[str, int], np.ndarray]]:

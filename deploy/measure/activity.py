@@ -15,6 +15,9 @@ from processes.network import (
     Readout,
     Residual,
     Route,
+    SiExp,
+    SiNeuron,
+    SiNorm,
     SquareSum,
     Woss,
 )
@@ -91,6 +94,12 @@ def role_of(network: Network, name: str) -> str:
             return "normalisation" if op.squared else "softmax, division"
         case Woss():
             return "softmax, race"
+        case SiExp():
+            return "softmax, exponentials"
+        case SiNorm():
+            return "softmax, shares"
+        case SiNeuron() as op:
+            return f"activation ({op.function})"
         case Residual():
             return "residual stream"
         case op:

@@ -14,6 +14,8 @@ from processes.network import (
     Readout,
     Residual,
     Route,
+    SiExp,
+    SiNorm,
     SquareSum,
     TraceProduct,
     Woss,
@@ -70,6 +72,18 @@ def not_spiking(network: Network) -> list[NotSpiking]:
             "Softmax, finding the winner",
             "a falling threshold finds the first neurons by binary spikes; only these send their potential",
             raced,
+            _rows,
+        ),
+        _entry(
+            "Softmax, the largest of a row",
+            "each neuron of a row sends its potential, an inhibitory neuron the largest back; two steps",
+            [op for op in ops if isinstance(op, SiExp) and op.clock is not None],
+            _values_and_rows,
+        ),
+        _entry(
+            "Softmax, the row's sum",
+            "the sum of a row's exponentials is the threshold of its SI-norm neurons; it reaches them as a number",
+            [op for op in ops if isinstance(op, SiNorm)],
             _rows,
         ),
         _entry(

@@ -8,12 +8,10 @@ from dataclasses import dataclass, field
 import numpy as np
 import torch
 
-from converters.scales import scale_of, unit_of
+from converters.scales import unit_of
 from deploy.measure.metrics import relative_error
 from processes.network import Network, Route
 from processes.operation import Operation
-from processes.phase_code import PhaseCode
-from processes.spikes import decode
 from targets.closed_form import ClosedForm
 
 ToReal = Callable[[str, Operation, torch.Tensor], torch.Tensor]
@@ -54,8 +52,7 @@ def real_values(network: Network, units: Mapping[str, np.ndarray] | None = None)
 
     def to_real(name: str, op: Operation, output: torch.Tensor) -> torch.Tensor:
         if op.fires:
-            code: PhaseCode = op.schedule.code if hasattr(op, "schedule") else op.code  # type: ignore[attr-defined]
-            return decode(output, code.levels, torch.float64) * torch.tensor(scale_of(network, name))
+            return op.decoded(output)
         unit = unit_of(network, name) if units is None else units[name]
         return output.double() * torch.tensor(unit)
 

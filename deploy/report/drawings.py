@@ -123,6 +123,37 @@ def short(name: str, length: int = 30) -> str:
     return name if len(name) <= length else f"{name[: length // 3]}…{name[-(length - length // 3 - 1) :]}"
 
 
+@dataclass(frozen=True)
+class Curve:
+    """Lines (name, colour class, path) over K, logarithmic upwards; powers and steps: (label, place) of the axes' marks."""
+
+    width: int
+    height: int
+    left: int
+    lines: Sequence[tuple[str, str, str]]
+    powers: Sequence[tuple[int, float]]
+    steps: Sequence[tuple[int, float]]
+
+
+def curve(rows: Sequence[Mapping[str, float]]) -> Curve | None:
+    """Softmax errors against K; None of fewer than two K."""
+    if len(rows) < 2:
+        return None
+    width, height, left = 600, 220, 46
+    series = (("inputs in [−1, 1]", "positive", "narrow"), ("inputs in [−10, 10]", "negative", "wide"))
+    values = np.log10([[max(row[key], 1e-12) for row in rows] for _, _, key in series])
+    low, high = int(np.floor(values.min())), int(np.ceil(values.max()))
+    x = left + 12 + np.arange(len(rows)) * (width - left - 24) / (len(rows) - 1)
+    y = (high - values) / max(1, high - low) * (height - 8) + 4
+    lines = [
+        (name, kind, "M" + "L".join(f"{a:.1f} {b:.1f}" for a, b in zip(x, heights, strict=True)))
+        for (name, kind, _), heights in zip(series, y, strict=True)
+    ]
+    powers = [(p, round((high - p) / max(1, high - low) * (height - 8) + 4, 1)) for p in range(low, high + 1, 2)]
+    steps = [(int(row["steps"]), round(float(a), 1)) for row, a in zip(rows, x, strict=True)]
+    return Curve(width, height, left, lines, powers, steps)
+
+
 def _kind(role: str) -> str:
     """First word of a role, which its colour is named after."""
     return role.split()[0].rstrip(",")

@@ -23,6 +23,9 @@ OPERATIONS = {
     "dynamic_threshold": "fires against a threshold that a row's sum multiplies, which divides by that sum",
     "woss": "winner-oriented spike shift: softmax as a race, in which a neuron fires the later, the "
     "further it lies behind the largest of its row",
+    "si_exp": "exponentials of a row by fitted spiking neurons, behind the row's largest",
+    "si_norm": "shares of a row's sum, digit by digit, by neurons whose threshold is that sum",
+    "si_neuron": "an activation function by a fitted spiking neuron",
     "residual": "a residual stream: adds its branches up as potentials",
     "centre": "subtracts the mean of a row",
     "readout": "the potentials that the host reads",
@@ -67,5 +70,6 @@ def render(report: Mapping[str, Any], figures: Figures) -> str:
         bars=drawings.bars(figures.stages, period),
         waits=drawings.waits(figures.stages),
         ticks=drawings.ticks(period),
+        curve=drawings.curve(report["si_softmax"]) if "si_softmax" in report else None,
         d=drawings,
     )

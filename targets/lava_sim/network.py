@@ -17,13 +17,13 @@ from processes.lava.generic import process_class
 from processes.lava.operation import OperationProcess
 from processes.lava.process import SpikingProcess
 from processes.lava.source import SourceProcess
-from processes.network import DynamicThreshold, Network, Residual, Route, TraceProduct, Woss
+from processes.network import DynamicThreshold, Network, Residual, Route, SiExp, TraceProduct, Woss
 from processes.operation import Emission, Operation, Window
 from processes.phase_neuron.lava import PhaseNeuronProcess
 from processes.rate_neuron.lava import RateNeuronProcess
 from processes.readout.lava import ReadoutProcess
 from processes.residual.lava import CentreProcess, residual_process
-from processes.si_exp.lava import SiExpProcess
+from processes.si_exp.lava import MaskedSiExpProcess, SiExpProcess
 from processes.si_neuron.lava import SiNeuronProcess
 from processes.si_norm.lava import SiNormProcess
 from processes.synapse.lava import ConvProcess, DenseProcess, ScaleProcess
@@ -41,7 +41,6 @@ PROCESSES: dict[str, type[OperationProcess]] = {
     "scale": ScaleProcess,
     "trace_product": TraceProductProcess,
     "square_sum": SquareSumProcess,
-    "si_exp": SiExpProcess,
     "si_norm": SiNormProcess,
     "si_neuron": SiNeuronProcess,
     "centre": CentreProcess,
@@ -190,4 +189,6 @@ def _process_of(op: Operation, operands: int) -> type[OperationProcess]:
         return NormDivisionProcess if op.squared else SoftmaxDivisionProcess
     if isinstance(op, Woss):
         return WossProcess if operands == 1 else MaskedWossProcess
+    if isinstance(op, SiExp):
+        return SiExpProcess if operands == 1 else MaskedSiExpProcess
     return PROCESSES[op.name]

@@ -1,0 +1,118 @@
+"""Networks of which only a part spikes: how much each transformer block costs when it is converted, and softmax alone.
+
+The rest computes what the trained network does, in real numbers; where the two meet, potentials and spikes are read as
+what they stand for. This measures; it is not something that a target runs.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Set
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from converters.pipeline import Conversion
+from converters.scales import scale_of, unit_of
+from deploy.measure.ladder import Rung, rung
+from processes.network import Network, Route, SiExp, SiNorm, Woss
+from processes.spikes import decode
+from targets.closed_form import ClosedForm
+
+BLOCK = re.compile(r"^(.*\.\d+)(?=\.)")
+
+
+@dataclass
+class Hybrid:
+    """Runs the nodes ``spiking`` of ``network``, calibrated or integer, and all others as in ``ideal``."""
+
+    ideal: Network
+    network: Network
+    spiking: Set[str]
+
+    @torch.no_grad()
+    def run(self, x: np.ndarray) -> torch.Tensor:
+        """Outputs (N, *output shape) in the model's units of inputs (N, ...)."""
+        encoded = ClosedForm(self.network).encode(x)
+        real: dict[str, torch.Tensor] = {Network.INPUT: ClosedForm(self.ideal).encode(x)}
+        spikes: dict[str, torch.Tensor] = {Network.INPUT: encoded}
+        last = {source: name for name, node in self.ideal for source in node.inputs}
+        result = encoded
+        for name, node in self.ideal:
+            if name in self.spiking:
+                op = self.network[name]
+                op.dtype = torch.float32  # type: ignore[attr-defined]
+                operands = [spikes[s] if s in spikes else self._potential(s, real[s]) for s in node.inputs]
+                spikes[name] = result = op.closed_form(*operands)
+            else:
+                real[name] = node.op.ideal(*(real[s] if s in real else self._value(s, spikes[s]) for s in node.inputs))
+                result = real[name]
+            for source in node.inputs:
+                if last[source] == name:
+                    real.pop(source, None)
+                    spikes.pop(source, None)
+        name = self.ideal.output
+        return result if name in real else self._value(name, spikes[name])
+
+    def _unit(self, name: str) -> torch.Tensor:
+        """Real value of 1 of a potential."""
+        unit = self.network.units[name] if self.network.units else unit_of(self.network, name)
+        return torch.as_tensor(unit, dtype=torch.float32)
+
+    def _potential(self, name: str, value: torch.Tensor) -> torch.Tensor:
+        potential = value / self._unit(name)
+        return potential.round() if self.network.units else potential
+
+    def _value(self, name: str, output: torch.Tensor) -> torch.Tensor:
+        origin = self.network.origin(name)
+        if origin == Network.INPUT or not self.network[origin].fires:
+            return output * self._unit(name)
+        scale = torch.as_tensor(scale_of(self.network, name), dtype=torch.float32)
+        return decode(output, self.network.code(name).levels) * scale
+
+
+def block_rungs(
+    conversion: Conversion,
+    inputs: np.ndarray,
+    reference: np.ndarray,
+    labels: np.ndarray | None,
+    classes: bool,
+    batch: int,
+    progress: Callable[[str, int, int], None],
+) -> list[Rung]:
+    """Rungs without a spike, then of :func:`parts`; ``reference``: the original's outputs of ``inputs`` (N, ...)."""
+    rungs = [rung("0 blocks", reference, reference, labels, classes)]
+    for name, spiking in parts(conversion.network):
+        hybrid, outputs = Hybrid(conversion.ideal, conversion.network, spiking), []
+        for start in range(0, len(inputs), batch):
+            outputs.append(hybrid.run(inputs[start : start + batch]).float().numpy())
+            progress(name, min(start + batch, len(inputs)), len(inputs))
+        found = np.concatenate(outputs)
+        rungs.append(rung(name, found[:, 0] if found.shape[1] == 1 else found, reference, labels, classes))
+    return rungs
+
+
+def parts(network: Network) -> Iterator[tuple[str, set[str]]]:
+    """(name, spiking nodes) of what is worth measuring: softmax alone, then one transformer block after the other."""
+    softmax = [name for name, node in network if isinstance(node.op, (SiExp, Woss))]
+    if not softmax:
+        return
+    alone = {name for name, node in network if isinstance(node.op, (SiExp, SiNorm))}
+    if alone:
+        yield "softmax only", alone
+    found = [match.group(1) for name in softmax if (match := BLOCK.match(name))]
+    blocks = list(dict.fromkeys(found))
+    for count in range(1, len(blocks) + 1):
+        within = tuple(f"{block}." for block in blocks[:count])
+        yield f"{count} of {len(blocks)} blocks", closed(network, {n for n in network.nodes if n.startswith(within)})
+
+
+def closed(network: Network, names: set[str]) -> set[str]:
+    """``names`` and the neurons whose spikes they hear; a route belongs to what it carries."""
+    found = {name for name in names if not isinstance(network[name], Route)}
+    for name in reversed(network.nodes):
+        if name in found:
+            origins = (network.origin(source) for source in network.nodes[name].inputs)
+            found |= {o for o in origins if o != Network.INPUT and network[o].fires}
+    return found | {n for n, node in network if isinstance(node.op, Route) and network.origin(n) in found}
