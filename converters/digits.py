@@ -2,20 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from converters.scales import Firing
 from converters.sensitivity import Site
-from converters.sit import FITTED
 from processes.network import Network, PhaseNeuron, Route
 from processes.phase_neuron.schedule import LINEAR
 
 CURVED = Site(1.7, 2)  # measured on a trained UniFormer at T = 12: bases 2.0 and 1.5 give about twice its error
-
-
-def sit_neurons(exponential: str, activation: str) -> dict[str, Any]:
-    """Arguments of :func:`converters.lowering.lower` that say which neurons the method lowers to."""
-    return {"fitted": FITTED if activation == "fitted" else (), "si_softmax": exponential}
 
 
 def digit_sites(network: Network, base: float, spikes: int, input_spikes: int) -> dict[str, Site]:

@@ -6,17 +6,19 @@ import copy
 import functools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 import torch
 
 from converters.calibrate import check_spikes, encode, scale
 from converters.capture import Captured, capture
-from converters.digits import digit_sites, sit_neurons
+from converters.digits import digit_sites
 from converters.discretise import discretise
 from converters.front_end import FrontEnd, split
 from converters.lowering import lower
+from converters.lowering.builder import Neurons
+from converters.sit import FITTED
 from converters.sites import Tuning, tune
 from processes.chips import LOIHI2, Chip
 from processes.network import Network
@@ -47,6 +49,12 @@ class Variant:
     method: Literal["spiked-attention", "sit"] = "spiked-attention"
     exponential: Literal["extended", "published"] = "extended"
     activation: Literal["schedule", "fitted"] = "schedule"
+
+    def neurons(self) -> Neurons:
+        """Which ones compute softmax and activations."""
+        if self.method == "sit":
+            return Neurons(fitted=FITTED if self.activation == "fitted" else (), si_softmax=self.exponential)
+        return Neurons(recode_logits=self.softmax != "direct")
 
 
 @dataclass
@@ -118,9 +126,8 @@ def convert_module(
     """
     captured, front = front_end(module, calibration)
     samples = network_input(front, calibration)
-    recode = variant.softmax != "direct"
-    neurons: Any = sit_neurons(variant.exponential, variant.activation) if variant.method == "sit" else {}
-    ideal = lower(captured, samples[:1].shape, variant.residual == "fanout", recode, **neurons)
+    neurons = variant.neurons()
+    ideal = lower(captured, samples[:1].shape, variant.residual == "fanout", neurons)
     if front is not None:
         ideal.about["host"] = front.what
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import operator
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import torch
@@ -17,7 +17,7 @@ from torch.fx.node import map_arg
 
 from converters.capture import Captured, place
 from converters.front_end import split
-from converters.lowering.builder import ONE, Builder, Divisor, Mask, Unsupported, Value
+from converters.lowering.builder import ONE, PLAIN, Builder, Divisor, Mask, Neurons, Unsupported, Value
 from converters.lowering.key_bias import drop_key_biases
 from processes.errors import DeployError
 from processes.network import Network
@@ -77,13 +77,7 @@ class UnsupportedModel(DeployError):
 
 
 def lower(
-    captured: Captured,
-    input_shape: tuple[int, ...],
-    fanout: bool = False,
-    recode_logits: bool = False,
-    *,
-    fitted: tuple[str, ...] = (),
-    si_softmax: Literal["", "extended", "published"] = "",
+    captured: Captured, input_shape: tuple[int, ...], fanout: bool = False, neurons: Neurons = PLAIN
 ) -> Network:
     """The network in real units, without codes, of a captured model.
 
@@ -91,8 +85,7 @@ def lower(
         captured: the exported model.
         input_shape: sample shape of its input, with the leading 1; of a text model, of what its front end returns.
         fanout: residual streams by spikes to every reader instead of graded spikes.
-        recode_logits: a one-spike neuron codes the logits before they race, as published.
-        fitted, si_softmax: see :class:`converters.lowering.builder.Builder`.
+        neurons: which ones compute softmax and activations.
 
     Raises:
         UnsupportedModel: with every operation that cannot be lowered, and where it is.
@@ -102,7 +95,7 @@ def lower(
     parts = split(captured)
     if parts.front is None and len(captured.inputs) != 1:
         raise DeployError(f"the model takes {len(captured.inputs)} graded inputs ({', '.join(captured.inputs)}), not one")
-    builder = Builder(Network(input_shape), fanout, recode_logits, bool(parts.masks), fitted, si_softmax)
+    builder = Builder(Network(input_shape), fanout, neurons, bool(parts.masks))
     values: dict[torch.fx.Node, Any] = {}
     refusals: list[Refusal] = []
     for node in captured.graph.nodes:

@@ -114,9 +114,9 @@ def race(b: Builder, x: Value, scale: float, mask: Any, name: str) -> Value:
             allowed = as_parameter(keep.expand(x.shape), x.shape).astype(bool)
         if m.dtype != torch.bool and bool((m[keep] != 0).any()):
             _add_bias(b, source, constant(m.masked_fill(~keep, 0)) / gain)
-    if b.recode_logits:
+    if b.neurons.recode_logits:
         operands[0] = b.join(Value(b.fire(Value(source, x.shape)), x.shape))
-    if b.si_softmax:
+    if b.neurons.si_softmax:
         return _shares(b, operands, x.shape, gain.reshape(-1), allowed, name)
     op = Woss(shape=x.shape, ramp=np.ones((1, 2)), base=2.0, steps=2, gain=gain.reshape(-1), allowed=allowed)
     node = b.network.add(name, op, *operands)
@@ -127,7 +127,7 @@ def _shares(
     b: Builder, operands: list[str], shape: tuple[int, ...], gain: np.ndarray, allowed: np.ndarray | None, name: str
 ) -> Value:
     """Exponentials and their shares of the row's sum: divided before any product."""
-    one, clock = np.ones((1, 1)), np.ones((1, 1)) if b.si_softmax == "extended" else None
+    one, clock = np.ones((1, 1)), np.ones((1, 1)) if b.neurons.si_softmax == "extended" else None
     exponentials = SiExp(
         shape=shape, threshold=one, reset=one, output=one, gain=gain, allowed=allowed, clock=clock,
         half=None if clock is None else ONE,

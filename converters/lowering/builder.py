@@ -98,6 +98,23 @@ class Divisor:
         raise NotImplementedError
 
 
+@dataclass(frozen=True)
+class Neurons:
+    """Which neurons compute softmax and activations, where there is a choice.
+
+    recode_logits: a one-spike neuron codes the logits before they race, as published. fitted: functions that fitted neurons
+    compute (SIT), instead of threshold schedules. si_softmax: softmax by SI-exp, for "extended" input ranges or as
+    "published", and SI-norm (SIT), instead of a race and a pending division.
+    """
+
+    recode_logits: bool = False
+    fitted: tuple[str, ...] = ()
+    si_softmax: Literal["", "extended", "published"] = ""
+
+
+PLAIN = Neurons()
+
+
 @dataclass
 class Builder:
     """Adds operations in real units, without codes: calibration gives them scales afterwards.
@@ -105,18 +122,14 @@ class Builder:
     Attributes:
         network: what has been built.
         fanout: residual streams receive every branch's spikes instead of one graded spike per block.
-        recode_logits: a one-spike neuron codes the logits before they race, as published.
+        neurons: which ones compute softmax and activations.
         masked: the last feature of the input says which tokens take part in attention.
-        fitted: functions that fitted neurons compute (SIT), instead of threshold schedules.
-        si_softmax: softmax by SI-exp and SI-norm (SIT), instead of a race and a pending division.
     """
 
     network: Network
     fanout: bool = False
-    recode_logits: bool = False
+    neurons: Neurons = PLAIN
     masked: bool = False
-    fitted: tuple[str, ...] = ()
-    si_softmax: Literal["", "extended", "published"] = ""
     memo: dict[tuple, str] = field(default_factory=dict)
 
     def embeddings(self) -> Value:
@@ -165,7 +178,7 @@ class Builder:
                     shape=shape, scale=ones, base=2.0, steps=2, table=np.ones((1, 2)), squared=False, trace=np.ones(2)
                 )
                 self.memo[key] = self.network.add(f"{source}.neuron", op, source, value.normaliser)
-            elif value.activation in self.fitted:
+            elif value.activation in self.neurons.fitted:
                 one = np.ones((1, 1))
                 op = SiNeuron(shape=shape, function=value.activation, threshold=one, reset=one, output=ONE, unit=ones)
                 self.memo[key] = self.network.add(f"{source}.{value.activation}", op, source)

@@ -1,0 +1,19 @@
+"""Errors of SI-exp and of softmax by spikes against K: python -m benchmarks.si_softmax."""
+
+from __future__ import annotations
+
+from deploy.measure.si_softmax import softmax_errors
+
+HEADINGS = ("K", "SI-exp [-1, 1], published", "extended", "relative, [-12, 0]", "softmax, published", "[-1, 1]", "[-10, 10]")
+
+
+def main() -> None:
+    """Prints a Markdown table; errors of SI-exp are root mean squares, of softmax mean squares."""
+    print(f"| {' | '.join(HEADINGS)} |\n|{'---|' * len(HEADINGS)}")
+    for row in softmax_errors():
+        errors = (row.exp_published, row.exp_extended, row.relative, row.published, row.narrow, row.wide)
+        print(f"| {row.steps} | {' | '.join(f'{error:.2g}' for error in errors)} |")
+
+
+if __name__ == "__main__":
+    main()
