@@ -33,6 +33,7 @@ class MethodDefaults:
 
 DEFAULTS = {
     "spiked-attention": MethodDefaults(40, "auto", 1, 2),
+    "rate-coded": MethodDefaults(40, "auto", 1, 2),
     "sit": MethodDefaults(12, 2.0, 6, 6),  # signed binary digits, of which no more than half are ever needed
 }
 
