@@ -19,6 +19,7 @@ from converters.rate import convert_rate_coded
 from deploy import measure
 from deploy.availability import available
 from deploy.errors import DeployError
+from deploy.measure.flops import flops_formula
 from deploy.options import ConvertOptions, check_choice
 from deploy.output import GRAPH, REPORT, output_folder, require_conversion
 from deploy.progress import Progress
@@ -61,7 +62,7 @@ def convert(options: ConvertOptions, progress: Progress | None = None) -> dict[s
         work = _Work(options, model, conversion, restored, evaluation, progress)
         report, figures = work.measure(target, seconds)
         report["codes"] = measure.codes(conversion.tuning)
-        report |= work.parts()
+        report |= work.parts() | {"flops_formula": flops_formula(restored, report["layers"])}
         report |= {"calibration_samples": len(calibration), "shared_samples": shared_samples(calibration, evaluation)}
         return write_report(folder, report, figures)
 

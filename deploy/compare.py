@@ -72,6 +72,10 @@ def comparison(folders: Sequence[Path]) -> Comparison:
     if len(models) > 1:
         raise DeployError(f"{folders[0]} and others convert different models ({', '.join(models)}); give one model's")
     rows = [_row(label, [lookup(report, path) for report in reports], write, sense) for path, label, write, sense in _NUMBERS]
+    rows += [
+        _row(f"FLOPs times firing rate: {what}, \N{MICRO SIGN}J", [lookup(r, f"flops_formula.{key}") for r in reports], sig, -1)
+        for what, key in _FORMULA
+    ]
     rows += [_row(label, values, sig, -1) for label, values in _energies(reports)]
     graded = [sum(e.get("numbers_per_sample", 0) for e in report.get("not_spiking", [])) for report in reports]
     rows.append(_row("numbers sent that are not spikes", graded, count, -1))
@@ -90,21 +94,22 @@ def _read(folder: Path) -> dict[str, Any]:
         raise DeployError(f"{path}: not readable as JSON; convert again with --force") from error
 
 
+_FORMULA = (("spiking", "snn_microjoules"), ("original, FP32", "ann_microjoules"), ("original, INT8", "ann_int8_microjoules"))
+_JOULES = (
+    ("spiking", "snn_microjoules"), ("spiking, with what it omits", "snn_microjoules_with_omitted"),
+    ("original, FP32", "ann.fp32.microjoules"), ("original, INT8", "ann.int8.microjoules"),
+)  # fmt: skip
+
+
 def _energies(reports: Sequence[Mapping[str, Any]]) -> list[tuple[str, list[Any]]]:
-    """Every number under ``energy``, labelled by where it stands."""
-    found: list[dict[str, float]] = [{} for _ in reports]
-
-    def collect(into: dict[str, float], value: Any, place: str) -> None:
-        if isinstance(value, Mapping):
-            for key, item in value.items():
-                collect(into, item, f"{place}, {key}")
-        elif isinstance(value, (int, float)) and not isinstance(value, bool):
-            into[place.replace("_", " ")] = float(value)
-
-    for into, report in zip(found, reports, strict=True):
-        collect(into, report.get("energy", {}), "energy")
-    labels = dict.fromkeys(label for into in found for label in into)
-    return [(label, [into.get(label) for into in found]) for label in labels]
+    """Microjoules of a sample by every convention that some report has."""
+    energies = [report.get("energy", {}) for report in reports]
+    conventions = {name: found.get("title", name) for energy in energies for name, found in energy.items()}
+    return [
+        (f"{title}: {what}, \N{MICRO SIGN}J", [lookup(energy.get(name, {}), path) for energy in energies])
+        for name, title in conventions.items()
+        for what, path in _JOULES
+    ]
 
 
 def _row(label: str, values: Sequence[Any], write: Write, sense: int) -> Row:

@@ -26,7 +26,7 @@ def pair(tmp_path: Path) -> list[Path]:
     """Two reports that differ, one of which lacks a number."""
     first = conversion(
         tmp_path / "woss", method="spiked-attention", snn={"accuracy": 0.91}, latency_steps=1400,
-        spikes={"total_per_sample": 5e4}, energy={"loihi1": {"snn_microjoules": 3.5, "title": "text"}},
+        spikes={"total_per_sample": 5e4}, energy={"loihi1": {"snn_microjoules": 3.5, "title": "Loihi 1"}},
         not_spiking=[{"numbers_per_sample": 10}],
     )  # fmt: skip
     second = conversion(
@@ -41,8 +41,8 @@ def test_side_by_side(pair: list[Path], tmp_path: Path, capsys: pytest.CaptureFi
     assert rows["accuracy, spiking network"].best == (1,)
     assert rows["time steps per sample"].values == ("1,400", "700") and rows["time steps per sample"].best == (1,)
     assert rows["spikes per sample"].best == (0,)
-    assert rows["energy, loihi1, snn microjoules"].values == ("3.5", None)
-    assert rows["energy, loihi1, snn microjoules"].best == ()
+    energy = rows["Loihi 1: spiking, \N{MICRO SIGN}J"]
+    assert energy.values == ("3.5", None) and energy.best == ()
     assert rows["accuracy, 1 of 3 blocks spiking"].values[0] is None
     assert rows["numbers sent that are not spikes"].values == ("10", "12")
     assert "saturated potentials" not in rows  # neither has it

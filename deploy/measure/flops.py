@@ -1,0 +1,42 @@
+"""Energy by the formula of the SIT-conversion paper, section 4.1.2, and of DIET-SNN before it: FLOPs times firing rate.
+
+    E_ANN = sum_l FLOPs(l) 4.6 pJ        E_SNN = sum_l FLOPs(l) SpikeNum(l) / NeuronNum(l) 0.9 pJ
+
+over linear and convolutional layers l. FLOPs(l) are a layer's multiply-accumulates on all tokens or pixels of a sample;
+SpikeNum(l) / NeuronNum(l) are the spikes per neuron of the population that feeds it, in all steps. Products of activations,
+softmax, normalisation, potentials, thresholds and memory do not appear: it flatters the spiking network.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from processes.network import ConvSynapse, DenseSynapse, Network
+
+ADD, MULTIPLY_ADD, MULTIPLY_ADD_INT8 = 0.9, 4.6, 0.23  # picojoules, 45 nm: M. Horowitz, ISSCC 2014
+SOURCE = "SIT-conversion, section 4.1.2; M. Horowitz, Computing's energy problem, ISSCC 2014, 45 nm"
+MICRO = 1e-6  # microjoules in a picojoule
+
+
+def flops_formula(network: Network, layers: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
+    """Per sample: multiply-accumulates, the additions that the formula makes of them, and microjoules.
+
+    ``layers``: those of report.json, of which firing ones have ``spikes_per_neuron``.
+    """
+    rates = {layer["name"]: layer["spikes_per_neuron"] for layer in layers if "spikes_per_neuron" in layer}
+    flops = additions = 0.0
+    for name, node in network:
+        if isinstance(node.op, (DenseSynapse, ConvSynapse)):
+            macs = math.prod(node.op.shape) * math.prod(node.op.weight.shape[1:])
+            flops += macs
+            additions += macs * rates.get(network.origin(network.nodes[name].inputs[0]), 0.0)
+    return {
+        "source": SOURCE,
+        "flops": flops,
+        "additions": additions,
+        "snn_microjoules": MICRO * ADD * additions,
+        "ann_microjoules": MICRO * MULTIPLY_ADD * flops,
+        "ann_int8_microjoules": MICRO * MULTIPLY_ADD_INT8 * flops,
+    }
