@@ -68,11 +68,13 @@ def convert(options: ConvertOptions, progress: Progress | None = None) -> dict[s
 
 
 def run(
-    network: Path, data: Path | None, target: str, samples: int, granularity: str, progress: Progress | None = None
-) -> RunResult:
+    network: Path, data: Path | None, target: str, samples: int, granularity: str, progress: Progress | None = None,
+    segments_in: str | None = None,
+) -> RunResult:  # fmt: skip
     """Run ``samples`` samples of ``data`` (None: the evaluation data of the conversion) on a target.
 
-    What only that target tells (energy and latency of a simulated chip, ...) is added to report.json.
+    ``segments_in``: instead, the closed form with its plain segments stepped by that simulator. What only
+    that target tells (energy and latency of a simulated chip, ...) is added to report.json.
     """
     progress = progress or Progress()
     check_choice("--target", target, registry())
@@ -81,8 +83,15 @@ def run(
     restored, model, loaded = _reload(folder, data)
     loaded = loaded.take(slice(samples))
     inputs = _network_input(model, loaded)
-    with progress.stage(f"run on {target}", len(inputs)) as advance:
-        result = chosen.run(restored, inputs, granularity, lambda _: advance(1))
+    if segments_in is None:
+        with progress.stage(f"run on {target}", len(inputs)) as advance:
+            result = chosen.run(restored, inputs, granularity, lambda _: advance(1))
+    else:
+        from targets.nir_segments import cut, run_segments
+
+        segments = cut(restored, segments_in)
+        with progress.stage(f"segments in {segments_in}", len(segments)) as advance:
+            result = run_segments(restored, inputs, segments_in, segments, lambda _: advance(1))
     if result.measured:
         add_to_report(folder, "targets", {target: result.measured})
     runner = ClosedForm(restored, torch.float64)
@@ -111,6 +120,12 @@ def verify(folder: Path, samples: int, granularity: str, progress: Progress | No
     return Verification(
         len(inputs), found.compared_spikes, found.compared_potentials, found.mismatches, found.first
     )
+
+
+def evaluation_inputs(folder: Path, samples: int) -> np.ndarray:
+    """The spiking network's input (N, ...) of a conversion's first evaluation samples."""
+    _, model, loaded = _reload(require_conversion(folder), None)
+    return _network_input(model, loaded.take(slice(samples)))
 
 
 def load(folder: Path | str) -> Network:

@@ -14,7 +14,7 @@ import typer
 from rich.console import Console
 from typer.exceptions import Abort, TyperException
 
-from deploy.errors import DeployError
+from deploy.errors import DeployError, UnsupportedGraph
 from deploy.options import DEFAULTS, GRANULARITIES, METHODS, PRECISIONS, ConvertOptions, check_choice, check_positive
 from deploy.output import PAGE, REPORT, require_conversion
 from deploy.progress import BarProgress
@@ -26,6 +26,7 @@ FAILED, MISUSED, INTERRUPTED, TERMINATED = 1, 2, 130, 143
 MODELS = "Models and data"
 CODE = "Spike code"
 RUNS = "Runs"
+NIR = "Standard NIR graphs"
 
 app = typer.Typer(
     add_completion=False,
@@ -280,29 +281,118 @@ def run(
         str, typer.Option(help=f"Lava Processes: one per {' or '.join(GRANULARITIES)}.")
     ] = "block",
     output: Annotated[Path | None, typer.Option(help="Save the outputs to this .npz file.")] = None,
+    segments_in: Annotated[
+        str | None,
+        typer.Option(help="Run the plain segments in this simulator (snntorch, norse), the rest in the closed form."),
+    ] = None,
+    dt: Annotated[
+        float | None,
+        typer.Option(help="Time step, in the unit of the graph's time constants. \\[default: 1e-4]", rich_help_panel=NIR),
+    ] = None,
+    method: Annotated[
+        str,
+        typer.Option(help="euler, or exact for inputs constant during a step.", rich_help_panel=NIR),
+    ] = "euler",
+    reset: Annotated[
+        str | None,
+        typer.Option(
+            help="What a spike does: v_reset sets the potential to it, as NIR defines it; subtract takes "
+            "threshold - v_reset off.", rich_help_panel=NIR,
+        ),
+    ] = None,
+    precision: Annotated[
+        str,
+        typer.Option(help="float, or fixed: Loihi's formats, with a table of the rounding errors.", rich_help_panel=NIR),
+    ] = "float",
+    scale: Annotated[
+        float | None,
+        typer.Option(help="Fixed point: integer weight of a real 1. \\[default: as fine as fits]", rich_help_panel=NIR),
+    ] = None,
+    steps: Annotated[
+        int | None,
+        typer.Option(help="Time steps; inputs without a time axis are held that long.", rich_help_panel=NIR),
+    ] = None,
+    calib: Annotated[
+        Path | None,
+        typer.Option(help="Fixed point: data that sets the ranges. \\[default: the input]", rich_help_panel=NIR),
+    ] = None,
 ) -> None:
     """Runs a converted network, or any NIR file, on data.
 
-    Example: deploy run out/demo --target closed-form --samples 100
+    [bold]Examples[/bold]
+
+    deploy run out/demo --target closed-form --samples 100
+
+    deploy run net.nir --input spikes.npz --dt 1e-3 --precision fixed
+
+    A NIR file's data is an .npz with an array for each Input (x for a single one), shape (samples, steps, ...), and
+    labels in y; or a file that nir.write_data wrote. closed-form steps a standard NIR graph in plain numpy.
     """
     from deploy import api
     from deploy.console import measured_table, outputs_table
 
     check_positive("--samples", samples)
     check_choice("--granularity", granularity, GRANULARITIES)
-    result = api.run(network, data, target, samples, granularity, BarProgress())
     console = Console()
+    if network.is_file():
+        from deploy.nir_files import GraphOptions, GraphResult, run_file
+
+        options = GraphOptions(dt, method, reset, precision, scale, steps, calib)
+        result = run_file(network, data, target, samples, granularity, options, BarProgress())
+        if isinstance(result, GraphResult):
+            _show_graph(console, result, output)
+            return
+    else:
+        result = api.run(network, data, target, samples, granularity, BarProgress(), segments_in)
     console.print(outputs_table(result))
-    steps = "" if result.latency_steps is None else f", {result.latency_steps:,} time steps"
+    took = "" if result.latency_steps is None else f", {result.latency_steps:,} time steps"
     console.print(
         f"{len(result.outputs)} samples; per sample {result.seconds_per_sample:.3g} s, "
-        f"{result.spikes_per_sample:,.0f} spikes{steps}"
+        f"{result.spikes_per_sample:,.0f} spikes{took}"
     )
     if result.measured:
         console.print(measured_table(result.measured))
     if output is not None:
-        _save(output, result.outputs)
+        _save(output, output=result.outputs)
         console.print(f"Outputs written to {output}", soft_wrap=True)
+
+
+@app.command()
+def export(
+    folder: Annotated[Path, typer.Argument(help="A folder that convert wrote.")],
+    out: Annotated[Path, typer.Option("--out", "-o", help="File to write; with --segments a folder.")],
+    format: Annotated[str, typer.Option(help="nir.")] = "nir",
+    plain: Annotated[
+        bool, typer.Option("--plain", help="Standard nodes only (LIF, Affine, Conv2d), for ReLU networks; with input data.")
+    ] = False,
+    segments: Annotated[
+        bool, typer.Option("--segments", help="The plain parts of any network, each in a file, and a manifest.")
+    ] = False,
+    dialect: Annotated[
+        str, typer.Option(help="Conventions of plain graphs: snntorch, norse, sinabs or spikingjelly.")
+    ] = "snntorch",
+    samples: Annotated[int, typer.Option(help="Evaluation samples in the data beside a plain graph.")] = 10,
+    force: Annotated[bool, typer.Option("--force", help="Replace what is there.")] = False,
+) -> None:
+    """Writes a converted network as NIR for other simulators.
+
+    [bold]Examples[/bold]
+
+    deploy export out/demo -o demo.nir
+
+    deploy export out/mlp --plain --dialect norse -o mlp.nir
+
+    deploy export out/demo --segments -o demo-segments
+    """
+    from deploy.export import export as write
+
+    check_choice("--format", format, ("nir",))
+    check_positive("--samples", samples)
+    if plain and segments:
+        raise DeployError("--plain and --segments: one graph or several; choose one")
+    form = "plain" if plain else "segments" if segments else "whole"
+    written = write(folder, out, form, dialect, samples, force)
+    print(f"{written.note}; written to {', '.join(map(str, written.files[:2]))}")
 
 
 @app.command()
@@ -502,12 +592,23 @@ def _base(text: str) -> float | Literal["auto"]:
         raise DeployError(f"--base {text}: give a number above 1 and at most 2, or auto") from error
 
 
-def _save(path: Path, outputs: Any) -> None:
+def _show_graph(console: Console, result: Any, output: Path | None) -> None:
+    from deploy.console import graph_tables
+
+    for shown in graph_tables(result):
+        console.print(shown, soft_wrap=isinstance(shown, str))
+    if output is not None:
+        traces = result.run.traces
+        _save(output, **traces.outputs, **{f"spikes:{name}": spikes for name, spikes in traces.spikes.items()})
+        console.print(f"Outputs and spikes written to {output}", soft_wrap=True)
+
+
+def _save(path: Path, **arrays: Any) -> None:
     import numpy as np
 
     try:
         with path.open("wb") as file:  # a handle, so that numpy adds no suffix
-            np.savez(file, output=outputs)
+            np.savez(file, **arrays)
     except OSError as error:
         raise DeployError(
             f"--output {path}: cannot be written ({error.strerror}); choose another file"
@@ -524,6 +625,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     before = signal.signal(signal.SIGTERM, _terminated)
     try:
         code = app(args=None if arguments is None else list(arguments), standalone_mode=False)
+    except UnsupportedGraph as error:
+        from deploy.console import refusals_table
+
+        Console(stderr=True).print(refusals_table(error.refusals))
+        print("error: the NIR graph cannot run; the table says why, node by node", file=sys.stderr)
+        return MISUSED
     except (DeployError, TyperException) as error:
         message = error.format_message() if isinstance(error, TyperException) else str(error)
         message = " ".join(message.split())

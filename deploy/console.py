@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from rich.table import Table
 
+from deploy.errors import Refusal
 from deploy.results import RunResult, TargetStatus
 
 if TYPE_CHECKING:
     from converters.coverage import Row
+    from deploy.nir_files import GraphResult
 
 _SHOWN = 20
 
@@ -161,6 +163,43 @@ def measured_table(measured: Mapping[str, Any]) -> Table:
 def _flat(value: Mapping[str, Any], prefix: str = "") -> list[tuple[str, Any]]:
     pairs = ((f"{prefix}{key}", item) for key, item in value.items())
     return [p for key, item in pairs for p in (_flat(item, f"{key}.") if isinstance(item, Mapping) else [(key, item)])]
+
+
+def graph_tables(result: GraphResult) -> list[Table | str]:
+    """A standard NIR graph's outputs, its rounding errors in fixed point, and how it was stepped."""
+    run, how = result.run, result.how
+    table = Table("output", "sample", "shape", "sum over time", "prediction", "label")
+    for name, output in run.traces.outputs.items():
+        for sample, y in enumerate(output[:_SHOWN]):
+            total = y.sum(0)
+            prediction = str(int(total.argmax())) if total.ndim == 1 and total.size > 1 else ""
+            label = "" if result.labels is None else str(int(result.labels[sample]))
+            table.add_row(name, str(sample), "×".join(map(str, y.shape)), f"{total.sum():.6g}", prediction, label)
+    shown: list[Table | str] = [table]
+    if run.roundings:
+        errors = Table("node", "parameter", "largest rounding error", title="Loihi's formats", title_justify="left")
+        for rounding in sorted(run.roundings, key=lambda r: -r.error)[:_SHOWN]:
+            errors.add_row(rounding.node, rounding.parameter, f"{100 * rounding.error:.3g} %")
+        shown.append(errors)
+    spikes = sum(int(s.sum()) for s in run.traces.spikes.values())
+    samples = len(next(iter(run.traces.outputs.values())))
+    shown.append(
+        f"{samples} samples of {run.steps} steps, dt = {how.dt:g}, {how.method}, reset: {how.reset}, {how.precision} point; "
+        f"per sample {run.seconds_per_sample:.3g} s, {spikes / samples:,.0f} spikes"
+    )
+    if how.precision == "fixed":
+        apart = ", ".join(f"{name} {100 * d:.3g} %" for name, d in run.deviation.items())
+        clipped = sum(run.traces.overflows.values())
+        shown.append(f"sums over time, difference to floating point: {apart}; values that did not fit their width: {clipped:,}")
+    return shown
+
+
+def refusals_table(refusals: Sequence[Refusal]) -> Table:
+    """Everything that keeps a graph from running."""
+    table = Table("node", "type", "why it cannot run")
+    for refusal in refusals:
+        table.add_row(refusal.node, refusal.kind, refusal.reason)
+    return table
 
 
 def _class(number: int, names: Sequence[str]) -> str:

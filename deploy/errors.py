@@ -1,5 +1,5 @@
-"""Errors as a user of `deploy` meets them; the class itself lives with the lowest package."""
+"""Errors as a user of `deploy` meets them; the classes themselves live with lower packages."""
 
-from processes.errors import DeployError
+from processes.errors import DeployError, Refusal, UnsupportedGraph
 
-__all__ = ["DeployError"]
+__all__ = ["DeployError", "Refusal", "UnsupportedGraph"]

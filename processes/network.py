@@ -149,7 +149,7 @@ class Network:
             if numbered in (cls.INPUT, "output"):
                 continue
             names[numbered] = numbered.split(".", 1)[1]
-            op, operands = _from_node(numbered, graph.nodes[numbered])
+            op, operands = operation_of(numbered, graph.nodes[numbered])
             if missing := [o for o in operands if o not in names]:
                 raise DeployError(f"node '{numbered}': operand '{missing[0]}' is missing or comes later")
             network.nodes[names[numbered]] = Node(op, tuple(names[o] for o in operands))
@@ -180,7 +180,12 @@ def _to_node(op: Operation, operands: str, source_shape: tuple[int, ...]) -> nir
     return nir.NIRGraph(inner, [("input", "output")], metadata=metadata, type_check=False)
 
 
-def _from_node(name: str, node: nir.NIRNode) -> tuple[Operation, list[str]]:
+def operation_of(name: str, node: nir.NIRNode) -> tuple[Operation, list[str]]:
+    """The operation that a node of a network's graph stands for, and its operands' names, in order.
+
+    Raises:
+        DeployError: the node names no operation, or lacks one of its parameters.
+    """
     metadata = dict(node.metadata)
     kind = str(metadata.pop("op", ""))
     if kind not in REGISTRY:

@@ -19,3 +19,10 @@ CONVERGED = 0.02
 SIT = {"schedule": 0.05, "fitted": 0.15}
 """Relative: a small model by the SIT method at T = 12. Two spikes of a curved function err by some per cent; a fitted
 neuron errs by about 0.02 wherever its input lies, which is much of a small potential."""
+
+FLOAT32_TRACE = 1e-6
+"""Absolute: a membrane potential below 0.1 that another simulator published in float32, next to ours in float64."""
+
+IMPORTED = 2**-22
+"""Of the largest potential that a layer's weights allow: simulators round imported weights to float32, each by 2^-25 at most
+and all the same way at worst."""

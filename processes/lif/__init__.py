@@ -4,7 +4,7 @@ Per step, with a the synaptic input of the step (weight mantissas summed over th
 
     u <- wrap(decay(u, du + 1) + (a << 6))
     v <- clip(decay(v, dv) + u + bias, +-(2^23 - 1))        bias = bias_mant << bias_exp
-    spike if v > (vth << 6), and then v <- 0
+    spike if v > (vth << 6), and then v <- v_reset, or v <- v - (vth << 6) + v_reset where resets subtract
 
     decay(x, d) = sign(x) * ((|x| * (4096 - d)) >> 12)
 
@@ -36,6 +36,8 @@ class LIF:
         dv: voltage decay, 0 .. 4095 in units of 1/4096.
         vth: threshold in units of 2^6 of v, 0 .. 2^17 - 1.
         bias: added to v at every step, in units of v (the chip's bias_mant << bias_exp).
+        v_reset: v after a spike, in units of v.
+        subtract: a spike takes the threshold off v and adds ``v_reset``, instead of setting v to it.
 
     Raises:
         DeployError: a decay or a threshold outside its range.
@@ -45,6 +47,8 @@ class LIF:
     dv: Any
     vth: Any
     bias: Any = 0
+    v_reset: Any = 0
+    subtract: bool = False
     chip: Chip = LOIHI2
 
     def __post_init__(self) -> None:
@@ -80,12 +84,25 @@ def step(neuron: LIF, state: State, a: np.ndarray) -> tuple[State, np.ndarray]:
 
     Returns the next state and the spikes (bool, same shape). Pure: ``state`` stays as it was.
     """
+    after = integrate(neuron, state, np.asarray(a, dtype=np.int64) << neuron.chip.align_bits)
+    return fire(neuron, after)
+
+
+def integrate(neuron: LIF, state: State, current: np.ndarray | int) -> State:
+    """u and v of the next step before any spike; ``current`` is the input in units of u, a << 6."""
     chip = neuron.chip
     half, turn = chip.state_limit, 2**chip.state_bits
-    u = decay(state.u, neuron.du + 1, chip.decay_bits) + (np.asarray(a, dtype=np.int64) << chip.align_bits)
+    u = decay(state.u, neuron.du + 1, chip.decay_bits) + current
     wrapped = (u + half) % turn - half
     v = decay(state.v, neuron.dv, chip.decay_bits) + wrapped + neuron.bias
     overflows = int(np.count_nonzero(wrapped != u)) + saturated(v, chip.state_bits)
-    v = saturate(v, chip.state_bits)
-    spikes = v > (neuron.vth << chip.align_bits)
-    return State(wrapped, np.where(spikes, 0, v), overflows), spikes
+    return State(wrapped, saturate(v, chip.state_bits), overflows)
+
+
+def fire(neuron: LIF, state: State) -> tuple[State, np.ndarray]:
+    """The state after spikes and resets, and the spikes."""
+    threshold = neuron.vth << neuron.chip.align_bits
+    spikes = state.v > threshold
+    reset = state.v - threshold + neuron.v_reset if neuron.subtract else neuron.v_reset
+    v = saturate(np.where(spikes, reset, state.v), neuron.chip.state_bits)
+    return State(state.u, v, state.overflows), spikes

@@ -1,0 +1,130 @@
+"""`deploy export`: a converted network as a NIR file, whole or in standard nodes only."""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import nir
+import numpy as np
+import torch
+
+from deploy import api
+from deploy.errors import DeployError
+from deploy.options import check_choice
+from processes.network import Network, PhaseNeuron, Synapse
+from targets.closed_form import ClosedForm
+from targets.nir_plain import DIALECTS, Plain, plain_network, stages_of
+from targets.nir_segments import cut
+
+MANIFEST = "manifest.json"
+
+
+@dataclass(frozen=True)
+class Exported:
+    """What was written where, and how many bytes the network's parameters take as they are stored."""
+
+    files: tuple[Path, ...]
+    note: str
+
+
+def export(
+    folder: Path, out: Path, form: str = "whole", dialect: str = "snntorch", samples: int = 10, force: bool = False
+) -> Exported:
+    """Write the network of a conversion.
+
+    Args:
+        form: "whole": one file, our operations as nested graphs; "plain": one file of LIF, Affine and Conv2d, and input
+            data of ``samples`` evaluation samples beside it; "segments": a folder of plain graphs and a manifest.
+        dialect: simulator whose conventions plain graphs follow.
+
+    Raises:
+        DeployError: no such conversion, a form that the network does not have, or a file that cannot be written.
+    """
+    check_choice("--dialect", dialect, DIALECTS)
+    if out.exists() and not force:
+        raise DeployError(f"-o {out}: exists; --force replaces it, or choose another name")
+    network = api.load(folder)
+    if form == "whole":
+        _write(out, lambda path: nir.write(path, network.to_nir()))
+        return Exported((out,), f"{len(network.nodes)} operations, {out.stat().st_size:,} bytes")
+    if form == "segments":
+        return _segments(network, out, dialect)
+    plain = plain_network(stages_of(network), base_of(network), _steps(network), DIALECTS[dialect])
+    data = out.with_name(f"{out.stem}.data.nir")
+    inputs = plain.encode(input_codes(network, api.evaluation_inputs(folder, samples)))
+    observed = nir.TimeGriddedData(inputs.reshape(*inputs.shape[:2], -1), DIALECTS[dialect].dt)
+    _write(out, lambda path: nir.write(path, plain.graph))
+    _write(data, lambda path: nir.write_data(path, nir.NIRGraphData({"input": nir.NIRNodeData({"input": observed})})))
+    note = f"{len(plain.names)} layers of LIF in the conventions of {dialect}, {len(plain.lines)} steps a sample"
+    return Exported((out, data), note)
+
+
+def base_of(network: Network) -> float:
+    """B, which all plain neurons of a network share.
+
+    Raises:
+        DeployError: they differ.
+    """
+    bases = {node.op.schedule.base for _, node in network if isinstance(node.op, PhaseNeuron)}
+    if len(bases) != 1:
+        listed = ", ".join(f"{b:g}" for b in sorted(bases))
+        raise DeployError(f"codes of different bases ({listed}) have no common leak; convert with one --base")
+    return float(bases.pop())
+
+
+def _steps(network: Network) -> int:
+    return next(node.op.schedule.steps for _, node in network if isinstance(node.op, PhaseNeuron))
+
+
+def input_codes(network: Network, x: np.ndarray) -> np.ndarray:
+    """Codes (planes, N, *shape) that the first synapse gets of samples (N, *input)."""
+    first = next(name for name, node in network if isinstance(node.op, Synapse))
+    wanted = network.nodes[first].inputs[0]
+    seen: dict[str, np.ndarray] = {}
+
+    def observe(name: str, op: Any, y: torch.Tensor) -> None:
+        if name == wanted:
+            seen[name] = y.numpy()
+
+    ClosedForm(network, torch.float64).run(x, observe)
+    return seen[wanted][:, :, 0]
+
+
+def _segments(network: Network, out: Path, dialect: str) -> Exported:
+    """A folder: a file for each segment, and what runs between them."""
+    segments = cut(network, dialect)
+    place = {name: f"{i:03d}.nir" for i, s in enumerate(segments) for name in (s.synapse, s.neuron) if name}
+    nodes = [
+        {"name": name, "operation": node.op.name, "operands": list(node.inputs), "shape": list(node.op.shape),
+         "runs": place.get(name, "deploy")}
+        for name, node in network
+    ]  # fmt: skip
+    out.mkdir(parents=True, exist_ok=True)
+    files = [out / MANIFEST]
+    for i, segment in enumerate(segments):
+        files.append(out / f"{i:03d}.nir")
+        plain: Plain = segment.plain
+        _write(files[-1], lambda path, graph=plain.graph: nir.write(path, graph))
+    manifest = {"dialect": dialect, "about": "what `runs` in a file is plain NIR, the rest are deploy's operations",
+                "nodes": nodes}  # fmt: skip
+    (out / MANIFEST).write_text(json.dumps(manifest, indent=1) + "\n", encoding="utf-8")
+    return Exported(tuple(files), f"{len(segments)} plain segments for {dialect}, {len(nodes) - len(place)} operations between")
+
+
+def _write(path: Path, write: Callable[[Path], None]) -> None:
+    """Whole or not at all."""
+    part = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write(part)
+        os.replace(part, path)
+    except OSError as error:
+        raise DeployError(f"-o {path}: cannot be written ({error}); choose another file") from error
+    finally:
+        part.unlink(missing_ok=True)

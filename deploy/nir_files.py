@@ -1,0 +1,111 @@
+"""`deploy run FILE.nir`: any NIR file on data, be it a standard graph or a network that this package converted."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import nir
+import numpy as np
+import torch
+
+from deploy.availability import available
+from deploy.errors import DeployError
+from deploy.options import check_choice
+from deploy.progress import Progress
+from deploy.results import RunResult
+from deploy.sources.signals import Signals, load_signals
+from processes.network import Network
+from targets import registry
+from targets.closed_form import ClosedForm
+from targets.nir_graph.plan import make_plan
+from targets.nir_graph.read import read_graph
+from targets.nir_graph.run import TARGETS, Discretisation, GraphRun, run_graph
+from targets.timeline import timeline
+
+DEFAULT_DT = 1e-4
+"""Seconds, where neither the graph, nor the data, nor --dt says: what the NIR paper's simulators take."""
+
+
+@dataclass(frozen=True)
+class GraphOptions:
+    """Options of `deploy run` that concern standard NIR graphs; None takes what file or data say, or the default.
+
+    ``steps``: T of inputs without a time axis, or the first T of those that have one.
+    """
+
+    dt: float | None = None
+    method: str = "euler"
+    reset: str | None = None
+    precision: str = "float"
+    scale: float | None = None
+    steps: int | None = None
+    calib: Path | None = None
+
+    def discretisation(self, graph: nir.NIRGraph, dt: float | None) -> Discretisation:
+        """With what the graph's metadata and the data's time step add."""
+        reset = self.reset or _text(graph.metadata.get("reset")) or "v_reset"
+        check_choice("--method", self.method, ("euler", "exact"))
+        check_choice("--reset", reset, ("v_reset", "subtract"))
+        check_choice("--precision", self.precision, ("float", "fixed"))
+        dt = self.dt or _number(graph.metadata.get("dt")) or dt or DEFAULT_DT
+        return Discretisation(dt, self.method, reset, self.precision, self.scale)  # type: ignore[arg-type]
+
+
+@dataclass(frozen=True)
+class GraphResult:
+    """A standard graph's run, how it was discretised, and the data's labels."""
+
+    run: GraphRun
+    how: Discretisation
+    labels: np.ndarray | None
+
+
+def run_file(
+    path: Path, data: Path | None, target: str, samples: int, granularity: str, options: GraphOptions,
+    progress: Progress,
+) -> RunResult | GraphResult:  # fmt: skip
+    """Run ``samples`` samples of ``data`` through the network in a NIR file.
+
+    Raises:
+        DeployError: the file, the data or the target will not do; UnsupportedGraph with a table of refusals.
+    """
+    check_choice("--target", target, registry())
+    chosen = available(registry()[target])
+    graph = read_graph(path)
+    if data is None:
+        raise DeployError(f"--input missing: {path} has no data with it; give an .npz or a NIR data file")
+    if "format" in graph.metadata:
+        network = Network.from_nir(graph)
+        x = load_signals(data, {"x": network.input_shape[1:]}, samples, 1, None).inputs["x"][:, 0]
+        with progress.stage(f"run on {target}", len(x)) as advance:
+            result = chosen.run(network, x.astype(np.float32), granularity, lambda _: advance(1))
+        outputs = ClosedForm(network, torch.float64).real(torch.from_numpy(result.outputs)).float().numpy()
+        spikes = sum(int(np.count_nonzero(v)) for name, v in result.values.items() if network[name].fires)
+        steps = timeline(network).period if target == "lava-sim" else None
+        outputs = outputs[:, 0] if outputs.shape[1] == 1 else outputs
+        return RunResult(outputs, None, (), spikes / len(x), result.seconds_per_sample, steps)
+    if target not in TARGETS:
+        raise DeployError(f"--target {target}: standard NIR graphs run on {' and '.join(TARGETS)}")
+    how = options.discretisation(graph, None)
+    plan = make_plan(graph, how.dt, how.method)
+    shapes = {name: plan.items[name].shape for name in plan.inputs}
+    signals = load_signals(data, shapes, samples, options.steps, how.dt)
+    how = options.discretisation(graph, signals.dt)
+    calibration: Signals | None = None
+    if options.calib is not None:
+        calibration = load_signals(options.calib, shapes, None, options.steps, how.dt)
+    with progress.stage(f"run on {target}", len(next(iter(signals.inputs.values())))) as advance:
+        ran = run_graph(
+            graph, signals.inputs, how, target, granularity, calibration.inputs if calibration else None,
+            lambda _: advance(1),
+        )  # fmt: skip
+    return GraphResult(ran, replace(how), signals.labels)
+
+
+def _text(value: object) -> str | None:
+    return None if value is None else str(value.decode() if isinstance(value, bytes) else value)
+
+
+def _number(value: object) -> float | None:
+    return None if value is None else float(np.asarray(value).item())

@@ -1,0 +1,147 @@
+"""NIR's neurons: one affine recurrence for all of them, then a threshold.
+
+With x the input of a step, in floating point::
+
+    v <- a_v v + c_i i + c_x x + b          i the current before the step (CubaLI, CubaLIF)
+    i <- a_i i + b_x x
+    spike if v > threshold, and then v <- v_reset, or v <- v - (threshold - v_reset) where resets subtract
+
+The coefficients come from NIR's differential equations and the step dt:
+
+* ``euler``: v <- v + dt/tau (v_leak - v + r x), and v <- v + dt r x of I and IF. Of the two equations of CubaLI and
+  CubaLIF, the current's goes first and the potential's uses the new current, as snnTorch, Lava and Loihi do.
+* ``exact``: the equations' solution at t + dt for an input that is constant during the step.
+
+All states are zero at first. In fixed point the neurons are Loihi's (:mod:`processes.lif`): r, dt/tau and w_in go into
+the weights in front, b becomes the bias, and the graded output of I, LI and CubaLI is v.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import nir
+import numpy as np
+
+from processes import lif
+
+Method = Literal["euler", "exact"]
+Reset = Literal["v_reset", "subtract"]
+
+
+@dataclass(frozen=True)
+class Coefficients:
+    """Of the recurrence above, arrays that broadcast to the population; a_i, c_i and b_x are None without a current."""
+
+    a_v: np.ndarray
+    c_x: np.ndarray
+    b: np.ndarray
+    a_i: np.ndarray | None = None
+    c_i: np.ndarray | None = None
+    b_x: np.ndarray | None = None
+
+
+def coefficients(node: nir.NIRNode, dt: float, method: Method) -> Coefficients:
+    """The recurrence of an I, IF, LI, LIF, CubaLI or CubaLIF node; dt in the unit of its time constants."""
+    p: Any = node
+    r = np.asarray(p.r, np.float64)
+    if isinstance(node, (nir.I, nir.IF)):
+        return Coefficients(np.ones_like(r), dt * r, np.zeros_like(r))
+    leak = np.asarray(p.v_leak, np.float64)
+    if isinstance(node, (nir.LI, nir.LIF)):
+        rate = _rate(p.tau, dt, method)
+        return Coefficients(1 - rate, rate * r, rate * leak)
+    rate, rate_i = _rate(p.tau_mem, dt, method), _rate(p.tau_syn, dt, method)
+    gain = np.asarray(p.w_in, np.float64) * rate_i
+    if method == "euler":
+        held = rate * (1 - rate_i)
+    else:
+        held = _shared(np.asarray(p.tau_mem, np.float64), np.asarray(p.tau_syn, np.float64), dt)
+    # i(t) = w x + (i - w x) e^(-t/tau_syn): the first part acts with `rate`, the second with `held`
+    from_input = r * rate * gain if method == "euler" else r * np.asarray(p.w_in, np.float64) * (rate - held)
+    return Coefficients(1 - rate, from_input, rate * leak, 1 - rate_i, r * held, gain)
+
+
+def _rate(tau: np.ndarray, dt: float, method: Method) -> np.ndarray:
+    """Share of the way to its rest that a state goes in a step."""
+    ratio = dt / np.asarray(tau, np.float64)
+    return ratio if method == "euler" else -np.expm1(-ratio)
+
+
+def _shared(mem: np.ndarray, syn: np.ndarray, dt: float) -> np.ndarray:
+    """tau_syn / (tau_syn - tau_mem) (e^(-dt/tau_syn) - e^(-dt/tau_mem)), and its limit for equal constants."""
+    near = np.abs(mem - syn) < 1e-6 * mem
+    with np.errstate(divide="ignore", invalid="ignore"):
+        apart = syn / (syn - mem) * (np.exp(-dt / syn) - np.exp(-dt / mem))
+    return np.where(near, dt / mem * np.exp(-dt / mem), apart)
+
+
+@dataclass
+class Neuron:
+    """A population in floating point; spikes of 0 and 1, or v itself if ``threshold`` is None."""
+
+    of: Coefficients
+    shape: tuple[int, ...]
+    threshold: np.ndarray | None = None
+    v_reset: np.ndarray | None = None
+    subtract: bool = False
+    overflows: int = 0
+
+    def __post_init__(self) -> None:
+        self.reset()
+
+    def reset(self) -> None:
+        """Every state to zero."""
+        self.v = self.i = np.zeros((1, *self.shape))
+        self.peak = 0.0
+
+    def step(self, x: np.ndarray | None) -> np.ndarray | None:
+        """Spikes or potentials of this step; ``v`` is the potential after resets, ``peak`` the largest |v| before."""
+        of, drive = self.of, 0.0 if x is None else x
+        v = of.a_v * self.v + of.c_x * drive + of.b
+        if of.a_i is not None:
+            assert of.c_i is not None and of.b_x is not None
+            v = v + of.c_i * self.i
+            self.i = of.a_i * self.i + of.b_x * drive
+        self.peak = max(self.peak, float(np.abs(v).max()))
+        if self.threshold is None:
+            self.v = v
+            return v
+        spikes = v > self.threshold
+        assert self.v_reset is not None
+        self.v = np.where(spikes, v - self.threshold + self.v_reset if self.subtract else self.v_reset, v)
+        return spikes.astype(np.float64) if spikes.any() else None
+
+
+@dataclass
+class FixedNeuron:
+    """A population of Loihi's integers; spikes of 0 and 1, or v if it does not ``fire``. Its input is in units of u."""
+
+    neuron: lif.LIF
+    shape: tuple[int, ...]
+    fires: bool
+    overflows: int = 0
+
+    def __post_init__(self) -> None:
+        self.reset()
+
+    def reset(self) -> None:
+        """Every state to zero."""
+        self.state = self.neuron.rest((1, *self.shape))
+        self.overflows, self.peak = 0, 0.0
+
+    @property
+    def v(self) -> np.ndarray:
+        """Potentials after resets, int64."""
+        return self.state.v
+
+    def step(self, x: np.ndarray | None) -> np.ndarray | None:
+        """Spikes or potentials, int64."""
+        self.state = lif.integrate(self.neuron, self.state, 0 if x is None else x)
+        self.overflows += self.state.overflows
+        self.peak = max(self.peak, float(np.abs(self.state.v).max()))
+        if not self.fires:
+            return self.state.v
+        self.state, spikes = lif.fire(self.neuron, self.state)
+        return spikes.astype(np.int64) if spikes.any() else None

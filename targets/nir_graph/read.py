@@ -1,0 +1,144 @@
+"""Reads a NIR file from anybody: what is in it is looked at before any of it is loaded.
+
+An HDF5 file can declare arrays far larger than itself, link to other files and contain itself. So every object is
+visited first, without reading its data; memory and time stay within a small multiple of the file's size.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import h5py
+import nir
+import numpy as np
+from h5py import h5o  # pyright: ignore[reportAttributeAccessIssue]
+
+from processes.errors import DeployError
+
+SMALL = 2**20
+"""Bytes of an array that is never suspicious."""
+RATIO = 1100
+"""Deflate, the densest compression that NIR files use, stores no array in less than 1/1032 of its bytes."""
+PATIENCE, SPEED = 5.0, 2**22
+"""Reading may take so many seconds, and one more for so many bytes."""
+OBJECTS = 200_000
+"""Groups and arrays in one file: some 20,000 nodes."""
+DEPTH = 64
+"""Groups inside groups: a nested graph takes two levels."""
+
+
+def read_graph(path: Path) -> nir.NIRGraph:
+    """The graph in a NIR file, its types not yet checked.
+
+    Raises:
+        DeployError: no such file, not HDF5, damaged, not NIR, or larger than it may be.
+    """
+    if not path.is_file():
+        raise DeployError(f"{path}: no such file; give a .nir file or a folder that `deploy convert` wrote")
+    safely(_load, path)
+    graph = _load(path)
+    if not isinstance(graph, nir.NIRGraph):
+        raise DeployError(f"{path}: holds a single {type(graph).__name__}; wrap it with nir.NIRGraph.from_list")
+    return graph
+
+
+def _load(path: Path) -> Any:
+    try:
+        with h5py.File(path, "r") as file:
+            if not isinstance(file.get("node"), h5py.Group):
+                raise DeployError(f"{path}: an HDF5 file without a group `node`, so not a NIR graph")
+            inspect(file, path)
+        return nir.read(path, type_check=False)
+    except DeployError:
+        raise
+    except Exception as error:  # h5py and nir raise whatever a damaged file makes them stumble over
+        reason = " ".join(str(error).split())[:300] or "no reason given"
+        raise DeployError(
+            f"{path}: not readable as a NIR graph ({type(error).__name__}: {reason}); write it again with nir.write"
+        ) from error
+
+
+def safely(load: Callable[[Path], Any], path: Path) -> None:
+    """Try ``load(path)`` in a process of its own: there are damaged files on which the HDF5 library never ends, or dies.
+
+    Raises:
+        DeployError: what ``load`` raises, or that it crashed or took too long.
+    """
+    here, there = multiprocessing.Pipe(duplex=False)
+    child: Any = multiprocessing.get_context("fork").Process(target=_attempt, args=(load, path, there), daemon=True)
+    child.start()
+    there.close()
+    try:
+        if not here.poll(PATIENCE + path.stat().st_size / SPEED):
+            raise DeployError(f"{path}: reading it does not end; the file is damaged")
+        message = here.recv()
+    except EOFError:
+        raise DeployError(f"{path}: the HDF5 library crashes on it; the file is damaged") from None
+    finally:
+        child.kill()
+        child.join()
+        child.close()
+        here.close()
+    if message:
+        raise DeployError(message)
+
+
+def _attempt(load: Callable[[Path], Any], path: Path, there: Any) -> None:
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 2)  # a dying library's last words
+    message = ""
+    try:
+        load(path)
+    except DeployError as error:
+        message = str(error)
+    there.send(message)
+
+
+def inspect(file: h5py.File, path: Path) -> None:
+    """Raise DeployError for whatever could not be loaded safely."""
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 4
+    seen: set[Any] = set()
+    total = 0
+    waiting: list[tuple[h5py.Group, int]] = [(file, 0)]
+    while waiting:
+        group, depth = waiting.pop()
+        for name in group:
+            where = f"{path}: {str(group.name).rstrip('/')}/{name}"
+            if not isinstance(group.get(name, getlink=True), h5py.HardLink):
+                raise DeployError(f"{where} is a link to elsewhere, which is not followed; store the data itself")
+            item = group[name]
+            key = h5o.get_info(item.id).addr
+            if isinstance(item, h5py.Group) and key in seen:
+                raise DeployError(f"{where} contains itself or occurs twice; the file is damaged")
+            seen.add(key)
+            if len(seen) > OBJECTS or depth > DEPTH:
+                raise DeployError(f"{where}: more than {OBJECTS} objects or {DEPTH} levels; split the graph")
+            if isinstance(item, h5py.Group):
+                waiting.append((item, depth + 1))
+            elif isinstance(item, h5py.Dataset):
+                total += _inspect_array(item, where)
+                if total > memory:
+                    raise DeployError(f"{where}: the arrays up to here take {total:.2e} bytes, a quarter of this "
+                                      f"machine's memory is {memory:.2e}; use a larger machine")  # fmt: skip
+            else:
+                raise DeployError(f"{where} is neither group nor array; the file is damaged")
+
+
+def _inspect_array(data: h5py.Dataset, where: str) -> int:
+    """Bytes that the array takes once loaded."""
+    text = h5py.check_string_dtype(data.dtype) is not None
+    if not text and data.dtype.kind not in "biuf":
+        raise DeployError(f"{where} holds {data.dtype}, not numbers or text; the file is damaged")
+    if data.external or data.is_virtual:
+        raise DeployError(f"{where} has its data in other files, which are not opened; store the data itself")
+    size = int(np.prod(data.shape, dtype=object)) * max(data.dtype.itemsize, 1) if data.shape else 0
+    if size > SMALL and size > RATIO * data.id.get_storage_size():
+        raise DeployError(
+            f"{where} declares shape {data.shape} and stores {data.id.get_storage_size()} bytes; the file is damaged"
+        )
+    return size

@@ -1,0 +1,108 @@
+"""Runs a standard NIR graph on a target: plan, floating point, and where asked for its discretisation."""
+
+from __future__ import annotations
+
+import importlib
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+
+import nir
+import numpy as np
+
+from processes.errors import DeployError
+from processes.nir_nodes.neurons import Method, Reset
+from targets.nir_graph.fixed import Rounding, compile_fixed
+from targets.nir_graph.plan import Plan, make_plan
+from targets.nir_graph.program import Program, Traces, compile_float, interpret
+
+TARGETS = ("lava-sim", "closed-form")
+"""Where a standard graph runs; it has no closed form, so that target steps it in numpy."""
+
+
+@dataclass(frozen=True)
+class Discretisation:
+    """How a graph's equations become steps.
+
+    Attributes:
+        dt: time step in the unit of the graph's time constants.
+        method: Euler's, or the exact solution for inputs that are constant during a step.
+        reset: a spike sets v to v_reset as NIR defines it, or takes threshold - v_reset off.
+        precision: floating point, or Loihi's integers.
+        scale: units of weight per real 1 in fixed point; None chooses.
+    """
+
+    dt: float = 1e-4
+    method: Method = "euler"
+    reset: Reset = "v_reset"
+    precision: Literal["float", "fixed"] = "float"
+    scale: float | None = None
+
+
+@dataclass(frozen=True)
+class GraphRun:
+    """What a run computed, its largest rounding errors, and how far fixed point is from floating point.
+
+    ``deviation``: by output, |fixed - float| / |float| of its sums over time, Euclidean; empty in floating point.
+    """
+
+    traces: Traces
+    roundings: tuple[Rounding, ...]
+    deviation: dict[str, float]
+    seconds_per_sample: float
+    steps: int
+
+
+def run_graph(
+    graph: nir.NIRGraph,
+    inputs: dict[str, np.ndarray],
+    how: Discretisation,
+    target: str = "closed-form",
+    granularity: str = "block",
+    calibration: dict[str, np.ndarray] | None = None,
+    done: Callable[[int], None] | None = None,
+) -> GraphRun:
+    """Run inputs (samples, T, *shape) by name.
+
+    Args:
+        calibration: other inputs that set the units in fixed point; None takes the same.
+
+    Raises:
+        UnsupportedGraph: with all that cannot run.
+        DeployError: anything else.
+    """
+    plan = make_plan(graph, how.dt, how.method)
+    program = compile_float(plan, how.dt, how.method, how.reset)
+    floating: Traces | None = None
+    if how.precision == "fixed":
+        program, floating = _fixed(plan, program, inputs, inputs if calibration is None else calibration, how)
+    samples, steps = next(iter(inputs.values())).shape[:2]
+    begin = time.perf_counter()
+    if target == "lava-sim":
+        importlib.import_module("processes.lava")  # has to come before anything of Lava's
+        from targets.nir_graph.lava import run_in_lava
+
+        traces = run_in_lava(program, inputs, granularity, done=done)
+    else:
+        traces = interpret(program, inputs)
+        for sample in range(samples if done else 0):
+            done(sample)  # type: ignore[misc]
+    seconds = (time.perf_counter() - begin) / samples
+    deviation = {} if floating is None else {n: _apart(y, floating.outputs[n]) for n, y in traces.outputs.items()}
+    return GraphRun(traces, tuple(program.errors), deviation, seconds, steps)
+
+
+def _fixed(
+    plan: Plan, program: Program, inputs: dict[str, np.ndarray], calibration: dict[str, np.ndarray], how: Discretisation
+) -> tuple[Program, Traces]:
+    if how.scale is not None and not how.scale > 0:
+        raise DeployError(f"--scale {how.scale}: units of weight per real 1, above 0; the NIR paper's LIF has 250")
+    floating = interpret(program, inputs)
+    peaks = floating.peaks if calibration is inputs else interpret(program, calibration).peaks
+    return compile_fixed(plan, peaks, calibration, how.dt, how.method, how.reset, how.scale), floating
+
+
+def _apart(a: np.ndarray, b: np.ndarray) -> float:
+    first, second = a.sum(1).ravel(), b.sum(1).ravel()
+    return float(np.linalg.norm(first - second) / (np.linalg.norm(second) or 1.0))

@@ -1,0 +1,107 @@
+"""This package's operations as PyTorch modules, for ``nirtorch.nir_to_torch``.
+
+nirtorch goes into nested graphs and adds up whatever leads to a node, in no stated order. So each operation becomes one
+node of its own type, and what travels along the edges are messages that keep the operands apart when they are added.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import nir
+import numpy as np
+import torch
+
+from processes.network import Network, operation_of
+from processes.operation import Operation
+
+
+@dataclass(eq=False)
+class OperationNode(nir.NIRNode):
+    """A node that holds an operation of this package; it exists in memory only."""
+
+    label: str
+    op: Operation
+    operands: list[str]
+    input_shape: tuple[int, ...]
+    input_unit: float | None
+
+    def __post_init__(self) -> None:
+        self.input_type = self.output_type = {"input": np.array(self.op.shape)}
+
+
+class Message:
+    """Values by the name of the node that sent them; sums keep them apart."""
+
+    def __init__(self, values: dict[str, torch.Tensor]) -> None:
+        self.values = values
+
+    @classmethod
+    def of(cls, x: Message | torch.Tensor) -> Message:
+        """A tensor is what the graph's input sent."""
+        return x if isinstance(x, Message) else cls({Network.INPUT: x})
+
+    @classmethod
+    def __torch_function__(cls, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Message:
+        """torch.add, which is how nirtorch joins edges; nothing else makes sense."""
+        if function is not torch.add:
+            raise TypeError(f"{function} of messages between operations; only their sum is defined")
+        first, second = (cls.of(x) for x in args)
+        return cls(first.values | second.values)
+
+
+class OperationModule(torch.nn.Module):
+    """The closed form of one operation: a call is a whole window.
+
+    Codes are (planes, N, *shape) integers, potentials (N, *shape). The readout puts out real units.
+    """
+
+    def __init__(self, node: OperationNode, dtype: torch.dtype) -> None:
+        super().__init__()
+        self.node, self.dtype = node, dtype
+        node.op.dtype = dtype  # type: ignore[attr-defined]
+
+    @torch.no_grad()
+    def forward(self, x: Message | torch.Tensor) -> Message | torch.Tensor:
+        """The operation of its operands among the message's values."""
+        values, op = Message.of(x).values, self.node.op
+        y = op.closed_form(*(self._encoded(values[name]) if name == Network.INPUT else values[name]
+                             for name in self.node.operands))  # fmt: skip
+        if op.name == "readout":
+            return y * torch.as_tensor(op.unit)  # type: ignore[attr-defined]
+        return Message({self.node.label: y})
+
+    def _encoded(self, x: torch.Tensor) -> torch.Tensor:
+        unit, x = self.node.input_unit, x.reshape(len(x), *self.node.input_shape)
+        return x.to(self.dtype) if unit is None else torch.round(x.double() / unit).to(torch.int32)
+
+
+NodeMap = dict[type[nir.NIRNode], Callable[[Any], torch.nn.Module]]
+
+
+def nir_modules(graph: nir.NIRGraph, dtype: torch.dtype = torch.float32) -> tuple[nir.NIRGraph, NodeMap]:
+    """A graph that ``deploy export`` wrote, as (graph, node_map) for ``nirtorch.nir_to_torch(graph, node_map)``.
+
+    The module it makes takes (N, *input) in real units and returns the readout in real units, and a state to ignore::
+
+        graph, node_map = deploy.nir_modules(nir.read("net.nir", type_check=False))
+        logits, _ = nirtorch.nir_to_torch(graph, node_map)(images)
+
+    Raises:
+        DeployError: the graph is not a network of this package, or of another version.
+    """
+    network = Network.from_nir(graph)  # with all its checks
+    unit = network.about.get("input_unit")
+    nodes: dict[str, nir.NIRNode] = {}
+    for name, node in graph.nodes.items():
+        if isinstance(node, nir.Input):
+            nodes[name] = nir.Input({"input": np.array(network.input_shape)})
+        elif isinstance(node, nir.Output):
+            nodes[name] = node
+        else:
+            nodes[name] = OperationNode(name, *operation_of(name, node), network.input_shape, unit)
+    return nir.NIRGraph(nodes, list(graph.edges), type_check=False), {
+        OperationNode: lambda node: OperationModule(node, dtype)
+    }
