@@ -9,7 +9,7 @@ import numpy as np
 from converters import sit
 from converters.fold import fold, race_thresholds
 from converters.scales import Firing, Progress, observe_peaks, put_scale, set_scales
-from converters.sensitivity import Site
+from converters.sensitivity import SOFTMAX_SPIKES, Site
 from processes.errors import DeployError
 from processes.network import Network, PhaseNeuron, Route, SiNeuron, Woss
 from processes.phase_code import PhaseCode
@@ -59,7 +59,7 @@ def uniform(network: Network, base: float, spikes: int, input_spikes: int = 1) -
 
     Args:
         base: B.
-        spikes: most spikes per value and window, 1 to 3; softmax weights always have one.
+        spikes: most spikes per value and window, 1 to 3; softmax weights have two at the most.
         input_spikes: the same for the neurons that code the input, if that is more.
 
     Raises:
@@ -70,7 +70,7 @@ def uniform(network: Network, base: float, spikes: int, input_spikes: int = 1) -
     for name, node in network:
         if node.op.fires and not isinstance(node.op, Route):
             most = max(spikes, input_spikes) if network.codes_input(name) else spikes
-            sites[name] = Site(base, most if isinstance(node.op, Firing) else 1)
+            sites[name] = Site(base, most if isinstance(node.op, Firing) else min(most, SOFTMAX_SPIKES))
     return sites
 
 
@@ -103,16 +103,18 @@ def encode(
     """
     for name, site in sites.items():
         op = network[name]
-        if isinstance(op, Firing):
-            put_scale(op, op.scale * site.scale)
-            op.spikes = site.spikes
+        assert isinstance(op, Firing | Woss)
+        put_scale(op, op.scale * site.scale)
+        op.spikes = site.spikes
     for name, node in network:
         if isinstance(node.op, SiNeuron):
             sit.set_neuron_table(node.op, name, float(peaks[name]), code.steps)
         fold(network, name, node.op, node.inputs, PhaseCode(sites[name].base, code.steps) if name in sites else code)
         if isinstance(node.op, Woss):
             node.op.race = race_thresholds(node.op, peaks[name]) if race else None
-            node.op.ramp = node.op.ramp / (node.op.base if sharpen else 1.0)
+            if sharpen:
+                node.op.ramp = node.op.ramp / node.op.base
+                node.op.after = None if node.op.after is None else node.op.after / node.op.base
     most = max((site.spikes for site in sites.values()), default=1)
     network.about |= {"base": code.base, "timesteps": code.steps, "spikes": most, "precision": "float"}
     return network

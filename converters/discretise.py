@@ -178,6 +178,7 @@ class Discretiser:
                 finer = unit_of(self.network, inputs[0]).reshape(-1, 1) / unit.reshape(-1, 1)
                 op.ramp = np.minimum(np.rint(op.ramp * finer), NEVER).astype(np.int32)
                 op.race = None if op.race is None else _entries(op.race * finer)
+                op.after = None if op.after is None else _entries(op.after * finer[..., None, None])
                 op.state_bits = self.chip.state_bits
             case SiExp():
                 finer = unit_of(self.network, inputs[0]).reshape(-1, 1) / self.units[inputs[0]].reshape(-1, 1)

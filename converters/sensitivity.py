@@ -28,6 +28,7 @@ from processes.spikes import decode, empty_codes
 from targets.closed_form import ClosedForm
 
 PROBES = 2
+SOFTMAX_SPIKES = 2  # at the most: a third would need thresholds by two steps
 VALUES = 2**17  # of a site on which candidates are judged; rows beyond are left out at random
 
 
@@ -140,9 +141,9 @@ def code_values(values: torch.Tensor, site: Site, steps: int, race: bool) -> tup
     code = PhaseCode(site.base, steps)
     factor = code.midpoints[0] * site.base**0.5 if race else 1 / site.scale
     r = values * float(factor)
-    codes = empty_codes(1 if race else site.spikes, r, steps)
+    codes = empty_codes(site.spikes, r, steps)
     axes, book = (1, 1, r.shape[-1]), linear_codebook(code)
     book.codes(r, np.zeros(1, np.int32), axes, codes[0])
     if len(codes) > 1:
-        book.further(r, code.levels, axes, codes)
+        book.further(values if race else r, code.levels, axes, codes)
     return decode(codes, code.levels).mul_(1.0 if race else site.scale), int(codes.count_nonzero())

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from converters.scales import Firing, Progress
-from converters.sensitivity import Site, Trial, measure
+from converters.sensitivity import SOFTMAX_SPIKES, Site, Trial, measure
 from processes.network import Network
 
 BASES = (1.04, 1.06, 1.08, 1.1, 1.12, 1.15, 1.18, 1.22, 1.26, 1.3, 1.35, 1.4, 1.5, 1.6, 1.8, 2.0)
@@ -76,7 +76,8 @@ def tune(
 
     def candidates(name: str) -> list[Site]:
         least = input_spikes if network.codes_input(name) else 1
-        own = sorted({max(least, n) for n in numbers}) if isinstance(network[name], Firing) else [1]
+        most = 3 if isinstance(network[name], Firing) else SOFTMAX_SPIKES
+        own = sorted({min(max(least, n), most) for n in numbers})
         scales = SCALES if isinstance(network[name], Firing) else (1.0,)
         return [Site(b, n, s) for n in own for b in bases for s in scales]
 

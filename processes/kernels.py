@@ -239,10 +239,12 @@ def _fires_on(least, drive, sent, midpoint, squared, gain, shift, factor):
 
 
 @njit(parallel=True, cache=True)
-def fire_ramp(v, ramp, spread, allowed, codes):
+def fire_ramp(v, ramp, after, spread, allowed, codes):
     """Codes of rows ``v`` (R, A, M, D): first k with max_d v - v <= ramp_k, ramp (A or 1, T) rising evenly.
 
-    ``allowed`` (R or 1, A or 1, M or 1, D) is False where a key is masked: it neither races nor fires.
+    ``allowed`` (R or 1, A or 1, M or 1, D) is False where a key is masked: it neither races nor fires. Codes are
+    (planes, R, A, M, D); if there are two planes, a second spike follows at the first later j with gap <= after[k, 0, j]
+    (+) or gap >= after[k, 1, j] (-), ``after`` (A or 1, T, 2, T).
     """
     _, a_len, m_len, d_len = v.shape
     steps = ramp.shape[1]
@@ -260,15 +262,28 @@ def fire_ramp(v, ramp, spread, allowed, codes):
                     found = True
             for d in range(d_len):
                 gap = winner - v[row, a, m, d]
+                for p in range(codes.shape[0]):
+                    codes[p, row, a, m, d] = 0
                 if not allow[d] or gap > ramp[c, steps - 1]:
-                    codes[row, a, m, d] = 0
                     continue
                 k = min(steps - 1, max(0, int((gap - ramp[c, 0]) * per_gap + 1.0)))
                 while k > 0 and gap <= ramp[c, k - 1]:
                     k -= 1
                 while gap > ramp[c, k]:
                     k += 1
-                codes[row, a, m, d] = k + 1
+                codes[0, row, a, m, d] = k + 1
+                if codes.shape[0] == 1:
+                    continue
+                sign = 1 if gap <= after[c, k, 0, steps - 1] else -1 if gap >= after[c, k, 1, steps - 1] else 0
+                low, high = k + 1, steps - 1
+                while low < high:  # both tables are monotone in j
+                    j = (low + high) // 2
+                    if (gap <= after[c, k, 0, j]) if sign > 0 else (gap >= after[c, k, 1, j]):
+                        high = j
+                    else:
+                        low = j + 1
+                if k + 1 < steps:
+                    codes[1, row, a, m, d] = sign * (low + 1)
 
 
 @njit(parallel=True, cache=True)

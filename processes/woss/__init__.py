@@ -12,6 +12,9 @@ where the row is divided (``dynamic_threshold``). Source: SpikedAttention, WOSS;
 How the winner is found: *graded*, every neuron sends its potential to the row's inhibitory neuron as one graded spike and
 gets the largest back (two steps); or by a *race*, in which a threshold falls from the calibrated top until the first
 neurons cross, and only those report their potential. The spikes that follow are the same.
+
+With two spikes per value, a neuron that fired at k goes on with what is left of e: + at the first later j with
+e >= L_k + m_j, - at e <= L_k - m_j. Both are thresholds on v_max - v from a table by k (``after``). This is ours.
 """
 
 from __future__ import annotations
@@ -31,6 +34,15 @@ from processes.spikes import as_numpy, empty_codes
 EXCHANGE_STEPS = 2  # potentials to the inhibitory neuron, the largest back
 
 
+def second_thresholds(code: PhaseCode) -> np.ndarray:
+    """-ln e at which what is left of e after a spike at k fires at j, float64 (T, 2, T): + from below, - from above."""
+    left = code.levels[:, None] + np.array([1, -1])[:, None, None] * code.midpoints  # (2, k, j)
+    later = np.arange(code.steps) > np.arange(code.steps)[:, None]
+    never = np.array([-np.inf, np.inf])[:, None, None]
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return np.where(later, -np.log(left), never).transpose(1, 0, 2)
+
+
 @dataclass(eq=False, kw_only=True)
 class Woss(Operation):
     """Rows along the last axis race; shape (..., heads, rows, keys).
@@ -42,6 +54,8 @@ class Woss(Operation):
         base, steps: the phase code its spikes are in.
         gain: attention scale, (heads or 1,); the ideal is exp(gain (v - v_max)).
         allowed: broadcast shape of a sample, False where a key is masked: it neither races nor fires.
+        spikes: most spikes per neuron and window, 1 or 2.
+        after: thresholds on v_max - v for second spikes, (heads or 1, T, 2, T): by first step, sign and second step.
         race: falling thresholds by which the winner is found, (heads or 1, steps), the last of which everybody
             crosses; None if it is found by graded spikes.
         state_bits: width of the potentials; 0 in floating point.
@@ -52,6 +66,8 @@ class Woss(Operation):
     steps: int
     gain: np.ndarray
     allowed: np.ndarray | None = None
+    spikes: int = 1
+    after: np.ndarray | None = None
     race: np.ndarray | None = None
     state_bits: int = 0
 
@@ -102,14 +118,16 @@ class Woss(Operation):
         return torch.exp(v - v.amax(-1, keepdim=True))
 
     def closed_form(self, *inputs: torch.Tensor) -> torch.Tensor:
-        """Codes (1, N, *shape), all signs positive."""
+        """Codes (spikes, N, *shape); first spikes are positive."""
         v = inputs[0]
-        codes = empty_codes(1, v, self.steps)
+        codes = empty_codes(self.spikes, v, self.steps)
         heads, rows, keys = ((1,) * 3 + self.shape)[-3:]
         folded = as_numpy(v).reshape(-1, heads, rows, keys)
         ramp = self.ramp.astype(folded.dtype, copy=False)
         allowed = self.mask_of(len(v), inputs[1]) if len(inputs) > 1 else self.mask()
-        kernels.fire_ramp(folded, ramp, int(len(ramp) > 1), allowed, codes.numpy().reshape(folded.shape))
+        after = np.zeros((1, 1, 2, 1)) if self.after is None else self.after
+        planes = codes.numpy().reshape(-1, *folded.shape)
+        kernels.fire_ramp(folded, ramp, after.astype(ramp.dtype, copy=False), int(len(ramp) > 1), allowed, planes)
         return codes
 
     def stepper(self, window: Window, sources: list[Window]) -> WossStepper:
@@ -124,6 +142,8 @@ class WossStepper:
         self.op, self.start = op, window.start
         self.ramp = self._by_step(op.ramp)
         self.race = None if op.race is None else self._by_step(op.race)
+        heads = np.arange(len(op.ramp)).reshape(-1, 1, 1) if len(op.shape) > 2 else np.zeros(1, int)
+        self.head = np.broadcast_to(heads, op.shape)  # row of the tables
         self.allowed = np.broadcast_to(op.mask(), np.broadcast_shapes(op.mask().shape, ((1,) * 4 + op.shape)[-4:]))
         self.static = self.allowed = self.allowed.reshape(op.shape)
         self.lowest = np.iinfo(np.int64).min // 2 if op.state_bits else -np.inf
@@ -140,6 +160,7 @@ class WossStepper:
         self.allowed = self.static
         self.may_fire = self.allowed.copy()
         self.winner = np.full((*self.op.shape[:-1], 1), self.lowest, self.v.dtype)
+        self.first = np.full(self.op.shape, -1, np.int16)
 
     def step(self, t: int, messages: list[np.ndarray | None]) -> np.ndarray | None:
         """Signs int8 (*shape) of this step's spikes, or None."""
@@ -155,11 +176,24 @@ class WossStepper:
             self._find_winner(k + self.op.exchange_steps)
         if not 0 <= k < self.op.steps:
             return None
-        fired = self.may_fire & (self.winner - self.v <= self.ramp[k])
-        if not fired.any():
-            return None
+        gap = self.winner - self.v
+        fired = self.may_fire & (gap <= self.ramp[k])
         self.may_fire &= ~fired
-        return fired.astype(np.int8)
+        sign = fired.astype(np.int8)
+        if self.op.after is not None:
+            self._go_on(gap, sign, k)
+            self.first[fired] = k
+        return sign if sign.any() else None
+
+    def _go_on(self, gap: np.ndarray, sign: np.ndarray, k: int) -> None:
+        """Put into ``sign`` the second spikes at k of neurons that have fired once."""
+        assert self.op.after is not None
+        again = np.nonzero(self.first >= 0)
+        tables, gap = self.op.after[self.head[again], self.first[again]], gap[again]
+        below = gap > tables[:, 0, -1]  # e is less than what was sent: nothing will be added
+        second = (gap <= tables[:, 0, k]).astype(np.int8) - (below & (gap >= tables[:, 1, k]))
+        sign[again] = second
+        self.first[tuple(axis[second != 0] for axis in again)] = -1  # spent
 
     def _find_winner(self, step: int) -> None:
         """Rows without a winner listen to whoever reports: everybody at once, or those above the falling threshold."""

@@ -8,9 +8,10 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from converters.discretise import _entries
 from processes.phase_code import PhaseCode
 from processes.spikes import decode
-from processes.woss import Woss
+from processes.woss import Woss, second_thresholds
 from tests.processes.reference import GRID, batch, currents, graded, run
 
 
@@ -27,13 +28,33 @@ def race(row: list, ramp: list, allowed: list[bool]) -> list[int]:
     return [h[0] + 1 if h else 0 for h in hits]
 
 
+def second(row: list, after: np.ndarray, first: list[int], allowed: list[bool]) -> list[int]:
+    """The definition: the first later j whose threshold what is left of e reaches, from below (+) or from above (-)."""
+    winner = max([v for v, a in zip(row, allowed, strict=True) if a], default=0)
+    found = []
+    for v, code in zip(row, first, strict=True):
+        steps = range(code, len(after)) if code else range(0)
+        hits = [
+            (j + 1) * sign
+            for j in steps
+            for sign, reached in (
+                (1, winner - v <= after[code - 1, 0, j]),
+                (-1, winner - v >= after[code - 1, 1, j] and winner - v > after[code - 1, 0, -1]),
+            )
+            if reached
+        ]  # fmt: skip
+        found.append(hits[0] if hits else 0)
+    return found
+
+
 def check(op: Woss, v: np.ndarray, parts: list[np.ndarray | None]) -> np.ndarray:
     """Closed form, stepper (fed by ``parts``, which add up to ``v``) and definition; v (*shape), returns
     codes.
     """
-    closed = op.closed_form(batch(v[None]))[:, 0].numpy()
-    stepped = run(op, currents(parts, 1))
-    assert (stepped.codes == closed).all()
+    planes = op.closed_form(batch(v[None]))[:, 0].numpy()
+    closed = planes[:1]
+    stepped = run(op, currents(parts, 1), planes=op.spikes)
+    assert (stepped.codes == planes).all()
     allowed = np.broadcast_to(np.ones(1, bool) if op.allowed is None else op.allowed, op.shape).reshape(
         -1, op.shape[-1]
     )
@@ -43,6 +64,12 @@ def check(op: Woss, v: np.ndarray, parts: list[np.ndarray | None]) -> np.ndarray
     per_head = op.shape[-2]
     direct = [race(row, ramps[i // per_head % heads], allowed[i].tolist()) for i, row in enumerate(rows)]
     assert closed.reshape(-1, op.shape[-1]).tolist() == direct
+    if op.after is not None:
+        afters = np.broadcast_to(op.after, (heads, *op.after.shape[1:]))
+        again = [
+            second(row, afters[i // per_head % heads], direct[i], allowed[i].tolist()) for i, row in enumerate(rows)
+        ]
+        assert planes[1].reshape(-1, op.shape[-1]).tolist() == again
     return closed
 
 
@@ -74,18 +101,15 @@ def test_race(shape: tuple[int, ...], mask: str, fixed: bool) -> None:
             v[..., -1, -1] = 1000.0  # far above the rest
             if fixed:
                 ramp, v = (ramp * 2).astype(np.int32), (v * 2).astype(np.int32)
-            op = Woss(
-                shape=shape,
-                ramp=ramp,
-                base=base,
-                steps=steps,
-                gain=1.0,
-                allowed=allowed,
-                state_bits=24 if fixed else 0,
-            )
             wide = v.astype(np.int64 if fixed else np.float64)
             noise = rng.integers(-50, 50, shape).astype(wide.dtype)
-            check(op, v, [noise, None, wide - noise])
+            after = second_thresholds(PhaseCode(base, steps)) * (slope * 2**fixed / np.log(base))[..., None, None]
+            for spikes in (1, 2):
+                op = Woss(
+                    shape=shape, ramp=ramp, base=base, steps=steps, gain=np.ones(1), allowed=allowed, spikes=spikes,
+                    after=None if spikes == 1 else _entries(after) if fixed else after, state_bits=24 if fixed else 0,
+                )  # fmt: skip
+                check(op, v, [noise, None, wide - noise])
 
 
 @given(seed=st.integers(0, 2**32 - 1), bits=st.sampled_from([10, 16, 24]), keys=st.integers(1, 9))
@@ -96,7 +120,12 @@ def test_random_integer_rows(seed: int, bits: int, keys: int) -> None:
     base, steps = GRID[rng.integers(len(GRID))]
     gain = rng.uniform(0.5, 300) / limit
     ramp = np.rint((np.arange(steps) + 0.5) * np.log(base) / gain).astype(np.int32)[None]
-    op = Woss(shape=(1, 2, 3, keys), ramp=ramp, base=base, steps=steps, gain=gain, state_bits=bits)
+    after = _entries(second_thresholds(PhaseCode(base, steps))[None] / gain)
+    spikes = int(rng.integers(1, 3))
+    op = Woss(
+        shape=(1, 2, 3, keys), ramp=ramp, base=base, steps=steps, gain=np.array([gain]), state_bits=bits, spikes=spikes,
+        after=after if spikes == 2 else None,
+    )  # fmt: skip
     parts: list[np.ndarray | None] = [rng.integers(-limit, limit + 1, op.shape) for _ in range(3)]
     v = np.zeros(op.shape, np.int64)
     for part in parts:
@@ -120,6 +149,14 @@ def test_spikes_decode_to_softmax(base: float, steps: int) -> None:
     assert (np.abs(np.log(e[fired] / exact[fired])) <= np.log(base) / 2 * (1 + 1e-9)).all()
     assert (exact[~fired] < base ** -(steps - 0.5)).all()
     assert (e.max(-1) == 1).all(), "the winner fires first"
+    after = second_thresholds(code)[None]
+    two = Woss(shape=v.shape, ramp=ramp, base=base, steps=steps, gain=np.ones(1), spikes=2, after=after)
+    codes = two.closed_form(batch(v[None]))
+    both = decode(codes, code.levels, torch.float64).numpy()[0]
+    rest = exact - e
+    left = np.abs(exact - both)[fired]
+    later = np.abs(rest[fired]) >= code.midpoints[-1]  # levels at or before the first spike's are not used again
+    assert (left <= np.abs(rest[fired]) + 1e-12).all() and left[later].sum() <= 0.5 * np.abs(rest[fired])[later].sum()
     ideal = op.ideal(batch(v[None]))[0].numpy()
     assert np.allclose(ideal, exact)
     assert np.allclose(ideal / ideal.sum(-1, keepdims=True), torch.from_numpy(v).softmax(-1).numpy())

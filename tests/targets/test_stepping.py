@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from converters.calibrate import calibrate, encode, scale
+from converters.calibrate import calibrate, encode, scale, uniform
 from converters.capture import capture
 from converters.discretise import discretise
 from converters.lowering import lower
@@ -84,7 +84,8 @@ def test_every_site_with_a_base_of_its_own(vit: nn.Module, spikes: int) -> None:
     """Neurons that fire into one product, or that one reads, do not have the same levels."""
     samples = images(16)
     network = lower(capture(vit, (torch.from_numpy(samples[:1]),)), (1, 1, 12, 12))
-    sites = {n: Site(1.2 + 0.03 * (i % 10), spikes, 0.97) for i, (n, node) in enumerate(network) if node.op.fires}
+    plain = uniform(network, 1.2, spikes)
+    sites = {name: Site(1.2 + 0.03 * (i % 10), plain[name].spikes, 0.97) for i, name in enumerate(plain)}
     encode(network, sites, PhaseCode(1.9, 16), scale(network, samples))
     used = {network.code(name).base for name, node in network if node.op.fires}
     assert len(used) > 5 and 1.9 not in used
