@@ -14,6 +14,7 @@ import torch
 
 from converters.lowering import lower
 from converters.pipeline import Conversion, front_end, network_input
+from converters.sites import Tuning
 from processes.errors import DeployError
 from processes.network import Network, Node, PhaseNeuron, RateNeuron, Readout, Residual, Route, Synapse
 from processes.operation import Operation
@@ -35,7 +36,7 @@ def convert_rate_coded(
     captured, front = front_end(module, calibration)
     samples = network_input(front, calibration)
     ideal = lower(captured, samples[:1].shape)
-    return Conversion(front, ideal, rate_coded(ideal, samples, steps, batch), None)
+    return Conversion(front, ideal, rate_coded(ideal, samples, steps, batch), None, Tuning(1.0, {}))
 
 
 def rate_coded(network: Network, samples: np.ndarray, steps: int, batch: int = 32, seed: int = 0) -> Network:

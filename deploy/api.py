@@ -80,7 +80,7 @@ def run(
     check_choice("--target", target, registry())
     chosen = available(registry()[target])
     folder = require_conversion(network)
-    restored, model, loaded = _reload(folder, data)
+    restored, model, loaded = reload(folder, data)
     loaded = loaded.take(slice(samples))
     inputs = _network_input(model, loaded)
     if segments_in is None:
@@ -112,7 +112,7 @@ def verify(folder: Path, samples: int, granularity: str, progress: Progress | No
     """Run evaluation samples through Lava and the closed form and compare every spike and potential."""
     progress = progress or Progress()
     lava = available(registry()["lava-sim"])
-    restored, model, loaded = _reload(require_conversion(folder), None)
+    restored, model, loaded = reload(require_conversion(folder), None)
     inputs = _network_input(model, loaded.take(slice(samples)))
     with progress.stage("run on lava-sim", len(inputs)) as advance:
         result = lava.run(restored, inputs, granularity, lambda _: advance(1))
@@ -151,8 +151,12 @@ def _data(options: ConvertOptions, model: LoadedModel) -> tuple[Data, Data]:
     return with_length(calibration, tokens), with_length(evaluation, tokens)
 
 
-def _reload(folder: Path, data: Path | None) -> tuple[Network, LoadedModel, Data]:
-    """A conversion's network, model and (evaluation) data."""
+def reload(folder: Path, data: Path | None) -> tuple[Network, LoadedModel, Data]:
+    """A conversion's network and model, and ``data``, or the data that it was evaluated on.
+
+    Raises:
+        DeployError: data that the model cannot take, or texts longer than the network was converted for.
+    """
     options = json.loads((folder / REPORT).read_text(encoding="utf-8"))["options"]
     model = load_model(options["model"], options.get("weights"), options.get("seed", 0))
     if data is None:

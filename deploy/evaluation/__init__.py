@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from deploy.api import _reload, available
+from deploy.api import available, reload
 from deploy.errors import DeployError
 from deploy.evaluation.engines import on_cluster, on_this_machine
 from deploy.evaluation.work import Batch, Job
@@ -80,7 +80,7 @@ def evaluate(options: EvaluateOptions, progress: Progress | None = None) -> dict
     options.check()
     available(registry()[options.target])
     folder = require_conversion(options.folder.expanduser()).absolute()
-    _, model, data = _reload(folder, options.data)
+    _, model, data = reload(folder, options.data)
     data = data if options.limit is None else data.take(slice(options.limit))
     size = options.batch_size or (64 if options.target == "closed-form" else STEPPED_BATCH)
     classes = model.classes is not None or data.labels is not None
