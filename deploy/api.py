@@ -124,7 +124,7 @@ def verify(folder: Path, samples: int, granularity: str, progress: Progress | No
 
 def evaluation_inputs(folder: Path, samples: int) -> np.ndarray:
     """The spiking network's input (N, ...) of a conversion's first evaluation samples."""
-    _, model, loaded = _reload(require_conversion(folder), None)
+    _, model, loaded = reload(require_conversion(folder), None)
     return _network_input(model, loaded.take(slice(samples)))
 
 

@@ -13,9 +13,9 @@ from converters.coverage import spread
 from converters.families import WORDS, hugging
 from converters.pipeline import Conversion, convert_module, network_input
 from processes.network import Network, Woss
+from targets import lava_sim
 from targets.closed_form import ClosedForm
 from targets.compare import compare
-from targets.lava_sim import LavaSim
 from targets.partition import by_block
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # of transformers, while it builds and exports models
@@ -42,7 +42,7 @@ def test_lava_gives_the_spikes_of_the_closed_form(
     network = conversion.calibrated if precision == "float" else conversion.fixed
     assert network is not None
     assert any(len(node.inputs) == 2 for _, node in network if isinstance(node.op, Woss))
-    run = LavaSim().run(network, samples, granularity)
+    run = lava_sim.run(network, samples, granularity)
     found = compare(network, samples, run)
     assert found.mismatches == 0, found.first
     assert found.compared_spikes > 2000 and (precision == "float" or found.ties == 0)
