@@ -66,14 +66,14 @@ class Conversion:
         ideal: lowered, in real units, without codes: what the trained network computes.
         calibrated: spiking, floating point.
         fixed: spiking, integers; None if not asked for.
-        tuning: how the codes were chosen.
+        tuning: how phase codes were chosen; None for other codes.
     """
 
     front: FrontEnd | None
     ideal: Network
     calibrated: Network
     fixed: Network | None
-    tuning: Tuning
+    tuning: Tuning | None = None
 
     @property
     def network(self) -> Network:

@@ -263,7 +263,7 @@ def convert(
     )
     report = api.convert(options, BarProgress())
     console = Console()
-    if explain:
+    if explain and "codes" in report:
         console.print(codes_table(report["codes"]))
     console.print(summary(report))
     console.print(
