@@ -168,10 +168,11 @@ def _flat(value: Mapping[str, Any], prefix: str = "") -> list[tuple[str, Any]]:
 def graph_tables(result: GraphResult) -> list[Table | str]:
     """A standard NIR graph's outputs, its rounding errors in fixed point, and how it was stepped."""
     run, how = result.run, result.how
-    table = Table("output", "sample", "shape", "sum over time", "prediction", "label")
+    summed = "decoded" if (result.weights != 1).any() else "sum over time"
+    table = Table("output", "sample", "shape", summed, "prediction", "label")
     for name, output in run.traces.outputs.items():
         for sample, y in enumerate(output[:_SHOWN]):
-            total = y.sum(0)
+            total = np.tensordot(result.weights, y, 1)
             prediction = str(int(total.argmax())) if total.ndim == 1 and total.size > 1 else ""
             label = "" if result.labels is None else str(int(result.labels[sample]))
             table.add_row(name, str(sample), "×".join(map(str, y.shape)), f"{total.sum():.6g}", prediction, label)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import nir
@@ -54,11 +54,15 @@ class GraphOptions:
 
 @dataclass(frozen=True)
 class GraphResult:
-    """A standard graph's run, how it was discretised, and the data's labels."""
+    """A standard graph's run, how it was discretised, the data's labels, and the weight of each step in the output.
+
+    ``weights`` (T,) are B^-k of the last window for a graph that `deploy export --plain` wrote, and 1 for others.
+    """
 
     run: GraphRun
     how: Discretisation
     labels: np.ndarray | None
+    weights: np.ndarray
 
 
 def run_file(
@@ -100,7 +104,17 @@ def run_file(
             graph, signals.inputs, how, target, granularity, calibration.inputs if calibration else None,
             lambda _: advance(1),
         )  # fmt: skip
-    return GraphResult(ran, replace(how), signals.labels)
+    return GraphResult(ran, how, signals.labels, _weights(graph, ran.steps))
+
+
+def _weights(graph: nir.NIRGraph, steps: int) -> np.ndarray:
+    base, window = _number(graph.metadata.get("base")), _number(graph.metadata.get("window"))
+    if base is None or window is None or not 1 <= window <= steps:
+        return np.ones(steps)
+    size = int(window)
+    levels = base ** -np.arange(size - 1, -1, -1.0)
+    levels[0] *= size == _number(graph.metadata.get("steps"))  # else that level means silence
+    return np.concatenate([np.zeros(steps - size), levels])
 
 
 def _text(value: object) -> str | None:
