@@ -7,6 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from converters import sit
+from converters.balance import balance
 from converters.fold import fold, race_thresholds
 from converters.scales import Firing, Progress, observe_peaks, put_scale, set_scales
 from converters.sensitivity import SOFTMAX_SPIKES, Site
@@ -27,6 +28,7 @@ def calibrate(
     input_spikes: int = 1,
     race: bool = False,
     sharpen: bool = False,
+    balanced: bool = False,
 ) -> Network:
     """The lowered network with one code for all, in place: scales are the largest magnitudes on the samples.
 
@@ -36,13 +38,13 @@ def calibrate(
         code: base and window of every code.
         batch: samples evaluated together.
         progress: called with (samples done, samples in all).
-        spikes, input_spikes, race, sharpen: as for :func:`uniform` and :func:`encode`.
+        spikes, input_spikes, race, sharpen, balanced: as for :func:`uniform` and :func:`encode`.
 
     Returns:
         The same network, ready to run in floating point.
     """
     peaks = scale(network, samples, batch, progress)
-    return encode(network, uniform(network, code.base, spikes, input_spikes), code, peaks, race, sharpen)
+    return encode(network, uniform(network, code.base, spikes, input_spikes), code, peaks, race, sharpen, balanced)
 
 
 def scale(
@@ -91,6 +93,7 @@ def encode(
     peaks: Mapping[str, np.ndarray],
     race: bool = False,
     sharpen: bool = False,
+    balanced: bool = False,
 ) -> Network:
     """Give every firing node of a scaled network its code, and fold all scales into what reads them, in place.
 
@@ -100,12 +103,15 @@ def encode(
         peaks: from :func:`scale`.
         race: let WOSS find its winners by a falling threshold instead of graded spikes.
         sharpen: make WOSS too sharp by the factor B, as published.
+        balanced: raise scales where weights that will be integers gain by it (:mod:`converters.balance`).
     """
     for name, site in sites.items():
         op = network[name]
         assert isinstance(op, Firing | Woss)
         put_scale(op, op.scale * site.scale)
         op.spikes = site.spikes
+    if balanced:
+        balance(network, {name: site.base for name, site in sites.items()}, code.steps)
     for name, node in network:
         if isinstance(node.op, SiNeuron):
             sit.set_neuron_table(node.op, name, float(peaks[name]), code.steps)

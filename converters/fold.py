@@ -43,7 +43,7 @@ def fold(network: Network, name: str, op: Operation, inputs: tuple[str, ...], co
             axis = 1 if isinstance(op, ConvSynapse) else len(scale.shape) - 1
             if scale.size != scale.shape[axis]:
                 raise DeployError(f"'{name}': the scale of its input varies along more than one axis")
-            op.weight = _columns(op, scale.reshape(-1))
+            op.weight = columns(op, scale.reshape(-1))
     elif isinstance(op, PhaseNeuron):
         unit = np.broadcast_to(unit_of(network, inputs[0]), op.scale.shape)
         op.schedule = replace(op.schedule, unit=np.ascontiguousarray(unit), base=code.base, steps=code.steps)
@@ -73,6 +73,7 @@ def fold(network: Network, name: str, op: Operation, inputs: tuple[str, ...], co
         theta = op.scale.reshape(-1, 1) * code.midpoints
         if op.squared:
             op.table = theta**2 / op.features
+            op.low = half_silent(network, inputs[1])
         else:
             op.trace = network.code(inputs[1]).levels
             op.table = theta / np.broadcast_to(unit_of(network, inputs[0]), op.scale.shape).reshape(-1, 1)
@@ -80,7 +81,15 @@ def fold(network: Network, name: str, op: Operation, inputs: tuple[str, ...], co
         raise DeployError(f"'{name}': a product of activations joins a residual stream directly")
 
 
-def _columns(op: Synapse, scale: np.ndarray) -> np.ndarray:
+def half_silent(network: Network, square_sum: str) -> float:
+    """Sum of squares of a row of normally distributed values half of which are below the smallest level of their code."""
+    operand = network.nodes[square_sum].inputs[0]
+    median = 0.6745  # of |x| for standard normal x
+    smallest = network.code(operand).midpoints[-1]
+    return float(network.shape(operand)[-1] * (scale_of(network, operand) ** 2).mean() * (smallest / median) ** 2)
+
+
+def columns(op: Synapse, scale: np.ndarray) -> np.ndarray:
     """Weights with each input channel's scale folded in; grouped convolutions see their own channels."""
     if not isinstance(op, ConvSynapse):
         return op.weight * scale

@@ -149,6 +149,7 @@ def convert_module(
     encode(
         calibrated, sites, PhaseCode(tuning.base, steps), peaks,
         race=variant.winner == "race", sharpen=variant.softmax == "published",
+        balanced=fixed and not digits,
     )  # fmt: skip
     integers = discretise(calibrated, samples, chip, batch, report("discretise")) if fixed else None
     return Conversion(front, ideal, calibrated, integers, tuning)

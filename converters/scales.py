@@ -199,15 +199,20 @@ def _equalise(network: Network, name: str, op: TraceProduct) -> None:
 def _raise_scale(network: Network, name: str, wanted: np.ndarray) -> None:
     """Scales of the neurons behind ``name`` at least as large as ``wanted``, a broadcast shape after its routes."""
     origin = network.origin(name)
-    op, scale = network[origin], scale_of(network, origin)
-    index = torch.arange(scale.size, dtype=torch.float64).reshape(scale.shape).expand(op.shape)
+    scale, where = scale_of(network, origin), places(network, name)
+    raised = scale.reshape(-1).copy()
+    np.maximum.at(raised, where.reshape(-1), np.broadcast_to(wanted, where.shape).reshape(-1))
+    put_scale(network[origin], raised.reshape(scale.shape))
+
+
+def places(network: Network, name: str) -> np.ndarray:
+    """Which of the scales of the neurons behind ``name`` each value after its routes has, as flat indices."""
+    origin = network.origin(name)
+    scale = scale_of(network, origin)
+    index = torch.arange(scale.size, dtype=torch.float64).reshape(scale.shape).expand(network[origin].shape)
     for route in reversed(_routes(network, name)):
         index = apply(index, route.chain, 0)
-    raised = scale.reshape(-1).copy()
-    where = index.numpy().astype(int)
-    np.maximum.at(raised, where.reshape(-1), np.broadcast_to(wanted, where.shape).reshape(-1))
-    raised = raised.reshape(scale.shape)
-    put_scale(op, raised)
+    return index.numpy().astype(int)
 
 
 def _routes(network: Network, name: str) -> list[Route]:

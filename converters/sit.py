@@ -98,13 +98,6 @@ def integer_neuron(op: SiNeuron, unit: np.ndarray, chip: Chip) -> None:
     op.unit, op.state_bits = np.broadcast_to(unit, np.broadcast_shapes(unit.shape, op.unit.shape)).copy(), chip.state_bits
 
 
-def shares_reach(op: SiNorm, chip: Chip) -> float:
-    """Most that a row of its spikes adds up to, in units of the first level: 1, and what rounding adds to each share."""
-    keys = op.shape[-1]
-    rounding = keys * 2.0**-op.steps + keys * op.steps / 2 / 2.0 ** (chip.trace_bits - 4)
-    return (1.0 + rounding) / float(op.scale.flat[0])
-
-
 def entries(table: np.ndarray) -> np.ndarray:
     """Rounded to int32, clipped far beyond any potential."""
     return np.rint(np.clip(table, ALWAYS // 4, NEVER // 4)).astype(np.int32)

@@ -18,7 +18,6 @@ from converters.pipeline import Conversion, Variant, convert_module, front_end, 
 from converters.rate import convert_rate_coded
 from deploy import measure
 from deploy.availability import available
-from deploy.errors import DeployError
 from deploy.measure.flops import flops_formula
 from deploy.options import ConvertOptions, check_choice
 from deploy.output import GRAPH, REPORT, output_folder, require_conversion
@@ -119,8 +118,9 @@ def verify(folder: Path, samples: int, granularity: str, progress: Progress | No
         result = lava.run(restored, inputs, granularity, lambda _: advance(1))
     found = compare(restored, inputs, result)
     return Verification(
-        len(inputs), found.compared_spikes, found.compared_potentials, found.mismatches, found.first
-    )
+        len(inputs), found.compared_spikes, found.compared_potentials, sum(found.saturations.values()),
+        found.mismatches, found.first,
+    )  # fmt: skip
 
 
 def evaluation_inputs(folder: Path, samples: int) -> np.ndarray:
@@ -234,14 +234,17 @@ class _Work:
                 self.model.module, self.evaluation.inputs, options.batch_size, lambda d, n: bar("original model", d, n)
             )
             runner = ClosedForm(self.network)
-            snn = measure.evaluate(runner, inputs, options.batch_size, lambda d, n: bar("spiking, closed form", d, n))
+            snn = measure.evaluate(
+                runner, inputs, options.batch_size, lambda d, n: bar("spiking, closed form", d, n), options.strict
+            )
             rungs, scatter = self._ladder(ann, snn, bar)
             stepped = self._target(target, inputs[: options.samples], bar)
         exactness = compare(self.network, inputs[: options.samples], stepped)
-        self._check_strict(snn)
         outputs = ClosedForm(self.network, torch.float64).real(torch.from_numpy(stepped.outputs)).float().numpy()
         outputs = outputs[:, 0] if outputs.shape[1] == 1 else outputs
-        rungs.append(measure.rung(f"{target.name} {options.precision}", outputs, ann.outputs, labels, self.classes))
+        errors = measure.stepped_errors(self.reference, self.network, stepped.values, self._to_real(self.network))
+        name = f"{target.name} {options.precision}"
+        rungs.append(measure.rung(name, outputs, ann.outputs, labels, self.classes, errors))
         times = timeline(self.network)
         about = self._about(target, stepped, exactness)
         seconds |= {
@@ -249,8 +252,9 @@ class _Work:
             "target_start": stepped.seconds_start,
         }  # fmt: skip
         counts = {"compared_spikes": exactness.compared_spikes, "compared_potentials": exactness.compared_potentials,
-                  "mismatches": exactness.mismatches, "ties": exactness.ties, "samples": len(stepped.outputs)}  # fmt: skip
-        report = build_report(about, self.network, times, snn, rungs, seconds, counts)
+                  "mismatches": exactness.mismatches, "ties": exactness.ties, "samples": len(stepped.outputs),
+                  "saturations": sum(exactness.saturations.values()) if exactness.saturations else None}  # fmt: skip
+        report = build_report(about, self.network, times, snn, rungs, seconds, counts, exactness.saturations)
         report["targets"] = {target.name: stepped.measured} if stepped.measured else None
         raster = measure.record_raster(runner, times, inputs[0])
         return report, Figures(scatter, raster, measure.stages(self.network, times))
@@ -278,6 +282,15 @@ class _Work:
         """The spiking network's input of the evaluation data."""
         return network_input(self.conversion.front, list(self.evaluation.inputs.values()))
 
+    @cached_property
+    def reference(self) -> dict[str, np.ndarray]:
+        """What the original computes at every layer, of the first evaluation samples."""
+        return measure.layer_values(self.conversion.ideal, self.inputs[:LAYER_SAMPLES])
+
+    @staticmethod
+    def _to_real(network: Network) -> measure.ToReal:
+        return measure.real_values(network, network.units or None)
+
     @property
     def classes(self) -> bool:
         """Whether outputs are class scores: the model says so, or the data has labels."""
@@ -296,12 +309,11 @@ class _Work:
         conversion, inputs = self.conversion, self.inputs
         labels, classes = self.evaluation.labels, self.classes
         few = inputs[:LAYER_SAMPLES]
-        reference = measure.layer_values(conversion.ideal, few)
         rungs = [measure.rung("ANN", ann.outputs, ann.outputs, labels, classes)]
 
         def add(name: str, runner: ClosedForm, outputs: np.ndarray) -> measure.LayerComparison:
-            to_real = None if runner.ideal else measure.real_values(runner.network, runner.network.units or None)
-            layers = measure.compare_layers(reference, runner, few, to_real, self.options.seed)
+            to_real = None if runner.ideal else self._to_real(runner.network)
+            layers = measure.compare_layers(self.reference, runner, few, to_real, self.options.seed)
             rungs.append(measure.rung(name, outputs, ann.outputs, labels, classes, layers.errors))
             return layers
 
@@ -315,15 +327,6 @@ class _Work:
             add("spiking float", floating, done.outputs)
         name = f"spiking {self.options.precision}"
         return rungs, add(name, ClosedForm(self.network), snn.outputs).scatter
-
-    def _check_strict(self, snn: measure.Measurement) -> None:
-        clipped = [name for name, count in snn.saturations.items() if count]
-        if self.options.strict and clipped:
-            count = snn.saturations[clipped[0]]
-            raise DeployError(
-                f"--strict: layer '{clipped[0]}' saturated {count} potentials on the evaluation data; calibrate on "
-                "more data, or leave --strict out to have them counted"
-            )
 
     def _about(self, target: Target, stepped: TargetRun, exactness: Exactness) -> dict[str, Any]:
         options = self.options

@@ -496,11 +496,14 @@ def verify(
     check_positive("--samples", samples)
     check_choice("--granularity", granularity, GRANULARITIES)
     result = api.verify(folder, samples, granularity, BarProgress())
-    compared = f"{result.compared_spikes:,} spikes and {result.compared_potentials:,} potentials"
+    compared = (
+        f"{result.compared_spikes:,} spikes, {result.compared_potentials:,} potentials and "
+        f"{result.saturations:,} saturations"
+    )
     if result.mismatches:
         print(f"{result.mismatches:,} of {compared} differ; first: {result.first}", file=sys.stderr)
         raise typer.Exit(FAILED)
-    print(f"identical: {compared}, {result.samples} samples")
+    print(f"identical: {compared}, {result.samples} samples, one Lava Process per {granularity}")
 
 
 @app.command()

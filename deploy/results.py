@@ -41,10 +41,14 @@ class RunResult:
 
 @dataclass(frozen=True)
 class Verification:
-    """A stepped run against the closed form. first: layer, neuron and step of the first mismatch, or None."""
+    """A stepped run against the closed form.
+
+    saturations: potentials clipped in the stepped run. first: layer, neuron and step of the first mismatch, or None.
+    """
 
     samples: int
     compared_spikes: int
     compared_potentials: int
+    saturations: int
     mismatches: int
     first: str | None = None

@@ -8,6 +8,7 @@ constants of lava-nc 0.10.0's bit-accurate models (``lava.proc.lif.models``, ``l
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 
@@ -20,6 +21,7 @@ class Chip:
     trace_bits: int  # unsigned global trace p_k = round(trace_limit * B^-k)
     reduced_trace_bits: int  # the same trace in a layer whose potentials would come too near state_limit
     trace_headroom: float  # reduced_trace_bits apply above state_limit / trace_headroom
+    product_headroom: float  # what a product's calibrated potential is multiplied by to fit state_limit
     state_bits: int  # signed potentials and currents, saturating at every step
     graded_bits: int  # signed payload of a graded spike: residual stream, winner of a row
     threshold_bits: int  # unsigned threshold mantissa per neuron
@@ -50,13 +52,12 @@ class Chip:
         fits = reach <= 2 ** (self.state_bits - 1) / self.trace_headroom
         return self.trace_bits if fits else self.reduced_trace_bits
 
-    def product_trace_bits(self, length: int) -> int:
-        """Trace width b of a trace-driven product that sums ``length`` terms, at most ``trace_bits``.
+    def product_trace_limit(self, reach: float) -> int:
+        """First value P of the trace of a product whose calibrated potential is ``reach`` for P = 1; at most trace_limit.
 
-        b = floor((state_bits - 1 - log2(length)) / 2): the widest whose sum of products cannot overflow.
+        P = floor(sqrt(state_limit / (product_headroom * reach))): as fine as the potential leaves room for.
         """
-        # In integers: 4^b <= 2^(state_bits-1) / length. log2 of a float could miss a power of two.
-        return min(self.trace_bits, ((2 ** (self.state_bits - 1) // length).bit_length() - 1) // 2)
+        return min(self.trace_limit, math.isqrt(int(self.state_limit / (self.product_headroom * max(reach, 1e-9)))))
 
 
 LOIHI2 = Chip(
@@ -65,11 +66,12 @@ LOIHI2 = Chip(
     trace_bits=12,  # ours; Loihi's own learning traces have 7 bits and are not used
     reduced_trace_bits=11,  # ours: halves every potential of the layer
     trace_headroom=1.5,  # ours: what unseen inputs may exceed the calibration set by
+    product_headroom=2.0,  # ours: Cauchy-Schwarz bounds of calibrated rows then stay below the limit too
     state_bits=24,  # Lava: LIF.u and LIF.v, precision 24, clipped at +-(2^23 - 1)
     graded_bits=24,  # Lava: s_out, precision 24
     threshold_bits=16,  # ours, inside Lava's 17-bit LIF.vth
     schedule_bits=16,  # ours: mantissa * entry * S has 16 + 16 + 24 bits, inside 64
-    norm_drive_bits=15,  # ours: the square has 28 bits
+    norm_drive_bits=20,  # ours: the square has 38 bits; channels far below the largest keep their resolution
     norm_cut_bits=24,  # ours: the product with a 29-bit Qs + E has 53
     exact_bits=53,  # IEEE 754 binary64
     decay_bits=12,  # Lava: decay_shift

@@ -51,10 +51,15 @@ def saturate(x: Integers, bits: int) -> Integers:
 
 def saturated(x: int | np.ndarray | torch.Tensor, bits: int) -> int:
     """How many values of ``x`` :func:`saturate` would change."""
+    if largest(x) <= 2 ** (bits - 1) - 1:  # nearly always, and cheaper to see
+        return 0
+    return int(beyond(x, bits).sum()) if not isinstance(x, int) else 1
+
+
+def beyond(x: Any, bits: int) -> Any:
+    """Where :func:`saturate` changes an array."""
     limit = 2 ** (bits - 1) - 1
-    if isinstance(x, int):
-        return int(not -limit <= x <= limit)
-    return 0 if 8 * x.itemsize < bits else int(((x > limit) | (x < -limit)).sum())
+    return (x > limit) | (x < -limit)
 
 
 def mul_shift(a: Integers, b: Integers | int, shift: Any) -> Integers:

@@ -307,37 +307,6 @@ def decode_table(trace: np.ndarray, dtype: np.dtype | type) -> np.ndarray:
 
 
 @njit(parallel=True, cache=True)
-def square_sum(codes, table, weight, out):
-    """out (R,) = sum over D of weight_d (sum over planes of table[code + T])^2, codes (planes, R, D), float."""
-    middle = table.shape[0] // 2
-    planes, _, d_len = codes.shape
-    for r in prange(codes.shape[1]):
-        total = table.dtype.type(0)
-        for d in range(d_len):
-            held = table.dtype.type(0)
-            for p in range(planes):
-                held += table[codes[p, r, d] + middle]
-            total += weight[d] * held * held
-        out[r] = total
-
-
-@njit(parallel=True, cache=True)
-def square_sum_shifted(codes, table, shift, out):
-    """The same in integers, each spike's share (2 r p + p^2) shifted right before it is added."""
-    middle = table.shape[0] // 2
-    planes, _, d_len = codes.shape
-    for r in prange(codes.shape[1]):
-        total = np.int64(0)
-        for d in range(d_len):
-            held = np.int64(0)
-            for p in range(planes):
-                value = table[codes[p, r, d] + middle]
-                total += _shift(value * (value + 2 * held), shift[d])
-                held += value
-        out[r] = total
-
-
-@njit(parallel=True, cache=True)
 def add_shifted(total, v, shift, spread):
     """total (R, A, M, D) int64 += v shifted right toward zero by shift (A * D or 1,)."""
     _, a_len, m_len, d_len = v.shape

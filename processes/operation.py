@@ -17,6 +17,7 @@ import numpy as np
 import torch
 
 from processes.errors import DeployError
+from processes.fixed import beyond, saturate, saturated
 
 VERSION = 1
 REGISTRY: dict[str, type[Operation]] = {}
@@ -40,6 +41,20 @@ class Stepper(Protocol):
 
     def step(self, t: int, messages: list[np.ndarray | None]) -> np.ndarray | None:
         """Take step ``t``; ``messages`` holds one array per operand, or None where nothing arrived."""
+
+
+class SaturatingStepper:
+    """A stepper that clips what it computes from complete potentials, and counts.
+
+    Clips on the way, while currents are integrated, are those of the node that sends the currents.
+    """
+
+    clips = 0
+
+    def saturate(self, x: np.ndarray, bits: int) -> np.ndarray:
+        """x clipped to ``bits``, counted in ``clips`` of the present sample."""
+        self.clips += saturated(x, bits)
+        return saturate(x, bits)
 
 
 @dataclass(eq=False, kw_only=True)
@@ -86,9 +101,23 @@ class Operation:
         """The same operation stepping through time, exactly equal to :meth:`closed_form`."""
         raise NotImplementedError
 
+    @property
+    def clips(self) -> torch.Tensor | None:
+        """How often each neuron's potential was clipped in the last closed-form call, (N, *shape); None if none was."""
+        return self.__dict__.get("_clips")
+
+    def saturate(self, x: torch.Tensor, bits: int) -> torch.Tensor:
+        """Potentials (N, *shape) clipped to ``bits``, and counted."""
+        self.count_clips(x, bits)
+        return saturate(x, bits)
+
+    def count_clips(self, x: torch.Tensor, bits: int) -> None:
+        """Let ``clips`` say which of ``x`` (N, *shape) do not fit ``bits``."""
+        self._clips = beyond(x, bits).int() if saturated(x, bits) else None
+
     def count_saturated(self) -> int:
-        """Potentials clipped at the state width in the last closed-form call."""
-        return getattr(self, "_saturated", 0)
+        """Clips in the last closed-form call."""
+        return 0 if self.clips is None else int(self.clips.sum())
 
 
 def is_integer(array: np.ndarray) -> bool:

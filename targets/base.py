@@ -38,6 +38,7 @@ class TargetRun:
         seconds_start: start-up.
         processes: operating-system processes at work.
         bytes: memory of all of them at the end, if measured.
+        clips: per node, how often a potential was clipped at the state width, over all samples; empty if not counted.
         measured: what only this target tells (latency, energy of a simulated chip, ...), ready for report.json.
     """
 
@@ -47,6 +48,7 @@ class TargetRun:
     seconds_start: float = 0.0
     processes: int = 1
     bytes: int | None = None
+    clips: dict[str, int] = field(default_factory=dict)
     measured: dict[str, Any] = field(default_factory=dict)
 
 

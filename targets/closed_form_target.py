@@ -16,8 +16,10 @@ from targets.closed_form import ClosedForm
 def run(network: Network, samples: np.ndarray, granularity: str = "", done: Done | None = None) -> TargetRun:
     """Run samples (N, *input) in real units; ``granularity`` means nothing here."""
     values: dict[str, np.ndarray] = {}
+    clips: dict[str, int] = {}
 
     def observe(name: str, op: Operation, y: torch.Tensor) -> None:
+        clips[name] = op.count_saturated()
         if not isinstance(op, Route):
             values[name] = (y.swapaxes(0, 1) if op.fires else y).numpy().copy()
 
@@ -27,4 +29,4 @@ def run(network: Network, samples: np.ndarray, granularity: str = "", done: Done
     if done is not None:
         for sample in range(len(samples)):
             done(sample)
-    return TargetRun(outputs, values, seconds)
+    return TargetRun(outputs, values, seconds, clips=clips)

@@ -7,7 +7,7 @@ operation is evaluated on what was *stepped* before it, so that an excused tie d
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import torch
@@ -23,13 +23,18 @@ POTENTIAL = 1e-6  # relative, of float64 sums taken in another order
 
 @dataclass
 class Exactness:
-    """Counts of a comparison; ``first`` says which layer, neuron and step differ first, in the network's order."""
+    """Counts of a comparison; ``first`` says which layer, neuron and step differ first, in the network's order.
+
+    ``saturations``: potentials clipped in the stepped run, by layer; a count that differs from the closed form's is a
+    mismatch.
+    """
 
     compared_spikes: int = 0
     compared_potentials: int = 0
     mismatches: int = 0
     ties: int = 0
     first: str | None = None
+    saturations: dict[str, int] = field(default_factory=dict)
 
 
 def compare(network: Network, samples: np.ndarray, run: TargetRun) -> Exactness:
@@ -40,7 +45,7 @@ def compare(network: Network, samples: np.ndarray, run: TargetRun) -> Exactness:
         samples: the inputs in real units, before they became graded messages.
         run: the target's outputs, with the values of every node that is not wiring.
     """
-    found = Exactness()
+    found = Exactness(saturations=run.clips)
     exact = network.about.get("precision") == "fixed"
     operands: dict[str, torch.Tensor] = {}
 
@@ -66,6 +71,10 @@ def compare(network: Network, samples: np.ndarray, run: TargetRun) -> Exactness:
         if bool(wrong.any()):
             found.mismatches += int(wrong.sum())
             found.first = found.first or _describe(name, op, output, stepped, wrong)
+        clips = op.count_saturated()
+        if (counted := run.clips.get(name, clips)) != clips:
+            found.mismatches += abs(counted - clips)
+            found.first = found.first or f"layer '{name}': {counted} potentials saturated, not {clips}"
         operands[name] = stepped
         return stepped
 

@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from processes.fixed import saturate
+from processes.fixed import saturate, saturated
 from processes.network import Network, Route
 from targets.timeline import Timeline
 
@@ -57,6 +57,11 @@ class Group:
         for stepper in self.steppers.values():
             stepper.reset()
 
+    def clips(self) -> dict[str, int]:
+        """What nodes have clipped of complete potentials in this sample, where they have."""
+        found = {name: getattr(stepper, "clips", 0) for name, stepper in self.steppers.items()}
+        return {name: clips for name, clips in found.items() if clips}
+
     def step(self, t: int, messages: list[np.ndarray | None]) -> np.ndarray | None:
         """One step of every active node; returns the sink's message."""
         sent = dict(zip(self.sources, messages, strict=True))
@@ -71,13 +76,14 @@ class Group:
 class Recorder:
     """Collects the messages of chosen nodes into the arrays that the closed form also produces.
 
-    ``codes[name]`` int16 (planes, *shape) of firing nodes and ``potentials[name]`` (*shape) of graded ones; currents
-    are summed (and saturated) into the potential that they drive.
+    ``values[name]`` are codes int16 (planes, *shape) of firing nodes and potentials (*shape) of others; currents are
+    summed, and saturated, into the potential that they drive. ``clips[name]`` counts these saturations.
     """
 
     def __init__(self, network: Network, times: Timeline) -> None:
         self.network, self.times = network, times
         self.values: dict[str, np.ndarray] = {}
+        self.clips: dict[str, int] = {}
 
     def __call__(self, name: str, t: int, message: np.ndarray) -> None:
         """Take a message of node ``name`` at step ``t``."""
@@ -89,6 +95,8 @@ class Recorder:
         else:
             potential = self.values[name] + message if name in self.values else message.copy()
             bits = getattr(op, "state_bits", 0)
+            if bits and (clips := saturated(potential, bits)):
+                self.clips[name] = self.clips.get(name, 0) + clips
             self.values[name] = saturate(potential, bits) if bits else potential
 
 

@@ -5,11 +5,11 @@ from deploy.measure.codes import codes
 from deploy.measure.evaluation import Measurement, Outputs, ann_outputs, evaluate
 from deploy.measure.graded import not_spiking
 from deploy.measure.ladder import Rung, rounded_weights, rung
-from deploy.measure.layers import LayerComparison, compare_layers, layer_values, real_values
+from deploy.measure.layers import LayerComparison, ToReal, compare_layers, layer_values, real_values, stepped_errors
 from deploy.measure.metrics import accuracy, agreement, output_cosine, relative_error
 
 __all__ = [
-    "LayerComparison", "Measurement", "Outputs", "RasterLayer", "Rung", "Stage", "accuracy", "agreement",
+    "LayerComparison", "Measurement", "Outputs", "RasterLayer", "Rung", "Stage", "ToReal", "accuracy", "agreement",
     "ann_outputs", "codes", "compare_layers", "evaluate", "layer_values", "not_spiking", "output_cosine",
-    "real_values", "record_raster", "relative_error", "rounded_weights", "rung", "stages",
+    "real_values", "record_raster", "relative_error", "rounded_weights", "rung", "stages", "stepped_errors",
 ]  # fmt: skip

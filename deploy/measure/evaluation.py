@@ -10,7 +10,8 @@ import numpy as np
 import torch
 
 from deploy.measure.metrics import predictions
-from processes.network import Route
+from processes.errors import DeployError
+from processes.network import DynamicThreshold, Route
 from processes.operation import Operation, sample_size
 from targets.closed_form import ClosedForm
 
@@ -39,12 +40,14 @@ class Measurement(Outputs):
     """A network's outputs and what happened inside it, by node.
 
     neurons: how many a firing node has. spikes: how many it fired over all samples. saturations: potentials
-    of a node that does not fire, clipped at the state width, over all samples (never in floating point).
+    of a node clipped at their width, over all samples (never in floating point), by node that can. low_rows: rows of a
+    normalisation whose variance is too small for the code, over all samples.
     """
 
     neurons: Mapping[str, int] = field(default_factory=dict)
     spikes: Mapping[str, int] = field(default_factory=dict)
     saturations: Mapping[str, int] = field(default_factory=dict)
+    low_rows: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def spikes_per_sample(self) -> float:
@@ -98,13 +101,21 @@ def ann_outputs(
 
 
 def evaluate(
-    runner: ClosedForm, samples: np.ndarray, batch: int = 64, progress: Progress | None = None
+    runner: ClosedForm,
+    samples: np.ndarray,
+    batch: int = 64,
+    progress: Progress | None = None,
+    strict: bool = False,
 ) -> Measurement:
-    """A network on ``samples`` (N, *sample); with ``runner.ideal`` nothing spikes or saturates."""
-    counter = _Counter()
+    """A network on ``samples`` (N, *sample); with ``runner.ideal`` nothing spikes or saturates.
+
+    Raises:
+        DeployError: the first saturated potential, if ``strict``.
+    """
+    counter = _Counter(strict)
     clock, parts = _Clock(), []
     for start in range(0, len(samples), batch):
-        counter.seconds = 0.0
+        counter.seconds, counter.start = 0.0, start
         begin = time.perf_counter()
         result = runner.run(samples[start : start + batch], None if runner.ideal else counter)
         outputs = result if runner.ideal else runner.real(result)
@@ -115,25 +126,35 @@ def evaluate(
     outputs = np.concatenate(parts)
     if outputs.shape[1] == 1:  # the leading 1 of a sample captured at batch size 1
         outputs = outputs[:, 0]
-    return Measurement(outputs, clock.per_sample(), counter.neurons, counter.spikes, counter.saturations)
+    return Measurement(outputs, clock.per_sample(), *counter.counts)
 
 
 class _Counter:
     """Counts what nodes emit, and the time that counting takes, which is not the network's."""
 
-    def __init__(self) -> None:
-        self.neurons: dict[str, int] = {}
-        self.spikes: dict[str, int] = {}
-        self.saturations: dict[str, int] = {}
+    def __init__(self, strict: bool) -> None:
+        self.strict, self.start = strict, 0
+        self.counts: tuple[dict[str, int], ...] = ({}, {}, {}, {})
+        self.neurons, self.spikes, self.saturations, self.low_rows = self.counts
         self.seconds = 0.0
 
     def __call__(self, name: str, op: Operation, output: torch.Tensor) -> None:
         begin = time.perf_counter()
-        if isinstance(op, Route):  # passes on spikes that are counted where they were fired
-            pass
-        elif op.fires:
+        if not isinstance(op, Route):  # which passes on spikes that are counted where they were fired
+            self._count(name, op, output)
+        self.seconds += time.perf_counter() - begin
+
+    def _count(self, name: str, op: Operation, output: torch.Tensor) -> None:
+        if op.fires:
             self.neurons[name] = sample_size(op.shape)
             self.spikes[name] = self.spikes.get(name, 0) + int(torch.count_nonzero(output))
-        else:
+        if isinstance(op, DynamicThreshold) and op.squared:
+            self.low_rows[name] = self.low_rows.get(name, 0) + op.low_rows
+        if not op.fires or name in self.low_rows:
             self.saturations[name] = self.saturations.get(name, 0) + op.count_saturated()
-        self.seconds += time.perf_counter() - begin
+        if self.strict and op.clips is not None:
+            sample, *neuron = op.clips.nonzero()[0].tolist()
+            raise DeployError(
+                f"--strict: layer '{name}', sample {self.start + sample}, neuron {tuple(neuron)}: the potential saturates; "
+                "calibrate on more data, or leave --strict out to have saturations counted"
+            )

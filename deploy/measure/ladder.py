@@ -65,7 +65,7 @@ def rounded_weights(ideal: Network, calibrated: Network, fixed: Network) -> Netw
     """The lowered network with the very weights that ``fixed`` holds as integers, to run as ideal.
 
     Weights were rounded after calibration had folded its scales into them, so each is scaled by what rounding
-    did to its folded self. Biases stay as they were.
+    did to its folded self. Biases make up for what rounding does on average, and are those of ``fixed``.
     """
     out = Network(ideal.input_shape, about=dict(ideal.about))
     for name, node in ideal:
@@ -78,6 +78,6 @@ def rounded_weights(ideal: Network, calibrated: Network, fixed: Network) -> Netw
             rounded = integers.weight * unit * float(integers.trace.max())
             kept = np.ones(folded.weight.shape)
             np.divide(rounded, folded.weight, out=kept, where=folded.weight != 0)
-            op = replace(op, weight=op.weight * kept)
+            op = replace(op, weight=op.weight * kept, bias=integers.bias * integers.unit)
         out.nodes[name] = Node(op, node.inputs)
     return out

@@ -59,6 +59,24 @@ def real_values(network: Network, units: Mapping[str, np.ndarray] | None = None)
     return to_real
 
 
+def stepped_errors(
+    reference: Mapping[str, np.ndarray], network: Network, values: Mapping[str, np.ndarray], to_real: ToReal
+) -> dict[str, float]:
+    """Relative L2 error by node of what a target computed, ``values`` as in :class:`targets.base.TargetRun`.
+
+    ``reference``: from :func:`layer_values`; of as many samples as both have.
+    """
+    errors: dict[str, float] = {}
+    for name in reference.keys() & values.keys():
+        n, op = min(len(reference[name]), len(values[name])), network[name]
+        output = torch.from_numpy(values[name][:n])
+        real = to_real(name, op, output.swapaxes(0, 1) if op.fires else output)
+        error = relative_error(real.numpy(), reference[name][:n])
+        if error is not None:
+            errors[name] = error
+    return errors
+
+
 def compare_layers(
     reference: Mapping[str, np.ndarray],
     runner: ClosedForm,

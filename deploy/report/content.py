@@ -33,7 +33,8 @@ def build_report(
     measured: Measurement,
     ladder: Sequence[Rung],
     seconds: Mapping[str, float | None],
-    exactness: Mapping[str, int] | None = None,
+    exactness: Mapping[str, int | None] | None = None,
+    stepped_saturations: Mapping[str, int] | None = None,
 ) -> dict[str, Any]:
     """The content of report.json.
 
@@ -43,10 +44,10 @@ def build_report(
         network: the converted network.
         measured: its closed form over the evaluation data.
         ladder: rungs in order; the first is the original, the last with as many samples as ``measured`` gives
-            the headline numbers of the spiking network. The last with layer errors gives each layer's
-            ``error``.
+            the headline numbers of the spiking network, and of those the last with layer errors each layer's ``error``.
         seconds: convert, target_per_sample, ann_per_sample, ...; closed_form_per_sample is added.
         exactness: compared_spikes, mismatches, ...; None if no stepped run was compared.
+        stepped_saturations: potentials clipped in the stepped run, by layer; None or empty if they were not counted.
     """
     ann = ladder[0]
     snn = [rung for rung in ladder if rung.samples == len(measured)][-1]
@@ -69,8 +70,9 @@ def build_report(
             "neurons": sum(measured.neurons.values()),
         },
         "saturations": sum(measured.saturations.values()),
+        "low_variance_rows": sum(measured.low_rows.values()) if measured.low_rows else None,
         "ladder": [_rung(rung) for rung in ladder],
-        "layers": _layers(network, times, measured, ladder),
+        "layers": _layers(network, times, measured, ladder, stepped_saturations or {}),
         "not_spiking": [asdict(entry) for entry in not_spiking(network)],
         "versions": versions(),
     }
@@ -82,10 +84,15 @@ def _rung(rung: Rung) -> dict[str, Any]:
 
 
 def _layers(
-    network: Network, times: Timeline, measured: Measurement, ladder: Sequence[Rung]
+    network: Network,
+    times: Timeline,
+    measured: Measurement,
+    ladder: Sequence[Rung],
+    stepped_saturations: Mapping[str, int],
 ) -> list[dict[str, Any]]:
-    """One entry per node but routes; spikes are per sample, saturations over all samples."""
+    """One entry per node but routes; spikes are per sample, saturations over all samples (stepped_: of the target's)."""
     compared = [rung for rung in ladder if rung.layer_errors]
+    headline = [rung for rung in compared if rung.samples == len(measured)]
     layers: list[dict[str, Any]] = []
     for name, node in network:
         if isinstance(node.op, Route):
@@ -94,7 +101,7 @@ def _layers(
             "name": name,
             "op": node.op.name,
             "shape": node.op.shape,
-            "error": compared[-1].layer_errors.get(name) if compared else None,
+            "error": headline[-1].layer_errors.get(name) if headline else None,
             "errors": {rung.name: rung.layer_errors.get(name) for rung in compared},
             "start": times.windows[name].start,
             "stop": times.windows[name].stop,
@@ -105,5 +112,8 @@ def _layers(
             layer |= {"spikes_per_neuron": spikes / measured.neurons[name]}
         if name in measured.saturations:
             layer["saturations"] = measured.saturations[name]
+            layer["stepped_saturations"] = stepped_saturations.get(name)
+        if name in measured.low_rows:
+            layer["low_variance_rows"] = measured.low_rows[name]
         layers.append(layer)
     return layers

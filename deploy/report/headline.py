@@ -52,7 +52,13 @@ def tiles(report: Mapping[str, Any]) -> list[Tile]:
             notes.append(f"{report['target']} {seconds(times['target_per_sample'])}")
         found.append(Tile("Closed form, per sample", seconds(closed), "; ".join(notes)))
     saturations = report["saturations"]
-    found.append(Tile("Saturated potentials", count(saturations), "over all samples", bad=saturations > 0))
+    note = "over all samples"
+    if exact and "saturations" in exact:
+        note += f"; {count(exact['saturations'])} in the samples stepped"
+    found.append(Tile("Saturated potentials", count(saturations), note, bad=saturations > 0))
+    if low := report.get("low_variance_rows"):
+        note = "normalised rows with most codes silent, over all samples"
+        found.append(Tile("Low-variance rows", count(low), note, bad=True))
     return found
 
 

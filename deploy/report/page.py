@@ -60,6 +60,7 @@ def render(report: Mapping[str, Any], figures: Figures) -> str:
     return environment.get_template("page.html").render(
         report=report,
         tiles=tiles(report),
+        stepped=any("stepped_saturations" in layer for layer in layers),
         compared=list(dict.fromkeys(rung for layer in layers for rung in layer.get("errors", {}))),
         operations=[
             (op, meaning) for op, meaning in OPERATIONS.items() if op in {layer["op"] for layer in layers}

@@ -24,7 +24,7 @@ import torch
 from processes import kernels
 from processes.codebook import linear_codebook
 from processes.fixed import saturate, shift_toward_zero
-from processes.operation import Operation, Window
+from processes.operation import Operation, SaturatingStepper, Window
 from processes.phase_code import PhaseCode
 from processes.spikes import decode, empty_codes, fold, row_axes
 from processes.thresholds import level_entry
@@ -42,6 +42,7 @@ class DynamicThreshold(Operation):
             Otherwise it is the codes of e, summed by ``trace`` over their last axis.
         trace: value of a spike of e at k, (T,); only if not ``squared``.
         offset: n eps in units of Qs; fixed point keeps it at least 1.
+        low: a row whose Qs + n eps is below has a variance so small that half of its codes are silent, in units of Qs.
         features: n.
         shift: right shift of table * factor, int64 (P,); fixed point only.
         spikes: most spikes per neuron and window, 1 to 3.
@@ -58,6 +59,7 @@ class DynamicThreshold(Operation):
     squared: bool
     trace: np.ndarray | None = None
     offset: float = 0.0
+    low: float = 0.0
     features: int = 1
     shift: np.ndarray | None = None
     spikes: int = 1
@@ -89,18 +91,26 @@ class DynamicThreshold(Operation):
             return v * torch.rsqrt((other + self.offset) / self.features)
         return v / other.sum(-1, keepdim=True)
 
-    def drive(self, v):
-        """What is compared: V, or c cut to ``drive_bits``."""
-        if not (self.squared and self.state_bits):
-            return v
-        return saturate(shift_toward_zero(v, self.drive_shift), self.drive_bits)
+    @property
+    def low_rows(self) -> int:
+        """Rows below ``low`` in the last closed-form call, but for those that are zero altogether."""
+        return self.__dict__.get("_low_rows", 0)
+
+    @property
+    def cuts(self) -> bool:
+        """Whether what is compared is c cut to ``drive_bits``."""
+        return self.squared and self.state_bits > 0
 
     def closed_form(self, *inputs: torch.Tensor) -> torch.Tensor:
         """Codes (spikes, N, *shape)."""
         v, other = inputs
+        if self.cuts:  # by the kernel, as it reads them
+            self.count_clips(v, self.drive_shift + self.drive_bits)
         codes = empty_codes(self.spikes, v, self.steps)
         if self.squared:
             factor = other.to(torch.int64) + int(self.offset) if self.state_bits else other + self.offset
+            low = (factor < self.low).squeeze(-1)
+            self._low_rows = int((v[low] != 0).any(-1).sum()) if bool(low.any()) else 0
         else:
             factor = decode(other, self.trace_table, torch.float64 if self.state_bits else self.dtype).sum(-1)
             factor = factor.to(torch.int64) if self.state_bits else factor
@@ -171,7 +181,7 @@ class DynamicThreshold(Operation):
         return DynamicThresholdStepper(self, window, sources)
 
 
-class DynamicThresholdStepper:
+class DynamicThresholdStepper(SaturatingStepper):
     """Potential V and factor S or Qs, both integrated; the threshold is formed anew at every step."""
 
     def __init__(self, op: DynamicThreshold, window: Window, sources: list[Window]) -> None:
@@ -183,6 +193,7 @@ class DynamicThresholdStepper:
 
     def reset(self) -> None:
         """Everything to zero."""
+        self.clips = 0
         self.v = np.zeros(self.op.shape, self.message)
         self.factor = np.zeros((*self.op.shape[:-1], 1), self.message)
         self.left = np.full(self.op.shape, self.op.spikes, np.int8)
@@ -197,11 +208,13 @@ class DynamicThresholdStepper:
                 self.v = saturate(self.v, self.op.state_bits)
         if other is not None:
             self.factor += other if self.op.squared else self._weigh(other, t)
+            if self.op.cuts:
+                self.factor = saturate(self.factor, self.op.state_bits)
         k = t - self.start
         if not 0 <= k < self.op.steps:
             return None
         if k == 0:
-            self.compared = self.op.drive(self.v)
+            self.compared = self._drive()
             self.magnitude = self.compared**2 if self.op.squared else np.abs(self.compared)
             self.limit = self.factor + (self.message(self.op.offset) if self.op.squared else 0)
             self.left *= (self.compared != 0) & (self.limit > 0)
@@ -218,6 +231,12 @@ class DynamicThresholdStepper:
             added = fired.astype(self.message) * self.op.further[0][0, k]
             self.sent = added if self.sent is None else self.sent + added
         return (np.sign(self.compared) * fired).astype(np.int8)
+
+    def _drive(self) -> np.ndarray:
+        """What is compared: V, or c cut to ``drive_bits``."""
+        if not self.op.cuts:
+            return self.v
+        return self.saturate(shift_toward_zero(self.v, self.op.drive_shift), self.op.drive_bits)
 
     def _go_on(self, fired: np.ndarray, sent: np.ndarray, k: int) -> None:
         """Put into ``fired`` what neurons that have sent something do at k: 1 in their first sign, -1 in the other."""

@@ -41,8 +41,12 @@ class PhaseCode:
         return self.levels * (1 + 1 / self.base) / 2
 
     def trace(self, bits: int) -> np.ndarray:
-        """Integer trace p_k = round((2^bits - 1) B^-k), int32 (T,)."""
-        return np.rint((2**bits - 1) * self.levels).astype(np.int32)
+        """Integer trace of a width, p_k = round((2^bits - 1) B^-k), int32 (T,)."""
+        return self.trace_from(2**bits - 1)
+
+    def trace_from(self, first: int) -> np.ndarray:
+        """Integer trace p_k = round(p_0 B^-k), int32 (T,)."""
+        return np.rint(first * self.levels).astype(np.int32)
 
 
 @dataclass(frozen=True, eq=False)

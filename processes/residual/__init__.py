@@ -14,8 +14,8 @@ import numpy as np
 import torch
 
 from processes import kernels
-from processes.fixed import saturate, saturated, shift_toward_zero
-from processes.operation import Operation, Window
+from processes.fixed import saturate, shift_toward_zero
+from processes.operation import Operation, SaturatingStepper, Window
 from processes.spikes import fold, parameter_axes
 
 
@@ -56,8 +56,7 @@ class Residual(Operation):
             axes = parameter_axes(self.shape, shift.shape)
             flat = np.ascontiguousarray(shift.reshape(-1), np.int64)
             kernels.add_shifted(fold(total, axes), fold(v, axes), flat, int(shift.size > 1))
-        self._saturated = saturated(total, self.state_bits)
-        return saturate(total, self.state_bits).to(torch.int32)
+        return self.saturate(total, self.state_bits).to(torch.int32)
 
     @property
     def shift_table(self) -> np.ndarray:
@@ -70,7 +69,7 @@ class Residual(Operation):
         return ResidualStepper(self, window, len(sources))
 
 
-class ResidualStepper:
+class ResidualStepper(SaturatingStepper):
     """Compartments that integrate their branch, and one message at the end."""
 
     def __init__(self, op: Residual, window: Window, operands: int) -> None:
@@ -80,6 +79,7 @@ class ResidualStepper:
 
     def reset(self) -> None:
         """Compartments to zero."""
+        self.clips = 0
         self.v = [np.zeros(self.op.shape, self.dtype) for _ in range(self.operands)]
 
     def step(self, t: int, messages: list[np.ndarray | None]) -> np.ndarray | None:
@@ -94,7 +94,7 @@ class ResidualStepper:
         if not self.op.state_bits:
             return sum(self.v[1:], self.v[0]) + self.op.bias
         branches = [shift_toward_zero(v, s) for v, s in zip(self.v, self.op.shift_table, strict=True)]
-        return saturate(sum(branches[1:], branches[0]) + self.op.bias, self.op.state_bits)
+        return self.saturate(sum(branches[1:], branches[0]) + self.op.bias, self.op.state_bits)
 
 
 @dataclass(eq=False, kw_only=True)
@@ -124,22 +124,22 @@ class Centre(Operation):
             return self.ideal(v)
         mean = torch.div(v.sum(-1, keepdim=True, dtype=torch.int64), self.shape[-1], rounding_mode="trunc")
         centred = v - mean
-        self._saturated = saturated(centred, self.state_bits)
-        return saturate(centred, self.state_bits).to(torch.int32)
+        return self.saturate(centred, self.state_bits).to(torch.int32)
 
     def stepper(self, window: Window, sources: list[Window]) -> CentreStepper:
         """One exchange with the mean neuron."""
         return CentreStepper(self)
 
 
-class CentreStepper:
-    """Stateless: the message is centred as it comes."""
+class CentreStepper(SaturatingStepper):
+    """The message is centred as it comes."""
 
     def __init__(self, op: Centre) -> None:
         self.op = op
 
     def reset(self) -> None:
-        """Nothing to forget."""
+        """Nothing else to forget."""
+        self.clips = 0
 
     def step(self, t: int, messages: list[np.ndarray | None]) -> np.ndarray | None:
         """c = x - M of this step's message, or None."""
@@ -150,4 +150,4 @@ class CentreStepper:
             return v - v.mean(-1, keepdims=True)
         total = v.sum(-1, keepdims=True)
         mean = np.sign(total) * (np.abs(total) // v.shape[-1])
-        return saturate(v - mean, self.op.state_bits)
+        return self.saturate(v - mean, self.op.state_bits)

@@ -109,8 +109,10 @@ class DenseSynapse(Synapse):
     def fixed(self, codes: torch.Tensor) -> torch.Tensor:
         """Exact integers, one float32 product where a bound allows it."""
         rows = codes.reshape(codes.shape[0], -1, codes.shape[-1])
-        y, self._saturated = accumulate_rows(rows, self.tensor(torch.float32), self.bias, self.trace, self.state_bits)
-        return y.reshape(*codes.shape[1:-1], -1)
+        y, clips = accumulate_rows(rows, self.tensor(torch.float32), self.bias, self.trace, self.state_bits)
+        shape = (*codes.shape[1:-1], -1)
+        self._clips = None if clips is None else clips.reshape(shape)
+        return y.reshape(shape)
 
     def stepper(self, window: Window, sources: list[Window]):
         """Gathers the weight rows of this step's spikes."""
@@ -145,7 +147,7 @@ class ConvSynapse(Synapse):
 
     def fixed(self, codes: torch.Tensor) -> torch.Tensor:
         """Exact integers by a float64 convolution: every sum stays below 2^53."""
-        y, self._saturated = accumulate(
+        y, self._clips = accumulate(
             codes,
             lambda x: self.linear(x, torch.float64),
             lambda x: self.convolve(x, self.tensor(torch.float64).abs()),
@@ -188,7 +190,7 @@ class ScaleSynapse(Synapse):
 
     def fixed(self, codes: torch.Tensor) -> torch.Tensor:
         """One product per neuron."""
-        y, self._saturated = accumulate(
+        y, self._clips = accumulate(
             codes,
             lambda x: self.linear(x, torch.float64),
             lambda x: self.pooled(x * self.tensor(torch.float64).abs()),

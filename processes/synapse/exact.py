@@ -21,10 +21,10 @@ MARGIN = 1 + 1e-3  # float32 rounding of the bounds themselves, far above 2^-24 
 
 def accumulate_rows(
     codes: torch.Tensor, weight: torch.Tensor, bias: np.ndarray, trace: np.ndarray, bits: int
-) -> tuple[torch.Tensor, int]:
-    """Potentials (rows, out) of codes (planes, rows, in) under weight float32 (out, in), and clips counted.
+) -> tuple[torch.Tensor, torch.Tensor | None]:
+    """Potentials (rows, out) of codes (planes, rows, in) under weight float32 (out, in), and how often each was clipped.
 
-    They are integers below 2^24 in magnitude, carried in float32.
+    They are integers below 2^24 in magnitude, carried in float32. None stands for no clip at all.
     """
     limit = 2 ** (bits - 1) - 1
     b = torch.as_tensor(bias, dtype=torch.float32)
@@ -35,18 +35,22 @@ def accumulate_rows(
     unsure = (torch.linalg.vector_norm(most, dim=1) * reach * MARGIN + b_max > limit).nonzero()[:, 0]
     y = torch.nn.functional.linear(x, weight, b)
     if not len(unsure):
-        return y, 0
+        return y, None
     total = torch.nn.functional.linear(most[unsure].abs(), weight.abs()) * MARGIN + b.abs()
     unsure = unsure[(total > limit).any(1)]
     if not len(unsure):
-        return y, 0
-    y[unsure], clips = step_through(
+        return y, None
+    y[unsure], clipped = step_through(
         codes[:, unsure],
         lambda z: torch.nn.functional.linear(z, weight.double()),
         lambda v: v + b,
         trace,
         bits,
     )
+    if clipped is None:
+        return y, None
+    clips = torch.zeros(y.shape, dtype=clipped.dtype)
+    clips[unsure] = clipped
     return y, clips
 
 
@@ -57,14 +61,14 @@ def accumulate(
     with_bias: Callable[[torch.Tensor], torch.Tensor],
     trace: np.ndarray,
     bits: int,
-) -> tuple[torch.Tensor, int]:
+) -> tuple[torch.Tensor, torch.Tensor | None]:
     """The same for any linear map given in float64, and the map with absolute weights; all or nothing."""
     limit = 2 ** (bits - 1) - 1
     x = decode(codes, trace, torch.float64)
     reach = absolute(x.abs() if codes.shape[0] == 1 else decode(codes.abs(), trace, torch.float64))
     offset = with_bias(torch.zeros_like(reach)).abs()
     if bool((reach * MARGIN + offset <= limit).all()):
-        return with_bias(linear(x)).to(torch.float32), 0
+        return with_bias(linear(x)).to(torch.float32), None
     return step_through(codes, linear, with_bias, trace, bits)
 
 
@@ -74,16 +78,18 @@ def step_through(
     with_bias: Callable[[torch.Tensor], torch.Tensor],
     trace: np.ndarray,
     bits: int,
-) -> tuple[torch.Tensor, int]:
-    """The definition: bias at the first step, one sum and one saturation per step. Also counts the clips."""
+) -> tuple[torch.Tensor, torch.Tensor | None]:
+    """The definition: bias at the first step, one sum and one saturation per step. Also counts each neuron's clips."""
     limit = 2 ** (bits - 1) - 1
     v: torch.Tensor | None = None
-    clips = 0
+    clips: torch.Tensor | None = None
     for k in range(len(trace)):
         z = ((codes == k + 1).double() - (codes == -(k + 1)).double()).sum(0)
         current = linear(z) * float(trace[k])
         v = with_bias(current) if v is None else v + current
-        clips += int((v.abs() > limit).sum())
+        beyond = v.abs() > limit
+        if bool(beyond.any()):
+            clips = beyond.int() if clips is None else clips + beyond
         v = v.clamp_(-limit, limit)
     assert v is not None
     return v.to(torch.float32), clips

@@ -7,8 +7,8 @@ B. A neuron copies it when it spikes: its local trace r. At step k the product n
 
 with r taken before the step's copies; over the window this sums to sum_d x_a,d x_b,d, the product of the decoded values.
 Local traces are held until the product is complete, so an operand may fire in an earlier window (V before A).
-Source: SpikedAttention, trace-driven matrix multiplication. In fixed point the trace is
-round((2^b - 1) B^-k) with b = floor((23 - log2 L) / 2), L the length of the sum, so no product can saturate.
+Source: SpikedAttention, trace-driven matrix multiplication. In fixed point the trace is round(P B^-k), P as large as the
+calibrated potential allows; the potential saturates at every step like any other.
 """
 
 from __future__ import annotations
@@ -19,9 +19,11 @@ from typing import ClassVar
 import numpy as np
 import torch
 
-from processes import kernels
+from processes.kernels import decode_table
 from processes.operation import Operation, Window
 from processes.spikes import as_numpy, decode
+from processes.synapse.exact import MARGIN
+from processes.trace_product import kernels
 
 
 @dataclass(eq=False, kw_only=True)
@@ -31,12 +33,14 @@ class TraceProduct(Operation):
     Attributes:
         traces: L_k of each operand's code, or the integer product trace of it, (2, T).
         bias: broadcast shape of the output, in the product's own units (attention bias); a single zero if none.
+        delay: steps from the beginning of a's window to that of b's; fixed point only, where saturation depends on it.
         state_bits: width of the potential; 0 in floating point.
     """
 
     traces: np.ndarray
     transpose_b: bool
     bias: np.ndarray
+    delay: int = 0
     state_bits: int = 0
 
     name: ClassVar[str] = "trace_product"
@@ -56,10 +60,43 @@ class TraceProduct(Operation):
         return self.product(*inputs) + torch.as_tensor(self.bias, dtype=inputs[0].dtype)
 
     def closed_form(self, *inputs: torch.Tensor) -> torch.Tensor:
-        """Potentials (N, *shape); integers are exact in float32 because the trace's width keeps sums below 2^23."""
+        """Potentials (N, *shape)."""
         dtype = torch.float32 if self.state_bits else self.dtype
-        y = self.product(*(decode(codes, trace, dtype) for codes, trace in zip(inputs, self.traces, strict=True)))
-        return y if not self.bias.any() else y + torch.as_tensor(self.bias, dtype=y.dtype)
+        values = [decode(codes, trace, dtype) for codes, trace in zip(inputs, self.traces, strict=True)]
+        y = self.product(*values)
+        if self.bias.any():
+            y = y + torch.as_tensor(self.bias, dtype=y.dtype)
+        return self._saturating(y, inputs, values) if self.state_bits else y
+
+    def _saturating(
+        self, y: torch.Tensor, inputs: tuple[torch.Tensor, ...], values: list[torch.Tensor]
+    ) -> torch.Tensor:
+        """y where it is exact, and stepped sums where it may not be.
+
+        Every partial sum, over features or over time, is one over a part of the spikes, so by Cauchy-Schwarz it stays below
+        |a_i| |b_j|; where a neuron has several spikes, these are the norms of their sums regardless of sign. Below the
+        limit (2^23 - 1) nothing saturates and float32 is exact.
+        """
+        self._clips, limit = None, 2 ** (self.state_bits - 1) - 1
+        pairs = zip(inputs, values, self.traces, strict=True)
+        most = [x if len(codes) == 1 else decode(codes.abs(), trace) for codes, x, trace in pairs]
+        axes = (-1, -1 if self.transpose_b else -2)
+        norms = [MARGIN * torch.linalg.vector_norm(x, dim=axis) for x, axis in zip(most, axes, strict=True)]
+        if bool((norms[0].amax(-1) * norms[1].amax(-1) + float(np.abs(self.bias).max()) <= limit).all()):
+            return y
+        a, b = inputs
+        b = b if self.transpose_b else b.swapaxes(-1, -2)
+        y, clips = y.contiguous(), torch.zeros(y.shape, dtype=torch.int32)
+        code_a, code_b = (as_numpy(codes).reshape(len(codes), -1, *codes.shape[-2:]) for codes in (a, b))
+        table_a, table_b = (decode_table(trace, np.int64) for trace in self.traces)
+        norm_a, norm_b = (as_numpy(norm).reshape(-1, norm.shape[-1]) for norm in norms)
+        bias = np.broadcast_to(self.bias, self.shape).reshape(-1, *y.shape[-2:]).astype(np.int64)
+        out, counts = (t.numpy().reshape(-1, *t.shape[-2:]) for t in (y, clips))
+        kernels.step_pairs(
+            code_a, code_b, table_a, table_b, self.delay, norm_a, norm_b, bias, limit, out, counts
+        )
+        self._clips = clips if bool(clips.any()) else None
+        return y
 
     def stepper(self, window: Window, sources: list[Window]):
         """Sparse spikes times held traces."""
@@ -99,14 +136,16 @@ class SquareSum(Operation):
         rows = as_numpy(codes).reshape(len(codes), -1, codes.shape[-1])
         features = rows.shape[-1]
         if self.state_bits:
-            out = torch.empty(rows.shape[1], dtype=torch.int32)
+            out, clips = (torch.empty(rows.shape[1], dtype=torch.int32) for _ in range(2))
             shift = np.broadcast_to(np.asarray(self.shift).reshape(-1), features).astype(np.int64)
-            kernels.square_sum_shifted(rows, kernels.decode_table(self.trace, np.int64), shift, out.numpy())
+            limit, table = 2 ** (self.state_bits - 1) - 1, decode_table(self.trace, np.int64)
+            kernels.square_sum_shifted(rows, table, shift, limit, out.numpy(), clips.numpy())
+            self._clips = clips.reshape(*codes.shape[1:-1], 1) if bool(clips.any()) else None
         else:
             out = torch.empty(rows.shape[1], dtype=self.dtype)
             dtype = out.numpy().dtype
             weight = np.broadcast_to(np.asarray(self.weight).reshape(-1), features).astype(dtype)
-            kernels.square_sum(rows, kernels.decode_table(self.trace, dtype), weight, out.numpy())
+            kernels.square_sum(rows, decode_table(self.trace, dtype), weight, out.numpy())
         return out.reshape(*codes.shape[1:-1], 1)
 
     def stepper(self, window: Window, sources: list[Window]):

@@ -5,11 +5,12 @@ from __future__ import annotations
 import numpy as np
 import scipy.sparse
 
-from processes.fixed import shift_toward_zero
+from processes.fixed import saturate, shift_toward_zero
 from processes.operation import Window
 from processes.trace_product import SquareSum, TraceProduct
 
 Spikes = np.ndarray | None
+CURRENT_BITS = 32
 
 
 class TraceBroadcaster:
@@ -41,7 +42,6 @@ class ProductStepper:
 
     def __init__(self, op: TraceProduct, window: Window, sources: list[Window]) -> None:
         self.op, self.window = op, window
-        self.working = np.float32 if op.state_bits else np.float64  # sums stay below 2^23: exact in float32
         self.message = np.int64 if op.state_bits else np.float64
         self.bias = np.broadcast_to(op.bias, op.shape).astype(self.message) if op.bias.any() else None
         self.broadcaster = TraceBroadcaster(op.traces, sources)
@@ -67,7 +67,7 @@ class ProductStepper:
                 current = added if current is None else current + added
             self.held[0] = da if a is None else a + da
         if current is not None:
-            current = current.reshape(self.op.shape).astype(self.message)
+            current = _current(current.reshape(self.op.shape), self.op.state_bits)
         if t == self.window.start and self.bias is not None:
             current = self.bias if current is None else self.bias + current
         return current
@@ -78,7 +78,7 @@ class ProductStepper:
             return None
         if operand == 1 and not self.op.transpose_b:
             spikes = spikes.swapaxes(-1, -2)
-        return spikes.reshape(-1, *spikes.shape[-2:]) * p[operand].astype(self.working)
+        return spikes.reshape(-1, *spikes.shape[-2:]) * p[operand].astype(np.float64)  # sums of integers are exact below 2^53
 
     def _product(self, a: np.ndarray, b: np.ndarray) -> np.ndarray:
         """a b^T for each leading index, through whichever side is this step's sparse spikes."""
@@ -111,4 +111,9 @@ class SquareStepper:
         share = value * (value + 2 * self.held)
         self.held += value
         share = shift_toward_zero(share, self.op.shift) if self.op.state_bits else share * self.op.weight
-        return share.sum(-1, keepdims=True)
+        return _current(share.sum(-1, keepdims=True), self.op.state_bits)
+
+
+def _current(values: np.ndarray, state_bits: int) -> np.ndarray:
+    """As a message: no wider than CURRENT_BITS, beyond which any potential saturates all the same."""
+    return saturate(values.astype(np.int64), CURRENT_BITS) if state_bits else values

@@ -31,7 +31,7 @@ def run(
     if not state.available:
         raise DeployError(f"target lava-sim: {state.reason}; {state.remedy}")
     importlib.import_module("processes.lava")  # has to come before anything of Lava's
-    from targets.lava_sim.network import build
+    from targets.lava_sim.network import build, read_clips
     from targets.lava_sim.runtime import run_processes
 
     graded = ClosedForm(network, torch.float64).encode(samples).numpy()
@@ -42,6 +42,7 @@ def run(
         precision = "fixed" if network.about.get("precision") == "fixed" else "float"
         took = run_processes(processes, times.period, len(samples), precision, done, measure_memory=True)
         values = {path.stem: np.load(path) for path in sorted(folder.glob("*.npy"))}
+        clips = read_clips(network, folder) if precision == "fixed" else {}
     return TargetRun(
         outputs=values[network.output],
         values=values,
@@ -49,4 +50,5 @@ def run(
         seconds_start=took.seconds_start,
         processes=took.processes,
         bytes=took.bytes,
+        clips=clips,
     )

@@ -48,6 +48,9 @@ PROCESSES: dict[str, type[OperationProcess]] = {
 }
 
 
+CLIPS = "clips"
+
+
 class FileRecorder(Recorder):
     """Writes what a sample's nodes sent to <folder>/<node>.npy, (samples, ...), when the sample is over."""
 
@@ -55,11 +58,16 @@ class FileRecorder(Recorder):
         super().__init__(network, times)
         self.folder = folder
 
-    def flush(self, sample: int) -> None:
-        """Write and forget."""
+    def flush(self, sample: int, also: dict[str, int]) -> None:
+        """Write and forget; ``also`` are clips that the nodes counted themselves."""
         for name, value in self.values.items():
             np.load(path_of(self.folder, name), mmap_mode="r+")[sample] = value
+        counted = np.load(self.folder / CLIPS, mmap_mode="r+")
+        for place, name in enumerate(self.network.nodes):  # each node is in one process, so nobody else writes there
+            if clips := self.clips.get(name, 0) + also.get(name, 0):
+                counted[sample, place] = clips
         self.values.clear()
+        self.clips.clear()
 
 
 def path_of(folder: Path, name: str) -> Path:
@@ -68,13 +76,21 @@ def path_of(folder: Path, name: str) -> Path:
 
 
 def create_recordings(network: Network, folder: Path, samples: int) -> None:
-    """Empty recordings of every node that is not wiring."""
+    """Empty recordings of every node that is not wiring, and of clips (samples, nodes)."""
+    counts = (samples, len(network.nodes))
+    np.lib.format.open_memmap(folder / CLIPS, mode="w+", dtype=np.int64, shape=counts)
     for name, node in network:
         op = node.op
         if isinstance(op, Route):
             continue
         shape, dtype = recording_type(op)
         np.lib.format.open_memmap(path_of(folder, name), mode="w+", dtype=dtype, shape=(samples, *shape))
+
+
+def read_clips(network: Network, folder: Path) -> dict[str, int]:
+    """Clips by node, over all samples."""
+    counts = np.load(folder / CLIPS).sum(0)
+    return {name: int(count) for name, count in zip(network.nodes, counts, strict=True)}
 
 
 def recording_type(op: Operation) -> tuple[tuple[int, ...], type[np.generic]]:
@@ -99,7 +115,7 @@ class RecordedGroup:
         """One step of the group."""
         result = self.group.step(t, messages)
         if t == self.last:
-            self.recorder.flush(self.sample)
+            self.recorder.flush(self.sample, self.group.clips())
         return result
 
 

@@ -66,9 +66,9 @@ def lowered(model: nn.Module, x: torch.Tensor) -> Network:
     return lower(capture(model, (x[:1],)), (1, *x.shape[1:]))
 
 
-def spiking(model: nn.Module, x: torch.Tensor, code: PhaseCode) -> Network:
+def spiking(model: nn.Module, x: torch.Tensor, code: PhaseCode, spikes: int = 1) -> Network:
     """Calibrated on ``x``."""
-    return calibrate(lowered(model, x), x.numpy(), code)
+    return calibrate(lowered(model, x), x.numpy(), code, spikes=spikes)
 
 
 @torch.no_grad()

@@ -7,14 +7,16 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+import torch.nn.functional as F
 from torch import nn
 
 from converters.discretise import discretise
 from processes.chips import LOIHI2
-from processes.network import Network, Synapse, TraceProduct
+from processes.network import DynamicThreshold, Network, Synapse, TraceProduct
+from processes.operation import Operation
 from processes.phase_code import PhaseCode
 from targets.closed_form import ClosedForm
-from tests.converters.modules import images, one_by_one, small_vit, spiking
+from tests.converters.modules import images, module, one_by_one, small_vit, spiking
 
 CODES = [(1.15, 40), (1.4, 16), (2.0, 10), (1.05, 40)]
 DEEP = [(1.4, 40), (2.0, 40), (1.15, 128)]
@@ -88,3 +90,23 @@ def test_the_floating_point_network_is_left_alone(vit: nn.Module) -> None:
     before = ClosedForm(network).run(samples)
     discretise(network, samples, LOIHI2)
     assert (ClosedForm(network).run(samples) == before).all()
+
+
+def test_rows_of_a_variance_far_below_the_calibrated_are_counted() -> None:
+    """Half of the centred values fall below the smallest level where a row is some 300 times smaller than its scale."""
+    model = module(lambda m, x: m.a(F.layer_norm(x, (64,), eps=1e-12)), a=nn.Linear(64, 3))
+    x = torch.randn(32, 5, 64, generator=torch.Generator().manual_seed(0))
+    network = spiking(model, x, PhaseCode(1.15, 40))
+    probe = x[:4].clone()
+    probe[1, 3] *= 1e-3
+    probe[2, 0], probe[3, 1] = 0, 7  # without any variance: their zeros are right
+    for net in (network, discretise(network, x.numpy(), LOIHI2)):
+        counted: list[int] = []
+
+        def observe(name: str, op: Operation, y: torch.Tensor, counted: list[int] = counted) -> None:
+            if isinstance(op, DynamicThreshold):
+                counted.append(op.low_rows)
+
+        ClosedForm(net, torch.float64).run(probe.numpy(), observe)
+        ClosedForm(net, torch.float64).run(x.numpy(), observe)
+        assert counted == [1, 0]

@@ -37,7 +37,7 @@ def api(monkeypatch: pytest.MonkeyPatch) -> types.SimpleNamespace:
     fake.run = lambda *args: RunResult(
         np.eye(3, dtype=np.float32), np.arange(3), ("a", "b", "c"), 10.0, 0.5, 99
     )
-    fake.verify = lambda *args: Verification(1, 5, 6, 0)
+    fake.verify = lambda *args: Verification(1, 5, 6, 7, 0)
     monkeypatch.setattr(deploy, "api", fake, raising=False)
     monkeypatch.setitem(sys.modules, "deploy.api", fake)  # pyright: ignore[reportArgumentType]
     return fake
@@ -116,8 +116,8 @@ def test_verify_fails_with_the_first_mismatch(
     api: types.SimpleNamespace, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main(["verify", "out"]) == 0
-    assert "identical: 5 spikes and 6 potentials" in capsys.readouterr().out
-    api.verify = lambda *args: Verification(1, 5, 6, 2, "layer fc1, neuron 3, step 4")
+    assert "identical: 5 spikes, 6 potentials and 7 saturations" in capsys.readouterr().out
+    api.verify = lambda *args: Verification(1, 5, 6, 7, 2, "layer fc1, neuron 3, step 4")
     assert main(["verify", "out"]) == 1
     assert "layer fc1, neuron 3, step 4" in capsys.readouterr().err
 

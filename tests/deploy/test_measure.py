@@ -13,7 +13,7 @@ from timm.models.vision_transformer import VisionTransformer
 
 from converters.calibrate import calibrate
 from converters.capture import capture
-from converters.discretise import Discretiser, discretise, observe_potentials
+from converters.discretise import discretise
 from converters.lowering import lower
 from converters.scales import scale_of
 from deploy.measure import (
@@ -34,6 +34,7 @@ from deploy.measure import (
     stages,
 )
 from processes.chips import LOIHI2
+from processes.errors import DeployError
 from processes.network import DenseSynapse, Network, PhaseNeuron, Readout
 from processes.phase_code import PhaseCode
 from processes.phase_neuron.schedule import FloatSchedule
@@ -208,10 +209,7 @@ def converted() -> Converted:
     ideal = lower(capture(module, (torch.zeros(1, 1, 12, 12),)), (1, 1, 12, 12))
     floating = calibrate(copy.deepcopy(ideal), calibration, PhaseCode(1.15, 40))
     fixed = discretise(floating, calibration, LOIHI2)
-    peaks = observe_potentials(floating, calibration, 32, None)
-    discretiser = Discretiser(floating, LOIHI2, peaks, float(calibration.max()), {})
-    discretiser.run()
-    return Converted(module, images, ideal, floating, fixed, discretiser.units)
+    return Converted(module, images, ideal, floating, fixed, fixed.units)
 
 
 def test_transformer_layers_are_close_in_either_arithmetic(converted: Converted) -> None:
@@ -301,3 +299,17 @@ def test_not_spiking_of_a_transformer(converted: Converted) -> None:
     assert "24 bits" in entries["Residual streams"].why
     floating = {entry.what: entry for entry in not_spiking(converted.floating)}
     assert "24 bits" not in floating["Residual streams"].why
+
+
+def test_strict_stops_at_the_first_saturation_and_names_it() -> None:
+    network = tiny()
+    dense = network["dense"]
+    assert isinstance(dense, DenseSynapse)
+    dense.weight, dense.bias = np.array([[1, 0], [100, 100]], np.int8), np.zeros(2, np.int32)
+    dense.trace, dense.state_bits = np.array([4, 2, 1], np.int32), 8
+    samples = INPUTS[[2, 2, 1, 0]]
+    seen: list[int] = []
+    with pytest.raises(DeployError, match=r"--strict: layer 'dense', sample 3, neuron \(0, 1\): the potential saturates"):
+        evaluate(ClosedForm(network), samples, 1, lambda done, total: seen.append(done), strict=True)
+    assert seen == [1, 2, 3]
+    evaluate(ClosedForm(network), samples[:3], 1, strict=True)

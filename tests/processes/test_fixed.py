@@ -245,8 +245,10 @@ def test_loihi2_limits() -> None:
     assert chip.trace_bits_for(2**23 / 1.5 + 1) == 11
 
 
-@pytest.mark.parametrize("length", [*range(1, 300), 768, 2**13 - 1, 2**13, 2**13 + 1, 2**20, 2**23])
-def test_product_trace_is_the_widest_that_cannot_overflow(length: int) -> None:
-    bits = LOIHI2.product_trace_bits(length)
-    assert length * (2**bits - 1) ** 2 <= LOIHI2.state_limit
-    assert length * 4**bits <= 2**23 < length * 4 ** (bits + 1)
+@pytest.mark.parametrize("reach", [1e-12, 0.4, 0.26, 1.0, 7.3, 64.0, 1e4, 1e6])
+def test_product_trace_is_the_largest_that_leaves_room(reach: float) -> None:
+    """With P = product_trace_limit a potential of reach P^2 fits the state twice; with P + 1 it does not."""
+    first = LOIHI2.product_trace_limit(reach)
+    assert 1 <= first <= LOIHI2.trace_limit
+    assert reach * first**2 * 2 <= LOIHI2.state_limit
+    assert first == LOIHI2.trace_limit or reach * (first + 1) ** 2 * 2 > LOIHI2.state_limit

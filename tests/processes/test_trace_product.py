@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from processes.chips import LOIHI2
 from processes.phase_code import PhaseCode
 from processes.trace_product import SquareSum, TraceProduct
 from tests.processes.reference import GRID, Run, batch, clipped_sum, random_codes, run, spikes, toward_zero
@@ -20,25 +21,31 @@ def signs(codes: np.ndarray, k: int) -> np.ndarray:
     return ((codes == k + 1).sum(0) - (codes == -(k + 1)).sum(0)).astype(object)
 
 
-def by_traces(
-    a: np.ndarray, b: np.ndarray, traces: np.ndarray, delay: int, transpose: bool, start: object
-) -> np.ndarray:
-    """The docstring: sum_d [a(k) p r_b + r_a b(k) p + a b p^2] with traces taken before the step's copies.
+def by_steps(
+    a: np.ndarray, b: np.ndarray, traces: np.ndarray, delay: int, transpose: bool
+) -> Iterator[np.ndarray]:
+    """What arrives at each step, by the docstring.
 
-    b's window begins ``delay`` steps before a's. Object arrays, so that integers have no width.
+    sum_d [a(k) p r_b + r_a b(k) p + a b p^2] with traces taken before the step's copies; b's window begins ``delay`` steps
+    before a's. Object arrays, so that integers have no width.
     """
     if not transpose:
         b = b.swapaxes(-1, -2)
     steps = traces.shape[1]
     held_a, held_b = np.zeros(a.shape[1:], object), np.zeros(b.shape[1:], object)
-    v = start
     for t in range(steps + delay):
         da = signs(a, t - delay) * traces[0, t - delay].item() if t >= delay else held_a * 0
         db = signs(b, t) * traces[1, t].item() if t < steps else held_b * 0
-        for left, right in ((da, held_b), (held_a, db), (da, db)):
-            v = v + (left[..., :, None, :] * right[..., None, :, :]).sum(-1)
+        pairs = ((da, held_b), (held_a, db), (da, db))
+        yield sum((left[..., :, None, :] * right[..., None, :, :]).sum(-1) for left, right in pairs)
         held_a, held_b = held_a + da, held_b + db
-    return v
+
+
+def by_traces(
+    a: np.ndarray, b: np.ndarray, traces: np.ndarray, delay: int, transpose: bool, start: object
+) -> np.ndarray:
+    """The sum of all steps."""
+    return sum(by_steps(a, b, traces, delay, transpose), start)  # type: ignore[return-value]
 
 
 def product(
@@ -94,7 +101,7 @@ def test_product(
         stepped = np.broadcast_to(sum(step(op, a, b, delay).messages.values()), out)
         assert np.allclose(y, expected, rtol=ROUNDING, atol=ROUNDING)
         assert np.allclose(stepped, expected, rtol=ROUNDING, atol=ROUNDING)
-    width = LOIHI2.product_trace_bits(shape[-1] * planes[0] * planes[1] + 1)
+    width = ((2**23 // (shape[-1] * planes[0] * planes[1] + 1)).bit_length() - 1) // 2  # nothing can saturate
     traces, most = np.stack([code.trace(width) for code in codes]), (2**width - 1) ** 2
     for bias in (None, rng.integers(-most, most + 1, (1, 1, *out[-2:])).astype(np.int32)):
         op = product(out, traces, transpose, bias, 24)
@@ -132,6 +139,81 @@ def test_the_trace_width_keeps_every_partial_sum_inside(
     assert (op.closed_form(batch(a[:, None]), batch(b[:, None]))[0].numpy() == expected).all()
     potential, clips = clipped_sum(step(op, a, b, delay), op.shape, bits)
     assert (potential == expected).all() and clips == 0
+
+
+def saturating(
+    a: np.ndarray, b: np.ndarray, traces: np.ndarray, delay: int, start: np.ndarray, bits: int
+) -> tuple[np.ndarray, int]:
+    """The same clipped after every step from a's first on: potentials and the number of clips."""
+    limit, clips, v = 2 ** (bits - 1) - 1, 0, start.astype(object)
+    for t, arriving in enumerate(by_steps(a, b, traces, delay, True)):
+        v = v + arriving
+        if t >= delay:
+            clips += int((np.abs(v) > limit).sum())
+            v = np.clip(v, -limit, limit)
+    return v, clips
+
+
+@settings(max_examples=30, deadline=None)
+@given(
+    seed=st.integers(0, 2**32 - 1), grid=st.sampled_from(GRID), other=st.sampled_from([1.05, 1.15, 1.4, 2.0]),
+    planes=st.tuples(st.integers(1, 2), st.integers(1, 2)), bits=st.sampled_from([8, 12, 16, 20, 24]),
+    width=st.integers(4, 12), inner=st.integers(1, 40), late=st.sampled_from([0.0, 0.4, 1.0]), loud=st.booleans(),
+)  # fmt: skip
+def test_saturation_at_every_step(
+    seed: int, grid: tuple, other: float, planes: tuple, bits: int, width: int, inner: int, late: float, loud: bool
+) -> None:
+    """Whatever the widths: closed form, stepper and definition agree on every potential and on the number of clips."""
+    rng = np.random.default_rng(seed)
+    (base, steps), limit = grid, 2 ** (bits - 1) - 1
+    delay = int(late * steps)
+    traces = np.stack([PhaseCode(b, steps).trace(width) for b in (base, other)])
+    shapes = ((1, 3, inner), (1, 4, inner))
+    a, b = (random_codes(rng, s, steps, p, signed=not loud) for s, p in zip(shapes, planes, strict=True))
+    a[:, 0, 0] = 0
+    bias = rng.integers(-limit, limit + 1, (1, 3, 4)).astype(np.int32) * rng.integers(0, 2)
+    expected, clips = saturating(a, b, traces, delay, bias, bits)
+    op = product((1, 3, 4), traces, True, bias, bits)
+    op.delay = -delay
+    assert (op.closed_form(batch(a[:, None]), batch(b[:, None]))[0].numpy() == expected).all()
+    assert op.count_saturated() == clips
+    potential, counted = clipped_sum(step(op, a, b, delay), op.shape, bits)
+    assert (potential == expected).all() and counted == clips
+    mirrored = product((1, 4, 3), traces[::-1], True, bias.swapaxes(1, 2), bits)
+    mirrored.delay = delay
+    assert (mirrored.closed_form(batch(b[:, None]), batch(a[:, None]))[0].numpy() == expected.swapaxes(1, 2)).all()
+    assert mirrored.count_saturated() == clips
+
+
+@settings(max_examples=30, deadline=None)
+@given(
+    seed=st.integers(0, 2**32 - 1), grid=st.sampled_from(GRID), planes=st.integers(1, 2),
+    bits=st.sampled_from([8, 12, 16, 20, 24]), width=st.integers(4, 12), features=st.integers(1, 30),
+)  # fmt: skip
+def test_square_sum_saturates_at_every_step(
+    seed: int, grid: tuple, planes: int, bits: int, width: int, features: int
+) -> None:
+    rng = np.random.default_rng(seed)
+    steps, limit = grid[1], 2 ** (bits - 1) - 1
+    trace = PhaseCode(*grid).trace(width)
+    codes = random_codes(rng, (1, 3, features), steps, planes)
+    shift = 2 * rng.integers(0, 6, (1, 1, features)).astype(np.int32)
+    op = SquareSum(shape=(1, 3, 1), trace=trace, shift=shift, state_bits=bits)
+    expected, clips = [], 0
+    for token in range(3):
+        total, held = 0, [0] * features
+        for k in range(steps):
+            for d, z in enumerate(signs(codes, k)[0, token].tolist()):
+                value = z * int(trace[k])
+                total += toward_zero(value * (value + 2 * held[d]), int(shift[0, 0, d]))
+                held[d] += value
+            clips += abs(total) > limit
+            total = max(-limit, min(limit, total))
+        expected.append(total)
+    assert op.closed_form(batch(codes[:, None]))[0, 0, :, 0].tolist() == expected
+    assert op.count_saturated() == clips
+    potential, counted = clipped_sum(run(op, spikes(codes, 1, steps)), op.shape, bits)
+    assert potential[0, :, 0].tolist() == expected and counted == clips
 
 
 @pytest.mark.parametrize("delay", [1, 2, 3])
@@ -175,7 +257,7 @@ def test_square_sum(base: float, steps: int, planes: int) -> None:
     stepped = sum(run(op, spikes(codes, 1, steps)).messages.values())
     assert np.allclose(stepped, expected, rtol=ROUNDING, atol=ROUNDING)
 
-    trace = code.trace(LOIHI2.product_trace_bits(6 * planes**2))
+    trace = code.trace(9)
     shift = np.array([[[0, 2, 4, 10, 20, 30]]], np.int32)
     op = SquareSum(shape=(1, 4, 1), trace=trace, shift=shift, state_bits=24)
     total = [0] * 4

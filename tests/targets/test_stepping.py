@@ -195,3 +195,25 @@ def test_write_codes_fills_planes_in_order_of_time() -> None:
     for k, signs in enumerate([[1, 0, 0], [-1, -1, 0], [0, 1, 0]]):
         write_codes(codes, np.array(signs, np.int8), k)
     assert codes.tolist() == [[1, -2, 0], [-2, 3, 0]]
+
+
+def test_both_runs_count_the_same_saturations(vit: nn.Module) -> None:
+    """Far beyond the calibrated range potentials clip: as often in one run as in the other, in the same layers."""
+    samples = images(16)
+    fixed = discretise(spiking(vit, torch.from_numpy(samples), PhaseCode(1.15, 40), spikes=2), samples, LOIHI2)
+    x = np.concatenate([40 * samples[:1], -40 * samples[1:2]]).astype(np.float32)
+    closed: dict[str, int] = {}
+    runner = ClosedForm(fixed)
+    runner.run(x, lambda name, op, y: closed.__setitem__(name, op.count_saturated()))
+    times, counted = timeline(fixed), dict.fromkeys(fixed.nodes, 0)
+    for sample in runner.encode(x).numpy().astype(np.int64):
+        recorder = Recorder(fixed, times)
+        group = Group(fixed, times, list(fixed.nodes), [Network.INPUT], fixed.output, recorder)
+        group.reset()
+        for t in range(times.period):
+            group.step(t, [sample if t == 0 else None])
+        for clips in (recorder.clips, group.clips()):
+            for name, count in clips.items():
+                counted[name] += count
+    assert counted == closed
+    assert sum(counted.values()) > 0

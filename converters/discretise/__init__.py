@@ -11,15 +11,17 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 
 import numpy as np
-import torch
 
 from converters import sit
+from converters.discretise.observe import Observed, observe, saturating
+from converters.discretise.rounding import round_weights
 from converters.scales import routed, scale_of, unit_of
 from processes.chips import Chip
 from processes.errors import DeployError
-from processes.fixed import to_mantissa
+from processes.fixed import mantissa_limit, to_mantissa
 from processes.network import (
     Centre,
     ConvSynapse,
@@ -39,7 +41,7 @@ from processes.network import (
     TraceProduct,
     Woss,
 )
-from processes.operation import Operation
+from processes.operation import Operation, Window
 from processes.phase_neuron.schedule import (
     ALWAYS,
     AT_REST_ABOVE_ZERO,
@@ -49,11 +51,10 @@ from processes.phase_neuron.schedule import (
     real_sequel,
     real_tables,
 )
-from processes.spikes import decode
-from targets.closed_form import ClosedForm
+from targets.timeline import timeline
 
 Progress = Callable[[int, int], None]
-MAX_SHIFT = 32  # of a normaliser's comparison: (drive + 1) << shift stays inside 64 bits
+COMPARED_BITS = 62  # of a normaliser's drive shifted left, so that (drive + 1) << shift stays inside 64 bits
 LEVEL_BITS = 20  # of a level where (A +- m_k)^2 times a gain of threshold_bits stays inside 64 bits
 ATTEMPTS = 8  # halvings of a layer's resolution before giving up on its range
 
@@ -73,11 +74,11 @@ def discretise(
     Raises:
         DeployError: a layer cannot be kept from saturating on the calibration set.
     """
-    peaks = observe_potentials(network, samples, batch, progress)
+    seen = observe(network, samples, batch, progress)
     coarser: dict[str, int] = {}
     clipped: list[str] = []
     for _ in range(ATTEMPTS):
-        fixed = Discretiser(network, chip, peaks, float(np.abs(samples).max(initial=0.0)), coarser).run()
+        fixed = Discretiser(network, chip, seen, coarser).run()
         clipped = saturating(fixed, samples, batch)
         if not clipped:
             return fixed
@@ -86,69 +87,27 @@ def discretise(
     raise DeployError(f"'{clipped[0]}' saturates {chip.state_bits} bits on the calibration set at any exponent tried")
 
 
-def observe_potentials(
-    network: Network, samples: np.ndarray, batch: int, progress: Progress | None
-) -> dict[str, np.ndarray]:
-    """Largest |potential| per last-axis or channel row of every node that is not spikes, in its floating-point units.
-
-    For spikes, the largest Euclidean norm of decoded values along the last axis, which bounds every partial sum.
-    """
-    peaks: dict[str, np.ndarray] = {}
-
-    def observe(name: str, op: Operation, y: torch.Tensor) -> None:
-        if op.emits != "spikes":
-            axis = 2 if isinstance(op, ConvSynapse) else y.ndim - 1
-            keep = tuple(a for a in range(y.ndim) if a != axis)
-            peaks[name] = np.maximum(peaks.get(name, 0.0), y.abs().amax(keep, keepdim=True)[0].double().numpy())
-        elif not isinstance(op, SiExp):
-            norm = torch.linalg.vector_norm(decode(y, network.code(name).levels), dim=-1).max().double().numpy()
-            peaks[name] = np.maximum(peaks.get(name, 0.0), norm)
-
-    runner = ClosedForm(network)
-    for start in range(0, len(samples), batch):
-        runner.run(samples[start : start + batch], observe)
-        if progress is not None:
-            progress(min(start + batch, len(samples)), len(samples))
-    return peaks
-
-
-def saturating(network: Network, samples: np.ndarray, batch: int) -> list[str]:
-    """Nodes that clip a potential on ``samples``."""
-    found: dict[str, None] = {}
-
-    def observe(name: str, op: Operation, y: torch.Tensor) -> None:
-        if op.count_saturated():
-            found[name] = None
-
-    runner = ClosedForm(network)
-    for start in range(0, len(samples), batch):
-        runner.run(samples[start : start + batch], observe)
-    return list(found)
-
-
 @dataclass
 class Discretiser:
     """One pass in topological order.
 
     Attributes:
         network: the calibrated network.
-        peaks: from :func:`observe_potentials`.
-        input_peak: largest |input|.
+        seen: from :func:`converters.discretise.observe.observe`.
         coarser: bits of resolution to give up, by node.
         units: real value of one unit of each potential, broadcast shape, filled as the pass goes on.
     """
 
     network: Network
     chip: Chip
-    peaks: dict[str, np.ndarray]
-    input_peak: float
+    seen: Observed
     coarser: dict[str, int]
     units: dict[str, np.ndarray] = field(default_factory=dict)
 
     def run(self) -> Network:
         """The integer network; ``about`` gains the chip, the precision and the input's unit."""
         # two bits of room: inputs may exceed the calibration set's
-        input_unit = 2.0 ** (math.ceil(math.log2(self.input_peak or 1.0)) - (self.chip.graded_bits - 2))
+        input_unit = 2.0 ** (math.ceil(math.log2(self.seen.input_peak or 1.0)) - (self.chip.graded_bits - 2))
         self.units[Network.INPUT] = np.full((1,) * len(self.network.input_shape), input_unit)
         out = Network(self.network.input_shape, about=dict(self.network.about))
         for name, node in self.network:
@@ -190,7 +149,7 @@ class Discretiser:
             case SiNeuron():
                 sit.integer_neuron(op, self.units[inputs[0]], self.chip)
             case DynamicThreshold():
-                self._dynamic_threshold(op, inputs)
+                self._dynamic_threshold(name, op, inputs)
             case Residual():
                 self._residual(name, op, inputs)
             case Centre():
@@ -208,7 +167,7 @@ class Discretiser:
         # potentials in units of the scale of the neuron that reads them: its thresholds are then powers of two apart
         own = self._reader_scale(name, op).reshape(_row_shape(op)) if rows == 0 else np.ones(())
         real = op.weight / own.reshape(_column(own, op.weight))
-        peak = self.peaks[name] if rows else self.peaks[name].reshape(-1)
+        peak = self.seen.peaks[name] if rows else self.seen.peaks[name].reshape(-1)
         bias = np.broadcast_to(op.bias, np.broadcast_shapes(op.bias.shape, _row_shape(op))) / own
         peak = peak / own
         for bits in (chip.trace_bits, chip.reduced_trace_bits):
@@ -225,8 +184,10 @@ class Discretiser:
             needed = np.where(largest > 0, np.ceil(np.log2(largest / limit)), -np.inf)
         exponent = np.maximum(exponent, needed).astype(np.int32) + max(0, self.coarser.get(name, 0) - 1)
         unit = 2.0**exponent
-        op.weight = np.rint(weight / unit.reshape(_column(unit, weight))).astype(np.int8)
-        op.bias = np.rint(bias / unit).astype(np.int32)
+        limit = mantissa_limit(chip.weight_bits)
+        rounded, offset = round_weights(op, weight / unit.reshape(_column(unit, weight)), limit, self.seen.at(name, op))
+        op.weight = rounded.astype(np.int8)
+        op.bias = np.rint(bias / unit + offset * (2**bits - 1)).astype(np.int32)
         op.trace, op.unit, op.state_bits = code.trace(bits), unit * own, chip.state_bits
         shape = [1] * len(op.shape)
         if rows == 0:
@@ -238,7 +199,7 @@ class Discretiser:
         if not isinstance(op, DenseSynapse):
             return True
         source = self.network.nodes[name].inputs[0]
-        reach = np.linalg.norm(mantissa, axis=1).max() * float(self.peaks[source]) * (2**bits - 1)
+        reach = np.linalg.norm(mantissa, axis=1).max() * float(self.seen.norms[source]) * (2**bits - 1)
         return bool(reach <= self.chip.state_limit)
 
     def _reader_scale(self, name: str, op: Synapse) -> np.ndarray:
@@ -281,52 +242,55 @@ class Discretiser:
         op.state_bits = chip.state_bits
 
     def _product(self, name: str, op: TraceProduct, inputs: tuple[str, ...]) -> None:
-        length = self.network.shape(inputs[0])[-1]
-        reach = length * math.prod(self._reach(i) for i in inputs)
-        if isinstance(shares := self.network[self.network.origin(inputs[0])], SiNorm):
-            reach = sit.shares_reach(shares, self.chip) * self._reach(inputs[1])
-        bits = self.chip.product_trace_bits(math.ceil(reach + np.abs(op.bias).max(initial=0.0)))
-        squared = (2**bits - 1) ** 2
-        op.traces = np.stack([self.network.code(i).trace(bits) for i in inputs])
-        op.bias = np.rint(op.bias * squared).astype(np.int32)
+        reach = max(float(self.seen.peaks[name].max()), float(np.abs(op.bias).max(initial=0.0)))
+        first = self._product_trace(name, reach)
+        op.traces = np.stack([self.network.code(i).trace_from(first) for i in inputs])
+        op.bias = np.rint(op.bias * first**2).astype(np.int32)
+        op.delay = self.windows[inputs[1]].start - self.windows[inputs[0]].start
         op.state_bits = self.chip.state_bits
-        self.units[name] = unit_of(self.network, name) / squared
+        self.units[name] = unit_of(self.network, name) / first**2
 
-    def _reach(self, name: str) -> float:
-        """Most that the spikes of a neuron behind ``name`` can add up to, in units of the first level."""
-        return float(self.network.code(name).levels[: getattr(self.network[self.network.origin(name)], "spikes", 1)].sum())
+    def _product_trace(self, name: str, reach: float) -> int:
+        """First value of the trace of a product whose potential is ``reach`` when it is 1."""
+        return self.chip.product_trace_limit(reach * 4.0 ** self.coarser.get(name, 0))
+
+    @cached_property
+    def windows(self) -> dict[str, Window]:
+        """When each node emits."""
+        return timeline(self.network).windows
 
     def _square_sum(self, name: str, op: SquareSum, inputs: tuple[str, ...]) -> None:
         scale = scale_of(self.network, inputs[0])
         exponents = np.rint(np.log2(scale)).astype(np.int32)
-        # a feature whose code is 2^e times smaller than the largest adds at most 4^-e of its square
-        length = self.network.shape(inputs[0])[-1] * (4.0 ** (exponents - exponents.max())).mean()
-        bits = self.chip.product_trace_bits(math.ceil(length * self._reach(inputs[0]) ** 2))
+        first = self._product_trace(name, float(self.seen.peaks[name].max()) / float(scale.max()) ** 2)
         op.shift, op.weight = 2 * (exponents.max() - exponents), None
-        op.trace = self.network.code(inputs[0]).trace(bits)
+        op.trace = self.network.code(inputs[0]).trace_from(first)
         op.state_bits = self.chip.state_bits
-        self.units[name] = np.full((1,) * len(op.shape), (scale.max() / (2**bits - 1)) ** 2)
+        self.units[name] = np.full((1,) * len(op.shape), (scale.max() / first) ** 2)
 
-    def _dynamic_threshold(self, op: DynamicThreshold, inputs: tuple[str, ...]) -> None:
+    def _dynamic_threshold(self, name: str, op: DynamicThreshold, inputs: tuple[str, ...]) -> None:
         chip, unit = self.chip, self.units[inputs[0]]
         theta = op.scale.reshape(-1, 1) * op.code.midpoints
         if op.squared:
             factor_unit = float(self.units[inputs[1]].max())
-            peak = float(self.peaks[inputs[0]].max()) / float(unit.max())
+            peak = float(self.seen.peaks[inputs[0]].max()) / float(unit.max())
             op.drive_bits = chip.norm_drive_bits
             op.drive_shift = max(0, math.ceil(math.log2(max(peak, 1.0) / 2 ** (chip.norm_drive_bits - 1))))
+            op.drive_shift += self.coarser.get(name, 0)
             drive_unit = float(unit.max()) * 2**op.drive_shift
             real = theta**2 * factor_unit / (op.features * drive_unit**2)
-            op.offset = float(max(1, round(op.offset / factor_unit)))
+            op.offset, op.low = float(max(1, round(op.offset / factor_unit))), float(round(op.low / factor_unit))
         else:
             product = self.network[inputs[0]]
             # weights that are divided before any product come through a synapse, whose trace is as fine
             formed = isinstance(product, TraceProduct)
-            bits = self._product_bits(inputs[0]) if formed else chip.reduced_trace_bits
-            op.trace = self.network.code(inputs[1]).trace(bits)
-            real = theta / np.broadcast_to(unit, op.scale.shape).reshape(-1, 1) / (2**bits - 1)
+            first = self._first(inputs[0]) if formed else 2**chip.reduced_trace_bits - 1
+            op.trace = self.network.code(inputs[1]).trace_from(first)
+            real = theta / np.broadcast_to(unit, op.scale.shape).reshape(-1, 1) / first
         # as many fraction bits as keep a neuron's largest entry within the cut
-        shift = np.clip(chip.norm_cut_bits - np.ceil(np.log2(real[:, 0])), 0, MAX_SHIFT).astype(np.int64)
+        drive_bits = 2 * (chip.norm_drive_bits - 1) if op.squared else chip.state_bits
+        most = COMPARED_BITS - drive_bits
+        shift = np.clip(chip.norm_cut_bits - np.ceil(np.log2(real[:, 0])), 0, most).astype(np.int64)
         op.table = np.rint(np.minimum(real * 2.0 ** shift[:, None], 2.0**chip.norm_cut_bits - 1)).astype(np.int64)
         op.shift, op.state_bits = shift, chip.state_bits
         if op.spikes > 1:
@@ -338,13 +302,13 @@ class Discretiser:
             op.gain = np.rint(np.minimum(gain * 2.0**bits, 2.0**chip.threshold_bits - 1)).astype(np.int64)
             op.gain_shift = bits.astype(np.int64)
 
-    def _product_bits(self, name: str) -> int:
-        """Width of the trace with which the product ``name`` was formed: S sums the very trace that A carries."""
-        return round(math.log2(math.sqrt(float(unit_of(self.network, name).max() / self.units[name].max())) + 1))
+    def _first(self, name: str) -> int:
+        """First value of the trace with which the product ``name`` was formed: S sums the very trace that A carries."""
+        return round(math.sqrt(float(unit_of(self.network, name).max() / self.units[name].max())))
 
     def _residual(self, name: str, op: Residual, inputs: tuple[str, ...]) -> None:
         chip = self.chip
-        peak = max(float(self.peaks[n].max()) for n in (name, *inputs) if n in self.peaks)
+        peak = max(float(self.seen.peaks[n].max()) for n in (name, *inputs) if n in self.seen.peaks)
         exponent = math.ceil(math.log2(max(peak, 1e-30) * chip.trace_headroom / chip.state_limit))
         exponent += self.coarser.get(name, 0)
         shifts = [exponent - np.rint(np.log2(self.units[source])).astype(np.int32) for source in inputs]

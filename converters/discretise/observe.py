@@ -1,0 +1,89 @@
+"""What discretisation has to know of a calibrated network: how far potentials reach, and how inputs go together."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+
+from converters.discretise.rounding import Moments, moments
+from processes.network import ConvSynapse, DenseSynapse, Network, SiExp, Synapse
+from processes.operation import Operation
+from processes.spikes import decode
+from targets.closed_form import ClosedForm
+
+Progress = Callable[[int, int], None]
+
+
+@dataclass
+class Observed:
+    """Over the calibration set, in floating-point units.
+
+    Attributes:
+        network: the calibrated network.
+        input_peak: largest |input|.
+        peaks: largest |potential| per last-axis or channel row of every node that is not spikes.
+        norms: of spikes, the largest Euclidean norm of decoded values along the last axis, which bounds partial sums.
+        moments: of what arrives at weights that are shared, by :meth:`key`.
+    """
+
+    network: Network
+    input_peak: float = 0.0
+    peaks: dict[str, np.ndarray] = field(default_factory=dict)
+    norms: dict[str, float] = field(default_factory=dict)
+    moments: dict[str, Moments] = field(default_factory=dict)
+
+    def key(self, name: str, op: Synapse) -> str:
+        """Dense synapses that read the same spikes share their moments; convolutions have kernels of their own."""
+        return name if isinstance(op, ConvSynapse) else self.network.nodes[name].inputs[0]
+
+    def at(self, name: str, op: Synapse) -> Moments | None:
+        """Moments at a synapse."""
+        return self.moments.get(self.key(name, op))
+
+    def __call__(self, name: str, op: Operation, y: torch.Tensor) -> None:
+        """A node's codes or potentials of a batch."""
+        if op.emits != "spikes":
+            axis = 2 if isinstance(op, ConvSynapse) else y.ndim - 1
+            keep = tuple(a for a in range(y.ndim) if a != axis)
+            peak = y.abs().amax(keep, keepdim=True)[0].double().numpy()
+            self.peaks[name] = np.maximum(self.peaks.get(name, 0.0), peak)
+            return
+        if isinstance(op, SiExp):  # its spikes are no phase code
+            return
+        x = decode(y, self.network.code(name).levels)
+        self.norms[name] = max(self.norms.get(name, 0.0), float(torch.linalg.vector_norm(x, dim=-1).max()))
+        arriving: dict[str, Moments] = {}
+        for reader in self.network.readers(name):
+            synapse = self.network[reader]
+            if isinstance(synapse, DenseSynapse | ConvSynapse) and (key := self.key(reader, synapse)) not in arriving:
+                arriving[key] = moments(synapse, x)
+        for key, found in arriving.items():
+            self.moments[key] = self.moments[key] + found if key in self.moments else found
+
+
+def observe(network: Network, samples: np.ndarray, batch: int = 32, progress: Progress | None = None) -> Observed:
+    """Run a calibrated network on calibration samples (N, *input)."""
+    seen = Observed(network, float(np.abs(samples).max(initial=0.0)))
+    runner = ClosedForm(network)
+    for start in range(0, len(samples), batch):
+        runner.run(samples[start : start + batch], seen)
+        if progress is not None:
+            progress(min(start + batch, len(samples)), len(samples))
+    return seen
+
+
+def saturating(network: Network, samples: np.ndarray, batch: int) -> list[str]:
+    """Nodes that clip a potential on ``samples``."""
+    found: dict[str, None] = {}
+
+    def look(name: str, op: Operation, y: torch.Tensor) -> None:
+        if op.count_saturated():
+            found[name] = None
+
+    runner = ClosedForm(network)
+    for start in range(0, len(samples), batch):
+        runner.run(samples[start : start + batch], look)
+    return list(found)

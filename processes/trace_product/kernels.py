@@ -1,0 +1,100 @@
+"""Compiled loops of trace-driven products: sums of squares, and the pairs of rows whose potential may saturate."""
+
+# numba types these functions by their calls, not by their signatures
+# pyright: reportArgumentType=false
+
+from __future__ import annotations
+
+import numpy as np
+from numba import njit, prange
+
+from processes import thresholds  # noqa: F401  lets compiled code call shift_toward_zero
+from processes.fixed import shift_toward_zero
+
+
+@njit
+def _clipped(arriving, limit):
+    """(potential, clips) after what arrives at each step is added and clipped to +-limit."""
+    v = clips = np.int64(0)
+    for k in range(len(arriving)):
+        v += arriving[k]
+        if v > limit or v < -limit:
+            clips += 1
+            v = limit if v > 0 else -limit
+    return v, clips
+
+
+@njit(parallel=True, cache=True)
+def step_pairs(a, b, table_a, table_b, delay, norm_a, norm_b, bias, limit, y, clips):
+    """Potentials y (G, rows, columns) and clips of the pairs whose norms do not prove that nothing saturates.
+
+    a (planes, G, rows, D) and b (planes, G, columns, D) are codes, values of which are in tables (2T + 1,); b's window
+    begins ``delay`` steps after a's. Norms (G, rows) and (G, columns); bias (G or fewer, rows, columns), repeated along G.
+    """
+    rows, columns, features = a.shape[2], b.shape[2], a.shape[3]
+    steps_a, steps_b = len(table_a) // 2, len(table_b) // 2
+    first = max(0, delay)
+    for place in prange(a.shape[1] * rows):
+        g, i = place // rows, place % rows
+        arriving = np.zeros(max(steps_a, steps_b + delay) - first, np.int64)
+        for j in range(columns):
+            start = bias[g % len(bias), i, j]
+            if norm_a[g, i] * norm_b[g, j] + abs(start) <= limit:
+                continue
+            arriving[:] = 0
+            for d in range(features):
+                for p in range(len(a)):
+                    x = np.int64(a[p, g, i, d])
+                    if x == 0:
+                        continue
+                    for q in range(len(b)):
+                        z = np.int64(b[q, g, j, d])
+                        if z != 0:  # together from the later of the two spikes on
+                            k = max(abs(x) - 1, abs(z) - 1 + delay) - first
+                            arriving[k] += table_a[x + steps_a] * table_b[z + steps_b]
+            arriving[0] += start
+            y[g, i, j], clips[g, i, j] = _clipped(arriving, limit)
+
+
+@njit(parallel=True, cache=True)
+def square_sum(codes, table, weight, out):
+    """out (R,) = sum over D of weight_d (sum over planes of table[code + T])^2, codes (planes, R, D), float."""
+    middle = table.shape[0] // 2
+    planes, _, d_len = codes.shape
+    for r in prange(codes.shape[1]):
+        total = table.dtype.type(0)
+        for d in range(d_len):
+            held = table.dtype.type(0)
+            for p in range(planes):
+                held += table[codes[p, r, d] + middle]
+            total += weight[d] * held * held
+        out[r] = total
+
+
+@njit(parallel=True, cache=True)
+def square_sum_shifted(codes, table, shift, limit, out, clips):
+    """The same in integers, each spike's share (2 r p + p^2) shifted right before it is added; out clipped at every step."""
+    middle = table.shape[0] // 2
+    planes, _, d_len = codes.shape
+    for r in prange(codes.shape[1]):
+        total = reach = np.int64(0)
+        for d in range(d_len):
+            held = np.int64(0)
+            for p in range(planes):
+                value = table[codes[p, r, d] + middle]
+                share = shift_toward_zero(value * (value + 2 * held), shift[d])
+                total += share
+                reach += abs(share)
+                held += value
+        out[r], clips[r] = total, 0
+        if reach > limit:
+            arriving = np.zeros(middle, np.int64)
+            for d in range(d_len):
+                held = np.int64(0)
+                for p in range(planes):
+                    code = np.int64(codes[p, r, d])
+                    if code != 0:
+                        value = table[code + middle]
+                        arriving[abs(code) - 1] += shift_toward_zero(value * (value + 2 * held), shift[d])
+                        held += value
+            out[r], clips[r] = _clipped(arriving, limit)

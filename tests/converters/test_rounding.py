@@ -1,0 +1,104 @@
+"""Rounding weights so that errors cancel: integers, closer than each rounded alone, right on average."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import nn
+
+from converters.calibrate import calibrate
+from converters.discretise import discretise
+from converters.discretise.rounding import Moments, moments, round_weights
+from converters.scales import scale_of
+from processes.chips import LOIHI2
+from processes.network import ConvSynapse, DenseSynapse
+from processes.phase_code import PhaseCode
+from targets.closed_form import ClosedForm
+from tests.converters.modules import lowered, module
+from tests.tolerances import ROUNDING
+
+
+def dense(weight: np.ndarray) -> DenseSynapse:
+    return DenseSynapse(shape=(1, len(weight)), weight=weight, bias=np.zeros(len(weight)), trace=np.ones(1))
+
+
+@settings(max_examples=30, deadline=None)
+@given(seed=st.integers(0, 2**32 - 1), inputs=st.integers(1, 150), outputs=st.integers(1, 5), limit=st.sampled_from([7, 127]))
+def test_integers_within_the_limit_and_exact_on_average(seed: int, inputs: int, outputs: int, limit: int) -> None:
+    rng = np.random.default_rng(seed)
+    x = torch.from_numpy(rng.normal(1, 1, (40, inputs)) @ rng.normal(size=(inputs, inputs)))
+    x[:, rng.random(inputs) < 0.2] = 0  # inputs that never fire
+    weight = rng.uniform(-limit, limit, (outputs, inputs))
+    op = dense(weight)
+    rounded, offset = round_weights(op, weight, limit, moments(op, x))
+    assert (rounded == np.rint(rounded)).all() and np.abs(rounded).max() <= limit
+    before, after = ((x.numpy() @ w.T).mean(0) for w in (weight, rounded))
+    np.testing.assert_allclose(after + offset, before, rtol=1e4 * ROUNDING, atol=1e4 * ROUNDING * np.abs(before).max())
+
+
+def test_errors_of_correlated_inputs_cancel() -> None:
+    """64 inputs that follow 8 causes: errors in most directions cost nothing, so what is left is far smaller."""
+    rng = np.random.default_rng(0)
+    x = torch.from_numpy(rng.normal(size=(512, 8)) @ rng.normal(size=(8, 64)) + 0.1 * rng.normal(size=(512, 64)))
+    weight = rng.normal(0, 20, (32, 64)).clip(-127, 127)
+    op = dense(weight)
+    rounded, _ = round_weights(op, weight, 127, moments(op, x))
+    error, nearest = (((x.numpy() @ (w - weight).T) ** 2).mean() for w in (rounded, np.rint(weight)))
+    assert error < nearest / 8
+
+
+def test_what_is_uncorrelated_or_unseen_is_rounded_to_nearest() -> None:
+    weight = np.random.default_rng(0).uniform(-127, 127, (3, 20))
+    op = dense(weight)
+    white = Moments(100, np.zeros((1, 20)), 100 * np.eye(20)[None])
+    assert (round_weights(op, weight, 127, white)[0] == np.rint(weight)).all()
+    assert (round_weights(op, weight, 127, None)[0] == np.rint(weight)).all()
+
+
+def test_moments_of_a_convolution_are_those_of_what_its_kernels_see() -> None:
+    rng = np.random.default_rng(0)
+    x = torch.from_numpy(rng.normal(size=(3, 1, 4, 9, 8)))
+    weight = rng.normal(size=(6, 2, 3, 2))
+    op = ConvSynapse(
+        shape=(1, 6, 4, 4), weight=weight, bias=np.zeros(6), trace=np.ones(1),
+        stride=(2, 2), padding=(1, 0), dilation=(1, 1), groups=2,
+    )  # fmt: skip
+    seen = moments(op, x)
+    y = F.conv2d(x[:, 0], torch.from_numpy(weight), None, 2, (1, 0), 1, 2).swapaxes(0, 1).flatten(1).numpy()
+    for g, rows in enumerate(np.split(weight.reshape(6, -1), 2)):
+        np.testing.assert_allclose(rows @ seen.mean[g], y[3 * g : 3 * g + 3].mean(1), rtol=1e4 * ROUNDING)
+        np.testing.assert_allclose(rows @ seen.covariance(g) @ rows.T, np.cov(y[3 * g : 3 * g + 3], bias=True))
+
+
+def test_balanced_scales_use_the_weights_bits() -> None:
+    """Inputs with small weights get up to B^(T/8) times their scale; those that a product ties together keep theirs."""
+    generator = torch.Generator().manual_seed(0)
+    column = torch.logspace(0, -2, 16)
+    model = module(
+        lambda m, x: m.b(F.scaled_dot_product_attention(m.q(x), m.k(x), m.v(x))),
+        q=nn.Linear(16, 16), k=nn.Linear(16, 16), v=nn.Linear(16, 16), b=nn.Linear(16, 3),
+    )  # fmt: skip
+    with torch.no_grad():
+        for layer in (model.q, model.k, model.v):  # type: ignore[attr-defined]
+            layer.weight *= column
+    x = torch.randn(64, 5, 16, generator=generator)
+    code, errors = PhaseCode(1.15, 40), []
+    expected = torch.cat([model(sample[None]) for sample in x]).detach()
+    networks = []
+    for balanced in (False, True):
+        network = calibrate(lowered(model, x), x.numpy(), code, spikes=2, balanced=balanced)
+        networks.append(network)
+        runner = ClosedForm(discretise(network, x.numpy(), LOIHI2))
+        errors.append(float((runner.real(runner.run(x.numpy())).reshape(expected.shape) - expected).norm()))
+    for name, node in networks[0]:
+        if node.op.fires and hasattr(node.op, "scale"):
+            factor = scale_of(networks[1], name) / scale_of(networks[0], name)
+            assert (factor >= 1 - ROUNDING).all() and factor.max() <= code.base**5 * (1 + ROUNDING)
+            if name in ("q.neuron", "k.neuron", "v.neuron"):
+                assert (factor == 1).all()
+    first = scale_of(networks[1], "input.neuron") / scale_of(networks[0], "input.neuron")
+    assert first.reshape(-1)[-1] == code.base**5
+    assert errors[1] < errors[0]
