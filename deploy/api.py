@@ -18,13 +18,14 @@ from converters.pipeline import Conversion, Variant, convert_module, front_end, 
 from converters.rate import convert_rate_coded
 from deploy import measure
 from deploy.availability import available
+from deploy.energy import EventCounter, count_run, differing
 from deploy.measure.flops import flops_formula
 from deploy.options import ConvertOptions, check_choice
 from deploy.output import GRAPH, REPORT, output_folder, require_conversion
 from deploy.progress import Progress
 from deploy.report import Figures, add_to_report, build_report, write_report
 from deploy.results import RunResult, Verification
-from deploy.sources import Data, LoadedModel, hold_out, load_data, load_model, shared_samples, with_length
+from deploy.sources import Data, LoadedModel, hold_out, load_data, load_model, shared_samples, with_length, words
 from processes.network import Network
 from targets import registry
 from targets.base import Target, TargetRun
@@ -234,8 +235,9 @@ class _Work:
                 self.model.module, self.evaluation.inputs, options.batch_size, lambda d, n: bar("original model", d, n)
             )
             runner = ClosedForm(self.network)
+            events = EventCounter(self.network)
             snn = measure.evaluate(
-                runner, inputs, options.batch_size, lambda d, n: bar("spiking, closed form", d, n), options.strict
+                runner, inputs, options.batch_size, lambda d, n: bar("spiking, closed form", d, n), options.strict, events
             )
             rungs, scatter = self._ladder(ann, snn, bar)
             stepped = self._target(target, inputs[: options.samples], bar)
@@ -253,11 +255,17 @@ class _Work:
         }  # fmt: skip
         counts = {"compared_spikes": exactness.compared_spikes, "compared_potentials": exactness.compared_potentials,
                   "mismatches": exactness.mismatches, "ties": exactness.ties, "samples": len(stepped.outputs),
-                  "saturations": sum(exactness.saturations.values()) if exactness.saturations else None}  # fmt: skip
-        report = build_report(about, self.network, times, snn, rungs, seconds, counts, exactness.saturations)
+                  "saturations": sum(exactness.saturations.values()) if exactness.saturations else None,
+                  **self._events(stepped, inputs[: options.samples])}  # fmt: skip
+        report = build_report(about, self.network, times, snn, rungs, seconds, counts, exactness.saturations, events)
         report["targets"] = {target.name: stepped.measured} if stepped.measured else None
         raster = measure.record_raster(runner, times, inputs[0])
-        return report, Figures(scatter, raster, measure.stages(self.network, times))
+        attention = measure.attention_maps(self.conversion.ideal, runner, inputs[0], self._words())
+        return report, Figures(scatter, raster, measure.stages(self.network, times), attention, inputs[0])
+
+    def _words(self) -> list[str]:
+        """The first sample's tokens without padding, if it is a text whose tokenizer is at hand."""
+        return [] if self.model.text is None else words(self.model.text, [a[0] for a in self.evaluation.inputs.values()])
 
     def parts(self) -> dict[str, Any]:
         """What a method's own neurons err by, and networks of which only a part spikes."""
@@ -301,6 +309,17 @@ class _Work:
         return target.run(
             self.network, inputs, self.options.granularity, lambda done: bar(stage, done + 1, len(inputs))
         )
+
+    def _events(self, stepped: TargetRun, inputs: np.ndarray) -> dict[str, int]:
+        """Events of the target's run, from its own spikes, against those of the closed form on the same samples."""
+        if not stepped.values:
+            return {}
+        closed, counted = EventCounter(self.network), count_run(self.network, stepped.values)
+        ClosedForm(self.network, torch.float64).run(inputs, closed)
+        return {
+            "synaptic_operations": counted.totals["synaptic_operations"],
+            "events_differing": differing(closed, counted),
+        }
 
     def _ladder(
         self, ann: measure.Outputs, snn: measure.Measurement, bar: Callable[[str, int, int], None]

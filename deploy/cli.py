@@ -426,13 +426,8 @@ def report(folder: Annotated[Path, typer.Argument(help="A folder that convert wr
     """Shows the report of a conversion again."""
     from deploy.console import summary
 
-    path = require_conversion(folder) / REPORT
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise DeployError(f"{path}: not readable as JSON; convert again with --force") from error
     console = Console()
-    console.print(summary(content))
+    console.print(summary(_report(folder)))
     console.print(f"Details: {folder / PAGE}", soft_wrap=True)
 
 
@@ -477,6 +472,81 @@ def fit(
     if out is not None:
         save_table(table, out)
         console.print(f"Written to {out}", soft_wrap=True)
+
+
+@app.command()
+def energy(
+    folder: Annotated[Path, typer.Argument(help="A folder that convert wrote.")],
+    layers: Annotated[bool, typer.Option("--layers", help="Also list events layer by layer.")] = False,
+) -> None:
+    """What a conversion costs, from counted events, by several published conventions, beside the original network.
+
+    Example: deploy energy out/demo --layers
+    """
+    from deploy.energy.tables import energy_tables
+
+    content = _report(folder)
+    if "energy" not in content:
+        raise DeployError(f"{folder}: its report has no counted events; convert again with --force")
+    console = Console()
+    for table in energy_tables(content, layers):
+        console.print(table)
+    console.print("Sources of every price: deploy/energy/conventions/, and report.json")
+
+
+@app.command()
+def sweep(
+    out: Annotated[Path, typer.Option("--out", "-o", help="Folder for the results.")],
+    timesteps: Annotated[str, typer.Option(help="T: one or more, as 8,16,24,32,40.")] = "8,16,24,32,40",
+    base: Annotated[str, typer.Option(help="B: one or more, as 1.15,1.4,auto.")] = "auto",
+    method: Annotated[str, typer.Option(help=f"One or more of {', '.join(METHODS)}.")] = ConvertOptions.method,
+    precision: Annotated[
+        str, typer.Option(help=f"One or more of {', '.join(PRECISIONS)}.")
+    ] = ConvertOptions.precision,
+    spikes: Annotated[str, typer.Option(help="Most spikes of a neuron in a window: one or more, as 1,2,auto.")] = "1",
+    tokens: Annotated[str, typer.Option(help="Lengths that text is cut to. [default: as it is]")] = "",
+    model: Annotated[
+        str, typer.Option(help="As for convert.", rich_help_panel=MODELS)
+    ] = ConvertOptions.model,
+    weights: Annotated[str | None, typer.Option(help="As for convert.", rich_help_panel=MODELS)] = None,
+    calib: Annotated[Path | None, typer.Option(help="As for convert.", rich_help_panel=MODELS)] = None,
+    evaluation: Annotated[
+        Path | None, typer.Option("--eval", help="As for convert.", rich_help_panel=MODELS)
+    ] = None,
+    limit: Annotated[
+        int | None, typer.Option(help="Evaluate at most so many samples.", rich_help_panel=MODELS)
+    ] = None,
+    workers: Annotated[
+        int | None, typer.Option(help="Worker processes. [default: one per core]", rich_help_panel=RUNS)
+    ] = None,
+    force: Annotated[
+        bool, typer.Option("--force", help="Replace a sweep in the folder.", rich_help_panel=RUNS)
+    ] = False,
+) -> None:
+    """Converts with every combination of settings, runs each in closed form, and draws what it brings and costs.
+
+    A sweep that was interrupted, or is given more settings, goes on with what the folder has.
+
+    Example: deploy sweep --timesteps 8,16,24,32,40 --base 1.15,1.4,auto -o out/sweep
+    """
+    from deploy.console import sweep_table
+    from deploy.sweep import PAGE as SWEEP_PAGE
+    from deploy.sweep import SweepOptions
+    from deploy.sweep import sweep as run_sweep
+
+    shared = ConvertOptions(model=model, weights=weights, calib=calib, evaluation=evaluation, limit=limit)
+    content = run_sweep(
+        SweepOptions(
+            shared, out, _whole("--timesteps", timesteps), [_base(text) for text in _listed(base)], _listed(method),
+            _listed(precision), [_spikes(text) for text in _listed(spikes)], _whole("--tokens", tokens), workers, force,
+        ),
+        BarProgress(),
+    )  # fmt: skip
+    console = Console()
+    console.print(sweep_table(content))
+    console.print(f"Written to {out}; open {out / SWEEP_PAGE} in a browser.", soft_wrap=True)
+    if any("failed" in point for point in content["points"]):
+        raise typer.Exit(FAILED)
 
 
 @app.command()
@@ -584,6 +654,25 @@ def _spikes(text: str) -> int | Literal["auto"]:
         return int(text)
     except ValueError as error:
         raise DeployError(f"--spikes {text}: give 1, 2, 3 or auto") from error
+
+
+def _report(folder: Path) -> dict[str, Any]:
+    path = require_conversion(folder) / REPORT
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise DeployError(f"{path}: not readable as JSON; convert again with --force") from error
+
+
+def _listed(text: str) -> list[str]:
+    return [part.strip() for part in text.split(",") if part.strip()]
+
+
+def _whole(option: str, text: str) -> list[int]:
+    try:
+        return [int(part) for part in _listed(text)]
+    except ValueError as error:
+        raise DeployError(f"{option} {text}: give whole numbers with commas between them, as 8,16,40") from error
 
 
 def _base(text: str) -> float | Literal["auto"]:

@@ -139,6 +139,34 @@ def targets_table(targets: Sequence[TargetStatus]) -> Table:
     return table
 
 
+def sweep_table(content: Mapping[str, Any]) -> Table:
+    """Every point of a sweep, with the settings that differ; a dot marks the Pareto front of an energy."""
+    points = content["points"]
+    done = [point for point in points if "failed" not in point]
+    others = ("method", "precision", "spikes", "tokens")
+    settings = ["timesteps", "base", *(key for key in others if len({point.get(key) for point in points}) > 1)]
+    shown = [key for key in ("accuracy", "agreement", "output_cosine", "relative_error") if any(key in p for p in done)]
+    energies = list(done[0]["energy"]) if done else []
+    table = Table(*({"timesteps": "T", "base": "B"}.get(key, key) for key in settings))
+    headings = [key.replace("_", " ") for key in shown] + ["steps"] + [f"{name}, µJ" for name in energies]
+    for heading in headings:
+        table.add_column(heading, justify="right")
+    for number, point in enumerate(points):
+        auto = point["base"] == "auto" and "chosen_base" in point
+        values = point | {"base": f"{point['chosen_base']} (auto)"} if auto else point
+        row = [str(values.get(key, "")) for key in settings]
+        if "failed" in point:
+            table.add_row(*row, point["failed"])
+            continue
+        row += [_percent(point[key]) if key in ("accuracy", "agreement") else f"{point[key]:.4f}" for key in shown]
+        row.append(_count(point["latency_steps"]))
+        for name in energies:
+            mark = "● " if number in content["fronts"].get(name, ()) else ""
+            row.append(f"{mark}{point['energy'][name]['snn']:.3g}")
+        table.add_row(*row)
+    return table
+
+
 def outputs_table(result: RunResult) -> Table:
     """Predictions of the first samples, or the sizes of outputs that are no class scores."""
     table = Table("sample", "prediction", "label")

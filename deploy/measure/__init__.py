@@ -1,6 +1,7 @@
 """How well a converted network does: accuracy beside the original, errors by layer, spikes, time."""
 
 from deploy.measure.activity import RasterLayer, Stage, record_raster, stages
+from deploy.measure.attention import AttentionMap, attention_maps
 from deploy.measure.codes import codes
 from deploy.measure.evaluation import Measurement, Outputs, ann_outputs, evaluate
 from deploy.measure.graded import not_spiking
@@ -9,7 +10,7 @@ from deploy.measure.layers import LayerComparison, ToReal, compare_layers, layer
 from deploy.measure.metrics import accuracy, agreement, output_cosine, relative_error
 
 __all__ = [
-    "LayerComparison", "Measurement", "Outputs", "RasterLayer", "Rung", "Stage", "ToReal", "accuracy", "agreement",
-    "ann_outputs", "codes", "compare_layers", "evaluate", "layer_values", "not_spiking", "output_cosine",
-    "real_values", "record_raster", "relative_error", "rounded_weights", "rung", "stages", "stepped_errors",
+    "AttentionMap", "LayerComparison", "Measurement", "Outputs", "RasterLayer", "Rung", "Stage", "ToReal", "accuracy",
+    "agreement", "ann_outputs", "attention_maps", "codes", "compare_layers", "evaluate", "layer_values", "not_spiking",
+    "output_cosine", "real_values", "record_raster", "relative_error", "rounded_weights", "rung", "stages", "stepped_errors",
 ]  # fmt: skip

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import torch
 
+from deploy.energy import EventCounter
 from deploy.measure.metrics import predictions
 from processes.errors import DeployError
 from processes.network import DynamicThreshold, Route
@@ -106,13 +107,16 @@ def evaluate(
     batch: int = 64,
     progress: Progress | None = None,
     strict: bool = False,
+    events: EventCounter | None = None,
 ) -> Measurement:
     """A network on ``samples`` (N, *sample); with ``runner.ideal`` nothing spikes or saturates.
+
+    ``events``: also counts them, for energy.
 
     Raises:
         DeployError: the first saturated potential, if ``strict``.
     """
-    counter = _Counter(strict)
+    counter = _Counter(strict, events)
     clock, parts = _Clock(), []
     for start in range(0, len(samples), batch):
         counter.seconds, counter.start = 0.0, start
@@ -132,8 +136,8 @@ def evaluate(
 class _Counter:
     """Counts what nodes emit, and the time that counting takes, which is not the network's."""
 
-    def __init__(self, strict: bool) -> None:
-        self.strict, self.start = strict, 0
+    def __init__(self, strict: bool, events: EventCounter | None) -> None:
+        self.strict, self.events, self.start = strict, events, 0
         self.counts: tuple[dict[str, int], ...] = ({}, {}, {}, {})
         self.neurons, self.spikes, self.saturations, self.low_rows = self.counts
         self.seconds = 0.0
@@ -142,6 +146,8 @@ class _Counter:
         begin = time.perf_counter()
         if not isinstance(op, Route):  # which passes on spikes that are counted where they were fired
             self._count(name, op, output)
+        if self.events is not None:
+            self.events(name, op, output)
         self.seconds += time.perf_counter() - begin
 
     def _count(self, name: str, op: Operation, output: torch.Tensor) -> None:

@@ -8,6 +8,8 @@ from dataclasses import asdict
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
+from deploy import energy
+from deploy.energy import EventCounter
 from deploy.measure import Measurement, Rung, not_spiking
 from processes.network import Network, Route
 from targets.timeline import Timeline
@@ -35,6 +37,7 @@ def build_report(
     seconds: Mapping[str, float | None],
     exactness: Mapping[str, int | None] | None = None,
     stepped_saturations: Mapping[str, int] | None = None,
+    events: EventCounter | None = None,
 ) -> dict[str, Any]:
     """The content of report.json.
 
@@ -48,6 +51,7 @@ def build_report(
         seconds: convert, target_per_sample, ann_per_sample, ...; closed_form_per_sample is added.
         exactness: compared_spikes, mismatches, ...; None if no stepped run was compared.
         stepped_saturations: potentials clipped in the stepped run, by layer; None or empty if they were not counted.
+        events: of the evaluation data, for energy; None if they were not counted.
     """
     ann = ladder[0]
     snn = [rung for rung in ladder if rung.samples == len(measured)][-1]
@@ -72,9 +76,22 @@ def build_report(
         "saturations": sum(measured.saturations.values()),
         "low_variance_rows": sum(measured.low_rows.values()) if measured.low_rows else None,
         "ladder": [_rung(rung) for rung in ladder],
-        "layers": _layers(network, times, measured, ladder, stepped_saturations or {}),
+        **_cost(events),
+        "layers": _layers(network, times, measured, ladder, stepped_saturations or {}, events),
         "not_spiking": [asdict(entry) for entry in not_spiking(network)],
         "versions": versions(),
+    }
+
+
+def _cost(events: EventCounter | None) -> dict[str, Any]:
+    """What follows from the counted events; everything per sample."""
+    if events is None:
+        return {}
+    return {
+        "events": energy.events(events),
+        "uncounted_operations": sorted(events.uncounted) or None,
+        "energy": energy.energy(events),
+        "neurobench": energy.neurobench(events),
     }
 
 
@@ -89,6 +106,7 @@ def _layers(
     measured: Measurement,
     ladder: Sequence[Rung],
     stepped_saturations: Mapping[str, int],
+    events: EventCounter | None,
 ) -> list[dict[str, Any]]:
     """One entry per node but routes; spikes are per sample, saturations over all samples (stepped_: of the target's)."""
     compared = [rung for rung in ladder if rung.layer_errors]
@@ -115,5 +133,7 @@ def _layers(
             layer["stepped_saturations"] = stepped_saturations.get(name)
         if name in measured.low_rows:
             layer["low_variance_rows"] = measured.low_rows[name]
+        if events is not None:
+            layer["events"] = energy.layer_events(events, name)
         layers.append(layer)
     return layers

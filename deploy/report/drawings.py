@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from deploy.measure import RasterLayer, Stage
+from deploy.measure import AttentionMap, RasterLayer, Stage
 
 SIDE = 150
 RASTER_HEIGHT = 120
@@ -19,6 +19,7 @@ SCATTER_POINTS = 60_000  # in all panels together
 LABELS = 190  # width of the names left of a time axis
 TIME_WIDTH = 760
 STAGE_HEIGHT = 15
+SHADES = 12
 
 
 @dataclass(frozen=True)
@@ -106,6 +107,43 @@ def rasters(layers: Sequence[RasterLayer]) -> list[RasterPanel]:
         plus, minus = (_marks(x[side], y[side]) for side in (layer.signs > 0, layer.signs < 0))
         drawn.append(RasterPanel(layer, plus, minus))
     return drawn
+
+
+@dataclass(frozen=True)
+class Heat:
+    """Cells of a (rows, columns) map as paths, one for each shade from pale to full."""
+
+    rows: int
+    columns: int
+    shades: list[str]
+
+
+def heat(values: np.ndarray, top: float) -> Heat:
+    """Shades of ``values`` between 0 and ``top``."""
+    shade = np.ceil(np.clip(values / (top or 1.0), 0, 1) * SHADES).astype(int)
+    paths = [
+        "".join(f"M{x} {y}h1v1h-1z" for y, x in np.argwhere(shade == level).tolist()) for level in range(1, SHADES + 1)
+    ]
+    return Heat(values.shape[0], values.shape[1], paths)
+
+
+def attention(maps: Sequence[AttentionMap]) -> list[tuple[AttentionMap, Heat, Heat]]:
+    """Original and spiking in the same shades."""
+    tops = [float(max(layer.original.max(), layer.spiking.max())) for layer in maps]
+    return [
+        (layer, heat(layer.original, top), heat(layer.spiking, top)) for layer, top in zip(maps, tops, strict=True)
+    ]
+
+
+def picture(sample: np.ndarray) -> Heat | None:
+    """An image (channels, H, W) in grey, of at most 32 x 32 cells; None if the sample is none."""
+    if sample.ndim != 3 or sample.shape[0] not in (1, 3):
+        return None
+    grey = sample.mean(0).astype(np.float64)
+    side = -(-max(grey.shape) // 32)
+    grey = grey[: grey.shape[0] // side * side, : grey.shape[1] // side * side]
+    grey = grey.reshape(grey.shape[0] // side, side, -1, side).mean((1, 3))
+    return heat(grey - grey.min(), float(np.ptp(grey)))
 
 
 def waits(stages: Sequence[Stage]) -> list[tuple[str, str, int]]:

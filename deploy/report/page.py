@@ -9,8 +9,10 @@ from typing import Any
 import jinja2
 import numpy as np
 
-from deploy.measure import RasterLayer, Stage
+from deploy.energy.tables import cheaper, number
+from deploy.measure import AttentionMap, RasterLayer, Stage
 from deploy.report import drawings
+from deploy.report.energy import energy_bars
 from deploy.report.headline import count, percent, sig, tiles
 
 OPERATIONS = {
@@ -38,26 +40,36 @@ class Figures:
     """What the page draws and report.json does not hold; parts that were not measured are left empty.
 
     scatter: (original, decoded) real values by firing node, in random order. raster: spikes of one sample.
-    stages: from :func:`deploy.measure.stages`.
+    stages: from :func:`deploy.measure.stages`. attention: from :func:`deploy.measure.attention_maps`, of the same sample.
+    sample: the one that raster and attention are of, (*sample).
     """
 
     scatter: Mapping[str, tuple[np.ndarray, np.ndarray]] = field(default_factory=dict)
     raster: Sequence[RasterLayer] = ()
     stages: Sequence[Stage] = ()
+    attention: Sequence[AttentionMap] = ()
+    sample: np.ndarray | None = None
 
 
-def render(report: Mapping[str, Any], figures: Figures) -> str:
-    """The page of a plain report."""
-    environment = jinja2.Environment(
+def environment() -> jinja2.Environment:
+    """Templates of this folder, and how numbers are written in them."""
+    found = jinja2.Environment(
         loader=jinja2.PackageLoader("deploy.report", "."),
         autoescape=True,
         trim_blocks=True,
         lstrip_blocks=True,
         undefined=jinja2.StrictUndefined,
     )
-    environment.filters |= {"percent": percent, "count": count, "sig": sig, "short": drawings.short}
+    found.filters |= {
+        "percent": percent, "count": count, "sig": sig, "short": drawings.short, "number": number, "cheaper": cheaper,
+    }  # fmt: skip
+    return found
+
+
+def render(report: Mapping[str, Any], figures: Figures) -> str:
+    """The page of a plain report."""
     period, layers = report["latency_steps"], report["layers"]
-    return environment.get_template("page.html").render(
+    return environment().get_template("page.html").render(
         report=report,
         tiles=tiles(report),
         stepped=any("stepped_saturations" in layer for layer in layers),
@@ -72,5 +84,8 @@ def render(report: Mapping[str, Any], figures: Figures) -> str:
         waits=drawings.waits(figures.stages),
         ticks=drawings.ticks(period),
         curve=drawings.curve(report["si_softmax"]) if "si_softmax" in report else None,
+        attention=drawings.attention(figures.attention),
+        picture=None if figures.sample is None else drawings.picture(figures.sample),
+        costs=energy_bars(report.get("energy", {})),
         d=drawings,
     )

@@ -2,6 +2,7 @@
 
 from deploy.sources.data import Data, hold_out, load_data, shared_samples, with_length
 from deploy.sources.model import ImageInput, InputSpec, LoadedModel, TextInput, load_model
+from deploy.sources.texts import words
 
 __all__ = [
     "Data",
@@ -14,4 +15,5 @@ __all__ = [
     "load_model",
     "shared_samples",
     "with_length",
+    "words",
 ]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ import transformers
 from deploy.errors import DeployError
 from deploy.sources.classes import class_numbers
 from deploy.sources.images import Read
-from deploy.sources.loaded import LoadedModel, first_line
+from deploy.sources.loaded import LoadedModel, TextInput, first_line
 
 TEXT_COLUMNS = ("text", "sentence", "content", "review")
 LABEL_COLUMNS = ("label", "labels", "class", "y")
@@ -68,6 +69,20 @@ def _tokenise(
         return_tensors="np",
     )
     return {name: np.asarray(encoded[name], np.int64) for name in ("input_ids", "attention_mask")}
+
+
+def words(text: TextInput, arguments: Sequence[np.ndarray]) -> list[str]:
+    """The tokens of one sample, whose token numbers (and mask) are ``arguments``, without padding.
+
+    Empty where the tokenizer is not at hand: token numbers may have come without one.
+    """
+    try:
+        tokenizer = transformers.AutoTokenizer.from_pretrained(text.tokenizer)
+    except (OSError, ValueError, KeyError, ImportError):
+        return []
+    numbers = arguments[0]
+    length = int((arguments[1] != 0).sum()) if len(arguments) > 1 and arguments[1].shape == numbers.shape else len(numbers)
+    return [str(token) for token in tokenizer.convert_ids_to_tokens(numbers[:length].tolist())]
 
 
 def _rows(path: Path) -> list[dict[str, Any]]:

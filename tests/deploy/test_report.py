@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from deploy.console import summary
+from deploy.energy import EventCounter, conventions
 from deploy.measure import compare_layers, evaluate, real_values, record_raster, rung, stages
 from deploy.report import Figures, build_report, drawings, plain, write_report
 from processes.network import DenseSynapse, Network, PhaseNeuron, Readout
@@ -31,7 +32,9 @@ CONTRACT = [
     "model", "method", "precision", "timesteps", "base", "target", "samples", "ann.accuracy", "snn.accuracy",
     "agreement", "latency_steps", "exactness.compared_spikes", "exactness.mismatches", "seconds.convert",
     "seconds.closed_form_per_sample", "seconds.ann_per_sample", "spikes.total_per_sample",
-    "spikes.per_neuron", "saturations", "layers", "not_spiking", "versions",
+    "spikes.per_neuron", "saturations", "layers", "not_spiking", "versions", "events", "neurobench",
+    *(f"energy.{convention.name}.snn_microjoules" for convention in conventions()),
+    *(f"energy.{convention.name}.ann.int8.microjoules" for convention in conventions()),
 ]  # fmt: skip
 
 
@@ -51,7 +54,8 @@ def contents(classes: bool = True, labels: np.ndarray | None = LABELS) -> tuple[
     """A report whose original is the exact product."""
     net = network()
     runner, times = ClosedForm(net), timeline(net)
-    measured = evaluate(runner, SAMPLES)
+    events = EventCounter(net)
+    measured = evaluate(runner, SAMPLES, events=events)
     original = SAMPLES @ np.array([[1.0, 0.5, -1.0], [0.0, -1.0, 2.0]], np.float32).T
     found = compare_layers(
         {"code": SAMPLES[:, None], "head": original[:, None]}, runner, SAMPLES, real_values(net)
@@ -63,7 +67,7 @@ def contents(classes: bool = True, labels: np.ndarray | None = LABELS) -> tuple[
     ]
     exactness = {"compared_spikes": 60, "mismatches": 0}
     report = build_report(
-        ABOUT, net, times, measured, ladder, {"convert": 1.5, "ann_per_sample": 1e-3}, exactness
+        ABOUT, net, times, measured, ladder, {"convert": 1.5, "ann_per_sample": 1e-3}, exactness, events=events
     )
     raster = record_raster(runner, times, SAMPLES[0])
     return report, Figures(found.scatter, raster, stages(net, times))

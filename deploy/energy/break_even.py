@@ -1,0 +1,116 @@
+"""Where a spiking network stops being cheaper than the original: in spikes, in time steps, in tokens.
+
+Events are scaled from what was counted, all else equal:
+
+    spikes * f     what spikes start grows with f, additions in products of two spike trains with f^2, the rest stays
+    T * f          thresholds met and neurons visited grow with f, the number of spikes stays
+    tokens * f     attention's products and softmax grow with f^2, everything else with f
+
+so energy is a parabola in f, and the break-even is where it meets the original's. ``deploy sweep`` measures the same
+instead of scaling it.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Literal
+
+from deploy.energy.conventions import AFTER, Term, layers_after_activations
+from deploy.energy.events import EventCounter
+from processes.network import DynamicThreshold, Network, TraceProduct, Woss
+
+Quantity = Literal["spikes_per_neuron", "timesteps", "tokens"]
+Parabola = tuple[float, float, float]
+
+WITH_SPIKES = (
+    "spikes", "transfers", "synaptic_operations", "idle_trace_reads", "trace_copies", "potential_updates",
+)  # fmt: skip
+WITH_STEPS = ("compares", "silent_compares", "threshold_products", "neuron_steps")
+
+
+@dataclass(frozen=True)
+class BreakEven:
+    """cheaper: when the spiking network is, "below" or "above" ``at``, "always" or "never". now: the value as run."""
+
+    quantity: Quantity
+    now: float
+    cheaper: Literal["below", "above", "always", "never"]
+    at: float | None = None
+
+
+def quantities(counter: EventCounter) -> dict[Quantity, float]:
+    """What can be varied in a network, and its present value; tokens only where all attend to all."""
+    network = counter.network
+    neurons = sum(math.prod(node.op.shape) for _, node in network if node.op.fires and node.op.name != "route")
+    found: dict[Quantity, float] = {}
+    if neurons and counter.samples:
+        found["spikes_per_neuron"] = counter.totals["spikes"] / counter.samples / neurons
+    if "timesteps" in network.about:
+        found["timesteps"] = float(network.about["timesteps"])
+    scores = [node.op.shape for _, node in network if isinstance(node.op, Woss)]
+    if scores and all(math.prod(shape[:-3]) == 1 and shape[-1] == shape[-2] for shape in scores):
+        found["tokens"] = float(max(shape[-1] for shape in scores))
+    return found
+
+
+def break_even(snn: Iterable[Term], ann: Iterable[Term], counter: EventCounter) -> list[BreakEven]:
+    """For each quantity, where the energies of ``snn`` and ``ann`` meet."""
+    snn, ann = list(snn), list(ann)
+    return [
+        _solve(quantity, now, _scaled(quantity, snn, counter), _scaled(quantity, ann, counter), most)
+        for quantity, now in quantities(counter).items()
+        for most in [_most_spikes(counter.network) if quantity == "spikes_per_neuron" else math.inf]
+    ]
+
+
+def _most_spikes(network: Network) -> float:
+    """Spikes per neuron if every neuron spent all that it may."""
+    firing = [node.op for _, node in network if node.op.fires and node.op.name != "route"]
+    neurons = [math.prod(op.shape) for op in firing]
+    return sum(n * getattr(op, "spikes", 1) for n, op in zip(neurons, firing, strict=True)) / max(1, sum(neurons))
+
+
+def _scaled(quantity: Quantity, terms: list[Term], counter: EventCounter) -> Parabola:
+    """Picojoules per sample as a parabola in f: (constant, linear, quadratic)."""
+    out = [0.0, 0.0, 0.0]
+    after = layers_after_activations(counter.network)
+    for term in terms:
+        for name, events in counter.counts.items():
+            if term.layers == "all" or (name in after) == (term.layers == AFTER):
+                power = _power(quantity, counter.network, name, term.event)
+                out[power] += term.picojoules * events[term.event] / counter.samples
+    return out[0], out[1], out[2]
+
+
+def _power(quantity: Quantity, network: Network, name: str, event: str) -> int:
+    op = network[name]
+    if quantity == "timesteps":
+        return int(event in WITH_STEPS)
+    if quantity == "spikes_per_neuron":
+        product = isinstance(op, TraceProduct) and event == "synaptic_operations"
+        return int(event in WITH_SPIKES) + product
+    scores = isinstance(op, Woss) or (isinstance(op, TraceProduct) and op.transpose_b)
+    pairs = isinstance(op, TraceProduct) and event not in ("potential_updates", "outputs")
+    sums = isinstance(op, DynamicThreshold) and not op.squared and event in ("synaptic_operations", "transfers")
+    return 2 if scores or pairs or sums else 1
+
+
+def _solve(quantity: Quantity, now: float, snn: Parabola, ann: Parabola, most: float) -> BreakEven:
+    """The f > 0 at which the difference changes its sign; of two, the one nearer to 1. None lies above ``most``."""
+    c, b, a = (x - y for x, y in zip(snn, ann, strict=True))
+
+    def cheaper(f: float) -> bool:
+        return a * f * f + b * f + c < 0
+
+    if a:
+        root = math.sqrt(b * b - 4 * a * c) if b * b > 4 * a * c else math.nan
+        roots = [(-b + root) / (2 * a), (-b - root) / (2 * a)]
+    else:
+        roots = [-c / b] if b else []
+    crossings = sorted((f for f in roots if f > 1e-9 and f * now <= most), key=lambda f: abs(math.log(f)))
+    if not crossings:
+        return BreakEven(quantity, now, "always" if cheaper(1.0) else "never")
+    f = crossings[0]
+    return BreakEven(quantity, now, "below" if cheaper(f * 0.999) else "above", f * now)

@@ -1,0 +1,100 @@
+"""Published ways to turn counted events into joules, each a data file with the source of every number.
+
+A convention is linear: energy = sum over its terms of (picojoules per event) * (events). Terms marked *omitted* are ones
+that the convention's source leaves out; they are kept apart from its total, and shown beside it.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import cache
+from importlib import resources
+
+from deploy.energy.events import EVENTS, EventCounter
+from processes.network import DenseSynapse, Network, PhaseNeuron
+
+AFTER = "after an activation"
+LAYERS = ("all", AFTER, f"not {AFTER}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Term:
+    """One price. layers: which nodes it counts, one of LAYERS. picojoules_low: lower end of a published range."""
+
+    what: str
+    event: str
+    picojoules: float
+    source: str
+    layers: str = "all"
+    picojoules_low: float | None = None
+    omitted: bool = False
+
+    def __post_init__(self) -> None:
+        if self.event not in EVENTS or self.layers not in LAYERS:
+            raise ValueError(f"term '{self.what}': unknown event '{self.event}' or layers '{self.layers}'")
+
+    @property
+    def low(self) -> float:
+        """Lower end of the price."""
+        return self.picojoules if self.picojoules_low is None else self.picojoules_low
+
+
+@dataclass(frozen=True)
+class Convention:
+    """snn: terms of the spiking network. ann: terms of the original network by its arithmetic, fp32 and int8."""
+
+    name: str
+    title: str
+    about: str
+    source: str
+    snn: tuple[Term, ...]
+    ann: Mapping[str, tuple[Term, ...]]
+
+
+@cache
+def conventions() -> tuple[Convention, ...]:
+    """All of them, from the least that is counted to the most."""
+    folder = resources.files("deploy.energy") / "conventions"
+    order = ("45nm-additions", "45nm-integer", "spikedattention", "45nm-memory", "loihi1")
+    return tuple(_read(name, json.loads((folder / f"{name}.json").read_text(encoding="utf-8"))) for name in order)
+
+
+def _read(name: str, data: dict) -> Convention:
+    ann = {arithmetic: tuple(Term(**term) for term in terms) for arithmetic, terms in data["ann"].items()}
+    return Convention(
+        name, data["title"], data["about"], data["source"], tuple(Term(**term) for term in data["snn"]), ann
+    )
+
+
+def layers_after_activations(network: Network) -> set[str]:
+    """Linear layers that read an activation function's spikes: the second layers of MLPs."""
+    found: set[str] = set()
+    for name, node in network:
+        origin = network.origin(node.inputs[0])
+        before = None if origin == Network.INPUT else network[origin]
+        function = before.schedule.function if isinstance(before, PhaseNeuron) else getattr(before, "function", "identity")
+        if isinstance(node.op, DenseSynapse) and function != "identity":
+            found.add(name)
+    return found
+
+
+def price(term: Term, counter: EventCounter) -> float:
+    """Picojoules per sample of a term's events."""
+    return term.picojoules * events_of(term, counter)
+
+
+def events_of(term: Term, counter: EventCounter) -> float:
+    """Events per sample that a term counts."""
+    if term.layers == "all":
+        counted = counter.counts.keys()
+    else:
+        after = layers_after_activations(counter.network)
+        counted = after if term.layers == AFTER else counter.counts.keys() - after
+    return sum(counter.counts[name][term.event] for name in counted) / max(1, counter.samples)
+
+
+def total(terms: Iterable[Term], counter: EventCounter) -> float:
+    """Picojoules per sample of several terms."""
+    return sum(price(term, counter) for term in terms)

@@ -1,0 +1,130 @@
+"""What a network does, counted from the spikes of a run, never from nominal rates (DESIGN section 7).
+
+A node is counted from its operands and its output, codes and potentials, whatever ran the network: the closed form and
+Lava go by the same rules (``rules.py``), each from its own spikes.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+
+from deploy.energy.rules import RULES, Visit, messages
+from processes.network import Network
+from processes.operation import Operation
+from processes.routing import Route
+from targets.timeline import timeline
+
+EVENTS = {
+    "spikes": "binary spikes fired",
+    "graded_spikes": "messages sent that carry a number of up to 24 bits",
+    "transfers": "messages of either kind, once for each layer that they go to",
+    "synaptic_operations": "additions started by spikes: one for each stored synapse that a spike reaches (weights of "
+    "zero are not stored), and in products of activations one for each trace that is not zero",
+    "idle_trace_reads": "local traces that a spike reads in products of activations and finds zero",
+    "trace_copies": "local traces written by spikes",
+    "potential_updates": "neuron-steps in which something arrives and a potential is rewritten",
+    "compares": "neuron-steps in which a potential meets its threshold",
+    "silent_compares": "those of them after which the neuron does not fire",
+    "threshold_products": "thresholds multiplied by a row's sum, which is how rows are divided",
+    "neuron_steps": "neurons times the steps of a sample, idle or not",
+    "macs": "multiply-accumulates of the original network's weights and products",
+    "outputs": "numbers that those layers of the original network write",
+}
+"""Every event that is counted, in words. All counts are whole numbers."""
+
+
+@dataclass
+class EventCounter:
+    """Adds up events by node; call it with each node's output in the network's order, as ClosedForm.run does.
+
+    Attributes:
+        counts: events by node, over all samples; wiring has none.
+        uncounted: kinds of operation without a rule, of which only messages are counted.
+    """
+
+    network: Network
+    counts: dict[str, Counter[str]] = field(default_factory=dict)
+    uncounted: set[str] = field(default_factory=set)
+    samples: int = 0
+
+    def __post_init__(self) -> None:
+        self.times = timeline(self.network)
+        self.first = next(iter(self.network.nodes))
+        self.last_use = {source: name for name, node in self.network for source in node.inputs}
+        self.live: dict[str, torch.Tensor] = {}
+
+    def __call__(self, name: str, op: Operation, output: torch.Tensor) -> None:
+        """Count node ``name``, whose operands have been seen before."""
+        if name == self.first:
+            samples = output.shape[1 if op.fires else 0]
+            self.samples += samples
+            self.live = {Network.INPUT: torch.zeros(1).expand(samples, *self.network.input_shape)}
+        if not isinstance(op, Route):
+            self.counts.setdefault(name, Counter()).update(self._count(name, op, output))
+        self.live[name] = output
+        for source in self.network.nodes[name].inputs:
+            if self.last_use[source] == name:
+                self.live.pop(source, None)
+
+    def _count(self, name: str, op: Operation, output: torch.Tensor) -> dict[str, int]:
+        sources = self.network.nodes[name].inputs
+        visit = Visit(
+            op,
+            [self.live[source] for source in sources],
+            output,
+            ["graded" if source == Network.INPUT else self.network[source].emits for source in sources],
+            [self.times.windows[source] for source in sources],
+        )
+        total = Counter(messages(visit))
+        if op.emits != "currents":
+            total["neuron_steps"] = visit.size * self.times.period
+        rule = RULES.get(type(op))
+        if rule is None:
+            self.uncounted.add(op.name)
+        else:
+            total.update(rule(op, visit))
+        return total
+
+    @property
+    def totals(self) -> Counter[str]:
+        """Events of the whole network over all samples; absent ones are 0."""
+        total: Counter[str] = Counter()
+        for counted in self.counts.values():
+            total.update(counted)
+        return total
+
+
+def count_run(network: Network, values: Mapping[str, np.ndarray]) -> EventCounter:
+    """Events of a target's run.
+
+    Args:
+        network: what was run.
+        values: codes (N, planes, *shape) or potentials (N, *shape) of every node that is not wiring.
+    """
+    counter = EventCounter(network)
+    samples = len(next(iter(values.values())))
+    seen = {Network.INPUT: torch.zeros(samples, *network.input_shape)}
+    for name, node in network:
+        if isinstance(node.op, Route):
+            seen[name] = node.op.closed_form(seen[node.inputs[0]])
+        else:
+            value = torch.from_numpy(values[name])
+            seen[name] = value.swapaxes(0, 1).contiguous() if node.op.fires else value
+        counter(name, node.op, seen[name])
+    return counter
+
+
+def differing(one: EventCounter, other: EventCounter) -> int:
+    """How many (node, event) counts of two runs are not equal."""
+    names = one.counts.keys() | other.counts.keys()
+    return sum(
+        one.counts[name][event] != other.counts[name][event]
+        for name in names
+        for event in EVENTS
+    )
+

@@ -1,0 +1,148 @@
+"""Compiled loops that count events in codes: 0 for silence, +-(k+1) for a spike at step k."""
+
+# numba types these functions by their calls, not by their signatures
+# pyright: reportArgumentType=false
+
+from __future__ import annotations
+
+import numpy as np
+from numba import njit, prange
+
+
+@njit(parallel=True, cache=True)
+def fired(codes):
+    """(spikes, neurons that spent all planes, sum over those of the last spike's k + 1) of codes (planes, neurons)."""
+    planes, neurons = codes.shape
+    spikes = spent = last = 0
+    for n in prange(neurons):
+        own = latest = 0
+        for p in range(planes):
+            c = abs(np.int64(codes[p, n]))
+            own += c > 0
+            latest = max(latest, c)
+        spikes += own
+        if own == planes:
+            spent += 1
+            last += latest
+    return spikes, spent, last
+
+
+@njit(parallel=True, cache=True)
+def distinct_steps(codes, steps):
+    """Over the rows of codes (planes, rows, columns): in how many steps at least one of a row's neurons spikes."""
+    planes, rows, columns = codes.shape
+    total = 0
+    for r in prange(rows):
+        seen = np.zeros(steps + 1, np.uint8)
+        for p in range(planes):
+            for c in range(columns):
+                seen[abs(np.int64(codes[p, r, c]))] = 1
+        total += np.int64(seen[1:].sum())
+    return total
+
+
+@njit(parallel=True, cache=True)
+def column_spikes(codes):
+    """Spikes of each column of codes (planes, rows, columns), int64 (columns,)."""
+    planes, rows, columns = codes.shape
+    counts = np.zeros(columns, np.int64)
+    for r in prange(rows):
+        own = np.zeros(columns, np.int64)
+        for p in range(planes):
+            for c in range(columns):
+                own[c] += codes[p, r, c] != 0
+        counts += own
+    return counts
+
+
+@njit(parallel=True, cache=True)
+def convolution(codes, synapses, out_size, stride, padding, dilation, steps):
+    """(synaptic operations, patch-steps with a spike) of a convolution over codes (planes, N, channels, H, W).
+
+    ``synapses`` (channels, kh, kw): stored synapses of a channel's spike at a kernel position, int64; channels are
+    grouped by ``out_size[0]`` groups, positions are ``out_size[1:]``.
+    """
+    planes, samples, channels, height, width = codes.shape
+    groups, out_h, out_w = out_size
+    _, kh, kw = synapses.shape
+    each = channels // groups
+    operations = occupied = 0
+    for place in prange(samples * groups * out_h):
+        n, g, y = place // (groups * out_h), place // out_h % groups, place % out_h
+        for x in range(out_w):
+            seen = np.zeros(steps + 1, np.uint8)
+            for c in range(g * each, (g + 1) * each):
+                for i in range(kh):
+                    row = y * stride[0] - padding[0] + i * dilation[0]
+                    if not 0 <= row < height:
+                        continue
+                    for j in range(kw):
+                        column = x * stride[1] - padding[1] + j * dilation[1]
+                        if not 0 <= column < width:
+                            continue
+                        for p in range(planes):
+                            code = abs(np.int64(codes[p, n, c, row, column]))
+                            seen[code] = 1
+                            if code:
+                                operations += synapses[c, i, j]
+            occupied += np.int64(seen[1:].sum())
+    return operations, occupied
+
+
+@njit(parallel=True, cache=True)
+def product(a, b, delay_a, delay_b, steps):
+    """Events of trace-driven products a b^T over D, of codes (planes, L, I, D) and (planes, L, J, D).
+
+    ``delay`` shifts each operand's steps to a common clock of ``steps`` steps; nothing arrives before the later
+    operand begins.
+
+    Returns:
+        (spikes that meet a non-zero trace of the other side, once for each such trace; neuron-steps in which spikes
+        arrive at a product neuron; spikes of a and of b that arrive).
+    """
+    lead, rows_a, depth = a.shape[1:]
+    rows_b = b.shape[2]
+    begin = max(delay_a, delay_b)
+    operations = updates = arriving_a = arriving_b = 0
+    for place in prange(lead):
+        spikes_a, first_a, active_a = _histograms(a[:, place], delay_a, steps)
+        spikes_b, first_b, active_b = _histograms(b[:, place], delay_b, steps)
+        for d in range(depth):
+            held_a = held_b = 0  # neurons whose trace is not zero
+            for k in range(steps):
+                before_a = held_a
+                held_a += first_a[d, k]
+                held_b += first_b[d, k]
+                if k >= begin:
+                    # (r_a + da)(r_b + db) - r_a r_b = da (r_b + db) + r_a db
+                    operations += spikes_a[d, k] * held_b + before_a * spikes_b[d, k]
+                    arriving_a += spikes_a[d, k]
+                    arriving_b += spikes_b[d, k]
+        for k in range(begin, steps):
+            one, other = active_a[k], active_b[k]
+            updates += one * rows_b + other * rows_a - one * other
+    return operations, updates, arriving_a, arriving_b
+
+
+@njit
+def _histograms(codes, delay, steps):
+    """Of codes (planes, rows, D): spikes and first spikes (D, steps), rows with a spike (steps,)."""
+    planes, rows, depth = codes.shape
+    spikes, first = np.zeros((depth, steps), np.int64), np.zeros((depth, steps), np.int64)
+    active = np.zeros(steps, np.int64)
+    for r in range(rows):
+        seen = np.zeros(steps, np.uint8)
+        for d in range(depth):
+            earliest = steps
+            for p in range(planes):
+                code = abs(np.int64(codes[p, r, d]))
+                if code:
+                    k = code - 1 + delay
+                    spikes[d, k] += 1
+                    earliest = min(earliest, k)
+                    seen[k] = 1
+            if earliest < steps:
+                first[d, earliest] += 1
+        for k in range(steps):
+            active[k] += seen[k]
+    return spikes, first, active

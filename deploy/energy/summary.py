@@ -1,0 +1,79 @@
+"""What report.json says about energy: events, NeuroBench's metrics, and joules by convention. Values are per sample."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, replace
+from typing import Any
+
+from deploy.energy.break_even import break_even
+from deploy.energy.conventions import Convention, Term, conventions, price, total
+from deploy.energy.events import EVENTS, EventCounter
+
+PICO = 1e-6  # microjoules in a picojoule
+
+
+def energy(counter: EventCounter) -> dict[str, Any]:
+    """By convention: microjoules of the spiking network and of the original in FP32 and INT8, term by term.
+
+    Break-evens are between everything counted, omitted terms included.
+    """
+    return {convention.name: _convention(convention, counter) for convention in conventions()}
+
+
+def events(counter: EventCounter) -> dict[str, float]:
+    """Events of the whole network."""
+    return {event: counter.totals[event] / counter.samples for event in EVENTS}
+
+
+def layer_events(counter: EventCounter, name: str) -> dict[str, float]:
+    """Events of one node, but those that it has none of."""
+    return {event: count / counter.samples for event, count in counter.counts[name].items() if count}
+
+
+def _convention(convention: Convention, counter: EventCounter) -> dict[str, Any]:
+    return {
+        "title": convention.title,
+        "about": convention.about,
+        "source": convention.source,
+        "snn_microjoules": _stated(convention.snn, counter),
+        "snn_microjoules_low": _lowest(convention.snn, counter),
+        "snn_microjoules_with_omitted": _with_omitted(convention.snn, counter),
+        "snn_terms": [_term(term, counter) for term in convention.snn],
+        "ann": {
+            arithmetic: {
+                "microjoules": _stated(terms, counter),
+                "microjoules_with_omitted": _with_omitted(terms, counter),
+                "terms": [_term(term, counter) for term in terms],
+                "break_even": {
+                    found.quantity: {key: value for key, value in asdict(found).items() if key != "quantity"}
+                    for found in break_even(convention.snn, terms, counter)
+                },
+            }
+            for arithmetic, terms in convention.ann.items()
+        },
+    }
+
+
+def _stated(terms: Sequence[Term], counter: EventCounter) -> float:
+    """What the convention's source would say."""
+    return PICO * total((term for term in terms if not term.omitted), counter)
+
+
+def _with_omitted(terms: Sequence[Term], counter: EventCounter) -> float | None:
+    """Everything, if that is more than what the source counts."""
+    return PICO * total(terms, counter) if any(term.omitted for term in terms) else None
+
+
+def _lowest(terms: Sequence[Term], counter: EventCounter) -> float | None:
+    """The lower end, where the source gives a range."""
+    if all(term.picojoules_low is None for term in terms):
+        return None
+    return PICO * total((replace(term, picojoules=term.low) for term in terms if not term.omitted), counter)
+
+
+def _term(term: Term, counter: EventCounter) -> dict[str, Any]:
+    return {
+        "what": term.what, "event": term.event, "picojoules_each": term.picojoules,
+        "microjoules": PICO * price(term, counter), "omitted": term.omitted or None, "source": term.source,
+    }  # fmt: skip

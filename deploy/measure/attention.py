@@ -1,0 +1,77 @@
+"""Attention of one sample, before and after conversion: what softmax gives, and what the spikes of its race stand for."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from processes.network import ConvSynapse, Network, Woss
+from processes.operation import Operation
+from processes.spikes import decode
+from targets.closed_form import ClosedForm
+
+PREFIX = 8  # most tokens that stand before those of the image
+SHOWN = 32  # tokens of a text
+
+
+@dataclass(frozen=True)
+class AttentionMap:
+    """Attention of one layer, mean over its heads, rows that sum to 1.
+
+    original, spiking: (rows, columns): of an image, the patches as they lie, from the class token or, without one, from all
+    patches on average; of a text, (tokens, tokens), each row one token's attention. tokens: its words, if known.
+    cosine: between the two over all heads, rows and columns.
+    """
+
+    name: str
+    heads: int
+    original: np.ndarray
+    spiking: np.ndarray
+    cosine: float
+    image: bool
+    tokens: tuple[str, ...] = ()
+
+
+def attention_maps(
+    ideal: Network, runner: ClosedForm, sample: np.ndarray, tokens: Sequence[str] = ()
+) -> list[AttentionMap]:
+    """One map for each layer in which all attend to all; ``sample`` (*sample), ``tokens`` its words without padding."""
+    original, spiking = _weights(ClosedForm(ideal, ideal=True), sample), _weights(runner, sample)
+    grids = {op.shape[-2:] for op in (node.op for _, node in ideal) if isinstance(op, ConvSynapse)}
+    found: list[AttentionMap] = []
+    for name in original.keys() & spiking.keys():
+        before, after = original[name], spiking[name]
+        queries, keys = before.shape[-2:]
+        cosine = float((before * after).sum() / (np.linalg.norm(before) * np.linalg.norm(after) or 1.0))
+        rest = [(keys - math.prod(grid), grid) for grid in grids if 0 <= keys - math.prod(grid) <= PREFIX]
+        if rest and not tokens:
+            first, grid = min(rest)
+            rows = slice(1) if first else slice(None)
+            one, other = (weights.mean(0)[rows, first:].mean(0).reshape(grid) for weights in (before, after))
+        elif queries == keys:
+            shown = min(len(tokens) or keys, SHOWN)
+            one, other = (weights.mean(0)[:shown, :shown] for weights in (before, after))
+        else:
+            continue
+        image = bool(rest and not tokens)
+        found.append(AttentionMap(name, len(before), one, other, cosine, image, tuple(tokens[:SHOWN])))
+    order = list(ideal.nodes)
+    return sorted(found, key=lambda layer: order.index(layer.name))
+
+
+def _weights(runner: ClosedForm, sample: np.ndarray) -> dict[str, np.ndarray]:
+    """softmax (heads, queries, keys) by the name of its race."""
+    found: dict[str, np.ndarray] = {}
+
+    def observe(name: str, op: Operation, output: torch.Tensor) -> None:
+        if isinstance(op, Woss) and len(op.shape) > 2 and math.prod(op.shape[:-3]) == 1:
+            e = output if runner.ideal else decode(output, op.code.levels)
+            e = e.reshape(op.shape[-3:]).double().numpy()
+            found[name] = e / np.maximum(e.sum(-1, keepdims=True), 1e-30)
+
+    runner.run(sample[None], observe)
+    return found

@@ -1,0 +1,107 @@
+"""Geometry of line charts, as SVG numbers and paths; colours and text are the template's."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+WIDTH, HEIGHT = 300, 180
+
+Series = Mapping[str, Sequence[tuple[float, float]]]
+
+
+@dataclass(frozen=True)
+class Line:
+    """A series: its path, its dots as (x, y, what a pointer over them reads)."""
+
+    label: str
+    path: str
+    dots: list[tuple[float, float, str]]
+
+
+@dataclass(frozen=True)
+class Chart:
+    """A chart in WIDTH x HEIGHT. ticks: (place, text). levels: horizontal lines (y, text)."""
+
+    title: str
+    x_label: str
+    y_label: str
+    lines: list[Line]
+    x_ticks: list[tuple[float, str]]
+    y_ticks: list[tuple[float, str]]
+    levels: list[tuple[float, str]] = field(default_factory=list)
+    front: str = ""
+
+
+def line_chart(
+    title: str,
+    x_label: str,
+    y_label: str,
+    series: Series,
+    *,
+    log: bool = False,
+    levels: Mapping[str, float] | None = None,
+    front: Sequence[tuple[float, float]] = (),
+    joined: bool = True,
+) -> Chart | None:
+    """Lines through (x, y), or dots alone; None if there is nothing to draw.
+
+    log: the y axis. levels: values of y that lines across mark. front: points joined by a line of their own.
+    """
+    every = [point for points in series.values() for point in points]
+    levels = dict(levels or {})
+    if log:
+        every = [point for point in every if point[1] > 0]
+        levels = {name: y for name, y in levels.items() if y > 0}
+    if not every:
+        return None
+    x_low, x_high = _range([x for x, _ in every])
+    ys = [y for _, y in every] + list(levels.values())
+    y_low, y_high = (math.log10(min(ys)) - 0.05, math.log10(max(ys)) + 0.05) if log else _range(ys)
+
+    def place(x: float, y: float) -> tuple[float, float]:
+        y = math.log10(y) if log else y
+        across, up = (x - x_low) / (x_high - x_low), (y - y_low) / (y_high - y_low)
+        return round(across * WIDTH, 1), round((1 - up) * HEIGHT, 1)
+
+    def path(points: Sequence[tuple[float, float]]) -> str:
+        return "M" + "L".join(f"{a} {b}" for a, b in (place(*point) for point in points))
+
+    lines = []
+    for label, points in series.items():
+        drawn = sorted(point for point in points if not log or point[1] > 0)
+        dots = [(*place(x, y), f"{label}: {x_label} {_text(x)}, {y_label} {_text(y)}") for x, y in drawn]
+        lines.append(Line(label, path(drawn) if joined and len(drawn) > 1 else "", dots))
+    return Chart(
+        title, x_label, y_label, lines,
+        [(place(x, every[0][1])[0], _text(x)) for x in _marks(x_low, x_high)],
+        [(place(x_low, y)[1], _text(y)) for y in (_powers(y_low, y_high) if log else _marks(y_low, y_high))],
+        [(place(x_low, y)[1], name) for name, y in levels.items()],
+        path(front) if len(front) > 1 else "",
+    )  # fmt: skip
+
+
+def _range(values: Sequence[float]) -> tuple[float, float]:
+    low, high = min(values), max(values)
+    margin = (high - low) * 0.06 or abs(high) * 0.05 or 1.0
+    return low - margin, high + margin
+
+
+def _marks(low: float, high: float) -> list[float]:
+    """About five round numbers between the two."""
+    rough = (high - low) / 5
+    power = 10.0 ** math.floor(math.log10(rough))
+    stride = next(f * power for f in (1, 2, 5, 10) if f * power >= rough)
+    first = math.ceil(low / stride)
+    return [round(n * stride, 12) for n in range(first, math.floor(high / stride) + 1)]
+
+
+def _powers(low: float, high: float) -> list[float]:
+    """1, 2, 5 times powers of ten between two exponents."""
+    exponents = range(math.floor(low), math.ceil(high) + 1)
+    return [f * 10.0**e for e in exponents for f in (1, 2, 5) if low <= math.log10(f * 10.0**e) <= high]
+
+
+def _text(value: float) -> str:
+    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.4g}"
