@@ -17,8 +17,10 @@ import torch
 from deploy import api
 from deploy.errors import DeployError
 from deploy.options import check_choice
+from deploy.output import output_folder
 from processes.network import Network, PhaseNeuron, Synapse
 from targets.closed_form import ClosedForm
+from targets.loihi2 import write_bundle
 from targets.nir_plain import DIALECTS, Plain, plain_network, stages_of
 from targets.nir_segments import cut
 
@@ -40,7 +42,8 @@ def export(
 
     Args:
         form: "whole": one file, our operations as nested graphs; "plain": one file of LIF, Affine and Conv2d, and input
-            data of ``samples`` evaluation samples beside it; "segments": a folder of plain graphs and a manifest.
+            data of ``samples`` evaluation samples beside it; "segments": a folder of plain graphs and a manifest; "loihi2":
+            a new folder with the bundle of :mod:`targets.loihi2`.
         dialect: simulator whose conventions plain graphs follow.
 
     Raises:
@@ -53,6 +56,10 @@ def export(
     if form == "whole":
         _write(out, lambda path: nir.write(path, network.to_nir()))
         return Exported((out,), f"{len(network.nodes)} operations, {out.stat().st_size:,} bytes")
+    if form == "loihi2":
+        with output_folder(out) as scratch:
+            placement = write_bundle(network, api.evaluation_inputs(folder, 1), scratch)
+        return Exported((out,), f"{len(network.nodes)} operations on {placement.cores} cores; `python {out}/run.py` checks it")
     if form == "segments":
         return _segments(network, out, dialect)
     plain = plain_network(stages_of(network), base_of(network), _steps(network), DIALECTS[dialect])

@@ -30,6 +30,24 @@ TARGETS = (
         tools.SANA_FE.availability,
         "targets.sana_fe:run",
     ),
+    Target(
+        "loihi2",
+        "the Loihi 2 chip, for networks of LIF neurons; for others `deploy export --format loihi2` writes a bundle",
+        probes.loihi2,
+        "targets.loihi2:run",
+    ),
+    Target(
+        "brian2-loihi",
+        "an emulator of Loihi on Brian 2, for networks of LIF neurons",
+        tools.BRIAN2_LOIHI.availability,
+        "targets.segments:run",
+    ),
+    Target(
+        "nengo-loihi",
+        "Nengo's emulator of Loihi, for networks of LIF neurons",
+        tools.NENGO_LOIHI.availability,
+        "targets.segments:run",
+    ),
 )
 
 

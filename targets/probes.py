@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import sys
+from pathlib import Path
 
 from targets.base import Availability
 
@@ -18,6 +19,14 @@ def always() -> Availability:
 def installed(module: str) -> bool:
     """Whether a top-level module could be imported; it is not."""
     return importlib.util.find_spec(module) is not None
+
+
+def loihi2() -> Availability:
+    """The chip needs Intel's lava-loihi, which is not public. Its files are looked for, and not imported."""
+    if any(Path(sys.prefix).glob("lib/python3.*/site-packages/lava/utils/loihi2_profiler*")):
+        return Availability(True)
+    remedy = "INRC members get it from Intel; `deploy export OUT --format loihi2` writes what a lab with the chip needs"
+    return Availability(False, "Intel's lava-loihi (compiler and NxKernel) is not installed", remedy)
 
 
 def lava() -> Availability:

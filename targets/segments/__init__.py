@@ -18,6 +18,8 @@ import numpy as np
 from processes import lif
 from processes.errors import DeployError
 from processes.fixed import mantissa_limit
+from processes.network import Network
+from targets.base import Done, TargetRun
 from targets.tools import BRIAN2_LOIHI, NENGO_LOIHI, Tool
 
 WORKERS = {BRIAN2_LOIHI.name: "brian2_worker.py", NENGO_LOIHI.name: "nengo_worker.py"}
@@ -45,6 +47,19 @@ class Trace:
     spikes: np.ndarray
     v: np.ndarray
     overflows: int = 0
+
+
+def run(network: Network, samples: np.ndarray, granularity: str = "", done: Done | None = None) -> TargetRun:
+    """Converted networks do not run here.
+
+    Raises:
+        DeployError: always, and names the first population that is no LIF.
+    """
+    name, op = next((name, node.op.name) for name, node in network if node.op.fires)
+    raise DeployError(
+        f"Loihi emulators run LIF neurons only; '{name}' is a {op}, whose threshold falls with time. Give a NIR file of LIF "
+        "neurons, or --target lava-sim"
+    )
 
 
 def step_through(layers: list[Layer], spikes: np.ndarray) -> list[Trace]:
@@ -89,24 +104,34 @@ def emulate(tool: Tool, layers: list[Layer], spikes: np.ndarray) -> list[Trace]:
             return [Trace(out[f"spikes{i}"].astype(bool), out[f"v{i}"]) for i in range(len(layers))]
 
 
-def _check(tool: Tool, layer: Layer) -> int:
-    """The weights' exponent in units of u, if the emulator can hold the layer."""
-    neuron, chip = layer.neuron, layer.neuron.chip
+def exponent_of(holder: str, layer: Layer) -> int:
+    """The exponent, in units of u, that a layer's weights share as mantissas of 8 bits beside the sign.
+
+    Raises:
+        DeployError: there is none, or the neurons do not reset to zero; ``holder`` is who takes no other.
+    """
+    chip = layer.neuron.chip
     largest = int(np.abs(layer.weight).max(initial=0))
     exponent = chip.align_bits
-    while largest >> exponent > mantissa_limit(chip.weight_bits + 1):  # Loihi's mantissas have 8 bits beside the sign
+    while largest >> exponent > mantissa_limit(chip.weight_bits, signed=False):
         exponent += 1
     if ((layer.weight >> exponent) << exponent != layer.weight).any():
         raise DeployError(
             f"layer '{layer.name}': its weights are no 8-bit mantissas times a power of two of at least 64, which is "
-            f"what {tool.name} takes; choose a coarser scale"
+            f"what {holder} takes; choose a coarser scale"
         )
-    if getattr(neuron, "subtract", False) or np.any(getattr(neuron, "v_reset", 0)):
-        raise DeployError(f"layer '{layer.name}': {tool.name} resets to zero only")
+    if getattr(layer.neuron, "subtract", False) or np.any(getattr(layer.neuron, "v_reset", 0)):
+        raise DeployError(f"layer '{layer.name}': {holder} resets to zero only")
+    return exponent
+
+
+def _check(tool: Tool, layer: Layer) -> int:
+    """The weights' exponent, if the emulator can hold the layer."""
+    exponent = exponent_of(tool.name, layer)
     if tool is BRIAN2_LOIHI:
         for field in ("du", "dv", "vth"):
-            if np.unique(getattr(neuron, field)).size > 1:
+            if np.unique(getattr(layer.neuron, field)).size > 1:
                 raise DeployError(f"layer '{layer.name}': {tool.name} has one {field} a population, this has several")
-        if np.any(neuron.bias):
+        if np.any(layer.neuron.bias):
             raise DeployError(f"layer '{layer.name}': {tool.name} has no bias; drive it by spikes")
     return exponent
