@@ -124,6 +124,10 @@ class Population:
         return sum(c.unrolled.of(self.rows, self.columns) for c in self.connections)
 
 
+PLAIN = ("phase_neuron", "rate_neuron", "residual", "readout", "si_exp", "si_neuron")  # no neurons beside their values
+SERVED = ("dynamic_threshold", "woss", "centre")  # a neuron of its own for each row
+
+
 def populations(network: Network) -> list[Population]:
     """Every operation that holds potentials, in the network's order.
 
@@ -140,6 +144,8 @@ def holds_state(op: Operation) -> bool:
 
 def _population(network: Network, name: str) -> Population:
     op, inputs = network[name], network.nodes[name].inputs
+    if op.name not in PLAIN + SERVED:
+        raise DeployError(f"'{name}': what neurons a {op.name} takes is not known; it cannot be placed")
     behind = [network[s] if s != Network.INPUT else None for s in inputs]
     channels_first = len(op.shape) == 4 and any(isinstance(b, ConvSynapse) for b in behind)
     rows = math.prod(op.shape[-2:]) if channels_first else math.prod(op.shape[:-1])
@@ -153,7 +159,7 @@ def _population(network: Network, name: str) -> Population:
         columns,
         op.shape[-2] if product and len(op.shape) > 1 else rows,
         channels_first,
-        int(isinstance(op, (DynamicThreshold, Woss, Centre))),
+        int(op.name in SERVED),
         int(isinstance(op, Woss)),
         _state(op, len(inputs)),
         (*connections, *_within(network, name, columns)),

@@ -24,6 +24,7 @@ from processes.routing import Route, apply
 from targets import closed_form_target
 from targets.base import Done, TargetRun
 from targets.closed_form import ClosedForm
+from targets.loihi2.bundle.neurons import PROGRAMS
 from targets.nir_file import write
 from targets.placement import Placement, place
 from targets.placement.chip import load_chip
@@ -50,10 +51,13 @@ def write_bundle(network: Network, sample: np.ndarray, folder: Path) -> Placemen
     """Writes the bundle of a fixed-point network into an existing, empty folder; sample (1, *input) in real units.
 
     Raises:
-        DeployError: the network is floating point.
+        DeployError: the network is floating point, or has an operation without a program.
     """
     if network.about.get("precision") != "fixed":
         raise DeployError("a Loihi 2 bundle holds integers: convert with --precision fixed")
+    for name, node in network:
+        if node.op.name not in PROGRAMS:
+            raise DeployError(f"'{name}' is a {node.op.name}, of which there is no integer program for Loihi 2 yet")
     write(folder / "graph.nir", network)
     placement = place(network, load_chip("loihi2"))
     (folder / "network.json").write_text(json.dumps(_describe(network, folder), indent=1) + "\n")

@@ -12,7 +12,7 @@ import numpy as np
 
 from processes.errors import DeployError
 from processes.footprint import Connection, Population
-from processes.network import Centre, DynamicThreshold, Network, Woss
+from processes.network import Centre, DynamicThreshold, Network, PhaseNeuron, Woss
 from targets.base import TargetRun
 from targets.placement import Layer, Placement
 from targets.placement.edges import edges
@@ -103,6 +103,8 @@ def firing(network: Network, times: Timeline, run: TargetRun, sample: int, group
         op, start = node.op, times.windows[name].start
         everybody = np.arange(groups[name].size)
         if op.fires:
+            if not isinstance(op, (PhaseNeuron, DynamicThreshold, Woss)):
+                raise DeployError(f"'{name}' is a {op.name}: the closed form does not say at which steps it fires")
             for codes in run.values[name][sample].reshape(-1, groups[name].size).astype(np.int64):
                 fired = np.nonzero(codes)[0]
                 add(name, start + np.abs(codes[fired]) - 1, fired)
