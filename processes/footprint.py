@@ -20,7 +20,6 @@ from processes.errors import DeployError
 from processes.network import Network
 from processes.operation import Operation
 from processes.phase_neuron import PhaseNeuron
-from processes.readout import Readout
 from processes.residual import Centre, Residual
 from processes.routing import Route
 from processes.synapse import ConvSynapse, DenseSynapse, ScaleSynapse
@@ -180,8 +179,6 @@ def _state(op: Operation, operands: int) -> Amount:
             return Amount(column=1, neuron=operands)
         case Centre():
             return Amount(row=1, neuron=1)
-        case Readout():
-            return Amount(neuron=1)
     return Amount(neuron=1)
 
 
