@@ -58,6 +58,8 @@ def write_bundle(network: Network, sample: np.ndarray, folder: Path) -> Placemen
     for name, node in network:
         if node.op.name not in PROGRAMS:
             raise DeployError(f"'{name}' is a {node.op.name}, of which there is no integer program for Loihi 2 yet")
+        if isinstance(node.op, Woss) and getattr(node.op, "spikes", 1) > 1:
+            raise DeployError(f"'{name}' may fire twice, of which there is no integer program for Loihi 2 yet: --spikes 1")
     write(folder / "graph.nir", network)
     placement = place(network, load_chip("loihi2"))
     (folder / "network.json").write_text(json.dumps(_describe(network, folder), indent=1) + "\n")
