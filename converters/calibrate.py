@@ -107,9 +107,9 @@ def encode(
     """
     for name, site in sites.items():
         op = network[name]
-        assert isinstance(op, Firing | Woss)
-        put_scale(op, op.scale * site.scale)
-        op.spikes = site.spikes
+        if isinstance(op, Firing | Woss):
+            put_scale(op, op.scale * site.scale)
+            op.spikes = site.spikes
     if balanced:
         balance(network, {name: site.base for name, site in sites.items()}, code.steps)
     for name, node in network:

@@ -19,13 +19,13 @@ def write(path: Path, network: Network) -> None:
     nir.write(path, network.to_nir())
 
 
-def read(path: Path) -> Network:
-    """Restore a network from a NIR graph that this package wrote.
+def read(path: Path, *, tried: bool = False) -> Network:
+    """Restore a network from a NIR graph that this package wrote; ``tried`` as for :func:`read_graph`.
 
     Raises:
         DeployError: the file is missing, damaged, or not a network of this package.
     """
-    return Network.from_nir(read_graph(path))
+    return Network.from_nir(read_graph(path, tried=tried))
 
 
 def run(network: Network, samples: np.ndarray, granularity: str = "", done: Done | None = None) -> TargetRun:

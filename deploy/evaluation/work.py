@@ -81,7 +81,7 @@ class _Worker:
     def __init__(self, folder: Path) -> None:
         options = json.loads((folder / REPORT).read_text(encoding="utf-8"))["options"]
         self.model: LoadedModel = load_model(options["model"], options.get("weights"), options.get("seed", 0))
-        self.network = read(folder / GRAPH)
+        self.network = read(folder / GRAPH, tried=True)  # Dask's workers may have no children
         self.front: FrontEnd | None = None
 
     def input_of(self, arguments: Sequence[np.ndarray]) -> np.ndarray:

@@ -32,15 +32,18 @@ DEPTH = 64
 """Groups inside groups: a nested graph takes two levels."""
 
 
-def read_graph(path: Path) -> nir.NIRGraph:
+def read_graph(path: Path, *, tried: bool = False) -> nir.NIRGraph:
     """The graph in a NIR file, its types not yet checked.
+
+    ``tried``: another process has read the very file before, so that it need not be tried in one of its own.
 
     Raises:
         DeployError: no such file, not HDF5, damaged, not NIR, or larger than it may be.
     """
     if not path.is_file():
         raise DeployError(f"{path}: no such file; give a .nir file or a folder that `deploy convert` wrote")
-    safely(_load, path)
+    if not tried:
+        safely(_load, path)
     graph = _load(path)
     if not isinstance(graph, nir.NIRGraph):
         raise DeployError(f"{path}: holds a single {type(graph).__name__}; wrap it with nir.NIRGraph.from_list")

@@ -75,12 +75,12 @@ def test_the_grid(shared: ConvertOptions, tmp_path: Path) -> None:
 def test_a_sweep_from_end_to_end(shared: ConvertOptions, tmp_path: Path) -> None:
     """What it reports is what a conversion reports; more settings are added to what is there."""
     out = tmp_path / "sweep"
-    first = sweep(SweepOptions(shared, out, (8,), (1.5,), workers=1))
+    first = sweep(SweepOptions(shared, out, (8,), (1.2,), workers=1))
     (point,) = first["points"]
-    assert point["samples"] == 20 and point["chosen_base"] == 1.5 and 0 < point["spikes_per_neuron"] <= 2
-    kept = out / "points" / "T8-B1.5-spiked-attention-fixed-1spikes.json"
+    assert point["samples"] == 20 and point["chosen_base"] == 1.2 and 0 < point["spikes_per_neuron"] <= 2
+    kept = out / "points" / "T8-B1.2-spiked-attention-fixed-1spikes.json"
     kept.write_text(json.dumps(point | {"latency_steps": 12345}), encoding="utf-8")
-    more = sweep(SweepOptions(shared, out, (8, 24), (1.5,), workers=1))
+    more = sweep(SweepOptions(shared, out, (8, 24), (1.2,), workers=1))
     assert [p["timesteps"] for p in more["points"]] == [8, 24]
     assert more["points"][0]["latency_steps"] == 12345  # not run again
     assert more["points"][1]["relative_error"] < point["relative_error"]
