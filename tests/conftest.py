@@ -18,11 +18,12 @@ settings.load_profile("tests")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Tests whose folder or file has `lava` in its name run one after another, though others run beside them.
+    """Tests whose folder or file has one of these words in its name run one after another, though others run beside them.
 
-    They check that a run leaves nothing in /dev/shm, which a second run at the same time would upset.
+    Some check that a run leaves nothing in /dev/shm, which Lava or worker processes elsewhere would upset.
     """
     root = Path(__file__).parent
     for item in items:
-        if "lava" in str(item.path.relative_to(root)):
+        name = str(item.path.relative_to(root))
+        if any(word in name for word in ("lava", "evaluation", "sweep", "tutorials")):
             item.add_marker(pytest.mark.xdist_group("lava"))

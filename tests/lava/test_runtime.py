@@ -40,11 +40,12 @@ SECONDS = 10.0
 def nothing_left() -> Iterator[None]:
     """What happens inside takes under 10 s and leaves no child process, shared memory or file descriptor."""
     me = psutil.Process()
-    before = shared_memory(), me.children(recursive=True), me.num_fds()
+    memory, children, descriptors = shared_memory(), set(me.children(recursive=True)), me.num_fds()
     begin = time.monotonic()
     yield
     assert time.monotonic() - begin < SECONDS
-    assert (shared_memory(), me.children(recursive=True), me.num_fds()) == before
+    # what earlier tests left may go meanwhile
+    assert shared_memory() <= memory and set(me.children(recursive=True)) <= children and me.num_fds() <= descriptors
 
 
 def shared_memory() -> set[str]:
@@ -201,7 +202,7 @@ def test_signals_end_parent_and_children(number: int, everyone: bool, tmp_path: 
     while _group_lives(victim.pid):
         assert time.monotonic() - begin < SECONDS
         time.sleep(0.05)
-    assert shared_memory() == before
+    assert shared_memory() <= before
 
 
 def _group_lives(group: int) -> bool:
