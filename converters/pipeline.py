@@ -139,15 +139,16 @@ def convert_module(
     if spikes is not None and not digits:
         check_spikes(calibrated, max(spikes, input_spikes))
     peaks = scale(calibrated, samples, batch, report("calibrate"))
+    tuning: Tuning | None = None
     if digits:
-        tuning = Tuning(base or BINARY, {})
-        sites = digit_sites(calibrated, tuning.base, spikes or steps // 2, input_spikes)
+        common = base or BINARY
+        sites = digit_sites(calibrated, common, spikes or steps // 2, input_spikes)
     else:
         gradients = min(batch, GRADIENT_BATCH)
         tuning = tune(calibrated, samples, steps, base, spikes, input_spikes, gradients, report("choose the codes"))
-        sites = tuning.sites
+        common, sites = tuning.base, tuning.sites
     encode(
-        calibrated, sites, PhaseCode(tuning.base, steps), peaks,
+        calibrated, sites, PhaseCode(common, steps), peaks,
         race=variant.winner == "race", sharpen=variant.softmax == "published",
         balanced=fixed and not digits,
     )  # fmt: skip

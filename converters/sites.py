@@ -23,15 +23,15 @@ BUDGET = 1.4  # spikes of a network with some second spikes, relative to one spi
 
 @dataclass(frozen=True)
 class Choice:
-    """What was chosen for a node, and the plain code beside it.
+    """What was chosen for a node.
 
-    error, plain_error: squared output error that the node makes, summed over the samples. spikes: per sample.
+    error: squared output error that the node makes, summed over the samples; plain_error: that of the plain code, with
+    the common base and the calibrated scale. spikes: per sample.
     """
 
     site: Site
     error: float
     spikes: float
-    plain: Site
     plain_error: float
 
 
@@ -110,7 +110,7 @@ def _best(tried: list[Trial], base: float) -> list[Choice]:
         best = min(own, key=lambda trial: trial.error.sum())
         if not (best.error < plain.error).all():
             best = plain
-        found.append(Choice(best.site, float(best.error.sum()), best.spikes, plain.site, float(plain.error.sum())))
+        found.append(Choice(best.site, float(best.error.sum()), best.spikes, float(plain.error.sum())))
     return found
 
 

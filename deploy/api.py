@@ -61,7 +61,7 @@ def convert(options: ConvertOptions, progress: Progress | None = None) -> dict[s
         restored.units = conversion.network.units
         work = _Work(options, model, conversion, restored, evaluation, progress)
         report, figures = work.measure(target, seconds)
-        if conversion.tuning is not None and conversion.tuning.choices:
+        if conversion.tuning is not None:
             report["codes"] = measure.codes(conversion.tuning)
         report |= work.parts() | {"flops_formula": flops_formula(restored, report["layers"])}
         report |= {"calibration_samples": len(calibration), "shared_samples": shared_samples(calibration, evaluation)}

@@ -26,3 +26,10 @@ FLOAT32_TRACE = 1e-6
 IMPORTED = 2**-22
 """Of the largest potential that a layer's weights allow: simulators round imported weights to float32, each by 2^-25 at most
 and all the same way at worst."""
+
+FIRST_ORDER = 3.0
+"""Factor: a node's part of the outputs' error by gradients, next to really coding that node alone. Errors are not
+small, not independent, and judged by two random sums of the outputs."""
+
+SILENCE_SENT = 0.95
+"""Fraction of predictions that stay where an export cannot keep a neuron silent and sends its lowest level instead."""

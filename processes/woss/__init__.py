@@ -189,9 +189,10 @@ class WossStepper:
         """Put into ``sign`` the second spikes at k of neurons that have fired once."""
         assert self.op.after is not None
         again = np.nonzero(self.first >= 0)
-        tables, gap = self.op.after[self.head[again], self.first[again]], gap[again]
-        below = gap > tables[:, 0, -1]  # e is less than what was sent: nothing will be added
-        second = (gap <= tables[:, 0, k]).astype(np.int8) - (below & (gap >= tables[:, 1, k]))
+        head, first, gap = self.head[again], self.first[again], gap[again]
+        plus, minus, last = (self.op.after[head, first, side, j] for side, j in ((0, k), (1, k), (0, -1)))
+        below = gap > last  # e is less than what was sent: nothing will be added
+        second = (gap <= plus).astype(np.int8) - (below & (gap >= minus))
         sign[again] = second
         self.first[tuple(axis[second != 0] for axis in again)] = -1  # spent
 

@@ -8,11 +8,15 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from converters.discretise import _entries
 from processes.phase_code import PhaseCode
 from processes.spikes import decode
 from processes.woss import Woss, second_thresholds
 from tests.processes.reference import GRID, batch, currents, graded, run
+
+
+def entries(table: np.ndarray) -> np.ndarray:
+    """Integer thresholds; infinite ones lie beyond every potential."""
+    return np.rint(np.clip(table, -(2**30), 2**30)).astype(np.int32)
 
 
 def race(row: list, ramp: list, allowed: list[bool]) -> list[int]:
@@ -107,7 +111,7 @@ def test_race(shape: tuple[int, ...], mask: str, fixed: bool) -> None:
             for spikes in (1, 2):
                 op = Woss(
                     shape=shape, ramp=ramp, base=base, steps=steps, gain=np.ones(1), allowed=allowed, spikes=spikes,
-                    after=None if spikes == 1 else _entries(after) if fixed else after, state_bits=24 if fixed else 0,
+                    after=None if spikes == 1 else entries(after) if fixed else after, state_bits=24 if fixed else 0,
                 )  # fmt: skip
                 check(op, v, [noise, None, wide - noise])
 
@@ -120,7 +124,7 @@ def test_random_integer_rows(seed: int, bits: int, keys: int) -> None:
     base, steps = GRID[rng.integers(len(GRID))]
     gain = rng.uniform(0.5, 300) / limit
     ramp = np.rint((np.arange(steps) + 0.5) * np.log(base) / gain).astype(np.int32)[None]
-    after = _entries(second_thresholds(PhaseCode(base, steps))[None] / gain)
+    after = entries(second_thresholds(PhaseCode(base, steps))[None] / gain)
     spikes = int(rng.integers(1, 3))
     op = Woss(
         shape=(1, 2, 3, keys), ramp=ramp, base=base, steps=steps, gain=np.array([gain]), state_bits=bits, spikes=spikes,
