@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 from pathlib import Path
 
@@ -9,6 +10,9 @@ ROOT = Path(__file__).parents[2]
 sys.path[:0] = [str(ROOT), str(ROOT / "tests/lava/relay")]
 
 if __name__ == "__main__":
+    # whoever runs the tests in the background of a script has Ctrl-C ignored, which children inherit
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
     from relay import chain
 
     trouble, record = sys.argv[1], Path(sys.argv[2])
