@@ -11,7 +11,8 @@ import torch
 
 from deploy.availability import available
 from deploy.errors import DeployError
-from deploy.options import check_choice
+from deploy.options import GraphOptions, check_choice
+from deploy.options.graph import RESETS
 from deploy.progress import Progress
 from deploy.results import RunResult
 from deploy.sources.signals import Signals, load_signals
@@ -25,31 +26,6 @@ from targets.timeline import timeline
 
 DEFAULT_DT = 1e-4
 """Seconds, where neither the graph, nor the data, nor --dt says: what the NIR paper's simulators take."""
-
-
-@dataclass(frozen=True)
-class GraphOptions:
-    """Options of `deploy run` that concern standard NIR graphs; None takes what file or data say, or the default.
-
-    ``steps``: T of inputs without a time axis, or the first T of those that have one.
-    """
-
-    dt: float | None = None
-    method: str = "euler"
-    reset: str | None = None
-    precision: str = "float"
-    scale: float | None = None
-    steps: int | None = None
-    calib: Path | None = None
-
-    def discretisation(self, graph: nir.NIRGraph, dt: float | None) -> Discretisation:
-        """With what the graph's metadata and the data's time step add."""
-        reset = self.reset or _text(graph.metadata.get("reset")) or "v_reset"
-        check_choice("--method", self.method, ("euler", "exact"))
-        check_choice("--reset", reset, ("v_reset", "subtract"))
-        check_choice("--precision", self.precision, ("float", "fixed"))
-        dt = self.dt or _number(graph.metadata.get("dt")) or dt or DEFAULT_DT
-        return Discretisation(dt, self.method, reset, self.precision, self.scale)  # type: ignore[arg-type]
 
 
 @dataclass(frozen=True)
@@ -91,11 +67,11 @@ def run_file(
         return RunResult(outputs, None, (), spikes / len(x), result.seconds_per_sample, steps)
     if target not in TARGETS:
         raise DeployError(f"--target {target}: standard NIR graphs run on {' and '.join(TARGETS)}")
-    how = options.discretisation(graph, None)
+    how = _discretisation(options, graph, None)
     plan = make_plan(graph, how.dt, how.method)
     shapes = {name: plan.items[name].shape for name in plan.inputs}
     signals = load_signals(data, shapes, samples, options.steps, how.dt)
-    how = options.discretisation(graph, signals.dt)
+    how = _discretisation(options, graph, signals.dt)
     calibration: Signals | None = None
     if options.calib is not None:
         calibration = load_signals(options.calib, shapes, None, options.steps, how.dt)
@@ -105,6 +81,15 @@ def run_file(
             lambda _: advance(1),
         )  # fmt: skip
     return GraphResult(ran, how, signals.labels, _weights(graph, ran.steps))
+
+
+def _discretisation(options: GraphOptions, graph: nir.NIRGraph, dt: float | None) -> Discretisation:
+    """What the options ask for, with what the graph's metadata and the data's time step add."""
+    options.check()
+    reset = options.reset or _text(graph.metadata.get("reset")) or "v_reset"
+    check_choice("reset in the graph's metadata", reset, RESETS)
+    dt = options.dt or _number(graph.metadata.get("dt")) or dt or DEFAULT_DT
+    return Discretisation(dt, options.method, reset, options.precision, options.scale)  # type: ignore[arg-type]
 
 
 def _weights(graph: nir.NIRGraph, steps: int) -> np.ndarray:

@@ -49,3 +49,23 @@ class BarProgress(Progress):
             yield lambda units: bars.advance(task, units)
             if total is None:
                 bars.update(task, total=1, completed=1)
+
+
+@contextlib.contextmanager
+def stages(progress: Progress) -> Iterator[Callable[[str, int, int], None]]:
+    """Turns (stage, done, total) calls into one progress bar after the other."""
+    with contextlib.ExitStack() as stack:
+        bars: dict[str, tuple[contextlib.ExitStack, Callable[[int], None]]] = {}
+        reached: dict[str, int] = {}
+
+        def report(stage: str, done: int, total: int) -> None:
+            if stage not in bars:
+                own = stack.enter_context(contextlib.ExitStack())
+                bars[stage] = own, own.enter_context(progress.stage(stage, total))
+            own, advance = bars[stage]
+            advance(done - reached.get(stage, 0))
+            reached[stage] = done
+            if done == total:
+                own.close()
+
+        yield report

@@ -12,17 +12,17 @@ import os
 import shutil
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from deploy.api import available, reload
+from deploy.availability import available
+from deploy.conversion import reload
 from deploy.errors import DeployError
 from deploy.evaluation.engines import on_cluster, on_this_machine
 from deploy.evaluation.work import Batch, Job
-from deploy.options import GRANULARITIES, check_choice, check_positive
+from deploy.options import EvaluateOptions
 from deploy.output import GRAPH, require_conversion
 from deploy.progress import Progress
 from deploy.sources import Data
@@ -34,40 +34,6 @@ STEPPED_BATCH = 4
 """Samples per batch of a target that steps: it records every neuron."""
 
 
-@dataclass(frozen=True)
-class EvaluateOptions:
-    """Options of `deploy evaluate`, with the same names and defaults.
-
-    data: see deploy.sources.load_data; None means the conversion's own evaluation data. limit: how many samples, None
-    for all. batch_size: samples per batch, None for 64, or 4 on a target that steps; floating-point results may depend
-    on it in their last bits. workers: processes on this machine, None for one per core. cluster: address of a Dask
-    scheduler instead. resume: go on with what an interrupted evaluation has done. force: throw that away.
-    """
-
-    folder: Path
-    data: Path | None = None
-    target: str = "closed-form"
-    granularity: str = "block"
-    limit: int | None = None
-    batch_size: int | None = None
-    workers: int | None = None
-    cluster: str | None = None
-    resume: bool = False
-    force: bool = False
-
-    def check(self) -> None:
-        """Raises DeployError for the first option that cannot be meant."""
-        check_choice("--target", self.target, registry())
-        check_choice("--granularity", self.granularity, GRANULARITIES)
-        for name in ("limit", "batch_size", "workers"):
-            if (value := getattr(self, name)) is not None:
-                check_positive(f"--{name.replace('_', '-')}", value)
-        if self.cluster is not None and self.workers is not None:
-            raise DeployError("--workers and --cluster: a cluster has its own workers; give one of the two")
-        if self.resume and self.force:
-            raise DeployError("--resume and --force: one keeps what was done, the other throws it away; give one of the two")
-
-
 def evaluate(options: EvaluateOptions, progress: Progress | None = None) -> dict[str, Any]:
     """Evaluate a converted network, and write evaluation.json and evaluation.npz (a row per sample) beside it.
 
@@ -77,7 +43,7 @@ def evaluate(options: EvaluateOptions, progress: Progress | None = None) -> dict
     Raises:
         DeployError: whatever the user can put right; finished batches stay, for ``resume``.
     """
-    options.check()
+    options.check(registry())
     available(registry()[options.target])
     folder = require_conversion(options.folder.expanduser()).absolute()
     _, model, data = reload(folder, options.data)

@@ -14,7 +14,7 @@ import torch
 
 from converters.pipeline import network_input
 from deploy import measure
-from deploy.api import _convert, _data
+from deploy.conversion import calibration_and_evaluation, convert_model
 from deploy.energy import EventCounter, energy
 from deploy.errors import DeployError
 from deploy.options import ConvertOptions
@@ -63,7 +63,7 @@ class Material:
 def load_material(shared: ConvertOptions, tokens: int | None) -> Material:
     """Model and data, text cut to ``tokens``."""
     model = load_model(shared.model, shared.weights, shared.seed)
-    calibration, evaluation = _data(shared, model)
+    calibration, evaluation = calibration_and_evaluation(shared, model)
     if shared.limit is not None:
         evaluation = evaluation.take(slice(shared.limit))
     return Material(model, _cut(calibration, tokens), _cut(evaluation, tokens))
@@ -88,7 +88,7 @@ def run_point(shared: ConvertOptions, point: Point, ann_file: Path) -> dict[str,
 def _measure(shared: ConvertOptions, point: Point, ann: np.ndarray) -> dict[str, Any]:
     material = load_material(shared, point.tokens)
     begin = time.perf_counter()
-    conversion = _convert(point.options(shared), material.model, material.calibration, Progress())
+    conversion = convert_model(point.options(shared), material.model, material.calibration, Progress())
     network, labels = conversion.network, material.evaluation.labels
     inputs = network_input(conversion.front, list(material.evaluation.inputs.values()))
     events = EventCounter(network)

@@ -17,10 +17,10 @@ from deploy import evaluation
 from deploy.api import convert
 from deploy.cli import main
 from deploy.errors import DeployError
-from deploy.evaluation import EvaluateOptions, engines, evaluate
+from deploy.evaluation import engines, evaluate
 from deploy.evaluation.engines import on_cluster, on_this_machine
 from deploy.evaluation.work import Batch, Job, run_batch
-from deploy.options import ConvertOptions
+from deploy.options import ConvertOptions, EvaluateOptions
 
 MODEL = '''
 import torch

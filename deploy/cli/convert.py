@@ -1,0 +1,53 @@
+"""`deploy convert`: the main command."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from deploy.cli.app import app
+from deploy.cli.declared import takes
+from deploy.options import ConvertOptions
+from deploy.options.declare import RUNS
+from deploy.output import PAGE
+from deploy.progress import BarProgress
+
+
+@app.command(no_args_is_help=False)
+@takes(ConvertOptions)
+def convert(
+    options: ConvertOptions,
+    explain: Annotated[
+        bool,
+        typer.Option("--explain", help="Also show how each layer is coded, and what choosing it gained.", rich_help_panel=RUNS),
+    ] = False,
+) -> None:
+    r"""Converts a trained transformer to a spiking network, runs it and writes a report.
+
+    Without options it converts the bundled demo, a vision transformer for Fashion-MNIST.
+
+    [bold]Examples[/bold]
+
+    deploy convert --target lava-sim -o out/demo
+
+    deploy convert --model timm:vit_tiny_patch16_224 --calib images/train --eval images/val -o out/vit
+
+    deploy convert --model hf:./my-bert --calib train.tsv --eval dev.tsv --timesteps 40 -o out/bert
+
+    deploy convert --model nets.py:build --weights net.pt --calib calib.npz --target closed-form -o out/net
+
+    [bold]Data[/bold] is an .npz file whose arrays are named as the model's forward arguments (x for a single one,
+    labels in y), an image folder with one subfolder per class, or a .tsv/.csv/.jsonl with text and label columns.
+    Images are raw pixels in \[0, 1] or uint8: the model normalises them itself.
+    """
+    from deploy import api
+    from deploy.console import codes_table, summary
+
+    report = api.convert(options, BarProgress())
+    console = Console()
+    if explain and "codes" in report:
+        console.print(codes_table(report["codes"]))
+    console.print(summary(report))
+    console.print(f"Written to {options.folder()}; open {options.folder() / PAGE} in a browser.", soft_wrap=True)

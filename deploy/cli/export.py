@@ -1,0 +1,57 @@
+"""`deploy export`: a converted network as files for others."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from deploy.cli.app import app
+from deploy.errors import DeployError
+from deploy.options import check_choice, check_positive
+
+
+@app.command()
+def export(
+    folder: Annotated[Path, typer.Argument(help="A folder that convert wrote.")],
+    out: Annotated[Path, typer.Option("--out", "-o", help="File to write; with --segments or loihi2 a folder.")],
+    format: Annotated[str, typer.Option(help="nir, or loihi2: a folder for a lab with the chip.")] = "nir",
+    plain: Annotated[
+        bool, typer.Option("--plain", help="Standard nodes only (LIF, Affine, Conv2d), for ReLU networks; with input data.")
+    ] = False,
+    segments: Annotated[
+        bool, typer.Option("--segments", help="The plain parts of any network, each in a file, and a manifest.")
+    ] = False,
+    dialect: Annotated[
+        str, typer.Option(help="Conventions of plain graphs: snntorch, norse, sinabs or spikingjelly.")
+    ] = "snntorch",
+    samples: Annotated[int, typer.Option(help="Evaluation samples in the data beside a plain graph.")] = 10,
+    force: Annotated[bool, typer.Option("--force", help="Replace what is there.")] = False,
+) -> None:
+    """Writes a converted network as NIR for other simulators, or as a bundle for Loihi 2.
+
+    The bundle holds integers, schedule, placement, an integer program for every kind of neuron, and a sample with every spike
+    that it causes; `python run.py` in it steps the programs with numpy alone and compares.
+
+    [bold]Examples[/bold]
+
+    deploy export out/demo -o demo.nir
+
+    deploy export out/mlp --plain --dialect norse -o mlp.nir
+
+    deploy export out/demo --segments -o demo-segments
+
+    deploy export out/demo --format loihi2 -o out/demo-loihi2
+    """
+    from deploy.export import export as write
+
+    check_choice("--format", format, ("nir", "loihi2"))
+    check_positive("--samples", samples)
+    if plain and segments:
+        raise DeployError("--plain and --segments: one graph or several; choose one")
+    if format == "loihi2" and (plain or segments):
+        raise DeployError("--format loihi2: --plain and --segments are forms of NIR; leave them out")
+    form = "loihi2" if format == "loihi2" else "plain" if plain else "segments" if segments else "whole"
+    written = write(folder, out, form, dialect, samples, force)
+    print(f"{written.note}; written to {', '.join(map(str, written.files[:2]))}")

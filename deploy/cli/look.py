@@ -1,0 +1,123 @@
+"""Commands that show what is there: targets, families of models, and what conversions cost and brought."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+
+from deploy.cli.app import FAILED, app
+from deploy.errors import DeployError
+from deploy.output import PAGE, REPORT, require_conversion
+from deploy.progress import BarProgress
+
+
+@app.command()
+def targets() -> None:
+    """Lists where a network can run: what is available here, and what the rest would need."""
+    from deploy import availability
+    from deploy.console import targets_table
+
+    Console().print(targets_table(availability.targets()))
+
+
+@app.command()
+def place(
+    network: Annotated[Path, typer.Argument(help="A folder that convert wrote, or its graph.nir.")],
+    chip: Annotated[str, typer.Option(help="loihi1 or loihi2: tables of what a core holds.")] = "loihi2",
+) -> None:
+    """Says how many cores and chips a network takes, what fills up first, and what does not fit and why.
+
+    Large layers are split over cores. Limits of which no public number is known are named, and not checked.
+
+    Example: deploy place out/demo --chip loihi2
+    """
+    from deploy.place import place as place_on
+    from deploy.placement_table import print_placement
+
+    print_placement(Console(), place_on(network, chip))
+
+
+@app.command()
+def report(folder: Annotated[Path, typer.Argument(help="A folder that convert wrote.")]) -> None:
+    """Shows the report of a conversion again."""
+    from deploy.console import summary
+
+    console = Console()
+    console.print(summary(read_report(folder)))
+    console.print(f"Details: {folder / PAGE}", soft_wrap=True)
+
+
+@app.command()
+def compare(
+    folders: Annotated[list[Path], typer.Argument(help="Two or more folders that convert wrote.")],
+    out: Annotated[Path | None, typer.Option("--out", "-o", help="Also write the comparison to this .html file.")] = None,
+) -> None:
+    """Sets conversions side by side: accuracy, steps, spikes, energy, what does not spike.
+
+    Example: deploy compare out/woss out/sit -o out/compare.html
+    """
+    from deploy import compare
+
+    found = compare.comparison(folders)
+    console = Console()
+    console.print(compare.table(found))
+    if out is not None:
+        compare.write_page(found, out)
+        console.print(f"Written to {out}", soft_wrap=True)
+
+
+@app.command()
+def energy(
+    folder: Annotated[Path, typer.Argument(help="A folder that convert wrote.")],
+    layers: Annotated[bool, typer.Option("--layers", help="Also list events layer by layer.")] = False,
+) -> None:
+    """What a conversion costs, from counted events, by several published conventions, beside the original network.
+
+    Example: deploy energy out/demo --layers
+    """
+    from deploy.energy.tables import energy_tables
+
+    content = read_report(folder)
+    if "energy" not in content:
+        raise DeployError(f"{folder}: its report has no counted events; convert again with --force")
+    console = Console()
+    for table in energy_tables(content, layers):
+        console.print(table)
+    console.print("Sources of every price: deploy/energy/conventions/, and report.json")
+
+
+@app.command()
+def models(
+    only: Annotated[str, typer.Option(help="Families whose name contains this.")] = "",
+) -> None:
+    """Lists families of models that convert, by converting a small variant of each with random weights (minutes).
+
+    Example: deploy models --only swin
+    """
+    from converters.coverage import coverage
+    from converters.families import FAMILIES
+    from deploy.console import coverage_table
+
+    families = tuple(family for family in FAMILIES if only.lower() in family.name.lower())
+    if not families:
+        raise DeployError(f"--only {only}: no such family; known are {', '.join(f.name for f in FAMILIES)}")
+    rows = []
+    with BarProgress().stage("convert one of each", len(families)) as advance:
+        for row in coverage(families):
+            rows.append(row)
+            advance(1)
+    Console().print(coverage_table(rows))
+    if any(row.state == "failed" for row in rows):
+        raise typer.Exit(FAILED)
+
+
+def read_report(folder: Path) -> dict[str, Any]:
+    path = require_conversion(folder) / REPORT
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise DeployError(f"{path}: not readable as JSON; convert again with --force") from error

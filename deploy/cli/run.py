@@ -1,0 +1,137 @@
+"""`deploy run`, `verify` and `evaluate`: a converted network, or a NIR file, on data."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+
+from deploy.cli.app import FAILED, app
+from deploy.cli.declared import takes
+from deploy.errors import DeployError
+from deploy.options import GRANULARITIES, EvaluateOptions, GraphOptions, check_choice, check_positive
+from deploy.progress import BarProgress
+
+Folder = Annotated[Path, typer.Argument(help="A folder that convert wrote.")]
+Granularity = Annotated[str, typer.Option(help="What a Lava Process holds.", metavar="|".join(GRANULARITIES))]
+
+
+@app.command()
+@takes(GraphOptions)
+def run(
+    graph: GraphOptions,
+    network: Annotated[Path, typer.Argument(help="A folder that convert wrote, or any .nir file.")],
+    data: Annotated[Path | None, typer.Option("--input", help="Data; the demo has its own.")] = None,
+    target: Annotated[str, typer.Option(help="Where to run it; `deploy targets` lists them.")] = "lava-sim",
+    samples: Annotated[int, typer.Option(help="How many samples of the data to run.")] = 2,
+    granularity: Granularity = "block",
+    output: Annotated[Path | None, typer.Option(help="Save the outputs to this .npz file.")] = None,
+    segments_in: Annotated[
+        str | None,
+        typer.Option(help="Run the plain segments in this simulator (snntorch, norse), the rest in the closed form."),
+    ] = None,
+) -> None:
+    """Runs a converted network, or any NIR file, on data.
+
+    [bold]Examples[/bold]
+
+    deploy run out/demo --target closed-form --samples 100
+
+    deploy run net.nir --input spikes.npz --dt 1e-3 --precision fixed
+
+    A NIR file's data is an .npz with an array for each Input (x for a single one), shape (samples, steps, ...), and
+    labels in y; or a file that nir.write_data wrote. closed-form steps a standard NIR graph in plain numpy.
+    """
+    from deploy import api
+    from deploy.console import measured_table, outputs_table
+
+    check_positive("--samples", samples)
+    check_choice("--granularity", granularity, GRANULARITIES)
+    console = Console()
+    if network.is_file():
+        from deploy.nir_files import GraphResult, run_file
+
+        result = run_file(network, data, target, samples, granularity, graph, BarProgress())
+        if isinstance(result, GraphResult):
+            _show_graph(console, result, output)
+            return
+    else:
+        result = api.run(network, data, target, samples, granularity, BarProgress(), segments_in)
+    console.print(outputs_table(result))
+    took = "" if result.latency_steps is None else f", {result.latency_steps:,} time steps"
+    console.print(
+        f"{len(result.outputs)} samples; per sample {result.seconds_per_sample:.3g} s, "
+        f"{result.spikes_per_sample:,.0f} spikes{took}"
+    )
+    if result.measured:
+        console.print(measured_table(result.measured))
+    if output is not None:
+        _save(output, output=result.outputs)
+        console.print(f"Outputs written to {output}", soft_wrap=True)
+
+
+@app.command()
+def verify(
+    folder: Folder,
+    samples: Annotated[int, typer.Option(help="How many evaluation samples to step through.")] = 2,
+    granularity: Granularity = "block",
+) -> None:
+    """Runs samples through Lava and through the closed form, and fails at the first spike that differs.
+
+    Example: deploy verify out/demo --samples 20
+    """
+    from deploy import api
+
+    check_positive("--samples", samples)
+    check_choice("--granularity", granularity, GRANULARITIES)
+    result = api.verify(folder, samples, granularity, BarProgress())
+    compared = (
+        f"{result.compared_spikes:,} spikes, {result.compared_potentials:,} potentials and "
+        f"{result.saturations:,} saturations"
+    )
+    if result.mismatches:
+        print(f"{result.mismatches:,} of {compared} differ; first: {result.first}", file=sys.stderr)
+        raise typer.Exit(FAILED)
+    print(f"identical: {compared}, {result.samples} samples, one Lava Process per {granularity}")
+
+
+@app.command()
+@takes(EvaluateOptions)
+def evaluate(options: EvaluateOptions) -> None:
+    """Evaluates a converted network on a whole data set, in batches, by many workers.
+
+    Writes evaluation.json and, with a row per sample, evaluation.npz into the folder. The result does not depend on the
+    number of workers; every finished batch is kept, so an interrupted evaluation goes on with --resume.
+
+    Example: deploy evaluate out/demo --data test.npz --workers 8
+    """
+    from deploy.console import evaluation_table
+    from deploy.evaluation import evaluate as run_evaluation
+
+    Console().print(evaluation_table(run_evaluation(options, BarProgress())))
+
+
+def _show_graph(console: Console, result: Any, output: Path | None) -> None:
+    from deploy.console import graph_tables
+
+    for shown in graph_tables(result):
+        console.print(shown, soft_wrap=isinstance(shown, str))
+    if output is not None:
+        traces = result.run.traces
+        _save(output, **traces.outputs, **{f"spikes:{name}": spikes for name, spikes in traces.spikes.items()})
+        console.print(f"Outputs and spikes written to {output}", soft_wrap=True)
+
+
+def _save(path: Path, **arrays: Any) -> None:
+    import numpy as np
+
+    try:
+        with path.open("wb") as file:  # a handle, so that numpy adds no suffix
+            np.savez(file, **arrays)
+    except OSError as error:
+        raise DeployError(
+            f"--output {path}: cannot be written ({error.strerror}); choose another file"
+        ) from error

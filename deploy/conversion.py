@@ -1,0 +1,95 @@
+"""The steps that commands share: data of a conversion, the conversion itself, and what it wrote read again."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+
+from converters.pipeline import Conversion, Variant, convert_module, front_end, network_input
+from converters.rate import convert_rate_coded
+from deploy.options import ConvertOptions
+from deploy.output import GRAPH, REPORT, require_conversion
+from deploy.progress import Progress, stages
+from deploy.sources import Data, LoadedModel, hold_out, load_data, load_model, with_length
+from processes.network import Network
+from targets.nir_file import read
+
+
+def calibration_and_evaluation(options: ConvertOptions, model: LoadedModel) -> tuple[Data, Data]:
+    """Samples that set the scales, and others that accuracy is measured on; texts of both at the same length.
+
+    Raises:
+        DeployError: files that are missing, unreadable, or of a shape that the model does not take.
+    """
+    calibration = load_data(options.calib, model, "calibration")
+    if options.calib is not None and options.evaluation is None:
+        calibration, evaluation = hold_out(load_data(options.calib, model, "evaluation"))
+        return calibration, evaluation.take(slice(options.limit))
+    evaluation = load_data(options.evaluation, model, "evaluation", limit=options.limit)
+    if model.text is None:
+        return calibration, evaluation
+    tokens = max(data.inputs["attention_mask"].shape[1] for data in (calibration, evaluation))
+    return with_length(calibration, tokens), with_length(evaluation, tokens)
+
+
+def reload(folder: Path, data: Path | None) -> tuple[Network, LoadedModel, Data]:
+    """A conversion's network and model, and ``data``, or the data that it was evaluated on.
+
+    Raises:
+        DeployError: data that the model cannot take, or texts longer than the network was converted for.
+    """
+    options = json.loads((folder / REPORT).read_text(encoding="utf-8"))["options"]
+    model = load_model(options["model"], options.get("weights"), options.get("seed", 0))
+    if data is None:
+        again = ConvertOptions(
+            model=options["model"],
+            calib=Path(options["calib"]) if "calib" in options else None,
+            evaluation=Path(options["evaluation"]) if "evaluation" in options else None,
+        )
+        return load(folder), model, calibration_and_evaluation(again, model)[1]
+    network, loaded = load(folder), load_data(data, model, "evaluation")
+    return network, model, loaded if model.text is None else with_length(loaded, network.input_shape[1])
+
+
+def load(folder: Path | str) -> Network:
+    """The network that a conversion wrote."""
+    return read(require_conversion(Path(folder)) / GRAPH)
+
+
+def host_input(model: LoadedModel, data: Data) -> np.ndarray:
+    """The spiking network's input of a data set, whatever of the model stays on the host."""
+    arguments = list(data.inputs.values())
+    text = len(arguments) > 1 or np.issubdtype(arguments[0].dtype, np.integer)
+    return network_input(front_end(model.module, arguments)[1] if text else None, arguments)
+
+
+def convert_model(options: ConvertOptions, model: LoadedModel, calibration: Data, progress: Progress) -> Conversion:
+    """What the options ask for.
+
+    Raises:
+        UnsupportedModel: with every operation that cannot be converted, before anything is.
+    """
+    code = options.code
+    with stages(progress) as report:
+        if options.method == "rate-coded":
+            arguments = list(calibration.inputs.values())
+            return convert_rate_coded(model.module, arguments, code.timesteps, options.batch_size)
+        return convert_module(
+            model.module,
+            list(calibration.inputs.values()),
+            code.timesteps,
+            None if code.base == "auto" else float(code.base),
+            fixed=options.precision == "fixed",
+            spikes=None if code.spikes == "auto" else int(code.spikes),
+            input_spikes=code.input_spikes,
+            variant=_variant(options),
+            batch=options.batch_size,
+            progress=report,
+        )
+
+
+def _variant(options: ConvertOptions) -> Variant:
+    method = "sit" if options.method == "sit" else "spiked-attention"
+    return Variant(options.residual, options.winner, options.softmax, method, options.exponential, options.activation)

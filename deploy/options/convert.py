@@ -1,0 +1,205 @@
+"""What a conversion is asked to do, checked before any work starts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Annotated, Any, Literal, NamedTuple, get_args
+
+from deploy.errors import DeployError
+from deploy.options.checks import check_choice, check_positive, same_file
+from deploy.options.declare import CODE, MODELS, RUNS, option, read_base, read_spikes
+
+Method = Literal["spiked-attention", "sit", "rate-coded"]
+Precision = Literal["fixed", "float"]
+Granularity = Literal["block", "operation"]
+Residual = Literal["graded", "fanout"]
+Winner = Literal["graded", "race"]
+Softmax = Literal["direct", "two-stage", "published"]
+Exponential = Literal["extended", "published"]
+Activation = Literal["schedule", "fitted"]
+METHODS, PRECISIONS, GRANULARITIES = get_args(Method), get_args(Precision), get_args(Granularity)
+SIT_STEPS = range(4, 17)  # of the fitted tables that come with the package
+
+
+class Code(NamedTuple):
+    """T, B, most spikes of a neuron in a window, and of those that code the input."""
+
+    timesteps: int
+    base: float | Literal["auto"]
+    spikes: int | Literal["auto"]
+    input_spikes: int
+
+
+USUAL = {
+    "spiked-attention": Code(40, "auto", 1, 2),
+    "rate-coded": Code(40, "auto", 1, 2),
+    "sit": Code(12, 2.0, 6, 6),  # signed binary digits, of which no more than half are ever needed
+}
+
+
+@dataclass(frozen=True)
+class ConvertOptions:
+    """Options of `deploy convert`; what each means is its help text.
+
+    Those of the spike code are None where the method's usual value is meant: ``code`` has the values in force. In a
+    network, ``residual``, ``winner``, ``softmax``, ``exponential`` and ``activation`` are a converters.pipeline.Variant.
+    """
+
+    model: Annotated[
+        str, option("demo, timm:NAME, hf:NAME_OR_DIR, or path/file.py:callable that returns an nn.Module.", MODELS)
+    ] = "demo"
+    weights: Annotated[
+        Path | str | None,
+        option("Weights file: .safetensors, or a PyTorch state dict. `random` initialises from --seed.", MODELS),
+    ] = None
+    calib: Annotated[Path | None, option("Data that sets the scales; never the evaluation data.", MODELS)] = None
+    evaluation: Annotated[
+        Path | None,
+        option("Data that accuracy is measured on. Left out: a fifth of --calib, held back.", MODELS, "--eval"),
+    ] = None
+    limit: Annotated[int | None, option("Evaluate at most so many samples.", MODELS)] = None
+    method: Annotated[
+        Method, option("Conversion method; rate-coded is a baseline for ReLU networks.", CODE)
+    ] = "spiked-attention"
+    timesteps: Annotated[
+        int | None,
+        option("T, time steps of a window; more are finer and slower. \\[default: 40; sit 12, of 4 to 16]", CODE),
+    ] = None
+    base: Annotated[
+        float | Literal["auto"] | None,
+        option(
+            "B in (1, 2], ratio of neighbouring levels: 1.15 suits T = 40, 1.3 suits T = 16. `auto` chooses one for each "
+            "layer on calibration data. \\[default: auto; sit 2]",
+            CODE,
+            parser=read_base,
+        ),
+    ] = None
+    spikes: Annotated[
+        int | Literal["auto"] | None,
+        option(
+            "Most spikes of a neuron in a window: 1, 2 or 3; `auto` adds a second one where it pays most. "
+            "\\[default: 1; sit 6]",
+            CODE,
+            parser=read_spikes,
+        ),
+    ] = None
+    input_spikes: Annotated[
+        int | None,
+        option(
+            "The same for the neurons that code the input: few neurons, whose error reaches everything. "
+            "\\[default: 2; sit 6]",
+            CODE,
+        ),
+    ] = None
+    residual: Annotated[
+        Residual,
+        option("Residual streams: one graded spike per neuron and block, or every branch's spikes fanned out.", CODE),
+    ] = "graded"
+    winner: Annotated[
+        Winner,
+        option("How softmax finds a row's largest logit: graded spikes, or a race of binary ones (more steps).", CODE),
+    ] = "graded"
+    softmax: Annotated[
+        Softmax, option("two-stage codes the logits before they race; published also sharpens them by B.", CODE)
+    ] = "direct"
+    exponential: Annotated[
+        Exponential,
+        option(
+            "sit: SI-exp behind each row's largest, over any range (extended), or fitted on \\[-1, 1] (published), for "
+            "models trained with a Sigmoid before softmax.",
+            CODE,
+        ),
+    ] = "extended"
+    activation: Annotated[
+        Activation,
+        option("sit: GELU and SiLU by threshold schedules (schedule) or by fitted neurons as published (fitted).", CODE),
+    ] = "schedule"
+    precision: Annotated[Precision, option("Arithmetic of the network.", CODE)] = "fixed"
+    strict: Annotated[bool, option("Stop at the first saturated potential.", CODE, "--strict")] = False
+    target: Annotated[str, option("Where to run it; `deploy targets` lists them.", RUNS)] = "lava-sim"
+    samples: Annotated[
+        int, option("Evaluation samples to step through on the target; the closed form runs all of them.", RUNS)
+    ] = 2
+    blocks: Annotated[
+        bool,
+        option(
+            "Also measure accuracy with softmax alone, then 1, 2, ... transformer blocks spiking.", RUNS, "--blocks"
+        ),
+    ] = False
+    granularity: Annotated[Granularity, option("What a Lava Process holds.", RUNS)] = "block"
+    batch_size: Annotated[int, option("Samples per batch of the closed form.", RUNS)] = 64
+    seed: Annotated[int, option("Seed of whatever is random.", RUNS)] = 0
+    force: Annotated[bool, option("Replace an earlier conversion in the folder.", RUNS, "--force")] = False
+    out: Annotated[Path | None, option("Folder for the results. \\[default: out/MODEL]", RUNS, "--out", "-o")] = None
+
+    @property
+    def code(self) -> Code:
+        """The spike code, with the method's usual values where none were given."""
+        usual = USUAL[self.method]
+        return Code(
+            usual.timesteps if self.timesteps is None else self.timesteps,
+            usual.base if self.base is None else self.base,
+            usual.spikes if self.spikes is None else self.spikes,
+            usual.input_spikes if self.input_spikes is None else self.input_spikes,
+        )
+
+    def folder(self) -> Path:
+        """Where the results go: `out`, or a folder under out/ named after the model."""
+        if self.out is not None:
+            return self.out
+        name = self.model.rstrip("/").rpartition("/")[2].replace(":", "-")
+        return Path("out") / name
+
+    def check(self, targets: Iterable[str]) -> None:
+        """Raises DeployError for the first option that cannot be meant; `targets` are the known names."""
+        for name, kind in (
+            ("method", Method), ("precision", Precision), ("granularity", Granularity), ("residual", Residual),
+            ("winner", Winner), ("softmax", Softmax), ("exponential", Exponential), ("activation", Activation),
+        ):  # fmt: skip
+            check_choice(f"--{name}", getattr(self, name), get_args(kind))
+        check_choice("--target", self.target, targets)
+        if self.method == "rate-coded" and self.precision != "float":
+            raise DeployError("--method rate-coded is a floating-point baseline; give --precision float")
+        self._check_code()
+        check_positive("--samples", self.samples)
+        check_positive("--batch-size", self.batch_size)
+        check_positive("--limit", self.limit)
+        if self.calib is not None and self.evaluation is not None and same_file(self.calib, self.evaluation):
+            raise DeployError(
+                f"--calib and --eval are both {self.calib}: accuracy on calibration data flatters; give "
+                "different data, or leave --eval out to hold a part of it back"
+            )
+        if self.evaluation is not None and self.calib is None and self.model != "demo":
+            raise DeployError("--eval without --calib: scales are never fitted to evaluation data; give --calib too")
+
+    def _check_code(self) -> None:
+        steps, base, spikes, input_spikes = self.code
+        if steps < 2:
+            raise DeployError(f"--timesteps {steps}: a window needs at least 2 steps; give 8 to 64")
+        if base != "auto" and not 1 < base <= 2:  # also refuses NaN
+            raise DeployError(
+                f"--base {base:g}: levels shrink by it at every step, so it must be above 1 and at most 2; 1.15 suits "
+                "40 steps, 1.4 suits 16"
+            )
+        if spikes != "auto":
+            check_positive("--spikes", spikes)
+        check_positive("--input-spikes", input_spikes)
+        if self.method != "sit":
+            return
+        if steps not in SIT_STEPS:
+            raise DeployError(
+                f"--timesteps {steps}: fitted neurons come with {SIT_STEPS[0]} to {SIT_STEPS[-1]} steps; 12 suits most"
+            )
+        if base != 2:
+            raise DeployError(f"--base {base}: --method sit sends binary digits; leave --base out, or give 2")
+        if spikes == "auto":
+            raise DeployError("--spikes auto: --method sit sends binary digits; leave --spikes out, or give a number")
+        if self.softmax != "direct" or self.winner != "graded":
+            raise DeployError("--softmax and --winner belong to --method spiked-attention; --exponential is sit's choice")
+
+    def record(self) -> dict[str, Any]:
+        """The options in force as plain values for report.json; those that say nothing are absent."""
+        values = asdict(self) | self.code._asdict()
+        return {key: str(value) if isinstance(value, Path) else value for key, value in values.items() if value is not None}

@@ -1,0 +1,40 @@
+"""Options are declared once: the fields of a dataclass, whose annotations hold what the command line says of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Literal
+
+import typer
+
+from deploy.errors import DeployError
+
+# headings that group options in the help
+MODELS = "Models and data"
+CODE = "Spike code"
+RUNS = "Runs"
+NIR = "Standard NIR graphs"
+
+
+def option(text: str, panel: str | None = None, *names: str, parser: Callable[[str], Any] | None = None) -> Any:
+    """Help of an option, the heading that it stands under, its names if not the field's, and how its text is read."""
+    return typer.Option(*names, help=text, rich_help_panel=panel, parser=parser)
+
+
+def read_base(text: str) -> float | Literal["auto"]:
+    """--base as it is meant."""
+    return _number_or_auto("base", float, text, "a number above 1 and at most 2")
+
+
+def read_spikes(text: str) -> int | Literal["auto"]:
+    """--spikes as it is meant."""
+    return _number_or_auto("spikes", int, text, "1, 2, 3")
+
+
+def _number_or_auto(name: str, kind: Callable[[str], Any], text: str, meant: str) -> Any:
+    if text == "auto":
+        return "auto"
+    try:
+        return kind(text)
+    except ValueError as error:
+        raise DeployError(f"--{name} {text}: give {meant} or auto") from error

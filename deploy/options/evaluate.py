@@ -1,0 +1,51 @@
+"""What an evaluation is asked to do."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from deploy.errors import DeployError
+from deploy.options.checks import check_choice, check_positive
+from deploy.options.convert import GRANULARITIES
+from deploy.options.declare import option
+
+
+@dataclass(frozen=True)
+class EvaluateOptions:
+    """Options of `deploy evaluate`.
+
+    Floating-point results may depend on ``batch_size`` in their last bits, and on nothing else here.
+    """
+
+    folder: Annotated[Path, typer.Argument(help="A folder that convert wrote.")]
+    data: Annotated[Path | None, option("Data, as for convert. Left out: the conversion's evaluation data.")] = None
+    target: Annotated[str, option("Where to run it; `deploy targets` lists them.")] = "closed-form"
+    granularity: Annotated[str, option(f"Lava Processes: one per {' or '.join(GRANULARITIES)}.")] = "block"
+    limit: Annotated[int | None, option("Evaluate at most so many samples.")] = None
+    batch_size: Annotated[
+        int | None, option("Samples per batch. \\[default: 64; 4 on a target that steps]")
+    ] = None
+    workers: Annotated[int | None, option("Worker processes on this machine. \\[default: one per core]")] = None
+    cluster: Annotated[
+        str | None,
+        option("Address of a Dask scheduler, tcp://HOST:8786, whose workers do it; they have to see FOLDER."),
+    ] = None
+    resume: Annotated[bool, option("Go on with what an interrupted evaluation has done.", None, "--resume")] = False
+    force: Annotated[bool, option("Throw away what an interrupted evaluation has done.", None, "--force")] = False
+
+    def check(self, targets: Iterable[str]) -> None:
+        """Raises DeployError for the first option that cannot be meant; `targets` are the known names."""
+        check_choice("--target", self.target, targets)
+        check_choice("--granularity", self.granularity, GRANULARITIES)
+        check_positive("--limit", self.limit)
+        check_positive("--batch-size", self.batch_size)
+        check_positive("--workers", self.workers)
+        if self.cluster is not None and self.workers is not None:
+            raise DeployError("--workers and --cluster: a cluster has its own workers; give one of the two")
+        if self.resume and self.force:
+            raise DeployError("--resume and --force: one keeps what was done, the other throws it away; give one of the two")

@@ -1,0 +1,51 @@
+"""How a standard NIR graph is to be discretised."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+from deploy.options.checks import check_choice
+from deploy.options.convert import PRECISIONS
+from deploy.options.declare import NIR, option
+
+STEPPINGS = ("euler", "exact")
+RESETS = ("v_reset", "subtract")
+
+
+@dataclass(frozen=True)
+class GraphOptions:
+    """Options of `deploy run` that concern standard NIR graphs; None takes what file or data say, or the default."""
+
+    dt: Annotated[
+        float | None, option("Time step, in the unit of the graph's time constants. \\[default: 1e-4]", NIR)
+    ] = None
+    method: Annotated[str, option("euler, or exact for inputs constant during a step.", NIR)] = "euler"
+    reset: Annotated[
+        str | None,
+        option(
+            "What a spike does: v_reset sets the potential to it, as NIR defines it; subtract takes threshold - v_reset off.",
+            NIR,
+        ),
+    ] = None
+    precision: Annotated[
+        str, option("float, or fixed: Loihi's formats, with a table of the rounding errors.", NIR)
+    ] = "float"
+    scale: Annotated[
+        float | None, option("Fixed point: integer weight of a real 1. \\[default: as fine as fits]", NIR)
+    ] = None
+    steps: Annotated[
+        int | None,
+        option("Time steps: the first of inputs that have a time axis; others are held that long.", NIR),
+    ] = None
+    calib: Annotated[
+        Path | None, option("Fixed point: data that sets the ranges. \\[default: the input]", NIR)
+    ] = None
+
+    def check(self) -> None:
+        """Raises DeployError for the first option that cannot be meant."""
+        check_choice("--method", self.method, STEPPINGS)
+        check_choice("--precision", self.precision, PRECISIONS)
+        if self.reset is not None:
+            check_choice("--reset", self.reset, RESETS)
