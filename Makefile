@@ -33,7 +33,7 @@ bench: $(INSTALLED)
 	$(PYTHON) -m benchmarks
 
 targets-check: $(INSTALLED)
-	$(PYTHON) -m targets.tools
+	$(PYTHON) -m targets.tools sana-fe brian2-loihi nengo-loihi
 	OMP_NUM_THREADS=1 $(PYTHON) -m pytest tests/targets/check_*.py
 
 bench-accuracy: $(INSTALLED)

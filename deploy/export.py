@@ -18,10 +18,10 @@ from deploy import api
 from deploy.errors import DeployError
 from deploy.options import check_choice
 from deploy.output import output_folder
-from processes.network import Network, PhaseNeuron, Synapse
+from processes.network import Network, Synapse
 from targets.closed_form import ClosedForm
 from targets.loihi2 import write_bundle
-from targets.nir_plain import DIALECTS, Plain, plain_network, stages_of
+from targets.nir_plain import DIALECTS, Plain, form_of, plain_network, stages_of
 from targets.nir_segments import cut
 
 MANIFEST = "manifest.json"
@@ -62,7 +62,7 @@ def export(
         return Exported((out,), f"{len(network.nodes)} operations on {placement.cores} cores; `python {out}/run.py` checks it")
     if form == "segments":
         return _segments(network, out, dialect)
-    plain = plain_network(stages_of(network), base_of(network), _steps(network), DIALECTS[dialect])
+    plain = plain_network(stages_of(network), form_of(network), DIALECTS[dialect])
     data = out.with_name(f"{out.stem}.data.nir")
     inputs = plain.encode(input_codes(network, api.evaluation_inputs(folder, samples)))
     observed = nir.TimeGriddedData(inputs.reshape(*inputs.shape[:2], -1), DIALECTS[dialect].dt)
@@ -70,23 +70,6 @@ def export(
     _write(data, lambda path: nir.write_data(path, nir.NIRGraphData({"input": nir.NIRNodeData({"input": observed})})))
     note = f"{len(plain.names)} layers of LIF in the conventions of {dialect}, {len(plain.lines)} steps a sample"
     return Exported((out, data), note)
-
-
-def base_of(network: Network) -> float:
-    """B, which all plain neurons of a network share.
-
-    Raises:
-        DeployError: they differ.
-    """
-    bases = {node.op.schedule.base for _, node in network if isinstance(node.op, PhaseNeuron)}
-    if len(bases) != 1:
-        listed = ", ".join(f"{b:g}" for b in sorted(bases))
-        raise DeployError(f"codes of different bases ({listed}) have no common leak; convert with one --base")
-    return float(bases.pop())
-
-
-def _steps(network: Network) -> int:
-    return next(node.op.schedule.steps for _, node in network if isinstance(node.op, PhaseNeuron))
 
 
 def input_codes(network: Network, x: np.ndarray) -> np.ndarray:

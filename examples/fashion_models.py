@@ -1,10 +1,11 @@
-"""Small EdgeNeXt, Next-ViT and UniFormer for Fashion-MNIST: the three architectures of the SIT-conversion paper.
+"""Small models for Fashion-MNIST: the three architectures of the SIT-conversion paper, and two ReLU networks.
 
     python examples/train_fashion.py uniformer --data DIR
     deploy convert --model examples/fashion_models.py:uniformer --weights out/fashion/uniformer.safetensors \\
         --calib out/fashion/calib.npz --eval out/fashion/test.npz --method sit -o out/uniformer
 
-All take raw pixels in [0, 1], float32 (N, 1, 28, 28), which they pad to 32 x 32, and give logits (N, 10).
+All take raw pixels in [0, 1], float32 (N, 1, 28, 28), and give logits (N, 10). The transformers pad them to 32 x 32. The
+trained weights of the ReLU networks lie beside this file.
 """
 
 from __future__ import annotations
@@ -71,3 +72,15 @@ def uniformer() -> nn.Module:
     """UniFormer in small: convolution on 8, attention on 4 and 2 pixels a side, three attention blocks in all."""
     stages = {"widths": (24, 48, 64), "depths": (2, 2, 1), "patches": (4, 2, 2), "attention": (False, True, True)}
     return Padded(UniFormer(**stages, head_width=16, mlp_ratio=2.0, channels=1, classes=CLASSES))
+
+
+def mlp() -> nn.Module:
+    """Two hidden layers of 32 rectified linear units."""
+    return nn.Sequential(nn.Flatten(), nn.Linear(784, 32), nn.ReLU(), nn.Linear(32, 32), nn.ReLU(), nn.Linear(32, CLASSES))
+
+
+def cnn() -> nn.Module:
+    """Two convolutions of stride 2, 1,568 and 784 rectified linear units."""
+    return nn.Sequential(
+        nn.Conv2d(1, 8, 5, 2, 2), nn.ReLU(), nn.Conv2d(8, 16, 3, 2, 1), nn.ReLU(), nn.Flatten(), nn.Linear(784, CLASSES)
+    )

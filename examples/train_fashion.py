@@ -21,13 +21,13 @@ from deploy.demo import to_pixels
 from deploy.demo.train import Cycle, correct, read_split, train
 
 SEED = 0
-MODELS = ("edgenext", "nextvit", "uniformer")
+MODELS = ("edgenext", "nextvit", "uniformer", "mlp", "cnn")
 CALIBRATION_IMAGES = 256
 
 
 def main() -> None:
     """Entry point."""
-    parser = argparse.ArgumentParser(description="Train a small transformer on Fashion-MNIST.")
+    parser = argparse.ArgumentParser(description="Train a small model on Fashion-MNIST.")
     parser.add_argument("model", choices=MODELS)
     parser.add_argument("--data", type=Path, required=True, help="folder with the four idx .gz files")
     parser.add_argument("--out", type=Path, default=Path("out/fashion"))

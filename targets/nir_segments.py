@@ -18,7 +18,8 @@ from processes.network import ConvSynapse, DenseSynapse, Network, Node, PhaseNeu
 from processes.operation import Operation
 from targets.base import TargetRun
 from targets.closed_form import ClosedForm
-from targets.nir_plain import DIALECTS, Plain, plain_network, stage_of, why_not_neuron, why_not_synapse, with_neuron
+from targets.nir_plain import DIALECTS, Phase, Plain, plain_network
+from targets.nir_plain.stages import stage_of, why_not_neuron, why_not_synapse, with_neuron
 from targets.simulators import check_simulator, simulate
 
 BATCH = 4096
@@ -63,7 +64,7 @@ def cut(network: Network, simulator: str) -> list[Segment]:
             base = network[neuron].schedule.base  # type: ignore[attr-defined]
         elif op.state_bits:
             base = _base(op)
-        found.append(Segment(name, neuron, plain_network([stage], base, len(op.trace), DIALECTS[simulator])))
+        found.append(Segment(name, neuron, plain_network([stage], Phase(base, len(op.trace)), DIALECTS[simulator])))
     return found
 
 

@@ -26,11 +26,18 @@ def tools_folder() -> Path:
 
 @dataclass(frozen=True)
 class Tool:
-    """A simulator: its name, the module that it is, and what pip installs, the simulator first, all pinned."""
+    """A simulator.
+
+    Attributes:
+        name: of it. module: that it is imported as.
+        requirements: what pip installs, the simulator first, all pinned.
+        python: version of Python that it needs; "" is content with this one.
+    """
 
     name: str
     module: str
     requirements: tuple[str, ...]
+    python: str = ""
 
     def interpreter(self) -> Path | None:
         """The Python that can import it: this one, or that of its environment; None if neither can.
@@ -71,15 +78,31 @@ class Tool:
         """Makes its environment, unless one is there, and installs it."""
         folder = tools_folder() / self.name
         if not (folder / "bin" / "python").exists():
-            subprocess.run([sys.executable, "-m", "venv", str(folder)], check=True)
+            self._make(folder)
         pip = [str(folder / "bin" / "python"), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
         subprocess.run([*pip, *self.requirements], check=True)
+
+    def _make(self, folder: Path) -> None:
+        """An empty environment, by the right Python's own venv or by uv."""
+        python = f"python{self.python}" if self.python else sys.executable
+        ways = [[python, "-m", "venv"], ["uv", "venv", "--quiet", "--seed", "--python", self.python or python]]
+        for way in ways:
+            try:
+                if subprocess.run([*way, str(folder)], capture_output=True, check=False).returncode == 0:
+                    return
+            except FileNotFoundError:
+                continue
+        raise DeployError(f"{self.name} needs Python {self.python or 'with venv'}, which is not here; install it, or uv")
 
 
 SANA_FE = Tool("sana-fe", "sanafe", ("sanafe==2.2.9", "numpy==1.26.4"))
 BRIAN2_LOIHI = Tool("brian2-loihi", "brian2_loihi", ("brian2-loihi==0.5.2", "brian2==2.5.1", "numpy==1.23.5"))
 NENGO_LOIHI = Tool("nengo-loihi", "nengo_loihi", ("nengo-loihi==1.1.0", "nengo==3.2.0", "numpy==1.23.5", "scipy==1.10.1"))
-TOOLS = {tool.name: tool for tool in (SANA_FE, BRIAN2_LOIHI, NENGO_LOIHI)}
+SINABS = Tool("sinabs", "sinabs", ("sinabs==3.1.3", "nir==1.0.4", "nirtorch==2.0.2", "torch==2.14.1", "numpy==1.26.4"))
+SPIKINGJELLY = Tool(
+    "spikingjelly", "spikingjelly", ("spikingjelly==2.0.0", "nir==1.0.8", "nirtorch==2.6", "torch==2.14.1"), "3.11"
+)
+TOOLS = {tool.name: tool for tool in (SANA_FE, BRIAN2_LOIHI, NENGO_LOIHI, SINABS, SPIKINGJELLY)}
 
 
 if __name__ == "__main__":
@@ -87,4 +110,7 @@ if __name__ == "__main__":
         if name not in TOOLS:
             sys.exit(f"error: {name}: unknown tool; known are {', '.join(TOOLS)}")
         print(f"{tools_folder() / name}: {', '.join(TOOLS[name].requirements)}", flush=True)
-        TOOLS[name].build()
+        try:
+            TOOLS[name].build()
+        except DeployError as error:
+            sys.exit(f"error: {error}")

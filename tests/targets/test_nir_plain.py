@@ -22,7 +22,7 @@ from targets.nir_graph.plan import make_plan
 from targets.nir_graph.program import compile_float, interpret
 from targets.nir_graph.read import read_graph
 from targets.nir_modules import nir_modules
-from targets.nir_plain import DIALECTS, plain_network, stages_of
+from targets.nir_plain import DIALECTS, form_of, plain_network, stages_of
 from targets.nir_segments import cut, run_segments
 from targets.simulators import simulate
 from tests.converters.modules import images, small_vit, spiking
@@ -77,7 +77,7 @@ def expected(network: Network, x: np.ndarray) -> tuple[list[np.ndarray], list[np
 
 def run(network: Network, dialect: str, x: np.ndarray, path: Path) -> tuple[list[np.ndarray], np.ndarray]:
     """The same by a simulator of that dialect, or for the others by the interpreter of NIR's equations."""
-    plain = plain_network(stages_of(network), BASE, STEPS, DIALECTS[dialect])
+    plain = plain_network(stages_of(network), form_of(network), DIALECTS[dialect])
     nir.write(path, plain.graph)
     graph, inputs = read_graph(path), plain.encode(input_codes(network, x))
     if dialect in ("snntorch", "norse"):

@@ -1,0 +1,102 @@
+"""Imports a plain NIR graph into a simulator, steps it, and watches its neurons. Imports nothing of ours.
+
+    worker.py NAME graph.nir inputs.npy runs.npz
+
+It also runs as a program in the Python environment of a simulator that cannot share ours.
+"""
+
+import contextlib
+import inspect
+import io
+import sys
+import warnings
+
+import nir
+import numpy as np
+import torch
+
+
+def _snntorch(graph, inputs, subtract):
+    from snntorch.import_nir import import_from_nir
+
+    module = import_from_nir(graph)
+    for cell in module.modules():
+        if subtract and hasattr(cell, "reset_mechanism"):  # NIR has no word for it: to be said after the import
+            cell.reset_mechanism, cell.reset_delay, cell.state_function = "subtract", True, cell._base_sub
+    return module
+
+
+def _norse(graph, inputs, subtract):
+    from norse.torch import from_nir
+    from norse.torch.functional.reset import reset_subtract
+
+    module = from_nir(graph, ignore_warnings=True)
+    for cell in module.modules():
+        if hasattr(cell, "p"):  # parameters are a tuple of tensors, which Module.to does not see
+            cell.p = type(cell.p)(*(v.double() if torch.is_tensor(v) else v for v in cell.p))
+            if subtract:
+                cell.p = cell.p._replace(reset_method=reset_subtract)
+    return module
+
+
+def _spikingjelly(graph, inputs, subtract):
+    from spikingjelly.activation_based.nir_exchange import import_from_nir
+
+    module = import_from_nir(graph, dtype=torch.float64)
+    for cell in module.modules():
+        if subtract and hasattr(cell, "v_reset"):
+            cell.v_reset = None
+    return module
+
+
+def _sinabs(graph, inputs, subtract):
+    """Its neurons keep their state to themselves, and always subtract."""
+    from sinabs.nir import from_nir
+
+    return from_nir(graph, batch_size=len(inputs))
+
+
+UNCHECKED = {"type_check": False} if "type_check" in inspect.signature(nir.read).parameters else {}
+"""NIR's checks know no batches of tokens; old versions have none."""
+IMPORTERS = {"snntorch": _snntorch, "norse": _norse, "spikingjelly": _spikingjelly, "sinabs": _sinabs}
+
+
+def run(name, graph, inputs, dtype=torch.float64):
+    """Outputs (N, T, *shape) and the spikes of every LIF by node name, (N, T, *shape), for inputs (N, T, *shape).
+
+    Importers print what they do, warn of their own deprecations, and change the graph that they are given.
+    """
+    fresh = nir.NIRGraph(dict(graph.nodes), list(graph.edges), **UNCHECKED)
+    subtract = str(graph.metadata.get("reset", "v_reset")) == "subtract"
+    spikes = {key: [] for key, node in fresh.nodes.items() if isinstance(node, nir.LIF)}
+    with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()), torch.no_grad():
+        warnings.simplefilter("ignore")
+        module = IMPORTERS[name](fresh, inputs, subtract).to(dtype)
+        for key, kept in spikes.items():
+            module.get_submodule(key).register_forward_hook(_watch(kept, dtype))
+        x, state, outputs = torch.from_numpy(inputs).to(dtype), None, []
+        for t in range(x.shape[1]):
+            y, state = module(x[:, t], state)
+            outputs.append(y.numpy())
+    return np.stack(outputs, 1), {key: np.stack(kept, 1) for key, kept in spikes.items()}
+
+
+def _watch(kept, dtype):
+    """A hook that keeps a neuron's spikes, and hands them on in the arithmetic of the rest (some make them float32)."""
+
+    def hook(module, arguments, out):
+        spikes = out[0] if isinstance(out, tuple) else out
+        kept.append(spikes.numpy())
+        return (spikes.to(dtype), *out[1:]) if isinstance(out, tuple) else spikes.to(dtype)
+
+    return hook
+
+
+def main(name, graph, inputs, out):
+    """Read, run, write."""
+    outputs, spikes = run(name, nir.read(graph, **UNCHECKED), np.load(inputs))
+    np.savez(out, outputs=outputs, **{f"spikes:{key}": kept.astype(np.uint8) for key, kept in spikes.items()})
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
