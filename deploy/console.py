@@ -208,7 +208,7 @@ def graph_tables(result: GraphResult) -> list[Table | str]:
             table.add_row(name, str(sample), "×".join(map(str, y.shape)), f"{total.sum():.6g}", prediction, label)
     shown: list[Table | str] = [table]
     if run.roundings:
-        errors = Table("node", "parameter", "largest rounding error", title="Loihi's formats", title_justify="left")
+        errors = Table("node", "parameter", "largest rounding error", title="Formats of the chip", title_justify="left")
         for rounding in sorted(run.roundings, key=lambda r: -r.error)[:_SHOWN]:
             errors.add_row(rounding.node, rounding.parameter, f"{100 * rounding.error:.3g} %")
         shown.append(errors)
@@ -218,7 +218,9 @@ def graph_tables(result: GraphResult) -> list[Table | str]:
         f"{samples} samples of {run.steps} steps, dt = {how.dt:g}, {how.method}, reset: {how.reset}, {how.precision} point; "
         f"per sample {run.seconds_per_sample:.3g} s, {spikes / samples:,.0f} spikes"
     )
-    if how.precision == "fixed":
+    if run.differing is not None:
+        shown.append(f"spikes of the simulator that are not those of our own integers: {run.differing:,}")
+    if run.deviation:
         apart = ", ".join(f"{name} {100 * d:.3g} %" for name, d in run.deviation.items())
         clipped = sum(run.traces.overflows.values())
         shown.append(f"sums over time, difference to floating point: {apart}; values that did not fit their width: {clipped:,}")

@@ -66,7 +66,7 @@ def run_file(
         outputs = outputs[:, 0] if outputs.shape[1] == 1 else outputs
         return RunResult(outputs, None, (), spikes / len(x), result.seconds_per_sample, steps)
     if target not in TARGETS:
-        raise DeployError(f"--target {target}: standard NIR graphs run on {' and '.join(TARGETS)}")
+        raise DeployError(f"--target {target}: standard NIR graphs run on {', '.join(TARGETS)}")
     how = _discretisation(options, graph, None)
     plan = make_plan(graph, how.dt, how.method)
     shapes = {name: plan.items[name].shape for name in plan.inputs}

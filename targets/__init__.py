@@ -40,13 +40,37 @@ TARGETS = (
         "brian2-loihi",
         "an emulator of Loihi on Brian 2, for networks of LIF neurons",
         tools.BRIAN2_LOIHI.availability,
-        "targets.segments:run",
+        "targets.chains:run",
     ),
     Target(
         "nengo-loihi",
         "Nengo's emulator of Loihi, for networks of LIF neurons",
         tools.NENGO_LOIHI.availability,
-        "targets.segments:run",
+        "targets.chains:run",
+    ),
+    Target(
+        "speck",
+        "SynSense's Speck in sinabs' simulator, for convolutional networks of IF neurons",
+        tools.SINABS.availability,
+        "targets.chains:run",
+    ),
+    Target(
+        "xylo",
+        "SynSense's Xylo Audio 2 in XyloSim, for up to 1,000 CubaLIF neurons that subtract",
+        tools.XYLOSIM.availability,
+        "targets.chains:run",
+    ),
+    Target(
+        "akida",
+        "BrainChip's Akida 1 in its software backend, for networks of threshold units",
+        tools.AKIDA.availability,
+        "targets.chains:run",
+    ),
+    Target(
+        "spinnaker2",
+        "the SpiNNaker2 board, for networks of LIF neurons",
+        tools.SPINNAKER2.availability,
+        "targets.chains:run",
     ),
 )
 

@@ -26,18 +26,20 @@ def tools_folder() -> Path:
 
 @dataclass(frozen=True)
 class Tool:
-    """A simulator.
+    """A simulator or SDK that runs in a Python of its own.
 
     Attributes:
-        name: of it. module: that it is imported as.
-        requirements: what pip installs, the simulator first, all pinned.
+        name, module: what a user calls it, and what is imported.
+        requirements: what pip installs, it first, all pinned; empty if pip has it not.
         python: version of Python that it needs; "" is content with this one.
+        remedy: how to get it, if not by ``python -m targets.tools``.
     """
 
     name: str
     module: str
     requirements: tuple[str, ...]
     python: str = ""
+    remedy: str = ""
 
     def interpreter(self) -> Path | None:
         """The Python that can import it: this one, or that of its environment; None if neither can.
@@ -53,8 +55,9 @@ class Tool:
         """Whether it is installed here."""
         if self.interpreter() is not None:
             return Availability(True)
-        remedy = f"`python -m targets.tools {self.name}` gives it an environment of its own"
-        return Availability(False, f"{self.requirements[0].replace('==', ' ')} is not installed", remedy)
+        what = self.requirements[0].replace("==", " ") if self.requirements else self.module
+        remedy = self.remedy or f"`python -m targets.tools {self.name}` gives it an environment of its own"
+        return Availability(False, f"{what} is not installed", remedy)
 
     def run(self, script: Path, *arguments: Path | str) -> str:
         """Runs ``script`` in the tool's Python and returns what it printed.
@@ -102,7 +105,11 @@ SINABS = Tool("sinabs", "sinabs", ("sinabs==3.1.3", "nir==1.0.4", "nirtorch==2.0
 SPIKINGJELLY = Tool(
     "spikingjelly", "spikingjelly", ("spikingjelly==2.0.0", "nir==1.0.8", "nirtorch==2.6", "torch==2.14.1"), "3.11"
 )
-TOOLS = {tool.name: tool for tool in (SANA_FE, BRIAN2_LOIHI, NENGO_LOIHI, SINABS, SPIKINGJELLY)}
+XYLOSIM = Tool("xylo", "xylosim", ("xylosim==0.1.3", "numpy==1.26.4"))
+AKIDA = Tool("akida", "akida", ("akida==2.19.3", "numpy==1.26.4"))
+BOARD = "install py-spinnaker2 from gitlab.com/spinnaker2; it needs a board, its address in S2_IP"
+SPINNAKER2 = Tool("spinnaker2", "spinnaker2", (), remedy=BOARD)
+TOOLS = {tool.name: tool for tool in (SANA_FE, BRIAN2_LOIHI, NENGO_LOIHI, SINABS, SPIKINGJELLY, XYLOSIM, AKIDA)}
 
 
 if __name__ == "__main__":

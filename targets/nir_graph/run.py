@@ -13,12 +13,13 @@ import numpy as np
 
 from processes.errors import DeployError
 from processes.nir_nodes.neurons import Method, Reset
+from targets.chains import HOLDERS, Request, run_chain
 from targets.nir_graph.fixed import Rounding, compile_fixed
 from targets.nir_graph.plan import Plan, make_plan
 from targets.nir_graph.program import Program, Traces, compile_float, interpret
 
-TARGETS = ("lava-sim", "closed-form")
-"""Where a standard graph runs; it has no closed form, so that target steps it in numpy."""
+TARGETS = ("lava-sim", "closed-form", *HOLDERS)
+"""Where a standard graph runs; it has no closed form, so that target steps it in numpy. The last run chains only."""
 
 
 @dataclass(frozen=True)
@@ -45,6 +46,7 @@ class GraphRun:
     """What a run computed, its largest rounding errors, and how far fixed point is from floating point.
 
     ``deviation``: by output, |fixed - float| / |float| of its sums over time, Euclidean; empty in floating point.
+    ``differing``: spikes of another simulator that are not those of the integers that it was given; None for our own runs.
     """
 
     traces: Traces
@@ -52,6 +54,7 @@ class GraphRun:
     deviation: dict[str, float]
     seconds_per_sample: float
     steps: int
+    differing: int | None = None
 
 
 def run_graph(
@@ -75,8 +78,14 @@ def run_graph(
     plan = make_plan(graph, how.dt, how.method)
     program = compile_float(plan, how.dt, how.method, how.reset)
     floating: Traces | None = None
+    set_ranges = inputs if calibration is None else calibration
+    if target in HOLDERS:
+        request = Request(
+            plan, lambda: _fixed(plan, program, inputs, set_ranges, how)[0], inputs, how.dt, how.method, how.reset
+        )
+        return _elsewhere(target, request, interpret(program, inputs), done)
     if how.precision == "fixed":
-        program, floating = _fixed(plan, program, inputs, inputs if calibration is None else calibration, how)
+        program, floating = _fixed(plan, program, inputs, set_ranges, how)
     samples, steps = next(iter(inputs.values())).shape[:2]
     begin = time.perf_counter()
     if target == "lava-sim":
@@ -91,6 +100,14 @@ def run_graph(
     seconds = (time.perf_counter() - begin) / samples
     deviation = {} if floating is None else {n: _apart(y, floating.outputs[n]) for n, y in traces.outputs.items()}
     return GraphRun(traces, tuple(program.errors), deviation, seconds, steps)
+
+
+def _elsewhere(target: str, request: Request, floating: Traces, done: Callable[[int], None] | None) -> GraphRun:
+    """In the simulator of another chip."""
+    ran = run_chain(target, request, done)
+    deviation = {name: _apart(y, floating.outputs[name]) for name, y in ran.traces.outputs.items()}
+    steps = next(iter(request.inputs.values())).shape[1]
+    return GraphRun(ran.traces, ran.roundings, deviation, ran.seconds_per_sample, steps, ran.differing)
 
 
 def _fixed(

@@ -18,8 +18,6 @@ import numpy as np
 from processes import lif
 from processes.errors import DeployError
 from processes.fixed import mantissa_limit
-from processes.network import Network
-from targets.base import Done, TargetRun
 from targets.tools import BRIAN2_LOIHI, NENGO_LOIHI, Tool
 
 WORKERS = {BRIAN2_LOIHI.name: "brian2_worker.py", NENGO_LOIHI.name: "nengo_worker.py"}
@@ -47,19 +45,6 @@ class Trace:
     spikes: np.ndarray
     v: np.ndarray
     overflows: int = 0
-
-
-def run(network: Network, samples: np.ndarray, granularity: str = "", done: Done | None = None) -> TargetRun:
-    """Converted networks do not run here.
-
-    Raises:
-        DeployError: always, and names the first population that is no LIF.
-    """
-    name, op = next((name, node.op.name) for name, node in network if node.op.fires)
-    raise DeployError(
-        f"Loihi emulators run LIF neurons only; '{name}' is a {op}, whose threshold falls with time. Give a NIR file of LIF "
-        "neurons, or --target lava-sim"
-    )
 
 
 def step_through(layers: list[Layer], spikes: np.ndarray) -> list[Trace]:

@@ -4,6 +4,7 @@ import sys
 import types
 
 import numpy as np
+from nengo.exceptions import SimulationError
 from nengo_loihi.block import Axon, LoihiBlock, Synapse
 from nengo_loihi.emulator.interface import EmulatorInterface
 from nengo_loihi.inputs import SpikeInput
@@ -60,7 +61,10 @@ def main(segment, out):
     emulator.step()  # the host's spikes take a step to arrive
     emulator.compartment.spiked[:] = False
     for _ in spikes:
-        emulator.step()
+        try:
+            emulator.step()
+        except SimulationError as error:
+            sys.exit(f"{error}: what arrives in a step needs more bits than the chip has; choose a smaller --scale")
         fired.append(emulator.compartment.spiked.copy())
         v.append(emulator.compartment.voltage.copy())
     found = {}

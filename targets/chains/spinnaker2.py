@@ -1,0 +1,73 @@
+"""SpiNNaker2: populations of py-spinnaker2's ``lif`` neurons, written as that package's input and run where it and a board are.
+
+    v <- alpha v + W z + i_offset;   spike if v > threshold;   then v <- v_reset, or v <- v - threshold
+
+with weights of 4 bits beside the sign; the rest is floating point on its ARM cores. The package needs the board: there is no
+simulator, so that nothing behind the numpy below could be run here.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any
+
+import nir
+import numpy as np
+
+from processes.errors import DeployError
+from targets.chains import WORKERS, Held, Request, rounding, simulate
+from targets.chains.chain import Population, chain_of
+from targets.tools import SPINNAKER2
+
+WEIGHT = 2**4 - 1
+
+
+def hold(request: Request) -> Held:
+    """Parameters of a chain of IF and LIF populations.
+
+    Raises:
+        DeployError: other neurons, or a bias of theirs that acts before the first spikes arrive.
+    """
+    chain = chain_of(request.plan, request.dt, request.method, (nir.IF, nir.LIF), "SpiNNaker2")
+    layers, errors = [], []
+    for population in chain.populations:
+        layer, found = parameters(population, request)
+        layers.append(layer)
+        errors += found
+    shapes = tuple((population.name, population.shape) for population in chain.populations)
+    theirs = partial(simulate, SPINNAKER2, WORKERS / "spinnaker2_worker.py", layers)
+    return Held(shapes, chain.source, chain.sink, partial(step_through, layers), theirs, tuple(errors))
+
+
+def parameters(population: Population, request: Request) -> tuple[dict[str, Any], list[Any]]:
+    """What the package is told of a population, in units of its weights."""
+    name, of = population.name, population.recurrence(request.dt, request.method)
+    weight, offset = population.weight * of.c_x[:, None], population.bias * of.c_x + of.b
+    scale = WEIGHT / np.abs(weight).max()
+    layer: dict[str, Any] = {"weight": np.rint(weight * scale).astype(np.int64), "subtract": request.reset == "subtract"}
+    exact = {"alpha": of.a_v, "offset": offset * scale}
+    exact |= {field: population.per_neuron(f"v_{field}") * scale for field in ("threshold", "reset")}
+    for field, values in exact.items():
+        if len(np.unique(values)) > 1:
+            raise DeployError(f"'{name}': one {field} a population is written for SpiNNaker2, this has several")
+        layer[field] = float(values[0])
+    if layer["subtract"] and layer["reset"]:
+        raise DeployError(f"'{name}': SpiNNaker2 subtracts the threshold whole; v_reset has to be 0")
+    return layer, [rounding(name, "weight", layer["weight"], weight * scale)]
+
+
+def step_through(layers: list[dict[str, Any]], spikes: np.ndarray) -> list[np.ndarray]:
+    """Spikes of every population by the recurrence above, int64 (T, neurons), every lag taken off."""
+    found = []
+    for layer in layers:
+        v = np.zeros(len(layer["weight"]), np.float32)
+        fired = np.zeros((len(spikes), len(v)), np.int64)
+        for t, z in enumerate(spikes):
+            v = (layer["alpha"] * v + layer["weight"] @ z + layer["offset"]).astype(np.float32)
+            fired[t] = v > layer["threshold"]
+            v = np.where(fired[t], v - layer["threshold"] if layer["subtract"] else layer["reset"], v)
+        found.append(fired)
+        spikes = fired
+    return found
+
+

@@ -1,0 +1,105 @@
+"""Xylo Audio 2 (SynSense): up to 1,000 neurons with two decays and subtractive reset, in XyloSim, Rockpool's simulator.
+
+    decay(x, d) = x - max(1, x >> d) for x > 0,  x - (x >> d) for x < 0
+    i <- decay(i + W z, d_syn);   v <- decay(v, d_mem) + i + b;   n = floor(v / theta) spikes, at most 31;   v <- v - n theta
+
+in 16 bits, with weights of 8. Decays are powers of two, 1 - dt/tau = 1 - 2^-d with d from 1 to 15, and every neuron has both:
+so it is CubaLIF that has a form here. Spikes reach the next population, and the last one, a step later, which is taken off
+again; the last population fires at most once a step. One sample at a time: 16 inputs, 8 outputs.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any
+
+import nir
+import numpy as np
+
+from processes.errors import DeployError
+from targets.chains import WORKERS, Held, Request, rounding, simulate
+from targets.chains.chain import Population, chain_of
+from targets.tools import XYLOSIM
+
+WEIGHT, STATE = 2**7 - 1, 2**15 - 1
+SPIKES = 31
+LIMITS = {"inputs": 16, "hidden neurons": 1000, "outputs": 8}
+
+
+def hold(request: Request) -> Held:
+    """Integers of a chain of CubaLIF populations.
+
+    Raises:
+        DeployError: more neurons than Xylo has, or other ones.
+    """
+    chain = chain_of(request.plan, request.dt, request.method, (nir.CubaLIF,), "Xylo")
+    *hidden, last = chain.populations
+    if not hidden:
+        raise DeployError("Xylo has hidden and output neurons: the network needs two populations or more")
+    sizes = (hidden[0].weight.shape[1], sum(len(p.weight) for p in hidden), len(last.weight))
+    for (what, limit), size in zip(LIMITS.items(), sizes, strict=True):
+        if size > limit:
+            raise DeployError(f"the network has {size:,} {what}; Xylo has {limit:,}")
+    if request.reset != "subtract":
+        raise DeployError("Xylo's spikes take the threshold off; run with --reset subtract, or convert the network so")
+    layers, errors = [], []
+    for population in chain.populations:
+        layer, found = _integers(population, request)
+        layers.append(layer | {"most": 1 if population is last else SPIKES})
+        errors += found
+    shapes = tuple((population.name, population.shape) for population in chain.populations)
+    theirs = partial(simulate, XYLOSIM, WORKERS / "xylo_worker.py", layers)
+    return Held(shapes, chain.source, chain.sink, partial(step_through, layers), theirs, tuple(errors))
+
+
+def _integers(population: Population, request: Request) -> tuple[dict[str, Any], list[Any]]:
+    name, of = population.name, population.recurrence(request.dt, request.method)
+    assert of.a_i is not None and of.b_x is not None and of.c_i is not None
+    if population.per_neuron("v_reset").any() or np.any(population.bias):
+        raise DeployError(f"'{name}': Xylo has neither a v_reset nor a bias of the current; both have to be 0")
+    # the current's units: v gains i itself at each step; i has decayed once when it first acts
+    gain = of.c_x / of.a_i
+    weight, theta = population.weight * gain[:, None], population.per_neuron("v_threshold")
+    scale = min(WEIGHT / np.abs(weight).max(), STATE / max(theta.max(), np.abs(of.b).max()))
+    layer: dict[str, Any] = {
+        "weight": np.rint(weight * scale).astype(np.int64), "bias": np.rint(of.b * scale).astype(np.int64),
+        "threshold": np.rint(theta * scale).astype(np.int64),
+        "d_syn": _shift(name, "tau_syn", of.a_i), "d_mem": _shift(name, "tau_mem", of.a_v),
+    }  # fmt: skip
+    if layer["threshold"].min() < 1:
+        largest = np.abs(weight).max() / theta.min()
+        raise DeployError(f"'{name}': its weights reach {largest:.3g} thresholds, Xylo takes {2 * WEIGHT}")
+    exact = {"weight": weight * scale, "bias": of.b * scale, "threshold": theta * scale}
+    found = [rounding(name, field, layer[field], value) for field, value in exact.items()]
+    for field, key, kept in (("tau_syn", "d_syn", of.a_i), ("tau_mem", "d_mem", of.a_v)):
+        found.append(rounding(name, field, 1 - 0.5 ** layer[key], kept))
+    return layer, found
+
+
+def _shift(name: str, field: str, kept: np.ndarray) -> np.ndarray:
+    """The power of two nearest to a decay, int64."""
+    if kept.min() < 0.25 or kept.max() >= 1:
+        span = f"{kept.min():.3g} to {kept.max():.3g}"
+        raise DeployError(f"'{name}': {field} keeps {span} of a state in a step; Xylo keeps 1 - 2^-d, d from 1 to 15")
+    return np.clip(np.rint(-np.log2(1 - kept)), 1, 15).astype(np.int64)
+
+
+def decay(x: np.ndarray, d: np.ndarray) -> np.ndarray:
+    """Toward zero by a 2^d-th, and by one at least."""
+    return x - np.where(x > 0, np.maximum(x >> d, 1), x >> d)
+
+
+def step_through(layers: list[dict[str, Any]], spikes: np.ndarray) -> list[np.ndarray]:
+    """Spikes of every population by the recurrence above, int64 (T, neurons), its lag taken off."""
+    found = []
+    for layer in layers:
+        i = v = np.zeros(len(layer["weight"]), np.int64)
+        fired = np.zeros((len(spikes), len(v)), np.int64)
+        for t, z in enumerate(spikes):
+            i = np.clip(decay(np.clip(i + layer["weight"] @ z, -STATE - 1, STATE), layer["d_syn"]), -STATE - 1, STATE)
+            v = np.clip(decay(v, layer["d_mem"]) + i + layer["bias"], -STATE - 1, STATE)
+            fired[t] = np.clip(v // layer["threshold"], 0, layer["most"])
+            v = v - fired[t] * layer["threshold"]
+        found.append(fired)
+        spikes = fired
+    return found
