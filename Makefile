@@ -33,8 +33,8 @@ bench: $(INSTALLED)
 	$(PYTHON) -m benchmarks
 
 targets-check: $(INSTALLED)
-	$(PYTHON) -m targets.tools sana-fe brian2-loihi nengo-loihi
-	OMP_NUM_THREADS=1 $(PYTHON) -m pytest tests/targets/check_*.py
+	$(PYTHON) -m targets.tools sana-fe brian2-loihi nengo-loihi sinabs xylo akida
+	OMP_NUM_THREADS=1 $(PYTHON) -m pytest -v tests/targets/check_*.py
 
 bench-accuracy: $(INSTALLED)
 	@$(PYTHON) -m pip install --quiet --disable-pip-version-check --editable '.[bench]'
