@@ -110,11 +110,14 @@ def _demo(model: LoadedModel, role: Role, option: str) -> Data:
 
 def _read_npz(path: Path, model: LoadedModel) -> Data:
     """Arrays named as the forward arguments (`x` for a single one), labels in `y`."""
+    damaged = f"{path}: not an .npz file that numpy.savez wrote, or damaged"
+    if not zipfile.is_zipfile(path):  # which numpy would take for a pickle
+        raise DeployError(damaged)
     try:
         with np.load(path, allow_pickle=False) as archive:
             arrays: dict[str, Any] = {name: archive[name] for name in archive.files}
     except (zipfile.BadZipFile, OSError, EOFError, AttributeError, TypeError) as error:
-        raise DeployError(f"{path}: not an .npz file that numpy.savez wrote, or damaged") from error
+        raise DeployError(damaged) from error
     except ValueError as error:
         raise DeployError(
             f"{path}: holds pickled Python objects, which are not read; store plain numbers with numpy.savez"
