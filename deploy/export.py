@@ -21,7 +21,7 @@ from deploy.output import output_folder
 from processes.network import Network, Synapse
 from targets.closed_form import ClosedForm
 from targets.loihi2 import write_bundle
-from targets.nir_plain import DIALECTS, Plain, form_of, plain_network, stages_of
+from targets.nir_plain import DIALECTS, Plain, form_of, plain_network, stages_of, write_plain
 from targets.nir_segments import cut
 
 MANIFEST = "manifest.json"
@@ -29,7 +29,7 @@ MANIFEST = "manifest.json"
 
 @dataclass(frozen=True)
 class Exported:
-    """What was written where, and how many bytes the network's parameters take as they are stored."""
+    """What was written where, and a line to say about it."""
 
     files: tuple[Path, ...]
     note: str
@@ -66,7 +66,7 @@ def export(
     data = out.with_name(f"{out.stem}.data.nir")
     inputs = plain.encode(input_codes(network, api.evaluation_inputs(folder, samples)))
     observed = nir.TimeGriddedData(inputs.reshape(*inputs.shape[:2], -1), DIALECTS[dialect].dt)
-    _write(out, lambda path: nir.write(path, plain.graph))
+    _write(out, lambda path: write_plain(path, plain.graph))
     _write(data, lambda path: nir.write_data(path, nir.NIRGraphData({"input": nir.NIRNodeData({"input": observed})})))
     note = f"{len(plain.names)} layers of LIF in the conventions of {dialect}, {len(plain.lines)} steps a sample"
     return Exported((out, data), note)
@@ -100,7 +100,7 @@ def _segments(network: Network, out: Path, dialect: str) -> Exported:
     for i, segment in enumerate(segments):
         files.append(out / f"{i:03d}.nir")
         plain: Plain = segment.plain
-        _write(files[-1], lambda path, graph=plain.graph: nir.write(path, graph))
+        _write(files[-1], lambda path, graph=plain.graph: write_plain(path, graph))
     manifest = {"dialect": dialect, "about": "what `runs` in a file is plain NIR, the rest are deploy's operations",
                 "nodes": nodes}  # fmt: skip
     (out / MANIFEST).write_text(json.dumps(manifest, indent=1) + "\n", encoding="utf-8")

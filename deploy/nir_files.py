@@ -7,22 +7,20 @@ from pathlib import Path
 
 import nir
 import numpy as np
-import torch
 
 from deploy.availability import available
 from deploy.errors import DeployError
+from deploy.execute import execute
 from deploy.options import GraphOptions, check_choice
-from deploy.options.graph import RESETS
+from deploy.options.graph import RESETS, STEPPINGS
 from deploy.progress import Progress
 from deploy.results import RunResult
 from deploy.sources.signals import Signals, load_signals
 from processes.network import Network
 from targets import registry
-from targets.closed_form import ClosedForm
 from targets.nir_graph.plan import make_plan
 from targets.nir_graph.read import read_graph
 from targets.nir_graph.run import TARGETS, Discretisation, GraphRun, run_graph
-from targets.timeline import timeline
 
 DEFAULT_DT = 1e-4
 """Seconds, where neither the graph, nor the data, nor --dt says: what the NIR paper's simulators take."""
@@ -43,28 +41,24 @@ class GraphResult:
 
 def run_file(
     path: Path, data: Path | None, target: str, samples: int, granularity: str, options: GraphOptions,
-    progress: Progress,
+    progress: Progress, segments_in: str | None = None,
 ) -> RunResult | GraphResult:  # fmt: skip
-    """Run ``samples`` samples of ``data`` through the network in a NIR file.
+    """Run ``samples`` samples of ``data`` through the network in a NIR file; ``segments_in`` as for :func:`execute`.
 
     Raises:
         DeployError: the file, the data or the target will not do; UnsupportedGraph with a table of refusals.
     """
-    check_choice("--target", target, registry())
-    chosen = available(registry()[target])
     graph = read_graph(path)
     if data is None:
         raise DeployError(f"--input missing: {path} has no data with it; give an .npz or a NIR data file")
     if "format" in graph.metadata:
         network = Network.from_nir(graph)
         x = load_signals(data, {"x": network.input_shape[1:]}, samples, 1, None).inputs["x"][:, 0]
-        with progress.stage(f"run on {target}", len(x)) as advance:
-            result = chosen.run(network, x.astype(np.float32), granularity, lambda _: advance(1))
-        outputs = ClosedForm(network, torch.float64).real(torch.from_numpy(result.outputs)).float().numpy()
-        spikes = sum(int(np.count_nonzero(v)) for name, v in result.values.items() if network[name].fires)
-        steps = timeline(network).period if target == "lava-sim" else None
-        outputs = outputs[:, 0] if outputs.shape[1] == 1 else outputs
-        return RunResult(outputs, None, (), spikes / len(x), result.seconds_per_sample, steps)
+        return execute(network, x.astype(np.float32), target, granularity, progress, segments_in)
+    if segments_in is not None:
+        raise DeployError(f"--segments-in: {path} is a standard graph, which is not cut; leave the option out")
+    check_choice("--target", target, registry())
+    available(registry()[target])
     if target not in TARGETS:
         raise DeployError(f"--target {target}: standard NIR graphs run on {', '.join(TARGETS)}")
     how = _discretisation(options, graph, None)
@@ -86,25 +80,31 @@ def run_file(
 def _discretisation(options: GraphOptions, graph: nir.NIRGraph, dt: float | None) -> Discretisation:
     """What the options ask for, with what the graph's metadata and the data's time step add."""
     options.check()
-    reset = options.reset or _text(graph.metadata.get("reset")) or "v_reset"
+    reset = options.reset or _text(graph, "reset") or RESETS[0]
+    method = options.method or _text(graph, "method") or STEPPINGS[0]
     check_choice("reset in the graph's metadata", reset, RESETS)
-    dt = options.dt or _number(graph.metadata.get("dt")) or dt or DEFAULT_DT
-    return Discretisation(dt, options.method, reset, options.precision, options.scale)  # type: ignore[arg-type]
+    check_choice("method in the graph's metadata", method, STEPPINGS)
+    dt = options.dt or _number(graph, "dt") or dt or DEFAULT_DT
+    return Discretisation(dt, method, reset, options.precision, options.scale)  # type: ignore[arg-type]
 
 
 def _weights(graph: nir.NIRGraph, steps: int) -> np.ndarray:
-    base, window = _number(graph.metadata.get("base")), _number(graph.metadata.get("window"))
-    if base is None or window is None or not 1 <= window <= steps:
+    base, window = _number(graph, "base"), _number(graph, "window")
+    if base is None or window is None or not (0 < base <= 2 and 1 <= window <= steps):
         return np.ones(steps)
     size = int(window)
     levels = base ** -np.arange(size - 1, -1, -1.0)
-    levels[0] *= size == _number(graph.metadata.get("steps"))  # else that level means silence
+    levels[0] *= size == _number(graph, "steps")  # else that level means silence
     return np.concatenate([np.zeros(steps - size), levels])
 
 
-def _text(value: object) -> str | None:
+def _text(graph: nir.NIRGraph, key: str) -> str | None:
+    value = graph.metadata.get(key)
     return None if value is None else str(value.decode() if isinstance(value, bytes) else value)
 
 
-def _number(value: object) -> float | None:
-    return None if value is None else float(np.asarray(value).item())
+def _number(graph: nir.NIRGraph, key: str) -> float | None:
+    value = np.asarray(graph.metadata.get(key, 0.0))
+    if value.size != 1 or value.dtype.kind not in "biuf" or not np.isfinite(value).all():
+        raise DeployError(f"the graph's metadata has a {key} that is no number: {str(value)[:40]}; remove it")
+    return float(value.item()) if key in graph.metadata else None

@@ -31,7 +31,10 @@ def run(
     output: Annotated[Path | None, typer.Option(help="Save the outputs to this .npz file.")] = None,
     segments_in: Annotated[
         str | None,
-        typer.Option(help="Run the plain segments in this simulator (snntorch, norse), the rest in the closed form."),
+        typer.Option(
+            help="Instead of --target: the plain segments in this simulator (snntorch, norse, sinabs, spikingjelly), the rest "
+            "in the closed form."
+        ),
     ] = None,
 ) -> None:
     """Runs a converted network, or any NIR file, on data.
@@ -54,7 +57,7 @@ def run(
     if network.is_file():
         from deploy.nir_files import GraphResult, run_file
 
-        result = run_file(network, data, target, samples, granularity, graph, BarProgress())
+        result = run_file(network, data, target, samples, granularity, graph, BarProgress(), segments_in)
         if isinstance(result, GraphResult):
             _show_graph(console, result, output)
             return

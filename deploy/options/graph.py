@@ -21,7 +21,9 @@ class GraphOptions:
     dt: Annotated[
         float | None, option("Time step, in the unit of the graph's time constants. \\[default: 1e-4]", NIR)
     ] = None
-    method: Annotated[str, option("euler, or exact for inputs constant during a step.", NIR)] = "euler"
+    method: Annotated[
+        str | None, option("euler, or exact for inputs constant during a step. \\[default: euler]", NIR)
+    ] = None
     reset: Annotated[
         str | None,
         option(
@@ -45,7 +47,8 @@ class GraphOptions:
 
     def check(self) -> None:
         """Raises DeployError for the first option that cannot be meant."""
-        check_choice("--method", self.method, STEPPINGS)
+        if self.method is not None:
+            check_choice("--method", self.method, STEPPINGS)
         check_choice("--precision", self.precision, PRECISIONS)
         if self.reset is not None:
             check_choice("--reset", self.reset, RESETS)

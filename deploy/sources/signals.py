@@ -14,8 +14,8 @@ import nir
 import numpy as np
 
 from deploy.errors import DeployError
-from targets.nir_graph.plan import LIMIT
 from targets.nir_graph.read import inspect, safely
+from targets.nir_graph.windows import LIMIT
 
 LABELS = "y"
 

@@ -27,8 +27,11 @@ from processes.errors import DeployError, Refusal, UnsupportedGraph
 from processes.fixed import to_mantissa
 from processes.nir_nodes import Node, maps
 from processes.nir_nodes.neurons import Coefficients, FixedNeuron, Method, Reset, coefficients
-from targets.nir_graph.plan import NEURONS, SPIKING, WEIGHTED, Edge, Item, Plan, pair
+from targets.nir_graph.cycles import Edge
+from targets.nir_graph.kinds import NEURONS, SPIKING, WEIGHTED
+from targets.nir_graph.plan import Item, Plan
 from targets.nir_graph.program import Program, Stage, map_of, structural, weights_of
+from targets.nir_graph.windows import pair
 
 CHIP = LOIHI2
 HEADROOM = 2.0

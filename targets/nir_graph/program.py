@@ -14,7 +14,10 @@ import numpy as np
 
 from processes.nir_nodes import Node, maps
 from processes.nir_nodes.neurons import FixedNeuron, Method, Neuron, Reset, coefficients
-from targets.nir_graph.plan import NEURONS, SPIKING, Edge, Plan, conv_geometry, delay_steps, pair
+from targets.nir_graph.cycles import Edge, delay_steps
+from targets.nir_graph.kinds import NEURONS, SPIKING
+from targets.nir_graph.plan import Plan
+from targets.nir_graph.windows import conv_geometry, pair
 
 Progress = Callable[[int], None]
 

@@ -25,7 +25,7 @@ SMALL = 2**20
 RATIO = 1100
 """Deflate, the densest compression that NIR files use, stores no array in less than 1/1032 of its bytes."""
 PATIENCE, SPEED = 5.0, 2**22
-"""Reading may take so many seconds, and one more for so many bytes."""
+"""Reading may take so many seconds, and one more for so many bytes, unpacked."""
 OBJECTS = 200_000
 """Groups and arrays in one file: some 20,000 nodes."""
 DEPTH = 64
@@ -77,9 +77,8 @@ def safely(load: Callable[[Path], Any], path: Path) -> None:
     child.start()
     there.close()
     try:
-        if not here.poll(PATIENCE + path.stat().st_size / SPEED):
-            raise DeployError(f"{path}: reading it does not end; the file is damaged")
-        message = here.recv()
+        size = _awaited(here, PATIENCE, path)
+        message = _awaited(here, PATIENCE + size / SPEED, path)
     except EOFError:
         raise DeployError(f"{path}: the HDF5 library crashes on it; the file is damaged") from None
     finally:
@@ -91,9 +90,17 @@ def safely(load: Callable[[Path], Any], path: Path) -> None:
         raise DeployError(message)
 
 
+def _awaited(here: Any, seconds: float, path: Path) -> Any:
+    if not here.poll(seconds):
+        raise DeployError(f"{path}: reading it does not end; the file is damaged")
+    return here.recv()
+
+
 def _attempt(load: Callable[[Path], Any], path: Path, there: Any) -> None:
+    """In the other process: say how large the content is, load it, say what went wrong."""
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     os.dup2(os.open(os.devnull, os.O_WRONLY), 2)  # a dying library's last words
+    there.send(_size(path))
     message = ""
     try:
         load(path)
@@ -102,8 +109,17 @@ def _attempt(load: Callable[[Path], Any], path: Path, there: Any) -> None:
     there.send(message)
 
 
-def inspect(file: h5py.File, path: Path) -> None:
-    """Raise DeployError for whatever could not be loaded safely."""
+def _size(path: Path) -> int:
+    """Bytes of all arrays once loaded; 0 if that cannot be said, in which case loading them will fail."""
+    try:
+        with h5py.File(path, "r") as file:
+            return inspect(file, path)
+    except Exception:  # whatever it is, `load` will meet it, too, and say so
+        return 0
+
+
+def inspect(file: h5py.File, path: Path) -> int:
+    """Bytes of all arrays once loaded; raises DeployError for whatever could not be loaded safely."""
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 4
     seen: set[Any] = set()
     total = 0
@@ -130,6 +146,7 @@ def inspect(file: h5py.File, path: Path) -> None:
                                       f"machine's memory is {memory:.2e}; use a larger machine")  # fmt: skip
             else:
                 raise DeployError(f"{where} is neither group nor array; the file is damaged")
+    return total
 
 
 def _inspect_array(data: h5py.Dataset, where: str) -> int:

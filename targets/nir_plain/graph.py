@@ -40,16 +40,16 @@ class Plain:
     lines: np.ndarray
 
     def encode(self, codes: np.ndarray) -> np.ndarray:
-        """Input (N, total steps, channels, *pixels) float64 of codes (planes, N, *reads)."""
+        """Input (N, total steps, channels, *pixels) int8 of codes (planes, N, *reads)."""
         reads = self.stages[0].reads
         samples = codes.shape[1]
-        data = np.zeros((samples, len(self.lines), *reads))
+        data = np.zeros((samples, len(self.lines), *reads), np.int8)
         flat = data.reshape(samples, len(self.lines), -1)
         for plane in codes.reshape(len(codes), samples, -1):
             sample, neuron = np.nonzero(plane)
             code = plane[sample, neuron].astype(np.int64)
-            flat[sample, self.form.when(code), neuron] += np.sign(code)
-        lines = self.lines.reshape(1, *self.lines.shape, *[1] * (len(reads) - 1))
+            flat[sample, self.form.when(code), neuron] += np.sign(code).astype(np.int8)
+        lines = self.lines.astype(np.int8).reshape(1, *self.lines.shape, *[1] * (len(reads) - 1))
         lines = np.broadcast_to(lines, (samples, *self.lines.shape, *reads[1:]))
         return np.concatenate([data, lines], axis=2)
 
@@ -101,13 +101,13 @@ def plain_network(stages: list[Stage], form: Phase | Rate, dialect: Dialect) -> 
             nodes[names[-1]] = nir.LIF(tau=tau, r=r, v_leak=rest, v_threshold=threshold, v_reset=rest)
         bipolar, rows = stage.bipolar, len(weight)
     nodes["output"] = nir.Output({"output": np.array([rows, *stages[-1].shape[1:]])})
+    lines = _lines(needed, form.window, len(stages) + stages[-1].fires)
     reset = "subtract" if form.subtracts or not dialect.zero else "v_reset"
     metadata: dict[str, Any] = {
         "dt": dialect.dt, "reset": reset, "method": dialect.method, "base": form.base, "steps": form.steps,
-        "window": form.window, "lines": len(needed),
+        "window": form.window, "pulses": lines.astype(np.int8),
     }  # fmt: skip
     graph = nir.NIRGraph(nodes, list(itertools.pairwise(nodes)), metadata=metadata, type_check=False)
-    lines = _lines(needed, form.window, len(stages) + stages[-1].fires)
     return Plain(graph, form, tuple(stages), tuple(names), lines)
 
 

@@ -61,3 +61,8 @@ def simulate(name: str, graph: nir.NIRGraph, inputs: np.ndarray, dtype: torch.dt
         with np.load(folder / "runs.npz") as runs:
             spikes = {key.removeprefix("spikes:"): runs[key] for key in runs.files if key.startswith("spikes:")}
             return runs["outputs"], spikes
+
+
+def versions(name: str) -> str:
+    """Of a simulator and what it depends on, as a text."""
+    return TOOLS[name].run(Path(worker.__file__), name).strip() if name in TOOLS else worker.versions(name)

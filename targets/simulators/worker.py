@@ -1,6 +1,7 @@
 """Imports a plain NIR graph into a simulator, steps it, and watches its neurons. Imports nothing of ours.
 
     worker.py NAME graph.nir inputs.npy runs.npz
+    worker.py NAME                                      prints versions
 
 It also runs as a program in the Python environment of a simulator that cannot share ours.
 """
@@ -10,6 +11,7 @@ import inspect
 import io
 import sys
 import warnings
+from importlib.metadata import version
 
 import nir
 import numpy as np
@@ -74,9 +76,9 @@ def run(name, graph, inputs, dtype=torch.float64):
         module = IMPORTERS[name](fresh, inputs, subtract).to(dtype)
         for key, kept in spikes.items():
             module.get_submodule(key).register_forward_hook(_watch(kept, dtype))
-        x, state, outputs = torch.from_numpy(inputs).to(dtype), None, []
-        for t in range(x.shape[1]):
-            y, state = module(x[:, t], state)
+        state, outputs = None, []
+        for t in range(inputs.shape[1]):
+            y, state = module(torch.from_numpy(inputs[:, t]).to(dtype), state)
             outputs.append(y.numpy())
     return np.stack(outputs, 1), {key: np.stack(kept, 1) for key, kept in spikes.items()}
 
@@ -92,8 +94,18 @@ def _watch(kept, dtype):
     return hook
 
 
-def main(name, graph, inputs, out):
-    """Read, run, write."""
+def versions(name):
+    """Of the simulator and what it depends on, as a text."""
+    packages = dict.fromkeys([name, "nir", "nirtorch", "torch"])
+    found = [f"{package} {version(package)}" for package in packages]
+    return ", ".join([*found, f"Python {sys.version_info.major}.{sys.version_info.minor}"])
+
+
+def main(name, graph=None, inputs=None, out=None):
+    """Read, run, write; or say which versions do it."""
+    if graph is None:
+        print(versions(name))
+        return
     outputs, spikes = run(name, nir.read(graph, **UNCHECKED), np.load(inputs))
     np.savez(out, outputs=outputs, **{f"spikes:{key}": kept.astype(np.uint8) for key, kept in spikes.items()})
 

@@ -1,0 +1,160 @@
+"""Which simulator runs which of our exports, and how far it agrees with the closed form.
+
+    make interop        builds environments for sinabs and SpikingJelly, then runs this
+
+Everything goes through files, as for a user: convert, export, import by the simulator's own importer. Two small networks of
+rectified linear units trained on Fashion-MNIST (examples/fashion_models.py), and the demo's transformer. Fails if a simulator
+does not do what docs/nir.md says.
+"""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+import nir
+import numpy as np
+import torch
+import typer
+
+import deploy
+from deploy import api, demo
+from deploy.execute import execute
+from deploy.export import export
+from deploy.progress import Progress
+from processes.network import Network, PhaseNeuron, RateNeuron
+from targets.closed_form import ClosedForm
+from targets.nir_graph.read import read_graph
+from targets.nir_plain import DIALECTS, form_of, plain_network, stages_of
+from targets.simulators import SIMULATORS, simulate, versions
+
+EXAMPLES = Path(__file__).parents[1] / "examples"
+TABLE = Path(__file__).parents[1] / "docs" / "interop.md"
+LEAST = 0.99
+"""Fraction of predictions that have to stay."""
+TIES = 1e-4
+"""Fraction of spikes that may differ: simulators hold weights in single precision, which decides ties."""
+CODES: dict[str, dict[str, Any]] = {
+    "phase": {"timesteps": 40, "base": 1.15},
+    "rate": {"timesteps": 32, "method": "rate-coded"},
+}
+
+
+@dataclass(frozen=True)
+class Row:
+    """One export in one simulator: neurons compared and with the same spikes, and samples with the same prediction."""
+
+    export: str
+    simulator: str
+    neurons: int
+    same_spikes: int
+    samples: int
+    same_predictions: int
+    exact: bool = True
+
+    @property
+    def holds(self) -> bool:
+        """Whether it is as good as it has to be."""
+        spikes = not self.exact or self.neurons - self.same_spikes <= TIES * self.neurons
+        return spikes and self.same_predictions >= LEAST * self.samples
+
+    def written(self) -> str:
+        """As a line of the table."""
+        spikes = f"{self.same_spikes:,} of {self.neurons:,}" if self.neurons else ""
+        spikes = spikes if self.exact else "silence is sent as the lowest level"
+        return f"| {self.export} | {self.simulator} | {spikes} | {self.same_predictions} of {self.samples} |"
+
+
+def plain_rows(folder: Path, samples: int) -> Iterator[Row]:
+    """The two networks of rectified linear units in both codes."""
+    images, labels = demo.evaluation_data()
+    calibration = demo.calibration_data()[0]
+    np.savez(folder / "calib.npz", x=calibration)
+    np.savez(folder / "eval.npz", x=images[-samples:], y=labels[-samples:])
+    for name in ("mlp", "cnn"):
+        for code, options in CODES.items():
+            out = folder / f"{name}-{code}"
+            deploy.convert(deploy.ConvertOptions(
+                model=f"{EXAMPLES / 'fashion_models.py'}:{name}", weights=EXAMPLES / f"{name}.safetensors", precision="float",
+                calib=folder / "calib.npz", evaluation=folder / "eval.npz", target="closed-form", out=out, **options,
+            ))  # fmt: skip
+            for simulator in SIMULATORS:
+                yield plain_row(f"plain, {code}-coded {name}", out, simulator, samples)
+
+
+def plain_row(title: str, folder: Path, simulator: str, samples: int) -> Row:
+    """One of them in one simulator, from the files that `deploy export --plain` writes."""
+    file = folder / f"{simulator}.nir"
+    export(folder, file, "plain", simulator, samples)
+    graph = read_graph(file)
+    inputs: Any = nir.read_data(str(file.with_name(f"{simulator}.data.nir"))).nodes["input"].observables["input"].data
+    inputs = inputs.reshape(*inputs.shape[:2], *graph.nodes["input"].input_type["input"])
+    outputs, spikes = simulate(simulator, graph, inputs)
+    network = api.load(folder)
+    plain = plain_network(stages_of(network), form_of(network), DIALECTS[simulator])
+    wanted, predictions = reference(network, api.evaluation_inputs(folder, samples))
+    got = [plain.codes(spikes[name], i) for i, name in enumerate(plain.names)]
+    same = sum(int((a.reshape(b.shape) == b).all(0).sum()) for a, b in zip(got, wanted, strict=True))
+    agreeing = int((plain.decode(outputs).reshape(samples, -1).argmax(1) == predictions).sum())
+    exact = DIALECTS[simulator].zero or plain.form.subtracts
+    return Row(title, simulator, sum(codes[0].size for codes in wanted), same, samples, agreeing, exact)
+
+
+def reference(network: Network, x: np.ndarray) -> tuple[list[np.ndarray], np.ndarray]:
+    """Codes of the hidden layers and predictions, by the closed form."""
+    codes: list[np.ndarray] = []
+
+    def observe(name: str, op: Any, y: torch.Tensor) -> None:
+        if isinstance(op, PhaseNeuron | RateNeuron) and network.nodes[name].inputs[0] != Network.INPUT:
+            codes.append(y.numpy())
+
+    outputs = ClosedForm(network, torch.float64).run(x, observe).numpy()
+    return codes, outputs.reshape(len(x), -1).argmax(1)
+
+
+def transformer_rows(folder: Path, samples: int) -> Iterator[Row]:
+    """The demo, floating point and fixed: its whole file in PyTorch, and its plain segments in every simulator."""
+    import nirtorch
+
+    for precision in ("float", "fixed"):
+        out = folder / f"vit-{precision}"
+        deploy.convert(deploy.ConvertOptions(precision=precision, target="closed-form", limit=samples, out=out))
+        network, x = api.load(out), api.evaluation_inputs(out, samples)
+        predictions = reference(network, x)[1]
+        export(out, out / "whole.nir")
+        graph, node_map = deploy.nir_modules(nir.read(out / "whole.nir", type_check=False))
+        outputs, _ = nirtorch.nir_to_torch(graph, node_map)(torch.from_numpy(x))
+        agreeing = int((outputs.reshape(samples, -1).argmax(1).numpy() == predictions).sum())
+        yield Row(f"whole, transformer, {precision}", "nirtorch", 0, 0, samples, agreeing)
+        for simulator in SIMULATORS:
+            result = execute(network, x, "", "", Progress(), simulator)
+            agreeing = int((result.outputs.reshape(samples, -1).argmax(1) == predictions).sum())
+            yield Row(f"segments, transformer, {precision}", simulator, 0, 0, samples, agreeing)
+
+
+def main(
+    samples: Annotated[int, typer.Option(help="Images.")] = 100,
+    out: Annotated[Path, typer.Option("--out", "-o", help="Where the table goes.")] = TABLE,
+) -> None:
+    """Run every export in every simulator and write the table."""
+    rows: list[Row] = []
+    with tempfile.TemporaryDirectory() as folder:
+        for build in (plain_rows, transformer_rows):
+            for row in build(Path(folder), samples):
+                print(row.written(), "" if row.holds else "FAILED", flush=True)
+                rows.append(row)
+    lines = ["# Our exports in other simulators", "", f"Written by `make interop`; {samples} test images of Fashion-MNIST.", ""]
+    lines += ["| export | simulator | neurons with the same spikes | same predictions |", "|---|---|---|---|"]
+    lines += [*(row.written() for row in rows), "", "| simulator | versions |", "|---|---|"]
+    lines += [*(f"| {name} | {versions(name)} |" for name in (*SIMULATORS, "nirtorch")), ""]
+    out.write_text("\n".join(lines), encoding="utf-8")
+    if failed := [row for row in rows if not row.holds]:
+        sys.exit(f"{len(failed)} exports do not agree as they should: {failed[0].written()}")
+
+
+if __name__ == "__main__":
+    typer.run(main)

@@ -1,0 +1,65 @@
+"""A network on samples: on a target, or with its plain segments in another simulator."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+
+from deploy.availability import available
+from deploy.options import check_choice
+from deploy.progress import Progress
+from deploy.results import RunResult
+from processes.network import Network
+from targets import registry
+from targets.base import TargetRun
+from targets.closed_form import ClosedForm
+from targets.timeline import timeline
+
+
+def execute(
+    network: Network, inputs: np.ndarray, target: str, granularity: str, progress: Progress,
+    segments_in: str | None = None, labels: np.ndarray | None = None, class_names: Sequence[str] = (),
+) -> RunResult:  # fmt: skip
+    """Run samples (N, *input).
+
+    Args:
+        segments_in: a simulator that steps the plain segments, with the closed form between them; ``target`` does nothing.
+        labels, class_names: of the samples, handed on.
+
+    Raises:
+        DeployError: target or simulator are unknown or not available here.
+    """
+    if segments_in is None:
+        result = _on_target(network, inputs, target, granularity, progress)
+    else:
+        result = _in_segments(network, inputs, segments_in, progress)
+    outputs = ClosedForm(network, torch.float64).real(torch.from_numpy(result.outputs)).float().numpy()
+    spikes = sum(int(np.count_nonzero(v)) for name, v in result.values.items() if network[name].fires)
+    return RunResult(
+        outputs=outputs[:, 0] if outputs.shape[1] == 1 else outputs,
+        labels=labels,
+        class_names=tuple(class_names),
+        spikes_per_sample=spikes / len(inputs),
+        seconds_per_sample=result.seconds_per_sample,
+        latency_steps=timeline(network).period if segments_in is None and target == "lava-sim" else None,
+        measured=result.measured,
+    )
+
+
+def _on_target(network: Network, inputs: np.ndarray, target: str, granularity: str, progress: Progress) -> TargetRun:
+    check_choice("--target", target, registry())
+    chosen = available(registry()[target])
+    with progress.stage(f"run on {target}", len(inputs)) as advance:
+        return chosen.run(network, inputs, granularity, lambda _: advance(1))
+
+
+def _in_segments(network: Network, inputs: np.ndarray, simulator: str, progress: Progress) -> TargetRun:
+    from targets.nir_segments import cut, run_segments
+    from targets.simulators import check_simulator
+
+    check_simulator(simulator)
+    segments = cut(network, simulator)
+    with progress.stage(f"segments in {simulator}", len(segments)) as advance:
+        return run_segments(network, inputs, simulator, segments, lambda _: advance(1))
