@@ -20,11 +20,18 @@ from processes.errors import DeployError
 from processes.network import Network
 from processes.operation import Operation
 from processes.phase_neuron import PhaseNeuron
+from processes.rate_neuron import RateNeuron
+from processes.readout import Readout
 from processes.residual import Centre, Residual
 from processes.routing import Route
+from processes.si_exp import SiExp
+from processes.si_neuron import SiNeuron
+from processes.si_norm import SiNorm
 from processes.synapse import ConvSynapse, DenseSynapse, ScaleSynapse
 from processes.trace_product import SquareSum, TraceProduct
 from processes.woss import Woss
+
+WORD_BITS = 32  # of neuron state and tables; ours: a 24-bit potential or a mantissa with its shift
 
 
 class Amount(NamedTuple):
@@ -123,8 +130,8 @@ class Population:
         return sum(c.unrolled.of(self.rows, self.columns) for c in self.connections)
 
 
-PLAIN = ("phase_neuron", "rate_neuron", "residual", "readout", "si_exp", "si_neuron")  # no neurons beside their values
-SERVED = ("dynamic_threshold", "woss", "centre")  # a neuron of its own for each row
+PLAIN = (PhaseNeuron, RateNeuron, Residual, Readout, SiNeuron)  # no neurons beside their values
+SERVED = (DynamicThreshold, Woss, Centre, SiExp, SiNorm)  # a neuron of its own for each row
 
 
 def populations(network: Network) -> list[Population]:
@@ -136,6 +143,16 @@ def populations(network: Network) -> list[Population]:
     return [_population(network, name) for name, node in network if holds_state(node.op)]
 
 
+def finds_largest(op: Operation) -> bool:
+    """Whether its neurons send their potentials to their row's own neuron, which sends the largest back."""
+    return isinstance(op, (Woss, SiExp)) and not _published(op)
+
+
+def _published(op: Operation) -> bool:
+    """SI-exp of potentials as they are: no row, no largest."""
+    return isinstance(op, SiExp) and op.clock is None
+
+
 def holds_state(op: Operation) -> bool:
     """Whether an operation is a population: neither wiring nor connections."""
     return not isinstance(op, Route) and op.emits != "currents"
@@ -143,7 +160,7 @@ def holds_state(op: Operation) -> bool:
 
 def _population(network: Network, name: str) -> Population:
     op, inputs = network[name], network.nodes[name].inputs
-    if op.name not in PLAIN + SERVED:
+    if not isinstance(op, PLAIN + SERVED):
         raise DeployError(f"'{name}': what neurons a {op.name} takes is not known; it cannot be placed")
     behind = [network[s] if s != Network.INPUT else None for s in inputs]
     channels_first = len(op.shape) == 4 and any(isinstance(b, ConvSynapse) for b in behind)
@@ -158,8 +175,8 @@ def _population(network: Network, name: str) -> Population:
         columns,
         op.shape[-2] if product and len(op.shape) > 1 else rows,
         channels_first,
-        int(op.name in SERVED),
-        int(isinstance(op, Woss)),
+        int(isinstance(op, SERVED) and not _published(op)),
+        int(finds_largest(op)),
         _state(op, len(inputs)),
         (*connections, *_within(network, name, columns)),
     )
@@ -175,6 +192,12 @@ def _state(op: Operation, operands: int) -> Amount:
             return Amount(core=op.steps, row=1, column=1, neuron=1 + (op.spikes > 1))
         case Woss():
             return Amount(core=op.ramp.shape[-1], row=1, neuron=1)
+        case SiExp():
+            return Amount(core=sum(table.shape[-1] for table in op.tables(float)), row=1, neuron=1)
+        case SiNeuron():
+            return Amount(core=2 * op.steps, neuron=1)
+        case SiNorm():
+            return Amount(row=1, neuron=3)  # the digits that it heard, what they spell, and the potential
         case Residual():
             return Amount(column=1, neuron=operands)
         case Centre():
@@ -185,10 +208,10 @@ def _state(op: Operation, operands: int) -> Amount:
 def _within(network: Network, name: str, columns: int) -> list[Connection]:
     """Messages to and from a row's own neuron: means, winners and sums. Centre's mean hears what Centre hears."""
     op, nothing = network[name], Amount()
-    if not isinstance(op, (Centre, Woss, DynamicThreshold)):
+    if not isinstance(op, SERVED) or _published(op):
         return []
     spread = Connection(name, name, name, "spread", 1, nothing, nothing, 0, (1, columns))
-    if isinstance(op, DynamicThreshold):
+    if isinstance(op, (DynamicThreshold, SiNorm)):
         return [spread]
     operand = network.nodes[name].inputs[0] if isinstance(op, Centre) else name
     source = network.origin(operand)
@@ -199,18 +222,25 @@ def _connections(network: Network, reader: str, index: int, operand: str, column
     """How operand ``index`` of ``reader`` reaches it."""
     chip = CHIPS[network.about.get("chip", "loihi2")]
     op, via = network[reader], network.origin(operand)
-    to_row = isinstance(op, DynamicThreshold) and index == 1
 
-    def make(source: str, kind: str, fan_in: int, inputs: Amount, stored: Amount, bits: int, reach: tuple[int, int]):
+    def make(
+        source: str, kind: str, fan_in: int, inputs: Amount, stored: Amount, bits: int, reach: tuple[int, int],
+        to_row: bool = isinstance(op, DynamicThreshold) and index == 1,
+    ) -> Connection:  # fmt: skip
         origin = network.origin(source)
         share = min(1.0, math.prod(network.shape(source)) / math.prod(network.shape(origin)))
         return Connection(origin, source, via, kind, fan_in, inputs, stored, bits, reach, to_row, share)
 
     if via == Network.INPUT or network[via].emits != "currents":
-        length = network.shape(operand)[-1] if to_row else 1
-        each = Amount(row=length) if to_row else Amount(neuron=1)
-        via = reader
-        return [make(operand, "sum" if to_row else "message", length, each, Amount(core=1), chip.weight_bits, (1, 1))]
+        via, length = reader, network.shape(operand)[-1]
+        one = (Amount(core=1), chip.weight_bits, (1, 1))
+        if isinstance(op, SiNorm):  # the row's neuron listens in; digits and steps are spelled by a table
+            one = (Amount(core=op.output.size), WORD_BITS, (1, 1))
+            listens = make(operand, "sum", length, Amount(row=length), *one, to_row=True)
+            return [make(operand, "message", 1, Amount(), *one), listens]
+        if isinstance(op, DynamicThreshold) and index == 1:
+            return [make(operand, "sum", length, Amount(row=length), *one)]
+        return [make(operand, "message", 1, Amount(neuron=1), *one)]
     between, sources = network[via], network.nodes[via].inputs
     match between:
         case DenseSynapse():

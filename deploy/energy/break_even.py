@@ -19,7 +19,7 @@ from typing import Literal
 
 from deploy.energy.conventions import AFTER, Term, layers_after_activations
 from deploy.energy.events import EventCounter
-from processes.network import DynamicThreshold, Network, TraceProduct, Woss
+from processes.network import DynamicThreshold, Network, SiExp, SiNorm, TraceProduct, Woss
 
 Quantity = Literal["spikes_per_neuron", "timesteps", "tokens"]
 Parabola = tuple[float, float, float]
@@ -49,7 +49,7 @@ def quantities(counter: EventCounter) -> dict[Quantity, float]:
         found["spikes_per_neuron"] = counter.totals["spikes"] / counter.samples / neurons
     if "timesteps" in network.about:
         found["timesteps"] = float(network.about["timesteps"])
-    scores = [node.op.shape for _, node in network if isinstance(node.op, Woss)]
+    scores = [node.op.shape for _, node in network if isinstance(node.op, (SiExp, Woss))]
     if scores and all(math.prod(shape[:-3]) == 1 and shape[-1] == shape[-2] for shape in scores):
         found["tokens"] = float(max(shape[-1] for shape in scores))
     return found
@@ -91,7 +91,7 @@ def _power(quantity: Quantity, network: Network, name: str, event: str) -> int:
     if quantity == "spikes_per_neuron":
         product = isinstance(op, TraceProduct) and event == "synaptic_operations"
         return int(event in WITH_SPIKES) + product
-    scores = isinstance(op, Woss) or (isinstance(op, TraceProduct) and op.transpose_b)
+    scores = isinstance(op, (SiExp, SiNorm, Woss)) or (isinstance(op, TraceProduct) and op.transpose_b)
     pairs = isinstance(op, TraceProduct) and event not in ("potential_updates", "outputs")
     sums = isinstance(op, DynamicThreshold) and not op.squared and event in ("synaptic_operations", "transfers")
     return 2 if scores or pairs or sums else 1

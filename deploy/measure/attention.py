@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from processes.network import ConvSynapse, Network, Woss
+from processes.network import ConvSynapse, Network, SiExp, Woss
 from processes.operation import Operation
 from processes.spikes import decode
 from targets.closed_form import ClosedForm
@@ -68,8 +68,11 @@ def _weights(runner: ClosedForm, sample: np.ndarray) -> dict[str, np.ndarray]:
     found: dict[str, np.ndarray] = {}
 
     def observe(name: str, op: Operation, output: torch.Tensor) -> None:
-        if isinstance(op, Woss) and len(op.shape) > 2 and math.prod(op.shape[:-3]) == 1:
-            e = output if runner.ideal else decode(output, op.code.levels)
+        if isinstance(op, (SiExp, Woss)) and len(op.shape) > 2 and math.prod(op.shape[:-3]) == 1:
+            if runner.ideal:
+                e = output
+            else:
+                e = op.decoded(output) if isinstance(op, SiExp) else decode(output, op.code.levels)
             e = e.reshape(op.shape[-3:]).double().numpy()
             found[name] = e / np.maximum(e.sum(-1, keepdims=True), 1e-30)
 

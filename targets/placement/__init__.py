@@ -13,11 +13,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from processes.chips import CHIPS
-from processes.footprint import Connection, Population, populations
+from processes.footprint import WORD_BITS, Connection, Population, populations
 from processes.network import Network, Readout
 from targets.placement.chip import ChipTable
-
-WORD_BITS = 32  # of neuron state; ours: a 24-bit potential or a mantissa with its shift
 
 
 @dataclass(frozen=True)

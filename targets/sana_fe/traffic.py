@@ -11,8 +11,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from processes.errors import DeployError
-from processes.footprint import Connection, Population
-from processes.network import Centre, DynamicThreshold, Network, PhaseNeuron, Woss
+from processes.footprint import Connection, Population, finds_largest
+from processes.network import Centre, DynamicThreshold, Network, SiExp, SiNorm, Woss
+from processes.rate_neuron import RateNeuron
 from targets.base import TargetRun
 from targets.placement import Layer, Placement
 from targets.placement.edges import edges
@@ -103,16 +104,16 @@ def firing(network: Network, times: Timeline, run: TargetRun, sample: int, group
         op, start = node.op, times.windows[name].start
         everybody = np.arange(groups[name].size)
         if op.fires:
-            if not isinstance(op, (PhaseNeuron, DynamicThreshold, Woss)):
+            if isinstance(op, RateNeuron):
                 raise DeployError(f"'{name}' is a {op.name}: the closed form does not say at which steps it fires")
             for codes in run.values[name][sample].reshape(-1, groups[name].size).astype(np.int64):
                 fired = np.nonzero(codes)[0]
                 add(name, start + np.abs(codes[fired]) - 1, fired)
         else:
             add(name, start, everybody)
-        if isinstance(op, (Centre, DynamicThreshold)):
+        if isinstance(op, (Centre, DynamicThreshold, SiNorm)):
             add(f"{name}.row", start, np.arange(groups[f"{name}.row"].size))
-        if isinstance(op, Woss):
+        if isinstance(op, (Woss, SiExp)) and finds_largest(op):
             takes_part = np.broadcast_to(op.mask().reshape(-1, *op.mask().shape[1:])[0], op.shape[-3:])
             takes_part = np.broadcast_to(takes_part, op.shape).reshape(-1)
             add(f"{name}.relay", start - 2, everybody[takes_part])

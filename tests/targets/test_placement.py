@@ -14,6 +14,7 @@ from converters.calibrate import calibrate
 from converters.capture import capture
 from converters.discretise import discretise
 from converters.lowering import lower
+from converters.pipeline import Variant, convert_module
 from deploy.cli import main
 from processes.chips import LOIHI2
 from processes.errors import DeployError
@@ -47,9 +48,18 @@ def convolutions() -> Network:
     return spiking(module(forward, **parts), torch.from_numpy(images(4)), PhaseCode(1.4, 8))
 
 
-@pytest.fixture(scope="module", params=["vit", "convolutions"])
+def by_sit() -> Network:
+    """Exponentials and shares of SI neurons instead of a race."""
+    variant = Variant(method="sit", activation="fitted")
+    return convert_module(small_vit(), [images(4)], 8, 2.0, spikes=2, input_spikes=2, fixed=True, variant=variant).network
+
+
+NETWORKS = {"vit": small_network, "convolutions": convolutions, "sit": by_sit}
+
+
+@pytest.fixture(scope="module", params=NETWORKS)
 def network(request: pytest.FixtureRequest) -> Network:
-    return small_network() if request.param == "vit" else convolutions()
+    return NETWORKS[request.param]()
 
 
 def tiny(**limits: int | None) -> ChipTable:

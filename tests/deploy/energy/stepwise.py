@@ -16,6 +16,9 @@ from processes.network import (
     Residual,
     Route,
     ScaleSynapse,
+    SiExp,
+    SiNeuron,
+    SiNorm,
     SquareSum,
     TraceProduct,
     Woss,
@@ -68,6 +71,8 @@ def _eligible(op, stepper, already: np.ndarray | None) -> np.ndarray:
     left = np.full(op.shape, getattr(op, "spikes", 1))
     if isinstance(op, Woss):
         left = left * np.broadcast_to(stepper.allowed, op.shape)
+    if isinstance(op, SiExp):
+        left = left * stepper.static
     return left > (0 if already is None else already)
 
 
@@ -75,7 +80,7 @@ def _sending(found: Counter[str], op, message: Spikes, k: int, eligible: np.ndar
     if not op.fires:
         found["graded_spikes"] += message.size if op.emits == "graded" and message is not None else 0
         return
-    if isinstance(op, Woss) and k == -1:  # everybody sends, the inhibitory neuron meets each, and answers the row
+    if isinstance(op, (SiExp, Woss)) and k == -1:  # everybody sends, the inhibitory neuron meets each, and answers the row
         found["graded_spikes"] += int(eligible.sum()) + int(eligible.any(-1).sum())
         found["compares"] += int(eligible.sum())
         found["silent_compares"] += int(eligible.sum())
@@ -87,6 +92,11 @@ def _sending(found: Counter[str], op, message: Spikes, k: int, eligible: np.ndar
     found["spikes"] += int(spikes.sum())
     found["compares"] += int(eligible.sum())
     found["silent_compares"] += int(eligible.sum() - spikes.sum())
+    if isinstance(op, (SiExp, SiNeuron, SiNorm)):  # a spike takes its part off the potential
+        found["potential_updates"] += int(spikes.sum())
+    if isinstance(op, SiNorm):  # the clock drives every potential; the row's sum arrives once
+        found["potential_updates"] += int(np.prod(op.shape))
+        found["graded_spikes"] += int(np.prod(op.shape[:-1])) if k == 0 else 0
     if isinstance(op, DynamicThreshold):
         found["threshold_products"] += int(eligible.sum())
         found["graded_spikes"] += int(np.prod(op.shape[:-1])) if k == 0 else 0
@@ -101,7 +111,10 @@ def _arrivals(found: Counter[str], op, messages: list[Spikes], kinds: list[str],
         if first is not None:
             found["potential_updates"] += 2 * first.size
             found["graded_spikes"] += first.size // first.shape[-1]
-    elif isinstance(op, (PhaseNeuron, DynamicThreshold)) and kinds[0] == "graded" and first is not None:
+    elif isinstance(op, SiNorm) and first is not None:  # at the neuron and at its row's own
+        found["synaptic_operations"] += 2 * np.count_nonzero(first)
+        found["potential_updates"] += 2 * np.count_nonzero(first)
+    elif isinstance(op, (PhaseNeuron, DynamicThreshold, SiNeuron)) and kinds[0] == "graded" and first is not None:
         found["potential_updates"] += first.size
     if isinstance(op, DynamicThreshold) and not op.squared and messages[1] is not None:
         found["synaptic_operations"] += np.count_nonzero(messages[1])

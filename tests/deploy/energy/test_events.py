@@ -146,6 +146,20 @@ def test_rules_count_what_happens_step_by_step(name: str) -> None:
     assert counter.totals["synaptic_operations"] > 100
 
 
+@pytest.mark.parametrize("activation", ["schedule", "fitted"])
+def test_operations_of_sit_are_counted_step_by_step(activation: str) -> None:
+    x = images(8)
+    variant = Variant(method="sit", activation=activation)  # type: ignore[arg-type]
+    network = convert_module(small_vit(), [x], 12, 2.0, spikes=6, input_spikes=6, fixed=True, variant=variant).network
+    counter = EventCounter(network)
+    ClosedForm(network).run(x[:2], counter)
+    expected = count_stepwise(network, ClosedForm(network, torch.float64).encode(x[:2]).numpy().astype(np.int64))
+    assert {"si_exp", "si_norm"} <= {network[name].name for name in counter.counts} and not counter.uncounted
+    for node in counter.counts:
+        for event in set(EVENTS) - {"macs", "outputs"}:
+            assert counter.counts[node][event] == expected[node][event], f"{event} of {node}"
+
+
 def test_a_run_is_counted_from_its_own_spikes() -> None:
     x = images(8)
     network = discretise(calibrate(lowered(small_vit(), torch.from_numpy(x)), x, PhaseCode(1.4, 12)), x, LOIHI2)
