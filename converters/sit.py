@@ -14,12 +14,12 @@ from processes.chips import Chip
 from processes.errors import DeployError
 from processes.phase_neuron.schedule import ALWAYS, NEVER
 from processes.si_exp import SiExp
+from processes.si_exp.fit import halving
 from processes.si_exp.table import load_table
 from processes.si_neuron import SiNeuron
 from processes.si_norm import SiNorm
 
-PHASES = 4  # c = ln 2 / 4: what the fitted steps have to follow is nearly straight
-DIGITS = 7  # of the clock: 127 c = 22, beyond which an exponential is below 2^-31
+REACH = 12.5  # of the clock: an exponential further behind is below 2^-18, and adds nothing
 PUBLISHED = (-1.0, 1.0)
 RANGES = (2.0, 4.0, 8.0, 16.0)  # of the shipped tables of activations, +-
 HEADROOM = 1.1  # what a potential may exceed the calibration set's largest by
@@ -27,22 +27,41 @@ FITTED = ("gelu", "silu")
 OUTPUT_BITS = 16  # of d, so that a row's sum of exponentials has room in a potential
 
 
-def remainder() -> float:
-    """c / 2, the end of the range that the fitted steps follow behind the clock."""
-    return math.log(2) / PHASES / 2
+def division(steps: int, reach: float) -> tuple[int, int]:
+    """How K steps reach exp(-reach): (J, phases), so that c = ln 2 / phases and the clock's J digits reach that far.
+
+    The finer c, the straighter is exp on what the other K - J steps follow, but the larger their table of phases. Their
+    error is about reach / 2^K wherever c is small.
+
+    Raises:
+        DeployError: too few steps.
+    """
+    digits = min(steps - 2, steps // 2 + 2)
+    phases = int(math.log(2) * (2.0**digits - 0.5) / reach)
+    if phases < 1:
+        raise DeployError(
+            f"--timesteps {steps}: exponentials down to exp(-{reach:g}) take {least_steps(reach)} steps or more; 12 suits most"
+        )
+    return digits, phases
 
 
-def fold_exp(op: SiExp, unit: np.ndarray, steps: int, extended: bool) -> None:
+def least_steps(reach: float) -> int:
+    """K of the fewest digits that reach so far, and two fitted steps."""
+    return 2 + math.ceil(math.log2(reach / math.log(2) + 0.5))
+
+
+def fold_exp(op: SiExp, unit: np.ndarray, steps: int, extended: bool, reach: float = REACH) -> None:
     """Tables in units of the logits' potentials; ``unit`` is the real value of one, by head, before the attention scale."""
     per = 1.0 / (unit.reshape(-1) * op.gain)[:, None]  # (heads or 1, 1)
-    low, high = (-remainder(), remainder()) if extended else PUBLISHED
-    table = load_table("exp", steps, low, high)
+    if not extended:
+        table, phases = load_table("exp", steps, *PUBLISHED), 1
+    else:
+        digits, phases = division(steps, reach)
+        half = math.log(2) / phases / 2
+        table = halving("exp", steps - digits, -half, half)
+        op.clock, op.half = 2 * half * 2.0 ** np.arange(digits - 1, -1, -1) * per, half * per[:, 0]
     op.threshold, op.reset = table.threshold * per, table.reset * per
-    phase = np.arange(PHASES if extended else 1)[:, None]
-    op.output = 2.0 ** (-phase / PHASES) * table.output
-    if extended:
-        op.clock = 2 * remainder() * 2.0 ** np.arange(DIGITS - 1, -1, -1) * per
-        op.half = remainder() * per[:, 0]
+    op.output = 2.0 ** (-np.arange(phases)[:, None] / phases) * table.output
 
 
 def fold_norm(op: SiNorm, exponential: SiExp, steps: int) -> None:

@@ -20,7 +20,7 @@ Softmax = Literal["direct", "two-stage", "published"]
 Exponential = Literal["extended", "published"]
 Activation = Literal["schedule", "fitted"]
 METHODS, PRECISIONS, GRANULARITIES = get_args(Method), get_args(Precision), get_args(Granularity)
-SIT_STEPS = range(4, 17)  # of the fitted tables that come with the package
+SIT_STEPS = {"published": range(4, 17), "extended": range(7, 17)}  # fitted tables that come with the package; reach
 
 
 class Code(NamedTuple):
@@ -65,7 +65,7 @@ class ConvertOptions:
     ] = "spiked-attention"
     timesteps: Annotated[
         int | None,
-        option("T, time steps of a window; more are finer and slower. \\[default: 40; sit 12, of 4 to 16]", CODE),
+        option("T, time steps of a window; more are finer and slower. \\[default: 40; sit 12, of 7 to 16]", CODE),
     ] = None
     base: Annotated[
         float | Literal["auto"] | None,
@@ -188,10 +188,10 @@ class ConvertOptions:
         check_positive("--input-spikes", input_spikes)
         if self.method != "sit":
             return
-        if steps not in SIT_STEPS:
-            raise DeployError(
-                f"--timesteps {steps}: fitted neurons come with {SIT_STEPS[0]} to {SIT_STEPS[-1]} steps; 12 suits most"
-            )
+        known = SIT_STEPS[self.exponential]
+        if steps not in known:
+            kind = f"{self.exponential} exponentials take {known[0]} to {known[-1]} steps"
+            raise DeployError(f"--timesteps {steps}: {kind}; 12 suits most")
         if base != 2:
             raise DeployError(f"--base {base}: --method sit sends binary digits; leave --base out, or give 2")
         if spikes == "auto":

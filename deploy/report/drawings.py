@@ -173,13 +173,14 @@ class Curve:
     steps: Sequence[tuple[int, float]]
 
 
-def curve(rows: Sequence[Mapping[str, float]]) -> Curve | None:
-    """Softmax errors against K; None of fewer than two K."""
+def curve(rows: Sequence[Mapping[str, float | None]]) -> Curve | None:
+    """Softmax errors against those K that reach far enough; None of fewer than two."""
+    rows = [row for row in rows if row["wide"] is not None]
     if len(rows) < 2:
         return None
     width, height, left = 600, 220, 46
     series = (("inputs in [−1, 1]", "positive", "narrow"), ("inputs in [−10, 10]", "negative", "wide"))
-    values = np.log10([[max(row[key], 1e-12) for row in rows] for _, _, key in series])
+    values = np.log10([[max(row[key] or 0.0, 1e-12) for row in rows] for _, _, key in series])
     low, high = int(np.floor(values.min())), int(np.ceil(values.max()))
     x = left + 12 + np.arange(len(rows)) * (width - left - 24) / (len(rows) - 1)
     y = (high - values) / max(1, high - low) * (height - 8) + 4
@@ -188,7 +189,7 @@ def curve(rows: Sequence[Mapping[str, float]]) -> Curve | None:
         for (name, kind, _), heights in zip(series, y, strict=True)
     ]
     powers = [(p, round((high - p) / max(1, high - low) * (height - 8) + 4, 1)) for p in range(low, high + 1, 2)]
-    steps = [(int(row["steps"]), round(float(a), 1)) for row, a in zip(rows, x, strict=True)]
+    steps = [(int(row["steps"] or 0), round(float(a), 1)) for row, a in zip(rows, x, strict=True)]
     return Curve(width, height, left, lines, powers, steps)
 
 

@@ -1,12 +1,12 @@
 """SI-exp: exponentials of a row's potentials by fitted spiking neurons, over any input range.
 
 A fitted neuron (``table.py``) follows exp on a short interval. Range extension brings every input there: behind the row's
-largest potential v_max, which inhibits the row as in WOSS, a neuron finds how many times N = 0 .. 2^J - 1 its distance
-holds c = ln 2 / phases, one binary digit at a step,
+largest potential v_max, which inhibits the row as in WOSS, a neuron of K steps finds in the first J how many times
+N = 0 .. 2^J - 1 its distance holds c = ln 2 / phases, one binary digit at a step,
 
     x = v - v_max        for j = J-1 .. 0:  spike if x + 2^j c <= c / 2, then x += 2^j c
 
-and then takes the K fitted steps on what is left, |x| <= c / 2:
+and then takes K - J fitted steps on what is left, |x| <= c / 2:
 
     spike if x >= T_t, then x -= h_t                 exp(v - v_max) ~ 2^-(N div phases) sum_t d_{N mod phases, t} z_t
 
@@ -36,8 +36,8 @@ class SiExp(Operation):
     """Rows along the last axis; shape (..., heads, rows, keys). Operands as those of :class:`processes.woss.Woss`.
 
     Attributes:
-        threshold, reset: T and h in units of v, (heads or 1, K), real or integer.
-        output: d_{f, t}, (phases, K), real or integer.
+        threshold, reset: T and h in units of v, (heads or 1, K - J), real or integer.
+        output: d_{f, t}, (phases, K - J), real or integer.
         gain: attention scale, (heads or 1,); the ideal is exp(gain (v - v_max)), or exp(gain v) without a clock.
         clock: 2^j c, j = J-1 .. 0, in units of v, (heads or 1, J); None for the published form.
         half: c / 2 in units of v, (heads or 1,); goes with the clock.
@@ -69,7 +69,7 @@ class SiExp(Operation):
 
     @property
     def steps(self) -> int:
-        """J + K."""
+        """K."""
         return self.digits + self.threshold.shape[1]
 
     @property
@@ -109,7 +109,7 @@ class SiExp(Operation):
         return [table.astype(dtype) for table in (clock, half, self.threshold, self.reset)]
 
     def closed_form(self, *inputs: torch.Tensor) -> torch.Tensor:
-        """Codes (J + K, N, *shape); a spike of code k + 1 is step k's, first the clock's, then the fitted ones."""
+        """Codes (K, N, *shape); a spike of code k + 1 is step k's, first the clock's, then the fitted ones."""
         v = inputs[0]
         codes = empty_codes(self.spikes, v, self.steps)
         heads, rows, keys = ((1,) * 3 + self.shape)[-3:]

@@ -37,9 +37,9 @@ def fire_fitted(v, threshold, reset, spread, sign, codes):
 
 @njit(parallel=True, cache=True)
 def fire_exp(v, clock, half, threshold, reset, spread, allowed, codes):
-    """Codes (J + K, R, A, M, D) of rows v: behind the row's largest, J halvings of the distance and K fitted steps.
+    """Codes (K, R, A, M, D) of rows v: behind the row's largest, J halvings of the distance and K - J fitted steps.
 
-    clock (A or 1, J), half (A or 1,), threshold and reset (A or 1, K) in units of v; without a clock the potential itself
+    clock (A or 1, J), half (A or 1,), threshold and reset (A or 1, K - J) in units of v; without a clock the potential itself
     is fitted. ``allowed`` (R or 1, A or 1, M or 1, D) is False where a key takes no part.
     """
     _, a_len, m_len, d_len = v.shape
