@@ -16,6 +16,7 @@ from deploy.execute import execute
 from deploy.measure.flops import flops_formula
 from deploy.options import ConvertOptions
 from deploy.output import GRAPH, output_folder, require_conversion
+from deploy.place import placed
 from deploy.progress import Progress
 from deploy.report import add_to_report, write_report
 from deploy.results import RunResult, Verification
@@ -54,6 +55,7 @@ def convert(options: ConvertOptions, progress: Progress | None = None) -> dict[s
         if conversion.tuning is not None:
             report["codes"] = measure.codes(conversion.tuning)
         report |= work.parts() | {"flops_formula": flops_formula(restored, report["layers"])}
+        report["placement"] = placed(restored)
         report |= {"calibration_samples": len(calibration), "shared_samples": shared_samples(calibration, evaluation)}
         return write_report(folder, report, figures)
 

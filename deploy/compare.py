@@ -8,13 +8,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import jinja2
 from rich.table import Table
 
 from deploy.console import lookup
 from deploy.errors import DeployError
 from deploy.output import REPORT, require_conversion
 from deploy.report.headline import count, percent, seconds, sig
+from deploy.report.page import environment
 
 
 @dataclass(frozen=True)
@@ -139,9 +139,7 @@ def write_page(found: Comparison, path: Path) -> None:
     Raises:
         DeployError: it cannot be written.
     """
-    loader = jinja2.PackageLoader("deploy.report", ".")
-    environment = jinja2.Environment(loader=loader, autoescape=True, trim_blocks=True, lstrip_blocks=True)
-    page = environment.get_template("compare.html").render(found=found)
+    page = environment().get_template("compare.html").render(found=found)
     try:
         path.write_text(page, encoding="utf-8")
     except OSError as error:

@@ -6,13 +6,14 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
+from deploy.errors import DeployError
 from deploy.output import GRAPH, require_conversion
 from deploy.report.write import add_to_report
 from processes.network import Network
 from targets.nir_file import read
 from targets.placement import Layer, Placement
 from targets.placement import place as place_network
-from targets.placement.chip import load_chip
+from targets.placement.chip import NAMES, load_chip
 
 
 def place(path: Path, chip: str) -> Placement:
@@ -28,6 +29,14 @@ def place(path: Path, chip: str) -> Placement:
     if folder is not None:
         add_to_report(folder, "placement", {chip: summary(placement)})
     return placement
+
+
+def placed(network: Network) -> dict[str, Any]:
+    """By chip what ``deploy place`` keeps in report.json; empty for operations that placement does not know."""
+    try:
+        return {chip: summary(place_network(network, load_chip(chip))) for chip in NAMES}
+    except DeployError:
+        return {}
 
 
 def summary(placement: Placement) -> dict[str, Any]:

@@ -23,15 +23,21 @@ MICRO = 1e-6  # microjoules in a picojoule
 def flops_formula(network: Network, layers: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
     """Per sample: multiply-accumulates, the additions that the formula makes of them, and microjoules.
 
-    ``layers``: those of report.json, of which firing ones have ``spikes_per_neuron``.
+    ``layers``: those of report.json, of which firing ones have ``spikes_per_neuron``, and all their counted ``events``.
+    ``omitted``: at the same prices, the synaptic operations and multiply-accumulates that were counted in other layers.
     """
+    layers = list(layers)
     rates = {layer["name"]: layer["spikes_per_neuron"] for layer in layers if "spikes_per_neuron" in layer}
-    flops = additions = 0.0
+    events = {layer["name"]: layer.get("events", {}) for layer in layers}
+    flops = additions = left_additions = left_macs = 0.0
     for name, node in network:
         if isinstance(node.op, (DenseSynapse, ConvSynapse)):
             macs = math.prod(node.op.shape) * math.prod(node.op.weight.shape[1:])
             flops += macs
             additions += macs * rates.get(network.origin(network.nodes[name].inputs[0]), 0.0)
+        else:
+            left_additions += events.get(name, {}).get("synaptic_operations", 0)
+            left_macs += events.get(name, {}).get("macs", 0)
     return {
         "source": SOURCE,
         "flops": flops,
@@ -39,4 +45,7 @@ def flops_formula(network: Network, layers: Iterable[Mapping[str, Any]]) -> dict
         "snn_microjoules": MICRO * ADD * additions,
         "ann_microjoules": MICRO * MULTIPLY_ADD * flops,
         "ann_int8_microjoules": MICRO * MULTIPLY_ADD_INT8 * flops,
+        "snn_omitted_microjoules": MICRO * ADD * left_additions,
+        "ann_omitted_microjoules": MICRO * MULTIPLY_ADD * left_macs,
+        "ann_int8_omitted_microjoules": MICRO * MULTIPLY_ADD_INT8 * left_macs,
     }

@@ -12,8 +12,9 @@ import numpy as np
 from deploy.energy.tables import cheaper, number
 from deploy.measure import AttentionMap, RasterLayer, Stage
 from deploy.report import drawings
-from deploy.report.energy import energy_bars
+from deploy.report.energy import energy_bars, formula_bars
 from deploy.report.headline import count, percent, sig, tiles
+from deploy.report.placement import placements
 
 OPERATIONS = {
     "phase_neuron": "integrates for one window, then fires when a falling threshold meets its potential",
@@ -86,6 +87,7 @@ def render(report: Mapping[str, Any], figures: Figures) -> str:
         curve=drawings.curve(report["si_softmax"]) if "si_softmax" in report else None,
         attention=drawings.attention(figures.attention),
         picture=None if figures.sample is None else drawings.picture(figures.sample),
-        costs=energy_bars(report.get("energy", {})),
+        costs=energy_bars(report.get("energy", {})) + formula_bars(report.get("flops_formula", {})),
+        placements=placements(report.get("placement", {})),
         d=drawings,
     )

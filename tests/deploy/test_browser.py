@@ -18,10 +18,14 @@ from typing import Any
 import numpy as np
 import pytest
 
+from deploy.compare import Comparison, Row
+from deploy.compare import write_page as write_comparison
 from deploy.measure import AttentionMap
+from deploy.measure.flops import flops_formula
+from deploy.place import placed
 from deploy.report import write_report
 from deploy.report.sweep import write_page
-from tests.deploy.test_report import contents
+from tests.deploy.test_report import contents, network
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 SHOTS = Path(os.environ.get("SCREENSHOTS", "out/screenshots")).absolute()
@@ -75,6 +79,8 @@ def report_page(folder: Path) -> Path:
     rng = np.random.default_rng(0)
     image = [AttentionMap(f"blocks.{n}.softmax", 2, rng.random((4, 4)), rng.random((4, 4)), 0.99, True) for n in range(3)]
     words = AttentionMap("text.softmax", 2, rng.random((5, 5)), rng.random((5, 5)), 0.98, False, ("a", "<b>", "c", "d", "e"))
+    net = network()
+    report |= {"placement": placed(net), "flops_formula": flops_formula(net, report["layers"])}
     write_report(folder, report, replace(figures, attention=[*image, words], sample=rng.random((1, 28, 28))))
     return folder / "report.html"
 
@@ -94,7 +100,13 @@ def sweep_page(folder: Path) -> Path:
     return folder / "sweep.html"
 
 
-@pytest.mark.parametrize("make", [report_page, sweep_page], ids=["report", "sweep"])
+def compare_page(folder: Path) -> Path:
+    rows = (Row("accuracy", ("90.1 %", "90.3 %"), (1,)), Row("spikes per sample", (None, "182,000")))
+    write_comparison(Comparison("<demo>", ("one", "two"), rows), folder / "compare.html")
+    return folder / "compare.html"
+
+
+@pytest.mark.parametrize("make", [report_page, sweep_page, compare_page], ids=["report", "sweep", "compare"])
 @pytest.mark.parametrize(("theme", "width"), [("light", 1200), ("dark", 1200), ("light", 500), ("dark", 500)])
 def test_pages(make: Any, theme: str, width: int, tmp_path: Path) -> None:
     name = make.__name__.split("_")[0]
@@ -103,4 +115,4 @@ def test_pages(make: Any, theme: str, width: int, tmp_path: Path) -> None:
     assert found["width"] == width and found["overflow"] <= 0
     for before, up, down in found["sorted"]:
         assert sorted(before) == sorted(up) and up == down[::-1] and len(before) > 1
-    assert found["sorted"]
+    assert found["sorted"] or name == "compare"
