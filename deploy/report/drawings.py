@@ -175,7 +175,7 @@ class Curve:
 
 def curve(rows: Sequence[Mapping[str, float | None]]) -> Curve | None:
     """Softmax errors against those K that reach far enough; None of fewer than two."""
-    rows = [row for row in rows if row["wide"] is not None]
+    rows = [row for row in rows if row.get("wide") is not None]
     if len(rows) < 2:
         return None
     width, height, left = 600, 220, 46
