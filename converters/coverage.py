@@ -1,30 +1,29 @@
 """Which families of encoders convert: a table made by converting a small random-weight variant of each.
 
-Nothing here decides what converts. Each family's model is built as its users would, only smaller, captured, lowered and
-run: what the table says is what happened.
+Nothing here decides what converts. Each family's model is built as its users would, only smaller, converted as they would,
+and run: what the table says is what happened.
 """
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import torch
 
-from converters.calibrate import calibrate
 from converters.capture import capture
 from converters.families import FAMILIES, SAMPLES, Arguments, Build, Family
 from converters.front_end import FrontEnd, split
 from converters.lowering import UnsupportedModel, lower
+from converters.pipeline import Variant, convert_module, network_input
 from processes.errors import DeployError
 from processes.network import Network
-from processes.phase_code import PhaseCode
 from targets.closed_form import ClosedForm
 
-CODE = PhaseCode(1.15, 40)
 EXACT = 1e-4  # of the largest output: what float32 sums in another order leave
+COLUMNS = ("floating point", "fixed point", "SIT")
 
 
 @dataclass(frozen=True)
@@ -35,15 +34,16 @@ class Row:
         state: "spiking" if every operation has a spiking form and, without codes, gives the model's outputs;
             "refused" or "failed".
         reason: what stays on the host, or why the family was refused.
-        error: relative error of the outputs on samples that were not calibrated on, floating point, with ``CODE``;
-            weights are random and few samples calibrate, so it tells that it runs and not how accurate a model is.
+        errors: relative errors of the outputs on samples that were not calibrated on, by COLUMNS: one-spike codes in 40
+            steps, a base for each layer, in floating and in fixed point; the method SIT in 12 steps, fixed point. Weights
+            are random and few samples calibrate, so they tell that it runs and not how accurate a model is.
     """
 
     family: str
     example: str
     state: str
     reason: str
-    error: float | None = None
+    errors: dict[str, float] = field(default_factory=dict)
 
 
 def ideal_error(family: Family, seed: int = 0) -> tuple[Network, float, FrontEnd | None]:
@@ -84,8 +84,8 @@ def coverage(families: tuple[Family, ...] = FAMILIES) -> Iterator[Row]:
     """Convert every family's small variant; one row each, as it is done."""
     for family in families:
         try:
-            network, error, front = ideal_error(family)
-            spiking = spiking_error(family, network, front)
+            _, error, front = ideal_error(family)
+            errors = spiking_errors(family)
         except UnsupportedModel as refused:
             counts = Counter(f"{r.operation}: {r.reason}" for r in refused.refusals)
             yield Row(family.name, family.example, "refused", "; ".join(counts))
@@ -96,16 +96,22 @@ def coverage(families: tuple[Family, ...] = FAMILIES) -> Iterator[Row]:
         wrong = not np.isfinite(error) or error > EXACT
         host = "" if front is None else front.what
         found = f"without codes it deviates by {error:.2g} of the largest output" if wrong else host
-        yield Row(family.name, family.example, "failed" if wrong else "spiking", found, spiking)
+        yield Row(family.name, family.example, "failed" if wrong else "spiking", found, errors)
 
 
-def spiking_error(family: Family, network: Network, front: FrontEnd | None, seed: int = 0) -> float:
-    """Relative error of the calibrated network, which is ``network`` afterwards, on the second half of the samples."""
+def spiking_errors(family: Family, seed: int = 0) -> dict[str, float]:
+    """By COLUMNS: calibrated on the first half of the samples, measured on the second."""
     model, arguments = built(family, seed)
-    samples = arguments[0].numpy() if front is None else front(*arguments)
     half = SAMPLES // 2
-    runner = ClosedForm(calibrate(network, samples[:half], CODE), torch.float64)
-    outputs = runner.real(runner.run(samples[half:]))
+    calibration, held_out = ([a.numpy()[part] for a in arguments] for part in (slice(half), slice(half, None)))
     with torch.no_grad():
         expected = model(*(a[half:] for a in arguments)).double()
-    return float((outputs.reshape(expected.shape) - expected).norm() / expected.norm())
+    phase = convert_module(model, calibration, 40, input_spikes=2)
+    sit = convert_module(model, calibration, 12, 2.0, spikes=6, input_spikes=6, variant=Variant(method="sit"))
+
+    def error(network: Network) -> float:
+        runner = ClosedForm(network, torch.float64)
+        outputs = runner.real(runner.run(network_input(phase.front, held_out)))
+        return float((outputs.reshape(expected.shape) - expected).norm() / expected.norm())
+
+    return dict(zip(COLUMNS, (error(n) for n in (phase.calibrated, phase.network, sit.network)), strict=True))

@@ -111,13 +111,13 @@ def evaluation_table(result: Mapping[str, Any]) -> Table:
     return table
 
 
-def coverage_table(rows: Sequence[Row]) -> Table:
+def coverage_table(rows: Sequence[Row], columns: Sequence[str]) -> Table:
     """Families of models and what became of each."""
-    title = "a small variant of each, random weights, T = 40, B = 1.15"
-    table = Table("family", "for example", "state", "error", "remark", title=title, title_justify="left")
+    title = "a small variant of each, random weights: relative error of the outputs"
+    table = Table("family", "for example", "state", *columns, "remark", title=title, title_justify="left")
     for row in rows:
-        error = "" if row.error is None else f"{row.error:.3f}"
-        table.add_row(row.family, row.example, row.state, error, row.reason)
+        errors = (f"{row.errors[name]:.3f}" if name in row.errors else "" for name in columns)
+        table.add_row(row.family, row.example, row.state, *errors, row.reason)
     return table
 
 

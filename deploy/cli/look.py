@@ -98,7 +98,7 @@ def models(
 
     Example: deploy models --only swin
     """
-    from converters.coverage import coverage
+    from converters.coverage import COLUMNS, coverage
     from converters.families import FAMILIES
     from deploy.console import coverage_table
 
@@ -110,7 +110,7 @@ def models(
         for row in coverage(families):
             rows.append(row)
             advance(1)
-    Console().print(coverage_table(rows))
+    Console().print(coverage_table(rows, COLUMNS))
     if any(row.state == "failed" for row in rows):
         raise typer.Exit(FAILED)
 

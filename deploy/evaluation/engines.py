@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import multiprocessing
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -73,20 +74,45 @@ def on_cluster(job: Job, numbers: Iterable[int], cut: Cut, address: str) -> Iter
             raise DeployError(f"--cluster {address}: has no workers; start some with `dask worker {address}`")
         executor = client.get_executor(pure=False, retries=DEATHS)
         try:
-            yield from _submitted(executor, job, list(numbers), cut, threads * AHEAD)
+            yield from _submitted(executor, job, list(numbers), cut, threads * AHEAD, on_worker)
         finally:
             executor.shutdown(wait=False)
 
 
+def on_worker(job: Job, arguments: Sequence[np.ndarray]) -> Batch:
+    """A batch on a Dask worker; what has processes of its own, as Lava has, is started from a process without threads.
+
+    Raises:
+        DeployError: the worker may have no processes.
+    """
+    if job.target == "closed-form":
+        return run_batch(job, arguments)
+    if multiprocessing.current_process().daemon:
+        raise DeployError(
+            f"--cluster: its workers may start no processes, which {job.target} needs; start them with "
+            "DASK_DISTRIBUTED__WORKER__DAEMON=False in their environment"
+        )
+    try:
+        return _own_process().submit(run_batch, job, arguments).result()
+    except BrokenProcessPool as error:
+        _own_process.cache_clear()
+        raise OSError("the process that stepped died") from error
+
+
+@functools.cache
+def _own_process() -> Executor:
+    return ProcessPoolExecutor(1, multiprocessing.get_context("spawn"), follow, (os.getpid(),))
+
+
 def _submitted(
-    pool: Executor, job: Job, numbers: list[int], cut: Cut, ahead: int
+    pool: Executor, job: Job, numbers: list[int], cut: Cut, ahead: int, run: Callable[..., Batch] = run_batch
 ) -> Iterator[tuple[int, Batch]]:
     """Batches as they are done, never more than ``ahead`` handed out, so that a data set is not copied at once."""
     waiting: dict[Future[Batch], int] = {}
     queue = iter(numbers)
     while True:
         while len(waiting) < ahead and (number := next(queue, None)) is not None:
-            waiting[pool.submit(run_batch, job, cut(number))] = number
+            waiting[pool.submit(run, job, cut(number))] = number
         if not waiting:
             return
         done, _ = wait(waiting, return_when=FIRST_COMPLETED)

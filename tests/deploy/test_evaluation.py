@@ -193,6 +193,26 @@ def test_a_local_cluster_gives_the_same_when_a_worker_dies(job: tuple[Job, engin
         check(killing(kill, on_cluster(job[0], range(6), job[1], cluster.scheduler_address)), job[2])
 
 
+@pytest.mark.parametrize("daemon", [False, True])
+def test_lava_on_a_cluster(converted: Path, daemon: bool) -> None:
+    import dask.config
+    from distributed import LocalCluster
+
+    with (
+        dask.config.set({"distributed.worker.daemon": daemon}),
+        LocalCluster(n_workers=1, threads_per_worker=1, dashboard_address=None, silence_logs=50) as cluster,
+    ):
+        options = EvaluateOptions(
+            converted, target="lava-sim", limit=1, batch_size=1, cluster=cluster.scheduler_address, force=True
+        )
+        if daemon:
+            with pytest.raises(DeployError, match="DASK_DISTRIBUTED__WORKER__DAEMON=False"):
+                evaluate(options)
+        else:
+            found = evaluate(options)["exactness"]
+            assert found["compared_spikes"] > 0 and found["mismatches"] == 0
+
+
 def test_nobody_at_the_cluster_address(converted: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(DeployError, match="no Dask scheduler answers"):
         evaluate(EvaluateOptions(converted, cluster="tcp://127.0.0.1:9", force=True))
