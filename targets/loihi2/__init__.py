@@ -1,7 +1,7 @@
 """Loihi 2: what a lab with the chip needs of a converted network, as a folder that checks itself.
 
 The folder holds the network (graph.nir and network.json), its integers (parameters/*.npz), when each node fires (windows in
-network.json), where it sits (placement), what every neuron computes (neurons.py, integer formulas), one sample with every
+network.json), where it sits (placement), what every neuron computes (programs/, integer formulas), one sample with every
 spike and potential that it causes (golden.npz), and run.py, which steps the formulas and compares.
 """
 
@@ -18,19 +18,19 @@ import numpy as np
 import torch
 
 from processes.errors import DeployError
-from processes.network import Network, Woss
+from processes.network import Network, SiExp, SiNeuron, SiNorm, Woss
 from processes.operation import Operation, to_metadata
 from processes.routing import Route, apply
 from targets import closed_form_target
 from targets.base import Done, TargetRun
 from targets.closed_form import ClosedForm
-from targets.loihi2.bundle.neurons import PROGRAMS
+from targets.loihi2.bundle.programs import PROGRAMS
 from targets.nir_file import write
 from targets.placement import Placement, place
 from targets.placement.chip import load_chip
 from targets.timeline import timeline
 
-FILES = ("neurons.py", "run.py", "README.md")
+FILES = ("run.py", "README.md")
 SCALARS = (int, float, bool, str)
 
 
@@ -58,16 +58,15 @@ def write_bundle(network: Network, sample: np.ndarray, folder: Path) -> Placemen
     for name, node in network:
         if node.op.name not in PROGRAMS:
             raise DeployError(f"'{name}' is a {node.op.name}, of which there is no integer program for Loihi 2 yet")
-        if isinstance(node.op, Woss) and getattr(node.op, "spikes", 1) > 1:
-            raise DeployError(f"'{name}' may fire twice, of which there is no integer program for Loihi 2 yet: --spikes 1")
     write(folder / "graph.nir", network)
     placement = place(network, load_chip("loihi2"))
     (folder / "network.json").write_text(json.dumps(_describe(network, folder), indent=1) + "\n")
     _write_placement(placement, folder)
     _write_golden(network, sample, folder)
-    for name in FILES:
-        with resources.as_file(resources.files("targets.loihi2") / "bundle" / name) as path:
-            shutil.copyfile(path, folder / name)
+    with resources.as_file(resources.files("targets.loihi2") / "bundle") as bundle:
+        for name in FILES:
+            shutil.copyfile(bundle / name, folder / name)
+        shutil.copytree(bundle / "programs", folder / "programs", ignore=shutil.ignore_patterns("__pycache__"))
     return placement
 
 
@@ -99,7 +98,12 @@ def _parameters(network: Network, name: str, op: Operation) -> tuple[dict[str, n
         numbered = torch.arange(1, int(np.prod(op.source_shape)) + 1).reshape(op.source_shape)
         return {"index": apply(numbered, op.chain, 0).contiguous().numpy() - 1}, {}
     flat = _flatten(to_metadata(op) | _fields(op))
-    if isinstance(op, Woss):
+    if isinstance(op, SiNeuron):
+        flat["sign"] = op.sign
+        del flat["output"]  # real, and nobody's but the readers', whose traces hold it
+    if isinstance(op, SiNorm):
+        flat["lift"] = -round(float(np.log2(op.scale.flat[0])))
+    if isinstance(op, (SiExp, Woss)):
         mask = op.mask()
         flat["mask"] = mask.reshape(*mask.shape[-len(op.shape) :]) if mask.ndim > len(op.shape) else mask
     arrays = {key: value for key, value in flat.items() if isinstance(value, np.ndarray)}

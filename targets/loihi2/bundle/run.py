@@ -1,6 +1,6 @@
 """Runs this network and compares every spike and potential with those of the run that it was exported from.
 
-    python run.py                   here, by the integer programs of neurons.py (numpy alone)
+    python run.py                   here, by the integer programs of this folder (numpy alone)
     python run.py --on loihi2       on the chip, where Intel's lava-loihi is installed
 """
 
@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 
 import numpy as np
-from neurons import PROGRAMS
+from programs import PROGRAMS
 
 HERE = Path(__file__).resolve().parent
 
@@ -84,7 +84,7 @@ def main():
         if importlib.util.find_spec("lava") is None or importlib.util.find_spec("lava.utils.loihi2_profiler") is None:
             sys.exit("Intel's lava-loihi (compiler, NxKernel) is not installed here; INRC members get it from Intel")
         sys.exit(
-            "lava-loihi is installed. Lava has no NeuroCore models of these neurons: translate neurons.py to microcode, "
+            "lava-loihi is installed. Lava has no NeuroCore models of these neurons: translate programs/ to microcode, "
             "one program a class, place it by placement.npz, and compare its probes with golden.npz. Populations of LIF "
             "neurons run there as they are; `deploy run FILE.nir --target loihi2` does that"
         )

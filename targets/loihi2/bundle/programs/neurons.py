@@ -1,0 +1,139 @@
+"""Populations that code, divide and hold: phase neurons, falling and dynamic thresholds, residual streams, the readout."""
+
+import numpy as np
+
+from .program import Program, clip, shift, threshold
+
+
+class PhaseNeuron(Program):
+    """Fires + at the first k with v >= pos_k and - with lo_k <= v <= hi_k; each threshold is shift(table_k * mantissa, n).
+
+    With several spikes of a linear function v loses what was sent, and what is left fires against +-pos_k. Otherwise the
+    thresholds that follow stand in a table by the first spike.
+    """
+
+    def setup(self):
+        s = self.p
+        self.kind, self.mantissa, self.n = (s[f"schedule.{name}"] for name in ("scale_class", "mantissa", "shift"))
+        self.left = np.full(self.shape, int(s["spikes"]))
+        self.first = np.zeros(self.shape, np.int64)
+
+    def table(self, name, k):
+        return threshold(self.p[f"schedule.{name}"][self.kind, k], self.mantissa, self.n)
+
+    def step(self, t, messages):
+        self.integrate(messages[0])
+        k = t - self.start
+        if not 0 <= k < int(self.p["schedule.steps"]):
+            return None
+        pos, lo, hi = (self.table(name, k) for name in ("pos", "lo", "hi"))
+        if self.p["schedule.function"] not in ("sigmoid", "exp"):  # zero stays silent
+            pos, hi = np.maximum(pos, 1), np.minimum(hi, -1)
+        plus = self.v >= pos
+        sign = plus.astype(int) - (~plus & (lo <= self.v) & (self.v <= hi))
+        again = self.left < int(self.p["spikes"])
+        if again.any():
+            sign = np.where(again, self.rest(np.broadcast_to(pos, self.shape), k), sign)
+        sign = sign * (self.left > 0)
+        self.left = self.left - (sign != 0)
+        if "schedule.after" in self.p:
+            self.first = np.where(self.first == 0, sign * (k + 1), self.first)
+        elif int(self.p["spikes"]) > 1:
+            self.v = self.v - sign * threshold(self.p["schedule.level"][k], self.mantissa, self.n)
+        return sign if sign.any() else None
+
+    def rest(self, pos, k):
+        if "schedule.after" not in self.p:
+            return (self.v >= pos).astype(int) - (self.v <= -pos)
+        after = self.p["schedule.after"]
+        entries = after[np.broadcast_to(self.kind, self.shape), self.first + after.shape[1] // 2, :, k]
+        above, below, lo, hi = (threshold(entries[..., i], self.mantissa, self.n) for i in range(4))
+        plus = (self.v >= above) | (self.v <= below)
+        return plus.astype(int) - (~plus & (lo <= self.v) & (self.v <= hi))
+
+
+class DynamicThreshold(Program):
+    """Divides by moving the threshold: fires in the sign of v at the first k with |v| >= (table_k * S) >> n, or, for
+    LayerNorm, with shift(c, m)^2 >= (table_k * (Qs + offset)) >> n. S and Qs are the row's own neuron, integrated beside v.
+
+    A second spike compares with the thresholds of what was sent +- a midpoint.
+    """
+
+    def setup(self):
+        self.row = np.zeros((*self.shape[:-1], 1), np.int64)
+        self.left = np.full(self.shape, int(self.p["spikes"]))
+        self.sent = np.zeros(self.shape, np.int64)
+        self.squared, scale = bool(self.p["squared"]), self.p["scale"].shape
+        self.per_scale = {
+            name: self.p[name].reshape(scale) for name in ("shift", "gain", "gain_shift") if name in self.p
+        }
+        self.table = self.p["table"].reshape(*scale, -1)
+
+    def step(self, t, messages):
+        self.integrate(messages[0])
+        if messages[1] is not None:
+            e = messages[1]
+            self.row = self.row + (
+                e if self.squared else e.sum(-1, keepdims=True) * self.p["trace"][t - self.starts[1]]
+            )
+        k = t - self.start
+        if not 0 <= k < int(self.p["steps"]):
+            return None
+        drive = clip(shift(self.v, self.p["drive_shift"]), int(self.p["drive_bits"])) if self.squared else self.v
+        size = drive**2 if self.squared else np.abs(drive)
+        limit = self.row + (int(self.p["offset"]) if self.squared else 0)
+        n = self.per_scale["shift"]
+        fired = (size >= (self.table[..., k] * limit) >> n).astype(int)
+        if (self.sent != 0).any():
+            fired = np.where(self.sent != 0, self.rest(size, limit, n, k), fired)
+        fired = fired * ((self.left > 0) & (drive != 0) & (limit > 0))
+        self.left = self.left - (fired != 0)
+        if int(self.p["spikes"]) > 1:
+            self.sent = self.sent + fired * self.p["levels"][k]
+        sign = np.sign(drive) * fired
+        return sign if sign.any() else None
+
+    def rest(self, size, limit, n, k):
+        midpoint = self.p["midpoints"][k]
+        level = [self.sent + z * midpoint for z in (1, -1)]
+        power = [x * x if self.squared else x for x in level]
+        above, below = (
+            (((x * self.per_scale["gain"]) >> self.per_scale["gain_shift"]) * limit) >> n for x in power
+        )
+        plus = size >= above
+        return plus.astype(int) - (~plus & (self.sent >= midpoint) & (size <= below))
+
+
+class Residual(Program):
+    """One compartment for each branch; at the window's start it sends clip(sum_b shift(v_b, n_b) + bias)."""
+
+    def setup(self):
+        self.branches = [np.zeros(self.shape, np.int64) for _ in self.starts]
+
+    def step(self, t, messages):
+        for i, message in enumerate(messages):
+            if message is not None:
+                self.branches[i] = clip(self.branches[i] + message, self.bits)
+        if t != self.start:
+            return None
+        total = sum(shift(v, n) for v, n in zip(self.branches, self.p["shifts"], strict=True))
+        return clip(total + self.p["bias"], self.bits)
+
+
+class Centre(Program):
+    """The row's neuron sends the mean back, cut toward zero: c = clip(x - sum x / n)."""
+
+    def step(self, t, messages):
+        x = messages[0]
+        if x is None:
+            return None
+        total = x.sum(-1, keepdims=True)
+        return clip(x - np.sign(total) * (np.abs(total) // x.shape[-1]), self.bits)
+
+
+class Readout(Program):
+    """Integrates; the host reads v at the window's start."""
+
+    def step(self, t, messages):
+        self.integrate(messages[0])
+        return self.v if t == self.start else None

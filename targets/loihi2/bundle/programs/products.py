@@ -1,0 +1,51 @@
+"""Products of two populations' spikes, by traces."""
+
+import numpy as np
+
+from .program import Program, shift
+
+
+class TraceProduct(Program):
+    """r_a, r_b hold the trace that went round when a neuron spiked; a spike reads the other side's:
+    current = sum_d [da r_b + r_a db + da db] with da, db this step's copies of the trace."""
+
+    def setup(self):
+        self.held = [None, None]
+
+    def step(self, t, messages):
+        copies = []
+        for i, z in enumerate(messages):
+            if z is not None and i == 1 and not self.p["transpose_b"]:
+                z = z.swapaxes(-1, -2)
+            copies.append(None if z is None else z.astype(np.int64) * self.p["traces"][i][t - self.starts[i]])
+        current = None
+        a, b = self.held
+        for da, db, other in ((copies[0], None, b), (None, copies[1], a)):
+            if (da if db is None else db) is not None and other is not None:
+                added = self.product(da if db is None else other, other if db is None else db)
+                current = added if current is None else current + added
+        if copies[0] is not None and copies[1] is not None:
+            both = self.product(copies[0], copies[1])
+            current = both if current is None else current + both
+        self.held = [c if h is None else h if c is None else h + c for h, c in zip(self.held, copies, strict=True)]
+        if t == self.start and self.p["bias"].any():
+            current = np.broadcast_to(self.p["bias"], self.shape) + (0 if current is None else current)
+        return current
+
+    def product(self, a, b):
+        return np.matmul(a, b.swapaxes(-1, -2)).reshape(self.shape)
+
+
+class SquareSum(Program):
+    """A spike adds shift(d (d + 2 r), n): d this step's copy of the trace, r the neuron's own trace so far."""
+
+    def setup(self):
+        self.held = 0
+
+    def step(self, t, messages):
+        if messages[0] is None:
+            return None
+        d = messages[0].astype(np.int64) * self.p["trace"][t - self.start]
+        share = shift(d * (d + 2 * self.held), self.p["shift"])
+        self.held = self.held + d
+        return share.sum(-1, keepdims=True)

@@ -1,0 +1,155 @@
+"""Softmax as a race, and as SI-exp and SI-norm."""
+
+import numpy as np
+
+from .program import Program
+
+LOWEST = np.iinfo(np.int64).min // 2
+
+
+class Row(Program):
+    """Neurons of a row that find its largest potential: ``allowed`` says who takes part."""
+
+    def setup(self):
+        self.allowed = np.broadcast_to(self.p["mask"], self.shape)
+
+    def listen(self, messages):
+        """Which keys take part, then the potentials."""
+        if len(messages) > 1 and messages[1] is not None:
+            self.allowed = self.allowed & np.broadcast_to(messages[1] != 0, self.shape)
+        self.integrate(messages[0])
+
+    def largest(self):
+        """What the row's own neuron sends back."""
+        return np.where(self.allowed, self.v, LOWEST).max(-1, keepdims=True)
+
+    def by_step(self, name):
+        """A table (heads or 1, steps) as (steps, heads or 1, 1, 1)."""
+        table = self.p[name].T
+        return table.reshape(-1, *([table.shape[1]] if len(self.shape) > 2 else []), 1, 1)
+
+
+class Woss(Row):
+    """After the row's neuron has found the largest v, fires at the first k with max - v <= ramp_k.
+
+    A second spike, of what the first left: + at max - v <= after_+, or - at max - v >= after_- where nothing can be added,
+    thresholds that stand in a table by the first spike's step and by this one.
+    """
+
+    def setup(self):
+        super().setup()
+        self.first = np.full(self.shape, -1)
+        self.spent = np.zeros(self.shape, bool)
+        heads = np.arange(len(self.p["ramp"])).reshape(-1, 1, 1) if len(self.shape) > 2 else np.zeros(1, int)
+        self.head = np.broadcast_to(heads, self.shape)
+        self.ramp = self.by_step("ramp")
+
+    def step(self, t, messages):
+        self.listen(messages)
+        k = t - self.start
+        if not 0 <= k < int(self.p["steps"]):
+            return None
+        gap = self.largest() - self.v
+        fired = self.allowed & (self.first < 0) & (gap <= self.ramp[k])
+        sign = fired.astype(int)
+        if int(self.p.get("spikes", 1)) > 1:
+            second = self.second(gap, k) * ((self.first >= 0) & ~self.spent)
+            self.spent |= second != 0
+            sign = sign + second
+        self.first = np.where(fired, k, self.first)
+        return sign if sign.any() else None
+
+    def second(self, gap, k):
+        after = self.p["after"]
+        plus, minus, last = (after[self.head, self.first, side, j] for side, j in ((0, k), (1, k), (0, -1)))
+        return (gap <= plus).astype(int) - ((gap > last) & (gap >= minus))
+
+
+class SiExp(Row):
+    """First the clock, binary digits of the distance to the row's largest: fires at x + clock_j <= half, then x += clock_j.
+    Then the fitted steps, unless x < -2 half: fires at x >= threshold_t, then x -= reset_t."""
+
+    def setup(self):
+        super().setup()
+        self.clock = self.by_step("clock") if "clock" in self.p else np.zeros((0, 1))
+        self.half = self.by_step_of(self.p["half"]) if "clock" in self.p else 0
+        self.threshold, self.by = self.by_step("threshold"), self.by_step("reset")
+
+    def by_step_of(self, values):
+        return values.reshape(-1, 1, 1) if len(self.shape) > 2 else values.reshape(-1, 1)
+
+    def step(self, t, messages):
+        self.listen(messages)
+        k, digits = t - self.start, len(self.clock)
+        if digits and k == -1:
+            self.v = np.where(self.allowed, self.v - self.largest(), 0)
+        if not 0 <= k < digits + len(self.threshold):
+            return None
+        if k < digits:
+            fired = self.allowed & (self.v + self.clock[k] <= self.half)
+            self.v = self.v + fired * self.clock[k]
+        else:
+            if digits and k == digits:
+                self.allowed = self.allowed & (self.v >= -2 * self.half)
+            fired = self.allowed & (self.v >= self.threshold[k - digits])
+            self.v = self.v - fired * self.by[k - digits]
+        return fired.astype(int) if fired.any() else None
+
+
+class SiNorm(Program):
+    """Hears its own SI-exp neuron: N from the clock's spikes, sum d_{N mod phases, t} from the others, shifted right by N div
+    phases: w. Then, from v = w lifted + half a last digit: fires at v >= V = sum_j w_j, then v -= V; v doubles between steps,
+    or, in a train, grows by w before each."""
+
+    def setup(self):
+        self.behind = np.zeros(self.shape, np.int64)
+        self.heard = np.zeros(self.shape, np.int64)
+
+    def step(self, t, messages):
+        if messages[0] is not None:
+            self.hear(messages[0].astype(np.int64), t - self.starts[0])
+        k = t - self.start
+        if not 0 <= k < int(self.p["steps"]):
+            return None
+        if k == 0:
+            self.begin()
+        if self.p["form"] == "train":
+            self.v = self.v + self.weight
+        elif k > 0:
+            self.v = self.v + self.v
+        fired = (self.v >= self.total) & (self.total > 0)
+        self.v = self.v - fired * self.total
+        return fired.astype(int) if fired.any() else None
+
+    def hear(self, spikes, k):
+        digits, output = int(self.p["digits"]), self.p["output"]
+        if k < digits:
+            self.behind = self.behind + (spikes << (digits - 1 - k))
+        else:
+            self.heard = self.heard + spikes * output[self.behind % len(output), k - digits]
+
+    def begin(self):
+        steps, train = int(self.p["steps"]), self.p["form"] == "train"
+        self.weight = np.maximum(self.heard, 0) >> np.minimum(self.behind // len(self.p["output"]), 62)
+        self.total = self.weight.sum(-1, keepdims=True)
+        last = steps.bit_length() if train else steps
+        half = self.total >> last if self.p["rounded"] else 0 * self.total
+        self.v = half * steps + 0 * self.weight if train else (self.weight << int(self.p["lift"])) + half
+
+
+class SiNeuron(Program):
+    """Fitted steps without a row: fires at v >= threshold_t, in the sign of the step's output, then v -= reset_t."""
+
+    def step(self, t, messages):
+        self.integrate(messages[0])
+        k = t - self.start
+        if not 0 <= k < len(self.p["sign"]):
+            return None
+        fired = self.v >= self.table("threshold", k)
+        self.v = self.v - fired * self.table("reset", k)
+        return fired * self.p["sign"][k] if fired.any() else None
+
+    def table(self, name, k):
+        """Of all neurons, or one for each of ``unit``."""
+        column = self.p[name][:, k]
+        return column[0] if len(column) == 1 else column.reshape(self.p["unit"].shape)

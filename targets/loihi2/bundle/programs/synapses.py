@@ -1,0 +1,62 @@
+"""Synapses and wiring: what arrives at a neuron in a step."""
+
+import numpy as np
+
+from .program import Program
+
+
+class Dense(Program):
+    """current_i = trace_k * sum_j w_ij z_j; the bias comes with the first step."""
+
+    def step(self, t, messages):
+        k, z = t - self.start, messages[0]
+        current = None if z is None else self.weigh(z) * self.p["trace"][k]
+        if k == 0:
+            current = np.broadcast_to(self.bias(), self.shape) + (0 if current is None else current)
+        return current
+
+    def weigh(self, z):
+        return z @ self.p["weight"].T
+
+    def bias(self):
+        return self.p["bias"]
+
+
+class Conv2d(Dense):
+    """The same over a kernel's positions."""
+
+    def weigh(self, z):
+        weight, groups = self.p["weight"], int(self.p["groups"])
+        (sy, sx), (py, px), (dy, dx) = (self.p[name] for name in ("stride", "padding", "dilation"))
+        z = np.pad(z[0], [(0, 0), (py, py), (px, px)])
+        out = np.zeros(self.shape, np.int64)
+        _, channels, rows, columns = self.shape
+        for g in range(groups):
+            ins, outs = weight.shape[1], channels // groups
+            for i, j in np.ndindex(*weight.shape[2:]):
+                seen = z[g * ins : (g + 1) * ins, i * dy :: sy, j * dx :: sx][:, :rows, :columns]
+                w = weight[g * outs : (g + 1) * outs, :, i, j]
+                out[0, g * outs : (g + 1) * outs] += np.tensordot(w, seen, 1)
+        return out
+
+    def bias(self):
+        return self.p["bias"].reshape(-1, 1, 1)
+
+
+class Scale(Dense):
+    """One synapse for each neuron, or a sum over pooled axes."""
+
+    def weigh(self, z):
+        pool = tuple(int(axis) for axis in np.atleast_1d(self.p.get("pool", ())))
+        weighed = self.p["weight"] * z
+        return weighed.sum(pool, keepdims=True) if pool else weighed
+
+
+class Route(Program):
+    """Wiring: value i of the output is value index[i] of the input, 0 where the index is -1."""
+
+    def step(self, t, messages):
+        if messages[0] is None:
+            return None
+        values = np.append(messages[0].reshape(-1), 0)
+        return values[self.p["index"]].reshape(self.shape)
