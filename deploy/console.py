@@ -214,8 +214,9 @@ def graph_tables(result: GraphResult) -> list[Table | str]:
         shown.append(errors)
     spikes = sum(int(s.sum()) for s in run.traces.spikes.values())
     samples = len(next(iter(run.traces.outputs.values())))
+    numbers = f"{how.precision} point" if run.differing is None else "the chip's integers"
     shown.append(
-        f"{samples} samples of {run.steps} steps, dt = {how.dt:g}, {how.method}, reset: {how.reset}, {how.precision} point; "
+        f"{samples} samples of {run.steps} steps, dt = {how.dt:g}, {how.method}, reset: {how.reset}, {numbers}; "
         f"per sample {run.seconds_per_sample:.3g} s, {spikes / samples:,.0f} spikes"
     )
     if run.differing is not None:

@@ -14,8 +14,10 @@ import numpy as np
 
 from processes.errors import DeployError, Refusal, UnsupportedGraph
 from processes.nir_nodes.neurons import Coefficients, Method, coefficients
-from targets.nir_graph.plan import LIMIT, POOLS, SPIKING, WEIGHTED, Item, Plan
+from targets.nir_graph.kinds import POOLS, SPIKING, WEIGHTED
+from targets.nir_graph.plan import Item, Plan
 from targets.nir_graph.program import float_node
+from targets.nir_graph.windows import LIMIT
 
 __all__ = ["SPIKING", "Chain", "Population", "chain_of"]
 
