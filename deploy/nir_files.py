@@ -16,8 +16,8 @@ from deploy.options.graph import RESETS, STEPPINGS
 from deploy.progress import Progress
 from deploy.results import RunResult
 from deploy.sources.signals import Signals, load_signals
-from processes.network import Network
 from targets import registry
+from targets.nir_file import restore
 from targets.nir_graph.plan import make_plan
 from targets.nir_graph.read import read_graph
 from targets.nir_graph.run import TARGETS, Discretisation, GraphRun, run_graph
@@ -52,7 +52,7 @@ def run_file(
     if data is None:
         raise DeployError(f"--input missing: {path} has no data with it; give an .npz or a NIR data file")
     if "format" in graph.metadata:
-        network = Network.from_nir(graph)
+        network = restore(graph)
         x = load_signals(data, {"x": network.input_shape[1:]}, samples, 1, None).inputs["x"][:, 0]
         return execute(network, x.astype(np.float32), target, granularity, progress, segments_in)
     if segments_in is not None:

@@ -8,6 +8,8 @@ from pathlib import Path
 import nir
 import numpy as np
 
+from processes import legal
+from processes.errors import DeployError
 from processes.network import Network
 from targets import closed_form_target
 from targets.base import Done, TargetRun
@@ -25,7 +27,22 @@ def read(path: Path, *, tried: bool = False) -> Network:
     Raises:
         DeployError: the file is missing, damaged, or not a network of this package.
     """
-    return Network.from_nir(read_graph(path, tried=tried))
+    return restore(read_graph(path, tried=tried))
+
+
+def restore(graph: nir.NIRGraph) -> Network:
+    """The network of a graph, whose parts fit together.
+
+    Raises:
+        DeployError: not a network of this package, of another version, or damaged.
+    """
+    try:
+        network = Network.from_nir(graph)
+    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
+        reason = " ".join(str(error).split())[:200]
+        raise DeployError(f"the NIR graph has metadata that is no network's ({reason}); the file is damaged") from error
+    legal.check(network)
+    return network
 
 
 def run(network: Network, samples: np.ndarray, granularity: str = "", done: Done | None = None) -> TargetRun:

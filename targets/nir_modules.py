@@ -16,6 +16,7 @@ import torch
 
 from processes.network import Network, operation_of
 from processes.operation import Operation
+from targets.nir_file import restore
 
 
 @dataclass(eq=False)
@@ -92,7 +93,7 @@ def nir_modules(graph: nir.NIRGraph, dtype: torch.dtype = torch.float32) -> tupl
     Raises:
         DeployError: the graph is not a network of this package, or of another version.
     """
-    network = Network.from_nir(graph)  # with all its checks
+    network = restore(graph)
     unit = network.about.get("input_unit")
     nodes: dict[str, nir.NIRNode] = {}
     for name, node in graph.nodes.items():

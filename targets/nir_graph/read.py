@@ -6,8 +6,10 @@ visited first, without reading its data; memory and time stay within a small mul
 
 from __future__ import annotations
 
+import math
 import multiprocessing
 import os
+import resource
 import signal
 from collections.abc import Callable
 from pathlib import Path
@@ -25,7 +27,9 @@ SMALL = 2**20
 RATIO = 1100
 """Deflate, the densest compression that NIR files use, stores no array in less than 1/1032 of its bytes."""
 PATIENCE, SPEED = 5.0, 2**22
-"""Reading may take so many seconds, and one more for so many bytes, unpacked."""
+"""Reading may take so many seconds of a processor, and one more for so many bytes, unpacked."""
+BUSY = 20.0
+"""Seconds that may pass for a second of the processor, on a machine with much else to do."""
 OBJECTS = 200_000
 """Groups and arrays in one file: some 20,000 nodes."""
 DEPTH = 64
@@ -80,6 +84,9 @@ def safely(load: Callable[[Path], Any], path: Path) -> None:
         size = _awaited(here, PATIENCE, path)
         message = _awaited(here, PATIENCE + size / SPEED, path)
     except EOFError:
+        child.join()
+        if child.exitcode == -signal.SIGXCPU:
+            raise DeployError(f"{path}: reading it does not end; the file is damaged") from None
         raise DeployError(f"{path}: the HDF5 library crashes on it; the file is damaged") from None
     finally:
         child.kill()
@@ -91,7 +98,7 @@ def safely(load: Callable[[Path], Any], path: Path) -> None:
 
 
 def _awaited(here: Any, seconds: float, path: Path) -> Any:
-    if not here.poll(seconds):
+    if not here.poll(BUSY * seconds):
         raise DeployError(f"{path}: reading it does not end; the file is damaged")
     return here.recv()
 
@@ -100,13 +107,21 @@ def _attempt(load: Callable[[Path], Any], path: Path, there: Any) -> None:
     """In the other process: say how large the content is, load it, say what went wrong."""
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     os.dup2(os.open(os.devnull, os.O_WRONLY), 2)  # a dying library's last words
-    there.send(_size(path))
+    _limit(PATIENCE)
+    size = _size(path)
+    there.send(size)
+    _limit(2 * PATIENCE + size / SPEED)
     message = ""
     try:
         load(path)
     except DeployError as error:
         message = str(error)
     there.send(message)
+
+
+def _limit(seconds: float) -> None:
+    """End this process once it has kept a processor busy for so long."""
+    resource.setrlimit(resource.RLIMIT_CPU, (math.ceil(seconds), resource.getrlimit(resource.RLIMIT_CPU)[1]))
 
 
 def _size(path: Path) -> int:

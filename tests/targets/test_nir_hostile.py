@@ -173,7 +173,11 @@ def test_files_that_never_end_or_crash_are_refused(tmp_path: Path, monkeypatch: 
     path.write_bytes(GOLDEN.read_bytes())
     monkeypatch.setattr(read, "PATIENCE", 0.2)
     with pytest.raises(DeployError, match="does not end"):
+        read.safely(lambda _: any(n < 0 for n in itertools.count()), path)
+    monkeypatch.setattr(read, "BUSY", 0.2)
+    with pytest.raises(DeployError, match="does not end"):
         read.safely(lambda _: time.sleep(60), path)
+    monkeypatch.setattr(read, "BUSY", 20.0)
     with pytest.raises(DeployError, match="crashes"):
         read.safely(lambda _: os.kill(os.getpid(), signal.SIGKILL), path)
 
