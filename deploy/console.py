@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from rich import box
 from rich.table import Table
 
 from deploy.errors import Refusal
@@ -139,15 +140,21 @@ def targets_table(targets: Sequence[TargetStatus]) -> Table:
     return table
 
 
+_SWEPT = ("45nm-additions", "45nm-memory", "loihi1")
+"""Energies that fit beside the rest on a terminal: from what is least counted to most."""
+
+
 def sweep_table(content: Mapping[str, Any]) -> Table:
-    """Every point of a sweep, with the settings that differ; a dot marks the Pareto front of an energy."""
+    """Every point of a sweep, with the settings that differ; a dot marks the Pareto front of an energy. The page has more."""
     points = content["points"]
     done = [point for point in points if "failed" not in point]
     others = ("method", "precision", "spikes", "tokens")
     settings = ["timesteps", "base", *(key for key in others if len({point.get(key) for point in points}) > 1)]
     shown = [key for key in ("accuracy", "agreement", "output_cosine", "relative_error") if any(key in p for p in done)]
-    energies = list(done[0]["energy"]) if done else []
-    table = Table(*({"timesteps": "T", "base": "B"}.get(key, key) for key in settings))
+    energies = [name for name in _SWEPT if done and name in done[0]["energy"]]
+    table = Table(box=box.SIMPLE, padding=(0, 1, 0, 0))
+    for key in settings:
+        table.add_column({"timesteps": "T", "base": "B"}.get(key, key), no_wrap=True)
     headings = [key.replace("_", " ") for key in shown] + ["steps"] + [f"{name}, µJ" for name in energies]
     for heading in headings:
         table.add_column(heading, justify="right")

@@ -166,7 +166,8 @@ def _population(network: Network, name: str) -> Population:
     channels_first = len(op.shape) == 4 and any(isinstance(b, ConvSynapse) for b in behind)
     rows = math.prod(op.shape[-2:]) if channels_first else math.prod(op.shape[:-1])
     columns = math.prod(op.shape) // rows
-    product = any(isinstance(network[network.origin(s)], TraceProduct) for s in inputs if s != Network.INPUT)
+    origins = [network.origin(s) for s in inputs]
+    product = any(o != Network.INPUT and isinstance(network[o], TraceProduct) for o in origins)
     connections = [c for i, s in enumerate(inputs) for c in _connections(network, name, i, s, columns)]
     return Population(
         name,

@@ -67,8 +67,9 @@ def _energy_charts(content: Mapping[str, Any], points: Points, name: str) -> lis
         f"original {whose.upper()}": joules(points[0], whose) for whose in ("fp32", "int8")
     }  # fmt: skip
     front = [content["points"][n] for n in content.get("fronts", {}).get(name, [])]
+    over_time = line_chart("Energy against T", "T", "µJ", _series(points, "timesteps", joules), log=True, levels=levels)
     found = [
-        line_chart("Energy against T", "T", "µJ", _series(points, "timesteps", joules), log=True, levels=levels),
+        *(_several([over_time]) if over_time else []),
         line_chart(
             f"{loss} against energy", "µJ", loss,
             {label: [(joules(p), quality(p)) for p in group] for label, group in _groups(points, "base").items()},

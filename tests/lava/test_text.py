@@ -17,6 +17,8 @@ from targets import lava_sim
 from targets.closed_form import ClosedForm
 from targets.compare import compare
 from targets.partition import by_block
+from targets.placement import place
+from targets.placement.chip import load_chip
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # of transformers, while it builds and exports models
 
@@ -53,6 +55,12 @@ def test_every_block_is_a_part_of_its_own(text: tuple[Conversion, np.ndarray]) -
     parts = by_block(text[0].network)
     assert [part.sources[1:] for part in parts].count([Network.INPUT]) == 2
     assert len(parts) >= 3
+
+
+def test_a_masked_network_is_placed(text: tuple[Conversion, np.ndarray]) -> None:
+    """Which keys take part comes straight from the input, past every population."""
+    placement = place(text[0].network, load_chip("loihi2"))
+    assert placement.fits and placement.cores >= len(placement.layers)
 
 
 def test_a_masked_network_survives_its_nir_file(text: tuple[Conversion, np.ndarray], tmp_path: Path) -> None:
