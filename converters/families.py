@@ -135,7 +135,7 @@ FAMILIES = (
     Family("timm swinv2", "swinv2_tiny_window8_256", _timm("swinv2_tiny_window8_256", 16, **SWIN)),
     Family("timm convnext", "convnext_atto", _timm("convnext_atto", 64, depths=(1, 1, 1, 1), dims=(8, 8, 8, 8))),
     Family("timm edgenext", "edgenext_xx_small", _timm("edgenext_xx_small", 64, dims=(8, 8, 8, 16), depths=(1, 1, 2, 1))),
-    Family("timm nextvit", "nextvit_small", _timm("nextvit_small", 64)),
+    Family("timm nextvit", "nextvit_small", _timm("nextvit_small", 64, depths=(1, 1, 5, 1))),
     Family("timm efficientformer", "efficientformer_l1", _timm("efficientformer_l1", 224)),
     Family("timm mobilevit", "mobilevit_xxs", _timm("mobilevit_xxs", 64)),
     Family("transformers ViT", "ViTForImageClassification", hugging("ViT", "ForImageClassification", 16, **PATCHES)),
