@@ -16,7 +16,7 @@ from pathlib import Path
 from processes.errors import DeployError
 from targets.base import Availability
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 
 
 def tools_folder() -> Path:
@@ -110,14 +110,3 @@ AKIDA = Tool("akida", "akida", ("akida==2.19.3", "numpy==1.26.4"))
 BOARD = "install py-spinnaker2 from gitlab.com/spinnaker2; it needs a board, its address in S2_IP"
 SPINNAKER2 = Tool("spinnaker2", "spinnaker2", (), remedy=BOARD)
 TOOLS = {tool.name: tool for tool in (SANA_FE, BRIAN2_LOIHI, NENGO_LOIHI, SINABS, SPIKINGJELLY, XYLOSIM, AKIDA)}
-
-
-if __name__ == "__main__":
-    for name in sys.argv[1:] or TOOLS:
-        if name not in TOOLS:
-            sys.exit(f"error: {name}: unknown tool; known are {', '.join(TOOLS)}")
-        print(f"{tools_folder() / name}: {', '.join(TOOLS[name].requirements)}", flush=True)
-        try:
-            TOOLS[name].build()
-        except DeployError as error:
-            sys.exit(f"error: {error}")
