@@ -18,12 +18,17 @@ def targets() -> list[TargetStatus]:
     return rows
 
 
-def available(target: Target) -> Target:
-    """The target, if it can run here.
+def available(target: Target, *, converted: bool = True) -> Target:
+    """The target, if it can run here, and run ``converted`` networks if one is meant.
 
     Raises:
         DeployError: why it cannot, and what would make it so.
     """
+    if converted and target.standard_only:
+        raise DeployError(
+            f"--target {target.name} runs standard integrate-and-fire networks (`deploy run FILE.nir`); a converted one has "
+            "thresholds that fall with time: take lava-sim, or `deploy export OUT --format loihi2` for that chip"
+        )
     state = target.availability()
     if not state.available:
         raise DeployError(f"target {target.name} is not available here: {state.reason}; {state.remedy}")

@@ -58,7 +58,7 @@ def run_file(
     if segments_in is not None:
         raise DeployError(f"--segments-in: {path} is a standard graph, which is not cut; leave the option out")
     check_choice("--target", target, registry())
-    available(registry()[target])
+    available(registry()[target], converted=False)
     if target not in TARGETS:
         raise DeployError(f"--target {target}: standard NIR graphs run on {', '.join(TARGETS)}")
     how = _discretisation(options, graph, None)

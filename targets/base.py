@@ -61,12 +61,14 @@ class Target:
         about: what it is, in words.
         availability: looks whether it can run here, without importing it.
         where: "module:function" that runs a network, imported when it is asked to; see :meth:`run`.
+        standard_only: whether it runs standard NIR graphs (`deploy run FILE.nir`) and no converted networks.
     """
 
     name: str
     about: str
     availability: Callable[[], Availability]
     where: str
+    standard_only: bool = False
 
     def run(self, network: Network, samples: np.ndarray, granularity: str, done: Done | None = None) -> TargetRun:
         """Run samples (N, *input) in real units; ``granularity`` says how many Lava Processes, if it is Lava.

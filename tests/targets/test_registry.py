@@ -5,6 +5,7 @@ import sys
 
 import pytest
 
+from deploy.cli import main
 from targets import probes, registry
 
 SDKS = {"torch", "lava", "nir", "samna", "sanafe", "brian2", "nengo", "sinabs", "rockpool", "akida", "spinnaker2"}
@@ -26,6 +27,11 @@ def test_lava_elsewhere_says_why_and_what_to_do(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr(sys, "version_info", (3, 12, 0))
     state = probes.lava()
     assert not state.available and "this is 3.12" in state.reason and "Python 3.10" in state.remedy
+
+
+def test_a_target_for_standard_graphs_is_refused_before_anything_is_converted(tmp_path, capsys) -> None:
+    assert main(["convert", "--target", "speck", "-o", str(tmp_path / "out")]) == 2
+    assert "--target speck runs standard integrate-and-fire networks" in capsys.readouterr().err
 
 
 def test_every_target_names_a_function_that_exists() -> None:
