@@ -13,6 +13,7 @@ from deploy.errors import DeployError
 from deploy.execute import execute
 from deploy.options import GraphOptions, check_choice
 from deploy.options.graph import RESETS, STEPPINGS
+from deploy.output import output_folder
 from deploy.progress import Progress
 from deploy.results import RunResult
 from deploy.sources.signals import Signals, load_signals
@@ -20,7 +21,7 @@ from targets import registry
 from targets.nir_file import restore
 from targets.nir_graph.plan import make_plan
 from targets.nir_graph.read import read_graph
-from targets.nir_graph.run import TARGETS, Discretisation, GraphRun, run_graph
+from targets.nir_graph.run import TARGETS, Discretisation, GraphRun, run_graph, write_for_chip
 
 DEFAULT_DT = 1e-4
 """Seconds, where neither the graph, nor the data, nor --dt says: what the NIR paper's simulators take."""
@@ -86,6 +87,24 @@ def _discretisation(options: GraphOptions, graph: nir.NIRGraph, dt: float | None
     check_choice("method in the graph's metadata", method, STEPPINGS)
     dt = options.dt or _number(graph, "dt") or dt or DEFAULT_DT
     return Discretisation(dt, method, reset, options.precision, options.scale)  # type: ignore[arg-type]
+
+
+def write_chip_files(path: Path, data: Path | None, chip: str, out: Path, options: GraphOptions) -> None:
+    """`deploy export FILE.nir --format CHIP`: a folder with the graph in the chip's integers and one sample.
+
+    Raises:
+        DeployError: the file, the data or the chip will not do.
+    """
+    graph = read_graph(path)
+    if data is None:
+        raise DeployError("--input missing: spikes of a sample go with the network; give an .npz or a NIR data file")
+    if "format" in graph.metadata:
+        raise DeployError(f"{path}: a converted network has thresholds that fall with time, of which {chip} has no form")
+    how = _discretisation(options, graph, None)
+    plan = make_plan(graph, how.dt, how.method)
+    signals = load_signals(data, {name: plan.items[name].shape for name in plan.inputs}, 1, options.steps, how.dt)
+    with output_folder(out) as folder:
+        write_for_chip(graph, signals.inputs, _discretisation(options, graph, signals.dt), chip, folder)
 
 
 def _weights(graph: nir.NIRGraph, steps: int) -> np.ndarray:

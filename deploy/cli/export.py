@@ -11,12 +11,16 @@ from deploy.cli.app import app
 from deploy.errors import DeployError
 from deploy.options import check_choice, check_positive
 
+CHIPS = ("speck", "xylo", "akida", "spinnaker2")
+
 
 @app.command()
 def export(
-    folder: Annotated[Path, typer.Argument(help="A folder that convert wrote.")],
-    out: Annotated[Path, typer.Option("--out", "-o", help="File to write; with --segments or loihi2 a folder.")],
-    format: Annotated[str, typer.Option(help="nir, or loihi2: a folder for a lab with the chip.")] = "nir",
+    folder: Annotated[Path, typer.Argument(help="A folder that convert wrote, or for other chips a standard .nir file.")],
+    out: Annotated[Path, typer.Option("--out", "-o", help="File to write; with --segments or a chip a folder.")],
+    format: Annotated[
+        str, typer.Option(help=f"nir, or loihi2: a folder for a lab with the chip; of a .nir file, {', '.join(CHIPS)}.")
+    ] = "nir",
     plain: Annotated[
         bool, typer.Option("--plain", help="Standard nodes only (LIF, Affine, Conv2d), for ReLU networks; with input data.")
     ] = False,
@@ -27,6 +31,11 @@ def export(
         str, typer.Option(help="Conventions of plain graphs: snntorch, norse, sinabs or spikingjelly.")
     ] = "snntorch",
     samples: Annotated[int, typer.Option(help="Evaluation samples in the data beside a plain graph.")] = 10,
+    data: Annotated[
+        Path | None, typer.Option("--input", help="Spikes that go with a standard graph for a chip, as for run.")
+    ] = None,
+    dt: Annotated[float | None, typer.Option(help="Time step of a standard graph, as for run.")] = None,
+    reset: Annotated[str | None, typer.Option(help="Reset of a standard graph, as for run.")] = None,
     force: Annotated[bool, typer.Option("--force", help="Replace what is there.")] = False,
 ) -> None:
     """Writes a converted network as NIR for other simulators, or as a bundle for Loihi 2.
@@ -43,10 +52,15 @@ def export(
     deploy export out/demo --segments -o demo-segments
 
     deploy export out/demo --format loihi2 -o out/demo-loihi2
+
+    deploy export net.nir --format spinnaker2 --input spikes.npz --dt 1e-3 -o net-spinnaker2
     """
     from deploy.export import export as write
 
-    check_choice("--format", format, ("nir", "loihi2"))
+    check_choice("--format", format, ("nir", "loihi2", *CHIPS))
+    if format in CHIPS:
+        _for_chip(folder, data, format, out, dt, reset)
+        return
     check_positive("--samples", samples)
     if plain and segments:
         raise DeployError("--plain and --segments: one graph or several; choose one")
@@ -55,3 +69,12 @@ def export(
     form = "loihi2" if format == "loihi2" else "plain" if plain else "segments" if segments else "whole"
     written = write(folder, out, form, dialect, samples, force)
     print(f"{written.note}; written to {', '.join(map(str, written.files[:2]))}")
+
+
+def _for_chip(file: Path, data: Path | None, chip: str, out: Path, dt: float | None, reset: str | None) -> None:
+    from deploy.nir_files import GraphOptions, write_chip_files
+
+    if not file.is_file():
+        raise DeployError(f"--format {chip} takes a standard NIR graph, FILE.nir; {file} is none")
+    write_chip_files(file, data, chip, out, GraphOptions(dt=dt, reset=reset))
+    print(f"written to {out}; where the SDK is: python run.py network.npz found.npz, to be compared with expected.npz")

@@ -8,6 +8,7 @@ results come back, so that what the simulator did can be compared with what was 
 from __future__ import annotations
 
 import importlib
+import shutil
 import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -74,6 +75,33 @@ class Held:
 
 
 @dataclass(frozen=True)
+class Worker:
+    """A program for the Python of a simulator or SDK, and the layers that it steps, as named numbers and arrays."""
+
+    tool: Tool
+    program: Path
+    layers: Sequence[Mapping[str, Any]]
+
+    def __call__(self, spikes: np.ndarray) -> list[np.ndarray | None]:
+        """Spikes of every layer, int64 (T, neurons), for spikes int64 (T, sources).
+
+        Raises:
+            DeployError: the tool is not installed, or it failed.
+        """
+        with tempfile.TemporaryDirectory(prefix=f"{self.tool.name}-") as place:
+            given, found = Path(place) / "network.npz", Path(place) / "spikes.npz"
+            self.write(given, spikes)
+            self.tool.run(self.program, given, found)
+            with np.load(found) as out:
+                return [out[f"spikes{i}"] for i in range(len(self.layers))]
+
+    def write(self, path: Path, spikes: np.ndarray) -> None:
+        """What the program reads."""
+        arrays = {f"{name}{i}": np.asarray(value) for i, layer in enumerate(self.layers) for name, value in layer.items()}
+        np.savez(path, spikes=spikes, layers=np.array(len(self.layers)), **arrays)  # type: ignore[arg-type]  # the fields' names
+
+
+@dataclass(frozen=True)
 class ChainRun:
     """``differing``: spikes (neuron and step) in which the simulator's result is not what our integers say."""
 
@@ -83,17 +111,42 @@ class ChainRun:
     seconds_per_sample: float
 
 
-def run_chain(target: str, request: Request, done: Callable[[int], None] | None = None) -> ChainRun:
-    """Run every sample in the simulator behind ``target`` and in our integers.
+def hold(target: str, request: Request) -> Held:
+    """The graph in the integers of ``target``.
 
     Raises:
-        DeployError: the graph, the input or the machine will not do.
+        DeployError: what does not fit there, or an input that is no spikes.
     """
     module, function = HOLDERS[target].split(":")
     held: Held = getattr(importlib.import_module(module), function)(request)
     x = np.asarray(request.inputs[held.source])
     if (x != np.rint(x)).any() or x.min(initial=0) < 0:
         raise DeployError(f"--target {target} takes spikes: whole numbers from 0, which the input is not")
+    return held
+
+
+def write_package(held: Held, x: np.ndarray, folder: Path) -> None:
+    """One sample x (T, *shape) for a lab that has the SDK: network.npz, run.py that steps it there, and expected.npz.
+
+    Raises:
+        DeployError: the target takes no files.
+    """
+    if not isinstance(held.theirs, Worker):
+        raise DeployError("this target is written as no file; `deploy run FILE.nir --target` runs it where it is installed")
+    spikes = x.astype(np.int64).reshape(len(x), -1)
+    held.theirs.write(folder / "network.npz", spikes)
+    shutil.copyfile(held.theirs.program, folder / "run.py")
+    np.savez(folder / "expected.npz", **{f"spikes{i}": fired for i, fired in enumerate(held.ours(spikes))})  # type: ignore[arg-type]
+
+
+def run_chain(target: str, request: Request, done: Callable[[int], None] | None = None) -> ChainRun:
+    """Run every sample in the simulator behind ``target`` and in our integers.
+
+    Raises:
+        DeployError: the graph, the input or the machine will not do.
+    """
+    held = hold(target, request)
+    x = np.asarray(request.inputs[held.source])
     samples, steps = x.shape[:2]
     spikes = {name: np.zeros((samples, steps, *shape), np.int64) for name, shape in held.populations}
     differing, begin = 0, time.perf_counter()
@@ -121,26 +174,6 @@ def run(network: Network, samples: np.ndarray, granularity: str = "", done: Done
         f"this target runs standard integrate-and-fire populations; '{name}' is a {op}, whose threshold falls with time. "
         "Give a NIR file of such neurons (`deploy run FILE.nir`), or --target lava-sim"
     )
-
-
-def simulate(
-    tool: Tool, worker: Path, layers: Sequence[Mapping[str, Any]], spikes: np.ndarray
-) -> list[np.ndarray | None]:
-    """Has a program in the tool's Python step layers, given as named numbers and arrays, for spikes int64 (T, sources).
-
-    Returns:
-        Spikes of every layer, int64 (T, neurons).
-
-    Raises:
-        DeployError: the tool is not installed, or it failed.
-    """
-    arrays = {f"{name}{i}": np.asarray(value) for i, layer in enumerate(layers) for name, value in layer.items()}
-    with tempfile.TemporaryDirectory(prefix=f"{tool.name}-") as place:
-        given, found = Path(place) / "layers.npz", Path(place) / "spikes.npz"
-        np.savez(given, spikes=spikes, layers=np.array(len(layers)), **arrays)  # type: ignore[arg-type]  # names are the fields'
-        tool.run(worker, given, found)
-        with np.load(found) as out:
-            return [out[f"spikes{i}"] for i in range(len(layers))]
 
 
 def rounding(name: str, parameter: str, got: np.ndarray, wanted: np.ndarray) -> Rounding:

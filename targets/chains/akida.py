@@ -16,7 +16,7 @@ import nir
 import numpy as np
 
 from processes.errors import DeployError
-from targets.chains import WORKERS, Held, Request, rounding, simulate
+from targets.chains import WORKERS, Held, Request, Worker, rounding
 from targets.chains.chain import Population, chain_of
 from targets.tools import AKIDA
 
@@ -39,7 +39,7 @@ def hold(request: Request) -> Held:
         layers.append(layer)
         errors += found
     shapes = tuple((population.name, population.shape) for population in chain.populations)
-    theirs = partial(simulate, AKIDA, WORKERS / "akida_worker.py", layers)
+    theirs = Worker(AKIDA, WORKERS / "akida_worker.py", layers)
     return Held(shapes, chain.source, chain.sink, partial(step_through, layers), theirs, tuple(errors))
 
 

@@ -20,7 +20,7 @@ from scipy.sparse import csr_matrix
 from scipy.sparse.csgraph import maximum_bipartite_matching
 
 from processes.errors import DeployError
-from targets.chains import WORKERS, Held, Request, rounding, simulate
+from targets.chains import WORKERS, Held, Request, Worker, rounding
 from targets.chains.chain import Population, chain_of
 from targets.tools import SINABS
 
@@ -45,7 +45,7 @@ def hold(request: Request) -> Held:
         errors += found
     _place(chain.populations)
     shapes = tuple((population.name, population.shape) for population in chain.populations)
-    theirs = partial(simulate, SINABS, WORKERS / "speck_worker.py", layers)
+    theirs = Worker(SINABS, WORKERS / "speck_worker.py", layers)
     return Held(shapes, chain.source, chain.sink, partial(step_through, layers), theirs, tuple(errors))
 
 

@@ -3,7 +3,8 @@
     v <- alpha v + W z + i_offset;   spike if v > threshold;   then v <- v_reset, or v <- v - threshold
 
 with weights of 4 bits beside the sign; the rest is floating point on its ARM cores. The package needs the board: there is no
-simulator, so that nothing behind the numpy below could be run here.
+simulator, so that nothing behind the numpy below could be run here. ``deploy export FILE.nir --format spinnaker2`` writes the
+program, the network, one sample and the spikes that it should cause.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ import nir
 import numpy as np
 
 from processes.errors import DeployError
-from targets.chains import WORKERS, Held, Request, rounding, simulate
+from targets.chains import WORKERS, Held, Request, Worker, rounding
 from targets.chains.chain import Population, chain_of
 from targets.tools import SPINNAKER2
 
@@ -35,7 +36,7 @@ def hold(request: Request) -> Held:
         layers.append(layer)
         errors += found
     shapes = tuple((population.name, population.shape) for population in chain.populations)
-    theirs = partial(simulate, SPINNAKER2, WORKERS / "spinnaker2_worker.py", layers)
+    theirs = Worker(SPINNAKER2, WORKERS / "spinnaker2_worker.py", layers)
     return Held(shapes, chain.source, chain.sink, partial(step_through, layers), theirs, tuple(errors))
 
 

@@ -17,7 +17,7 @@ import nir
 import numpy as np
 
 from processes.errors import DeployError
-from targets.chains import WORKERS, Held, Request, rounding, simulate
+from targets.chains import WORKERS, Held, Request, Worker, rounding
 from targets.chains.chain import Population, chain_of
 from targets.tools import XYLOSIM
 
@@ -48,7 +48,7 @@ def hold(request: Request) -> Held:
         layers.append(layer | {"most": 1 if population is last else SPIKES})
         errors += found
     shapes = tuple((population.name, population.shape) for population in chain.populations)
-    theirs = partial(simulate, XYLOSIM, WORKERS / "xylo_worker.py", layers)
+    theirs = Worker(XYLOSIM, WORKERS / "xylo_worker.py", layers)
     return Held(shapes, chain.source, chain.sink, partial(step_through, layers), theirs, tuple(errors))
 
 

@@ -6,6 +6,7 @@ import importlib
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal
 
 import nir
@@ -13,7 +14,7 @@ import numpy as np
 
 from processes.errors import DeployError
 from processes.nir_nodes.neurons import Method, Reset
-from targets.chains import HOLDERS, Request, run_chain
+from targets.chains import HOLDERS, Request, hold, run_chain, write_package
 from targets.nir_graph.fixed import Rounding, compile_fixed
 from targets.nir_graph.plan import Plan, make_plan
 from targets.nir_graph.program import Program, Traces, compile_float, interpret
@@ -100,6 +101,17 @@ def run_graph(
     seconds = (time.perf_counter() - begin) / samples
     deviation = {} if floating is None else {n: _apart(y, floating.outputs[n]) for n, y in traces.outputs.items()}
     return GraphRun(traces, tuple(program.errors), deviation, seconds, steps)
+
+
+def write_for_chip(
+    graph: nir.NIRGraph, inputs: dict[str, np.ndarray], how: Discretisation, target: str, folder: Path
+) -> None:
+    """The graph in a chip's integers with the first sample, as files for a lab that has its SDK; see ``write_package``."""
+    plan = make_plan(graph, how.dt, how.method)
+    program = compile_float(plan, how.dt, how.method, how.reset)
+    request = Request(plan, lambda: _fixed(plan, program, inputs, inputs, how)[0], inputs, how.dt, how.method, how.reset)
+    held = hold(target, request)
+    write_package(held, inputs[held.source][0], folder)
 
 
 def _elsewhere(target: str, request: Request, floating: Traces, done: Callable[[int], None] | None) -> GraphRun:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import nir
 import numpy as np
 import pytest
 
+from deploy.cli import main
 from processes.errors import DeployError, UnsupportedGraph
 from targets.chains import HOLDERS, Request, speck, xylo
 from targets.chains.chain import SPIKING, chain_of
@@ -94,6 +97,21 @@ def test_what_a_chip_cannot_hold_is_refused(target: str, graph: nir.NIRGraph, re
         run_on(target, graph, spikes(graph), reset)
     refusals = error.value.refusals if isinstance(error.value, UnsupportedGraph) else []
     assert message in " ".join([str(error.value), *(refusal.reason for refusal in refusals)])
+
+
+def test_a_lab_with_the_sdk_gets_a_folder(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    graph = lif_chain()
+    nir.write(tmp_path / "net.nir", graph)
+    x = spikes(graph)["input"]
+    np.savez(tmp_path / "spikes.npz", x=x)
+    options = ["--format", "spinnaker2", "--input", str(tmp_path / "spikes.npz"), "--dt", "1e-3", "-o", str(tmp_path / "out")]
+    assert main(["export", str(tmp_path / "net.nir"), *options]) == 0
+    with np.load(tmp_path / "out" / "network.npz") as held, np.load(tmp_path / "out" / "expected.npz") as expected:
+        assert np.array_equal(held["spikes"], x[0]) and int(held["layers"]) == 2
+        assert np.abs(held["weight0"]).max() == 15 and expected["spikes1"].shape == (60, 6) and expected["spikes1"].any()
+    assert "spinnaker2" in (tmp_path / "out" / "run.py").read_text()
+    assert main(["export", str(tmp_path), *options[:2], "-o", str(tmp_path / "other")]) == 2
+    assert "takes a standard NIR graph" in capsys.readouterr().err
 
 
 def test_currents_are_no_spikes() -> None:
