@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import secrets
@@ -21,7 +22,7 @@ from deploy.output import output_folder
 from processes.network import Network, Synapse
 from targets.closed_form import ClosedForm
 from targets.loihi2 import write_bundle
-from targets.nir_plain import DIALECTS, Plain, form_of, plain_network, stages_of, write_plain
+from targets.nir_plain import DIALECTS, form_of, plain_network, stages_of, write_plain
 from targets.nir_segments import cut
 
 MANIFEST = "manifest.json"
@@ -61,7 +62,7 @@ def export(
             placement = write_bundle(network, api.evaluation_inputs(folder, 1), scratch)
         return Exported((out,), f"{len(network.nodes)} operations on {placement.cores} cores; `python {out}/run.py` checks it")
     if form == "segments":
-        return _segments(network, out, dialect)
+        return _segments(network, out, dialect, force)
     plain = plain_network(stages_of(network), form_of(network), DIALECTS[dialect])
     data = out.with_name(f"{out.stem}.data.nir")
     inputs = plain.encode(input_codes(network, api.evaluation_inputs(folder, samples)))
@@ -86,7 +87,7 @@ def input_codes(network: Network, x: np.ndarray) -> np.ndarray:
     return seen[wanted][:, :, 0]
 
 
-def _segments(network: Network, out: Path, dialect: str) -> Exported:
+def _segments(network: Network, out: Path, dialect: str, force: bool) -> Exported:
     """A folder: a file for each segment, and what runs between them."""
     segments = cut(network, dialect)
     place = {name: f"{i:03d}.nir" for i, s in enumerate(segments) for name in (s.synapse, s.neuron) if name}
@@ -95,16 +96,17 @@ def _segments(network: Network, out: Path, dialect: str) -> Exported:
          "runs": place.get(name, "deploy")}
         for name, node in network
     ]  # fmt: skip
-    out.mkdir(parents=True, exist_ok=True)
-    files = [out / MANIFEST]
-    for i, segment in enumerate(segments):
-        files.append(out / f"{i:03d}.nir")
-        plain: Plain = segment.plain
-        _write(files[-1], lambda path, graph=plain.graph: write_plain(path, graph))
     manifest = {"dialect": dialect, "about": "what `runs` in a file is plain NIR, the rest are deploy's operations",
                 "nodes": nodes}  # fmt: skip
-    (out / MANIFEST).write_text(json.dumps(manifest, indent=1) + "\n", encoding="utf-8")
-    return Exported(tuple(files), f"{len(segments)} plain segments for {dialect}, {len(nodes) - len(place)} operations between")
+    if force and (out / MANIFEST).is_file():  # an earlier export; other files there are never removed
+        for old in (out / MANIFEST, *out.glob("[0-9][0-9][0-9].nir")):
+            old.unlink()
+    with output_folder(out) as scratch:
+        for i, segment in enumerate(segments):
+            write_plain(scratch / f"{i:03d}.nir", segment.plain.graph)
+        (scratch / MANIFEST).write_text(json.dumps(manifest, indent=1) + "\n", encoding="utf-8")
+    files = tuple(out / name for name in (MANIFEST, *(f"{i:03d}.nir" for i in range(len(segments)))))
+    return Exported(files, f"{len(segments)} plain segments for {dialect}, {len(nodes) - len(place)} operations between")
 
 
 def _write(path: Path, write: Callable[[Path], None]) -> None:
@@ -117,4 +119,5 @@ def _write(path: Path, write: Callable[[Path], None]) -> None:
     except OSError as error:
         raise DeployError(f"-o {path}: cannot be written ({error}); choose another file") from error
     finally:
-        part.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # the folder may not even be one
+            part.unlink(missing_ok=True)
