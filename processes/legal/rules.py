@@ -43,7 +43,8 @@ def _table(field: str, value: np.ndarray | None, *allowed: Shape) -> Iterator[st
 
 
 def _fits(field: str, value: np.ndarray, shape: Shape) -> Iterator[str]:
-    if value.ndim > len(shape) or np.broadcast_shapes(value.shape, shape) != shape:
+    pairs = zip(reversed(value.shape), reversed(shape), strict=False)
+    if value.ndim > len(shape) or any(have not in (1, full) for have, full in pairs):
         yield f"{field} of shape {value.shape} does not fit {shape}"
 
 

@@ -12,12 +12,13 @@ import nir
 import numpy as np
 import pytest
 
+from converters.pipeline import convert_module
 from deploy import demo
 from deploy.cli import main
 from deploy.nir_files import GraphResult, run_file
 from deploy.options import GraphOptions
 from deploy.progress import Progress
-from tests.converters.modules import images
+from tests.converters.modules import images, small_vit
 from tests.tolerances import FLOAT32
 
 REPOSITORY = Path(__file__).parents[2]
@@ -49,6 +50,15 @@ def vit(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
     folder = tmp_path_factory.mktemp(request.param)
     model = f"{REPOSITORY / 'tests' / 'converters' / 'modules.py'}:small_vit"
     return convert(folder, model, images(8), images(3, seed=1), "--precision", request.param)
+
+
+@pytest.fixture(scope="module")
+def stored(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A file of it in fixed point, and data beside it."""
+    folder = tmp_path_factory.mktemp("stored")
+    np.savez(folder / "eval.npz", x=images(1))
+    nir.write(folder / "vit.nir", convert_module(small_vit(), [images(8)], 8, 1.4).network.to_nir())
+    return folder / "vit.nir"
 
 
 def outputs(folder: Path, *arguments: object) -> np.ndarray:
@@ -96,6 +106,7 @@ def test_plain_files_run_as_standard_graphs(dialect: str, mlp: Path, tmp_path: P
         assert ("v_reset" in held) == (result.how.reset == "v_reset")
 
 
+@pytest.mark.parametrize("vit", ["float"], indirect=True)
 def test_segments_are_files_and_a_manifest(vit: Path, tmp_path: Path) -> None:
     out = tmp_path / "parts"
     assert main(["export", str(vit), "--segments", "--dialect", "norse", "-o", str(out)]) == 0
@@ -109,6 +120,7 @@ def test_segments_are_files_and_a_manifest(vit: Path, tmp_path: Path) -> None:
     assert pulses.shape[1] and pulses.shape[0] % int(graph.metadata["window"]) == 0
 
 
+@pytest.mark.parametrize("vit", ["float"], indirect=True)
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -184,26 +196,27 @@ DAMAGE: dict[str, tuple[Callable[[h5py.File, str], None], str]] = {
 
 @pytest.mark.parametrize("what", DAMAGE)
 def test_damaged_networks_are_one_line(
-    what: str, vit: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    what: str, stored: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     change, message = DAMAGE[what]
     file = tmp_path / "vit.nir"
-    assert main(["export", str(vit), "-o", str(file)]) == 0
-    with h5py.File(file, "r+") as stored:
-        nodes: Any = stored["node/nodes"]
+    file.write_bytes(stored.read_bytes())
+    with h5py.File(file, "r+") as content:
+        nodes: Any = content["node/nodes"]
         node = next(name for name in sorted(nodes) if f"{name}/metadata/schedule" in nodes)
-        change(stored, f"node/nodes/{node}")
-    capsys.readouterr()
-    assert main(["run", str(file), "--input", str(vit.parent / "eval.npz"), "--target", "closed-form"]) == 2
+        change(content, f"node/nodes/{node}")
+    assert main(["run", str(file), "--input", str(stored.with_name("eval.npz")), "--target", "closed-form"]) == 2
     shown = capsys.readouterr().err
     assert message in shown and shown.count("\n") == 1
 
 
 @pytest.mark.parametrize("share", [0.0, 0.3, 0.99])
-def test_truncated_networks_are_one_line(share: float, vit: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_truncated_networks_are_one_line(
+    share: float, stored: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     file = tmp_path / "vit.nir"
-    content = (vit / "graph.nir").read_bytes()
+    content = stored.read_bytes()
     file.write_bytes(content[: int(share * len(content))])
-    assert main(["run", str(file), "--input", str(vit.parent / "eval.npz"), "--target", "closed-form"]) == 2
+    assert main(["run", str(file), "--input", str(stored.with_name("eval.npz")), "--target", "closed-form"]) == 2
     shown = capsys.readouterr().err
     assert "not readable as a NIR graph" in shown and shown.count("\n") == 1
