@@ -6,6 +6,7 @@ from typing import Any
 
 import nir
 import numpy as np
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -15,7 +16,7 @@ from targets.nir_graph.fixed import compile_fixed
 from targets.nir_graph.plan import make_plan
 from targets.nir_graph.program import Program, compile_float, interpret
 from tests.processes.test_lif import python_step
-from tests.targets.nir_reference import DT, Reference, graphs
+from tests.targets.nir_reference import DT, Reference, graphs, neuron
 from tests.tolerances import ROUNDING
 
 STEPS = 7
@@ -135,3 +136,36 @@ def test_integer_graphs_are_their_equations(graph: nir.NIRGraph, seed: int, grad
             expected = np.zeros(program.stages[name].shape) if now[name] is None else now[name]
             got = traces.outputs[name][0, t] / program.stages[name].unit
             np.testing.assert_array_equal(got, expected)
+
+
+def test_nested_graphs_are_their_content() -> None:
+    """A skip around a graph that holds a recurrent neuron: the same signals as written flat."""
+    rng = np.random.default_rng(0)
+    cell = neuron(nir.CubaLIF, (4,), rng, uniform=False)
+    back, weight = nir.Scale(rng.uniform(-1, 0.5, 4)), nir.Linear(rng.normal(0, 1, (4, 4)))
+    ends = {"input": nir.Input(np.array([4])), "output": nir.Output(np.array([4]))}
+    loop = [("cell", "back"), ("back", "cell")]
+    inner = nir.NIRGraph(
+        ends | {"cell": cell, "back": back}, [("input", "cell"), ("cell", "output"), *loop], type_check=False
+    )
+    around = [("input", "w"), ("input", "output")]
+    nested = nir.NIRGraph(ends | {"w": weight, "g": inner}, [*around, ("w", "g"), ("g", "output")], type_check=False)
+    flat = nir.NIRGraph(
+        ends | {"w": weight, "cell": cell, "back": back}, [*around, ("w", "cell"), ("cell", "output"), *loop], type_check=False
+    )
+    inputs = {"input": rng.normal(0, 1, (2, STEPS, 4))}
+    traces = [interpret(compile_float(make_plan(graph, DT), DT), inputs).outputs["output"] for graph in (nested, flat)]
+    np.testing.assert_array_equal(*traces)
+    assert not np.array_equal(traces[0], inputs["input"])
+
+
+def test_same_padding() -> None:
+    rng = np.random.default_rng(0)
+    weight, x = rng.normal(0, 1, (2, 3, 4, 3)), rng.normal(0, 1, (1, 1, 3, 6, 7))
+    node = nir.Conv2d((6, 7), weight, 1, "same", (2, 1), 1, rng.normal(0, 1, 2))
+    graph = nir.NIRGraph({"input": nir.Input(np.array([3, 6, 7])), "c": node, "output": nir.Output(None)},
+                         [("input", "c"), ("c", "output")], type_check=False)  # fmt: skip
+    got = interpret(compile_float(make_plan(graph, DT), DT), {"input": x}).outputs["output"][0]
+    tensors = [torch.from_numpy(a) for a in (x[0], weight, node.bias)]
+    wanted = torch.nn.functional.conv2d(*tensors, padding="same", dilation=(2, 1))
+    np.testing.assert_allclose(got, wanted.numpy(), ROUNDING * 1e3, ROUNDING * 1e3)
