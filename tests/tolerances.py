@@ -33,3 +33,7 @@ small, not independent, and judged by two random sums of the outputs."""
 
 SILENCE_SENT = 0.95
 """Fraction of predictions that stay where an export cannot keep a neuron silent and sends its lowest level instead."""
+
+INTEGER_TRACE = 2e-3
+"""Relative to the largest output: segments of a fixed-point network decode by a leak, exactly B^-k, where integers have a
+trace rounded to 12 bits, whose small entries err by some per cent."""
