@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import functools
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 import numpy as np
@@ -13,9 +13,11 @@ import torch
 
 from converters.calibrate import check_spikes, encode, scale
 from converters.capture import Captured, capture
+from converters.correct import correct_biases
 from converters.digits import digit_sites
 from converters.discretise import discretise
 from converters.front_end import FrontEnd, split
+from converters.gradients import row_importance
 from converters.lowering import lower
 from converters.lowering.builder import Neurons
 from converters.sit import FITTED
@@ -67,6 +69,7 @@ class Conversion:
         calibrated: spiking, floating point.
         fixed: spiking, integers; None if not asked for.
         tuning: how phase codes were chosen; None for other codes.
+        corrected: by synapse, the share of its squared error that its bias took away.
     """
 
     front: FrontEnd | None
@@ -74,6 +77,7 @@ class Conversion:
     calibrated: Network
     fixed: Network | None
     tuning: Tuning | None = None
+    corrected: dict[str, float] = field(default_factory=dict)
 
     @property
     def network(self) -> Network:
@@ -152,5 +156,12 @@ def convert_module(
         race=variant.winner == "race", sharpen=variant.softmax == "published",
         balanced=fixed and not digits,
     )  # fmt: skip
-    integers = discretise(calibrated, samples, chip, batch, report("discretise")) if fixed else None
-    return Conversion(front, ideal, calibrated, integers, tuning)
+    importance: dict[str, np.ndarray] = {}
+    corrected: dict[str, float] = {}
+    if not digits:
+        importance = row_importance(ideal, samples, GRADIENT_BATCH, report("weigh tokens"))
+        corrected = correct_biases(ideal, calibrated, samples, importance, batch, report("correct biases"))
+    integers: Network | None = None
+    if fixed:
+        integers = discretise(calibrated, samples, chip, batch, report("discretise"), importance)
+    return Conversion(front, ideal, calibrated, integers, tuning, corrected)

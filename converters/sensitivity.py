@@ -1,8 +1,8 @@
 """How much of the outputs' error each coding site makes, for every way of coding it that is tried.
 
 A site's coding errors e, seen through the gradients g of the outputs, move them by sum g e. The trained network is
-evaluated once, with gradients of random sums of its outputs (Rademacher probes: the mean square of such a sum is the sum
-of squares). Every candidate code is then judged on the stored activations, without running the network again:
+evaluated once, with gradients (:mod:`converters.gradients`). Every candidate code is then judged on the stored
+activations, without running the network again:
 
     error = sum importance * e^2,    importance = mean over probes of g^2
 
@@ -12,22 +12,19 @@ better codes). This is the diagonal of the Gauss-Newton matrix, as in optimal br
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
 import torch
 
+from converters.gradients import squared_gradients
 from converters.scales import Progress
 from processes.codebook import linear_codebook
 from processes.network import Network, Route, Woss
-from processes.operation import Operation
 from processes.phase_code import PhaseCode
 from processes.spikes import decode, empty_codes
-from targets.closed_form import ClosedForm
 
-PROBES = 2
 SOFTMAX_SPIKES = 2  # at the most: a third would need thresholds by two steps
 VALUES = 2**17  # of a site on which candidates are judged; rows beyond are left out at random
 
@@ -49,21 +46,43 @@ class Trial(NamedTuple):
     spikes: float
 
 
-def measure(
-    network: Network,
-    samples: np.ndarray,
-    steps: int,
-    candidates: Callable[[str], Sequence[Site]],
-    batch: int = 8,
-    progress: Progress | None = None,
-) -> dict[str, list[Trial]]:
-    """Trials of every firing node.
+@dataclass(frozen=True)
+class Evidence:
+    """What candidates for a site are judged by.
+
+    Attributes:
+        halves: of the samples: values and their importance, (rows, D), in units of the calibrated scale.
+        share: of all values that these are.
+        samples: in both halves.
+        steps: T.
+        race: whether it is softmax's, which fires at B^-(k + 1/2).
+    """
+
+    halves: list[tuple[torch.Tensor, torch.Tensor]]
+    share: float
+    samples: int
+    steps: int
+    race: bool
+
+    def trial(self, site: Site) -> Trial:
+        """The candidate's error and spikes."""
+        errors, fired = [], 0
+        for values, importance in self.halves:
+            coded, spikes = code_values(values, site, self.steps, self.race)
+            errors.append(float(coded.sub_(values).square_().mul_(importance).sum()))
+            fired += spikes
+        return Trial(site, np.array(errors) / self.share, fired / self.share / self.samples)
+
+
+def gather(
+    network: Network, samples: np.ndarray, steps: int, batch: int = 8, progress: Progress | None = None
+) -> dict[str, Evidence]:
+    """Evidence on every firing node.
 
     Args:
         network: lowered, scales known, not folded.
         samples: calibration inputs (N, *input).
         steps: T.
-        candidates: what to try at a node.
         batch: samples evaluated together, which bounds the memory that gradients take.
         progress: called with (samples done, samples in all).
     """
@@ -86,54 +105,25 @@ def measure(
             done += len(few)
             if progress is not None:
                 progress(done, len(samples))
-    trials: dict[str, list[Trial]] = {}
-    for name, halves in kept.items():
-        joined = [tuple(torch.cat(parts) for parts in zip(*half, strict=True)) for half in halves if half]
-        trials[name] = [
-            _trial(site, steps, isinstance(network[name], Woss), joined, share.get(name, 1.0), len(samples))
-            for site in candidates(name)
-        ]
-    return trials
+    joined = {
+        name: [(torch.cat([v for v, _ in half]), torch.cat([w for _, w in half])) for half in halves if half]
+        for name, halves in kept.items()
+    }
+    return {
+        name: Evidence(halves, share.get(name, 1.0), len(samples), steps, isinstance(network[name], Woss))
+        for name, halves in joined.items()
+    }
 
 
 def _importance(
     network: Network, x: np.ndarray, rng: np.random.Generator
 ) -> list[tuple[str, torch.Tensor, torch.Tensor]]:
     """(name, values (N, *shape), importance (N, *shape)) of every firing node, in units of its scale."""
-    values: dict[str, torch.Tensor] = {}
-
-    def keep(name: str, op: Operation, y: torch.Tensor) -> torch.Tensor | None:
-        if not op.fires or isinstance(op, Route):
-            return None
-        values[name] = y.view_as(y)  # a neuron that codes its input as it is has gradients of its own
-        return values[name]
-
-    with torch.enable_grad():
-        graded = torch.as_tensor(x, dtype=torch.float32).clone().requires_grad_()
-        out = ClosedForm(network, ideal=True).differentiable(graded, keep)
-        gradients = []
-        for _ in range(PROBES):
-            signs = torch.from_numpy((2 * rng.integers(0, 2, out.shape) - 1).astype(np.float32))
-            gradients.append(
-                torch.autograd.grad(out, list(values.values()), signs, retain_graph=True, materialize_grads=True)
-            )
     found = []
-    for (name, y), *g in zip(values.items(), *gradients, strict=True):
+    for name, y, squares in squared_gradients(network, x, rng, lambda op: op.fires and not isinstance(op, Route)):
         scale = torch.from_numpy(network[name].scale).float()  # type: ignore[attr-defined]
-        found.append((name, y.detach() / scale, torch.stack(g).mul_(scale).square_().mean(0)))
+        found.append((name, y / scale, squares.mul_(scale).mul_(scale)))
     return found
-
-
-def _trial(
-    site: Site, steps: int, race: bool, halves: list[tuple[torch.Tensor, ...]], share: float, samples: int
-) -> Trial:
-    """The candidate on a share of the values and their importance (rows, D), in units of the calibrated scale."""
-    errors, fired = [], 0
-    for values, importance in halves:
-        coded, spikes = code_values(values, site, steps, race)
-        errors.append(float(coded.sub_(values).square_().mul_(importance).sum()))
-        fired += spikes
-    return Trial(site, np.array(errors) / share, fired / share / samples)
 
 
 def code_values(values: torch.Tensor, site: Site, steps: int, race: bool) -> tuple[torch.Tensor, int]:

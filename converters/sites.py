@@ -2,23 +2,28 @@
 
 Three things are free at each node for a given T: the base (fine levels near the scale, or a wide range below it), how many
 spikes a value may take, and the scale (the calibrated maximum, or a little less, at which the largest values saturate but
-more levels sit where the values are). A choice is kept only if it lowers the error on both halves of the samples.
+more levels sit where the values are). A choice is made only if it lowers the error on both halves of the samples.
 """
 
 from __future__ import annotations
 
+import itertools
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from converters.scales import Firing, Progress
-from converters.sensitivity import SOFTMAX_SPIKES, Site, Trial, measure
+from converters.sensitivity import SOFTMAX_SPIKES, Site, Trial, gather
 from processes.network import Network
 
 BASES = (1.04, 1.06, 1.08, 1.1, 1.12, 1.15, 1.18, 1.22, 1.26, 1.3, 1.35, 1.4, 1.5, 1.6, 1.8, 2.0)
 SCALES = (1.0, 0.95, 0.9, 0.85)
 SAMPLES = 64  # of the calibration set
 BUDGET = 1.4  # spikes of a network with some second spikes, relative to one spike per value
+PRICES = 40  # of a spike that are tried, by bisection
+LOWEST = 1e-15  # of the largest
 
 
 @dataclass(frozen=True)
@@ -71,59 +76,72 @@ def tune(
         progress: called with (samples done, samples in all).
     """
     few = samples[np.unique(np.linspace(0, len(samples) - 1, SAMPLES).astype(int))]
-    numbers = (1, 2) if spikes is None else (spikes,)
-    bases = BASES if base is None else (base,)
+    evidence = gather(network, few, steps, batch, progress)
+    coarse = BASES[::2] if base is None else (base,)
 
-    def candidates(name: str) -> list[Site]:
+    def numbers(name: str) -> list[int]:
         least = input_spikes if network.codes_input(name) else 1
         most = 3 if isinstance(network[name], Firing) else SOFTMAX_SPIKES
-        own = sorted({min(max(least, n), most) for n in numbers})
+        return sorted({min(max(least, n), most) for n in ((1, 2) if spikes is None else (spikes,))})
+
+    first = {name: {n: [seen.trial(Site(b, n)) for b in coarse] for n in numbers(name)} for name, seen in evidence.items()}
+    plain = _common_base([by_number[min(by_number)] for by_number in first.values()])
+    options: dict[str, list[Choice]] = {}
+    for name, by_number in first.items():
+        reference = next(trial for trial in by_number[min(by_number)] if trial.site.base == plain)
         scales = SCALES if isinstance(network[name], Firing) else (1.0,)
-        return [Site(b, n, s) for n in own for b in bases for s in scales]
-
-    trials = measure(network, few, steps, candidates, batch, progress)
-    plain = base if base is not None else _common_base(trials)
-    options = {name: _best(tried, plain) for name, tried in trials.items()}
-    chosen = {name: by_number[0] for name, by_number in options.items()}
-    if spikes is None:
-        _spend(chosen, options, BUDGET * sum(choice.spikes for choice in chosen.values()))
-    return Tuning(plain, chosen)
+        tried = [trial for own in by_number.values() for trial in own]
+        for own in by_number.values():
+            tried += [evidence[name].trial(site) for site in _finer(own, scales, base is None)]
+        options[name] = _worth(tried, reference)
+    return Tuning(plain, _cheapest(options, BUDGET if spikes is None else None))
 
 
-def _common_base(trials: dict[str, list[Trial]]) -> float:
+def _common_base(tried: list[list[Trial]]) -> float:
     """The base that would be best for all nodes together."""
-    errors = dict.fromkeys(BASES, 0.0)
-    for tried in trials.values():
-        least = min(trial.site.spikes for trial in tried)
-        for trial in tried:
-            if trial.site.scale == 1 and trial.site.spikes == least:
-                errors[trial.site.base] += float(trial.error.sum())
+    errors: dict[float, float] = {}
+    for trial in itertools.chain(*tried):
+        errors[trial.site.base] = errors.get(trial.site.base, 0.0) + float(trial.error.sum())
     return min(errors, key=errors.__getitem__)
 
 
-def _best(tried: list[Trial], base: float) -> list[Choice]:
-    """For each number of spikes, fewest first, the candidate that is best on both halves."""
-    found = []
-    for number in sorted({trial.site.spikes for trial in tried}):
-        own = [trial for trial in tried if trial.site.spikes == number]
-        plain = next(trial for trial in own if trial.site == Site(base, number))
-        best = min(own, key=lambda trial: trial.error.sum())
-        if not (best.error < plain.error).all():
-            best = plain
-        found.append(Choice(best.site, float(best.error.sum()), best.spikes, float(plain.error.sum())))
-    return found
+def _finer(tried: list[Trial], scales: Sequence[float], any_base: bool) -> list[Site]:
+    """Candidates around the best one: bases next to it, and smaller scales."""
+    best = min(tried, key=lambda trial: trial.error.sum()).site
+    place = BASES.index(best.base) if any_base else 0
+    near = BASES[max(0, place - 1) : place + 2] if any_base else (best.base,)
+    sites = [Site(base, best.spikes, scale) for base in near for scale in scales]
+    known = {trial.site for trial in tried}
+    return [site for site in sites if site not in known]
 
 
-def _spend(chosen: dict[str, Choice], options: dict[str, list[Choice]], budget: float) -> None:
-    """Second spikes where they lower the error most per spike, until ``budget`` spikes per sample are spent."""
-    spent = sum(choice.spikes for choice in chosen.values())
+def _worth(tried: list[Trial], plain: Trial) -> list[Choice]:
+    """The plain code, and candidates that are better on both halves of the samples."""
+    kept = [plain, *(trial for trial in tried if (trial.error < plain.error).all())]
+    return [Choice(t.site, float(t.error.sum()), t.spikes, float(plain.error.sum())) for t in kept]
 
-    def gain(name: str) -> float:
-        one, two = options[name]
-        return (one.error - two.error) / max(two.spikes - one.spikes, 1e-9)
 
-    for name in sorted((n for n, by_number in options.items() if len(by_number) > 1), key=gain, reverse=True):
-        two = options[name][1]
-        added = two.spikes - chosen[name].spikes
-        if gain(name) > 0 and spent + added <= budget:
-            chosen[name], spent = two, spent + added
+def _cheapest(options: dict[str, list[Choice]], budget: float | None) -> dict[str, Choice]:
+    """Per node the least error; with a ``budget``, within so many times the spikes of the best codes with fewest spikes.
+
+    The least total error for a given number of spikes has one price of a spike for all nodes: each takes the candidate
+    with the least error + price * spikes.
+    """
+
+    def choose(price: float) -> dict[str, Choice]:
+        return {name: min(own, key=lambda c: c.error + price * c.spikes) for name, own in options.items()}
+
+    if budget is None:
+        return choose(0.0)
+    fewest = {name: min(choice.site.spikes for choice in own) for name, own in options.items()}
+    ones = [min((c for c in own if c.site.spikes == fewest[n]), key=lambda c: c.error) for n, own in options.items()]
+    limit = budget * sum(choice.spikes for choice in ones)
+    dear = sum(choice.error for own in options.values() for choice in own) + 1e-30  # of one spike: nobody pays that
+    cheap = dear * LOWEST
+    for _ in range(PRICES):
+        price = math.sqrt(cheap * dear)
+        if sum(choice.spikes for choice in choose(price).values()) <= limit:
+            dear = price
+        else:
+            cheap = price
+    return choose(dear)

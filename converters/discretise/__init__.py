@@ -9,9 +9,10 @@ the result is checked on it (DESIGN section 5).
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from types import MappingProxyType
 
 import numpy as np
 
@@ -60,7 +61,12 @@ ATTEMPTS = 8  # halvings of a layer's resolution before giving up on its range
 
 
 def discretise(
-    network: Network, samples: np.ndarray, chip: Chip, batch: int = 32, progress: Progress | None = None
+    network: Network,
+    samples: np.ndarray,
+    chip: Chip,
+    batch: int = 32,
+    progress: Progress | None = None,
+    importance: Mapping[str, np.ndarray] = MappingProxyType({}),
 ) -> Network:
     """The integer network of a calibrated floating-point one.
 
@@ -70,11 +76,12 @@ def discretise(
         chip: bit widths.
         batch: samples evaluated together.
         progress: called with (samples done, samples in all).
+        importance: from :func:`converters.gradients.row_importance`; without it all tokens and pixels count the same.
 
     Raises:
         DeployError: a layer cannot be kept from saturating on the calibration set.
     """
-    seen = observe(network, samples, batch, progress)
+    seen = observe(network, samples, importance, batch, progress)
     coarser: dict[str, int] = {}
     clipped: list[str] = []
     for _ in range(ATTEMPTS):
@@ -164,16 +171,14 @@ class Discretiser:
     def _synapse(self, name: str, op: Synapse) -> None:
         chip, code = self.chip, self.network.code(self.network.nodes[name].inputs[0])
         rows = tuple(range(op.weight.ndim)) if isinstance(op, ScaleSynapse) else 0
-        # potentials in units of the scale of the neuron that reads them: its thresholds are then powers of two apart
-        own = self._reader_scale(name, op).reshape(_row_shape(op)) if rows == 0 else np.ones(())
-        real = op.weight / own.reshape(_column(own, op.weight))
-        peak = self.seen.peaks[name] if rows else self.seen.peaks[name].reshape(-1)
-        bias = np.broadcast_to(op.bias, np.broadcast_shapes(op.bias.shape, _row_shape(op))) / own
-        peak = peak / own
+        reach = self.seen.peaks[name] if rows else self.seen.peaks[name].reshape(-1)
         for bits in (chip.trace_bits, chip.reduced_trace_bits):
             limit = 2.0**chip.state_bits / 2 / chip.trace_headroom
+            own = self._row_unit(name, op, bits) if rows == 0 else np.ones(())
+            bias = np.broadcast_to(op.bias, np.broadcast_shapes(op.bias.shape, _row_shape(op))) / own
+            peak = reach / own
             # potential = sum mantissa * trace, so its unit is the exponent of weight / (trace maximum)
-            weight = real / (2**bits - 1)
+            weight = op.weight / own.reshape(_column(own, op.weight)) / (2**bits - 1)
             exponent = to_mantissa(weight, chip.weight_bits, axis=rows).exponent.reshape(_row_shape(op))
             largest = np.maximum(_reduce_to(peak, exponent.shape), _reduce_to(np.abs(bias), exponent.shape))
             fits = (largest <= limit * 2.0**exponent).all() and not self.coarser.get(name)
@@ -202,14 +207,22 @@ class Discretiser:
         reach = np.linalg.norm(mantissa, axis=1).max() * float(self.seen.norms[source]) * (2**bits - 1)
         return bool(reach <= self.chip.state_limit)
 
-    def _reader_scale(self, name: str, op: Synapse) -> np.ndarray:
-        """Scale of the only reader over the power of two above it, if that is a linear phase neuron; else ones."""
+    def _row_unit(self, name: str, op: Synapse, bits: int) -> np.ndarray:
+        """Units of potentials over powers of two, in (1/2, 1], (out,): thresholds take any unit, a residual stream does not.
+
+        Where neurons with one spike read, the unit goes with their scale, so that their thresholds are powers of two apart;
+        where they have more, and so know their potentials better than 8 bits do, a row's largest weight is the largest
+        mantissa.
+        """
         readers = self.network.readers(name)
         reader = self.network[readers[0]] if len(readers) == 1 else None
-        if not isinstance(reader, PhaseNeuron) or reader.schedule.function not in LINEAR:
-            return np.ones(len(op.weight))
-        scale = np.broadcast_to(reader.scale.reshape(-1), len(op.weight))
-        return scale / 2.0 ** np.ceil(np.log2(scale))
+        unit = np.ones(len(op.weight))
+        if isinstance(reader, PhaseNeuron) and reader.spikes > 1:
+            largest = np.abs(op.weight).reshape(len(unit), -1).max(1)
+            unit = np.where(largest > 0, largest / mantissa_limit(self.chip.weight_bits) / (2**bits - 1), 1.0)
+        elif isinstance(reader, PhaseNeuron) and reader.schedule.function in LINEAR:
+            unit = np.broadcast_to(reader.scale.reshape(-1), len(unit))
+        return unit / 2.0 ** np.ceil(np.log2(unit))
 
     def _phase_neuron(self, op: PhaseNeuron, unit: np.ndarray) -> None:
         chip, old = self.chip, op.schedule

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -23,6 +23,8 @@ class Observed:
 
     Attributes:
         network: the calibrated network.
+        importance: of rows of synapses, (N, rows) of all samples, from :func:`converters.gradients.row_importance`.
+        batch: the samples that are seen now.
         input_peak: largest |input|.
         peaks: largest |potential| per last-axis or channel row of every node that is not spikes.
         norms: of spikes, the largest Euclidean norm of decoded values along the last axis, which bounds partial sums.
@@ -30,6 +32,8 @@ class Observed:
     """
 
     network: Network
+    importance: Mapping[str, np.ndarray]
+    batch: slice = slice(0)
     input_peak: float = 0.0
     peaks: dict[str, np.ndarray] = field(default_factory=dict)
     norms: dict[str, float] = field(default_factory=dict)
@@ -59,16 +63,29 @@ class Observed:
         for reader in self.network.readers(name):
             synapse = self.network[reader]
             if isinstance(synapse, DenseSynapse | ConvSynapse) and (key := self.key(reader, synapse)) not in arriving:
-                arriving[key] = moments(synapse, x)
+                arriving[key] = moments(synapse, x, self._importance(key))
         for key, found in arriving.items():
             self.moments[key] = self.moments[key] + found if key in self.moments else found
 
 
-def observe(network: Network, samples: np.ndarray, batch: int = 32, progress: Progress | None = None) -> Observed:
+    def _importance(self, key: str) -> torch.Tensor | None:
+        """How much the rows of this batch that arrive at the synapses of ``key`` count, together; None if all the same."""
+        own = [rows for name, rows in self.importance.items() if self.key(name, self.network[name]) == key]  # type: ignore[arg-type]
+        return torch.from_numpy(sum(rows[self.batch] for rows in own)) if own else None
+
+
+def observe(
+    network: Network,
+    samples: np.ndarray,
+    importance: Mapping[str, np.ndarray],
+    batch: int = 32,
+    progress: Progress | None = None,
+) -> Observed:
     """Run a calibrated network on calibration samples (N, *input)."""
-    seen = Observed(network, float(np.abs(samples).max(initial=0.0)))
+    seen = Observed(network, importance, input_peak=float(np.abs(samples).max(initial=0.0)))
     runner = ClosedForm(network)
     for start in range(0, len(samples), batch):
+        seen.batch = slice(start, start + batch)
         runner.run(samples[start : start + batch], seen)
         if progress is not None:
             progress(min(start + batch, len(samples)), len(samples))

@@ -12,7 +12,7 @@ from torch import nn
 
 from converters.calibrate import encode, scale, uniform
 from converters.pipeline import convert_module
-from converters.sensitivity import Site, code_values, measure
+from converters.sensitivity import Site, code_values, gather
 from converters.sites import BASES, BUDGET, Tuning, tune
 from processes.network import Network, Woss
 from processes.phase_code import PhaseCode
@@ -48,11 +48,12 @@ def test_expected_errors_are_those_of_coding_one_node_alone(scaled: Any) -> None
     """First order, independent errors: within a factor of what replacing the node's values does."""
     network, _ = scaled
     x, site = images(32), Site(1.2, 1)
-    trials = measure(network, x, STEPS, lambda _: [site])
+    evidence = gather(network, x, STEPS)
     runner = ClosedForm(network, ideal=True)
     ideal = runner.run(x)
-    assert set(trials) == {name for name, node in network if name in uniform(network, 1.2, 1)}
-    for name, (trial,) in trials.items():
+    assert set(evidence) == set(uniform(network, 1.2, 1))
+    for name, seen in evidence.items():
+        trial = seen.trial(site)
 
         def coded(node: str, op: Any, y: torch.Tensor, name: str = name) -> torch.Tensor | None:
             if node != name:

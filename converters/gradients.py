@@ -1,0 +1,87 @@
+"""How much the outputs depend on what happens inside a network, by random sums of its outputs.
+
+The mean square of such a sum (Rademacher probe) is the sum of squares, and so is that of its gradient. Padding tokens have
+outputs like others, but nobody reads them: they are left out of the sums.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import torch
+
+from converters.scales import Progress
+from processes.network import ConvSynapse, DenseSynapse, Network, SiExp, Woss
+from processes.operation import Operation
+from targets.closed_form import ClosedForm
+
+PROBES = 2
+
+
+def squared_gradients(
+    network: Network, x: np.ndarray, rng: np.random.Generator, wanted: Callable[[Operation], bool]
+) -> list[tuple[str, torch.Tensor, torch.Tensor]]:
+    """(name, values, mean over probes of their squared gradients), both (N, *shape), of the nodes that are wanted.
+
+    Args:
+        network: lowered, not folded.
+        x: inputs (N, *input); their gradients are kept in memory together.
+        rng: of the probes.
+        wanted: by operation.
+    """
+    values: dict[str, torch.Tensor] = {}
+
+    def keep(name: str, op: Operation, y: torch.Tensor) -> torch.Tensor | None:
+        if not wanted(op):
+            return None
+        values[name] = y.view_as(y)  # a neuron that codes its input as it is has gradients of its own
+        return values[name]
+
+    with torch.enable_grad():
+        graded = torch.as_tensor(x, dtype=torch.float32).clone().requires_grad_()
+        out = ClosedForm(network, ideal=True).differentiable(graded, keep)
+        read = _read(network, graded.detach(), out)
+        squares = [torch.zeros_like(y) for y in values.values()]
+        for _ in range(PROBES):
+            signs = torch.from_numpy((2 * rng.integers(0, 2, out.shape) - 1).astype(np.float32)) * read
+            gradients = torch.autograd.grad(
+                out, list(values.values()), signs, retain_graph=True, materialize_grads=True
+            )
+            for total, g in zip(squares, gradients, strict=True):
+                total.addcmul_(g, g, value=1 / PROBES)
+    return [(name, y.detach(), s) for (name, y), s in zip(values.items(), squares, strict=True)]
+
+
+def _read(network: Network, x: torch.Tensor, out: torch.Tensor) -> torch.Tensor:
+    """1 for outputs that are read and 0 for those of padding tokens, broadcast shape."""
+    masked = any(isinstance(node.op, Woss | SiExp) and len(node.inputs) > 1 for _, node in network)
+    x = x.reshape(len(x), *network.input_shape)
+    if not masked or out.shape[:-1] != x.shape[:-1]:  # one output for all tokens
+        return torch.ones(())
+    return x[..., -1:]
+
+
+def row_importance(
+    network: Network, samples: np.ndarray, batch: int = 8, progress: Progress | None = None
+) -> dict[str, np.ndarray]:
+    """Per synapse with shared weights, how much a row of its outputs (a token, a pixel) matters, float32 (N, rows).
+
+    Errors of its weights at a row cost the outputs so much, averaged over features.
+
+    Args:
+        network: lowered, not folded.
+        samples: inputs (N, *input).
+        batch: samples evaluated together, which bounds the memory that gradients take.
+        progress: called with (samples done, samples in all).
+    """
+    rng = np.random.default_rng(0)
+    found: dict[str, list[np.ndarray]] = {}
+    for start in range(0, len(samples), batch):
+        few = samples[start : start + batch]
+        for name, _, squares in squared_gradients(network, few, rng, lambda op: isinstance(op, DenseSynapse | ConvSynapse)):
+            features = 2 if isinstance(network[name], ConvSynapse) else squares.ndim - 1
+            found.setdefault(name, []).append(squares.mean(features).flatten(1).numpy())
+        if progress is not None:
+            progress(min(start + batch, len(samples)), len(samples))
+    return {name: np.concatenate(parts) for name, parts in found.items()}
