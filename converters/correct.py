@@ -2,23 +2,27 @@
 
 The trained network and the spiking one are evaluated side by side, node after node, so that a synapse is corrected on what
 really arrives at it, errors of the corrected nodes before it included. The mean difference of its potentials goes into its
-bias, feature by feature, where the mean of each half of the samples lowers the other half's error. Nothing is trained.
+bias, feature by feature, where the mean of each half of the samples lowers the other half's error; and all of it is undone
+if the outputs of held-back samples do not gain. Nothing is trained.
 Source: bias correction of quantised networks (Nagel et al., 2019), here for spike codes and with held-back samples.
 """
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Mapping
 from types import MappingProxyType
 
 import numpy as np
 import torch
 
+from converters.gradients import outputs_read
 from converters.scales import Progress
 from processes.network import ConvSynapse, DenseSynapse, Network, Synapse
 from targets.closed_form import ClosedForm
 
-SAMPLES = 64  # of the calibration set: their activations are held in memory together, live nodes only
+SAMPLES = 64  # of the calibration set that biases come from: activations of live nodes are held in memory together
+HELD_BACK = 32  # others, on which the outputs have to be better
 
 
 @torch.no_grad()
@@ -29,21 +33,54 @@ def correct_biases(
     importance: Mapping[str, np.ndarray] = MappingProxyType({}),
     batch: int = 32,
     progress: Progress | None = None,
-) -> dict[str, float]:
-    """Correct the biases of dense synapses and convolutions, in place.
+) -> tuple[Network, dict[str, float]]:
+    """The network with corrected biases of dense synapses and convolutions, if that lowers the error of held-back samples.
 
     Args:
         ideal: lowered, without codes.
-        spiking: the same nodes, encoded, floating point; its biases change.
+        spiking: the same nodes, encoded, floating point; left as it is.
         samples: calibration inputs (N, *input).
         importance: of rows of synapses, (N, rows), from :func:`converters.gradients.row_importance`.
         batch: samples evaluated together.
         progress: called with (nodes done, nodes in all).
 
     Returns:
-        By synapse, the share of its squared error that was its mean and is gone.
+        The network, and by synapse the share of its squared error that was its mean and is gone; ``spiking`` itself and
+        nothing where corrections do not help, or there are no samples to tell by.
     """
-    few = np.unique(np.linspace(0, len(samples) - 1, SAMPLES).astype(int))
+    order = np.random.default_rng(0).permutation(len(samples))
+    held = order[: min(HELD_BACK, len(order) // 2)]
+    few = np.sort(order[len(held) : len(held) + SAMPLES])
+    if not len(held):
+        return spiking, {}
+    corrected = copy.deepcopy(spiking)
+    gained = _correct(ideal, corrected, samples, few, importance, batch, progress)
+    before, after = (output_error(ideal, network, samples[held], batch) for network in (spiking, corrected))
+    return (corrected, gained) if after < before else (spiking, {})
+
+
+@torch.no_grad()
+def output_error(ideal: Network, spiking: Network, samples: np.ndarray, batch: int = 32) -> float:
+    """Sum of squared differences of the outputs that are read, in the model's units."""
+    wanted, found = ClosedForm(ideal, ideal=True), ClosedForm(spiking)
+    total = 0.0
+    for start in range(0, len(samples), batch):
+        x = samples[start : start + batch]
+        out = wanted.run(x)
+        total += float((found.real(found.run(x)) - out).mul_(outputs_read(ideal, wanted.encode(x), out)).square_().sum())
+    return total
+
+
+def _correct(
+    ideal: Network,
+    spiking: Network,
+    samples: np.ndarray,
+    few: np.ndarray,
+    importance: Mapping[str, np.ndarray],
+    batch: int,
+    progress: Progress | None,
+) -> dict[str, float]:
+    """Correct ``spiking`` in place, on samples ``few``."""
     parts = [few[start : start + batch] for start in range(0, len(few), batch)]
     wanted = {Network.INPUT: [ClosedForm(ideal, ideal=True).encode(samples[part]) for part in parts]}
     found = dict(wanted)

@@ -41,7 +41,7 @@ def squared_gradients(
     with torch.enable_grad():
         graded = torch.as_tensor(x, dtype=torch.float32).clone().requires_grad_()
         out = ClosedForm(network, ideal=True).differentiable(graded, keep)
-        read = _read(network, graded.detach(), out)
+        read = outputs_read(network, graded.detach(), out)
         squares = [torch.zeros_like(y) for y in values.values()]
         for _ in range(PROBES):
             signs = torch.from_numpy((2 * rng.integers(0, 2, out.shape) - 1).astype(np.float32)) * read
@@ -53,7 +53,7 @@ def squared_gradients(
     return [(name, y.detach(), s) for (name, y), s in zip(values.items(), squares, strict=True)]
 
 
-def _read(network: Network, x: torch.Tensor, out: torch.Tensor) -> torch.Tensor:
+def outputs_read(network: Network, x: torch.Tensor, out: torch.Tensor) -> torch.Tensor:
     """1 for outputs that are read and 0 for those of padding tokens, broadcast shape."""
     masked = any(isinstance(node.op, Woss | SiExp) and len(node.inputs) > 1 for _, node in network)
     x = x.reshape(len(x), *network.input_shape)

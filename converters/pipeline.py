@@ -160,7 +160,9 @@ def convert_module(
     corrected: dict[str, float] = {}
     if not digits:
         importance = row_importance(ideal, samples, GRADIENT_BATCH, report("weigh tokens"))
-        corrected = correct_biases(ideal, calibrated, samples, importance, batch, report("correct biases"))
+        calibrated, corrected = correct_biases(
+            ideal, calibrated, samples, importance, batch, report("correct biases")
+        )
     integers: Network | None = None
     if fixed:
         integers = discretise(calibrated, samples, chip, batch, report("discretise"), importance)

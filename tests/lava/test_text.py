@@ -23,12 +23,12 @@ from targets.placement.chip import load_chip
 pytestmark = pytest.mark.filterwarnings("ignore")  # of transformers, while it builds and exports models
 
 
-@pytest.fixture(scope="module")
-def text() -> tuple[Conversion, np.ndarray]:
-    """A BERT of two blocks, and the input of two sentences of different lengths."""
+@pytest.fixture(scope="module", params=[1, 2])
+def text(request: pytest.FixtureRequest) -> tuple[Conversion, np.ndarray]:
+    """A BERT of two blocks with one or two spikes a value, and the input of two sentences of different lengths."""
     model, arguments = spread(hugging("Bert", "Model", **WORDS | {"num_hidden_layers": 2}))
     numbers = [argument.numpy() for argument in arguments]
-    conversion = convert_module(model, [a[:8] for a in numbers], 10, 1.5)
+    conversion = convert_module(model, [a[:8] for a in numbers], 10, 1.5, spikes=request.param, input_spikes=request.param)
     lengths = numbers[1].sum(1)
     order = np.argsort(lengths, kind="stable")[[0, -1]]
     assert lengths[order[0]] < lengths[order[1]]
