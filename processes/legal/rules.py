@@ -85,7 +85,7 @@ def _phase(op: PhaseNeuron, shapes: list[Shape], steps: list[int]) -> Iterator[s
     schedule = op.schedule
     yield from _same(op, shapes[0])
     yield from _fits("scale", schedule.scale, op.shape)
-    if schedule.function not in ACTIVATIONS or not 1 <= op.spikes <= 3:
+    if schedule.function not in ACTIVATIONS or not 1 <= op.spikes <= schedule.code.steps:
         yield f"{op.spikes} spikes of the function {schedule.function}"
     if schedule.scale.ndim != len(op.shape) or schedule.code.steps > 2**14:
         yield f"scale has {schedule.scale.ndim} axes, the sample {len(op.shape)}, a window {schedule.steps} steps"
@@ -192,7 +192,7 @@ def _divider(op: DynamicThreshold, shapes: list[Shape], steps: list[int]) -> Ite
     if shapes[1][:-1] != shapes[0][:-1] or (op.squared and shapes[1][-1] != 1) or op.scale.ndim != len(op.shape):
         yield f"operands {shapes[0]} and {shapes[1]} do not divide"
     yield from _table("table", op.table, (rows, window))
-    if not 1 <= op.spikes <= 3:
+    if not 1 <= op.spikes <= window:
         yield f"{op.spikes} spikes"
     if not op.squared:
         yield from _table("trace", op.trace, (steps[1],))
