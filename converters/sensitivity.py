@@ -132,8 +132,8 @@ def code_values(values: torch.Tensor, site: Site, steps: int, race: bool) -> tup
     factor = code.midpoints[0] * site.base**0.5 if race else 1 / site.scale
     r = values * float(factor)
     codes = empty_codes(site.spikes, r, steps)
-    axes, book = (1, 1, r.shape[-1]), linear_codebook(code)
-    book.codes(r, np.zeros(1, np.int32), axes, codes[0])
+    axes, book, unit = (1, 1, r.shape[-1]), linear_codebook(code), np.ones(1)
+    book.first(r, unit, np.zeros(1), axes, codes)
     if len(codes) > 1:
-        book.further(values if race else r, code.levels, axes, codes)
+        book.further(values if race else r, unit, code.levels, axes, codes)
     return decode(codes, code.levels).mul_(1.0 if race else site.scale), int(codes.count_nonzero())

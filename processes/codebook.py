@@ -8,51 +8,64 @@ its breakpoint and the codes below and above it, and a code costs two loads and 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property, lru_cache
+from functools import lru_cache
 
 import numpy as np
 import torch
 
-from processes import kernels
+from processes.kernels import lookup
+from processes.kernels.decode import decode_table
 from processes.phase_code import PhaseCode, code_dtype
-from processes.spikes import fold
+from processes.spikes import as_numpy, fold, per_neuron
+
+Axes = tuple[int, int, int]
+Gain = torch.Tensor | None
 
 LEADING_BITS = (16, 18, 20)  # sign, exponent and 7, 9 or 11 bits of mantissa
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Codebook:
-    """Tables (kinds, 2^bits) of breakpoints float32 and codes; see :func:`processes.kernels.lookup`."""
+    """Tables of 2^(32 - shift) buckets each, one table per kind after the other.
 
-    shift: int
+    Attributes:
+        shift: how many trailing bits share a bucket.
+        at: where in each bucket the code changes, float32.
+        ends: the codes of each bucket below and from there on, one after the other.
+    """
+
+    shift: np.uint32
     at: np.ndarray
-    below: np.ndarray
-    above: np.ndarray
+    ends: np.ndarray
 
-    def codes(
-        self, r: torch.Tensor, kind: np.ndarray, axes: tuple[int, int, int], codes: torch.Tensor
+    def first(
+        self, v: torch.Tensor, factor: np.ndarray, kind: np.ndarray, axes: Axes, codes: torch.Tensor, gain: Gain = None
     ) -> None:
-        """Write the codes of normalised potentials r, float32 (N, *shape), of neurons of ``kind`` (P,)."""
-        folded = fold(r, axes)
-        out = codes.numpy().reshape(folded.shape)
-        bits = folded.view(np.uint32)
-        spread = int(len(kind) > 1)
-        kernels.lookup(folded, bits, self.shift, kind, spread, self.at, self.below, self.above, out)
+        """Write the first plane of codes (planes, N, *shape) of potentials v (N, *shape) times factor (P,) times gain.
+
+        kind (P,) is the neurons' table; gain, float32, has one number per row of the last axis.
+        """
+        folded, planes, rows = _fold(v, axes, codes, gain)
+        begin = per_neuron(kind.astype(np.uint64) << np.uint64(32 - self.shift), axes, np.uint64)
+        scale = per_neuron(factor, axes, np.float32)
+        lookup.first_spikes(folded, scale, rows, begin, self.shift, self.at, self.ends, planes)
 
     def further(
-        self, r: torch.Tensor, level: np.ndarray, axes: tuple[int, int, int], codes: torch.Tensor
+        self, v: torch.Tensor, factor: np.ndarray, level: np.ndarray, axes: Axes, codes: torch.Tensor, gain: Gain = None
     ) -> None:
-        """Write planes 1 on of codes (planes, N, *shape): what the spikes before leave of r, level (T,) in its units."""
-        folded = fold(r, axes)
-        out = codes.numpy().reshape(-1, *folded.shape)
-        kernels.further(
-            folded, self.shift, self.at[0], self._ends, kernels.decode_table(level, np.float32), out
-        )
+        """Write planes 1 on: what the spikes before leave of the same, level (T,) in its units; of kind 0."""
+        folded, planes, rows = _fold(v, axes, codes, gain)
+        scale, table = per_neuron(factor, axes, np.float32), decode_table(level, np.float32)
+        lookup.further_spikes(folded, scale, rows, self.shift, self.at, self.ends, table, len(level), planes)
 
-    @cached_property
-    def _ends(self) -> np.ndarray:
-        """The codes below and above of each bucket of the first row, one after the other."""
-        return np.stack([self.below[0], self.above[0]], 1).reshape(-1)
+
+def _fold(
+    v: torch.Tensor, axes: Axes, codes: torch.Tensor, gain: Gain
+) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
+    """Potentials (R, A, M, D), codes (planes, R, A, M, D) and gains (R, A, M)."""
+    folded = fold(v, axes)
+    rows = None if gain is None else as_numpy(gain).reshape(folded.shape[:3])
+    return folded, codes.numpy().reshape(-1, *folded.shape), rows
 
 
 def compile_codebook(pos: np.ndarray, lo: np.ndarray, hi: np.ndarray) -> Codebook:
@@ -70,9 +83,9 @@ def compile_codebook(pos: np.ndarray, lo: np.ndarray, hi: np.ndarray) -> Codeboo
         tables = [table for table, _ in built]
         if all(single for _, single in built):
             break
-    dtype = code_dtype(pos.shape[1])
-    at, below, above = (np.stack([table[i] for table in tables]) for i in range(3))
-    return Codebook(shift, at, below.astype(dtype), above.astype(dtype))
+    at, below, above = (np.concatenate([table[i] for table in tables]) for i in range(3))
+    ends = np.stack([below, above], 1).reshape(-1).astype(code_dtype(pos.shape[1]))
+    return Codebook(np.uint32(shift), at, ends)
 
 
 @lru_cache

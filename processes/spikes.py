@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-from processes import kernels
+from processes.kernels import decode as kernels
+from processes.kernels.decode import decode_table, unsigned
 from processes.phase_code import code_dtype
 
 
@@ -60,10 +61,41 @@ def empty_codes(planes: int, like: torch.Tensor, steps: int) -> torch.Tensor:
     return torch.empty((planes, *like.shape), dtype=dtype)
 
 
+def per_neuron(parameter: np.ndarray, axes: tuple[int, int, int], dtype: type | np.dtype) -> np.ndarray:
+    """Parameters (P,), shared or one per neuron, as (A, D)."""
+    a, _, d = axes
+    full = parameter.reshape(a, d) if parameter.size > 1 else np.broadcast_to(parameter.reshape(1, 1), (a, d))
+    return np.ascontiguousarray(full, dtype)
+
+
+def _rows(codes: torch.Tensor) -> np.ndarray:
+    """Codes (planes, rows, last axis) as indices of a decode table."""
+    return unsigned(as_numpy(codes)).reshape(len(codes), -1, codes.shape[-1])
+
+
 def decode(codes: torch.Tensor, trace: np.ndarray, dtype: torch.dtype = torch.float32) -> torch.Tensor:
     """Values (N, *shape) of codes (planes, N, *shape): sum of sign * trace_k over each neuron's spikes."""
     out = torch.empty(codes.shape[1:], dtype=dtype)
-    flat = as_numpy(codes).reshape(codes.shape[0], -1)
+    flat = unsigned(as_numpy(codes)).reshape(len(codes), -1)
     view = out.numpy()
-    kernels.decode(flat, kernels.decode_table(trace, view.dtype), view.reshape(-1))
+    kernels.decode(flat, decode_table(trace, view.dtype), view.reshape(-1))
+    return out
+
+
+def decode_bounded(codes: torch.Tensor, trace: np.ndarray) -> tuple[torch.Tensor, torch.Tensor]:
+    """The same in float32, and what no subset of a row's spikes exceeds, (N, *shape without its last axis).
+
+    That is the norm of the sums of |trace_k| over each neuron's spikes.
+    """
+    out, norms = torch.empty(codes.shape[1:]), torch.empty(codes.shape[1:-1])
+    rows = out.numpy().reshape(-1, codes.shape[-1])
+    kernels.decode_bounded(_rows(codes), decode_table(trace, np.float32), rows, norms.numpy().reshape(-1))
+    return out, norms
+
+
+def decoded_sums(codes: torch.Tensor, trace: np.ndarray, dtype: torch.dtype) -> torch.Tensor:
+    """Sums (N, *shape without its last axis) of the values along the last axis."""
+    out = torch.empty(codes.shape[1:-1], dtype=dtype)
+    view = out.numpy()
+    kernels.row_sums(_rows(codes), decode_table(trace, view.dtype), view.reshape(-1))
     return out

@@ -21,13 +21,15 @@ from typing import ClassVar
 import numpy as np
 import torch
 
-from processes import kernels
 from processes.codebook import linear_codebook
 from processes.fixed import saturate, shift_toward_zero
+from processes.kernels.settle import settle_falling, settle_falling_further
 from processes.operation import Operation, SaturatingStepper, Window
 from processes.phase_code import PhaseCode
-from processes.spikes import decode, empty_codes, fold, row_axes
+from processes.spikes import as_numpy, decoded_sums, empty_codes, fold, row_axes
 from processes.thresholds import level_entry
+
+EXACT_BITS = 53  # integers below 2^EXACT_BITS are exact in float64
 
 
 @dataclass(eq=False, kw_only=True)
@@ -109,27 +111,15 @@ class DynamicThreshold(Operation):
         codes = empty_codes(self.spikes, v, self.steps)
         if self.squared:
             factor = other.to(torch.int64) + int(self.offset) if self.state_bits else other + self.offset
-            low = (factor < self.low).squeeze(-1)
+            factor = factor.squeeze(-1)
+            low = factor < self.low
             self._low_rows = int((v[low] != 0).any(-1).sum()) if bool(low.any()) else 0
         else:
-            factor = decode(other, self.trace_table, torch.float64 if self.state_bits else self.dtype).sum(-1)
-            factor = factor.to(torch.int64) if self.state_bits else factor
+            factor = decoded_sums(other, self.trace_table, torch.int64 if self.state_bits else self.dtype)
         axes = row_axes(self.shape, self.scale.shape)
         self._guess(v, factor, axes, codes)
         if self.state_bits or v.dtype == torch.float64:
-            folded = fold(v, axes)
-            kernels.settle_scaled(
-                folded,
-                self.squared,
-                self.table if self.state_bits else self.table.astype(folded.dtype, copy=False),
-                self.shift,
-                self.drive_shift,
-                2 ** ((self.drive_bits or 64) - 1) - 1,
-                fold(factor, (*axes[:2], 1))[..., 0],
-                int(len(self.table) > 1),
-                *self.further,
-                codes.numpy().reshape(-1, *folded.shape),
-            )
+            self._settle(fold(v, axes), as_numpy(factor), codes)
         return codes
 
     def _guess(
@@ -138,22 +128,39 @@ class DynamicThreshold(Operation):
         """Codes (spikes, N, *shape) by looking up v / S, or c / sqrt(Qs + n eps): exact but for rounding."""
         divisor = factor.to(torch.float32).clamp(min=1e-30)
         inverse = divisor.rsqrt() if self.squared else divisor.reciprocal()
-        if inverse.ndim < v.ndim:
-            inverse = inverse.unsqueeze(-1)
-        r = (v.to(torch.float32) * inverse).mul_(torch.from_numpy(self._per_scale))
         book = linear_codebook(self.code)
-        book.codes(r, np.zeros(1, np.int32), axes, codes[0])
+        book.first(v, self._per_scale, np.zeros(1), axes, codes, inverse)
         if self.spikes > 1:
-            book.further(r, self.code.levels, axes, codes)
+            book.further(v, self._per_scale, self.code.levels, axes, codes, inverse)
+
+    def _settle(self, v: np.ndarray, factor: np.ndarray, codes: torch.Tensor) -> None:
+        """The definition's comparisons of v (R, A, M, D)."""
+        factor, planes = factor.reshape(v.shape[:3]), codes.numpy().reshape(-1, *v.shape)
+        table, integer, spread = self._falling, self.state_bits > 0, int(len(self.table) > 1)
+        limit = 2 ** ((self.drive_bits or 64) - 1) - 1
+        if integer and float(self.table.max()) * float(factor.max(initial=0)) >= 2**EXACT_BITS:
+            raise OverflowError(f"products of thresholds and factors up to {factor.max()} do not fit {EXACT_BITS} bits")
+        settle_falling(
+            v, self.squared, integer, 0.5**self.drive_shift, float(limit), table, factor.astype(float), spread, planes
+        )
+        if self.spikes > 1:
+            settle_falling_further(
+                v, self.squared, self.shift, self.drive_shift, limit, factor, spread, *self.further, planes
+            )
+
+    @cached_property
+    def _falling(self) -> np.ndarray:
+        """``table`` shifted right, without rounding, between inf and -inf; float64 (P, T + 2)."""
+        table = self.table * (1.0 if self.shift is None else 0.5 ** self.shift[:, None])
+        return np.pad(table, ((0, 0), (1, 1)), constant_values=(np.inf, -np.inf))
 
     @cached_property
     def _per_scale(self) -> np.ndarray:
-        """Factor from V / S, or c / sqrt(Qs + n eps), to units of the scale, float32 (*scale.shape)."""
+        """Factor from V / S, or c / sqrt(Qs + n eps), to units of the scale, (P,)."""
         first = self.table[:, 0] * (1.0 if self.shift is None else 0.5**self.shift)
         if self.squared:
             first = np.sqrt(first) * 2.0**self.drive_shift
-        factor = self.code.midpoints[0] / np.broadcast_to(first, self.scale.size)
-        return factor.astype(np.float32).reshape(self.scale.shape)
+        return self.code.midpoints[0] / first
 
     @cached_property
     def further(self) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
@@ -165,10 +172,7 @@ class DynamicThreshold(Operation):
             return rest, self.gain.astype(np.int64), self.gain_shift.astype(np.int64)
         unit = self.code.midpoints[0]
         gain = self.table[:, 0] / (unit**2 if self.squared else unit)
-        rest = np.stack([self.code.levels, self.code.midpoints])
-        if self.state_bits:  # one spike: never read
-            return rest.astype(np.int64), gain.astype(np.int64), np.zeros(len(gain), np.int64)
-        return rest, gain, None
+        return np.stack([self.code.levels, self.code.midpoints]), gain, None
 
     @property
     def trace_table(self) -> np.ndarray:

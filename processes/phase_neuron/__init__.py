@@ -17,8 +17,8 @@ from typing import ClassVar
 import numpy as np
 import torch
 
-from processes import kernels
 from processes.fixed import saturate
+from processes.kernels.settle import settle, settle_sequel
 from processes.operation import Operation, Window
 from processes.phase_code import PhaseCode
 from processes.phase_neuron.activations import ACTIVATIONS
@@ -66,26 +66,22 @@ class PhaseNeuron(Operation):
         """Codes (spikes, N, *shape) of potentials (N, *shape)."""
         v = inputs[0]
         codes = empty_codes(self.spikes, v, self.schedule.steps)
-        shape = self.schedule.scale.shape
-        axes = parameter_axes(self.shape, shape)
+        axes = parameter_axes(self.shape, self.schedule.scale.shape)
         book, factor, kind, exact = self.schedule.lookup
-        factor = torch.from_numpy(factor if factor.size == 1 else factor.reshape(shape))
-        r = v.to(torch.float32) * factor
-        book.codes(r, kind, axes, codes[0])
+        book.first(v, factor, kind, axes, codes)
+        sequel = None
         if self.spikes > 1:
-            rest = self.schedule.rest
-            r = r if rest.unit is None else self._sent(v, rest.unit)
-            rest.book.further(r, rest.level, axes, codes)
-        sequel = self.schedule.sequel if self.spikes > 1 else None
+            rest, sequel = self.schedule.rest, self.schedule.sequel
+            if rest.unit is None:
+                rest.book.further(v, factor, rest.level, axes, codes)
+            else:
+                unit = torch.from_numpy(rest.unit.astype(np.float32))
+                real = ACTIVATIONS[self.schedule.function].torch(v * unit)
+                rest.book.further(real, 1 / self.scale, rest.level, axes, codes)
         guessed = v.dtype == torch.float64 or not exact
         if guessed or (self.state_bits and sequel is not None):
             self._settle(fold(v, axes), codes, sequel, guessed)
         return codes
-
-    def _sent(self, v: torch.Tensor, unit: np.ndarray) -> torch.Tensor:
-        """f(v) in units of the scale, float32."""
-        real, scale = (torch.from_numpy(a.astype(np.float32)) for a in (unit, self.scale))
-        return ACTIVATIONS[self.schedule.function].torch(v.to(torch.float32) * real).div_(scale)
 
     def _settle(self, v: np.ndarray, codes: torch.Tensor, sequel: Sequel | None, guessed: bool) -> None:
         """Codes by the definition's comparisons, from guesses; v folded. Unless ``guessed``, first codes are exact."""
@@ -93,9 +89,9 @@ class PhaseNeuron(Operation):
         if guessed:
             pos, lo, hi, subtract = (t.astype(v.dtype, copy=False) for t in self.schedule.tables)
             first = planes if sequel is None else planes[:1]
-            kernels.settle(v, pos, lo, hi, subtract, int(len(pos) > 1), first)
+            settle(v, pos, lo, hi, subtract, int(len(pos) > 1), first)
         if sequel is not None:
-            kernels.settle_sequel(v, *sequel, int(len(sequel.kind) > 1), planes)
+            settle_sequel(v, *sequel, int(len(sequel.kind) > 1), planes)
 
     def stepper(self, window: Window, sources: list[Window]) -> PhaseNeuronStepper:
         """Integrates messages, fires in ``window``."""

@@ -13,10 +13,10 @@ from typing import ClassVar
 import numpy as np
 import torch
 
-from processes import kernels
 from processes.fixed import saturate, shift_toward_zero
 from processes.operation import Operation, SaturatingStepper, Window
-from processes.spikes import fold, parameter_axes
+from processes.residual.kernels import add_shifted
+from processes.spikes import fold, parameter_axes, per_neuron
 
 
 @dataclass(eq=False, kw_only=True)
@@ -54,8 +54,7 @@ class Residual(Operation):
         total = torch.as_tensor(self.bias, dtype=torch.int64).expand(inputs[0].shape).contiguous()
         for v, shift in zip(inputs, self.shift_table, strict=True):
             axes = parameter_axes(self.shape, shift.shape)
-            flat = np.ascontiguousarray(shift.reshape(-1), np.int64)
-            kernels.add_shifted(fold(total, axes), fold(v, axes), flat, int(shift.size > 1))
+            add_shifted(fold(total, axes), fold(v, axes), per_neuron(shift.reshape(-1), axes, np.int64))
         return self.saturate(total, self.state_bits).to(torch.int32)
 
     @property

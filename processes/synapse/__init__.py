@@ -19,7 +19,7 @@ import torch
 
 from processes.operation import Operation, Window
 from processes.spikes import decode
-from processes.synapse.exact import accumulate, accumulate_rows
+from processes.synapse.exact import Clips, Rows, accumulate
 
 F = torch.nn.functional
 
@@ -58,6 +58,13 @@ class Synapse(Operation):
             tensor = torch.tensor(self.weight, dtype=dtype)
             cache[dtype] = (self.weight, tensor)
         return tensor
+
+    def rows(self) -> Rows:
+        """Weights (out, in) of a matrix or of flattened patches, prepared for exact sums (anew when they are replaced)."""
+        prepared = self.__dict__.get("_rows")
+        if prepared is None or prepared.source is not self.weight:
+            prepared = self._rows = Rows(self.weight)
+        return prepared
 
     def linear(self, x: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
         """w x without bias, (N, *source) -> (N, *shape)."""
@@ -109,7 +116,7 @@ class DenseSynapse(Synapse):
     def fixed(self, codes: torch.Tensor) -> torch.Tensor:
         """Exact integers, one float32 product where a bound allows it."""
         rows = codes.reshape(codes.shape[0], -1, codes.shape[-1])
-        y, clips = accumulate_rows(rows, self.tensor(torch.float32), self.bias, self.trace, self.state_bits)
+        y, clips = self.rows().accumulate(rows, self.bias, self.trace, self.state_bits)
         shape = (*codes.shape[1:-1], -1)
         self._clips = None if clips is None else clips.reshape(shape)
         return y.reshape(shape)
@@ -146,7 +153,12 @@ class ConvSynapse(Synapse):
         return y.add_(torch.as_tensor(self.bias, dtype=y.dtype).reshape(-1, 1, 1))
 
     def fixed(self, codes: torch.Tensor) -> torch.Tensor:
-        """Exact integers by a float64 convolution: every sum stays below 2^53."""
+        """Exact integers: each pixel's patch is a row; of grouped channels, by a float64 convolution below 2^53."""
+        if self.groups == 1:
+            patches, pixels = self.patches(codes)
+            y, clips = self.rows().accumulate(patches, self.bias, self.trace, self.state_bits)
+            self._clips = None if clips is None else _channels_first(clips, pixels)
+            return _channels_first(y, pixels).contiguous()
         y, self._clips = accumulate(
             codes,
             lambda x: self.linear(x, torch.float64),
@@ -157,11 +169,25 @@ class ConvSynapse(Synapse):
         )
         return y
 
+    def patches(self, codes: torch.Tensor) -> tuple[torch.Tensor, tuple[int, ...]]:
+        """Rows (planes, N * H' * W', in * kh * kw) of codes (planes, N, 1, in, H, W), and (N, H', W')."""
+        (top, left), (down, right), (far_y, far_x) = self.padding, self.stride, self.dilation
+        codes = F.pad(codes.squeeze(2), (left, left, top, top))
+        high, wide = ((n - 1) * far + 1 for n, far in zip(self.weight.shape[2:], (far_y, far_x), strict=True))
+        taps = codes.unfold(3, high, down).unfold(4, wide, right)[..., ::far_y, ::far_x]
+        taps = taps.permute(0, 1, 3, 4, 2, 5, 6)  # (planes, N, H', W', in, kh, kw)
+        return taps.reshape(len(codes), -1, self.weight[0].size), tuple(taps.shape[1:4])
+
     def stepper(self, window: Window, sources: list[Window]):
         """Gathers patches that hold spikes, then weight rows."""
         from processes.synapse.stepper import ConvStepper
 
         return ConvStepper(self, window)
+
+
+def _channels_first(rows: torch.Tensor, pixels: tuple[int, ...]) -> torch.Tensor:
+    """(N * H * W, C) as (N, 1, C, H, W)."""
+    return rows.reshape(*pixels, -1).permute(0, 3, 1, 2).unsqueeze(1)
 
 
 @dataclass(eq=False, kw_only=True)
@@ -190,6 +216,11 @@ class ScaleSynapse(Synapse):
 
     def fixed(self, codes: torch.Tensor) -> torch.Tensor:
         """One product per neuron."""
+        self._clips: Clips = None
+        if not self.pool and self._never_clips(len(codes)):
+            return decode(codes, self.trace).mul_(self.tensor(torch.float32)).add_(
+                torch.as_tensor(self.bias, dtype=torch.float32)
+            )
         y, self._clips = accumulate(
             codes,
             lambda x: self.linear(x, torch.float64),
@@ -199,6 +230,11 @@ class ScaleSynapse(Synapse):
             self.state_bits,
         )
         return y
+
+    def _never_clips(self, planes: int) -> bool:
+        """Whether nothing that one neuron can send saturates."""
+        reach = np.abs(self.weight.astype(np.int64)).max() * self.trace[:planes].sum() + np.abs(self.bias).max()
+        return bool(reach <= 2 ** (self.state_bits - 1) - 1)
 
     def stepper(self, window: Window, sources: list[Window]):
         """Scales this step's spikes."""

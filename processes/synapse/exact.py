@@ -1,10 +1,10 @@
-"""Saturating integer sums without stepping, where a bound proves that stepping would not saturate.
+"""Saturating integer sums: one matrix product where a bound proves that nothing saturates, event by event elsewhere.
 
 A window adds trace_k * w z(k) for k = 0, 1, ... and clips to +-(2^(bits-1) - 1) after every step. Every partial sum is
-a sum over a subset of the spikes, so by Cauchy-Schwarz it stays below ||w|| ||x|| + |b|, and below |w| |x| + |b| in any
-case; where a neuron has several spikes, x adds them up regardless of sign, as a later one may take back half of the
-first. Where one of these is within the limit (less than 2^23) nothing clips, and a float32 product is exact in any
-order of summation because all its partial sums are integers below 2^24. The rest is stepped.
+a sum over a subset of the spikes, so by Cauchy-Schwarz it stays below ||w|| ||x|| + |b|; where a neuron has several
+spikes, x adds them up regardless of sign, as a later one may take back half of the first. Where this is within the limit
+(less than 2^23) nothing clips, and a float32 product is exact in any order of summation because all its partial sums are
+integers below 2^24. The other rows are stepped through, at one to two times the cost.
 """
 
 from __future__ import annotations
@@ -14,44 +14,57 @@ from collections.abc import Callable
 import numpy as np
 import torch
 
-from processes.spikes import decode
+from processes.spikes import as_numpy, decode, decode_bounded
+from processes.synapse import kernels
 
 MARGIN = 1 + 1e-3  # float32 rounding of the bounds themselves, far above 2^-24 times any row length
 
+Clips = torch.Tensor | None  # how often each neuron was clipped; None stands for no clip at all
 
-def accumulate_rows(
-    codes: torch.Tensor, weight: torch.Tensor, bias: np.ndarray, trace: np.ndarray, bits: int
-) -> tuple[torch.Tensor, torch.Tensor | None]:
-    """Potentials (rows, out) of codes (planes, rows, in) under weight float32 (out, in), and how often each was clipped.
 
-    They are integers below 2^24 in magnitude, carried in float32. None stands for no clip at all.
-    """
-    limit = 2 ** (bits - 1) - 1
-    b = torch.as_tensor(bias, dtype=torch.float32)
-    b_max = float(np.abs(bias).max(initial=0))
-    x = decode(codes, trace)
-    reach = torch.linalg.vector_norm(weight, dim=1).max()
-    most = x if codes.shape[0] == 1 else decode(codes.abs(), trace)
-    unsure = (torch.linalg.vector_norm(most, dim=1) * reach * MARGIN + b_max > limit).nonzero()[:, 0]
-    y = torch.nn.functional.linear(x, weight, b)
-    if not len(unsure):
-        return y, None
-    total = torch.nn.functional.linear(most[unsure].abs(), weight.abs()) * MARGIN + b.abs()
-    unsure = unsure[(total > limit).any(1)]
-    if not len(unsure):
-        return y, None
-    y[unsure], clipped = step_through(
-        codes[:, unsure],
-        lambda z: torch.nn.functional.linear(z, weight.double()),
-        lambda v: v + b,
-        trace,
-        bits,
-    )
-    if clipped is None:
-        return y, None
-    clips = torch.zeros(y.shape, dtype=clipped.dtype)
-    clips[unsure] = clipped
-    return y, clips
+class Rows:
+    """Mantissas (out, ...) of a matrix or of flattened patches, prepared once for both ways."""
+
+    def __init__(self, weight: np.ndarray) -> None:
+        self.source = weight
+        flat = weight.reshape(len(weight), -1)
+        self.matrix = torch.tensor(flat, dtype=torch.float32)
+        self.reach = float(torch.linalg.vector_norm(self.matrix, dim=1).max()) * MARGIN
+        self.largest_sum = int(np.abs(flat.astype(np.int64)).sum(1).max())
+        self._signed: np.ndarray | None = None
+
+    @property
+    def signed(self) -> np.ndarray:
+        """(2 in, out) int8: each input's weights, then their negatives."""
+        if self._signed is None:
+            columns = self.source.reshape(len(self.source), -1).T
+            self._signed = np.stack([columns, -columns], 1).reshape(-1, len(self.source))
+        return self._signed
+
+    def accumulate(
+        self, codes: torch.Tensor, bias: np.ndarray, trace: np.ndarray, bits: int
+    ) -> tuple[torch.Tensor, Clips]:
+        """Potentials (rows, out) of codes (planes, rows, in); integers below 2^24 in magnitude, carried in float32."""
+        limit = 2 ** (bits - 1) - 1
+        x, norms = decode_bounded(codes, trace)
+        unsure = (norms * self.reach + float(np.abs(bias).max(initial=0)) > limit).nonzero()[:, 0]
+        if len(unsure) < len(x):
+            y = torch.nn.functional.linear(x, self.matrix, torch.as_tensor(bias, dtype=torch.float32))
+            if not len(unsure):
+                return y, None
+            codes = codes[:, unsure]
+        stepped = torch.empty((len(unsure), len(self.source)))
+        clipped = torch.zeros(stepped.shape, dtype=torch.int32)
+        at_once = self.largest_sum * int(trace[0]) + 2 * limit  # potential and bias, and all that one step can add
+        integers = (np.ascontiguousarray(a, np.int32 if at_once < 2**31 else np.int64) for a in (bias, trace))
+        kernels.step_rows(as_numpy(codes), self.signed, *integers, limit, stepped.numpy(), clipped.numpy())
+        if len(unsure) == len(x):
+            y, clips = stepped, clipped
+        else:
+            y[unsure] = stepped
+            clips = torch.zeros(y.shape, dtype=torch.int32)
+            clips[unsure] = clipped
+        return y, clips if bool(clipped.any()) else None
 
 
 def accumulate(
@@ -61,7 +74,7 @@ def accumulate(
     with_bias: Callable[[torch.Tensor], torch.Tensor],
     trace: np.ndarray,
     bits: int,
-) -> tuple[torch.Tensor, torch.Tensor | None]:
+) -> tuple[torch.Tensor, Clips]:
     """The same for any linear map given in float64, and the map with absolute weights; all or nothing."""
     limit = 2 ** (bits - 1) - 1
     x = decode(codes, trace, torch.float64)
@@ -78,7 +91,7 @@ def step_through(
     with_bias: Callable[[torch.Tensor], torch.Tensor],
     trace: np.ndarray,
     bits: int,
-) -> tuple[torch.Tensor, torch.Tensor | None]:
+) -> tuple[torch.Tensor, Clips]:
     """The definition: bias at the first step, one sum and one saturation per step. Also counts each neuron's clips."""
     limit = 2 ** (bits - 1) - 1
     v: torch.Tensor | None = None

@@ -19,7 +19,7 @@ from typing import ClassVar
 import numpy as np
 import torch
 
-from processes.kernels import decode_table
+from processes.kernels.decode import decode_table, unsigned
 from processes.operation import Operation, Window
 from processes.spikes import as_numpy, decode
 from processes.synapse.exact import MARGIN
@@ -92,8 +92,9 @@ class TraceProduct(Operation):
         norm_a, norm_b = (as_numpy(norm).reshape(-1, norm.shape[-1]) for norm in norms)
         bias = np.broadcast_to(self.bias, self.shape).reshape(-1, *y.shape[-2:]).astype(np.int64)
         out, counts = (t.numpy().reshape(-1, *t.shape[-2:]) for t in (y, clips))
+        steps = tuple(len(trace) for trace in self.traces)
         kernels.step_pairs(
-            code_a, code_b, table_a, table_b, self.delay, norm_a, norm_b, bias, limit, out, counts
+            code_a, code_b, table_a, table_b, *steps, self.delay, norm_a, norm_b, bias, limit, out, counts
         )
         self._clips = clips if bool(clips.any()) else None
         return y
@@ -139,13 +140,13 @@ class SquareSum(Operation):
             out, clips = (torch.empty(rows.shape[1], dtype=torch.int32) for _ in range(2))
             shift = np.broadcast_to(np.asarray(self.shift).reshape(-1), features).astype(np.int64)
             limit, table = 2 ** (self.state_bits - 1) - 1, decode_table(self.trace, np.int64)
-            kernels.square_sum_shifted(rows, table, shift, limit, out.numpy(), clips.numpy())
+            kernels.square_sum_shifted(rows, table, len(self.trace), shift, limit, out.numpy(), clips.numpy())
             self._clips = clips.reshape(*codes.shape[1:-1], 1) if bool(clips.any()) else None
         else:
             out = torch.empty(rows.shape[1], dtype=self.dtype)
             dtype = out.numpy().dtype
             weight = np.broadcast_to(np.asarray(self.weight).reshape(-1), features).astype(dtype)
-            kernels.square_sum(rows, decode_table(self.trace, dtype), weight, out.numpy())
+            kernels.square_sum(unsigned(rows), decode_table(self.trace, dtype), weight, out.numpy())
         return out.reshape(*codes.shape[1:-1], 1)
 
     def stepper(self, window: Window, sources: list[Window]):

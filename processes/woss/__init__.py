@@ -20,13 +20,15 @@ e >= L_k + m_j, - at e <= L_k - m_j. Both are thresholds on v_max - v from a tab
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import ClassVar
 
 import numpy as np
 import torch
 
-from processes import kernels
+from processes.codebook import Codebook, compile_codebook
 from processes.fixed import saturate
+from processes.kernels.race import fire_ramp, fire_ramp_again
 from processes.operation import Operation, Window
 from processes.phase_code import PhaseCode
 from processes.spikes import as_numpy, empty_codes
@@ -41,6 +43,13 @@ def second_thresholds(code: PhaseCode) -> np.ndarray:
     never = np.array([-np.inf, np.inf])[:, None, None]
     with np.errstate(invalid="ignore", divide="ignore"):
         return np.where(later, -np.log(left), never).transpose(1, 0, 2)
+
+
+@lru_cache
+def second_codebook(code: PhaseCode) -> Codebook:
+    """Second spikes by r = ln(e / L_k): at the i-th step after k, + at e / L_k >= 1 + m_i and - at e / L_k <= 1 - m_i."""
+    midpoints = code.midpoints[None]
+    return compile_codebook(np.log1p(midpoints), np.full_like(midpoints, -np.inf), np.log1p(-midpoints))
 
 
 @dataclass(eq=False, kw_only=True)
@@ -110,25 +119,30 @@ class Woss(Operation):
 
     def ideal(self, *inputs: torch.Tensor) -> torch.Tensor:
         """exp(gain (v - v_max)) over allowed keys: softmax before its division."""
-        v = inputs[0] * torch.as_tensor(self.gain, dtype=inputs[0].dtype).reshape(-1, 1, 1)
-        if self.allowed is not None:
-            v = v.masked_fill(~torch.as_tensor(self.allowed), -torch.inf)
-        if len(inputs) > 1:
-            v = v.masked_fill(inputs[1] == 0, -torch.inf)
+        v = self.racing(inputs) * torch.as_tensor(self.gain, dtype=inputs[0].dtype).reshape(-1, 1, 1)
         return torch.exp(v - v.amax(-1, keepdim=True))
 
     def closed_form(self, *inputs: torch.Tensor) -> torch.Tensor:
         """Codes (spikes, N, *shape); first spikes are positive."""
-        v = inputs[0]
+        v = self.racing(inputs).to(torch.float64 if inputs[0].dtype == torch.float64 else torch.float32)
         codes = empty_codes(self.spikes, v, self.steps)
         heads, rows, keys = ((1,) * 3 + self.shape)[-3:]
         folded = as_numpy(v).reshape(-1, heads, rows, keys)
-        ramp = self.ramp.astype(folded.dtype, copy=False)
-        allowed = self.mask_of(len(v), inputs[1]) if len(inputs) > 1 else self.mask()
-        after = np.zeros((1, 1, 2, 1)) if self.after is None else self.after
-        planes = codes.numpy().reshape(-1, *folded.shape)
-        kernels.fire_ramp(folded, ramp, after.astype(ramp.dtype, copy=False), int(len(ramp) > 1), allowed, planes)
+        ramp = np.pad(self.ramp.astype(folded.dtype), ((0, 0), (1, 1)), constant_values=(-np.inf, np.inf))
+        spread, planes = int(len(ramp) > 1), codes.numpy().reshape(-1, *folded.shape)
+        fire_ramp(folded, ramp, spread, planes)
+        if self.after is not None:
+            book = second_codebook(self.code)
+            rest, tables = folded.dtype.type(np.log(self.base)), (book.shift, book.at, book.ends)
+            fire_ramp_again(folded, ramp, self.after.astype(folded.dtype), rest, *tables, spread, planes)
         return codes
+
+    def racing(self, inputs: tuple[torch.Tensor, ...]) -> torch.Tensor:
+        """Potentials (N, *shape), -inf where a key takes no part."""
+        v = inputs[0]
+        if self.allowed is not None:
+            v = v.masked_fill(~torch.as_tensor(self.allowed), -torch.inf)
+        return v if len(inputs) == 1 else v.masked_fill(inputs[1] == 0, -torch.inf)
 
     def stepper(self, window: Window, sources: list[Window]) -> WossStepper:
         """Integrates, finds the winner, then lets the threshold fall."""

@@ -1,0 +1,79 @@
+"""Codes back into numbers."""
+
+# numba types these functions by their calls, not by their signatures
+# pyright: reportArgumentType=false
+
+from __future__ import annotations
+
+import numpy as np
+from numba import njit, prange
+
+BLOCK = 16384
+
+
+def decode_table(trace: np.ndarray, dtype: np.dtype | type) -> np.ndarray:
+    """Value of every code, by the code read as an unsigned number of 8 bits (16 if T > 127), which costs nothing."""
+    steps = len(trace)
+    table = np.zeros(256 if steps <= 127 else 65536, dtype)
+    table[1 : steps + 1] = trace
+    table[-steps:] = -trace[::-1]
+    return table
+
+
+def unsigned(codes: np.ndarray) -> np.ndarray:
+    """Contiguous codes as indices of a decode table."""
+    return codes.view(np.uint8 if codes.itemsize == 1 else np.uint16)
+
+
+@njit(parallel=True, cache=True)
+def decode(codes, table, out):
+    """out (n,) = sum over planes of table[code], codes (planes, n) unsigned."""
+    n = codes.shape[1]
+    for b in prange((n + BLOCK - 1) // BLOCK):
+        part = slice(b * BLOCK, min(n, (b + 1) * BLOCK))
+        values, first = out[part], codes[0, part]
+        for i in range(len(values)):
+            values[i] = table[first[i]]
+        for p in range(1, codes.shape[0]):
+            later = codes[p, part]
+            for i in range(len(values)):
+                values[i] += table[later[i]]
+
+
+@njit(parallel=True, cache=True, fastmath={"reassoc", "contract"})
+def decode_bounded(codes, table, out, norms):
+    """The same for rows, codes (planes, R, D), and a bound of each: norms (R,) of the sums of |table[code]|."""
+    for r in prange(out.shape[0]):
+        values, first = out[r], codes[0, r]
+        total = np.float32(0)
+        for d in range(len(values)):
+            values[d] = table[first[d]]
+        if codes.shape[0] > 1:
+            for d in range(len(values)):
+                values[d] = abs(values[d])
+            for p in range(1, codes.shape[0]):
+                later = codes[p, r]
+                for d in range(len(values)):
+                    values[d] += abs(table[later[d]])
+        for d in range(len(values)):
+            total += values[d] * values[d]
+        norms[r] = np.sqrt(total)
+        if codes.shape[0] > 1:
+            for d in range(len(values)):
+                values[d] = table[first[d]]
+            for p in range(1, codes.shape[0]):
+                later = codes[p, r]
+                for d in range(len(values)):
+                    values[d] += table[later[d]]
+
+
+@njit(parallel=True, cache=True, fastmath={"reassoc", "contract"})
+def row_sums(codes, table, out):
+    """out (R,) = sums over planes and D of table[code], codes (planes, R, D) unsigned."""
+    for r in prange(len(out)):
+        total = table.dtype.type(0)
+        for p in range(codes.shape[0]):
+            row = codes[p, r]
+            for d in range(len(row)):
+                total += table[row[d]]
+        out[r] = total

@@ -1,0 +1,62 @@
+"""Codes by lookup: two loads and a comparison per spike, without branches, which nobody could predict."""
+
+# numba types these functions by their calls, not by their signatures
+# pyright: reportArgumentType=false
+
+from __future__ import annotations
+
+import numpy as np
+from numba import njit, prange
+
+
+@njit
+def _code(x, first, shift, at, ends):
+    """Code of x, float32, by the table whose buckets begin at ``first``; a bucket has one code below ``at`` and one from there on."""
+    bucket = np.uint64(np.float32(x).view(np.uint32) >> shift) + first
+    return ends[np.uint64(2) * bucket + np.uint64(x >= at[bucket])]
+
+
+@njit(parallel=True, cache=True)
+def first_spikes(v, factor, gain, first, shift, at, ends, codes):
+    """First plane of codes (planes, R, A, M, D) of potentials v, of any type, that factor (A, D) and gain normalise.
+
+    ``gain`` is (R, A, M) or None; ``first`` (A, D) says where a neuron's table begins in ``at`` (and in ``ends``, twice as
+    long). See :mod:`processes.codebook`.
+    """
+    _, a_len, m_len, d_len = v.shape
+    for place in prange(v.shape[0] * a_len):
+        r, a = place // a_len, place % a_len
+        scale, table = factor[a], first[a]
+        for m in range(m_len):
+            x, out = v[r, a, m], codes[0, r, a, m]
+            row = np.float32(1) if gain is None else gain[r, a, m]
+            for d in range(d_len):
+                out[d] = _code(np.float32(x[d]) * row * scale[d], table[d], shift, at, ends)
+
+
+@njit(parallel=True, cache=True)
+def further_spikes(v, factor, gain, shift, at, ends, level, steps, codes):
+    """Planes 1 on of codes, from those before: each spike takes ``level[code]`` off the normalised potential.
+
+    ``level`` is a table of :func:`processes.kernels.decode.decode_table`. What is left is looked up anew and sent after
+    the spike before.
+    """
+    _, a_len, m_len, d_len = v.shape
+    mask = np.uint64(len(level) - 1)
+    for place in prange(v.shape[0] * a_len):
+        r, a = place // a_len, place % a_len
+        scale = factor[a]
+        for m in range(m_len):
+            x = v[r, a, m]
+            row = np.float32(1) if gain is None else gain[r, a, m]
+            for p in range(1, codes.shape[0]):
+                before, out = codes[p - 1, r, a, m], codes[p, r, a, m]
+                for d in range(d_len):
+                    left = np.float32(x[d]) * row * scale[d]
+                    for q in range(p):
+                        left -= level[np.uint64(codes[q, r, a, m, d]) & mask]
+                    code = np.int32(_code(left, np.uint64(0), shift, at, ends))
+                    sent = np.int32(before[d])
+                    later = max(abs(code), abs(sent) + 1)
+                    sign = np.int32(code > 0) - np.int32(code < 0)
+                    out[d] = sign * later * np.int32((later <= steps) & (sent != 0))

@@ -1,0 +1,218 @@
+"""Codes by the definition's comparisons: guesses are confirmed or replaced.
+
+At most one comparison in hundreds replaces its guess, so the search need not be quick; confirming must be.
+"""
+
+# numba types these functions by their calls, not by their signatures
+# pyright: reportArgumentType=false
+
+from __future__ import annotations
+
+import numpy as np
+from numba import njit, prange
+
+from processes.fixed import shift_toward_zero
+from processes.thresholds import ALWAYS, level_entry, scaled_entry
+
+_shift = njit(inline="always")(shift_toward_zero)
+
+
+@njit(parallel=True, cache=True)
+def settle(v, pos, lo, hi, subtract, spread, codes):
+    """Codes of potentials ``v`` (R, A, M, D): + at the first k with v >= pos_k, - with lo_k <= v <= hi_k.
+
+    Tables are (A * D or 1, T); ``spread`` is 1 if they vary per neuron and 0 if shared. After a spike of sign z at
+    k the neuron subtracts z * subtract_k and goes on from k+1 with +-pos, once for every plane of codes (planes, R, A, M,
+    D). Codes come with guesses.
+    """
+    planes = codes.shape[0]
+    _, a_len, m_len, d_len = v.shape
+    steps = pos.shape[1]
+    for r in prange(v.shape[0] * a_len):
+        row, a = r // a_len, r % a_len
+        for m in range(m_len):
+            for d in range(d_len):
+                c = (a * d_len + d) * spread
+                x = v[row, a, m, d]
+                guess = abs(int(codes[0, row, a, m, d]))
+                k = guess - 1 if guess > 0 else steps
+                while k > 0 and (x >= pos[c, k - 1] or lo[c, k - 1] <= x <= hi[c, k - 1]):
+                    k -= 1
+                while k < steps and not (x >= pos[c, k] or lo[c, k] <= x <= hi[c, k]):
+                    k += 1
+                for p in range(planes):
+                    if p > 0:
+                        first = k + 1
+                        guess = abs(int(codes[p, row, a, m, d]))
+                        k = max(guess - 1, first) if guess > 0 else steps
+                        while k > first and abs(x) >= pos[c, k - 1]:
+                            k -= 1
+                        while k < steps and abs(x) < pos[c, k]:
+                            k += 1
+                    if k >= steps:
+                        for q in range(p, planes):
+                            codes[q, row, a, m, d] = 0
+                        break
+                    if x >= pos[c, k]:
+                        codes[p, row, a, m, d] = k + 1
+                        x -= subtract[c, k]
+                    else:
+                        codes[p, row, a, m, d] = -(k + 1)
+                        x += subtract[c, k]
+
+
+@njit
+def _sequel_fires(x, tables, n, row, k, factor, shift):
+    """+1, -1 or 0: what tables[n, row] (4, T) of (above, below, lo, hi) say of x at k.
+
+    Not a view of them: counting its references would cost more than the comparisons.
+    """
+    if x >= scaled_entry(tables[n, row, 0, k], factor, shift):
+        return 1
+    if scaled_entry(tables[n, row, 2, k], factor, shift) <= x <= scaled_entry(tables[n, row, 3, k], factor, shift):
+        return -1
+    below = tables[n, row, 1, k]
+    return 1 if below > ALWAYS and x <= scaled_entry(below, factor, shift) else 0
+
+
+@njit(parallel=True, cache=True)
+def settle_sequel(v, tables, kind, factor, shift, spread, codes):
+    """Second plane of codes (2, R, A, M, D), which come settled in the first and with guesses in the second.
+
+    ``tables`` (kinds, 2T + 1, 4, T) say what a neuron of ``kind`` (A * D or 1,) does after each first code; ``factor`` and
+    ``shift``, of the same shape, bring their entries to the unit of v.
+    """
+    _, a_len, m_len, d_len = v.shape
+    steps = tables.shape[3]
+    for r in prange(v.shape[0] * a_len):
+        row, a = r // a_len, r % a_len
+        for m in range(m_len):
+            for d in range(d_len):
+                sent = int(codes[0, row, a, m, d])
+                if sent == 0:
+                    codes[1, row, a, m, d] = 0
+                    continue
+                c = (a * d_len + d) * spread
+                x, f = v[row, a, m, d], factor[c]
+                s = None if shift is None else shift[c]
+                n, after = kind[c], sent + steps
+                first = abs(sent)
+                guess = abs(int(codes[1, row, a, m, d]))
+                k = max(guess - 1, first) if guess > 0 else steps
+                while k > first and _sequel_fires(x, tables, n, after, k - 1, f, s) != 0:
+                    k -= 1
+                fires = 0
+                while k < steps:
+                    fires = _sequel_fires(x, tables, n, after, k, f, s)
+                    if fires != 0:
+                        break
+                    k += 1
+                codes[1, row, a, m, d] = fires * (k + 1)
+
+
+@njit
+def _drive(x, squared, shift, cut, limit):
+    """(cut potential, least, most) of what table entries times factors are compared with.
+
+    Integers are shifted right by ``cut`` and clipped to ``limit``; they compare with (entry * factor) >> shift, which is
+    written as entry * factor <= most = ((drive + 1) << shift) - 1 and >= least = drive << shift.
+    """
+    if shift is None:
+        drive = x * x if squared else abs(x)
+        return x, drive, drive
+    y = min(max(_shift(np.int64(x), cut), -limit), limit)
+    least = (y * y if squared else abs(y)) << shift
+    return y, least, least + (np.int64(1) << shift) - 1
+
+
+@njit(parallel=True, cache=True)
+def settle_falling(v, squared, integer, cut, limit, table, factor, spread, codes):
+    """First plane of codes (planes, R, A, M, D) of ``v`` against a falling threshold: first k with drive >= table_k * factor.
+
+    drive is |y|, or y^2 if ``squared``, of y = v * cut, which integers round toward zero and clip to +-limit; they compare
+    with the threshold's integer part. table (A * D or 1, T + 2) falls from inf to -inf, factor is (R, A, M); everything is
+    float64 and exact as long as integer products stay below 2^53. Where y = 0 or factor = 0 nothing fires.
+    """
+    _, a_len, m_len, d_len = v.shape
+    one = np.uint64(1)
+    steps = np.uint64(table.shape[1] - 2)
+    # entry * factor < drive + 1, as a comparison with the number below drive + 1
+    more, below = (1.0, 1 - 2.0**-53) if integer else (0.0, 1.0)
+    for place in prange(v.shape[0] * a_len):
+        r, a = place // a_len, place % a_len
+        most = np.empty(d_len)
+        for m in range(m_len):
+            f, x, out = factor[r, a, m], v[r, a, m], codes[0, r, a, m]
+            for d in range(d_len):
+                y = np.float64(x[d]) * cut
+                if integer:
+                    y = min(max(np.trunc(y), -limit), limit)
+                drive = (y * y if squared else abs(y)) + more
+                most[d] = drive * below if y != 0 else -1e300
+            sure = f > 0
+            for d in range(d_len):
+                c = np.uint64((a * d_len + d) * spread)
+                k = min(np.uint64(abs(np.int64(out[d]))) - one, steps)  # of silence, the number of steps
+                sure &= (table[c, k] * f > most[d]) & (table[c, k + one] * f <= most[d])
+            if not sure:
+                for d in range(d_len):
+                    c = (a * d_len + d) * spread
+                    k = np.int64(0)
+                    while f > 0 and table[c, k + 1] * f > most[d]:
+                        k += 1
+                    sign = 1 if x[d] > 0 else -1
+                    out[d] = sign * (k + 1) if f > 0 and k < steps else 0
+
+
+@njit(parallel=True, cache=True)
+def settle_falling_further(v, squared, shift, cut, limit, factor, spread, rest, gain, gain_shift, codes):
+    """Planes 1 on of the same, from a settled first one.
+
+    Having sent A in units of ``rest`` (levels and midpoints, (2, T)), a neuron fires on at the first later k with drive at
+    least the threshold of A + midpoint_k, or with the other sign at most that of A - midpoint_k; table_k is then
+    ``level_entry`` of these.
+    """
+    planes = codes.shape[0]
+    _, a_len, m_len, d_len = v.shape
+    steps = rest.shape[1]
+    for place in prange(v.shape[0] * a_len):
+        r, a = place // a_len, place % a_len
+        for m in range(m_len):
+            f = factor[r, a, m]
+            for d in range(d_len):
+                c = (a * d_len + d) * spread
+                s, g = None if shift is None else shift[c], gain[c]
+                h = None if gain_shift is None else gain_shift[c]
+                _, least, most = _drive(v[r, a, m, d], squared, s, cut, limit)
+                before = np.int64(codes[0, r, a, m, d])
+                sign = 1 if before > 0 else -1
+                sent = rest[0, 0] * 0
+                for p in range(1, planes):
+                    if before == 0:
+                        codes[p, r, a, m, d] = 0
+                        continue
+                    first = abs(before)
+                    sent += rest[0, first - 1] if before * sign > 0 else -rest[0, first - 1]
+                    guess = abs(np.int64(codes[p, r, a, m, d]))
+                    k = max(guess - 1, first) if guess > 0 else steps
+                    while k > first and _fires_on(least, most, sent, rest[1, k - 1], squared, g, h, f) != 0:
+                        k -= 1
+                    fires = 0
+                    while k < steps:
+                        fires = _fires_on(least, most, sent, rest[1, k], squared, g, h, f)
+                        if fires != 0:
+                            break
+                        k += 1
+                    before = sign * fires * (k + 1)
+                    codes[p, r, a, m, d] = before
+
+
+@njit
+def _fires_on(least, most, sent, midpoint, squared, gain, shift, factor):
+    """+1, -1 or 0: whether a neuron that has sent ``sent`` goes on with the sign it began with, or the other.
+
+    Both comparisons are always made: which one decides is as good as random.
+    """
+    up = level_entry(sent + midpoint, squared, gain, shift) * factor <= most
+    down = (sent >= midpoint) & (level_entry(sent - midpoint, squared, gain, shift) * factor >= least)
+    return np.int64(up) - np.int64(down & ~up)
