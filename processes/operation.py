@@ -106,11 +106,6 @@ class Operation:
         """How often each neuron's potential was clipped in the last closed-form call, (N, *shape); None if none was."""
         return self.__dict__.get("_clips")
 
-    def saturate(self, x: torch.Tensor, bits: int) -> torch.Tensor:
-        """Potentials (N, *shape) clipped to ``bits``, and counted."""
-        self.count_clips(x, bits)
-        return saturate(x, bits)
-
     def count_clips(self, x: torch.Tensor, bits: int) -> None:
         """Let ``clips`` say which of ``x`` (N, *shape) do not fit ``bits``."""
         self._clips = beyond(x, bits).int() if saturated(x, bits) else None

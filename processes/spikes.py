@@ -6,7 +6,7 @@ import numpy as np
 import torch
 
 from processes.kernels import decode as kernels
-from processes.kernels.decode import decode_table, unsigned
+from processes.kernels.decode import decode_table
 from processes.phase_code import code_dtype
 
 
@@ -69,14 +69,14 @@ def per_neuron(parameter: np.ndarray, axes: tuple[int, int, int], dtype: type | 
 
 
 def _rows(codes: torch.Tensor) -> np.ndarray:
-    """Codes (planes, rows, last axis) as indices of a decode table."""
-    return unsigned(as_numpy(codes)).reshape(len(codes), -1, codes.shape[-1])
+    """Codes (planes, rows, last axis)."""
+    return as_numpy(codes).reshape(len(codes), -1, codes.shape[-1])
 
 
 def decode(codes: torch.Tensor, trace: np.ndarray, dtype: torch.dtype = torch.float32) -> torch.Tensor:
     """Values (N, *shape) of codes (planes, N, *shape): sum of sign * trace_k over each neuron's spikes."""
     out = torch.empty(codes.shape[1:], dtype=dtype)
-    flat = unsigned(as_numpy(codes)).reshape(len(codes), -1)
+    flat = as_numpy(codes).reshape(len(codes), -1)
     view = out.numpy()
     kernels.decode(flat, decode_table(trace, view.dtype), view.reshape(-1))
     return out

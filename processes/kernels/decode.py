@@ -12,7 +12,7 @@ BLOCK = 16384
 
 
 def decode_table(trace: np.ndarray, dtype: np.dtype | type) -> np.ndarray:
-    """Value of every code, by the code read as an unsigned number of 8 bits (16 if T > 127), which costs nothing."""
+    """Value of every code, by the last 8 bits of the code (16 if T > 127): an index that is never negative is a quick one."""
     steps = len(trace)
     table = np.zeros(256 if steps <= 127 else 65536, dtype)
     table[1 : steps + 1] = trace
@@ -20,60 +20,61 @@ def decode_table(trace: np.ndarray, dtype: np.dtype | type) -> np.ndarray:
     return table
 
 
-def unsigned(codes: np.ndarray) -> np.ndarray:
-    """Contiguous codes as indices of a decode table."""
-    return codes.view(np.uint8 if codes.itemsize == 1 else np.uint16)
+@njit
+def value(table, code):
+    """A code's entry of a decode table."""
+    return table[np.uint64(code) & np.uint64(len(table) - 1)]
 
 
 @njit(parallel=True, cache=True)
 def decode(codes, table, out):
-    """out (n,) = sum over planes of table[code], codes (planes, n) unsigned."""
+    """out (n,) = sum over planes of the table's values, codes (planes, n)."""
     n = codes.shape[1]
     for b in prange((n + BLOCK - 1) // BLOCK):
         part = slice(b * BLOCK, min(n, (b + 1) * BLOCK))
         values, first = out[part], codes[0, part]
         for i in range(len(values)):
-            values[i] = table[first[i]]
+            values[i] = value(table, first[i])
         for p in range(1, codes.shape[0]):
             later = codes[p, part]
             for i in range(len(values)):
-                values[i] += table[later[i]]
+                values[i] += value(table, later[i])
 
 
 @njit(parallel=True, cache=True, fastmath={"reassoc", "contract"})
 def decode_bounded(codes, table, out, norms):
-    """The same for rows, codes (planes, R, D), and a bound of each: norms (R,) of the sums of |table[code]|."""
+    """The same for rows, codes (planes, R, D), and a bound of each: norms (R,) of the sums of |value|."""
     for r in prange(out.shape[0]):
         values, first = out[r], codes[0, r]
         total = np.float32(0)
         for d in range(len(values)):
-            values[d] = table[first[d]]
+            values[d] = value(table, first[d])
         if codes.shape[0] > 1:
             for d in range(len(values)):
                 values[d] = abs(values[d])
             for p in range(1, codes.shape[0]):
                 later = codes[p, r]
                 for d in range(len(values)):
-                    values[d] += abs(table[later[d]])
+                    values[d] += abs(value(table, later[d]))
         for d in range(len(values)):
             total += values[d] * values[d]
         norms[r] = np.sqrt(total)
         if codes.shape[0] > 1:
             for d in range(len(values)):
-                values[d] = table[first[d]]
+                values[d] = value(table, first[d])
             for p in range(1, codes.shape[0]):
                 later = codes[p, r]
                 for d in range(len(values)):
-                    values[d] += table[later[d]]
+                    values[d] += value(table, later[d])
 
 
 @njit(parallel=True, cache=True, fastmath={"reassoc", "contract"})
 def row_sums(codes, table, out):
-    """out (R,) = sums over planes and D of table[code], codes (planes, R, D) unsigned."""
+    """out (R,) = sums over planes and D of the table's values, codes (planes, R, D)."""
     for r in prange(len(out)):
         total = table.dtype.type(0)
         for p in range(codes.shape[0]):
             row = codes[p, r]
             for d in range(len(row)):
-                total += table[row[d]]
+                total += value(table, row[d])
         out[r] = total

@@ -56,43 +56,49 @@ def fire_ramp_again(v, ramp, after, rest, shift, at, ends, spread, codes):
     gap lies from the middle of its step alone, in units of which ``rest`` is a step, and j - k with it.
     """
     _, a_len, m_len, d_len = v.shape
-    steps, number = ramp.shape[1] - 2, v.dtype.type
+    number, one = v.dtype.type, np.uint64(1)
+    steps = np.uint64(ramp.shape[1] - 2)
+    last = steps - one
     for place in prange(v.shape[0] * a_len):
         r, a = place // a_len, place % a_len
-        c = a * spread
-        origin = ramp[c, 1]
-        span = (ramp[c, steps] - origin) / number(max(1, steps - 1))
-        unit = rest / span
+        c = np.uint64(a * spread)
+        span = (ramp[c, steps] - ramp[c, 1]) / number(max(one, last))
+        middle, unit = ramp[c, 1] - span * number(0.5), rest / span
+        left = np.empty(d_len, np.float32)
         for m in range(m_len):
             x, first, out = v[r, a, m], codes[0, r, a, m], codes[1, r, a, m]
             winner = _largest(x, number(-3e38))
             for d in range(d_len):
-                k = np.int64(first[d]) - 1
-                if k < 0:
-                    out[d] = 0
-                    continue
-                gap = winner - x[d]
-                left = np.float32((origin - span * number(0.5) + span * number(k) - gap) * unit)
-                bucket = np.uint64(left.view(np.uint32) >> shift)
-                guess = np.int64(ends[np.uint64(2) * bucket + np.uint64(left >= at[bucket])])
-                out[d] = _second(gap, after, c, k, guess)
+                left[d] = np.float32((middle + span * number(max(np.int32(first[d]) - 1, 0)) - (winner - x[d])) * unit)
+            for d in range(d_len):
+                bucket = np.uint64(np.float32(left[d]).view(np.uint32) >> shift)
+                out[d] = ends[np.uint64(2) * bucket + np.uint64(left[d] >= at[bucket])]
+            for d in range(d_len):
+                sent, code = np.int32(first[d]), np.int32(out[d])
+                j = max(sent - 1 + abs(code), sent + 1)  # code of the second spike
+                out[d] = (np.int32(code > 0) - np.int32(code < 0)) * j * np.int32((j <= steps) & (sent > 0))
+            sure = True
+            for d in range(d_len):
+                gap, side = winner - x[d], np.uint64(out[d] < 0)
+                k = np.uint64(max(np.int64(first[d]) - 1, 0))
+                j = min(np.uint64(abs(np.int64(out[d]))) - one, steps)
+                sign = number(1) - number(2) * number(side)
+                # it fires at j and, unless that is the first spike's own step, not at j - 1; or with neither sign at the last
+                now = sign * (after[c, k, side, min(j, last)] - gap) >= 0
+                earlier = (sign * (after[c, k, side, j - one] - gap) >= 0) & (j > k + one)
+                never = (gap > after[c, k, 0, last]) & (gap < after[c, k, 1, last])
+                sure &= (first[d] == 0) | ((j < steps) & now & ~earlier) | ((j == steps) & never)
+            if not sure:
+                for d in range(d_len):
+                    out[d] = 0 if first[d] == 0 else _second(winner - x[d], after, c, np.int64(first[d]) - 1)
 
 
 @njit
-def _second(gap, after, c, k, guess):
-    """The second code after step k, confirmed or found anew."""
-    steps = after.shape[3]
-    side = 0 if gap <= after[c, k, 0, steps - 1] else 1
-    sign = 1 - 2 * side
-    j = max(k + 1, min(k + abs(guess) - 1, steps)) if guess * sign > 0 else steps
-    while j > k + 1 and _crossed(gap, after[c, k, side, j - 1], sign):
-        j -= 1
-    while j < steps and not _crossed(gap, after[c, k, side, j], sign):
-        j += 1
-    return sign * (j + 1) if j < steps else 0
-
-
-@njit
-def _crossed(gap, threshold, sign):
-    """Whether a neuron fires: + below its threshold, - above."""
-    return sign * (threshold - gap) >= 0
+def _second(gap, after, c, k):
+    """The second code after step k."""
+    for j in range(k + 1, after.shape[3]):
+        if gap <= after[c, k, 0, j]:
+            return j + 1
+        if gap >= after[c, k, 1, j]:
+            return -j - 1
+    return 0

@@ -18,11 +18,11 @@ import numpy as np
 import torch
 
 from processes.fixed import saturate
-from processes.kernels.settle import settle, settle_sequel
+from processes.kernels.settle import settle_band, settle_linear, settle_sequel
 from processes.operation import Operation, Window
 from processes.phase_code import PhaseCode
 from processes.phase_neuron.activations import ACTIVATIONS
-from processes.phase_neuron.schedule import FixedSchedule, FloatSchedule, Sequel
+from processes.phase_neuron.schedule import LINEAR, FixedSchedule, FloatSchedule, Sequel
 from processes.spikes import empty_codes, fold, parameter_axes
 from processes.thresholds import scaled_entry
 
@@ -86,10 +86,14 @@ class PhaseNeuron(Operation):
     def _settle(self, v: np.ndarray, codes: torch.Tensor, sequel: Sequel | None, guessed: bool) -> None:
         """Codes by the definition's comparisons, from guesses; v folded. Unless ``guessed``, first codes are exact."""
         planes = codes.numpy().reshape(-1, *v.shape)
-        if guessed:
-            pos, lo, hi, subtract = (t.astype(v.dtype, copy=False) for t in self.schedule.tables)
-            first = planes if sequel is None else planes[:1]
-            settle(v, pos, lo, hi, subtract, int(len(pos) > 1), first)
+        pos, lo, hi, subtract = self.schedule.tables
+        spread = int(len(pos) > 1)
+        if guessed and self.schedule.function in LINEAR:
+            falling = np.pad(pos.astype(float), ((0, 0), (1, 1)), constant_values=(np.inf, -np.inf))
+            both = self.schedule.function == "identity"
+            settle_linear(v, both, falling, np.broadcast_to(subtract, pos.shape).astype(float), spread, planes)
+        elif guessed:
+            settle_band(v, *(t.astype(v.dtype, copy=False) for t in (pos, lo, hi)), spread, planes)
         if sequel is not None:
             settle_sequel(v, *sequel, int(len(sequel.kind) > 1), planes)
 

@@ -13,10 +13,10 @@ from typing import ClassVar
 import numpy as np
 import torch
 
-from processes.fixed import saturate, shift_toward_zero
+from processes.fixed import beyond, saturate, shift_toward_zero
 from processes.operation import Operation, SaturatingStepper, Window
-from processes.residual.kernels import add_shifted
-from processes.spikes import fold, parameter_axes, per_neuron
+from processes.residual import kernels
+from processes.spikes import as_numpy, fold, parameter_axes, per_neuron
 
 
 @dataclass(eq=False, kw_only=True)
@@ -51,11 +51,14 @@ class Residual(Operation):
         """Potentials (N, *shape): float, or int32."""
         if not self.state_bits:
             return self.ideal(*inputs)
-        total = torch.as_tensor(self.bias, dtype=torch.int64).expand(inputs[0].shape).contiguous()
+        total = torch.as_tensor(self.bias, dtype=torch.float64).expand(inputs[0].shape).contiguous()
         for v, shift in zip(inputs, self.shift_table, strict=True):
             axes = parameter_axes(self.shape, shift.shape)
-            add_shifted(fold(total, axes), fold(v, axes), per_neuron(shift.reshape(-1), axes, np.int64))
-        return self.saturate(total, self.state_bits).to(torch.int32)
+            kernels.add_scaled(fold(total, axes), fold(v, axes), per_neuron(0.5 ** shift.reshape(-1), axes, float))
+        out, limit = torch.empty(total.shape, dtype=torch.int32), 2 ** (self.state_bits - 1) - 1
+        before, after = (t.numpy().reshape(-1, t.shape[-1]) for t in (total, out))
+        self._clips = beyond(total, self.state_bits).int() if kernels.clip(before, limit, after) else None
+        return out
 
     @property
     def shift_table(self) -> np.ndarray:
@@ -121,9 +124,13 @@ class Centre(Operation):
         v = inputs[0]
         if v.is_floating_point():
             return self.ideal(v)
-        mean = torch.div(v.sum(-1, keepdim=True, dtype=torch.int64), self.shape[-1], rounding_mode="trunc")
-        centred = v - mean
-        return self.saturate(centred, self.state_bits).to(torch.int32)
+        out, limit = torch.empty(v.shape, dtype=torch.int32), 2 ** (self.state_bits - 1) - 1
+        before, after = (as_numpy(t).reshape(-1, t.shape[-1]) for t in (v, out))
+        self._clips = None
+        if kernels.centre(before, limit, after):
+            mean = torch.div(v.sum(-1, keepdim=True, dtype=torch.int64), v.shape[-1], rounding_mode="trunc")
+            self._clips = beyond(v - mean, self.state_bits).int()
+        return out
 
     def stepper(self, window: Window, sources: list[Window]) -> CentreStepper:
         """One exchange with the mean neuron."""

@@ -1,4 +1,7 @@
-"""Compiled loop of the residual stream in fixed point."""
+"""Compiled loops of the residual stream in fixed point: one pass over the potentials each.
+
+Integers below 2^53 in float64 times powers of two are exact, and cutting their fraction off is the shift toward zero.
+"""
 
 # numba types these functions by their calls, not by their signatures
 # pyright: reportArgumentType=false
@@ -8,19 +11,45 @@ from __future__ import annotations
 import numpy as np
 from numba import njit, prange
 
-from processes.fixed import shift_toward_zero
-
-_shift = njit(inline="always")(shift_toward_zero)
-
 
 @njit(parallel=True, cache=True)
-def add_shifted(total, v, shift):
-    """total (R, A, M, D) += v shifted right toward zero by shift (A, D), in 64 bits."""
+def add_scaled(total, v, scale):
+    """total (R, A, M, D), float64, += the integer part of v * scale (A, D)."""
     _, a_len, m_len, d_len = v.shape
     for place in prange(v.shape[0] * a_len):
         r, a = place // a_len, place % a_len
-        bits = shift[a]
+        factor = scale[a]
         for m in range(m_len):
             x, out = v[r, a, m], total[r, a, m]
             for d in range(d_len):
-                out[d] += _shift(np.int64(x[d]), bits[d])
+                out[d] += np.trunc(np.float64(x[d]) * factor[d])
+
+
+@njit(parallel=True, cache=True)
+def clip(total, limit, out):
+    """out (R, D) int32 = total (R, D) clipped to +-limit; returns how many were beyond."""
+    beyond = 0
+    for r in prange(len(total)):
+        x, y = total[r], out[r]
+        for d in range(len(x)):
+            y[d] = np.int32(min(max(x[d], -limit), limit))
+            beyond += np.int64(abs(x[d]) > limit)
+    return beyond
+
+
+@njit(parallel=True, cache=True)
+def centre(v, limit, out):
+    """out (R, D) int32 = v - sum(v) / D toward zero, clipped to +-limit; returns how many were beyond."""
+    beyond = 0
+    for r in prange(len(v)):
+        x, y = v[r], out[r]
+        total = np.int64(0)
+        for d in range(len(x)):
+            total += np.int64(x[d])
+        mean = abs(total) // len(x)
+        mean = mean if total > 0 else -mean
+        for d in range(len(x)):
+            c = np.int64(x[d]) - mean
+            y[d] = np.int32(min(max(c, -limit), limit))
+            beyond += np.int64(abs(c) > limit)
+    return beyond

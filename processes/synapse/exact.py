@@ -37,7 +37,7 @@ class Rows:
     def signed(self) -> np.ndarray:
         """(2 in, out) int8: each input's weights, then their negatives."""
         if self._signed is None:
-            columns = self.source.reshape(len(self.source), -1).T
+            columns = np.ascontiguousarray(self.source.reshape(len(self.source), -1).T)
             self._signed = np.stack([columns, -columns], 1).reshape(-1, len(self.source))
         return self._signed
 

@@ -19,9 +19,9 @@ from typing import ClassVar
 import numpy as np
 import torch
 
-from processes.kernels.decode import decode_table, unsigned
+from processes.kernels.decode import decode_table
 from processes.operation import Operation, Window
-from processes.spikes import as_numpy, decode
+from processes.spikes import as_numpy, decode, decode_bounded
 from processes.synapse.exact import MARGIN
 from processes.trace_product import kernels
 
@@ -61,15 +61,25 @@ class TraceProduct(Operation):
 
     def closed_form(self, *inputs: torch.Tensor) -> torch.Tensor:
         """Potentials (N, *shape)."""
-        dtype = torch.float32 if self.state_bits else self.dtype
-        values = [decode(codes, trace, dtype) for codes, trace in zip(inputs, self.traces, strict=True)]
+        if self.state_bits:
+            values, norms = zip(*(self._bounded(codes, i) for i, codes in enumerate(inputs)), strict=True)
+        else:
+            values = [decode(codes, trace, self.dtype) for codes, trace in zip(inputs, self.traces, strict=True)]
         y = self.product(*values)
         if self.bias.any():
-            y = y + torch.as_tensor(self.bias, dtype=y.dtype)
-        return self._saturating(y, inputs, values) if self.state_bits else y
+            y = y.add_(torch.as_tensor(self.bias, dtype=y.dtype))
+        return self._saturating(y, inputs, norms) if self.state_bits else y
+
+    def _bounded(self, codes: torch.Tensor, operand: int) -> tuple[torch.Tensor, torch.Tensor]:
+        """Values of an operand's codes, and the norms that no subset of a row's (or column's) spikes exceeds."""
+        trace = self.traces[operand]
+        if operand == 0 or self.transpose_b:
+            return decode_bounded(codes, trace)
+        x = decode(codes, trace)
+        return x, torch.linalg.vector_norm(x if len(codes) == 1 else decode(codes.abs(), trace), dim=-2)
 
     def _saturating(
-        self, y: torch.Tensor, inputs: tuple[torch.Tensor, ...], values: list[torch.Tensor]
+        self, y: torch.Tensor, inputs: tuple[torch.Tensor, ...], norms: tuple[torch.Tensor, ...]
     ) -> torch.Tensor:
         """y where it is exact, and stepped sums where it may not be.
 
@@ -78,10 +88,7 @@ class TraceProduct(Operation):
         limit (2^23 - 1) nothing saturates and float32 is exact.
         """
         self._clips, limit = None, 2 ** (self.state_bits - 1) - 1
-        pairs = zip(inputs, values, self.traces, strict=True)
-        most = [x if len(codes) == 1 else decode(codes.abs(), trace) for codes, x, trace in pairs]
-        axes = (-1, -1 if self.transpose_b else -2)
-        norms = [MARGIN * torch.linalg.vector_norm(x, dim=axis) for x, axis in zip(most, axes, strict=True)]
+        norms = tuple(MARGIN * norm for norm in norms)
         if bool((norms[0].amax(-1) * norms[1].amax(-1) + float(np.abs(self.bias).max()) <= limit).all()):
             return y
         a, b = inputs
@@ -146,7 +153,7 @@ class SquareSum(Operation):
             out = torch.empty(rows.shape[1], dtype=self.dtype)
             dtype = out.numpy().dtype
             weight = np.broadcast_to(np.asarray(self.weight).reshape(-1), features).astype(dtype)
-            kernels.square_sum(unsigned(rows), decode_table(self.trace, dtype), weight, out.numpy())
+            kernels.square_sum(rows, decode_table(self.trace, dtype), weight, out.numpy())
         return out.reshape(*codes.shape[1:-1], 1)
 
     def stepper(self, window: Window, sources: list[Window]):

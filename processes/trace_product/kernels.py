@@ -10,6 +10,7 @@ from numba import njit, prange
 
 from processes import thresholds  # noqa: F401  lets compiled code call shift_toward_zero
 from processes.fixed import shift_toward_zero
+from processes.kernels.decode import value
 
 
 @njit
@@ -32,7 +33,6 @@ def step_pairs(a, b, table_a, table_b, steps_a, steps_b, delay, norm_a, norm_b, 
     begins ``delay`` steps after a's. Norms (G, rows) and (G, columns); bias (G or fewer, rows, columns), repeated along G.
     """
     rows, columns, features = a.shape[2], b.shape[2], a.shape[3]
-    mask_a, mask_b = len(table_a) - 1, len(table_b) - 1
     first = max(0, delay)
     for place in prange(a.shape[1] * rows):
         g, i = place // rows, place % rows
@@ -51,20 +51,20 @@ def step_pairs(a, b, table_a, table_b, steps_a, steps_b, delay, norm_a, norm_b, 
                         z = np.int64(b[q, g, j, d])
                         if z != 0:  # together from the later of the two spikes on
                             k = max(abs(x) - 1, abs(z) - 1 + delay) - first
-                            arriving[k] += table_a[x & mask_a] * table_b[z & mask_b]
+                            arriving[k] += value(table_a, x) * value(table_b, z)
             arriving[0] += start
             y[g, i, j], clips[g, i, j] = _clipped(arriving, limit)
 
 
 @njit(parallel=True, cache=True, fastmath={"reassoc", "contract"})
 def square_sum(codes, table, weight, out):
-    """out (R,) = sum over D of weight_d (sum over planes of table[code])^2, codes (planes, R, D) unsigned, float."""
+    """out (R,) = sum over D of weight_d (sum over planes of the table's values)^2, codes (planes, R, D), float."""
     for r in prange(codes.shape[1]):
         total = table.dtype.type(0)
         for d in range(codes.shape[2]):
-            held = table[codes[0, r, d]]
+            held = value(table, codes[0, r, d])
             for p in range(1, codes.shape[0]):
-                held += table[codes[p, r, d]]
+                held += value(table, codes[p, r, d])
             total += weight[d] * held * held
         out[r] = total
 
@@ -73,20 +73,19 @@ def square_sum(codes, table, weight, out):
 def square_sum_shifted(codes, table, steps, shift, limit, out, clips):
     """The same in integers, each spike's share (2 r p + p^2) shifted right before it is added; out clipped at every step."""
     planes, _, d_len = codes.shape
-    mask = np.uint64(len(table) - 1)
     for r in prange(codes.shape[1]):
         total = reach = np.int64(0)
         for d in range(d_len):
-            held = table[np.uint64(codes[0, r, d]) & mask]
+            held = value(table, codes[0, r, d])
             share = shift_toward_zero(held * held, shift[d])
             total += share
             reach += share
             for p in range(1, planes):
-                value = table[np.uint64(codes[p, r, d]) & mask]
-                share = shift_toward_zero(value * (value + 2 * held), shift[d])
+                level = value(table, codes[p, r, d])
+                share = shift_toward_zero(level * (level + 2 * held), shift[d])
                 total += share
                 reach += abs(share)
-                held += value
+                held += level
         out[r], clips[r] = total, 0
         if reach > limit:
             arriving = np.zeros(steps, np.int64)
@@ -95,7 +94,7 @@ def square_sum_shifted(codes, table, steps, shift, limit, out, clips):
                 for p in range(planes):
                     code = np.int64(codes[p, r, d])
                     if code != 0:
-                        value = table[np.uint64(code) & mask]
-                        arriving[abs(code) - 1] += shift_toward_zero(value * (value + 2 * held), shift[d])
-                        held += value
+                        level = value(table, code)
+                        arriving[abs(code) - 1] += shift_toward_zero(level * (level + 2 * held), shift[d])
+                        held += level
             out[r], clips[r] = _clipped(arriving, limit)

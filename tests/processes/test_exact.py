@@ -11,7 +11,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from processes.phase_code import PhaseCode
-from processes.synapse.exact import accumulate, accumulate_rows
+from processes.synapse.exact import Rows, accumulate
 from tests.processes.reference import batch, random_codes
 
 LIMIT = 2**23 - 1
@@ -51,7 +51,7 @@ def check(
     """Both sums equal the definition; returns it."""
     expected = stepped(codes, weight, bias, trace, bits)
     w = torch.from_numpy(weight.astype(np.float32))
-    y, clips = accumulate_rows(batch(codes), w, bias, trace, bits)
+    y, clips = Rows(weight).accumulate(batch(codes), bias, trace, bits)
     assert (y.tolist(), total(clips)) == expected
     offset = torch.from_numpy(bias.astype(np.int64))
     y, clips = accumulate(
