@@ -1,6 +1,7 @@
 """How long the closed form takes and how much memory, as multiples of the original model, on the same threads in one run.
 
     python -m benchmarks.closed_form
+    python -m benchmarks.closed_form --spikes 2
     python -m benchmarks.closed_form --model swin_tiny_patch4_window7_224 --batch 8
 
 Memory is the largest resident size while a batch runs, above what was there before the run, on Linux.
@@ -8,6 +9,7 @@ Memory is the largest resident size while a batch runs, above what was there bef
 
 from __future__ import annotations
 
+import functools
 import gc
 import statistics
 import time
@@ -15,6 +17,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated
 
+import numba
 import numpy as np
 import timm
 import torch
@@ -49,8 +52,13 @@ def main(
     rounds: Annotated[int, typer.Option(help="Runs of each, in turn; medians count.")] = 15,
     timesteps: Annotated[int, typer.Option(help="T, steps of a window.")] = 40,
     base: Annotated[float, typer.Option(help="B, ratio of neighbouring levels.")] = 1.15,
+    spikes: Annotated[int, typer.Option(help="Most spikes of a neuron in a window; above 1, one spike is timed too.")] = 1,
+    threads: Annotated[int, typer.Option(help="Threads of every run; 0 for as many as there are cores.")] = 0,
 ) -> None:
     """Time a model and its closed forms in turn, so that a drifting machine favours none of them."""
+    if threads:
+        torch.set_num_threads(threads)
+        numba.set_num_threads(threads)
     if model == "demo":
         module, calibration, images = demo.load_model(), demo.calibration_data()[0], demo.evaluation_data()[0][:batch]
     else:
@@ -59,19 +67,17 @@ def main(
         rng = np.random.default_rng(0)
         calibration, images = (rng.random((n, 3, 224, 224), np.float32) for n in (4, batch))
     x = torch.from_numpy(images)
-    conversion = convert_module(module, [calibration], timesteps, base, batch=4)
-    assert conversion.fixed is not None
-    floating, fixed = ClosedForm(conversion.calibrated), ClosedForm(conversion.fixed)
-
     def original() -> None:
         with torch.inference_mode():
             module(x)
 
-    runs: dict[str, Callable[[], object]] = {
-        "original model": original,
-        "closed form, floating point": lambda: floating.run(x),
-        "closed form, fixed point": lambda: fixed.run(x),
-    }
+    runs: dict[str, Callable[[], object]] = {"original model": original}
+    for n in sorted({1, spikes}):
+        conversion = convert_module(module, [calibration], timesteps, base, spikes=n, batch=4)
+        for arithmetic, network in (("floating", conversion.calibrated), ("fixed", conversion.fixed)):
+            assert network is not None
+            spent = f", {n} spikes" if spikes > 1 else ""
+            runs[f"closed form, {arithmetic} point{spent}"] = functools.partial(ClosedForm(network).run, x)
     seconds: dict[str, list[float]] = {name: [] for name in runs}
     for run in runs.values():
         run()  # compilation, memory pools

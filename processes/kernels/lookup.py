@@ -16,7 +16,7 @@ from processes.kernels.decode import value
 
 @njit
 def _code(x, first, shift, at, ends):
-    """Code of x, float32, by the table whose buckets begin at ``first``; a bucket has one code below ``at`` and one from there on."""
+    """Code of x, float32, by the table whose buckets begin at ``first``: one code below ``at``, one from there on."""
     bucket = np.uint64(np.float32(x).view(np.uint32) >> shift) + first
     return ends[np.uint64(2) * bucket + np.uint64(x >= at[bucket])]
 

@@ -50,7 +50,7 @@ def fire_ramp(v, ramp, spread, codes):
 
 @njit(parallel=True, cache=True)
 def fire_ramp_again(v, ramp, after, rest, shift, at, ends, spread, codes):
-    """Second plane: at the first j after k with gap <= after[k, 0, j] (+) or gap >= after[k, 1, j] (-).
+    """Second plane: at the first j after k with gap <= after[k, 0, j] (+) or, if no j is, gap >= after[k, 1, j] (-).
 
     ``after`` is (A or 1, T, 2, T), monotone in j. The guess is a lookup: what the first spike leaves depends on how far the
     gap lies from the middle of its step alone, in units of which ``rest`` is a step, and j - k with it.
@@ -84,9 +84,10 @@ def fire_ramp_again(v, ramp, after, rest, shift, at, ends, spread, codes):
                 j = min(np.uint64(abs(np.int64(out[d]))) - one, steps)
                 sign = number(1) - number(2) * number(side)
                 # it fires at j and, unless that is the first spike's own step, not at j - 1; or with neither sign at the last
-                now = sign * (after[c, k, side, min(j, last)] - gap) >= 0
+                less = gap > after[c, k, 0, last]  # e is less than what was sent
+                now = (sign * (after[c, k, side, min(j, last)] - gap) >= 0) & (less == (side == one))
                 earlier = (sign * (after[c, k, side, j - one] - gap) >= 0) & (j > k + one)
-                never = (gap > after[c, k, 0, last]) & (gap < after[c, k, 1, last])
+                never = less & (gap < after[c, k, 1, last])
                 sure &= (first[d] == 0) | ((j < steps) & now & ~earlier) | ((j == steps) & never)
             if not sure:
                 for d in range(d_len):
@@ -96,9 +97,10 @@ def fire_ramp_again(v, ramp, after, rest, shift, at, ends, spread, codes):
 @njit
 def _second(gap, after, c, k):
     """The second code after step k."""
-    for j in range(k + 1, after.shape[3]):
-        if gap <= after[c, k, 0, j]:
-            return j + 1
-        if gap >= after[c, k, 1, j]:
-            return -j - 1
+    steps = after.shape[3]
+    side = np.int64(gap > after[c, k, 0, steps - 1])
+    sign = 1 - 2 * side
+    for j in range(k + 1, steps):
+        if sign * (after[c, k, side, j] - gap) >= 0:
+            return sign * (j + 1)
     return 0

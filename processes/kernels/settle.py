@@ -18,74 +18,54 @@ _shift = njit(inline="always")(shift_toward_zero)
 
 
 @njit(parallel=True, cache=True)
-def settle_linear(v, both, table, subtract, spread, codes):
-    """Codes (planes, R, A, M, D) of potentials ``v``: at the first k with |v| >= table_k, carrying the sign of v.
+def settle(v, pos, lo, hi, subtract, spread, codes):
+    """Codes of potentials ``v`` (R, A, M, D): + at the first k with v >= pos_k, - with lo_k <= v <= hi_k.
 
-    ``both`` says whether negative potentials fire at first. After a spike at k the neuron takes subtract_k off |v|, across
-    zero, and goes on from k + 1. Tables are float64, (A * D or 1, T + 2) falling from inf to -inf and (A * D or 1, T).
+    After a spike of sign z at k the neuron subtracts z * subtract_k and goes on from k+1 with +-pos, once for every plane
+    of codes (planes, R, A, M, D). Tables are float64, (A * D or 1, T), the first three between a step that never fires and
+    one that always does, (A * D or 1, T + 2).
     """
     _, a_len, m_len, d_len = v.shape
     one = np.uint64(1)
-    steps = np.uint64(table.shape[1] - 2)
+    steps = np.uint64(pos.shape[1] - 2)
     for place in prange(v.shape[0] * a_len):
         r, a = place // a_len, place % a_len
         left = np.empty(d_len)
         for m in range(m_len):
             left[:] = v[r, a, m]
+            out, sure = codes[0, r, a, m], True
             for d in range(d_len):
-                left[d] = left[d] if both else max(left[d], 0.0)
-            for p in range(codes.shape[0]):
-                out, before = codes[p, r, a, m], codes[max(p - 1, 0), r, a, m]
-                sure = True
-                for d in range(d_len if p == 0 else 0):
-                    c = np.uint64((a * d_len + d) * spread)
-                    k = min(np.uint64(abs(np.int64(out[d]))) - one, steps)  # of silence, the number of steps
-                    sure &= (table[c, k] > abs(left[d])) & (table[c, k + one] <= abs(left[d]))
-                for d in range(0 if p == 0 else d_len):
-                    c = np.uint64((a * d_len + d) * spread)
-                    code, first = np.int64(out[d]), np.uint64(abs(np.int64(before[d])))
-                    k = min(np.uint64(abs(code)) - one, steps)
-                    late = (table[c, k + one] <= abs(left[d])) & ((table[c, k] > abs(left[d])) | (k == first))
-                    fires = late & (k >= first) & (first > 0) & ((code > 0) == (left[d] > 0))
-                    sure &= fires | ((code == 0) & ((table[c, steps] > abs(left[d])) | (first == 0)))
+                c, x, code = np.uint64((a * d_len + d) * spread), left[d], np.int64(out[d])
+                k = min(np.uint64(abs(code)) - one, steps)  # of silence, the number of steps
+                above, within = x >= pos[c, k + one], (lo[c, k + one] <= x) & (x <= hi[c, k + one])
+                earlier = (x >= pos[c, k]) | ((lo[c, k] <= x) & (x <= hi[c, k]))
+                sure &= (above | within) & ~earlier & ((code == 0) | (above == (code > 0)))
+            if not sure:
+                for d in range(d_len):
+                    c, x, k = (a * d_len + d) * spread, left[d], 0
+                    while not (x >= pos[c, k + 1] or lo[c, k + 1] <= x <= hi[c, k + 1]):
+                        k += 1
+                    out[d] = 0 if k == steps else k + 1 if x >= pos[c, k + 1] else -k - 1
+            for p in range(1, codes.shape[0]):
+                before, out, sure = codes[p - 1, r, a, m], codes[p, r, a, m], True
+                for d in range(d_len):
+                    c, code = np.uint64((a * d_len + d) * spread), np.int64(before[d])
+                    taken = subtract[c, max(np.uint64(abs(code)), one) - one]
+                    left[d] -= taken * np.float64(np.int64(code > 0) - np.int64(code < 0))
+                for d in range(d_len):
+                    c, code = np.uint64((a * d_len + d) * spread), np.int64(out[d])
+                    k, first = min(np.uint64(abs(code)) - one, steps), np.uint64(abs(np.int64(before[d])))
+                    x = abs(left[d])
+                    fires = (pos[c, k + one] <= x) & ((pos[c, k] > x) | (k == first)) & (k >= first)
+                    fires &= (first > 0) & ((code > 0) == (left[d] >= 0))
+                    sure &= fires | ((code == 0) & ((pos[c, steps] > x) | (first == 0) | (first == steps)))
                 if not sure:
                     for d in range(d_len):
-                        c = (a * d_len + d) * spread
-                        k = np.int64(0) if p == 0 else abs(np.int64(before[d]))
-                        while table[c, k + 1] > abs(left[d]):
+                        c, k = (a * d_len + d) * spread, abs(np.int64(before[d]))
+                        while pos[c, k + 1] > abs(left[d]):
                             k += 1
-                        fires = k < steps and left[d] != 0 and (p == 0 or before[d] != 0)
-                        out[d] = (k + 1 if left[d] > 0 else -k - 1) if fires else 0
-                if p + 1 < codes.shape[0]:
-                    for d in range(d_len):
-                        c, code = (a * d_len + d) * spread, np.int64(out[d])
-                        if code != 0:
-                            taken = subtract[c, abs(code) - 1]
-                            left[d] -= taken if code > 0 else -taken
-
-
-@njit(parallel=True, cache=True)
-def settle_band(v, pos, lo, hi, spread, codes):
-    """First plane of codes of potentials ``v``: + at the first k with v >= pos_k, - with lo_k <= v <= hi_k.
-
-    Tables are (A * D or 1, T); ``spread`` is 1 if they vary per neuron and 0 if shared.
-    """
-    _, a_len, m_len, d_len = v.shape
-    steps = pos.shape[1]
-    for r in prange(v.shape[0] * a_len):
-        row, a = r // a_len, r % a_len
-        for m in range(m_len):
-            for d in range(d_len):
-                c = (a * d_len + d) * spread
-                x = v[row, a, m, d]
-                guess = abs(np.int64(codes[0, row, a, m, d]))
-                k = guess - 1 if guess > 0 else steps
-                while k > 0 and (x >= pos[c, k - 1] or lo[c, k - 1] <= x <= hi[c, k - 1]):
-                    k -= 1
-                while k < steps and not (x >= pos[c, k] or lo[c, k] <= x <= hi[c, k]):
-                    k += 1
-                fires = 0 if k == steps else 1 if x >= pos[c, k] else -1
-                codes[0, row, a, m, d] = fires * (k + 1)
+                        sign = 1 if left[d] >= 0 else -1
+                        out[d] = sign * (k + 1) if k < steps and before[d] != 0 else 0
 
 
 @njit

@@ -18,11 +18,11 @@ import numpy as np
 import torch
 
 from processes.fixed import saturate
-from processes.kernels.settle import settle_band, settle_linear, settle_sequel
+from processes.kernels.settle import settle, settle_sequel
 from processes.operation import Operation, Window
 from processes.phase_code import PhaseCode
 from processes.phase_neuron.activations import ACTIVATIONS
-from processes.phase_neuron.schedule import LINEAR, FixedSchedule, FloatSchedule, Sequel
+from processes.phase_neuron.schedule import FixedSchedule, FloatSchedule, Sequel
 from processes.spikes import empty_codes, fold, parameter_axes
 from processes.thresholds import scaled_entry
 
@@ -86,14 +86,12 @@ class PhaseNeuron(Operation):
     def _settle(self, v: np.ndarray, codes: torch.Tensor, sequel: Sequel | None, guessed: bool) -> None:
         """Codes by the definition's comparisons, from guesses; v folded. Unless ``guessed``, first codes are exact."""
         planes = codes.numpy().reshape(-1, *v.shape)
-        pos, lo, hi, subtract = self.schedule.tables
-        spread = int(len(pos) > 1)
-        if guessed and self.schedule.function in LINEAR:
-            falling = np.pad(pos.astype(float), ((0, 0), (1, 1)), constant_values=(np.inf, -np.inf))
-            both = self.schedule.function == "identity"
-            settle_linear(v, both, falling, np.broadcast_to(subtract, pos.shape).astype(float), spread, planes)
-        elif guessed:
-            settle_band(v, *(t.astype(v.dtype, copy=False) for t in (pos, lo, hi)), spread, planes)
+        if guessed:
+            *compared, subtract = (table.astype(float) for table in self.schedule.tables)
+            ends = zip(compared, (np.inf, np.inf, -np.inf), (-np.inf, np.inf, -np.inf), strict=True)
+            pos, lo, hi = (np.pad(t, ((0, 0), (1, 1)), constant_values=(never, always)) for t, never, always in ends)
+            spread, settled = int(len(pos) > 1), planes if sequel is None else planes[:1]
+            settle(v, pos, lo, hi, np.broadcast_to(subtract, compared[0].shape).copy(), spread, settled)
         if sequel is not None:
             settle_sequel(v, *sequel, int(len(sequel.kind) > 1), planes)
 

@@ -45,26 +45,31 @@ class Rows:
         self, codes: torch.Tensor, bias: np.ndarray, trace: np.ndarray, bits: int
     ) -> tuple[torch.Tensor, Clips]:
         """Potentials (rows, out) of codes (planes, rows, in); integers below 2^24 in magnitude, carried in float32."""
-        limit = 2 ** (bits - 1) - 1
         x, norms = decode_bounded(codes, trace)
-        unsure = (norms * self.reach + float(np.abs(bias).max(initial=0)) > limit).nonzero()[:, 0]
-        if len(unsure) < len(x):
-            y = torch.nn.functional.linear(x, self.matrix, torch.as_tensor(bias, dtype=torch.float32))
-            if not len(unsure):
-                return y, None
-            codes = codes[:, unsure]
-        stepped = torch.empty((len(unsure), len(self.source)))
-        clipped = torch.zeros(stepped.shape, dtype=torch.int32)
+        sure = norms * self.reach + float(np.abs(bias).max(initial=0)) <= 2 ** (bits - 1) - 1
+        if not bool(sure.any()):
+            del x  # as large as what follows
+            return self._step(codes, bias, trace, bits)
+        y = torch.nn.functional.linear(x, self.matrix, torch.as_tensor(bias, dtype=torch.float32))
+        if bool(sure.all()):
+            return y, None
+        y[~sure], some = self._step(codes[:, ~sure], bias, trace, bits)
+        if some is None:
+            return y, None
+        clips = torch.zeros(y.shape, dtype=torch.int16)
+        clips[~sure] = some
+        return y, clips
+
+    def _step(self, codes: torch.Tensor, bias: np.ndarray, trace: np.ndarray, bits: int) -> tuple[torch.Tensor, Clips]:
+        """The same by the definition."""
+        limit = 2 ** (bits - 1) - 1
+        y = torch.empty((codes.shape[1], len(self.source)))
+        clips = torch.zeros(y.shape, dtype=torch.int16)
         at_once = self.largest_sum * int(trace[0]) + 2 * limit  # potential and bias, and all that one step can add
-        integers = (np.ascontiguousarray(a, np.int32 if at_once < 2**31 else np.int64) for a in (bias, trace))
-        kernels.step_rows(as_numpy(codes), self.signed, *integers, limit, stepped.numpy(), clipped.numpy())
-        if len(unsure) == len(x):
-            y, clips = stepped, clipped
-        else:
-            y[unsure] = stepped
-            clips = torch.zeros(y.shape, dtype=torch.int32)
-            clips[unsure] = clipped
-        return y, clips if bool(clipped.any()) else None
+        dtype = np.int32 if at_once < 2**31 else np.int64
+        b, p = np.ascontiguousarray(bias, dtype), np.ascontiguousarray(trace, dtype)
+        kernels.step_rows(as_numpy(codes), self.signed, b, p, limit, y.numpy(), clips.numpy())
+        return y, clips if bool(clips.any()) else None
 
 
 def accumulate(

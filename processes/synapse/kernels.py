@@ -64,7 +64,7 @@ def _clip(v, limit, clips):
 
 @njit
 def _sort(codes, r, ends, events):
-    """Events of row r in order of their steps, 2j of input j or 2j + 1 if its spike is negative; step k's end at ends[k + 1]."""
+    """Events of row r in order of their steps, 2j of input j or 2j + 1 if negative; those of step k end at ends[k + 1]."""
     planes, _, inputs = codes.shape
     ends[:] = 0
     for p in range(planes):

@@ -61,14 +61,16 @@ class TraceProduct(Operation):
 
     def closed_form(self, *inputs: torch.Tensor) -> torch.Tensor:
         """Potentials (N, *shape)."""
-        if self.state_bits:
-            values, norms = zip(*(self._bounded(codes, i) for i, codes in enumerate(inputs)), strict=True)
-        else:
-            values = [decode(codes, trace, self.dtype) for codes, trace in zip(inputs, self.traces, strict=True)]
-        y = self.product(*values)
-        if self.bias.any():
-            y = y.add_(torch.as_tensor(self.bias, dtype=y.dtype))
-        return self._saturating(y, inputs, norms) if self.state_bits else y
+        if not self.state_bits:
+            pairs = zip(inputs, self.traces, strict=True)
+            return self._biased(*(decode(codes, trace, self.dtype) for codes, trace in pairs))
+        (a, norm_a), (b, norm_b) = (self._bounded(codes, i) for i, codes in enumerate(inputs))
+        return self._saturating(self._biased(a, b), inputs, (norm_a, norm_b))
+
+    def _biased(self, a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
+        """The product plus the bias."""
+        y = self.product(a, b)
+        return y.add_(torch.as_tensor(self.bias, dtype=y.dtype)) if self.bias.any() else y
 
     def _bounded(self, codes: torch.Tensor, operand: int) -> tuple[torch.Tensor, torch.Tensor]:
         """Values of an operand's codes, and the norms that no subset of a row's (or column's) spikes exceeds."""
@@ -99,9 +101,8 @@ class TraceProduct(Operation):
         norm_a, norm_b = (as_numpy(norm).reshape(-1, norm.shape[-1]) for norm in norms)
         bias = np.broadcast_to(self.bias, self.shape).reshape(-1, *y.shape[-2:]).astype(np.int64)
         out, counts = (t.numpy().reshape(-1, *t.shape[-2:]) for t in (y, clips))
-        steps = tuple(len(trace) for trace in self.traces)
         kernels.step_pairs(
-            code_a, code_b, table_a, table_b, *steps, self.delay, norm_a, norm_b, bias, limit, out, counts
+            code_a, code_b, table_a, table_b, self.traces.shape[-1], self.delay, norm_a, norm_b, bias, limit, out, counts
         )
         self._clips = clips if bool(clips.any()) else None
         return y

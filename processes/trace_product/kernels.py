@@ -26,7 +26,7 @@ def _clipped(arriving, limit):
 
 
 @njit(parallel=True, cache=True)
-def step_pairs(a, b, table_a, table_b, steps_a, steps_b, delay, norm_a, norm_b, bias, limit, y, clips):
+def step_pairs(a, b, table_a, table_b, steps, delay, norm_a, norm_b, bias, limit, y, clips):
     """Potentials y (G, rows, columns) and clips of the pairs whose norms do not prove that nothing saturates.
 
     a (planes, G, rows, D) and b (planes, G, columns, D) are codes, values of which are in decode tables; b's window
@@ -36,7 +36,7 @@ def step_pairs(a, b, table_a, table_b, steps_a, steps_b, delay, norm_a, norm_b, 
     first = max(0, delay)
     for place in prange(a.shape[1] * rows):
         g, i = place // rows, place % rows
-        arriving = np.zeros(max(steps_a, steps_b + delay) - first, np.int64)
+        arriving = np.zeros(max(steps, steps + delay) - first, np.int64)
         for j in range(columns):
             start = bias[g % len(bias), i, j]
             if norm_a[g, i] * norm_b[g, j] + abs(start) <= limit:

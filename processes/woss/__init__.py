@@ -124,7 +124,7 @@ class Woss(Operation):
 
     def closed_form(self, *inputs: torch.Tensor) -> torch.Tensor:
         """Codes (spikes, N, *shape); first spikes are positive."""
-        v = self.racing(inputs).to(torch.float64 if inputs[0].dtype == torch.float64 else torch.float32)
+        v = self.racing(inputs)
         codes = empty_codes(self.spikes, v, self.steps)
         heads, rows, keys = ((1,) * 3 + self.shape)[-3:]
         folded = as_numpy(v).reshape(-1, heads, rows, keys)
@@ -138,8 +138,8 @@ class Woss(Operation):
         return codes
 
     def racing(self, inputs: tuple[torch.Tensor, ...]) -> torch.Tensor:
-        """Potentials (N, *shape), -inf where a key takes no part."""
-        v = inputs[0]
+        """Potentials (N, *shape), floating point, -inf where a key takes no part."""
+        v = inputs[0] if inputs[0].is_floating_point() else inputs[0].to(torch.float32)
         if self.allowed is not None:
             v = v.masked_fill(~torch.as_tensor(self.allowed), -torch.inf)
         return v if len(inputs) == 1 else v.masked_fill(inputs[1] == 0, -torch.inf)
