@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
+import h5py
 import nir
 import numpy as np
 
@@ -15,10 +18,27 @@ from targets import closed_form_target
 from targets.base import Done, TargetRun
 from targets.nir_graph.read import read_graph
 
+COMPRESSED = 256  # entries of an array from which on compression pays for its index
+
 
 def write(path: Path, network: Network) -> None:
-    """Write a network as a NIR graph."""
-    nir.write(path, network.to_nir())
+    """Write a network as a NIR graph: what ``nir.write`` writes, in HDF5's compact layout, as most arrays are tiny."""
+    with h5py.File(path, "w", libver="latest") as file:
+        file.create_dataset("version", data=nir.version, dtype=h5py.string_dtype())
+        _store(file.create_group("node"), network.to_nir().to_dict())
+
+
+def _store(group: h5py.Group, entries: Mapping[str, Any]) -> None:
+    for key, value in entries.items():
+        if isinstance(value, Mapping):
+            if key != "metadata" or value:
+                _store(group.create_group(str(key)), value)
+        elif isinstance(value, np.ndarray) and value.size >= COMPRESSED:
+            group.create_dataset(key, data=value, chunks=value.shape, compression="gzip")
+        elif isinstance(value, str):
+            group.create_dataset(key, data=value, dtype=h5py.string_dtype())
+        else:
+            group.create_dataset(key, data=value)
 
 
 def read(path: Path, *, tried: bool = False) -> Network:
