@@ -12,7 +12,7 @@ import numpy as np
 from numba import njit, prange
 
 from processes.fixed import shift_toward_zero
-from processes.thresholds import ALWAYS, level_entry, scaled_entry
+from processes.thresholds import level_entry
 
 _shift = njit(inline="always")(shift_toward_zero)
 
@@ -69,52 +69,51 @@ def settle(v, pos, lo, hi, subtract, spread, codes):
 
 
 @njit
-def _sequel_fires(x, tables, n, row, k, factor, shift):
-    """+1, -1 or 0: what tables[n, row] (4, T) of (above, below, lo, hi) say of x at k.
+def _sequel_fires(x, tables, n, row, k, factor, exact):
+    """+1, -1 or 0: what tables[n, row] (4, T) of (above, below, lo, hi) say of x at k."""
+    above, below = _scaled(tables[n, row, 0, k], factor, exact), _scaled(tables[n, row, 1, k], factor, exact)
+    lo, hi = _scaled(tables[n, row, 2, k], factor, exact), _scaled(tables[n, row, 3, k], factor, exact)
+    up, down = x >= above, (lo <= x) & (x <= hi)
+    return np.int64(up | ((x <= below) & ~down)) - np.int64(down & ~up)
 
-    Not a view of them: counting its references would cost more than the comparisons.
-    """
-    if x >= scaled_entry(tables[n, row, 0, k], factor, shift):
-        return 1
-    if scaled_entry(tables[n, row, 2, k], factor, shift) <= x <= scaled_entry(tables[n, row, 3, k], factor, shift):
-        return -1
-    below = tables[n, row, 1, k]
-    return 1 if below > ALWAYS and x <= scaled_entry(below, factor, shift) else 0
+
+@njit
+def _scaled(entry, factor, exact):
+    """Threshold of a neuron from an entry that many share: entry / factor, or the integer part of entry * factor."""
+    return np.trunc(np.float64(entry) * factor) if exact else np.float64(entry) / factor
 
 
 @njit(parallel=True, cache=True)
-def settle_sequel(v, tables, kind, factor, shift, spread, codes):
+def settle_sequel(v, tables, kind, factor, exact, spread, codes):
     """Second plane of codes (2, R, A, M, D), which come settled in the first and with guesses in the second.
 
-    ``tables`` (kinds, 2T + 1, 4, T) say what a neuron of ``kind`` (A * D or 1,) does after each first code; ``factor`` and
-    ``shift``, of the same shape, bring their entries to the unit of v.
+    ``tables`` (kinds, 2T + 1, 4, T), float, say what a neuron of ``kind`` (A * D or 1,) does after each first code;
+    ``factor``, float64 of the same shape, brings their entries to the unit of v, in integers if ``exact``.
     """
     _, a_len, m_len, d_len = v.shape
-    steps = tables.shape[3]
-    for r in prange(v.shape[0] * a_len):
-        row, a = r // a_len, r % a_len
+    one, steps = np.uint64(1), np.uint64(tables.shape[3])
+    last = steps - one
+    for place in prange(v.shape[0] * a_len):
+        r, a = place // a_len, place % a_len
+        sure = np.empty(d_len, np.bool_)
         for m in range(m_len):
+            x, first, out = v[r, a, m], codes[0, r, a, m], codes[1, r, a, m]
             for d in range(d_len):
-                sent = int(codes[0, row, a, m, d])
-                if sent == 0:
-                    codes[1, row, a, m, d] = 0
-                    continue
-                c = (a * d_len + d) * spread
-                x, f = v[row, a, m, d], factor[c]
-                s = None if shift is None else shift[c]
-                n, after = kind[c], sent + steps
-                first = abs(sent)
-                guess = abs(int(codes[1, row, a, m, d]))
-                k = max(guess - 1, first) if guess > 0 else steps
-                while k > first and _sequel_fires(x, tables, n, after, k - 1, f, s) != 0:
-                    k -= 1
-                fires = 0
-                while k < steps:
-                    fires = _sequel_fires(x, tables, n, after, k, f, s)
-                    if fires != 0:
-                        break
-                    k += 1
-                codes[1, row, a, m, d] = fires * (k + 1)
+                c, sent, code = np.uint64((a * d_len + d) * spread), np.int64(first[d]), np.int64(out[d])
+                n, row = np.uint64(kind[c]), np.uint64(sent + np.int64(steps))
+                k, begin = min(np.uint64(abs(code)) - one, steps), np.uint64(abs(sent))  # of silence, the number of steps
+                now = _sequel_fires(x[d], tables, n, row, min(k, last), factor[c], exact)
+                before = _sequel_fires(x[d], tables, n, row, max(k, one) - one, factor[c], exact)
+                sign = np.int64(code > 0) - np.int64(code < 0)
+                sure[d] = (sent == 0) | (((k == begin) | (before == 0)) & ((k == steps) | (now == sign)))
+            for d in range(d_len):
+                if not sure[d]:
+                    c, sent = (a * d_len + d) * spread, np.int64(first[d])
+                    k, fires = abs(sent), np.int64(0)
+                    while fires == 0 and k < np.int64(steps):
+                        fires = _sequel_fires(x[d], tables, kind[c], sent + np.int64(steps), k, factor[c], exact)
+                        k += 1
+                    out[d] = fires * k
 
 
 @njit

@@ -24,7 +24,7 @@ from processes.phase_code import PhaseCode
 from processes.phase_neuron.activations import ACTIVATIONS
 from processes.phase_neuron.schedule import FixedSchedule, FloatSchedule, Sequel
 from processes.spikes import empty_codes, fold, parameter_axes
-from processes.thresholds import scaled_entry
+from processes.thresholds import ALWAYS, NEVER, scaled_entry
 
 
 @dataclass(eq=False, kw_only=True)
@@ -93,7 +93,12 @@ class PhaseNeuron(Operation):
             spread, settled = int(len(pos) > 1), planes if sequel is None else planes[:1]
             settle(v, pos, lo, hi, np.broadcast_to(subtract, compared[0].shape).copy(), spread, settled)
         if sequel is not None:
-            settle_sequel(v, *sequel, int(len(sequel.kind) > 1), planes)
+            tables, kind, factor, shift = sequel
+            exact = shift is not None
+            if exact:  # entries have few enough bits for float32
+                tables = np.where(tables >= NEVER, np.inf, np.where(tables <= ALWAYS, -np.inf, tables)).astype(np.float32)
+                factor = factor * 0.5**shift
+            settle_sequel(v, tables, kind, factor, exact, int(len(kind) > 1), planes)
 
     def stepper(self, window: Window, sources: list[Window]) -> PhaseNeuronStepper:
         """Integrates messages, fires in ``window``."""
