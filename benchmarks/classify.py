@@ -68,6 +68,6 @@ def accuracy_table(
             model, [calibration], case.timesteps, case.base, spikes=case.spikes, input_spikes=case.spikes, fixed=fixed
         )
         runner = ClosedForm(conversion.network)
-        base = conversion.network.about["base"]
-        add(f"{case.precision}, T = {case.timesteps}, B = {base}", *in_batches(lambda x, r=runner: r.real(r.run(x)), images))
+        name = f"{case.precision}, T = {case.timesteps}, {case.spikes} spike(s), B = {conversion.network.about['base']}"
+        add(name, *in_batches(lambda x, r=runner: r.real(r.run(x)), images))
     return table

@@ -25,7 +25,7 @@ from deploy.demo.train import Cycle, read_split, train
 
 CYCLE = Cycle(epochs=3, warm_up=1, peak_rate=3e-3, batch=128, shift=0)
 WEIGHTS = material.CACHE / "swin-fashion.safetensors"
-CASES = (Case(40, 1.15, "float"), Case(40, 1.15, "fixed"), Case(16, 1.4, "float"), Case(16, 1.4, "fixed"))
+CASES = tuple(Case(t, None, p, n) for n in (1, 2) for t in (40, 16) for p in ("float", "fixed"))
 
 
 def untrained() -> torch.nn.Module:

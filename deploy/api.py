@@ -54,6 +54,7 @@ def convert(options: ConvertOptions, progress: Progress | None = None) -> dict[s
         report, figures = work.measure(target, seconds)
         if conversion.tuning is not None:
             report["codes"] = measure.codes(conversion.tuning)
+            report["corrected_biases"] = conversion.corrected
         report |= work.parts() | {"flops_formula": flops_formula(restored, report["layers"])}
         report["placement"] = placed(restored)
         report |= {"calibration_samples": len(calibration), "shared_samples": shared_samples(calibration, evaluation)}

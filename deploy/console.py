@@ -83,6 +83,14 @@ def summary(report: Mapping[str, Any]) -> Table:
     return table
 
 
+def corrections(shares: Mapping[str, float]) -> str:
+    """What bias correction did, from the share of its squared error that each layer lost by it."""
+    if not shares:
+        return "Biases stay as they were trained: held-back calibration samples gain nothing by correcting them."
+    most = max(shares, key=shares.__getitem__)
+    return f"Biases of {len(shares)} layers are corrected; {most} gained most: {shares[most]:.1%} of its squared error went."
+
+
 def codes_table(codes: Sequence[Mapping[str, Any]]) -> Table:
     """How each firing layer is coded, and its part of the outputs' expected error before and after that was chosen."""
     table = Table(title="codes, and what choosing them gained", title_justify="left", show_footer=True)

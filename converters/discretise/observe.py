@@ -44,8 +44,9 @@ class Observed:
         return name if isinstance(op, ConvSynapse) else self.network.nodes[name].inputs[0]
 
     def at(self, name: str, op: Synapse) -> Moments | None:
-        """Moments at a synapse."""
-        return self.moments.get(self.key(name, op))
+        """Moments at a synapse; None if nothing that arrives there matters to the outputs."""
+        found = self.moments.get(self.key(name, op))
+        return found if found is not None and found.count > 0 else None
 
     def __call__(self, name: str, op: Operation, y: torch.Tensor) -> None:
         """A node's codes or potentials of a batch."""

@@ -43,11 +43,12 @@ def convert(
     Images are raw pixels in \[0, 1] or uint8: the model normalises them itself.
     """
     from deploy import api
-    from deploy.console import codes_table, summary
+    from deploy.console import codes_table, corrections, summary
 
     report = api.convert(options, BarProgress())
     console = Console()
     if explain and "codes" in report:
         console.print(codes_table(report["codes"]))
+        console.print(corrections(report["corrected_biases"]))
     console.print(summary(report))
     console.print(f"Written to {options.folder()}; open {options.folder() / PAGE} in a browser.", soft_wrap=True)
