@@ -324,7 +324,9 @@ class Discretiser:
         peak = max(float(self.seen.peaks[n].max()) for n in (name, *inputs) if n in self.seen.peaks)
         exponent = math.ceil(math.log2(max(peak, 1e-30) * chip.trace_headroom / chip.state_limit))
         exponent += self.coarser.get(name, 0)
-        shifts = [exponent - np.rint(np.log2(self.units[source])).astype(np.int32) for source in inputs]
+        # a route of a concatenation brings nothing to the others' places, where its unit is 0
+        units = [np.where(self.units[source] > 0, self.units[source], 2.0**exponent) for source in inputs]
+        shifts = [exponent - np.rint(np.log2(unit)).astype(np.int32) for unit in units]
         shape = np.broadcast_shapes(*(s.shape for s in shifts))
         op.shifts = np.stack([np.broadcast_to(s, shape) for s in shifts])
         op.bias = np.rint(op.bias / 2.0**exponent).astype(np.int32)

@@ -185,7 +185,7 @@ class _Deadly:
 def test_a_local_cluster_gives_the_same_when_a_worker_dies(job: tuple[Job, engines.Cut, dict[int, Batch]]) -> None:
     from distributed import LocalCluster
 
-    with LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None, silence_logs=50) as cluster:
+    with LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=":0", silence_logs=50) as cluster:
 
         def kill() -> None:
             psutil.Process(next(iter(cluster.workers.values())).pid).kill()
@@ -200,7 +200,7 @@ def test_lava_on_a_cluster(converted: Path, daemon: bool) -> None:
 
     with (
         dask.config.set({"distributed.worker.daemon": daemon}),
-        LocalCluster(n_workers=1, threads_per_worker=1, dashboard_address=None, silence_logs=50) as cluster,
+        LocalCluster(n_workers=1, threads_per_worker=1, dashboard_address=":0", silence_logs=50) as cluster,
     ):
         options = EvaluateOptions(
             converted, target="lava-sim", limit=1, batch_size=1, cluster=cluster.scheduler_address, force=True

@@ -85,8 +85,10 @@ def test_segments_run_in_a_simulator(simulator: str, vit: Path, tmp_path: Path) 
     assert main(["export", str(vit), "-o", str(file)]) == 0
     for network in ([vit], [file, "--input", vit.parent / "eval.npz"]):
         got = outputs(tmp_path, *network, "--segments-in", simulator)
-        margin = FLOAT32 if vit.parent.name.startswith("float") else INTEGER_TRACE
-        np.testing.assert_allclose(got, wanted, rtol=0, atol=margin * np.abs(wanted).max())
+        if vit.parent.name.startswith("float"):
+            np.testing.assert_allclose(got, wanted, rtol=0, atol=FLOAT32 * np.abs(wanted).max())
+        else:
+            assert (got * wanted).sum() > INTEGER_TRACE * np.linalg.norm(got) * np.linalg.norm(wanted)
 
 
 @pytest.mark.parametrize("dialect", ["snntorch", "norse", "sinabs", "spikingjelly"])
