@@ -10,6 +10,7 @@ Memory is the largest resident size while a batch runs, above what was there bef
 from __future__ import annotations
 
 import functools
+import ctypes
 import gc
 import statistics
 import time
@@ -40,6 +41,7 @@ def peak(run: Callable[[], object]) -> int | None:
         return next(int(line.split()[1]) for line in status.read_text().splitlines() if line.startswith(field))
 
     gc.collect()
+    ctypes.CDLL(None).malloc_trim(0)  # what earlier runs have freed
     clear.write_text("5")  # the peak starts anew from what is resident now
     before = kilobytes("VmRSS")
     run()
