@@ -9,8 +9,8 @@ Memory is the largest resident size while a batch runs, above what was there bef
 
 from __future__ import annotations
 
-import functools
 import ctypes
+import functools
 import gc
 import statistics
 import time

@@ -35,5 +35,5 @@ SILENCE_SENT = 0.95
 """Fraction of predictions that stay where an export cannot keep a neuron silent and sends its lowest level instead."""
 
 INTEGER_TRACE = 0.9
-"""Least cosine of outputs: segments of a fixed-point network decode by a leak, exactly B^-k, where integers have a trace rounded
-to 12 bits. Potentials next to a threshold fall on its other side, and in 8 steps of base 1.4 a spike moves by 40 %."""
+"""Least cosine of outputs: segments of a fixed-point network decode by a leak, exactly B^-k, where integers have a trace
+rounded to 12 bits. Potentials next to a threshold fall on its other side, and in 8 steps of base 1.4 a spike moves by 40 %."""
