@@ -36,13 +36,12 @@ def division(steps: int, reach: float) -> tuple[int, int]:
     Raises:
         DeployError: too few steps.
     """
-    digits = min(steps - 2, steps // 2 + 2)
-    phases = int(math.log(2) * (2.0**digits - 0.5) / reach)
-    if phases < 1:
+    if steps < least_steps(reach):
         raise DeployError(
             f"--timesteps {steps}: exponentials down to exp(-{reach:g}) take {least_steps(reach)} steps or more; 12 suits most"
         )
-    return digits, phases
+    digits = max(least_steps(reach) - 2, min(steps - 2, steps // 2 + 2))
+    return digits, int(math.log(2) * (2.0**digits - 0.5) / reach)
 
 
 def least_steps(reach: float) -> int:

@@ -68,7 +68,6 @@ class Observed:
         for key, found in arriving.items():
             self.moments[key] = self.moments[key] + found if key in self.moments else found
 
-
     def _importance(self, key: str) -> torch.Tensor | None:
         """How much the rows of this batch that arrive at the synapses of ``key`` count, together; None if all the same."""
         own = [rows for name, rows in self.importance.items() if self.key(name, self.network[name]) == key]  # type: ignore[arg-type]

@@ -26,46 +26,40 @@ def value(table, code):
     return table[np.uint64(code) & np.uint64(len(table) - 1)]
 
 
+@njit
+def _add_up(codes, table, values):
+    """values (n,) = sum over planes of the table's values, codes (planes, n)."""
+    first = codes[0]
+    for i in range(len(values)):
+        values[i] = value(table, first[i])
+    for p in range(1, codes.shape[0]):
+        later = codes[p]
+        for i in range(len(values)):
+            values[i] += value(table, later[i])
+
+
 @njit(parallel=True, cache=True)
 def decode(codes, table, out):
     """out (n,) = sum over planes of the table's values, codes (planes, n)."""
     n = codes.shape[1]
     for b in prange((n + BLOCK - 1) // BLOCK):
         part = slice(b * BLOCK, min(n, (b + 1) * BLOCK))
-        values, first = out[part], codes[0, part]
-        for i in range(len(values)):
-            values[i] = value(table, first[i])
-        for p in range(1, codes.shape[0]):
-            later = codes[p, part]
-            for i in range(len(values)):
-                values[i] += value(table, later[i])
+        _add_up(codes[:, part], table, out[part])
 
 
 @njit(parallel=True, cache=True, fastmath={"reassoc", "contract"})
 def decode_bounded(codes, table, out, norms):
     """The same for rows, codes (planes, R, D), and a bound of each: norms (R,) of the sums of |value|."""
+    bounds = table if codes.shape[0] == 1 else np.abs(table)
     for r in prange(out.shape[0]):
-        values, first = out[r], codes[0, r]
+        values, own = out[r], codes[:, r]
+        _add_up(own, bounds, values)
         total = np.float32(0)
-        for d in range(len(values)):
-            values[d] = value(table, first[d])
-        if codes.shape[0] > 1:
-            for d in range(len(values)):
-                values[d] = abs(values[d])
-            for p in range(1, codes.shape[0]):
-                later = codes[p, r]
-                for d in range(len(values)):
-                    values[d] += abs(value(table, later[d]))
         for d in range(len(values)):
             total += values[d] * values[d]
         norms[r] = np.sqrt(total)
         if codes.shape[0] > 1:
-            for d in range(len(values)):
-                values[d] = value(table, first[d])
-            for p in range(1, codes.shape[0]):
-                later = codes[p, r]
-                for d in range(len(values)):
-                    values[d] += value(table, later[d])
+            _add_up(own, table, values)
 
 
 @njit(parallel=True, cache=True, fastmath={"reassoc", "contract"})

@@ -118,17 +118,17 @@ def settle_sequel(v, tables, kind, factor, exact, spread, codes):
 
 @njit
 def _drive(x, squared, shift, cut, limit):
-    """(cut potential, least, most) of what table entries times factors are compared with.
+    """(least, most) of what table entries times factors are compared with.
 
     Integers are shifted right by ``cut`` and clipped to ``limit``; they compare with (entry * factor) >> shift, which is
     written as entry * factor <= most = ((drive + 1) << shift) - 1 and >= least = drive << shift.
     """
     if shift is None:
         drive = x * x if squared else abs(x)
-        return x, drive, drive
+        return drive, drive
     y = min(max(_shift(np.int64(x), cut), -limit), limit)
     least = (y * y if squared else abs(y)) << shift
-    return y, least, least + (np.int64(1) << shift) - 1
+    return least, least + (np.int64(1) << shift) - 1
 
 
 @njit(parallel=True, cache=True)
@@ -189,7 +189,7 @@ def settle_falling_further(v, squared, shift, cut, limit, factor, spread, rest, 
                 c = (a * d_len + d) * spread
                 s, g = None if shift is None else shift[c], gain[c]
                 h = None if gain_shift is None else gain_shift[c]
-                _, least, most = _drive(v[r, a, m, d], squared, s, cut, limit)
+                least, most = _drive(v[r, a, m, d], squared, s, cut, limit)
                 before = np.int64(codes[0, r, a, m, d])
                 sign = 1 if before > 0 else -1
                 sent = rest[0, 0] * 0

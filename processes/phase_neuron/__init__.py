@@ -12,6 +12,7 @@ coding; schedules for GELU, SiLU, ... and more than one spike are ours (DESIGN s
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import ClassVar
 
 import numpy as np
@@ -87,18 +88,31 @@ class PhaseNeuron(Operation):
         """Codes by the definition's comparisons, from guesses; v folded. Unless ``guessed``, first codes are exact."""
         planes = codes.numpy().reshape(-1, *v.shape)
         if guessed:
-            *compared, subtract = (table.astype(float) for table in self.schedule.tables)
-            ends = zip(compared, (np.inf, np.inf, -np.inf), (-np.inf, np.inf, -np.inf), strict=True)
-            pos, lo, hi = (np.pad(t, ((0, 0), (1, 1)), constant_values=(never, always)) for t, never, always in ends)
-            spread, settled = int(len(pos) > 1), planes if sequel is None else planes[:1]
-            settle(v, pos, lo, hi, np.broadcast_to(subtract, compared[0].shape).copy(), spread, settled)
+            pos, lo, hi, subtract = self._compared
+            settle(v, pos, lo, hi, subtract, int(len(pos) > 1), planes if sequel is None else planes[:1])
         if sequel is not None:
-            tables, kind, factor, shift = sequel
-            exact = shift is not None
-            if exact:  # entries have few enough bits for float32
-                tables = np.where(tables >= NEVER, np.inf, np.where(tables <= ALWAYS, -np.inf, tables)).astype(np.float32)
-                factor = factor * 0.5**shift
+            tables, kind, factor, exact = self._sequel
             settle_sequel(v, tables, kind, factor, exact, int(len(kind) > 1), planes)
+
+    @cached_property
+    def _compared(self) -> list[np.ndarray]:
+        """Tables as ``settle`` compares with them: the first three between a step that never fires and one that always does."""
+        *tables, subtract = (table.astype(float) for table in self.schedule.tables)
+        ends = zip(tables, (np.inf, np.inf, -np.inf), (-np.inf, np.inf, -np.inf), strict=True)
+        padded = [np.pad(t, ((0, 0), (1, 1)), constant_values=(never, always)) for t, never, always in ends]
+        return [*padded, np.broadcast_to(subtract, tables[0].shape).copy()]
+
+    @cached_property
+    def _sequel(self) -> tuple[np.ndarray, np.ndarray, np.ndarray, bool]:
+        """The schedule's second spikes as ``settle_sequel`` takes them: tables, kind, factor, and whether they are integers."""
+        sequel = self.schedule.sequel
+        assert sequel is not None
+        tables, kind, factor, shift = sequel
+        if shift is None:
+            return tables, kind, factor, False
+        # entries have few enough bits for float32
+        tables = np.where(tables >= NEVER, np.inf, np.where(tables <= ALWAYS, -np.inf, tables)).astype(np.float32)
+        return tables, kind, factor * 0.5**shift, True
 
     def stepper(self, window: Window, sources: list[Window]) -> PhaseNeuronStepper:
         """Integrates messages, fires in ``window``."""

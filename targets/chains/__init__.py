@@ -13,6 +13,7 @@ import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from processes.errors import DeployError
 from processes.network import Network
 from processes.nir_nodes.neurons import Method, Reset
 from targets.base import Done, TargetRun
+from targets.chains.chain import Chain
 from targets.nir_graph.fixed import Rounding
 from targets.nir_graph.plan import Plan
 from targets.nir_graph.program import Program, Traces
@@ -109,6 +111,21 @@ class ChainRun:
     roundings: tuple[Rounding, ...]
     differing: int
     seconds_per_sample: float
+
+
+def held_by(
+    tool: Tool,
+    program: str,
+    chain: Chain,
+    integers: Sequence[tuple[dict[str, Any], list[Rounding]]],
+    step_through: Callable[[list[dict[str, Any]], np.ndarray], list[np.ndarray]],
+) -> Held:
+    """A chain whose populations, each a layer and its roundings, a worker's ``program`` steps in the Python of ``tool``."""
+    layers = [layer for layer, _ in integers]
+    shapes = tuple((population.name, population.shape) for population in chain.populations)
+    roundings = tuple(rounding for _, found in integers for rounding in found)
+    theirs = Worker(tool, WORKERS / program, layers)
+    return Held(shapes, chain.source, chain.sink, partial(step_through, layers), theirs, roundings)
 
 
 def hold(target: str, request: Request) -> Held:

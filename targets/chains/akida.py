@@ -9,14 +9,13 @@ activations, is a quantised network that does not come from here.
 
 from __future__ import annotations
 
-from functools import partial
 from typing import Any
 
 import nir
 import numpy as np
 
 from processes.errors import DeployError
-from targets.chains import WORKERS, Held, Request, Worker, rounding
+from targets.chains import Held, Request, held_by, rounding
 from targets.chains.chain import Population, chain_of
 from targets.tools import AKIDA
 
@@ -33,14 +32,8 @@ def hold(request: Request) -> Held:
     if np.max(request.inputs[request.plan.inputs[0]], initial=0) > 1:
         raise DeployError("--target akida takes zeros and ones here; the input has more")
     chain = chain_of(request.plan, request.dt, request.method, (nir.Threshold, nir.LIF), "Akida")
-    layers, errors = [], []
-    for population in chain.populations:
-        layer, found = _integers(population, request)
-        layers.append(layer)
-        errors += found
-    shapes = tuple((population.name, population.shape) for population in chain.populations)
-    theirs = Worker(AKIDA, WORKERS / "akida_worker.py", layers)
-    return Held(shapes, chain.source, chain.sink, partial(step_through, layers), theirs, tuple(errors))
+    integers = [_integers(population, request) for population in chain.populations]
+    return held_by(AKIDA, "akida_worker.py", chain, integers, step_through)
 
 
 def _integers(population: Population, request: Request) -> tuple[dict[str, Any], list[Any]]:

@@ -11,7 +11,6 @@ way of batching events, in which a neuron may fire once here.
 from __future__ import annotations
 
 import math
-from functools import partial
 from typing import Any
 
 import nir
@@ -20,7 +19,7 @@ from scipy.sparse import csr_matrix
 from scipy.sparse.csgraph import maximum_bipartite_matching
 
 from processes.errors import DeployError
-from targets.chains import WORKERS, Held, Request, Worker, rounding
+from targets.chains import Held, Request, held_by, rounding
 from targets.chains.chain import Population, chain_of
 from targets.tools import SINABS
 
@@ -38,15 +37,9 @@ def hold(request: Request) -> Held:
         DeployError: a layer that no core holds, too many layers, or neurons that Speck has not.
     """
     chain = chain_of(request.plan, request.dt, request.method, (nir.IF,), "Speck")
-    layers, errors = [], []
-    for population in chain.populations:
-        layer, found = _integers(population, request)
-        layers.append(layer)
-        errors += found
+    integers = [_integers(population, request) for population in chain.populations]
     _place(chain.populations)
-    shapes = tuple((population.name, population.shape) for population in chain.populations)
-    theirs = Worker(SINABS, WORKERS / "speck_worker.py", layers)
-    return Held(shapes, chain.source, chain.sink, partial(step_through, layers), theirs, tuple(errors))
+    return held_by(SINABS, "speck_worker.py", chain, integers, step_through)
 
 
 def _integers(population: Population, request: Request) -> tuple[dict[str, Any], list[Any]]:

@@ -9,14 +9,13 @@ program, the network, one sample and the spikes that it should cause.
 
 from __future__ import annotations
 
-from functools import partial
 from typing import Any
 
 import nir
 import numpy as np
 
 from processes.errors import DeployError
-from targets.chains import WORKERS, Held, Request, Worker, rounding
+from targets.chains import Held, Request, held_by, rounding
 from targets.chains.chain import Population, chain_of
 from targets.tools import SPINNAKER2
 
@@ -30,14 +29,8 @@ def hold(request: Request) -> Held:
         DeployError: other neurons, or a bias of theirs that acts before the first spikes arrive.
     """
     chain = chain_of(request.plan, request.dt, request.method, (nir.IF, nir.LIF), "SpiNNaker2")
-    layers, errors = [], []
-    for population in chain.populations:
-        layer, found = parameters(population, request)
-        layers.append(layer)
-        errors += found
-    shapes = tuple((population.name, population.shape) for population in chain.populations)
-    theirs = Worker(SPINNAKER2, WORKERS / "spinnaker2_worker.py", layers)
-    return Held(shapes, chain.source, chain.sink, partial(step_through, layers), theirs, tuple(errors))
+    integers = [parameters(population, request) for population in chain.populations]
+    return held_by(SPINNAKER2, "spinnaker2_worker.py", chain, integers, step_through)
 
 
 def parameters(population: Population, request: Request) -> tuple[dict[str, Any], list[Any]]:

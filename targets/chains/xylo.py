@@ -10,14 +10,13 @@ again; the last population fires at most once a step. One sample at a time: 16 i
 
 from __future__ import annotations
 
-from functools import partial
 from typing import Any
 
 import nir
 import numpy as np
 
 from processes.errors import DeployError
-from targets.chains import WORKERS, Held, Request, Worker, rounding
+from targets.chains import Held, Request, held_by, rounding
 from targets.chains.chain import Population, chain_of
 from targets.tools import XYLOSIM
 
@@ -42,14 +41,10 @@ def hold(request: Request) -> Held:
             raise DeployError(f"the network has {size:,} {what}; Xylo has {limit:,}")
     if request.reset != "subtract":
         raise DeployError("Xylo's spikes take the threshold off; run with --reset subtract, or convert the network so")
-    layers, errors = [], []
-    for population in chain.populations:
-        layer, found = _integers(population, request)
-        layers.append(layer | {"most": 1 if population is last else SPIKES})
-        errors += found
-    shapes = tuple((population.name, population.shape) for population in chain.populations)
-    theirs = Worker(XYLOSIM, WORKERS / "xylo_worker.py", layers)
-    return Held(shapes, chain.source, chain.sink, partial(step_through, layers), theirs, tuple(errors))
+    integers = [_integers(population, request) for population in chain.populations]
+    for population, (layer, _) in zip(chain.populations, integers, strict=True):
+        layer["most"] = 1 if population is last else SPIKES
+    return held_by(XYLOSIM, "xylo_worker.py", chain, integers, step_through)
 
 
 def _integers(population: Population, request: Request) -> tuple[dict[str, Any], list[Any]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Literal
 
@@ -14,6 +15,7 @@ from converters import sit
 from converters.pipeline import Conversion, Variant, convert_module
 from deploy.measure.hybrid import Hybrid, parts
 from deploy.measure.si_softmax import mean_square, softmax_errors
+from deploy.options.convert import SIT_STEPS
 from processes.errors import DeployError
 from processes.network import SiExp, SiNeuron, SiNorm
 from processes.si_exp.fit import fit
@@ -101,8 +103,20 @@ def test_shipped_tables_reach_the_published_errors() -> None:
     assert twelve.exp_published**2 < 0.0015413
     assert twelve.narrow < 1e-6 and twelve.wide < 1e-6 and twelve.published < 1e-5
     assert mean_square(np.zeros((2, 3)), 12) < 1e-7
-    for steps in range(4, 17):
+    for steps in SIT_STEPS["published"]:
         assert load_table("exp", steps, *sit.PUBLISHED).steps == steps
+
+
+def test_a_clock_reaches_as_far_as_asked() -> None:
+    assert SIT_STEPS["extended"][0] == sit.least_steps(sit.REACH)
+    for reach in (2.0, sit.REACH, 1000.0):
+        least = sit.least_steps(reach)
+        for steps in range(least, 20):
+            digits, phases = sit.division(steps, reach)
+            assert digits <= steps - 2 and phases >= 1
+            assert (2**digits - 0.5) * math.log(2) / phases >= reach
+        with pytest.raises(DeployError, match=f"take {least} steps or more"):
+            sit.division(least - 1, reach)
 
 
 def test_fit(tmp_path: Path) -> None:
