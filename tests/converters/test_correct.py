@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from converters.calibrate import encode, scale, uniform
-from converters.correct import correct_biases, output_error
+from converters.correct import HELD_BACK, correct_biases, output_error
 from converters.coverage import spread
 from converters.discretise.rounding import moments
 from converters.families import WORDS, hugging
@@ -52,6 +52,10 @@ def test_what_does_not_help_held_back_samples_is_not_kept(pair: tuple[Network, N
     corrected, gained = correct_biases(ideal, spiking, images(64))
     kept = output_error(ideal, corrected, images(64)) < output_error(ideal, spiking, images(64))
     assert kept if gained else corrected is spiking
+    narrow = images(64)
+    order = np.random.default_rng(0).permutation(64)
+    narrow[order[HELD_BACK:]] = narrow[0]  # biases that suit one image alone, judged by others
+    assert correct_biases(ideal, spiking, narrow) == (spiking, {})
 
 
 @pytest.mark.filterwarnings("ignore")  # of transformers, while it builds and exports models
