@@ -9,6 +9,7 @@ import numpy as np
 from converters import sit
 from converters.balance import balance
 from converters.fold import fold, race_thresholds
+from converters.ingredients import ALL, Ingredients
 from converters.scales import Firing, Progress, observe_peaks, put_scale, set_scales
 from converters.sensitivity import SOFTMAX_SPIKES, Site
 from processes.errors import DeployError
@@ -48,11 +49,15 @@ def calibrate(
 
 
 def scale(
-    network: Network, samples: np.ndarray, batch: int = 32, progress: Progress | None = None
+    network: Network,
+    samples: np.ndarray,
+    batch: int = 32,
+    progress: Progress | None = None,
+    ingredients: Ingredients = ALL,
 ) -> dict[str, np.ndarray]:
-    """Set the scales of a lowered network; returns the peaks they come from."""
+    """Set the scales of a lowered network; returns the peaks they come from. ``ingredients``: how they may vary."""
     peaks = observe_peaks(network, samples, batch, progress)
-    set_scales(network, peaks)
+    set_scales(network, peaks, ingredients)
     return peaks
 
 

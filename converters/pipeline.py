@@ -18,6 +18,7 @@ from converters.digits import digit_sites
 from converters.discretise import discretise
 from converters.front_end import FrontEnd, split
 from converters.gradients import row_importance
+from converters.ingredients import ALL, Ingredients
 from converters.lowering import lower
 from converters.lowering.builder import Neurons
 from converters.sit import FITTED
@@ -107,6 +108,7 @@ def convert_module(
     fixed: bool = True,
     variant: Variant = Variant(),
     chip: Chip = LOIHI2,
+    ingredients: Ingredients = ALL,
     batch: int = 32,
     progress: Progress | None = None,
 ) -> Conversion:
@@ -122,6 +124,7 @@ def convert_module(
         fixed: also discretise.
         variant: choices between ways of doing the same.
         chip: bit widths of the fixed-point network.
+        ingredients: what to leave out, for comparisons.
         batch: calibration samples evaluated together.
         progress: called with (stage, done, total).
 
@@ -142,28 +145,30 @@ def convert_module(
     digits = variant.method == "sit"
     if spikes is not None and not digits:
         check_spikes(calibrated, max(spikes, input_spikes))
-    peaks = scale(calibrated, samples, batch, report("calibrate"))
+    peaks = scale(calibrated, samples, batch, report("calibrate"), ingredients)
     tuning: Tuning | None = None
     if digits:
         common = base or BINARY
         sites = digit_sites(calibrated, common, spikes or steps // 2, input_spikes)
     else:
         gradients = min(batch, GRADIENT_BATCH)
-        tuning = tune(calibrated, samples, steps, base, spikes, input_spikes, gradients, report("choose the codes"))
+        choosing = report("choose the codes")
+        tuning = tune(calibrated, samples, steps, base, spikes, input_spikes, gradients, choosing, ingredients)
         common, sites = tuning.base, tuning.sites
     encode(
         calibrated, sites, PhaseCode(common, steps), peaks,
         race=variant.winner == "race", sharpen=variant.softmax == "published",
-        balanced=fixed and not digits,
+        balanced=fixed and ingredients.balance and not digits,
     )  # fmt: skip
     importance: dict[str, np.ndarray] = {}
     corrected: dict[str, float] = {}
-    if not digits:
+    if ingredients.importance and not digits:
         importance = row_importance(ideal, samples, GRADIENT_BATCH, report("weigh tokens"))
+    if ingredients.biases and not digits:
         calibrated, corrected = correct_biases(
             ideal, calibrated, samples, importance, batch, report("correct biases")
         )
     integers: Network | None = None
     if fixed:
-        integers = discretise(calibrated, samples, chip, batch, report("discretise"), importance)
+        integers = discretise(calibrated, samples, chip, batch, report("discretise"), importance, ingredients)
     return Conversion(front, ideal, calibrated, integers, tuning, corrected)

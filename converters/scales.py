@@ -14,6 +14,7 @@ import numpy as np
 import torch
 
 from converters import sit
+from converters.ingredients import ALL, Ingredients
 from processes.errors import DeployError
 from processes.network import (
     ConvSynapse,
@@ -38,14 +39,15 @@ Firing = PhaseNeuron | DynamicThreshold
 Progress = Callable[[int, int], None]
 
 
-def set_scales(network: Network, peaks: dict[str, np.ndarray]) -> None:
+def set_scales(network: Network, peaks: dict[str, np.ndarray], ingredients: Ingredients = ALL) -> None:
     """Give every phase and dynamic-threshold neuron the scale that its peak asks for, equal where products need it."""
     for name, peak in peaks.items():
         if not isinstance(network[name], Woss):
+            peak = peak if ingredients.channel_scales else np.full_like(peak, peak.max())
             _set_scale(network, name, np.where(peak > 0, peak, 1.0))
     for name, node in network:
         if isinstance(node.op, TraceProduct):
-            _equalise(network, name, node.op)
+            _equalise(network, name, node.op, ingredients.equal_products)
 
 
 def observe_peaks(
@@ -180,14 +182,14 @@ def unit_of(network: Network, name: str) -> np.ndarray:
     return a.max(-1, keepdims=True) * b.max(-1, keepdims=True).swapaxes(-1, -2)
 
 
-def _equalise(network: Network, name: str, op: TraceProduct) -> None:
+def _equalise(network: Network, name: str, op: TraceProduct, together: bool) -> None:
     """Raise the scales of a product's operands so that they do not vary along the summed axis.
 
-    Where only features of one head meet (q k^T), it is enough that s_q,d s_k,d is the same for all d.
+    Where only features of one head meet (q k^T), it is enough, ``together``, that s_q,d s_k,d is the same for all d.
     """
     left, right = network.nodes[name].inputs
     a, b = scale_of(network, left), _rows(op, scale_of(network, right))
-    if a.shape[-2] == b.shape[-2] == 1 and min(a.shape[-1], b.shape[-1]) > 1:
+    if together and a.shape[-2] == b.shape[-2] == 1 and min(a.shape[-1], b.shape[-1]) > 1:
         factor = np.sqrt((a * b).max(-1, keepdims=True) / (a * b))
         a, b = a * factor, b * factor
     else:

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from converters.ingredients import ALL, Ingredients
 from converters.scales import Firing, Progress
 from converters.sensitivity import SOFTMAX_SPIKES, Site, Trial, gather
 from processes.network import Network
@@ -62,6 +63,7 @@ def tune(
     input_spikes: int = 1,
     batch: int = 8,
     progress: Progress | None = None,
+    ingredients: Ingredients = ALL,
 ) -> Tuning:
     """Choose.
 
@@ -74,6 +76,7 @@ def tune(
         input_spikes: the same for the neurons that code the input, if that is more.
         batch: samples evaluated together.
         progress: called with (samples done, samples in all).
+        ingredients: what there is to choose.
     """
     few = samples[np.unique(np.linspace(0, len(samples) - 1, SAMPLES).astype(int))]
     evidence = gather(network, few, steps, batch, progress)
@@ -86,10 +89,13 @@ def tune(
 
     first = {name: {n: [seen.trial(Site(b, n)) for b in coarse] for n in numbers(name)} for name, seen in evidence.items()}
     plain = _common_base([by_number[min(by_number)] for by_number in first.values()])
+    if not ingredients.layer_bases:
+        base = plain
+        first = {name: {n: [seen.trial(Site(base, n))] for n in numbers(name)} for name, seen in evidence.items()}
     options: dict[str, list[Choice]] = {}
     for name, by_number in first.items():
         reference = next(trial for trial in by_number[min(by_number)] if trial.site.base == plain)
-        scales = SCALES if isinstance(network[name], Firing) else (1.0,)
+        scales = SCALES if ingredients.layer_scales and isinstance(network[name], Firing) else (1.0,)
         tried = [trial for own in by_number.values() for trial in own]
         for own in by_number.values():
             tried += [evidence[name].trial(site) for site in _finer(own, scales, base is None)]

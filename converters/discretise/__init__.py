@@ -19,6 +19,7 @@ import numpy as np
 from converters import sit
 from converters.discretise.observe import Observed, observe, saturating
 from converters.discretise.rounding import round_weights
+from converters.ingredients import ALL, Ingredients
 from converters.scales import routed, scale_of, unit_of
 from processes.chips import Chip
 from processes.errors import DeployError
@@ -67,6 +68,7 @@ def discretise(
     batch: int = 32,
     progress: Progress | None = None,
     importance: Mapping[str, np.ndarray] = MappingProxyType({}),
+    ingredients: Ingredients = ALL,
 ) -> Network:
     """The integer network of a calibrated floating-point one.
 
@@ -85,7 +87,7 @@ def discretise(
     coarser: dict[str, int] = {}
     clipped: list[str] = []
     for _ in range(ATTEMPTS):
-        fixed = Discretiser(network, chip, seen, coarser).run()
+        fixed = Discretiser(network, chip, seen, coarser, ingredients).run()
         clipped = saturating(fixed, samples, batch)
         if not clipped:
             return fixed
@@ -102,6 +104,7 @@ class Discretiser:
         network: the calibrated network.
         seen: from :func:`converters.discretise.observe.observe`.
         coarser: bits of resolution to give up, by node.
+        ingredients: how weights are rounded, and what potentials are in units of.
         units: real value of one unit of each potential, broadcast shape, filled as the pass goes on.
     """
 
@@ -109,6 +112,7 @@ class Discretiser:
     chip: Chip
     seen: Observed
     coarser: dict[str, int]
+    ingredients: Ingredients
     units: dict[str, np.ndarray] = field(default_factory=dict)
 
     def run(self) -> Network:
@@ -190,7 +194,8 @@ class Discretiser:
         exponent = np.maximum(exponent, needed).astype(np.int32) + max(0, self.coarser.get(name, 0) - 1)
         unit = 2.0**exponent
         limit = mantissa_limit(chip.weight_bits)
-        rounded, offset = round_weights(op, weight / unit.reshape(_column(unit, weight)), limit, self.seen.at(name, op))
+        seen = self.seen.at(name, op) if self.ingredients.rounding else None
+        rounded, offset = round_weights(op, weight / unit.reshape(_column(unit, weight)), limit, seen)
         op.weight = rounded.astype(np.int8)
         op.bias = np.rint(bias / unit + offset * (2**bits - 1)).astype(np.int32)
         op.trace, op.unit, op.state_bits = code.trace(bits), unit * own, chip.state_bits
@@ -215,7 +220,7 @@ class Discretiser:
         mantissa.
         """
         readers = self.network.readers(name)
-        reader = self.network[readers[0]] if len(readers) == 1 else None
+        reader = self.network[readers[0]] if len(readers) == 1 and self.ingredients.row_units else None
         unit = np.ones(len(op.weight))
         if isinstance(reader, PhaseNeuron) and reader.spikes > 1:
             largest = np.abs(op.weight).reshape(len(unit), -1).max(1)

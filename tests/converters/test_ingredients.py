@@ -1,0 +1,144 @@
+"""Each ingredient of conversion, left out: what it does is gone, and everything that comes before it is as it was."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, replace
+from functools import cache
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from converters.calibrate import scale
+from converters.ingredients import ALL, Ingredients
+from converters.pipeline import Conversion, convert_module
+from converters.scales import scale_of
+from processes.network import DenseSynapse, Network, TraceProduct
+from tests.converters.modules import images, lowered, small_vit
+from tests.targets.test_stepping import compare
+from tests.tolerances import ROUNDING
+
+NONE = Ingredients(**dict.fromkeys(asdict(ALL), False))
+
+
+@cache
+def converted(without: str = "", ingredients: Ingredients = ALL, fixed: bool = True) -> Conversion:
+    """One spike in 10 steps."""
+    ingredients = replace(ingredients, **{without: False}) if without else ingredients
+    return convert_module(small_vit(), [images(32)], 10, None, fixed=fixed, ingredients=ingredients)
+
+
+def sites(conversion: Conversion) -> dict[str, Any]:
+    assert conversion.tuning is not None
+    return conversion.tuning.sites
+
+
+def scales(network: Network) -> dict[str, np.ndarray]:
+    return {name: scale_of(network, name) for name, node in network if hasattr(node.op, "scale")}
+
+
+def same(first: Network, second: Network, *names: str) -> bool:
+    """Whether all dense synapses have equal ``names``, which are attributes."""
+    pairs = ((node.op, second[name]) for name, node in first if isinstance(node.op, DenseSynapse))
+    return all(np.array_equal(getattr(a, n), getattr(b, n)) for a, b in pairs for n in names)
+
+
+def test_one_base_for_all() -> None:
+    chosen, plain = sites(converted()), sites(converted("layer_bases"))
+    assert len({site.base for site in chosen.values()}) > 1
+    assert {site.base for site in plain.values()} == {converted().tuning.base}  # type: ignore[union-attr]
+    assert any(site.scale < 1 for site in plain.values())
+
+
+def test_scales_that_nothing_exceeds() -> None:
+    chosen, plain = sites(converted()), sites(converted("layer_scales"))
+    assert any(site.scale < 1 for site in chosen.values()) and all(site.scale == 1 for site in plain.values())
+    assert len({site.base for site in plain.values()}) > 1
+
+
+def scaled(ingredients: Ingredients) -> Network:
+    network = lowered(small_vit(), torch.from_numpy(images(1)))
+    scale(network, images(48), ingredients=ingredients)
+    return network
+
+
+def test_one_scale_for_all_channels() -> None:
+    own, shared = scales(scaled(ALL)), scales(scaled(replace(ALL, channel_scales=False)))
+    assert any(np.ptp(values) > 0 for values in own.values())
+    for name, values in shared.items():
+        assert np.ptp(values) == 0 and values.max() >= own[name].max() / (1 + ROUNDING) / 2, name
+
+
+def test_scales_of_keys_and_queries() -> None:
+    """Their product never varies within a head; on their own they do if they may. Nothing else is scaled otherwise."""
+    own, plain = scaled(ALL), scaled(replace(ALL, equal_products=False))
+    product = next(node for _, node in own if isinstance(node.op, TraceProduct) and node.op.transpose_b)
+    q, k = (own.origin(operand) for operand in product.inputs)
+    for network, vary in ((own, True), (plain, False)):
+        a, b = (scale_of(network, operand) for operand in product.inputs)
+        assert (np.ptp(a * b, axis=-1) <= ROUNDING * (a * b).max(-1)).all()
+        assert (np.ptp(a, axis=-1).max() > 0.01 * a.max()) == vary
+    first, second = scales(own), scales(plain)
+    assert all(np.array_equal(first[name], second[name]) for name in first if name not in (q, k))
+
+
+def test_biases_as_they_were() -> None:
+    corrected, plain = converted(), converted("biases")
+    assert corrected.corrected and not plain.corrected and sites(corrected) == sites(plain)
+    assert same(corrected.calibrated, plain.calibrated, "weight")
+    assert not same(corrected.calibrated, plain.calibrated, "bias")
+
+
+def test_weights_rounded_to_nearest() -> None:
+    together, nearest = converted(), converted("rounding")
+    assert together.fixed is not None and nearest.fixed is not None
+    assert same(together.calibrated, nearest.calibrated, "weight", "bias")
+    most = []
+    for network in (together.fixed, nearest.fixed):
+        pairs = [(node.op, nearest.calibrated[name]) for name, node in network if isinstance(node.op, DenseSynapse)]
+        # a spike at the first step stands for 1 in floating point, and for the trace's first value in integers
+        errors = [real.weight / op.unit[:, None] / op.trace[0] - op.weight for op, real in pairs]  # type: ignore[attr-defined]
+        most.append(max(np.abs(error).max() for error in errors))
+    assert most[0] > 0.6 and most[1] <= 0.5 + 1e4 * ROUNDING
+
+
+def test_all_rows_count_the_same() -> None:
+    weighed, plain = converted(), converted("importance")
+    assert sites(weighed) == sites(plain)
+    assert same(weighed.calibrated, plain.calibrated, "weight")
+    assert weighed.corrected.keys() == plain.corrected.keys() and weighed.corrected != plain.corrected
+
+
+def test_scales_without_regard_to_integers() -> None:
+    """Those of a conversion that stays in floating point."""
+    floating, balanced, plain = converted(fixed=False), converted(), converted("balance")
+    first, second, third = (scales(c.calibrated) for c in (floating, balanced, plain))
+    assert all(np.array_equal(first[name], third[name]) for name in first)
+    assert any((second[name] > first[name]).any() for name in first)
+    assert same(floating.calibrated, plain.calibrated, "weight", "bias")
+
+
+def test_units_are_powers_of_two() -> None:
+    own, plain = converted(), converted("row_units")
+    assert own.fixed is not None and plain.fixed is not None
+    assert same(own.calibrated, plain.calibrated, "weight", "bias")
+
+    def odd(network: Network) -> bool:
+        units = [np.asarray(node.op.unit) for _, node in network if isinstance(node.op, DenseSynapse)]
+        return any((np.exp2(np.rint(np.log2(unit))) != unit).any() for unit in units)
+
+    assert odd(own.fixed) and not odd(plain.fixed)
+
+
+@pytest.mark.parametrize("field", ["channel_scales", "equal_products"])
+def test_whole_conversions_have_those_scales(field: str) -> None:
+    full, without = converted().fixed, converted(field).fixed
+    assert full is not None and without is not None and not same(full, without, "weight")
+
+
+def test_the_plain_recipe_steps_as_its_closed_form() -> None:
+    plain = converted(ingredients=NONE)
+    assert plain.fixed is not None and not plain.corrected
+    assert {(site.base, site.scale) for site in sites(plain).values()} == {(plain.calibrated.about["base"], 1.0)}
+    assert compare(plain.fixed, images(2, seed=5)) > 200
