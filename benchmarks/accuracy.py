@@ -1,36 +1,154 @@
-"""Accuracy with trained weights: every table, printed and written to out/bench-accuracy.txt as it is done.
+"""What codes and ingredients of conversion are worth, on four trained models: out/bench-accuracy.txt, docs/accuracy.md.
 
     python -m benchmarks.accuracy
+    python -m benchmarks.accuracy --resume                     rows that an interrupted run has measured are kept
+    python -m benchmarks.accuracy --only demo --samples 100 --calibration 32 --page out/accuracy.md
+
+Every row is a conversion and a run of its own, in the closed form, one thread each; as many at a time as there are workers.
 """
 
 from __future__ import annotations
 
+import functools
+import json
+import multiprocessing
+import os
+import time
 from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import asdict, replace
 from pathlib import Path
+from typing import Annotated
 
+import torch
+import typer
 from rich.console import Console
-from rich.table import Table
 
 from benchmarks import dino, minilm, swin_fashion
+from benchmarks.accuracy_page import PLAIN_RECIPE, SPIKES, Results, page
+from benchmarks.subject import Case, Measured, Subject
+from converters.ingredients import ALL, Ingredients
+from deploy import demo
+from deploy.errors import DeployError
 
-OUT = Path("out/bench-accuracy.txt")
-TABLES: tuple[Callable[[], Table], ...] = (
-    lambda: minilm.table(40, None, 1, "fixed", 1000, 128),
-    lambda: minilm.table(40, None, 2, "fixed", 1000, 128),
-    lambda: minilm.table(16, None, 2, "fixed", 1000, 128),
-    lambda: dino.table(500, 2000, 64),
-    lambda: swin_fashion.table(2_000, 256),
-)
+NONE = Ingredients(**dict.fromkeys(asdict(ALL), False))
+PUBLISHED = {40: 1.15, 16: 1.4}  # B by T; the paper has the first
+ORIGINAL = "original"
 
 
-def main() -> None:
-    """More than an hour on two cores."""
-    console = Console(record=True, width=120)
-    OUT.parent.mkdir(exist_ok=True)
-    for table in TABLES:
-        console.print(table())
-        OUT.write_text(console.export_text(clear=False), encoding="utf-8")
+def demo_subject(samples: int, calibration: int) -> Subject:
+    """The bundled vision transformer."""
+    fit, (images, labels) = demo.calibration_data()[0], demo.evaluation_data()
+    return Subject("demo ViT", demo.load_model(), [fit[:calibration]], [images[:samples]], labels[:samples])
+
+
+SUBJECTS: dict[str, tuple[int, int, Callable[[int, int], Subject]]] = {
+    "demo": (1000, 256, demo_subject),
+    "swin": (1000, 256, swin_fashion.subject),
+    "minilm": (500, 128, minilm.subject),
+    "dino": (500, 64, lambda images, calibration: dino.subject(images, 1000, calibration)),
+}
+"""Evaluation samples, calibration samples, and how the subject is made of them."""
+
+
+def cases() -> dict[str, Case]:
+    """What is measured of every subject, by its name on the page."""
+    found: dict[str, Case] = {}
+    for steps, base in PUBLISHED.items():
+        for precision in ("float", "fixed"):
+            for name, spikes in SPIKES.items():
+                found[f"T = {steps}, {name}, {precision}"] = Case(steps, spikes, precision)
+            found[f"T = {steps}, {PLAIN_RECIPE}, {precision}"] = Case(steps, 1, precision, base, 1, NONE)
+    for name in asdict(ALL):
+        found[f"without {name}"] = Case(16, ingredients=replace(ALL, **{name: False}))
+    found["without input_spikes"] = Case(16, input_spikes=1)
+    return found
+
+
+@functools.cache
+def subject(key: str, samples: int, calibration: int) -> Subject:
+    """In each worker once."""
+    return SUBJECTS[key][2](samples, calibration)
+
+
+def measure(key: str, samples: int, calibration: int, row: str) -> tuple[Measured | None, float]:
+    """One row, None if the model cannot be converted so, and how many seconds of a core it took."""
+    begin = time.process_time()
+    torch.set_num_threads(1)
+    own = subject(key, samples, calibration)
+    try:
+        measured = own.original() if row == ORIGINAL else own.measure(cases()[row])
+    except DeployError:
+        measured = None
+    return measured, time.process_time() - begin
+
+
+def sizes(only: str, samples: int | None, calibration: int | None) -> dict[str, tuple[int, int]]:
+    """(evaluation samples, calibration samples) of the subjects that are asked for."""
+    chosen = only.split(",") if only else list(SUBJECTS)
+    unknown = [key for key in chosen if key not in SUBJECTS]
+    if unknown:
+        raise typer.BadParameter(f"{unknown[0]} is none of {', '.join(SUBJECTS)}")
+    full = {key: SUBJECTS[key][:2] for key in chosen}
+    return {key: (min(n, samples or n), min(c, calibration or c)) for key, (n, c) in full.items()}
+
+
+def describe(measured: Measured | None) -> str:
+    """The numbers of a row on one line."""
+    if measured is None:
+        return "cannot be converted so"
+    cosine, right, same, spikes, seconds = measured
+    return f"cosine {cosine:.5f}, accuracy {right:.2%}, same {same:.2%}, {spikes:,.0f} spikes, {1000 * seconds:.0f} ms"
+
+
+def main(
+    only: Annotated[str, typer.Option(help=f"Some of {','.join(SUBJECTS)}; all if not given.")] = "",
+    samples: Annotated[int | None, typer.Option(help="Fewer evaluation samples.")] = None,
+    calibration: Annotated[int | None, typer.Option(help="Fewer calibration samples.")] = None,
+    workers: Annotated[int, typer.Option(help="Rows measured at a time.")] = os.cpu_count() or 1,
+    resume: Annotated[bool, typer.Option("--resume", help="Keep the rows of an interrupted run of this code.")] = False,
+    out: Annotated[Path, typer.Option(help="Folder of bench-accuracy.txt and .json.")] = Path("out"),
+    path: Annotated[Path, typer.Option("--page", help="The page that is written.")] = Path("docs/accuracy.md"),
+) -> None:
+    """Measure all rows, print each as it is done, and write the page."""
+    asked = sizes(only, samples, calibration)
+    out.mkdir(parents=True, exist_ok=True)
+    console, store, begin = Console(record=True, width=150, highlight=False), out / "bench-accuracy.json", time.perf_counter()
+    known: dict[str, list[float] | None] = json.loads(store.read_text()) if resume and store.exists() else {}
+    names = {(key, row): f"{key} {n} {c}: {row}" for key, (n, c) in asked.items() for row in (ORIGINAL, *cases())}
+    missing = [place for place, name in names.items() if name not in known]
+    os.environ |= {"OMP_NUM_THREADS": "1", "NUMBA_NUM_THREADS": "1"}  # for the workers, before they start
+    failed = 0
+    with ProcessPoolExecutor(workers, multiprocessing.get_context("spawn")) as pool:
+        running = {pool.submit(measure, key, *asked[key], row): (key, row) for key, row in missing}
+        try:
+            for number, done in enumerate(as_completed(running), 1):
+                key, row = running[done]
+                minutes = (time.perf_counter() - begin) / 60
+                said = f"[{number}/{len(missing)}, {minutes:.0f} min] {key}: {row}: "
+                try:
+                    measured, seconds = done.result()
+                except Exception as error:  # one row's failure is not the others'
+                    failed += 1
+                    console.print(f"{said}failed: {error}", markup=False)
+                    continue
+                known[names[key, row]] = measured and list(measured)
+                console.print(f"{said}{describe(measured)} ({seconds:.0f} s of a core)", markup=False)
+                store.write_text(json.dumps(known, indent=1), encoding="utf-8")
+                (out / "bench-accuracy.txt").write_text(console.export_text(clear=False), encoding="utf-8")
+        except KeyboardInterrupt:
+            pool.shutdown(cancel_futures=True)
+            raise
+    results: Results = {}
+    for (key, row), name in names.items():
+        numbers = known.get(name)
+        results.setdefault(key, {})[row] = None if numbers is None else Measured(*numbers)
+    path.write_text(page(results, asked), encoding="utf-8")
+    console.print(f"\n{path.read_text(encoding='utf-8')}", markup=False, soft_wrap=True)
+    (out / "bench-accuracy.txt").write_text(console.export_text(clear=False), encoding="utf-8")
+    if failed:
+        raise typer.Exit(1)
 
 
 if __name__ == "__main__":
-    main()
+    typer.run(main)

@@ -18,19 +18,18 @@ import timm
 import torch
 import typer
 from rich.console import Console
-from rich.table import Table
 from safetensors.torch import load_file, save_file
 from timm.layers.pos_embed import resample_abs_pos_embed
 
 from benchmarks import material
-from benchmarks.classify import Case, accuracy_table, in_batches
 from benchmarks.probe import fit_head
+from benchmarks.subject import Case, Subject, in_batches, table
 from deploy.demo.train import read_split
 from deploy.sources.wrappers import Normalised
 
 NAME, CLASS, PATCHES = "vit_small_patch14_dinov2", "onnx::Concat_1957", "onnx::Reshape_1962"
 SIDE, GRID, DEPTH = 98, 7, 12
-CASES = (Case(40, None, "float"), Case(40, None, "fixed"), Case(16, None, "float", 2), Case(16, None, "fixed", 2))
+CASES = tuple(Case(t, n, precision, input_spikes=n) for t, n in ((40, 1), (16, 2)) for precision in ("float", "fixed"))
 LINEAR = {"attention.output.dense": "attn.proj", "mlp.fc1": "mlp.fc1", "mlp.fc2": "mlp.fc2"}
 COPIED = {
     "norm1.weight": "norm1.weight", "norm1.bias": "norm1.bias", "norm2.weight": "norm2.weight", "norm2.bias": "norm2.bias",
@@ -90,20 +89,18 @@ def enlarged(images: np.ndarray) -> np.ndarray:
     return torch.nn.functional.interpolate(grey, SIDE, mode="bilinear").expand(-1, 3, -1, -1).numpy()
 
 
-def table(images: int, probe: int, calibration: int, fixed: bool = True) -> Table:
+def subject(images: int, probe: int, calibration: int) -> Subject:
     """Arguments as :func:`main`'s."""
     model = build()
     folder = material.fashion_mnist()
     train, train_labels = read_split(folder, "train")
     order = np.random.default_rng(0).permutation(len(train))
     fit, held = order[:probe], order[probe : probe + calibration]
-    features, _ = in_batches(model, enlarged(train[fit]))
-    head = fit_head(features, train_labels[fit].astype(np.int64))
+    known = [enlarged(train[fit])]
+    head = fit_head(in_batches(model, known, known)[0], train_labels[fit].astype(np.int64))
     test, labels = read_split(folder, "t10k")
-    return accuracy_table(
-        "DINOv2-small, linear probe on Fashion-MNIST", model, enlarged(train[held]), enlarged(test[:images]),
-        labels[:images], [case for case in CASES if fixed or case.precision == "float"], head,
-    )  # fmt: skip
+    name = "DINOv2-small, linear probe on Fashion-MNIST"
+    return Subject(name, model, [enlarged(train[held])], [enlarged(test[:images])], labels[:images], head)
 
 
 def main(
@@ -113,7 +110,8 @@ def main(
     fixed: Annotated[bool, typer.Option(help="Also in fixed point.")] = True,
 ) -> None:
     """Features and linear-probe accuracy of a DINOv2-small, original and spiking."""
-    Console().print(table(images, probe, calibration, fixed))
+    cases = [case for case in CASES if fixed or case.precision == "float"]
+    Console().print(table(subject(images, probe, calibration), cases))
 
 
 if __name__ == "__main__":

@@ -15,17 +15,16 @@ import timm
 import torch
 import typer
 from rich.console import Console
-from rich.table import Table
 from safetensors.torch import load_file, save_file
 
 from benchmarks import material
-from benchmarks.classify import Case, accuracy_table
+from benchmarks.subject import Case, Subject, table
 from deploy.demo import to_pixels
 from deploy.demo.train import Cycle, read_split, train
 
 CYCLE = Cycle(epochs=3, warm_up=1, peak_rate=3e-3, batch=128, shift=0)
 WEIGHTS = material.CACHE / "swin-fashion.safetensors"
-CASES = tuple(Case(t, None, p, n) for n in (1, 2) for t in (40, 16) for p in ("float", "fixed"))
+CASES = tuple(Case(t, n, p, input_spikes=n) for n in (1, 2) for t in (40, 16) for p in ("float", "fixed"))
 
 
 def untrained() -> torch.nn.Module:
@@ -49,14 +48,13 @@ def trained() -> torch.nn.Module:
     return model.eval()
 
 
-def table(images: int, calibration: int) -> Table:
+def subject(images: int, calibration: int) -> Subject:
     """Arguments as :func:`main`'s."""
-    model = trained()
     folder = material.fashion_mnist()
     chosen = np.random.default_rng(0).choice(60_000, calibration, replace=False)
     fit = to_pixels(read_split(folder, "train")[0][chosen])
     test, labels = read_split(folder, "t10k")
-    return accuracy_table("small Swin, Fashion-MNIST", model, fit, to_pixels(test[:images]), labels[:images], CASES)
+    return Subject("small Swin, Fashion-MNIST", trained(), [fit], [to_pixels(test[:images])], labels[:images])
 
 
 def main(
@@ -64,7 +62,7 @@ def main(
     calibration: Annotated[int, typer.Option(help="Training images that set the scales.")] = 256,
 ) -> None:
     """Accuracy of the small Swin on Fashion-MNIST's test split, original and spiking."""
-    Console().print(table(images, calibration))
+    Console().print(table(subject(images, calibration), CASES))
 
 
 if __name__ == "__main__":

@@ -1,0 +1,31 @@
+"""A fixed-point network on Lava, compared with the closed form spike for spike and potential for potential."""
+
+from __future__ import annotations
+
+import numpy as np
+from rich.console import Console
+
+from processes.network import Network
+from targets import registry
+from targets.compare import compare
+from targets.timeline import timeline
+
+
+def compare_on_lava(title: str, network: Network, samples: np.ndarray) -> None:
+    """Run samples (N, *input), one Lava Process per block, and print what was compared.
+
+    Raises:
+        SystemExit: with the first difference, if there is one.
+    """
+    run = registry()["lava-sim"].run(network, samples, "block", None)
+    found = compare(network, samples, run)
+    memory = "" if run.bytes is None else f", {run.bytes / 1e9:.2f} GB in all processes together"
+    Console(highlight=False).print(
+        f"{title} on lava-sim, fixed point, {timeline(network).period} steps: {run.seconds_start:.1f} s to start, "
+        f"{run.seconds_per_sample:.1f} s per sample, {run.processes} processes{memory}; {found.compared_spikes:,} spikes and "
+        f"{found.compared_potentials:,} potentials compared, {sum(found.saturations.values()):,} saturations, "
+        f"{found.mismatches} differ",
+        soft_wrap=True,
+    )
+    if found.first:
+        raise SystemExit(found.first)
