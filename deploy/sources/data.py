@@ -160,15 +160,17 @@ def with_length(data: Data, tokens: int) -> Data:
 def hold_out(data: Data, share: float = 0.2) -> tuple[Data, Data]:
     """Splits off samples that calibration never sees, where only one data set is given.
 
-    Every k-th sample is held out, so that a file sorted by class still gives some of each. Returns
-    (calibration, evaluation). Raises DeployError for fewer than two samples.
+    Of every 1 / share samples, one at random is held out, the same at every call: a file sorted by class still gives some
+    of each, and so does one in which classes take turns. Returns (calibration, evaluation). Raises DeployError for fewer
+    than two samples.
     """
     if len(data) < 2:
         raise DeployError(
-            f"{data.source}: one sample cannot both calibrate and evaluate; give --eval or more samples"
+            f"{data.source}: one sample cannot both calibrate and be held back; give more samples (or --eval)"
         )
     every = min(max(2, round(1 / share)), len(data))
-    held = np.arange(len(data)) % every == every - 1
+    groups = np.arange(0, len(data), every)
+    held = np.isin(np.arange(len(data)), groups + np.random.default_rng(0).integers(every, size=len(groups)))
     return data.take(np.flatnonzero(~held)), data.take(np.flatnonzero(held))
 
 

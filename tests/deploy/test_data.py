@@ -286,12 +286,21 @@ def test_hold_out_is_disjoint_and_complete() -> None:
     x = np.arange(10, dtype=np.float32)[:, None]
     data = Data({"x": x}, np.arange(10), (), "here")
     calibration, evaluation = hold_out(data)
-    assert evaluation.inputs["x"][:, 0].tolist() == [4, 9]
+    assert [i // 5 for i in evaluation.inputs["x"][:, 0]] == [0, 1]
     assert len(calibration) == 8 and shared_samples(calibration, evaluation) == 0
     assert shared_samples(data, evaluation) == 2
     assert [len(part) for part in hold_out(data.take(slice(0, 2)))] == [1, 1]
-    with pytest.raises(DeployError, match="one sample cannot both calibrate and evaluate"):
+    with pytest.raises(DeployError, match="one sample cannot both calibrate and be held back"):
         hold_out(data.take(slice(0, 1)))
+
+
+@pytest.mark.parametrize("classes", range(2, 12))
+@pytest.mark.parametrize("share", [0.2, 0.5])
+def test_what_is_held_out_has_every_class_whether_classes_take_turns_or_not(classes: int, share: float) -> None:
+    samples = np.arange(40 * classes)
+    for labels in (samples % classes, samples * classes // len(samples)):
+        for part in hold_out(Data({"x": samples[:, None]}, labels, (), "here"), share):
+            assert part.labels is not None and set(part.labels.tolist()) == set(range(classes))
 
 
 def test_demo_brings_its_own_data(monkeypatch: pytest.MonkeyPatch) -> None:
