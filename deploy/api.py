@@ -21,6 +21,7 @@ from deploy.progress import Progress
 from deploy.report import add_to_report, write_report
 from deploy.results import RunResult, Verification
 from deploy.sources import load_model, shared_samples
+from deploy.sweep.budget import search
 from targets import registry
 from targets.compare import compare
 from targets.nir_file import read, write
@@ -30,6 +31,9 @@ __all__ = ["convert", "evaluation_inputs", "load", "run", "verify"]
 
 def convert(options: ConvertOptions, progress: Progress | None = None) -> dict[str, Any]:
     """Convert a model, run it, and write graph.nir, report.json and report.html to ``options.folder()``.
+
+    Under a budget, the cheapest code within it is searched for first, by worker processes: a script then has to call this
+    under ``if __name__ == "__main__":``.
 
     Returns:
         The content of report.json.
@@ -44,6 +48,11 @@ def convert(options: ConvertOptions, progress: Progress | None = None) -> dict[s
     with output_folder(options.folder(), options.force) as folder:
         model = load_model(options.model, options.weights, options.seed)
         calibration, evaluation = calibration_and_evaluation(options, model)
+        found = None
+        if options.budget is not None:
+            classes = model.classes is not None or evaluation.labels is not None
+            found = search(options, model, calibration, classes, progress)
+            options = found.options
         begin = time.perf_counter()
         conversion = convert_model(options, model, calibration, progress)
         seconds = {"convert": time.perf_counter() - begin}
@@ -57,6 +66,7 @@ def convert(options: ConvertOptions, progress: Progress | None = None) -> dict[s
             report["corrected_biases"] = conversion.corrected
         report |= work.parts() | {"flops_formula": flops_formula(restored, report["layers"])}
         report["placement"] = placed(restored)
+        report["budget"] = None if found is None else found.record
         report |= {"calibration_samples": len(calibration), "shared_samples": shared_samples(calibration, evaluation)}
         return write_report(folder, report, figures)
 

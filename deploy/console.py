@@ -152,14 +152,37 @@ _SWEPT = ("45nm-additions", "45nm-memory", "loihi1")
 """Energies that fit beside the rest on a terminal: from what is least counted to most."""
 
 
+def budget_note(found: Mapping[str, Any]) -> str:
+    """What --budget chose, and how sure that is."""
+    point, samples = found["points"][found["chosen"]], found["samples"]
+    text = (
+        f"Chosen (▶): --timesteps {point['timesteps']} --spikes {point['spikes']}, the least {found['cheapest']} within "
+        f"--budget {found['limit']}, judged on {samples:,} held-back calibration samples: "
+    )
+    if found["measure"] == "output_cosine":
+        return f"{text}cosine {point['output_cosine']:.5f}."
+    loss, error = (100 * point[key] for key in ("expected_loss", "expected_loss_error"))
+    changed = round(samples * (1 - point["agreement"]))
+    text += f"{changed} predictions change, which costs {loss:.2f} ± {error:.2f} points of accuracy."
+    if found["largest_loss"] < 100 / samples:
+        text += f" One sample can cost {100 / samples:.2g} points, more than the limit: with more --calib data it is surer."
+    return text
+
+
 def sweep_table(content: Mapping[str, Any]) -> Table:
-    """Every point of a sweep, with the settings that differ; a dot marks the Pareto front of an energy. The page has more."""
+    """Every point of a sweep or a search, with the settings that differ.
+
+    A dot marks the Pareto front of a cost, an arrow what a search chose. The page has more.
+    """
     points = content["points"]
     done = [point for point in points if "failed" not in point]
     others = ("method", "precision", "spikes", "tokens")
     settings = ["timesteps", "base", *(key for key in others if len({point.get(key) for point in points}) > 1)]
-    shown = [key for key in ("accuracy", "agreement", "output_cosine", "relative_error") if any(key in p for p in done)]
-    energies = [name for name in _SWEPT if done and name in done[0]["energy"]]
+    worth = "accuracy" if any("accuracy" in point for point in done) else "expected_loss"
+    wanted = (worth, "agreement", "output_cosine", *(() if "chosen" in content else ("relative_error",)))
+    shown = [key for key in wanted if any(key in p for p in done)]
+    conventions = (content["convention"],) if "chosen" in content else _SWEPT
+    energies = [name for name in conventions if done and name in done[0]["energy"]]
     table = Table(box=box.SIMPLE, padding=(0, 1, 0, 0))
     for key in settings:
         table.add_column({"timesteps": "T", "base": "B"}.get(key, key), no_wrap=True)
@@ -170,14 +193,14 @@ def sweep_table(content: Mapping[str, Any]) -> Table:
         auto = point["base"] == "auto" and "chosen_base" in point
         values = point | {"base": f"{point['chosen_base']} (auto)"} if auto else point
         row = [str(values.get(key, "")) for key in settings]
+        if number == content.get("chosen"):
+            row[0] = f"▶ {row[0]}"
         if "failed" in point:
             table.add_row(*row, point["failed"])
             continue
-        row += [_percent(point[key]) if key in ("accuracy", "agreement") else f"{point[key]:.4f}" for key in shown]
-        row.append(_count(point["latency_steps"]))
-        for name in energies:
-            mark = "● " if number in content["fronts"].get(name, ()) else ""
-            row.append(f"{mark}{point['energy'][name]['snn']:.3g}")
+        row += [_percent(point[key]) if key in (worth, "agreement") else f"{point[key]:.4f}" for key in shown]
+        costs = {"latency": _count(point["latency_steps"])} | {name: f"{point['energy'][name]['snn']:.3g}" for name in energies}
+        row += [f"{'● ' if number in content['fronts'].get(name, ()) else ''}{text}" for name, text in costs.items()]
         table.add_row(*row)
     return table
 

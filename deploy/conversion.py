@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +17,9 @@ from deploy.sources import Data, LoadedModel, hold_out, load_data, load_model, w
 from processes.network import Network
 from targets.nir_file import read
 
+MOST_JUDGED = 1000
+"""Samples held back for a search, at most; more would make it slow, not better."""
+
 
 def calibration_and_evaluation(options: ConvertOptions, model: LoadedModel) -> tuple[Data, Data]:
     """Samples that set the scales, and others that accuracy is measured on; texts of both at the same length.
@@ -23,15 +27,25 @@ def calibration_and_evaluation(options: ConvertOptions, model: LoadedModel) -> t
     Raises:
         DeployError: files that are missing, unreadable, or of a shape that the model does not take.
     """
-    calibration = load_data(options.calib, model, "calibration")
     if options.calib is not None and options.evaluation is None:
         calibration, evaluation = hold_out(load_data(options.calib, model, "evaluation"))
         return calibration, evaluation.take(slice(options.limit))
+    calibration = load_data(options.calib, model, "calibration")
     evaluation = load_data(options.evaluation, model, "evaluation", limit=options.limit)
     if model.text is None:
         return calibration, evaluation
     tokens = max(data.inputs["attention_mask"].shape[1] for data in (calibration, evaluation))
     return with_length(calibration, tokens), with_length(evaluation, tokens)
+
+
+def held_back(calibration: Data) -> tuple[Data, Data]:
+    """Calibration samples that set scales while codes are searched for, and others, without labels, that codes are judged on.
+
+    Raises:
+        DeployError: there is one sample alone.
+    """
+    rest, judged = hold_out(calibration, min(0.5, MOST_JUDGED / len(calibration)))
+    return rest, replace(judged, labels=None)
 
 
 def reload(folder: Path, data: Path | None) -> tuple[Network, LoadedModel, Data]:

@@ -38,17 +38,26 @@ def convert(
 
     deploy convert --model nets.py:build --weights net.pt --calib calib.npz --target closed-form -o out/net
 
+    deploy convert --model hf:./my-vit --calib calib.npz --eval test.npz --budget 0.5 --cheapest latency -o out/vit
+
+    [bold]--budget[/bold] tries windows of 8 to 40 steps with 1, auto and 2 spikes (--method sit: 8 to 16 steps, rate-coded:
+    16 to 256), sets scales on one half of the calibration data and judges on the other: by what the predictions that change
+    cost, as likely as the original takes each class to be. That needs no labels. What is chosen is then converted with all
+    calibration data. Evaluation data takes no part in the choice.
+
     [bold]Data[/bold] is an .npz file whose arrays are named as the model's forward arguments (x for a single one,
     labels in y), an image folder with one subfolder per class, or a .tsv/.csv/.jsonl with text and label columns.
     Images are raw pixels in \[0, 1] or uint8: the model normalises them itself.
     """
     from deploy import api
-    from deploy.console import codes_table, corrections, summary
+    from deploy.console import budget_note, codes_table, corrections, summary, sweep_table
 
     report = api.convert(options, BarProgress())
     console = Console()
+    if "budget" in report:
+        console.print(sweep_table(report["budget"]), budget_note(report["budget"]), "", sep="\n")
     if explain and "codes" in report:
         console.print(codes_table(report["codes"]))
-        console.print(corrections(report["corrected_biases"]))
+        console.print(corrections(report.get("corrected_biases", {})))
     console.print(summary(report))
     console.print(f"Written to {options.folder()}; open {options.folder() / PAGE} in a browser.", soft_wrap=True)

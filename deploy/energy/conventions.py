@@ -17,6 +17,8 @@ from processes.network import DenseSynapse, Network, PhaseNeuron
 
 AFTER = "after an activation"
 LAYERS = ("all", AFTER, f"not {AFTER}")
+USUAL = "45nm-memory"
+"""The convention that says what is cheaper where no other is asked for: it prices every counted event."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -22,6 +22,20 @@ def agreement(outputs: np.ndarray, reference: np.ndarray) -> float:
     return accuracy(outputs, predictions(reference))
 
 
+def expected_losses(outputs: np.ndarray, reference: np.ndarray) -> np.ndarray:
+    """Probability of being right that each sample loses by its prediction, (N,) in [0, 1], as the reference sees it.
+
+    p(its own class) - p(the class that is predicted instead), with p the softmax of the reference's scores: 0 where the
+    prediction is the same. The mean is the accuracy lost if the reference is right as often as it says, and at most the
+    share of predictions that change. On few samples it varies far less than a count of right answers does, in which a
+    change for the better hides one for the worse.
+    """
+    scores = np.exp(reference.astype(np.float64) - reference.max(-1, keepdims=True))
+    chances = scores / scores.sum(-1, keepdims=True)
+    now = np.take_along_axis(chances, predictions(outputs)[:, None], axis=-1)[:, 0]
+    return chances.max(-1) - now
+
+
 def output_cosine(outputs: np.ndarray, reference: np.ndarray) -> float:
     """Mean over samples of the cosine between a sample's whole output and the reference's.
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, NamedTuple, get_args
 
 from deploy.errors import DeployError
+from deploy.options.budget import Budget, read_budget
 from deploy.options.checks import check_choice, check_positive, same_file
 from deploy.options.declare import CODE, MODELS, RUNS, option, read_base, read_spikes
 
@@ -19,6 +20,7 @@ Winner = Literal["graded", "race"]
 Softmax = Literal["direct", "two-stage", "published"]
 Exponential = Literal["extended", "published"]
 Activation = Literal["schedule", "fitted"]
+Cheapest = Literal["energy", "latency"]
 METHODS, PRECISIONS, GRANULARITIES = get_args(Method), get_args(Precision), get_args(Granularity)
 SIT_STEPS = {"published": range(4, 17), "extended": range(7, 17)}  # fitted tables that come with the package; reach
 
@@ -93,6 +95,19 @@ class ConvertOptions:
             CODE,
         ),
     ] = None
+    budget: Annotated[
+        str | float | None,
+        option(
+            "What may be lost: percentage points of accuracy (0.5), or the least cosine of outputs (cosine=0.997). Of "
+            "--timesteps, --spikes and --base, those that are left out become the cheapest that stay within it on a held-back "
+            "half of the calibration data.",
+            CODE,
+        ),
+    ] = None
+    cheapest: Annotated[
+        Cheapest | None,
+        option("What --budget makes least; energy is that of every counted event, 45nm-memory. \\[default: energy]", CODE),
+    ] = None
     residual: Annotated[
         Residual,
         option("Residual streams: one graded spike per neuron and block, or every branch's spikes fanned out.", CODE),
@@ -145,6 +160,11 @@ class ConvertOptions:
             usual.input_spikes if self.input_spikes is None else self.input_spikes,
         )
 
+    @property
+    def loss(self) -> Budget | None:
+        """``budget`` as it is meant."""
+        return None if self.budget is None else read_budget(self.budget)
+
     def folder(self) -> Path:
         """Where the results go: `out`, or a folder under out/ named after the model."""
         if self.out is not None:
@@ -163,6 +183,11 @@ class ConvertOptions:
         if self.method == "rate-coded" and self.precision != "float":
             raise DeployError("--method rate-coded is a floating-point baseline; give --precision float")
         self._check_code()
+        budget = self.loss  # refuses what is none
+        if self.cheapest is not None:
+            check_choice("--cheapest", self.cheapest, get_args(Cheapest))
+            if budget is None:
+                raise DeployError(f"--cheapest {self.cheapest}: chooses within a --budget; give one, as --budget 0.5")
         check_positive("--samples", self.samples)
         check_positive("--batch-size", self.batch_size)
         check_positive("--limit", self.limit)

@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 
 WIDTH, HEIGHT = 300, 180
 
-Series = Mapping[str, Sequence[tuple[float, float]]]
+Series = Mapping[str, Sequence[tuple[float, float] | tuple[float, float, str]]]
+"""By label, points (x, y), each with a name of its own if it has one."""
 
 
 @dataclass(frozen=True)
@@ -22,7 +23,7 @@ class Line:
 
 @dataclass(frozen=True)
 class Chart:
-    """A chart in WIDTH x HEIGHT. ticks: (place, text). levels: horizontal lines (y, text)."""
+    """A chart in WIDTH x HEIGHT. ticks: (place, text). levels: horizontal lines (y, text). chosen: a point to stand out."""
 
     title: str
     x_label: str
@@ -32,6 +33,7 @@ class Chart:
     y_ticks: list[tuple[float, str]]
     levels: list[tuple[float, str]] = field(default_factory=list)
     front: str = ""
+    chosen: tuple[float, float] | None = None
 
 
 def line_chart(
@@ -43,13 +45,15 @@ def line_chart(
     log: bool = False,
     levels: Mapping[str, float] | None = None,
     front: Sequence[tuple[float, float]] = (),
+    chosen: tuple[float, float] | None = None,
     joined: bool = True,
 ) -> Chart | None:
     """Lines through (x, y), or dots alone; None if there is nothing to draw.
 
-    log: the y axis. levels: values of y that lines across mark. front: points joined by a line of their own.
+    log: the y axis. levels: values of y that lines across mark. front: points joined by a line of their own. chosen: a point
+    to stand out.
     """
-    every = [point for points in series.values() for point in points]
+    every = [(x, y) for points in series.values() for x, y, *_ in points]
     levels = dict(levels or {})
     if log:
         every = [point for point in every if point[1] > 0]
@@ -71,14 +75,17 @@ def line_chart(
     lines = []
     for label, points in series.items():
         drawn = sorted(point for point in points if not log or point[1] > 0)
-        dots = [(*place(x, y), f"{label}: {x_label} {_text(x)}, {y_label} {_text(y)}") for x, y in drawn]
-        lines.append(Line(label, path(drawn) if joined and len(drawn) > 1 else "", dots))
+        dots = [
+            (*place(x, y), f"{', '.join((label, *name))}: {x_label} {_text(x)}, {y_label} {_text(y)}") for x, y, *name in drawn
+        ]
+        lines.append(Line(label, path([(x, y) for x, y, *_ in drawn]) if joined and len(drawn) > 1 else "", dots))
     return Chart(
         title, x_label, y_label, lines,
         [(place(x, every[0][1])[0], _text(x)) for x in _marks(x_low, x_high)],
         [(place(x_low, y)[1], _text(y)) for y in (_powers(y_low, y_high) if log else _marks(y_low, y_high))],
         [(place(x_low, y)[1], name) for name, y in levels.items()],
         path(front) if len(front) > 1 else "",
+        place(*chosen) if chosen else None,
     )  # fmt: skip
 
 

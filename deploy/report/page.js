@@ -1,3 +1,9 @@
+// Shows the charts of the convention of energy that is chosen.
+const choice = document.getElementById("convention");
+choice?.addEventListener("change", () => {
+  for (const group of document.querySelectorAll("[data-convention]")) group.hidden = group.dataset.convention !== choice.value;
+});
+
 // Sorts a table by the column whose heading is pressed; cells without a value stay at the end.
 for (const table of document.querySelectorAll("table.sortable")) {
   const headings = [...table.tHead.rows[0].cells];

@@ -9,12 +9,14 @@ from typing import Any
 import jinja2
 import numpy as np
 
+from deploy.energy import USUAL
 from deploy.energy.tables import cheaper, number
 from deploy.measure import AttentionMap, RasterLayer, Stage
 from deploy.report import drawings
 from deploy.report.energy import energy_bars, formula_bars
 from deploy.report.headline import count, percent, sig, tiles
 from deploy.report.placement import placements
+from deploy.report.points import curves
 
 OPERATIONS = {
     "phase_neuron": "integrates for one window, then fires when a falling threshold meets its potential",
@@ -64,6 +66,7 @@ def environment() -> jinja2.Environment:
     found.filters |= {
         "percent": percent, "count": count, "sig": sig, "short": drawings.short, "number": number, "cheaper": cheaper,
     }  # fmt: skip
+    found.globals["usual"] = USUAL
     return found
 
 
@@ -89,5 +92,6 @@ def render(report: Mapping[str, Any], figures: Figures) -> str:
         picture=None if figures.sample is None else drawings.picture(figures.sample),
         costs=energy_bars(report.get("energy", {})) + formula_bars(report.get("flops_formula", {})),
         placements=placements(report.get("placement", {})),
+        sweep=curves(report["budget"]) if "budget" in report else None,
         d=drawings,
     )

@@ -8,16 +8,12 @@ from __future__ import annotations
 
 import itertools
 import json
-import multiprocessing
 import os
 import shutil
-from collections.abc import Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
-
-import numpy as np
 
 from deploy.errors import DeployError
 from deploy.options import ConvertOptions, check_positive
@@ -25,9 +21,9 @@ from deploy.progress import Progress
 from deploy.report.sweep import write_page
 from deploy.report.write import plain
 from deploy.sweep.front import fronts
-from deploy.sweep.point import Point, load_material, original, run_point
+from deploy.sweep.point import Point, keep_original, load_material, original
+from deploy.sweep.workers import processes, results
 from targets import registry
-from targets.children import follow
 
 PLAN, RESULT, PAGE, POINTS = "plan.json", "sweep.json", "sweep.html", "points"
 
@@ -78,16 +74,18 @@ def sweep(options: SweepOptions, progress: Progress | None = None) -> dict[str, 
     options.check()
     progress = progress or Progress()
     folder = options.out.expanduser().absolute()
-    shared = replace(options.convert, target="closed-form", out=None, force=False)
+    shared = replace(options.convert, target="closed-form", out=None, force=False, budget=None)
     _prepare(folder, shared, options.force)
     points = options.points()
     for tokens in dict.fromkeys(point.tokens for point in points):
-        _original(folder, shared, tokens, progress)
+        if not original(folder, tokens).exists():
+            material = load_material(shared, tokens)
+            keep_original(original(folder, tokens), material.model, material.judged, shared.batch_size, progress)
     files = {point: folder / POINTS / f"{point.name}.json" for point in points}
     missing = [point for point in points if not files[point].exists()]
-    with progress.stage("sweep", len(points)) as advance:
+    with progress.stage("sweep", len(points)) as advance, processes(options.workers or os.cpu_count() or 1) as pool:
         advance(len(points) - len(missing))
-        for point, result in _results(folder, shared, missing, options.workers or os.cpu_count() or 1):
+        for point, result in results(pool, shared, missing, folder):
             _write(files[point], result)
             advance(1)
     done = [json.loads(files[point].read_text(encoding="utf-8")) for point in points]
@@ -116,45 +114,6 @@ def _prepare(folder: Path, shared: ConvertOptions, force: bool) -> None:
         _write(folder / PLAN, plan)
     except OSError as error:
         raise DeployError(f"-o {folder}: cannot be written ({error.strerror}); choose another folder") from error
-
-
-def _original(folder: Path, shared: ConvertOptions, tokens: int | None, progress: Progress) -> None:
-    """The original model's outputs, which every point is compared with."""
-    file = original(folder, tokens)
-    if file.exists():
-        return
-    from deploy.measure import ann_outputs
-
-    material = load_material(shared, tokens)
-    with progress.stage("original model", len(material.evaluation)) as advance:
-        done = [0]
-
-        def report(now: int, total: int) -> None:
-            advance(now - done[0])
-            done[0] = now
-
-        outputs = ann_outputs(material.model.module, material.evaluation.inputs, shared.batch_size, report).outputs
-    part = file.with_suffix(".part.npy")
-    np.save(part, outputs)
-    part.replace(file)
-
-
-def _results(
-    folder: Path, shared: ConvertOptions, points: list[Point], workers: int
-) -> Iterator[tuple[Point, dict[str, Any]]]:
-    """Points as they are done."""
-    if not points:
-        return
-    spawn = multiprocessing.get_context("spawn")  # PyTorch's and numba's threads do not survive a fork
-    pool = ProcessPoolExecutor(min(workers, len(points)), spawn, follow, (os.getpid(),))
-    try:
-        waiting = {pool.submit(run_point, shared, point, original(folder, point.tokens)): point for point in points}
-        for future in as_completed(waiting):
-            yield waiting[future], future.result()
-    finally:
-        for process in list((pool._processes or {}).values()):
-            process.kill()  # what they still do is nobody's any more
-        pool.shutdown(wait=True, cancel_futures=True)
 
 
 def _write(file: Path, content: Any) -> None:

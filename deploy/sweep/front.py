@@ -5,26 +5,25 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-QUALITIES = ("accuracy", "agreement", "output_cosine")
+from deploy.measure import quality_of
 
-
-def quality_of(points: Sequence[Mapping[str, Any]]) -> str | None:
-    """The first measure of quality that all finished points have."""
-    done = [point for point in points if "failed" not in point]
-    return next((key for key in QUALITIES if done and all(point.get(key) is not None for point in done)), None)
+LATENCY = "latency"
 
 
 def fronts(points: Sequence[Mapping[str, Any]]) -> dict[str, list[int]]:
     """By energy convention, and for latency: numbers of the points on the Pareto front, from cheap to good."""
     done = [number for number, point in enumerate(points) if "failed" not in point]
-    quality = quality_of(points)
+    quality = quality_of([points[number] for number in done])
     if quality is None:
         return {}
-    costs = {
-        name: [points[number]["energy"][name]["snn"] for number in done] for name in points[done[0]]["energy"]
-    } | {"latency": [points[number]["latency_steps"] for number in done]}
-    worth = [points[number][quality] for number in done]
-    return {name: [done[i] for i in pareto(cost, worth)] for name, cost in costs.items()}
+    worth = [-quality.loss(points[number]) for number in done]
+    names = [*points[done[0]]["energy"], LATENCY]
+    return {name: [done[i] for i in pareto([cost(points[n], name) for n in done], worth)] for name in names}
+
+
+def cost(point: Mapping[str, Any], name: str) -> float:
+    """Microjoules by an energy convention, or time steps for ``LATENCY``."""
+    return point["latency_steps"] if name == LATENCY else point["energy"][name]["snn"]
 
 
 def pareto(cost: Sequence[float], worth: Sequence[float]) -> list[int]:

@@ -14,11 +14,11 @@ import torch
 
 from converters.pipeline import network_input
 from deploy import measure
-from deploy.conversion import calibration_and_evaluation, convert_model
+from deploy.conversion import calibration_and_evaluation, convert_model, held_back
 from deploy.energy import EventCounter, energy
 from deploy.errors import DeployError
 from deploy.options import ConvertOptions
-from deploy.progress import Progress
+from deploy.progress import Progress, stages
 from deploy.report.write import plain
 from deploy.sources import Data, LoadedModel, load_model
 from targets.closed_form import ClosedForm
@@ -52,30 +52,44 @@ class Point:
 
 @dataclass(frozen=True)
 class Material:
-    """What points share: loaded once in each process."""
+    """What points share: loaded once in each process.
+
+    judged: samples that points are compared on. classes: whether by predictions, or else by whole outputs.
+    """
 
     model: LoadedModel
     calibration: Data
-    evaluation: Data
+    judged: Data
+    classes: bool
 
 
 @functools.lru_cache(maxsize=2)
 def load_material(shared: ConvertOptions, tokens: int | None) -> Material:
-    """Model and data, text cut to ``tokens``."""
+    """Model and data, text cut to ``tokens``. Under a budget, points are judged on calibration data that is held back."""
     model = load_model(shared.model, shared.weights, shared.seed)
-    calibration, evaluation = calibration_and_evaluation(shared, model)
-    if shared.limit is not None:
-        evaluation = evaluation.take(slice(shared.limit))
-    return Material(model, _cut(calibration, tokens), _cut(evaluation, tokens))
+    calibration, judged = calibration_and_evaluation(shared, model)
+    classes = model.classes is not None or judged.labels is not None
+    if shared.loss is not None:
+        (calibration, judged), classes = held_back(calibration), not shared.loss.cosine
+    return Material(model, _cut(calibration, tokens), _cut(judged, tokens), classes)
 
 
-def original(folder: Path, tokens: int | None) -> Path:
+def original(folder: Path, tokens: int | None = None) -> Path:
     """Where the original model's outputs are kept."""
     return folder / f"original{'' if tokens is None else f'-{tokens}tokens'}.npy"
 
 
+def keep_original(file: Path, model: LoadedModel, data: Data, batch: int, progress: Progress) -> None:
+    """Write the original model's outputs, which every point is compared with; whole or not at all."""
+    with stages(progress) as report:
+        outputs = measure.ann_outputs(model.module, data.inputs, batch, lambda d, n: report("original model", d, n)).outputs
+    part = file.with_suffix(".part.npy")
+    np.save(part, outputs)
+    part.replace(file)
+
+
 def run_point(shared: ConvertOptions, point: Point, ann_file: Path) -> dict[str, Any]:
-    """Convert, run the evaluation data through the closed form, count events; plain values for sweep.json."""
+    """Convert, run the samples that it is judged on through the closed form, count events; plain values for sweep.json."""
     torch.set_num_threads(1)  # points run beside one another
     numba.set_num_threads(1)
     about = {key: value for key, value in vars(point).items() if value is not None}
@@ -89,18 +103,20 @@ def _measure(shared: ConvertOptions, point: Point, ann: np.ndarray) -> dict[str,
     material = load_material(shared, point.tokens)
     begin = time.perf_counter()
     conversion = convert_model(point.options(shared), material.model, material.calibration, Progress())
-    network, labels = conversion.network, material.evaluation.labels
-    inputs = network_input(conversion.front, list(material.evaluation.inputs.values()))
+    network, labels, classes = conversion.network, material.judged.labels, material.classes
+    inputs = network_input(conversion.front, list(material.judged.inputs.values()))
     events = EventCounter(network)
     found = measure.evaluate(ClosedForm(network), inputs, shared.batch_size, events=events)
-    classes = material.model.classes is not None or labels is not None
     rung = measure.rung("spiking", found.outputs, ann, labels, classes)
     reference = measure.rung("original", ann, ann, labels, classes)
+    losses = measure.expected_losses(found.outputs, ann) if classes else None
     return {
         "chosen_base": network.about["base"],
         "samples": len(found),
         "ann_accuracy": reference.accuracy,
         "accuracy": rung.accuracy,
+        "expected_loss": None if losses is None else losses.mean(),
+        "expected_loss_error": None if losses is None else losses.std() / len(losses) ** 0.5,
         "agreement": rung.agreement,
         "output_cosine": rung.output_cosine,
         "relative_error": rung.relative_error,

@@ -13,7 +13,7 @@ from deploy.cli import main
 from deploy.errors import DeployError
 from deploy.options import ConvertOptions
 from deploy.report.charts import line_chart
-from deploy.report.sweep import settings
+from deploy.report.points import settings
 from deploy.sweep import SweepOptions, sweep
 from deploy.sweep.front import fronts, pareto
 

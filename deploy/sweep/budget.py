@@ -1,0 +1,168 @@
+"""The cheapest code within a limit on what may be lost: a sweep that is judged on held-back calibration data.
+
+Cost grows with T and with spikes. So T is raised step by step, and a number of spikes that already costs more than the
+cheapest point within the limit is not tried at a larger T.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Literal, NamedTuple
+
+from deploy.conversion import held_back
+from deploy.energy import USUAL as CONVENTION
+from deploy.errors import DeployError
+from deploy.measure import Quality, quality_of
+from deploy.options import Budget, ConvertOptions
+from deploy.progress import Progress
+from deploy.report.write import plain
+from deploy.sources import Data, LoadedModel, shared_samples
+from deploy.sweep.front import LATENCY, cost, fronts
+from deploy.sweep.point import Point, keep_original, original
+from deploy.sweep.workers import processes, results
+
+Result = Mapping[str, Any]
+Run = Callable[[Sequence[Point]], Sequence[Result]]
+
+
+class Axes(NamedTuple):
+    """What is tried, from cheap to dear."""
+
+    timesteps: Sequence[int]
+    spikes: Sequence[int | Literal["auto"]]
+
+
+TRIED = {
+    "spiked-attention": Axes((8, 12, 16, 24, 32, 40), (1, "auto", 2)),
+    "sit": Axes((8, 10, 12, 14, 16), (6,)),
+    "rate-coded": Axes((16, 32, 64, 128, 256), (1,)),
+}
+
+
+@dataclass(frozen=True)
+class Found:
+    """options: that convert with the chosen code. record: what report.json says of the search."""
+
+    options: ConvertOptions
+    record: dict[str, Any]
+
+
+def search(options: ConvertOptions, model: LoadedModel, calibration: Data, classes: bool, progress: Progress) -> Found:
+    """Of what ``options`` leave open of T, spikes and B, the cheapest that stays within their budget.
+
+    ``classes``: whether the model's outputs are class scores.
+
+    Raises:
+        DeployError: nothing stays within it, or nothing could be converted.
+    """
+    budget = options.loss
+    assert budget is not None
+    if not (budget.cosine or classes):
+        raise DeployError(
+            f"--budget {budget}: {model.spec} is not known to give class scores, so that it has no accuracy to lose; give "
+            "--budget cosine=0.997, or --eval data with labels"
+        )
+    rest, judged = held_back(calibration)
+    cheapest = options.cheapest or "energy"
+    shared = replace(options, target="closed-form", out=None, force=False)
+    axes = open_axes(options)
+    with tempfile.TemporaryDirectory() as name, processes(min(os.cpu_count() or 1, len(axes.spikes))) as pool:
+        folder = Path(name)
+        keep_original(original(folder), model, judged, options.batch_size, progress)
+        with progress.stage("search", len(axes.timesteps) * len(axes.spikes)) as advance:
+
+            def run(points: Sequence[Point]) -> list[Result]:
+                done: dict[Point, Result] = {}
+                for point, result in results(pool, shared, points, folder):
+                    done[point] = result
+                    advance(1)
+                return [done[point] for point in points]
+
+            points = climb(options, axes, run)
+            advance(len(axes.timesteps) * len(axes.spikes) - len(points))  # not worth trying
+    number = choose(points, budget, cheapest)
+    chosen, quality = points[number], _quality(points)
+    record = {
+        "limit": str(budget), "largest_loss": budget.largest_loss, "measure": quality.key, "loss": quality.loss(chosen),
+        "cheapest": cheapest, "convention": CONVENTION,
+        "calibrated_on": len(rest), "samples": len(judged), "shared_samples": shared_samples(rest, judged),
+        "chosen": number, "points": points, "fronts": fronts(points),
+    }  # fmt: skip
+    code = {key: chosen[key] for key in ("timesteps", "base", "spikes")}
+    return Found(replace(options, **code), plain(record))
+
+
+def open_axes(options: ConvertOptions) -> Axes:
+    """What the options leave open."""
+    tried = TRIED[options.method]
+    return Axes(
+        tried.timesteps if options.timesteps is None else (options.timesteps,),
+        tried.spikes if options.spikes is None else (options.spikes,),
+    )
+
+
+def climb(options: ConvertOptions, axes: Axes, run: Run) -> list[Result]:
+    """Results of all points that can be the cheapest within the budget, and of those on the way."""
+    assert options.loss is not None
+    found: list[Result] = []
+    spikes, kind = axes.spikes, _kinds(options.cheapest)[0]
+    for steps in axes.timesteps:
+        row = run([Point(steps, options.code.base, options.method, options.precision, n) for n in spikes])
+        found += row
+        least = min((cost(point, kind) for point in found if meets(point, options.loss)), default=math.inf)
+        dear = (place for place, point in enumerate(row) if "failed" not in point and cost(point, kind) >= least)
+        spikes = spikes[: next(dear, None)]
+        if not spikes:
+            break
+    return found
+
+
+def _kinds(cheapest: str | None) -> tuple[str, str]:
+    """The cost that counts, and the one that settles between equals."""
+    return (LATENCY, CONVENTION) if cheapest == LATENCY else (CONVENTION, LATENCY)
+
+
+def meets(point: Result, budget: Budget) -> bool:
+    """Whether a point stays within the budget."""
+    return "failed" not in point and _quality([point]).loss(point) <= budget.largest_loss
+
+
+def choose(points: Sequence[Result], budget: Budget, cheapest: str) -> int:
+    """Number of the cheapest point within the budget; of equals, the one that costs less of the other kind, or loses less.
+
+    Raises:
+        DeployError: there is none; the message names the nearest.
+    """
+    quality = _quality(points)
+    within = [number for number, point in enumerate(points) if meets(point, budget)]
+    if not within:
+        raise DeployError(_nearest(points, budget, quality))
+    return min(within, key=lambda n: (*(cost(points[n], kind) for kind in _kinds(cheapest)), quality.loss(points[n])))
+
+
+def _quality(points: Sequence[Result]) -> Quality:
+    """What points are judged by; raises DeployError with the first reason if none could be converted."""
+    quality = quality_of([point for point in points if "failed" not in point])
+    if quality is None:
+        raise DeployError(points[0]["failed"])
+    return quality
+
+
+def _nearest(points: Sequence[Result], budget: Budget, quality: Quality) -> str:
+    """What to say if no point stays within the budget."""
+    nearest = min((point for point in points if "failed" not in point), key=quality.loss)
+    loss = quality.loss(nearest)
+    if budget.cosine:
+        lost, wider = f"a cosine of {1 - loss:.4f}", f"cosine={math.floor(1e4 * (1 - loss)) / 1e4:g}"
+    else:
+        lost, wider = f"{loss:.2f} {quality.lost}", f"{math.ceil(100 * loss) / 100:g}"
+    longer = "" if nearest["method"] == "sit" else f", or a --timesteps above {max(point['timesteps'] for point in points)}"
+    return (
+        f"--budget {budget}: nothing that was tried stays within it; nearest is --timesteps {nearest['timesteps']} --spikes "
+        f"{nearest['spikes']} with {lost}, on {nearest['samples']} held-back samples; give --budget {wider}{longer}"
+    )
