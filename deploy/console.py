@@ -198,11 +198,17 @@ def sweep_table(content: Mapping[str, Any]) -> Table:
         if "failed" in point:
             table.add_row(*row, point["failed"])
             continue
-        row += [_percent(point[key]) if key in (worth, "agreement") else f"{point[key]:.4f}" for key in shown]
+        row += [_quality(point, key) for key in shown]
         costs = {"latency": _count(point["latency_steps"])} | {name: f"{point['energy'][name]['snn']:.3g}" for name in energies}
         row += [f"{'● ' if number in content['fronts'].get(name, ()) else ''}{text}" for name, text in costs.items()]
         table.add_row(*row)
     return table
+
+
+def _quality(point: Mapping[str, Any], key: str) -> str:
+    if key == "expected_loss":
+        return f"{100 * point[key]:.2f} ± {_percent(point['expected_loss_error'])}"
+    return _percent(point[key]) if key in ("accuracy", "agreement") else f"{point[key]:.4f}"
 
 
 def outputs_table(result: RunResult) -> Table:
