@@ -50,6 +50,7 @@ def test_convert_passes_every_option_on(
         "convert --model timm:x --weights w.pt --method spiked-attention --timesteps 16 --base 1.4 --spikes 2"
         " --calib c.npz --eval e.npz --precision float --target closed-form --granularity operation"
         " --samples 3 --limit 9 --batch-size 8 --seed 4 --strict --force -o somewhere"
+        " --budget cosine=0.99 --cheapest latency"
     )
     assert main(line.split()) == 0
     assert api.asked == ConvertOptions(
@@ -70,6 +71,8 @@ def test_convert_passes_every_option_on(
         strict=True,
         force=True,
         out=Path("somewhere"),
+        budget="cosine=0.99",
+        cheapest="latency",
     )
     printed = capsys.readouterr().out
     assert "90.00 %" in printed and "89.00 %" in printed and "somewhere" in printed
@@ -86,6 +89,8 @@ def test_convert_defaults_are_the_options_defaults(api: types.SimpleNamespace) -
         ("convert --timesteps 1", "--timesteps 1"),
         ("convert --target abacus", "known are lava-sim, closed-form"),
         ("convert --timesteps many", "--timesteps"),
+        ("convert --budget -1", "--budget -1: points of accuracy"),
+        ("convert --cheapest latency", "give one, as --budget 0.5"),
         ("convert --nonsense", "--nonsense"),
         ("frobnicate", "frobnicate"),
         ("verify", "folder"),

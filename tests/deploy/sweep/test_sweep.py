@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from deploy.report.charts import line_chart
 from deploy.report.points import settings
 from deploy.sweep import SweepOptions, sweep
 from deploy.sweep.front import fronts, pareto
+from deploy.sweep.workers import processes
 
 MODEL = """
 import torch
@@ -117,3 +119,8 @@ def test_charts_place_points_and_levels() -> None:
     assert line_chart("c", "x", "y", {"a": []}) is None
     flat = line_chart("c", "x", "y", {"a": [(1.0, 2.0)]})
     assert flat is not None and flat.lines[0].path == "" and len(flat.y_ticks) > 1
+
+
+def test_a_worker_that_dies_ends_the_work() -> None:
+    with pytest.raises(DeployError, match=r"a worker process died: .* `if __name__"), processes(1) as pool:
+        pool.submit(os._exit, 1).result()
