@@ -11,11 +11,10 @@ from converters.balance import balance
 from converters.fold import fold, race_thresholds
 from converters.ingredients import ALL, Ingredients
 from converters.scales import Firing, Progress, observe_peaks, put_scale, set_scales
-from converters.sensitivity import SOFTMAX_SPIKES, Site
+from converters.sensitivity import Site
 from processes.errors import DeployError
-from processes.network import Network, PhaseNeuron, Route, SiNeuron, Woss
+from processes.network import Network, Route, SiNeuron, Woss
 from processes.phase_code import PhaseCode
-from processes.phase_neuron.schedule import LINEAR
 
 
 def calibrate(
@@ -66,29 +65,25 @@ def uniform(network: Network, base: float, spikes: int, input_spikes: int = 1) -
 
     Args:
         base: B.
-        spikes: most spikes per value and window, 1 to 3; softmax weights have two at the most.
+        spikes: most spikes per value and window, 1 to 3.
         input_spikes: the same for the neurons that code the input, if that is more.
 
     Raises:
         DeployError: more than 3, or a function whose thresholds would depend on two levels.
     """
-    check_spikes(network, max(spikes, input_spikes))
+    check_spikes(max(spikes, input_spikes))
     sites = {}
     for name, node in network:
         if node.op.fires and not isinstance(node.op, Route):
             most = max(spikes, input_spikes) if network.codes_input(name) else spikes
-            sites[name] = Site(base, most if isinstance(node.op, Firing) else min(most, SOFTMAX_SPIKES))
+            sites[name] = Site(base, most)
     return sites
 
 
-def check_spikes(network: Network, spikes: int) -> None:
-    """Raises DeployError if there is a neuron that cannot spend that many spikes on a value."""
+def check_spikes(spikes: int) -> None:
+    """Raises DeployError for a number of spikes that neurons cannot spend on a value."""
     if not 1 <= spikes <= 3:
         raise DeployError(f"{spikes} spikes per value are outside 1 to 3; try 2")
-    for name, node in network:
-        if spikes > 2 and isinstance(node.op, PhaseNeuron) and node.op.schedule.function not in LINEAR:
-            held = f"'{name}': a third spike of {node.op.schedule.function} would need thresholds by two levels"
-            raise DeployError(f"{held}; use --spikes 2")
 
 
 def encode(

@@ -29,7 +29,7 @@ from processes.network import (
 )
 from processes.operation import Operation
 from processes.phase_code import PhaseCode
-from processes.woss import second_thresholds
+from processes.woss.further import further_thresholds
 
 
 def fold(network: Network, name: str, op: Operation, inputs: tuple[str, ...], code: PhaseCode) -> None:
@@ -67,7 +67,8 @@ def fold(network: Network, name: str, op: Operation, inputs: tuple[str, ...], co
         heads = unit.reshape(-1) if unit.size > 1 else unit.reshape(1)
         op.ramp = (np.arange(code.steps) + 0.5) * np.log(code.base) / (heads * op.gain)[:, None]
         if op.spikes > 1:
-            op.after = second_thresholds(code) / (heads * op.gain)[:, None, None, None]
+            op.prefixes, after = further_thresholds(code, op.spikes)
+            op.after = after / (heads * op.gain)[:, None, None, None]
     elif isinstance(op, DynamicThreshold):
         op.base, op.steps = code.base, code.steps
         theta = op.scale.reshape(-1, 1) * code.midpoints

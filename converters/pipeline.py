@@ -144,7 +144,7 @@ def convert_module(
     calibrated = copy.deepcopy(ideal)
     digits = variant.method == "sit"
     if spikes is not None and not digits:
-        check_spikes(calibrated, max(spikes, input_spikes))
+        check_spikes(max(spikes, input_spikes))
     peaks = scale(calibrated, samples, batch, report("calibrate"), ingredients)
     tuning: Tuning | None = None
     if digits:

@@ -20,12 +20,10 @@ import torch
 
 from converters.gradients import squared_gradients
 from converters.scales import Progress
-from processes.codebook import linear_codebook
+from processes.codebook import linear_pieces
 from processes.network import Network, Route, Woss
 from processes.phase_code import PhaseCode
-from processes.spikes import decode, empty_codes
 
-SOFTMAX_SPIKES = 2  # at the most: a third would need thresholds by two steps
 VALUES = 2**17  # of a site on which candidates are judged; rows beyond are left out at random
 
 
@@ -129,11 +127,11 @@ def _importance(
 def code_values(values: torch.Tensor, site: Site, steps: int, race: bool) -> tuple[torch.Tensor, int]:
     """What ``values`` (rows, D) decode to, and how many spikes that takes; of a ``race``, which fires at B^-(k + 1/2)."""
     code = PhaseCode(site.base, steps)
-    factor = code.midpoints[0] * site.base**0.5 if race else 1 / site.scale
-    r = values * float(factor)
-    codes = empty_codes(site.spikes, r, steps)
-    axes, book, unit = (1, 1, r.shape[-1]), linear_codebook(code), np.ones(1)
-    book.first(r, unit, np.zeros(1), axes, codes)
-    if len(codes) > 1:
-        book.further(values if race else r, unit, code.levels, axes, codes)
-    return decode(codes, code.levels).mul_(1.0 if race else site.scale), int(codes.count_nonzero())
+    m = code.midpoints
+    first = code.levels * site.base**-0.5 if race else m
+    parts = linear_pieces(np.stack([first, np.full_like(m, -np.inf), -first]), m, code.levels, site.spikes)
+    worth = np.sign(parts.codes) * np.append(0, code.levels)[np.abs(parts.codes)]
+    scale = 1.0 if race else site.scale
+    where = torch.bucketize(values, torch.from_numpy(parts.ends * scale).float())
+    coded = torch.from_numpy(worth.sum(0) * scale).float()[where]
+    return coded, int(torch.from_numpy(np.count_nonzero(parts.codes, 0))[where].sum())

@@ -16,7 +16,7 @@ import numpy as np
 
 from converters.ingredients import ALL, Ingredients
 from converters.scales import Firing, Progress
-from converters.sensitivity import SOFTMAX_SPIKES, Site, Trial, gather
+from converters.sensitivity import Site, Trial, gather
 from processes.network import Network
 
 BASES = (1.04, 1.06, 1.08, 1.1, 1.12, 1.15, 1.18, 1.22, 1.26, 1.3, 1.35, 1.4, 1.5, 1.6, 1.8, 2.0)
@@ -84,8 +84,7 @@ def tune(
 
     def numbers(name: str) -> list[int]:
         least = input_spikes if network.codes_input(name) else 1
-        most = 3 if isinstance(network[name], Firing) else SOFTMAX_SPIKES
-        return sorted({min(max(least, n), most) for n in ((1, 2) if spikes is None else (spikes,))})
+        return sorted({max(least, n) for n in ((1, 2) if spikes is None else (spikes,))})
 
     first = {name: {n: [seen.trial(Site(b, n)) for b in coarse] for n in numbers(name)} for name, seen in evidence.items()}
     plain = _common_base([by_number[min(by_number)] for by_number in first.values()])

@@ -1,128 +1,198 @@
-"""Codebooks: a threshold schedule compiled into tables over the leading bits of a float32.
+"""Codebooks: what a neuron fires, as a function of its potential at the end of the window, in tables.
 
-The code of a potential is a piecewise constant function with a few hundred breakpoints. Cut the float32 numbers into
-buckets that share their leading bits, finely enough that no bucket holds more than one breakpoint: a bucket then needs
-its breakpoint and the codes below and above it, and a code costs two loads and one comparison.
+The codes of all its spikes are piecewise constant in the potential, with some hundreds of pieces. Cut the float32 numbers
+into buckets that share their leading bits: nearly every bucket holds at most one end of a piece, so that its codes take
+three loads and two comparisons, whatever the number of spikes. A potential that lies closer to an end than rounding
+allows, or in a bucket that holds several, is *unsure*: its codes come from the definition's own comparisons. So a lookup
+never decides what the definition would decide otherwise.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import pairwise
+from typing import NamedTuple
 
 import numpy as np
-import torch
 
-from processes.kernels import lookup
-from processes.kernels.decode import decode_table
-from processes.phase_code import PhaseCode, code_dtype
-from processes.spikes import as_numpy, fold, per_neuron
+from processes.phase_code import code_dtype
+from processes.prefixes import Prefix, sums
 
-Axes = tuple[int, int, int]
-Gain = torch.Tensor | None
+Thresholds = Callable[[list[Prefix], np.ndarray], np.ndarray]
 
-LEADING_BITS = (16, 18, 20)  # sign, exponent and 7, 9 or 11 bits of mantissa
+MANTISSA_BITS = (7, 9, 11)  # of a bucket, tried until few buckets hold more than one end
+FEW = 1 / 128
+NARROW = 2.0**-12  # relative width of pieces that are not divided further, and unsure altogether
+OCTAVES = 32  # below the largest end that have buckets of their own
+ROUNDING = 2.0**-20.5  # relative: of a potential, a factor, a row's gain and their products in float32
+
+
+class Pieces(NamedTuple):
+    """ends (n,), ascending, and codes (planes, n + 1) between them, unsure from ``low`` to ``high`` (n,) around an end."""
+
+    ends: np.ndarray
+    codes: np.ndarray
+    low: np.ndarray
+    high: np.ndarray
+
+
+def pieces(after: Thresholds, steps: int, spikes: int) -> Pieces:
+    """What fires where.
+
+    Args:
+        after: thresholds (n, 4, T) of neurons by what they have sent, and by the ends (n, 2) between which x lies then: they
+            fire + at the first step with x >= above_k, or with x <= below_k, and - with lo_k <= x <= hi_k; infinite where
+            they cannot.
+        steps: T.
+        spikes: planes of codes.
+    """
+    found: list[tuple[float, float, Prefix]] = [(-np.inf, np.inf, ())]
+    for plane in range(spikes):
+
+        def goes_on(low: float, high: float, sent: Prefix, plane: int = plane) -> bool:
+            return len(sent) == plane and steps not in map(abs, sent[-1:]) and not _narrow(low, high)
+
+        going_on = [part for part in found if goes_on(*part)]
+        if not going_on:
+            break
+        tables = iter(after([sent for *_, sent in going_on], np.array([ends for *ends, _ in going_on])))
+        parts = found
+        found = []
+        for low, high, sent in parts:
+            if not goes_on(low, high, sent):
+                found.append((low, high, sent))
+                continue
+            own = next(tables)
+            edges = [low, *np.unique(own[(own > low) & (own < high)]), high]
+            inside = [_between(*ends) for ends in pairwise(edges)]
+            for (begin, end), code in zip(pairwise(edges), fires(np.array(inside), own).tolist(), strict=True):
+                found.append((begin, end, (*sent, code) if code else sent))
+    ends = np.array([low for low, _, _ in found[1:]])
+    codes = np.array([sent + (0,) * (spikes - len(sent)) for _, _, sent in found]).T
+    unsure_until = np.array([high if _narrow(low, high) else low for low, high, _ in found[1:]])
+    return Pieces(ends, codes, ends, unsure_until)
+
+
+def _narrow(low: float, high: float) -> bool:
+    """Whether no bucket could tell the pieces between apart."""
+    return high - low < NARROW * max(abs(low), abs(high))
+
+
+def _between(low: float, high: float) -> float:
+    """A number between two, either of which may be infinite."""
+    if np.isinf(low):
+        return 0.0 if np.isinf(high) else high - abs(high) - 1
+    return low + abs(low) + 1 if np.isinf(high) else (low + high) / 2
+
+
+def fires(x: np.ndarray, tables: np.ndarray) -> np.ndarray:
+    """Codes (n,) of the next spike of potentials x (n,), by thresholds (4, T)."""
+    above, below, lo, hi = tables[:, :, None]
+    up = (x >= above) | (x <= below)
+    fired = up | ((lo <= x) & (x <= hi))
+    k = fired.argmax(0)
+    sign = np.where(up[k, np.arange(len(x))], 1, -1)
+    return np.where(fired.any(0), sign * (k + 1), 0)
+
+
+def linear_pieces(first: np.ndarray, midpoints: np.ndarray, levels: np.ndarray, spikes: int) -> Pieces:
+    """Those of a neuron that subtracts ``levels`` and goes on with +-``midpoints``, both (T,); first (3, T) is pos, lo, hi."""
+    return _linear_pieces(*(np.asarray(a, float).tobytes() for a in (first, midpoints, levels)), spikes)
+
+
+@lru_cache(maxsize=256)
+def _linear_pieces(first: bytes, midpoints: bytes, levels: bytes, spikes: int) -> Pieces:
+    pos, lo, hi = np.frombuffer(first).reshape(3, -1)
+    rest, level = np.frombuffer(midpoints), np.frombuffer(levels)
+    steps = np.arange(len(pos))
+
+    def after(prefixes: list[Prefix], _: np.ndarray) -> np.ndarray:
+        if prefixes == [()]:
+            return np.stack([pos, np.full_like(pos, -np.inf), lo, hi])[None]
+        sent = sums(prefixes, level)[:, None]
+        later = steps >= np.array([abs(prefix[-1]) for prefix in prefixes])[:, None]
+        never = np.full(later.shape, -np.inf)
+        return np.stack([np.where(later, sent + rest, np.inf), never, never, np.where(later, sent - rest, -np.inf)], 1)
+
+    return pieces(after, len(pos), spikes)
 
 
 @dataclass(frozen=True, eq=False)
 class Codebook:
-    """Tables of 2^(32 - shift) buckets each, one table per kind after the other.
+    """Buckets of magnitudes ``first`` to ``first + count - 1`` (in leading bits), positive ones, then negative ones.
 
     Attributes:
         shift: how many trailing bits share a bucket.
-        at: where in each bucket the code changes, float32.
-        ends: the codes of each bucket below and from there on, one after the other.
+        first, count: which buckets there are; smaller and larger magnitudes belong to the outermost.
+        at: (2 * buckets,): codes are sure below the first and from the second on, float32.
+        ends: (2 * buckets,): those codes, a spike in every byte (or two, if T > 127).
+        margin: how far beyond ``at`` a neuron may be unsure, in units of x.
+
+    Tables of several kinds of neurons stand one after the other.
     """
 
     shift: np.uint32
+    first: np.uint32
+    count: np.uint32
     at: np.ndarray
     ends: np.ndarray
+    margin: np.float32
 
-    def first(
-        self, v: torch.Tensor, factor: np.ndarray, kind: np.ndarray, axes: Axes, codes: torch.Tensor, gain: Gain = None
-    ) -> None:
-        """Write the first plane of codes (planes, N, *shape) of potentials v (N, *shape) times factor (P,) times gain.
+    @property
+    def tables(self) -> tuple[np.uint32, np.uint32, np.uint32, np.ndarray, np.ndarray, np.float32]:
+        """As the compiled loops take them: the two of ``at`` in one load."""
+        return self.shift, self.first, self.count, self.at.view(np.uint64), self.ends, self.margin
 
-        kind (P,) is the neurons' table; gain, float32, has one number per row of the last axis.
-        """
-        folded, planes, rows = _fold(v, axes, codes, gain)
-        begin = per_neuron(kind.astype(np.uint64) << np.uint64(32 - self.shift), axes, np.uint64)
-        scale = per_neuron(factor, axes, np.float32)
-        lookup.first_spikes(folded, scale, rows, begin, self.shift, self.at, self.ends, planes)
-
-    def further(
-        self, v: torch.Tensor, factor: np.ndarray, level: np.ndarray, axes: Axes, codes: torch.Tensor, gain: Gain = None
-    ) -> None:
-        """Write planes 1 on: what the spikes before leave of the same, level (T,) in its units; of kind 0."""
-        folded, planes, rows = _fold(v, axes, codes, gain)
-        scale, table = per_neuron(factor, axes, np.float32), decode_table(level, np.float32)
-        lookup.further_spikes(folded, scale, rows, self.shift, self.at, self.ends, table, len(level), planes)
+    def begin(self, kind: np.ndarray) -> np.ndarray:
+        """Where the buckets of neurons' kinds begin, uint32."""
+        return kind.astype(np.uint32) * np.uint32(2 * self.count)
 
 
-def _fold(
-    v: torch.Tensor, axes: Axes, codes: torch.Tensor, gain: Gain
-) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
-    """Potentials (R, A, M, D), codes (planes, R, A, M, D) and gains (R, A, M)."""
-    folded = fold(v, axes)
-    rows = None if gain is None else as_numpy(gain).reshape(folded.shape[:3])
-    return folded, codes.numpy().reshape(-1, *folded.shape), rows
+def compile_codebook(kinds: list[Pieces], steps: int, margin: float) -> Codebook:
+    """The codebook of pieces by kind of neuron.
 
-
-def compile_codebook(pos: np.ndarray, lo: np.ndarray, hi: np.ndarray) -> Codebook:
-    """The codebook of tables (kinds, T) as in :class:`processes.phase_neuron.PhaseNeuron`, in normalised units.
-
-    Breakpoints are rounded up to float32. Should a bucket hold more than one at the finest cut, its codes are those of
-    its ends: only a caller that settles the codes afterwards is exact there.
+    Args:
+        kinds: by kind.
+        steps: T.
+        margin: the most that neurons' potentials or thresholds are rounded by, in units of x. It is cut to what small
+            potentials can bear; neurons that round by more are always unsure.
     """
-    functions = [_breakpoints(*tables) for tables in zip(pos, lo, hi, strict=True)]
-    tables: list[tuple[np.ndarray, np.ndarray, np.ndarray]] = []
-    shift = 0
-    for bits in LEADING_BITS:
-        shift = 32 - bits
-        built = [_buckets(points, codes, bits) for points, codes in functions]
-        tables = [table for table, _ in built]
-        if all(single for _, single in built):
+    sizes = np.abs(np.concatenate([kind.ends for kind in kinds]))
+    sizes = sizes[(sizes > 0) & np.isfinite(sizes)]
+    largest, smallest = (sizes.max(), sizes.min()) if sizes.size else (1.0, 1.0)
+    smallest = max(smallest, largest * 2.0**-OCTAVES)
+    margin = min(margin, smallest / 8)
+    planes = len(kinds[0].codes)
+    width = 8 * np.dtype(code_dtype(steps)).itemsize
+    for bits in MANTISSA_BITS:
+        shift = 23 - bits
+        first, last = (int(np.float32(size).view(np.uint32)) >> shift for size in (smallest / 2, largest * 2))
+        built = [_buckets(kind, shift, first, last, margin) for kind in kinds]
+        if max(several for *_, several in built) <= FEW:
             break
-    at, below, above = (np.concatenate([table[i] for table in tables]) for i in range(3))
-    ends = np.stack([below, above], 1).reshape(-1).astype(code_dtype(pos.shape[1]))
-    return Codebook(np.uint32(shift), at, ends)
+    at = np.concatenate([table for table, _, _ in built]).reshape(-1)
+    codes = np.concatenate([codes for _, codes, _ in built], 1).reshape(planes, -1)
+    packed = np.zeros(codes.shape[1], np.uint32 if width == 8 else np.uint64)
+    for p, plane in enumerate(codes):
+        packed |= (plane.astype(np.int64) & (2**width - 1)).astype(packed.dtype) << packed.dtype.type(width * p)
+    return Codebook(np.uint32(shift), np.uint32(first), np.uint32(last - first + 1), at, packed, np.float32(margin))
 
 
-@lru_cache
-def linear_codebook(code: PhaseCode) -> Codebook:
-    """The codebook of numbers in units of the first level."""
-    midpoints = code.midpoints[None]
-    return compile_codebook(midpoints, np.full_like(midpoints, -np.inf), -midpoints)
-
-
-def _breakpoints(pos: np.ndarray, lo: np.ndarray, hi: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Where the code changes, ascending float32 from -inf on, and the code from each on."""
-    after = np.nextafter(_up(hi), np.float32(np.inf))
-    after = np.where(hi.astype(np.float32) > hi, _up(hi), after)  # float32 numbers beyond hi
-    points = np.unique(np.concatenate([[np.float32(-np.inf)], _up(pos), _up(lo), after]))
-    points = points[points < np.inf]
-    plus = points >= _up(pos)[:, None]
-    minus = (points >= _up(lo)[:, None]) & (points < after[:, None])
-    fires = plus | minus
-    k = fires.argmax(0)
-    sign = np.where(plus[k, np.arange(len(points))], 1, -1)
-    return points, np.where(fires.any(0), sign * (k + 1), 0)
-
-
-def _up(values: np.ndarray) -> np.ndarray:
-    """The smallest float32 that is not below each value."""
-    near = values.astype(np.float32)
-    return np.where(near < values, np.nextafter(near, np.float32(np.inf)), near)
-
-
-def _buckets(
-    points: np.ndarray, codes: np.ndarray, bits: int
-) -> tuple[tuple[np.ndarray, np.ndarray, np.ndarray], bool]:
-    """(at, below, above) of every bucket, and whether none holds more than one breakpoint."""
-    first = (np.arange(2**bits, dtype=np.uint64) << (32 - bits)).astype(np.uint32)
-    last = (first + np.uint32(2 ** (32 - bits) - 1)).view(np.float32)
-    ends = np.stack([first.view(np.float32), last])
-    endless = ~np.isfinite(ends).all(0)  # potentials are finite, so these buckets may hold anything
-    ends[:, endless] = np.where(np.signbit(ends[0, endless]), -np.inf, np.inf)
-    low, high = (np.searchsorted(points, end, "right").clip(1) - 1 for end in (ends.min(0), ends.max(0)))
-    return (points[high], codes[low], codes[high]), bool((high - low <= 1).all())
+def _buckets(kind: Pieces, shift: int, first: int, last: int, margin: float) -> tuple[np.ndarray, np.ndarray, float]:
+    """at (buckets, 2), codes (planes, buckets, 2), and the share of buckets with more than one end."""
+    edges = (np.arange(first, last + 2, dtype=np.uint32) << np.uint32(shift)).view(np.float32).astype(float)
+    edges[0], edges[-1] = 0, np.inf
+    begin = np.concatenate([edges[:-1], -edges[1:]])
+    end = np.concatenate([edges[1:], -edges[:-1]])
+    low = np.minimum.accumulate((kind.low - np.abs(kind.low) * ROUNDING)[::-1])[::-1]
+    high = np.maximum.accumulate(kind.high + np.abs(kind.high) * ROUNDING)
+    before = np.searchsorted(high + margin, begin)  # ends that lie below the bucket
+    until = np.searchsorted(low - margin, end, "right")  # ends that lie below its end
+    some = until > before
+    at = np.full((len(begin), 2), np.inf, np.float32)
+    at[some, 0] = np.nextafter(low[before[some]].astype(np.float32), np.float32(-np.inf))
+    at[some, 1] = np.nextafter(high[until[some] - 1].astype(np.float32), np.float32(np.inf))
+    codes = np.stack([kind.codes[:, before], kind.codes[:, until]], 2)
+    return at, codes, float(np.mean(until - before > 1))

@@ -50,9 +50,8 @@ from processes.phase_neuron.schedule import (
     LINEAR,
     NEVER,
     FixedSchedule,
-    real_sequel,
-    real_tables,
 )
+from processes.phase_neuron.sequel import real_sequel, root_tables
 from targets.timeline import timeline
 
 Progress = Callable[[int, int], None]
@@ -239,10 +238,10 @@ class Discretiser:
         else:
             classes, inverse = np.unique(scale, return_inverse=True)
             index, real = inverse.reshape(shape).astype(np.int32), 1.0 / unit
-        pos, lo, hi, _ = real_tables(old.function, classes, old.code)
-        after = None
+        pos, lo, hi = root_tables(old.function, classes, old.code)
+        prefixes, after = None, None
         if op.spikes > 1 and old.function not in LINEAR:
-            after = np.stack([real_sequel(old.function, float(c), old.code) for c in classes])
+            prefixes, after = real_sequel(old.function, classes, old.code, op.spikes)
         reach = np.stack([pos, lo, hi], 1).reshape(len(classes), -1)
         reach = reach if after is None else np.concatenate([reach, after.reshape(len(classes), -1)], 1)
         entry = 2.0 ** _spare_bits(reach, chip.schedule_bits)  # (classes,)
@@ -254,8 +253,7 @@ class Discretiser:
             function=old.function, scale=scale, base=old.base, steps=old.steps,
             mantissa=mantissa.mantissa, shift=-mantissa.exponent, scale_class=index,
             pos=tables[0], lo=tables[1], hi=tables[2], level=_entries(old.code.levels * entry[0]),
-            after=None if after is None else _entries(after * entry[:, None, None, None]),
-            unit=None if after is None else unit,
+            prefixes=prefixes, after=None if after is None else _entries(after * entry[:, None, None, None]),
         )  # fmt: skip
         op.state_bits = chip.state_bits
 

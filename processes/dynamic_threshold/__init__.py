@@ -21,15 +21,15 @@ from typing import ClassVar
 import numpy as np
 import torch
 
-from processes.codebook import linear_codebook
+from processes.codebook import Codebook, compile_codebook, linear_pieces
 from processes.fixed import saturate, shift_toward_zero
-from processes.kernels.settle import settle_falling, settle_falling_further
+from processes.kernels.fire import fire_falling
 from processes.operation import Operation, SaturatingStepper, Window
 from processes.phase_code import PhaseCode
-from processes.spikes import as_numpy, decoded_sums, empty_codes, fold, row_axes
+from processes.spikes import as_numpy, decoded_sums, empty_codes, per_neuron, row_axes
 from processes.thresholds import level_entry
 
-EXACT_BITS = 53  # integers below 2^EXACT_BITS are exact in float64
+ROUNDED = 2.0**-15  # of the largest value that is coded: usual rounding of thresholds; a row with more is always unsure
 
 
 @dataclass(eq=False, kw_only=True)
@@ -108,7 +108,6 @@ class DynamicThreshold(Operation):
         v, other = inputs
         if self.cuts:  # by the kernel, as it reads them
             self.count_clips(v, self.drive_shift + self.drive_bits)
-        codes = empty_codes(self.spikes, v, self.steps)
         if self.squared:
             factor = other.to(torch.int64) + int(self.offset) if self.state_bits else other + self.offset
             factor = factor.squeeze(-1)
@@ -116,58 +115,52 @@ class DynamicThreshold(Operation):
             self._low_rows = int((v[low] != 0).any(-1).sum()) if bool(low.any()) else 0
         else:
             factor = decoded_sums(other, self.trace_table, torch.int64 if self.state_bits else self.dtype)
-        axes = row_axes(self.shape, self.scale.shape)
-        self._guess(v, factor, axes, codes)
-        if self.state_bits or v.dtype == torch.float64:
-            self._settle(fold(v, axes), as_numpy(factor), codes)
-        return codes
-
-    def _guess(
-        self, v: torch.Tensor, factor: torch.Tensor, axes: tuple[int, int, int], codes: torch.Tensor
-    ) -> None:
-        """Codes (spikes, N, *shape) by looking up v / S, or c / sqrt(Qs + n eps): exact but for rounding."""
         divisor = factor.to(torch.float32).clamp(min=1e-30)
         inverse = divisor.rsqrt() if self.squared else divisor.reciprocal()
-        book = linear_codebook(self.code)
-        book.first(v, self._per_scale, np.zeros(1), axes, codes, inverse)
-        if self.spikes > 1:
-            book.further(v, self._per_scale, self.code.levels, axes, codes, inverse)
-
-    def _settle(self, v: np.ndarray, factor: np.ndarray, codes: torch.Tensor) -> None:
-        """The definition's comparisons of v (R, A, M, D)."""
-        factor, planes = factor.reshape(v.shape[:3]), codes.numpy().reshape(-1, *v.shape)
-        table, integer, spread = self._falling, self.state_bits > 0, int(len(self.table) > 1)
-        limit = 2 ** ((self.drive_bits or 64) - 1) - 1
-        if integer and float(self.table.max()) * float(factor.max(initial=0)) >= 2**EXACT_BITS:
-            raise OverflowError(f"products of thresholds and factors up to {factor.max()} do not fit {EXACT_BITS} bits")
-        settle_falling(
-            v, self.squared, integer, 0.5**self.drive_shift, float(limit), table, factor.astype(float), spread, planes
-        )
-        if self.spikes > 1:
-            settle_falling_further(
-                v, self.squared, self.shift, self.drive_shift, limit, factor, spread, *self.further, planes
-            )
-
-    @cached_property
-    def _falling(self) -> np.ndarray:
-        """``table`` shifted right, without rounding, between inf and -inf; float64 (P, T + 2)."""
-        table = self.table * (1.0 if self.shift is None else 0.5 ** self.shift[:, None])
-        return np.pad(table, ((0, 0), (1, 1)), constant_values=(np.inf, -np.inf))
+        axes, codes = row_axes(self.shape, self.scale.shape), empty_codes(self.spikes, v, self.steps)
+        limit = 2 ** ((self.drive_bits or 63) - 1) - 1
+        # integers: thresholds are cut to whole numbers, and so is c before its comparison
+        units = 0.0 if not self.state_bits else 2.0**self.drive_shift + 1 if self.cuts else 1.0
+        fire_falling(
+            as_numpy(v).reshape(-1), axes, as_numpy(inverse).reshape(-1), per_neuron(self._per_scale, axes, np.float32),
+            per_neuron(np.zeros(1), axes, np.uint32), np.float32(units), np.float32(limit * 2.0**self.drive_shift),
+            self._book.tables, self.squared, self.shift, self.drive_shift, limit, self.table, as_numpy(factor).reshape(-1),
+            int(len(self.table) > 1), *self.further, codes.numpy().reshape(self.spikes, -1),
+        )  # fmt: skip
+        return codes
 
     @cached_property
     def _per_scale(self) -> np.ndarray:
-        """Factor from V / S, or c / sqrt(Qs + n eps), to units of the scale, (P,)."""
+        """Factor from V / S, or c / sqrt(Qs + n eps), to units of the code's midpoints or ``midpoints``, (P,)."""
         first = self.table[:, 0] * (1.0 if self.shift is None else 0.5**self.shift)
         if self.squared:
             first = np.sqrt(first) * 2.0**self.drive_shift
-        return self.code.midpoints[0] / first
+        return self.further[0][1, 0] / first
+
+    @cached_property
+    def _book(self) -> Codebook:
+        """Codes of v times ``_per_scale`` over the factor, or its root."""
+        rest, gain, shift = self.further
+        levels, midpoints = rest.astype(float)
+        kind = linear_pieces(np.stack([midpoints, np.full(self.steps, -np.inf), -midpoints]), midpoints, levels, self.spikes)
+        ends = np.abs(kind.ends)
+        entries = [level_entry(ends.astype(rest.dtype), self.squared, gain[:, None], None if shift is None else shift[:, None])]
+        for k, midpoint in enumerate(midpoints):  # first spikes have entries of their own
+            entries.append(np.where(ends == midpoint, self.table[:, k, None], entries[0]))
+        place = np.stack(entries) / self.table[:, :1]
+        place = midpoints[0] * (np.sqrt(place) if self.squared else place)
+        low, high = place.min((0, 1)), place.max((0, 1))
+        plus = kind.ends > 0
+        kind = kind._replace(
+            low=np.minimum(kind.low, np.where(plus, low, -high)), high=np.maximum(kind.high, np.where(plus, high, -low))
+        )
+        return compile_codebook([kind], self.steps, ROUNDED * float(midpoints[0]) if self.state_bits else 0.0)
 
     @cached_property
     def further(self) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
         """Levels and midpoints (2, T), gain and gain shift (P,) for what comes after the first spike."""
-        if self.state_bits and self.spikes > 1:
-            assert self.levels is not None and self.midpoints is not None
-            assert self.gain is not None and self.gain_shift is not None
+        if self.levels is not None:
+            assert self.midpoints is not None and self.gain is not None and self.gain_shift is not None
             rest = np.stack([self.levels, self.midpoints]).astype(np.int64)
             return rest, self.gain.astype(np.int64), self.gain_shift.astype(np.int64)
         unit = self.code.midpoints[0]

@@ -47,19 +47,42 @@ def decode(codes, table, out):
         _add_up(codes[:, part], table, out[part])
 
 
+@njit
+def _add_up_sizes(codes, table, values, sizes):
+    """The same, and sizes (n,) = sums of the values' magnitudes."""
+    _add_up(codes[:1], table, values)
+    for i in range(len(values)):
+        sizes[i] = abs(values[i])
+    for p in range(1, codes.shape[0]):
+        later = codes[p]
+        for i in range(len(values)):
+            more = value(table, later[i])
+            values[i] += more
+            sizes[i] += abs(more)
+
+
+@njit(parallel=True, cache=True)
+def decode_sizes(codes, table, out, sizes):
+    """out (n,) as :func:`decode`, sizes (n,) = sum over planes of the values' magnitudes, codes (planes, n)."""
+    n = codes.shape[1]
+    for b in prange((n + BLOCK - 1) // BLOCK):
+        part = slice(b * BLOCK, min(n, (b + 1) * BLOCK))
+        _add_up_sizes(codes[:, part], table, out[part], sizes[part])
+
+
 @njit(parallel=True, cache=True, fastmath={"reassoc", "contract"})
 def decode_bounded(codes, table, out, norms):
     """The same for rows, codes (planes, R, D), and a bound of each: norms (R,) of the sums of |value|."""
-    bounds = table if codes.shape[0] == 1 else np.abs(table)
-    for r in prange(out.shape[0]):
-        values, own = out[r], codes[:, r]
-        _add_up(own, bounds, values)
-        total = np.float32(0)
-        for d in range(len(values)):
-            total += values[d] * values[d]
-        norms[r] = np.sqrt(total)
-        if codes.shape[0] > 1:
-            _add_up(own, table, values)
+    rows, length = out.shape
+    together = max(1, BLOCK // length)
+    for part in prange((rows + together - 1) // together):
+        sizes = np.empty(length, table.dtype)
+        for r in range(part * together, min(rows, (part + 1) * together)):
+            _add_up_sizes(codes[:, r], table, out[r], sizes)
+            total = np.float32(0)
+            for d in range(length):
+                total += sizes[d] * sizes[d]
+            norms[r] = np.sqrt(total)
 
 
 @njit(parallel=True, cache=True, fastmath={"reassoc", "contract"})

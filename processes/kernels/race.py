@@ -8,6 +8,9 @@ from __future__ import annotations
 import numpy as np
 from numba import njit, prange
 
+from processes.kernels.fire import INF
+from processes.kernels.lookup import look_up, room, rows_together, share_of, shares
+
 
 @njit(fastmath={"nnan", "nsz"})
 def _largest(row, lowest):
@@ -49,58 +52,42 @@ def fire_ramp(v, ramp, spread, codes):
 
 
 @njit(parallel=True, cache=True)
-def fire_ramp_again(v, ramp, after, rest, shift, at, ends, spread, codes):
-    """Second plane: at the first j after k with gap <= after[k, 0, j] (+) or, if no j is, gap >= after[k, 1, j] (-).
+def fire_ramp_further(v, sides, scale, units, book, ramp, after, row_after, spread, codes):
+    """Codes (planes, values) of rows (R, A, M, D), one after the other, of neurons that go on after they have fired.
 
-    ``after`` is (A or 1, T, 2, T), monotone in j. The guess is a lookup: what the first spike leaves depends on how far the
-    gap lies from the middle of its step alone, in units of which ``rest`` is a step, and j - k with it.
+    Having sent some codes, a neuron fires + at the first later j with gap <= after[row, 0, j] or - with gap >= after[row,
+    1, j]. ramp (A or 1, T), after (A or 1, rows, 2, T), row_after (rows, 2T + 1) the row after a code sent in a row, 0 being
+    that of a neuron that has sent nothing; sides, scale (A, D), units and book are those of :func:`look_up`, for the gap.
     """
-    _, a_len, m_len, d_len = v.shape
-    number, one = v.dtype.type, np.uint64(1)
-    steps = np.uint64(ramp.shape[1] - 2)
-    last = steps - one
-    for place in prange(v.shape[0] * a_len):
-        r, a = place // a_len, place % a_len
-        c = np.uint64(a * spread)
-        span = (ramp[c, steps] - ramp[c, 1]) / number(max(one, last))
-        middle, unit = ramp[c, 1] - span * number(0.5), rest / span
-        left = np.empty(d_len, np.float32)
-        for m in range(m_len):
-            x, first, out = v[r, a, m], codes[0, r, a, m], codes[1, r, a, m]
-            winner = _largest(x, number(-3e38))
-            for d in range(d_len):
-                left[d] = np.float32((middle + span * number(max(np.int32(first[d]) - 1, 0)) - (winner - x[d])) * unit)
-            for d in range(d_len):
-                bucket = np.uint64(np.float32(left[d]).view(np.uint32) >> shift)
-                out[d] = ends[np.uint64(2) * bucket + np.uint64(left[d] >= at[bucket])]
-            for d in range(d_len):
-                sent, code = np.int32(first[d]), np.int32(out[d])
-                j = max(sent - 1 + abs(code), sent + 1)  # code of the second spike
-                out[d] = (np.int32(code > 0) - np.int32(code < 0)) * j * np.int32((j <= steps) & (sent > 0))
-            sure = True
-            for d in range(d_len):
-                gap, side = winner - x[d], np.uint64(out[d] < 0)
-                k = np.uint64(max(np.int64(first[d]) - 1, 0))
-                j = min(np.uint64(abs(np.int64(out[d]))) - one, steps)
-                sign = number(1) - number(2) * number(side)
-                # it fires at j and, unless that is the first spike's own step, not at j - 1; or with neither sign at the last
-                less = gap > after[c, k, 0, last]  # e is less than what was sent
-                now = (sign * (after[c, k, side, min(j, last)] - gap) >= 0) & (less == (side == one))
-                earlier = (sign * (after[c, k, side, j - one] - gap) >= 0) & (j > k + one)
-                never = less & (gap < after[c, k, 1, last])
-                sure &= (first[d] == 0) | ((j < steps) & now & ~earlier) | ((j == steps) & never)
-            if not sure:
+    a_len, m_len, d_len = sides
+    steps, together, rows = ramp.shape[1], rows_together(d_len), len(v) // d_len
+    table = np.zeros((a_len, d_len), np.uint32)
+    for part in prange(shares(rows, d_len)):
+        work = room(together * d_len, book[4].dtype)
+        gap = np.empty(together * d_len, v.dtype)
+        for first_row in share_of(part, rows, d_len):
+            begin, end = first_row * d_len, min(rows, first_row + together) * d_len
+            for j in range(begin, end, d_len):
+                winner = _largest(v[j : j + d_len], v.dtype.type(-3e38))
                 for d in range(d_len):
-                    out[d] = 0 if first[d] == 0 else _second(winner - x[d], after, c, np.int64(first[d]) - 1)
-
-
-@njit
-def _second(gap, after, c, k):
-    """The second code after step k."""
-    steps = after.shape[3]
-    side = np.int64(gap > after[c, k, 0, steps - 1])
-    sign = 1 - 2 * side
-    for j in range(k + 1, steps):
-        if sign * (after[c, k, side, j] - gap) >= 0:
-            return sign * (j + 1)
-    return 0
+                    gap[j - begin + d] = winner - v[j + d]
+            found = look_up(
+                gap, (end - begin) // d_len, first_row, sides, None, scale, table, units, INF, book, codes, begin, work
+            )
+            for u in range(found):
+                i = begin + work[-1][u]
+                c, x, k, row = i // (m_len * d_len) % a_len * spread, gap[i - begin], 0, 0
+                for p in range(codes.shape[0]):
+                    sign = 0
+                    while k < steps and sign == 0:
+                        if p == 0:
+                            sign = int(x <= ramp[c, k])
+                        elif x <= after[c, row, 0, k]:
+                            sign = 1
+                        elif x >= after[c, row, 1, k]:
+                            sign = -1
+                        k += 1
+                    codes[p, i] = sign * k
+                    row = row_after[row, sign * k + steps]
+                    if sign == 0 or row == 0:
+                        k = steps  # nothing more

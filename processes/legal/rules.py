@@ -42,6 +42,15 @@ def _table(field: str, value: np.ndarray | None, *allowed: Shape) -> Iterator[st
         yield f"{field} is {held}, not of {' or '.join(map(str, allowed))}"
 
 
+def _prefixes(value: np.ndarray | None, spikes: int, steps: int) -> Iterator[str]:
+    if value is None or value.ndim != 2 or value.shape[1] != spikes - 1:
+        held = "missing" if value is None else f"of shape {value.shape}"
+        yield f"prefixes is {held}, not a row of {spikes - 1} codes for each table"
+    elif value[0].any() or len(np.unique(value, axis=0)) < len(value):
+        yield "prefixes must begin with that of nobody and hold none twice"
+    yield from _within("prefixes", value, -steps, steps)
+
+
 def _fits(field: str, value: np.ndarray, shape: Shape) -> Iterator[str]:
     pairs = zip(reversed(value.shape), reversed(shape), strict=False)
     if value.ndim > len(shape) or any(have not in (1, full) for have, full in pairs):
@@ -103,7 +112,8 @@ def _phase(op: PhaseNeuron, shapes: list[Shape], steps: list[int]) -> Iterator[s
     yield from _within("shift", schedule.shift, 0, 2 * WIDEST - 2)
     yield from _within("mantissa", schedule.mantissa, 1, 2**WIDEST)
     if op.spikes > 1 and schedule.function not in LINEAR:
-        yield from _table("after", schedule.after, (classes, 2 * window + 1, 4, window))
+        yield from _prefixes(schedule.prefixes, op.spikes, window)
+        yield from _table("after", schedule.after, (classes, len(np.atleast_1d(schedule.prefixes)), 4, window))
 
 
 def _rate(op: RateNeuron, shapes: list[Shape], steps: list[int]) -> Iterator[str]:
@@ -156,10 +166,11 @@ def _woss(op: Woss, shapes: list[Shape], steps: list[int]) -> Iterator[str]:
     yield from _table("ramp", op.ramp, *((heads, window) for heads in _heads(op)))
     if op.race is not None:
         yield from _table("race", op.race, *((heads, op.race.shape[-1]) for heads in _heads(op)))
-    if not 1 <= op.spikes <= 2:
+    if not 1 <= op.spikes <= window:
         yield f"{op.spikes} spikes"
     if op.spikes > 1:
-        yield from _table("after", op.after, (len(op.ramp), window, 2, window))
+        yield from _prefixes(op.prefixes, op.spikes, window)
+        yield from _table("after", op.after, (len(op.ramp), len(np.atleast_1d(op.prefixes)), 2, window))
 
 
 def _si_exp(op: SiExp, shapes: list[Shape], steps: list[int]) -> Iterator[str]:

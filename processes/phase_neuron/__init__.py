@@ -3,7 +3,7 @@
     integrate   v += message                       (saturating at the state width in fixed point)
     fire        smallest k with v >= pos_k: +      or lo_k <= v <= hi_k: -
     after a spike of sign z at k                   v -= z * s * L_k, go on from k + 1 with +-pos, up to ``spikes`` times
-    if f is not linear                             go on with thresholds on v that depend on the first spike
+    if f is not linear                             go on with thresholds on v that depend on what was sent
 
 What it computes is set by its threshold schedule (``schedule.py``). Source: SpikedAttention's one-spike phase
 coding; schedules for GELU, SiLU, ... and more than one spike are ours (DESIGN section 3).
@@ -19,13 +19,14 @@ import numpy as np
 import torch
 
 from processes.fixed import saturate
-from processes.kernels.settle import settle, settle_sequel
+from processes.kernels.fire import fire_linear, fire_nonlinear
 from processes.operation import Operation, Window
 from processes.phase_code import PhaseCode
 from processes.phase_neuron.activations import ACTIVATIONS
-from processes.phase_neuron.schedule import FixedSchedule, FloatSchedule, Sequel
-from processes.spikes import empty_codes, fold, parameter_axes
-from processes.thresholds import ALWAYS, NEVER, scaled_entry
+from processes.phase_neuron.schedule import FixedSchedule, FloatSchedule, Lookup
+from processes.phase_neuron.sequel import Sequel
+from processes.spikes import as_numpy, empty_codes, parameter_axes, per_neuron
+from processes.thresholds import scaled_entry
 
 
 @dataclass(eq=False, kw_only=True)
@@ -34,7 +35,7 @@ class PhaseNeuron(Operation):
 
     Attributes:
         schedule: thresholds over k, per neuron or shared.
-        spikes: most spikes per neuron and window, 1 to 3, but 1 or 2 for functions that are not linear.
+        spikes: most spikes per neuron and window, 1 to 3.
         state_bits: width of the saturating potential; 0 in floating point.
     """
 
@@ -65,54 +66,32 @@ class PhaseNeuron(Operation):
 
     def closed_form(self, *inputs: torch.Tensor) -> torch.Tensor:
         """Codes (spikes, N, *shape) of potentials (N, *shape)."""
-        v = inputs[0]
+        v, axes = inputs[0], parameter_axes(self.shape, self.schedule.scale.shape)
         codes = empty_codes(self.spikes, v, self.schedule.steps)
-        axes = parameter_axes(self.shape, self.schedule.scale.shape)
-        book, factor, kind, exact = self.schedule.lookup
-        book.first(v, factor, kind, axes, codes)
-        sequel = None
-        if self.spikes > 1:
-            rest, sequel = self.schedule.rest, self.schedule.sequel
-            if rest.unit is None:
-                rest.book.further(v, factor, rest.level, axes, codes)
-            else:
-                unit = torch.from_numpy(rest.unit.astype(np.float32))
-                real = ACTIVATIONS[self.schedule.function].torch(v * unit)
-                rest.book.further(real, 1 / self.scale, rest.level, axes, codes)
-        guessed = v.dtype == torch.float64 or not exact
-        if guessed or (self.state_bits and sequel is not None):
-            self._settle(fold(v, axes), codes, sequel, guessed)
+        flat, planes = as_numpy(v).reshape(-1), codes.numpy().reshape(self.spikes, -1)
+        book, factor, kind, units = self._lookup
+        scale, table = per_neuron(factor, axes, np.float32), per_neuron(book.begin(kind), axes, np.uint32)
+        known = (flat, axes, scale, table, np.float32(units), book.tables, self._compared, int(len(self._compared[0]) > 1))
+        sequel = self._sequel
+        if sequel is None:
+            fire_linear(*known, planes)
+        else:
+            fire_nonlinear(*known, *sequel, planes)
         return codes
 
-    def _settle(self, v: np.ndarray, codes: torch.Tensor, sequel: Sequel | None, guessed: bool) -> None:
-        """Codes by the definition's comparisons, from guesses; v folded. Unless ``guessed``, first codes are exact."""
-        planes = codes.numpy().reshape(-1, *v.shape)
-        if guessed:
-            pos, lo, hi, subtract = self._compared
-            settle(v, pos, lo, hi, subtract, int(len(pos) > 1), planes if sequel is None else planes[:1])
-        if sequel is not None:
-            tables, kind, factor, exact = self._sequel
-            settle_sequel(v, tables, kind, factor, exact, int(len(kind) > 1), planes)
+    @cached_property
+    def _lookup(self) -> Lookup:
+        return self.schedule.lookup(self.spikes)
 
     @cached_property
-    def _compared(self) -> list[np.ndarray]:
-        """Tables as ``settle`` compares with them: the first three between a step that never fires and one that always does."""
-        *tables, subtract = (table.astype(float) for table in self.schedule.tables)
-        ends = zip(tables, (np.inf, np.inf, -np.inf), (-np.inf, np.inf, -np.inf), strict=True)
-        padded = [np.pad(t, ((0, 0), (1, 1)), constant_values=(never, always)) for t, never, always in ends]
-        return [*padded, np.broadcast_to(subtract, tables[0].shape).copy()]
+    def _sequel(self) -> Sequel | None:
+        return self.schedule.sequel(self.spikes)
 
     @cached_property
-    def _sequel(self) -> tuple[np.ndarray, np.ndarray, np.ndarray, bool]:
-        """The schedule's second spikes as ``settle_sequel`` takes them: tables, kind, factor, and whether they are integers."""
-        sequel = self.schedule.sequel
-        assert sequel is not None
-        tables, kind, factor, shift = sequel
-        if shift is None:
-            return tables, kind, factor, False
-        # entries have few enough bits for float32
-        tables = np.where(tables >= NEVER, np.inf, np.where(tables <= ALWAYS, -np.inf, tables)).astype(np.float32)
-        return tables, kind, factor * 0.5**shift, True
+    def _compared(self) -> tuple[np.ndarray, ...]:
+        """The schedule's tables, each (P, T) and float64."""
+        shape = self.schedule.tables[0].shape
+        return tuple(np.ascontiguousarray(np.broadcast_to(t, shape), float) for t in self.schedule.tables)
 
     def stepper(self, window: Window, sources: list[Window]) -> PhaseNeuronStepper:
         """Integrates messages, fires in ``window``."""
@@ -126,17 +105,17 @@ class PhaseNeuronStepper:
         self.op, self.start, self.steps = op, window.start, op.schedule.steps
         shape = op.schedule.scale.shape
         self.tables = [np.ascontiguousarray(t.T).reshape(self.steps, *shape) for t in op.schedule.tables]
-        self.sequel = None
-        if op.spikes > 1 and (sequel := op.schedule.sequel) is not None:
-            per_neuron = (a if a is None else np.broadcast_to(a.reshape(shape), op.shape) for a in sequel[1:])
-            self.sequel = Sequel(sequel.tables, *per_neuron)  # type: ignore[arg-type]
+        self.sequel = op.schedule.sequel(op.spikes)
+        if self.sequel is not None:
+            _, _, *parameters = self.sequel
+            self.own = [None if a is None else np.broadcast_to(a.reshape(shape), op.shape) for a in parameters]
         self.reset()
 
     def reset(self) -> None:
         """Potentials to zero, no spikes spent."""
         self.v = np.zeros(self.op.shape, np.int64 if self.op.state_bits else np.float64)
         self.left = np.full(self.op.shape, self.op.spikes, np.int8)
-        self.first = np.zeros(self.op.shape, np.int16)
+        self.row = np.zeros(self.op.shape, np.int32)
 
     def step(self, t: int, messages: list[np.ndarray | None]) -> np.ndarray | None:
         """Signs int8 (*shape) of the spikes of this step, or None."""
@@ -157,7 +136,8 @@ class PhaseNeuronStepper:
             return None
         self.left -= sign != 0
         if self.sequel is not None:
-            self.first += sign * (self.first == 0) * np.int16(k + 1)
+            fired = np.nonzero(sign)
+            self.row[fired] = self.sequel.row_after[self.row[fired], sign[fired] * (k + 1) + self.steps]
         elif self.op.spikes > 1:
             self.v -= sign * subtract
         return sign
@@ -170,8 +150,7 @@ class PhaseNeuronStepper:
             rest = np.broadcast_to(pos, self.v.shape)[fired]
             sign[fired] = (v >= rest).astype(np.int8) - (v <= -rest)
             return
-        tables, kind, factor, shift = self.sequel
-        entries = tables[kind[fired], self.first[fired] + self.steps, :, k].T
-        above, below, lo, hi = scaled_entry(entries, factor[fired], None if shift is None else shift[fired])
+        kind, factor, shift = (None if a is None else a[fired] for a in self.own)
+        above, below, lo, hi = scaled_entry(self.sequel.tables[kind, self.row[fired], :, k].T, factor, shift)
         plus = (v >= above) | (v <= below)
         sign[fired] = plus.astype(np.int8) - (~plus & (lo <= v) & (v <= hi))

@@ -1,98 +1,42 @@
 """Threshold schedules: tables over k that decide what function a phase neuron computes.
 
-``tables()`` gives (pos, lo, hi, subtract), each (P, T) with P neurons' worth of parameters (1 if shared): fire + at
+``tables`` gives (pos, lo, hi, subtract), each (P, T) with P neurons' worth of parameters (1 if shared): fire + at
 the first k with v >= pos_k, fire - with lo_k <= v <= hi_k, and subtract that much of a spike's sign when firing. What
-is left fires against +-pos_k if the function is linear. Otherwise nothing is subtracted: having sent A, a neuron goes on
-with + at the first later k with f(v) >= s (A + m_k) and with - at f(v) <= s (A - m_k), which are conditions on v from a
-table by the first code, the ``sequel``. That of a third spike would need a table by two codes: two is the most.
+is left fires against +-pos_k if the function is linear. Otherwise nothing is subtracted, and a ``sequel`` has the tables of
+further spikes (``sequel.py``).
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property, lru_cache
+from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
 
-from processes.codebook import Codebook, compile_codebook, linear_codebook
+from processes.codebook import Codebook, Pieces, compile_codebook, linear_pieces, pieces
 from processes.phase_code import PhaseCode
-from processes.phase_neuron.activations import ACTIVATIONS, FAR
+from processes.phase_neuron.sequel import NEVER_FIRES, Sequel, course, real_sequel, root_tables
+from processes.prefixes import Prefix, of_rows, rows_after
 from processes.thresholds import ALWAYS, NEVER, scaled_entry
 
 
 class Lookup(NamedTuple):
-    """A schedule compiled for the closed form: codes of v * factor by ``book``, row ``kind``.
+    """A schedule compiled for the closed form: codes of v * factor by ``book``, table ``kind``.
 
-    factor float32 and kind int32, both (P,). ``exact``: the lookup needs no settling.
+    factor float32 and kind int32, both (P,). ``units``: the most that a threshold or what is left of v is rounded by.
     """
 
     book: Codebook
     factor: np.ndarray
     kind: np.ndarray
-    exact: bool
+    units: float
 
 
 Tables = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]
 
 AT_REST_ABOVE_ZERO = ("sigmoid", "exp")  # functions with f(0) > 0
 LINEAR = ("identity", "relu")  # functions that scale with s: one table serves every scale
-
-
-def real_tables(function: str, scale: np.ndarray, code: PhaseCode) -> Tables:
-    """Tables in real units for scales (P,): pos_k = f^-1(s m_k), [lo_k, hi_k] = {v: f(v) <= -s m_k}.
-
-    Infinite entries mean never (pos, hi) or no bound (lo).
-    """
-    level = scale[:, None] * code.levels
-    target = scale[:, None] * code.midpoints
-    if function == "identity":
-        return target, np.full_like(target, -np.inf), -target, level
-    activation = ACTIVATIONS[function]
-    return activation.rises_to(target), *activation.band(-target), level
-
-
-@lru_cache
-def real_sequel(function: str, scale: float, code: PhaseCode) -> np.ndarray:
-    """Second spikes of neurons of one scale, real units, float64 (2T + 1, 4, T).
-
-    Row c + T holds (above, below, lo, hi) by k after the first code c: fire + with v >= above_k or v <= below_k and - with
-    lo_k <= v <= hi_k. Infinite entries mean never, or no bound; steps up to the first spike's never fire.
-    """
-    sent = np.concatenate([-code.levels[::-1], [0.0], code.levels])[:, None]
-    first = np.abs(np.arange(-code.steps, code.steps + 1))[:, None]
-    later = (np.arange(code.steps) >= first) & (first > 0)
-    up, down = (scale * np.broadcast_to(sent + z * code.midpoints, later.shape)[later] for z in (1, -1))
-    activation = ACTIVATIONS[function]
-    table = np.empty((2 * code.steps + 1, 4, code.steps))
-    table[:] = np.array([np.inf, -np.inf, np.inf, -np.inf])[:, None]
-    for i, entries in enumerate((activation.rises_to(up), activation.falls_to(up), *activation.band(down))):
-        table[:, i][later] = np.where(np.abs(entries) > FAR / 2, np.copysign(np.inf, entries), entries)
-    return table
-
-
-class Sequel(NamedTuple):
-    """A nonlinear schedule's tables by first code: thresholds are ``scaled_entry(tables[kind], factor, shift)``.
-
-    tables (kinds, 2T + 1, 4, T), of :func:`real_sequel`, float64 or int64; kind, factor and shift (P,), shift None for
-    real ones.
-    """
-
-    tables: np.ndarray
-    kind: np.ndarray
-    factor: np.ndarray
-    shift: np.ndarray | None
-
-
-class Rest(NamedTuple):
-    """How to guess further spikes: (f(v * unit) / scale) or, if ``unit`` is None, the lookup's v * factor, by ``book``.
-
-    ``level`` (T,) is what a spike takes off it; unit (P,).
-    """
-
-    book: Codebook
-    level: np.ndarray
-    unit: np.ndarray | None
 
 
 @dataclass(eq=False, kw_only=True)
@@ -113,37 +57,33 @@ class FloatSchedule:
         """The phase code its spikes are in."""
         return PhaseCode(self.base, self.steps)
 
-    @cached_property
-    def lookup(self) -> Lookup:
-        """Codebook in units of the scale, or one per scale in real units; exact but for rounding of v * factor."""
+    def lookup(self, spikes: int) -> Lookup:
+        """Codebook in units of the scale, or one per scale in real units."""
         scale, unit = self.scale.reshape(-1), self.unit.reshape(-1)
-        linear = self.function in LINEAR
-        kinds, kind = np.unique(np.ones(1) if linear else scale, return_inverse=True)
-        book = compile_codebook(*real_tables(self.function, kinds, self.code)[:3])
-        factor = unit / scale if linear else unit
-        kind = np.broadcast_to(kind, factor.shape)
-        return Lookup(book, factor.astype(np.float32), np.ascontiguousarray(kind, np.int32), exact=True)
-
-    @cached_property
-    def rest(self) -> Rest:
-        """Further spikes: exact but for rounding."""
-        return Rest(linear_codebook(self.code), self.code.levels, None if self.function in LINEAR else self.unit)
-
-    @cached_property
-    def sequel(self) -> Sequel | None:
-        """Second spikes of a nonlinear function."""
         if self.function in LINEAR:
+            first, kind, factor = root_tables(self.function, np.ones(1), self.code)[:, 0], np.zeros(1), unit / scale
+            kinds = [linear_pieces(first, self.code.midpoints, self.code.levels, spikes)]
+        else:
+            scales, kind = np.unique(scale, return_inverse=True)
+            kinds, factor = [course(self.function, float(s), self.code, spikes).pieces for s in scales], unit
+        kind = np.ascontiguousarray(np.broadcast_to(kind.reshape(-1), factor.shape), np.int32)
+        return Lookup(compile_codebook(kinds, self.steps, 0.0), factor.astype(np.float32), kind, 0.0)
+
+    def sequel(self, spikes: int) -> Sequel | None:
+        """Further spikes of a nonlinear function."""
+        if spikes == 1 or self.function in LINEAR:
             return None
-        kinds, kind = np.unique(self.scale.reshape(-1), return_inverse=True)
-        tables = np.stack([real_sequel(self.function, float(scale), self.code) for scale in kinds])
-        return Sequel(tables, kind.reshape(-1).astype(np.int32), self.unit.reshape(-1).astype(np.float64), None)
+        scales, kind = np.unique(self.scale.reshape(-1), return_inverse=True)
+        prefixes, tables = real_sequel(self.function, scales, self.code, spikes)
+        kind = kind.reshape(-1).astype(np.int32)
+        return Sequel(tables, rows_after(prefixes, self.steps), kind, self.unit.reshape(-1).astype(np.float64), None)
 
     @cached_property
     def tables(self) -> Tables:
         """(pos, lo, hi, subtract), float64 (P, T)."""
-        real = real_tables(self.function, self.scale.reshape(-1), self.code)
-        pos, lo, hi, level = (table / self.unit.reshape(-1, 1) for table in real)
-        return pos, lo, hi, level
+        scale, unit = self.scale.reshape(-1), self.unit.reshape(-1, 1)
+        pos, lo, hi = root_tables(self.function, scale, self.code) / unit
+        return pos, lo, hi, scale[:, None] * self.code.levels / unit
 
 
 @dataclass(eq=False, kw_only=True)
@@ -151,9 +91,9 @@ class FixedSchedule:
     """Integer schedule: threshold = (mantissa * table[class]) >> shift, rounded toward zero (DESIGN section 5).
 
     ``mantissa``, ``shift`` and ``scale_class`` have the broadcast shape of ``scale`` (kept for decoding to real units);
-    ``pos``, ``lo`` and ``hi`` are (classes, T), ``level`` is (T,). A nonlinear function with two spikes also has
-    ``after`` (classes, 2T + 1, 4, T), of :func:`real_sequel`, and ``unit``, the real value of a potential of 1 in the
-    broadcast shape of ``scale``, from which second spikes are guessed before the tables decide.
+    ``pos``, ``lo`` and ``hi`` are (classes, T), ``level`` is (T,). A nonlinear function with several spikes also
+    has ``prefixes`` (rows, spikes - 1) and their tables ``after`` (classes, rows, 4, T), of
+    :func:`processes.phase_neuron.sequel.real_sequel`.
     """
 
     function: str
@@ -167,41 +107,53 @@ class FixedSchedule:
     lo: np.ndarray
     hi: np.ndarray
     level: np.ndarray
+    prefixes: np.ndarray | None = None
     after: np.ndarray | None = None
-    unit: np.ndarray | None = None
 
     @property
     def code(self) -> PhaseCode:
         """The phase code its spikes are in."""
         return PhaseCode(self.base, self.steps)
 
-    @cached_property
-    def lookup(self) -> Lookup:
-        """Codebook of the table entries; exact if thresholds are entries shifted left and v * factor does not round."""
+    def lookup(self, spikes: int) -> Lookup:
+        """Codebook of the table entries: thresholds are at most one below (mantissa * entry) / 2^shift."""
         mantissa, shift, kind = (a.reshape(-1) for a in (self.mantissa, self.shift, self.scale_class))
-        power = 2.0 ** np.round(np.log2(mantissa))
-        exact = bool((mantissa == power).all() and (shift <= np.log2(power)).all())
-        tables = (np.where(t == NEVER, np.inf, np.where(t == ALWAYS, -np.inf, t)) for t in (self.pos, self.lo, self.hi))
-        factor = (2.0 ** shift.astype(float) / mantissa).astype(np.float32)
-        kind = np.broadcast_to(kind, factor.shape)
-        return Lookup(compile_codebook(*tables), factor, np.ascontiguousarray(kind, np.int32), exact)
+        factor = 2.0 ** shift.astype(float) / mantissa
+        first = np.stack([_endless(t) for t in (self.pos, self.lo, self.hi)], 1)  # (classes, 3, T)
+        if self.function in LINEAR:
+            kinds = [linear_pieces(tables, tables[0], self.level, spikes) for tables in first]
+            units = float(spikes)  # what every earlier spike takes away is rounded too
+        else:
+            kinds, units = [self._pieces(number, tables, spikes) for number, tables in enumerate(first)], 1.0
+        if bool((mantissa & (mantissa - 1) == 0).all() and (shift <= np.log2(mantissa)).all()):
+            units = 0.0  # entries are shifted left
+        book = compile_codebook(kinds, self.steps, units * float(factor.max()))
+        kind = np.ascontiguousarray(np.broadcast_to(kind, factor.shape), np.int32)
+        return Lookup(book, factor.astype(np.float32), kind, units)
 
-    @cached_property
-    def rest(self) -> Rest:
-        """Further spikes of linear functions, as exact as the lookup; guesses of others."""
-        if self.function not in LINEAR:
-            return Rest(linear_codebook(self.code), self.code.levels, self.unit)
-        pos = self.pos.astype(np.float64)
-        return Rest(compile_codebook(pos, np.full_like(pos, -np.inf), -pos), self.level, None)
+    def _pieces(self, kind: int, first: np.ndarray, spikes: int) -> Pieces:
+        """Those of neurons of a class, from its tables."""
+        known: dict[Prefix, np.ndarray] = {}
+        if spikes > 1:
+            assert self.prefixes is not None and self.after is not None
+            known = dict(zip(of_rows(self.prefixes), _endless(self.after[kind]), strict=True))
+        never = np.repeat(NEVER_FIRES[:, None], self.steps, 1)
 
-    @cached_property
-    def sequel(self) -> Sequel | None:
-        """Second spikes of a nonlinear function."""
-        if self.after is None:
+        def after(prefixes: list[Prefix], _: np.ndarray) -> np.ndarray:
+            if prefixes == [()]:
+                return np.stack([first[0], never[1], first[1], first[2]])[None]
+            return np.array([known.get(prefix, never) for prefix in prefixes])
+
+        return pieces(after, self.steps, spikes)
+
+    def sequel(self, spikes: int) -> Sequel | None:
+        """Further spikes of a nonlinear function."""
+        if spikes == 1 or self.after is None or self.prefixes is None:
             return None
         kind, factor, shift = (a.reshape(-1) for a in (self.scale_class, self.mantissa, self.shift))
         return Sequel(
             self.after.astype(np.int64),
+            rows_after(self.prefixes, self.steps),
             kind.astype(np.int32),
             factor.astype(np.int64),
             shift.astype(np.int64),
@@ -219,6 +171,11 @@ class FixedSchedule:
     def _threshold(self, table: np.ndarray) -> np.ndarray:
         mantissa, shift = (a.reshape(-1, 1).astype(np.int64) for a in (self.mantissa, self.shift))
         return np.clip(scaled_entry(table.astype(np.int64), mantissa, shift), ALWAYS, NEVER).astype(np.int32)
+
+
+def _endless(table: np.ndarray) -> np.ndarray:
+    """Entries as real numbers."""
+    return np.where(table >= NEVER, np.inf, np.where(table <= ALWAYS, -np.inf, table))
 
 
 Schedule = FloatSchedule | FixedSchedule

@@ -21,7 +21,7 @@ import torch
 
 from processes.kernels.decode import decode_table
 from processes.operation import Operation, Window
-from processes.spikes import as_numpy, decode, decode_bounded
+from processes.spikes import as_numpy, decode, decode_bounded, decode_sizes
 from processes.synapse.exact import MARGIN
 from processes.trace_product import kernels
 
@@ -77,8 +77,8 @@ class TraceProduct(Operation):
         trace = self.traces[operand]
         if operand == 0 or self.transpose_b:
             return decode_bounded(codes, trace)
-        x = decode(codes, trace)
-        return x, torch.linalg.vector_norm(x if len(codes) == 1 else decode(codes.abs(), trace), dim=-2)
+        x, sizes = decode_sizes(codes, trace)
+        return x, torch.linalg.vector_norm(sizes, dim=-2)
 
     def _saturating(
         self, y: torch.Tensor, inputs: tuple[torch.Tensor, ...], norms: tuple[torch.Tensor, ...]

@@ -12,6 +12,8 @@ from processes import thresholds  # noqa: F401  lets compiled code call shift_to
 from processes.fixed import shift_toward_zero
 from processes.kernels.decode import value
 
+TOGETHER = 64  # rows of one worker
+
 
 @njit
 def _clipped(arriving, limit):
@@ -72,29 +74,36 @@ def square_sum(codes, table, weight, out):
 @njit(parallel=True, cache=True)
 def square_sum_shifted(codes, table, steps, shift, limit, out, clips):
     """The same in integers, each spike's share (2 r p + p^2) shifted right before it is added; out clipped at every step."""
-    planes, _, d_len = codes.shape
-    for r in prange(codes.shape[1]):
-        total = reach = np.int64(0)
-        for d in range(d_len):
-            held = value(table, codes[0, r, d])
-            share = shift_toward_zero(held * held, shift[d])
-            total += share
-            reach += share
-            for p in range(1, planes):
-                level = value(table, codes[p, r, d])
-                share = shift_toward_zero(level * (level + 2 * held), shift[d])
-                total += share
-                reach += abs(share)
+    planes, rows, d_len = codes.shape
+    for part in prange((rows + TOGETHER - 1) // TOGETHER):
+        held, level = np.empty(d_len, np.int64), np.empty(d_len, np.int64)
+        for r in range(part * TOGETHER, min(rows, (part + 1) * TOGETHER)):
+            total = reach = np.int64(0)
+            held[:] = 0
+            for p in range(planes):
+                row = codes[p, r]
+                for d in range(d_len):
+                    level[d] = value(table, row[d])
+                for d in range(d_len):
+                    share = shift_toward_zero(level[d] * (level[d] + 2 * held[d]), shift[d])
+                    total += share
+                    reach += abs(share)
+                    held[d] += level[d]
+            out[r], clips[r] = total, 0
+            if reach > limit:
+                out[r], clips[r] = _step_squares(codes[:, r], table, steps, shift, limit)
+
+
+@njit
+def _step_squares(codes, table, steps, shift, limit):
+    """(potential, clips) of one row, codes (planes, D), step by step."""
+    arriving = np.zeros(steps, np.int64)
+    for d in range(codes.shape[1]):
+        held = np.int64(0)
+        for p in range(codes.shape[0]):
+            code = np.int64(codes[p, d])
+            if code != 0:
+                level = value(table, code)
+                arriving[abs(code) - 1] += shift_toward_zero(level * (level + 2 * held), shift[d])
                 held += level
-        out[r], clips[r] = total, 0
-        if reach > limit:
-            arriving = np.zeros(steps, np.int64)
-            for d in range(d_len):
-                held = np.int64(0)
-                for p in range(planes):
-                    code = np.int64(codes[p, r, d])
-                    if code != 0:
-                        level = value(table, code)
-                        arriving[abs(code) - 1] += shift_toward_zero(level * (level + 2 * held), shift[d])
-                        held += level
-            out[r], clips[r] = _clipped(arriving, limit)
+    return _clipped(arriving, limit)

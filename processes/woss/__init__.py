@@ -13,14 +13,14 @@ How the winner is found: *graded*, every neuron sends its potential to the row's
 gets the largest back (two steps); or by a *race*, in which a threshold falls from the calibrated top until the first
 neurons cross, and only those report their potential. The spikes that follow are the same.
 
-With two spikes per value, a neuron that fired at k goes on with what is left of e: + at the first later j with
-e >= L_k + m_j, - at e <= L_k - m_j. Both are thresholds on v_max - v from a table by k (``after``). This is ours.
+With several spikes per value, a neuron that has sent A goes on with what is left of e: + at the first later j with
+e >= A + m_j, - at e <= A - m_j. Both are thresholds on v_max - v from a table by what was sent (``further.py``). This is ours.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property
 from typing import ClassVar
 
 import numpy as np
@@ -28,28 +28,14 @@ import torch
 
 from processes.codebook import Codebook, compile_codebook
 from processes.fixed import saturate
-from processes.kernels.race import fire_ramp, fire_ramp_again
+from processes.kernels.race import fire_ramp, fire_ramp_further
 from processes.operation import Operation, Window
 from processes.phase_code import PhaseCode
+from processes.prefixes import rows_after
 from processes.spikes import as_numpy, empty_codes
+from processes.woss.further import course
 
 EXCHANGE_STEPS = 2  # potentials to the inhibitory neuron, the largest back
-
-
-def second_thresholds(code: PhaseCode) -> np.ndarray:
-    """-ln e at which what is left of e after a spike at k fires at j, float64 (T, 2, T): + from below, - from above."""
-    left = code.levels[:, None] + np.array([1, -1])[:, None, None] * code.midpoints  # (2, k, j)
-    later = np.arange(code.steps) > np.arange(code.steps)[:, None]
-    never = np.array([-np.inf, np.inf])[:, None, None]
-    with np.errstate(invalid="ignore", divide="ignore"):
-        return np.where(later, -np.log(left), never).transpose(1, 0, 2)
-
-
-@lru_cache
-def second_codebook(code: PhaseCode) -> Codebook:
-    """Second spikes by r = ln(e / L_k): at the i-th step after k, + at e / L_k >= 1 + m_i and - at e / L_k <= 1 - m_i."""
-    midpoints = code.midpoints[None]
-    return compile_codebook(np.log1p(midpoints), np.full_like(midpoints, -np.inf), np.log1p(-midpoints))
 
 
 @dataclass(eq=False, kw_only=True)
@@ -63,8 +49,9 @@ class Woss(Operation):
         base, steps: the phase code its spikes are in.
         gain: attention scale, (heads or 1,); the ideal is exp(gain (v - v_max)).
         allowed: broadcast shape of a sample, False where a key is masked: it neither races nor fires.
-        spikes: most spikes per neuron and window, 1 or 2.
-        after: thresholds on v_max - v for second spikes, (heads or 1, T, 2, T): by first step, sign and second step.
+        spikes: most spikes per neuron and window, 1 to 3.
+        prefixes: what neurons may have sent that go on, (rows, spikes - 1).
+        after: their thresholds on v_max - v, (heads or 1, rows, 2, T): + up to the first, - from the second on.
         race: falling thresholds by which the winner is found, (heads or 1, steps), the last of which everybody
             crosses; None if it is found by graded spikes.
         state_bits: width of the potentials; 0 in floating point.
@@ -76,6 +63,7 @@ class Woss(Operation):
     gain: np.ndarray
     allowed: np.ndarray | None = None
     spikes: int = 1
+    prefixes: np.ndarray | None = None
     after: np.ndarray | None = None
     race: np.ndarray | None = None
     state_bits: int = 0
@@ -128,14 +116,30 @@ class Woss(Operation):
         codes = empty_codes(self.spikes, v, self.steps)
         heads, rows, keys = ((1,) * 3 + self.shape)[-3:]
         folded = as_numpy(v).reshape(-1, heads, rows, keys)
-        ramp = np.pad(self.ramp.astype(folded.dtype), ((0, 0), (1, 1)), constant_values=(-np.inf, np.inf))
-        spread, planes = int(len(ramp) > 1), codes.numpy().reshape(-1, *folded.shape)
-        fire_ramp(folded, ramp, spread, planes)
-        if self.after is not None:
-            book = second_codebook(self.code)
-            rest, tables = folded.dtype.type(np.log(self.base)), (book.shift, book.at, book.ends)
-            fire_ramp_again(folded, ramp, self.after.astype(folded.dtype), rest, *tables, spread, planes)
+        spread, planes = int(len(self.ramp) > 1), codes.numpy().reshape(-1, *folded.shape)
+        if self.after is None:
+            ramp = np.pad(self.ramp.astype(folded.dtype), ((0, 0), (1, 1)), constant_values=(-np.inf, np.inf))
+            fire_ramp(folded, ramp, spread, planes)
+        else:
+            book, scale, units = self._lookup
+            scale = np.ascontiguousarray(np.broadcast_to(scale, (heads, keys)))
+            ramp, after = self.ramp.astype(float), self.after.astype(float)
+            known = (folded.reshape(-1), folded.shape[1:], scale, units, book.tables, ramp, after, self._row_after, spread)
+            fire_ramp_further(*known, codes.numpy().reshape(self.spikes, -1))
         return codes
+
+    @cached_property
+    def _lookup(self) -> tuple[Codebook, np.ndarray, np.float32]:
+        """Codes by -ln e; the factor (heads or 1, 1) that makes it of v_max - v; by how much thresholds are rounded."""
+        factor = (self.steps - 0.5) * np.log(self.base) / self.ramp[:, -1:]
+        units = 1.0 if self.state_bits else 0.0  # and the last one, which the factor is of
+        book = compile_codebook([course(self.code, self.spikes)[0]], self.steps, units * float(factor.max()))
+        return book, factor.astype(np.float32), np.float32(units)
+
+    @cached_property
+    def _row_after(self) -> np.ndarray:
+        assert self.prefixes is not None
+        return rows_after(self.prefixes, self.steps)
 
     def racing(self, inputs: tuple[torch.Tensor, ...]) -> torch.Tensor:
         """Potentials (N, *shape), floating point, -inf where a key takes no part."""
@@ -160,6 +164,7 @@ class WossStepper:
         self.head = np.broadcast_to(heads, op.shape)  # row of the tables
         self.allowed = np.broadcast_to(op.mask(), np.broadcast_shapes(op.mask().shape, ((1,) * 4 + op.shape)[-4:]))
         self.static = self.allowed = self.allowed.reshape(op.shape)
+        self.row_after = None if op.prefixes is None else rows_after(op.prefixes, op.steps)
         self.lowest = np.iinfo(np.int64).min // 2 if op.state_bits else -np.inf
         self.reset()
 
@@ -174,7 +179,7 @@ class WossStepper:
         self.allowed = self.static
         self.may_fire = self.allowed.copy()
         self.winner = np.full((*self.op.shape[:-1], 1), self.lowest, self.v.dtype)
-        self.first = np.full(self.op.shape, -1, np.int16)
+        self.row = np.zeros(self.op.shape, np.int32)
 
     def step(self, t: int, messages: list[np.ndarray | None]) -> np.ndarray | None:
         """Signs int8 (*shape) of this step's spikes, or None."""
@@ -196,19 +201,17 @@ class WossStepper:
         sign = fired.astype(np.int8)
         if self.op.after is not None:
             self._go_on(gap, sign, k)
-            self.first[fired] = k
         return sign if sign.any() else None
 
     def _go_on(self, gap: np.ndarray, sign: np.ndarray, k: int) -> None:
-        """Put into ``sign`` the second spikes at k of neurons that have fired once."""
+        """Put into ``sign`` the further spikes at k of neurons that have fired, and note who goes on with what."""
         assert self.op.after is not None
-        again = np.nonzero(self.first >= 0)
-        head, first, gap = self.head[again], self.first[again], gap[again]
-        plus, minus, last = (self.op.after[head, first, side, j] for side, j in ((0, k), (1, k), (0, -1)))
-        below = gap > last  # e is less than what was sent: nothing will be added
-        second = (gap <= plus).astype(np.int8) - (below & (gap >= minus))
-        sign[again] = second
-        self.first[tuple(axis[second != 0] for axis in again)] = -1  # spent
+        again = np.nonzero(self.row)
+        plus, minus = (self.op.after[self.head[again], self.row[again], side, k] for side in (0, 1))
+        above = gap[again] <= plus
+        sign[again] = above.astype(np.int8) - (~above & (gap[again] >= minus))
+        fired = np.nonzero(sign)
+        self.row[fired] = self.row_after[self.row[fired], sign[fired] * (k + 1) + self.op.steps]
 
     def _find_winner(self, step: int) -> None:
         """Rows without a winner listen to whoever reports: everybody at once, or those above the falling threshold."""

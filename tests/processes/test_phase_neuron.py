@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from processes.phase_code import PhaseCode
 from processes.phase_neuron import PhaseNeuron
 from processes.phase_neuron.activations import ACTIVATIONS
-from processes.phase_neuron.schedule import LINEAR, FixedSchedule, FloatSchedule, real_sequel, real_tables
+from processes.phase_neuron.schedule import LINEAR, FixedSchedule, FloatSchedule
+from processes.phase_neuron.sequel import real_sequel, root_tables
 from processes.thresholds import ALWAYS, NEVER
 from tests.processes.reference import GRID, batch, currents, graded, run, toward_zero
 from tests.tolerances import TIE
@@ -188,44 +189,46 @@ def test_float32_potentials() -> None:
 CURVED = [name for name in ACTIVATIONS if name not in LINEAR]
 
 
-def curved(v: float, f, scale: float, code: PhaseCode) -> list[int]:
-    """The definition of two spikes of f: having sent A, + where f(v) >= s (A + m_k), - where f(v) <= s (A - m_k)."""
+def curved(v: float, f, scale: float, code: PhaseCode, spikes: int) -> list[int]:
+    """The definition of several spikes of f: having sent A, + where f(v) >= s (A + m_k), - where f(v) <= s (A - m_k)."""
     codes, sent = [], 0.0
     for k in range(code.steps):
-        if len(codes) < 2 and (
+        if len(codes) < spikes and (
             f(v) >= scale * (sent + code.midpoints[k]) or f(v) <= scale * (sent - code.midpoints[k])
         ):
             sign = 1 if f(v) >= scale * (sent + code.midpoints[k]) else -1
             codes.append(sign * (k + 1))
             sent += sign * code.levels[k]
-    return codes + [0] * (2 - len(codes))
+    return codes + [0] * (spikes - len(codes))
 
 
 @pytest.mark.parametrize("function", CURVED)
+@pytest.mark.parametrize("spikes", [2, 3])
 @pytest.mark.parametrize("base, steps", [(1.15, 40), (1.4, 16), (2.0, 4), (1.05, 128)])
-def test_second_spikes_of_curved_functions(function: str, base: float, steps: int) -> None:
-    """Tables by first code are the condition on f(v) itself; both branches of GELU and SiLU are met."""
+def test_further_spikes_of_curved_functions(function: str, base: float, steps: int, spikes: int) -> None:
+    """Tables by what was sent are the condition on f(v) itself; both branches of GELU and SiLU are met."""
     code, activation = PhaseCode(base, steps), ACTIVATIONS[function]
     scale, unit = np.array([[1.0, 0.25, 8.0]]), np.array([[1.0, 0.5, 2.0]])
     v = np.linspace(-8, 8, 801)[:, None] / unit
-    op = float_neuron(base, steps, scale, unit, 2, v.shape, function)
+    op = float_neuron(base, steps, scale, unit, spikes, v.shape, function)
     closed = op.closed_form(batch(v[None]))[:, 0].numpy()
-    assert (closed == run(op, graded(v, 2), planes=2).codes).all()
+    assert (closed == run(op, graded(v, 2), planes=spikes).codes).all()
     for column in range(3):
         s, u = scale[0, column], unit[0, column]
-        expected = [curved(float(x), lambda x, u=u: float(activation.numpy(np.array(x * u))), s, code)
+        expected = [curved(float(x), lambda x, u=u: float(activation.numpy(np.array(x * u))), s, code, spikes)
                     for x in v[:, column]]  # fmt: skip
         differ = (np.array(expected) != closed[:, :, column].T).any(1)
         assert differ.mean() <= 0.01, "only numbers at a threshold to the last bits"
     assert (closed[0] != 0).any()
     quick = op.closed_form(batch(v[None].astype(np.float32)))[:, 0].numpy()
-    assert (quick != closed).mean() < 0.02, "float32 codes f(v), with rounding"
+    assert (quick != closed).mean() < 0.02, "float32 potentials are rounded"
 
 
 @pytest.mark.parametrize("function", CURVED)
+@pytest.mark.parametrize("spikes", [2, 3])
 @pytest.mark.parametrize("bits", [12, 24])
-def test_second_spikes_of_curved_functions_fixed(function: str, bits: int) -> None:
-    """Thresholds (mantissa * entry) >> shift of the first code's table, in Python integers."""
+def test_further_spikes_of_curved_functions_fixed(function: str, bits: int, spikes: int) -> None:
+    """Thresholds (mantissa * entry) >> shift of the table of what was sent, in Python integers."""
     code, rng = PhaseCode(1.15, 40), np.random.default_rng(bits)
     scales, spare = np.array([1.0, 4.0]), 2.0**11
 
@@ -233,32 +236,37 @@ def test_second_spikes_of_curved_functions_fixed(function: str, bits: int) -> No
         rounded = np.rint(np.clip(table * spare, ALWAYS + 1, NEVER - 1))
         return np.where(table == np.inf, NEVER, np.where(table == -np.inf, ALWAYS, rounded)).astype(np.int32)
 
-    pos, lo, hi, _ = (entries(table) for table in real_tables(function, scales, code))
-    after = entries(np.stack([real_sequel(function, float(s), code) for s in scales]))
+    pos, lo, hi = (entries(table) for table in root_tables(function, scales, code))
+    prefixes, after = real_sequel(function, scales, code, spikes)
+    after = entries(after)
     mantissa = rng.integers(2**15, 2**16, (1, 4)).astype(np.int32)
     shift = np.full((1, 4), 15 + 11 - (bits - 5), np.int32)
     chosen = np.array([[0, 1, 0, 1]], np.int32)
     schedule = FixedSchedule(
         function=function, scale=scales[chosen], base=code.base, steps=code.steps, mantissa=mantissa, shift=shift,
-        scale_class=chosen, pos=pos, lo=lo, hi=hi, level=pos[0], after=after,
-        unit=2.0**shift / mantissa / spare,
+        scale_class=chosen, pos=pos, lo=lo, hi=hi, level=pos[0],
+        prefixes=prefixes, after=after,
     )  # fmt: skip
-    op = PhaseNeuron(shape=(150, 4), schedule=schedule, spikes=2, state_bits=bits)
+    op = PhaseNeuron(shape=(150, 4), schedule=schedule, spikes=spikes, state_bits=bits)
     limit = 2 ** (bits - 1) - 1
     v = rng.integers(-limit, limit + 1, op.shape) // rng.choice([1, 4, 16], op.shape)
     closed = op.closed_form(batch(v[None].astype(np.int32)))[:, 0].numpy()
-    assert (closed == run(op, graded(v, 2), planes=2).codes).all()
+    assert (closed == run(op, graded(v, 2), planes=spikes).codes).all()
     assert (closed[1] != 0).any()
     rows = [t.tolist() for t in schedule.tables[:3]]
+    row_of = {tuple(code for code in prefix if code): n for n, prefix in enumerate(prefixes.tolist())}
     for (row, i), x in np.ndenumerate(v.astype(object)):
         first = fires(x, *(t[i] for t in rows), [0] * code.steps, 1)[0]
-        expected = [first, 0]
-        for k in range(abs(first), code.steps) if first else ():
+        sent = [first] if first else []
+        for k in range(abs(first), code.steps):
+            table = row_of.get(tuple(sent), 0)
+            if table == 0 or len(sent) == spikes:
+                break
             above, below, low, high = (
                 t if t in (NEVER, ALWAYS) else toward_zero(int(mantissa[0, i]) * t, int(shift[0, i]))
-                for t in after[chosen[0, i], first + code.steps, :, k].tolist()
+                for t in after[chosen[0, i], table, :, k].tolist()
             )
             if x >= above or x <= below or low <= x <= high:
-                expected[1] = k + 1 if x >= above or x <= below else -(k + 1)
-                break
+                sent.append(k + 1 if x >= above or x <= below else -(k + 1))
+        expected = sent + [0] * (spikes - len(sent))
         assert closed[:, row, i].tolist() == expected, (row, i, x)

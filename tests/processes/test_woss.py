@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from processes.phase_code import PhaseCode
 from processes.spikes import decode
-from processes.woss import Woss, second_thresholds
+from processes.woss import Woss
+from processes.woss.further import further_thresholds
 from tests.processes.reference import GRID, batch, currents, graded, run
 
 
@@ -32,22 +33,24 @@ def race(row: list, ramp: list, allowed: list[bool]) -> list[int]:
     return [h[0] + 1 if h else 0 for h in hits]
 
 
-def second(row: list, after: np.ndarray, first: list[int], allowed: list[bool]) -> list[int]:
-    """The definition: the first later j whose threshold what is left of e reaches, from below (+) or from above (-)."""
+def further(row: list, op: Woss, head: int, first: list[int], allowed: list[bool]) -> list[list[int]]:
+    """The definition: at the first later j whose threshold what is left of e reaches, from below (+) or from above (-)."""
+    assert op.after is not None and op.prefixes is not None
     winner = max([v for v, a in zip(row, allowed, strict=True) if a], default=0)
+    number = {tuple(code for code in prefix if code): i for i, prefix in enumerate(op.prefixes.tolist())}
+    after = op.after[head if len(op.after) > 1 else 0]
     found = []
     for v, code in zip(row, first, strict=True):
-        steps = range(code, len(after)) if code else range(0)
-        hits = [
-            (j + 1) * sign
-            for j in steps
-            for sign, reached in (
-                (1, winner - v <= after[code - 1, 0, j]),
-                (-1, winner - v >= after[code - 1, 1, j] and winner - v > after[code - 1, 0, -1]),
-            )
-            if reached
-        ]  # fmt: skip
-        found.append(hits[0] if hits else 0)
+        sent = [code] if code else []
+        for j in range(code, op.steps):
+            table = number.get(tuple(sent), 0)
+            if table == 0 or len(sent) == op.spikes:
+                break
+            if winner - v <= after[table, 0, j]:
+                sent.append(j + 1)
+            elif winner - v >= after[table, 1, j]:
+                sent.append(-(j + 1))
+        found.append(sent[1:] + [0] * (op.spikes - max(1, len(sent))))
     return found
 
 
@@ -69,11 +72,10 @@ def check(op: Woss, v: np.ndarray, parts: list[np.ndarray | None]) -> np.ndarray
     direct = [race(row, ramps[i // per_head % heads], allowed[i].tolist()) for i, row in enumerate(rows)]
     assert closed.reshape(-1, op.shape[-1]).tolist() == direct
     if op.after is not None:
-        afters = np.broadcast_to(op.after, (heads, *op.after.shape[1:]))
         again = [
-            second(row, afters[i // per_head % heads], direct[i], allowed[i].tolist()) for i, row in enumerate(rows)
+            further(row, op, i // per_head % heads, direct[i], allowed[i].tolist()) for i, row in enumerate(rows)
         ]
-        assert planes[1].reshape(-1, op.shape[-1]).tolist() == again
+        assert np.moveaxis(planes[1:], 0, -1).reshape(-1, op.shape[-1], op.spikes - 1).tolist() == again
     return closed
 
 
@@ -107,10 +109,12 @@ def test_race(shape: tuple[int, ...], mask: str, fixed: bool) -> None:
                 ramp, v = (ramp * 2).astype(np.int32), (v * 2).astype(np.int32)
             wide = v.astype(np.int64 if fixed else np.float64)
             noise = rng.integers(-50, 50, shape).astype(wide.dtype)
-            after = second_thresholds(PhaseCode(base, steps)) * (slope * 2**fixed / np.log(base))[..., None, None]
-            for spikes in (1, 2):
+            for spikes in (1, 2, 3):
+                prefixes, after = further_thresholds(PhaseCode(base, steps), spikes)
+                after = after * (slope * 2**fixed / np.log(base))[..., None, None]
                 op = Woss(
                     shape=shape, ramp=ramp, base=base, steps=steps, gain=np.ones(1), allowed=allowed, spikes=spikes,
+                    prefixes=None if spikes == 1 else prefixes,
                     after=None if spikes == 1 else entries(after) if fixed else after, state_bits=24 if fixed else 0,
                 )  # fmt: skip
                 check(op, v, [noise, None, wide - noise])
@@ -124,11 +128,11 @@ def test_random_integer_rows(seed: int, bits: int, keys: int) -> None:
     base, steps = GRID[rng.integers(len(GRID))]
     gain = rng.uniform(0.5, 300) / limit
     ramp = np.rint((np.arange(steps) + 0.5) * np.log(base) / gain).astype(np.int32)[None]
-    after = entries(second_thresholds(PhaseCode(base, steps))[None] / gain)
-    spikes = int(rng.integers(1, 3))
+    spikes = int(rng.integers(1, 4))
+    prefixes, after = further_thresholds(PhaseCode(base, steps), spikes)
     op = Woss(
         shape=(1, 2, 3, keys), ramp=ramp, base=base, steps=steps, gain=np.array([gain]), state_bits=bits, spikes=spikes,
-        after=after if spikes == 2 else None,
+        prefixes=prefixes if spikes > 1 else None, after=entries(after[None] / gain) if spikes > 1 else None,
     )  # fmt: skip
     parts: list[np.ndarray | None] = [rng.integers(-limit, limit + 1, op.shape) for _ in range(3)]
     v = np.zeros(op.shape, np.int64)
@@ -153,8 +157,9 @@ def test_spikes_decode_to_softmax(base: float, steps: int) -> None:
     assert (np.abs(np.log(e[fired] / exact[fired])) <= np.log(base) / 2 * (1 + 1e-9)).all()
     assert (exact[~fired] < base ** -(steps - 0.5)).all()
     assert (e.max(-1) == 1).all(), "the winner fires first"
-    after = second_thresholds(code)[None]
-    two = Woss(shape=v.shape, ramp=ramp, base=base, steps=steps, gain=np.ones(1), spikes=2, after=after)
+    prefixes, after = further_thresholds(code, 2)
+    common = {"ramp": ramp, "base": base, "steps": steps, "gain": np.ones(1)}
+    two = Woss(shape=v.shape, spikes=2, prefixes=prefixes, after=after[None], **common)  # type: ignore[arg-type]
     codes = two.closed_form(batch(v[None]))
     both = decode(codes, code.levels, torch.float64).numpy()[0]
     rest = exact - e

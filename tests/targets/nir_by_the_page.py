@@ -102,7 +102,8 @@ def phase_neuron(m: dict[str, Any], v: Array) -> Array:
 
     tables = {f: np.asarray(s[f], np.int64) for f in ("pos", "lo", "hi")}
     v, left = v.astype(np.int64), np.full(v.shape, most)
-    first, z = np.zeros(v.shape, np.int64), np.zeros((steps, *v.shape), np.int64)
+    row, z = np.zeros(v.shape, np.int64), np.zeros((steps, *v.shape), np.int64)
+    following = table_rows(s["prefixes"], steps) if "prefixes" in s else np.zeros((1, 2 * steps + 1), int)
     for k in range(steps):
         pos, lo, hi = (scaled(tables[f][c, k]) for f in ("pos", "lo", "hi"))
         if function not in ("sigmoid", "exp"):
@@ -111,16 +112,26 @@ def phase_neuron(m: dict[str, Any], v: Array) -> Array:
         if function in ("identity", "relu"):
             sign = np.where(left == most, sign, np.where(v >= pos, 1, np.where(v <= -pos, -1, 0)))
         elif most > 1:
-            rows = np.asarray(s["after"], np.int64)[np.broadcast_to(c, v.shape), first + steps, :, k]
+            rows = np.asarray(s["after"], np.int64)[np.broadcast_to(c, v.shape), row, :, k]
             above, below, low, high = (scaled(rows[..., i]) for i in range(4))
             again = np.where((v >= above) | (v <= below), 1, np.where((low <= v) & (v <= high), -1, 0))
             sign = np.where(left == most, sign, again)
         sign *= left > 0
         z[k], left = sign, left - (sign != 0)
-        first = np.where((first == 0) & (sign != 0), sign * (k + 1), first)
+        row = np.where(sign != 0, following[row, sign * (k + 1) + steps], row)
         if function in ("identity", "relu"):
             v = v - sign * scaled(np.asarray(s["level"], np.int64)[k])
     return z
+
+
+def table_rows(prefixes: Any, steps: int) -> Array:
+    """The row after a code -T .. T in a row: that of all that was sent, or 0."""
+    prefixes = [tuple(code for code in prefix if code) for prefix in np.asarray(prefixes).tolist()]
+    table = np.zeros((len(prefixes), 2 * steps + 1), int)
+    for row, sent in enumerate(prefixes):
+        if sent and sent[:-1] in prefixes:
+            table[prefixes.index(sent[:-1]), sent[-1] + steps] = row
+    return table
 
 
 def trace_product(m: dict[str, Any], a: Array, b: Array) -> Array:
@@ -162,19 +173,17 @@ def woss(m: dict[str, Any], v: Array, keys: Array | None = None) -> Array:
     part = takes_part(m, v, keys)
     gap = np.where(part, v, np.iinfo(np.int64).min // 2).max(-1, keepdims=True) - v
     ramp, steps = by_head(m["ramp"], v.shape), int(m["steps"])
-    z, first = np.zeros((steps, *v.shape), np.int64), np.full(v.shape, -1)
-    done = np.zeros(v.shape, bool)
+    z, silent, row = np.zeros((steps, *v.shape), np.int64), np.ones(v.shape, bool), np.zeros(v.shape, np.int64)
+    following = table_rows(m["prefixes"], steps) if "prefixes" in m else np.zeros((1, 2 * steps + 1), int)
     for k in range(steps):
+        z[k] = part & silent & (gap <= ramp[..., k])
+        silent &= z[k] == 0
         if "after" in m:
-            after = np.broadcast_to(by_head(m["after"], v.shape), (*v.shape, steps, 2, steps))
-            after = np.take_along_axis(after, np.maximum(first, 0)[..., None, None, None], -3)[..., 0, :, :]
-            less = (gap > after[..., 0, -1]) & (gap >= after[..., 1, k])
-            second = np.where(gap <= after[..., 0, k], 1, np.where(less, -1, 0))
-            z[k] = np.where((first >= 0) & ~done, second, 0)
-            done |= z[k] != 0
-        fired = part & (first < 0) & (gap <= ramp[..., k])
-        z[k] += fired
-        first = np.where(fired, k, first)
+            table = np.broadcast_to(by_head(np.asarray(m["after"])[..., k], v.shape), (*v.shape, len(following), 2))
+            plus, minus = np.moveaxis(np.take_along_axis(table, row[..., None, None], -2)[..., 0, :], -1, 0)
+            again = np.where(gap <= plus, 1, np.where(gap >= minus, -1, 0))
+            z[k] = np.where(row > 0, again, z[k])
+        row = np.where(z[k] != 0, following[row, z[k] + np.sign(z[k]) * k + steps], row)
     return z
 
 

@@ -2,21 +2,23 @@
 
 import numpy as np
 
-from .program import Program, clip, shift, threshold
+from .program import Program, clip, rows_after, shift, threshold
 
 
 class PhaseNeuron(Program):
     """Fires + at the first k with v >= pos_k and - with lo_k <= v <= hi_k; each threshold is shift(table_k * mantissa, n).
 
     With several spikes of a linear function v loses what was sent, and what is left fires against +-pos_k. Otherwise the
-    thresholds that follow stand in a table by the first spike.
+    thresholds that follow stand in a table by what was sent.
     """
 
     def setup(self):
         s = self.p
         self.kind, self.mantissa, self.n = (s[f"schedule.{name}"] for name in ("scale_class", "mantissa", "shift"))
         self.left = np.full(self.shape, int(s["spikes"]))
-        self.first = np.zeros(self.shape, np.int64)
+        self.row = np.zeros(self.shape, np.int64)
+        if "schedule.after" in s:
+            self.row_after = rows_after(s["schedule.prefixes"], int(s["schedule.steps"]))
 
     def table(self, name, k):
         return threshold(self.p[f"schedule.{name}"][self.kind, k], self.mantissa, self.n)
@@ -37,7 +39,8 @@ class PhaseNeuron(Program):
         sign = sign * (self.left > 0)
         self.left = self.left - (sign != 0)
         if "schedule.after" in self.p:
-            self.first = np.where(self.first == 0, sign * (k + 1), self.first)
+            following = self.row_after[self.row, sign * (k + 1) + int(self.p["schedule.steps"])]
+            self.row = np.where(sign != 0, following, self.row)
         elif int(self.p["spikes"]) > 1:
             self.v = self.v - sign * threshold(self.p["schedule.level"][k], self.mantissa, self.n)
         return sign if sign.any() else None
@@ -46,7 +49,7 @@ class PhaseNeuron(Program):
         if "schedule.after" not in self.p:
             return (self.v >= pos).astype(int) - (self.v <= -pos)
         after = self.p["schedule.after"]
-        entries = after[np.broadcast_to(self.kind, self.shape), self.first + after.shape[1] // 2, :, k]
+        entries = after[np.broadcast_to(self.kind, self.shape), self.row, :, k]
         above, below, lo, hi = (threshold(entries[..., i], self.mantissa, self.n) for i in range(4))
         plus = (self.v >= above) | (self.v <= below)
         return plus.astype(int) - (~plus & (lo <= self.v) & (self.v <= hi))

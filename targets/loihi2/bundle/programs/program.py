@@ -39,3 +39,13 @@ class Program:
         """v <- clip(v + message)."""
         if message is not None:
             self.v = clip(self.v + message, self.bits)
+
+
+def rows_after(prefixes, steps):
+    """Row (rows, 2T + 1) of a table by what was sent that a neuron is in after a code -T .. T in a row; 0 is nobody's."""
+    number = {tuple(code for code in prefix if code): row for row, prefix in enumerate(prefixes.tolist())}
+    table = np.zeros((len(prefixes), 2 * steps + 1), np.int64)
+    for sent, row in number.items():
+        if sent and sent[:-1] in number:
+            table[number[sent[:-1]], sent[-1] + steps] = row
+    return table

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from .program import Program
+from .program import Program, rows_after
 
 LOWEST = np.iinfo(np.int64).min // 2
 
@@ -32,17 +32,19 @@ class Row(Program):
 class Woss(Row):
     """After the row's neuron has found the largest v, fires at the first k with max - v <= ramp_k.
 
-    A second spike, of what the first left: + at max - v <= after_+, or - at max - v >= after_- where nothing can be added,
-    thresholds that stand in a table by the first spike's step and by this one.
+    Further spikes, of what is left: + at max - v <= after_+, or - at max - v >= after_-, thresholds that stand in a table
+    by what was sent and by the step.
     """
 
     def setup(self):
         super().setup()
-        self.first = np.full(self.shape, -1)
-        self.spent = np.zeros(self.shape, bool)
+        self.silent = np.ones(self.shape, bool)
+        self.row = np.zeros(self.shape, np.int64)
         heads = np.arange(len(self.p["ramp"])).reshape(-1, 1, 1) if len(self.shape) > 2 else np.zeros(1, int)
         self.head = np.broadcast_to(heads, self.shape)
         self.ramp = self.by_step("ramp")
+        if "after" in self.p:
+            self.row_after = rows_after(self.p["prefixes"], int(self.p["steps"]))
 
     def step(self, t, messages):
         self.listen(messages)
@@ -50,19 +52,16 @@ class Woss(Row):
         if not 0 <= k < int(self.p["steps"]):
             return None
         gap = self.largest() - self.v
-        fired = self.allowed & (self.first < 0) & (gap <= self.ramp[k])
+        fired = self.allowed & self.silent & (gap <= self.ramp[k])
+        self.silent = self.silent & ~fired
         sign = fired.astype(int)
-        if int(self.p.get("spikes", 1)) > 1:
-            second = self.second(gap, k) * ((self.first >= 0) & ~self.spent)
-            self.spent |= second != 0
-            sign = sign + second
-        self.first = np.where(fired, k, self.first)
+        if "after" in self.p:
+            plus, minus = (self.p["after"][self.head, self.row, side, k] for side in (0, 1))
+            further = np.where(gap <= plus, 1, np.where(gap >= minus, -1, 0))
+            sign = np.where(self.row > 0, further, sign)
+            following = self.row_after[self.row, sign * (k + 1) + int(self.p["steps"])]
+            self.row = np.where(sign != 0, following, self.row)
         return sign if sign.any() else None
-
-    def second(self, gap, k):
-        after = self.p["after"]
-        plus, minus, last = (after[self.head, self.first, side, j] for side, j in ((0, k), (1, k), (0, -1)))
-        return (gap <= plus).astype(int) - ((gap > last) & (gap >= minus))
 
 
 class SiExp(Row):
