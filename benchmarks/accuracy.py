@@ -60,8 +60,9 @@ def cases() -> dict[str, Case]:
                 found[f"T = {steps}, {name}, {precision}"] = Case(steps, spikes, precision)
             found[f"T = {steps}, {PLAIN_RECIPE}, {precision}"] = Case(steps, 1, precision, base, 1, NONE)
     for name in asdict(ALL):
-        found[f"without {name}"] = Case(16, ingredients=replace(ALL, **{name: False}))
-    found["without input_spikes"] = Case(16, input_spikes=1)
+        for spikes in (1, 2):
+            found[f"{spikes} without {name}"] = Case(16, spikes, ingredients=replace(ALL, **{name: False}))
+    found["1 without input_spikes"] = Case(16, input_spikes=1)
     return found
 
 

@@ -28,7 +28,7 @@ INGREDIENTS = {
     "biases": ("bias correction", "biases as they were", "judged"),
     "rounding": ("weights rounded together, so that errors cancel", "each to nearest", "always"),
     "importance": ("tokens and pixels count by what they cost the outputs", "all the same", "always"),
-    "balance": ("scales raised where integer weights gain", "as in floating point", "always"),
+    "balance": ("scales raised where integer weights gain", "as in floating point", "judged"),
     "row_units": ("units of potentials of their own for rows of weights", "powers of two", "always"),
     "input_spikes": ("input coded with two spikes", "with one", "an option, `--input-spikes`"),
 }  # fmt: skip
@@ -47,13 +47,13 @@ Spikes per value at most: `auto` spends second spikes where they pay, within 1.4
 with two. *{plain}*: one common base (1.15 at T = 40, 1.4 at T = 16), one spike for everything, and none of the ingredients
 below. Pairs of figures are floating point, fixed point.
 """
-LEFT_OUT = """## Ingredients
+LEFT_OUT = """## Ingredients, {spikes}
 
-One spike, T = 16, fixed point, each ingredient left out alone. In brackets, by what factor 1 - cosine changes: above 1, the
-ingredient helps. Then the share of same answers.
+T = 16, fixed point, each ingredient left out alone; {spikes} per value. In brackets, by what factor 1 - cosine changes: above
+1, the ingredient helps. Then the share of same answers.
 """
 KINDS = """*Judged* ingredients are used only where they lower the error on calibration samples: bases and scales node by node
-on both halves of the samples, biases on held-back ones.
+on both halves of the samples, biases and raised scales on held-back ones.
 """
 
 
@@ -79,7 +79,10 @@ def page(results: Results, sizes: Mapping[str, tuple[int, int]]) -> str:
     for key, rows in results.items():
         columns = [TITLES[key], "cosine", "same answer", "accuracy", "spikes per sample"]
         parts.append(markdown(columns, _codes(rows)))
-    parts += [LEFT_OUT, _ingredients(results), KINDS]
+    for spikes in (1, 2):
+        name = "1 spike" if spikes == 1 else "2 spikes"
+        parts += [LEFT_OUT.format(spikes=name), _ingredients(results, spikes, f"T = 16, {name}, fixed")]
+    parts.append(KINDS)
     return "\n".join(parts)
 
 
@@ -100,14 +103,16 @@ def _codes(rows: Mapping[str, Measured | None]) -> list[list[str]]:
     return lines
 
 
-def _ingredients(results: Results) -> str:
-    full = {key: rows.get("T = 16, 1 spike, fixed") for key, rows in results.items()}
+def _ingredients(results: Results, spikes: int, everything: str) -> str:
+    full = {key: rows.get(everything) for key, rows in results.items()}
     lines = [["everything", "", "", *(_cell(full[key], full[key]) for key in results)]]
-    for name, (what, instead, judged) in INGREDIENTS.items():
-        cells = [_cell(rows.get(f"without {name}"), full[key]) for key, rows in results.items()]
-        lines.append([what, instead, judged, *cells])
-    plain = [_cell(rows.get(f"T = 16, {PLAIN_RECIPE}, fixed"), full[key]) for key, rows in results.items()]
-    lines.append(["everything", f"the {PLAIN_RECIPE}", "", *plain])
+    for name, (what, instead, used) in INGREDIENTS.items():
+        row = f"{spikes} without {name}"
+        if any(row in rows for rows in results.values()):
+            lines.append([what, instead, used, *(_cell(rows.get(row), full[key]) for key, rows in results.items())])
+    if spikes == 1:
+        plain = [_cell(rows.get(f"T = 16, {PLAIN_RECIPE}, fixed"), full[key]) for key, rows in results.items()]
+        lines.append(["everything", f"the {PLAIN_RECIPE}", "", *plain])
     return markdown(["ingredient", "instead", "used", *(TITLES[key] for key in results)], lines)
 
 

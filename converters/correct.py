@@ -48,15 +48,20 @@ def correct_biases(
         The network, and by synapse the share of its squared error that was its mean and is gone; ``spiking`` itself and
         nothing where corrections do not help, or there are no samples to tell by.
     """
-    order = np.random.default_rng(0).permutation(len(samples))
-    held = order[: min(HELD_BACK, len(order) // 2)]
-    few = np.sort(order[len(held) : len(held) + SAMPLES])
+    held, few = hold_back(len(samples))
     if not len(held):
         return spiking, {}
     corrected = copy.deepcopy(spiking)
     gained = _correct(ideal, corrected, samples, few, importance, batch, progress)
     before, after = (output_error(ideal, network, samples[held], batch) for network in (spiking, corrected))
     return (corrected, gained) if after < before else (spiking, {})
+
+
+def hold_back(samples: int) -> tuple[np.ndarray, np.ndarray]:
+    """Which of so many samples judge a correction, none of a single one, and which others it comes from."""
+    order = np.random.default_rng(0).permutation(samples)
+    held = order[: min(HELD_BACK, samples // 2)]
+    return held, np.sort(order[len(held) : len(held) + SAMPLES])
 
 
 @torch.no_grad()

@@ -13,7 +13,7 @@ import torch
 
 from converters.calibrate import check_spikes, encode, scale
 from converters.capture import Captured, capture
-from converters.correct import correct_biases
+from converters.correct import correct_biases, hold_back, output_error
 from converters.digits import digit_sites
 from converters.discretise import discretise
 from converters.front_end import FrontEnd, split
@@ -155,15 +155,27 @@ def convert_module(
         choosing = report("choose the codes")
         tuning = tune(calibrated, samples, steps, base, spikes, input_spikes, gradients, choosing, ingredients)
         common, sites = tuning.base, tuning.sites
-    encode(
-        calibrated, sites, PhaseCode(common, steps), peaks,
+    coded = functools.partial(
+        encode, sites=sites, code=PhaseCode(common, steps), peaks=peaks,
         race=variant.winner == "race", sharpen=variant.softmax == "published",
-        balanced=fixed and ingredients.balance and not digits,
     )  # fmt: skip
+    other = copy.deepcopy(calibrated)
+    coded(calibrated)
     importance: dict[str, np.ndarray] = {}
     corrected: dict[str, float] = {}
     if ingredients.importance and not digits:
         importance = row_importance(ideal, samples, GRADIENT_BATCH, report("weigh tokens"))
+    if fixed and ingredients.balance and not digits:
+        balanced = coded(other, balanced=True)
+        held, few = hold_back(len(samples))
+        rows = {name: values[few] for name, values in importance.items()}
+
+        def error(network: Network) -> float:
+            integers = discretise(network, samples[few], chip, batch, None, rows, ingredients)
+            return output_error(ideal, integers, samples[held], batch)
+
+        if len(held) and error(balanced) < error(calibrated):
+            calibrated = balanced
     if ingredients.biases and not digits:
         calibrated, corrected = correct_biases(
             ideal, calibrated, samples, importance, batch, report("correct biases")

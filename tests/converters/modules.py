@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import timm
 import torch
+import torch.nn.functional as F
 from torch import nn
 
 from converters.calibrate import calibrate
@@ -54,6 +55,18 @@ def small_vit() -> nn.Module:
         for parameter in vit.parameters():
             parameter.add_(0.1 * torch.randn_like(parameter))
     return vit
+
+
+def shrinking_attention() -> nn.Module:
+    """One head on 16 features, the last of which meet weights a hundred times smaller than the first."""
+    model = module(
+        lambda m, x: m.b(F.scaled_dot_product_attention(m.q(x), m.k(x), m.v(x))),
+        q=nn.Linear(16, 16), k=nn.Linear(16, 16), v=nn.Linear(16, 16), b=nn.Linear(16, 3),
+    )  # fmt: skip
+    with torch.no_grad():
+        for layer in (model.q, model.k, model.v):  # type: ignore[attr-defined]
+            layer.weight *= torch.logspace(0, -2, 16)
+    return model
 
 
 def images(n: int, seed: int = 0) -> np.ndarray:

@@ -7,7 +7,6 @@ import torch
 import torch.nn.functional as F
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from torch import nn
 
 from converters.calibrate import calibrate
 from converters.discretise import discretise
@@ -17,7 +16,7 @@ from processes.chips import LOIHI2
 from processes.network import ConvSynapse, DenseSynapse
 from processes.phase_code import PhaseCode
 from targets.closed_form import ClosedForm
-from tests.converters.modules import lowered, module
+from tests.converters.modules import lowered, shrinking_attention
 from tests.tolerances import ROUNDING
 
 
@@ -75,16 +74,8 @@ def test_moments_of_a_convolution_are_those_of_what_its_kernels_see() -> None:
 
 def test_balanced_scales_use_the_weights_bits() -> None:
     """Inputs with small weights get up to B^(T/8) times their scale; those that a product ties together keep theirs."""
-    generator = torch.Generator().manual_seed(0)
-    column = torch.logspace(0, -2, 16)
-    model = module(
-        lambda m, x: m.b(F.scaled_dot_product_attention(m.q(x), m.k(x), m.v(x))),
-        q=nn.Linear(16, 16), k=nn.Linear(16, 16), v=nn.Linear(16, 16), b=nn.Linear(16, 3),
-    )  # fmt: skip
-    with torch.no_grad():
-        for layer in (model.q, model.k, model.v):  # type: ignore[attr-defined]
-            layer.weight *= column
-    x = torch.randn(64, 5, 16, generator=generator)
+    model = shrinking_attention()
+    x = torch.randn(64, 5, 16, generator=torch.Generator().manual_seed(0))
     code, errors = PhaseCode(1.15, 40), []
     expected = torch.cat([model(sample[None]) for sample in x]).detach()
     networks = []
