@@ -166,18 +166,27 @@ def compile_codebook(kinds: list[Pieces], steps: int, margin: float) -> Codebook
     margin = min(margin, smallest / 8)
     planes = len(kinds[0].codes)
     width = 8 * np.dtype(code_dtype(steps)).itemsize
-    for bits in MANTISSA_BITS:
-        shift = 23 - bits
-        first, last = (int(np.float32(size).view(np.uint32)) >> shift for size in (smallest / 2, largest * 2))
-        built = [_buckets(kind, shift, first, last, margin) for kind in kinds]
+    for bits in MANTISSA_BITS[:-1]:
+        shift, first, last, built = _cut(kinds, bits, smallest, largest, margin)
         if max(several for *_, several in built) <= FEW:
             break
+    else:
+        shift, first, last, built = _cut(kinds, MANTISSA_BITS[-1], smallest, largest, margin)
     at = np.concatenate([table for table, _, _ in built]).reshape(-1)
     codes = np.concatenate([codes for _, codes, _ in built], 1).reshape(planes, -1)
     packed = np.zeros(codes.shape[1], np.uint32 if width == 8 else np.uint64)
     for p, plane in enumerate(codes):
         packed |= (plane.astype(np.int64) & (2**width - 1)).astype(packed.dtype) << packed.dtype.type(width * p)
     return Codebook(np.uint32(shift), np.uint32(first), np.uint32(last - first + 1), at, packed, np.float32(margin))
+
+
+def _cut(
+    kinds: list[Pieces], bits: int, smallest: float, largest: float, margin: float
+) -> tuple[int, int, int, list[tuple[np.ndarray, np.ndarray, float]]]:
+    """Shift, first and last bucket, and :func:`_buckets` of every kind, for so many bits of mantissa."""
+    shift = 23 - bits
+    first, last = (int(np.float32(size).view(np.uint32)) >> shift for size in (smallest / 2, largest * 2))
+    return shift, first, last, [_buckets(kind, shift, first, last, margin) for kind in kinds]
 
 
 def _buckets(kind: Pieces, shift: int, first: int, last: int, margin: float) -> tuple[np.ndarray, np.ndarray, float]:

@@ -51,6 +51,10 @@ def _prefixes(value: np.ndarray | None, spikes: int, steps: int) -> Iterator[str
     yield from _within("prefixes", value, -steps, steps)
 
 
+def _rows_of(prefixes: np.ndarray | None) -> int:
+    return 0 if prefixes is None or prefixes.ndim == 0 else len(prefixes)
+
+
 def _fits(field: str, value: np.ndarray, shape: Shape) -> Iterator[str]:
     pairs = zip(reversed(value.shape), reversed(shape), strict=False)
     if value.ndim > len(shape) or any(have not in (1, full) for have, full in pairs):
@@ -113,7 +117,7 @@ def _phase(op: PhaseNeuron, shapes: list[Shape], steps: list[int]) -> Iterator[s
     yield from _within("mantissa", schedule.mantissa, 1, 2**WIDEST)
     if op.spikes > 1 and schedule.function not in LINEAR:
         yield from _prefixes(schedule.prefixes, op.spikes, window)
-        yield from _table("after", schedule.after, (classes, len(np.atleast_1d(schedule.prefixes)), 4, window))
+        yield from _table("after", schedule.after, (classes, _rows_of(schedule.prefixes), 4, window))
 
 
 def _rate(op: RateNeuron, shapes: list[Shape], steps: list[int]) -> Iterator[str]:
@@ -170,7 +174,7 @@ def _woss(op: Woss, shapes: list[Shape], steps: list[int]) -> Iterator[str]:
         yield f"{op.spikes} spikes"
     if op.spikes > 1:
         yield from _prefixes(op.prefixes, op.spikes, window)
-        yield from _table("after", op.after, (len(op.ramp), len(np.atleast_1d(op.prefixes)), 2, window))
+        yield from _table("after", op.after, (len(op.ramp), _rows_of(op.prefixes), 2, window))
 
 
 def _si_exp(op: SiExp, shapes: list[Shape], steps: list[int]) -> Iterator[str]:

@@ -60,7 +60,7 @@ def course(function: str, scale: float, code: PhaseCode, spikes: int) -> Course:
             tables[:, i][later] = np.where(np.abs(entries) > FAR / 2, np.copysign(np.inf, entries), entries)
         for prefix, table, goes_on in zip(prefixes, tables, later.any(1), strict=True):
             if goes_on:  # a code may be sent on both sides of a minimum
-                known = found.get(prefix, table)
+                known = found.setdefault(prefix, table)
                 found[prefix] = np.where(WIDER[:, None] > 0, np.maximum(known, table), np.minimum(known, table))
         return tables
 

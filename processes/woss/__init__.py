@@ -205,7 +205,7 @@ class WossStepper:
 
     def _go_on(self, gap: np.ndarray, sign: np.ndarray, k: int) -> None:
         """Put into ``sign`` the further spikes at k of neurons that have fired, and note who goes on with what."""
-        assert self.op.after is not None
+        assert self.op.after is not None and self.row_after is not None
         again = np.nonzero(self.row)
         plus, minus = (self.op.after[self.head[again], self.row[again], side, k] for side in (0, 1))
         above = gap[again] <= plus
