@@ -110,6 +110,7 @@ def encode(
         if isinstance(op, Firing | Woss):
             put_scale(op, op.scale * site.scale)
             op.spikes = site.spikes
+            op.latest = _latest(op.scale.shape, site)
     if balanced:
         balance(network, {name: site.base for name, site in sites.items()}, code.steps)
     for name, node in network:
@@ -124,3 +125,8 @@ def encode(
     most = max((site.spikes for site in sites.values()), default=1)
     network.about |= {"base": code.base, "timesteps": code.steps, "spikes": most, "precision": "float"}
     return network
+
+
+def _latest(shape: tuple[int, ...], site: Site) -> np.ndarray | None:
+    """The site's last steps of second spikes, in the broadcast shape of its scales."""
+    return None if site.latest is None else np.array(site.latest, np.int16).reshape(shape)

@@ -1,7 +1,7 @@
 """How much the outputs depend on what happens inside a network, by random sums of its outputs.
 
-The mean square of such a sum (Rademacher probe) is the sum of squares, and so is that of its gradient. Padding tokens have
-outputs like others, but nobody reads them: they are left out of the sums.
+The mean square of such a sum (Rademacher probe) is the sum of squares, and so is that of its gradient times any error.
+Padding tokens have outputs like others, but nobody reads them: they are left out of the sums.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ from targets.closed_form import ClosedForm
 PROBES = 2
 
 
-def squared_gradients(
+def probe(
     network: Network, x: np.ndarray, rng: np.random.Generator, wanted: Callable[[Operation], bool]
 ) -> list[tuple[str, torch.Tensor, torch.Tensor]]:
-    """(name, values, mean over probes of their squared gradients), both (N, *shape), of the nodes that are wanted.
+    """(name, values (N, *shape), gradients of the probes (PROBES, N, *shape)) of the nodes that are wanted.
 
     Args:
         network: lowered, not folded.
@@ -42,15 +42,13 @@ def squared_gradients(
         graded = torch.as_tensor(x, dtype=torch.float32).clone().requires_grad_()
         out = ClosedForm(network, ideal=True).differentiable(graded, keep)
         read = outputs_read(network, graded.detach(), out)
-        squares = [torch.zeros_like(y) for y in values.values()]
-        for _ in range(PROBES):
+        gradients = [torch.empty((PROBES, *y.shape)) for y in values.values()]
+        for i in range(PROBES):
             signs = torch.from_numpy((2 * rng.integers(0, 2, out.shape) - 1).astype(np.float32)) * read
-            gradients = torch.autograd.grad(
-                out, list(values.values()), signs, retain_graph=True, materialize_grads=True
-            )
-            for total, g in zip(squares, gradients, strict=True):
-                total.addcmul_(g, g, value=1 / PROBES)
-    return [(name, y.detach(), s) for (name, y), s in zip(values.items(), squares, strict=True)]
+            found = torch.autograd.grad(out, list(values.values()), signs, retain_graph=True, materialize_grads=True)
+            for kept, g in zip(gradients, found, strict=True):
+                kept[i] = g
+    return [(name, y.detach(), g) for (name, y), g in zip(values.items(), gradients, strict=True)]
 
 
 def outputs_read(network: Network, x: torch.Tensor, out: torch.Tensor) -> torch.Tensor:
@@ -79,7 +77,8 @@ def row_importance(
     found: dict[str, list[np.ndarray]] = {}
     for start in range(0, len(samples), batch):
         few = samples[start : start + batch]
-        for name, _, squares in squared_gradients(network, few, rng, lambda op: isinstance(op, DenseSynapse | ConvSynapse)):
+        for name, _, gradients in probe(network, few, rng, lambda op: isinstance(op, DenseSynapse | ConvSynapse)):
+            squares = gradients.square_().mean(0)
             features = 2 if isinstance(network[name], ConvSynapse) else squares.ndim - 1
             found.setdefault(name, []).append(squares.mean(features).flatten(1).numpy())
         if progress is not None:

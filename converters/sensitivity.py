@@ -6,42 +6,65 @@ activations, without running the network again:
 
     error = sum importance * e^2,    importance = mean over probes of g^2
 
-Errors of different values are taken as independent (judging those of a token together, with their signs, chose no
-better codes). This is the diagonal of the Gauss-Newton matrix, as in optimal brain damage.
+which takes errors of different values as independent. This is the diagonal of the Gauss-Newton matrix, as in optimal brain
+damage. The weights of a softmax are not independent: those too small for the code are all missing, on one side. There
+
+    error = sum over rows of the mean over probes of (sum g e)^2
 """
 
 from __future__ import annotations
 
+import math
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
 import torch
 
-from converters.gradients import squared_gradients
+from converters.gradients import probe
 from converters.scales import Progress
 from processes.codebook import linear_pieces
 from processes.network import Network, Route, Woss
-from processes.phase_code import PhaseCode
+from processes.phase_code import PhaseCode, code_dtype
+from processes.spikes import decode, silence_after
 
 VALUES = 2**17  # of a site on which candidates are judged; rows beyond are left out at random
 
 
 @dataclass(frozen=True)
 class Site:
-    """How the neurons of a firing node code: base, most spikes in a window, factor on their calibrated scale."""
+    """How the neurons of a firing node code.
+
+    Attributes:
+        base: B.
+        spikes: most in a window.
+        scale: factor on their calibrated scale.
+        latest: last step at which a neuron that has fired does so again, by feature (scale) or one for all; None: any.
+    """
 
     base: float
     spikes: int
     scale: float = 1.0
+    latest: tuple[int, ...] | None = None
 
 
 class Trial(NamedTuple):
-    """A candidate, its squared output error on each half of the samples (1 or 2,), and its spikes per sample."""
+    """A candidate, and what it gives if second spikes end at each of ``limits``.
+
+    errors: squared output error on each half of the samples, by feature and limit, (1 or 2, features, limits); all
+    features of a softmax are one. spikes: per sample, (features, limits).
+    """
 
     site: Site
-    error: np.ndarray
-    spikes: float
+    limits: Sequence[int]
+    errors: np.ndarray
+    spikes: np.ndarray
+
+    @property
+    def error(self) -> np.ndarray:
+        """On each half of the samples, with all second spikes, (1 or 2,)."""
+        return self.errors[..., -1].sum(1)
 
 
 @dataclass(frozen=True)
@@ -49,7 +72,8 @@ class Evidence:
     """What candidates for a site are judged by.
 
     Attributes:
-        halves: of the samples: values and their importance, (rows, D), in units of the calibrated scale.
+        halves: of the samples: values (rows, features) in units of the calibrated scale, and their importance, of the same
+            shape; of a softmax values (rows, keys) and gradients (probes, rows, keys).
         share: of all values that these are.
         samples: in both halves.
         steps: T.
@@ -62,14 +86,34 @@ class Evidence:
     steps: int
     race: bool
 
-    def trial(self, site: Site) -> Trial:
-        """The candidate's error and spikes."""
-        errors, fired = [], 0
-        for values, importance in self.halves:
-            coded, spikes = code_values(values, site, self.steps, self.race)
-            errors.append(float(coded.sub_(values).square_().mul_(importance).sum()))
-            fired += spikes
-        return Trial(site, np.array(errors) / self.share, fired / self.share / self.samples)
+    def trial(self, site: Site, limits: Sequence[int] = ()) -> Trial:
+        """The candidate's errors and spikes; ``limits``, of two spikes, ascend to T - 1, which stands for no limit."""
+        limits = limits or (self.steps - 1,)
+        parts = [self._judge(values, weights, site, limits) for values, weights in self.halves]
+        errors, spikes = (np.stack(found) / self.share for found in zip(*parts, strict=True))
+        return Trial(site, limits, errors, spikes.sum(0) / self.samples)
+
+    def _judge(
+        self, values: torch.Tensor, weights: torch.Tensor, site: Site, limits: Sequence[int]
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Squared output error and number of spikes of values (rows, D), (features, limits)."""
+        codes = code_values(values, site, self.steps, self.race)
+        before, after = (decoded(sent, site, self.steps, self.race).sub_(values) for sent in (codes[:1], codes))
+        allowed = np.searchsorted(limits, np.arange(-1, self.steps)).clip(0, len(limits) - 1)  # by code
+        since = torch.from_numpy(allowed)[codes[-1].abs().int()]  # the first limit under which a second spike comes
+
+        def by_limit(first: torch.Tensor, gained: torch.Tensor) -> torch.Tensor:
+            table = torch.zeros((len(limits), first.shape[-1]), dtype=torch.float64)
+            return table.scatter_add_(0, since, gained.double()).cumsum(0).add_(first.sum(0)).T
+
+        spikes = by_limit(codes[0] != 0, (codes[1:] != 0).sum(0)).numpy()
+        if not self.race:
+            worse, better = before.square_().mul_(weights), after.square_().mul_(weights)
+            return by_limit(worse, better - worse).numpy(), spikes
+        moved = torch.zeros((*weights.shape[:2], len(limits)))
+        moved.scatter_add_(-1, since.expand(weights.shape), weights * (after - before)).cumsum_(-1)
+        errors = moved.add_((weights * before).sum(-1, keepdim=True)).square_().mean(0).sum(0)
+        return errors[None].numpy(), spikes.sum(0, keepdims=True)
 
 
 def gather(
@@ -92,19 +136,18 @@ def gather(
         part = samples[half::2]
         for start in range(0, len(part), batch):
             few = part[start : start + batch]
-            for name, y, importance in _importance(network, few, rng):
-                rows, weights = y.flatten(0, -2), importance.flatten(0, -2)
+            for name, rows, weights in _importance(network, few, rng):
                 most = max(1, VALUES * len(few) // (len(samples) * rows.shape[-1]))
                 if most < len(rows):
                     chosen = torch.from_numpy(rng.choice(len(rows), most, replace=False))
                     share[name] = most / len(rows)
-                    rows, weights = rows[chosen], weights[chosen]
+                    rows, weights = rows[chosen], weights[..., chosen, :]
                 kept.setdefault(name, [[], []])[half].append((rows, weights))
             done += len(few)
             if progress is not None:
                 progress(done, len(samples))
     joined = {
-        name: [(torch.cat([v for v, _ in half]), torch.cat([w for _, w in half])) for half in halves if half]
+        name: [(torch.cat([v for v, _ in half]), torch.cat([w for _, w in half], -2)) for half in halves if half]
         for name, halves in kept.items()
     }
     return {
@@ -115,23 +158,36 @@ def gather(
 
 def _importance(
     network: Network, x: np.ndarray, rng: np.random.Generator
-) -> list[tuple[str, torch.Tensor, torch.Tensor]]:
-    """(name, values (N, *shape), importance (N, *shape)) of every firing node, in units of its scale."""
-    found = []
-    for name, y, squares in squared_gradients(network, x, rng, lambda op: op.fires and not isinstance(op, Route)):
+) -> Iterator[tuple[str, torch.Tensor, torch.Tensor]]:
+    """(name, values, weights) of every firing node, as :class:`Evidence` holds them."""
+    for name, y, gradients in probe(network, x, rng, lambda op: op.fires and not isinstance(op, Route)):
         scale = torch.from_numpy(network[name].scale).float()  # type: ignore[attr-defined]
-        found.append((name, y / scale, squares.mul_(scale).mul_(scale)))
-    return found
+        y, gradients = y / scale, gradients.mul_(scale)
+        if isinstance(network[name], Woss):
+            yield name, y.flatten(0, -2), gradients.flatten(1, -2)
+        else:
+            yield name, by_feature(y, scale.shape), by_feature(gradients.square_().mean(0), scale.shape)
 
 
-def code_values(values: torch.Tensor, site: Site, steps: int, race: bool) -> tuple[torch.Tensor, int]:
-    """What ``values`` (rows, D) decode to, and how many spikes that takes; of a ``race``, which fires at B^-(k + 1/2)."""
+def by_feature(values: torch.Tensor, scale: tuple[int, ...]) -> torch.Tensor:
+    """(N, *shape) as (rows, features), given the broadcast shape of what features differ in."""
+    axes = [1 + axis for axis, size in enumerate(scale) if size > 1]
+    return values.movedim(axes, list(range(-len(axes), 0))).reshape(-1, math.prod(scale))
+
+
+def code_values(values: torch.Tensor, site: Site, steps: int, race: bool) -> torch.Tensor:
+    """Codes (spikes, rows, D) of values (rows, D); of a ``race``, which fires at B^-(k + 1/2)."""
     code = PhaseCode(site.base, steps)
     m = code.midpoints
     first = code.levels * site.base**-0.5 if race else m
     parts = linear_pieces(np.stack([first, np.full_like(m, -np.inf), -first]), m, code.levels, site.spikes)
-    worth = np.sign(parts.codes) * np.append(0, code.levels)[np.abs(parts.codes)]
-    scale = 1.0 if race else site.scale
-    where = torch.bucketize(values, torch.from_numpy(parts.ends * scale).float())
-    coded = torch.from_numpy(worth.sum(0) * scale).float()[where]
-    return coded, int(torch.from_numpy(np.count_nonzero(parts.codes, 0))[where].sum())
+    ends = torch.from_numpy(parts.ends * (1.0 if race else site.scale)).float()
+    codes = torch.from_numpy(parts.codes.astype(code_dtype(steps)))[:, torch.bucketize(values, ends)]
+    if site.latest is not None:
+        silence_after(codes, np.array(site.latest))
+    return codes
+
+
+def decoded(codes: torch.Tensor, site: Site, steps: int, race: bool) -> torch.Tensor:
+    """What they stand for, (rows, D)."""
+    return decode(codes, PhaseCode(site.base, steps).levels).mul_(1.0 if race else site.scale)

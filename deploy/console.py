@@ -92,18 +92,23 @@ def corrections(shares: Mapping[str, float]) -> str:
 
 
 def codes_table(codes: Sequence[Mapping[str, Any]]) -> Table:
-    """How each firing layer is coded, and its part of the outputs' expected error before and after that was chosen."""
+    """How each firing layer is coded, and its part of the outputs' expected error before and after that was chosen.
+
+    Second spikes end at a step that features have each for themselves: the least and the largest.
+    """
     table = Table(title="codes, and what choosing them gained", title_justify="left", show_footer=True)
     total = {key: sum(code[key] for code in codes) for key in ("error_before", "error_after", "spikes_per_sample")}
     table.add_column("layer", "all together")
     for column, footer in (
-        ("B", ""), ("spikes", ""), ("scale", ""), ("error, plain code", _percent(total["error_before"])),
+        ("B", ""), ("spikes", ""), ("second until", ""), ("scale", ""),
+        ("error, plain code", _percent(total["error_before"])),
         ("error, chosen", _percent(total["error_after"])), ("spikes per sample", _count(total["spikes_per_sample"])),
     ):  # fmt: skip
         table.add_column(column, footer, justify="right")
     for code in codes:
         errors = (_percent(code["error_before"]), _percent(code["error_after"]))
-        of = (f"{code['base']:g}", str(code["spikes"]), f"{code['scale']:g}")
+        latest = "{0}–{2}".format(*code["latest"]) if "latest" in code else ""
+        of = (f"{code['base']:g}", str(code["spikes"]), latest, f"{code['scale']:g}")
         table.add_row(code["name"], *of, *errors, _count(code["spikes_per_sample"]))
     return table
 

@@ -188,11 +188,11 @@ def _state(op: Operation, operands: int) -> Amount:
     match op:
         case PhaseNeuron():
             tables = sum(table.shape[-1] for table in op.schedule.tables)  # one row of each per scale class
-            return Amount(core=tables, column=1, neuron=1 + (op.spikes > 1))
+            return Amount(core=tables, column=1 + (op.latest is not None), neuron=1 + (op.spikes > 1))
         case DynamicThreshold():
-            return Amount(core=op.steps, row=1, column=1, neuron=1 + (op.spikes > 1))
+            return Amount(core=op.steps, row=1, column=1 + (op.latest is not None), neuron=1 + (op.spikes > 1))
         case Woss():
-            return Amount(core=op.ramp.shape[-1], row=1, neuron=1)
+            return Amount(core=op.ramp.shape[-1] + (op.latest is not None), row=1, neuron=1)
         case SiExp():
             return Amount(core=sum(table.shape[-1] for table in op.tables(float)), row=1, neuron=1)
         case SiNeuron():

@@ -61,6 +61,18 @@ def empty_codes(planes: int, like: torch.Tensor, steps: int) -> torch.Tensor:
     return torch.empty((planes, *like.shape), dtype=dtype)
 
 
+def silence_after(codes: torch.Tensor, latest: np.ndarray | None) -> None:
+    """Take away spikes in planes 1 on of codes (planes, N, *shape) that come after step ``latest``, broadcast shape."""
+    if latest is not None:
+        further = codes[1:]
+        further.masked_fill_(further.abs() > torch.from_numpy(latest + 1), 0)
+
+
+def may_fire(left: np.ndarray, spikes: int, latest: np.ndarray | None, k: int) -> np.ndarray:
+    """Which neurons with ``left`` of their ``spikes`` may fire at k: who has fired before, not after step ``latest``."""
+    return left > 0 if latest is None else (left > 0) & ((left == spikes) | (k <= latest))
+
+
 def per_neuron(parameter: np.ndarray, axes: tuple[int, int, int], dtype: type | np.dtype) -> np.ndarray:
     """Parameters (P,), shared or one per neuron, as (A, D)."""
     a, _, d = axes

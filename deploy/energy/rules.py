@@ -75,17 +75,24 @@ def messages(visit: Visit) -> Events:
     return {"transfers": arriving, **sent}
 
 
-def firing(visit: Visit, steps: int, eligible: int) -> dict[str, int]:
-    """Each of the ``eligible`` neurons meets its threshold at every step of its window until it has spent its spikes."""
+def firing(visit: Visit, steps: int, eligible: int, latest: np.ndarray | None = None) -> dict[str, int]:
+    """Each of the ``eligible`` neurons meets its threshold at every step of its window until it has spent its spikes.
+
+    One that has fired, and may do so again until step ``latest`` only, does not meet it after that.
+    """
     spikes, spent, last = kernels.fired(as_numpy(visit.output).reshape(len(visit.output), -1))
     compares = last + steps * (eligible - spent)
+    if latest is not None:
+        codes = visit.output.abs().int()
+        waits = (codes[0] > 0) & (codes[-1] == 0)
+        compares -= int(((steps - codes.amax(0).maximum(torch.from_numpy(latest + 1))) * waits).sum())
     return {"spikes": int(spikes), "compares": int(compares), "silent_compares": int(compares - spikes)}
 
 
 def phase_neuron(op: PhaseNeuron, visit: Visit) -> Events:
     """Takes a graded message into its potential, if that is what it is sent; then fires."""
     taken = visit.size if visit.emits[0] == "graded" else 0
-    return firing(visit, op.schedule.steps, visit.size) | {"potential_updates": taken}
+    return firing(visit, op.schedule.steps, visit.size, op.latest) | {"potential_updates": taken}
 
 
 def rate_neuron(op: RateNeuron, visit: Visit) -> Events:
@@ -99,7 +106,7 @@ def dynamic_threshold(op: DynamicThreshold, visit: Visit) -> Events:
 
     After softmax it adds up the sum itself: one addition for every spike of e, one update for every step with one.
     """
-    events = firing(visit, op.steps, visit.size)
+    events = firing(visit, op.steps, visit.size, op.latest)
     events |= {"threshold_products": events["compares"], "graded_spikes": visit.rows}
     if op.squared:
         return events | {"potential_updates": visit.size if visit.emits[0] == "graded" else 0}
@@ -115,7 +122,7 @@ def woss(op: Woss, visit: Visit) -> Events:
     a race, every neuron meets the falling threshold until the winner crosses, and who crosses with it sends.
     """
     allowed = _allowed(op, visit)
-    events = firing(visit, op.steps, int(allowed.sum()))
+    events = firing(visit, op.steps, int(allowed.sum()), op.latest)
     if op.race is None:
         sent = met = int(allowed.sum())
     else:

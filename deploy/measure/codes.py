@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from converters.sites import Tuning
 
 
@@ -11,7 +13,8 @@ def codes(tuning: Tuning) -> list[dict[str, Any]]:
     """Per firing node: its code, and its part of the outputs' squared error before and after it was chosen.
 
     ``error_before`` and ``error_after`` are fractions of what all nodes together were expected to make with the plain
-    code (one base for all, scales at the calibrated maximum).
+    code (one base for all, scales at the calibrated maximum). ``latest`` is there if second spikes end before the window
+    does: the step after which there are none, of the first, the median and the last feature.
     """
     total = sum(choice.plain_error for choice in tuning.choices.values()) or 1.0
     return [
@@ -19,6 +22,12 @@ def codes(tuning: Tuning) -> list[dict[str, Any]]:
             "name": name, "base": choice.site.base, "spikes": choice.site.spikes, "scale": choice.site.scale,
             "error_before": choice.plain_error / total, "error_after": choice.error / total,
             "spikes_per_sample": choice.spikes,
+            **({} if choice.site.latest is None else {"latest": _spread(choice.site.latest)}),
         }
         for name, choice in tuning.choices.items()
     ]  # fmt: skip
+
+
+def _spread(steps: tuple[int, ...]) -> list[int]:
+    """Least, median and largest."""
+    return np.percentile(steps, (0, 50, 100), method="nearest").astype(int).tolist()

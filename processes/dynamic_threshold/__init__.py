@@ -26,7 +26,7 @@ from processes.fixed import saturate, shift_toward_zero
 from processes.kernels.fire import fire_falling
 from processes.operation import Operation, SaturatingStepper, Window
 from processes.phase_code import PhaseCode
-from processes.spikes import as_numpy, decoded_sums, empty_codes, per_neuron, row_axes
+from processes.spikes import as_numpy, decoded_sums, empty_codes, may_fire, per_neuron, row_axes, silence_after
 from processes.thresholds import level_entry
 
 ROUNDED = 2.0**-15  # of the largest value that is coded: usual rounding of thresholds; a row with more is always unsure
@@ -48,6 +48,7 @@ class DynamicThreshold(Operation):
         features: n.
         shift: right shift of table * factor, int64 (P,); fixed point only.
         spikes: most spikes per neuron and window, 1 to 3.
+        latest: last step at which a neuron that has fired may fire again, integers of broadcast shape; None: T - 1.
         levels, midpoints, gain, gain_shift: integer levels and midpoints (T,) and the int64 (P,) by which
             :func:`processes.thresholds.level_entry` gives table entries of A +- m_k; fixed point with several spikes only.
         drive_shift: right shift that brings c to ``drive_bits``; fixed point only.
@@ -65,6 +66,7 @@ class DynamicThreshold(Operation):
     features: int = 1
     shift: np.ndarray | None = None
     spikes: int = 1
+    latest: np.ndarray | None = None
     levels: np.ndarray | None = None
     midpoints: np.ndarray | None = None
     gain: np.ndarray | None = None
@@ -127,6 +129,7 @@ class DynamicThreshold(Operation):
             self._book.tables, self.squared, self.shift, self.drive_shift, limit, self.table, as_numpy(factor).reshape(-1),
             int(len(self.table) > 1), *self.further, codes.numpy().reshape(self.spikes, -1),
         )  # fmt: skip
+        silence_after(codes, self.latest)
         return codes
 
     @cached_property
@@ -221,6 +224,7 @@ class DynamicThresholdStepper(SaturatingStepper):
         fired = ((self.left > 0) & (self.magnitude >= threshold)).astype(np.int8)
         if self.sent is not None:
             self._go_on(fired, self.sent, k)
+            fired *= may_fire(self.left, self.op.spikes, self.op.latest, k)
         if not fired.any():
             return None
         self.left -= fired != 0

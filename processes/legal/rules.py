@@ -66,6 +66,17 @@ def _within(field: str, value: np.ndarray | None, low: int, high: int) -> Iterat
         yield f"{field} leaves {low} .. {high}"
 
 
+def _again(op: Any, most: int, steps: int) -> Iterator[str]:
+    """Numbers of spikes, and until when second ones come."""
+    if not 1 <= op.spikes <= most:
+        yield f"{op.spikes} spikes"
+    if op.latest is not None:
+        yield from _fits("latest", op.latest, op.shape)
+        yield from _within("latest", op.latest, 0, steps - 1)
+        if op.latest.dtype.kind not in "iu":
+            yield "latest is no step"
+
+
 def _same(op: Any, shape: Shape) -> Iterator[str]:
     if op.shape != shape:
         yield f"declares shape {op.shape}, its operands make {shape}"
@@ -98,8 +109,9 @@ def _phase(op: PhaseNeuron, shapes: list[Shape], steps: list[int]) -> Iterator[s
     schedule = op.schedule
     yield from _same(op, shapes[0])
     yield from _fits("scale", schedule.scale, op.shape)
-    if schedule.function not in ACTIVATIONS or not 1 <= op.spikes <= schedule.code.steps:
-        yield f"{op.spikes} spikes of the function {schedule.function}"
+    if schedule.function not in ACTIVATIONS:
+        yield f"no function {schedule.function}"
+    yield from _again(op, schedule.code.steps, schedule.steps)
     if schedule.scale.ndim != len(op.shape) or schedule.code.steps > 2**14:
         yield f"scale has {schedule.scale.ndim} axes, the sample {len(op.shape)}, a window {schedule.steps} steps"
     if not isinstance(schedule, FixedSchedule):
@@ -170,8 +182,7 @@ def _woss(op: Woss, shapes: list[Shape], steps: list[int]) -> Iterator[str]:
     yield from _table("ramp", op.ramp, *((heads, window) for heads in _heads(op)))
     if op.race is not None:
         yield from _table("race", op.race, *((heads, op.race.shape[-1]) for heads in _heads(op)))
-    if not 1 <= op.spikes <= window:
-        yield f"{op.spikes} spikes"
+    yield from _again(op, window, window)
     if op.spikes > 1:
         yield from _prefixes(op.prefixes, op.spikes, window)
         yield from _table("after", op.after, (len(op.ramp), _rows_of(op.prefixes), 2, window))
@@ -207,8 +218,7 @@ def _divider(op: DynamicThreshold, shapes: list[Shape], steps: list[int]) -> Ite
     if shapes[1][:-1] != shapes[0][:-1] or (op.squared and shapes[1][-1] != 1) or op.scale.ndim != len(op.shape):
         yield f"operands {shapes[0]} and {shapes[1]} do not divide"
     yield from _table("table", op.table, (rows, window))
-    if not 1 <= op.spikes <= window:
-        yield f"{op.spikes} spikes"
+    yield from _again(op, window, window)
     if not op.squared:
         yield from _table("trace", op.trace, (steps[1],))
     if not op.state_bits:

@@ -3,6 +3,7 @@
     integrate   v += message                       (saturating at the state width in fixed point)
     fire        smallest k with v >= pos_k: +      or lo_k <= v <= hi_k: -
     after a spike of sign z at k                   v -= z * s * L_k, go on from k + 1 with +-pos, up to ``spikes`` times
+                                                   and to the step ``latest``
     if f is not linear                             go on with thresholds on v that depend on what was sent
 
 What it computes is set by its threshold schedule (``schedule.py``). Source: SpikedAttention's one-spike phase
@@ -25,7 +26,7 @@ from processes.phase_code import PhaseCode
 from processes.phase_neuron.activations import ACTIVATIONS
 from processes.phase_neuron.schedule import FixedSchedule, FloatSchedule, Lookup
 from processes.phase_neuron.sequel import Sequel
-from processes.spikes import as_numpy, empty_codes, parameter_axes, per_neuron
+from processes.spikes import as_numpy, empty_codes, may_fire, parameter_axes, per_neuron, silence_after
 from processes.thresholds import scaled_entry
 
 
@@ -36,11 +37,13 @@ class PhaseNeuron(Operation):
     Attributes:
         schedule: thresholds over k, per neuron or shared.
         spikes: most spikes per neuron and window, 1 to 3.
+        latest: last step at which a neuron that has fired may fire again, integers of broadcast shape; None: T - 1.
         state_bits: width of the saturating potential; 0 in floating point.
     """
 
     schedule: FloatSchedule | FixedSchedule
     spikes: int = 1
+    latest: np.ndarray | None = None
     state_bits: int = 0
 
     name: ClassVar[str] = "phase_neuron"
@@ -77,6 +80,7 @@ class PhaseNeuron(Operation):
             fire_linear(*known, planes)
         else:
             fire_nonlinear(*known, *sequel, planes)
+        silence_after(codes, self.latest)
         return codes
 
     @cached_property
@@ -131,7 +135,7 @@ class PhaseNeuronStepper:
         sign = plus.astype(np.int8) - (~plus & (lo <= self.v) & (self.v <= hi))
         if self.op.spikes > 1 and (self.left < self.op.spikes).any():
             self._go_on(sign, pos, k)
-        sign *= self.left > 0
+        sign *= may_fire(self.left, self.op.spikes, self.op.latest, k)
         if not sign.any():
             return None
         self.left -= sign != 0

@@ -32,7 +32,7 @@ from processes.kernels.race import fire_ramp, fire_ramp_further
 from processes.operation import Operation, Window
 from processes.phase_code import PhaseCode
 from processes.prefixes import rows_after
-from processes.spikes import as_numpy, empty_codes
+from processes.spikes import as_numpy, empty_codes, silence_after
 from processes.woss.further import course
 
 EXCHANGE_STEPS = 2  # potentials to the inhibitory neuron, the largest back
@@ -50,6 +50,7 @@ class Woss(Operation):
         gain: attention scale, (heads or 1,); the ideal is exp(gain (v - v_max)).
         allowed: broadcast shape of a sample, False where a key is masked: it neither races nor fires.
         spikes: most spikes per neuron and window, 1 to 3.
+        latest: last step at which a neuron that has fired may fire again, integers of broadcast shape; None: T - 1.
         prefixes: what neurons may have sent that go on, (rows, spikes - 1).
         after: their thresholds on v_max - v, (heads or 1, rows, 2, T): + up to the first, - from the second on.
         race: falling thresholds by which the winner is found, (heads or 1, steps), the last of which everybody
@@ -63,6 +64,7 @@ class Woss(Operation):
     gain: np.ndarray
     allowed: np.ndarray | None = None
     spikes: int = 1
+    latest: np.ndarray | None = None
     prefixes: np.ndarray | None = None
     after: np.ndarray | None = None
     race: np.ndarray | None = None
@@ -126,6 +128,7 @@ class Woss(Operation):
             ramp, after = self.ramp.astype(float), self.after.astype(float)
             known = (folded.reshape(-1), folded.shape[1:], scale, units, book.tables, ramp, after, self._row_after, spread)
             fire_ramp_further(*known, codes.numpy().reshape(self.spikes, -1))
+        silence_after(codes, self.latest)
         return codes
 
     @cached_property
@@ -206,7 +209,7 @@ class WossStepper:
     def _go_on(self, gap: np.ndarray, sign: np.ndarray, k: int) -> None:
         """Put into ``sign`` the further spikes at k of neurons that have fired, and note who goes on with what."""
         assert self.op.after is not None and self.row_after is not None
-        again = np.nonzero(self.row)
+        again = np.nonzero((self.row > 0) & (True if self.op.latest is None else k <= self.op.latest))
         plus, minus = (self.op.after[self.head[again], self.row[again], side, k] for side in (0, 1))
         above = gap[again] <= plus
         sign[again] = above.astype(np.int8) - (~above & (gap[again] >= minus))

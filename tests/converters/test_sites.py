@@ -12,7 +12,7 @@ from torch import nn
 
 from converters.calibrate import encode, scale, uniform
 from converters.pipeline import convert_module
-from converters.sensitivity import Site, code_values, gather
+from converters.sensitivity import Evidence, Site, code_values, decoded, gather
 from converters.sites import BASES, BUDGET, Tuning, tune
 from processes.network import Network, Woss
 from processes.phase_code import PhaseCode
@@ -59,8 +59,9 @@ def test_expected_errors_are_those_of_coding_one_node_alone(scaled: Any) -> None
             if node != name:
                 return None
             factor = torch.from_numpy(op.scale).float()
-            values, _ = code_values((y / factor).reshape(-1, y.shape[-1]), site, STEPS, isinstance(op, Woss))
-            return values.reshape(y.shape) * factor
+            race = isinstance(op, Woss)
+            codes = code_values((y / factor).reshape(-1, y.shape[-1]), site, STEPS, race)
+            return decoded(codes, site, STEPS, race).reshape(y.shape) * factor
 
         real = float((runner.run(x, coded) - ideal).square().sum())
         assert real / FIRST_ORDER < trial.error.sum() < FIRST_ORDER * real, name
@@ -77,9 +78,10 @@ def test_coded_values_are_what_the_network_sends(scaled: Any) -> None:
         levels = PhaseCode(1.3, STEPS).levels
         sent = sum(np.sign(p) * np.where(p == 0, 0, levels[np.abs(p) - 1]) for p in codes.numpy().astype(int))
         r = (x / torch.from_numpy(first.scale).float()).reshape(-1, x.shape[-1])  # type: ignore[attr-defined]
-        values, fired = code_values(r, Site(1.3, spikes), STEPS, race=False)
+        own = code_values(r, Site(1.3, spikes), STEPS, race=False)
+        values = decoded(own, Site(1.3, spikes), STEPS, race=False)
         assert np.allclose(values.numpy(), sent.reshape(values.shape), atol=FLOAT32)
-        assert fired == np.count_nonzero(codes.numpy())
+        assert int(own.count_nonzero()) == np.count_nonzero(codes.numpy())
 
 
 def test_a_base_for_each_node_lowers_the_error(scaled: Any, vit: nn.Module) -> None:
@@ -97,7 +99,8 @@ def test_second_spikes_stay_within_the_budget(scaled: Any, vit: nn.Module) -> No
     network, peaks = scaled
     one, some, two = (tune(network, images(32), STEPS, None, n) for n in (1, None, 2))
     spent = [sum(choice.spikes for choice in tuning.choices.values()) for tuning in (one, some, two)]
-    assert spent[0] < spent[1] <= BUDGET * spent[0] * (1 + 1e-9) < spent[2]
+    assert 0.98 * BUDGET * spent[0] < spent[1] <= BUDGET * spent[0] * (1 + 1e-9) < spent[2]
+    assert any(choice.site.latest is not None for choice in some.choices.values())
     unseen = images(32, seed=7)
     errors = [output_error(network, tuning, peaks, vit, unseen) for tuning in (one, some, two)]
     assert errors[0] > errors[1] > errors[2]
@@ -113,3 +116,35 @@ def test_a_plain_code_where_there_is_nothing_to_choose(scaled: Any) -> None:
     network, _ = scaled
     chosen = tune(network, np.zeros_like(images(4)), 4, 1.5, 1, input_spikes=2).choices
     assert chosen["input.neuron"].site == Site(1.5, 2)
+
+
+def test_lost_weights_of_a_softmax_add_up() -> None:
+    """Too small for the code, they are all missing: whether that matters is up to the signs of the gradients."""
+    values = torch.full((3, 11), 1e-3)
+    values[:, 0] = 1
+    errors = {}
+    for sign in (1, -1):
+        gradients = torch.ones(2, 3, 11)
+        gradients[..., 1::2] = sign
+        evidence = Evidence([(values, gradients)], 1.0, 3, 8, race=True)
+        errors[sign] = float(evidence.trial(Site(1.5, 1)).error.sum())
+    assert np.isclose(errors[1], 3 * (10 * 1e-3) ** 2, rtol=FLOAT32) and errors[-1] < 1e-6 * errors[1]
+
+
+@pytest.mark.parametrize("race", [False, True])
+def test_a_trial_of_limits_is_that_of_codes_that_keep_them(race: bool) -> None:
+    draw = torch.Generator().manual_seed(0)
+    values = torch.rand((200, 6), generator=draw)
+    weights = torch.randn((2, 200, 6), generator=draw) if race else torch.rand((200, 6), generator=draw)
+    evidence = Evidence([(values, weights), (values.flip(0), weights)], 0.5, 20, STEPS, race)
+    limits = [0, 13, 14, STEPS - 1]
+    tried = evidence.trial(Site(1.2, 2), limits)
+    assert np.allclose(tried.error, evidence.trial(Site(1.2, 2)).error, rtol=FLOAT32)
+    spikes = []
+    for i, limit in enumerate(limits):
+        one = evidence.trial(Site(1.2, 2, latest=(limit,)))
+        assert np.allclose(tried.errors[..., i], one.errors[..., 0], rtol=FLOAT32)
+        assert (tried.spikes[:, i] == one.spikes[:, 0]).all()
+        spikes.append(tried.spikes[:, i].sum())
+    assert spikes == sorted(spikes) and spikes[0] < spikes[-1]
+    assert np.allclose(tried.errors[..., 0], evidence.trial(Site(1.2, 1)).errors[..., 0], rtol=FLOAT32)

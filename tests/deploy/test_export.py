@@ -177,6 +177,11 @@ def huge_weights(file: h5py.File) -> None:
     nodes.create_dataset(f"{name}/weight", shape=(2**40,), dtype="f8", chunks=(1024,))
 
 
+def latest(file: h5py.File, node: str, steps: int | list[int]) -> None:
+    content: Any = file[f"{node}/metadata"]
+    content.create_dataset("latest", data=np.atleast_1d(steps))
+
+
 DAMAGE: dict[str, tuple[Callable[[h5py.File, str], None], str]] = {
     "newer format": (of_graph("format", data=2), "this version reads format 1"),
     "format is text": (of_graph("format", data="one"), "format one"),
@@ -192,6 +197,8 @@ DAMAGE: dict[str, tuple[Callable[[h5py.File, str], None], str]] = {
     "not a number": (replaced("schedule/scale", data=[np.nan]), "holds NaN"),
     "unknown schedule": (replaced("schedule/type", data="Later"), "unknown parameter type"),
     "many steps": (replaced("schedule/steps", data=2**40), ""),
+    "a step beyond the window": (lambda file, node: latest(file, node, 99), "latest leaves 0"),
+    "a step of no neuron": (lambda file, node: latest(file, node, [1] * 7), "latest of shape"),
     "missing node": (lambda file, node: file.__delitem__(node), "missing or comes later"),
     "huge weights": (lambda file, node: huge_weights(file), "declares shape"),
 }  # fmt: skip

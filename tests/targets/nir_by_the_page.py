@@ -92,6 +92,11 @@ def scale(m: dict[str, Any], z: Array) -> Array:
                      np.asarray(m["bias"], np.int64))  # fmt: skip
 
 
+def until(m: dict[str, Any], fired: Array, k: int) -> Array:
+    """1 where a neuron may fire at k as far as `latest` is concerned."""
+    return np.where(fired & (k > np.asarray(m["latest"], np.int64)), 0, 1) if "latest" in m else np.ones(fired.shape, np.int64)
+
+
 def phase_neuron(m: dict[str, Any], v: Array) -> Array:
     s, most = m["schedule"], int(m["spikes"])
     function, steps = text(s["function"]), int(s["steps"])
@@ -116,7 +121,7 @@ def phase_neuron(m: dict[str, Any], v: Array) -> Array:
             above, below, low, high = (scaled(rows[..., i]) for i in range(4))
             again = np.where((v >= above) | (v <= below), 1, np.where((low <= v) & (v <= high), -1, 0))
             sign = np.where(left == most, sign, again)
-        sign *= left > 0
+        sign *= (left > 0) * until(m, left < most, k)
         z[k], left = sign, left - (sign != 0)
         row = np.where(sign != 0, following[row, sign * (k + 1) + steps], row)
         if function in ("identity", "relu"):
@@ -213,7 +218,7 @@ def dynamic_threshold(m: dict[str, Any], v: Array, other: Array) -> Array:
             other_sign = (sent >= middle) & (reach <= limit(sent - middle))
             again = np.where(reach >= limit(sent + middle), 1, np.where(other_sign, -1, 0))
             fired = np.where(left == most, fired, again)
-        fired = np.where(left > 0, fired, 0)
+        fired = np.where(left > 0, fired, 0) * until(m, left < most, k)
         left = left - (fired != 0)
         sent = sent + fired * int(m["levels"][k]) if most > 1 else sent
         z[k] = np.sign(drive) * fired

@@ -22,7 +22,7 @@ from processes.network import Network
 from processes.phase_code import PhaseCode
 from targets.loihi2 import write_bundle
 from targets.loihi2.bundle.programs.program import shift
-from tests.converters.modules import images, small_vit
+from tests.converters.modules import end_early, images, small_vit
 from tests.targets.test_placement import by_sit, convolutions, small_network
 
 
@@ -33,6 +33,11 @@ def two_spikes() -> Network:
     calibrate(network, samples, PhaseCode(1.6, 6), spikes=2)
     assert all(node.op.spikes == 2 for _, node in network if node.op.name == "woss")
     return discretise(network, samples, LOIHI2)
+
+
+def second_spikes_that_end_early() -> Network:
+    """The same, up to a step of its own for each feature."""
+    return end_early(two_spikes())
 
 
 def run_bundle(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
@@ -51,7 +56,7 @@ def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@pytest.mark.parametrize("make", [small_network, two_spikes, by_sit])
+@pytest.mark.parametrize("make", [small_network, two_spikes, second_spikes_that_end_early, by_sit])
 def test_the_formulas_give_every_spike_and_potential(make, tmp_path: Path) -> None:
     network = make()
     write_bundle(network, images(1, seed=3), tmp_path)

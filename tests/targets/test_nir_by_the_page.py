@@ -15,7 +15,7 @@ from torch import nn
 from converters.pipeline import Variant, convert_module
 from processes.network import Network
 from targets.closed_form import ClosedForm
-from tests.converters.modules import images, module, small_vit
+from tests.converters.modules import end_early, images, module, small_vit
 from tests.targets.nir_by_the_page import run
 
 
@@ -43,12 +43,13 @@ def compare(network: Network, x: np.ndarray, path: Path) -> set[str]:
     return compared
 
 
-@pytest.mark.parametrize("spikes", [1, 2])
-def test_a_transformer(spikes: int, tmp_path: Path) -> None:
+@pytest.mark.parametrize("spikes, early", [(1, False), (2, False), (2, True)])
+def test_a_transformer(spikes: int, early: bool, tmp_path: Path) -> None:
     x = images(10)
     converted = convert_module(small_vit(), [x[:8]], 16, 1.3, spikes=spikes, input_spikes=2, fixed=True)
     assert converted.fixed is not None
-    compared = compare(converted.fixed, x[8:], tmp_path / "vit.nir")
+    network = end_early(converted.fixed) if early else converted.fixed
+    compared = compare(network, x[8:], tmp_path / "vit.nir")
     assert compared >= {"dense", "conv2d", "phase_neuron", "trace_product", "square_sum", "woss", "dynamic_threshold",
                         "residual", "centre", "route", "readout"}  # fmt: skip
 

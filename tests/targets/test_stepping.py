@@ -22,7 +22,7 @@ from processes.phase_code import PhaseCode
 from targets.closed_form import ClosedForm
 from targets.stepping import Group, Recorder, step_through, write_codes
 from targets.timeline import timeline
-from tests.converters.modules import error, images, lowered, module, small_vit, spiking
+from tests.converters.modules import end_early, error, images, lowered, module, small_vit, spiking
 from tests.tolerances import ROUNDING
 
 
@@ -79,14 +79,15 @@ def test_small_vit(vit: nn.Module, base: float, steps: int, fanout: bool) -> Non
     assert compare(fixed, x) > 500
 
 
-@pytest.mark.parametrize("spikes", [1, 2])
-def test_every_site_with_a_base_of_its_own(vit: nn.Module, spikes: int) -> None:
+@pytest.mark.parametrize("spikes, ending", [(1, False), (2, False), (2, True)])
+def test_every_site_with_a_base_of_its_own(vit: nn.Module, spikes: int, ending: bool) -> None:
     """Neurons that fire into one product, or that one reads, do not have the same levels."""
     samples = images(16)
     network = lower(capture(vit, (torch.from_numpy(samples[:1]),)), (1, 1, 12, 12))
     plain = uniform(network, 1.2, spikes)
     sites = {name: Site(1.2 + 0.03 * (i % 10), plain[name].spikes, 0.97) for i, name in enumerate(plain)}
     encode(network, sites, PhaseCode(1.9, 16), scale(network, samples))
+    network = end_early(network) if ending else network
     used = {network.code(name).base for name, node in network if node.op.fires}
     assert len(used) > 5 and 1.9 not in used
     assert compare(network, samples[:2]) > 500
@@ -118,7 +119,9 @@ def test_three_spikes(vit: nn.Module) -> None:
     x = torch.randn(12, 5, 8, generator=torch.Generator().manual_seed(0))
     network = lowered(MODELS["masked attention"], x)
     calibrate(network, x.numpy(), PhaseCode(1.15, 40), spikes=3)
-    assert compare(network, x[:2].numpy()) > 100
+    many = compare(network, x[:2].numpy())
+    assert many > 100 and compare(discretise(network, x.numpy(), LOIHI2), 3 * x[:3].numpy()) > 100
+    assert compare(end_early(network), x[:2].numpy()) < many
     assert compare(discretise(network, x.numpy(), LOIHI2), 3 * x[:3].numpy()) > 100
     samples = images(8)
     expected, errors = vit(torch.from_numpy(samples)).detach(), []

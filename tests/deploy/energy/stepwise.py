@@ -47,7 +47,8 @@ def count_stepwise(network: Network, samples: np.ndarray) -> dict[str, Counter[s
                 if not span.start <= t < span.stop:
                     continue
                 messages = [sent.get(source) for source in node.inputs]
-                eligible = _eligible(node.op, steppers[name], fired.get(name))
+                k = t - times.windows[name].start
+                eligible = _eligible(node.op, steppers[name], fired.get(name), k)
                 sent[name] = steppers[name].step(t, messages)
                 if isinstance(node.op, Route):
                     continue
@@ -66,13 +67,15 @@ def count_stepwise(network: Network, samples: np.ndarray) -> dict[str, Counter[s
     return counts
 
 
-def _eligible(op, stepper, already: np.ndarray | None) -> np.ndarray:
-    """Neurons that may still fire."""
+def _eligible(op, stepper, already: np.ndarray | None, k: int) -> np.ndarray:
+    """Neurons that may still fire at k."""
     left = np.full(op.shape, getattr(op, "spikes", 1))
     if isinstance(op, Woss):
         left = left * np.broadcast_to(stepper.allowed, op.shape)
     if isinstance(op, SiExp):
         left = left * stepper.static
+    if already is not None and getattr(op, "latest", None) is not None:
+        left = np.where((already > 0) & (k > op.latest), 0, left)
     return left > (0 if already is None else already)
 
 

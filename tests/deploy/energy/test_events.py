@@ -19,7 +19,7 @@ from processes.phase_neuron.schedule import FloatSchedule
 from targets.closed_form import ClosedForm
 from targets.stepping import Recorder, step_through
 from targets.timeline import timeline
-from tests.converters.modules import images, lowered, module, small_vit
+from tests.converters.modules import end_early, images, lowered, module, small_vit
 from tests.deploy.energy.stepwise import count_stepwise
 
 CODE = PhaseCode(2.0, 3)  # levels 1, 1/2, 1/4; midpoints 3/4, 3/8, 3/16
@@ -112,6 +112,7 @@ torch.manual_seed(0)
 NETWORKS: dict[str, tuple[nn.Module, torch.Tensor, dict]] = {
     "vision transformer": (small_vit(), torch.from_numpy(images(8)), {}),
     "two spikes": (small_vit(), torch.from_numpy(images(8)), {"spikes": 2}),
+    "second spikes that end early": (small_vit(), torch.from_numpy(images(8)), {"spikes": 2}),
     "masked attention, biased": (
         module(
             lambda m, x: m.o(F.scaled_dot_product_attention(m.q(x), m.k(x), m.v(F.relu(m.h(x))), is_causal=True)),
@@ -135,7 +136,7 @@ NETWORKS: dict[str, tuple[nn.Module, torch.Tensor, dict]] = {
 def test_rules_count_what_happens_step_by_step(name: str) -> None:
     model, x, options = NETWORKS[name]
     floating = calibrate(lowered(model, x), x.numpy(), PhaseCode(1.4, 12), **options)
-    network = discretise(floating, x.numpy(), LOIHI2)
+    network = discretise(end_early(floating) if "early" in name else floating, x.numpy(), LOIHI2)
     few = np.concatenate([x[:2].numpy(), 3 * x[2:3].numpy()])
     counter = EventCounter(network)
     ClosedForm(network).run(few, counter)

@@ -36,7 +36,7 @@ class PhaseNeuron(Program):
         again = self.left < int(self.p["spikes"])
         if again.any():
             sign = np.where(again, self.rest(np.broadcast_to(pos, self.shape), k), sign)
-        sign = sign * (self.left > 0)
+        sign = sign * ((self.left > 0) & (~again | (k <= self.p.get("latest", k))))
         self.left = self.left - (sign != 0)
         if "schedule.after" in self.p:
             following = self.row_after[self.row, sign * (k + 1) + int(self.p["schedule.steps"])]
@@ -88,7 +88,8 @@ class DynamicThreshold(Program):
         n = self.per_scale["shift"]
         fired = (size >= (self.table[..., k] * limit) >> n).astype(int)
         if (self.sent != 0).any():
-            fired = np.where(self.sent != 0, self.rest(size, limit, n, k), fired)
+            again = self.rest(size, limit, n, k) * (k <= self.p.get("latest", k))
+            fired = np.where(self.sent != 0, again, fired)
         fired = fired * ((self.left > 0) & (drive != 0) & (limit > 0))
         self.left = self.left - (fired != 0)
         if int(self.p["spikes"]) > 1:

@@ -58,7 +58,7 @@ class Woss(Row):
         if "after" in self.p:
             plus, minus = (self.p["after"][self.head, self.row, side, k] for side in (0, 1))
             further = np.where(gap <= plus, 1, np.where(gap >= minus, -1, 0))
-            sign = np.where(self.row > 0, further, sign)
+            sign = np.where(self.row > 0, further * (k <= self.p.get("latest", k)), sign)
             following = self.row_after[self.row, sign * (k + 1) + int(self.p["steps"])]
             self.row = np.where(sign != 0, following, self.row)
         return sign if sign.any() else None
