@@ -187,7 +187,7 @@ def woss(m: dict[str, Any], v: Array, keys: Array | None = None) -> Array:
             table = np.broadcast_to(by_head(np.asarray(m["after"])[..., k], v.shape), (*v.shape, len(following), 2))
             plus, minus = np.moveaxis(np.take_along_axis(table, row[..., None, None], -2)[..., 0, :], -1, 0)
             again = np.where(gap <= plus, 1, np.where(gap >= minus, -1, 0))
-            z[k] = np.where(row > 0, again, z[k])
+            z[k] = np.where(row > 0, again * until(m, row > 0, k), z[k])
         row = np.where(z[k] != 0, following[row, z[k] + np.sign(z[k]) * k + steps], row)
     return z
 
