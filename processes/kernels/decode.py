@@ -74,11 +74,16 @@ def decode_sizes(codes, table, out, sizes):
 def decode_bounded(codes, table, out, norms):
     """The same for rows, codes (planes, R, D), and a bound of each: norms (R,) of the sums of |value|."""
     rows, length = out.shape
+    several = codes.shape[0] > 1
     together = max(1, BLOCK // length)
     for part in prange((rows + together - 1) // together):
-        sizes = np.empty(length, table.dtype)
+        room = np.empty(length, table.dtype)
         for r in range(part * together, min(rows, (part + 1) * together)):
-            _add_up_sizes(codes[:, r], table, out[r], sizes)
+            sizes = room if several else out[r]  # squares have no sign
+            if several:
+                _add_up_sizes(codes[:, r], table, out[r], sizes)
+            else:
+                _add_up(codes[:, r], table, sizes)
             total = np.float32(0)
             for d in range(length):
                 total += sizes[d] * sizes[d]

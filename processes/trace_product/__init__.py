@@ -77,7 +77,7 @@ class TraceProduct(Operation):
         trace = self.traces[operand]
         if operand == 0 or self.transpose_b:
             return decode_bounded(codes, trace)
-        x, sizes = decode_sizes(codes, trace)
+        x, sizes = (decode(codes, trace),) * 2 if len(codes) == 1 else decode_sizes(codes, trace)
         return x, torch.linalg.vector_norm(sizes, dim=-2)
 
     def _saturating(
