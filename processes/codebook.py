@@ -24,13 +24,16 @@ Thresholds = Callable[[list[Prefix], np.ndarray], np.ndarray]
 
 MANTISSA_BITS = (7, 9, 11)  # of a bucket, tried until few buckets hold more than one end
 FEW = 1 / 128
-NARROW = 2.0**-12  # relative width of pieces that are not divided further, and unsure altogether
+NARROW = 2.0**-12  # relative width of pieces that are unsure altogether
 OCTAVES = 32  # below the largest end that have buckets of their own
 ROUNDING = 2.0**-20.5  # relative: of a potential, a factor, a row's gain and their products in float32
 
 
 class Pieces(NamedTuple):
-    """ends (n,), ascending, and codes (planes, n + 1) between them, unsure from ``low`` to ``high`` (n,) around an end."""
+    """ends (n,), ascending, and codes (planes, n + 1) between them, unsure from ``low`` to ``high`` (n,) around an end.
+
+    Planes beyond those that a word has lanes for are left out; whatever would have spikes there is unsure.
+    """
 
     ends: np.ndarray
     codes: np.ndarray
@@ -48,36 +51,54 @@ def pieces(after: Thresholds, steps: int, spikes: int) -> Pieces:
         steps: T.
         spikes: planes of codes.
     """
-    found: list[tuple[float, float, Prefix]] = [(-np.inf, np.inf, ())]
-    for plane in range(spikes):
-
-        def goes_on(low: float, high: float, sent: Prefix, plane: int = plane) -> bool:
-            return len(sent) == plane and steps not in map(abs, sent[-1:]) and not _narrow(low, high)
-
-        going_on = [part for part in found if goes_on(*part)]
-        if not going_on:
-            break
-        tables = iter(after([sent for *_, sent in going_on], np.array([ends for *ends, _ in going_on])))
-        parts = found
-        found = []
-        for low, high, sent in parts:
-            if not goes_on(low, high, sent):
-                found.append((low, high, sent))
+    held = min(spikes, lanes(steps))
+    found = [_Piece(-np.inf, np.inf, (), True)]
+    for plane in range(held):
+        tables = iter(())
+        if going_on := [piece for piece in found if piece.goes_on]:
+            ends = np.array([(piece.low, piece.high) for piece in going_on])
+            tables = iter(after([piece.sent for piece in going_on], ends))
+        parts, found = found, []
+        for piece in parts:
+            if not piece.goes_on:
+                found.append(piece)
                 continue
             own = next(tables)
-            edges = [low, *np.unique(own[(own > low) & (own < high)]), high]
+            edges = [piece.low, *np.unique(own[(own > piece.low) & (own < piece.high)]).tolist(), piece.high]
             inside = [_between(*ends) for ends in pairwise(edges)]
-            for (begin, end), code in zip(pairwise(edges), fires(np.array(inside), own).tolist(), strict=True):
-                found.append((begin, end, (*sent, code) if code else sent))
-    ends = np.array([low for low, _, _ in found[1:]])
-    codes = np.array([sent + (0,) * (spikes - len(sent)) for _, _, sent in found]).T
-    unsure_until = np.array([high if _narrow(low, high) else low for low, high, _ in found[1:]])
-    return Pieces(ends, codes, ends, unsure_until)
+            for (low, high), code in zip(pairwise(edges), fires(np.array(inside), own).tolist(), strict=True):
+                if high - low < NARROW * max(abs(low), abs(high)):  # no bucket could tell what is in it apart
+                    if found and found[-1].unsure and found[-1].high == low:
+                        low = found.pop().low
+                    found.append(_Piece(low, high, piece.sent, False, True))
+                    continue
+                sent = (*piece.sent, code) if code else piece.sent
+                more = code != 0 and abs(code) < steps and plane + 1 < spikes
+                found.append(_Piece(low, high, sent, more and plane + 1 < held, more and plane + 1 == held))
+    ends = np.array([piece.low for piece in found[1:]])
+    codes = np.array([piece.sent + (0,) * (held - len(piece.sent)) for piece in found]).T
+    low, high = ends.copy(), ends.copy()
+    for i, piece in enumerate(found):
+        if piece.unsure and i > 0:
+            high[i - 1] = max(high[i - 1], piece.high)
+        if piece.unsure and i < len(ends):
+            low[i] = min(low[i], piece.low)
+    return Pieces(ends, codes, low, high)
 
 
-def _narrow(low: float, high: float) -> bool:
-    """Whether no bucket could tell the pieces between apart."""
-    return high - low < NARROW * max(abs(low), abs(high))
+class _Piece(NamedTuple):
+    """Between two ends: what is sent there so far, whether something may follow, and whether it takes the definition."""
+
+    low: float
+    high: float
+    sent: Prefix
+    goes_on: bool
+    unsure: bool = False
+
+
+def lanes(steps: int) -> int:
+    """How many codes a word holds."""
+    return 8 // np.dtype(code_dtype(steps)).itemsize
 
 
 def _between(low: float, high: float) -> float:
@@ -174,7 +195,7 @@ def compile_codebook(kinds: list[Pieces], steps: int, margin: float) -> Codebook
         shift, first, last, built = _cut(kinds, MANTISSA_BITS[-1], smallest, largest, margin)
     at = np.concatenate([table for table, _, _ in built]).reshape(-1)
     codes = np.concatenate([codes for _, codes, _ in built], 1).reshape(planes, -1)
-    packed = np.zeros(codes.shape[1], np.uint32 if width == 8 else np.uint64)
+    packed = np.zeros(codes.shape[1], np.uint32 if width * planes <= 32 else np.uint64)
     for p, plane in enumerate(codes):
         packed |= (plane.astype(np.int64) & (2**width - 1)).astype(packed.dtype) << packed.dtype.type(width * p)
     return Codebook(np.uint32(shift), np.uint32(first), np.uint32(last - first + 1), at, packed, np.float32(margin))

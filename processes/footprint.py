@@ -14,12 +14,15 @@ import math
 from dataclasses import dataclass
 from typing import NamedTuple
 
+import numpy as np
+
 from processes.chips import CHIPS
 from processes.dynamic_threshold import DynamicThreshold
 from processes.errors import DeployError
 from processes.network import Network
 from processes.operation import Operation
 from processes.phase_neuron import PhaseNeuron
+from processes.phase_neuron.schedule import FixedSchedule
 from processes.rate_neuron import RateNeuron
 from processes.readout import Readout
 from processes.residual import Centre, Residual
@@ -183,16 +186,23 @@ def _population(network: Network, name: str) -> Population:
     )
 
 
+def _by_prefix(after: np.ndarray | None) -> int:
+    """Thresholds of further spikes of one class of neurons, by what was sent."""
+    return 0 if after is None else after[0].size
+
+
 def _state(op: Operation, operands: int) -> Amount:
     """Words of a population: potentials per neuron, thresholds per column, tables over k once."""
     match op:
         case PhaseNeuron():
             tables = sum(table.shape[-1] for table in op.schedule.tables)  # one row of each per scale class
+            tables += _by_prefix(op.schedule.after) if isinstance(op.schedule, FixedSchedule) else 0
             return Amount(core=tables, column=1 + (op.latest is not None), neuron=1 + (op.spikes > 1))
         case DynamicThreshold():
             return Amount(core=op.steps, row=1, column=1 + (op.latest is not None), neuron=1 + (op.spikes > 1))
         case Woss():
-            return Amount(core=op.ramp.shape[-1] + (op.latest is not None), row=1, neuron=1)
+            tables = op.ramp.shape[-1] + (op.latest is not None) + _by_prefix(op.after)
+            return Amount(core=tables, row=1, neuron=1 + (op.spikes > 1))
         case SiExp():
             return Amount(core=sum(table.shape[-1] for table in op.tables(float)), row=1, neuron=1)
         case SiNeuron():

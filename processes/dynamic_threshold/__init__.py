@@ -147,17 +147,23 @@ class DynamicThreshold(Operation):
         levels, midpoints = rest.astype(float)
         kind = linear_pieces(np.stack([midpoints, np.full(self.steps, -np.inf), -midpoints]), midpoints, levels, self.spikes)
         ends = np.abs(kind.ends)
-        entries = [level_entry(ends.astype(rest.dtype), self.squared, gain[:, None], None if shift is None else shift[:, None])]
+        shift = None if shift is None else shift[:, None]
+        entries = level_entry(ends.astype(rest.dtype), self.squared, gain[:, None], shift)
+        place = self._place(entries)
+        low, high = place.min(0), place.max(0)
         for k, midpoint in enumerate(midpoints):  # first spikes have entries of their own
-            entries.append(np.where(ends == midpoint, self.table[:, k, None], entries[0]))
-        place = np.stack(entries) / self.table[:, :1]
-        place = midpoints[0] * (np.sqrt(place) if self.squared else place)
-        low, high = place.min((0, 1)), place.max((0, 1))
+            own, here = self._place(self.table[:, k, None]), ends == midpoint
+            low[here], high[here] = np.minimum(low[here], own.min()), np.maximum(high[here], own.max())
         plus = kind.ends > 0
         kind = kind._replace(
             low=np.minimum(kind.low, np.where(plus, low, -high)), high=np.maximum(kind.high, np.where(plus, high, -low))
         )
         return compile_codebook([kind], self.steps, ROUNDED * float(midpoints[0]) if self.state_bits else 0.0)
+
+    def _place(self, entries: np.ndarray) -> np.ndarray:
+        """Where v times ``_per_scale`` over the factor, or its root, meets entries (P, n) of the neurons' tables."""
+        relative = entries / self.table[:, :1]
+        return self.further[0][1, 0] * (np.sqrt(relative) if self.squared else relative)
 
     @cached_property
     def further(self) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:

@@ -82,8 +82,11 @@ def look_up(x, rows, first_row, sides, gain, scale, table, units, limit, book, c
         packed[i] = ends[np.uint64(place[i])]
     for p in range(codes.shape[0]):
         out, by = codes[p, begin : begin + n], packed.dtype.type(p) * width
-        for i in range(n):
-            out[i] = codes.dtype.type(packed[i] >> by)
+        if p < 8 * packed.itemsize // width:
+            for i in range(n):
+                out[i] = codes.dtype.type(packed[i] >> by)
+        else:
+            out[:] = 0  # what would have more spikes than a word has lanes is unsure
     unsure[n:] = 0
     found = 0
     for word in range((n + 7) // 8):

@@ -203,8 +203,9 @@ def curved(v: float, f, scale: float, code: PhaseCode, spikes: int) -> list[int]
 
 
 @pytest.mark.parametrize("function", CURVED)
-@pytest.mark.parametrize("spikes", [2, 3])
-@pytest.mark.parametrize("base, steps", [(1.15, 40), (1.4, 16), (2.0, 4), (1.05, 128)])
+@pytest.mark.parametrize(
+    "base, steps, spikes", [(1.15, 40, 2), (1.15, 40, 3), (1.4, 16, 3), (2.0, 4, 2), (2.0, 4, 3), (1.05, 128, 2)]
+)
 def test_further_spikes_of_curved_functions(function: str, base: float, steps: int, spikes: int) -> None:
     """Tables by what was sent are the condition on f(v) itself; both branches of GELU and SiLU are met."""
     code, activation = PhaseCode(base, steps), ACTIVATIONS[function]
