@@ -2,6 +2,7 @@
 
     python -m benchmarks.accuracy
     python -m benchmarks.accuracy --resume                     rows that an interrupted run has measured are kept
+    python -m benchmarks.accuracy --resume --only minilm --rows 'auto' --rows '2 spikes, fixed'
     python -m benchmarks.accuracy --only demo --samples 100 --calibration 32 --page out/accuracy.md
 
 Every row is a conversion and a run of its own, in the closed form, one thread each; as many at a time as there are workers.
@@ -106,6 +107,7 @@ def main(
     only: Annotated[str, typer.Option(help=f"Some of {','.join(SUBJECTS)}; all if not given.")] = "",
     samples: Annotated[int | None, typer.Option(help="Fewer evaluation samples.")] = None,
     calibration: Annotated[int | None, typer.Option(help="Fewer calibration samples.")] = None,
+    rows: Annotated[list[str] | None, typer.Option(help="Only rows whose names hold this; may be repeated.")] = None,
     workers: Annotated[int, typer.Option(help="Rows measured at a time.")] = os.cpu_count() or 1,
     resume: Annotated[bool, typer.Option("--resume", help="Keep the rows of an interrupted run of this code.")] = False,
     out: Annotated[Path, typer.Option(help="Folder of bench-accuracy.txt and .json.")] = Path("out"),
@@ -117,7 +119,8 @@ def main(
     console, store, begin = Console(record=True, width=150, highlight=False), out / "bench-accuracy.json", time.perf_counter()
     known: dict[str, list[float] | None] = json.loads(store.read_text()) if resume and store.exists() else {}
     names = {(key, row): f"{key} {n} {c}: {row}" for key, (n, c) in asked.items() for row in (ORIGINAL, *cases())}
-    missing = [place for place, name in names.items() if name not in known]
+    chosen = [place for place in names if not rows or place[1] == ORIGINAL or any(part in place[1] for part in rows)]
+    missing = [place for place in chosen if names[place] not in known]
     os.environ |= {"OMP_NUM_THREADS": "1", "NUMBA_NUM_THREADS": "1"}  # for the workers, before they start
     failed = 0
     with ProcessPoolExecutor(workers, multiprocessing.get_context("spawn")) as pool:
