@@ -12,11 +12,10 @@ from __future__ import annotations
 
 import functools
 import json
-import multiprocessing
 import os
 import time
 from collections.abc import Callable
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures import as_completed
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Annotated
@@ -31,6 +30,7 @@ from benchmarks.subject import Case, Measured, Subject
 from converters.ingredients import ALL, Ingredients
 from deploy import demo
 from deploy.errors import DeployError
+from targets import children
 
 NONE = Ingredients(**dict.fromkeys(asdict(ALL), False))
 PUBLISHED = {40: 1.15, 16: 1.4}  # B by T; the paper has the first
@@ -123,26 +123,22 @@ def main(
     missing = [place for place in chosen if names[place] not in known]
     os.environ |= {"OMP_NUM_THREADS": "1", "NUMBA_NUM_THREADS": "1"}  # for the workers, before they start
     failed = 0
-    with ProcessPoolExecutor(workers, multiprocessing.get_context("spawn")) as pool:
+    with children.workers(workers) as pool:
         running = {pool.submit(measure, key, *asked[key], row): (key, row) for key, row in missing}
-        try:
-            for number, done in enumerate(as_completed(running), 1):
-                key, row = running[done]
-                minutes = (time.perf_counter() - begin) / 60
-                said = f"[{number}/{len(missing)}, {minutes:.0f} min] {key}: {row}: "
-                try:
-                    measured, seconds = done.result()
-                except Exception as error:  # one row's failure is not the others'
-                    failed += 1
-                    console.print(f"{said}failed: {error}", markup=False)
-                    continue
-                known[names[key, row]] = measured and list(measured)
-                console.print(f"{said}{describe(measured)} ({seconds:.0f} s of a core)", markup=False)
-                store.write_text(json.dumps(known, indent=1), encoding="utf-8")
-                (out / "bench-accuracy.txt").write_text(console.export_text(clear=False), encoding="utf-8")
-        except KeyboardInterrupt:
-            pool.shutdown(cancel_futures=True)
-            raise
+        for number, done in enumerate(as_completed(running), 1):
+            key, row = running[done]
+            minutes = (time.perf_counter() - begin) / 60
+            said = f"[{number}/{len(missing)}, {minutes:.0f} min] {key}: {row}: "
+            try:
+                measured, seconds = done.result()
+            except Exception as error:  # one row's failure is not the others'
+                failed += 1
+                console.print(f"{said}failed: {error}", markup=False)
+                continue
+            known[names[key, row]] = measured and list(measured)
+            console.print(f"{said}{describe(measured)} ({seconds:.0f} s of a core)", markup=False)
+            store.write_text(json.dumps(known, indent=1), encoding="utf-8")
+            (out / "bench-accuracy.txt").write_text(console.export_text(clear=False), encoding="utf-8")
     results: Results = {}
     for (key, row), name in names.items():
         numbers = known.get(name)

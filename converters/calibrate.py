@@ -69,7 +69,7 @@ def uniform(network: Network, base: float, spikes: int, input_spikes: int = 1) -
         input_spikes: the same for the neurons that code the input, if that is more.
 
     Raises:
-        DeployError: more than 3, or a function whose thresholds would depend on two levels.
+        DeployError: fewer than 1, or more than 3.
     """
     check_spikes(max(spikes, input_spikes))
     sites = {}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import functools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -159,23 +159,16 @@ def convert_module(
         encode, sites=sites, code=PhaseCode(common, steps), peaks=peaks,
         race=variant.winner == "race", sharpen=variant.softmax == "published",
     )  # fmt: skip
-    other = copy.deepcopy(calibrated)
-    coded(calibrated)
     importance: dict[str, np.ndarray] = {}
     corrected: dict[str, float] = {}
     if ingredients.importance and not digits:
         importance = row_importance(ideal, samples, GRADIENT_BATCH, report("weigh tokens"))
     if fixed and ingredients.balance and not digits:
-        balanced = coded(other, balanced=True)
-        held, few = hold_back(len(samples))
-        rows = {name: values[few] for name, values in importance.items()}
-
-        def error(network: Network) -> float:
-            integers = discretise(network, samples[few], chip, batch, None, rows, ingredients)
-            return output_error(ideal, integers, samples[held], batch)
-
-        if len(held) and error(balanced) < error(calibrated):
-            calibrated = balanced
+        integer = functools.partial(discretise, chip=chip, batch=batch, ingredients=ingredients)
+        networks = [coded(copy.deepcopy(calibrated), balanced=balanced) for balanced in (False, True)]
+        calibrated = _better(networks, ideal, samples, integer, importance, batch)
+    else:
+        coded(calibrated)
     if ingredients.biases and not digits:
         calibrated, corrected = correct_biases(
             ideal, calibrated, samples, importance, batch, report("correct biases")
@@ -184,3 +177,23 @@ def convert_module(
     if fixed:
         integers = discretise(calibrated, samples, chip, batch, report("discretise"), importance, ingredients)
     return Conversion(front, ideal, calibrated, integers, tuning, corrected)
+
+
+def _better(
+    networks: Sequence[Network],
+    ideal: Network,
+    samples: np.ndarray,
+    integer: Callable[..., Network],
+    importance: Mapping[str, np.ndarray],
+    batch: int,
+) -> Network:
+    """Of spiking networks the one whose integers err less on held-back samples; the first if there are none to tell by."""
+    held, few = hold_back(len(samples))
+    if not len(held):
+        return networks[0]
+    rows = {name: values[few] for name, values in importance.items()}
+
+    def error(network: Network) -> float:
+        return output_error(ideal, integer(network, samples[few], importance=rows), samples[held], batch)
+
+    return min(networks, key=error)

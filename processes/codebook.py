@@ -2,7 +2,7 @@
 
 The codes of all its spikes are piecewise constant in the potential, with some hundreds of pieces. Cut the float32 numbers
 into buckets that share their leading bits: nearly every bucket holds at most one end of a piece, so that its codes take
-three loads and two comparisons, whatever the number of spikes. A potential that lies closer to an end than rounding
+two loads and two comparisons, whatever the number of spikes. A potential that lies closer to an end than rounding
 allows, or in a bucket that holds several, is *unsure*: its codes come from the definition's own comparisons. So a lookup
 never decides what the definition would decide otherwise.
 """
@@ -52,37 +52,22 @@ def pieces(after: Thresholds, steps: int, spikes: int) -> Pieces:
         spikes: planes of codes.
     """
     held = min(spikes, lanes(steps))
-    found = [_Piece(-np.inf, np.inf, (), True)]
+    found = [_Piece(-np.inf, np.inf, (), goes_on=True)]
     for plane in range(held):
-        tables = iter(())
-        if going_on := [piece for piece in found if piece.goes_on]:
-            ends = np.array([(piece.low, piece.high) for piece in going_on])
-            tables = iter(after([piece.sent for piece in going_on], ends))
-        parts, found = found, []
-        for piece in parts:
-            if not piece.goes_on:
-                found.append(piece)
-                continue
-            own = next(tables)
-            edges = [piece.low, *np.unique(own[(own > piece.low) & (own < piece.high)]).tolist(), piece.high]
-            inside = [_between(*ends) for ends in pairwise(edges)]
-            for (low, high), code in zip(pairwise(edges), fires(np.array(inside), own).tolist(), strict=True):
-                if high - low < NARROW * max(abs(low), abs(high)):  # no bucket could tell what is in it apart
-                    if found and found[-1].unsure and found[-1].high == low:
-                        low = found.pop().low
-                    found.append(_Piece(low, high, piece.sent, False, True))
-                    continue
-                sent = (*piece.sent, code) if code else piece.sent
-                more = code != 0 and abs(code) < steps and plane + 1 < spikes
-                found.append(_Piece(low, high, sent, more and plane + 1 < held, more and plane + 1 == held))
+        going_on = [piece for piece in found if piece.goes_on]
+        if not going_on:
+            break
+        ends = np.array([(piece.low, piece.high) for piece in going_on])
+        tables = iter(after([piece.sent for piece in going_on], ends))
+        last = plane + 1 == held
+        found = [
+            part for piece in found for part in (_divide(piece, next(tables), last, spikes) if piece.goes_on else (piece,))
+        ]
     ends = np.array([piece.low for piece in found[1:]])
     codes = np.array([piece.sent + (0,) * (held - len(piece.sent)) for piece in found]).T
-    low, high = ends.copy(), ends.copy()
-    for i, piece in enumerate(found):
-        if piece.unsure and i > 0:
-            high[i - 1] = max(high[i - 1], piece.high)
-        if piece.unsure and i < len(ends):
-            low[i] = min(low[i], piece.low)
+    unsure = np.array([piece.unsure for piece in found])
+    low = np.where(unsure[:-1], [piece.low for piece in found[:-1]], ends)
+    high = np.where(unsure[1:], [piece.high for piece in found[1:]], ends)
     return Pieces(ends, codes, low, high)
 
 
@@ -94,6 +79,24 @@ class _Piece(NamedTuple):
     sent: Prefix
     goes_on: bool
     unsure: bool = False
+
+
+def _divide(piece: _Piece, tables: np.ndarray, last: bool, spikes: int) -> list[_Piece]:
+    """What comes of a piece by thresholds (4, T) of its next spike, the ``last`` one that codes have room for."""
+    parts: list[_Piece] = []
+    inner = np.unique(tables[(tables > piece.low) & (tables < piece.high)]).tolist()
+    ends = list(pairwise([piece.low, *inner, piece.high]))
+    codes = fires(np.array([_between(*each) for each in ends]), tables).tolist()
+    for (low, high), code in zip(ends, codes, strict=True):
+        if high - low >= NARROW * max(abs(low), abs(high)):
+            sent = (*piece.sent, code) if code else piece.sent
+            more = code != 0 and abs(code) < tables.shape[1] and len(sent) < spikes
+            parts.append(_Piece(low, high, sent, more and not last, more and last))
+            continue
+        if parts and parts[-1].unsure:  # no bucket could tell narrow neighbours apart
+            low = parts.pop().low
+        parts.append(_Piece(low, high, piece.sent, False, True))
+    return parts
 
 
 def lanes(steps: int) -> int:

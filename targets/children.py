@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
+import multiprocessing
 import os
 import signal
 import sys
+from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
 
 DEATH_SIGNAL = 1
 """prctl's PR_SET_PDEATHSIG."""
@@ -18,3 +22,21 @@ def follow(parent: int) -> None:
         if os.getppid() != parent:
             os._exit(1)  # the parent died before we asked to follow it
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
+def pool(number: int) -> ProcessPoolExecutor:
+    """Processes that die with this one; each starts when there is something to do."""
+    spawn = multiprocessing.get_context("spawn")  # PyTorch's and numba's threads do not survive a fork
+    return ProcessPoolExecutor(number, spawn, follow, (os.getpid(),))
+
+
+@contextlib.contextmanager
+def workers(number: int) -> Iterator[ProcessPoolExecutor]:
+    """The same, for a block, whose end they do not outlive, whatever they are doing."""
+    executor = pool(number)
+    try:
+        yield executor
+    finally:
+        for process in list((executor._processes or {}).values()):
+            process.kill()  # what they still do is nobody's any more
+        executor.shutdown(wait=True, cancel_futures=True)

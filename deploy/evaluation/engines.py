@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import functools
 import multiprocessing
-import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, Executor, Future, ProcessPoolExecutor, wait
+from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
 from concurrent.futures.process import BrokenProcessPool
 from typing import Any
 
@@ -15,7 +14,7 @@ import numpy as np
 from deploy.errors import DeployError
 from deploy.evaluation.work import Batch, Job, run_batch
 from deploy.sources.loaded import first_line
-from targets.children import follow
+from targets import children
 
 DEATHS = 3
 """Workers that may die in a row before the evaluation gives up; nothing that was done is lost even then."""
@@ -33,14 +32,13 @@ def on_this_machine(job: Job, numbers: Iterable[int], cut: Cut, workers: int) ->
         DeployError: a batch cannot be evaluated, or workers keep dying.
     """
     left, deaths = list(numbers), 0
-    spawn = multiprocessing.get_context("spawn")  # PyTorch's and numba's threads do not survive a fork
     while left:
-        pool = ProcessPoolExecutor(min(workers, len(left)), spawn, follow, (os.getpid(),))
         try:
-            for number, batch in _submitted(pool, job, list(left), cut, workers * AHEAD):
-                deaths = 0
-                left.remove(number)
-                yield number, batch
+            with children.workers(min(workers, len(left))) as pool:
+                for number, batch in _submitted(pool, job, list(left), cut, workers * AHEAD):
+                    deaths = 0
+                    left.remove(number)
+                    yield number, batch
         except BrokenProcessPool as error:
             deaths += 1
             if deaths == DEATHS:
@@ -48,10 +46,6 @@ def on_this_machine(job: Job, numbers: Iterable[int], cut: Cut, workers: int) ->
                     f"{DEATHS} worker processes died in a row, around batch {min(left)}; for lack of memory, give a smaller "
                     "--batch-size or fewer --workers; --resume goes on"
                 ) from error
-        finally:
-            for process in list((pool._processes or {}).values()):
-                process.kill()  # what they still do is nobody's any more
-            pool.shutdown(wait=True, cancel_futures=True)
 
 
 def on_cluster(job: Job, numbers: Iterable[int], cut: Cut, address: str) -> Iterator[tuple[int, Batch]]:
@@ -101,7 +95,7 @@ def on_worker(job: Job, arguments: Sequence[np.ndarray]) -> Batch:
 
 @functools.cache
 def _own_process() -> Executor:
-    return ProcessPoolExecutor(1, multiprocessing.get_context("spawn"), follow, (os.getpid(),))
+    return children.pool(1)
 
 
 def _submitted(

@@ -32,11 +32,9 @@ def fire_linear(v, sides, scale, table, units, book, tables, spread, codes):
     for part in prange(shares(rows, d_len)):
         work = room(together * d_len, book[4].dtype)
         for first_row in share_of(part, rows, d_len):
-            begin, end = first_row * d_len, min(rows, first_row + together) * d_len
-            x, rows_now = v[begin:end], (end - begin) // d_len
-            found = look_up(x, rows_now, first_row, sides, None, scale, table, units, INF, book, codes, begin, work)
-            for u in range(found):
-                i = begin + work[-1][u]
+            x = v[first_row * d_len : (first_row + together) * d_len]
+            for u in range(look_up(x, first_row, sides, None, scale, table, units, INF, book, codes, work)):
+                i = work[-1][u]
                 a, d = i // (m_len * d_len) % a_len, i % d_len
                 c, left, k = (a * d_len + d) * spread, np.float64(v[i]), 0
                 for p in range(codes.shape[0]):
@@ -69,11 +67,9 @@ def fire_nonlinear(v, sides, scale, table, units, book, tables, spread, sequel, 
     for part in prange(shares(rows, d_len)):
         work = room(together * d_len, book[4].dtype)
         for first_row in share_of(part, rows, d_len):
-            begin, end = first_row * d_len, min(rows, first_row + together) * d_len
-            x, rows_now = v[begin:end], (end - begin) // d_len
-            found = look_up(x, rows_now, first_row, sides, None, scale, table, units, INF, book, codes, begin, work)
-            for u in range(found):
-                i = begin + work[-1][u]
+            x = v[first_row * d_len : (first_row + together) * d_len]
+            for u in range(look_up(x, first_row, sides, None, scale, table, units, INF, book, codes, work)):
+                i = work[-1][u]
                 a, d = i // (m_len * d_len) % a_len, i % d_len
                 c, y, k, row = (a * d_len + d) * spread, v[i], 0, 0
                 n, f = kind[c], factor[c]
@@ -128,11 +124,9 @@ def fire_falling(
     for part in prange(shares(rows, d_len)):
         work = room(together * d_len, book[4].dtype)
         for first_row in share_of(part, rows, d_len):
-            begin, end = first_row * d_len, min(rows, first_row + together) * d_len
-            x, rows_now = v[begin:end], (end - begin) // d_len
-            found = look_up(x, rows_now, first_row, sides, gain, scale, table, units, biggest, book, codes, begin, work)
-            for u in range(found):
-                i = begin + work[-1][u]
+            x = v[first_row * d_len : (first_row + together) * d_len]
+            for u in range(look_up(x, first_row, sides, gain, scale, table, units, biggest, book, codes, work)):
+                i = work[-1][u]
                 a, d = i // (m_len * d_len) % a_len, i % d_len
                 c, y, f = (a * d_len + d) * spread, v[i], factor[i // d_len]
                 s, g = None if shift is None else shift[c], unit[c]

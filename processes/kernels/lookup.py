@@ -42,24 +42,26 @@ def share_of(part, rows, length):
 def room(size, packed):
     """Arrays for ``size`` values that :func:`look_up` works in, some twice, for numbers that are bits too."""
     x32, near, unsure = np.empty(size, np.float32), np.empty(2 * size, np.float32), np.empty((size + 7) // 8 * 8, np.uint8)
-    place, own, which = np.empty(size, np.uint32), np.empty(size, np.float32), np.empty(size, np.int32)
+    place, own, which = np.empty(size, np.uint32), np.empty(size, np.float32), np.empty(size, np.int64)
     twice = (x32, x32.view(np.uint32), near, near.view(np.uint64), unsure, unsure.view(np.uint64))
     return (*twice, place, own, np.empty(size, packed), which)
 
 
 @njit
-def look_up(x, rows, first_row, sides, gain, scale, table, units, limit, book, codes, begin, room):
-    """Codes (planes, all values), ``begin`` on, of ``rows`` rows of potentials x; which are unsure goes into ``room``'s last.
+def look_up(x, first_row, sides, gain, scale, table, units, limit, book, codes, room):
+    """Codes (planes, all values) of the potentials x of some rows; which of all values are unsure goes into ``room``'s last.
 
     Rows are those of (R, A, M, D), ``sides`` being A, M and D, from ``first_row`` on. A potential is normalised by gain (R *
     A * M,), if that is not None, and scale (A, D), and rounded by at most ``units`` before; its table begins at ``table``
     (A, D) in units of buckets. Above ``limit`` it is unsure. ``book`` are the tables of a
-    :class:`processes.codebook.Codebook`.     """
+    :class:`processes.codebook.Codebook`. Returns how many are unsure.
+    """
     a_len, m_len, d_len = sides
     shift, first, count, at, ends, margin = book
     x32, bits, near, near_pair, unsure, eight, place, own, packed, which = room
-    last, width, n = first + count - np.uint32(1), packed.dtype.type(8 * codes.itemsize), rows * d_len
-    for j in range(rows):
+    last, width, n = first + count - np.uint32(1), packed.dtype.type(8 * codes.itemsize), len(x)
+    begin = first_row * d_len
+    for j in range(n // d_len):
         a = (first_row + j) // m_len % a_len
         row = np.float32(1) if gain is None else gain[first_row + j]
         origin = np.uint64(j * d_len)
@@ -93,6 +95,6 @@ def look_up(x, rows, first_row, sides, gain, scale, table, units, limit, book, c
         if eight[word] != 0:  # most have none
             for i in range(8 * word, 8 * word + 8):
                 if unsure[i] != 0:
-                    which[found] = i
+                    which[found] = begin + i
                     found += 1
     return found

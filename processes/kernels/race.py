@@ -11,6 +11,8 @@ from numba import njit, prange
 from processes.kernels.fire import INF
 from processes.kernels.lookup import look_up, room, rows_together, share_of, shares
 
+ZERO = np.float32(0)
+
 
 @njit(fastmath={"nnan", "nsz"})
 def _largest(row, lowest):
@@ -52,39 +54,36 @@ def fire_ramp(v, ramp, spread, codes):
 
 
 @njit(parallel=True, cache=True)
-def fire_ramp_further(v, sides, scale, units, book, ramp, after, row_after, spread, codes):
+def fire_ramp_further(v, sides, table, book, ramp, after, row_after, spread, codes):
     """Codes (planes, values) of rows (R, A, M, D), one after the other, of neurons that go on after they have fired.
 
     Having sent some codes, a neuron fires + at the first later j with gap <= after[row, 0, j] or - with gap >= after[row,
     1, j]. ramp (A or 1, T), after (A or 1, rows, 2, T), row_after (rows, 2T + 1) the row after a code sent in a row, 0 being
-    that of a neuron that has sent nothing; sides, scale (A, D), units and book are those of :func:`look_up`, for the gap.
+    that of a neuron that has sent nothing; sides, table (A, D) and book are those of :func:`look_up`, for the gap.
     """
     a_len, m_len, d_len = sides
     steps, together, rows = ramp.shape[1], rows_together(d_len), len(v) // d_len
-    table = np.zeros((a_len, d_len), np.uint32)
+    one = np.ones((a_len, d_len), np.float32)
     for part in prange(shares(rows, d_len)):
-        work = room(together * d_len, book[4].dtype)
-        gap = np.empty(together * d_len, v.dtype)
+        work, gap = room(together * d_len, book[4].dtype), np.empty(together * d_len, v.dtype)
         for first_row in share_of(part, rows, d_len):
-            begin, end = first_row * d_len, min(rows, first_row + together) * d_len
-            for j in range(begin, end, d_len):
-                winner = _largest(v[j : j + d_len], v.dtype.type(-3e38))
+            x = v[first_row * d_len : (first_row + together) * d_len]
+            for j in range(0, len(x), d_len):
+                winner = _largest(x[j : j + d_len], v.dtype.type(-3e38))
                 for d in range(d_len):
-                    gap[j - begin + d] = winner - v[j + d]
-            found = look_up(
-                gap, (end - begin) // d_len, first_row, sides, None, scale, table, units, INF, book, codes, begin, work
-            )
+                    gap[j + d] = winner - x[j + d]
+            found = look_up(gap[: len(x)], first_row, sides, None, one, table, ZERO, INF, book, codes, work)
             for u in range(found):
-                i = begin + work[-1][u]
-                c, x, k, row = i // (m_len * d_len) % a_len * spread, gap[i - begin], 0, 0
+                i = work[-1][u]
+                c, distance, k, row = i // (m_len * d_len) % a_len * spread, gap[i - first_row * d_len], 0, 0
                 for p in range(codes.shape[0]):
                     sign = 0
                     while k < steps and sign == 0:
                         if p == 0:
-                            sign = int(x <= ramp[c, k])
-                        elif x <= after[c, row, 0, k]:
+                            sign = int(distance <= ramp[c, k])
+                        elif distance <= after[c, row, 0, k]:
                             sign = 1
-                        elif x >= after[c, row, 1, k]:
+                        elif distance >= after[c, row, 1, k]:
                             sign = -1
                         k += 1
                     codes[p, i] = sign * k

@@ -33,7 +33,7 @@ from processes.operation import Operation, Window
 from processes.phase_code import PhaseCode
 from processes.prefixes import rows_after
 from processes.spikes import as_numpy, empty_codes, silence_after
-from processes.woss.further import course
+from processes.woss.further import race_pieces
 
 EXCHANGE_STEPS = 2  # potentials to the inhibitory neuron, the largest back
 
@@ -123,26 +123,20 @@ class Woss(Operation):
             ramp = np.pad(self.ramp.astype(folded.dtype), ((0, 0), (1, 1)), constant_values=(-np.inf, np.inf))
             fire_ramp(folded, ramp, spread, planes)
         else:
-            book, scale, units = self._lookup
-            scale = np.ascontiguousarray(np.broadcast_to(scale, (heads, keys)))
-            ramp, after = self.ramp.astype(float), self.after.astype(float)
-            known = (folded.reshape(-1), folded.shape[1:], scale, units, book.tables, ramp, after, self._row_after, spread)
-            fire_ramp_further(*known, codes.numpy().reshape(self.spikes, -1))
+            book, row_after = self._lookup
+            table = np.broadcast_to(book.begin(np.arange(len(self.ramp)))[:, None], (heads, keys))
+            known = (np.ascontiguousarray(table), book.tables, self.ramp.astype(float), self.after.astype(float), row_after)
+            fire_ramp_further(folded.reshape(-1), folded.shape[1:], *known, spread, codes.numpy().reshape(self.spikes, -1))
         silence_after(codes, self.latest)
         return codes
 
     @cached_property
-    def _lookup(self) -> tuple[Codebook, np.ndarray, np.float32]:
-        """Codes by -ln e; the factor (heads or 1, 1) that makes it of v_max - v; by how much thresholds are rounded."""
-        factor = (self.steps - 0.5) * np.log(self.base) / self.ramp[:, -1:]
-        units = 1.0 if self.state_bits else 0.0  # and the last one, which the factor is of
-        book = compile_codebook([course(self.code, self.spikes)[0]], self.steps, units * float(factor.max()))
-        return book, factor.astype(np.float32), np.float32(units)
-
-    @cached_property
-    def _row_after(self) -> np.ndarray:
-        assert self.prefixes is not None
-        return rows_after(self.prefixes, self.steps)
+    def _lookup(self) -> tuple[Codebook, np.ndarray]:
+        """Codes by v_max - v, a table for each row of ``ramp``; and the row after a code sent in a row of ``after``."""
+        assert self.prefixes is not None and self.after is not None
+        known = zip(self.ramp.astype(float), self.after.astype(float), strict=True)
+        kinds = [race_pieces(ramp, self.prefixes, after) for ramp, after in known]
+        return compile_codebook(kinds, self.steps, 0.0), rows_after(self.prefixes, self.steps)
 
     def racing(self, inputs: tuple[torch.Tensor, ...]) -> torch.Tensor:
         """Potentials (N, *shape), floating point, -inf where a key takes no part."""

@@ -16,32 +16,42 @@ from processes.prefixes import Prefix, in_rows, may_follow, of_rows, sums
 
 
 @lru_cache(maxsize=256)
-def course(code: PhaseCode, spikes: int) -> tuple[Pieces, dict[Prefix, np.ndarray]]:
-    """Spikes by -ln e, and thresholds (4, T), as of :func:`processes.codebook.pieces`, after prefixes that go on."""
-    found: dict[Prefix, np.ndarray] = {}
-    never = np.full(code.steps, np.inf)
-
-    def after(prefixes: list[Prefix], ends: np.ndarray) -> np.ndarray:
-        if prefixes == [()]:
-            return np.stack([never, (np.arange(code.steps) + 0.5) * np.log(code.base), never, never])[None]
-        sent = sums(prefixes, code.levels)[:, None]
-        later = may_follow(prefixes, np.abs(np.exp(-ends) - sent).max(1), code.midpoints)
-        with np.errstate(invalid="ignore", divide="ignore"):
-            plus, minus = (np.where(later, -np.log(sent + z * code.midpoints), -z * np.inf) for z in (1, -1))
-        minus = np.where(np.isnan(minus), np.inf, minus)  # e is never below 0
-        tables = np.stack([np.broadcast_to(never, plus.shape), plus, minus, np.broadcast_to(never, plus.shape)], 1)
-        found.update((prefix, table) for prefix, table, on in zip(prefixes, tables, later.any(1), strict=True) if on)
-        return tables
-
-    return pieces(after, code.steps, spikes), found
-
-
 def further_thresholds(code: PhaseCode, spikes: int) -> tuple[np.ndarray, np.ndarray]:
     """Prefixes (rows, spikes - 1) of neurons that go on, and -ln e at which they do, float64 (rows, 2, T).
 
     They fire + from the first down and - from the second up, at later steps than before. Row 0 never does.
     """
-    known = course(code, spikes)[1]
-    prefixes = in_rows(known, spikes - 1)
-    never = np.stack([np.full(code.steps, -np.inf), np.full(code.steps, np.inf)])
-    return prefixes, np.stack([known[prefix][1:3] if prefix else never for prefix in of_rows(prefixes)])
+    found: dict[Prefix, np.ndarray] = {(): np.repeat([[-np.inf], [np.inf]], code.steps, 1)}
+
+    def after(prefixes: list[Prefix], ends: np.ndarray) -> np.ndarray:
+        if prefixes == [()]:
+            return _below((np.arange(code.steps) + 0.5) * np.log(code.base))[None]
+        sent = sums(prefixes, code.levels)[:, None]
+        later = may_follow(prefixes, np.abs(np.exp(-ends) - sent).max(1), code.midpoints)
+        with np.errstate(invalid="ignore", divide="ignore"):
+            plus, minus = (np.where(later, -np.log(sent + z * code.midpoints), -z * np.inf) for z in (1, -1))
+        tables = np.stack([plus, np.where(np.isnan(minus), np.inf, minus)], 1)  # e is never below 0
+        found.update((prefix, table) for prefix, table, on in zip(prefixes, tables, later.any(1), strict=True) if on)
+        return np.stack([_below(*table) for table in tables])
+
+    pieces(after, code.steps, spikes)
+    prefixes = in_rows(found, spikes - 1)
+    return prefixes, np.stack([found[prefix] for prefix in of_rows(prefixes)])
+
+
+def race_pieces(ramp: np.ndarray, prefixes: np.ndarray, after: np.ndarray) -> Pieces:
+    """Spikes by the distance to the winner: first ones by ramp (T,), further ones by ``after`` (rows, 2, T) of prefixes."""
+    known = dict(zip(of_rows(prefixes), after, strict=True))
+
+    def thresholds(sent: list[Prefix], _: np.ndarray) -> np.ndarray:
+        if sent == [()]:
+            return _below(ramp)[None]
+        return np.stack([_below(*known.get(prefix, known[()])) for prefix in sent])
+
+    return pieces(thresholds, len(ramp), prefixes.shape[1] + 1)
+
+
+def _below(plus: np.ndarray, minus: np.ndarray | float = np.inf) -> np.ndarray:
+    """(above, below, lo, hi) of neurons that fire + up to ``plus`` and - from ``minus`` on, (4, T)."""
+    never = np.full(len(plus), np.inf)
+    return np.stack([never, plus, np.broadcast_to(minus, plus.shape), never])
