@@ -23,7 +23,7 @@ from processes.prefixes import Prefix, sums
 Thresholds = Callable[[list[Prefix], np.ndarray], np.ndarray]
 
 MANTISSA_BITS = (7, 9, 11)  # of a bucket, tried until few buckets hold more than one end
-FEW = 1 / 128
+FEW = 1 / 64
 NARROW = 2.0**-12  # relative width of pieces that are unsure altogether
 OCTAVES = 32  # below the largest end that have buckets of their own
 ROUNDING = 2.0**-20.5  # relative: of a potential, a factor, a row's gain and their products in float32

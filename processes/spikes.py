@@ -94,23 +94,18 @@ def decode(codes: torch.Tensor, trace: np.ndarray, dtype: torch.dtype = torch.fl
     return out
 
 
-def decode_sizes(codes: torch.Tensor, trace: np.ndarray) -> tuple[torch.Tensor, torch.Tensor]:
-    """The same in float32, and the sums of |trace_k| over each neuron's spikes, both (N, *shape)."""
-    out, sizes = torch.empty(codes.shape[1:]), torch.empty(codes.shape[1:])
-    flat = as_numpy(codes).reshape(len(codes), -1)
-    kernels.decode_sizes(flat, decode_table(trace, np.float32), out.numpy().reshape(-1), sizes.numpy().reshape(-1))
-    return out, sizes
-
-
-def decode_bounded(codes: torch.Tensor, trace: np.ndarray) -> tuple[torch.Tensor, torch.Tensor]:
-    """The same in float32, and what no subset of a row's spikes exceeds, (N, *shape without its last axis).
+def decode_bounded(codes: torch.Tensor, trace: np.ndarray, axis: int = -1) -> tuple[torch.Tensor, torch.Tensor]:
+    """The same in float32, and along an axis what no subset of the spikes exceeds, (N, *shape without the axis).
 
     That is the norm of the sums of |trace_k| over each neuron's spikes.
     """
-    out, norms = torch.empty(codes.shape[1:]), torch.empty(codes.shape[1:-1])
-    rows = out.numpy().reshape(-1, codes.shape[-1])
-    kernels.decode_bounded(_rows(codes), decode_table(trace, np.float32), rows, norms.numpy().reshape(-1))
-    return out, norms
+    if len(codes) == 1:
+        out = sizes = decode(codes, trace)  # squares have no sign
+    else:
+        out, sizes = torch.empty(codes.shape[1:]), torch.empty(codes.shape[1:])
+        flat = as_numpy(codes).reshape(len(codes), -1)
+        kernels.decode_sizes(flat, decode_table(trace, np.float32), out.numpy().reshape(-1), sizes.numpy().reshape(-1))
+    return out, sizes.square().sum(axis).sqrt_()
 
 
 def decoded_sums(codes: torch.Tensor, trace: np.ndarray, dtype: torch.dtype) -> torch.Tensor:

@@ -71,26 +71,6 @@ def decode_sizes(codes, table, out, sizes):
 
 
 @njit(parallel=True, cache=True, fastmath={"reassoc", "contract"})
-def decode_bounded(codes, table, out, norms):
-    """The same for rows, codes (planes, R, D), and a bound of each: norms (R,) of the sums of |value|."""
-    rows, length = out.shape
-    several = codes.shape[0] > 1
-    together = max(1, BLOCK // length)
-    for part in prange((rows + together - 1) // together):
-        room = np.empty(length, table.dtype)
-        for r in range(part * together, min(rows, (part + 1) * together)):
-            sizes = room if several else out[r]  # squares have no sign
-            if several:
-                _add_up_sizes(codes[:, r], table, out[r], sizes)
-            else:
-                _add_up(codes[:, r], table, sizes)
-            total = np.float32(0)
-            for d in range(length):
-                total += sizes[d] * sizes[d]
-            norms[r] = np.sqrt(total)
-
-
-@njit(parallel=True, cache=True, fastmath={"reassoc", "contract"})
 def row_sums(codes, table, out):
     """out (R,) = sums over planes and D of the table's values, codes (planes, R, D)."""
     for r in prange(len(out)):

@@ -21,7 +21,7 @@ import torch
 
 from processes.kernels.decode import decode_table
 from processes.operation import Operation, Window
-from processes.spikes import as_numpy, decode, decode_bounded, decode_sizes
+from processes.spikes import as_numpy, decode, decode_bounded
 from processes.synapse.exact import MARGIN
 from processes.trace_product import kernels
 
@@ -74,11 +74,8 @@ class TraceProduct(Operation):
 
     def _bounded(self, codes: torch.Tensor, operand: int) -> tuple[torch.Tensor, torch.Tensor]:
         """Values of an operand's codes, and the norms that no subset of a row's (or column's) spikes exceeds."""
-        trace = self.traces[operand]
-        if operand == 0 or self.transpose_b:
-            return decode_bounded(codes, trace)
-        x, sizes = (decode(codes, trace),) * 2 if len(codes) == 1 else decode_sizes(codes, trace)
-        return x, torch.linalg.vector_norm(sizes, dim=-2)
+        rows = operand == 0 or self.transpose_b
+        return decode_bounded(codes, self.traces[operand], -1 if rows else -2)
 
     def _saturating(
         self, y: torch.Tensor, inputs: tuple[torch.Tensor, ...], norms: tuple[torch.Tensor, ...]
