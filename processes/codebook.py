@@ -22,7 +22,7 @@ from processes.prefixes import Prefix, sums
 
 Thresholds = Callable[[list[Prefix], np.ndarray], np.ndarray]
 
-MANTISSA_BITS = (7, 9, 11)  # of a bucket, tried until few buckets hold more than one end
+MANTISSA_BITS = (7, 9, 10, 11)  # of a bucket, tried until few buckets hold more than one end
 FEW = 1 / 64
 NARROW = 2.0**-12  # relative width of pieces that are unsure altogether
 OCTAVES = 32  # below the largest end that have buckets of their own
