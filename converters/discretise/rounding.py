@@ -18,7 +18,7 @@ import torch
 from processes.network import ConvSynapse, DenseSynapse, Synapse
 
 ROWS = 1024  # of a batch that enter the moments; evenly spaced if there are more
-DAMPING = 0.01  # of the mean variance, added to each: calibration data are few
+DAMPING = 0.1  # of the mean variance, added to each: calibration data are few
 BLOCK = 64  # weights rounded before the rest of the row is updated
 SWEEPS = 2  # of coordinate descent; later ones move next to nothing
 
