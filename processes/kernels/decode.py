@@ -29,10 +29,14 @@ def value(table, code):
 @njit
 def _add_up(codes, table, values):
     """values (n,) = sum over planes of the table's values, codes (planes, n)."""
-    first = codes[0]
-    for i in range(len(values)):
-        values[i] = value(table, first[i])
-    for p in range(1, codes.shape[0]):
+    first, second = codes[0], codes[min(1, len(codes) - 1)]
+    if len(codes) == 1:
+        for i in range(len(values)):
+            values[i] = value(table, first[i])
+    else:  # both at once: what is stored and loaded again costs as much as a value
+        for i in range(len(values)):
+            values[i] = value(table, first[i]) + value(table, second[i])
+    for p in range(2, len(codes)):
         later = codes[p]
         for i in range(len(values)):
             values[i] += value(table, later[i])
@@ -49,11 +53,12 @@ def decode(codes, table, out):
 
 @njit
 def _add_up_sizes(codes, table, values, sizes):
-    """The same, and sizes (n,) = sums of the values' magnitudes."""
-    _add_up(codes[:1], table, values)
+    """The same of two planes or more, and sizes (n,) = sums of the values' magnitudes."""
+    first, second = codes[0], codes[1]
     for i in range(len(values)):
-        sizes[i] = abs(values[i])
-    for p in range(1, codes.shape[0]):
+        one, other = value(table, first[i]), value(table, second[i])
+        values[i], sizes[i] = one + other, abs(one) + abs(other)
+    for p in range(2, len(codes)):
         later = codes[p]
         for i in range(len(values)):
             more = value(table, later[i])
@@ -63,7 +68,7 @@ def _add_up_sizes(codes, table, values, sizes):
 
 @njit(parallel=True, cache=True)
 def decode_sizes(codes, table, out, sizes):
-    """out (n,) as :func:`decode`, sizes (n,) = sum over planes of the values' magnitudes, codes (planes, n)."""
+    """out (n,) as :func:`decode`, sizes (n,) = sum over planes of the values' magnitudes, codes (planes, n) of several planes."""
     n = codes.shape[1]
     for b in prange((n + BLOCK - 1) // BLOCK):
         part = slice(b * BLOCK, min(n, (b + 1) * BLOCK))
