@@ -68,7 +68,7 @@ def _add_up_sizes(codes, table, values, sizes):
 
 @njit(parallel=True, cache=True)
 def decode_sizes(codes, table, out, sizes):
-    """out (n,) as :func:`decode`, sizes (n,) = sum over planes of the values' magnitudes, codes (planes, n) of several planes."""
+    """out (n,) as :func:`decode`, sizes (n,) = sum of the values' magnitudes, over two planes or more, codes (planes, n)."""
     n = codes.shape[1]
     for b in prange((n + BLOCK - 1) // BLOCK):
         part = slice(b * BLOCK, min(n, (b + 1) * BLOCK))
