@@ -1,4 +1,4 @@
-"""Weights become 8-bit mantissas with one exponent per row, or one for a layer that scales neuron by neuron."""
+"""Weights become 8-bit mantissas with one exponent per row; where each neuron has a weight of its own, each has one."""
 
 from __future__ import annotations
 

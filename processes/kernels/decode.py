@@ -29,11 +29,12 @@ def value(table, code):
 @njit
 def _add_up(codes, table, values):
     """values (n,) = sum over planes of the table's values, codes (planes, n)."""
-    first, second = codes[0], codes[min(1, len(codes) - 1)]
+    first = codes[0]
     if len(codes) == 1:
         for i in range(len(values)):
             values[i] = value(table, first[i])
     else:  # both at once: what is stored and loaded again costs as much as a value
+        second = codes[1]
         for i in range(len(values)):
             values[i] = value(table, first[i]) + value(table, second[i])
     for p in range(2, len(codes)):
