@@ -21,7 +21,8 @@ class Ingredients:
         biases: corrected by what codes lose on average (:mod:`converters.correct`).
         rounding: weights are rounded together (:mod:`converters.discretise.rounding`); False: each to nearest.
         importance: rows count in biases and rounding by what they cost the outputs; False: all the same.
-        balance: scales are raised for the sake of integer weights (:mod:`converters.balance`) if held-back samples gain.
+        balance: scales are raised for the sake of integer weights (:mod:`converters.balance`) if held-back samples gain and
+            values may take more than one spike.
         row_units: potentials of an integer layer's rows have units of their own; False: powers of two.
     """
 

@@ -163,7 +163,7 @@ def convert_module(
     corrected: dict[str, float] = {}
     if ingredients.importance and not digits:
         importance = row_importance(ideal, samples, GRADIENT_BATCH, report("weigh tokens"))
-    if fixed and ingredients.balance and not digits:
+    if fixed and ingredients.balance and spikes != 1 and not digits:
         integer = functools.partial(discretise, chip=chip, batch=batch, ingredients=ingredients)
         networks = [coded(copy.deepcopy(calibrated), balanced=balanced) for balanced in (False, True)]
         calibrated = _better(networks, ideal, samples, integer, importance, batch)
