@@ -42,7 +42,7 @@ from processes.network import (
 from processes.operation import Operation
 
 Progress = Callable[[int, int], None]
-ATTEMPTS = 8  # halvings of a layer's resolution before giving up on its range
+ATTEMPTS = 10  # to find exponents with which nothing saturates; each may halve layers' resolution
 
 
 def discretise(
@@ -69,15 +69,18 @@ def discretise(
     """
     seen = observe(network, samples, importance, batch, progress)
     coarser: dict[str, int] = {}
+    quick = replace(ingredients, rounding=False)  # to find exponents, rounding to nearest will do
     clipped: list[str] = []
     for _ in range(ATTEMPTS):
-        fixed = _integers(Discretisation(network, chip, seen, coarser, ingredients))
+        searching = bool(clipped)
+        fixed = _integers(Discretisation(network, chip, seen, coarser, quick if searching else ingredients))
         clipped = saturating(fixed, samples, batch)
-        if not clipped:
+        if not clipped and not searching:
             return fixed
         for name in clipped:
             coarser[name] = coarser.get(name, 0) + 1
-    raise DeployError(f"'{clipped[0]}' saturates {chip.state_bits} bits on the calibration set at any exponent tried")
+    name = max(coarser, key=coarser.__getitem__)
+    raise DeployError(f"'{name}' saturates {chip.state_bits} bits on the calibration set at any exponent tried")
 
 
 def _integers(state: Discretisation) -> Network:

@@ -9,6 +9,7 @@ remains on average goes into the bias.
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass
 
 import numpy as np
@@ -23,7 +24,7 @@ BLOCK = 64  # weights rounded before the rest of the row is updated
 SWEEPS = 2  # of coordinate descent; later ones move next to nothing
 
 
-@dataclass
+@dataclass(eq=False)
 class Moments:
     """Weighted sums over what arrives at a synapse, by group of a convolution.
 
@@ -77,18 +78,29 @@ def round_weights(op: Synapse, weight: np.ndarray, limit: int, seen: Moments | N
     if seen is None or not isinstance(op, DenseSynapse | ConvSynapse):
         return np.rint(weight), np.zeros(1)
     groups = np.split(weight.reshape(len(weight), -1), len(seen.first))
-    rounded = [_compensate(rows, seen.covariance(g), limit) for g, rows in enumerate(groups)]
+    rounded = [_compensate(rows, *_factor(seen, g), limit) for g, rows in enumerate(groups)]
     offsets = [(rows - out) @ mean for rows, out, mean in zip(groups, rounded, seen.mean, strict=True)]
     return np.concatenate(rounded).reshape(weight.shape), np.concatenate(offsets)
 
 
-def _compensate(weight: np.ndarray, covariance: np.ndarray, limit: int) -> np.ndarray:
-    """Integers for rows of weights (out, n) that keep E[((w - w') x)^2] small, x of covariance (n, n)."""
+@functools.lru_cache(maxsize=1)
+def _factor(seen: Moments, group: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """An order of the weights, their damped covariance (n, n) and, of its inverse, the factor, both in this order.
+
+    Row j of the factor says how errors of weight j are best made up for by those after it. The synapses of queries, keys
+    and values, one after the other, have the same.
+    """
+    covariance = seen.covariance(group)
     variance = np.diag(covariance)
     order = np.argsort(-variance)  # those that matter most while most others are free
     damped = covariance[np.ix_(order, order)] + DAMPING * max(variance.mean(), 1e-12) * np.eye(len(order))
-    # row j of the factor: how errors of weight j are best made up for by those after it
-    factor = scipy.linalg.cholesky(scipy.linalg.inv(damped), lower=False)
+    return order, damped, scipy.linalg.cholesky(scipy.linalg.inv(damped), lower=False)
+
+
+def _compensate(
+    weight: np.ndarray, order: np.ndarray, damped: np.ndarray, factor: np.ndarray, limit: int
+) -> np.ndarray:
+    """Integers for rows of weights (out, n) that keep E[((w - w') x)^2] small; the rest is from :func:`_factor`."""
     free, out = weight[:, order].astype(np.float64), np.empty(weight.shape)
     for start in range(0, len(order), BLOCK):
         stop = min(start + BLOCK, len(order))
