@@ -10,9 +10,10 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from converters.discretise import discretise
+from converters.discretise import discretise, rounding
 from processes.chips import LOIHI2
-from processes.network import DynamicThreshold, Network, Synapse, TraceProduct
+from processes.errors import DeployError
+from processes.network import DenseSynapse, DynamicThreshold, Network, Synapse, TraceProduct
 from processes.operation import Operation
 from processes.phase_code import PhaseCode
 from targets.closed_form import ClosedForm
@@ -81,6 +82,34 @@ def test_everything_fits_the_chip(vit: nn.Module) -> None:
         if hasattr(op, "state_bits"):
             assert op.state_bits in (0, LOIHI2.state_bits), name
     assert fixed.about["precision"] == "fixed" and network.about["precision"] == "float"
+
+
+def test_exponents_are_found_before_weights_are_rounded_together(vit: nn.Module, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A layer that saturates is tried again with less, quickly, until it fits; what is returned has been rounded well."""
+    samples = images(16)
+    network = spiking(vit, torch.from_numpy(samples), PhaseCode(1.15, 40))
+    first = discretise(network, samples, LOIHI2)
+    name = next(name for name, node in first if isinstance(node.op, DenseSynapse))
+    answers, together = [[name], [name], [], []], []
+    monkeypatch.setattr("converters.discretise.saturating", lambda *_: answers.pop(0))
+    rounded = rounding.round_weights
+
+    def watched(op: Synapse, weight: np.ndarray, limit: int, seen: rounding.Moments | None) -> tuple[np.ndarray, np.ndarray]:
+        together.append(seen is not None)
+        return rounded(op, weight, limit, seen)
+
+    monkeypatch.setattr("converters.discretise.synapses.round_weights", watched)
+    second = discretise(network, samples, LOIHI2)
+    per_pass = np.split(np.array(together), 4)
+    assert [bool(passed.any()) for passed in per_pass] == [True, False, False, True] and not answers
+    before, after = (np.asarray(net[name].unit) for net in (first, second))  # type: ignore[attr-defined]
+    assert np.log2(after.max() / before.max()) >= 1
+
+
+def test_what_never_fits_is_named(vit: nn.Module, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("converters.discretise.saturating", lambda *_: ["input.neuron"])
+    with pytest.raises(DeployError, match=r"'input\.neuron' saturates 24 bits"):
+        both(vit, 1.15, 40)
 
 
 def test_the_floating_point_network_is_left_alone(vit: nn.Module) -> None:

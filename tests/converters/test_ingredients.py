@@ -14,7 +14,7 @@ from converters.calibrate import scale
 from converters.ingredients import ALL, Ingredients
 from converters.pipeline import Conversion, convert_module
 from converters.scales import scale_of
-from processes.network import DenseSynapse, Network, TraceProduct
+from processes.network import DenseSynapse, Network, PhaseNeuron, TraceProduct
 from tests.converters.modules import images, lowered, shrinking_attention, small_vit
 from tests.targets.test_stepping import compare
 from tests.tolerances import ROUNDING
@@ -23,10 +23,10 @@ NONE = Ingredients(**dict.fromkeys(asdict(ALL), False))
 
 
 @cache
-def converted(without: str = "", ingredients: Ingredients = ALL) -> Conversion:
-    """One spike in 10 steps."""
+def converted(without: str = "", ingredients: Ingredients = ALL, spikes: int = 1) -> Conversion:
+    """In 10 steps."""
     ingredients = replace(ingredients, **{without: False}) if without else ingredients
-    return convert_module(small_vit(), [images(32)], 10, None, ingredients=ingredients)
+    return convert_module(small_vit(), [images(32)], 10, None, spikes=spikes, ingredients=ingredients)
 
 
 def sites(conversion: Conversion) -> dict[str, Any]:
@@ -111,7 +111,7 @@ def test_all_rows_count_the_same() -> None:
 
 
 def test_scales_are_raised_only_where_that_helps() -> None:
-    """Not next to the errors of coarse codes; but where codes are fine and weights of very different sizes share a row."""
+    """Where codes are fine and weights of very different sizes share a row, not next to the errors of coarse codes."""
 
     def raised(model: torch.nn.Module, x: np.ndarray, steps: int, spikes: int, ingredients: Ingredients = ALL) -> bool:
         first, second = (
@@ -123,7 +123,8 @@ def test_scales_are_raised_only_where_that_helps() -> None:
     x = np.random.default_rng(0).normal(size=(64, 5, 16)).astype(np.float32)
     assert raised(shrinking_attention(), x, 40, 2)
     assert not raised(shrinking_attention(), x, 40, 2, replace(ALL, balance=False))
-    assert not raised(small_vit(), images(32), 10, 1)
+    assert not raised(small_vit(), images(32), 10, 2)
+    assert not raised(shrinking_attention(), x, 40, 1)
 
 
 def test_units_are_powers_of_two() -> None:
@@ -136,6 +137,18 @@ def test_units_are_powers_of_two() -> None:
         return any((np.exp2(np.rint(np.log2(unit))) != unit).any() for unit in units)
 
     assert odd(own.fixed) and not odd(plain.fixed)
+
+
+@pytest.mark.parametrize("spikes", [1, 2])
+def test_rows_that_neurons_read_use_all_bits(spikes: int) -> None:
+    """Rounded together, even a row's largest weight moves a little."""
+    fixed = converted(spikes=spikes).network
+    rows = [
+        np.abs(node.op.weight.astype(int)).max(1)
+        for name, node in fixed
+        if isinstance(node.op, DenseSynapse) and all(isinstance(fixed[reader], PhaseNeuron) for reader in fixed.readers(name))
+    ]
+    assert len(rows) == 2 and min(row.min() for row in rows) >= 120
 
 
 @pytest.mark.parametrize("field", ["channel_scales", "equal_products"])
