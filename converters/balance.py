@@ -3,8 +3,8 @@
 A row's weights share an exponent, which the largest decides: what is multiplied by a small weight is known to few bits.
 Twice the scale of an input is twice the weight and half the value, so that rounding this weight matters half as much. It
 costs the ln 2 / ln B levels at the top of the code; an eighth of the window is spent so. Which is worth more depends on the
-codes: to one spike per value these levels are worth more; with more spikes
-:func:`converters.pipeline.convert_module` keeps what suits held-back samples.
+codes: with several spikes :func:`converters.pipeline.convert_module` keeps what suits held-back samples; with one, which has
+no levels to spare, scales stay (at T = 40 a MiniLM would err 7 % less, but a small Swin 30 % more).
 """
 
 from __future__ import annotations
