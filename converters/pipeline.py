@@ -22,10 +22,12 @@ from converters.ingredients import ALL, Ingredients
 from converters.lowering import lower
 from converters.lowering.builder import Neurons
 from converters.sit import FITTED
-from converters.sites import Tuning, tune
+from converters.sites import BUDGET, Tuning, tune
 from processes.chips import LOIHI2, Chip
-from processes.network import Network
+from processes.network import Network, Route
+from processes.operation import Operation
 from processes.phase_code import PhaseCode
+from targets.closed_form import ClosedForm
 
 Progress = Callable[[str, int, int], None]
 BINARY = 2.0  # base of the SIT method's digits
@@ -141,22 +143,24 @@ def convert_module(
     def report(stage: str) -> Callable[[int, int], None] | None:
         return None if progress is None else functools.partial(progress, stage)
 
-    calibrated = copy.deepcopy(ideal)
+    scaled = copy.deepcopy(ideal)
     digits = variant.method == "sit"
     if spikes is not None and not digits:
         check_spikes(max(spikes, input_spikes))
-    peaks = scale(calibrated, samples, batch, report("calibrate"), ingredients)
+    peaks = scale(scaled, samples, batch, report("calibrate"), ingredients)
+    choose = functools.partial(
+        tune, scaled, samples, steps, base, spikes, input_spikes, min(batch, GRADIENT_BATCH), report("choose the codes"),
+        ingredients,
+    )  # fmt: skip
     tuning: Tuning | None = None
     if digits:
         common = base or BINARY
-        sites = digit_sites(calibrated, common, spikes or steps // 2, input_spikes)
+        sites = digit_sites(scaled, common, spikes or steps // 2, input_spikes)
     else:
-        gradients = min(batch, GRADIENT_BATCH)
-        choosing = report("choose the codes")
-        tuning = tune(calibrated, samples, steps, base, spikes, input_spikes, gradients, choosing, ingredients)
+        tuning = choose()
         common, sites = tuning.base, tuning.sites
     coded = functools.partial(
-        encode, sites=sites, code=PhaseCode(common, steps), peaks=peaks,
+        encode, code=PhaseCode(common, steps), peaks=peaks,
         race=variant.winner == "race", sharpen=variant.softmax == "published",
     )  # fmt: skip
     importance: dict[str, np.ndarray] = {}
@@ -165,10 +169,14 @@ def convert_module(
         importance = row_importance(ideal, samples, GRADIENT_BATCH, report("weigh tokens"))
     if fixed and ingredients.balance and spikes != 1 and not digits:
         integer = functools.partial(discretise, chip=chip, batch=batch, ingredients=ingredients)
-        networks = [coded(copy.deepcopy(calibrated), balanced=balanced) for balanced in (False, True)]
+        networks = [coded(copy.deepcopy(scaled), sites, balanced=balanced) for balanced in (False, True)]
         calibrated = _better(networks, ideal, samples, integer, importance, batch)
+        if spikes is None and calibrated is networks[1]:  # there are spikes left that raised scales have saved
+            plain, raised = (_sent(network, samples, batch) for network in networks)
+            tuning = choose(budget=BUDGET * plain / max(raised, 1))
+            calibrated = coded(scaled, tuning.sites, balanced=True)
     else:
-        coded(calibrated)
+        calibrated = coded(scaled, sites)
     if ingredients.biases and not digits:
         calibrated, corrected = correct_biases(
             ideal, calibrated, samples, importance, batch, report("correct biases")
@@ -177,6 +185,19 @@ def convert_module(
     if fixed:
         integers = discretise(calibrated, samples, chip, batch, report("discretise"), importance, ingredients)
     return Conversion(front, ideal, calibrated, integers, tuning, corrected)
+
+
+def _sent(network: Network, samples: np.ndarray, batch: int) -> int:
+    """How many spikes there are on the samples."""
+    sent = 0
+
+    def count(name: str, op: Operation, y: torch.Tensor) -> None:
+        nonlocal sent
+        sent += int(y.count_nonzero()) if op.fires and not isinstance(op, Route) else 0
+
+    for start in range(0, len(samples), batch):
+        ClosedForm(network).run(samples[start : start + batch], count)
+    return sent
 
 
 def _better(

@@ -70,6 +70,7 @@ def tune(
     batch: int = 8,
     progress: Progress | None = None,
     ingredients: Ingredients = ALL,
+    budget: float = BUDGET,
 ) -> Tuning:
     """Choose.
 
@@ -78,11 +79,12 @@ def tune(
         samples: calibration inputs (N, *input).
         steps: T.
         base: B of every node; None to choose one for each.
-        spikes: most spikes per value; None to allow a second one where it pays, within ``BUDGET``.
+        spikes: most spikes per value; None to allow a second one where it pays, within the budget.
         input_spikes: the same for the neurons that code the input, if that is more.
         batch: samples evaluated together.
         progress: called with (samples done, samples in all).
         ingredients: what there is to choose.
+        budget: spikes with some second ones, relative to those of the best codes of one.
     """
     few = samples[np.unique(np.linspace(0, len(samples) - 1, SAMPLES).astype(int))]
     evidence = gather(network, few, steps, batch, progress)
@@ -113,7 +115,7 @@ def tune(
     if spikes is None:
         limits = np.unique(np.linspace(0, steps - 1, LIMITS).astype(int)).tolist()
         fewest = sum(choice.spikes for choice in chosen.values())
-        chosen = refine(first(bases, 2, limits), BUDGET * fewest)
+        chosen = refine(first(bases, 2, limits), budget * fewest)
     return Tuning(plain, chosen)
 
 

@@ -14,6 +14,7 @@ from converters.calibrate import scale
 from converters.ingredients import ALL, Ingredients
 from converters.pipeline import Conversion, convert_module
 from converters.scales import scale_of
+from converters.sites import BUDGET, Tuning, tune
 from processes.network import DenseSynapse, Network, PhaseNeuron, TraceProduct
 from tests.converters.modules import images, lowered, shrinking_attention, small_vit
 from tests.targets.test_stepping import compare
@@ -125,6 +126,25 @@ def test_scales_are_raised_only_where_that_helps() -> None:
     assert not raised(shrinking_attention(), x, 40, 2, replace(ALL, balance=False))
     assert not raised(small_vit(), images(32), 10, 2)
     assert not raised(shrinking_attention(), x, 40, 1)
+
+
+def test_what_raised_scales_save_is_spent(monkeypatch: pytest.MonkeyPatch) -> None:
+    """On more second spikes; the budget is of spikes that are sent."""
+    found: list[tuple[float, Tuning]] = []
+
+    def watched(*given: Any, budget: float = BUDGET) -> Tuning:
+        found.append((budget, tune(*given, budget=budget)))
+        return found[-1][1]
+
+    sent = [100, 80]
+    monkeypatch.setattr("converters.pipeline.tune", watched)
+    monkeypatch.setattr("converters.pipeline._better", lambda networks, *_: networks[1])
+    monkeypatch.setattr("converters.pipeline._sent", lambda *_: sent.pop(0))
+    conversion = convert_module(small_vit(), [images(32)], 10, None, spikes=None)
+    (first, least), (second, more) = found
+    assert (first, second) == (BUDGET, BUDGET * 100 / 80) and conversion.tuning is more
+    spent = [sum(choice.spikes for choice in tuning.choices.values()) for tuning in (least, more)]
+    assert spent[1] > 1.2 * spent[0]
 
 
 def test_units_are_powers_of_two() -> None:
