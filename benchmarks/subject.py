@@ -16,9 +16,8 @@ from benchmarks.probe import Head
 from converters.ingredients import ALL, Ingredients
 from converters.pipeline import convert_module, network_input
 from deploy.measure.metrics import accuracy, agreement, output_cosine
-from processes.network import Route
 from processes.operation import Operation
-from targets.closed_form import ClosedForm
+from targets.closed_form import ClosedForm, fired
 
 BATCH = 50
 Pool = Callable[[np.ndarray, Sequence[np.ndarray]], np.ndarray]
@@ -121,7 +120,7 @@ class Subject:
 
         def count(name: str, op: Operation, output: torch.Tensor) -> None:
             nonlocal sent
-            sent += int(output.count_nonzero()) if op.fires and not isinstance(op, Route) else 0
+            sent += fired(op, output)
 
         samples = network_input(conversion.front, self.evaluation)
         features, seconds = in_batches(

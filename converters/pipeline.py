@@ -24,10 +24,10 @@ from converters.lowering.builder import Neurons
 from converters.sit import FITTED
 from converters.sites import BUDGET, Tuning, tune
 from processes.chips import LOIHI2, Chip
-from processes.network import Network, Route
+from processes.network import Network
 from processes.operation import Operation
 from processes.phase_code import PhaseCode
-from targets.closed_form import ClosedForm
+from targets.closed_form import ClosedForm, fired
 
 Progress = Callable[[str, int, int], None]
 BINARY = 2.0  # base of the SIT method's digits
@@ -193,7 +193,7 @@ def _sent(network: Network, samples: np.ndarray, batch: int) -> int:
 
     def count(name: str, op: Operation, y: torch.Tensor) -> None:
         nonlocal sent
-        sent += int(y.count_nonzero()) if op.fires and not isinstance(op, Route) else 0
+        sent += fired(op, y)
 
     for start in range(0, len(samples), batch):
         ClosedForm(network).run(samples[start : start + batch], count)

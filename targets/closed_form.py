@@ -12,10 +12,15 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from processes.network import Network
+from processes.network import Network, Route
 from processes.operation import Operation
 
 Observe = Callable[[str, Operation, torch.Tensor], torch.Tensor | None]
+
+
+def fired(op: Operation, output: torch.Tensor) -> int:
+    """Spikes that a node sends; a route passes on those of others."""
+    return int(output.count_nonzero()) if op.fires and not isinstance(op, Route) else 0
 
 
 @dataclass

@@ -20,7 +20,7 @@ class Scaled:
         own: a row's unit over its power of two, (rows,).
         weight, bias: over ``own``, the weight also over the trace's maximum.
         finest, needed: exponents (rows,) with which mantissas use all their bits, and potentials fit.
-    coarser: what is added to the larger of both.
+        coarser: what is added to the larger of both.
     """
 
     bits: int
@@ -62,6 +62,7 @@ def synapse(state: Discretisation, name: str, op: Synapse) -> None:
 
 
 def _scaled(state: Discretisation, name: str, op: Synapse, bits: int, coarser: int = 0) -> Scaled:
+    """With a trace of so many bits."""
     chip, each = state.chip, isinstance(op, ScaleSynapse)  # each: every weight is a row
     own = np.ones(()) if each else _row_unit(state, name, op, bits)
     rows = op.weight.shape if each else (len(op.weight),)

@@ -12,10 +12,12 @@ import torch
 
 from converters.calibrate import scale
 from converters.ingredients import ALL, Ingredients
-from converters.pipeline import Conversion, convert_module
+from converters.pipeline import Conversion, _sent, convert_module
 from converters.scales import scale_of
 from converters.sites import BUDGET, Tuning, tune
 from processes.network import DenseSynapse, Network, PhaseNeuron, TraceProduct
+from processes.operation import Operation
+from targets.closed_form import ClosedForm
 from tests.converters.modules import images, lowered, shrinking_attention, small_vit
 from tests.targets.test_stepping import compare
 from tests.tolerances import ROUNDING
@@ -145,6 +147,18 @@ def test_what_raised_scales_save_is_spent(monkeypatch: pytest.MonkeyPatch) -> No
     assert (first, second) == (BUDGET, BUDGET * 100 / 80) and conversion.tuning is more
     spent = [sum(choice.spikes for choice in tuning.choices.values()) for tuning in (least, more)]
     assert spent[1] > 1.2 * spent[0]
+
+
+def test_spikes_that_many_read_are_sent_once() -> None:
+    network, sent = converted().network, [0, 0]
+
+    def count(name: str, op: Operation, y: torch.Tensor) -> None:
+        if op.emits == "spikes":
+            sent[0] += int((y != 0).sum())
+            sent[1] += 0 if "route" in name else int((y != 0).sum())
+
+    ClosedForm(network).run(images(32), count)
+    assert sent[0] > sent[1] == _sent(network, images(32), 7)
 
 
 def test_units_are_powers_of_two() -> None:
