@@ -210,7 +210,7 @@ def _state(op: Operation, operands: int) -> Amount:
         case SiNorm():
             return Amount(row=1, neuron=3)  # the digits that it heard, what they spell, and the potential
         case Residual():
-            return Amount(column=1, neuron=operands)
+            return Amount(column=1 + operands, neuron=operands)
         case Centre():
             return Amount(row=1, neuron=1)
     return Amount(neuron=1)

@@ -19,7 +19,7 @@ import torch
 from processes.errors import DeployError
 from processes.fixed import beyond, saturate, saturated
 
-VERSION = 1
+VERSION = 2
 REGISTRY: dict[str, type[Operation]] = {}
 
 Emission = Literal["spikes", "currents", "graded"]

@@ -1,9 +1,9 @@
 """Discretisation: one pass that turns a calibrated network into integers, after which no float is read.
 
-Every potential gets a unit, the real value of 1: a power of two per output row for synapses, one power of two for a
-residual stream, (scale / trace maximum)^2 for a product. Weights become 8-bit mantissas with one exponent per row,
-thresholds integers in their neuron's unit. Exponents are chosen so that nothing saturates on the calibration set, and
-the result is checked on it (DESIGN section 5).
+Every potential gets a unit, the real value of 1: per output row a weight's mantissa times a power of two for synapses, one
+power of two for a residual stream, (scale / trace maximum)^2 for a product. Weights become 8-bit mantissas with one
+exponent per row, thresholds integers in their neuron's unit. Exponents are chosen so that nothing saturates on the
+calibration set, and the result is checked on it (DESIGN section 5).
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from converters.ingredients import ALL, Ingredients
 from converters.scales import routed
 from processes.chips import Chip
 from processes.errors import DeployError
+from processes.fixed import to_mantissa
 from processes.network import (
     Centre,
     DynamicThreshold,
@@ -137,16 +138,17 @@ def _convert(state: Discretisation, name: str, op: Operation) -> None:
 
 
 def _residual(state: Discretisation, name: str, op: Residual) -> None:
-    """One unit for all features, to which the summands are shifted."""
+    """One unit for all features, to which the summands are scaled."""
     chip, inputs = state.chip, state.network.nodes[name].inputs
     peak = max(float(state.seen.peaks[n].max()) for n in (name, *inputs) if n in state.seen.peaks)
     exponent = math.ceil(math.log2(max(peak, 1e-30) * chip.trace_headroom / chip.state_limit))
     exponent += state.coarser.get(name, 0)
     # a route of a concatenation brings nothing to the others' places, where its unit is 0
     units = [np.where(state.units[source] > 0, state.units[source], 2.0**exponent) for source in inputs]
-    shifts = [exponent - np.rint(np.log2(unit)).astype(np.int32) for unit in units]
-    shape = np.broadcast_shapes(*(s.shape for s in shifts))
-    op.shifts = np.stack([np.broadcast_to(s, shape) for s in shifts])
+    shape = np.broadcast_shapes(*(unit.shape for unit in units))
+    factors = np.stack([np.broadcast_to(unit, shape) for unit in units]) / 2.0**exponent
+    factor = to_mantissa(factors, chip.weight_bits, axis=tuple(range(factors.ndim)))
+    op.mantissas, op.shifts = factor.mantissa, -factor.exponent
     op.bias = np.rint(op.bias / 2.0**exponent).astype(np.int32)
     op.state_bits = chip.state_bits
     state.units[name] = np.full((1,) * len(op.shape), 2.0**exponent)

@@ -9,7 +9,7 @@ import numpy as np
 from converters.discretise.rounding import round_weights
 from converters.discretise.state import Discretisation
 from processes.fixed import mantissa_limit, to_mantissa
-from processes.network import ConvSynapse, DenseSynapse, PhaseNeuron, ScaleSynapse, Synapse
+from processes.network import ConvSynapse, DenseSynapse, Network, PhaseNeuron, Residual, Route, ScaleSynapse, Synapse
 
 
 @dataclass(frozen=True)
@@ -64,8 +64,9 @@ def synapse(state: Discretisation, name: str, op: Synapse) -> None:
 def _scaled(state: Discretisation, name: str, op: Synapse, bits: int, coarser: int = 0) -> Scaled:
     """With a trace of so many bits."""
     chip, each = state.chip, isinstance(op, ScaleSynapse)  # each: every weight is a row
-    own = np.ones(()) if each else _row_unit(state, name, op, bits)
     rows = op.weight.shape if each else (len(op.weight),)
+    free = state.ingredients.row_units and _any_unit_will_do(state.network, name)
+    own = (_exact_unit if each else _full_unit)(op.weight, bits, mantissa_limit(chip.weight_bits)) if free else np.ones(rows)
     reach = state.seen.peaks[name] if each else state.seen.peaks[name].reshape(-1)
     bias = np.broadcast_to(op.bias, np.broadcast_shapes(op.bias.shape, rows)) / own
     weight = op.weight / own.reshape(_column(own, op.weight)) / (2**bits - 1)
@@ -86,17 +87,30 @@ def _never_clips(state: Discretisation, name: str, op: Synapse, scaled: Scaled) 
     return bool(reach <= state.chip.state_limit)
 
 
-def _row_unit(state: Discretisation, name: str, op: Synapse, bits: int) -> np.ndarray:
-    """Units of potentials over powers of two, in (1/2, 1], (out,), with which a row's largest weight is the largest mantissa.
+def _full_unit(weight: np.ndarray, bits: int, limit: int) -> np.ndarray:
+    """Units of potentials over powers of two, in [1/2, 1], (out,), with which a row's largest weight is a largest mantissa."""
+    largest = np.abs(weight).reshape(len(weight), -1).max(1)
+    fraction = np.frexp(largest / limit / (2**bits - 1))[0]
+    return np.where(largest > 0, np.ceil(fraction * (limit + 1)) / (limit + 1), 1.0)
 
-    Thresholds take any unit, and know potentials better than weights do; a residual stream has one for all its rows.
+
+def _exact_unit(weight: np.ndarray, bits: int, limit: int) -> np.ndarray:
+    """The same for weights that are rows: where each, over its unit, is nearest a mantissa."""
+    units = np.arange(limit // 2 + 1, limit + 1) / (limit + 1)
+    mantissa = np.frexp(np.abs(weight)[..., None] / (2**bits - 1) / units)[0] * (limit + 1)
+    return units[np.argmin(np.abs(mantissa - np.rint(mantissa)) / np.maximum(mantissa, 1), -1)]
+
+
+def _any_unit_will_do(network: Network, name: str) -> bool:
+    """Whether, past any routes, only phase neurons and residual streams read it.
+
+    They take any unit that is the mantissa of a weight times a power of two.
     """
-    readers = state.network.readers(name)
-    if not state.ingredients.row_units or len(readers) != 1 or not isinstance(state.network[readers[0]], PhaseNeuron):
-        return np.ones(len(op.weight))
-    largest = np.abs(op.weight).reshape(len(op.weight), -1).max(1)
-    unit = np.where(largest > 0, largest / mantissa_limit(state.chip.weight_bits) / (2**bits - 1), 1.0)
-    return unit / 2.0 ** np.ceil(np.log2(unit))
+    return all(
+        isinstance(network[reader], PhaseNeuron | Residual)
+        or (isinstance(network[reader], Route) and _any_unit_will_do(network, reader))
+        for reader in network.readers(name)
+    )
 
 
 def _column(rows: np.ndarray, weight: np.ndarray) -> tuple[int, ...]:

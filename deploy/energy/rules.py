@@ -256,7 +256,7 @@ def square_sum(op: SquareSum, visit: Visit) -> Events:
 
 
 def residual(op: Residual, visit: Visit) -> Events:
-    """The compartments of its branches are added up once."""
+    """The compartments of its branches are multiplied and added up once, as a potential is at a step by its trace."""
     return {"potential_updates": visit.size * len(visit.inputs)}
 
 

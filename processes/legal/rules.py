@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from processes.fixed import mantissa_limit
 from processes.network import (
     Centre,
     ConvSynapse,
@@ -32,6 +33,7 @@ from processes.routing import route_shape
 
 WIDEST = 32
 """Bits of a potential, steps of a shift."""
+LARGEST_WEIGHT = mantissa_limit(8)
 
 Shape = tuple[int, ...]
 
@@ -238,11 +240,12 @@ def _residual(op: Residual, shapes: list[Shape], steps: list[int]) -> Iterator[s
         yield from _same(op, shape)
     yield from _fits("bias", op.bias, op.shape)
     if op.state_bits:
-        if op.shifts is None or len(op.shifts) != len(shapes):
-            yield f"shifts of {0 if op.shifts is None else len(op.shifts)} operands, it has {len(shapes)}"
-            return
-        yield from _fits("shifts", op.shifts[0], op.shape)
-        yield from _within("shifts", op.shifts, -WIDEST, WIDEST)
+        for field, value, reach in (("mantissas", op.mantissas, LARGEST_WEIGHT), ("shifts", op.shifts, WIDEST)):
+            if value is None or len(value) != len(shapes):
+                yield f"{field} of {0 if value is None else len(value)} operands, it has {len(shapes)}"
+                return
+            yield from _fits(field, value[0], op.shape)
+            yield from _within(field, value, -reach, reach)
 
 
 def _centre(op: Centre, shapes: list[Shape], steps: list[int]) -> Iterator[str]:

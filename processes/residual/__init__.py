@@ -1,8 +1,9 @@
 """Residual stream: held as potentials, handed on as one graded spike per neuron.
 
 A population integrates every branch that adds to it, each branch in a compartment of its own, and at the end adds the
-compartments up. In fixed point a compartment is in units of its writer's rows and is shifted (toward zero) to the
-stream's common unit when it is added; the sum saturates at the state width (DESIGN sections 3 and 5).
+compartments up. In fixed point a compartment is in units of its writer's rows; when it is added it is multiplied by a
+mantissa and shifted (toward zero) to the stream's common unit, as a graded spike is by the weight of a synapse. The sum
+saturates at the state width (DESIGN sections 3 and 5).
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from typing import ClassVar
 import numpy as np
 import torch
 
-from processes.fixed import beyond, saturate, shift_toward_zero
+from processes.fixed import beyond, mul_shift, saturate
 from processes.operation import Operation, SaturatingStepper, Window
 from processes.residual import kernels
 from processes.spikes import as_numpy, fold, parameter_axes, per_neuron
@@ -25,11 +26,13 @@ class Residual(Operation):
 
     Attributes:
         bias: broadcast shape, in units of the stream.
-        shifts: right shifts (negative: left) of each operand, (operands, *broadcast shape); fixed point only.
+        mantissas, shifts: what each operand is multiplied by, and the right shifts (negative: left) of the products,
+            (operands, *broadcast shape); fixed point only.
         state_bits: width of the potentials; 0 in floating point.
     """
 
     bias: np.ndarray
+    mantissas: np.ndarray | None = None
     shifts: np.ndarray | None = None
     state_bits: int = 0
 
@@ -52,19 +55,19 @@ class Residual(Operation):
         if not self.state_bits:
             return self.ideal(*inputs)
         total = torch.as_tensor(self.bias, dtype=torch.float64).expand(inputs[0].shape).contiguous()
-        for v, shift in zip(inputs, self.shift_table, strict=True):
-            axes = parameter_axes(self.shape, shift.shape)
-            kernels.add_scaled(fold(total, axes), fold(v, axes), per_neuron(0.5 ** shift.reshape(-1), axes, float))
+        for v, mantissa, shift in zip(inputs, *self.factors, strict=True):
+            axes, factor = parameter_axes(self.shape, shift.shape), np.ldexp(1.0 * mantissa, -shift)
+            kernels.add_scaled(fold(total, axes), fold(v, axes), per_neuron(factor.reshape(-1), axes, float))
         out, limit = torch.empty(total.shape, dtype=torch.int32), 2 ** (self.state_bits - 1) - 1
         before, after = (t.numpy().reshape(-1, t.shape[-1]) for t in (total, out))
         self._clips = beyond(total, self.state_bits).int() if kernels.clip(before, limit, after) else None
         return out
 
     @property
-    def shift_table(self) -> np.ndarray:
-        """``shifts``, which fixed point always has."""
-        assert self.shifts is not None
-        return self.shifts
+    def factors(self) -> tuple[np.ndarray, np.ndarray]:
+        """``mantissas`` and ``shifts``, which fixed point always has."""
+        assert self.mantissas is not None and self.shifts is not None
+        return self.mantissas, self.shifts
 
     def stepper(self, window: Window, sources: list[Window]) -> ResidualStepper:
         """One compartment per operand."""
@@ -95,7 +98,7 @@ class ResidualStepper(SaturatingStepper):
             return None
         if not self.op.state_bits:
             return sum(self.v[1:], self.v[0]) + self.op.bias
-        branches = [shift_toward_zero(v, s) for v, s in zip(self.v, self.op.shift_table, strict=True)]
+        branches = [mul_shift(v, m, s) for v, m, s in zip(self.v, *self.op.factors, strict=True)]
         return self.saturate(sum(branches[1:], branches[0]) + self.op.bias, self.op.state_bits)
 
 

@@ -1,6 +1,7 @@
 """Compiled loops of the residual stream in fixed point: one pass over the potentials each.
 
-Integers below 2^53 in float64 times powers of two are exact, and cutting their fraction off is the shift toward zero.
+A potential times a mantissa is an integer below 2^53, exact in float64 also times a power of two, and cutting its fraction off
+is the shift toward zero.
 """
 
 # numba types these functions by their calls, not by their signatures

@@ -177,13 +177,24 @@ def huge_weights(file: h5py.File) -> None:
     nodes.create_dataset(f"{name}/weight", shape=(2**40,), dtype="f8", chunks=(1024,))
 
 
+def of_stream(name: str, **dataset: Any) -> Callable[[h5py.File, str], None]:
+    """A change of the first residual stream."""
+
+    def change(file: h5py.File, node: str) -> None:
+        nodes: Any = file["node/nodes"]
+        stream = next(name for name in sorted(nodes) if f"{name}/metadata/mantissas" in nodes)
+        replaced(name, **dataset)(file, f"node/nodes/{stream}")
+
+    return change
+
+
 def latest(file: h5py.File, node: str, steps: int | list[int]) -> None:
     content: Any = file[f"{node}/metadata"]
     content.create_dataset("latest", data=np.atleast_1d(steps))
 
 
 DAMAGE: dict[str, tuple[Callable[[h5py.File, str], None], str]] = {
-    "newer format": (of_graph("format", data=2), "this version reads format 1"),
+    "newer format": (of_graph("format", data=3), "this version reads format 2"),
     "format is text": (of_graph("format", data="one"), "format one"),
     "no such operation": (replaced("op", data="neurone"), "names no operation"),
     "no operands": (replaced("operands"), "no 'operands'"),
@@ -199,6 +210,8 @@ DAMAGE: dict[str, tuple[Callable[[h5py.File, str], None], str]] = {
     "many steps": (replaced("schedule/steps", data=2**40), ""),
     "a step beyond the window": (lambda file, node: latest(file, node, 99), "latest leaves 0"),
     "a step of no neuron": (lambda file, node: latest(file, node, [1] * 7), "latest of shape"),
+    "a branch without mantissas": (of_stream("mantissas"), "mantissas of 0 operands"),
+    "a mantissa too large": (of_stream("mantissas", data=np.full((1, 1, 1, 1), 128)), "mantissas leaves -127"),
     "missing node": (lambda file, node: file.__delitem__(node), "missing or comes later"),
     "huge weights": (lambda file, node: huge_weights(file), "declares shape"),
 }  # fmt: skip

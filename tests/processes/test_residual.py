@@ -19,13 +19,14 @@ SHAPE = (1, 3, 4)
     per_row=st.booleans(),
 )  # fmt: skip
 def test_residual_fixed(seed: int, bits: int, branches: int, per_row: bool) -> None:
-    """Each compartment saturates as it integrates; all are shifted to the common unit, and the sum
+    """Each compartment saturates as it integrates; all are scaled to the common unit, and the sum
     saturates once.
     """
     rng = np.random.default_rng(seed)
     limit = 2 ** (bits - 1) - 1
     parameter = (1, 1, 4) if per_row else (1, 1, 1)
-    shifts = rng.integers(-4, 9, (branches, *parameter)).astype(np.int32)
+    shifts = rng.integers(-4, 16, (branches, *parameter)).astype(np.int32)
+    mantissas = rng.integers(1, 128, (branches, *parameter)).astype(np.int32)
     bias = rng.integers(-limit, limit + 1, (1, 3, 1)).astype(np.int32)
     parts = [[rng.integers(-limit, limit + 1, SHAPE) for _ in range(3)] for _ in range(branches)]
     held = []
@@ -34,15 +35,15 @@ def test_residual_fixed(seed: int, bits: int, branches: int, per_row: bool) -> N
         for part in windows:
             v = (v + part).clip(-limit, limit)
         held.append(v)
-    op = Residual(shape=SHAPE, bias=bias, shifts=shifts, state_bits=bits)
+    op = Residual(shape=SHAPE, bias=bias, mantissas=mantissas, shifts=shifts, state_bits=bits)
     closed = op.closed_form(*(batch(v[None].astype(np.int32)) for v in held))
     result = run(op, *(currents(windows, 2 + i) for i, windows in enumerate(parts)))
     assert list(result.messages) == [4 + branches], "one message, when the last branch is complete"
     clips = 0
     for index in np.ndindex(SHAPE):
         total = int(np.broadcast_to(bias, SHAPE)[index])
-        for v, s in zip(held, shifts, strict=True):
-            shift, x = int(np.broadcast_to(s, SHAPE)[index]), int(v[index])
+        for v, m, s in zip(held, mantissas, shifts, strict=True):
+            shift, x = int(np.broadcast_to(s, SHAPE)[index]), int(v[index]) * int(np.broadcast_to(m, SHAPE)[index])
             total += toward_zero(x, shift) if shift >= 0 else x << -shift
         clips += abs(total) > limit
         expected = max(-limit, min(limit, total))

@@ -18,7 +18,7 @@ ENDLESS = (2**31 - 1, -(2**31))
 
 def run(graph: nir.NIRGraph, x: Array) -> dict[str, Array]:
     """What every node puts out, by name, for inputs (N, *input) in real units."""
-    assert int(graph.metadata["format"]) == 1
+    assert int(graph.metadata["format"]) == 2
     real = x.astype(np.float64).reshape(len(x), *graph.nodes["input"].input_type["input"])
     seen: dict[str, Array] = {"input": np.rint(real / float(graph.metadata["input_unit"])).astype(np.int64)}
     for name in sorted(graph.nodes):
@@ -226,8 +226,8 @@ def dynamic_threshold(m: dict[str, Any], v: Array, other: Array) -> Array:
 
 
 def residual(m: dict[str, Any], *operands: Array) -> Array:
-    shifts = np.asarray(m["shifts"], np.int64)
-    total = sum(cut(v.astype(np.int64), n) for v, n in zip(operands, shifts, strict=True))
+    mantissas, shifts = (np.asarray(m[key], np.int64) for key in ("mantissas", "shifts"))
+    total = sum(cut(v.astype(np.int64) * a, n) for v, a, n in zip(operands, mantissas, shifts, strict=True))
     return sat(total + np.asarray(m["bias"], np.int64), m["state_bits"])
 
 

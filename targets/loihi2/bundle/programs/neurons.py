@@ -109,7 +109,7 @@ class DynamicThreshold(Program):
 
 
 class Residual(Program):
-    """One compartment for each branch; at the window's start it sends clip(sum_b shift(v_b, n_b) + bias)."""
+    """One compartment for each branch; at the window's start it sends clip(sum_b shift(m_b v_b, n_b) + bias)."""
 
     def setup(self):
         self.branches = [np.zeros(self.shape, np.int64) for _ in self.starts]
@@ -120,7 +120,7 @@ class Residual(Program):
                 self.branches[i] = clip(self.branches[i] + message, self.bits)
         if t != self.start:
             return None
-        total = sum(shift(v, n) for v, n in zip(self.branches, self.p["shifts"], strict=True))
+        total = sum(shift(m * v, n) for v, m, n in zip(self.branches, self.p["mantissas"], self.p["shifts"], strict=True))
         return clip(total + self.p["bias"], self.bits)
 
 
