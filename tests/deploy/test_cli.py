@@ -176,7 +176,7 @@ from deploy.output import output_folder
 def convert(options, progress):
     with output_folder(options.folder()):
         print("working", flush=True)
-        time.sleep(60)
+        time.sleep(600)
 
 deploy.api = sys.modules["deploy.api"] = types.SimpleNamespace(convert=convert)
 sys.exit(main(["convert", "-o", {str(tmp_path / "out")!r}]))
@@ -185,5 +185,5 @@ sys.exit(main(["convert", "-o", {str(tmp_path / "out")!r}]))
     with process:
         assert process.stdout is not None and process.stdout.readline() == b"working\n"
         process.terminate()
-        assert process.wait(timeout=10) == 143
+        assert process.wait(timeout=120) == 143
     assert list(tmp_path.iterdir()) == []

@@ -33,12 +33,12 @@ HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE / "relay"))
 relay = importlib.import_module("relay")
 
-SECONDS = 10.0
+SECONDS = 120.0  # a hang, on the slowest of machines; what must be ended would sleep five times as long
 
 
 @contextlib.contextmanager
 def nothing_left() -> Iterator[None]:
-    """What happens inside takes under 10 s and leaves no child process, shared memory or file descriptor."""
+    """What happens inside does not hang, and leaves no child process, shared memory or file descriptor."""
     me = psutil.Process()
     memory, children, descriptors = shared_memory(), set(me.children(recursive=True)), me.num_fds()
     begin = time.monotonic()
@@ -218,7 +218,7 @@ def test_on_lavas_own_runtime(trouble: str, tmp_path: Path) -> None:
     """The same Processes in a plain Lava script; an error stops it."""
     done = subprocess.run(
         [sys.executable, HERE / "victim.py", trouble, tmp_path / "out.npy"],
-        capture_output=True, text=True, timeout=60, check=False,
+        capture_output=True, text=True, timeout=SECONDS, check=False,
     )
     if trouble:
         assert done.returncode == 1

@@ -38,7 +38,7 @@ class RelayStepper:
         if t == self.at and self.trouble == "kill":
             os.kill(os.getpid(), signal.SIGKILL)
         if t == self.at and self.trouble == "slow" and self.samples == 2:
-            time.sleep(60)
+            time.sleep(600)
         if not self.window.start <= t < self.window.stop:
             return np.ones(SHAPE) if self.trouble == "untimely" else None
         own = np.array([[0, t, self.samples]]) * self.drive
