@@ -10,6 +10,9 @@ which takes errors of different values as independent. This is the diagonal of t
 damage. The weights of a softmax are not independent: those too small for the code are all missing, on one side. There
 
     error = sum over rows of the mean over probes of (sum g e)^2
+
+Where a second spike makes errors small, what small values lose shows at other nodes too: it shrinks a row's values together,
+as they were learned to act together. There, what features make alone is scaled to what they make together.
 """
 
 from __future__ import annotations
@@ -30,6 +33,7 @@ from processes.phase_code import PhaseCode, code_dtype
 from processes.spikes import decode, silence_after
 
 VALUES = 2**17  # of a site on which candidates are judged; rows beyond are left out at random
+TINY = 1e-30
 
 
 @dataclass(frozen=True)
@@ -72,12 +76,13 @@ class Evidence:
     """What candidates for a site are judged by.
 
     Attributes:
-        halves: of the samples: values (rows, features) in units of the calibrated scale, and their importance, of the same
-            shape; of a softmax values (rows, keys) and gradients (probes, rows, keys).
+        halves: of the samples: values (rows, features) in units of the calibrated scale, of a softmax (rows, keys), and
+            gradients of the outputs (probes, rows, features or keys).
         share: of all values that these are.
         samples: in both halves.
         steps: T.
         race: whether it is softmax's, which fires at B^-(k + 1/2).
+        together: whether features' errors are scaled to what they make together; of a softmax they always are.
     """
 
     halves: list[tuple[torch.Tensor, torch.Tensor]]
@@ -85,6 +90,7 @@ class Evidence:
     samples: int
     steps: int
     race: bool
+    together: bool = False
 
     def trial(self, site: Site, limits: Sequence[int] = ()) -> Trial:
         """The candidate's errors and spikes; ``limits``, of two spikes, ascend to T - 1, which stands for no limit."""
@@ -94,7 +100,7 @@ class Evidence:
         return Trial(site, limits, errors, spikes.sum(0) / self.samples)
 
     def _judge(
-        self, values: torch.Tensor, weights: torch.Tensor, site: Site, limits: Sequence[int]
+        self, values: torch.Tensor, gradients: torch.Tensor, site: Site, limits: Sequence[int]
     ) -> tuple[np.ndarray, np.ndarray]:
         """Squared output error and number of spikes of values (rows, D), (features, limits)."""
         codes = code_values(values, site, self.steps, self.race)
@@ -107,13 +113,23 @@ class Evidence:
             return table.scatter_add_(0, since, gained.double()).cumsum(0).add_(first.sum(0)).T
 
         spikes = by_limit(codes[0] != 0, (codes[1:] != 0).sum(0)).numpy()
-        if not self.race:
-            worse, better = before.square_().mul_(weights), after.square_().mul_(weights)
-            return by_limit(worse, better - worse).numpy(), spikes
-        moved = torch.zeros((*weights.shape[:2], len(limits)))
-        moved.scatter_add_(-1, since.expand(weights.shape), weights * (after - before)).cumsum_(-1)
-        errors = moved.add_((weights * before).sum(-1, keepdim=True)).square_().mean(0).sum(0)
-        return errors[None].numpy(), spikes.sum(0, keepdims=True)
+        if self.race:
+            return _together(gradients, before, after, since, len(limits)), spikes.sum(0, keepdims=True)
+        importance = gradients.square().mean(0)
+        worse, better = before.square().mul_(importance), after.square().mul_(importance)
+        alone = by_limit(worse, better - worse).numpy()
+        if not self.together:
+            return alone, spikes
+        return alone * (_together(gradients, before, after, since, len(limits)) / np.maximum(alone.sum(0), TINY)), spikes
+
+
+def _together(
+    gradients: torch.Tensor, before: torch.Tensor, after: torch.Tensor, since: torch.Tensor, limits: int
+) -> np.ndarray:
+    """Squared output error that values make together, (1, limits), given their errors with one spike and with all."""
+    moved = torch.zeros((*gradients.shape[:2], limits))
+    moved.scatter_add_(-1, since.expand(gradients.shape), gradients * (after - before)).cumsum_(-1)
+    return moved.add_((gradients * before).sum(-1, keepdim=True)).square_().mean(0).sum(0, keepdim=True).numpy()
 
 
 def gather(
@@ -136,18 +152,18 @@ def gather(
         part = samples[half::2]
         for start in range(0, len(part), batch):
             few = part[start : start + batch]
-            for name, rows, weights in _importance(network, few, rng):
+            for name, rows, gradients in _gradients(network, few, rng):
                 most = max(1, VALUES * len(few) // (len(samples) * rows.shape[-1]))
                 if most < len(rows):
                     chosen = torch.from_numpy(rng.choice(len(rows), most, replace=False))
                     share[name] = most / len(rows)
-                    rows, weights = rows[chosen], weights[..., chosen, :]
-                kept.setdefault(name, [[], []])[half].append((rows, weights))
+                    rows, gradients = rows[chosen], gradients[:, chosen]
+                kept.setdefault(name, [[], []])[half].append((rows, gradients))
             done += len(few)
             if progress is not None:
                 progress(done, len(samples))
     joined = {
-        name: [(torch.cat([v for v, _ in half]), torch.cat([w for _, w in half], -2)) for half in halves if half]
+        name: [(torch.cat([v for v, _ in half]), torch.cat([g for _, g in half], -2)) for half in halves if half]
         for name, halves in kept.items()
     }
     return {
@@ -156,17 +172,17 @@ def gather(
     }
 
 
-def _importance(
+def _gradients(
     network: Network, x: np.ndarray, rng: np.random.Generator
 ) -> Iterator[tuple[str, torch.Tensor, torch.Tensor]]:
-    """(name, values, weights) of every firing node, as :class:`Evidence` holds them."""
+    """(name, values, gradients) of every firing node, as :class:`Evidence` holds them."""
     for name, y, gradients in probe(network, x, rng, lambda op: op.fires and not isinstance(op, Route)):
         scale = torch.from_numpy(network[name].scale).float()  # type: ignore[attr-defined]
         y, gradients = y / scale, gradients.mul_(scale)
         if isinstance(network[name], Woss):
             yield name, y.flatten(0, -2), gradients.flatten(1, -2)
         else:
-            yield name, by_feature(y, scale.shape), by_feature(gradients.square_().mean(0), scale.shape)
+            yield name, by_feature(y, scale.shape), torch.stack([by_feature(g, scale.shape) for g in gradients])
 
 
 def by_feature(values: torch.Tensor, scale: tuple[int, ...]) -> torch.Tensor:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -131,12 +132,24 @@ def test_lost_weights_of_a_softmax_add_up() -> None:
     assert np.isclose(errors[1], 3 * (10 * 1e-3) ** 2, rtol=FLOAT32) and errors[-1] < 1e-6 * errors[1]
 
 
-@pytest.mark.parametrize("race", [False, True])
-def test_a_trial_of_limits_is_that_of_codes_that_keep_them(race: bool) -> None:
+def test_features_errors_are_scaled_to_what_they_make_together() -> None:
+    """Values that a code always loses shrink a row; which features lose how much stays as it is."""
+    values = torch.linspace(0.001, 0.01, 5).repeat(4, 1)
+    gradients = torch.ones(2, 4, 5)
+    alone = Evidence([(values, gradients)], 1.0, 4, 8, race=False)
+    together = replace(alone, together=True)
+    one, all_ = (seen.trial(Site(1.5, 2)) for seen in (alone, together))
+    assert np.isclose(one.error.sum(), 4 * (values[0] ** 2).sum(), rtol=FLOAT32)
+    assert np.isclose(all_.error.sum(), 4 * values[0].sum() ** 2, rtol=FLOAT32)
+    assert np.allclose(all_.errors / all_.error.sum(), one.errors / one.error.sum(), rtol=FLOAT32)
+
+
+@pytest.mark.parametrize(("race", "together"), [(False, False), (False, True), (True, True)])
+def test_a_trial_of_limits_is_that_of_codes_that_keep_them(race: bool, together: bool) -> None:
     draw = torch.Generator().manual_seed(0)
     values = torch.rand((200, 6), generator=draw)
-    weights = torch.randn((2, 200, 6), generator=draw) if race else torch.rand((200, 6), generator=draw)
-    evidence = Evidence([(values, weights), (values.flip(0), weights)], 0.5, 20, STEPS, race)
+    gradients = torch.randn((2, 200, 6), generator=draw)
+    evidence = Evidence([(values, gradients), (values.flip(0), gradients)], 0.5, 20, STEPS, race, together)
     limits = [0, 13, 14, STEPS - 1]
     tried = evidence.trial(Site(1.2, 2), limits)
     assert np.allclose(tried.error, evidence.trial(Site(1.2, 2)).error, rtol=FLOAT32)
