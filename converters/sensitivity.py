@@ -11,8 +11,8 @@ damage. The weights of a softmax are not independent: those too small for the co
 
     error = sum over rows of the mean over probes of (sum g e)^2
 
-Where a second spike makes errors small, what small values lose shows at other nodes too: it shrinks a row's values together,
-as they were learned to act together. There, what features make alone is scaled to what they make together.
+Nor are errors where second spikes make large values exact: what is left is what small values lose, which shrinks a row as a
+whole. There (``together``) what features make alone is scaled to what they make together.
 """
 
 from __future__ import annotations
@@ -95,7 +95,7 @@ class Evidence:
     def trial(self, site: Site, limits: Sequence[int] = ()) -> Trial:
         """The candidate's errors and spikes; ``limits``, of two spikes, ascend to T - 1, which stands for no limit."""
         limits = limits or (self.steps - 1,)
-        parts = [self._judge(values, weights, site, limits) for values, weights in self.halves]
+        parts = [self._judge(values, gradients, site, limits) for values, gradients in self.halves]
         errors, spikes = (np.stack(found) / self.share for found in zip(*parts, strict=True))
         return Trial(site, limits, errors, spikes.sum(0) / self.samples)
 

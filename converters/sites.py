@@ -115,6 +115,7 @@ def tune(
     if spikes is None:
         limits = np.unique(np.linspace(0, steps - 1, LIMITS).astype(int)).tolist()
         fewest = sum(choice.spikes for choice in chosen.values())
+        # errors of one spike are those of rounding, and taken as independent they choose better
         evidence = {name: replace(seen, together=True) for name, seen in evidence.items()}
         reference = {name: trial for name, (trial,) in first((plain,), 1).items()}
         chosen = refine(first(bases, 2, limits), budget * fewest)
