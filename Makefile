@@ -16,7 +16,7 @@ help:
 	@echo 'make bench  the measured figures in benchmarks/'
 	@echo 'make targets-check  builds environments for other simulators in .tools and compares runs with theirs'
 	@echo 'make interop  our exports in snnTorch, Norse, sinabs and SpikingJelly (environments in .tools); writes docs/interop.md'
-	@echo 'make bench-accuracy  what codes and ingredients are worth with trained weights (about an hour); writes docs/accuracy.md'
+	@echo 'make bench-accuracy  what codes and ingredients are worth with trained weights (about two hours); writes docs/accuracy.md'
 	@echo 'make report-check  the pages in headless Chromium; screenshots in out/screenshots'
 	@echo 'make clean  remove what these commands wrote, but for $(VENV)'
 
