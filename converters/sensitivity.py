@@ -20,6 +20,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
@@ -95,14 +96,18 @@ class Evidence:
     def trial(self, site: Site, limits: Sequence[int] = ()) -> Trial:
         """The candidate's errors and spikes; ``limits``, of two spikes, ascend to T - 1, which stands for no limit."""
         limits = limits or (self.steps - 1,)
-        parts = [self._judge(values, gradients, site, limits) for values, gradients in self.halves]
+        parts = [self._judge(half, site, limits) for half in range(len(self.halves))]
         errors, spikes = (np.stack(found) / self.share for found in zip(*parts, strict=True))
         return Trial(site, limits, errors, spikes.sum(0) / self.samples)
 
-    def _judge(
-        self, values: torch.Tensor, gradients: torch.Tensor, site: Site, limits: Sequence[int]
-    ) -> tuple[np.ndarray, np.ndarray]:
-        """Squared output error and number of spikes of values (rows, D), (features, limits)."""
+    @cached_property
+    def _importance(self) -> list[torch.Tensor]:
+        """Mean squared gradients of each half, (rows, features)."""
+        return [gradients.square().mean(0) for _, gradients in self.halves]
+
+    def _judge(self, half: int, site: Site, limits: Sequence[int]) -> tuple[np.ndarray, np.ndarray]:
+        """Squared output error and number of spikes on a half of the samples, (features, limits)."""
+        values, gradients = self.halves[half]
         codes = code_values(values, site, self.steps, self.race)
         before, after = (decoded(sent, site, self.steps, self.race).sub_(values) for sent in (codes[:1], codes))
         allowed = np.searchsorted(limits, np.arange(-1, self.steps)).clip(0, len(limits) - 1)  # by code
@@ -115,8 +120,7 @@ class Evidence:
         spikes = by_limit(codes[0] != 0, (codes[1:] != 0).sum(0)).numpy()
         if self.race:
             return _together(gradients, before, after, since, len(limits)), spikes.sum(0, keepdims=True)
-        importance = gradients.square().mean(0)
-        worse, better = before.square().mul_(importance), after.square().mul_(importance)
+        worse, better = (error.square().mul_(self._importance[half]) for error in (before, after))
         alone = by_limit(worse, better - worse).numpy()
         if not self.together:
             return alone, spikes

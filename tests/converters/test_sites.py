@@ -144,6 +144,17 @@ def test_features_errors_are_scaled_to_what_they_make_together() -> None:
     assert np.allclose(all_.errors / all_.error.sum(), one.errors / one.error.sum(), rtol=FLOAT32)
 
 
+def test_auto_sees_errors_together(scaled: Any) -> None:
+    """One spike for all does not."""
+    network, _ = scaled
+    evidence = gather(network, images(32), STEPS)
+    for spikes, together in ((1, False), (None, True)):
+        tuning = tune(network, images(32), STEPS, None, spikes)
+        for name, choice in tuning.choices.items():
+            plain = replace(evidence[name], together=together).trial(Site(tuning.base, 1))
+            assert np.isclose(choice.plain_error, plain.error.sum(), rtol=FLOAT32), name
+
+
 @pytest.mark.parametrize(("race", "together"), [(False, False), (False, True), (True, True)])
 def test_a_trial_of_limits_is_that_of_codes_that_keep_them(race: bool, together: bool) -> None:
     draw = torch.Generator().manual_seed(0)
