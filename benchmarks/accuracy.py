@@ -116,7 +116,11 @@ def main(
     """Measure all rows, print each as it is done, and write the page."""
     asked = sizes(only, samples, calibration)
     out.mkdir(parents=True, exist_ok=True)
-    console, store, begin = Console(record=True, width=150, highlight=False), out / "bench-accuracy.json", time.perf_counter()
+    console, store, begin = (
+        Console(record=True, width=150, highlight=False),
+        out / "bench-accuracy.json",
+        time.perf_counter(),
+    )
     known: dict[str, list[float] | None] = json.loads(store.read_text()) if resume and store.exists() else {}
     names = {(key, row): f"{key} {n} {c}: {row}" for key, (n, c) in asked.items() for row in (ORIGINAL, *cases())}
     chosen = [place for place in names if not rows or place[1] == ORIGINAL or any(part in place[1] for part in rows)]

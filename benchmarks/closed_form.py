@@ -28,7 +28,7 @@ from rich.table import Table
 
 from converters.pipeline import convert_module
 from deploy import demo
-from targets.closed_form import ClosedForm
+from evaluator.closed_form import ClosedForm
 
 
 def peak(run: Callable[[], object]) -> int | None:
@@ -54,7 +54,9 @@ def main(
     rounds: Annotated[int, typer.Option(help="Runs of each, in turn; medians count.")] = 15,
     timesteps: Annotated[int, typer.Option(help="T, steps of a window.")] = 40,
     base: Annotated[float, typer.Option(help="B, ratio of neighbouring levels.")] = 1.15,
-    spikes: Annotated[int, typer.Option(help="Most spikes of a neuron in a window; above 1, one spike is timed too.")] = 1,
+    spikes: Annotated[
+        int, typer.Option(help="Most spikes of a neuron in a window; above 1, one spike is timed too.")
+    ] = 1,
     threads: Annotated[int, typer.Option(help="Threads of every run; 0 for as many as there are cores.")] = 0,
 ) -> None:
     """Time a model and its closed forms in turn, so that a drifting machine favours none of them."""
@@ -69,6 +71,7 @@ def main(
         rng = np.random.default_rng(0)
         calibration, images = (rng.random((n, 3, 224, 224), np.float32) for n in (4, batch))
     x = torch.from_numpy(images)
+
     def original() -> None:
         with torch.inference_mode():
             module(x)
@@ -96,7 +99,9 @@ def main(
         ratios = [own / original for own, original in zip(taken, seconds["original model"], strict=True)]
         bytes_ = grown[name]
         memory = ("", "") if not bytes_ or not reference else (f"{bytes_ / 1e6:.0f} MB", f"{bytes_ / reference:.2f}")
-        table.add_row(name, f"{1000 * statistics.median(taken) / batch:.2f}", f"{statistics.median(ratios):.2f}", *memory)
+        table.add_row(
+            name, f"{1000 * statistics.median(taken) / batch:.2f}", f"{statistics.median(ratios):.2f}", *memory
+        )
     Console().print(table)
     Console().print(f"{torch.get_num_threads()} threads, T = {timesteps}, B = {base}, medians of {rounds} rounds")
 

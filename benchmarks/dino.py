@@ -45,7 +45,9 @@ def state_dict(file: Path) -> dict[str, torch.Tensor]:
 
     def linear(name: str) -> tuple[torch.Tensor, torch.Tensor]:
         """Weight (out, in) and bias; the exporter keeps weights as unnamed (in, out) operands of products."""
-        return values[products[f"/{name.replace('.', '/').replace('layer/', 'layer.')}/MatMul"]].T, values[f"{name}.bias"]
+        return values[products[f"/{name.replace('.', '/').replace('layer/', 'layer.')}/MatMul"]].T, values[
+            f"{name}.bias"
+        ]
 
     state = {
         "cls_token": values["backbone.embeddings.cls_token"],

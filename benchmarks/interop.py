@@ -26,9 +26,9 @@ from deploy import api, demo
 from deploy.execute import execute
 from deploy.export import export
 from deploy.progress import Progress
+from evaluator.closed_form import ClosedForm
+from evaluator.nir_reader import read_graph
 from processes.network import Network, PhaseNeuron, RateNeuron
-from targets.closed_form import ClosedForm
-from targets.nir_graph.read import read_graph
 from targets.nir_plain import DIALECTS, form_of, plain_network, stages_of
 from targets.simulators import SIMULATORS, simulate, versions
 
@@ -156,7 +156,10 @@ def main(
             for row in build(Path(folder), samples):
                 print(row.written(), "" if row.holds else "FAILED", flush=True)
                 rows.append(row)
-    lines = [INTRODUCTION.format(samples=samples), "| export | simulator | neurons with the same spikes | same predictions |"]
+    lines = [
+        INTRODUCTION.format(samples=samples),
+        "| export | simulator | neurons with the same spikes | same predictions |",
+    ]
     lines += ["|---|---|---|---|", *(row.written() for row in rows), "", "| simulator | versions |", "|---|---|"]
     lines += [*(f"| {name} | {versions(name)} |" for name in (*SIMULATORS, "nirtorch")), ""]
     out.write_text("\n".join(lines), encoding="utf-8")

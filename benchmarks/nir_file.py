@@ -22,8 +22,8 @@ from rich.console import Console
 from rich.table import Table
 
 from converters.pipeline import convert_module
+from evaluator.network_file import read, write
 from processes.network import Network, synapses
-from targets.nir_file import read, write
 
 
 def parameters(network: Network) -> int:

@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 from rich.console import Console
 
+from evaluator.compare import compare
+from evaluator.timeline import timeline
 from processes.network import Network
 from targets import registry
-from targets.compare import compare
-from targets.timeline import timeline
 
 
 def compare_on_lava(title: str, network: Network, samples: np.ndarray) -> None:

@@ -16,8 +16,8 @@ from benchmarks.probe import Head
 from converters.ingredients import ALL, Ingredients
 from converters.pipeline import convert_module, network_input
 from deploy.measure.metrics import accuracy, agreement, output_cosine
+from evaluator.closed_form import ClosedForm, fired
 from processes.operation import Operation
-from targets.closed_form import ClosedForm, fired
 
 BATCH = 50
 Pool = Callable[[np.ndarray, Sequence[np.ndarray]], np.ndarray]

@@ -18,8 +18,8 @@ import torch
 
 from converters.gradients import outputs_read
 from converters.scales import Progress
+from evaluator.closed_form import ClosedForm
 from processes.network import ConvSynapse, DenseSynapse, Network, Synapse
-from targets.closed_form import ClosedForm
 
 SAMPLES = 64  # of the calibration set that biases come from: activations of live nodes are held in memory together
 HELD_BACK = 32  # others, on which the outputs have to be better
@@ -72,7 +72,9 @@ def output_error(ideal: Network, spiking: Network, samples: np.ndarray, batch: i
     for start in range(0, len(samples), batch):
         x = samples[start : start + batch]
         out = wanted.run(x)
-        total += float((found.real(found.run(x)) - out).mul_(outputs_read(ideal, wanted.encode(x), out)).square_().sum())
+        total += float(
+            (found.real(found.run(x)) - out).mul_(outputs_read(ideal, wanted.encode(x), out)).square_().sum()
+        )
     return total
 
 

@@ -18,9 +18,9 @@ from converters.families import FAMILIES, SAMPLES, Arguments, Build, Family
 from converters.front_end import FrontEnd, split
 from converters.lowering import UnsupportedModel, lower
 from converters.pipeline import Variant, convert_module, network_input
+from evaluator.closed_form import ClosedForm
 from processes.errors import DeployError
 from processes.network import Network
-from targets.closed_form import ClosedForm
 
 EXACT = 1e-4  # of the largest output: what float32 sums in another order leave
 COLUMNS = ("floating point", "fixed point", "SIT")

@@ -117,7 +117,9 @@ def split(captured: Captured) -> Split:
             depends.add(node)
             if all(o in host for o in operands if o in depends) and _is_lookup(node):
                 host.add(node)
-    frontier = [n for n in nodes if n in host and any(user in depends - host or user.op == "output" for user in n.users)]
+    frontier = [
+        n for n in nodes if n in host and any(user in depends - host or user.op == "output" for user in n.users)
+    ]
     frontier = [n for n in frontier if isinstance(n.meta.get("val"), torch.Tensor)]
     if not frontier:
         return Split(frozenset(host), None, frozenset(), None)

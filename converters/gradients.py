@@ -12,9 +12,9 @@ import numpy as np
 import torch
 
 from converters.scales import Progress
+from evaluator.closed_form import ClosedForm
 from processes.network import ConvSynapse, DenseSynapse, Network, SiExp, Woss
 from processes.operation import Operation
-from targets.closed_form import ClosedForm
 
 PROBES = 2
 

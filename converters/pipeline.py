@@ -23,11 +23,11 @@ from converters.lowering import lower
 from converters.lowering.builder import Neurons
 from converters.sit import FITTED
 from converters.sites import BUDGET, Tuning, tune
+from evaluator.closed_form import ClosedForm, fired
 from processes.chips import LOIHI2, Chip
 from processes.network import Network
 from processes.operation import Operation
 from processes.phase_code import PhaseCode
-from targets.closed_form import ClosedForm, fired
 
 Progress = Callable[[str, int, int], None]
 BINARY = 2.0  # base of the SIT method's digits
@@ -178,9 +178,7 @@ def convert_module(
     else:
         calibrated = coded(scaled, sites)
     if ingredients.biases and not digits:
-        calibrated, corrected = correct_biases(
-            ideal, calibrated, samples, importance, batch, report("correct biases")
-        )
+        calibrated, corrected = correct_biases(ideal, calibrated, samples, importance, batch, report("correct biases"))
     integers: Network | None = None
     if fixed:
         integers = discretise(calibrated, samples, chip, batch, report("discretise"), importance, ingredients)

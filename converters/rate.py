@@ -15,10 +15,10 @@ import torch
 from converters.lowering import lower
 from converters.pipeline import Conversion, front_end, network_input
 from converters.sites import Tuning
+from evaluator.closed_form import ClosedForm
 from processes.errors import DeployError
 from processes.network import Network, Node, PhaseNeuron, RateNeuron, Readout, Residual, Route, Synapse
 from processes.operation import Operation
-from targets.closed_form import ClosedForm
 
 CANDIDATES = np.linspace(0.2, 1.0, 33)  # of the largest activation, for the value of T spikes
 KEPT = 20_000  # activations of a layer that candidates are compared on
@@ -84,7 +84,9 @@ def _check(network: Network) -> None:
         op, remedy = node.op, "use the method spiked-attention"
         if isinstance(op, PhaseNeuron):
             if op.schedule.function not in FUNCTIONS:
-                raise DeployError(f"rate coding converts ReLU networks: '{name}' computes {op.schedule.function}; {remedy}")
+                raise DeployError(
+                    f"rate coding converts ReLU networks: '{name}' computes {op.schedule.function}; {remedy}"
+                )
         elif not isinstance(op, (Synapse, Residual, Route, Readout)):
             raise DeployError(f"rate coding converts ReLU networks: '{name}' is a {op.name}; {remedy}")
 

@@ -15,6 +15,7 @@ import torch
 
 from converters import sit
 from converters.ingredients import ALL, Ingredients
+from evaluator.closed_form import ClosedForm
 from processes.errors import DeployError
 from processes.network import (
     ConvSynapse,
@@ -33,7 +34,6 @@ from processes.network import (
 from processes.operation import Operation
 from processes.phase_neuron.schedule import LINEAR
 from processes.routing import apply
-from targets.closed_form import ClosedForm
 
 Firing = PhaseNeuron | DynamicThreshold
 Progress = Callable[[int, int], None]

@@ -124,7 +124,9 @@ class Evidence:
         alone = by_limit(worse, better - worse).numpy()
         if not self.together:
             return alone, spikes
-        return alone * (_together(gradients, before, after, since, len(limits)) / np.maximum(alone.sum(0), TINY)), spikes
+        return alone * (
+            _together(gradients, before, after, since, len(limits)) / np.maximum(alone.sum(0), TINY)
+        ), spikes
 
 
 def _together(

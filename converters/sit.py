@@ -113,7 +113,10 @@ def integer_neuron(op: SiNeuron, unit: np.ndarray, chip: Chip) -> None:
     """Integer thresholds by the real value ``unit`` of the potential's unit."""
     finer = (op.unit / unit).reshape(-1, 1)
     op.threshold, op.reset = entries(op.threshold * finer), entries(op.reset * finer)
-    op.unit, op.state_bits = np.broadcast_to(unit, np.broadcast_shapes(unit.shape, op.unit.shape)).copy(), chip.state_bits
+    op.unit, op.state_bits = (
+        np.broadcast_to(unit, np.broadcast_shapes(unit.shape, op.unit.shape)).copy(),
+        chip.state_bits,
+    )
 
 
 def entries(table: np.ndarray) -> np.ndarray:

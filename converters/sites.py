@@ -25,7 +25,9 @@ from processes.network import Network
 BASES = (1.04, 1.06, 1.08, 1.1, 1.12, 1.15, 1.18, 1.22, 1.26, 1.3, 1.35, 1.4, 1.5, 1.6, 1.8, 2.0)
 SCALES = (1.0, 0.95, 0.9, 0.85)
 SAMPLES = 64  # of the calibration set
-BUDGET = 1.39  # spikes of a network with some second spikes, relative to one spike per value; 0.5 % more has been measured
+BUDGET = (
+    1.39  # spikes of a network with some second spikes, relative to one spike per value; 0.5 % more has been measured
+)
 LIMITS = 9  # last steps of second spikes that are tried, for each feature
 PRICES = 25  # of a spike that are tried, by bisection
 LOWEST = 1e-15  # of the largest

@@ -22,9 +22,9 @@ from deploy.report import add_to_report, write_report
 from deploy.results import RunResult, Verification
 from deploy.sources import load_model, shared_samples
 from deploy.sweep.budget import search
+from evaluator.compare import compare
+from evaluator.network_file import read, write
 from targets import registry
-from targets.compare import compare
-from targets.nir_file import read, write
 
 __all__ = ["convert", "evaluation_inputs", "load", "run", "verify"]
 

@@ -71,9 +71,17 @@ def comparison(folders: Sequence[Path]) -> Comparison:
     models = list(dict.fromkeys(str(report.get("model")) for report in reports))
     if len(models) > 1:
         raise DeployError(f"{folders[0]} and others convert different models ({', '.join(models)}); give one model's")
-    rows = [_row(label, [lookup(report, path) for report in reports], write, sense) for path, label, write, sense in _NUMBERS]
+    rows = [
+        _row(label, [lookup(report, path) for report in reports], write, sense)
+        for path, label, write, sense in _NUMBERS
+    ]
     rows += [
-        _row(f"FLOPs times firing rate: {what}, \N{MICRO SIGN}J", [lookup(r, f"flops_formula.{key}") for r in reports], sig, -1)
+        _row(
+            f"FLOPs times firing rate: {what}, \N{MICRO SIGN}J",
+            [lookup(r, f"flops_formula.{key}") for r in reports],
+            sig,
+            -1,
+        )
         for what, key in _FORMULA
     ]
     rows += [_row(label, values, sig, -1) for label, values in _energies(reports)]
@@ -94,7 +102,11 @@ def _read(folder: Path) -> dict[str, Any]:
         raise DeployError(f"{path}: not readable as JSON; convert again with --force") from error
 
 
-_FORMULA = (("spiking", "snn_microjoules"), ("original, FP32", "ann_microjoules"), ("original, INT8", "ann_int8_microjoules"))
+_FORMULA = (
+    ("spiking", "snn_microjoules"),
+    ("original, FP32", "ann_microjoules"),
+    ("original, INT8", "ann_int8_microjoules"),
+)
 _JOULES = (
     ("spiking", "snn_microjoules"), ("spiking, with what it omits", "snn_microjoules_with_omitted"),
     ("original, FP32", "ann.fp32.microjoules"), ("original, INT8", "ann.int8.microjoules"),

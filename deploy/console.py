@@ -170,7 +170,9 @@ def budget_note(found: Mapping[str, Any]) -> str:
     changed = round(samples * (1 - point["agreement"]))
     text += f"{changed} predictions change, which costs {loss:.2f} ± {error:.2f} points of accuracy."
     if found["largest_loss"] < 100 / samples:
-        text += f" One sample can cost {100 / samples:.2g} points, more than the limit: with more --calib data it is surer."
+        text += (
+            f" One sample can cost {100 / samples:.2g} points, more than the limit: with more --calib data it is surer."
+        )
     return text
 
 
@@ -204,7 +206,9 @@ def sweep_table(content: Mapping[str, Any]) -> Table:
             table.add_row(*row, point["failed"])
             continue
         row += [_quality(point, key) for key in shown]
-        costs = {"latency": _count(point["latency_steps"])} | {name: f"{point['energy'][name]['snn']:.3g}" for name in energies}
+        costs = {"latency": _count(point["latency_steps"])} | {
+            name: f"{point['energy'][name]['snn']:.3g}" for name in energies
+        }
         row += [f"{'● ' if number in content['fronts'].get(name, ()) else ''}{text}" for name, text in costs.items()]
         table.add_row(*row)
     return table
@@ -273,7 +277,9 @@ def graph_tables(result: GraphResult) -> list[Table | str]:
     if run.deviation:
         apart = ", ".join(f"{name} {100 * d:.3g} %" for name, d in run.deviation.items())
         clipped = sum(run.traces.overflows.values())
-        shown.append(f"sums over time, difference to floating point: {apart}; values that did not fit their width: {clipped:,}")
+        shown.append(
+            f"sums over time, difference to floating point: {apart}; values that did not fit their width: {clipped:,}"
+        )
     return shown
 
 

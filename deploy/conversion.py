@@ -14,8 +14,8 @@ from deploy.options import ConvertOptions
 from deploy.output import GRAPH, REPORT, require_conversion
 from deploy.progress import Progress, stages
 from deploy.sources import Data, LoadedModel, hold_out, load_data, load_model, with_length
+from evaluator.network_file import read
 from processes.network import Network
-from targets.nir_file import read
 
 MOST_JUDGED = 1000
 """Samples held back for a search, at most; more would make it slow, not better."""

@@ -17,11 +17,12 @@ from deploy.options import ConvertOptions
 from deploy.progress import Progress, stages
 from deploy.report import Figures, build_report
 from deploy.sources import Data, LoadedModel, words
+from evaluator.closed_form import ClosedForm
+from evaluator.compare import Exactness, compare
+from evaluator.target_run import TargetRun
+from evaluator.timeline import timeline
 from processes.network import Network
-from targets.base import Target, TargetRun
-from targets.closed_form import ClosedForm
-from targets.compare import Exactness, compare
-from targets.timeline import timeline
+from targets.base import Target
 
 LAYER_SAMPLES = 16  # samples on which layers are compared one by one
 
@@ -47,7 +48,12 @@ class Examination:
             runner = ClosedForm(self.network)
             events = EventCounter(self.network)
             snn = measure.evaluate(
-                runner, inputs, options.batch_size, lambda d, n: bar("spiking, closed form", d, n), options.strict, events
+                runner,
+                inputs,
+                options.batch_size,
+                lambda d, n: bar("spiking, closed form", d, n),
+                options.strict,
+                events,
             )
             rungs, scatter = self._ladder(ann, snn, bar)
             stepped = self._target(target, inputs[: options.samples], bar)
@@ -75,7 +81,9 @@ class Examination:
 
     def _words(self) -> list[str]:
         """The first sample's tokens without padding, if it is a text whose tokenizer is at hand."""
-        return [] if self.model.text is None else words(self.model.text, [a[0] for a in self.evaluation.inputs.values()])
+        return (
+            [] if self.model.text is None else words(self.model.text, [a[0] for a in self.evaluation.inputs.values()])
+        )
 
     def parts(self) -> dict[str, Any]:
         """What a method's own neurons err by, and networks of which only a part spikes."""

@@ -11,11 +11,11 @@ from deploy.availability import available
 from deploy.options import check_choice
 from deploy.progress import Progress
 from deploy.results import RunResult
+from evaluator.closed_form import ClosedForm
+from evaluator.target_run import TargetRun
+from evaluator.timeline import timeline
 from processes.network import Network
 from targets import registry
-from targets.base import TargetRun
-from targets.closed_form import ClosedForm
-from targets.timeline import timeline
 
 
 def execute(

@@ -19,8 +19,8 @@ from deploy import api
 from deploy.errors import DeployError
 from deploy.options import check_choice
 from deploy.output import output_folder
+from evaluator.closed_form import ClosedForm
 from processes.network import Network, Synapse
-from targets.closed_form import ClosedForm
 from targets.loihi2 import write_bundle
 from targets.nir_plain import DIALECTS, form_of, plain_network, stages_of, write_plain
 from targets.nir_segments import cut
@@ -60,7 +60,9 @@ def export(
     if form == "loihi2":
         with output_folder(out) as scratch:
             placement = write_bundle(network, api.evaluation_inputs(folder, 1), scratch)
-        return Exported((out,), f"{len(network.nodes)} operations on {placement.cores} cores; `python {out}/run.py` checks it")
+        return Exported(
+            (out,), f"{len(network.nodes)} operations on {placement.cores} cores; `python {out}/run.py` checks it"
+        )
     if form == "segments":
         return _segments(network, out, dialect, force)
     plain = plain_network(stages_of(network), form_of(network), DIALECTS[dialect])
@@ -106,7 +108,9 @@ def _segments(network: Network, out: Path, dialect: str, force: bool) -> Exporte
             write_plain(scratch / f"{i:03d}.nir", segment.plain.graph)
         (scratch / MANIFEST).write_text(json.dumps(manifest, indent=1) + "\n", encoding="utf-8")
     files = tuple(out / name for name in (MANIFEST, *(f"{i:03d}.nir" for i in range(len(segments)))))
-    return Exported(files, f"{len(segments)} plain segments for {dialect}, {len(nodes) - len(place)} operations between")
+    return Exported(
+        files, f"{len(segments)} plain segments for {dialect}, {len(nodes) - len(place)} operations between"
+    )
 
 
 def _write(path: Path, write: Callable[[Path], None]) -> None:

@@ -17,10 +17,10 @@ from deploy.output import output_folder
 from deploy.progress import Progress
 from deploy.results import RunResult
 from deploy.sources.signals import Signals, load_signals
+from evaluator.network_file import restore
+from evaluator.nir_reader import read_graph
 from targets import registry
-from targets.nir_file import restore
 from targets.nir_graph.plan import make_plan
-from targets.nir_graph.read import read_graph
 from targets.nir_graph.run import TARGETS, Discretisation, GraphRun, run_graph, write_for_chip
 
 DEFAULT_DT = 1e-4
@@ -99,7 +99,9 @@ def write_chip_files(path: Path, data: Path | None, chip: str, out: Path, option
     if data is None:
         raise DeployError("--input missing: spikes of a sample go with the network; give an .npz or a NIR data file")
     if "format" in graph.metadata:
-        raise DeployError(f"{path}: a converted network has thresholds that fall with time, of which {chip} has no form")
+        raise DeployError(
+            f"{path}: a converted network has thresholds that fall with time, of which {chip} has no form"
+        )
     how = _discretisation(options, graph, None)
     plan = make_plan(graph, how.dt, how.method)
     signals = load_signals(data, {name: plan.items[name].shape for name in plan.inputs}, 1, options.steps, how.dt)

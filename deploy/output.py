@@ -29,9 +29,7 @@ def output_folder(path: Path, force: bool = False) -> Iterator[Path]:
         scratch = _sibling(path, "partial")
         scratch.mkdir()
     except OSError as error:
-        raise DeployError(
-            f"-o {path}: cannot be written ({error.strerror}); choose another folder"
-        ) from error
+        raise DeployError(f"-o {path}: cannot be written ({error.strerror}); choose another folder") from error
     try:
         yield scratch
         check_replaceable(path, force)  # somebody else may have written there meanwhile
@@ -51,13 +49,9 @@ def check_replaceable(path: Path, force: bool) -> None:
         return
     if not is_conversion(path):
         some = ", ".join(sorted(held)[:3])
-        raise DeployError(
-            f"-o {path}: holds other files ({some}), which are never removed; choose another folder"
-        )
+        raise DeployError(f"-o {path}: holds other files ({some}), which are never removed; choose another folder")
     if not force:
-        raise DeployError(
-            f"-o {path}: already holds a conversion; --force replaces it, or choose another folder"
-        )
+        raise DeployError(f"-o {path}: already holds a conversion; --force replaces it, or choose another folder")
 
 
 def is_conversion(path: Path) -> bool:

@@ -9,8 +9,8 @@ from typing import Any
 from deploy.errors import DeployError
 from deploy.output import GRAPH, require_conversion
 from deploy.report.write import add_to_report
+from evaluator.network_file import read
 from processes.network import Network
-from targets.nir_file import read
 from targets.placement import Layer, Placement
 from targets.placement import place as place_network
 from targets.placement.chip import NAMES, load_chip

@@ -32,7 +32,9 @@ def print_placement(console: Console, placement: Placement) -> None:
 
 def layers_table(placement: Placement) -> Table:
     """One row per layer."""
-    table = Table(title=f"Placement on {placement.chip.title}", title_justify="left", box=box.SIMPLE, padding=(0, 1, 0, 0))
+    table = Table(
+        title=f"Placement on {placement.chip.title}", title_justify="left", box=box.SIMPLE, padding=(0, 1, 0, 0)
+    )
     table.add_column("layer", overflow="fold")
     for heading in ("neurons", "synapses", "cores", "one holds", "cut by", "fullest core"):
         table.add_column(heading, justify="right", no_wrap=True)

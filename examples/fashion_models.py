@@ -76,7 +76,9 @@ def uniformer() -> nn.Module:
 
 def mlp() -> nn.Module:
     """Two hidden layers of 32 rectified linear units."""
-    return nn.Sequential(nn.Flatten(), nn.Linear(784, 32), nn.ReLU(), nn.Linear(32, 32), nn.ReLU(), nn.Linear(32, CLASSES))
+    return nn.Sequential(
+        nn.Flatten(), nn.Linear(784, 32), nn.ReLU(), nn.Linear(32, 32), nn.ReLU(), nn.Linear(32, CLASSES)
+    )
 
 
 def cnn() -> nn.Module:

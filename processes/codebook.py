@@ -61,7 +61,9 @@ def pieces(after: Thresholds, steps: int, spikes: int) -> Pieces:
         tables = iter(after([piece.sent for piece in going_on], ends))
         last = plane + 1 == held
         found = [
-            part for piece in found for part in (_divide(piece, next(tables), last, spikes) if piece.goes_on else (piece,))
+            part
+            for piece in found
+            for part in (_divide(piece, next(tables), last, spikes) if piece.goes_on else (piece,))
         ]
     ends = np.array([piece.low for piece in found[1:]])
     codes = np.array([piece.sent + (0,) * (held - len(piece.sent)) for piece in found]).T

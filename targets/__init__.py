@@ -22,7 +22,7 @@ TARGETS = (
         "nir",
         "a NIR graph (.nir) for other simulators, written, read back and run in the closed form",
         probes.always,
-        "targets.nir_file:run",
+        "targets.nir_target:run",
     ),
     Target(
         "sana-fe",

@@ -7,10 +7,10 @@ import time
 import numpy as np
 import torch
 
+from evaluator.closed_form import ClosedForm
+from evaluator.target_run import Done, TargetRun
 from processes.network import Network, Route
 from processes.operation import Operation
-from targets.base import Done, TargetRun
-from targets.closed_form import ClosedForm
 
 
 def run(network: Network, samples: np.ndarray, granularity: str = "", done: Done | None = None) -> TargetRun:

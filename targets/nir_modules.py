@@ -14,9 +14,9 @@ import nir
 import numpy as np
 import torch
 
+from evaluator.network_file import restore
 from processes.network import Network, operation_of
 from processes.operation import Operation
-from targets.nir_file import restore
 
 
 @dataclass(eq=False)

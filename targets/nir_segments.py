@@ -14,10 +14,10 @@ from typing import Any
 import numpy as np
 import torch
 
+from evaluator.closed_form import ClosedForm
+from evaluator.target_run import TargetRun
 from processes.network import ConvSynapse, DenseSynapse, Network, Node, PhaseNeuron, Route
 from processes.operation import Operation
-from targets.base import TargetRun
-from targets.closed_form import ClosedForm
 from targets.nir_plain import DIALECTS, Phase, Plain, plain_network
 from targets.nir_plain.stages import stage_of, why_not_neuron, why_not_synapse, with_neuron
 from targets.simulators import check_simulator, simulate

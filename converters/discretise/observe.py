@@ -9,10 +9,10 @@ import numpy as np
 import torch
 
 from converters.discretise.rounding import Moments, moments
+from evaluator.closed_form import ClosedForm
 from processes.network import ConvSynapse, DenseSynapse, Network, SiExp, Synapse
 from processes.operation import Operation
 from processes.spikes import decode
-from targets.closed_form import ClosedForm
 
 Progress = Callable[[int, int], None]
 

@@ -10,10 +10,10 @@ import numpy as np
 from converters.discretise.observe import Observed
 from converters.ingredients import Ingredients
 from converters.scales import unit_of
+from evaluator.timeline import timeline
 from processes.chips import Chip
 from processes.network import Network
 from processes.operation import Window
-from targets.timeline import timeline
 
 
 @dataclass

@@ -66,11 +66,17 @@ def _scaled(state: Discretisation, name: str, op: Synapse, bits: int, coarser: i
     chip, each = state.chip, isinstance(op, ScaleSynapse)  # each: every weight is a row
     rows = op.weight.shape if each else (len(op.weight),)
     free = state.ingredients.row_units and _any_unit_will_do(state.network, name)
-    own = (_exact_unit if each else _full_unit)(op.weight, bits, mantissa_limit(chip.weight_bits)) if free else np.ones(rows)
+    own = (
+        (_exact_unit if each else _full_unit)(op.weight, bits, mantissa_limit(chip.weight_bits))
+        if free
+        else np.ones(rows)
+    )
     reach = state.seen.peaks[name] if each else state.seen.peaks[name].reshape(-1)
     bias = np.broadcast_to(op.bias, np.broadcast_shapes(op.bias.shape, rows)) / own
     weight = op.weight / own.reshape(_column(own, op.weight)) / (2**bits - 1)
-    finest = to_mantissa(weight, chip.weight_bits, axis=tuple(range(op.weight.ndim)) if each else 0).exponent.reshape(rows)
+    finest = to_mantissa(weight, chip.weight_bits, axis=tuple(range(op.weight.ndim)) if each else 0).exponent.reshape(
+        rows
+    )
     largest = np.maximum(_reduce_to(reach / own, rows), _reduce_to(np.abs(bias), rows))
     limit = 2.0**chip.state_bits / 2 / chip.trace_headroom
     with np.errstate(divide="ignore"):

@@ -76,9 +76,7 @@ class UnsupportedModel(DeployError):
         super().__init__(f"{len(refusals)} operations cannot be converted, nothing was: {rows}")
 
 
-def lower(
-    captured: Captured, input_shape: tuple[int, ...], fanout: bool = False, neurons: Neurons = PLAIN
-) -> Network:
+def lower(captured: Captured, input_shape: tuple[int, ...], fanout: bool = False, neurons: Neurons = PLAIN) -> Network:
     """The network in real units, without codes, of a captured model.
 
     Args:
@@ -94,7 +92,9 @@ def lower(
 
     parts = split(captured)
     if parts.front is None and len(captured.inputs) != 1:
-        raise DeployError(f"the model takes {len(captured.inputs)} graded inputs ({', '.join(captured.inputs)}), not one")
+        raise DeployError(
+            f"the model takes {len(captured.inputs)} graded inputs ({', '.join(captured.inputs)}), not one"
+        )
     builder = Builder(Network(input_shape), fanout, neurons, bool(parts.masks))
     values: dict[torch.fx.Node, Any] = {}
     refusals: list[Refusal] = []

@@ -185,7 +185,9 @@ class Builder:
             else:
                 schedule = FloatSchedule(function=value.activation, scale=ones, unit=ones, base=2.0, steps=2)
                 label = "neuron" if value.activation == "identity" else value.activation
-                self.memo[key] = self.network.add(f"{source}.{label}", PhaseNeuron(shape=shape, schedule=schedule), source)
+                self.memo[key] = self.network.add(
+                    f"{source}.{label}", PhaseNeuron(shape=shape, schedule=schedule), source
+                )
         return self.memo[key]
 
     def spikes(self, value: Value) -> tuple[str, torch.Tensor | None, torch.Tensor | None]:

@@ -65,7 +65,9 @@ def batch_norm(call: Call) -> Value:
     offset = (0.0 if beta is None else beta) - mean * gain
     channel = (1, -1, *(1,) * (len(x.shape) - 2))
     scaled = scale(x, gain.reshape(channel))
-    if call.builder.emits(x.node) == "graded" and x.activation == "identity":  # whoever codes it folds both, and codes it once
+    if (
+        call.builder.emits(x.node) == "graded" and x.activation == "identity"
+    ):  # whoever codes it folds both, and codes it once
         shifted = offset.reshape(channel) if scaled.offset is None else scaled.offset + offset.reshape(channel)
         return replace(scaled, offset=shifted)
     return Value(call.builder.join(shift(call, scaled, offset.reshape(channel), 1.0)), x.shape)

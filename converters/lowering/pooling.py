@@ -32,7 +32,9 @@ def average(call: Call, x: Value, pool: tuple[int, ...]) -> Value:
     node, gain, offset = call.builder.spikes(x)
     shape = tuple(1 if a in pool else n for a, n in enumerate(x.shape))
     weight = (np.ones((1,) * len(shape)) if gain is None else as_parameter(gain, x.shape)) / count
-    bias = np.zeros((1,) * len(shape)) if offset is None else as_parameter(offset.expand(x.shape).mean(pool, True), shape)
+    bias = (
+        np.zeros((1,) * len(shape)) if offset is None else as_parameter(offset.expand(x.shape).mean(pool, True), shape)
+    )
     op = ScaleSynapse(shape=shape, weight=weight, bias=bias, trace=ONE, pool=pool)
     return Value(call.builder.network.add(call.name, op, node), shape)
 
@@ -64,7 +66,9 @@ def average_windows(call: Call) -> Value:
     value = _windows(call, x, kernel, stride, padding)
     if not any(padding) or call.arg(5, "count_include_pad", True):
         return value
-    inside = torch.nn.functional.avg_pool2d(torch.ones(1, 1, *x.shape[2:], dtype=torch.float64), kernel, stride, padding)
+    inside = torch.nn.functional.avg_pool2d(
+        torch.ones(1, 1, *x.shape[2:], dtype=torch.float64), kernel, stride, padding
+    )
     return scale(value, 1 / inside)
 
 

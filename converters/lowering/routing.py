@@ -126,4 +126,3 @@ def cat(call: Call) -> Value:
         start += length
     node = call.builder.residual(branches, bias.numpy(), call.shape, f"{call.name}.cat")
     return Value(node, call.shape)
-

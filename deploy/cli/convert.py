@@ -21,7 +21,9 @@ def convert(
     options: ConvertOptions,
     explain: Annotated[
         bool,
-        typer.Option("--explain", help="Also show how each layer is coded, and what choosing it gained.", rich_help_panel=RUNS),
+        typer.Option(
+            "--explain", help="Also show how each layer is coded, and what choosing it gained.", rich_help_panel=RUNS
+        ),
     ] = False,
 ) -> None:
     r"""Converts a trained transformer to a spiking network, runs it and writes a report.

@@ -15,7 +15,9 @@ from typer.models import OptionInfo
 Options = TypeVar("Options")
 
 
-def takes(kind: type[Options], only: Collection[str] | None = None) -> Callable[[Callable[..., None]], Callable[..., None]]:
+def takes(
+    kind: type[Options], only: Collection[str] | None = None
+) -> Callable[[Callable[..., None]], Callable[..., None]]:
     """Decorator: the command's first parameter, a ``kind``, is made of options, one for each field (or those of ``only``)."""
 
     def decorate(command: Callable[..., None]) -> Callable[..., None]:

@@ -16,13 +16,16 @@ CHIPS = ("speck", "xylo", "akida", "spinnaker2")
 
 @app.command()
 def export(
-    folder: Annotated[Path, typer.Argument(help="A folder that convert wrote, or for other chips a standard .nir file.")],
+    folder: Annotated[
+        Path, typer.Argument(help="A folder that convert wrote, or for other chips a standard .nir file.")
+    ],
     out: Annotated[Path, typer.Option("--out", "-o", help="File to write; with --segments or a chip a folder.")],
     format: Annotated[
         str, typer.Option(help=f"nir, or loihi2: a folder for a lab with the chip; of a .nir file, {', '.join(CHIPS)}.")
     ] = "nir",
     plain: Annotated[
-        bool, typer.Option("--plain", help="Standard nodes only (LIF, Affine, Conv2d), for ReLU networks; with input data.")
+        bool,
+        typer.Option("--plain", help="Standard nodes only (LIF, Affine, Conv2d), for ReLU networks; with input data."),
     ] = False,
     segments: Annotated[
         bool, typer.Option("--segments", help="The plain parts of any network, each in a file, and a manifest.")

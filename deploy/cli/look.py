@@ -54,7 +54,9 @@ def report(folder: Annotated[Path, typer.Argument(help="A folder that convert wr
 @app.command()
 def compare(
     folders: Annotated[list[Path], typer.Argument(help="Two or more folders that convert wrote.")],
-    out: Annotated[Path | None, typer.Option("--out", "-o", help="Also write the comparison to this .html file.")] = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", "-o", help="Also write the comparison to this .html file.")
+    ] = None,
 ) -> None:
     """Sets conversions side by side: accuracy, steps, spikes, energy, what does not spike.
 

@@ -24,9 +24,7 @@ def sweep(
     timesteps: Annotated[str, typer.Option(help="T: one or more, as 8,16,24,32,40.")] = "8,16,24,32,40",
     base: Annotated[str, typer.Option(help="B: one or more, as 1.15,1.4,auto.")] = "auto",
     method: Annotated[str, typer.Option(help=f"One or more of {', '.join(METHODS)}.")] = ConvertOptions.method,
-    precision: Annotated[
-        str, typer.Option(help=f"One or more of {', '.join(PRECISIONS)}.")
-    ] = ConvertOptions.precision,
+    precision: Annotated[str, typer.Option(help=f"One or more of {', '.join(PRECISIONS)}.")] = ConvertOptions.precision,
     spikes: Annotated[str, typer.Option(help="Most spikes of a neuron in a window: one or more, as 1,2,auto.")] = "1",
     tokens: Annotated[str, typer.Option(help="Lengths that text is cut to. \\[default: as it is]")] = "",
     workers: Annotated[

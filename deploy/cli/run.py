@@ -135,6 +135,4 @@ def _save(path: Path, **arrays: Any) -> None:
         with path.open("wb") as file:  # a handle, so that numpy adds no suffix
             np.savez(file, **arrays)
     except OSError as error:
-        raise DeployError(
-            f"--output {path}: cannot be written ({error.strerror}); choose another file"
-        ) from error
+        raise DeployError(f"--output {path}: cannot be written ({error.strerror}); choose another file") from error

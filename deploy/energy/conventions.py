@@ -76,7 +76,9 @@ def layers_after_activations(network: Network) -> set[str]:
     for name, node in network:
         origin = network.origin(node.inputs[0])
         before = None if origin == Network.INPUT else network[origin]
-        function = before.schedule.function if isinstance(before, PhaseNeuron) else getattr(before, "function", "identity")
+        function = (
+            before.schedule.function if isinstance(before, PhaseNeuron) else getattr(before, "function", "identity")
+        )
         if isinstance(node.op, DenseSynapse) and function != "identity":
             found.add(name)
     return found

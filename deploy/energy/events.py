@@ -14,10 +14,10 @@ import numpy as np
 import torch
 
 from deploy.energy.rules import RULES, Visit, messages
+from evaluator.timeline import timeline
 from processes.network import Network
 from processes.operation import Operation
 from processes.routing import Route
-from targets.timeline import timeline
 
 EVENTS = {
     "spikes": "binary spikes fired",
@@ -122,9 +122,4 @@ def count_run(network: Network, values: Mapping[str, np.ndarray]) -> EventCounte
 def differing(one: EventCounter, other: EventCounter) -> int:
     """How many (node, event) counts of two runs are not equal."""
     names = one.counts.keys() | other.counts.keys()
-    return sum(
-        one.counts[name][event] != other.counts[name][event]
-        for name in names
-        for event in EVENTS
-    )
-
+    return sum(one.counts[name][event] != other.counts[name][event] for name in names for event in EVENTS)

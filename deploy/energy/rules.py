@@ -233,9 +233,7 @@ def trace_product(op: TraceProduct, visit: Visit) -> Events:
     a, b = visit.inputs
     b = b if op.transpose_b else b.transpose(-1, -2)
     lead = torch.broadcast_shapes(a.shape[1:-2], b.shape[1:-2])
-    a, b = (
-        as_numpy(x.expand(len(x), *lead, *x.shape[-2:])).reshape(len(x), -1, *x.shape[-2:]) for x in (a, b)
-    )
+    a, b = (as_numpy(x.expand(len(x), *lead, *x.shape[-2:])).reshape(len(x), -1, *x.shape[-2:]) for x in (a, b))
     begin = min(window.start for window in visit.windows)
     delay_a, delay_b = (window.start - begin for window in visit.windows)
     steps = max(window.stop for window in visit.windows) - begin

@@ -41,14 +41,18 @@ def _conventions(energy: Mapping[str, Any]) -> Table:
         for title, key in ((convention["title"], "microjoules"), ("  with what it omits", "microjoules_with_omitted")):
             spiking = convention.get(f"snn_{key}")
             if spiking is not None:
-                original = [convention["ann"][name].get(key, convention["ann"][name]["microjoules"]) for name in ARITHMETIC]
+                original = [
+                    convention["ann"][name].get(key, convention["ann"][name]["microjoules"]) for name in ARITHMETIC
+                ]
                 ratios = [f"{spiking / joules:.2f} ×" for joules in original]
                 table.add_row(title, number(spiking), *map(number, original), *ratios)
     return table
 
 
 def _break_even(energy: Mapping[str, Any]) -> Table:
-    table = Table(title="When the spiking network is cheaper, all else equal and everything counted", title_justify="left")
+    table = Table(
+        title="When the spiking network is cheaper, all else equal and everything counted", title_justify="left"
+    )
     table.add_column("convention")
     table.add_column("than")
     shown = {

@@ -17,10 +17,10 @@ from converters.pipeline import front_end, network_input
 from deploy import measure
 from deploy.output import GRAPH, REPORT
 from deploy.sources import LoadedModel, load_model
+from evaluator.closed_form import ClosedForm
+from evaluator.compare import compare
+from evaluator.network_file import read
 from targets import registry
-from targets.closed_form import ClosedForm
-from targets.compare import compare
-from targets.nir_file import read
 
 ALONE = threading.Lock()
 """Batches of one process follow each other: the kernels' thread pool takes one caller at a time."""
@@ -104,7 +104,9 @@ def run_batch(job: Job, arguments: Sequence[np.ndarray]) -> Batch:
         # where an array lies decides in which order its sums are vectorised: always at the start of a cache line
         arguments = [torch.tensor(argument).numpy() for argument in arguments]
         worker = _worker(job.folder)
-        original = measure.ann_outputs(worker.model.module, dict(zip(worker.model.inputs, arguments, strict=True)), 2**31)
+        original = measure.ann_outputs(
+            worker.model.module, dict(zip(worker.model.inputs, arguments, strict=True)), 2**31
+        )
         samples = worker.input_of(arguments)
         if job.target == "closed-form":
             measured = measure.evaluate(ClosedForm(worker.network), samples, len(samples))

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
+from evaluator.closed_form import ClosedForm
+from evaluator.timeline import Timeline
 from processes.network import (
     Centre,
     DynamicThreshold,
@@ -22,8 +24,6 @@ from processes.network import (
     Woss,
 )
 from processes.operation import Operation
-from targets.closed_form import ClosedForm
-from targets.timeline import Timeline
 
 RASTER_NEURONS = 48  # drawn of each layer
 
@@ -73,9 +73,7 @@ def stages(network: Network, times: Timeline) -> list[Stage]:
             continue
         window, span = times.windows[name], times.span(network, name)
         role = role_of(network, name)
-        found.append(
-            Stage(name, node.op.name, role, span.start, window.start, window.stop, waited.get(name, 0))
-        )
+        found.append(Stage(name, node.op.name, role, span.start, window.start, window.stop, waited.get(name, 0)))
     return found
 
 
@@ -109,7 +107,7 @@ def role_of(network: Network, name: str) -> str:
 def _waited(network: Network, times: Timeline) -> dict[str, int]:
     """Steps that each node on the slowest path adds to it, from the readout back to the input."""
 
-    def ready(name: str) -> int:  # as in targets.timeline
+    def ready(name: str) -> int:  # as in evaluator.timeline
         graded = name == Network.INPUT or network[name].emits == "graded"
         return times.windows[name].start if graded else times.windows[name].stop
 
@@ -147,9 +145,7 @@ def record_raster(
         spikes = codes[:, chosen][planes, rows]
         window = times.windows[name]
         steps = window.start + np.abs(spikes) - 1
-        raster.append(
-            RasterLayer(name, total, len(chosen), window.start, window.stop, steps, rows, np.sign(spikes))
-        )
+        raster.append(RasterLayer(name, total, len(chosen), window.start, window.stop, steps, rows, np.sign(spikes)))
 
     runner.run(sample[None], observe)
     return raster

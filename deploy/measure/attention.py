@@ -9,10 +9,10 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
+from evaluator.closed_form import ClosedForm
 from processes.network import ConvSynapse, Network, SiExp, Woss
 from processes.operation import Operation
 from processes.spikes import decode
-from targets.closed_form import ClosedForm
 
 PREFIX = 8  # most tokens that stand before those of the image
 SHOWN = 32  # tokens of a text

@@ -11,10 +11,10 @@ import torch
 
 from deploy.energy import EventCounter
 from deploy.measure.metrics import predictions
+from evaluator.closed_form import ClosedForm
 from processes.errors import DeployError
 from processes.network import DynamicThreshold, Route
 from processes.operation import Operation, sample_size
-from targets.closed_form import ClosedForm
 
 Progress = Callable[[int, int], None]
 """Called with (samples done, samples in all)."""

@@ -43,7 +43,11 @@ def not_spiking(network: Network) -> list[NotSpiking]:
     raced = [op for op in ops if isinstance(op, Woss) and op.race is not None]
     before = network.about.get("host")
     entries = [
-        *([NotSpiking("Before the input", f"{before}; token numbers become the network's input", 1, 0)] if before else []),
+        *(
+            [NotSpiking("Before the input", f"{before}; token numbers become the network's input", 1, 0)]
+            if before
+            else []
+        ),
         NotSpiking(
             "Input",
             f"one number per value at the first step; the host {host}, and neurons turn it into spikes",

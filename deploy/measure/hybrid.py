@@ -16,9 +16,9 @@ import torch
 from converters.pipeline import Conversion
 from converters.scales import scale_of, unit_of
 from deploy.measure.ladder import Rung, rung
+from evaluator.closed_form import ClosedForm
 from processes.network import Network, Route, SiExp, SiNorm, Woss
 from processes.spikes import decode
-from targets.closed_form import ClosedForm
 
 BLOCK = re.compile(r"^(.*\.\d+)(?=\.)")
 

@@ -10,9 +10,9 @@ import torch
 
 from converters.scales import unit_of
 from deploy.measure.metrics import relative_error
+from evaluator.closed_form import ClosedForm
 from processes.network import Network, Route
 from processes.operation import Operation
-from targets.closed_form import ClosedForm
 
 ToReal = Callable[[str, Operation, torch.Tensor], torch.Tensor]
 """Real values (N, *shape), float64, of a node's codes (planes, N, *shape) or potentials (N, *shape)."""

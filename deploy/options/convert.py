@@ -62,9 +62,9 @@ class ConvertOptions:
         option("Data that accuracy is measured on. Left out: a fifth of --calib, held back.", MODELS, "--eval"),
     ] = None
     limit: Annotated[int | None, option("Evaluate at most so many samples.", MODELS)] = None
-    method: Annotated[
-        Method, option("Conversion method; rate-coded is a baseline for ReLU networks.", CODE)
-    ] = "spiked-attention"
+    method: Annotated[Method, option("Conversion method; rate-coded is a baseline for ReLU networks.", CODE)] = (
+        "spiked-attention"
+    )
     timesteps: Annotated[
         int | None,
         option("T, time steps of a window; more are finer and slower. \\[default: 40; sit 12, of 7 to 16]", CODE),
@@ -106,7 +106,9 @@ class ConvertOptions:
     ] = None
     cheapest: Annotated[
         Cheapest | None,
-        option("What --budget makes least; energy is that of every counted event, 45nm-memory. \\[default: energy]", CODE),
+        option(
+            "What --budget makes least; energy is that of every counted event, 45nm-memory. \\[default: energy]", CODE
+        ),
     ] = None
     residual: Annotated[
         Residual,
@@ -129,7 +131,9 @@ class ConvertOptions:
     ] = "extended"
     activation: Annotated[
         Activation,
-        option("sit: GELU and SiLU by threshold schedules (schedule) or by fitted neurons as published (fitted).", CODE),
+        option(
+            "sit: GELU and SiLU by threshold schedules (schedule) or by fitted neurons as published (fitted).", CODE
+        ),
     ] = "schedule"
     precision: Annotated[Precision, option("Arithmetic of the network.", CODE)] = "fixed"
     strict: Annotated[bool, option("Stop at the first saturated potential.", CODE, "--strict")] = False
@@ -222,9 +226,13 @@ class ConvertOptions:
         if spikes == "auto":
             raise DeployError("--spikes auto: --method sit sends binary digits; leave --spikes out, or give a number")
         if self.softmax != "direct" or self.winner != "graded":
-            raise DeployError("--softmax and --winner belong to --method spiked-attention; --exponential is sit's choice")
+            raise DeployError(
+                "--softmax and --winner belong to --method spiked-attention; --exponential is sit's choice"
+            )
 
     def record(self) -> dict[str, Any]:
         """The options in force as plain values for report.json; those that say nothing are absent."""
         values = asdict(self) | self.code._asdict()
-        return {key: str(value) if isinstance(value, Path) else value for key, value in values.items() if value is not None}
+        return {
+            key: str(value) if isinstance(value, Path) else value for key, value in values.items() if value is not None
+        }

@@ -27,9 +27,7 @@ class EvaluateOptions:
     target: Annotated[str, option("Where to run it; `deploy targets` lists them.")] = "closed-form"
     granularity: Annotated[str, option(f"Lava Processes: one per {' or '.join(GRANULARITIES)}.")] = "block"
     limit: Annotated[int | None, option("Evaluate at most so many samples.")] = None
-    batch_size: Annotated[
-        int | None, option("Samples per batch. \\[default: 64; 4 on a target that steps]")
-    ] = None
+    batch_size: Annotated[int | None, option("Samples per batch. \\[default: 64; 4 on a target that steps]")] = None
     workers: Annotated[int | None, option("Worker processes on this machine. \\[default: one per core]")] = None
     cluster: Annotated[
         str | None,
@@ -48,4 +46,6 @@ class EvaluateOptions:
         if self.cluster is not None and self.workers is not None:
             raise DeployError("--workers and --cluster: a cluster has its own workers; give one of the two")
         if self.resume and self.force:
-            raise DeployError("--resume and --force: one keeps what was done, the other throws it away; give one of the two")
+            raise DeployError(
+                "--resume and --force: one keeps what was done, the other throws it away; give one of the two"
+            )

@@ -31,9 +31,9 @@ class GraphOptions:
             NIR,
         ),
     ] = None
-    precision: Annotated[
-        str, option("float, or fixed: Loihi's formats, with a table of the rounding errors.", NIR)
-    ] = "float"
+    precision: Annotated[str, option("float, or fixed: Loihi's formats, with a table of the rounding errors.", NIR)] = (
+        "float"
+    )
     scale: Annotated[
         float | None, option("Fixed point: integer weight of a real 1. \\[default: as fine as fits]", NIR)
     ] = None
@@ -41,9 +41,7 @@ class GraphOptions:
         int | None,
         option("Time steps: the first of inputs that have a time axis; others are held that long.", NIR),
     ] = None
-    calib: Annotated[
-        Path | None, option("Fixed point: data that sets the ranges. \\[default: the input]", NIR)
-    ] = None
+    calib: Annotated[Path | None, option("Fixed point: data that sets the ranges. \\[default: the input]", NIR)] = None
 
     def check(self) -> None:
         """Raises DeployError for the first option that cannot be meant."""

@@ -76,7 +76,8 @@ def line_chart(
     for label, points in series.items():
         drawn = sorted(point for point in points if not log or point[1] > 0)
         dots = [
-            (*place(x, y), f"{', '.join((label, *name))}: {x_label} {_text(x)}, {y_label} {_text(y)}") for x, y, *name in drawn
+            (*place(x, y), f"{', '.join((label, *name))}: {x_label} {_text(x)}, {y_label} {_text(y)}")
+            for x, y, *name in drawn
         ]
         lines.append(Line(label, path([(x, y) for x, y, *_ in drawn]) if joined and len(drawn) > 1 else "", dots))
     return Chart(

@@ -11,8 +11,8 @@ from typing import Any
 from deploy import energy
 from deploy.energy import EventCounter
 from deploy.measure import Measurement, Rung, not_spiking
+from evaluator.timeline import Timeline
 from processes.network import Network, Route
-from targets.timeline import Timeline
 
 PACKAGES = ("spikedeploy", "torch", "numpy", "nir", "lava-nc", "timm", "transformers")
 

@@ -130,9 +130,7 @@ def heat(values: np.ndarray, top: float) -> Heat:
 def attention(maps: Sequence[AttentionMap]) -> list[tuple[AttentionMap, Heat, Heat]]:
     """Original and spiking in the same shades."""
     tops = [float(max(layer.original.max(), layer.spiking.max())) for layer in maps]
-    return [
-        (layer, heat(layer.original, top), heat(layer.spiking, top)) for layer, top in zip(maps, tops, strict=True)
-    ]
+    return [(layer, heat(layer.original, top), heat(layer.spiking, top)) for layer, top in zip(maps, tops, strict=True)]
 
 
 def picture(sample: np.ndarray) -> Heat | None:

@@ -73,25 +73,27 @@ def environment() -> jinja2.Environment:
 def render(report: Mapping[str, Any], figures: Figures) -> str:
     """The page of a plain report."""
     period, layers = report["latency_steps"], report["layers"]
-    return environment().get_template("page.html").render(
-        report=report,
-        tiles=tiles(report),
-        stepped=any("stepped_saturations" in layer for layer in layers),
-        compared=list(dict.fromkeys(rung for layer in layers for rung in layer.get("errors", {}))),
-        operations=[
-            (op, meaning) for op, meaning in OPERATIONS.items() if op in {layer["op"] for layer in layers}
-        ],
-        panels=drawings.panels(figures.scatter),
-        errors={layer["name"]: layer.get("error") for layer in layers},
-        rasters=drawings.rasters(figures.raster),
-        bars=drawings.bars(figures.stages, period),
-        waits=drawings.waits(figures.stages),
-        ticks=drawings.ticks(period),
-        curve=drawings.curve(report["si_softmax"]) if "si_softmax" in report else None,
-        attention=drawings.attention(figures.attention),
-        picture=None if figures.sample is None else drawings.picture(figures.sample),
-        costs=energy_bars(report.get("energy", {})) + formula_bars(report.get("flops_formula", {})),
-        placements=placements(report.get("placement", {})),
-        sweep=curves(report["budget"]) if "budget" in report else None,
-        d=drawings,
+    return (
+        environment()
+        .get_template("page.html")
+        .render(
+            report=report,
+            tiles=tiles(report),
+            stepped=any("stepped_saturations" in layer for layer in layers),
+            compared=list(dict.fromkeys(rung for layer in layers for rung in layer.get("errors", {}))),
+            operations=[(op, meaning) for op, meaning in OPERATIONS.items() if op in {layer["op"] for layer in layers}],
+            panels=drawings.panels(figures.scatter),
+            errors={layer["name"]: layer.get("error") for layer in layers},
+            rasters=drawings.rasters(figures.raster),
+            bars=drawings.bars(figures.stages, period),
+            waits=drawings.waits(figures.stages),
+            ticks=drawings.ticks(period),
+            curve=drawings.curve(report["si_softmax"]) if "si_softmax" in report else None,
+            attention=drawings.attention(figures.attention),
+            picture=None if figures.sample is None else drawings.picture(figures.sample),
+            costs=energy_bars(report.get("energy", {})) + formula_bars(report.get("flops_formula", {})),
+            placements=placements(report.get("placement", {})),
+            sweep=curves(report["budget"]) if "budget" in report else None,
+            d=drawings,
+        )
     )

@@ -23,9 +23,7 @@ def check_data(data: D, model: LoadedModel, role: str) -> D:
     Raises DeployError for arrays that are empty, of another length, dtype or shape than the model takes,
     not finite, or (images) not raw pixels, and for labels that are no class numbers.
     """
-    inputs = {
-        name: _input(data.inputs[name], name, spec, data.source, model) for name, spec in model.inputs.items()
-    }
+    inputs = {name: _input(data.inputs[name], name, spec, data.source, model) for name, spec in model.inputs.items()}
     lengths = {name: len(array) for name, array in inputs.items()}
     if len(set(lengths.values())) > 1:
         counts = ", ".join(f"{name} {count}" for name, count in lengths.items())
@@ -42,9 +40,7 @@ def check_data(data: D, model: LoadedModel, role: str) -> D:
 def _input(array: np.ndarray, name: str, spec: InputSpec, source: str, model: LoadedModel) -> np.ndarray:
     where = f"{source}: array `{name}`"
     if array.dtype.kind not in "fiub":
-        raise DeployError(
-            f"{where} is {array.dtype}; numbers are needed (float32, or int64 for token numbers)"
-        )
+        raise DeployError(f"{where} is {array.dtype}; numbers are needed (float32, or int64 for token numbers)")
     if array.ndim < 1 or array.size == 0:
         raise DeployError(f"{where} is empty (shape {array.shape}); give at least one sample")
     if not spec.fits(array.shape[1:]):
@@ -78,9 +74,7 @@ def _input(array: np.ndarray, name: str, spec: InputSpec, source: str, model: Lo
 def _try_one(inputs: dict[str, np.ndarray], model: LoadedModel, source: str) -> torch.Tensor:
     """The model's output for the first sample; what the model cannot take shows here, before any work."""
     sample = {name: torch.from_numpy(array[:1]) for name, array in inputs.items()}
-    shapes = ", ".join(
-        f"{name} {tuple(t.shape)} {str(t.dtype).removeprefix('torch.')}" for name, t in sample.items()
-    )
+    shapes = ", ".join(f"{name} {tuple(t.shape)} {str(t.dtype).removeprefix('torch.')}" for name, t in sample.items())
     try:
         with torch.inference_mode():
             output = model.module(*sample.values())
@@ -90,13 +84,9 @@ def _try_one(inputs: dict[str, np.ndarray], model: LoadedModel, source: str) -> 
             "shaped as its forward takes it"
         ) from error
     if not isinstance(output, torch.Tensor):
-        raise DeployError(
-            f"{model.spec}: returns {type(output).__name__}; wrap it so that it returns one tensor"
-        )
+        raise DeployError(f"{model.spec}: returns {type(output).__name__}; wrap it so that it returns one tensor")
     if not bool(torch.isfinite(output).all()):
-        raise DeployError(
-            f"{model.spec}: gives NaN or infinity for the first sample of {source}; check its weights"
-        )
+        raise DeployError(f"{model.spec}: gives NaN or infinity for the first sample of {source}; check its weights")
     return output
 
 
@@ -107,9 +97,7 @@ def _labels(labels: np.ndarray, samples: int, classes: int | None, source: str) 
     if len(labels) != samples:
         raise DeployError(f"{where} are {len(labels)} for {samples} samples; give one integer per sample")
     if classes is None:
-        raise DeployError(
-            f"{where}: the model gives no class scores to compare them with; leave the labels out"
-        )
+        raise DeployError(f"{where}: the model gives no class scores to compare them with; leave the labels out")
     wrong = (labels < 0) | (labels >= classes)
     if wrong.any():
         first = int(wrong.argmax())

@@ -78,9 +78,7 @@ def load_data(
     return check_data(data, model, role)
 
 
-def _read(
-    path: Path, option: str, model: LoadedModel, role: Role, limit: int | None, tokens: int | None
-) -> Data:
+def _read(path: Path, option: str, model: LoadedModel, role: Role, limit: int | None, tokens: int | None) -> Data:
     if path.is_dir():
         from deploy.sources import images
 
@@ -92,9 +90,7 @@ def _read(
 
         return Data(*texts.read_table(path, model, role, limit, tokens), str(path))
     kinds = ", ".join((".npz", *TABLES))
-    raise DeployError(
-        f"{option} {path}: not a kind of data known here; give one of {kinds}, or an image folder"
-    )
+    raise DeployError(f"{option} {path}: not a kind of data known here; give one of {kinds}, or an image folder")
 
 
 def _demo(model: LoadedModel, role: Role, option: str) -> Data:
@@ -133,9 +129,7 @@ def _read_npz(path: Path, model: LoadedModel) -> Data:
         inputs[name] = arrays.pop(found)
     if arrays:
         known = ", ".join((*model.inputs, LABELS))
-        raise DeployError(
-            f"{path}: array `{sorted(arrays)[0]}` is no argument of {model.spec}; known are {known}"
-        )
+        raise DeployError(f"{path}: array `{sorted(arrays)[0]}` is no argument of {model.spec}; known are {known}")
     return Data(inputs, labels, model.class_names, str(path))
 
 
@@ -179,9 +173,7 @@ def shared_samples(calibration: Data, evaluation: Data) -> int:
 
     def digests(data: Data) -> list[bytes]:
         rows = zip(*data.inputs.values(), strict=True)
-        return [
-            hashlib.sha256(b"".join(np.ascontiguousarray(a).tobytes() for a in row)).digest() for row in rows
-        ]
+        return [hashlib.sha256(b"".join(np.ascontiguousarray(a).tobytes() for a in row)).digest() for row in rows]
 
     seen = set(digests(calibration))
     return sum(digest in seen for digest in digests(evaluation))

@@ -33,9 +33,7 @@ def load(name: str, weights: Path | str | None, seed: int) -> LoadedModel:
     if name.startswith((".", "/", "~")) or name.count("/") > 1:
         folder = Path(name).expanduser()
         if not (folder / "config.json").is_file():
-            raise DeployError(
-                f"{spec}: {folder}/config.json not found; give a folder that save_pretrained wrote"
-            )
+            raise DeployError(f"{spec}: {folder}/config.json not found; give a folder that save_pretrained wrote")
         name = str(folder)
     try:
         config: Any = transformers.AutoConfig.from_pretrained(name)
@@ -60,9 +58,7 @@ def load(name: str, weights: Path | str | None, seed: int) -> LoadedModel:
         image, mean, std = _image(config, name)
         module: nn.Module = Normalised(model, mean, std, output)
         inputs = {"x": InputSpec("float32", image.size, ("pixel_values",))}
-        return LoadedModel(
-            plain_name, spec, module, inputs, PREFIX, classes, class_names, image, None, weights, seed
-        )
+        return LoadedModel(plain_name, spec, module, inputs, PREFIX, classes, class_names, image, None, weights, seed)
     if getattr(model, "main_input_name", "") != "input_ids":
         raise DeployError(
             f"{spec}: {type(model).__name__} takes neither images nor text; wrap it in path/file.py:callable"
@@ -70,9 +66,7 @@ def load(name: str, weights: Path | str | None, seed: int) -> LoadedModel:
     module = TextModel(model, output)
     inputs = {"input_ids": InputSpec("int64", (None,)), "attention_mask": InputSpec("int64", (None,))}
     text = TextInput(name, getattr(config, "max_position_embeddings", None))
-    return LoadedModel(
-        plain_name, spec, module, inputs, PREFIX, classes, class_names, None, text, weights, seed
-    )
+    return LoadedModel(plain_name, spec, module, inputs, PREFIX, classes, class_names, None, text, weights, seed)
 
 
 def _head(config: Any) -> tuple[Any, str]:
@@ -87,9 +81,7 @@ def _pretrained(builder: Any, name: str, spec: str, output: str) -> nn.Module:
     remedy = f"give --weights FILE, or --weights {RANDOM} to size the network without training"
     try:
         # An untrained pooler changes nothing in last_hidden_state, any other missing tensor does.
-        model, info = builder.from_pretrained(
-            name, use_safetensors=True, dtype=torch.float32, output_loading_info=True
-        )
+        model, info = builder.from_pretrained(name, use_safetensors=True, dtype=torch.float32, output_loading_info=True)
     except (OSError, ValueError, RuntimeError) as error:
         raise DeployError(f"{spec}: no readable model.safetensors ({first_line(error)}); {remedy}") from error
     lost = [*info["missing_keys"], *(str(key) for key in info["mismatched_keys"])]
@@ -117,9 +109,7 @@ def _image(config: Any, name: str) -> tuple[ImageInput, list[float], list[float]
     channels = int(getattr(config, "num_channels", 3))
     settings = _preprocessor(name)
     interpolation = _RESAMPLING.get(settings.get("resample", 3), "bicubic")
-    short_side = (
-        (settings.get("size") or {}).get("shortest_edge") if isinstance(settings.get("size"), dict) else None
-    )
+    short_side = (settings.get("size") or {}).get("shortest_edge") if isinstance(settings.get("size"), dict) else None
     if short_side:
         cropped = settings.get("do_center_crop", True)
         image = ImageInput((channels, height, width), interpolation, height / short_side if cropped else 1.0)

@@ -27,21 +27,15 @@ def read_folder(folder: Path, model: LoadedModel, role: str, limit: int | None) 
     there are no labels, which is enough to calibrate. Raises DeployError.
     """
     if model.image is None:
-        raise DeployError(
-            f"{folder}: an image folder, but {model.spec} has no known image size; give an .npz"
-        )
+        raise DeployError(f"{folder}: an image folder, but {model.spec} has no known image size; give an .npz")
     classes = {sub.name: _images(sub) for sub in sorted(folder.iterdir()) if sub.is_dir()}
     classes = {name: files for name, files in classes.items() if files}
     if not classes:
         files = _images(folder)[:limit]
         if not files:
-            raise DeployError(
-                f"{folder}: holds no images; give one subfolder per class with {_suffixes()} files"
-            )
+            raise DeployError(f"{folder}: holds no images; give one subfolder per class with {_suffixes()} files")
         return {"x": _pixels(files, model.image)}, None, model.class_names
-    turns = chain.from_iterable(
-        zip_longest(*([(file, name) for file in files] for name, files in classes.items()))
-    )
+    turns = chain.from_iterable(zip_longest(*([(file, name) for file in files] for name, files in classes.items())))
     chosen = [pair for pair in turns if pair is not None][:limit]
     pixels = _pixels([file for file, _ in chosen], model.image)
     if role == "calibration":

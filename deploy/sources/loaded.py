@@ -86,9 +86,7 @@ class LoadedModel:
         tensors: dict[str, torch.Tensor] = {}
         for name, spec in self.inputs.items():
             if spec.shape is None or None in spec.shape:
-                raise DeployError(
-                    f"{self.spec}: the shape of input `{name}` is not known; give data (--calib)"
-                )
+                raise DeployError(f"{self.spec}: the shape of input `{name}` is not known; give data (--calib)")
             shape = (batch, *(size for size in spec.shape if size is not None))
             if spec.dtype == "int64":
                 tensors[name] = torch.zeros(shape, dtype=torch.int64)

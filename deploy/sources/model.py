@@ -48,9 +48,7 @@ def load_model(spec: str = DEMO, weights: Path | str | None = None, seed: int = 
     loaded.module.eval().requires_grad_(False)
     for name, tensor in loaded.module.state_dict().items():
         if tensor.is_floating_point() and tensor.dtype != torch.float32:
-            raise DeployError(
-                f"{spec}: {name} is {tensor.dtype}; models are taken in float32 (call .float() on it)"
-            )
+            raise DeployError(f"{spec}: {name} is {tensor.dtype}; models are taken in float32 (call .float() on it)")
     return loaded
 
 
@@ -64,9 +62,7 @@ def _demo(weights: Path | str | None) -> LoadedModel:
     from deploy import demo
 
     if weights is not None:
-        raise DeployError(
-            "--weights: the demo model comes with its weights; leave the option out or give --model"
-        )
+        raise DeployError("--weights: the demo model comes with its weights; leave the option out or give --model")
     spec = InputSpec("float32", (1, 28, 28))
     names = tuple(demo.CLASSES)
     return LoadedModel(
@@ -92,9 +88,7 @@ def _from_file(spec: str, weights: Path | str | None, seed: int) -> LoadedModel:
         except DeployError:
             raise
         except Exception as error:
-            raise DeployError(
-                f"{spec}: the call raised {type(error).__name__}: {first_line(error)}"
-            ) from error
+            raise DeployError(f"{spec}: the call raised {type(error).__name__}: {first_line(error)}") from error
     if not isinstance(module, nn.Module):
         raise DeployError(f"{spec}: returned {type(module).__name__}; it must return a torch.nn.Module")
     if isinstance(weights, Path):
@@ -102,9 +96,7 @@ def _from_file(spec: str, weights: Path | str | None, seed: int) -> LoadedModel:
     parameters = inspect.signature(module.forward).parameters.values()
     required = [p.name for p in parameters if p.default is p.empty and p.kind in _POSITIONAL]
     if not required:
-        raise DeployError(
-            f"{spec}: forward({_names(list(parameters))}) has no required argument to give data to"
-        )
+        raise DeployError(f"{spec}: forward({_names(list(parameters))}) has no required argument to give data to")
     inputs = {name: InputSpec() for name in required}
     return LoadedModel(f"{path.stem}.{name}", spec, module, inputs, weights=weights, seed=seed)
 
@@ -130,9 +122,7 @@ def _attribute(path: Path, name: str) -> Callable[[], Any]:
         module_spec.loader.exec_module(module)
     except Exception as error:
         del sys.modules[module_spec.name]
-        raise DeployError(
-            f"{path}: importing it raised {type(error).__name__}: {first_line(error)}"
-        ) from error
+        raise DeployError(f"{path}: importing it raised {type(error).__name__}: {first_line(error)}") from error
     finally:
         sys.path.remove(str(path.parent.resolve()))
     found = getattr(module, name, None)

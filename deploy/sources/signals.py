@@ -14,7 +14,7 @@ import nir
 import numpy as np
 
 from deploy.errors import DeployError
-from targets.nir_graph.read import inspect, safely
+from evaluator.nir_reader import inspect, safely
 from targets.nir_graph.windows import LIMIT
 
 LABELS = "y"

@@ -34,9 +34,7 @@ def read_table(path: Path, model: LoadedModel, role: str, limit: int | None, tok
     label = _column(LABEL_COLUMNS, columns)
     for number, row in enumerate(rows, 1):
         if any(not str(row.get(name) or "").strip() and row.get(name) != 0 for name in (text, label) if name):
-            raise DeployError(
-                f"{path}: row {number} has an empty `{text}` or `{label}`; fill it in or remove the row"
-            )
+            raise DeployError(f"{path}: row {number} has an empty `{text}` or `{label}`; fill it in or remove the row")
     labels = None
     if label is not None and role == "evaluation":
         names = [str(row[label]).strip() for row in rows]
@@ -81,7 +79,9 @@ def words(text: TextInput, arguments: Sequence[np.ndarray]) -> list[str]:
     except (OSError, ValueError, KeyError, ImportError):
         return []
     numbers = arguments[0]
-    length = int((arguments[1] != 0).sum()) if len(arguments) > 1 and arguments[1].shape == numbers.shape else len(numbers)
+    length = (
+        int((arguments[1] != 0).sum()) if len(arguments) > 1 and arguments[1].shape == numbers.shape else len(numbers)
+    )
     return [str(token) for token in tokenizer.convert_ids_to_tokens(numbers[:length].tolist())]
 
 
@@ -95,9 +95,7 @@ def _rows(path: Path) -> list[dict[str, Any]]:
             else:
                 rows = list(csv.DictReader(file, delimiter="\t", quoting=csv.QUOTE_NONE))
     except (json.JSONDecodeError, UnicodeDecodeError, csv.Error) as error:
-        raise DeployError(
-            f"{path}: not readable as {path.suffix[1:]} in UTF-8 ({first_line(error)})"
-        ) from error
+        raise DeployError(f"{path}: not readable as {path.suffix[1:]} in UTF-8 ({first_line(error)})") from error
     if not all(isinstance(row, dict) for row in rows):
         raise DeployError(f"{path}: every line must be a JSON object with a text field")
     return rows

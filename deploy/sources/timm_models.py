@@ -45,9 +45,7 @@ def load(name: str, weights: Path | str | None, seed: int) -> LoadedModel:
         put_weights(model, tensors, path, f"timm:{name}")
     config = resolve_data_config({}, model=model)
     size = tuple(config["input_size"])
-    image = ImageInput(
-        (size[0], size[1], size[2]), config["interpolation"], config["crop_pct"], config["crop_mode"]
-    )
+    image = ImageInput((size[0], size[1], size[2]), config["interpolation"], config["crop_pct"], config["crop_mode"])
     classes = int(getattr(model, "num_classes", 0)) or None
     return LoadedModel(
         name=name,
@@ -80,16 +78,10 @@ def _pretrained(name: str) -> nn.Module:
         with _quiet("huggingface_hub"):
             file = hf_hub_download(hub, getattr(config, "hf_hub_filename", None) or "model.safetensors")
     except (OSError, ValueError, RuntimeError) as error:
-        raise DeployError(
-            f"timm:{name}: its weights cannot be fetched ({first_line(error)}); {remedy}"
-        ) from error
+        raise DeployError(f"timm:{name}: its weights cannot be fetched ({first_line(error)}); {remedy}") from error
     if Path(file).suffix != ".safetensors":
-        raise DeployError(
-            f"timm:{name}: its weights are published as {Path(file).name}, not safetensors; {remedy}"
-        )
-    return timm.create_model(
-        name, pretrained=True, pretrained_cfg_overlay={"file": file, "custom_load": False}
-    )
+        raise DeployError(f"timm:{name}: its weights are published as {Path(file).name}, not safetensors; {remedy}")
+    return timm.create_model(name, pretrained=True, pretrained_cfg_overlay={"file": file, "custom_load": False})
 
 
 def _classes(model: nn.Module, tensors: dict[str, torch.Tensor]) -> int | None:

@@ -32,9 +32,7 @@ def read_weights(path: Path) -> dict[str, torch.Tensor]:
     a tensor in it holds NaN or infinity.
     """
     if not path.is_file():
-        raise DeployError(
-            f"{path}: no such weights file; give a .safetensors, .pt or .pth file, or `{RANDOM}`"
-        )
+        raise DeployError(f"{path}: no such weights file; give a .safetensors, .pt or .pth file, or `{RANDOM}`")
     if path.suffix == ".safetensors":
         try:
             tensors = load_file(path)
@@ -47,9 +45,7 @@ def read_weights(path: Path) -> dict[str, torch.Tensor]:
         raise DeployError(f"{path}: weights files end in one of {known}, not {path.suffix or 'nothing'!r}")
     for name, tensor in tensors.items():
         if tensor.is_floating_point() and not bool(torch.isfinite(tensor).all()):
-            raise DeployError(
-                f"{path}: tensor {name} holds NaN or infinity; the training run that wrote it diverged"
-            )
+            raise DeployError(f"{path}: tensor {name} holds NaN or infinity; the training run that wrote it diverged")
     return tensors
 
 
@@ -60,9 +56,7 @@ def _read_pytorch(path: Path) -> dict[str, torch.Tensor]:
             content: Any = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # on bytes that are no weights, torch's reader raises whatever they lead it to
         if not zipfile.is_zipfile(path) and not path.read_bytes()[:1] == b"\x80":
-            raise DeployError(
-                f"{path}: not a PyTorch file; give one that torch.save wrote, or safetensors"
-            ) from error
+            raise DeployError(f"{path}: not a PyTorch file; give one that torch.save wrote, or safetensors") from error
         raise DeployError(
             f"{path}: holds pickled Python objects besides tensors (or is damaged), and unpickling can run "
             "any code, so it is not read; save torch.save(model.state_dict(), FILE) or safetensors instead"
@@ -71,9 +65,7 @@ def _read_pytorch(path: Path) -> dict[str, torch.Tensor]:
         if isinstance(content, Mapping) and isinstance(content.get(key), Mapping):
             content = content[key]
             break
-    if not isinstance(content, Mapping) or not all(
-        isinstance(value, torch.Tensor) for value in content.values()
-    ):
+    if not isinstance(content, Mapping) or not all(isinstance(value, torch.Tensor) for value in content.values()):
         raise DeployError(
             f"{path}: holds no table of tensors by name; save it with torch.save(model.state_dict(), FILE)"
         )
@@ -99,15 +91,11 @@ def put_weights(module: nn.Module, tensors: Mapping[str, torch.Tensor], path: Pa
     kinds = [(missing, "missing"), (unexpected, "unexpected"), (misshaped, "of another shape")]
     faults = [f"{len(names)} {kind} ({_some(names)})" for names, kind in kinds if names]
     if faults:
-        raise DeployError(
-            f"{path}: weights do not fit {what}: {'; '.join(faults)}; give this model's own weights"
-        )
+        raise DeployError(f"{path}: weights do not fit {what}: {'; '.join(faults)}; give this model's own weights")
     module.load_state_dict(tensors, strict=False)
 
 
-def _without_prefix(
-    tensors: Mapping[str, torch.Tensor], own: Mapping[str, torch.Tensor]
-) -> dict[str, torch.Tensor]:
+def _without_prefix(tensors: Mapping[str, torch.Tensor], own: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
     """Takes off what a training wrapper put before every name, if no name fits as it is."""
     names = dict(tensors)
     for prefix in PREFIXES:

@@ -107,7 +107,9 @@ def _prepare(folder: Path, shared: ConvertOptions, force: bool) -> None:
         if json.loads((folder / PLAN).read_text(encoding="utf-8")) == plan and not force:
             return
         if not force:
-            raise DeployError(f"-o {folder}: holds a sweep with other options; --force replaces it, or choose another folder")
+            raise DeployError(
+                f"-o {folder}: holds a sweep with other options; --force replaces it, or choose another folder"
+            )
         shutil.rmtree(folder)
     try:
         (folder / POINTS).mkdir(parents=True, exist_ok=True)

@@ -161,7 +161,9 @@ def _nearest(points: Sequence[Result], budget: Budget, quality: Quality) -> str:
         lost, wider = f"a cosine of {1 - loss:.4f}", f"cosine={math.floor(1e4 * (1 - loss)) / 1e4:g}"
     else:
         lost, wider = f"{loss:.2f} {quality.lost}", f"{math.ceil(100 * loss) / 100:g}"
-    longer = "" if nearest["method"] == "sit" else f", or a --timesteps above {max(point['timesteps'] for point in points)}"
+    longer = (
+        "" if nearest["method"] == "sit" else f", or a --timesteps above {max(point['timesteps'] for point in points)}"
+    )
     return (
         f"--budget {budget}: nothing that was tried stays within it; nearest is --timesteps {nearest['timesteps']} --spikes "
         f"{nearest['spikes']} with {lost}, on {nearest['samples']} held-back samples; give --budget {wider}{longer}"

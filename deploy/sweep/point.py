@@ -21,8 +21,8 @@ from deploy.options import ConvertOptions
 from deploy.progress import Progress, stages
 from deploy.report.write import plain
 from deploy.sources import Data, LoadedModel, load_model
-from targets.closed_form import ClosedForm
-from targets.timeline import timeline
+from evaluator.closed_form import ClosedForm
+from evaluator.timeline import timeline
 
 
 @dataclass(frozen=True)
@@ -82,7 +82,9 @@ def original(folder: Path, tokens: int | None = None) -> Path:
 def keep_original(file: Path, model: LoadedModel, data: Data, batch: int, progress: Progress) -> None:
     """Write the original model's outputs, which every point is compared with; whole or not at all."""
     with stages(progress) as report:
-        outputs = measure.ann_outputs(model.module, data.inputs, batch, lambda d, n: report("original model", d, n)).outputs
+        outputs = measure.ann_outputs(
+            model.module, data.inputs, batch, lambda d, n: report("original model", d, n)
+        ).outputs
     part = file.with_suffix(".part.npy")
     np.save(part, outputs)
     part.replace(file)

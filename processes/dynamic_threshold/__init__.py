@@ -145,7 +145,9 @@ class DynamicThreshold(Operation):
         """Codes of v times ``_per_scale`` over the factor, or its root."""
         rest, gain, shift = self.further
         levels, midpoints = rest.astype(float)
-        kind = linear_pieces(np.stack([midpoints, np.full(self.steps, -np.inf), -midpoints]), midpoints, levels, self.spikes)
+        kind = linear_pieces(
+            np.stack([midpoints, np.full(self.steps, -np.inf), -midpoints]), midpoints, levels, self.spikes
+        )
         ends = np.abs(kind.ends)
         shift = None if shift is None else shift[:, None]
         entries = level_entry(ends.astype(rest.dtype), self.squared, gain[:, None], shift)

@@ -9,9 +9,10 @@ Potentials v and codes are flat, those of (R, A, M, D) one after the other; ``si
 from __future__ import annotations
 
 import numpy as np
-from numba import njit, prange
+from numba import prange
 
 from processes.fixed import shift_toward_zero
+from processes.kernels.compiled import njit
 from processes.kernels.lookup import look_up, room, rows_together, share_of, shares
 from processes.thresholds import level_entry, scaled_entry
 
@@ -53,7 +54,9 @@ def fire_linear(v, sides, scale, table, units, book, tables, spread, codes):
 
 
 @njit(parallel=True, cache=True)
-def fire_nonlinear(v, sides, scale, table, units, book, tables, spread, sequel, row_after, kind, factor, sequel_shift, codes):
+def fire_nonlinear(
+    v, sides, scale, table, units, book, tables, spread, sequel, row_after, kind, factor, sequel_shift, codes
+):
     """The same of a neuron that subtracts nothing: having sent some codes it goes on with thresholds on v.
 
     ``sequel`` (kinds, rows, 4, T) has (above, below, lo, hi) by step: + with v >= above or v <= below, - with lo <= v <= hi,

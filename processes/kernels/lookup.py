@@ -10,7 +10,8 @@ Several rows are gone through together, so that beginning a loop does not cost m
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
+
+from processes.kernels.compiled import njit
 
 SIGN, MAGNITUDE = np.uint32(31), np.uint32(0x7FFFFFFF)
 TWO = np.uint32(2)
@@ -41,7 +42,11 @@ def share_of(part, rows, length):
 @njit
 def room(size, packed):
     """Arrays for ``size`` values that :func:`look_up` works in, some twice, for numbers that are bits too."""
-    x32, near, unsure = np.empty(size, np.float32), np.empty(2 * size, np.float32), np.empty((size + 7) // 8 * 8, np.uint8)
+    x32, near, unsure = (
+        np.empty(size, np.float32),
+        np.empty(2 * size, np.float32),
+        np.empty((size + 7) // 8 * 8, np.uint8),
+    )
     place, own, which = np.empty(size, np.uint32), np.empty(size, np.float32), np.empty(size, np.int64)
     twice = (x32, x32.view(np.uint32), near, near.view(np.uint64), unsure, unsure.view(np.uint64))
     return (*twice, place, own, np.empty(size, packed), which)

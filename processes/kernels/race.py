@@ -6,8 +6,9 @@
 from __future__ import annotations
 
 import numpy as np
-from numba import njit, prange
+from numba import prange
 
+from processes.kernels.compiled import njit
 from processes.kernels.fire import INF
 from processes.kernels.lookup import look_up, room, rows_together, share_of, shares
 

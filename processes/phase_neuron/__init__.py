@@ -74,7 +74,16 @@ class PhaseNeuron(Operation):
         flat, planes = as_numpy(v).reshape(-1), codes.numpy().reshape(self.spikes, -1)
         book, factor, kind, units = self._lookup
         scale, table = per_neuron(factor, axes, np.float32), per_neuron(book.begin(kind), axes, np.uint32)
-        known = (flat, axes, scale, table, np.float32(units), book.tables, self._compared, int(len(self._compared[0]) > 1))
+        known = (
+            flat,
+            axes,
+            scale,
+            table,
+            np.float32(units),
+            book.tables,
+            self._compared,
+            int(len(self._compared[0]) > 1),
+        )
         sequel = self._sequel
         if sequel is None:
             fire_linear(*known, planes)

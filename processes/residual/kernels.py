@@ -10,7 +10,9 @@ is the shift toward zero.
 from __future__ import annotations
 
 import numpy as np
-from numba import njit, prange
+from numba import prange
+
+from processes.kernels.compiled import njit
 
 
 @njit(parallel=True, cache=True)

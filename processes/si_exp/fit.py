@@ -18,9 +18,9 @@ import math
 from collections.abc import Callable
 
 import numpy as np
-from numba import njit
 
 from processes.errors import DeployError
+from processes.kernels.compiled import njit
 from processes.si_exp.table import FUNCTIONS, Table
 
 POINTS = 10_000  # evenly spaced, to fit
@@ -132,7 +132,9 @@ def fit(
     for number, segments in enumerate(starts):
         threshold, reset = _start(steps, low, high, segments)
         found.append(
-            _anneal(x[coarse], y[coarse], threshold, reset, rounds, (0.02 * span, 3e-4 * span), (0.05, 0.001), seed + number)
+            _anneal(
+                x[coarse], y[coarse], threshold, reset, rounds, (0.02 * span, 3e-4 * span), (0.05, 0.001), seed + number
+            )
         )
         if progress is not None:
             progress(number + 1, len(starts) + 1)
@@ -152,4 +154,6 @@ def halving(function: str, steps: int, low: float, high: float) -> Table:
     """
     x = np.linspace(low, high, COARSE)
     threshold, reset = _start(steps, low, high, 1)
-    return Table(function, low, high, 0, threshold, reset, _least_squares(x, FUNCTIONS[function](x), threshold, reset)[0])
+    return Table(
+        function, low, high, 0, threshold, reset, _least_squares(x, FUNCTIONS[function](x), threshold, reset)[0]
+    )

@@ -5,7 +5,9 @@
 
 from __future__ import annotations
 
-from numba import njit, prange
+from numba import prange
+
+from processes.kernels.compiled import njit
 
 
 @njit(inline="always")

@@ -116,4 +116,6 @@ def load_table(function: str, steps: int, low: float, high: float) -> Table:
             return table
     some = sorted({t.steps for t in _shipped() if t.function == function and np.allclose((t.low, t.high), (low, high))})
     known = f"there are {some[0]} to {some[-1]} steps" if some else "there is none for this range"
-    raise DeployError(f"no fitted table of {function} on [{low:g}, {high:g}] in {steps} steps; {known}; see `deploy fit`")
+    raise DeployError(
+        f"no fitted table of {function} on [{low:g}, {high:g}] in {steps} steps; {known}; see `deploy fit`"
+    )

@@ -87,7 +87,9 @@ class SiNeuron(Operation):
         folded = folded.astype(np.int64) if self.state_bits else folded
         threshold, reset = (a.astype(folded.dtype) for a in (self.threshold, self.reset))
         spread = int(len(threshold) > 1)
-        kernels.fire_fitted(folded, threshold, reset, spread, self.sign, codes.numpy().reshape(self.spikes, *folded.shape))
+        kernels.fire_fitted(
+            folded, threshold, reset, spread, self.sign, codes.numpy().reshape(self.spikes, *folded.shape)
+        )
         return codes
 
     def stepper(self, window: Window, sources: list[Window]) -> SiNeuronStepper:

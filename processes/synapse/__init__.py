@@ -218,8 +218,10 @@ class ScaleSynapse(Synapse):
         """One product per neuron."""
         self._clips: Clips = None
         if not self.pool and self._never_clips(len(codes)):
-            return decode(codes, self.trace).mul_(self.tensor(torch.float32)).add_(
-                torch.as_tensor(self.bias, dtype=torch.float32)
+            return (
+                decode(codes, self.trace)
+                .mul_(self.tensor(torch.float32))
+                .add_(torch.as_tensor(self.bias, dtype=torch.float32))
             )
         y, self._clips = accumulate(
             codes,

@@ -6,7 +6,9 @@
 from __future__ import annotations
 
 import numpy as np
-from numba import njit, prange
+from numba import prange
+
+from processes.kernels.compiled import njit
 
 COLUMNS = 512  # outputs at a time: their potentials stay in the first cache, their weights in the second
 TASKS = 64  # pieces of work that threads share

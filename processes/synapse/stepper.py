@@ -60,8 +60,9 @@ class ConvStepper(SynapseStepper):
     def __init__(self, op: ConvSynapse, window: Window) -> None:
         super().__init__(op, window)
         self.op: ConvSynapse = op
-        self.kernels = [np.ascontiguousarray(w.reshape(len(w), -1).T, dtype=self.working)
-                        for w in np.split(op.weight, op.groups)]
+        self.kernels = [
+            np.ascontiguousarray(w.reshape(len(w), -1).T, dtype=self.working) for w in np.split(op.weight, op.groups)
+        ]
         self.patches: np.ndarray | None = None
 
     def bias_column(self) -> np.ndarray:

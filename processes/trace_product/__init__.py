@@ -99,7 +99,18 @@ class TraceProduct(Operation):
         bias = np.broadcast_to(self.bias, self.shape).reshape(-1, *y.shape[-2:]).astype(np.int64)
         out, counts = (t.numpy().reshape(-1, *t.shape[-2:]) for t in (y, clips))
         kernels.step_pairs(
-            code_a, code_b, table_a, table_b, self.traces.shape[-1], self.delay, norm_a, norm_b, bias, limit, out, counts
+            code_a,
+            code_b,
+            table_a,
+            table_b,
+            self.traces.shape[-1],
+            self.delay,
+            norm_a,
+            norm_b,
+            bias,
+            limit,
+            out,
+            counts,
         )
         self._clips = clips if bool(clips.any()) else None
         return y

@@ -6,10 +6,11 @@
 from __future__ import annotations
 
 import numpy as np
-from numba import njit, prange
+from numba import prange
 
 from processes import thresholds  # noqa: F401  lets compiled code call shift_toward_zero
 from processes.fixed import shift_toward_zero
+from processes.kernels.compiled import njit
 from processes.kernels.decode import value
 
 TOGETHER = 64  # rows of one worker

@@ -78,7 +78,9 @@ class ProductStepper:
             return None
         if operand == 1 and not self.op.transpose_b:
             spikes = spikes.swapaxes(-1, -2)
-        return spikes.reshape(-1, *spikes.shape[-2:]) * p[operand].astype(np.float64)  # sums of integers are exact below 2^53
+        return spikes.reshape(-1, *spikes.shape[-2:]) * p[operand].astype(
+            np.float64
+        )  # sums of integers are exact below 2^53
 
     def _product(self, a: np.ndarray, b: np.ndarray) -> np.ndarray:
         """a b^T for each leading index, through whichever side is this step's sparse spikes."""

@@ -125,8 +125,16 @@ class Woss(Operation):
         else:
             book, row_after = self._lookup
             table = np.broadcast_to(book.begin(np.arange(len(self.ramp)))[:, None], (heads, keys))
-            known = (np.ascontiguousarray(table), book.tables, self.ramp.astype(float), self.after.astype(float), row_after)
-            fire_ramp_further(folded.reshape(-1), folded.shape[1:], *known, spread, codes.numpy().reshape(self.spikes, -1))
+            known = (
+                np.ascontiguousarray(table),
+                book.tables,
+                self.ramp.astype(float),
+                self.after.astype(float),
+                row_after,
+            )
+            fire_ramp_further(
+                folded.reshape(-1), folded.shape[1:], *known, spread, codes.numpy().reshape(self.spikes, -1)
+            )
         silence_after(codes, self.latest)
         return codes
 

@@ -19,10 +19,10 @@ from typing import Any
 
 import numpy as np
 
+from evaluator.target_run import Done, TargetRun
 from processes.errors import DeployError
 from processes.network import Network
 from processes.nir_nodes.neurons import Method, Reset
-from targets.base import Done, TargetRun
 from targets.chains.chain import Chain
 from targets.nir_graph.fixed import Rounding
 from targets.nir_graph.plan import Plan
@@ -99,7 +99,9 @@ class Worker:
 
     def write(self, path: Path, spikes: np.ndarray) -> None:
         """What the program reads."""
-        arrays = {f"{name}{i}": np.asarray(value) for i, layer in enumerate(self.layers) for name, value in layer.items()}
+        arrays = {
+            f"{name}{i}": np.asarray(value) for i, layer in enumerate(self.layers) for name, value in layer.items()
+        }
         np.savez(path, spikes=spikes, layers=np.array(len(self.layers)), **arrays)  # type: ignore[arg-type]  # the fields' names
 
 
@@ -149,7 +151,9 @@ def write_package(held: Held, x: np.ndarray, folder: Path) -> None:
         DeployError: the target takes no files.
     """
     if not isinstance(held.theirs, Worker):
-        raise DeployError("this target is written as no file; `deploy run FILE.nir --target` runs it where it is installed")
+        raise DeployError(
+            "this target is written as no file; `deploy run FILE.nir --target` runs it where it is installed"
+        )
     spikes = x.astype(np.int64).reshape(len(x), -1)
     held.theirs.write(folder / "network.npz", spikes)
     shutil.copyfile(held.theirs.program, folder / "run.py")

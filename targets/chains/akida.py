@@ -44,7 +44,9 @@ def _integers(population: Population, request: Request) -> tuple[dict[str, Any],
         of = population.recurrence(request.dt, request.method)
         kept = np.abs(of.a_v).max()
         if kept > 1e-6 or population.per_neuron("v_reset").any() or request.reset == "subtract":
-            raise DeployError(f"'{name}' keeps {kept:.3g} of its potential from step to step; Akida's neurons keep none")
+            raise DeployError(
+                f"'{name}' keeps {kept:.3g} of its potential from step to step; Akida's neurons keep none"
+            )
         gain, theta = of.c_x[:, None], population.per_neuron("v_threshold")
         bias = population.bias * of.c_x + of.b
     weight, theta = population.weight * gain, theta - bias
@@ -52,7 +54,9 @@ def _integers(population: Population, request: Request) -> tuple[dict[str, Any],
     # W x is whole: it exceeds theta if it exceeds the whole number below
     layer = {"weight": np.rint(weight * scale).astype(np.int64), "threshold": np.floor(theta * scale).astype(np.int64)}
     if np.abs(layer["threshold"]).max() > THRESHOLD:
-        raise DeployError(f"'{name}': a threshold of {np.abs(layer['threshold']).max():,} weights; Akida takes {THRESHOLD:,}")
+        raise DeployError(
+            f"'{name}': a threshold of {np.abs(layer['threshold']).max():,} weights; Akida takes {THRESHOLD:,}"
+        )
     exact = {"weight": weight * scale, "threshold": theta * scale}
     return layer, [rounding(name, field, layer[field], value) for field, value in exact.items()]
 

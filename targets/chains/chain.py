@@ -49,7 +49,8 @@ class Population:
         """The neurons' recurrence, its arrays of shape (neurons,)."""
         of: Any = vars(coefficients(self.node, dt, method))
         spread: Any = {
-            field: None if value is None else np.broadcast_to(value, self.shape).reshape(-1) for field, value in of.items()
+            field: None if value is None else np.broadcast_to(value, self.shape).reshape(-1)
+            for field, value in of.items()
         }
         return Coefficients(**spread)
 
@@ -91,7 +92,11 @@ def chain_of(plan: Plan, dt: float, method: Method, kinds: tuple[type, ...], hol
         else:
             _refuse(name, item, f"{holder} runs populations of {' or '.join(kind.__name__ for kind in kinds)}")
     if not populations or any(isinstance(item.node, WEIGHTED) for item in between):
-        _refuse(names[-1], plan.items[names[-1]], f"{holder} puts out spikes; the network has to end in a spiking population")
+        _refuse(
+            names[-1],
+            plan.items[names[-1]],
+            f"{holder} puts out spikes; the network has to end in a spiking population",
+        )
     return Chain(names[0], names[-1], tuple(populations))
 
 
@@ -102,7 +107,9 @@ def walk(plan: Plan, holder: str) -> list[str]:
         if len(item.sources) > 1 or any(edge.carried for edge in item.sources) or len(readers[name]) > 1:
             _refuse(name, item, f"{holder} runs chains here: one source and one reader for each node, no cycles")
     if len(plan.inputs) != 1 or len(plan.outputs) != 1:
-        raise DeployError(f"{holder} runs chains here: one Input and Output, not {len(plan.inputs)} and {len(plan.outputs)}")
+        raise DeployError(
+            f"{holder} runs chains here: one Input and Output, not {len(plan.inputs)} and {len(plan.outputs)}"
+        )
     names = [plan.inputs[0]]
     while names[-1] != plan.outputs[0]:
         names.append(readers[names[-1]][0])

@@ -103,9 +103,15 @@ def memory(population: Population) -> dict[str, int]:
 def _kernel(population: Population) -> tuple[int, ...]:
     """(features, channels, height, width) of the convolution that a layer is on Speck."""
     weighted = [item.node for item in population.between if isinstance(item.node, nir.Affine | nir.Linear | nir.Conv2d)]
-    others = [item.node for item in population.between if not isinstance(item.node, nir.Affine | nir.Linear | nir.Conv2d)]
-    if len(weighted) != 1 or not all(isinstance(n, nir.SumPool2d | nir.Flatten | nir.Input | nir.Output) for n in others):
-        raise DeployError(f"'{population.name}': a layer of Speck has one Conv2d, Affine or Linear behind SumPool2d or Flatten")
+    others = [
+        item.node for item in population.between if not isinstance(item.node, nir.Affine | nir.Linear | nir.Conv2d)
+    ]
+    if len(weighted) != 1 or not all(
+        isinstance(n, nir.SumPool2d | nir.Flatten | nir.Input | nir.Output) for n in others
+    ):
+        raise DeployError(
+            f"'{population.name}': a layer of Speck has one Conv2d, Affine or Linear behind SumPool2d or Flatten"
+        )
     node: Any = weighted[0]
     if isinstance(node, nir.Conv2d):
         if node.groups != 1 or np.any(np.asarray(node.dilation) != 1) or len(set(node.weight.shape[2:])) > 1:

@@ -38,7 +38,10 @@ def parameters(population: Population, request: Request) -> tuple[dict[str, Any]
     name, of = population.name, population.recurrence(request.dt, request.method)
     weight, offset = population.weight * of.c_x[:, None], population.bias * of.c_x + of.b
     scale = WEIGHT / np.abs(weight).max()
-    layer: dict[str, Any] = {"weight": np.rint(weight * scale).astype(np.int64), "subtract": request.reset == "subtract"}
+    layer: dict[str, Any] = {
+        "weight": np.rint(weight * scale).astype(np.int64),
+        "subtract": request.reset == "subtract",
+    }
     exact = {"alpha": of.a_v, "offset": offset * scale}
     exact |= {field: population.per_neuron(f"v_{field}") * scale for field in ("threshold", "reset")}
     for field, values in exact.items():
@@ -63,5 +66,3 @@ def step_through(layers: list[dict[str, Any]], spikes: np.ndarray) -> list[np.nd
         found.append(fired)
         spikes = fired
     return found
-
-

@@ -9,17 +9,15 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from evaluator.closed_form import ClosedForm
+from evaluator.target_run import Done, TargetRun
+from evaluator.timeline import timeline
 from processes.errors import DeployError
 from processes.network import Network
 from targets import probes
-from targets.base import Done, TargetRun
-from targets.closed_form import ClosedForm
-from targets.timeline import timeline
 
 
-def run(
-    network: Network, samples: np.ndarray, granularity: str = "block", done: Done | None = None
-) -> TargetRun:
+def run(network: Network, samples: np.ndarray, granularity: str = "block", done: Done | None = None) -> TargetRun:
     """Run samples (N, *input) in real units, and keep every node's values.
 
     The network's precision says whether ``floating_pt`` or ``fixed_pt`` (bit-accurate Loihi style) models run.

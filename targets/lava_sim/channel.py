@@ -121,7 +121,13 @@ class RingChannel(Channel):
     """The pair of ends; built with the arguments that Lava gives its channels."""
 
     def __init__(
-        self, message_infrastructure: Any, src_name: str, dst_name: str, shape: Any, dtype: Any, size: int,
+        self,
+        message_infrastructure: Any,
+        src_name: str,
+        dst_name: str,
+        shape: Any,
+        dtype: Any,
+        size: int,
         *watchdogs: Any,
     ) -> None:
         ring = Ring(shape, dtype, size)

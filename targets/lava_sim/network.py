@@ -12,6 +12,8 @@ from typing import Any
 import numpy as np
 from lava.magma.core.process.process import AbstractProcess
 
+from evaluator.stepping import Group, Recorder, broadcast_of
+from evaluator.timeline import Timeline
 from processes.dynamic_threshold.lava import NormDivisionProcess, SoftmaxDivisionProcess
 from processes.lava.generic import process_class
 from processes.lava.operation import OperationProcess
@@ -30,8 +32,6 @@ from processes.synapse.lava import ConvProcess, DenseProcess, ScaleProcess
 from processes.trace_product.lava import SquareSumProcess, TraceBroadcasterProcess, TraceProductProcess
 from processes.woss.lava import MaskedWossProcess, WossProcess
 from targets.partition import by_block
-from targets.stepping import Group, Recorder, broadcast_of
-from targets.timeline import Timeline
 
 PROCESSES: dict[str, type[OperationProcess]] = {
     "phase_neuron": PhaseNeuronProcess,

@@ -134,9 +134,7 @@ def _check(network: set[Any], processes: Sequence[AbstractProcess], steps: int) 
             raise DeployError(f"'{process.name}' was run before; Lava cannot run it again: build it anew")
         if isinstance(process, SpikingProcess):
             if process.period != steps:
-                raise DeployError(
-                    f"'{process.name}' has {process.period} steps a sample, not {steps}; make them equal"
-                )
+                raise DeployError(f"'{process.name}' has {process.period} steps a sample, not {steps}; make them equal")
             for port in process.operands:
                 process.receives(port)
             for port in process.outputs:

@@ -17,18 +17,18 @@ from typing import Any
 import numpy as np
 import torch
 
+from evaluator.closed_form import ClosedForm
+from evaluator.network_file import write
+from evaluator.target_run import Done, TargetRun
+from evaluator.timeline import timeline
 from processes.errors import DeployError
 from processes.network import Network, SiExp, SiNeuron, SiNorm, Woss
 from processes.operation import Operation, to_metadata
 from processes.routing import Route, apply
 from targets import closed_form_target
-from targets.base import Done, TargetRun
-from targets.closed_form import ClosedForm
 from targets.loihi2.bundle.programs import PROGRAMS
-from targets.nir_file import write
 from targets.placement import Placement, place
 from targets.placement.chip import load_chip
-from targets.timeline import timeline
 
 FILES = ("run.py", "README.md")
 SCALARS = (int, float, bool, str)
@@ -144,7 +144,13 @@ def _write_placement(placement: Placement, folder: Path) -> None:
         for layer in placement.layers
     ]  # fmt: skip
     chip = placement.chip
-    content = {"chip": chip.name, "limits": chip.limits, "sources": chip.sources, "cores": placement.cores, "layers": layers}
+    content = {
+        "chip": chip.name,
+        "limits": chip.limits,
+        "sources": chip.sources,
+        "cores": placement.cores,
+        "layers": layers,
+    }
     (folder / "placement.json").write_text(json.dumps(content, indent=1) + "\n")
 
 

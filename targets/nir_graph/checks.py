@@ -33,7 +33,9 @@ def check_nodes(
             refusals.append(Refusal("graph", "NIRGraph", f"has no {kind.__name__} node"))
     if len(set(edges)) < len(edges):
         twice = next(edge for i, edge in enumerate(edges) if edge in edges[:i])
-        refusals.append(Refusal(twice[1], type(nodes[twice[1]]).__name__, f"two edges from {twice[0]}; use a Scale of 2"))
+        refusals.append(
+            Refusal(twice[1], type(nodes[twice[1]]).__name__, f"two edges from {twice[0]}; use a Scale of 2")
+        )
 
 
 def _parameters(node: nir.NIRNode, dt: float, method: Method) -> list[str]:

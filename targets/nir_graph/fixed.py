@@ -102,7 +102,9 @@ class _Compiler:
         self.inputs = inputs
         self.errors: list[Rounding] = []
         self.of: dict[str, Coefficients] = {
-            name: coefficients(item.node, dt, method) for name, item in plan.items.items() if isinstance(item.node, NEURONS)
+            name: coefficients(item.node, dt, method)
+            for name, item in plan.items.items()
+            if isinstance(item.node, NEURONS)
         }
 
     def program(self) -> Program:
@@ -236,7 +238,11 @@ class _Compiler:
         if isinstance(item.node, nir.Threshold):
             # x > theta of real numbers is x > floor(theta) of integers
             theta = np.asarray(item.node.threshold, np.float64) / unit
-            node, spikes, unit = maps.Threshold(np.broadcast_to(np.floor(theta).astype(np.int64), item.shape)), True, 1.0
+            node, spikes, unit = (
+                maps.Threshold(np.broadcast_to(np.floor(theta).astype(np.int64), item.shape)),
+                True,
+                1.0,
+            )
         else:
             node = structural(item.node, item.shape, self.dt, integers=True)
             unit = self.units[name]

@@ -41,7 +41,9 @@ def run_in_lava(
     found = Traces({}, {})
     for part in _connected(program, partition(program, granularity)):
         with tempfile.TemporaryDirectory(prefix="recordings-") as place:
-            groups = [Group(program, names, encoded, Path(place) / f"{i}.npz", potentials) for i, names in enumerate(part)]
+            groups = [
+                Group(program, names, encoded, Path(place) / f"{i}.npz", potentials) for i, names in enumerate(part)
+            ]
             processes = _connect(program, groups, steps)
             run_processes(processes, steps, samples, "fixed" if program.fixed else "float", done)
             for group in groups:
@@ -161,7 +163,8 @@ def _connect(program: Program, groups: list[Group], steps: int) -> list[Abstract
     for i, group in enumerate(groups):
         stages = program.stages
         kinds: list[tuple[Emission, ...]] = [
-            tuple("spikes" if stages[name].spikes else "graded" for name in names) for names in (group.sources, group.sinks)
+            tuple("spikes" if stages[name].spikes else "graded" for name in names)
+            for names in (group.sources, group.sinks)
         ]
         shapes = {f"x{k}_in": (1, *stages[name].shape) for k, name in enumerate(group.sources)}
         shapes |= {f"y{k}_out": (1, *stages[name].shape) for k, name in enumerate(group.sinks)}

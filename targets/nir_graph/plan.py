@@ -88,9 +88,7 @@ def make_plan(graph: nir.NIRGraph, dt: float, method: Method = "euler") -> Plan:
     return Plan(items, *doors)
 
 
-def _flatten(
-    graph: nir.NIRGraph, refusals: list[Refusal]
-) -> tuple[dict[str, nir.NIRNode], list[tuple[str, str]]]:
+def _flatten(graph: nir.NIRGraph, refusals: list[Refusal]) -> tuple[dict[str, nir.NIRNode], list[tuple[str, str]]]:
     """Nodes by dotted name and edges between them; nested graphs are replaced by their content."""
     nodes: dict[str, nir.NIRNode] = {}
     edges: list[tuple[str, str]] = []
@@ -107,13 +105,17 @@ def _flatten(
                     refusals.append(Refusal(full, type(node).__name__, "a nested node of the same name; rename one"))
                 nodes[full] = node
                 continue
-            doors = [[n for n, inner in node.nodes.items() if isinstance(inner, kind)] for kind in (nir.Input, nir.Output)]
+            doors = [
+                [n for n, inner in node.nodes.items() if isinstance(inner, kind)] for kind in (nir.Input, nir.Output)
+            ]
             if "op" in node.metadata:
                 op = np.asarray(node.metadata["op"]).item()
                 refusals.append(Refusal(full, "NIRGraph", f"operation '{op}' of a deploy network inside another graph"))
             elif len(doors[0]) != 1 or len(doors[1]) != 1:
                 counts = f"{len(doors[0])} inputs and {len(doors[1])} outputs"
-                refusals.append(Refusal(full, "NIRGraph", f"a nested graph with {counts}; NIR's edges need one of each"))
+                refusals.append(
+                    Refusal(full, "NIRGraph", f"a nested graph with {counts}; NIR's edges need one of each")
+                )
             else:
                 entries[name], exits[name] = (f"{full}.{door[0]}" for door in doors)
                 waiting.append((f"{full}.", node))

@@ -209,7 +209,9 @@ class Recorder:
         self.neurons = {n: s for n, s in program.stages.items() if isinstance(s.node, (Neuron, FixedNeuron))}
         self.spikes = {n: np.zeros((samples, steps, *s.shape), bool) for n, s in self.neurons.items() if s.spikes}
         dtype = np.int64 if program.fixed else np.float64
-        self.potentials = {n: np.zeros((samples, steps, *s.shape), dtype) for n, s in self.neurons.items() if potentials}
+        self.potentials = {
+            n: np.zeros((samples, steps, *s.shape), dtype) for n, s in self.neurons.items() if potentials
+        }
         self.peaks = dict.fromkeys(program.stages, 0.0)
         self.overflows: dict[str, int] = {}
 

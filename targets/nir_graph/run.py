@@ -109,7 +109,9 @@ def write_for_chip(
     """The graph in a chip's integers with the first sample, as files for a lab that has its SDK; see ``write_package``."""
     plan = make_plan(graph, how.dt, how.method)
     program = compile_float(plan, how.dt, how.method, how.reset)
-    request = Request(plan, lambda: _fixed(plan, program, inputs, inputs, how)[0], inputs, how.dt, how.method, how.reset)
+    request = Request(
+        plan, lambda: _fixed(plan, program, inputs, inputs, how)[0], inputs, how.dt, how.method, how.reset
+    )
     held = hold(target, request)
     write_package(held, inputs[held.source][0], folder)
 

@@ -69,7 +69,12 @@ def pair(value: Any, axes: int, field: str) -> tuple[int, ...]:
 
 def integers(value: Any, field: str) -> tuple[int, ...]:
     array = np.atleast_1d(np.asarray(value))
-    if array.dtype.kind not in "iuf" or array.ndim != 1 or not np.isfinite(array).all() or (array != np.rint(array)).any():
+    if (
+        array.dtype.kind not in "iuf"
+        or array.ndim != 1
+        or not np.isfinite(array).all()
+        or (array != np.rint(array)).any()
+    ):
         raise ValueError(f"{field} is {value!r}, not whole numbers")
     return tuple(int(n) for n in array)
 

@@ -15,4 +15,15 @@ from targets.nir_plain.phase import Phase
 from targets.nir_plain.rate import Rate
 from targets.nir_plain.stages import Stage, form_of, stages_of
 
-__all__ = ["DIALECTS", "Dialect", "Phase", "Plain", "Rate", "Stage", "form_of", "plain_network", "stages_of", "write_plain"]
+__all__ = [
+    "DIALECTS",
+    "Dialect",
+    "Phase",
+    "Plain",
+    "Rate",
+    "Stage",
+    "form_of",
+    "plain_network",
+    "stages_of",
+    "write_plain",
+]

@@ -80,7 +80,9 @@ def plain_network(stages: list[Stage], form: Phase | Rate, dialect: Dialect) -> 
     """
     if isinstance(form, Phase):
         form = replace(form, zero=dialect.zero)
-    coded = [form.neurons(stage, i > 0) if stage.fires else _output(stage, form.window) for i, stage in enumerate(stages)]
+    coded = [
+        form.neurons(stage, i > 0) if stage.fires else _output(stage, form.window) for i, stage in enumerate(stages)
+    ]
     needed = {(i, name): pulse for i, neurons in enumerate(coded) for name, pulse in neurons.pulses.items()}
     nodes: dict[str, nir.NIRNode] = {}
     names: list[str] = []
@@ -95,7 +97,9 @@ def plain_network(stages: list[Stage], form: Phase | Rate, dialect: Dialect) -> 
         nodes[f"{i:02d}_0_synapse"] = _weighted(stage, weight)
         if stage.fires:
             names.append(f"{i:02d}_1_neuron")
-            shape = (len(weight), *[1] * (len(stage.shape) - 1)) if dialect.per_channel else (len(weight), *stage.shape[1:])
+            shape = (
+                (len(weight), *[1] * (len(stage.shape) - 1)) if dialect.per_channel else (len(weight), *stage.shape[1:])
+            )
             tau, r, rest = (np.full(shape, value) for value in (dialect.tau(form.beta), dialect.r(form.beta), 0.0))
             threshold = np.full(shape, neurons.threshold)
             nodes[names[-1]] = nir.LIF(tau=tau, r=r, v_leak=rest, v_threshold=threshold, v_reset=rest)

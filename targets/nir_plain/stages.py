@@ -148,4 +148,6 @@ def with_neuron(stage: Stage, op: PhaseNeuron | RateNeuron) -> Stage:
         scale, function = op.schedule.tables[3][:, 0].astype(np.float64), op.schedule.function
     rows = np.broadcast_to(scale, len(stage.bias)) if scale.size == 1 else scale
     column = rows.reshape(-1, *[1] * (stage.weight.ndim - 1))
-    return replace(stage, weight=stage.weight / column, bias=stage.bias / rows, fires=True, bipolar=function == "identity")
+    return replace(
+        stage, weight=stage.weight / column, bias=stage.bias / rows, fires=True, bipolar=function == "identity"
+    )

@@ -49,9 +49,7 @@ def edges(network: Network, population: Population, connection: Connection) -> t
         post = np.arange(pre.size) // pre.shape[-1] if connection.to_row else np.arange(pre.size)
         return _drop_padding(pre.reshape(-1), post)
     table = _table(network, connection)
-    operand = next(
-        name for name in network.nodes[population.name].inputs if network.origin(name) == connection.via
-    )
+    operand = next(name for name in network.nodes[population.name].inputs if network.origin(name) == connection.via)
     outputs = wiring(network, operand).reshape(-1)
     post = np.nonzero(outputs >= 0)[0]
     driven = table[outputs[post]]

@@ -15,15 +15,15 @@ from typing import Any
 
 import numpy as np
 
+from evaluator.target_run import Done, TargetRun
+from evaluator.timeline import Timeline, timeline
 from processes.errors import DeployError
 from processes.network import Network
 from targets import closed_form_target
-from targets.base import Done, TargetRun
 from targets.placement import Placement, place
 from targets.placement.chip import load_chip
 from targets.sana_fe.architecture import costs, describe
 from targets.sana_fe.traffic import Axons, Group, axons_of, firing, groups_of
-from targets.timeline import Timeline, timeline
 from targets.tools import SANA_FE
 
 CHIP = "loihi1"  # the one that its energies and latencies were published for

@@ -27,7 +27,9 @@ def describe(cores: int, mesh: tuple[int, int, int], neurons: int, units: Iterab
     chips = -(-cores // (across * down * per_tile))
     data = costs()
     synapses = [
-        _unit(f"{kind}{n}", {"model": "current_based"} | {key: n * value for key, value in data["synapse"][kind].items()})
+        _unit(
+            f"{kind}{n}", {"model": "current_based"} | {key: n * value for key, value in data["synapse"][kind].items()}
+        )
         for kind, n in sorted(units)
     ]
     core = {
@@ -73,4 +75,4 @@ def _yaml(value: Any, indent: int = 0) -> str:
 
 def _dash(text: str, indent: int) -> str:
     pad = "  " * indent
-    return f"{pad}- {text[len(pad) + 2:]}"
+    return f"{pad}- {text[len(pad) + 2 :]}"

@@ -10,14 +10,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from evaluator.target_run import TargetRun
+from evaluator.timeline import Timeline
 from processes.errors import DeployError
 from processes.footprint import Connection, Population, finds_largest
 from processes.network import Centre, DynamicThreshold, Network, SiExp, SiNorm, Woss
 from processes.rate_neuron import RateNeuron
-from targets.base import TargetRun
 from targets.placement import Layer, Placement
 from targets.placement.edges import edges
-from targets.timeline import Timeline
 
 UNITS = {"dense": "dense", "convolution": "conv"}  # what is neither is sparse
 

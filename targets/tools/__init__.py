@@ -95,12 +95,16 @@ class Tool:
                     return
             except FileNotFoundError:
                 continue
-        raise DeployError(f"{self.name} needs Python {self.python or 'with venv'}, which is not here; install it, or uv")
+        raise DeployError(
+            f"{self.name} needs Python {self.python or 'with venv'}, which is not here; install it, or uv"
+        )
 
 
 SANA_FE = Tool("sana-fe", "sanafe", ("sanafe==2.2.9", "numpy==1.26.4"))
 BRIAN2_LOIHI = Tool("brian2-loihi", "brian2_loihi", ("brian2-loihi==0.5.2", "brian2==2.5.1", "numpy==1.23.5"))
-NENGO_LOIHI = Tool("nengo-loihi", "nengo_loihi", ("nengo-loihi==1.1.0", "nengo==3.2.0", "numpy==1.23.5", "scipy==1.10.1"))
+NENGO_LOIHI = Tool(
+    "nengo-loihi", "nengo_loihi", ("nengo-loihi==1.1.0", "nengo==3.2.0", "numpy==1.23.5", "scipy==1.10.1")
+)
 SINABS = Tool("sinabs", "sinabs", ("sinabs==3.1.3", "nir==1.0.4", "nirtorch==2.0.2", "torch==2.14.1", "numpy==1.26.4"))
 SPIKINGJELLY = Tool(
     "spikingjelly", "spikingjelly", ("spikingjelly==2.0.0", "nir==1.0.8", "nirtorch==2.6", "torch==2.14.1"), "3.11"

@@ -14,9 +14,9 @@ from torch import nn
 from converters.calibrate import calibrate
 from converters.capture import capture
 from converters.lowering import lower
+from evaluator.closed_form import ClosedForm
 from processes.network import Network
 from processes.phase_code import PhaseCode
-from targets.closed_form import ClosedForm
 
 
 def module(forward: Callable[..., torch.Tensor], **parts: Any) -> nn.Module:

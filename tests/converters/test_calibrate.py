@@ -14,9 +14,9 @@ from torch import nn
 
 from converters.calibrate import calibrate
 from converters.scales import observe_peaks, scale_of
+from evaluator.closed_form import ClosedForm
 from processes.network import DynamicThreshold, Network, PhaseNeuron, SquareSum, TraceProduct
 from processes.phase_code import PhaseCode
-from targets.closed_form import ClosedForm
 from tests.converters.modules import error, images, lowered, module, one_by_one, small_vit, spiking
 from tests.tolerances import CONVERGED, ROUNDING
 
@@ -62,9 +62,7 @@ def test_only_the_samples_given_are_seen(vit: nn.Module) -> None:
     other = torch.from_numpy(images(4, seed=9) * 50)
     ClosedForm(network, ideal=True).run(other)
     calls: list[tuple[int, int]] = []
-    again = arrays(
-        calibrate(network, x.numpy()[::-1].copy(), CODE, batch=7, progress=lambda *n: calls.append(n))
-    )
+    again = arrays(calibrate(network, x.numpy()[::-1].copy(), CODE, batch=7, progress=lambda *n: calls.append(n)))
     assert first.keys() == again.keys()
     for name in first:
         assert np.allclose(first[name], again[name], rtol=1e-5), name  # float32 batches of another size
@@ -106,9 +104,7 @@ def test_queries_and_keys_are_equalised(vit: nn.Module) -> None:
         if not isinstance(node.op, (PhaseNeuron, DynamicThreshold)):
             continue
         peak = peaks[name]
-        assert (scale_of(network, name) >= peak * (1 - ROUNDING)).all(), (
-            f"{name} saturates on its calibration set"
-        )
+        assert (scale_of(network, name) >= peak * (1 - ROUNDING)).all(), f"{name} saturates on its calibration set"
 
 
 def test_scales_of_squares_and_curved_schedules_are_powers_of_two(vit: nn.Module) -> None:
@@ -142,8 +138,6 @@ def test_the_code_is_kept_with_the_network(vit: nn.Module) -> None:
     assert {key: network.about[key] for key in ("base", "timesteps", "precision")} == {
         "base": 1.3, "timesteps": 20, "precision": "float",
     }  # fmt: skip
-    codes: set[Any] = {
-        (node.op.code.base, node.op.code.steps) for _, node in network if hasattr(node.op, "code")
-    }
+    codes: set[Any] = {(node.op.code.base, node.op.code.steps) for _, node in network if hasattr(node.op, "code")}
     codes |= {(n.op.schedule.base, n.op.schedule.steps) for _, n in network if isinstance(n.op, PhaseNeuron)}
     assert codes == {(1.3, 20)}

@@ -11,12 +11,12 @@ import torch.nn.functional as F
 from torch import nn
 
 from converters.discretise import discretise, rounding
+from evaluator.closed_form import ClosedForm
 from processes.chips import LOIHI2
 from processes.errors import DeployError
 from processes.network import DenseSynapse, DynamicThreshold, Network, Synapse, TraceProduct
 from processes.operation import Operation
 from processes.phase_code import PhaseCode
-from targets.closed_form import ClosedForm
 from tests.converters.modules import images, module, one_by_one, small_vit, spiking
 
 CODES = [(1.15, 40), (1.4, 16), (2.0, 10), (1.05, 40)]
@@ -44,9 +44,7 @@ def test_integers_cost_little_next_to_the_code(vit: nn.Module, base: float, step
     """On unseen samples the integer network is about as far from the model as the floating-point one."""
     x = images(32, seed=7)
     expected = one_by_one(vit, torch.from_numpy(x))
-    errors = [
-        float((real(n, x).reshape(32, 5) - expected).norm() / expected.norm()) for n in both(vit, base, steps)
-    ]
+    errors = [float((real(n, x).reshape(32, 5) - expected).norm() / expected.norm()) for n in both(vit, base, steps)]
     assert errors[1] <= 1.25 * errors[0] + 0.01
 
 
@@ -64,9 +62,7 @@ def test_a_black_image_sends_no_spikes(vit: nn.Module, base: float, steps: int) 
     network, fixed = both(vit, base, steps)
     for net in (network, fixed):
         codes: dict[str, torch.Tensor] = {}
-        ClosedForm(net).run(
-            np.zeros((1, 1, 12, 12), np.float32), lambda n, op, y, c=codes: c.update({n: y.clone()})
-        )
+        ClosedForm(net).run(np.zeros((1, 1, 12, 12), np.float32), lambda n, op, y, c=codes: c.update({n: y.clone()}))
         assert not codes["input.neuron"].any()
 
 
@@ -84,7 +80,9 @@ def test_everything_fits_the_chip(vit: nn.Module) -> None:
     assert fixed.about["precision"] == "fixed" and network.about["precision"] == "float"
 
 
-def test_exponents_are_found_before_weights_are_rounded_together(vit: nn.Module, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_exponents_are_found_before_weights_are_rounded_together(
+    vit: nn.Module, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A layer that saturates is tried again with less, quickly, until it fits; what is returned has been rounded well."""
     samples = images(16)
     network = spiking(vit, torch.from_numpy(samples), PhaseCode(1.15, 40))
@@ -94,7 +92,9 @@ def test_exponents_are_found_before_weights_are_rounded_together(vit: nn.Module,
     monkeypatch.setattr("converters.discretise.saturating", lambda *_: answers.pop(0))
     rounded = rounding.round_weights
 
-    def watched(op: Synapse, weight: np.ndarray, limit: int, seen: rounding.Moments | None) -> tuple[np.ndarray, np.ndarray]:
+    def watched(
+        op: Synapse, weight: np.ndarray, limit: int, seen: rounding.Moments | None
+    ) -> tuple[np.ndarray, np.ndarray]:
         together.append(seen is not None)
         return rounded(op, weight, limit, seen)
 

@@ -14,13 +14,13 @@ from converters.coverage import EXACT, built, coverage, ideal_error
 from converters.discretise import discretise
 from converters.families import FAMILIES, Family
 from converters.front_end import split
+from evaluator.closed_form import ClosedForm
+from evaluator.stepping import Recorder, step_through
+from evaluator.timeline import timeline
 from processes.chips import LOIHI2
 from processes.errors import DeployError
 from processes.network import Network, Route
 from processes.phase_code import PhaseCode
-from targets.closed_form import ClosedForm
-from targets.stepping import Recorder, step_through
-from targets.timeline import timeline
 
 LARGE = {"timm nextvit", "timm efficientformer", "timm mobilevit", "timm edgenext", "timm convnext"}
 SMALL = [family for family in FAMILIES if family.name not in LARGE]

@@ -15,9 +15,9 @@ from converters.ingredients import ALL, Ingredients
 from converters.pipeline import Conversion, _sent, convert_module
 from converters.scales import scale_of
 from converters.sites import BUDGET, Tuning, tune
+from evaluator.closed_form import ClosedForm
 from processes.network import DenseSynapse, Network, ScaleSynapse, TraceProduct
 from processes.operation import Operation
-from targets.closed_form import ClosedForm
 from tests.converters.modules import images, lowered, module, shrinking_attention, small_vit
 from tests.targets.test_stepping import compare
 from tests.tolerances import ROUNDING
@@ -177,7 +177,9 @@ def test_units_are_powers_of_two() -> None:
 def test_rows_use_all_bits(spikes: int) -> None:
     """But for the readout's, which have powers of two. Rounded together, even a row's largest weight moves a little."""
     fixed = converted(spikes=spikes).network
-    rows = {name: np.abs(node.op.weight.astype(int)).max(1) for name, node in fixed if isinstance(node.op, DenseSynapse)}
+    rows = {
+        name: np.abs(node.op.weight.astype(int)).max(1) for name, node in fixed if isinstance(node.op, DenseSynapse)
+    }
     readout = rows.pop("head")
     assert len(rows) == 4 and min(row.min() for row in rows.values()) >= 118 > readout.min()
 

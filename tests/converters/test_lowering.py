@@ -290,12 +290,16 @@ def test_a_layer_used_twice_gets_two_names() -> None:
 
 
 def test_what_the_output_does_not_need_is_dropped() -> None:
-    network = lowered(module(lambda m, x: (m.a(x), m.b(x))[1], a=nn.Linear(8, 3), b=nn.Linear(8, 3)), torch.zeros(1, 5, 8))
+    network = lowered(
+        module(lambda m, x: (m.a(x), m.b(x))[1], a=nn.Linear(8, 3), b=nn.Linear(8, 3)), torch.zeros(1, 5, 8)
+    )
     assert "a" not in network.nodes
 
 
 def test_parts_that_do_not_depend_on_the_input_are_folded() -> None:
-    model = module(lambda m, x: m.a(x) + torch.softmax(m.m, -1).cumsum(0).sort().values, a=nn.Linear(8, 8), m=torch.randn(5, 8))
+    model = module(
+        lambda m, x: m.a(x) + torch.softmax(m.m, -1).cumsum(0).sort().values, a=nn.Linear(8, 8), m=torch.randn(5, 8)
+    )
     x = inputs(TOKENS)
     assert error(lowered(model, x), x, one_by_one(model, x), ideal=True) < FLOAT32
 
@@ -322,10 +326,16 @@ def test_models_that_no_network_can_be_are_refused() -> None:
 
 
 def test_fanout_sends_spikes_to_every_reader() -> None:
-    model = module(lambda m, x: m.b(F.layer_norm(x + m.a(x) + m.c(torch.relu(m.a(x))), (8,))), c=nn.Linear(8, 8), **two())
+    model = module(
+        lambda m, x: m.b(F.layer_norm(x + m.a(x) + m.c(torch.relu(m.a(x))), (8,))), c=nn.Linear(8, 8), **two()
+    )
     x = inputs(TOKENS)
     network = lower(capture(model, (x[:1],)), (1, *TOKENS), fanout=True)
     assert error(network, x, one_by_one(model, x), ideal=True) < FLOAT32
     graded = {name for name, node in network if node.op.emits == "graded"} | {Network.INPUT}
-    streams = [n for n, node in network if node.op.name == "residual" and any(network.origin(i) in graded - {Network.INPUT} for i in node.inputs)]
+    streams = [
+        n
+        for n, node in network
+        if node.op.name == "residual" and any(network.origin(i) in graded - {Network.INPUT} for i in node.inputs)
+    ]
     assert not streams, "a stream read another stream's graded spikes"

@@ -11,11 +11,11 @@ import torch.nn.functional as F
 from torch import nn
 
 from converters.rate import fit_threshold, rate_coded
+from evaluator.closed_form import ClosedForm
+from evaluator.stepping import Recorder, step_through
+from evaluator.timeline import timeline
 from processes.errors import DeployError
 from processes.network import Network, RateNeuron, Route
-from targets.closed_form import ClosedForm
-from targets.stepping import Recorder, step_through
-from targets.timeline import timeline
 from tests.converters.modules import error, lowered, module, small_vit
 
 

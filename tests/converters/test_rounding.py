@@ -12,10 +12,10 @@ from converters.calibrate import calibrate
 from converters.discretise import discretise
 from converters.discretise.rounding import Moments, moments, round_weights
 from converters.scales import scale_of
+from evaluator.closed_form import ClosedForm
 from processes.chips import LOIHI2
 from processes.network import ConvSynapse, DenseSynapse
 from processes.phase_code import PhaseCode
-from targets.closed_form import ClosedForm
 from tests.converters.modules import lowered, shrinking_attention
 from tests.tolerances import ROUNDING
 
@@ -25,7 +25,12 @@ def dense(weight: np.ndarray) -> DenseSynapse:
 
 
 @settings(max_examples=30, deadline=None)
-@given(seed=st.integers(0, 2**32 - 1), inputs=st.integers(1, 150), outputs=st.integers(1, 5), limit=st.sampled_from([7, 127]))
+@given(
+    seed=st.integers(0, 2**32 - 1),
+    inputs=st.integers(1, 150),
+    outputs=st.integers(1, 5),
+    limit=st.sampled_from([7, 127]),
+)
 def test_integers_within_the_limit_and_exact_on_average(seed: int, inputs: int, outputs: int, limit: int) -> None:
     rng = np.random.default_rng(seed)
     x = torch.from_numpy(rng.normal(1, 1, (40, inputs)) @ rng.normal(size=(inputs, inputs)))

@@ -16,12 +16,12 @@ from converters.pipeline import Conversion, Variant, convert_module
 from deploy.measure.hybrid import Hybrid, parts
 from deploy.measure.si_softmax import mean_square, softmax_errors
 from deploy.options.convert import SIT_STEPS
+from evaluator.closed_form import ClosedForm
+from evaluator.network_file import read, write
 from processes.errors import DeployError
 from processes.network import SiExp, SiNeuron, SiNorm
 from processes.si_exp.fit import fit
 from processes.si_exp.table import load_table, read_tables, write_tables
-from targets.closed_form import ClosedForm
-from targets.nir_file import read, write
 from tests.converters.modules import images, module, small_vit
 from tests.targets.test_nir_roundtrip import check_same
 from tests.targets.test_stepping import compare
@@ -30,7 +30,9 @@ from tests.tolerances import SIT
 STEPS = 12
 
 
-def converted(model: nn.Module, samples: np.ndarray, fixed: bool, activation: Literal["schedule", "fitted"]) -> Conversion:
+def converted(
+    model: nn.Module, samples: np.ndarray, fixed: bool, activation: Literal["schedule", "fitted"]
+) -> Conversion:
     variant = Variant(method="sit", activation=activation)
     return convert_module(model, [samples], STEPS, 2.0, spikes=6, input_spikes=6, fixed=fixed, variant=variant)
 

@@ -15,9 +15,9 @@ from converters.calibrate import encode, scale, uniform
 from converters.pipeline import convert_module
 from converters.sensitivity import Evidence, Site, code_values, decoded, gather
 from converters.sites import BASES, BUDGET, Tuning, tune
+from evaluator.closed_form import ClosedForm
 from processes.network import Network, Woss
 from processes.phase_code import PhaseCode
-from targets.closed_form import ClosedForm
 from tests.converters.modules import images, lowered, one_by_one, small_vit
 from tests.tolerances import FIRST_ORDER, FLOAT32
 

@@ -30,7 +30,9 @@ from tests.deploy.test_report import contents, network
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 SHOTS = Path(os.environ.get("SCREENSHOTS", "out/screenshots")).absolute()
 
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium (apt install chromium); the pages were not looked at")
+pytestmark = pytest.mark.skipif(
+    CHROMIUM is None, reason="no Chromium (apt install chromium); the pages were not looked at"
+)
 
 PROBE = """<script>
 const sorted = [...document.querySelectorAll("table.sortable")].map((table) => {
@@ -60,7 +62,9 @@ def look(page: Path, folder: Path, shot: str, width: int, dark: bool) -> dict[st
         f"--user-data-dir={folder / 'profile'}", f"--window-size={width},2600", "--enable-logging=stderr",
         f"--blink-settings=preferredColorScheme={0 if dark else 1}",
     ]  # fmt: skip
-    taken = subprocess.run([*command, f"--screenshot={SHOTS / shot}", str(page)], capture_output=True, text=True, timeout=120)
+    taken = subprocess.run(
+        [*command, f"--screenshot={SHOTS / shot}", str(page)], capture_output=True, text=True, timeout=120
+    )
     dumped = subprocess.run([*command, "--dump-dom", str(probed)], capture_output=True, text=True, timeout=120)
     said = [line for line in (taken.stderr + dumped.stderr).splitlines() if "CONSOLE" in line]
     assert said == []
@@ -77,8 +81,12 @@ def brightness(colour: str) -> float:
 def report_page(folder: Path) -> Path:
     report, figures = contents()
     rng = np.random.default_rng(0)
-    image = [AttentionMap(f"blocks.{n}.softmax", 2, rng.random((4, 4)), rng.random((4, 4)), 0.99, True) for n in range(3)]
-    words = AttentionMap("text.softmax", 2, rng.random((5, 5)), rng.random((5, 5)), 0.98, False, ("a", "<b>", "c", "d", "e"))
+    image = [
+        AttentionMap(f"blocks.{n}.softmax", 2, rng.random((4, 4)), rng.random((4, 4)), 0.99, True) for n in range(3)
+    ]
+    words = AttentionMap(
+        "text.softmax", 2, rng.random((5, 5)), rng.random((5, 5)), 0.98, False, ("a", "<b>", "c", "d", "e")
+    )
     net = network()
     report |= {"placement": placed(net), "flops_formula": flops_formula(net, report["layers"])}
     write_report(folder, report, replace(figures, attention=[*image, words], sample=rng.random((1, 28, 28))))

@@ -34,18 +34,14 @@ def api(monkeypatch: pytest.MonkeyPatch) -> types.SimpleNamespace:
         return REPORT
 
     fake.convert = convert
-    fake.run = lambda *args: RunResult(
-        np.eye(3, dtype=np.float32), np.arange(3), ("a", "b", "c"), 10.0, 0.5, 99
-    )
+    fake.run = lambda *args: RunResult(np.eye(3, dtype=np.float32), np.arange(3), ("a", "b", "c"), 10.0, 0.5, 99)
     fake.verify = lambda *args: Verification(1, 5, 6, 7, 0)
     monkeypatch.setattr(deploy, "api", fake, raising=False)
     monkeypatch.setitem(sys.modules, "deploy.api", fake)  # pyright: ignore[reportArgumentType]
     return fake
 
 
-def test_convert_passes_every_option_on(
-    api: types.SimpleNamespace, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_convert_passes_every_option_on(api: types.SimpleNamespace, capsys: pytest.CaptureFixture[str]) -> None:
     line = (
         "convert --model timm:x --weights w.pt --method spiked-attention --timesteps 16 --base 1.4 --spikes 2"
         " --calib c.npz --eval e.npz --precision float --target closed-form --granularity operation"
@@ -117,9 +113,7 @@ def test_interruption(api: types.SimpleNamespace) -> None:
     assert main(["convert"]) == 130
 
 
-def test_verify_fails_with_the_first_mismatch(
-    api: types.SimpleNamespace, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_verify_fails_with_the_first_mismatch(api: types.SimpleNamespace, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["verify", "out"]) == 0
     assert "identical: 5 spikes, 6 potentials and 7 saturations" in capsys.readouterr().out
     api.verify = lambda *args: Verification(1, 5, 6, 7, 2, "layer fc1, neuron 3, step 4")

@@ -136,9 +136,7 @@ def test_a_model_of_unknown_shape_is_tried(tmp_path: Path) -> None:
 
 
 def test_arguments_of_different_length(tmp_path: Path) -> None:
-    bilinear = LoadedModel(
-        "b", "b", nn.Bilinear(2, 2, 1).eval(), {"input1": InputSpec(), "input2": InputSpec()}
-    )
+    bilinear = LoadedModel("b", "b", nn.Bilinear(2, 2, 1).eval(), {"input1": InputSpec(), "input2": InputSpec()})
     path = save(tmp_path / "d.npz", input1=np.ones((3, 2)), input2=np.ones((2, 2)))
     fails(r"different numbers of samples \(input1 3, input2 2\)", path, bilinear)
 
@@ -225,9 +223,7 @@ def text_model(tmp_path: Path) -> LoadedModel:
     words = ["[PAD]", "[UNK]", "good", "bad", "film", "very"]
     tokenizer = Tokenizer(models.WordLevel({word: index for index, word in enumerate(words)}, "[UNK]"))
     tokenizer.pre_tokenizer = pre_tokenizers.Whitespace()  # pyright: ignore[reportAttributeAccessIssue]
-    fast = transformers.PreTrainedTokenizerFast(
-        tokenizer_object=tokenizer, pad_token="[PAD]", unk_token="[UNK]"
-    )
+    fast = transformers.PreTrainedTokenizerFast(tokenizer_object=tokenizer, pad_token="[PAD]", unk_token="[UNK]")
     (tmp_path / "model").mkdir()
     fast.save_pretrained(tmp_path / "model")
 

@@ -22,14 +22,14 @@ from deploy.evaluation.engines import on_cluster, on_this_machine
 from deploy.evaluation.work import Batch, Job, run_batch
 from deploy.options import ConvertOptions, EvaluateOptions
 
-MODEL = '''
+MODEL = """
 import torch
 from torch import nn
 
 def build():
     torch.manual_seed(0)
     return nn.Sequential(nn.Linear(6, 16), nn.ReLU(), nn.Linear(16, 3)).eval()
-'''
+"""
 SAMPLES, SIZE = 22, 4
 
 

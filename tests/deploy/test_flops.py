@@ -13,7 +13,9 @@ from processes.phase_neuron.schedule import FloatSchedule
 def test_flops_times_firing_rate() -> None:
     def neurons(shape: tuple[int, ...]) -> PhaseNeuron:
         ones = np.ones((1,) * len(shape))
-        return PhaseNeuron(shape=shape, schedule=FloatSchedule(function="identity", scale=ones, unit=ones, base=2.0, steps=3))
+        return PhaseNeuron(
+            shape=shape, schedule=FloatSchedule(function="identity", scale=ones, unit=ones, base=2.0, steps=3)
+        )
 
     trace, network = np.ones(3), Network((1, 2, 4, 4))
     network.add("code", neurons((1, 2, 4, 4)), Network.INPUT)
@@ -23,7 +25,11 @@ def test_flops_times_firing_rate() -> None:
     dense = DenseSynapse(shape=(1, 3, 2, 5), weight=np.ones((5, 2)), bias=np.zeros(5), trace=trace)
     network.add("dense", dense, "hidden")
     network.add("readout", Readout(shape=dense.shape, unit=np.ones((1, 1, 1, 1))), "dense")
-    layers = [{"name": "code", "spikes_per_neuron": 0.5}, {"name": "conv"}, {"name": "hidden", "spikes_per_neuron": 2.0}]
+    layers = [
+        {"name": "code", "spikes_per_neuron": 0.5},
+        {"name": "conv"},
+        {"name": "hidden", "spikes_per_neuron": 2.0},
+    ]
     found = flops_formula(network, layers)
     convolution, linear = 12 * 18, 6 * 5 * 2
     assert found["flops"] == convolution + linear

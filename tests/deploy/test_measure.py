@@ -33,13 +33,13 @@ from deploy.measure import (
     rung,
     stages,
 )
+from evaluator.closed_form import ClosedForm
+from evaluator.timeline import timeline
 from processes.chips import LOIHI2
 from processes.errors import DeployError
 from processes.network import DenseSynapse, Network, PhaseNeuron, Readout
 from processes.phase_code import PhaseCode
 from processes.phase_neuron.schedule import FloatSchedule
-from targets.closed_form import ClosedForm
-from targets.timeline import timeline
 
 CODE = PhaseCode(2.0, 3)  # levels 1, 1/2, 1/4; midpoints 3/4, 3/8, 3/16
 
@@ -51,9 +51,7 @@ def tiny() -> Network:
     weight = 4 * np.array([[1.0, 2.0], [0.0, -1.0]])
     network = Network((1, 2))
     network.add("code", PhaseNeuron(shape=(1, 2), schedule=schedule), Network.INPUT)
-    network.add(
-        "dense", DenseSynapse(shape=(1, 2), weight=weight, bias=np.zeros(2), trace=CODE.levels), "code"
-    )
+    network.add("dense", DenseSynapse(shape=(1, 2), weight=weight, bias=np.zeros(2), trace=CODE.levels), "code")
     network.add("readout", Readout(shape=(1, 2), unit=np.ones((1, 2))), "dense")
     return network
 
@@ -309,7 +307,9 @@ def test_strict_stops_at_the_first_saturation_and_names_it() -> None:
     dense.trace, dense.state_bits = np.array([4, 2, 1], np.int32), 8
     samples = INPUTS[[2, 2, 1, 0]]
     seen: list[int] = []
-    with pytest.raises(DeployError, match=r"--strict: layer 'dense', sample 3, neuron \(0, 1\): the potential saturates"):
+    with pytest.raises(
+        DeployError, match=r"--strict: layer 'dense', sample 3, neuron \(0, 1\): the potential saturates"
+    ):
         evaluate(ClosedForm(network), samples, 1, lambda done, total: seen.append(done), strict=True)
     assert seen == [1, 2, 3]
     evaluate(ClosedForm(network), samples[:3], 1, strict=True)

@@ -171,11 +171,7 @@ def test_files_that_are_no_weights(net: str, tmp_path: Path) -> None:
 
 def test_timm_normalises_inside() -> None:
     loaded = load_model("timm:vit_tiny_patch16_224", "random", seed=1)
-    assert (
-        loaded.inputs["x"].shape == (3, 224, 224)
-        and loaded.classes == 1000
-        and len(loaded.class_names) == 1000
-    )
+    assert loaded.inputs["x"].shape == (3, 224, 224) and loaded.classes == 1000 and len(loaded.class_names) == 1000
     x = loaded.example()["x"]
     inner = loaded.module.get_submodule("model")
     with torch.no_grad():

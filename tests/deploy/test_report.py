@@ -15,11 +15,11 @@ from deploy.console import summary
 from deploy.energy import EventCounter, conventions
 from deploy.measure import compare_layers, evaluate, real_values, record_raster, rung, stages
 from deploy.report import Figures, build_report, drawings, plain, write_report
+from evaluator.closed_form import ClosedForm
+from evaluator.timeline import timeline
 from processes.network import DenseSynapse, Network, PhaseNeuron, Readout
 from processes.phase_code import PhaseCode
 from processes.phase_neuron.schedule import FloatSchedule
-from targets.closed_form import ClosedForm
-from targets.timeline import timeline
 
 SAMPLES = np.linspace(-4, 4, 30, dtype=np.float32).reshape(10, 3)
 LABELS = np.arange(10) % 2
@@ -57,9 +57,7 @@ def contents(classes: bool = True, labels: np.ndarray | None = LABELS) -> tuple[
     events = EventCounter(net)
     measured = evaluate(runner, SAMPLES, events=events)
     original = SAMPLES @ np.array([[1.0, 0.5, -1.0], [0.0, -1.0, 2.0]], np.float32).T
-    found = compare_layers(
-        {"code": SAMPLES[:, None], "head": original[:, None]}, runner, SAMPLES, real_values(net)
-    )
+    found = compare_layers({"code": SAMPLES[:, None], "head": original[:, None]}, runner, SAMPLES, real_values(net))
     ladder = [
         rung("ANN", original, original, labels, classes),
         rung("spiking float", measured.outputs, original, labels, classes, found.errors),
@@ -154,9 +152,7 @@ class Checker(HTMLParser):
         self.text: list[str] = []
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.loads += [
-            f"{tag} {name}" for name, _ in attrs if name in ("src", "href", "srcset", "xlink:href", "data")
-        ]
+        self.loads += [f"{tag} {name}" for name, _ in attrs if name in ("src", "href", "srcset", "xlink:href", "data")]
         if tag not in self.VOID:
             self.open.append(tag)
 

@@ -10,10 +10,10 @@ pytest.importorskip("lava.magma")
 from converters.calibrate import calibrate
 from converters.discretise import discretise
 from deploy.energy import EventCounter, count_run, differing
+from evaluator.closed_form import ClosedForm
 from processes.chips import LOIHI2
 from processes.phase_code import PhaseCode
 from targets import lava_sim
-from targets.closed_form import ClosedForm
 from tests.converters.modules import images, lowered, small_vit
 
 

@@ -13,11 +13,11 @@ from hypothesis import HealthCheck, Phase, given, settings
 pytest.importorskip("lava.magma")
 
 import processes.lava  # noqa: F401
+from evaluator.nir_reader import read_graph
 from targets.nir_graph.fixed import compile_fixed
 from targets.nir_graph.lava import partition, run_in_lava
 from targets.nir_graph.plan import make_plan
 from targets.nir_graph.program import Traces, compile_float, interpret
-from targets.nir_graph.read import read_graph
 from tests.targets.nir_reference import DT, graphs
 from tests.tolerances import FLOAT32_TRACE, ROUNDING
 
@@ -82,7 +82,9 @@ def test_random_graphs(fixed: bool, granularity: str, axes: int, count: int) -> 
 
 def paper(precision: str) -> tuple[Any, dict[str, np.ndarray], np.ndarray]:
     """The paper's network, its input and the reference (steps, 3): input, v after reset, spike."""
-    reference = np.loadtxt(GOLDEN / ("lif_norse.csv" if precision == "float" else "lif_lava_cpu_fixed.csv"), delimiter=",")
+    reference = np.loadtxt(
+        GOLDEN / ("lif_norse.csv" if precision == "float" else "lif_lava_cpu_fixed.csv"), delimiter=","
+    )
     plan = make_plan(read_graph(GOLDEN / "lif_norse.nir"), PAPER_DT)
     inputs = {"input": reference[:, 0].reshape(1, -1, 1)}
     program = compile_float(plan, PAPER_DT)

@@ -90,13 +90,21 @@ class Pulses:
         return spikes if spikes.any() else None
 
 
-def pulses(fires: dict[int, list[int]], record: Recording | None = None, source: SpikingProcess | None = None,
-           start: int = 3, period: int = 9) -> SpikingProcess:
+def pulses(
+    fires: dict[int, list[int]],
+    record: Recording | None = None,
+    source: SpikingProcess | None = None,
+    start: int = 3,
+    period: int = 9,
+) -> SpikingProcess:
     """A Process of :class:`Pulses`, connected to ``source`` if there is one."""
     kind = process_class(("spikes",) if source else (), ("spikes",))
     process = kind(
-        stepper=partial(Pulses, fires=fires, start=start), shapes={"x0_in": (4,), "y0_out": (4,)},
-        window=Window(start, start + 3), period=period, record={"y0_out": record} if record else None,
+        stepper=partial(Pulses, fires=fires, start=start),
+        shapes={"x0_in": (4,), "y0_out": (4,)},
+        window=Window(start, start + 3),
+        period=period,
+        record={"y0_out": record} if record else None,
     )
     if source:
         source.y0_out.connect(process.x0_in)
@@ -125,7 +133,10 @@ def test_ports_reshape(tmp_path: Path) -> None:
     first = relay.Relay(start=1, stop=3, period=4, drive=1)
     kind = process_class(("graded",), ("graded",))
     last = kind(
-        stepper=_Echo, shapes={"x0_in": (3,), "y0_out": (3,)}, window=Window(1, 3), period=4,
+        stepper=_Echo,
+        shapes={"x0_in": (3,), "y0_out": (3,)},
+        window=Window(1, 3),
+        period=4,
         record={"y0_out": Recording(tmp_path / "out.npy", 1)},
     )
     first.a_out.reshape((3,)).connect(last.x0_in)
@@ -172,6 +183,7 @@ def test_the_traceback_of_the_child_is_kept() -> None:
 
 def test_an_error_in_the_callback_ends_the_run() -> None:
     """Whatever leaves the runner leaves it clean."""
+
     def stop(sample: int) -> None:
         raise KeyboardInterrupt
 
@@ -189,7 +201,10 @@ def test_signals_end_parent_and_children(number: int, everyone: bool, tmp_path: 
     before = shared_memory()
     victim = subprocess.Popen(
         [sys.executable, HERE / "victim.py", "slow", tmp_path / "out.npy"],
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
     )
     assert victim.stdout is not None
     assert victim.stdout.readline() == "sample 0\n"
@@ -218,7 +233,10 @@ def test_on_lavas_own_runtime(trouble: str, tmp_path: Path) -> None:
     """The same Processes in a plain Lava script; an error stops it."""
     done = subprocess.run(
         [sys.executable, HERE / "victim.py", trouble, tmp_path / "out.npy"],
-        capture_output=True, text=True, timeout=SECONDS, check=False,
+        capture_output=True,
+        text=True,
+        timeout=SECONDS,
+        check=False,
     )
     if trouble:
         assert done.returncode == 1

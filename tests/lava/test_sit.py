@@ -9,9 +9,9 @@ from torch import nn
 
 import processes.si_exp.lava  # noqa: F401 - Lava comes before whatever starts processes
 from converters.pipeline import Variant, convert_module
+from evaluator.compare import compare
 from processes.network import Network, SiExp, SiNeuron, SiNorm
 from targets import lava_sim
-from targets.compare import compare
 from tests.converters.modules import module
 
 SHAPE = (5, 8)

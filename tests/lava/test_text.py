@@ -12,10 +12,10 @@ import torch
 from converters.coverage import spread
 from converters.families import WORDS, hugging
 from converters.pipeline import Conversion, convert_module, network_input
+from evaluator.closed_form import ClosedForm
+from evaluator.compare import compare
 from processes.network import Network, Woss
 from targets import lava_sim
-from targets.closed_form import ClosedForm
-from targets.compare import compare
 from targets.partition import by_block
 from targets.placement import place
 from targets.placement.chip import load_chip
@@ -28,7 +28,9 @@ def text(request: pytest.FixtureRequest) -> tuple[Conversion, np.ndarray]:
     """A BERT of two blocks with one or two spikes a value, and the input of two sentences of different lengths."""
     model, arguments = spread(hugging("Bert", "Model", **WORDS | {"num_hidden_layers": 2}))
     numbers = [argument.numpy() for argument in arguments]
-    conversion = convert_module(model, [a[:8] for a in numbers], 10, 1.5, spikes=request.param, input_spikes=request.param)
+    conversion = convert_module(
+        model, [a[:8] for a in numbers], 10, 1.5, spikes=request.param, input_spikes=request.param
+    )
     lengths = numbers[1].sum(1)
     order = np.argsort(lengths, kind="stable")[[0, -1]]
     assert lengths[order[0]] < lengths[order[1]]

@@ -78,9 +78,7 @@ def run(op: Operation, *operands: Operand, planes: int = 1) -> Run:
         runs.append(sent)
     first, second = runs
     assert first.keys() == second.keys()
-    assert all((first[t] == second[t]).all() for t in first), (
-        "reset() leaves something of the previous sample"
-    )
+    assert all((first[t] == second[t]).all() for t in first), "reset() leaves something of the previous sample"
     codes = np.zeros((planes, *op.shape), np.int64)
     if op.emits == "spikes":
         for t, signs in first.items():
@@ -88,9 +86,7 @@ def run(op: Operation, *operands: Operand, planes: int = 1) -> Run:
             free = (codes == 0).argmax(0)[None]
             taken = np.take_along_axis(codes, free, 0)
             assert not (taken[0][signs != 0] != 0).any(), "more spikes than planes"
-            np.put_along_axis(
-                codes, free, np.where(signs == 0, taken[0], signs * (t - window.start + 1))[None], 0
-            )
+            np.put_along_axis(codes, free, np.where(signs == 0, taken[0], signs * (t - window.start + 1))[None], 0)
     return Run(window, first, codes, first[max(first)] if first else None)
 
 

@@ -69,9 +69,7 @@ def test_firing_codes_f_directly(function: str, base: float, steps: int) -> None
     """Except where f(v) lies within TIE of a threshold."""
     code = PhaseCode(base, steps)
     rng = np.random.default_rng(steps)
-    v = np.concatenate(
-        [np.linspace(-20, 8, 700), rng.normal(0, 1, 400), [0.0, -0.0, -700.0, 9000.0, -9000.0]]
-    )
+    v = np.concatenate([np.linspace(-20, 8, 700), rng.normal(0, 1, 400), [0.0, -0.0, -700.0, 9000.0, -9000.0]])
     if function == "exp":
         v = v[v < 700]
     f = np.array([scalar(function, x) for x in v.tolist()])

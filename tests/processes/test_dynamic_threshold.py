@@ -21,9 +21,7 @@ def fires(drive: int | float, value: int | float, thresholds: list) -> int:
 
 
 def divide(scale: np.ndarray, code: PhaseCode, shape: tuple[int, ...], **kwargs) -> DynamicThreshold:
-    return DynamicThreshold(
-        shape=shape, scale=scale, base=code.base, steps=code.steps, squared=False, **kwargs
-    )
+    return DynamicThreshold(shape=shape, scale=scale, base=code.base, steps=code.steps, squared=False, **kwargs)
 
 
 @pytest.mark.parametrize("base, steps", GRID)
@@ -94,9 +92,7 @@ def test_exact_ties_of_the_division() -> None:
         assert op.closed_form(batch(sign * v[None]), batch(e[:, None]))[0, 0, 0, :, 0].tolist() == [
             sign * (k + 1) for k in range(16)
         ]
-        assert (
-            run(op, graded(sign * v, 16), spikes(e, 0, 16)).codes[0, 0, :, 0] == sign * np.arange(1, 17)
-        ).all()
+        assert (run(op, graded(sign * v, 16), spikes(e, 0, 16)).codes[0, 0, :, 0] == sign * np.arange(1, 17)).all()
     below = np.nextafter(v, 0)
     assert op.closed_form(batch(below[None]), batch(e[:, None]))[0, 0, 0, :, 0].tolist() == [*range(2, 17), 0]
 
@@ -240,9 +236,7 @@ def test_several_spikes_float(base: float, steps: int, spikes_each: int, squared
 
         expected = fires_on(v[index], entry, limit, (code.levels, code.midpoints), spikes_each, squared)
         differing += closed[(slice(None), *index)].tolist() != expected
-    assert differing <= (0.05 * v.size if base == 2 else 0), (
-        "exact but for ties, which levels of base 2 abound in"
-    )
+    assert differing <= (0.05 * v.size if base == 2 else 0), "exact but for ties, which levels of base 2 abound in"
     quick = op.closed_form(batch(v[None].astype(np.float32)), other).numpy()[:, 0]
     assert (quick != closed).mean() < 0.02, "float32 looks codes up, with rounding"
 
@@ -251,9 +245,7 @@ def test_several_spikes_float(base: float, steps: int, spikes_each: int, squared
     seed=st.integers(0, 2**32 - 1), grid=st.sampled_from(GRID), squared=st.booleans(),
     spikes_each=st.sampled_from([1, 2, 3]), drive_shift=st.integers(0, 4),
 )  # fmt: skip
-def test_several_spikes_fixed(
-    seed: int, grid: tuple, squared: bool, spikes_each: int, drive_shift: int
-) -> None:
+def test_several_spikes_fixed(seed: int, grid: tuple, squared: bool, spikes_each: int, drive_shift: int) -> None:
     """Entries of A +- m_k are (gain (A +- m_k)^p) >> gain_shift, in Python integers."""
     rng = np.random.default_rng(seed)
     code, features, power = PhaseCode(*grid), 5, 2 if squared else 1
@@ -287,9 +279,7 @@ def test_several_spikes_fixed(
             x = max(-(2**14) + 1, min(2**14 - 1, toward_zero(x, drive_shift)))
 
         def entry(level, k, d=d, limit=limit) -> int:
-            entry = (
-                table[d, k] if level is None else (int(level) ** power * int(gain[d])) >> int(gain_shift[d])
-            )
+            entry = table[d, k] if level is None else (int(level) ** power * int(gain[d])) >> int(gain_shift[d])
             return (int(entry) * limit) >> int(shift[d])
 
         expected = fires_on(x, entry, limit, (levels.tolist(), midpoints.tolist()), spikes_each, squared)

@@ -18,9 +18,7 @@ LIMIT = 2**23 - 1
 FULL = 127 * 4095  # what one spike at step 0 adds at most
 
 
-def stepped(
-    codes: np.ndarray, weight: np.ndarray, bias: np.ndarray, trace: np.ndarray, bits: int
-) -> tuple[list, int]:
+def stepped(codes: np.ndarray, weight: np.ndarray, bias: np.ndarray, trace: np.ndarray, bits: int) -> tuple[list, int]:
     """The definition in Python integers: (rows, out) potentials and the number of clips."""
     limit, clips, potentials = 2 ** (bits - 1) - 1, 0, []
     w, b = weight.tolist(), bias.tolist()
@@ -45,9 +43,7 @@ def total(clips: torch.Tensor | None) -> int:
     return 0 if clips is None else int(clips.sum())
 
 
-def check(
-    codes: np.ndarray, weight: np.ndarray, bias: np.ndarray, trace: np.ndarray, bits: int
-) -> tuple[list, int]:
+def check(codes: np.ndarray, weight: np.ndarray, bias: np.ndarray, trace: np.ndarray, bits: int) -> tuple[list, int]:
     """Both sums equal the definition; returns it."""
     expected = stepped(codes, weight, bias, trace, bits)
     w = torch.from_numpy(weight.astype(np.float32))

@@ -20,9 +20,7 @@ from tests.tolerances import ROUNDING
 def encode(x: np.ndarray, code: PhaseCode, scale: float, spikes: int = 1) -> torch.Tensor:
     """Codes (spikes, 1, n) of values (n,)."""
     one = np.ones(1)
-    schedule = FloatSchedule(
-        function="identity", scale=one * scale, unit=one, base=code.base, steps=code.steps
-    )
+    schedule = FloatSchedule(function="identity", scale=one * scale, unit=one, base=code.base, steps=code.steps)
     op = PhaseNeuron(shape=(x.size,), schedule=schedule, spikes=spikes)
     return op.closed_form(torch.from_numpy(x.reshape(1, -1).astype(np.float64)))
 
@@ -40,9 +38,7 @@ def test_levels_and_midpoints(base: float, steps: int) -> None:
         assert (np.diff(trace) <= 0).all()
 
 
-@pytest.mark.parametrize(
-    "base, steps", [(1.0, 4), (0.5, 4), (2.0001, 4), (1.5, 1), (1.5, 0), (float("nan"), 4)]
-)
+@pytest.mark.parametrize("base, steps", [(1.0, 4), (0.5, 4), (2.0001, 4), (1.5, 1), (1.5, 0), (float("nan"), 4)])
 def test_codes_that_cannot_be_are_refused(base: float, steps: int) -> None:
     with pytest.raises(DeployError, match=r"base|time steps") as error:
         PhaseCode(base, steps)
@@ -92,9 +88,7 @@ def test_silence_saturation_and_ties(base: float, steps: int) -> None:
     code = PhaseCode(base, steps)
     m = code.midpoints
     below = np.nextafter(m, 0)
-    assert encode(m, code, 1.0)[0, 0].tolist() == list(range(1, steps + 1)), (
-        "at a midpoint the earlier step wins"
-    )
+    assert encode(m, code, 1.0)[0, 0].tolist() == list(range(1, steps + 1)), "at a midpoint the earlier step wins"
     assert encode(-m, code, 1.0)[0, 0].tolist() == [-(k + 1) for k in range(steps)]
     assert encode(below, code, 1.0)[0, 0].tolist() == [*range(2, steps + 1), 0]
     assert encode(np.array([0.0, -0.0, 1.0, 1e30, -1e30]), code, 1.0)[0, 0].tolist() == [0, 0, 1, 1, -1]

@@ -51,9 +51,7 @@ def check(op: PhaseNeuron, v: np.ndarray, tables: tuple[Rows, Rows, Rows, Rows])
     return closed
 
 
-def float_neuron(
-    base: float, steps: int, scale: np.ndarray, unit: np.ndarray, spikes: int, shape, function="identity"
-):
+def float_neuron(base: float, steps: int, scale: np.ndarray, unit: np.ndarray, spikes: int, shape, function="identity"):
     schedule = FloatSchedule(function=function, scale=scale, unit=unit, base=base, steps=steps)
     return PhaseNeuron(shape=shape, schedule=schedule, spikes=spikes)
 
@@ -123,9 +121,7 @@ def fixed_neuron(
 
     def row(table: np.ndarray, i: int) -> list[int]:
         kept = (NEVER, ALWAYS)
-        return [
-            t if t in kept else toward_zero(int(mantissa[0, i]) * t, int(shift[0, i])) for t in table.tolist()
-        ]
+        return [t if t in kept else toward_zero(int(mantissa[0, i]) * t, int(shift[0, i])) for t in table.tolist()]
 
     rows_of = [[row(t[chosen[0, i]], i) for i in range(4)] for t in (pos, lo, hi)]
     # no silent neuron fires because its thresholds round to zero
@@ -143,9 +139,7 @@ def test_fixed_point(base: float, steps: int, bits: int, spikes: int) -> None:
     limit = 2 ** (bits - 1) - 1
     op, tables = fixed_neuron(rng, PhaseCode(base, steps), spikes, bits, 120)
     edges = np.array([table[i] for table in tables[:3] for i in range(4)])  # (12, T)
-    edges = rng.permutation(np.concatenate([edges, edges - 1, edges + 1]).reshape(-1))[: 60 * 4].clip(
-        -limit, limit
-    )
+    edges = rng.permutation(np.concatenate([edges, edges - 1, edges + 1]).reshape(-1))[: 60 * 4].clip(-limit, limit)
     v = rng.integers(-limit, limit + 1, (120, 4))
     v[-2:] = [[limit] * 4, [-limit] * 4]
     v[-3] = 0
@@ -161,9 +155,7 @@ def test_potentials_saturate_at_every_step(seed: int, bits: int, steps: int) -> 
     rng = np.random.default_rng(seed)
     limit = 2 ** (bits - 1) - 1
     op, _ = fixed_neuron(rng, PhaseCode(1.4, 16), 1, bits, 3)
-    parts = [
-        rng.integers(-2 * limit, 2 * limit, (3, 4)) if rng.random() < 0.8 else None for _ in range(steps)
-    ]
+    parts = [rng.integers(-2 * limit, 2 * limit, (3, 4)) if rng.random() < 0.8 else None for _ in range(steps)]
     v = [0] * 12
     for part in parts:
         if part is not None:

@@ -54,9 +54,7 @@ def chains(draw: st.DrawFn) -> tuple[tuple[int, ...], list[Step]]:
 
 
 def route(shape: tuple[int, ...], steps: list[Step], carries: str) -> Route:
-    return Route(
-        shape=route_shape(shape, tuple(steps)), steps=json.dumps(steps), source_shape=shape, carries=carries
-    )
+    return Route(shape=route_shape(shape, tuple(steps)), steps=json.dumps(steps), source_shape=shape, carries=carries)
 
 
 @settings(max_examples=60)

@@ -54,9 +54,7 @@ def check_float(op: Synapse, codes: np.ndarray, x_to_y: Any) -> None:
     assert np.abs(ideal - expected).max() <= ROUNDING * scale
 
 
-def dense(
-    rng: np.random.Generator, shape: tuple[int, ...], n_in: int, trace: np.ndarray, bits: int
-) -> DenseSynapse:
+def dense(rng: np.random.Generator, shape: tuple[int, ...], n_in: int, trace: np.ndarray, bits: int) -> DenseSynapse:
     limit = 2 ** (bits - 1) - 1
     return DenseSynapse(
         shape=shape, weight=rng.integers(-127, 128, (shape[-1], n_in)).astype(np.int8),
@@ -110,9 +108,7 @@ def test_dense_float(base: float, steps: int, planes: int) -> None:
 
 
 def test_the_bias_comes_once_and_without_spikes() -> None:
-    op = DenseSynapse(
-        shape=(1, 2), weight=np.ones((2, 3)), bias=np.array([0.5, -1.0]), trace=PhaseCode(2.0, 4).levels
-    )
+    op = DenseSynapse(shape=(1, 2), weight=np.ones((2, 3)), bias=np.array([0.5, -1.0]), trace=PhaseCode(2.0, 4).levels)
     sent = run(op, spikes(np.zeros((1, 1, 3), np.int8), 7, 4))
     assert list(sent.messages) == [7] and sent.messages[7].tolist() == [[0.5, -1.0]]
 
@@ -138,9 +134,7 @@ def naive_convolution(x: np.ndarray, w: np.ndarray, case: dict[str, Any]) -> np.
         first = o // (out // groups) * per_group
         for r in range(height):
             for c in range(width):
-                patch = padded[0, first : first + per_group, r * sy :, c * sx :][
-                    :, : dy * kh : dy, : dx * kw : dx
-                ]
+                patch = padded[0, first : first + per_group, r * sy :, c * sx :][:, : dy * kh : dy, : dx * kw : dx]
                 y[0, o, r, c] = (patch[:, :kh, :kw] * w[o]).sum()
     return y
 
@@ -175,22 +169,16 @@ def test_convolution(case: dict[str, Any], base: float, steps: int, planes: int)
     assert clips > 0, "10 bits are meant to saturate"
 
 
-@pytest.mark.parametrize(
-    "pool, parameter", [((), (1, 1, 5)), ((), (1, 4, 5)), ((1,), (1, 1, 5)), ((1, 2), (1, 4, 1))]
-)
+@pytest.mark.parametrize("pool, parameter", [((), (1, 1, 5)), ((), (1, 4, 5)), ((1,), (1, 1, 5)), ((1, 2), (1, 4, 1))])
 @pytest.mark.parametrize("base, steps, planes", [(1.05, 4, 1), (1.15, 40, 2), (1.4, 16, 1), (2.0, 128, 2)])
-def test_scale(
-    pool: tuple[int, ...], parameter: tuple[int, ...], base: float, steps: int, planes: int
-) -> None:
+def test_scale(pool: tuple[int, ...], parameter: tuple[int, ...], base: float, steps: int, planes: int) -> None:
     rng = np.random.default_rng(steps)
     shape = tuple(1 if a in pool else n for a, n in enumerate((1, 4, 5)))
     codes = random_codes(rng, (1, 4, 5), steps, planes)
     code = PhaseCode(base, steps)
     weight, bias = rng.normal(size=parameter), rng.normal(size=(1, 1, shape[-1]))
     op = ScaleSynapse(shape=shape, weight=weight, bias=bias, trace=code.levels, pool=pool)
-    check_float(
-        op, codes, lambda x: (x * weight).sum(pool, keepdims=True) + bias if pool else x * weight + bias
-    )
+    check_float(op, codes, lambda x: (x * weight).sum(pool, keepdims=True) + bias if pool else x * weight + bias)
     clips = 0
     for bits in (9, 24):
         w = rng.integers(-127, 128, parameter).astype(np.int8)

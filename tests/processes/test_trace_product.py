@@ -21,9 +21,7 @@ def signs(codes: np.ndarray, k: int) -> np.ndarray:
     return ((codes == k + 1).sum(0) - (codes == -(k + 1)).sum(0)).astype(object)
 
 
-def by_steps(
-    a: np.ndarray, b: np.ndarray, traces: np.ndarray, delay: int, transpose: bool
-) -> Iterator[np.ndarray]:
+def by_steps(a: np.ndarray, b: np.ndarray, traces: np.ndarray, delay: int, transpose: bool) -> Iterator[np.ndarray]:
     """What arrives at each step, by the docstring.
 
     sum_d [a(k) p r_b + r_a b(k) p + a b p^2] with traces taken before the step's copies; b's window begins ``delay`` steps
@@ -67,9 +65,7 @@ CASES = [
 ]
 
 
-def operands(
-    rng: np.random.Generator, shape: tuple[int, ...], transpose: bool, steps: int, planes: int
-) -> tuple:
+def operands(rng: np.random.Generator, shape: tuple[int, ...], transpose: bool, steps: int, planes: int) -> tuple:
     """a (.., rows, inner) and b, with a silent row and a row where every neuron fires at once."""
     *lead, rows, inner = shape
     other = (*lead, 5, inner) if transpose else (*lead, inner, 5)
@@ -84,9 +80,7 @@ def operands(
 @pytest.mark.parametrize("planes", [(1, 1), (2, 2), (1, 2)])
 @pytest.mark.parametrize("shape, transpose, windows", CASES)
 @pytest.mark.parametrize("base, steps", GRID)
-def test_product(
-    base: float, steps: int, shape: tuple[int, ...], transpose: bool, windows: int, planes: tuple
-) -> None:
+def test_product(base: float, steps: int, shape: tuple[int, ...], transpose: bool, windows: int, planes: tuple) -> None:
     rng = np.random.default_rng(steps)
     a, _, _ = operands(rng, shape, transpose, steps, planes[0])
     _, b, out = operands(rng, shape, transpose, steps, planes[1])
@@ -251,9 +245,7 @@ def test_square_sum(base: float, steps: int, planes: int) -> None:
     op.dtype = torch.float64  # type: ignore[misc]
     x = np.where(codes == 0, 0, np.sign(codes) * code.levels[np.abs(codes) - 1]).sum(0)
     expected = (x**2 * weight).sum(-1, keepdims=True)
-    assert np.allclose(
-        op.closed_form(batch(codes[:, None]))[0].numpy(), expected, rtol=ROUNDING, atol=ROUNDING
-    )
+    assert np.allclose(op.closed_form(batch(codes[:, None]))[0].numpy(), expected, rtol=ROUNDING, atol=ROUNDING)
     stepped = sum(run(op, spikes(codes, 1, steps)).messages.values())
     assert np.allclose(stepped, expected, rtol=ROUNDING, atol=ROUNDING)
 

@@ -72,9 +72,7 @@ def check(op: Woss, v: np.ndarray, parts: list[np.ndarray | None]) -> np.ndarray
     direct = [race(row, ramps[i // per_head % heads], allowed[i].tolist()) for i, row in enumerate(rows)]
     assert closed.reshape(-1, op.shape[-1]).tolist() == direct
     if op.after is not None:
-        again = [
-            further(row, op, i // per_head % heads, direct[i], allowed[i].tolist()) for i, row in enumerate(rows)
-        ]
+        again = [further(row, op, i // per_head % heads, direct[i], allowed[i].tolist()) for i, row in enumerate(rows)]
         assert np.moveaxis(planes[1:], 0, -1).reshape(-1, op.shape[-1], op.spikes - 1).tolist() == again
     return closed
 
@@ -202,9 +200,7 @@ def test_a_race_finds_the_same_winner_as_graded_spikes(heads: int, fixed: bool) 
     ramp = ((np.arange(steps) * 2 + 1) * np.ones((heads, 1))).astype(kind)
     allowed = rng.random((1, 1, 30, 5)) < 0.7
     for mask in (None, allowed):
-        common = dict(
-            shape=shape, ramp=ramp, base=2.0, steps=steps, gain=1.0, allowed=mask, state_bits=24 * fixed
-        )
+        common = dict(shape=shape, ramp=ramp, base=2.0, steps=steps, gain=1.0, allowed=mask, state_bits=24 * fixed)
         wide = v.astype(np.int64 if fixed else np.float64)
         raced = Woss(**common, race=thresholds)  # type: ignore[arg-type]
         codes = check(raced, v, [wide, None])

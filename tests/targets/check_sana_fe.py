@@ -10,12 +10,12 @@ import pytest
 
 import deploy
 from deploy.cli import main
+from evaluator.target_run import TargetRun
+from evaluator.timeline import timeline
 from processes.footprint import populations
 from processes.network import Network
 from targets import closed_form_target, registry
-from targets.base import TargetRun
 from targets.sana_fe.architecture import costs
-from targets.timeline import timeline
 from tests.converters.modules import images
 from tests.targets.test_placement import small_network
 

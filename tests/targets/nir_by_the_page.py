@@ -33,7 +33,9 @@ def run(graph: nir.NIRGraph, x: Array) -> dict[str, Array]:
 
 
 def text(value: Any) -> str:
-    return value.decode() if isinstance(value, bytes) else str(np.asarray(value).item() if np.ndim(value) == 0 else value)
+    return (
+        value.decode() if isinstance(value, bytes) else str(np.asarray(value).item() if np.ndim(value) == 0 else value)
+    )
 
 
 def sat(x: Array, bits: Any) -> Array:
@@ -94,7 +96,11 @@ def scale(m: dict[str, Any], z: Array) -> Array:
 
 def until(m: dict[str, Any], fired: Array, k: int) -> Array:
     """1 where a neuron may fire at k as far as `latest` is concerned."""
-    return np.where(fired & (k > np.asarray(m["latest"], np.int64)), 0, 1) if "latest" in m else np.ones(fired.shape, np.int64)
+    return (
+        np.where(fired & (k > np.asarray(m["latest"], np.int64)), 0, 1)
+        if "latest" in m
+        else np.ones(fired.shape, np.int64)
+    )
 
 
 def phase_neuron(m: dict[str, Any], v: Array) -> Array:

@@ -83,7 +83,9 @@ def spikes(graph: nir.NIRGraph, samples: int = 2, steps: int = 60, rate: float =
     return {"input": (np.random.default_rng(9).random((samples, steps, *shape)) < rate).astype(float)}
 
 
-def run_on(target: str, graph: nir.NIRGraph, x: dict[str, np.ndarray], reset: Any = "v_reset", **options: Any) -> GraphRun:
+def run_on(
+    target: str, graph: nir.NIRGraph, x: dict[str, np.ndarray], reset: Any = "v_reset", **options: Any
+) -> GraphRun:
     return run_graph(graph, x, Discretisation(DT, "euler", reset, **options), target)
 
 

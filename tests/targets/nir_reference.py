@@ -150,9 +150,7 @@ def neuron(kind: type, shape: tuple[int, ...], rng: np.random.Generator, uniform
         case "CubaLI":
             return nir.CubaLI(tau_syn=some(0.002, 0.01), tau_mem=some(0.002, 0.02), w_in=some(1, 3), **leaky)
         case _:
-            return nir.CubaLIF(
-                tau_syn=some(0.002, 0.01), tau_mem=some(0.002, 0.02), w_in=some(1, 3), **leaky, **fires
-            )
+            return nir.CubaLIF(tau_syn=some(0.002, 0.01), tau_mem=some(0.002, 0.02), w_in=some(1, 3), **leaky, **fires)
 
 
 @st.composite
@@ -246,9 +244,7 @@ def _node(kind: str, reads: tuple[int, ...], rng: np.random.Generator, cell: typ
             return _sized(nir.Conv1d(reads[1], weight, 1, 1, 2, groups, rng.normal(0, 0.2, 4)), reads)
         case _:
             weight = rng.normal(0, 0.7, (4, channels // groups, 2, 3))
-            return _sized(
-                nir.Conv2d(reads[1:], weight, (2, 1), (1, 1), (1, 1), groups, rng.normal(0, 0.2, 4)), reads
-            )
+            return _sized(nir.Conv2d(reads[1:], weight, (2, 1), (1, 1), (1, 1), groups, rng.normal(0, 0.2, 4)), reads)
 
 
 def _sized(node: Any, reads: tuple[int, ...]) -> Any:

@@ -104,11 +104,22 @@ def test_a_lab_with_the_sdk_gets_a_folder(tmp_path: Path, capsys: pytest.Capture
     nir.write(tmp_path / "net.nir", graph)
     x = spikes(graph)["input"]
     np.savez(tmp_path / "spikes.npz", x=x)
-    options = ["--format", "spinnaker2", "--input", str(tmp_path / "spikes.npz"), "--dt", "1e-3", "-o", str(tmp_path / "out")]
+    options = [
+        "--format",
+        "spinnaker2",
+        "--input",
+        str(tmp_path / "spikes.npz"),
+        "--dt",
+        "1e-3",
+        "-o",
+        str(tmp_path / "out"),
+    ]
     assert main(["export", str(tmp_path / "net.nir"), *options]) == 0
     with np.load(tmp_path / "out" / "network.npz") as held, np.load(tmp_path / "out" / "expected.npz") as expected:
         assert np.array_equal(held["spikes"], x[0]) and int(held["layers"]) == 2
-        assert np.abs(held["weight0"]).max() == 15 and expected["spikes1"].shape == (60, 6) and expected["spikes1"].any()
+        assert (
+            np.abs(held["weight0"]).max() == 15 and expected["spikes1"].shape == (60, 6) and expected["spikes1"].any()
+        )
     assert "spinnaker2" in (tmp_path / "out" / "run.py").read_text()
     assert main(["export", str(tmp_path), *options[:2], "-o", str(tmp_path / "other")]) == 2
     assert "takes a standard NIR graph" in capsys.readouterr().err

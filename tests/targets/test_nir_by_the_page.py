@@ -13,8 +13,8 @@ import torch.nn.functional as F
 from torch import nn
 
 from converters.pipeline import Variant, convert_module
+from evaluator.closed_form import ClosedForm
 from processes.network import Network
-from targets.closed_form import ClosedForm
 from tests.converters.modules import end_early, images, module, small_vit
 from tests.targets.nir_by_the_page import run
 

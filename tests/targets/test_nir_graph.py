@@ -30,7 +30,9 @@ def signal(graph: nir.NIRGraph, seed: int, graded: bool, samples: int = 2) -> di
 
 
 @settings(max_examples=80)
-@given(graph=graphs(), seed=st.integers(0, 2**32 - 1), graded=st.booleans(), reset=st.sampled_from(["v_reset", "subtract"]))
+@given(
+    graph=graphs(), seed=st.integers(0, 2**32 - 1), graded=st.booleans(), reset=st.sampled_from(["v_reset", "subtract"])
+)
 def test_float_graphs_are_their_equations(graph: nir.NIRGraph, seed: int, graded: bool, reset: Any) -> None:
     inputs = signal(graph, seed, graded)
     program = compile_float(make_plan(graph, DT), DT, "euler", reset)
@@ -101,7 +103,9 @@ def weighted(node: FixedWeighted, item: Any, x: np.ndarray | None, shape: tuple[
 
 
 @settings(max_examples=80)
-@given(graph=graphs(), seed=st.integers(0, 2**32 - 1), graded=st.booleans(), reset=st.sampled_from(["v_reset", "subtract"]))
+@given(
+    graph=graphs(), seed=st.integers(0, 2**32 - 1), graded=st.booleans(), reset=st.sampled_from(["v_reset", "subtract"])
+)
 def test_integer_graphs_are_their_equations(graph: nir.NIRGraph, seed: int, graded: bool, reset: Any) -> None:
     inputs = signal(graph, seed, graded, samples=1)
     plan = make_plan(graph, DT)
@@ -151,7 +155,9 @@ def test_nested_graphs_are_their_content() -> None:
     around = [("input", "w"), ("input", "output")]
     nested = nir.NIRGraph(ends | {"w": weight, "g": inner}, [*around, ("w", "g"), ("g", "output")], type_check=False)
     flat = nir.NIRGraph(
-        ends | {"w": weight, "cell": cell, "back": back}, [*around, ("w", "cell"), ("cell", "output"), *loop], type_check=False
+        ends | {"w": weight, "cell": cell, "back": back},
+        [*around, ("w", "cell"), ("cell", "output"), *loop],
+        type_check=False,
     )
     inputs = {"input": rng.normal(0, 1, (2, STEPS, 4))}
     traces = [interpret(compile_float(make_plan(graph, DT), DT), inputs).outputs["output"] for graph in (nested, flat)]

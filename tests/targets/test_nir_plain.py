@@ -14,13 +14,13 @@ from torch import nn
 from converters.pipeline import convert_module
 from deploy import demo
 from deploy.export import input_codes
+from evaluator.closed_form import ClosedForm
+from evaluator.nir_reader import read_graph
 from processes.errors import DeployError
 from processes.network import Network, PhaseNeuron
 from processes.phase_code import PhaseCode
-from targets.closed_form import ClosedForm
 from targets.nir_graph.plan import make_plan
 from targets.nir_graph.program import compile_float, interpret
-from targets.nir_graph.read import read_graph
 from targets.nir_modules import nir_modules
 from targets.nir_plain import DIALECTS, form_of, plain_network, stages_of
 from targets.nir_segments import cut, run_segments

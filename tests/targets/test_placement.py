@@ -16,13 +16,13 @@ from converters.discretise import discretise
 from converters.lowering import lower
 from converters.pipeline import Variant, convert_module
 from deploy.cli import main
+from evaluator.network_file import write
 from processes.chips import LOIHI2
 from processes.errors import DeployError
 from processes.footprint import Amount, Connection, Population, populations
 from processes.network import Network
 from processes.phase_code import PhaseCode
 from processes.readout import Readout
-from targets.nir_file import write
 from targets.placement import Placement, largest_tile, place, use_of
 from targets.placement.chip import CORE_LIMITS, NAMES, ChipTable, load_chip
 from targets.placement.edges import edges
@@ -51,7 +51,9 @@ def convolutions() -> Network:
 def by_sit() -> Network:
     """Exponentials and shares of SI neurons instead of a race."""
     variant = Variant(method="sit", activation="fitted")
-    return convert_module(small_vit(), [images(4)], 8, 2.0, spikes=2, input_spikes=2, fixed=True, variant=variant).network
+    return convert_module(
+        small_vit(), [images(4)], 8, 2.0, spikes=2, input_spikes=2, fixed=True, variant=variant
+    ).network
 
 
 NETWORKS = {"vit": small_network, "convolutions": convolutions, "sit": by_sit}
@@ -123,9 +125,7 @@ def sources_of_cores(network: Network, placement: Placement) -> list[set[tuple[s
 
 def dense(rows: int, columns: int, fan_in: int) -> Population:
     """A population behind a shared weight matrix."""
-    connection = Connection(
-        "x", "x", "w", "dense", fan_in, Amount(row=fan_in), Amount(column=fan_in), 8, (1, columns)
-    )
+    connection = Connection("x", "x", "w", "dense", fan_in, Amount(row=fan_in), Amount(column=fan_in), 8, (1, columns))
     op = Readout(shape=(rows, columns), unit=np.ones(1))
     return Population("y", op, rows, columns, rows, False, 0, 0, Amount(neuron=1), (connection,))
 
@@ -184,5 +184,8 @@ def test_place_prints_and_keeps_the_result(tmp_path: Path, capsys: pytest.Captur
     report = json.loads((tmp_path / "report.json").read_text())
     assert report["model"] == "small" and report["placement"]["loihi2"]["fits"]
     assert report["placement"]["loihi1"]["obstacles"]
-    assert sum(layer["cores"] for layer in report["placement"]["loihi1"]["layers"]) == report["placement"]["loihi1"]["cores"]
+    assert (
+        sum(layer["cores"] for layer in report["placement"]["loihi1"]["layers"])
+        == report["placement"]["loihi1"]["cores"]
+    )
     assert main(["place", str(tmp_path), "--chip", "x"]) == 2

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from evaluator.timeline import timeline
 from processes.errors import DeployError
 from processes.network import Network, Route
 from targets import closed_form_target, tools
@@ -12,7 +13,6 @@ from targets.placement import Placement, place
 from targets.sana_fe import run
 from targets.sana_fe.architecture import describe
 from targets.sana_fe.traffic import axons_of, firing, groups_of
-from targets.timeline import timeline
 from tests.converters.modules import images
 from tests.targets.test_placement import small_network, tiny
 
@@ -61,13 +61,11 @@ def test_axons_hold_every_synapse(network: Network, placement: Placement) -> Non
 
 def test_the_chip_is_as_large_as_the_network_needs() -> None:
     text = describe(300, (8, 4, 4), 1024, [("dense", 64), ("sparse", 1)])
-    assert "name: \"tile[0..95]\"" in text and "height: 12" in text
+    assert 'name: "tile[0..95]"' in text and "height: 12" in text
     assert f"energy_process_spike: {64 * 35.5e-12}" in text
 
 
-def test_where_it_is_not_installed_it_says_so(
-    network: Network, monkeypatch: pytest.MonkeyPatch, tmp_path
-) -> None:
+def test_where_it_is_not_installed_it_says_so(network: Network, monkeypatch: pytest.MonkeyPatch, tmp_path) -> None:
     monkeypatch.setenv("DEPLOY_TOOLS", str(tmp_path))
     state = tools.SANA_FE.availability()
     assert not state.available

@@ -16,7 +16,9 @@ def main(layers, out):
         model.add(akida.InputData(input_shape=(1, 1, sources), input_bits=1))
         for i in range(last + 1):
             weight = data[f"weight{i}"]
-            model.add(akida.FullyConnected(units=len(weight), weights_bits=4, act_bits=1, activation=True, name=f"layer{i}"))
+            model.add(
+                akida.FullyConnected(units=len(weight), weights_bits=4, act_bits=1, activation=True, name=f"layer{i}")
+            )
             variables = model.get_layer(f"layer{i}").variables
             variables["weights"] = weight.T[None, None].astype(np.int8)
             variables["threshold"] = data[f"threshold{i}"].astype(np.int32)

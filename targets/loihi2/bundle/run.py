@@ -1,7 +1,7 @@
 """Runs this network and compares every spike and potential with those of the run that it was exported from.
 
-    python run.py                   here, by the integer programs of this folder (numpy alone)
-    python run.py --on loihi2       on the chip, where Intel's lava-loihi is installed
+python run.py                   here, by the integer programs of this folder (numpy alone)
+python run.py --on loihi2       on the chip, where Intel's lava-loihi is installed
 """
 
 import argparse

@@ -6,6 +6,7 @@ from collections import Counter, defaultdict
 
 import numpy as np
 
+from evaluator.timeline import timeline
 from processes.network import (
     Centre,
     ConvSynapse,
@@ -23,7 +24,6 @@ from processes.network import (
     TraceProduct,
     Woss,
 )
-from targets.timeline import timeline
 
 Spikes = np.ndarray | None
 
@@ -83,7 +83,9 @@ def _sending(found: Counter[str], op, message: Spikes, k: int, eligible: np.ndar
     if not op.fires:
         found["graded_spikes"] += message.size if op.emits == "graded" and message is not None else 0
         return
-    if isinstance(op, (SiExp, Woss)) and k == -1:  # everybody sends, the inhibitory neuron meets each, and answers the row
+    if (
+        isinstance(op, (SiExp, Woss)) and k == -1
+    ):  # everybody sends, the inhibitory neuron meets each, and answers the row
         found["graded_spikes"] += int(eligible.sum()) + int(eligible.any(-1).sum())
         found["compares"] += int(eligible.sum())
         found["silent_compares"] += int(eligible.sum())
@@ -105,7 +107,9 @@ def _sending(found: Counter[str], op, message: Spikes, k: int, eligible: np.ndar
         found["graded_spikes"] += int(np.prod(op.shape[:-1])) if k == 0 else 0
 
 
-def _arrivals(found: Counter[str], op, messages: list[Spikes], kinds: list[str], traces: list, t: int, start: int) -> None:
+def _arrivals(
+    found: Counter[str], op, messages: list[Spikes], kinds: list[str], traces: list, t: int, start: int
+) -> None:
     first = messages[0]
     if isinstance(op, Residual):
         if t == start:

@@ -12,13 +12,13 @@ from converters.calibrate import calibrate
 from converters.discretise import discretise
 from converters.pipeline import Variant, convert_module
 from deploy.energy import EVENTS, EventCounter, count_run, differing, energy, neurobench
+from evaluator.closed_form import ClosedForm
+from evaluator.stepping import Recorder, step_through
+from evaluator.timeline import timeline
 from processes.chips import LOIHI2
 from processes.network import DenseSynapse, Network, PhaseNeuron, Readout, Route
 from processes.phase_code import PhaseCode
 from processes.phase_neuron.schedule import FloatSchedule
-from targets.closed_form import ClosedForm
-from targets.stepping import Recorder, step_through
-from targets.timeline import timeline
 from tests.converters.modules import end_early, images, lowered, module, small_vit
 from tests.deploy.energy.stepwise import count_stepwise
 

@@ -56,7 +56,9 @@ def test_what_a_budget_means() -> None:
     ConvertOptions(budget=0, cheapest="latency").check(["lava-sim"])
 
 
-@pytest.mark.parametrize("given", ["nan", "-1", "100", "cosine=nan", "cosine=1.01", "cosine=0", "cosine=", "much", "loss=1"])
+@pytest.mark.parametrize(
+    "given", ["nan", "-1", "100", "cosine=nan", "cosine=1.01", "cosine=0", "cosine=", "much", "loss=1"]
+)
 def test_nonsense_is_refused(given: str) -> None:
     with pytest.raises(DeployError, match=f"^--budget {given}: .*give ") as caught:
         ConvertOptions(budget=given).check(["lava-sim"])
@@ -92,7 +94,9 @@ def test_equal_costs_are_settled_by_the_other_cost_and_then_by_loss() -> None:
 
 def test_nothing_within_the_limit_names_the_nearest_and_the_remedy() -> None:
     points = [result(8, 1, 3, 10), result(40, 2, 0.912, 40), {"timesteps": 8, "failed": "no"}]
-    words = r"nearest is --timesteps 40 --spikes 2 with 0\.91 points .*, on 100 .*--budget 0\.92, or a --timesteps above 40"
+    words = (
+        r"nearest is --timesteps 40 --spikes 2 with 0\.91 points .*, on 100 .*--budget 0\.92, or a --timesteps above 40"
+    )
     with pytest.raises(DeployError, match=words) as caught:
         choose(points, read_budget(0.5), "energy")
     assert "\n" not in str(caught.value)
@@ -164,7 +168,9 @@ def test_expected_losses() -> None:
     assert losses.mean() <= 1 - agreement(outputs, chances)
 
 
-def test_what_it_needs_to_know_of_accuracy(files: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_what_it_needs_to_know_of_accuracy(
+    files: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert main(["convert", *files, "--eval", f"{tmp_path}/unlabelled.npz", "--budget", "1"]) == 2
     error = capsys.readouterr().err
     assert "not known to give class scores" in error and "--budget cosine=0.997" in error
@@ -190,7 +196,9 @@ def test_a_search_from_end_to_end(files: list[str], tmp_path: Path, capsys: pyte
     assert deploy.load(tmp_path / "out").about["timesteps"] == 8
 
 
-def test_nothing_is_left_if_nothing_is_found(files: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_nothing_is_left_if_nothing_is_found(
+    files: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     line = ["convert", *files, "--budget", "cosine=1", "--timesteps", "8", "--spikes", "1", "--precision", "float"]
     before = sorted(tmp_path.iterdir())
     assert main(line) == 2

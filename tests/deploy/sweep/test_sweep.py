@@ -36,7 +36,10 @@ def shared(tmp_path: Path) -> ConvertOptions:
         x = rng.normal(size=(samples, 6)).astype(np.float32)
         np.savez(tmp_path / f"{name}.npz", x=x, y=rng.integers(0, 3, samples))
     return ConvertOptions(
-        model=f"{tmp_path}/net.py:build", weights="random", calib=tmp_path / "calib.npz", evaluation=tmp_path / "eval.npz"
+        model=f"{tmp_path}/net.py:build",
+        weights="random",
+        calib=tmp_path / "calib.npz",
+        evaluation=tmp_path / "eval.npz",
     )
 
 

@@ -51,8 +51,16 @@ class Relay(SpikingProcess, a_in="graded", a_out="graded"):
     """``a_in`` -> ``a_out``, graded."""
 
     def __init__(
-        self, *, start: int, stop: int, period: int, drive: int = 0, trouble: str = "", at: int = 0,
-        record: Recording | None = None, name: str | None = None,
+        self,
+        *,
+        start: int,
+        stop: int,
+        period: int,
+        drive: int = 0,
+        trouble: str = "",
+        at: int = 0,
+        record: Recording | None = None,
+        name: str | None = None,
     ) -> None:
         window = Window(start, stop)
         super().__init__(
@@ -68,14 +76,17 @@ class Relay(SpikingProcess, a_in="graded", a_out="graded"):
 RelayFloat, RelayFixed = both_precisions(Relay)
 
 
-def chain(
-    length: int, period: int = 8, trouble: str = "", record: Path | None = None, samples: int = 1
-) -> list[Relay]:
+def chain(length: int, period: int = 8, trouble: str = "", record: Path | None = None, samples: int = 1) -> list[Relay]:
     """Relays one behind the other; the first drives, the middle one makes the trouble, the last records."""
     relays = [
         Relay(
-            start=2, stop=5, period=period, drive=int(i == 0), name=f"relay{i}",
-            trouble=trouble if i == length // 2 else "", at=3,
+            start=2,
+            stop=5,
+            period=period,
+            drive=int(i == 0),
+            name=f"relay{i}",
+            trouble=trouble if i == length // 2 else "",
+            at=3,
             record=Recording(record, samples) if record and i == length - 1 else None,
         )
         for i in range(length)

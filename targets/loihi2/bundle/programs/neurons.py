@@ -101,9 +101,7 @@ class DynamicThreshold(Program):
         midpoint = self.p["midpoints"][k]
         level = [self.sent + z * midpoint for z in (1, -1)]
         power = [x * x if self.squared else x for x in level]
-        above, below = (
-            (((x * self.per_scale["gain"]) >> self.per_scale["gain_shift"]) * limit) >> n for x in power
-        )
+        above, below = ((((x * self.per_scale["gain"]) >> self.per_scale["gain_shift"]) * limit) >> n for x in power)
         plus = size >= above
         return plus.astype(int) - (~plus & (self.sent >= midpoint) & (size <= below))
 
@@ -120,7 +118,9 @@ class Residual(Program):
                 self.branches[i] = clip(self.branches[i] + message, self.bits)
         if t != self.start:
             return None
-        total = sum(shift(m * v, n) for v, m, n in zip(self.branches, self.p["mantissas"], self.p["shifts"], strict=True))
+        total = sum(
+            shift(m * v, n) for v, m, n in zip(self.branches, self.p["mantissas"], self.p["shifts"], strict=True)
+        )
         return clip(total + self.p["bias"], self.bits)
 
 

@@ -15,13 +15,13 @@ from converters.capture import capture
 from converters.discretise import discretise
 from converters.lowering import lower
 from converters.sensitivity import Site
+from evaluator.closed_form import ClosedForm
+from evaluator.stepping import Group, Recorder, step_through, write_codes
+from evaluator.timeline import timeline
 from processes.chips import LOIHI2
 from processes.errors import DeployError
 from processes.network import Network, Route
 from processes.phase_code import PhaseCode
-from targets.closed_form import ClosedForm
-from targets.stepping import Group, Recorder, step_through, write_codes
-from targets.timeline import timeline
 from tests.converters.modules import end_early, error, images, lowered, module, small_vit, spiking
 from tests.tolerances import ROUNDING
 
@@ -44,9 +44,7 @@ def compare(network: Network, x: np.ndarray) -> int:
             got = recorder.values.get(name, 0)
             if node.op.emits == "spikes":
                 want = closed[name][:, i]
-                assert (got == want).all(), (
-                    f"{name}: {np.count_nonzero(got != want)} of {want.size} spikes differ"
-                )
+                assert (got == want).all(), f"{name}: {np.count_nonzero(got != want)} of {want.size} spikes differ"
                 spikes += np.count_nonzero(want)
             else:
                 want = closed[name][i]

@@ -1,8 +1,7 @@
-"""The NIR file as a target: the network is written, read back, and what was restored is run in the closed form."""
+"""Networks on disk: a NIR graph in an HDF5 file, written compactly and read back with every part checked."""
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -11,12 +10,10 @@ import h5py
 import nir
 import numpy as np
 
+from evaluator.nir_reader import read_graph
 from processes import legal
 from processes.errors import DeployError
 from processes.network import Network
-from targets import closed_form_target
-from targets.base import Done, TargetRun
-from targets.nir_graph.read import read_graph
 
 COMPRESSED = 256  # entries of an array from which on compression pays for its index
 
@@ -63,11 +60,3 @@ def restore(graph: nir.NIRGraph) -> Network:
         raise DeployError(f"the NIR graph has metadata that is no network's ({reason}); the file is damaged") from error
     legal.check(network)
     return network
-
-
-def run(network: Network, samples: np.ndarray, granularity: str = "", done: Done | None = None) -> TargetRun:
-    """Write, read back, and run what was restored."""
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "graph.nir"
-        write(path, network)
-        return closed_form_target.run(read(path), samples, granularity, done)

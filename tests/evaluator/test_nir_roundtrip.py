@@ -15,12 +15,12 @@ import torch.nn.functional as F
 from torch import nn
 
 from converters.discretise import discretise
+from evaluator.closed_form import ClosedForm
 from processes.chips import LOIHI2
 from processes.errors import DeployError
 from processes.network import Network
 from processes.operation import VERSION
 from processes.phase_code import PhaseCode
-from targets.closed_form import ClosedForm
 from tests.converters.modules import images, module, small_vit, spiking
 
 CODE = PhaseCode(1.15, 40)
@@ -79,9 +79,7 @@ def calibrated(request: pytest.FixtureRequest) -> tuple[Network, torch.Tensor]:
 
 
 @pytest.mark.parametrize("fixed", [False, True])
-def test_round_trip_is_bit_exact(
-    calibrated: tuple[Network, torch.Tensor], fixed: bool, tmp_path: Path
-) -> None:
+def test_round_trip_is_bit_exact(calibrated: tuple[Network, torch.Tensor], fixed: bool, tmp_path: Path) -> None:
     network, x = calibrated
     if fixed:
         network = discretise(network, x.numpy(), LOIHI2)

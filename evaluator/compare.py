@@ -12,10 +12,10 @@ from dataclasses import dataclass, field
 import numpy as np
 import torch
 
+from evaluator.closed_form import ClosedForm
+from evaluator.target_run import TargetRun
 from processes.network import Network, Route
 from processes.operation import Operation
-from targets.base import TargetRun
-from targets.closed_form import ClosedForm
 
 TIE = 1e-5  # DESIGN section 2: ties within 1e-5 of a threshold
 POTENTIAL = 1e-6  # relative, of float64 sums taken in another order

@@ -7,6 +7,7 @@ from __future__ import annotations
 import pytest
 import torch
 
+from evaluator.timeline import timeline
 from processes.network import (
     DynamicThreshold,
     Network,
@@ -19,7 +20,6 @@ from processes.network import (
 )
 from processes.operation import Window
 from processes.phase_code import PhaseCode
-from targets.timeline import timeline
 from tests.converters.modules import images, small_vit, spiking
 
 T = 16
@@ -62,10 +62,7 @@ def test_every_window_begins_when_its_input_is_complete(network: Network) -> Non
             case Residual() | Readout():
                 assert window == Window(max(ready), max(ready) + 1), name
         span = times.span(network, name)
-        assert (
-            span.start == min(times.windows[source].start for source in node.inputs)
-            and span.stop == window.stop
-        )
+        assert span.start == min(times.windows[source].start for source in node.inputs) and span.stop == window.stop
         assert 0 <= span.start < span.stop <= times.period
 
 

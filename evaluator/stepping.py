@@ -9,9 +9,9 @@ from collections.abc import Callable
 
 import numpy as np
 
+from evaluator.timeline import Timeline
 from processes.fixed import saturate, saturated
 from processes.network import Network, Route
-from targets.timeline import Timeline
 
 Record = Callable[[str, int, np.ndarray], None]
 

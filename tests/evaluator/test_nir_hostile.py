@@ -17,10 +17,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from evaluator import nir_reader
+from evaluator.nir_reader import read_graph
 from processes.errors import DeployError, UnsupportedGraph
-from targets.nir_graph import read
 from targets.nir_graph.plan import make_plan
-from targets.nir_graph.read import read_graph
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "nir-paper" / "lif_norse.nir"
 DT = 1e-4
@@ -35,9 +35,7 @@ def chain(*nodes: Any, shape: tuple[int, ...] = (3,)) -> nir.NIRGraph:
     """input -> nodes -> output."""
     named = {"input": nir.Input(np.array(shape)), **{f"n{i}": node for i, node in enumerate(nodes)}}
     names = [*named, "output"]
-    return nir.NIRGraph(
-        named | {"output": nir.Output(None)}, list(itertools.pairwise(names)), type_check=False
-    )
+    return nir.NIRGraph(named | {"output": nir.Output(None)}, list(itertools.pairwise(names)), type_check=False)
 
 
 def conv(**changes: Any) -> nir.Conv2d:
@@ -151,7 +149,9 @@ def test_hostile_files_are_refused(what: str, tmp_path: Path) -> None:
 
 @settings(max_examples=60)
 @given(data=st.data())
-def test_cut_or_altered_files_are_read_or_refused(data: st.DataObject, tmp_path_factory: pytest.TempPathFactory) -> None:
+def test_cut_or_altered_files_are_read_or_refused(
+    data: st.DataObject, tmp_path_factory: pytest.TempPathFactory
+) -> None:
     """Every file ends in a plan or in one line."""
     content = bytearray(GOLDEN.read_bytes())
     if data.draw(st.booleans()):
@@ -171,15 +171,15 @@ def test_files_that_never_end_or_crash_are_refused(tmp_path: Path, monkeypatch: 
     """There are altered files on which the HDF5 library loops; they are read by a process that can be ended."""
     path = tmp_path / "any.nir"
     path.write_bytes(GOLDEN.read_bytes())
-    monkeypatch.setattr(read, "PATIENCE", 0.2)
+    monkeypatch.setattr(nir_reader, "PATIENCE", 0.2)
     with pytest.raises(DeployError, match="does not end"):
-        read.safely(lambda _: any(n < 0 for n in itertools.count()), path)
-    monkeypatch.setattr(read, "BUSY", 0.2)
+        nir_reader.safely(lambda _: any(n < 0 for n in itertools.count()), path)
+    monkeypatch.setattr(nir_reader, "BUSY", 0.2)
     with pytest.raises(DeployError, match="does not end"):
-        read.safely(lambda _: time.sleep(60), path)
-    monkeypatch.setattr(read, "BUSY", 20.0)
+        nir_reader.safely(lambda _: time.sleep(60), path)
+    monkeypatch.setattr(nir_reader, "BUSY", 20.0)
     with pytest.raises(DeployError, match="crashes"):
-        read.safely(lambda _: os.kill(os.getpid(), signal.SIGKILL), path)
+        nir_reader.safely(lambda _: os.kill(os.getpid(), signal.SIGKILL), path)
 
 
 def test_deep_graphs_are_no_problem(tmp_path: Path) -> None:

@@ -1,0 +1,21 @@
+"""The NIR file as a target: the network is written, read back, and what was restored is run in the closed form."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+
+import numpy as np
+
+from evaluator.network_file import read, write
+from evaluator.target_run import Done, TargetRun
+from processes.network import Network
+from targets import closed_form_target
+
+
+def run(network: Network, samples: np.ndarray, granularity: str = "", done: Done | None = None) -> TargetRun:
+    """Write, read back, and run what was restored."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "graph.nir"
+        write(path, network)
+        return closed_form_target.run(read(path), samples, granularity, done)

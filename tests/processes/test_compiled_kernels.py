@@ -1,0 +1,50 @@
+"""The cache of compiled kernels: its key is the content of every kernel source, so an edit never runs old code."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+from processes.kernels import compiled
+
+KERNEL = """
+from processes.kernels.compiled import njit
+from processes.thresholds import scaled_entry
+
+@njit(cache=True)
+def entry(a, b):
+    return scaled_entry(a, b, 0)
+"""
+
+
+def test_every_file_that_compiles_something_is_part_of_the_key():
+    listed = {path.relative_to(compiled.ROOT).as_posix() for path in compiled.sources()}
+    for package in ("processes", "converters", "evaluator", "targets", "deploy"):
+        for path in (compiled.ROOT / package).rglob("*.py"):
+            if re.search(r"\bnjit\b|\bregister_jitable\b", path.read_text()):
+                assert path.relative_to(compiled.ROOT).as_posix() in listed
+
+
+def test_an_edit_to_a_function_that_a_kernel_inlines_is_seen(tmp_path: Path):
+    for package in ("processes", "deploy/energy"):
+        shutil.copytree(compiled.ROOT / package, tmp_path / package, ignore=shutil.ignore_patterns("__pycache__"))
+    (tmp_path / "processes" / "kernels" / "entry.py").write_text(KERNEL)
+    inlined = tmp_path / "processes" / "thresholds.py"
+    before, times = inlined.read_text(), inlined.stat()
+    assert "return entry / factor" in before and "endless + shift_toward_zero(" in before
+    assert _run_kernel(tmp_path) == "6.0"
+    inlined.write_text(before.replace("endless + shift_toward_zero(", "endless + 1 + shift_toward_zero("))
+    os.utime(inlined, ns=(times.st_atime_ns, times.st_mtime_ns))  # what the file system says of it has not changed
+    assert _run_kernel(tmp_path) == "7.0"
+    assert len(list((tmp_path / "cache" / "spikedeploy" / "kernels").iterdir())) == 2
+
+
+def _run_kernel(root: Path) -> str:
+    """What the kernel of the copy, compiled by way of the cache, makes of 2 * 3."""
+    environment = os.environ | {"NUMBA_CACHE_DIR": str(root / "cache"), "PYTHONPATH": str(root)}
+    command = [sys.executable, "-c", "from processes.kernels.entry import entry; print(entry(2, 3))"]
+    return subprocess.run(command, cwd=root, env=environment, capture_output=True, text=True, check=True).stdout.strip()
