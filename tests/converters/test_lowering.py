@@ -49,6 +49,12 @@ def explicit(m: Any, x: torch.Tensor) -> torch.Tensor:
     return joined(m, ((q * 0.5) @ k.transpose(-2, -1)).softmax(-1) @ v)
 
 
+def between_channels(m: Any, x: torch.Tensor) -> torch.Tensor:
+    """Attention whose keys are channels, as DaViT's and XCiT's: their biases differ from key to key."""
+    q, k, v = heads(m, x)
+    return joined(m, ((q.transpose(-2, -1) @ k * 0.5).softmax(-1) @ v.transpose(-2, -1)).transpose(-2, -1))
+
+
 def part(name: str, forward: Forward, shape: tuple[int, ...] = TOKENS, marks: Any = (), **parts: Any) -> Any:
     return pytest.param(forward, parts, shape, id=name, marks=marks)
 
@@ -84,6 +90,7 @@ ACCEPTED = [
     part("rms_norm", lambda m, x: m.b(F.rms_norm(m.a(x), (8,), m.g, 1e-3)), g=VECTOR, **two()),
     part("rms_norm plain", lambda m, x: m.b(F.rms_norm(m.a(x), (8,))), **two()),
     part("sdpa", attention(), **qkv()),
+    part("attention between channels", between_channels, **qkv()),
     part("sdpa causal", attention(is_causal=True), **qkv()),
     part("sdpa scale", attention(scale=0.3), **qkv()),
     part("sdpa bias", attention(), mask=BIAS, **qkv()),
