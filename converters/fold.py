@@ -51,7 +51,7 @@ def fold(network: Network, name: str, op: Operation, inputs: tuple[str, ...], co
         op.traces = np.stack([network.code(operand).levels for operand in inputs])
         op.bias = op.bias / unit_of(network, name)
     elif isinstance(op, SiExp):
-        sit.fold_exp(op, unit_of(network, inputs[0]), code.steps, op.clock is not None)
+        sit.fold_exp(op, unit_by_head(network, name, inputs[0]), code.steps, op.clock is not None)
     elif isinstance(op, SiNorm):
         exponential = network[inputs[0]]
         assert isinstance(exponential, SiExp)
@@ -63,8 +63,7 @@ def fold(network: Network, name: str, op: Operation, inputs: tuple[str, ...], co
         op.trace, op.weight = network.code(inputs[0]).levels, scale_of(network, inputs[0]) ** 2
     elif isinstance(op, Woss):
         op.base, op.steps = code.base, code.steps
-        unit = unit_of(network, inputs[0])
-        heads = unit.reshape(-1) if unit.size > 1 else unit.reshape(1)
+        heads = unit_by_head(network, name, inputs[0]).reshape(-1)
         op.ramp = (np.arange(code.steps) + 0.5) * np.log(code.base) / (heads * op.gain)[:, None]
         if op.spikes > 1:
             op.prefixes, after = further_thresholds(code, op.spikes)
@@ -80,6 +79,14 @@ def fold(network: Network, name: str, op: Operation, inputs: tuple[str, ...], co
             op.table = theta / np.broadcast_to(unit_of(network, inputs[0]), op.scale.shape).reshape(-1, 1)
     elif isinstance(op, Residual) and any(unit_of(network, source).max() != 1 for source in inputs):
         raise DeployError(f"'{name}': a product of activations joins a residual stream directly")
+
+
+def unit_by_head(network: Network, name: str, logits: str) -> np.ndarray:
+    """Real value of one unit of a softmax's logits, which may differ between heads and not within one."""
+    unit = unit_of(network, logits)
+    if max(unit.shape[-2:], default=1) > 1:
+        raise DeployError(f"'{name}': logits that are compared with each other have different units")
+    return unit
 
 
 def half_silent(network: Network, square_sum: str) -> float:

@@ -25,6 +25,7 @@ from processes.network import (
     PhaseNeuron,
     Route,
     ScaleSynapse,
+    SiExp,
     SiNeuron,
     SiNorm,
     SquareSum,
@@ -185,15 +186,19 @@ def unit_of(network: Network, name: str) -> np.ndarray:
 def _equalise(network: Network, name: str, op: TraceProduct, together: bool) -> None:
     """Raise the scales of a product's operands so that they do not vary along the summed axis.
 
-    Where only features of one head meet (q k^T), it is enough, ``together``, that s_q,d s_k,d is the same for all d.
+    Where only features of one head meet (q k^T), it is enough, ``together``, that s_q,d s_k,d is the same for all d. Logits
+    of a softmax are compared with each other, so those of a head have one unit even where they belong to features
+    (attention between channels).
     """
     left, right = network.nodes[name].inputs
+    compared = any(isinstance(n.op, (Woss, SiExp)) and network.origin(n.inputs[0]) == name for _, n in network)
     a, b = scale_of(network, left), _rows(op, scale_of(network, right))
     if together and a.shape[-2] == b.shape[-2] == 1 and min(a.shape[-1], b.shape[-1]) > 1:
         factor = np.sqrt((a * b).max(-1, keepdims=True) / (a * b))
         a, b = a * factor, b * factor
     else:
-        a, b = a.max(-1, keepdims=True), b.max(-1, keepdims=True)
+        summed = (-2, -1) if compared else -1
+        a, b = a.max(summed, keepdims=True), b.max(summed, keepdims=True)
     _raise_scale(network, left, a)
     _raise_scale(network, right, _rows(op, b))
 
