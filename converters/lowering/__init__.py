@@ -7,7 +7,7 @@ first and refused in one table before anything is converted.
 from __future__ import annotations
 
 import operator
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -88,6 +88,26 @@ def lower(captured: Captured, input_shape: tuple[int, ...], fanout: bool = False
     Raises:
         UnsupportedModel: with every operation that cannot be lowered, and where it is.
     """
+    network = translate(captured, input_shape, fanout, neurons).network
+    drop_key_biases(network)
+    return network
+
+
+@dataclass(frozen=True)
+class Translation:
+    """A network that computes what a model does, and what each operation of the model has become in it.
+
+    Attributes:
+        network: in real units, without codes.
+        values: by node of the captured graph, a ``Value`` of the network, a constant, or what else its handler returned.
+    """
+
+    network: Network
+    values: Mapping[torch.fx.Node, Any]
+
+
+def translate(captured: Captured, input_shape: tuple[int, ...], fanout: bool, neurons: Neurons) -> Translation:
+    """Translate every operation of a captured model; arguments and errors are those of :func:`lower`."""
     from converters.lowering import attention, elementwise, linear, norm, pooling, routing  # noqa: F401 - register handlers
 
     parts = split(captured)
@@ -114,8 +134,7 @@ def lower(captured: Captured, input_shape: tuple[int, ...], fanout: bool = False
     if refusals:
         raise UnsupportedModel(refusals)
     builder.network.prune()
-    drop_key_biases(builder.network)
-    return builder.network
+    return Translation(builder.network, values)
 
 
 def _evaluate(builder: Builder, node: torch.fx.Node, values: dict[torch.fx.Node, Any], refusals: list[Refusal]) -> Any:
