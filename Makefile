@@ -7,12 +7,13 @@ IS_310 := sys.version_info[:2] == (3, 10)
 MISSING := missing: Python 3.10 with its venv module, the only version Lava runs on \
 	(install python3.10 and python3.10-venv, or `pyenv install 3.10`, or uv)
 
-.PHONY: help demo test lint bench bench-accuracy targets-check interop report-check clean
+.PHONY: help demo test lint docs bench bench-accuracy targets-check interop report-check clean
 
 help:
 	@echo 'make demo   convert the bundled vision transformer, run it on Lava, write out/demo'
 	@echo 'make test   lint, then every test'
 	@echo 'make lint   ruff and pyright'
+	@echo 'make docs   the reference site and these pages, in out/site'
 	@echo 'make bench  the measured figures in benchmarks/'
 	@echo 'make targets-check  builds environments for other simulators in .tools and compares runs with theirs'
 	@echo 'make interop  our exports in snnTorch, Norse, sinabs and SpikingJelly (environments in .tools); writes docs/interop.md'
@@ -29,6 +30,9 @@ test: lint
 lint: $(INSTALLED)
 	$(PYTHON) -m ruff check .
 	$(PYTHON) -m pyright
+
+docs: $(INSTALLED)
+	NO_MKDOCS_2_WARNING=1 $(PYTHON) -m mkdocs build --quiet --strict
 
 bench: $(INSTALLED)
 	$(PYTHON) -m benchmarks
@@ -63,5 +67,5 @@ $(INSTALLED): pyproject.toml
 	    || { echo '$(MISSING)' >&2; exit 1; }; \
 	fi
 	@echo 'Installing into $(VENV) (about 6 GB with PyTorch; several minutes the first time) ...'
-	@$(PYTHON) -m pip install --quiet --disable-pip-version-check --editable '.[test,simulators]'
+	@$(PYTHON) -m pip install --quiet --disable-pip-version-check --editable '.[test,simulators,docs]'
 	@touch $@
