@@ -32,7 +32,7 @@ lint: $(INSTALLED)
 	$(PYTHON) -m pyright
 
 docs: $(INSTALLED)
-	NO_MKDOCS_2_WARNING=1 $(PYTHON) -m mkdocs build --quiet --strict
+	NO_MKDOCS_2_WARNING=1 $(PYTHON) -m mkdocs build --strict
 
 bench: $(INSTALLED)
 	$(PYTHON) -m benchmarks

@@ -38,7 +38,11 @@ def calibrate(
         code: base and window of every code.
         batch: samples evaluated together.
         progress: called with (samples done, samples in all).
-        spikes, input_spikes, race, sharpen, balanced: as for :func:`uniform` and :func:`encode`.
+        spikes: most spikes per value and window, 1 to 3.
+        input_spikes: the same for the neurons that code the input, if that is more.
+        race: let WOSS find its winners by a falling threshold instead of graded spikes.
+        sharpen: make WOSS too sharp by the factor B, as published.
+        balanced: raise scales where weights that will be integers gain by it (:mod:`converters.balance`).
 
     Returns:
         The same network, ready to run in floating point.

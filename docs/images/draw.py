@@ -47,8 +47,8 @@ def drawing() -> str:
             line(at, bottom, at, bottom - 36, "spike"),
             text(LEFT + 2.2 * step, y[1] - 4, "threshold of step k, falling by the factor B = 1.15"),
             text(LEFT + 6, level + 18, f"value {VALUE:g} (potential)"),
-            text(at + 10, bottom - 20, f"one spike, at step {fires}; {decoded}"),
-            text(LEFT + WIDTH / 2, bottom + 28, "time steps of one window", "middle"),
+            text(at, bottom + 20, f"one spike, at step {fires}; {decoded}", "middle"),
+            text(LEFT + WIDTH / 2, bottom + 42, "time steps of one window", "middle"),
             "</svg>",
             "",
         ]
