@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from converters.lowering import HANDLERS, Call, handles
+from converters.lowering import Call, handles
 from converters.lowering.builder import ONE, Divisor, Unsupported, Value
 from converters.lowering.elementwise import is_number, scale, shift
 from processes.dynamic_threshold import DynamicThreshold
@@ -52,7 +52,13 @@ def group_norm(call: Call) -> Value:
     return replace(value, gain=gamma, offset=beta)
 
 
-@handles("batch_norm", "_native_batch_norm_legit_no_training")
+@handles("_native_batch_norm_legit_no_training")
+def native_batch_norm(call: Call) -> list[Value]:
+    """The form that decompositions leave, whose first result is the normalised value."""
+    return [batch_norm(call)]
+
+
+@handles("batch_norm")
 def batch_norm(call: Call) -> Value:
     """At inference a gain and an offset per channel, which fold into the layer before or after."""
     x: Value = call.args[0]
@@ -133,14 +139,6 @@ def vector_norm(call: Call) -> Norm:
         raise Unsupported("a norm that is not Euclidean")
     _check_rows(call, call.arg(2, "dim"), x, call.arg(3, "keepdim", False))
     return Norm(x)
-
-
-@handles("expand_as")
-def expand_norm(call: Call) -> Any:
-    """A norm divides every feature of its row; values are repeated by wiring."""
-    if isinstance(call.args[0], Norm):
-        return call.args[0]
-    return HANDLERS["expand"](call)
 
 
 @handles("var")

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import itertools
+from typing import Any
 
 import numpy as np
 import torch
 
 from converters.lowering import Call, handles
-from converters.lowering.builder import Unsupported, Value
+from converters.lowering.builder import Divisor, Unsupported, Value
 
 
 @handles("reshape", "view", "flatten", "unflatten", "unsqueeze", "squeeze", "_unsafe_view")
@@ -78,10 +79,12 @@ def split(call: Call) -> list[Value]:
     return [x.routed(("slice", [axis, int(a), int(b), 1])) for a, b in itertools.pairwise(starts)]
 
 
-@handles("expand")
-def expand(call: Call) -> Value:
-    """Repetition along axes of length one."""
-    x: Value = call.args[0]
+@handles("expand", "expand_as")
+def expand(call: Call) -> Any:
+    """Repetition along axes of length one; what divides a row divides every feature of it."""
+    x = call.args[0]
+    if isinstance(x, Divisor):
+        return x
     if len(call.shape) != len(x.shape):
         raise Unsupported("a repetition along a new axis")
     return x.routed(("expand", list(call.shape)))
