@@ -9,7 +9,7 @@ from __future__ import annotations
 import operator
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -27,7 +27,16 @@ from processes.readout import Readout
 
 @dataclass
 class Call:
-    """One operation of the model: what a handler sees."""
+    """One operation of the model: what a handler sees.
+
+    Attributes:
+        builder: the network that is built.
+        function: name of the aten operation, without its overload.
+        name: path of its module, by which nodes are named.
+        args, kwargs: its arguments; values of the network, constants, or what other handlers returned.
+        shape: of its result.
+        target: the operation itself, to evaluate it on constants.
+    """
 
     builder: Builder
     function: str
@@ -35,6 +44,7 @@ class Call:
     args: tuple[Any, ...]
     kwargs: dict[str, Any]
     shape: tuple[int, ...]
+    target: Callable[..., Any]
 
     def arg(self, index: int, name: str, default: Any = None) -> Any:
         """Positional or keyword argument."""
@@ -166,7 +176,9 @@ def _evaluate(builder: Builder, node: torch.fx.Node, values: dict[torch.fx.Node,
         shape = tuple(meta.shape) if isinstance(meta, torch.Tensor) else ()
         if name not in TAKE_CURVES:
             args, kwargs = resolved(args), {key: resolved(value) for key, value in kwargs.items()}
-        return HANDLERS[name](Call(builder, name, where or node.name, args, dict(kwargs), shape))
+        return HANDLERS[name](
+            Call(builder, name, where or node.name, args, dict(kwargs), shape, cast(Callable[..., Any], node.target))
+        )
     except Unsupported as refusal:
         refusals.append(Refusal(name, where, str(refusal)))
     except (IndexError, RuntimeError, TypeError, ValueError) as error:  # shapes or arguments that no handler foresaw

@@ -164,3 +164,22 @@ def _channels(t: torch.Tensor, shape: tuple[int, ...]) -> np.ndarray:
     if parameter.size != parameter.shape[1]:
         raise Unsupported("a gain or shift that varies over pixels precedes a convolution")
     return np.broadcast_to(parameter.reshape(-1), shape[1])
+
+
+MAPPED = 2**24
+"""Weights that a map between all pixels of one channel may have; all channels share them."""
+
+
+@handles("upsample_linear1d", "upsample_bilinear2d", "upsample_bicubic2d", "upsample_trilinear3d", "_upsample_bilinear2d_aa",
+         "_upsample_bicubic2d_aa")  # fmt: skip
+def map_pixels(call: Call) -> Value:
+    """What is linear in the pixels of each channel: a dense synapse between them, whose weights are found from unit images."""
+    x: Value = call.args[0]
+    pixels, size = x.shape[2:], math.prod(x.shape[2:])
+    mapped = math.prod(call.shape[2:])
+    if size * mapped > MAPPED:
+        raise Unsupported(f"{mapped:,} pixels, each a sum of {size:,}: more than {MAPPED:,} weights")
+    unit = torch.eye(size).reshape(size, 1, *pixels)
+    w = constant(call.target(unit, *call.args[1:], **call.kwargs)).reshape(size, mapped).T
+    y = dense(call, x.routed(("reshape", [*x.shape[:2], size])), w, None)
+    return y.routed(("reshape", list(call.shape)))

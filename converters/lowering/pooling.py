@@ -13,7 +13,7 @@ from converters.lowering import Call, handles
 from converters.lowering.builder import ONE, Unsupported, Value, as_parameter
 from converters.lowering.curves import Curve, resolved
 from converters.lowering.elementwise import scale
-from converters.lowering.linear import convolve, per_axis
+from converters.lowering.linear import convolve, map_pixels, per_axis
 from converters.lowering.norm import squares
 from processes.synapse import ScaleSynapse
 
@@ -58,7 +58,7 @@ def adaptive_average(call: Call) -> Value:
         return average(call, x, axes)
     factors = tuple(x.shape[a] // call.shape[a] for a in axes)
     if len(axes) != 2 or any(x.shape[a] % call.shape[a] for a in axes):
-        raise Unsupported(f"its windows over {x.shape} are not all of one size")
+        return map_pixels(call)
     return _windows(call, x, factors, factors, (0, 0))
 
 
