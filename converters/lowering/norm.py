@@ -55,7 +55,7 @@ def group_norm(call: Call) -> Value:
 @handles("_native_batch_norm_legit_no_training")
 def native_batch_norm(call: Call) -> list[Value]:
     """The form that decompositions leave, whose first result is the normalised value."""
-    return [batch_norm(call)]
+    return [batch_norm(replace(call, shape=call.args[0].shape))]
 
 
 @handles("batch_norm")

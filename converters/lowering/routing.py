@@ -141,7 +141,8 @@ WIRED = 2**18
 
 
 COPIES = (
-    "index", "index_select", "gather", "take_along_dim", "diagonal", "flip", "repeat", "repeat_interleave", "tile", "tril", "triu",
+    "index", "index_select", "gather", "take_along_dim", "diagonal", "flip", "repeat", "repeat_interleave", "tile", "tril",
+    "triu",
     "unfold", "im2col", "upsample_nearest1d", "upsample_nearest2d", "upsample_nearest3d", "_upsample_nearest_exact1d",
     "_upsample_nearest_exact2d",
 )  # fmt: skip
