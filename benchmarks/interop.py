@@ -29,6 +29,7 @@ from deploy.progress import Progress
 from evaluator.closed_form import ClosedForm
 from evaluator.nir_reader import read_graph
 from processes.network import Network, PhaseNeuron, RateNeuron
+from processes.operation import Result
 from targets.nir_plain import DIALECTS, form_of, plain_network, stages_of
 from targets.simulators import SIMULATORS, simulate, versions
 
@@ -117,9 +118,9 @@ def reference(network: Network, x: np.ndarray) -> tuple[list[np.ndarray], np.nda
     """Codes of the hidden layers and predictions, by the closed form."""
     codes: list[np.ndarray] = []
 
-    def observe(name: str, op: Any, y: torch.Tensor) -> None:
+    def observe(name: str, op: Any, result: Result) -> None:
         if isinstance(op, PhaseNeuron | RateNeuron) and network.nodes[name].inputs[0] != Network.INPUT:
-            codes.append(y.numpy())
+            codes.append(result.values.numpy())
 
     outputs = ClosedForm(network, torch.float64).run(x, observe).numpy()
     return codes, outputs.reshape(len(x), -1).argmax(1)

@@ -70,22 +70,21 @@ def neurons(
     """Populations for rows of this shape, in real units."""
     one = np.ones((1, 1))
     exponential = SiExp(shape=shape, threshold=one, reset=one, output=one, gain=np.ones(1))
-    sit.fold_exp(exponential, np.ones(1), steps, extended, reach)
+    exponential = sit.fold_exp(exponential, np.ones(1), steps, extended, reach)
     norm = SiNorm(shape=shape, output=one, digits=0, steps=steps, scale=np.ones((1,) * len(shape)))
-    sit.fold_norm(norm, exponential, steps)
-    return exponential, norm
+    return exponential, sit.fold_norm(norm, exponential, steps)
 
 
 def exponentials(x: np.ndarray, steps: int, reach: float = sit.REACH) -> np.ndarray:
     """exp(x) of x <= 0 by extended SI-exp, each in a row of its own beside a 0."""
     rows = np.stack([x, np.zeros_like(x)], 1)
     exponential, _ = neurons((1, len(x), 2), steps, True, reach)
-    return exponential.decoded(exponential.closed_form(torch.from_numpy(rows[None, None])))[0, 0, :, 0].numpy()
+    return exponential.decoded(exponential.closed_form(torch.from_numpy(rows[None, None])).values)[0, 0, :, 0].numpy()
 
 
 def mean_square(rows: np.ndarray, steps: int, extended: bool = True) -> float:
     """Of softmax weights by spikes against softmax."""
     exponential, norm = neurons((1, *rows.shape), steps, extended)
     inputs = torch.from_numpy(rows[None, None])
-    shares = norm.decoded(norm.closed_form(exponential.closed_form(inputs)))
+    shares = norm.decoded(norm.closed_form(exponential.closed_form(inputs).values).values)
     return float((shares - torch.softmax(inputs, -1)).square().mean())

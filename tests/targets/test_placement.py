@@ -32,7 +32,7 @@ from tests.converters.modules import images, module, small_vit, spiking
 def small_network() -> Network:
     samples = images(4)
     network = lower(capture(small_vit(), (torch.from_numpy(samples[:1]),)), (1, 1, 12, 12))
-    calibrate(network, samples, PhaseCode(2.0, 4))
+    network = calibrate(network, samples, PhaseCode(2.0, 4))
     return discretise(network, samples, LOIHI2)
 
 
