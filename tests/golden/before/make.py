@@ -90,6 +90,7 @@ def main(folder: Path) -> None:
         if name.endswith("fixed"):
             recorded |= {f"{name}.codes.{node}": digest(y) for node, y in codes.items()}
         if name == "phase-2-fixed":
+            (folder / "bundle").mkdir(exist_ok=True)
             write_bundle(network, samples[:1], folder / "bundle")
     np.savez_compressed(folder / "recorded.npz", **recorded)
 
