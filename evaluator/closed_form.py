@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
+from processes.fixed import saturate
 from processes.network import Network, Route
 from processes.operation import Operation, Result
 
@@ -69,13 +70,17 @@ class ClosedForm:
         return Result(op.ideal(*operands)) if self.ideal else op.closed_form(*operands, dtype=self.dtype)
 
     def encode(self, x: np.ndarray | torch.Tensor) -> torch.Tensor:
-        """The graded input (N, *input shape) of samples: real values, or int32 in the input's unit."""
+        """The graded input (N, *input shape) of samples: real values, or int32 in the input's unit.
+
+        A graded spike is as wide as a potential: samples far beyond the calibrated ones are clipped to that.
+        """
         samples = torch.as_tensor(x)
         samples = samples.reshape(len(samples), *self.network.input_shape)
         unit = self.network.about.get("input_unit")
         if unit is None or self.ideal:
             return samples.to(self.dtype)
-        return torch.round(samples.double() / unit).to(torch.int32)
+        graded = torch.round(samples.double() / unit)
+        return saturate(graded, self.network[self.network.output].state_bits).to(torch.int32)  # type: ignore[attr-defined]
 
     def real(self, y: torch.Tensor) -> torch.Tensor:
         """Readout potentials in the model's units, (N, *output shape)."""
