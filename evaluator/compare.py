@@ -17,7 +17,7 @@ from evaluator.target_run import TargetRun
 from processes.network import Network, Route
 from processes.operation import Operation, Result
 
-TIE = 1e-5  # DESIGN section 2: ties within 1e-5 of a threshold
+TIE = 1e-5  # docs/design.md, Exactness: ties within 1e-5 of a threshold
 POTENTIAL = 1e-6  # relative, of float64 sums taken in another order
 
 

@@ -3,7 +3,7 @@
 Every potential gets a unit, the real value of 1: per output row a weight's mantissa times a power of two for synapses, one
 power of two for a residual stream, (scale / trace maximum)^2 for a product. Weights become 8-bit mantissas with one
 exponent per row, thresholds integers in their neuron's unit. Exponents are chosen so that nothing saturates on the
-calibration set, and the result is checked on it (DESIGN section 5).
+calibration set, and the result is checked on it (docs/design.md, Fixed point).
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What a network does, counted from the spikes of a run, never from nominal rates (DESIGN section 7).
+"""What a network does, counted from the spikes of a run, never from nominal rates (docs/design.md, Energy counting).
 
 A node is counted from its operands and its output, codes and potentials, whatever ran the network: the closed form and
 Lava go by the same rules (``rules.py``), each from its own spikes.

@@ -5,7 +5,7 @@
 
 carrying the sign of V or c_i: no root and no division. theta_k = s m_k, s the scale of the output's code. In fixed
 point the table is cut to 24 bits and compared as (table_k * factor) >> shift, so products stay below 2^53; for
-LayerNorm c is first shifted to 15 bits (DESIGN sections 3 and 5). RMSNorm is the same without centring.
+LayerNorm c is first shifted to 20 bits (docs/design.md, Fixed point). RMSNorm is the same without centring.
 
 A neuron that has sent A (the sum of its spikes' levels, positive in the sign of V or c) goes on with that sign at the first
 later k at which the drive reaches the threshold of A + m_k instead of m_k, or with the other sign if it is at most that

@@ -7,7 +7,7 @@
     if f is not linear                             go on with thresholds on v that depend on what was sent
 
 What it computes is set by its threshold schedule (``schedule.py``). Source: SpikedAttention's one-spike phase
-coding; schedules for GELU, SiLU, ... and more than one spike are ours (DESIGN section 3).
+coding; schedules for GELU, SiLU, ... and more than one spike are ours (docs/design.md, Several spikes).
 """
 
 from __future__ import annotations

@@ -92,7 +92,7 @@ class FloatSchedule:
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class FixedSchedule:
-    """Integer schedule: threshold = (mantissa * table[class]) >> shift, rounded toward zero (DESIGN section 5).
+    """Integer schedule: threshold = (mantissa * table[class]) >> shift, rounded toward zero (docs/design.md, Fixed point).
 
     ``mantissa``, ``shift`` and ``scale_class`` have the broadcast shape of ``scale`` (kept for decoding to real units);
     ``pos``, ``lo`` and ``hi`` are (classes, T), ``level`` is (T,). A nonlinear function with several spikes also

@@ -3,7 +3,7 @@
 A population integrates every branch that adds to it, each branch in a compartment of its own, and at the end adds the
 compartments up. In fixed point a compartment is in units of its writer's rows; when it is added it is multiplied by a
 mantissa and shifted (toward zero) to the stream's common unit, as a graded spike is by the weight of a synapse. The sum
-saturates at the state width (DESIGN sections 3 and 5).
+saturates at the state width (docs/design.md, Residual stream and Fixed point).
 """
 
 from __future__ import annotations

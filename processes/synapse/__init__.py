@@ -5,7 +5,7 @@
 
 so that a window's currents sum to w x + b with x the decoded values. In fixed point w is a signed 8-bit mantissa
 with one exponent per output row, the trace is an unsigned integer table, and the sum saturates at every step at the
-state width (DESIGN section 5). The closed form uses one exact matrix product wherever a bound proves that no partial
+state width (docs/design.md, Fixed point). The closed form uses one exact matrix product wherever a bound proves that no partial
 sum can saturate, and steps through the window for the rows where it cannot.
 """
 
