@@ -144,7 +144,7 @@ def load(folder: Path | str, module: nn.Module | None = None) -> Conversion:
     network = read(folder / GRAPH)
     origin = origin_of(folder)
     if module is not None:
-        origin.given = given_model(module, np.zeros(network.input_shape, np.float32))
+        origin.given = given_model(module)
     return Conversion(network, origin, partial(_read, folder))
 
 

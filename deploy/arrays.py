@@ -23,8 +23,10 @@ Arguments: TypeAlias = Array | Sequence[Array] | Mapping[str, Array]
 """A model's arguments, each (N, *sample): one array, a sequence in the order of forward, or a mapping by their names."""
 
 
-def given_model(module: nn.Module, arguments: Arguments) -> LoadedModel:
+def given_model(module: nn.Module, arguments: Arguments | None = None) -> LoadedModel:
     """A copy of ``module`` in evaluation mode on the CPU, with the names of those arguments of its forward that are given.
+
+    ``arguments``: None for those that forward requires.
 
     Raises:
         DeployError: it is no module, is not in float32, or its forward does not take such arguments.
@@ -76,7 +78,7 @@ def as_array(value: Any, name: str) -> np.ndarray:
     return found
 
 
-def _names(module: nn.Module, arguments: Arguments, what: str) -> list[str]:
+def _names(module: nn.Module, arguments: Arguments | None, what: str) -> list[str]:
     """Names of the arguments of forward that are given, in its order.
 
     Raises:
@@ -85,7 +87,10 @@ def _names(module: nn.Module, arguments: Arguments, what: str) -> list[str]:
     kinds = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
     parameters = [p for p in inspect.signature(module.forward).parameters.values() if p.kind in kinds]
     known = [parameter.name for parameter in parameters]
-    if isinstance(arguments, Mapping):
+    required = sum(parameter.default is parameter.empty for parameter in parameters)
+    if arguments is None:
+        count = required
+    elif isinstance(arguments, Mapping):
         count = len(arguments)
         if set(known[:count]) != set(arguments):
             raise DeployError(
@@ -94,7 +99,6 @@ def _names(module: nn.Module, arguments: Arguments, what: str) -> list[str]:
             )
     else:
         count = 1 if isinstance(arguments, (np.ndarray, torch.Tensor)) else len(arguments)
-    required = sum(parameter.default is parameter.empty for parameter in parameters)
     if not 0 < required <= count <= len(known):
         raise DeployError(f"{what}: forward takes {', '.join(known) or 'nothing'}; {count} arguments are given")
     return known[:count]

@@ -204,5 +204,5 @@ class Examination:
             "model": options.model, "method": options.method, "precision": options.precision,
             "timesteps": options.code.timesteps, "base": self.network.about["base"], "target": target.name,
             "granularity": options.granularity, "processes": stepped.processes, "bytes": stepped.bytes,
-            "options": replace(options, force=False),
+            "options": replace(options.in_force(), force=False),
         }  # fmt: skip

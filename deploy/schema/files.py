@@ -32,7 +32,9 @@ def dumps(content: Any, kind: Any = None) -> str:
     """
     known = adapter(kind or type(content))
     try:
-        values = known.dump_python(content, mode="json", by_alias=True, exclude_defaults=True, warnings=False)
+        values = known.dump_python(
+            content, mode="json", by_alias=True, exclude_defaults=True, warnings=False, fallback=_plain
+        )
         text = json.dumps(values, indent=2, ensure_ascii=False)
         known.validate_json(text)
     except ValidationError as error:
@@ -91,6 +93,13 @@ def write_report(folder: Path, report: Report) -> None:
 def json_schema() -> dict[str, Any]:
     """JSON Schema of report.json, version ``SCHEMA_VERSION``."""
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", **adapter(Report).json_schema()}
+
+
+def _plain(value: Any) -> Any:
+    """A number of numpy's as one of Python's."""
+    if getattr(value, "shape", None) == ():
+        return value.item()
+    raise TypeError(f"a {type(value).__name__} does not stand in JSON")
 
 
 def _version(text: bytes) -> float:

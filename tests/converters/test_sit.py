@@ -9,6 +9,8 @@ from typing import Literal
 import numpy as np
 import pytest
 import torch
+from tests.targets.test_nir_roundtrip import check_same
+from tests.targets.test_stepping import compare
 from torch import nn
 
 from converters import sit
@@ -23,8 +25,6 @@ from processes.network import SiExp, SiNeuron, SiNorm
 from processes.si_exp.fit import fit
 from processes.si_exp.table import load_table, read_tables, write_tables
 from tests.converters.modules import images, module, small_vit
-from tests.targets.test_nir_roundtrip import check_same
-from tests.targets.test_stepping import compare
 from tests.tolerances import SIT
 
 STEPS = 12
