@@ -88,7 +88,7 @@ def plain_rows(folder: Path, samples: int) -> Iterator[Row]:
     for name in ("mlp", "cnn"):
         for code, options in CODES.items():
             out = folder / f"{name}-{code}"
-            deploy.convert(deploy.ConvertOptions(
+            deploy.convert_files(deploy.ConvertOptions(
                 model=f"{EXAMPLES / 'fashion_models.py'}:{name}", weights=EXAMPLES / f"{name}.safetensors", precision="float",
                 calib=folder / "calib.npz", evaluation=folder / "eval.npz", target="closed-form", out=out, **options,
             ))  # fmt: skip
@@ -104,7 +104,7 @@ def plain_row(title: str, folder: Path, simulator: str, samples: int) -> Row:
     inputs: Any = nir.read_data(str(file.with_name(f"{simulator}.data.nir"))).nodes["input"].observables["input"].data
     inputs = inputs.reshape(*inputs.shape[:2], *graph.nodes["input"].input_type["input"])
     outputs, spikes = simulate(simulator, graph, inputs)
-    network = api.load(folder)
+    network = api.load(folder).network
     plain = plain_network(stages_of(network), form_of(network), DIALECTS[simulator])
     wanted, predictions = reference(network, api.evaluation_inputs(folder, samples))
     got = [plain.codes(spikes[name], i) for i, name in enumerate(plain.names)]
@@ -132,8 +132,8 @@ def transformer_rows(folder: Path, samples: int) -> Iterator[Row]:
 
     for precision in ("float", "fixed"):
         out = folder / f"vit-{precision}"
-        deploy.convert(deploy.ConvertOptions(precision=precision, target="closed-form", limit=samples, out=out))
-        network, x = api.load(out), api.evaluation_inputs(out, samples)
+        deploy.convert_files(deploy.ConvertOptions(precision=precision, target="closed-form", limit=samples, out=out))
+        network, x = api.load(out).network, api.evaluation_inputs(out, samples)
         predictions = reference(network, x)[1]
         export(out, out / "whole.nir")
         graph, node_map = deploy.nir_modules(nir.read(out / "whole.nir", type_check=False))

@@ -6,12 +6,11 @@ form, with as many digits of SI-norm as SI-exp takes steps.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 import torch
 
 from converters import sit
+from deploy.schema import SoftmaxError
 from processes.si_exp import SiExp
 from processes.si_exp.table import load_table
 from processes.si_norm import SiNorm
@@ -19,24 +18,6 @@ from processes.si_norm import SiNorm
 KEYS, ROWS = 64, 1000
 STEPS = range(4, 17)
 LEAST_STEPS = sit.least_steps(sit.REACH)
-
-
-@dataclass(frozen=True)
-class SoftmaxError:
-    """Of K = ``steps``, all steps of SI-exp together; None where so few do not reach that far.
-
-    exp_published, exp_extended: root mean square error of SI-exp on random points of [-1, 1], as published and with a clock
-    that reaches as far; relative: largest relative error on [-12, 0] of the one that conversions take. narrow, wide: mean
-    square error of softmax by that one on rows in [-1, 1] and in [-10, 10]; published: as published, on rows in [-1, 1].
-    """
-
-    steps: int
-    exp_published: float
-    exp_extended: float
-    relative: float | None
-    published: float
-    narrow: float | None
-    wide: float | None
 
 
 def softmax_errors(seed: int = 0) -> list[SoftmaxError]:
@@ -50,7 +31,7 @@ def _errors(steps: int, rng: np.random.Generator) -> SoftmaxError:
     narrow, wide = (rng.uniform(-reach, reach, (ROWS, KEYS)) for reach in (1, 10))
     reaches = steps >= LEAST_STEPS
     return SoftmaxError(
-        steps,
+        steps=steps,
         exp_published=_root_mean_square(load_table("exp", steps, *sit.PUBLISHED)(points), np.exp(points)),
         exp_extended=_root_mean_square(near, np.exp(points)),
         relative=float(np.abs(exponentials(far, steps) / np.exp(far) - 1).max()) if reaches else None,

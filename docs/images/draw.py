@@ -1,6 +1,6 @@
 """Draws docs/images/code.svg: a value, the step at which it becomes a spike, and the threshold that it meets there.
 
-    python docs/images/draw.py
+python docs/images/draw.py
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ def line(x1: float, y1: float, x2: float, y2: float, style: str) -> str:
 def drawing() -> str:
     """The SVG: steps along x, potentials along y."""
     step, midpoints = WIDTH / CODE.steps, CODE.midpoints
-    fires = int((VALUE >= midpoints).argmax())
+    fires = int((midpoints <= VALUE).argmax())
     bottom, y = TOP + HEIGHT, [TOP + HEIGHT * (1 - m) for m in midpoints]
     level, at = TOP + HEIGHT * (1 - VALUE), LEFT + (fires + 0.5) * step
     stairs = " ".join(f"{LEFT + (k + side) * step:.1f},{y[k]:.1f}" for k in range(CODE.steps) for side in (0, 1))
