@@ -20,8 +20,8 @@ from converters.lowering.builder import Neurons, Value
 from evaluator.closed_form import ClosedForm
 from processes.errors import DeployError
 from processes.network import Network
-from processes.operation import Operation
-from processes.phase_neuron.activations import ACTIVATIONS
+from processes.operation import Operation, Result
+from processes.phase_neuron.activations import activation
 from processes.routing import apply
 
 EQUAL = 1e-4
@@ -119,8 +119,8 @@ def _run(captured: Captured, network: Network, arguments: Arguments) -> dict[str
     sample = arguments[0].numpy() if front is None else front(*arguments)
     held = {Network.INPUT: runner.encode(sample)}
 
-    def observe(name: str, op: Operation, y: torch.Tensor) -> None:
-        held[name] = y
+    def observe(name: str, op: Operation, result: Result) -> None:
+        held[name] = result.values
 
     runner.run(sample, observe)
     return held
@@ -128,7 +128,7 @@ def _run(captured: Captured, network: Network, arguments: Arguments) -> dict[str
 
 def _evaluate(value: Value, node: torch.Tensor) -> torch.Tensor:
     """gain * route(activation(node)) + offset."""
-    y = apply(ACTIVATIONS[value.activation].torch(node), value.steps, 1)
+    y = apply(activation(value.activation).torch(node), value.steps, 1)
     y = y if value.gain is None else y * value.gain.double()
     return y if value.offset is None else y + value.offset.double()
 
