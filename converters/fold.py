@@ -10,7 +10,7 @@ from dataclasses import replace
 import numpy as np
 
 from converters import sit
-from converters.scales import scale_of, unit_of
+from converters.scales import input_axis, scale_of, unit_of
 from processes.errors import DeployError
 from processes.network import (
     ConvSynapse,
@@ -40,8 +40,7 @@ def fold(network: Network, name: str, op: Operation, inputs: tuple[str, ...], co
         if isinstance(op, ScaleSynapse):
             op.weight = op.weight * scale
         else:
-            axis = 1 if isinstance(op, ConvSynapse) else len(scale.shape) - 1
-            if scale.size != scale.shape[axis]:
+            if scale.size != scale.shape[input_axis(op, scale.ndim)]:
                 raise DeployError(f"'{name}': the scale of its input varies along more than one axis")
             op.weight = columns(op, scale.reshape(-1))
     elif isinstance(op, PhaseNeuron):

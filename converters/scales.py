@@ -46,9 +46,25 @@ def set_scales(network: Network, peaks: dict[str, np.ndarray], ingredients: Ingr
         if not isinstance(network[name], Woss):
             peak = peak if ingredients.channel_scales else np.full_like(peak, peak.max())
             _set_scale(network, name, np.where(peak > 0, peak, 1.0))
+    for _, node in network:
+        if isinstance(node.op, (DenseSynapse, ConvSynapse)):
+            _share(network, node.op, node.inputs[0])
     for name, node in network:
         if isinstance(node.op, TraceProduct):
             _equalise(network, name, node.op, ingredients.equal_products)
+
+
+def _share(network: Network, op: DenseSynapse | ConvSynapse, operand: str) -> None:
+    """Raise scales that vary along another axis than the synapse's inputs: all tokens or pixels share its weights."""
+    scale = scale_of(network, operand)
+    axis = input_axis(op, scale.ndim)
+    if scale.size != scale.shape[axis]:
+        _raise_scale(network, operand, scale.max(tuple(a for a in range(scale.ndim) if a != axis), keepdims=True))
+
+
+def input_axis(op: Operation, axes: int) -> int:
+    """The axis of a sample along which a synapse's inputs lie: channels of a convolution, else the last."""
+    return 1 if isinstance(op, ConvSynapse) else axes - 1
 
 
 def observe_peaks(

@@ -11,7 +11,8 @@ from converters.discretise.state import Discretisation
 from processes.chips import INT64
 from processes.fixed import to_mantissa
 from processes.network import DynamicThreshold, PhaseNeuron, TraceProduct, Woss
-from processes.phase_neuron.schedule import ALWAYS, AT_REST_ABOVE_ZERO, LINEAR, NEVER, FixedSchedule
+from processes.phase_neuron.activations import rests_above_zero
+from processes.phase_neuron.schedule import ALWAYS, LINEAR, NEVER, FixedSchedule
 from processes.phase_neuron.sequel import real_sequel, root_tables
 
 COMPARED_BITS = INT64 - 2  # of a normaliser's drive shifted left, so that (drive + 1) << shift stays inside 64 bits
@@ -36,7 +37,7 @@ def phase_neuron(state: Discretisation, name: str, op: PhaseNeuron) -> None:
     reach = reach if after is None else np.concatenate([reach, after.reshape(len(classes), -1)], 1)
     entry = 2.0 ** _spare_bits(reach, chip.schedule_bits)  # (classes,)
     tables = [_entries(table * entry[:, None]) for table in (pos, lo, hi)]
-    if old.function not in AT_REST_ABOVE_ZERO:  # rounding must not let a silent neuron fire
+    if not rests_above_zero(old.function):  # rounding must not let a silent neuron fire
         tables[0], tables[2] = np.maximum(tables[0], 1), np.minimum(tables[2], -1)
     mantissa = to_mantissa(real / entry[index], chip.threshold_bits, axis=tuple(range(len(shape))), signed=False)
     op.schedule = FixedSchedule(

@@ -21,7 +21,7 @@ from evaluator.closed_form import ClosedForm
 from processes.errors import DeployError
 from processes.network import Network
 from processes.operation import Operation
-from processes.phase_neuron.activations import ACTIVATIONS
+from processes.phase_neuron.activations import activation
 from processes.routing import apply
 
 EQUAL = 1e-4
@@ -128,7 +128,7 @@ def _run(captured: Captured, network: Network, arguments: Arguments) -> dict[str
 
 def _evaluate(value: Value, node: torch.Tensor) -> torch.Tensor:
     """gain * route(activation(node)) + offset."""
-    y = apply(ACTIVATIONS[value.activation].torch(node), value.steps, 1)
+    y = apply(activation(value.activation).torch(node), value.steps, 1)
     y = y if value.gain is None else y * value.gain.double()
     return y if value.offset is None else y + value.offset.double()
 
