@@ -4,6 +4,8 @@ Each mutation replaces a text that stands exactly once in its file, in a copy of
 fail. One that survives says that something may be changed unnoticed. Words choose mutations whose reason holds one of them.
 """
 
+# ruff: noqa: E501 - a table with one mutation a line
+
 from __future__ import annotations
 
 import os
