@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import functools
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -12,7 +11,8 @@ import numpy as np
 import torch
 
 from converters.calibrate import check_spikes, encode, scale
-from converters.capture import Captured, capture
+from converters.capture import capture
+from converters.captured import Captured
 from converters.correct import correct_biases, hold_back, output_error
 from converters.digits import digit_sites
 from converters.discretise import discretise
@@ -21,16 +21,18 @@ from converters.gradients import row_importance
 from converters.ingredients import ALL, Ingredients
 from converters.lowering import lower
 from converters.lowering.builder import Neurons
+from converters.lowering.equality import check_equal
 from converters.sit import FITTED
 from converters.sites import BUDGET, Tuning, tune
 from evaluator.closed_form import ClosedForm, fired
 from processes.chips import LOIHI2, Chip
 from processes.network import Network
-from processes.operation import Operation
+from processes.operation import Operation, Result
 from processes.phase_code import PhaseCode
 
 Progress = Callable[[str, int, int], None]
 BINARY = 2.0  # base of the SIT method's digits
+COMPARED = 2  # calibration samples on which the lowered network must equal the model
 GRADIENT_BATCH = 8  # samples whose activations are held for gradients together
 
 
@@ -136,18 +138,19 @@ def convert_module(
     captured, front = front_end(module, calibration)
     samples = network_input(front, calibration)
     neurons = variant.neurons()
-    ideal = lower(captured, samples[:1].shape, variant.residual == "fanout", neurons)
+    fanout = variant.residual == "fanout"
+    ideal = lower(captured, samples[:1].shape, fanout, neurons)
+    check_equal(captured, ideal, [argument[:COMPARED] for argument in calibration], fanout, neurons)
     if front is not None:
         ideal.about["host"] = front.what
 
     def report(stage: str) -> Callable[[int, int], None] | None:
         return None if progress is None else functools.partial(progress, stage)
 
-    scaled = copy.deepcopy(ideal)
     digits = variant.method == "sit"
     if spikes is not None and not digits:
         check_spikes(max(spikes, input_spikes))
-    peaks = scale(scaled, samples, batch, report("calibrate"), ingredients)
+    scaled, peaks = scale(ideal, samples, batch, report("calibrate"), ingredients)
     choose = functools.partial(
         tune, scaled, samples, steps, base, spikes, input_spikes, min(batch, GRADIENT_BATCH), report("choose the codes"),
         ingredients,
@@ -169,7 +172,7 @@ def convert_module(
         importance = row_importance(ideal, samples, GRADIENT_BATCH, report("weigh tokens"))
     if fixed and ingredients.balance and spikes != 1 and not digits:
         integer = functools.partial(discretise, chip=chip, batch=batch, ingredients=ingredients)
-        networks = [coded(copy.deepcopy(scaled), sites, balanced=balanced) for balanced in (False, True)]
+        networks = [coded(scaled, sites, balanced=balanced) for balanced in (False, True)]
         calibrated = _better(networks, ideal, samples, integer, importance, batch)
         if spikes is None and calibrated is networks[1]:  # there are spikes left that raised scales have saved
             plain, raised = (_sent(network, samples, batch) for network in networks)
@@ -189,9 +192,9 @@ def _sent(network: Network, samples: np.ndarray, batch: int) -> int:
     """How many spikes there are on the samples."""
     sent = 0
 
-    def count(name: str, op: Operation, y: torch.Tensor) -> None:
+    def count(name: str, op: Operation, result: Result) -> None:
         nonlocal sent
-        sent += fired(op, y)
+        sent += fired(op, result.values)
 
     for start in range(0, len(samples), batch):
         ClosedForm(network).run(samples[start : start + batch], count)

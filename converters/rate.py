@@ -13,12 +13,14 @@ import numpy as np
 import torch
 
 from converters.lowering import lower
-from converters.pipeline import Conversion, front_end, network_input
+from converters.lowering.builder import PLAIN
+from converters.lowering.equality import check_equal
+from converters.pipeline import COMPARED, Conversion, front_end, network_input
 from converters.sites import Tuning
 from evaluator.closed_form import ClosedForm
 from processes.errors import DeployError
 from processes.network import Network, Node, PhaseNeuron, RateNeuron, Readout, Residual, Route, Synapse
-from processes.operation import Operation
+from processes.operation import Operation, Result
 
 CANDIDATES = np.linspace(0.2, 1.0, 33)  # of the largest activation, for the value of T spikes
 KEPT = 20_000  # activations of a layer that candidates are compared on
@@ -36,6 +38,7 @@ def convert_rate_coded(
     captured, front = front_end(module, calibration)
     samples = network_input(front, calibration)
     ideal = lower(captured, samples[:1].shape)
+    check_equal(captured, ideal, [argument[:COMPARED] for argument in calibration], False, PLAIN)
     return Conversion(front, ideal, rate_coded(ideal, samples, steps, batch), None, Tuning(1.0, {}))
 
 
@@ -96,9 +99,9 @@ def _observe(network: Network, samples: np.ndarray, batch: int, rng: np.random.G
     kept: dict[str, list[np.ndarray]] = {}
     share = KEPT // max(1, -(-len(samples) // batch))
 
-    def observe(name: str, op: Operation, y: torch.Tensor) -> None:
+    def observe(name: str, op: Operation, result: Result) -> None:
         if isinstance(op, PhaseNeuron):
-            flat = y.reshape(-1).double().numpy()
+            flat = result.values.reshape(-1).double().numpy()
             chosen = flat if len(flat) <= share else rng.choice(flat, share, replace=False)
             kept.setdefault(name, []).append(np.append(chosen, flat[np.abs(flat).argmax()]))
 
