@@ -145,4 +145,4 @@ def _add_bias(b: Builder, source: str, bias: np.ndarray) -> None:
     op = b.network[source]
     if not isinstance(op, TraceProduct):
         raise Unsupported("an attention bias on something that is not a product")
-    op.bias = op.bias + bias.reshape((1,) * (len(op.shape) - bias.ndim) + bias.shape)
+    b.network.put(source, replace(op, bias=op.bias + bias.reshape((1,) * (len(op.shape) - bias.ndim) + bias.shape)))
