@@ -7,11 +7,13 @@ IS_310 := sys.version_info[:2] == (3, 10)
 MISSING := missing: Python 3.10 with its venv module, the only version Lava runs on \
 	(install python3.10 and python3.10-venv, or `pyenv install 3.10`, or uv)
 
-.PHONY: help demo test lint docs bench bench-accuracy targets-check interop report-check clean
+.PHONY: help demo test quick mutations lint docs bench bench-accuracy targets-check interop report-check clean
 
 help:
 	@echo 'make demo   convert the bundled vision transformer, run it on Lava, write out/demo'
 	@echo 'make test   lint, then every test'
+	@echo 'make quick  what most changes break, within a minute: arithmetic, closed form against stepper, comparison, golden demo'
+	@echo 'make mutations  breaks the code in 30 places, one at a time, and says which of them the quick tests find'
 	@echo 'make lint   ruff and pyright'
 	@echo 'make docs   the reference site and these pages, in out/site'
 	@echo 'make bench  the measured figures in benchmarks/'
@@ -26,6 +28,12 @@ demo: $(INSTALLED)
 
 test: lint
 	OMP_NUM_THREADS=1 $(PYTHON) -m pytest -n 2 --dist loadgroup
+
+quick: $(INSTALLED)
+	OMP_NUM_THREADS=1 $(PYTHON) -m pytest -q -n 2 @tests/quick.txt
+
+mutations: $(INSTALLED)
+	OMP_NUM_THREADS=1 $(PYTHON) -m tests.mutations
 
 lint: $(INSTALLED)
 	$(PYTHON) -m ruff check .
