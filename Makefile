@@ -35,7 +35,7 @@ quick: $(INSTALLED)
 	OMP_NUM_THREADS=1 $(PYTHON) -m pytest -q -n 2 @tests/quick.txt
 
 mutations: $(INSTALLED)
-	OMP_NUM_THREADS=1 $(PYTHON) -m tests.mutations
+	OMP_NUM_THREADS=1 $(PYTHON) tests/mutations.py
 
 lint: $(INSTALLED)
 	$(PYTHON) -m ruff check .

@@ -19,7 +19,7 @@ import torch
 from converters.gradients import outputs_read
 from converters.scales import Progress
 from evaluator.closed_form import ClosedForm
-from processes.network import ConvSynapse, DenseSynapse, Network, Synapse
+from processes.network import CalibratedNetwork, ConvSynapse, DenseSynapse, Network, Synapse
 
 SAMPLES = 64  # of the calibration set that biases come from: activations of live nodes are held in memory together
 HELD_BACK = 32  # others, on which the outputs have to be better
@@ -28,12 +28,12 @@ HELD_BACK = 32  # others, on which the outputs have to be better
 @torch.no_grad()
 def correct_biases(
     ideal: Network,
-    spiking: Network,
+    spiking: CalibratedNetwork,
     samples: np.ndarray,
     importance: Mapping[str, np.ndarray] = MappingProxyType({}),
     batch: int = 32,
     progress: Progress | None = None,
-) -> tuple[Network, dict[str, float]]:
+) -> tuple[CalibratedNetwork, dict[str, float]]:
     """The network with corrected biases of dense synapses and convolutions, if that lowers the error of held-back samples.
 
     Args:

@@ -13,7 +13,7 @@ import numpy as np
 import torch
 
 from processes.fixed import saturate
-from processes.network import Network, Route
+from processes.network import CalibratedNetwork, FixedPointNetwork, LoweredNetwork, Network, Route, require
 from processes.operation import Operation, Result
 
 Observe = Callable[[str, Operation, Result], torch.Tensor | None]
@@ -51,6 +51,7 @@ class ClosedForm:
 
     def differentiable(self, x: np.ndarray | torch.Tensor, observe: Observe | None = None) -> torch.Tensor:
         """The same under the caller's gradient mode; only the ideal has gradients."""
+        self._check_stage()
         live = {Network.INPUT: self.encode(x)}
         values = live[Network.INPUT]
         for name, node in self.network:
@@ -65,6 +66,13 @@ class ClosedForm:
                 if self.last_use[source] == name:
                     live.pop(source, None)
         return values
+
+    def _check_stage(self) -> None:
+        """Raise DeployError where spikes are asked of a network without codes, or the ideal of one that has them."""
+        if self.ideal and isinstance(self.network, CalibratedNetwork | FixedPointNetwork):
+            require(self.network, LoweredNetwork, "the ideal")
+        if not self.ideal and isinstance(self.network, LoweredNetwork):
+            require(self.network, CalibratedNetwork, "the closed form")
 
     def _evaluate(self, op: Operation, operands: list[torch.Tensor]) -> Result:
         return Result(op.ideal(*operands)) if self.ideal else op.closed_form(*operands, dtype=self.dtype)
