@@ -60,6 +60,7 @@ def _is_timm(name: str) -> bool:
 
 def _demo(weights: Path | str | None) -> LoadedModel:
     from deploy import demo
+    from deploy.sources.preprocessing import timm_input
 
     if weights is not None:
         raise DeployError("--weights: the demo model comes with its weights; leave the option out or give --model")
@@ -72,7 +73,7 @@ def _demo(weights: Path | str | None) -> LoadedModel:
         {"x": spec},
         classes=len(names),
         class_names=names,
-        image=ImageInput((1, 28, 28)),
+        image=timm_input((1, 28, 28), interpolation="bicubic", crop_pct=1.0),
     )
 
 
