@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import functools
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -27,7 +26,7 @@ from converters.sites import BUDGET, Tuning, tune
 from evaluator.closed_form import ClosedForm, fired
 from processes.chips import LOIHI2, Chip
 from processes.network import Network
-from processes.operation import Operation
+from processes.operation import Operation, Result
 from processes.phase_code import PhaseCode
 
 Progress = Callable[[str, int, int], None]
@@ -147,11 +146,10 @@ def convert_module(
     def report(stage: str) -> Callable[[int, int], None] | None:
         return None if progress is None else functools.partial(progress, stage)
 
-    scaled = copy.deepcopy(ideal)
     digits = variant.method == "sit"
     if spikes is not None and not digits:
         check_spikes(max(spikes, input_spikes))
-    peaks = scale(scaled, samples, batch, report("calibrate"), ingredients)
+    scaled, peaks = scale(ideal, samples, batch, report("calibrate"), ingredients)
     choose = functools.partial(
         tune, scaled, samples, steps, base, spikes, input_spikes, min(batch, GRADIENT_BATCH), report("choose the codes"),
         ingredients,
@@ -173,7 +171,7 @@ def convert_module(
         importance = row_importance(ideal, samples, GRADIENT_BATCH, report("weigh tokens"))
     if fixed and ingredients.balance and spikes != 1 and not digits:
         integer = functools.partial(discretise, chip=chip, batch=batch, ingredients=ingredients)
-        networks = [coded(copy.deepcopy(scaled), sites, balanced=balanced) for balanced in (False, True)]
+        networks = [coded(scaled, sites, balanced=balanced) for balanced in (False, True)]
         calibrated = _better(networks, ideal, samples, integer, importance, batch)
         if spikes is None and calibrated is networks[1]:  # there are spikes left that raised scales have saved
             plain, raised = (_sent(network, samples, batch) for network in networks)
@@ -193,9 +191,9 @@ def _sent(network: Network, samples: np.ndarray, batch: int) -> int:
     """How many spikes there are on the samples."""
     sent = 0
 
-    def count(name: str, op: Operation, y: torch.Tensor) -> None:
+    def count(name: str, op: Operation, result: Result) -> None:
         nonlocal sent
-        sent += fired(op, y)
+        sent += fired(op, result.values)
 
     for start in range(0, len(samples), batch):
         ClosedForm(network).run(samples[start : start + batch], count)

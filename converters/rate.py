@@ -20,7 +20,7 @@ from converters.sites import Tuning
 from evaluator.closed_form import ClosedForm
 from processes.errors import DeployError
 from processes.network import Network, Node, PhaseNeuron, RateNeuron, Readout, Residual, Route, Synapse
-from processes.operation import Operation
+from processes.operation import Operation, Result
 
 CANDIDATES = np.linspace(0.2, 1.0, 33)  # of the largest activation, for the value of T spikes
 KEPT = 20_000  # activations of a layer that candidates are compared on
@@ -99,9 +99,9 @@ def _observe(network: Network, samples: np.ndarray, batch: int, rng: np.random.G
     kept: dict[str, list[np.ndarray]] = {}
     share = KEPT // max(1, -(-len(samples) // batch))
 
-    def observe(name: str, op: Operation, y: torch.Tensor) -> None:
+    def observe(name: str, op: Operation, result: Result) -> None:
         if isinstance(op, PhaseNeuron):
-            flat = y.reshape(-1).double().numpy()
+            flat = result.values.reshape(-1).double().numpy()
             chosen = flat if len(flat) <= share else rng.choice(flat, share, replace=False)
             kept.setdefault(name, []).append(np.append(chosen, flat[np.abs(flat).argmax()]))
 

@@ -8,6 +8,7 @@ nodes by name; the order of operands stands in the metadata.
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -80,6 +81,14 @@ class Network:
             unique = f"{name}_{n}"
         self.nodes[unique] = Node(op, inputs)
         return unique
+
+    def copy(self) -> Network:
+        """Another network of the same operations, to which others can be put."""
+        return dataclasses.replace(self, nodes=dict(self.nodes), about=dict(self.about), units=dict(self.units))
+
+    def put(self, name: str, op: Operation) -> None:
+        """Another operation in a node's place, with the same operands."""
+        self.nodes[name] = Node(op, self.nodes[name].inputs)
 
     def shape(self, name: str) -> tuple[int, ...]:
         """Sample shape of a node's output, or of the input."""

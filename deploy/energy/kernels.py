@@ -99,8 +99,8 @@ def product(a, b, delay_a, delay_b, steps):
     operand begins.
 
     Returns:
-        (spikes that meet a non-zero trace of the other side, once for each such trace; neuron-steps in which spikes
-        arrive at a product neuron; spikes of a and of b that arrive).
+        Spikes that meet a non-zero trace of the other side, once for each such trace; neuron-steps in which spikes
+            arrive at a product neuron; spikes of a and of b that arrive.
     """
     lead, rows_a, depth = a.shape[1:]
     rows_b = b.shape[2]

@@ -16,7 +16,7 @@ from typing import ClassVar
 import numpy as np
 import torch
 
-from processes.operation import Operation, Window
+from processes.operation import Operation, Result, Window
 from processes.phase_neuron.activations import activation
 from processes.spikes import empty_codes
 
@@ -33,7 +33,7 @@ class RateCode:
         return np.ones(self.steps)
 
 
-@dataclass(eq=False, kw_only=True)
+@dataclass(frozen=True, eq=False, kw_only=True)
 class RateNeuron(Operation):
     """A population of integrate-and-fire neurons, one per value of the sample.
 
@@ -73,7 +73,7 @@ class RateNeuron(Operation):
         """f(v)."""
         return activation(self.function).torch(inputs[0])
 
-    def closed_form(self, *inputs: torch.Tensor) -> torch.Tensor:
+    def closed_form(self, *inputs: torch.Tensor, dtype: torch.dtype = torch.float32) -> Result:
         """Codes (T, N, *shape) of potentials (N, *shape): floor(v / theta + 1/2) spikes, one after the other."""
         v = inputs[0] / float(self.threshold[0])
         count = torch.floor(v + 0.5)
@@ -83,7 +83,7 @@ class RateNeuron(Operation):
         codes = empty_codes(self.steps, v, self.steps)
         for k in range(self.steps):
             codes[k] = torch.where(count.abs() > k, count.sign() * (k + 1), 0.0)
-        return codes
+        return Result(codes)
 
     def stepper(self, window: Window, sources: list[Window]) -> RateNeuronStepper:
         """Integrates messages, fires in ``window``."""

@@ -3,7 +3,7 @@
 A population integrates every branch that adds to it, each branch in a compartment of its own, and at the end adds the
 compartments up. In fixed point a compartment is in units of its writer's rows; when it is added it is multiplied by a
 mantissa and shifted (toward zero) to the stream's common unit, as a graded spike is by the weight of a synapse. The sum
-saturates at the state width (DESIGN sections 3 and 5).
+saturates at the state width (docs/design.md, Residual stream and Fixed point).
 """
 
 from __future__ import annotations
@@ -15,12 +15,12 @@ import numpy as np
 import torch
 
 from processes.fixed import beyond, mul_shift, saturate
-from processes.operation import Operation, SaturatingStepper, Window
+from processes.operation import Operation, Result, SaturatingStepper, Window
 from processes.residual import kernels
 from processes.spikes import as_numpy, fold, parameter_axes, per_neuron
 
 
-@dataclass(eq=False, kw_only=True)
+@dataclass(frozen=True, eq=False, kw_only=True)
 class Residual(Operation):
     """Sum of its operands and a bias.
 
@@ -48,20 +48,19 @@ class Residual(Operation):
         total = inputs[0]
         for branch in inputs[1:]:
             total = total + branch
-        return total + torch.as_tensor(self.bias, dtype=total.dtype)
+        return total + torch.tensor(self.bias, dtype=total.dtype)
 
-    def closed_form(self, *inputs: torch.Tensor) -> torch.Tensor:
+    def closed_form(self, *inputs: torch.Tensor, dtype: torch.dtype = torch.float32) -> Result:
         """Potentials (N, *shape): float, or int32."""
         if not self.state_bits:
-            return self.ideal(*inputs)
-        total = torch.as_tensor(self.bias, dtype=torch.float64).expand(inputs[0].shape).contiguous()
+            return Result(self.ideal(*inputs))
+        total = torch.tensor(self.bias, dtype=torch.float64).expand(inputs[0].shape).contiguous()
         for v, mantissa, shift in zip(inputs, *self.factors, strict=True):
             axes, factor = parameter_axes(self.shape, shift.shape), np.ldexp(1.0 * mantissa, -shift)
             kernels.add_scaled(fold(total, axes), fold(v, axes), per_neuron(factor.reshape(-1), axes, float))
         out, limit = torch.empty(total.shape, dtype=torch.int32), 2 ** (self.state_bits - 1) - 1
         before, after = (t.numpy().reshape(-1, t.shape[-1]) for t in (total, out))
-        self._clips = beyond(total, self.state_bits).int() if kernels.clip(before, limit, after) else None
-        return out
+        return Result(out, beyond(total, self.state_bits).int() if kernels.clip(before, limit, after) else None)
 
     @property
     def factors(self) -> tuple[np.ndarray, np.ndarray]:
@@ -102,7 +101,7 @@ class ResidualStepper(SaturatingStepper):
         return self.saturate(sum(branches[1:], branches[0]) + self.op.bias, self.op.state_bits)
 
 
-@dataclass(eq=False, kw_only=True)
+@dataclass(frozen=True, eq=False, kw_only=True)
 class Centre(Operation):
     """LayerNorm's centring of graded potentials by a mean neuron: M = sum x / n (toward zero), c = x - M, last axis.
 
@@ -122,18 +121,17 @@ class Centre(Operation):
         """x - mean x."""
         return inputs[0] - inputs[0].mean(-1, keepdim=True)
 
-    def closed_form(self, *inputs: torch.Tensor) -> torch.Tensor:
+    def closed_form(self, *inputs: torch.Tensor, dtype: torch.dtype = torch.float32) -> Result:
         """Potentials (N, *shape)."""
         v = inputs[0]
         if v.is_floating_point():
-            return self.ideal(v)
+            return Result(self.ideal(v))
         out, limit = torch.empty(v.shape, dtype=torch.int32), 2 ** (self.state_bits - 1) - 1
         before, after = (as_numpy(t).reshape(-1, t.shape[-1]) for t in (v, out))
-        self._clips = None
-        if kernels.centre(before, limit, after):
-            mean = torch.div(v.sum(-1, keepdim=True, dtype=torch.int64), v.shape[-1], rounding_mode="trunc")
-            self._clips = beyond(v - mean, self.state_bits).int()
-        return out
+        if not kernels.centre(before, limit, after):
+            return Result(out)
+        mean = torch.div(v.sum(-1, keepdim=True, dtype=torch.int64), v.shape[-1], rounding_mode="trunc")
+        return Result(out, beyond(v - mean, self.state_bits).int())
 
     def stepper(self, window: Window, sources: list[Window]) -> CentreStepper:
         """One exchange with the mean neuron."""

@@ -25,13 +25,13 @@ import numpy as np
 import torch
 
 from processes.fixed import saturate
-from processes.operation import Operation, Window, is_integer
+from processes.operation import Operation, Result, Window, is_integer
 from processes.si_exp import kernels
 from processes.spikes import as_numpy, empty_codes
 from processes.woss import EXCHANGE_STEPS, Woss
 
 
-@dataclass(eq=False, kw_only=True)
+@dataclass(frozen=True, eq=False, kw_only=True)
 class SiExp(Operation):
     """Rows along the last axis; shape (..., heads, rows, keys). Operands as those of :class:`processes.woss.Woss`.
 
@@ -94,9 +94,9 @@ class SiExp(Operation):
 
     def ideal(self, *inputs: torch.Tensor) -> torch.Tensor:
         """exp of what is left to take part; only its ratios matter."""
-        v = inputs[0] * torch.as_tensor(self.gain, dtype=inputs[0].dtype).reshape(-1, 1, 1)
+        v = inputs[0] * torch.tensor(self.gain, dtype=inputs[0].dtype).reshape(-1, 1, 1)
         if self.allowed is not None:
-            v = v.masked_fill(~torch.as_tensor(self.allowed), -torch.inf)
+            v = v.masked_fill(~torch.tensor(self.allowed), -torch.inf)
         if len(inputs) > 1:
             v = v.masked_fill(inputs[1] == 0, -torch.inf)
         return torch.exp(v - v.amax(-1, keepdim=True)) if self.digits else torch.exp(v)
@@ -108,7 +108,7 @@ class SiExp(Operation):
         half = np.zeros(heads) if self.half is None else self.half
         return [table.astype(dtype) for table in (clock, half, self.threshold, self.reset)]
 
-    def closed_form(self, *inputs: torch.Tensor) -> torch.Tensor:
+    def closed_form(self, *inputs: torch.Tensor, dtype: torch.dtype = torch.float32) -> Result:
         """Codes (K, N, *shape); a spike of code k + 1 is step k's, first the clock's, then the fitted ones."""
         v = inputs[0]
         codes = empty_codes(self.spikes, v, self.steps)
@@ -120,7 +120,7 @@ class SiExp(Operation):
         clock, half, threshold, reset = self.tables(folded.dtype)
         planes = codes.numpy().reshape(self.spikes, *folded.shape)
         kernels.fire_exp(folded, clock, half, threshold, reset, spread, allowed, planes)
-        return codes
+        return Result(codes)
 
     def decoded(self, codes: torch.Tensor) -> torch.Tensor:
         """Values (N, *shape), float64, of codes (planes, N, *shape)."""

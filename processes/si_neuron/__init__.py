@@ -17,14 +17,14 @@ import numpy as np
 import torch
 
 from processes.fixed import saturate
-from processes.operation import Operation, Window
+from processes.operation import Operation, Result, Window
 from processes.phase_code import StepCode
 from processes.phase_neuron.activations import activation
 from processes.si_exp import kernels
 from processes.spikes import empty_codes, fold, parameter_axes
 
 
-@dataclass(eq=False, kw_only=True)
+@dataclass(frozen=True, eq=False, kw_only=True)
 class SiNeuron(Operation):
     """A population of fitted neurons, one per value of the sample.
 
@@ -79,7 +79,7 @@ class SiNeuron(Operation):
         """f(v)."""
         return activation(self.function).torch(inputs[0])
 
-    def closed_form(self, *inputs: torch.Tensor) -> torch.Tensor:
+    def closed_form(self, *inputs: torch.Tensor, dtype: torch.dtype = torch.float32) -> Result:
         """Codes (K, N, *shape) of potentials (N, *shape)."""
         v = inputs[0]
         codes = empty_codes(self.spikes, v, self.steps)
@@ -90,7 +90,7 @@ class SiNeuron(Operation):
         kernels.fire_fitted(
             folded, threshold, reset, spread, self.sign, codes.numpy().reshape(self.spikes, *folded.shape)
         )
-        return codes
+        return Result(codes)
 
     def stepper(self, window: Window, sources: list[Window]) -> SiNeuronStepper:
         """Integrates, then takes the fitted steps."""

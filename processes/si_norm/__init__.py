@@ -22,7 +22,7 @@ from typing import ClassVar, Literal
 import numpy as np
 import torch
 
-from processes.operation import Operation, Window
+from processes.operation import Operation, Result, Window
 from processes.phase_code import PhaseCode, StepCode
 from processes.si_exp import halved, kernels, spelled
 from processes.spikes import empty_codes
@@ -30,7 +30,7 @@ from processes.spikes import empty_codes
 BASE = 2.0
 
 
-@dataclass(eq=False, kw_only=True)
+@dataclass(frozen=True, eq=False, kw_only=True)
 class SiNorm(Operation):
     """Shape (..., rows, keys); its operand is the spikes of an SI-exp population of that shape.
 
@@ -53,7 +53,6 @@ class SiNorm(Operation):
 
     name: ClassVar[str] = "si_norm"
     emits: ClassVar[str] = "spikes"  # type: ignore[assignment]
-    dtype: ClassVar[torch.dtype] = torch.float32
 
     @property
     def spikes(self) -> int:
@@ -83,7 +82,7 @@ class SiNorm(Operation):
         lift = -round(float(np.log2(self.scale.flat[0])))
         return w * w.dtype.type(2**lift) + half, total
 
-    def closed_form(self, *inputs: torch.Tensor) -> torch.Tensor:
+    def closed_form(self, *inputs: torch.Tensor, dtype: torch.dtype = torch.float32) -> Result:
         """Codes (T, N, *shape)."""
         w = spelled(inputs[0].numpy(), self.output, self.digits)
         start, total = self.started(w)
@@ -94,7 +93,7 @@ class SiNorm(Operation):
             keys = self.shape[-1]
             rows = codes.numpy().reshape(self.spikes, -1, keys)
             kernels.fire_norm(start.reshape(-1, keys), total.reshape(-1), self.steps, rows)
-        return codes
+        return Result(codes)
 
     def _train(self, start: np.ndarray, w: np.ndarray, total: np.ndarray) -> np.ndarray:
         """A spike at every step at which the charge received so far reaches another multiple of V_th; (T, ...)."""

@@ -5,26 +5,27 @@
 
 so that a window's currents sum to w x + b with x the decoded values. In fixed point w is a signed 8-bit mantissa
 with one exponent per output row, the trace is an unsigned integer table, and the sum saturates at every step at the
-state width (DESIGN section 5). The closed form uses one exact matrix product wherever a bound proves that no partial
+state width (docs/design.md, Fixed point). The closed form uses one exact matrix product wherever a bound proves that no partial
 sum can saturate, and steps through the window for the rows where it cannot.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import ClassVar
 
 import numpy as np
 import torch
 
-from processes.operation import Operation, Window
+from processes.operation import Operation, Result, Window
 from processes.spikes import decode
 from processes.synapse.exact import Clips, Rows, accumulate
 
 F = torch.nn.functional
 
 
-@dataclass(eq=False, kw_only=True)
+@dataclass(frozen=True, eq=False, kw_only=True)
 class Synapse(Operation):
     """What dense, convolutional and one-to-one synapses share.
 
@@ -44,27 +45,25 @@ class Synapse(Operation):
     unit: np.ndarray | None = None
 
     emits: ClassVar[str] = "currents"  # type: ignore[assignment]
-    dtype: ClassVar[torch.dtype] = torch.float32
 
     def window(self, sources: list[Window], ready: list[int]) -> Window:
         """Emits in the very steps in which spikes arrive."""
         return sources[0]
 
     def tensor(self, dtype: torch.dtype) -> torch.Tensor:
-        """Weights as a torch tensor, converted once per dtype (and anew when the weights are replaced)."""
-        cache = self.__dict__.setdefault("_tensors", {})
-        source, tensor = cache.get(dtype, (None, None))
-        if source is not self.weight:
-            tensor = torch.tensor(self.weight, dtype=dtype)
-            cache[dtype] = (self.weight, tensor)
-        return tensor
+        """Weights as a torch tensor, converted once for each dtype."""
+        if dtype not in self._tensors:
+            self._tensors[dtype] = torch.tensor(self.weight, dtype=dtype)
+        return self._tensors[dtype]
 
+    @cached_property
+    def _tensors(self) -> dict[torch.dtype, torch.Tensor]:
+        return {}
+
+    @cached_property
     def rows(self) -> Rows:
-        """Weights (out, in) of a matrix or of flattened patches, prepared for exact sums (anew when they are replaced)."""
-        prepared = self.__dict__.get("_rows")
-        if prepared is None or prepared.source is not self.weight:
-            prepared = self._rows = Rows(self.weight)
-        return prepared
+        """Weights (out, in) of a matrix or of flattened patches, prepared for exact sums."""
+        return Rows(self.weight)
 
     def linear(self, x: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
         """w x without bias, (N, *source) -> (N, *shape)."""
@@ -82,20 +81,19 @@ class Synapse(Operation):
         """w x + b in real units."""
         return self.affine(inputs[0], inputs[0].dtype)
 
-    def closed_form(self, *inputs: torch.Tensor) -> torch.Tensor:
+    def closed_form(self, *inputs: torch.Tensor, dtype: torch.dtype = torch.float32) -> Result:
         """Potentials (N, *shape) after the window; integers below 2^24 are carried in float32."""
         codes = inputs[0]
         if not self.state_bits:
-            x = decode(codes, self.trace, self.dtype)
-            return self.affine(x, self.dtype)
-        return self.fixed(codes)
+            return Result(self.affine(decode(codes, self.trace, dtype), dtype))
+        return Result(*self.fixed(codes))
 
-    def fixed(self, codes: torch.Tensor) -> torch.Tensor:
-        """The integer closed form."""
+    def fixed(self, codes: torch.Tensor) -> tuple[torch.Tensor, Clips]:
+        """Integer potentials (N, *shape), carried in float32, and how often each neuron was clipped."""
         raise NotImplementedError
 
 
-@dataclass(eq=False, kw_only=True)
+@dataclass(frozen=True, eq=False, kw_only=True)
 class DenseSynapse(Synapse):
     """y = W x + b along the last axis; weight (out, in), bias (out,), units (out,)."""
 
@@ -107,19 +105,18 @@ class DenseSynapse(Synapse):
 
     def affine(self, x: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
         """x W^T + b in one product."""
-        return F.linear(x, self.tensor(dtype), torch.as_tensor(self.bias, dtype=dtype))
+        return F.linear(x, self.tensor(dtype), torch.tensor(self.bias, dtype=dtype))
 
     def with_bias(self, y: torch.Tensor) -> torch.Tensor:
         """y + b along the last axis."""
-        return y.add_(torch.as_tensor(self.bias, dtype=y.dtype))
+        return y.add_(torch.tensor(self.bias, dtype=y.dtype))
 
-    def fixed(self, codes: torch.Tensor) -> torch.Tensor:
+    def fixed(self, codes: torch.Tensor) -> tuple[torch.Tensor, Clips]:
         """Exact integers, one float32 product where a bound allows it."""
         rows = codes.reshape(codes.shape[0], -1, codes.shape[-1])
-        y, clips = self.rows().accumulate(rows, self.bias, self.trace, self.state_bits)
+        y, clips = self.rows.accumulate(rows, self.bias, self.trace, self.state_bits)
         shape = (*codes.shape[1:-1], -1)
-        self._clips = None if clips is None else clips.reshape(shape)
-        return y.reshape(shape)
+        return y.reshape(shape), None if clips is None else clips.reshape(shape)
 
     def stepper(self, window: Window, sources: list[Window]):
         """Gathers the weight rows of this step's spikes."""
@@ -128,7 +125,7 @@ class DenseSynapse(Synapse):
         return DenseStepper(self, window)
 
 
-@dataclass(eq=False, kw_only=True)
+@dataclass(frozen=True, eq=False, kw_only=True)
 class ConvSynapse(Synapse):
     """2-D convolution; weight (out, in/groups, kh, kw), bias (out,); sample (1, in, H, W)."""
 
@@ -150,16 +147,16 @@ class ConvSynapse(Synapse):
 
     def with_bias(self, y: torch.Tensor) -> torch.Tensor:
         """y + b along the channels."""
-        return y.add_(torch.as_tensor(self.bias, dtype=y.dtype).reshape(-1, 1, 1))
+        return y.add_(torch.tensor(self.bias, dtype=y.dtype).reshape(-1, 1, 1))
 
-    def fixed(self, codes: torch.Tensor) -> torch.Tensor:
+    def fixed(self, codes: torch.Tensor) -> tuple[torch.Tensor, Clips]:
         """Exact integers: each pixel's patch is a row; of grouped channels, by a float64 convolution below 2^53."""
         if self.groups == 1:
             patches, pixels = self.patches(codes)
-            y, clips = self.rows().accumulate(patches, self.bias, self.trace, self.state_bits)
-            self._clips = None if clips is None else _channels_first(clips, pixels)
-            return _channels_first(y, pixels).contiguous()
-        y, self._clips = accumulate(
+            y, clips = self.rows.accumulate(patches, self.bias, self.trace, self.state_bits)
+            clips = None if clips is None else _channels_first(clips, pixels)
+            return _channels_first(y, pixels).contiguous(), clips
+        return accumulate(
             codes,
             lambda x: self.linear(x, torch.float64),
             lambda x: self.convolve(x, self.tensor(torch.float64).abs()),
@@ -167,7 +164,6 @@ class ConvSynapse(Synapse):
             self.trace,
             self.state_bits,
         )
-        return y
 
     def patches(self, codes: torch.Tensor) -> tuple[torch.Tensor, tuple[int, ...]]:
         """Rows (planes, N * H' * W', in * kh * kw) of codes (planes, N, 1, in, H, W), and (N, H', W')."""
@@ -190,7 +186,7 @@ def _channels_first(rows: torch.Tensor, pixels: tuple[int, ...]) -> torch.Tensor
     return rows.reshape(*pixels, -1).permute(0, 3, 1, 2).unsqueeze(1)
 
 
-@dataclass(eq=False, kw_only=True)
+@dataclass(frozen=True, eq=False, kw_only=True)
 class ScaleSynapse(Synapse):
     """One synapse per neuron: y = w * x + b, weight and bias of broadcast shapes, summed over the axes ``pool``.
 
@@ -212,18 +208,14 @@ class ScaleSynapse(Synapse):
 
     def with_bias(self, y: torch.Tensor) -> torch.Tensor:
         """y + b."""
-        return y + torch.as_tensor(self.bias, dtype=y.dtype)
+        return y + torch.tensor(self.bias, dtype=y.dtype)
 
-    def fixed(self, codes: torch.Tensor) -> torch.Tensor:
+    def fixed(self, codes: torch.Tensor) -> tuple[torch.Tensor, Clips]:
         """One product per neuron."""
-        self._clips: Clips = None
         if not self.pool and self._never_clips(len(codes)):
-            return (
-                decode(codes, self.trace)
-                .mul_(self.tensor(torch.float32))
-                .add_(torch.as_tensor(self.bias, dtype=torch.float32))
-            )
-        y, self._clips = accumulate(
+            scaled = decode(codes, self.trace).mul_(self.tensor(torch.float32))
+            return scaled.add_(torch.tensor(self.bias, dtype=torch.float32)), None
+        return accumulate(
             codes,
             lambda x: self.linear(x, torch.float64),
             lambda x: self.pooled(x * self.tensor(torch.float64).abs()),
@@ -231,7 +223,6 @@ class ScaleSynapse(Synapse):
             self.trace,
             self.state_bits,
         )
-        return y
 
     def _never_clips(self, planes: int) -> bool:
         """Whether nothing that one neuron can send saturates."""

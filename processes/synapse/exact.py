@@ -50,7 +50,7 @@ class Rows:
         if not bool(sure.any()):
             del x  # as large as what follows
             return self._step(codes, bias, trace, bits)
-        y = torch.nn.functional.linear(x, self.matrix, torch.as_tensor(bias, dtype=torch.float32))
+        y = torch.nn.functional.linear(x, self.matrix, torch.tensor(bias, dtype=torch.float32))
         if bool(sure.all()):
             return y, None
         y[~sure], some = self._step(codes[:, ~sure], bias, trace, bits)

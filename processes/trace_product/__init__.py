@@ -20,13 +20,13 @@ import numpy as np
 import torch
 
 from processes.kernels.decode import decode_table
-from processes.operation import Operation, Window
+from processes.operation import Operation, Result, Window
 from processes.spikes import as_numpy, decode, decode_bounded
 from processes.synapse.exact import MARGIN
 from processes.trace_product import kernels
 
 
-@dataclass(eq=False, kw_only=True)
+@dataclass(frozen=True, eq=False, kw_only=True)
 class TraceProduct(Operation):
     """Matrix product over the last axis of a and the last (``transpose_b``) or second-last axis of b, plus a bias.
 
@@ -45,7 +45,6 @@ class TraceProduct(Operation):
 
     name: ClassVar[str] = "trace_product"
     emits: ClassVar[str] = "currents"  # type: ignore[assignment]
-    dtype: ClassVar[torch.dtype] = torch.float32
 
     def window(self, sources: list[Window], ready: list[int]) -> Window:
         """Something arrives only once both operands have begun."""
@@ -57,39 +56,37 @@ class TraceProduct(Operation):
 
     def ideal(self, *inputs: torch.Tensor) -> torch.Tensor:
         """The product in real units."""
-        return self.product(*inputs) + torch.as_tensor(self.bias, dtype=inputs[0].dtype)
+        return self.product(*inputs) + torch.tensor(self.bias, dtype=inputs[0].dtype)
 
-    def closed_form(self, *inputs: torch.Tensor) -> torch.Tensor:
+    def closed_form(self, *inputs: torch.Tensor, dtype: torch.dtype = torch.float32) -> Result:
         """Potentials (N, *shape)."""
         if not self.state_bits:
             pairs = zip(inputs, self.traces, strict=True)
-            return self._biased(*(decode(codes, trace, self.dtype) for codes, trace in pairs))
+            return Result(self._biased(*(decode(codes, trace, dtype) for codes, trace in pairs)))
         (a, norm_a), (b, norm_b) = (self._bounded(codes, i) for i, codes in enumerate(inputs))
         return self._saturating(self._biased(a, b), inputs, (norm_a, norm_b))
 
     def _biased(self, a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
         """The product plus the bias."""
         y = self.product(a, b)
-        return y.add_(torch.as_tensor(self.bias, dtype=y.dtype)) if self.bias.any() else y
+        return y.add_(torch.tensor(self.bias, dtype=y.dtype)) if self.bias.any() else y
 
     def _bounded(self, codes: torch.Tensor, operand: int) -> tuple[torch.Tensor, torch.Tensor]:
         """Values of an operand's codes, and the norms that no subset of a row's (or column's) spikes exceeds."""
         rows = operand == 0 or self.transpose_b
         return decode_bounded(codes, self.traces[operand], -1 if rows else -2)
 
-    def _saturating(
-        self, y: torch.Tensor, inputs: tuple[torch.Tensor, ...], norms: tuple[torch.Tensor, ...]
-    ) -> torch.Tensor:
+    def _saturating(self, y: torch.Tensor, inputs: tuple[torch.Tensor, ...], norms: tuple[torch.Tensor, ...]) -> Result:
         """y where it is exact, and stepped sums where it may not be.
 
         Every partial sum, over features or over time, is one over a part of the spikes, so by Cauchy-Schwarz it stays below
         |a_i| |b_j|; where a neuron has several spikes, these are the norms of their sums regardless of sign. Below the
         limit (2^23 - 1) nothing saturates and float32 is exact.
         """
-        self._clips, limit = None, 2 ** (self.state_bits - 1) - 1
+        limit = 2 ** (self.state_bits - 1) - 1
         norms = tuple(MARGIN * norm for norm in norms)
         if bool((norms[0].amax(-1) * norms[1].amax(-1) + float(np.abs(self.bias).max()) <= limit).all()):
-            return y
+            return Result(y)
         a, b = inputs
         b = b if self.transpose_b else b.swapaxes(-1, -2)
         y, clips = y.contiguous(), torch.zeros(y.shape, dtype=torch.int32)
@@ -112,8 +109,7 @@ class TraceProduct(Operation):
             out,
             counts,
         )
-        self._clips = clips if bool(clips.any()) else None
-        return y
+        return Result(y, clips if bool(clips.any()) else None)
 
     def stepper(self, window: Window, sources: list[Window]):
         """Sparse spikes times held traces."""
@@ -122,7 +118,7 @@ class TraceProduct(Operation):
         return ProductStepper(self, window, sources)
 
 
-@dataclass(eq=False, kw_only=True)
+@dataclass(frozen=True, eq=False, kw_only=True)
 class SquareSum(Operation):
     """Trace-driven self product: sum of squares over the last axis, shape (..., 1). Drives LayerNorm's threshold.
 
@@ -137,7 +133,6 @@ class SquareSum(Operation):
 
     name: ClassVar[str] = "square_sum"
     emits: ClassVar[str] = "currents"  # type: ignore[assignment]
-    dtype: ClassVar[torch.dtype] = torch.float32
 
     def window(self, sources: list[Window], ready: list[int]) -> Window:
         """Emits when its operand spikes."""
@@ -147,23 +142,24 @@ class SquareSum(Operation):
         """sum x^2 over the last axis."""
         return inputs[0].square().sum(-1, keepdim=True)
 
-    def closed_form(self, *inputs: torch.Tensor) -> torch.Tensor:
+    def closed_form(self, *inputs: torch.Tensor, dtype: torch.dtype = torch.float32) -> Result:
         """Potentials (N, *shape)."""
         codes = inputs[0]
+        clips: torch.Tensor | None = None
         rows = as_numpy(codes).reshape(len(codes), -1, codes.shape[-1])
         features = rows.shape[-1]
         if self.state_bits:
-            out, clips = (torch.empty(rows.shape[1], dtype=torch.int32) for _ in range(2))
+            out, counted = (torch.empty(rows.shape[1], dtype=torch.int32) for _ in range(2))
             shift = np.broadcast_to(np.asarray(self.shift).reshape(-1), features).astype(np.int64)
             limit, table = 2 ** (self.state_bits - 1) - 1, decode_table(self.trace, np.int64)
-            kernels.square_sum_shifted(rows, table, len(self.trace), shift, limit, out.numpy(), clips.numpy())
-            self._clips = clips.reshape(*codes.shape[1:-1], 1) if bool(clips.any()) else None
+            kernels.square_sum_shifted(rows, table, len(self.trace), shift, limit, out.numpy(), counted.numpy())
+            clips = counted.reshape(*codes.shape[1:-1], 1) if bool(counted.any()) else None
         else:
-            out = torch.empty(rows.shape[1], dtype=self.dtype)
-            dtype = out.numpy().dtype
-            weight = np.broadcast_to(np.asarray(self.weight).reshape(-1), features).astype(dtype)
-            kernels.square_sum(rows, decode_table(self.trace, dtype), weight, out.numpy())
-        return out.reshape(*codes.shape[1:-1], 1)
+            out = torch.empty(rows.shape[1], dtype=dtype)
+            arithmetic = out.numpy().dtype
+            weight = np.broadcast_to(np.asarray(self.weight).reshape(-1), features).astype(arithmetic)
+            kernels.square_sum(rows, decode_table(self.trace, arithmetic), weight, out.numpy())
+        return Result(out.reshape(*codes.shape[1:-1], 1), clips)
 
     def stepper(self, window: Window, sources: list[Window]):
         """One addition per spike."""

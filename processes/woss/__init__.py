@@ -29,7 +29,7 @@ import torch
 from processes.codebook import Codebook, compile_codebook
 from processes.fixed import saturate
 from processes.kernels.race import fire_ramp, fire_ramp_further
-from processes.operation import Operation, Window
+from processes.operation import Operation, Result, Window
 from processes.phase_code import PhaseCode
 from processes.prefixes import rows_after
 from processes.spikes import as_numpy, empty_codes, silence_after
@@ -38,7 +38,7 @@ from processes.woss.further import race_pieces
 EXCHANGE_STEPS = 2  # potentials to the inhibitory neuron, the largest back
 
 
-@dataclass(eq=False, kw_only=True)
+@dataclass(frozen=True, eq=False, kw_only=True)
 class Woss(Operation):
     """Rows along the last axis race; shape (..., heads, rows, keys).
 
@@ -109,10 +109,10 @@ class Woss(Operation):
 
     def ideal(self, *inputs: torch.Tensor) -> torch.Tensor:
         """exp(gain (v - v_max)) over allowed keys: softmax before its division."""
-        v = self.racing(inputs) * torch.as_tensor(self.gain, dtype=inputs[0].dtype).reshape(-1, 1, 1)
+        v = self.racing(inputs) * torch.tensor(self.gain, dtype=inputs[0].dtype).reshape(-1, 1, 1)
         return torch.exp(v - v.amax(-1, keepdim=True))
 
-    def closed_form(self, *inputs: torch.Tensor) -> torch.Tensor:
+    def closed_form(self, *inputs: torch.Tensor, dtype: torch.dtype = torch.float32) -> Result:
         """Codes (spikes, N, *shape); first spikes are positive."""
         v = self.racing(inputs)
         codes = empty_codes(self.spikes, v, self.steps)
@@ -136,7 +136,7 @@ class Woss(Operation):
                 folded.reshape(-1), folded.shape[1:], *known, spread, codes.numpy().reshape(self.spikes, -1)
             )
         silence_after(codes, self.latest)
-        return codes
+        return Result(codes)
 
     @cached_property
     def _lookup(self) -> tuple[Codebook, np.ndarray]:
@@ -150,7 +150,7 @@ class Woss(Operation):
         """Potentials (N, *shape), floating point, -inf where a key takes no part."""
         v = inputs[0] if inputs[0].is_floating_point() else inputs[0].to(torch.float32)
         if self.allowed is not None:
-            v = v.masked_fill(~torch.as_tensor(self.allowed), -torch.inf)
+            v = v.masked_fill(~torch.tensor(self.allowed), -torch.inf)
         return v if len(inputs) == 1 else v.masked_fill(inputs[1] == 0, -torch.inf)
 
     def stepper(self, window: Window, sources: list[Window]) -> WossStepper:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -98,10 +99,11 @@ def error(network: Network, x: torch.Tensor, expected: torch.Tensor, ideal: bool
 
 
 def end_early(network: Network) -> Network:
-    """Second spikes of every encoded node up to a step of its own for each feature, in place."""
+    """Second spikes of every encoded node up to a step of its own for each feature."""
+    network = network.copy()
     rng = np.random.default_rng(0)
-    for _, node in network:
+    for name, node in list(network):
         op: Any = node.op
         if getattr(op, "spikes", 1) > 1:
-            op.latest = rng.integers(0, op.code.steps, op.scale.shape)
+            network.put(name, replace(op, latest=rng.integers(0, op.code.steps, op.scale.shape)))
     return network
