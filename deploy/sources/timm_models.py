@@ -19,7 +19,7 @@ from torch import nn
 from deploy.errors import DeployError
 from deploy.sources.loaded import InputSpec, LoadedModel, first_line
 from deploy.sources.preprocessing import timm_input
-from deploy.sources.weights import PREFIXES, RANDOM, put_weights, read_weights
+from deploy.sources.weights import RANDOM, put_weights, read_weights
 from deploy.sources.wrappers import PREFIX, Normalised
 
 
@@ -88,8 +88,8 @@ def _classes(model: nn.Module, tensors: dict[str, torch.Tensor]) -> int | None:
     """The number of classes that a weights file was trained for, from its classifier's rows."""
     classifier = getattr(model, "pretrained_cfg", {}).get("classifier")
     first = classifier[0] if isinstance(classifier, (list, tuple)) and classifier else classifier
-    names = [f"{prefix}{first}.weight" for prefix in ("", *PREFIXES)]
-    return next((int(tensors[name].shape[0]) for name in names if name in tensors), None)
+    ends = [name for name in tensors if f".{name}".endswith(f".{first}.weight")]
+    return int(tensors[min(ends, key=len)].shape[0]) if ends else None
 
 
 def _class_names(model: nn.Module, classes: int | None) -> tuple[str, ...]:
