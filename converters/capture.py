@@ -11,6 +11,7 @@ from typing import Any
 
 import torch
 
+from converters.decompose import decompose
 from processes.errors import DeployError
 
 
@@ -34,9 +35,12 @@ def capture(model: torch.nn.Module, example: tuple[torch.Tensor, ...]) -> Captur
     Raises:
         DeployError: the model cannot be exported; the message holds the exporter's first line.
     """
+    from converters.lowering import known_operations
+
     try:
         with torch.no_grad():
             program = torch.export.export(model.eval(), example, strict=False)
+            program = decompose(program, known_operations())
     except Exception as error:
         first = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         raise DeployError(f"{type(model).__name__} cannot be captured by torch.export: {first}") from error

@@ -17,12 +17,12 @@ from converters.capture import capture
 from converters.families import FAMILIES, SAMPLES, Arguments, Build, Family
 from converters.front_end import FrontEnd, split
 from converters.lowering import UnsupportedModel, lower
+from converters.lowering.equality import EQUAL
 from converters.pipeline import Variant, convert_module, network_input
 from evaluator.closed_form import ClosedForm
 from processes.errors import DeployError
 from processes.network import Network
 
-EXACT = 1e-4  # of the largest output: what float32 sums in another order leave
 COLUMNS = ("floating point", "fixed point", "SIT")
 
 
@@ -93,7 +93,7 @@ def coverage(families: tuple[Family, ...] = FAMILIES) -> Iterator[Row]:
         except DeployError as refused:
             yield Row(family.name, family.example, "refused", str(refused))
             continue
-        wrong = not np.isfinite(error) or error > EXACT
+        wrong = not np.isfinite(error) or error > EQUAL
         host = "" if front is None else front.what
         found = f"without codes it deviates by {error:.2g} of the largest output" if wrong else host
         yield Row(family.name, family.example, "failed" if wrong else "spiking", found, errors)

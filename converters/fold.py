@@ -10,7 +10,7 @@ from dataclasses import replace
 import numpy as np
 
 from converters import sit
-from converters.scales import scale_of, unit_of
+from converters.scales import input_axis, scale_of, unit_of
 from processes.errors import DeployError
 from processes.network import (
     ConvSynapse,
@@ -40,8 +40,7 @@ def fold(network: Network, name: str, op: Operation, inputs: tuple[str, ...], co
         if isinstance(op, ScaleSynapse):
             op.weight = op.weight * scale
         else:
-            axis = 1 if isinstance(op, ConvSynapse) else len(scale.shape) - 1
-            if scale.size != scale.shape[axis]:
+            if scale.size != scale.shape[input_axis(op, scale.ndim)]:
                 raise DeployError(f"'{name}': the scale of its input varies along more than one axis")
             op.weight = columns(op, scale.reshape(-1))
     elif isinstance(op, PhaseNeuron):
@@ -51,7 +50,7 @@ def fold(network: Network, name: str, op: Operation, inputs: tuple[str, ...], co
         op.traces = np.stack([network.code(operand).levels for operand in inputs])
         op.bias = op.bias / unit_of(network, name)
     elif isinstance(op, SiExp):
-        sit.fold_exp(op, unit_of(network, inputs[0]), code.steps, op.clock is not None)
+        sit.fold_exp(op, unit_by_head(network, name, inputs[0]), code.steps, op.clock is not None)
     elif isinstance(op, SiNorm):
         exponential = network[inputs[0]]
         assert isinstance(exponential, SiExp)
@@ -63,8 +62,7 @@ def fold(network: Network, name: str, op: Operation, inputs: tuple[str, ...], co
         op.trace, op.weight = network.code(inputs[0]).levels, scale_of(network, inputs[0]) ** 2
     elif isinstance(op, Woss):
         op.base, op.steps = code.base, code.steps
-        unit = unit_of(network, inputs[0])
-        heads = unit.reshape(-1) if unit.size > 1 else unit.reshape(1)
+        heads = unit_by_head(network, name, inputs[0]).reshape(-1)
         op.ramp = (np.arange(code.steps) + 0.5) * np.log(code.base) / (heads * op.gain)[:, None]
         if op.spikes > 1:
             op.prefixes, after = further_thresholds(code, op.spikes)
@@ -80,6 +78,14 @@ def fold(network: Network, name: str, op: Operation, inputs: tuple[str, ...], co
             op.table = theta / np.broadcast_to(unit_of(network, inputs[0]), op.scale.shape).reshape(-1, 1)
     elif isinstance(op, Residual) and any(unit_of(network, source).max() != 1 for source in inputs):
         raise DeployError(f"'{name}': a product of activations joins a residual stream directly")
+
+
+def unit_by_head(network: Network, name: str, logits: str) -> np.ndarray:
+    """Real value of one unit of a softmax's logits, which may differ between heads and not within one."""
+    unit = unit_of(network, logits)
+    if max(unit.shape[-2:], default=1) > 1:
+        raise DeployError(f"'{name}': logits that are compared with each other have different units")
+    return unit
 
 
 def half_silent(network: Network, square_sum: str) -> float:

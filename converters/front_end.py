@@ -15,21 +15,12 @@ import numpy as np
 import torch
 
 from converters.capture import Captured
+from converters.decompose import LOOKUPS, name_of
 from processes.errors import DeployError
 
 Node = torch.fx.Node
 
 MASKED = -1e3  # attention masks are written as large negative numbers; below this a key takes no part
-LOOKUPS = {
-    "embedding", "add", "add_", "sub", "rsub", "mul", "mul_", "div", "where", "masked_fill", "masked_fill_", "zeros_like",
-    "dropout", "dropout_", "clone", "contiguous", "alias", "detach", "detach_", "to", "_to_copy", "type_as", "lift_fresh_copy",
-    "reshape", "view", "expand", "unsqueeze", "squeeze", "slice", "select", "index", "permute", "transpose",
-}  # fmt: skip
-
-
-def function_of(node: Node) -> str:
-    """Name of an aten operation, without its overload."""
-    return str(node.target).removeprefix("aten.").split(".")[0]
 
 
 @dataclass(frozen=True)
@@ -140,7 +131,7 @@ def split(captured: Captured) -> Split:
 def _is_lookup(node: Node) -> bool:
     value = node.meta.get("val")
     numbers = isinstance(value, torch.Tensor) and value.is_floating_point()
-    return not numbers or function_of(node) in LOOKUPS
+    return not numbers or name_of(node) in LOOKUPS
 
 
 def _is_mask(value: torch.Tensor) -> bool:

@@ -21,6 +21,7 @@ from converters.gradients import row_importance
 from converters.ingredients import ALL, Ingredients
 from converters.lowering import lower
 from converters.lowering.builder import Neurons
+from converters.lowering.equality import check_equal
 from converters.sit import FITTED
 from converters.sites import BUDGET, Tuning, tune
 from evaluator.closed_form import ClosedForm, fired
@@ -31,6 +32,7 @@ from processes.phase_code import PhaseCode
 
 Progress = Callable[[str, int, int], None]
 BINARY = 2.0  # base of the SIT method's digits
+COMPARED = 2  # calibration samples on which the lowered network must equal the model
 GRADIENT_BATCH = 8  # samples whose activations are held for gradients together
 
 
@@ -136,7 +138,9 @@ def convert_module(
     captured, front = front_end(module, calibration)
     samples = network_input(front, calibration)
     neurons = variant.neurons()
-    ideal = lower(captured, samples[:1].shape, variant.residual == "fanout", neurons)
+    fanout = variant.residual == "fanout"
+    ideal = lower(captured, samples[:1].shape, fanout, neurons)
+    check_equal(captured, ideal, [argument[:COMPARED] for argument in calibration], fanout, neurons)
     if front is not None:
         ideal.about["host"] = front.what
 

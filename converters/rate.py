@@ -13,7 +13,9 @@ import numpy as np
 import torch
 
 from converters.lowering import lower
-from converters.pipeline import Conversion, front_end, network_input
+from converters.lowering.builder import PLAIN
+from converters.lowering.equality import check_equal
+from converters.pipeline import COMPARED, Conversion, front_end, network_input
 from converters.sites import Tuning
 from evaluator.closed_form import ClosedForm
 from processes.errors import DeployError
@@ -36,6 +38,7 @@ def convert_rate_coded(
     captured, front = front_end(module, calibration)
     samples = network_input(front, calibration)
     ideal = lower(captured, samples[:1].shape)
+    check_equal(captured, ideal, [argument[:COMPARED] for argument in calibration], False, PLAIN)
     return Conversion(front, ideal, rate_coded(ideal, samples, steps, batch), None, Tuning(1.0, {}))
 
 

@@ -25,6 +25,7 @@ from processes.network import (
     PhaseNeuron,
     Route,
     ScaleSynapse,
+    SiExp,
     SiNeuron,
     SiNorm,
     SquareSum,
@@ -45,9 +46,25 @@ def set_scales(network: Network, peaks: dict[str, np.ndarray], ingredients: Ingr
         if not isinstance(network[name], Woss):
             peak = peak if ingredients.channel_scales else np.full_like(peak, peak.max())
             _set_scale(network, name, np.where(peak > 0, peak, 1.0))
+    for _, node in network:
+        if isinstance(node.op, (DenseSynapse, ConvSynapse)):
+            _share(network, node.op, node.inputs[0])
     for name, node in network:
         if isinstance(node.op, TraceProduct):
             _equalise(network, name, node.op, ingredients.equal_products)
+
+
+def _share(network: Network, op: DenseSynapse | ConvSynapse, operand: str) -> None:
+    """Raise scales that vary along another axis than the synapse's inputs: all tokens or pixels share its weights."""
+    scale = scale_of(network, operand)
+    axis = input_axis(op, scale.ndim)
+    if scale.size != scale.shape[axis]:
+        _raise_scale(network, operand, scale.max(tuple(a for a in range(scale.ndim) if a != axis), keepdims=True))
+
+
+def input_axis(op: Operation, axes: int) -> int:
+    """The axis of a sample along which a synapse's inputs lie: channels of a convolution, else the last."""
+    return 1 if isinstance(op, ConvSynapse) else axes - 1
 
 
 def observe_peaks(
@@ -185,15 +202,19 @@ def unit_of(network: Network, name: str) -> np.ndarray:
 def _equalise(network: Network, name: str, op: TraceProduct, together: bool) -> None:
     """Raise the scales of a product's operands so that they do not vary along the summed axis.
 
-    Where only features of one head meet (q k^T), it is enough, ``together``, that s_q,d s_k,d is the same for all d.
+    Where only features of one head meet (q k^T), it is enough, ``together``, that s_q,d s_k,d is the same for all d. Logits
+    of a softmax are compared with each other, so those of a head have one unit even where they belong to features
+    (attention between channels).
     """
     left, right = network.nodes[name].inputs
+    compared = any(isinstance(n.op, (Woss, SiExp)) and network.origin(n.inputs[0]) == name for _, n in network)
     a, b = scale_of(network, left), _rows(op, scale_of(network, right))
     if together and a.shape[-2] == b.shape[-2] == 1 and min(a.shape[-1], b.shape[-1]) > 1:
         factor = np.sqrt((a * b).max(-1, keepdims=True) / (a * b))
         a, b = a * factor, b * factor
     else:
-        a, b = a.max(-1, keepdims=True), b.max(-1, keepdims=True)
+        summed = (-2, -1) if compared else -1
+        a, b = a.max(summed, keepdims=True), b.max(summed, keepdims=True)
     _raise_scale(network, left, a)
     _raise_scale(network, right, _rows(op, b))
 

@@ -24,7 +24,6 @@ PUBLISHED = (-1.0, 1.0)
 RANGES = (2.0, 4.0, 8.0, 16.0)  # of the shipped tables of activations, +-
 HEADROOM = 1.1  # what a potential may exceed the calibration set's largest by
 FITTED = ("gelu", "silu")
-OUTPUT_BITS = 16  # of d, so that a row's sum of exponentials has room in a potential
 
 
 def division(steps: int, reach: float) -> tuple[int, int]:
@@ -105,7 +104,7 @@ def integer_exp(op: SiExp, finer: np.ndarray, chip: Chip) -> None:
 def integer_output(op: SiExp, chip: Chip) -> tuple[np.ndarray, float]:
     """d as int32 (phases, K) and the real value of 1, such that twice a row's sum stays inside a potential."""
     largest = op.shape[-1] * max(1.0, float(np.abs(op.output).sum(1).max()))
-    bits = min(OUTPUT_BITS, chip.state_bits - 2 - math.ceil(math.log2(largest)))
+    bits = min(chip.exponential_bits, chip.state_bits - 2 - math.ceil(math.log2(largest)))
     return np.rint(op.output * 2.0**bits).astype(np.int32), 2.0**-bits
 
 

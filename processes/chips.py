@@ -1,7 +1,8 @@
 """What a chip can hold, as data: every bit width of the fixed-point network, in one table per chip.
 
-No other module writes a width down. Sources are named per line: "Lava" is the ``precision=`` and the
-constants of lava-nc 0.10.0's bit-accurate models (``lava.proc.lif.models``, ``lava.proc.dense.models``);
+No other module writes a width of the network down. What carries its numbers here (int8, float32, int64, ...) has widths of
+its own, and a chip that asks for more than they hold is refused when its table is made. Sources are named per line: "Lava"
+is the ``precision=`` and the constants of lava-nc 0.10.0's bit-accurate models (``lava.proc.lif.models``, ``lava.proc.dense.models``);
 "ours" is a choice of this project that keeps sums and products inside a register of the chip or an exact
 64-bit integer.
 """
@@ -9,12 +10,23 @@ constants of lava-nc 0.10.0's bit-accurate models (``lava.proc.lif.models``, ``l
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
+
+from processes.errors import DeployError
+
+INT8, INT32, INT64 = 8, 32, 64  # signed, the sign included
+FLOAT32, FLOAT64 = 24, 53  # integers of that many bits are exact in binary32 and binary64, and their sign is apart
 
 
 @dataclass(frozen=True, kw_only=True)
 class Chip:
-    """Widths in bits. Signed widths include the sign and are symmetric: n bits hold +-(2^(n-1) - 1)."""
+    """Widths in bits. Signed widths include the sign and are symmetric: n bits hold +-(2^(n-1) - 1).
+
+    Raises:
+        DeployError: what carries a number in this package cannot hold one of the widths; it names the chip, the width, the
+            carrier and the widths that it holds.
+    """
 
     name: str
     weight_bits: int  # signed mantissa of a synaptic weight; one exponent per output row
@@ -25,12 +37,63 @@ class Chip:
     state_bits: int  # signed potentials and currents, saturating at every step
     graded_bits: int  # signed payload of a graded spike: residual stream, winner of a row
     threshold_bits: int  # unsigned threshold mantissa per neuron
+    level_bits: int  # unsigned level of a code where (A +- m_k)^2 is compared
+    exponential_bits: int  # fraction of an exponential formed by fitted neurons
     schedule_bits: int  # unsigned entry of a threshold schedule table, over k
     norm_drive_bits: int  # signed centred value that LayerNorm squares and compares
     norm_cut_bits: int  # unsigned tau of LayerNorm, cut so that tau * (Qs + E) stays exact
     exact_bits: int  # integers below 2^exact_bits are exact in float64, and so in every way of running
     decay_bits: int  # a decay constant d of a LIF neuron multiplies by (2^decay_bits - d) / 2^decay_bits
     align_bits: int  # left shift of a LIF neuron's input and threshold to its state's most significant bits
+
+    def __post_init__(self) -> None:
+        for name, held, carrier in self._carriers():
+            if not 2 <= (width := getattr(self, name)) <= held:
+                raise DeployError(f"chip '{self.name}': {name} = {width}; {carrier}; choose 2 to {held}")
+        if self.reduced_trace_bits > self.trace_bits:
+            widths = f"reduced_trace_bits = {self.reduced_trace_bits} exceeds trace_bits = {self.trace_bits}"
+            raise DeployError(f"chip '{self.name}': {widths}; choose at most {self.trace_bits}")
+        if self.graded_bits != self.state_bits:
+            widths = f"graded_bits = {self.graded_bits} is not state_bits = {self.state_bits}"
+            raise DeployError(
+                f"chip '{self.name}': {widths}, which potentials are handed on with; choose one width for both"
+            )
+
+    def _carriers(self) -> Iterator[tuple[str, int, str]]:
+        """Each width's name, the most bits that its carrier holds, and the carrier in words."""
+        yield "weight_bits", INT8, "weights are carried in int8"
+        yield "state_bits", FLOAT32, f"potentials are carried in float32, whose integers are exact to {FLOAT32} bits"
+        # the trace of one neuron's spikes, of which there are up to 3, adds up in float32
+        yield "trace_bits", FLOAT32 - 2, f"sums of 3 spikes' traces are carried in float32, exact to {FLOAT32} bits"
+        yield (
+            "reduced_trace_bits",
+            FLOAT32 - 2,
+            f"sums of 3 spikes' traces are carried in float32, exact to {FLOAT32} bits",
+        )
+        yield "threshold_bits", INT32 - 1, "unsigned thresholds are carried in int32"
+        yield "schedule_bits", INT32 - 2, "table entries are carried in int32, whose ends stand for never and always"
+        # (A +- m_k)^2 of up to 3 spikes has twice two bits more than a level
+        most = INT64 - 1 - self.threshold_bits
+        yield (
+            "level_bits",
+            most // 2 - 2,
+            f"squared levels times {self.threshold_bits} bits of gain are carried in int64",
+        )
+        yield "exponential_bits", INT32 - 2, "exponentials are carried in int32"
+        yield "norm_drive_bits", FLOAT64 // 2 + 1, f"squares of LayerNorm's drive are exact to {FLOAT64} bits"
+        most = self.exact_bits - self.state_bits
+        yield "norm_cut_bits", most, f"its products with {self.state_bits}-bit sums are exact to {self.exact_bits} bits"
+        yield "exact_bits", FLOAT64, f"float64 is exact to {FLOAT64} bits"
+        yield (
+            "decay_bits",
+            INT64 - self.state_bits,
+            f"its products with {self.state_bits}-bit states are carried in int64",
+        )
+        yield (
+            "align_bits",
+            INT64 - 1 - self.state_bits,
+            f"{self.state_bits}-bit states shifted left are carried in int64",
+        )
 
     @property
     def state_limit(self) -> int:
@@ -70,6 +133,8 @@ LOIHI2 = Chip(
     state_bits=24,  # Lava: LIF.u and LIF.v, precision 24, clipped at +-(2^23 - 1)
     graded_bits=24,  # Lava: s_out, precision 24
     threshold_bits=16,  # ours, inside Lava's 17-bit LIF.vth
+    level_bits=20,  # ours: (A +- m_k)^2 times a gain of 16 bits stays inside 64
+    exponential_bits=16,  # ours: a row's sum of exponentials has room in a potential
     schedule_bits=16,  # ours: mantissa * entry * S has 16 + 16 + 24 bits, inside 64
     norm_drive_bits=20,  # ours: the square has 38 bits; channels far below the largest keep their resolution
     norm_cut_bits=24,  # ours: the product with a 29-bit Qs + E has 53

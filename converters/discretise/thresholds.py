@@ -8,13 +8,14 @@ import numpy as np
 
 from converters.discretise.products import first_level
 from converters.discretise.state import Discretisation
+from processes.chips import INT64
 from processes.fixed import to_mantissa
 from processes.network import DynamicThreshold, PhaseNeuron, TraceProduct, Woss
-from processes.phase_neuron.schedule import ALWAYS, AT_REST_ABOVE_ZERO, LINEAR, NEVER, FixedSchedule
+from processes.phase_neuron.activations import rests_above_zero
+from processes.phase_neuron.schedule import ALWAYS, LINEAR, NEVER, FixedSchedule
 from processes.phase_neuron.sequel import real_sequel, root_tables
 
-COMPARED_BITS = 62  # of a normaliser's drive shifted left, so that (drive + 1) << shift stays inside 64 bits
-LEVEL_BITS = 20  # of a level where (A +- m_k)^2 times a gain of threshold_bits stays inside 64 bits
+COMPARED_BITS = INT64 - 2  # of a normaliser's drive shifted left, so that (drive + 1) << shift stays inside 64 bits
 
 
 def phase_neuron(state: Discretisation, name: str, op: PhaseNeuron) -> None:
@@ -36,7 +37,7 @@ def phase_neuron(state: Discretisation, name: str, op: PhaseNeuron) -> None:
     reach = reach if after is None else np.concatenate([reach, after.reshape(len(classes), -1)], 1)
     entry = 2.0 ** _spare_bits(reach, chip.schedule_bits)  # (classes,)
     tables = [_entries(table * entry[:, None]) for table in (pos, lo, hi)]
-    if old.function not in AT_REST_ABOVE_ZERO:  # rounding must not let a silent neuron fire
+    if not rests_above_zero(old.function):  # rounding must not let a silent neuron fire
         tables[0], tables[2] = np.maximum(tables[0], 1), np.minimum(tables[2], -1)
     mantissa = to_mantissa(real / entry[index], chip.threshold_bits, axis=tuple(range(len(shape))), signed=False)
     op.schedule = FixedSchedule(
@@ -78,9 +79,9 @@ def dynamic_threshold(state: Discretisation, name: str, op: DynamicThreshold) ->
     if op.spikes > 1:
         power = 2 if op.squared else 1
         numbers = (op.code.levels, op.code.midpoints)
-        op.levels, op.midpoints = (np.rint(2.0**LEVEL_BITS * x).astype(np.int64) for x in numbers)
-        gain = real[:, 0] / op.code.midpoints[0] ** power * 2.0 ** (shift - LEVEL_BITS * power)
-        bits = np.clip(chip.threshold_bits - np.ceil(np.log2(gain)), 0, 62)
+        op.levels, op.midpoints = (np.rint(2.0**chip.level_bits * x).astype(np.int64) for x in numbers)
+        gain = real[:, 0] / op.code.midpoints[0] ** power * 2.0 ** (shift - chip.level_bits * power)
+        bits = np.clip(chip.threshold_bits - np.ceil(np.log2(gain)), 0, COMPARED_BITS)
         op.gain = np.rint(np.minimum(gain * 2.0**bits, 2.0**chip.threshold_bits - 1)).astype(np.int64)
         op.gain_shift = bits.astype(np.int64)
 

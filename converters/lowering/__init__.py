@@ -7,9 +7,9 @@ first and refused in one table before anything is converted.
 from __future__ import annotations
 
 import operator
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -18,6 +18,7 @@ from torch.fx.node import map_arg
 from converters.capture import Captured, place
 from converters.front_end import split
 from converters.lowering.builder import ONE, PLAIN, Builder, Divisor, Mask, Neurons, Unsupported, Value
+from converters.lowering.curves import Curve, resolved
 from converters.lowering.key_bias import drop_key_biases
 from processes.errors import DeployError
 from processes.network import Network
@@ -26,7 +27,16 @@ from processes.readout import Readout
 
 @dataclass
 class Call:
-    """One operation of the model: what a handler sees."""
+    """One operation of the model: what a handler sees.
+
+    Attributes:
+        builder: the network that is built.
+        function: name of the aten operation, without its overload.
+        name: path of its module, by which nodes are named.
+        args, kwargs: its arguments; values of the network, constants, or what other handlers returned.
+        shape: of its result.
+        target: the operation itself, to evaluate it on constants.
+    """
 
     builder: Builder
     function: str
@@ -34,6 +44,7 @@ class Call:
     args: tuple[Any, ...]
     kwargs: dict[str, Any]
     shape: tuple[int, ...]
+    target: Callable[..., Any]
 
     def arg(self, index: int, name: str, default: Any = None) -> Any:
         """Positional or keyword argument."""
@@ -42,13 +53,16 @@ class Call:
 
 Handler = Callable[[Call], Any]
 HANDLERS: dict[str, Handler] = {}
+TAKE_CURVES: set[str] = set()
+"""Operations whose handlers take a :class:`~converters.lowering.curves.Curve`; others get the value that it is."""
 
 
-def handles(*names: str) -> Callable[[Handler], Handler]:
-    """Register a handler for aten operations, without overload names."""
+def handles(*names: str, curves: bool = False) -> Callable[[Handler], Handler]:
+    """Register a handler for aten operations, without overload names; ``curves`` says that it takes curves."""
 
     def register(handler: Handler) -> Handler:
         HANDLERS.update(dict.fromkeys(names, handler))
+        TAKE_CURVES.update(names if curves else ())
         return handler
 
     return register
@@ -88,8 +102,34 @@ def lower(captured: Captured, input_shape: tuple[int, ...], fanout: bool = False
     Raises:
         UnsupportedModel: with every operation that cannot be lowered, and where it is.
     """
+    network = translate(captured, input_shape, fanout, neurons).network
+    drop_key_biases(network)
+    return network
+
+
+@dataclass(frozen=True)
+class Translation:
+    """A network that computes what a model does, and what each operation of the model has become in it.
+
+    Attributes:
+        network: in real units, without codes.
+        values: by node of the captured graph, a ``Value`` of the network, a constant, or what else its handler returned.
+    """
+
+    network: Network
+    values: Mapping[torch.fx.Node, Any]
+
+
+def known_operations() -> frozenset[str]:
+    """Names of the aten operations that have a handler, without overload names."""
     from converters.lowering import attention, elementwise, linear, norm, pooling, routing  # noqa: F401 - register handlers
 
+    return frozenset(HANDLERS)
+
+
+def translate(captured: Captured, input_shape: tuple[int, ...], fanout: bool, neurons: Neurons) -> Translation:
+    """Translate every operation of a captured model; arguments and errors are those of :func:`lower`."""
+    known_operations()
     parts = split(captured)
     if parts.front is None and len(captured.inputs) != 1:
         raise DeployError(
@@ -114,8 +154,7 @@ def lower(captured: Captured, input_shape: tuple[int, ...], fanout: bool = False
     if refusals:
         raise UnsupportedModel(refusals)
     builder.network.prune()
-    drop_key_biases(builder.network)
-    return builder.network
+    return Translation(builder.network, values)
 
 
 def _evaluate(builder: Builder, node: torch.fx.Node, values: dict[torch.fx.Node, Any], refusals: list[Refusal]) -> Any:
@@ -135,7 +174,11 @@ def _evaluate(builder: Builder, node: torch.fx.Node, values: dict[torch.fx.Node,
             raise Unsupported("no spiking form of it is known here")
         meta = node.meta.get("val")
         shape = tuple(meta.shape) if isinstance(meta, torch.Tensor) else ()
-        return HANDLERS[name](Call(builder, name, where or node.name, args, dict(kwargs), shape))
+        if name not in TAKE_CURVES:
+            args, kwargs = resolved(args), {key: resolved(value) for key, value in kwargs.items()}
+        return HANDLERS[name](
+            Call(builder, name, where or node.name, args, dict(kwargs), shape, cast(Callable[..., Any], node.target))
+        )
     except Unsupported as refusal:
         refusals.append(Refusal(name, where, str(refusal)))
     except (IndexError, RuntimeError, TypeError, ValueError) as error:  # shapes or arguments that no handler foresaw
@@ -146,11 +189,11 @@ def _evaluate(builder: Builder, node: torch.fx.Node, values: dict[torch.fx.Node,
 def _holds_value(operand: Any) -> bool:
     if isinstance(operand, (list, tuple)):
         return any(_holds_value(o) for o in operand)
-    return isinstance(operand, (Value, Mask, Divisor))
+    return isinstance(operand, (Value, Curve, Mask, Divisor))
 
 
 def _read_out(builder: Builder, outputs: Any) -> None:
-    value = outputs[0] if isinstance(outputs, (list, tuple)) else outputs
+    value = resolved(outputs[0] if isinstance(outputs, (list, tuple)) else outputs)
     if not isinstance(value, Value):
         raise DeployError("the model's output does not depend on its input")
     node = builder.join(value)

@@ -12,6 +12,7 @@ import torch
 from converters.front_end import MASKED
 from converters.lowering import Call, constant, handles
 from converters.lowering.builder import ONE, Builder, Mask, Unsupported, Value, as_parameter
+from converters.lowering.linear import constant_product
 from processes.routing import apply
 from processes.si_exp import SiExp
 from processes.si_norm import SiNorm
@@ -42,7 +43,7 @@ def matmul(call: Call) -> Value:
     """A product of two activations."""
     a, b = call.args[:2]
     if not isinstance(a, Value) or not isinstance(b, Value):
-        raise Unsupported("a product with a constant matrix")
+        return constant_product(call, a, b)
     if a.normaliser:
         return product(call.builder, a, b, False, f"{call.name}.av")
     # two coded operands: features are summed, so the second one is seen as rows of features too

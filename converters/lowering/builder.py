@@ -18,7 +18,7 @@ from processes.dynamic_threshold import DynamicThreshold
 from processes.network import Network
 from processes.phase_neuron import PhaseNeuron
 from processes.phase_neuron.schedule import FloatSchedule
-from processes.residual import Residual
+from processes.residual import Centre, Residual
 from processes.routing import Route, Step, route_shape
 from processes.si_neuron import SiNeuron
 from processes.synapse import ConvSynapse, DenseSynapse, ScaleSynapse
@@ -91,11 +91,30 @@ def _append(steps: tuple[Step, ...], step: Step) -> tuple[Step, ...]:
 
 
 class Divisor:
-    """What a value can be divided by other than a constant."""
+    """A number per row that is never formed: what it divides fires against a threshold that moves with it.
+
+    Every operation on one gives another, or ``Unsupported``.
+    """
 
     def divide(self, call: Any, x: Value) -> Value:
-        """The quotient, or ``Unsupported``."""
-        raise NotImplementedError
+        """x / self."""
+        raise Unsupported("a division by this")
+
+    def multiply(self, call: Any, x: Value) -> Value:
+        """x * self."""
+        raise Unsupported("a product with the mean of squares")
+
+    def plus(self, number: Any) -> Divisor:
+        """self + number."""
+        raise Unsupported("a sum with a norm")
+
+    def power(self, exponent: float) -> Divisor:
+        """self ** exponent."""
+        raise Unsupported(f"a mean of squares to the power {exponent:g}")
+
+    def clamped(self, low: Any, high: Any) -> Divisor:
+        """self between ``low`` and ``high``, either of which may be None."""
+        raise Unsupported("no threshold schedule of it is known here")
 
 
 @dataclass(frozen=True)
@@ -131,6 +150,7 @@ class Builder:
     neurons: Neurons = PLAIN
     masked: bool = False
     memo: dict[tuple, str] = field(default_factory=dict)
+    means: dict[str, Value] = field(default_factory=dict)
 
     def embeddings(self) -> Value:
         """The input without its mask feature, where a front end put one."""
@@ -210,6 +230,22 @@ class Builder:
         bias = np.zeros((1,) * len(value.shape)) if offset is None else as_parameter(offset, value.shape)
         op = ScaleSynapse(shape=value.shape, weight=weight, bias=bias, trace=ONE)
         return self.network.add(f"{value.node}.join", op, node)
+
+    def centred(self, value: Value, name: str) -> Value:
+        """LayerNorm's centring along the last axis: a mean neuron's potential taken off its row, made once for a value."""
+        key = ("centre", value.node, str(value.steps)) if value.plain else ("centre", name)
+        if key not in self.memo:
+            source = self.graded(value, name)
+            self.memo[key] = self.network.add(f"{name}.centre", Centre(shape=value.shape), source)
+        return Value(self.memo[key], value.shape)
+
+    def remember_mean(self, mean: Value, of: Value) -> None:
+        """Note that ``mean`` is the mean of ``of`` along its last axis, which is kept."""
+        self.means[mean.node] = of
+
+    def is_mean_of(self, mean: Value, value: Value) -> bool:
+        """Whether ``mean`` is known to be the mean of ``value`` along its last axis, which is kept."""
+        return mean.plain and not mean.steps and self.means.get(mean.node) == value
 
     def is_product(self, node: str) -> bool:
         """Whether ``node`` is a product of activations, routed or not."""

@@ -1,4 +1,8 @@
-"""The key's bias: q . b_k is the same for every key of a row, so softmax does not see it. Left out, keys need less range."""
+"""The key's bias: q . b_k is the same for every key of a row, so softmax does not see it. Left out, keys need less range.
+
+That holds where a product sums over the projection's features. Attention between channels (DaViT, XCiT) sums over tokens: there
+each key has a bias of its own, and keeps it.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +16,7 @@ from processes.routing import apply
 
 def drop_key_biases(network: Network) -> None:
     """Zero the bias of rows that only feed keys of a softmax, in place; padded or shared rows keep theirs."""
-    uses = _uses(network)
+    labels, uses = _uses(network)
     for name, node in network:
         readers = [network[reader] for reader in network.readers(name)]
         if not isinstance(node.op, TraceProduct) or not readers or not all(_ignores_shifts(r) for r in readers):
@@ -28,6 +32,8 @@ def drop_key_biases(network: Network) -> None:
         rows[(name, 1)] = keys
         if 0 in keys or np.intersect1d(keys, others).size:
             continue
+        if not _same_for_every_key(labels[node.inputs[1]], node.op):
+            continue
         bias = op.bias.copy()
         bias[keys - 1] = 0.0
         op.bias = bias
@@ -38,8 +44,14 @@ def _ignores_shifts(op: Operation) -> bool:
     return isinstance(op, Woss) or (isinstance(op, SiExp) and op.clock is not None)
 
 
-def _uses(network: Network) -> dict[str, dict[tuple[str, int], np.ndarray]]:
-    """Per origin, which features (from 1; 0 is padding) reach which operand of which node through its routes."""
+def _same_for_every_key(features: torch.Tensor, op: TraceProduct) -> bool:
+    """Whether the second operand of a product, given by the numbers of its features, has the same ones for every key."""
+    keys = -2 if op.transpose_b else -1
+    return bool((features == features.narrow(keys, 0, 1)).all())
+
+
+def _uses(network: Network) -> tuple[dict[str, torch.Tensor], dict[str, dict[tuple[str, int], np.ndarray]]]:
+    """Features (from 1; 0 is padding) of every node in its shape; and per origin, which reach which operand of which node."""
     labels: dict[str, torch.Tensor] = {}
     uses: dict[str, dict[tuple[str, int], np.ndarray]] = {}
     for name, node in network:
@@ -54,4 +66,4 @@ def _uses(network: Network) -> dict[str, dict[tuple[str, int], np.ndarray]]:
                 uses.setdefault(network.origin(source), {})[(name, operand)] = found
         if name not in labels:
             labels[name] = torch.arange(1, node.op.shape[-1] + 1).expand(node.op.shape)
-    return uses
+    return labels, uses

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import torch
 
-from converters.lowering import Call, constant, handles
+from converters.lowering import HANDLERS, Call, constant, handles
 from converters.lowering.builder import ONE, Unsupported, Value, as_parameter, last_axis
 from processes.synapse import ConvSynapse, DenseSynapse
 
@@ -18,8 +20,12 @@ def linear(call: Call) -> Value:
     x, weight, bias = call.args[0], call.args[1], call.arg(2, "bias")
     if not isinstance(x, Value) or isinstance(weight, Value):
         raise Unsupported("its weights depend on the input")
-    w = constant(weight)
-    b = np.zeros(len(w)) if bias is None else constant(bias)
+    return dense(call, x, constant(weight), None if bias is None else constant(bias))
+
+
+def dense(call: Call, x: Value, w: np.ndarray, bias: np.ndarray | None) -> Value:
+    """x W^T + b along the last axis, W (out, in)."""
+    b = np.zeros(len(w)) if bias is None else np.broadcast_to(bias, len(w))
     node, gain, offset = call.builder.spikes(x)
     b = b + w @ last_axis(offset, x.shape, 0.0, "shift")
     w = w * last_axis(gain, x.shape, 1.0, "gain")
@@ -27,24 +33,113 @@ def linear(call: Call) -> Value:
     return Value(call.builder.network.add(call.name, op, node), op.shape)
 
 
-def pair(x: Any) -> tuple[int, ...]:
-    return (int(x), int(x)) if isinstance(x, int) else tuple(int(i) for i in (x if len(x) > 1 else [*x, *x]))
+@handles("mm", "addmm")
+def matrix(call: Call) -> Value:
+    """bias + x W: GPT-2's Conv1D, and what einsum becomes."""
+    bias, x, w = call.args if call.function == "addmm" else (None, *call.args)
+    if call.kwargs.get("alpha", 1) != 1 or call.kwargs.get("beta", 1) != 1:
+        raise Unsupported("a scaled product or sum")
+    if isinstance(bias, Value):
+        raise Unsupported("a bias that depends on the input")
+    if bias is not None and bias.numel() not in (1, call.shape[-1]):
+        raise Unsupported("a bias that differs between rows")
+    y = constant_product(call, x, w)
+    return y if bias is None else HANDLERS["add"](replace(call, args=(y, bias.reshape(-1)), kwargs={}))
 
 
-@handles("conv2d")
-def conv2d(call: Call) -> Value:
-    """Convolution; a pending offset folds into the bias unless padding would dilute it."""
+def constant_product(call: Call, a: Any, b: Any) -> Value:
+    """A product of a value and a constant matrix, on either side; one matrix for all heads, or one for each."""
+    if isinstance(a, Value) and isinstance(b, torch.Tensor):
+        w = constant(b)
+        if w.ndim == 1:
+            return dense(call, a, w[None], None).routed(("reshape", list(call.shape)))
+        if w.ndim == 2 or math.prod(w.shape[:-2]) == 1:
+            y = dense(call, a, w.reshape(w.shape[-2:]).T, None)
+            return y if y.shape == call.shape else y.routed(("reshape", list(call.shape)))
+        return _by_head(call, a, np.swapaxes(w, -1, -2))
+    if isinstance(b, Value) and isinstance(a, torch.Tensor) and len(b.shape) > 1:
+        swap = [*range(len(call.shape) - 2), len(call.shape) - 1, len(call.shape) - 2]
+        turned = b.routed(("permute", [*range(len(b.shape) - 2), len(b.shape) - 1, len(b.shape) - 2]))
+        shape = tuple(call.shape[i] for i in swap)
+        y = constant_product(replace(call, shape=shape), turned, torch.as_tensor(np.swapaxes(constant(a), -1, -2)))
+        return y.routed(("permute", swap))
+    raise Unsupported("a product of these operands")
+
+
+def _by_head(call: Call, x: Value, w: np.ndarray) -> Value:
+    """x (1, heads, rows, in) times W (heads, out, in) of its own for each head: a grouped convolution of one pixel a row."""
+    heads, outputs, inputs = w.reshape(-1, *w.shape[-2:]).shape
+    rows = x.shape[-2]
+    if math.prod(x.shape[:-2]) != heads or call.shape != (*x.shape[:-1], outputs):
+        raise Unsupported("matrices that are repeated over heads")
+    x = x.routed(("reshape", [heads, rows, inputs]), ("permute", [0, 2, 1]), ("reshape", [1, heads * inputs, rows, 1]))
+    geometry = {"stride": (1, 1), "padding": (0, 0), "dilation": (1, 1), "groups": heads}
+    inner = replace(call, shape=(1, heads * outputs, rows, 1))
+    y = convolve(inner, x, w.reshape(heads * outputs, inputs, 1, 1), None, geometry)
+    return y.routed(("reshape", [heads, outputs, rows]), ("permute", [0, 2, 1]), ("reshape", list(call.shape)))
+
+
+@handles("conv1d", "conv2d", "conv3d", "convolution")
+def convolution(call: Call) -> Value:
+    """Convolution along one, two or three axes; a pending offset folds into the bias unless padding would dilute it."""
     x, weight, bias = call.args[0], call.args[1], call.arg(2, "bias")
-    if isinstance(weight, Value):
+    if not isinstance(x, Value) or isinstance(weight, Value):
         raise Unsupported("its weights depend on the input")
-    padding = call.arg(4, "padding", 0)
+    general = call.function == "convolution"
+    if general and call.args[6]:
+        raise Unsupported("a transposed convolution")
+    w, axes = constant(weight), weight.ndim - 2
+    stride, dilation = (per_axis(call.arg(i, name, 1), axes) for i, name in ((3, "stride"), (5, "dilation")))
+    padding, groups = call.arg(4, "padding", 0), int(call.arg(8 if general else 6, "groups", 1))
     if isinstance(padding, str):
-        raise Unsupported(f"padding given as '{padding}'")
-    geometry = {
-        "stride": pair(call.arg(3, "stride", 1)), "padding": pair(padding),
-        "dilation": pair(call.arg(5, "dilation", 1)), "groups": int(call.arg(6, "groups", 1)),
-    }  # fmt: skip
-    return convolve(call, x, constant(weight), None if bias is None else constant(bias), geometry)
+        x, padding = _padded(x, padding, w.shape[2:], dilation)
+    padding, b = per_axis(padding, axes), None if bias is None else constant(bias)
+    if axes == 1:  # a column of pixels
+        x, inner = x.routed(("reshape", [*x.shape, 1])), replace(call, shape=(*call.shape, 1))
+        stride, padding, dilation = (*stride, 1), (*padding, 0), (*dilation, 1)
+        y = convolve(inner, x, w[..., None], b, _geometry(stride, padding, dilation, groups))
+        return y.routed(("reshape", list(call.shape)))
+    if axes == 2:
+        return convolve(call, x, w, b, _geometry(stride, padding, dilation, groups))
+    if stride != w.shape[2:] or any(padding) or groups != 1 or any(d != 1 for d in dilation):
+        raise Unsupported("a convolution along three axes whose windows overlap")
+    return _patches(call, x, w, b)
+
+
+def _geometry(
+    stride: tuple[int, ...], padding: tuple[int, ...], dilation: tuple[int, ...], groups: int
+) -> dict[str, Any]:
+    return {"stride": stride, "padding": padding, "dilation": dilation, "groups": groups}
+
+
+def per_axis(x: Any, axes: int) -> tuple[int, ...]:
+    """A number for each of so many axes, of one for all or one for each."""
+    numbers = [int(x)] if isinstance(x, int) else [int(i) for i in x]
+    return tuple(numbers * axes) if len(numbers) == 1 else tuple(numbers)
+
+
+def _padded(x: Value, padding: str, kernel: tuple[int, ...], dilation: tuple[int, ...]) -> tuple[Value, int]:
+    """The value with the silence around it that "same" asks for, the odd one behind; and the padding that is left to do."""
+    sides: list[int] = []
+    if padding == "same":
+        for size, far in zip(reversed(kernel), reversed(dilation), strict=True):
+            total = far * (size - 1)
+            sides += [total // 2, total - total // 2]
+    return x.routed(("pad", sides)) if any(sides) else x, 0
+
+
+def _patches(call: Call, x: Value, w: np.ndarray, bias: np.ndarray | None) -> Value:
+    """Windows that do not overlap are rows of a matrix: x (1, in, D, H, W), w (out, in, kd, kh, kw)."""
+    counts, kernel = call.shape[2:], w.shape[2:]
+    split = [x.shape[1]]
+    for axis, (count, size) in enumerate(zip(counts, kernel, strict=True)):
+        x = x.routed(("slice", [axis + 2, 0, count * size, 1]))
+        split += [count, size]
+    rows = x.routed(
+        ("reshape", split), ("permute", [1, 3, 5, 0, 2, 4, 6]), ("reshape", [1, math.prod(counts), w[0].size])
+    )
+    y = dense(call, rows, w.reshape(len(w), -1), bias)
+    return y.routed(("permute", [0, 2, 1]), ("reshape", list(call.shape)))
 
 
 def convolve(call: Call, x: Value, w: np.ndarray, bias: np.ndarray | None, geometry: dict[str, Any]) -> Value:
@@ -69,3 +164,22 @@ def _channels(t: torch.Tensor, shape: tuple[int, ...]) -> np.ndarray:
     if parameter.size != parameter.shape[1]:
         raise Unsupported("a gain or shift that varies over pixels precedes a convolution")
     return np.broadcast_to(parameter.reshape(-1), shape[1])
+
+
+MAPPED = 2**24
+"""Weights that a map between all pixels of one channel may have; all channels share them."""
+
+
+@handles("upsample_linear1d", "upsample_bilinear2d", "upsample_bicubic2d", "upsample_trilinear3d", "_upsample_bilinear2d_aa",
+         "_upsample_bicubic2d_aa")  # fmt: skip
+def map_pixels(call: Call) -> Value:
+    """What is linear in the pixels of each channel: a dense synapse between them, whose weights are found from unit images."""
+    x: Value = call.args[0]
+    pixels, size = x.shape[2:], math.prod(x.shape[2:])
+    mapped = math.prod(call.shape[2:])
+    if size * mapped > MAPPED:
+        raise Unsupported(f"{mapped:,} pixels, each a sum of {size:,}: more than {MAPPED:,} weights")
+    unit = torch.eye(size).reshape(size, 1, *pixels)
+    w = constant(call.target(unit, *call.args[1:], **call.kwargs)).reshape(size, mapped).T
+    y = dense(call, x.routed(("reshape", [*x.shape[:2], size])), w, None)
+    return y.routed(("reshape", list(call.shape)))

@@ -4,25 +4,35 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import torch
 
 from converters.lowering import Call, handles
 from converters.lowering.builder import ONE, Unsupported, Value, as_parameter
+from converters.lowering.curves import Curve, resolved
 from converters.lowering.elementwise import scale
-from converters.lowering.linear import convolve, pair
+from converters.lowering.linear import convolve, map_pixels, per_axis
+from converters.lowering.norm import squares
 from processes.synapse import ScaleSynapse
 
 
-@handles("mean")
-def mean(call: Call) -> Value:
-    """Pooling is linear: one synapse of weight 1/n per pooled neuron."""
-    x: Value = call.args[0]
-    axes = call.arg(1, "dim")
-    keep = bool(call.arg(2, "keepdim", False))
-    pool = tuple(range(len(x.shape))) if axes is None else tuple(a % len(x.shape) for a in np.atleast_1d(axes))
+@handles("mean", "sum", curves=True)
+def mean(call: Call) -> Any:
+    """Pooling is linear: one synapse of weight 1/n, or 1, per pooled neuron. Of squares, what a normalisation divides by."""
+    x, axes = call.args[0], call.arg(1, "dim")
+    keep, of_mean = bool(call.arg(2, "keepdim", False)), call.function == "mean"
+    if isinstance(x, Curve) and x.square_of is not None:
+        return squares(call, x.square_of, axes, keep, of_mean)
+    x = resolved(x)
+    chosen = [] if axes is None else np.atleast_1d(axes).tolist()
+    pool = tuple(int(a) % len(x.shape) for a in chosen or range(len(x.shape)))
     value = average(call, x, pool)
+    if of_mean and keep and pool == (len(x.shape) - 1,):
+        call.builder.remember_mean(value, x)
+    if not of_mean:
+        value = scale(value, math.prod(x.shape[a] for a in pool))
     return value if keep else value.routed(("reshape", [n for a, n in enumerate(x.shape) if a not in pool]))
 
 
@@ -48,7 +58,7 @@ def adaptive_average(call: Call) -> Value:
         return average(call, x, axes)
     factors = tuple(x.shape[a] // call.shape[a] for a in axes)
     if len(axes) != 2 or any(x.shape[a] % call.shape[a] for a in axes):
-        raise Unsupported(f"its windows over {x.shape} are not all of one size")
+        return map_pixels(call)
     return _windows(call, x, factors, factors, (0, 0))
 
 
@@ -56,8 +66,8 @@ def adaptive_average(call: Call) -> Value:
 def average_windows(call: Call) -> Value:
     """A depthwise convolution by equal weights, and a gain at the edges if padding does not count."""
     x: Value = call.args[0]
-    kernel, padding = pair(call.args[1]), pair(call.arg(3, "padding", 0))
-    stride = pair(call.arg(2, "stride") or kernel)
+    kernel, padding = per_axis(call.args[1], 2), per_axis(call.arg(3, "padding", 0), 2)
+    stride = per_axis(call.arg(2, "stride") or kernel, 2)
     pixels = zip(x.shape[2:], kernel, padding, stride, strict=True)
     if call.shape[2:] != tuple((n + 2 * p - k) // s + 1 for n, k, p, s in pixels):
         raise Unsupported("windows that reach beyond the padding")

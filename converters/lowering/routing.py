@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import itertools
+import math
+from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import torch
+from torch.utils import _pytree as pytree
 
 from converters.lowering import Call, handles
-from converters.lowering.builder import Unsupported, Value
+from converters.lowering.builder import Divisor, Unsupported, Value
 
 
 @handles("reshape", "view", "flatten", "unflatten", "unsqueeze", "squeeze", "_unsafe_view")
@@ -78,12 +82,14 @@ def split(call: Call) -> list[Value]:
     return [x.routed(("slice", [axis, int(a), int(b), 1])) for a, b in itertools.pairwise(starts)]
 
 
-@handles("expand")
-def expand(call: Call) -> Value:
-    """Repetition along axes of length one."""
-    x: Value = call.args[0]
+@handles("expand", "expand_as")
+def expand(call: Call) -> Any:
+    """Repetition along axes of length one; what divides a row divides every feature of it."""
+    x = call.args[0]
+    if isinstance(x, Divisor):
+        return x
     if len(call.shape) != len(x.shape):
-        raise Unsupported("a repetition along a new axis")
+        x = x.routed(("reshape", [1] * (len(call.shape) - len(x.shape)) + list(x.shape)))
     return x.routed(("expand", list(call.shape)))
 
 
@@ -92,19 +98,76 @@ def roll(call: Call) -> Value:
     """Cyclic shift (shifted windows)."""
     x: Value = call.args[0]
     if len(call.args) < 3 or not call.args[2]:
-        raise Unsupported("a shift of all axes at once")
+        return wiring(call)
     return x.routed(("roll", [list(call.args[1]), [a % len(x.shape) for a in call.args[2]]]))
 
 
-@handles("pad")
+@handles("pad", "constant_pad_nd")
 def pad(call: Call) -> Value:
     """Silence around the edges."""
     x: Value = call.args[0]
-    if call.arg(2, "mode", "constant") != "constant" or call.arg(3, "value") not in (None, 0, 0.0):
-        raise Unsupported("padding with something else than zero")
+    general = call.function == "pad"
+    if general and call.arg(2, "mode", "constant") != "constant":
+        return wiring(call)
+    around = float(call.arg(3 if general else 2, "value") or 0.0)
+    if not math.isfinite(around):
+        raise Unsupported("padding that is not finite, outside a pooling")
+    if around:  # x = (x - c) + c, and what is padded with silence is 0 + c
+        x = replace(x, offset=torch.as_tensor(-around) + (0.0 if x.offset is None else x.offset))
     if x.offset is not None:
         x = Value(call.builder.join(x), x.shape)
-    return x.routed(("pad", [int(p) for p in call.args[1]]))
+    padded = x.routed(("pad", [int(p) for p in call.args[1]]))
+    return padded if not around else replace(padded, offset=torch.as_tensor(around, dtype=torch.float64))
+
+
+@handles("pixel_shuffle", "pixel_unshuffle", "channel_shuffle")
+def shuffle(call: Call) -> Value:
+    """Channels become pixels, pixels channels, or groups of channels change places."""
+    x: Value = call.args[0]
+    factor = int(call.args[1])
+    n, c, h, w = x.shape
+    match call.function:
+        case "pixel_shuffle":
+            split, order = [n, c // factor**2, factor, factor, h, w], [0, 1, 4, 2, 5, 3]
+        case "pixel_unshuffle":
+            split, order = [n, c, h // factor, factor, w // factor, factor], [0, 1, 3, 5, 2, 4]
+        case _:
+            split, order = [n, factor, c // factor, h, w], [0, 2, 1, 3, 4]
+    return x.routed(("reshape", split), ("permute", order), ("reshape", list(call.shape)))
+
+
+WIRED = 2**18
+"""Values that one index map may have: its text stands in the network's file."""
+
+
+COPIES = (
+    "index", "index_select", "gather", "take_along_dim", "diagonal", "flip", "repeat", "repeat_interleave", "tile", "tril",
+    "triu",
+    "unfold", "im2col", "upsample_nearest1d", "upsample_nearest2d", "upsample_nearest3d", "_upsample_nearest_exact1d",
+    "_upsample_nearest_exact2d",
+)  # fmt: skip
+"""Operations that copy, drop, repeat and reorder values, and fill with zeros."""
+
+
+@handles(*COPIES)
+def wiring(call: Call) -> Value:
+    """One index map, which is found by what the operation does to numbers; 0 stands for silence."""
+    x: Value = call.args[0]
+    if not isinstance(x, Value) or any(isinstance(a, Value) for a in pytree.tree_leaves((call.args[1:], call.kwargs))):
+        raise Unsupported("a choice of places that depends on the input")
+    size = math.prod(x.shape)
+    numbers = torch.arange(1, size + 1, dtype=torch.float64).reshape(x.shape)
+    places = call.target(numbers, *call.args[1:], **call.kwargs).reshape(-1)
+    if len(places) > WIRED:
+        raise Unsupported(f"an index map of {len(places):,} places, more than {WIRED:,}")
+    silent = bool((places == 0).any())
+    if silent and x.offset is not None:
+        x = Value(call.builder.join(x), x.shape)
+    flat = x.routed(("reshape", [1, size]))
+    if silent:
+        flat = flat.routed(("pad", [1, 0]))
+    index = (places if silent else places - 1).long().tolist()
+    return flat.routed(("take", [1, index]), ("reshape", list(call.shape)))
 
 
 @handles("cat")

@@ -27,7 +27,7 @@ from processes.network import (
     TraceProduct,
     Woss,
 )
-from processes.phase_neuron.activations import ACTIVATIONS
+from processes.phase_neuron.activations import activation
 from processes.phase_neuron.schedule import LINEAR, FixedSchedule
 from processes.routing import route_shape
 
@@ -111,8 +111,7 @@ def _phase(op: PhaseNeuron, shapes: list[Shape], steps: list[int]) -> Iterator[s
     schedule = op.schedule
     yield from _same(op, shapes[0])
     yield from _fits("scale", schedule.scale, op.shape)
-    if schedule.function not in ACTIVATIONS:
-        yield f"no function {schedule.function}"
+    activation(schedule.function)  # raises where there is none of that name
     yield from _again(op, schedule.code.steps, schedule.steps)
     if schedule.scale.ndim != len(op.shape) or schedule.code.steps > 2**14:
         yield f"scale has {schedule.scale.ndim} axes, the sample {len(op.shape)}, a window {schedule.steps} steps"

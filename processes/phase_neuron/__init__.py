@@ -23,7 +23,7 @@ from processes.fixed import saturate
 from processes.kernels.fire import fire_linear, fire_nonlinear
 from processes.operation import Operation, Window
 from processes.phase_code import PhaseCode
-from processes.phase_neuron.activations import ACTIVATIONS
+from processes.phase_neuron.activations import activation
 from processes.phase_neuron.schedule import FixedSchedule, FloatSchedule, Lookup
 from processes.phase_neuron.sequel import Sequel
 from processes.spikes import as_numpy, empty_codes, may_fire, parameter_axes, per_neuron, silence_after
@@ -65,7 +65,7 @@ class PhaseNeuron(Operation):
 
     def ideal(self, *inputs: torch.Tensor) -> torch.Tensor:
         """f(v)."""
-        return ACTIVATIONS[self.schedule.function].torch(inputs[0])
+        return activation(self.schedule.function).torch(inputs[0])
 
     def closed_form(self, *inputs: torch.Tensor) -> torch.Tensor:
         """Codes (spikes, N, *shape) of potentials (N, *shape)."""

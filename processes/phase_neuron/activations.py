@@ -9,13 +9,18 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 import torch
-from scipy.special import erfc, expit
+from scipy.special import erf, erfc, expit
 
 FAR = 1e4  # beyond any potential that a 24-bit state can hold in real units of a trained network
 HALVINGS = 200  # of [-FAR, FAR]: to the last bit for thresholds down to the smallest, 2^-128, which lie near zero
+
+
+SILU_TURN = -1.2784645427610738  # where v sigmoid(v) is smallest
+SELU, SELU_ALPHA = 1.0507009873554805, 1.6732632423543772  # Klambauer et al., 2017
 
 
 @dataclass(frozen=True)
@@ -77,8 +82,56 @@ ACTIVATIONS: dict[str, Activation] = {
     "relu": Activation(lambda v: np.maximum(v, 0), F.relu, argmin=0.0),
     "gelu": Activation(_gelu, F.gelu, argmin=-0.7517915246935645),
     "gelu_tanh": Activation(_gelu_tanh, lambda v: F.gelu(v, approximate="tanh"), argmin=-0.7524614220710163),
-    "silu": Activation(_silu, F.silu, argmin=-1.2784645427610738),
+    "quick_gelu": Activation(lambda v: v * expit(1.702 * v), lambda v: v * torch.sigmoid(1.702 * v), SILU_TURN / 1.702),
+    "silu": Activation(_silu, F.silu, argmin=SILU_TURN),
+    "mish": Activation(lambda v: v * np.tanh(np.logaddexp(0, v)), F.mish, argmin=-1.1924312145154265),
+    "hardswish": Activation(lambda v: v * np.clip(v / 6 + 0.5, 0, 1), F.hardswish, argmin=-1.5),
+    "hardsigmoid": Activation(lambda v: np.clip(v / 6 + 0.5, 0, 1), F.hardsigmoid),
     "sigmoid": Activation(expit, torch.sigmoid),
     "tanh": Activation(np.tanh, torch.tanh),
+    "erf": Activation(erf, torch.erf),
+    "softsign": Activation(lambda v: v / (1 + np.abs(v)), F.softsign),
+    "selu": Activation(lambda v: SELU * np.where(v > 0, v, SELU_ALPHA * np.expm1(np.minimum(v, 0))), F.selu),
     "exp": Activation(lambda v: np.exp(np.minimum(v, 700.0)), torch.exp),
 }
+"""Functions without parameters, by name; :func:`activation` also knows those with some."""
+
+FAMILIES: dict[str, Callable[..., Activation]] = {
+    "clamp": lambda low, high: Activation(lambda v: np.clip(v, low, high), lambda v: v.clamp(low, high)),
+    "leaky_relu": lambda slope: Activation(lambda v: np.where(v > 0, v, slope * v), lambda v: F.leaky_relu(v, slope)),
+    "elu": lambda alpha: Activation(
+        lambda v: np.where(v > 0, v, alpha * np.expm1(np.minimum(v, 0))), lambda v: F.elu(v, alpha)
+    ),
+    "celu": lambda alpha: Activation(
+        lambda v: np.where(v > 0, v, alpha * np.expm1(np.minimum(v, 0) / alpha)), lambda v: F.celu(v, alpha)
+    ),
+    "softplus": lambda beta: Activation(
+        lambda v: np.logaddexp(0, beta * v) / beta, lambda v: F.softplus(v, beta, 50.0)
+    ),
+    "softshrink": lambda width: Activation(
+        lambda v: np.sign(v) * np.maximum(np.abs(v) - width, 0), lambda v: F.softshrink(v, width)
+    ),
+}
+"""Functions with parameters: "leaky_relu:0.01", "clamp:0,6", "clamp:0,inf"; all of them are monotone."""
+
+
+@lru_cache(maxsize=1024)
+def activation(name: str) -> Activation:
+    """The function called ``name``: one of ``ACTIVATIONS``, or of ``FAMILIES`` with its parameters behind a colon.
+
+    Raises:
+        KeyError: there is none of that name.
+        ValueError: its parameters are no numbers, or not as many as it takes.
+    """
+    family, _, parameters = name.partition(":")
+    if not parameters:
+        return ACTIVATIONS[name]
+    try:
+        return FAMILIES[family](*(float(parameter) for parameter in parameters.split(",")))
+    except TypeError as error:
+        raise ValueError(f"'{family}' does not take the parameters '{parameters}'") from error
+
+
+def rests_above_zero(name: str) -> bool:
+    """Whether f(0) > 0, so that a neuron that hears nothing fires."""
+    return float(activation(name).numpy(np.zeros(1))[0]) > 0

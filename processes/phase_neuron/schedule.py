@@ -16,6 +16,7 @@ import numpy as np
 
 from processes.codebook import Codebook, Pieces, compile_codebook, linear_pieces, pieces
 from processes.phase_code import PhaseCode
+from processes.phase_neuron.activations import rests_above_zero
 from processes.phase_neuron.sequel import NEVER_FIRES, Sequel, course, real_sequel, root_tables
 from processes.prefixes import Prefix, of_rows, rows_after
 from processes.thresholds import ALWAYS, NEVER, scaled_entry
@@ -35,7 +36,6 @@ class Lookup(NamedTuple):
 
 Tables = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]
 
-AT_REST_ABOVE_ZERO = ("sigmoid", "exp")  # functions with f(0) > 0
 LINEAR = ("identity", "relu")  # functions that scale with s: one table serves every scale
 
 
@@ -164,7 +164,7 @@ class FixedSchedule:
         """(pos, lo, hi, subtract), int32 (P, T)."""
         chosen = self.scale_class.reshape(-1)
         pos, hi = self._threshold(self.pos[chosen]), self._threshold(self.hi[chosen])
-        if self.function not in AT_REST_ABOVE_ZERO:  # rounding must not let a silent neuron fire
+        if not rests_above_zero(self.function):  # rounding must not let a silent neuron fire
             pos, hi = np.maximum(pos, 1), np.minimum(hi, -1)
         return pos, self._threshold(self.lo[chosen]), hi, self._threshold(self.level[None])
 

@@ -13,7 +13,7 @@ import numpy as np
 
 from processes.codebook import Pieces, pieces
 from processes.phase_code import PhaseCode
-from processes.phase_neuron.activations import ACTIVATIONS, FAR
+from processes.phase_neuron.activations import FAR, activation
 from processes.prefixes import Prefix, in_rows, may_follow, of_rows, sums
 
 NEVER_FIRES = np.array([np.inf, -np.inf, np.inf, -np.inf])  # (above, below, lo, hi)
@@ -35,28 +35,28 @@ def root_tables(function: str, scale: np.ndarray, code: PhaseCode) -> np.ndarray
     target = scale[:, None] * code.midpoints
     if function == "identity":
         return np.stack([target, np.full_like(target, -np.inf), -target])
-    activation = ACTIVATIONS[function]
-    return np.stack([activation.rises_to(target), *activation.band(-target)])
+    f = activation(function)
+    return np.stack([f.rises_to(target), *f.band(-target)])
 
 
 @lru_cache(maxsize=256)
 def course(function: str, scale: float, code: PhaseCode, spikes: int) -> Course:
     """What neurons of ``scale`` send, by their potential."""
     found: dict[Prefix, np.ndarray] = {}
-    activation = ACTIVATIONS[function]
+    f = activation(function)
 
     def after(prefixes: list[Prefix], ends: np.ndarray) -> np.ndarray:
         if prefixes == [()]:
             pos, lo, hi = root_tables(function, np.array([scale]), code)[:, 0]
             return np.stack([pos, np.full_like(pos, -np.inf), lo, hi])[None]
         sent = sums(prefixes, code.levels)[:, None]
-        turn = activation.argmin if np.isfinite(activation.argmin) else FAR
-        reached = activation.numpy(np.clip(np.column_stack([ends, np.clip(turn, *ends.T)]), -FAR, FAR))
+        turn = f.argmin if np.isfinite(f.argmin) else FAR
+        reached = f.numpy(np.clip(np.column_stack([ends, np.clip(turn, *ends.T)]), -FAR, FAR))
         later = may_follow(prefixes, np.abs(reached / scale - sent).max(1), code.midpoints)
         up, down = (scale * (sent + z * code.midpoints)[later] for z in (1, -1))
         tables = np.empty((len(prefixes), 4, code.steps))
         tables[:] = NEVER_FIRES[:, None]
-        for i, entries in enumerate((activation.rises_to(up), activation.falls_to(up), *activation.band(down))):
+        for i, entries in enumerate((f.rises_to(up), f.falls_to(up), *f.band(down))):
             tables[:, i][later] = np.where(np.abs(entries) > FAR / 2, np.copysign(np.inf, entries), entries)
         for prefix, table, goes_on in zip(prefixes, tables, later.any(1), strict=True):
             if goes_on:  # a code may be sent on both sides of a minimum

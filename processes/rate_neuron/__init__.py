@@ -17,7 +17,7 @@ import numpy as np
 import torch
 
 from processes.operation import Operation, Window
-from processes.phase_neuron.activations import ACTIVATIONS
+from processes.phase_neuron.activations import activation
 from processes.spikes import empty_codes
 
 
@@ -71,7 +71,7 @@ class RateNeuron(Operation):
 
     def ideal(self, *inputs: torch.Tensor) -> torch.Tensor:
         """f(v)."""
-        return ACTIVATIONS[self.function].torch(inputs[0])
+        return activation(self.function).torch(inputs[0])
 
     def closed_form(self, *inputs: torch.Tensor) -> torch.Tensor:
         """Codes (T, N, *shape) of potentials (N, *shape): floor(v / theta + 1/2) spikes, one after the other."""

@@ -19,7 +19,7 @@ import torch
 from processes.fixed import saturate
 from processes.operation import Operation, Window
 from processes.phase_code import StepCode
-from processes.phase_neuron.activations import ACTIVATIONS
+from processes.phase_neuron.activations import activation
 from processes.si_exp import kernels
 from processes.spikes import empty_codes, fold, parameter_axes
 
@@ -77,7 +77,7 @@ class SiNeuron(Operation):
 
     def ideal(self, *inputs: torch.Tensor) -> torch.Tensor:
         """f(v)."""
-        return ACTIVATIONS[self.function].torch(inputs[0])
+        return activation(self.function).torch(inputs[0])
 
     def closed_form(self, *inputs: torch.Tensor) -> torch.Tensor:
         """Codes (K, N, *shape) of potentials (N, *shape)."""

@@ -5,12 +5,13 @@ from __future__ import annotations
 import numpy as np
 import scipy.sparse
 
+from processes.chips import INT32
 from processes.fixed import saturate, shift_toward_zero
 from processes.operation import Window
 from processes.trace_product import SquareSum, TraceProduct
 
 Spikes = np.ndarray | None
-CURRENT_BITS = 32
+CURRENT_BITS = INT32
 
 
 class TraceBroadcaster:

@@ -71,7 +71,9 @@ def _population(layer: Layer, spikes: Any) -> Any:
     for sign in (1, -1):
         mantissa = np.maximum(sign * (layer.weight >> exponent), 0) * sign
         if mantissa.any():
-            dense = Dense(weights=mantissa, weight_exp=exponent - neuron.chip.align_bits, num_weight_bits=8)
+            dense = Dense(
+                weights=mantissa, weight_exp=exponent - neuron.chip.align_bits, num_weight_bits=neuron.chip.weight_bits
+            )
             spikes.connect(dense.s_in)
             dense.a_out.connect(lif.a_in)
     return lif.s_out

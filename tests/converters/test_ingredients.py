@@ -19,7 +19,7 @@ from evaluator.closed_form import ClosedForm
 from processes.network import DenseSynapse, Network, ScaleSynapse, TraceProduct
 from processes.operation import Operation
 from tests.converters.modules import images, lowered, module, shrinking_attention, small_vit
-from tests.targets.test_stepping import compare
+from tests.evaluator.test_stepping import compare
 from tests.tolerances import ROUNDING
 
 NONE = Ingredients(**dict.fromkeys(asdict(ALL), False))

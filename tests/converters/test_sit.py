@@ -23,8 +23,8 @@ from processes.network import SiExp, SiNeuron, SiNorm
 from processes.si_exp.fit import fit
 from processes.si_exp.table import load_table, read_tables, write_tables
 from tests.converters.modules import images, module, small_vit
-from tests.targets.test_nir_roundtrip import check_same
-from tests.targets.test_stepping import compare
+from tests.evaluator.test_nir_roundtrip import check_same
+from tests.evaluator.test_stepping import compare
 from tests.tolerances import SIT
 
 STEPS = 12

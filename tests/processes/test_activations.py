@@ -11,12 +11,23 @@ import torch
 from processes.phase_code import PhaseCode
 from processes.phase_neuron import PhaseNeuron
 from processes.phase_neuron.activations import ACTIVATIONS
+from processes.phase_neuron.activations import activation as activation_of
 from processes.phase_neuron.schedule import FloatSchedule
 from processes.phase_neuron.sequel import root_tables
 from tests.processes.reference import GRID, graded, run
 from tests.tolerances import ROUNDING, TIE
 
-FUNCTIONS = sorted(ACTIVATIONS)
+PARAMETERS = (
+    "clamp:0,6",
+    "clamp:-1,1",
+    "clamp:-0.5,inf",
+    "leaky_relu:0.1",
+    "elu:1",
+    "celu:0.5",
+    "softplus:2",
+    "softshrink:0.5",
+)
+FUNCTIONS = [*sorted(ACTIVATIONS), *PARAMETERS]
 SCALES = np.array([0.05, 1.0, 8.0])
 
 
@@ -38,8 +49,38 @@ def scalar(function: str, v: float) -> float:
             return 1 / (1 + math.exp(-v)) if v > -700 else 0.0
         case "tanh":
             return math.tanh(v)
-        case _:
+        case "exp":
             return math.exp(v)
+        case "quick_gelu":
+            return v * scalar("sigmoid", 1.702 * v)
+        case "hardsigmoid":
+            return min(max(v / 6 + 0.5, 0.0), 1.0)
+        case "hardswish":
+            return v * scalar("hardsigmoid", v)
+        case "mish":
+            return v * math.tanh(scalar("softplus:1", v))
+        case "erf":
+            return math.erf(v)
+        case "softsign":
+            return v / (1 + abs(v))
+        case "selu":
+            return 1.0507009873554805 * scalar("elu:1.6732632423543772", v)
+    family, parameters = function.split(":")
+    a, *more = map(float, parameters.split(","))
+    match family:
+        case "clamp":
+            return min(max(v, a), *more)
+        case "leaky_relu":
+            return v if v > 0 else a * v
+        case "elu":
+            return v if v > 0 else a * math.expm1(v)
+        case "celu":
+            return v if v > 0 else a * math.expm1(v / a)
+        case "softplus":
+            return max(v, 0.0) + math.log1p(math.exp(-abs(a * v))) / a
+        case "softshrink":
+            return math.copysign(max(abs(v) - a, 0.0), v)
+    raise AssertionError(function)
 
 
 def neuron(function: str, scale: float, code: PhaseCode, size: int, unit: float = 1.0) -> PhaseNeuron:
@@ -57,7 +98,7 @@ def neuron(function: str, scale: float, code: PhaseCode, size: int, unit: float 
 def test_numpy_torch_and_the_definition_agree(function: str) -> None:
     v = np.linspace(-12, 12, 2001)
     expected = np.array([scalar(function, x) for x in v])
-    activation = ACTIVATIONS[function]
+    activation = activation_of(function)
     tolerance = dict(rtol=1e3 * ROUNDING, atol=ROUNDING)
     assert np.allclose(activation.numpy(v), expected, **tolerance)
     assert np.allclose(activation.torch(torch.from_numpy(v)).numpy(), expected, **tolerance)
@@ -98,15 +139,21 @@ def test_tables_are_nested(function: str, base: float, steps: int) -> None:
     assert (hi < pos).all(), "no potential fires both signs at once"
 
 
-@pytest.mark.parametrize("function", ["gelu", "gelu_tanh", "silu"])
+@pytest.mark.parametrize("function", ["gelu", "gelu_tanh", "quick_gelu", "silu", "mish", "hardswish"])
 def test_the_turning_point_is_the_minimum(function: str) -> None:
-    activation = ACTIVATIONS[function]
+    activation = activation_of(function)
     v = activation.argmin + np.linspace(-1e-3, 1e-3, 2001)
     assert activation.numpy(v).min() >= activation.numpy(np.array([activation.argmin])).item() - ROUNDING
 
 
-@pytest.mark.parametrize("function", ["relu", "sigmoid", "exp"])
+@pytest.mark.parametrize("function", ["relu", "sigmoid", "exp", "hardsigmoid", "clamp:0,6", "softplus:2"])
 def test_functions_without_negative_values_send_no_negative_spike(function: str) -> None:
     op = neuron(function, 1.0, PhaseCode(1.15, 40), 2001)
     codes = op.closed_form(torch.linspace(-50, 50, 2001, dtype=torch.float64)[None, None])
     assert (codes >= 0).all() and (codes > 0).any()
+
+
+@pytest.mark.parametrize("name", ["sine", "clamp:1", "clamp:a,b", "leaky_relu"])
+def test_names_that_are_no_function_are_refused(name: str) -> None:
+    with pytest.raises((KeyError, ValueError)):
+        activation_of(name)

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from processes.phase_code import PhaseCode
 from processes.phase_neuron import PhaseNeuron
 from processes.phase_neuron.activations import ACTIVATIONS
+from processes.phase_neuron.activations import activation as activation_of
 from processes.phase_neuron.schedule import LINEAR, FixedSchedule, FloatSchedule
 from processes.phase_neuron.sequel import real_sequel, root_tables
 from processes.thresholds import ALWAYS, NEVER
@@ -178,7 +179,7 @@ def test_float32_potentials() -> None:
     assert op.closed_form(torch.from_numpy(v[None]))[0, 0, :, 0].tolist() == list(range(1, 41))
 
 
-CURVED = [name for name in ACTIVATIONS if name not in LINEAR]
+CURVED = [*(name for name in ACTIVATIONS if name not in LINEAR), "leaky_relu:0.1", "clamp:-1,6", "softshrink:0.5"]
 
 
 def curved(v: float, f, scale: float, code: PhaseCode, spikes: int) -> list[int]:
@@ -200,7 +201,7 @@ def curved(v: float, f, scale: float, code: PhaseCode, spikes: int) -> list[int]
 )
 def test_further_spikes_of_curved_functions(function: str, base: float, steps: int, spikes: int) -> None:
     """Tables by what was sent are the condition on f(v) itself; both branches of GELU and SiLU are met."""
-    code, activation = PhaseCode(base, steps), ACTIVATIONS[function]
+    code, activation = PhaseCode(base, steps), activation_of(function)
     scale, unit = np.array([[1.0, 0.25, 8.0]]), np.array([[1.0, 0.5, 2.0]])
     v = np.linspace(-8, 8, 801)[:, None] / unit
     op = float_neuron(base, steps, scale, unit, spikes, v.shape, function)

@@ -1,0 +1,50 @@
+"""Operations without a handler are taken apart into those of PyTorch's core set, so that each needs no form of its own.
+
+What has a spiking form (softmax, norms, attention, activations, pooling) is recognised before that and stays whole.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+import torch
+from torch.export import ExportedProgram, default_decompositions
+
+LOOKUPS = {
+    "embedding", "add", "add_", "sub", "rsub", "mul", "mul_", "div", "where", "masked_fill", "masked_fill_", "zeros_like",
+    "dropout", "dropout_", "clone", "contiguous", "alias", "detach", "detach_", "to", "_to_copy", "type_as", "lift_fresh_copy",
+    "reshape", "view", "expand", "unsqueeze", "squeeze", "slice", "select", "index", "permute", "transpose",
+}  # fmt: skip
+"""What the host does to embeddings and masks; these stay whole for it."""
+
+
+def decompose(program: ExportedProgram, known: Collection[str]) -> ExportedProgram:
+    """The program with every operation decomposed that is neither ``known`` nor the host's; as it is if there is none.
+
+    Args:
+        program: an exported model.
+        known: names of aten operations, without overloads, that stay whole.
+    """
+    stay = LOOKUPS | set(known)
+    if all(name_of(node) in stay for node in _computed(program)):
+        return program
+    table = default_decompositions()
+    for operation in list(table):
+        if operation.name().split("::")[-1].split(".")[0] in stay:
+            del table[operation]
+    return program.run_decompositions(table)
+
+
+def _computed(program: ExportedProgram) -> list[torch.fx.Node]:
+    """Operations that give numbers, not integers or truth values, which follow from the model's arguments."""
+    depend = {node for node in program.graph.nodes if node.name in program.graph_signature.user_inputs}
+    for node in program.graph.nodes:
+        if node.op == "call_function" and any(operand in depend for operand in node.all_input_nodes):
+            depend.add(node)
+    values = ((node, node.meta.get("val")) for node in depend if node.op == "call_function")
+    return [node for node, value in values if isinstance(value, torch.Tensor) and value.is_floating_point()]
+
+
+def name_of(node: torch.fx.Node) -> str:
+    """Name of an aten operation, without its overload."""
+    return str(node.target).removeprefix("aten.").split(".")[0]

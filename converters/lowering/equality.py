@@ -1,0 +1,142 @@
+"""A conversion that is wrong is refused: the lowered network is compared with the model before any code is chosen.
+
+Both are evaluated on samples. Where the outputs deviate by more than sums in another order explain, the model's graph is
+interpreted node by node beside the network, and the first operation whose value the network holds differently is named.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+
+from converters.capture import Captured, place
+from converters.front_end import split
+from converters.lowering import Translation, translate
+from converters.lowering.builder import Neurons, Value
+from evaluator.closed_form import ClosedForm
+from processes.errors import DeployError
+from processes.network import Network
+from processes.operation import Operation
+from processes.phase_neuron.activations import activation
+from processes.routing import apply
+
+EQUAL = 1e-4
+"""Relative to the largest magnitude: what float32 sums in another order leave over a deep network."""
+
+Arguments = Sequence[torch.Tensor]
+
+
+class WrongLowering(DeployError):
+    """The lowered network computes something else than the model, which is a defect of this software."""
+
+
+@dataclass(frozen=True)
+class Deviation:
+    """Where a network first differs from its model.
+
+    Attributes:
+        place: the operation and its module, in words.
+        error: largest difference of its value over its largest magnitude; None where no single operation was found.
+    """
+
+    place: str
+    error: float | None
+
+
+def check_equal(
+    captured: Captured, network: Network, samples: Sequence[np.ndarray], fanout: bool, neurons: Neurons
+) -> None:
+    """Compare a lowered network with its model.
+
+    Args:
+        captured: the exported model.
+        network: what :func:`converters.lowering.lower` made of it with the same ``fanout`` and ``neurons``.
+        samples: the model's arguments (N, ...); each of the N samples is compared.
+
+    Raises:
+        WrongLowering: outputs differ by more than ``EQUAL``; the message names the first operation whose value does.
+    """
+    for number in range(len(samples[0])):
+        arguments = [torch.as_tensor(argument[number : number + 1]) for argument in samples]
+        expected = _Interpreter(captured).run_on(arguments)
+        error = _distance(_run(captured, network, arguments)[network.output], expected)
+        if not error <= EQUAL:
+            first = first_deviation(captured, translate(captured, network.input_shape, fanout, neurons), arguments)
+            by = "" if first.error is None else f", by {first.error:.2g}"
+            raise WrongLowering(
+                f"the lowered network differs from the model by {error:.2g} of its largest output, first in {first.place}{by}; "
+                "nothing was converted: this is a defect of this software, please report it with the model"
+            )
+
+
+def first_deviation(captured: Captured, translated: Translation, arguments: Arguments) -> Deviation:
+    """The first operation of the model, in its own order, whose value the translated network holds differently."""
+    held, interpreter = _run(captured, translated.network, arguments), _Interpreter(captured)
+    interpreter.run_on(arguments)
+    for node, expected in interpreter.values.items():
+        value = translated.values.get(node)
+        if not isinstance(value, Value) or value.node not in held or value.normaliser or value.mask:
+            continue  # not the network's, pruned, or not a number of its own yet
+        error = _distance(_evaluate(value, held[value.node]), expected)
+        if not error <= EQUAL:
+            return Deviation(f"'{node.target}' at '{place(node) or 'top level'}'", error)
+    return Deviation("what was simplified after every operation had been translated", None)
+
+
+class _Interpreter(torch.fx.Interpreter):
+    """Runs a captured graph and keeps the tensors that its nodes give."""
+
+    def __init__(self, captured: Captured) -> None:
+        super().__init__(torch.fx.GraphModule(torch.nn.Module(), captured.graph))
+        self.captured = captured
+        self.values: dict[torch.fx.Node, torch.Tensor] = {}
+
+    @torch.no_grad()
+    def run_on(self, arguments: Arguments) -> torch.Tensor:
+        """The model's first output, the one that is read out."""
+        given: Mapping[str, torch.Tensor] = dict(zip(self.captured.inputs, arguments, strict=True))
+        known = {**self.captured.constants, **given}
+        placeholders = [node.name for node in self.captured.graph.nodes if node.op == "placeholder"]
+        outputs = self.run(*(known[name] for name in placeholders))
+        return outputs[0] if isinstance(outputs, (list, tuple)) else outputs
+
+    def run_node(self, n: torch.fx.Node) -> Any:
+        """Evaluate a node and keep its value."""
+        result = super().run_node(n)
+        if isinstance(result, torch.Tensor) and n.op == "call_function":
+            self.values[n] = result
+        return result
+
+
+def _run(captured: Captured, network: Network, arguments: Arguments) -> dict[str, torch.Tensor]:
+    """Every node's value of one sample in real units, float64, with the input's."""
+    front = split(captured).front
+    runner = ClosedForm(network, torch.float64, ideal=True)
+    sample = arguments[0].numpy() if front is None else front(*arguments)
+    held = {Network.INPUT: runner.encode(sample)}
+
+    def observe(name: str, op: Operation, y: torch.Tensor) -> None:
+        held[name] = y
+
+    runner.run(sample, observe)
+    return held
+
+
+def _evaluate(value: Value, node: torch.Tensor) -> torch.Tensor:
+    """gain * route(activation(node)) + offset."""
+    y = apply(activation(value.activation).torch(node), value.steps, 1)
+    y = y if value.gain is None else y * value.gain.double()
+    return y if value.offset is None else y + value.offset.double()
+
+
+def _distance(found: torch.Tensor, expected: torch.Tensor) -> float:
+    """Largest |difference| over the largest |expected|; infinite where shapes have nothing to do with each other."""
+    if found.numel() != expected.numel():
+        return float("inf")
+    expected = expected.double()
+    largest = expected.abs().max().clamp(min=torch.finfo(torch.float32).tiny)
+    return float((found.reshape(expected.shape) - expected).abs().max() / largest)

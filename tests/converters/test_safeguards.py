@@ -1,0 +1,125 @@
+"""What conversion does so that its choices hold on other samples: each safeguard, where leaving it out would show."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from converters import pipeline
+from converters.correct import HELD_BACK, SAMPLES, _missing, hold_back
+from converters.discretise import discretise
+from converters.fold import half_silent
+from deploy.energy.break_even import BreakEven, _power, _solve
+from evaluator.closed_form import ClosedForm
+from processes.chips import LOIHI2
+from processes.network import DenseSynapse, DynamicThreshold, Network, PhaseNeuron, Residual, SquareSum, Synapse
+from processes.operation import Operation
+from processes.phase_code import PhaseCode
+from processes.phase_neuron.schedule import FloatSchedule
+from tests.converters.modules import images, lowered, module, small_vit, spiking
+
+HALF = 0.03  # of a share of 1/2, among 20,000 values: eight standard errors
+
+
+@pytest.mark.parametrize("samples", [2, 3, 40, 64, 500])
+def test_a_correction_is_judged_on_samples_that_it_did_not_see(samples: int) -> None:
+    held, few = hold_back(samples)
+    assert not set(held) & set(few)
+    assert len(held) == min(HELD_BACK, samples // 2) and len(few) == min(SAMPLES, samples - len(held))
+    assert set(held) | set(few) <= set(range(samples))
+
+
+def test_scales_are_judged_on_samples_that_they_did_not_see(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of two networks the one that is kept is discretised on some samples and compared on others."""
+    samples, seen, judged = np.arange(20)[:, None], [], []
+
+    def integer(network: str, x: np.ndarray, importance: dict[str, np.ndarray]) -> str:
+        seen.append(set(x[:, 0]))
+        return network
+
+    def error(ideal: Any, network: str, x: np.ndarray, batch: int) -> float:
+        judged.append(set(x[:, 0]))
+        return {"worse": 2.0, "better": 1.0}[network]
+
+    monkeypatch.setattr(pipeline, "output_error", error)
+    networks: Any = ["worse", "better"]
+    assert pipeline._better(networks, None, samples, integer, {}, 8) == "better"  # type: ignore[arg-type]
+    assert len(seen) == len(judged) == 2 and not any(a & b for a, b in zip(seen, judged, strict=True))
+
+
+def test_a_bias_moves_only_where_both_halves_of_the_samples_agree() -> None:
+    """Feature 0 misses 1 in every row; feature 1 misses 1 in even rows and exceeds by 0.2 in odd ones; 2 by chance alone."""
+    op = DenseSynapse(shape=(1, 2, 3), weight=np.zeros((3, 4)), bias=np.zeros(3), trace=np.ones(1))
+    wanted = torch.zeros(8, 2, 3)
+    wanted[..., 0] = 1.0
+    wanted[0::2, :, 1], wanted[1::2, :, 1] = 1.0, -0.2
+    wanted[..., 2] = torch.tensor([1.0, -1, -1, 1, 1, -1, -1, 1])[:, None]
+    missing, share = _missing(op, [wanted], [torch.zeros(8, 2, 3)], [None])
+    np.testing.assert_array_equal(missing, [1.0, 0.0, 0.0])
+    assert 0 < share < 1
+
+
+def test_potentials_leave_the_headroom_that_the_chip_asks_for() -> None:
+    """Calibrated potentials stay so far below the limit that inputs may exceed them by ``trace_headroom``."""
+    most = 0.0
+    for channels in (28, 40, 52):
+        model = module(
+            lambda m, x: m.b(x + F.conv2d(F.relu(x), m.w, padding=1)),
+            b=nn.Conv2d(channels, 2, 1), w=torch.ones(channels, channels, 3, 3),
+        )  # fmt: skip
+        x = torch.rand(2, channels, 3, 3, generator=torch.Generator().manual_seed(0))
+        fixed = discretise(spiking(model, x, PhaseCode(1.5, 6)), x.numpy(), LOIHI2)
+
+        def look(name: str, op: Operation, y: torch.Tensor) -> None:
+            nonlocal most
+            if isinstance(op, Synapse | Residual):
+                most = max(most, float(y.abs().max()))
+
+        ClosedForm(fixed).run(x, look)
+    assert 0.8 < most / (LOIHI2.state_limit / LOIHI2.trace_headroom) < 1.01  # weights are rounded
+
+
+def test_half_silent_rows_are_those_half_of_whose_values_fall_below_the_smallest_level() -> None:
+    code, features = PhaseCode(1.4, 8), 16
+    scale = np.full((1, 1, features), 0.7)
+    schedule = FloatSchedule(
+        function="identity", scale=scale, unit=np.ones_like(scale), base=code.base, steps=code.steps
+    )
+    network = Network((1, 1, features))
+    coder = network.add("code", PhaseNeuron(shape=(1, 1, features), schedule=schedule), Network.INPUT)
+    squares = network.add("squares", SquareSum(shape=(1, 1, 1), trace=code.levels, weight=scale**2), coder)
+    deviation = np.sqrt(half_silent(network, squares) / features)
+    x = torch.from_numpy(np.random.default_rng(0).normal(0, deviation, (1250, 1, 1, features)))
+    silent = float((network[coder].closed_form(x) == 0).double().mean())
+    assert abs(silent - 0.5) < HALF
+
+
+def test_energies_meet_where_the_parabola_says() -> None:
+    """f^2 = 4 at f = 2, f + f^2 = 6 at f = 2, and no crossing beyond the most that there is."""
+    assert _solve("tokens", 10.0, (0.0, 0.0, 1.0), (4.0, 0.0, 0.0), np.inf) == BreakEven("tokens", 10.0, "below", 20.0)
+    assert _solve("tokens", 3.0, (0.0, 1.0, 1.0), (6.0, 0.0, 0.0), np.inf) == BreakEven("tokens", 3.0, "below", 6.0)
+    assert _solve("tokens", 3.0, (6.0, 0.0, 0.0), (0.0, 1.0, 1.0), np.inf) == BreakEven("tokens", 3.0, "above", 6.0)
+    assert _solve("spikes_per_neuron", 1.0, (0.0, 0.0, 1.0), (4.0, 0.0, 0.0), 1.5).cheaper == "always"
+    assert _solve("tokens", 1.0, (9.0, 0.0, 1.0), (4.0, 0.0, 0.0), np.inf).cheaper == "never"
+
+
+def test_what_grows_with_the_square() -> None:
+    """Additions in products of two spike trains with spikes; scores and products of attention with tokens."""
+    network = lowered(small_vit(), torch.from_numpy(images(1)))
+    by_op: dict[str, str] = {}
+    for name, node in network:
+        norm = isinstance(node.op, DynamicThreshold) and node.op.squared
+        by_op.setdefault("norm" if norm else node.op.name, name)
+
+    def powers(quantity: Any, event: str) -> dict[str, int]:
+        return {op: _power(quantity, network, name, event) for op, name in by_op.items()}
+
+    spikes, tokens, steps = (powers(q, "synaptic_operations") for q in ("spikes_per_neuron", "tokens", "timesteps"))
+    assert {op for op, power in spikes.items() if power == 2} == {"trace_product"}
+    assert {op for op, power in tokens.items() if power == 2} == {"trace_product", "woss", "dynamic_threshold"}
+    assert set(steps.values()) == {0} and set(powers("timesteps", "compares").values()) == {1}

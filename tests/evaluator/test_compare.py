@@ -1,0 +1,167 @@
+"""The comparison finds what it promises to find: one wrong spike, potential or clip in a real run, and where it is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from converters.discretise import discretise
+from evaluator.compare import POTENTIAL, TIE, compare
+from evaluator.timeline import timeline
+from processes.chips import LOIHI2
+from processes.network import Network, Route
+from processes.phase_code import PhaseCode
+from tests.converters.modules import module, spiking
+from tests.stepped import step_samples
+
+CODE = PhaseCode(1.4, 8)
+SAMPLES = np.random.default_rng(7).normal(size=(2, 3, 4)).astype(np.float32)
+Networks = dict[str, Network]
+
+
+@pytest.fixture(scope="module")
+def networks() -> Networks:
+    """The same attention block with a residual stream and LayerNorm in floating point and in integers, one spike a value."""
+    model = module(
+        lambda m, x: m.o(m.n(x + F.scaled_dot_product_attention(m.q(x), m.k(x), m.v(x)))),
+        q=nn.Linear(4, 4), k=nn.Linear(4, 4), v=nn.Linear(4, 4), n=nn.LayerNorm(4), o=nn.Linear(4, 3),
+    )  # fmt: skip
+    calibration = np.random.default_rng(0).normal(size=(8, 3, 4)).astype(np.float32)
+    floating = spiking(model, torch.from_numpy(calibration), CODE)
+    return {"float": floating, "fixed": discretise(floating, calibration, LOIHI2)}
+
+
+def nodes(network: Network, fires: bool) -> list[str]:
+    """Nodes that send spikes, or those that send potentials."""
+    return [name for name, node in network if node.op.fires == fires and not isinstance(node.op, Route)]
+
+
+class Once:
+    """Changes one value of one node's messages, the first that ``suits``, and remembers where and when."""
+
+    def __init__(self, node: str, suits: Callable[[np.ndarray], np.ndarray], change: Callable[[float], float]) -> None:
+        self.node, self.suits, self.change = node, suits, change
+        self.place: tuple[int, ...] | None = None
+
+    def __call__(self, name: str, t: int, message: np.ndarray) -> None:
+        if name != self.node or self.place is not None or not self.suits(message).any():
+            return
+        self.place, self.step = tuple(int(i) for i in np.argwhere(self.suits(message))[0]), t
+        self.before = message[self.place]
+        message[self.place] = self.change(self.before)
+
+
+def lost_spike(name: str) -> Once:
+    """The first spike that a node sends does not leave it."""
+    return Once(name, lambda message: message != 0, lambda spike: 0)
+
+
+@pytest.mark.parametrize("precision", ["float", "fixed"])
+def test_a_run_without_faults_has_no_mismatch(networks: Networks, precision: str) -> None:
+    network = networks[precision]
+    found = compare(network, SAMPLES, step_samples(network, SAMPLES))
+    assert (found.mismatches, found.first) == (0, None)
+    assert found.compared_spikes > 100 and found.compared_potentials > 100
+
+
+@pytest.mark.parametrize("precision", ["float", "fixed"])
+def test_one_lost_spike_is_one_mismatch_wherever_it_is_lost(networks: Networks, precision: str) -> None:
+    """Layer, sample, neuron and step are named; what follows from the lost spike is not counted again."""
+    network = networks[precision]
+    windows = timeline(network).windows
+    for name in nodes(network, fires=True):
+        fault = lost_spike(name)
+        found = compare(network, SAMPLES, step_samples(network, SAMPLES, {1: fault}))
+        assert fault.place is not None and found.mismatches == 1, name
+        spike = f"a {'+' if fault.before > 0 else '-'} spike at step {fault.step - windows[name].start}"
+        assert found.first == f"layer '{name}', sample 1, neuron {fault.place}: silence, not {spike}"
+
+
+def test_every_potential_of_integers_is_exact(networks: Networks) -> None:
+    """One unit more is one mismatch in every layer, also where it is less than what floating point may round by."""
+    network, largest = networks["fixed"], 0.0
+    for name in nodes(network, fires=False):
+        fault = Once(name, lambda message: np.ones(message.shape, bool), lambda potential: potential + 1)
+        run = step_samples(network, SAMPLES, {1: fault})
+        largest = max(largest, float(np.abs(run.values[name]).max()))
+        found = compare(network, SAMPLES, run)
+        assert found.mismatches == 1, name
+        assert (found.first or "").startswith(f"layer '{name}', sample 1, neuron {fault.place}: potential "), (
+            found.first
+        )
+    assert POTENTIAL * largest > 1
+
+
+def test_a_potential_of_floating_point_may_differ_by_rounding_alone(networks: Networks) -> None:
+    network = networks["float"]
+    name = network.output
+    peak = float(np.abs(step_samples(network, SAMPLES).values[name]).max())
+    counted = []
+    for share in (POTENTIAL / 2, 2 * POTENTIAL):
+        fault = Once(name, lambda message: np.ones(message.shape, bool), lambda v, d=share * peak: v + d)
+        counted.append(compare(network, SAMPLES, step_samples(network, SAMPLES, {0: fault})).mismatches)
+    assert counted == [0, 1]
+
+
+@pytest.mark.parametrize("precision", ["float", "fixed"])
+def test_one_clip_that_was_not_counted_is_one_mismatch(networks: Networks, precision: str) -> None:
+    network = networks[precision]
+    run = step_samples(network, SAMPLES)
+    for name in nodes(network, fires=False):
+        counted = dict.fromkeys(run.clips, 0) | {name: 1}
+        found = compare(network, SAMPLES, replace(run, clips=counted))
+        assert (found.mismatches, found.first) == (1, f"layer '{name}': 1 potentials saturated, not 0")
+
+
+def test_mismatches_add_up_and_the_first_is_the_networks_first(networks: Networks) -> None:
+    network = networks["fixed"]
+    early, late = nodes(network, fires=True)[0], network.output
+    faults = {1: lost_spike(early), 0: Once(late, lambda message: np.ones(message.shape, bool), lambda v: v - 5)}
+    found = compare(network, SAMPLES, step_samples(network, SAMPLES, faults))
+    assert found.mismatches == 2
+    assert (found.first or "").startswith(f"layer '{early}', sample 1")
+
+
+def near_threshold(distance: float) -> tuple[Network, np.ndarray, str, int]:
+    """A network, one sample whose first value lies ``distance`` (relative) above a threshold, its coder, and that step."""
+    model = module(lambda m, x: m.a(x), a=nn.Linear(4, 3))
+    x = torch.rand(8, 2, 4, generator=torch.Generator().manual_seed(0)) + 0.1
+    network = spiking(model, x, CODE)
+    coder, k = nodes(network, fires=True)[0], 3
+    # the others fire one at each of the steps around k, so that there is a message to write into
+    values = np.concatenate([CODE.midpoints[k : k + 1] * (1 + distance), CODE.levels[:7]])
+    scale = np.broadcast_to(network[coder].scale, (1, 2, 4))  # type: ignore[attr-defined]
+    return network, scale * values.reshape(1, 2, 4), coder, k
+
+
+@pytest.mark.parametrize(
+    "distance, code, tie",
+    [
+        (TIE / 3, 1, True),  # one step later: what a potential slightly below the threshold gives
+        (TIE / 3, 2, False),  # two steps later: no potential nearby gives it
+        (TIE / 3, -1, False),  # one step earlier: on the other side of another threshold
+        (3 * TIE, 1, False),  # too far above the threshold
+        (-TIE / 3, -1, True),  # below it, so fired later; stepped as if it were above
+    ],
+)
+def test_a_tie_is_excused_only_by_the_spike_that_a_moved_potential_gives(distance: float, code: int, tie: bool) -> None:
+    network, sample, coder, k = near_threshold(distance)
+    run = step_samples(network, sample)
+    fired = k + 1 + (distance < 0)
+    assert run.values[coder][0, 0].reshape(-1)[0] == fired
+    start = timeline(network).windows[coder].start
+
+    def delay(name: str, t: int, message: np.ndarray) -> None:
+        if name == coder and t == start + fired - 1:
+            message.reshape(-1)[0] = 0
+        if name == coder and t == start + fired - 1 + code:
+            message.reshape(-1)[0] = 1
+
+    found = compare(network, sample, step_samples(network, sample, {0: delay}))
+    assert (found.ties, found.mismatches) == ((1, 0) if tie else (0, 1)), found.first

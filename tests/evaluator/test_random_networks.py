@@ -1,0 +1,115 @@
+"""Networks drawn at random: what is lowered, calibrated and discretised steps as its closed form says, spike for spike."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from converters.pipeline import Variant, convert_module
+from evaluator.compare import compare
+from processes.network import Network
+from tests.stepped import step_samples
+
+FEATURES, TOKENS, STEPS = 4, 3, 8
+PARTS = ("linear", "attention", "norm", "activation", "residual")
+ACTIVATIONS = (nn.GELU, nn.SiLU, nn.ReLU, nn.Tanh)
+
+
+class Attention(nn.Module):
+    """Self-attention of two heads."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.qkv, self.out = nn.Linear(FEATURES, 3 * FEATURES), nn.Linear(FEATURES, FEATURES)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """(N, tokens, features) to the same shape."""
+        heads = self.qkv(x).unflatten(-1, (3, 2, FEATURES // 2)).permute(2, 0, 3, 1, 4)
+        return self.out(F.scaled_dot_product_attention(*heads.unbind(0)).transpose(1, 2).flatten(2))
+
+
+class Branch(nn.Module):
+    """x + f(x)."""
+
+    def __init__(self, inner: nn.Module) -> None:
+        super().__init__()
+        self.inner = inner
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """The sum of a branch and the stream."""
+        return x + self.inner(x)
+
+
+class Pooled(nn.Module):
+    """A convolution or none, a body on tokens, the mean of tokens, a classifier."""
+
+    def __init__(self, stem: nn.Module | None, body: nn.Module) -> None:
+        super().__init__()
+        self.stem, self.body, self.head = stem, body, nn.Linear(FEATURES, 3)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Logits (N, 3)."""
+        x = x if self.stem is None else F.relu(self.stem(x)).flatten(2).transpose(1, 2)
+        return self.head(self.body(x).mean(1))
+
+
+def part(kind: str, rng: np.random.Generator) -> nn.Module:
+    """One part of a body, from FEATURES to FEATURES."""
+    if kind == "linear":
+        return nn.Linear(FEATURES, FEATURES)
+    if kind == "attention":
+        return Attention()
+    if kind == "norm":
+        return nn.Sequential(nn.LayerNorm(FEATURES), nn.Linear(FEATURES, FEATURES))
+    if kind == "activation":
+        activation = ACTIVATIONS[rng.integers(len(ACTIVATIONS))]()
+        return nn.Sequential(nn.Linear(FEATURES, FEATURES), activation, nn.Linear(FEATURES, FEATURES))
+    if kind == "residual":
+        return Branch(part(str(rng.choice(PARTS[:-1])), rng))
+    raise ValueError(kind)
+
+
+def draw(seed: int) -> tuple[nn.Module, np.ndarray]:
+    """A model and samples (N, *input) for it. Consecutive seeds together have every part."""
+    rng = np.random.default_rng(seed)
+    torch.manual_seed(seed)
+    kinds = [PARTS[seed % len(PARTS)], *rng.choice(PARTS, 2)]
+    stem = nn.Conv2d(2, FEATURES, 2, stride=(2, 1), bias=bool(rng.integers(2))) if seed % 2 else None
+    model = Pooled(stem, nn.Sequential(*(part(str(kind), rng) for kind in kinds))).eval()
+    shape = (8, TOKENS, FEATURES) if stem is None else (8, 2, 4, 3)
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.mul_(1.5).add_(0.1 * torch.randn_like(parameter))
+    return model, rng.normal(size=shape).astype(np.float32)
+
+
+def check(network: Network, samples: np.ndarray) -> None:
+    """Nothing differs, and something was there to differ."""
+    found = compare(network, samples, step_samples(network, samples))
+    assert (found.mismatches, found.first) == (0, None)
+    assert found.compared_spikes > 0 and found.compared_potentials > 0
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_spiked_attention(seed: int) -> None:
+    """One to three spikes, a base for all or one for each layer; samples of the calibration set and far beyond it."""
+    model, samples = draw(seed)
+    base = None if seed % 3 == 0 else 1.5
+    found = convert_module(model, [samples], STEPS, base, spikes=1 + seed % 3)
+    assert found.fixed is not None
+    check(found.calibrated, samples[:2])
+    check(found.fixed, np.concatenate([samples[:1], 5 * samples[1:2], 0 * samples[:1]]))
+
+
+@pytest.mark.parametrize("seed", range(10, 14))
+def test_sit(seed: int) -> None:
+    """The SIT method, activations by fitted neurons or by schedules."""
+    model, samples = draw(seed)
+    variant = Variant(method="sit", activation="fitted" if seed % 2 else "schedule")
+    found = convert_module(model, [samples], 12, spikes=1 + seed % 3, variant=variant)
+    assert found.fixed is not None
+    check(found.calibrated, samples[:2])
+    check(found.fixed, np.concatenate([samples[:1], 5 * samples[1:2], 0 * samples[:1]]))
