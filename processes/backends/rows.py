@@ -5,6 +5,9 @@ from __future__ import annotations
 from functools import cached_property
 
 import numpy as np
+import torch
+
+from processes.backends.constants import constant
 
 MARGIN = 1 + 1e-3
 """Float32 rounding of bounds themselves, far above 2^-24 times any row length."""
@@ -23,9 +26,16 @@ class Rows:
     def __init__(self, source: np.ndarray) -> None:
         self.source = source
         self.weight = np.ascontiguousarray(source.reshape(len(source), -1))
+        self._matrices: dict[torch.device, torch.Tensor] = {}
         wide = self.weight.astype(np.int64)
         self.reach = float(np.sqrt((wide**2).sum(1).max())) * MARGIN
         self.largest_sum = int(np.abs(wide).sum(1).max())
+
+    def matrix(self, device: torch.device) -> torch.Tensor:
+        """Float32 (out, in) on a device, converted once."""
+        if device not in self._matrices:
+            self._matrices[device] = constant(self.weight, device, torch.float32)
+        return self._matrices[device]
 
     @cached_property
     def signed(self) -> np.ndarray:

@@ -17,9 +17,11 @@ from typing import ClassVar
 import numpy as np
 import torch
 
+from processes.backends.constants import constant
+from processes.backends.rows import Rows
 from processes.operation import Operation, Window
 from processes.spikes import decode
-from processes.synapse.exact import Clips, Rows, accumulate
+from processes.synapse.exact import Clips, accumulate, accumulate_rows
 
 F = torch.nn.functional
 

@@ -7,7 +7,7 @@ import torch
 
 from processes.backends.numba.views import as_numpy
 from processes.backends.rows import Rows
-from processes.synapse import kernels
+from processes.kernels import accumulate as kernels
 
 
 def step_rows(

@@ -8,7 +8,7 @@ import torch
 from processes.backends.numba.views import as_numpy, empty_codes
 from processes.backends.tables import ExpTables, FittedTables
 from processes.backends.torch.fitted import halved
-from processes.si_exp import kernels
+from processes.kernels import fitted as kernels
 
 
 def fire_fitted(v: torch.Tensor, tables: FittedTables) -> torch.Tensor:

@@ -7,7 +7,7 @@ import torch
 
 from processes.backends.numba.views import as_numpy
 from processes.kernels.decode import decode_table
-from processes.trace_product import kernels
+from processes.kernels import product as kernels
 
 
 def step_pairs(

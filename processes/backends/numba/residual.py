@@ -7,7 +7,7 @@ import torch
 
 from processes.backends.numba.views import as_numpy
 from processes.backends.tables import Axes
-from processes.residual import kernels
+from processes.kernels import residual as kernels
 
 
 def add_scaled(total: torch.Tensor, v: torch.Tensor, factor: np.ndarray, axes: Axes) -> None:

@@ -9,8 +9,8 @@ from processes.phase_code import code_dtype
 
 
 def as_numpy(tensor: torch.Tensor) -> np.ndarray:
-    """A contiguous numpy view; copies only if the tensor is strided."""
-    return tensor.detach().contiguous().numpy()
+    """A contiguous numpy view; copies only if the tensor is strided or on another device."""
+    return tensor.detach().cpu().contiguous().numpy()
 
 
 def empty_codes(planes: int, like: torch.Tensor, steps: int) -> torch.Tensor:

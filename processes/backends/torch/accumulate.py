@@ -17,7 +17,7 @@ def step_rows(
     Starting from the bias, v <- clip(v + trace_k W z(k), +-limit) at each step k, z(k) in {-1, 0, 1} being its spikes.
     """
     device = codes.device
-    weight = constant(rows.weight, device, torch.float32).T
+    weight = rows.matrix(device).T
     v = constant(bias, device, torch.int64).expand(codes.shape[1], -1)
     clips = torch.zeros(v.shape, dtype=torch.int16, device=device)
     for k, p in enumerate(trace.tolist()):
