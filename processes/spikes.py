@@ -7,7 +7,6 @@ import torch
 
 from processes.backends import backend_of
 from processes.backends.constants import constant
-from processes.backends.numba.views import as_numpy
 from processes.backends.tables import Axes
 
 

@@ -140,7 +140,7 @@ def woss(op: Woss, visit: Visit) -> Events:
 def _allowed(op: Woss | SiExp, visit: Visit) -> np.ndarray:
     """Which keys take part, (samples and windows, heads, rows, keys)."""
     if len(visit.inputs) > 1:
-        mask = op.mask_of(visit.samples, visit.inputs[1])
+        mask = as_numpy(op.mask_of(visit.samples, visit.inputs[1]))
     else:
         mask = np.tile(op.mask(), (visit.samples, 1, 1, 1))
     shape = ((1,) * 3 + op.shape)[-3:]

@@ -45,7 +45,9 @@ class Backend(Protocol):
         """Sums of the values of codes (planes, N, *shape) along the last axis."""
         ...
 
-    def step_rows(self, codes: Tensor, rows: Rows, bias: np.ndarray, trace: np.ndarray, limit: int) -> tuple[Tensor, Tensor]:
+    def step_rows(
+        self, codes: Tensor, rows: Rows, bias: np.ndarray, trace: np.ndarray, limit: int
+    ) -> tuple[Tensor, Tensor]:
         """Potentials float32 and clips int16, (R, out) each, of codes (planes, R, in) whose sum saturates at every step."""
         ...
 

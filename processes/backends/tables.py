@@ -1,7 +1,7 @@
 """What kernels are given beside tensors: thresholds of a population as tables, made once and then only read.
 
 A population of neurons stands along the axes of a sample, folded as (A, M, D): parameters vary along A and D and repeat
-along M and along every axis before A. P below is A * D where every neuron has parameters of its own, and 1 where all share them.
+along M and along every axis before A. P is A * D where every neuron has parameters of its own, and 1 where all share them.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ Axes = tuple[int, int, int]
 class Sequel(NamedTuple):
     """Thresholds of neurons that subtract nothing, by what they have sent: ``scaled_entry(tables[kind, row], factor, shift)``.
 
-    tables (kinds, rows, 4, T), float64 or int64, holds (above, below, lo, hi): a neuron fires + at v >= above or v <= below, and
-    - with lo <= v <= hi. row_after (rows, 2T + 1) of :func:`processes.prefixes.rows_after`; kind, factor and shift (P,), shift
-    None for real tables.
+    tables (kinds, rows, 4, T), float64 or int64, holds (above, below, lo, hi): a neuron fires + at v >= above or v <= below,
+    and - with lo <= v <= hi. row_after (rows, 2T + 1) of :func:`processes.prefixes.rows_after`; kind, factor and shift (P,),
+    shift None for real tables.
     """
 
     tables: np.ndarray
@@ -72,8 +72,8 @@ class FallingTables:
     """Neurons that divide by a factor F of their row: they fire at the first k with drive >= (entries_k * F) >> shift.
 
     The drive is |y|, or y^2 if ``squared``, of y = v >> cut clipped to +-limit; where y = 0 or F <= 0 nothing fires. Having
-    sent A in units of ``rest``, a neuron goes on with the sign of v at a drive of at least the threshold of A + midpoint_k, and with
-    the other sign at a drive of at most that of A - midpoint_k >= 0, whose entries are
+    sent A in units of ``rest``, a neuron goes on with the sign of v at a drive of at least the threshold of A + midpoint_k, and
+    with the other sign at a drive of at most that of A - midpoint_k >= 0, whose entries are
     ``level_entry(level, squared, unit, unit_shift)``.
 
     Attributes:

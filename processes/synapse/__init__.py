@@ -52,13 +52,13 @@ class Synapse(Operation):
         """Emits in the very steps in which spikes arrive."""
         return sources[0]
 
-    def tensor(self, dtype: torch.dtype) -> torch.Tensor:
-        """Weights as a torch tensor, converted once per dtype (and anew when the weights are replaced)."""
+    def tensor(self, dtype: torch.dtype, device: torch.device) -> torch.Tensor:
+        """Weights as a torch tensor, converted once for each type and device (and anew when the weights are replaced)."""
         cache = self.__dict__.setdefault("_tensors", {})
-        source, tensor = cache.get(dtype, (None, None))
+        source, tensor = cache.get((dtype, device), (None, None))
         if source is not self.weight:
-            tensor = torch.tensor(self.weight, dtype=dtype)
-            cache[dtype] = (self.weight, tensor)
+            tensor = constant(self.weight, device, dtype)
+            cache[dtype, device] = (self.weight, tensor)
         return tensor
 
     def rows(self) -> Rows:
@@ -105,20 +105,20 @@ class DenseSynapse(Synapse):
 
     def linear(self, x: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
         """x W^T."""
-        return F.linear(x, self.tensor(dtype))
+        return F.linear(x, self.tensor(dtype, x.device))
 
     def affine(self, x: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
         """x W^T + b in one product."""
-        return F.linear(x, self.tensor(dtype), torch.as_tensor(self.bias, dtype=dtype))
+        return F.linear(x, self.tensor(dtype, x.device), constant(self.bias, x.device, dtype))
 
     def with_bias(self, y: torch.Tensor) -> torch.Tensor:
         """y + b along the last axis."""
-        return y.add_(torch.as_tensor(self.bias, dtype=y.dtype))
+        return y.add_(constant(self.bias, y.device, y.dtype))
 
     def fixed(self, codes: torch.Tensor) -> torch.Tensor:
         """Exact integers, one float32 product where a bound allows it."""
         rows = codes.reshape(codes.shape[0], -1, codes.shape[-1])
-        y, clips = self.rows().accumulate(rows, self.bias, self.trace, self.state_bits)
+        y, clips = accumulate_rows(rows, self.rows(), self.bias, self.trace, self.state_bits)
         shape = (*codes.shape[1:-1], -1)
         self._clips = None if clips is None else clips.reshape(shape)
         return y.reshape(shape)
@@ -143,7 +143,7 @@ class ConvSynapse(Synapse):
 
     def linear(self, x: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
         """Convolution of (N, 1, in, H, W)."""
-        return self.convolve(x, self.tensor(dtype))
+        return self.convolve(x, self.tensor(dtype, x.device))
 
     def convolve(self, x: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
         """This synapse's geometry with other weights."""
@@ -152,19 +152,19 @@ class ConvSynapse(Synapse):
 
     def with_bias(self, y: torch.Tensor) -> torch.Tensor:
         """y + b along the channels."""
-        return y.add_(torch.as_tensor(self.bias, dtype=y.dtype).reshape(-1, 1, 1))
+        return y.add_(constant(self.bias, y.device, y.dtype).reshape(-1, 1, 1))
 
     def fixed(self, codes: torch.Tensor) -> torch.Tensor:
         """Exact integers: each pixel's patch is a row; of grouped channels, by a float64 convolution below 2^53."""
         if self.groups == 1:
             patches, pixels = self.patches(codes)
-            y, clips = self.rows().accumulate(patches, self.bias, self.trace, self.state_bits)
+            y, clips = accumulate_rows(patches, self.rows(), self.bias, self.trace, self.state_bits)
             self._clips = None if clips is None else _channels_first(clips, pixels)
             return _channels_first(y, pixels).contiguous()
         y, self._clips = accumulate(
             codes,
             lambda x: self.linear(x, torch.float64),
-            lambda x: self.convolve(x, self.tensor(torch.float64).abs()),
+            lambda x: self.convolve(x, self.tensor(torch.float64, x.device).abs()),
             lambda y: self.with_bias(y),
             self.trace,
             self.state_bits,
@@ -205,7 +205,7 @@ class ScaleSynapse(Synapse):
 
     def linear(self, x: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
         """w * x, pooled."""
-        return self.pooled(x * self.tensor(dtype))
+        return self.pooled(x * self.tensor(dtype, x.device))
 
     def pooled(self, x):
         """Sum over the pooled axes of a sample, kept with length 1."""
@@ -214,7 +214,7 @@ class ScaleSynapse(Synapse):
 
     def with_bias(self, y: torch.Tensor) -> torch.Tensor:
         """y + b."""
-        return y + torch.as_tensor(self.bias, dtype=y.dtype)
+        return y + constant(self.bias, y.device, y.dtype)
 
     def fixed(self, codes: torch.Tensor) -> torch.Tensor:
         """One product per neuron."""
@@ -222,13 +222,13 @@ class ScaleSynapse(Synapse):
         if not self.pool and self._never_clips(len(codes)):
             return (
                 decode(codes, self.trace)
-                .mul_(self.tensor(torch.float32))
-                .add_(torch.as_tensor(self.bias, dtype=torch.float32))
+                .mul_(self.tensor(torch.float32, codes.device))
+                .add_(constant(self.bias, codes.device, torch.float32))
             )
         y, self._clips = accumulate(
             codes,
             lambda x: self.linear(x, torch.float64),
-            lambda x: self.pooled(x * self.tensor(torch.float64).abs()),
+            lambda x: self.pooled(x * self.tensor(torch.float64, x.device).abs()),
             self.with_bias,
             self.trace,
             self.state_bits,

@@ -6,12 +6,18 @@ import numpy as np
 import torch
 
 from processes.backends.numba.views import as_numpy
-from processes.kernels.decode import decode_table
 from processes.kernels import product as kernels
+from processes.kernels.decode import decode_table
 
 
 def step_pairs(
-    a: torch.Tensor, b: torch.Tensor, unsure: torch.Tensor, bias: torch.Tensor, traces: np.ndarray, delay: int, limit: int
+    a: torch.Tensor,
+    b: torch.Tensor,
+    unsure: torch.Tensor,
+    bias: torch.Tensor,
+    traces: np.ndarray,
+    delay: int,
+    limit: int,
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """Potentials and clips, int64 (n,) each, of the pairs of rows of a and b where ``unsure`` (G, rows, columns) holds.
 

@@ -2,11 +2,11 @@
 
 from processes.backends.torch.accumulate import step_rows
 from processes.backends.torch.decode import decode, decode_sizes, row_sums
-from processes.backends.torch.fire import fire
 from processes.backends.torch.falling import fire_falling
+from processes.backends.torch.fire import fire
 from processes.backends.torch.fitted import fire_digits, fire_exp, fire_fitted, fire_rate, fire_train, spelled
-from processes.backends.torch.race import race
 from processes.backends.torch.product import square_sum, square_sum_shifted, step_pairs
+from processes.backends.torch.race import race
 from processes.backends.torch.residual import add_scaled, centre, clip
 
 __all__ = [

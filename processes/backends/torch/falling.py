@@ -37,7 +37,8 @@ def falling_codes(
     row, steps = parameters_of(where, tables.axes, len(entries)), entries.shape[1]
     levels, midpoints = constant(tables.rest, v.device)
     unit, shift, unit_shift = (
-        None if a is None else constant(a, v.device)[row][:, None] for a in (tables.unit, tables.shift, tables.unit_shift)
+        None if a is None else constant(a, v.device)[row][:, None]
+        for a in (tables.unit, tables.shift, tables.unit_shift)
     )
     least, most = (drive[:, None] for drive in drives(v, tables, None if shift is None else shift[:, 0]))
     f = factor[:, None]
@@ -56,8 +57,8 @@ def falling_codes(
 def drives(v: torch.Tensor, tables: FallingTables, shift: torch.Tensor | None) -> tuple[torch.Tensor, torch.Tensor]:
     """What is compared of potentials v (n,): entry * factor fires up to the second, and takes back from the first on.
 
-    In integers a threshold is (entry * factor) >> shift, so that drive >= threshold where entry * factor < (drive + 1) << shift,
-    and drive <= threshold where entry * factor >= drive << shift.
+    In integers a threshold is (entry * factor) >> shift: drive >= threshold where entry * factor < (drive + 1) << shift, and
+    drive <= threshold where entry * factor >= drive << shift.
     """
     if shift is None:
         drive = v * v if tables.squared else v.abs()

@@ -74,9 +74,12 @@ def linear_codes(v: torch.Tensor, where: torch.Tensor, tables: PhaseTables, spik
 def nonlinear_codes(v: torch.Tensor, where: torch.Tensor, tables: PhaseTables, spikes: int) -> torch.Tensor:
     """Codes (spikes, n) of neurons ``where`` (n,) with potentials v (n,) whose thresholds depend on what they have sent."""
     assert tables.sequel is not None
-    sequel, after, kind, factor, shift = tables.sequel, *(
-        None if a is None else constant(a, v.device)
-        for a in (tables.sequel.row_after, tables.sequel.kind, tables.sequel.factor, tables.sequel.shift)
+    sequel, after, kind, factor, shift = (
+        tables.sequel,
+        *(
+            None if a is None else constant(a, v.device)
+            for a in (tables.sequel.row_after, tables.sequel.kind, tables.sequel.factor, tables.sequel.shift)
+        ),
     )
     pos, lo, hi, _ = (constant(table, v.device) for table in tables.thresholds)
     further = constant(sequel.tables, v.device)

@@ -14,7 +14,13 @@ CHUNK = 2**22
 
 
 def step_pairs(
-    a: torch.Tensor, b: torch.Tensor, unsure: torch.Tensor, bias: torch.Tensor, traces: np.ndarray, delay: int, limit: int
+    a: torch.Tensor,
+    b: torch.Tensor,
+    unsure: torch.Tensor,
+    bias: torch.Tensor,
+    traces: np.ndarray,
+    delay: int,
+    limit: int,
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """Potentials and clips, int64 (n,) each, of the pairs of rows of a and b where ``unsure`` (G, rows, columns) holds.
 
@@ -61,7 +67,10 @@ def square_sum_shifted(
     A spike at k of a neuron that has sent r adds (2 r p_k + p_k^2) >> shift_d, toward zero, at its step; the sum is clipped
     to +-limit at every step.
     """
-    levels, right = signed_levels(trace, codes.device, torch.int64), constant(shift, codes.device, torch.int64).reshape(-1)
+    levels, right = (
+        signed_levels(trace, codes.device, torch.int64),
+        constant(shift, codes.device, torch.int64).reshape(-1),
+    )
     shares, held = [], torch.zeros(codes.shape[1:], dtype=torch.int64, device=codes.device)
     for plane in codes:
         level = value(plane, levels)
