@@ -16,6 +16,8 @@ from processes.backends import numba as numba_backend
 from processes.backends import torch as torch_backend
 from processes.backends.interface import Backend
 
+__all__ = ["BACKENDS", "Backend", "backend_of", "using"]
+
 BACKENDS: dict[str, Backend] = {"numba": numba_backend, "torch": torch_backend}
 """By name."""
 
@@ -24,13 +26,13 @@ _chosen: ContextVar[Backend | None] = ContextVar("backend", default=None)
 
 def backend_of(tensor: torch.Tensor) -> Backend:
     """The backend that takes a tensor: the one in use, else compiled loops on the CPU and torch on other devices."""
-    return _chosen.get() or (numba_backend if tensor.device.type == "cpu" else torch_backend)
+    return _chosen.get() or BACKENDS["numba" if tensor.device.type == "cpu" else "torch"]
 
 
 @contextmanager
-def using(name: str | None) -> Iterator[None]:
-    """Within this context one backend takes all tensors; None leaves it to their devices."""
-    token = _chosen.set(None if name is None else BACKENDS[name])
+def using(backend: Backend | None) -> Iterator[None]:
+    """Within this context one backend takes all tensors, wherever they are; None changes nothing."""
+    token = _chosen.set(backend or _chosen.get())
     try:
         yield
     finally:

@@ -11,8 +11,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from processes.phase_code import PhaseCode
-from processes.backends.rows import Rows
-from processes.synapse.exact import accumulate_rows, step_through
+from processes.synapse.exact import accumulate, accumulate_rows
 from tests.processes.reference import batch, random_codes
 
 LIMIT = 2**23 - 1

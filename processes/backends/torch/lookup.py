@@ -6,6 +6,7 @@ import torch
 
 from processes.backends.constants import constant
 from processes.backends.tables import Lookup
+from processes.backends.torch import fused
 
 MAGNITUDE = 0x7FFFFFFF
 """All bits of a float32 but its sign."""
@@ -24,6 +25,8 @@ def look_up(
         planes: spikes of a neuron that codes have room for.
         dtype: integers that hold a code.
     """
+    if fused.usable(v, planes):
+        return fused.look_up(v, gain, lookup, largest, planes, dtype)
     book, device = lookup.book, v.device
     at, ends = constant(book.at, device).reshape(-1), constant(book.ends, device)
     factor = constant(lookup.scale, device)[:, None]
