@@ -33,8 +33,8 @@ from converters.ingredients import ALL, Ingredients
 from converters.pipeline import convert_module
 from deploy import demo
 from evaluator.closed_form import ClosedForm
+from processes.backends import backend_named
 from processes.backends.devices import device_named, full_precision
-
 
 PLAIN = Ingredients(biases=False, rounding=False, importance=False, balance=False)
 
@@ -71,6 +71,7 @@ def main(
         int, typer.Option(help="Most spikes of a neuron in a window; above 1, one spike is timed too.")
     ] = 1,
     device: Annotated[str, typer.Option(help="cpu, cuda, cuda:N or auto.")] = "cpu",
+    backend: Annotated[str, typer.Option(help="numba, torch or triton; empty for that of the device.")] = "",
     ingredients: Annotated[
         bool, typer.Option(help="Convert with every ingredient; without, sooner, and the runs take as long.")
     ] = True,
@@ -94,6 +95,7 @@ def main(
         with torch.inference_mode(), full_precision():
             moved(x)
 
+    chosen_backend = backend_named(backend) if backend else None
     chosen = ALL if ingredients else PLAIN
     runs: dict[str, Callable[[], object]] = {"original model": original}
     for n in sorted({1, spikes}):
@@ -102,7 +104,7 @@ def main(
             assert network is not None
             spent = f", {n} spikes" if spikes > 1 else ""
             runs[f"closed form, {arithmetic} point{spent}"] = functools.partial(
-                ClosedForm(network, device=place).run, x
+                ClosedForm(network, device=place, backend=chosen_backend).run, x
             )
     seconds: dict[str, list[float]] = {name: [] for name in runs}
     moved = copy.deepcopy(module).to(place)
@@ -132,7 +134,9 @@ def main(
         )
     Console().print(table)
     where = torch.cuda.get_device_name(place) if place.type == "cuda" else f"{torch.get_num_threads()} threads"
-    Console().print(f"{where}, T = {timesteps}, B = {base}, medians of {rounds} rounds")
+    Console().print(
+        f"{where}, backend {backend or 'of the device'}, T = {timesteps}, B = {base}, medians of {rounds} rounds"
+    )
 
 
 if __name__ == "__main__":

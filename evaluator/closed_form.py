@@ -18,6 +18,8 @@ from processes.backends.devices import full_precision
 from processes.network import Network, Route
 from processes.operation import Operation
 
+CPU = torch.device("cpu")
+
 Observe = Callable[[str, Operation, torch.Tensor], torch.Tensor | None]
 
 
@@ -41,7 +43,7 @@ class ClosedForm:
     network: Network
     dtype: torch.dtype = torch.float32
     ideal: bool = False
-    device: torch.device = torch.device("cpu")
+    device: torch.device = CPU
     backend: Backend | None = None
 
     def __post_init__(self) -> None:

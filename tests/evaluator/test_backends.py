@@ -11,7 +11,7 @@ import torch
 from deploy.demo import evaluation_data
 from evaluator import network_file
 from evaluator.closed_form import ClosedForm
-from processes.backends import BACKENDS
+from processes.backends import backend_named
 from processes.backends.devices import device_named
 from processes.errors import DeployError
 from processes.network import Network
@@ -20,14 +20,15 @@ from tests.tolerances import ROUNDING
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "demo"
 HAS_CUDA = pytest.mark.skipif(not torch.cuda.is_available(), reason="PyTorch sees no CUDA device here")
-DEVICES = ["cpu", pytest.param("cuda", marks=HAS_CUDA)]
+PLACES = ["torch on cpu", *(pytest.param(f"{name} on cuda", marks=HAS_CUDA) for name in ("torch", "triton"))]
 
 
-def differing(network: Network, x: np.ndarray, device: str, dtype: torch.dtype, rounding: float = 0.0) -> list[str]:
-    """Layers whose codes or potentials differ on torch's backend, each given the reference's operands.
+def differing(network: Network, x: np.ndarray, place: str, dtype: torch.dtype, rounding: float = 0.0) -> list[str]:
+    """Layers whose codes or potentials differ at a place ("backend on device"), each given the reference's operands.
 
     Real potentials may differ by ``rounding`` of the layer's largest.
     """
+    backend, device = place.split(" on ")
     expected: dict[str, torch.Tensor] = {}
     found: list[str] = []
 
@@ -43,20 +44,20 @@ def differing(network: Network, x: np.ndarray, device: str, dtype: torch.dtype, 
         return wanted.to(y.device)
 
     ClosedForm(network, dtype).run(x, keep)
-    ClosedForm(network, dtype, device=torch.device(device), backend=BACKENDS["torch"]).run(x, compare)
+    ClosedForm(network, dtype, device=torch.device(device), backend=backend_named(backend)).run(x, compare)
     return found
 
 
-@pytest.mark.parametrize("device", DEVICES)
-def test_the_demo_in_fixed_point_is_the_same_to_the_last_code_and_potential(device: str):
+@pytest.mark.parametrize("place", PLACES)
+def test_the_demo_in_fixed_point_is_the_same_to_the_last_code_and_potential(place: str):
     network = network_file.read(GOLDEN / "fixed.nir")
-    assert differing(network, evaluation_data()[0][:4], device, torch.float32) == []
+    assert differing(network, evaluation_data()[0][:4], place, torch.float32) == []
 
 
-@pytest.mark.parametrize("device", DEVICES)
-def test_the_demo_in_floating_point_fires_the_same(device: str):
+@pytest.mark.parametrize("place", PLACES)
+def test_the_demo_in_floating_point_fires_the_same(place: str):
     network = network_file.read(GOLDEN / "float.nir")
-    assert differing(network, evaluation_data()[0][:4], device, torch.float64, ROUNDING) == []
+    assert differing(network, evaluation_data()[0][:4], place, torch.float64, ROUNDING) == []
 
 
 def test_a_threshold_that_moves_is_found(monkeypatch: pytest.MonkeyPatch):
@@ -65,7 +66,7 @@ def test_a_threshold_that_moves_is_found(monkeypatch: pytest.MonkeyPatch):
     race = torch_backend.race
     monkeypatch.setattr(torch_backend, "race", lambda v, tables, spikes: race(v * 1.01, tables, spikes))
     network = network_file.read(GOLDEN / "fixed.nir")
-    found = differing(network, evaluation_data()[0][:1], "cpu", torch.float32)
+    found = differing(network, evaluation_data()[0][:1], "torch on cpu", torch.float32)
     assert found and all("softmax" in name or network[name].name == "woss" for name in found)
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import torch
 
-from processes.backends import BACKENDS, Backend, using
+from processes.backends import Backend, backend_named, using
 from processes.backends.devices import full_precision
 
 CLOSED_FORMS = {
@@ -20,17 +20,17 @@ CLOSED_FORMS = {
 }  # fmt: skip
 """Modules whose tests evaluate closed forms."""
 
-NAMES = [*BACKENDS, *(["cuda"] if torch.cuda.is_available() else [])]
+NAMES = ["numba", "torch", *(["torch on cuda", "triton on cuda"] if torch.cuda.is_available() else [])]
 
 
 class Elsewhere:
-    """The torch backend on another device, for tensors that come from the CPU and go back there."""
+    """A backend on another device, for tensors that come from the CPU and go back there."""
 
-    def __init__(self, device: str) -> None:
-        self.device = device
+    def __init__(self, backend: Backend, device: str) -> None:
+        self.backend, self.device = backend, device
 
     def __getattr__(self, name: str) -> Callable[..., Any]:
-        function = getattr(BACKENDS["torch"], name)
+        function = getattr(self.backend, name)
 
         def call(*arguments: Any) -> Any:
             there = [a.to(self.device) if isinstance(a, torch.Tensor) else a for a in arguments]
@@ -53,7 +53,6 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 @pytest.fixture(autouse=True)
 def backend(request: pytest.FixtureRequest) -> Iterator[None]:
-    name = getattr(request, "param", None)
-    chosen: Backend | None = Elsewhere("cuda") if name == "cuda" else BACKENDS[name] if name else None  # type: ignore[assignment]
-    with using(chosen):
+    name, _, device = getattr(request, "param", "numba").partition(" on ")
+    with using(Elsewhere(backend_named(name), device) if device else backend_named(name)):  # type: ignore[arg-type]
         yield

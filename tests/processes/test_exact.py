@@ -10,6 +10,7 @@ import torch
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from processes.backends.rows import Rows
 from processes.phase_code import PhaseCode
 from processes.synapse.exact import accumulate, accumulate_rows
 from tests.processes.reference import batch, random_codes

@@ -1,4 +1,4 @@
-"""Kernels on any device in plain torch, which defines them: every number is what the compiled loops give in fixed point."""
+"""Kernels in plain torch, for any device with 64-bit floats: the definition of every backend."""
 
 from processes.backends.torch.accumulate import step_rows
 from processes.backends.torch.decode import decode, decode_sizes, row_sums

@@ -7,7 +7,6 @@ import torch
 
 from processes.backends.constants import constant
 from processes.backends.rows import Rows
-from processes.backends.torch import fused
 
 
 def step_rows(
@@ -18,9 +17,6 @@ def step_rows(
     Starting from the bias, v <- clip(v + trace_k W z(k), +-limit) at each step k, z(k) in {-1, 0, 1} being its spikes.
     """
     device = codes.device
-    if fused.usable(codes) and rows.largest_sum * int(trace[0]) + 2 * limit < 2**31:
-        b, p = (constant(array, device, torch.int32) for array in (bias, trace))
-        return fused.step_rows(codes, rows, b, p, limit)
     weight = rows.matrix(device).T
     v = constant(bias, device, torch.int64).expand(codes.shape[1], -1)
     clips = torch.zeros(v.shape, dtype=torch.int16, device=device)

@@ -6,15 +6,12 @@ import numpy as np
 import torch
 
 from processes.backends.constants import constant
-from processes.backends.torch import fused
 from processes.kernels.decode import decode_table
 
 
 def decode(codes: torch.Tensor, trace: np.ndarray, dtype: torch.dtype) -> torch.Tensor:
     """Values (N, *shape) of codes (planes, N, *shape), added up in the order of the planes."""
     levels = signed_levels(trace, codes.device, dtype)
-    if fused.usable(codes):
-        return fused.decode(codes, levels, sizes=False)[0]
     total = value(codes[0], levels)
     for plane in codes[1:]:
         total += value(plane, levels)
@@ -24,8 +21,6 @@ def decode(codes: torch.Tensor, trace: np.ndarray, dtype: torch.dtype) -> torch.
 def decode_sizes(codes: torch.Tensor, trace: np.ndarray, dtype: torch.dtype) -> tuple[torch.Tensor, torch.Tensor]:
     """Values (N, *shape) of codes (planes, N, *shape), and sums of their magnitudes |trace_k|."""
     levels = signed_levels(trace, codes.device, dtype)
-    if fused.usable(codes):
-        return fused.decode(codes, levels, sizes=True)
     values = value(codes[0], levels)
     sizes = values.abs()
     for plane in codes[1:]:

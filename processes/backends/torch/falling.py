@@ -7,7 +7,7 @@ import torch
 from processes.backends.constants import constant
 from processes.backends.tables import FallingTables
 from processes.backends.torch.fire import code_type, first, parameters_of, resolve
-from processes.backends.torch.lookup import look_up
+from processes.backends.torch.lookup import LookUp, look_up
 from processes.fixed import shift_toward_zero
 from processes.thresholds import level_entry
 
@@ -15,7 +15,9 @@ SMALLEST = 1e-30
 """Factors below are divided by as if they were this; a neuron with a factor of 0 does not fire and is found to be unsure."""
 
 
-def fire_falling(v: torch.Tensor, factor: torch.Tensor, tables: FallingTables, spikes: int) -> torch.Tensor:
+def fire_falling(
+    v: torch.Tensor, factor: torch.Tensor, tables: FallingTables, spikes: int, look_up: LookUp = look_up
+) -> torch.Tensor:
     """Codes (spikes, N, *shape) of potentials v (N, *shape) by thresholds that follow factors (N, *shape without its last)."""
     folded, steps = v.reshape(-1, *tables.axes), tables.entries.shape[1]
     divisor = factor.double().clamp(min=SMALLEST).reshape(*folded.shape[:-1], 1)

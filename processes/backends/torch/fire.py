@@ -9,7 +9,7 @@ import torch
 
 from processes.backends.constants import constant
 from processes.backends.tables import Axes, PhaseTables
-from processes.backends.torch.lookup import look_up
+from processes.backends.torch.lookup import LookUp, look_up
 from processes.phase_code import code_dtype
 from processes.thresholds import scaled_entry
 
@@ -20,7 +20,7 @@ Define = Callable[[torch.Tensor], torch.Tensor]
 """From indices (n,) of neurons, all samples' one after the other, to codes (planes, n) by the definition."""
 
 
-def fire(v: torch.Tensor, tables: PhaseTables, spikes: int) -> torch.Tensor:
+def fire(v: torch.Tensor, tables: PhaseTables, spikes: int, look_up: LookUp = look_up) -> torch.Tensor:
     """Codes (spikes, N, *shape) of potentials v (N, *shape)."""
     folded, steps = v.reshape(-1, *tables.axes), tables.thresholds[0].shape[1]
     codes, unsure = look_up(folded, None, tables.lookup, torch.inf, spikes, code_type(steps))

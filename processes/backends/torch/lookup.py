@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 
 from processes.backends.constants import constant
 from processes.backends.tables import Lookup
-from processes.backends.torch import fused
+
+LookUp = Callable[
+    [torch.Tensor, torch.Tensor | None, Lookup, float, int, torch.dtype], tuple[torch.Tensor, torch.Tensor]
+]
+"""The type of :func:`look_up`, which another backend may replace."""
 
 MAGNITUDE = 0x7FFFFFFF
 """All bits of a float32 but its sign."""
@@ -25,8 +31,6 @@ def look_up(
         planes: spikes of a neuron that codes have room for.
         dtype: integers that hold a code.
     """
-    if fused.usable(v, planes):
-        return fused.look_up(v, gain, lookup, largest, planes, dtype)
     book, device = lookup.book, v.device
     at, ends = constant(book.at, device).reshape(-1), constant(book.ends, device)
     factor = constant(lookup.scale, device)[:, None]

@@ -7,13 +7,13 @@ import torch
 from processes.backends.constants import constant
 from processes.backends.tables import RaceTables
 from processes.backends.torch.fire import code_type, first, resolve
-from processes.backends.torch.lookup import look_up
+from processes.backends.torch.lookup import LookUp, look_up
 
 LOWEST = -3e38
 """The winner's potential in a row in which nobody takes part."""
 
 
-def race(v: torch.Tensor, tables: RaceTables, spikes: int) -> torch.Tensor:
+def race(v: torch.Tensor, tables: RaceTables, spikes: int, look_up: LookUp = look_up) -> torch.Tensor:
     """Codes (spikes, N, *shape) of potentials v (N, *shape), whose rows along the last axis race; -inf takes no part."""
     folded, steps = v.reshape(-1, *tables.axes), tables.ramp.shape[1]
     distance = folded.amax(-1, keepdim=True).clamp(min=LOWEST) - folded

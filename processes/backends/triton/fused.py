@@ -1,39 +1,19 @@
-"""Triton kernels for CUDA devices, where plain torch would move every intermediate result through memory.
-
-Each computes what the plain function beside it computes, to the last bit in fixed point; the tests hold them to that.
-"""
+"""The Triton kernels: each computes what a function of plain torch does, to the last bit in fixed point."""
 
 from __future__ import annotations
 
-from typing import Any
-
 import torch
+import triton
+import triton.language as tl
 
 from processes.backends.constants import constant
 from processes.backends.rows import Rows
 from processes.backends.tables import Lookup
 
-try:
-    import triton
-    import triton.language as tl
-except ImportError:  # PyTorch brings Triton along where it builds for CUDA
-    triton = tl = None
-
 BLOCK = 1024
-LARGEST = 2**31
-"""Indices of values are 32-bit integers."""
 
 
-def usable(x: torch.Tensor, planes: int = 1) -> bool:
-    """Whether these kernels take a tensor, of so many planes."""
-    return x.is_cuda and triton is not None and planes * x.numel() < LARGEST
-
-
-def _jit(function: Any) -> Any:
-    return function if triton is None else triton.jit(function)
-
-
-@_jit
+@triton.jit
 def _look_up(
     v, gain, scale, begin, at, ends, codes, unsure, n, a_len, md_len, d_len, units, largest, margin, shift, first, count,
     HAS_GAIN: tl.constexpr, PLANES: tl.constexpr, LANES: tl.constexpr, WIDTH: tl.constexpr, SIZE: tl.constexpr,
@@ -80,7 +60,7 @@ def look_up(
     return codes, unsure.bool()
 
 
-@_jit
+@triton.jit
 def _decode(codes, levels, out, sizes, n, last, PLANES: tl.constexpr, HAS_SIZES: tl.constexpr, SIZE: tl.constexpr):
     i = tl.program_id(0) * SIZE + tl.arange(0, SIZE)
     inside = i < n
@@ -108,7 +88,7 @@ def decode(codes: torch.Tensor, levels: torch.Tensor, sizes: bool) -> tuple[torc
     return out, magnitudes
 
 
-@_jit
+@triton.jit
 def _step(
     z, w, bias, trace, y, clips, rows, outputs, inputs, steps, limit,
     BM: tl.constexpr, BN: tl.constexpr, BK: tl.constexpr,
@@ -168,7 +148,7 @@ def step_rows(
     return y, clips
 
 
-@_jit
+@triton.jit
 def _spread(codes, z, n, plane, steps, PLANES: tl.constexpr, SIZE: tl.constexpr):
     i = tl.program_id(0) * SIZE + tl.arange(0, SIZE)
     inside = i < n

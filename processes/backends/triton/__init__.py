@@ -1,0 +1,81 @@
+"""Kernels on CUDA devices: plain torch, but for three that Triton does in one pass over memory.
+
+Codes by lookup, values of codes, and the saturating sums of synapses, a product of int8 in tensor cores for each step. Tensors
+beyond what 32-bit indices or sums can hold go the way of plain torch.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+
+import numpy as np
+import torch
+
+from processes.backends import torch as plain
+from processes.backends.constants import constant
+from processes.backends.rows import Rows
+from processes.backends.tables import Lookup
+from processes.backends.torch import (
+    add_scaled,
+    centre,
+    clip,
+    fire_digits,
+    fire_exp,
+    fire_fitted,
+    fire_rate,
+    fire_train,
+    row_sums,
+    spelled,
+    square_sum,
+    square_sum_shifted,
+    step_pairs,
+)  # fmt: skip
+from processes.backends.torch.decode import signed_levels
+from processes.backends.torch.lookup import look_up as plain_look_up
+from processes.backends.triton import fused
+
+__all__ = [
+    "add_scaled", "centre", "clip", "decode", "decode_sizes", "fire", "fire_digits", "fire_exp", "fire_falling",
+    "fire_fitted", "fire_rate", "fire_train", "race", "row_sums", "spelled", "square_sum", "square_sum_shifted",
+    "step_pairs", "step_rows",
+]  # fmt: skip
+
+LARGEST = 2**31
+"""Indices of values, and sums in tensor cores, are 32-bit integers."""
+
+
+def look_up(
+    v: torch.Tensor, gain: torch.Tensor | None, lookup: Lookup, largest: float, planes: int, dtype: torch.dtype
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Codes and where they are unsure, as :func:`processes.backends.torch.lookup.look_up` says."""
+    way = fused.look_up if planes * v.numel() < LARGEST else plain_look_up
+    return way(v, gain, lookup, largest, planes, dtype)
+
+
+fire = partial(plain.fire, look_up=look_up)
+fire_falling = partial(plain.fire_falling, look_up=look_up)
+race = partial(plain.race, look_up=look_up)
+
+
+def decode(codes: torch.Tensor, trace: np.ndarray, dtype: torch.dtype) -> torch.Tensor:
+    """Values (N, *shape) of codes (planes, N, *shape), added up in the order of the planes."""
+    if codes.numel() >= LARGEST:
+        return plain.decode(codes, trace, dtype)
+    return fused.decode(codes, signed_levels(trace, codes.device, dtype), sizes=False)[0]
+
+
+def decode_sizes(codes: torch.Tensor, trace: np.ndarray, dtype: torch.dtype) -> tuple[torch.Tensor, torch.Tensor]:
+    """Values (N, *shape) of codes (planes, N, *shape), and sums of their magnitudes |trace_k|."""
+    if codes.numel() >= LARGEST:
+        return plain.decode_sizes(codes, trace, dtype)
+    return fused.decode(codes, signed_levels(trace, codes.device, dtype), sizes=True)
+
+
+def step_rows(
+    codes: torch.Tensor, rows: Rows, bias: np.ndarray, trace: np.ndarray, limit: int
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Potentials (R, out), float32, and clips (R, out), int16, of codes (planes, R, in): v <- clip(v + trace_k W z(k))."""
+    if rows.largest_sum * int(trace[0]) + 2 * limit >= LARGEST:
+        return plain.step_rows(codes, rows, bias, trace, limit)
+    b, p = (constant(array, codes.device, torch.int32) for array in (bias, trace))
+    return fused.step_rows(codes, rows, b, p, limit)
