@@ -7,12 +7,15 @@ IS_310 := sys.version_info[:2] == (3, 10)
 MISSING := missing: Python 3.10 with its venv module, the only version Lava runs on \
 	(install python3.10 and python3.10-venv, or `pyenv install 3.10`, or uv)
 
-.PHONY: help demo test lint bench bench-accuracy targets-check interop report-check clean
+.PHONY: help demo test quick mutations lint docs bench bench-accuracy targets-check interop report-check clean
 
 help:
 	@echo 'make demo   convert the bundled vision transformer, run it on Lava, write out/demo'
 	@echo 'make test   lint, then every test'
+	@echo 'make quick  what most changes break, within a minute: arithmetic, closed form against stepper, comparison, golden demo'
+	@echo 'make mutations  breaks the code in 30 places, one at a time, and says which of them the quick tests find'
 	@echo 'make lint   ruff and pyright'
+	@echo 'make docs   the reference site and these pages, in out/site'
 	@echo 'make bench  the measured figures in benchmarks/'
 	@echo 'make targets-check  builds environments for other simulators in .tools and compares runs with theirs'
 	@echo 'make interop  our exports in snnTorch, Norse, sinabs and SpikingJelly (environments in .tools); writes docs/interop.md'
@@ -26,9 +29,18 @@ demo: $(INSTALLED)
 test: lint
 	OMP_NUM_THREADS=1 $(PYTHON) -m pytest -n 2 --dist loadgroup
 
+quick: $(INSTALLED)
+	OMP_NUM_THREADS=1 $(PYTHON) -m pytest -q -n 2 @tests/quick.txt
+
+mutations: $(INSTALLED)
+	OMP_NUM_THREADS=1 $(PYTHON) tests/mutations.py
+
 lint: $(INSTALLED)
 	$(PYTHON) -m ruff check .
 	$(PYTHON) -m pyright
+
+docs: $(INSTALLED)
+	NO_MKDOCS_2_WARNING=1 $(PYTHON) -m mkdocs build --strict
 
 bench: $(INSTALLED)
 	$(PYTHON) -m benchmarks
@@ -63,5 +75,5 @@ $(INSTALLED): pyproject.toml
 	    || { echo '$(MISSING)' >&2; exit 1; }; \
 	fi
 	@echo 'Installing into $(VENV) (about 6 GB with PyTorch; several minutes the first time) ...'
-	@$(PYTHON) -m pip install --quiet --disable-pip-version-check --editable '.[test,simulators]'
+	@$(PYTHON) -m pip install --quiet --disable-pip-version-check --editable '.[test,simulators,docs]'
 	@touch $@

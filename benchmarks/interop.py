@@ -29,6 +29,7 @@ from deploy.progress import Progress
 from evaluator.closed_form import ClosedForm
 from evaluator.nir_reader import read_graph
 from processes.network import Network, PhaseNeuron, RateNeuron
+from processes.operation import Result
 from targets.nir_plain import DIALECTS, form_of, plain_network, stages_of
 from targets.simulators import SIMULATORS, simulate, versions
 
@@ -87,7 +88,7 @@ def plain_rows(folder: Path, samples: int) -> Iterator[Row]:
     for name in ("mlp", "cnn"):
         for code, options in CODES.items():
             out = folder / f"{name}-{code}"
-            deploy.convert(deploy.ConvertOptions(
+            deploy.convert_files(deploy.ConvertOptions(
                 model=f"{EXAMPLES / 'fashion_models.py'}:{name}", weights=EXAMPLES / f"{name}.safetensors", precision="float",
                 calib=folder / "calib.npz", evaluation=folder / "eval.npz", target="closed-form", out=out, **options,
             ))  # fmt: skip
@@ -103,7 +104,7 @@ def plain_row(title: str, folder: Path, simulator: str, samples: int) -> Row:
     inputs: Any = nir.read_data(str(file.with_name(f"{simulator}.data.nir"))).nodes["input"].observables["input"].data
     inputs = inputs.reshape(*inputs.shape[:2], *graph.nodes["input"].input_type["input"])
     outputs, spikes = simulate(simulator, graph, inputs)
-    network = api.load(folder)
+    network = api.load(folder).network
     plain = plain_network(stages_of(network), form_of(network), DIALECTS[simulator])
     wanted, predictions = reference(network, api.evaluation_inputs(folder, samples))
     got = [plain.codes(spikes[name], i) for i, name in enumerate(plain.names)]
@@ -117,9 +118,9 @@ def reference(network: Network, x: np.ndarray) -> tuple[list[np.ndarray], np.nda
     """Codes of the hidden layers and predictions, by the closed form."""
     codes: list[np.ndarray] = []
 
-    def observe(name: str, op: Any, y: torch.Tensor) -> None:
+    def observe(name: str, op: Any, result: Result) -> None:
         if isinstance(op, PhaseNeuron | RateNeuron) and network.nodes[name].inputs[0] != Network.INPUT:
-            codes.append(y.numpy())
+            codes.append(result.values.numpy())
 
     outputs = ClosedForm(network, torch.float64).run(x, observe).numpy()
     return codes, outputs.reshape(len(x), -1).argmax(1)
@@ -131,8 +132,8 @@ def transformer_rows(folder: Path, samples: int) -> Iterator[Row]:
 
     for precision in ("float", "fixed"):
         out = folder / f"vit-{precision}"
-        deploy.convert(deploy.ConvertOptions(precision=precision, target="closed-form", limit=samples, out=out))
-        network, x = api.load(out), api.evaluation_inputs(out, samples)
+        deploy.convert_files(deploy.ConvertOptions(precision=precision, target="closed-form", limit=samples, out=out))
+        network, x = api.load(out).network, api.evaluation_inputs(out, samples)
         predictions = reference(network, x)[1]
         export(out, out / "whole.nir")
         graph, node_map = deploy.nir_modules(nir.read(out / "whole.nir", type_check=False))

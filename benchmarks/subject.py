@@ -17,7 +17,7 @@ from converters.ingredients import ALL, Ingredients
 from converters.pipeline import convert_module, network_input
 from deploy.measure.metrics import accuracy, agreement, output_cosine
 from evaluator.closed_form import ClosedForm, fired
-from processes.operation import Operation
+from processes.operation import Operation, Result
 
 BATCH = 50
 Pool = Callable[[np.ndarray, Sequence[np.ndarray]], np.ndarray]
@@ -118,9 +118,9 @@ class Subject:
         )  # fmt: skip
         runner, sent = ClosedForm(conversion.network), 0
 
-        def count(name: str, op: Operation, output: torch.Tensor) -> None:
+        def count(name: str, op: Operation, result: Result) -> None:
             nonlocal sent
-            sent += fired(op, output)
+            sent += fired(op, result.values)
 
         samples = network_input(conversion.front, self.evaluation)
         features, seconds = in_batches(

@@ -14,7 +14,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from converters.fold import columns
-from converters.scales import Firing, places, put_scale, scale_of
+from converters.scales import Firing, places, scale_of, with_scale
 from processes.network import ConvSynapse, DenseSynapse, Network, PhaseNeuron, Route, ScaleSynapse, Synapse
 from processes.phase_neuron.schedule import LINEAR
 
@@ -32,7 +32,7 @@ def balance(network: Network, bases: Mapping[str, float], steps: int) -> None:
         factor = 1 / share.clip(bases[name] ** (-steps / 8), 1)
         if isinstance(op, PhaseNeuron) and op.schedule.function not in LINEAR:  # its tables come one per power of two
             factor = 2.0 ** np.floor(np.log2(factor))
-        put_scale(op, scale * factor.reshape(scale.shape))
+        network.put(name, with_scale(op, scale * factor.reshape(scale.shape)))
 
 
 def _shares(network: Network) -> dict[str, np.ndarray]:

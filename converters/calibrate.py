@@ -3,22 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 import numpy as np
 
-from converters import sit
 from converters.balance import balance
 from converters.fold import fold, race_thresholds
 from converters.ingredients import ALL, Ingredients
-from converters.scales import Firing, Progress, observe_peaks, put_scale, set_scales
+from converters.scales import Firing, Progress, observe_peaks, set_scales, with_scale
 from converters.sensitivity import Site
+from processes import legal
 from processes.errors import DeployError
-from processes.network import Network, Route, SiNeuron, Woss
+from processes.network import CalibratedNetwork, LoweredNetwork, Network, Route, ScaledNetwork, Woss, require
 from processes.phase_code import PhaseCode
 
 
 def calibrate(
-    network: Network,
+    network: LoweredNetwork,
     samples: np.ndarray,
     code: PhaseCode,
     batch: int = 32,
@@ -29,35 +30,40 @@ def calibrate(
     race: bool = False,
     sharpen: bool = False,
     balanced: bool = False,
-) -> Network:
-    """The lowered network with one code for all, in place: scales are the largest magnitudes on the samples.
+) -> CalibratedNetwork:
+    """The lowered network with one code for all: scales are the largest magnitudes on the samples.
 
     Args:
-        network: from :func:`converters.lowering.lower`; it is consumed.
+        network: from :func:`converters.lowering.lower`; left as it is.
         samples: calibration inputs (N, *input).
         code: base and window of every code.
         batch: samples evaluated together.
         progress: called with (samples done, samples in all).
-        spikes, input_spikes, race, sharpen, balanced: as for :func:`uniform` and :func:`encode`.
+        spikes: most spikes per value and window, 1 to 3.
+        input_spikes: the same for the neurons that code the input, if that is more.
+        race: let WOSS find its winners by a falling threshold instead of graded spikes.
+        sharpen: make WOSS too sharp by the factor B, as published.
+        balanced: raise scales where weights that will be integers gain by it (:mod:`converters.balance`).
 
     Returns:
-        The same network, ready to run in floating point.
+        A network ready to run in floating point.
     """
-    peaks = scale(network, samples, batch, progress)
-    return encode(network, uniform(network, code.base, spikes, input_spikes), code, peaks, race, sharpen, balanced)
+    scaled, peaks = scale(network, samples, batch, progress)
+    return encode(scaled, uniform(network, code.base, spikes, input_spikes), code, peaks, race, sharpen, balanced)
 
 
 def scale(
-    network: Network,
+    network: LoweredNetwork,
     samples: np.ndarray,
     batch: int = 32,
     progress: Progress | None = None,
     ingredients: Ingredients = ALL,
-) -> dict[str, np.ndarray]:
-    """Set the scales of a lowered network; returns the peaks they come from. ``ingredients``: how they may vary."""
-    peaks = observe_peaks(network, samples, batch, progress)
-    set_scales(network, peaks, ingredients)
-    return peaks
+) -> tuple[ScaledNetwork, dict[str, np.ndarray]]:
+    """A lowered network with scales, and the peaks they come from. ``ingredients``: how they may vary."""
+    peaks = observe_peaks(require(network, LoweredNetwork, "calibration"), samples, batch, progress)
+    scaled = network.at(ScaledNetwork)
+    set_scales(scaled, peaks, ingredients)
+    return scaled, peaks
 
 
 def uniform(network: Network, base: float, spikes: int, input_spikes: int = 1) -> dict[str, Site]:
@@ -87,15 +93,15 @@ def check_spikes(spikes: int) -> None:
 
 
 def encode(
-    network: Network,
+    network: ScaledNetwork,
     sites: Mapping[str, Site],
     code: PhaseCode,
     peaks: Mapping[str, np.ndarray],
     race: bool = False,
     sharpen: bool = False,
     balanced: bool = False,
-) -> Network:
-    """Give every firing node of a scaled network its code, and fold all scales into what reads them, in place.
+) -> CalibratedNetwork:
+    """Give every firing node of a scaled network its code, and fold all scales into what reads them.
 
     Args:
         sites: codes by firing node.
@@ -105,26 +111,27 @@ def encode(
         sharpen: make WOSS too sharp by the factor B, as published.
         balanced: raise scales where weights that will be integers gain by it (:mod:`converters.balance`).
     """
+    coded = require(network, ScaledNetwork, "coding").at(CalibratedNetwork)
     for name, site in sites.items():
-        op = network[name]
+        op = coded[name]
         if isinstance(op, Firing | Woss):
-            put_scale(op, op.scale * site.scale)
-            op.spikes = site.spikes
-            op.latest = _latest(op.scale.shape, site)
+            op = replace(op, spikes=site.spikes, latest=_latest(op.scale.shape, site))
+            coded.put(name, with_scale(op, op.scale * site.scale))
     if balanced:
-        balance(network, {name: site.base for name, site in sites.items()}, code.steps)
-    for name, node in network:
-        if isinstance(node.op, SiNeuron):
-            sit.set_neuron_table(node.op, name, float(peaks[name]), code.steps)
-        fold(network, name, node.op, node.inputs, PhaseCode(sites[name].base, code.steps) if name in sites else code)
-        if isinstance(node.op, Woss):
-            node.op.race = race_thresholds(node.op, peaks[name]) if race else None
+        balance(coded, {name: site.base for name, site in sites.items()}, code.steps)
+    for name, node in list(coded):
+        own = PhaseCode(sites[name].base, code.steps) if name in sites else code
+        op = fold(coded, name, node.op, node.inputs, own, peaks.get(name))
+        if isinstance(op, Woss):
+            op = replace(op, race=race_thresholds(op, peaks[name]) if race else None)
             if sharpen:
-                node.op.ramp = node.op.ramp / node.op.base
-                node.op.after = None if node.op.after is None else node.op.after / node.op.base
+                after = None if op.after is None else op.after / op.base
+                op = replace(op, ramp=op.ramp / op.base, after=after)
+        coded.put(name, op)
     most = max((site.spikes for site in sites.values()), default=1)
-    network.about |= {"base": code.base, "timesteps": code.steps, "spikes": most, "precision": "float"}
-    return network
+    coded.about |= {"base": code.base, "timesteps": code.steps, "spikes": most, "precision": "float"}
+    legal.check(coded)
+    return coded
 
 
 def _latest(shape: tuple[int, ...], site: Site) -> np.ndarray | None:

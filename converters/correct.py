@@ -9,8 +9,8 @@ Source: bias correction of quantised networks (Nagel et al., 2019), here for spi
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Mapping
+from dataclasses import replace
 from types import MappingProxyType
 
 import numpy as np
@@ -19,7 +19,7 @@ import torch
 from converters.gradients import outputs_read
 from converters.scales import Progress
 from evaluator.closed_form import ClosedForm
-from processes.network import ConvSynapse, DenseSynapse, Network, Synapse
+from processes.network import CalibratedNetwork, ConvSynapse, DenseSynapse, Network, Synapse
 
 SAMPLES = 64  # of the calibration set that biases come from: activations of live nodes are held in memory together
 HELD_BACK = 32  # others, on which the outputs have to be better
@@ -28,12 +28,12 @@ HELD_BACK = 32  # others, on which the outputs have to be better
 @torch.no_grad()
 def correct_biases(
     ideal: Network,
-    spiking: Network,
+    spiking: CalibratedNetwork,
     samples: np.ndarray,
     importance: Mapping[str, np.ndarray] = MappingProxyType({}),
     batch: int = 32,
     progress: Progress | None = None,
-) -> tuple[Network, dict[str, float]]:
+) -> tuple[CalibratedNetwork, dict[str, float]]:
     """The network with corrected biases of dense synapses and convolutions, if that lowers the error of held-back samples.
 
     Args:
@@ -51,7 +51,7 @@ def correct_biases(
     held, few = hold_back(len(samples))
     if not len(held):
         return spiking, {}
-    corrected = copy.deepcopy(spiking)
+    corrected = spiking.copy()
     gained = _correct(ideal, corrected, samples, few, importance, batch, progress)
     before, after = (output_error(ideal, network, samples[held], batch) for network in (spiking, corrected))
     return (corrected, gained) if after < before else (spiking, {})
@@ -97,12 +97,13 @@ def _correct(
         op = spiking[name]
         wanted[name] = [node.op.ideal(*x) for x in zip(*(wanted[i] for i in node.inputs), strict=True)]
         arriving = list(zip(*(found[i] for i in node.inputs), strict=True))
-        found[name] = [op.closed_form(*x) for x in arriving]
+        found[name] = [op.closed_form(*x).values for x in arriving]
         if isinstance(op, DenseSynapse | ConvSynapse):
             weight = [importance[name][part] if name in importance else None for part in parts]
             missing, gained[name] = _missing(op, wanted[name], found[name], weight)
-            op.bias = op.bias + missing
-            found[name] = [op.closed_form(*x) for x in arriving]
+            op = replace(op, bias=op.bias + missing)
+            spiking.put(name, op)
+            found[name] = [op.closed_form(*x).values for x in arriving]
         for source in node.inputs:
             if last_use[source] == name:
                 del wanted[source], found[source]

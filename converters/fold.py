@@ -13,11 +13,14 @@ from converters import sit
 from converters.scales import input_axis, scale_of, unit_of
 from processes.errors import DeployError
 from processes.network import (
+    Centre,
     ConvSynapse,
     DynamicThreshold,
     Network,
     PhaseNeuron,
+    Readout,
     Residual,
+    Route,
     ScaleSynapse,
     SiExp,
     SiNeuron,
@@ -32,52 +35,62 @@ from processes.phase_code import PhaseCode
 from processes.woss.further import further_thresholds
 
 
-def fold(network: Network, name: str, op: Operation, inputs: tuple[str, ...], code: PhaseCode) -> None:
-    """Thresholds, traces and weights of one operation in units of its operands' spikes; its own are in ``code``."""
+def fold(
+    network: Network, name: str, op: Operation, inputs: tuple[str, ...], code: PhaseCode, peak: np.ndarray | None
+) -> Operation:
+    """One operation with thresholds, traces and weights in units of its operands' spikes; its own are in ``code``."""
     if isinstance(op, Synapse):
         scale = scale_of(network, inputs[0])
-        op.trace = network.code(inputs[0]).levels
+        trace = network.code(inputs[0]).levels
         if isinstance(op, ScaleSynapse):
-            op.weight = op.weight * scale
-        else:
-            if scale.size != scale.shape[input_axis(op, scale.ndim)]:
-                raise DeployError(f"'{name}': the scale of its input varies along more than one axis")
-            op.weight = columns(op, scale.reshape(-1))
-    elif isinstance(op, PhaseNeuron):
+            return replace(op, trace=trace, weight=op.weight * scale)
+        if scale.size != scale.shape[input_axis(op, scale.ndim)]:
+            raise DeployError(f"'{name}': the scale of its input varies along more than one axis")
+        return replace(op, trace=trace, weight=columns(op, scale.reshape(-1)))
+    if isinstance(op, PhaseNeuron):
         unit = np.broadcast_to(unit_of(network, inputs[0]), op.scale.shape)
-        op.schedule = replace(op.schedule, unit=np.ascontiguousarray(unit), base=code.base, steps=code.steps)
-    elif isinstance(op, TraceProduct):
-        op.traces = np.stack([network.code(operand).levels for operand in inputs])
-        op.bias = op.bias / unit_of(network, name)
-    elif isinstance(op, SiExp):
-        sit.fold_exp(op, unit_by_head(network, name, inputs[0]), code.steps, op.clock is not None)
-    elif isinstance(op, SiNorm):
+        unit = np.ascontiguousarray(unit)
+        return replace(op, schedule=replace(op.schedule, unit=unit, base=code.base, steps=code.steps))
+    if isinstance(op, TraceProduct):
+        traces = np.stack([network.code(operand).levels for operand in inputs])
+        return replace(op, traces=traces, bias=op.bias / unit_of(network, name))
+    if isinstance(op, SiExp):
+        return sit.fold_exp(op, unit_by_head(network, name, inputs[0]), code.steps, op.clock is not None)
+    if isinstance(op, SiNorm):
         exponential = network[inputs[0]]
         assert isinstance(exponential, SiExp)
-        sit.fold_norm(op, exponential, code.steps)
-    elif isinstance(op, SiNeuron):
+        return sit.fold_norm(op, exponential, code.steps)
+    if isinstance(op, SiNeuron):
+        assert peak is not None
         unit = unit_of(network, inputs[0])
-        sit.fold_neuron(op, unit if unit.size > 1 else np.full((1,) * len(op.shape), unit.item()))
-    elif isinstance(op, SquareSum):
-        op.trace, op.weight = network.code(inputs[0]).levels, scale_of(network, inputs[0]) ** 2
-    elif isinstance(op, Woss):
-        op.base, op.steps = code.base, code.steps
-        heads = unit_by_head(network, name, inputs[0]).reshape(-1)
-        op.ramp = (np.arange(code.steps) + 0.5) * np.log(code.base) / (heads * op.gain)[:, None]
-        if op.spikes > 1:
-            op.prefixes, after = further_thresholds(code, op.spikes)
-            op.after = after / (heads * op.gain)[:, None, None, None]
-    elif isinstance(op, DynamicThreshold):
-        op.base, op.steps = code.base, code.steps
-        theta = op.scale.reshape(-1, 1) * code.midpoints
+        unit = unit if unit.size > 1 else np.full((1,) * len(op.shape), unit.item())
+        return sit.fold_neuron(op, name, float(peak), code.steps, unit)
+    if isinstance(op, SquareSum):
+        return replace(op, trace=network.code(inputs[0]).levels, weight=scale_of(network, inputs[0]) ** 2)
+    if isinstance(op, Woss):
+        per_head = unit_by_head(network, name, inputs[0]).reshape(-1) * op.gain
+        prefixes, after = further_thresholds(code, op.spikes) if op.spikes > 1 else (None, None)
+        return replace(
+            op,
+            base=code.base,
+            steps=code.steps,
+            ramp=(np.arange(code.steps) + 0.5) * np.log(code.base) / per_head[:, None],
+            prefixes=prefixes,
+            after=None if after is None else after / per_head[:, None, None, None],
+        )
+    if isinstance(op, DynamicThreshold):
+        theta, coded = op.scale.reshape(-1, 1) * code.midpoints, replace(op, base=code.base, steps=code.steps)
         if op.squared:
-            op.table = theta**2 / op.features
-            op.low = half_silent(network, inputs[1])
-        else:
-            op.trace = network.code(inputs[1]).levels
-            op.table = theta / np.broadcast_to(unit_of(network, inputs[0]), op.scale.shape).reshape(-1, 1)
-    elif isinstance(op, Residual) and any(unit_of(network, source).max() != 1 for source in inputs):
-        raise DeployError(f"'{name}': a product of activations joins a residual stream directly")
+            return replace(coded, table=theta**2 / op.features, low=half_silent(network, inputs[1]))
+        unit = np.broadcast_to(unit_of(network, inputs[0]), op.scale.shape)
+        return replace(coded, trace=network.code(inputs[1]).levels, table=theta / unit.reshape(-1, 1))
+    if isinstance(op, Residual):
+        if any(unit_of(network, source).max() != 1 for source in inputs):
+            raise DeployError(f"'{name}': a product of activations joins a residual stream directly")
+        return op
+    if isinstance(op, Centre | Readout | Route):
+        return op
+    raise DeployError(f"'{name}': operation '{op.name}' has no phase-coded form")
 
 
 def unit_by_head(network: Network, name: str, logits: str) -> np.ndarray:

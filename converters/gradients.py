@@ -14,7 +14,7 @@ import torch
 from converters.scales import Progress
 from evaluator.closed_form import ClosedForm
 from processes.network import ConvSynapse, DenseSynapse, Network, SiExp, Woss
-from processes.operation import Operation
+from processes.operation import Operation, Result
 
 PROBES = 2
 
@@ -32,7 +32,8 @@ def probe(
     """
     values: dict[str, torch.Tensor] = {}
 
-    def keep(name: str, op: Operation, y: torch.Tensor) -> torch.Tensor | None:
+    def keep(name: str, op: Operation, result: Result) -> torch.Tensor | None:
+        y = result.values
         if not wanted(op):
             return None
         values[name] = y.view_as(y)  # a neuron that codes its input as it is has gradients of its own

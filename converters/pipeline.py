@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import functools
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -26,8 +25,8 @@ from converters.sit import FITTED
 from converters.sites import BUDGET, Tuning, tune
 from evaluator.closed_form import ClosedForm, fired
 from processes.chips import LOIHI2, Chip
-from processes.network import Network
-from processes.operation import Operation
+from processes.network import CalibratedNetwork, FixedPointNetwork, LoweredNetwork, Network
+from processes.operation import Operation, Result
 from processes.phase_code import PhaseCode
 
 Progress = Callable[[str, int, int], None]
@@ -78,14 +77,14 @@ class Conversion:
     """
 
     front: FrontEnd | None
-    ideal: Network
-    calibrated: Network
-    fixed: Network | None
+    ideal: LoweredNetwork
+    calibrated: CalibratedNetwork
+    fixed: FixedPointNetwork | None
     tuning: Tuning | None = None
     corrected: dict[str, float] = field(default_factory=dict)
 
     @property
-    def network(self) -> Network:
+    def network(self) -> CalibratedNetwork | FixedPointNetwork:
         """The one that was asked for."""
         return self.calibrated if self.fixed is None else self.fixed
 
@@ -147,11 +146,10 @@ def convert_module(
     def report(stage: str) -> Callable[[int, int], None] | None:
         return None if progress is None else functools.partial(progress, stage)
 
-    scaled = copy.deepcopy(ideal)
     digits = variant.method == "sit"
     if spikes is not None and not digits:
         check_spikes(max(spikes, input_spikes))
-    peaks = scale(scaled, samples, batch, report("calibrate"), ingredients)
+    scaled, peaks = scale(ideal, samples, batch, report("calibrate"), ingredients)
     choose = functools.partial(
         tune, scaled, samples, steps, base, spikes, input_spikes, min(batch, GRADIENT_BATCH), report("choose the codes"),
         ingredients,
@@ -173,7 +171,7 @@ def convert_module(
         importance = row_importance(ideal, samples, GRADIENT_BATCH, report("weigh tokens"))
     if fixed and ingredients.balance and spikes != 1 and not digits:
         integer = functools.partial(discretise, chip=chip, batch=batch, ingredients=ingredients)
-        networks = [coded(copy.deepcopy(scaled), sites, balanced=balanced) for balanced in (False, True)]
+        networks = [coded(scaled, sites, balanced=balanced) for balanced in (False, True)]
         calibrated = _better(networks, ideal, samples, integer, importance, batch)
         if spikes is None and calibrated is networks[1]:  # there are spikes left that raised scales have saved
             plain, raised = (_sent(network, samples, batch) for network in networks)
@@ -183,7 +181,7 @@ def convert_module(
         calibrated = coded(scaled, sites)
     if ingredients.biases and not digits:
         calibrated, corrected = correct_biases(ideal, calibrated, samples, importance, batch, report("correct biases"))
-    integers: Network | None = None
+    integers: FixedPointNetwork | None = None
     if fixed:
         integers = discretise(calibrated, samples, chip, batch, report("discretise"), importance, ingredients)
     return Conversion(front, ideal, calibrated, integers, tuning, corrected)
@@ -193,9 +191,9 @@ def _sent(network: Network, samples: np.ndarray, batch: int) -> int:
     """How many spikes there are on the samples."""
     sent = 0
 
-    def count(name: str, op: Operation, y: torch.Tensor) -> None:
+    def count(name: str, op: Operation, result: Result) -> None:
         nonlocal sent
-        sent += fired(op, y)
+        sent += fired(op, result.values)
 
     for start in range(0, len(samples), batch):
         ClosedForm(network).run(samples[start : start + batch], count)
@@ -203,20 +201,20 @@ def _sent(network: Network, samples: np.ndarray, batch: int) -> int:
 
 
 def _better(
-    networks: Sequence[Network],
+    networks: Sequence[CalibratedNetwork],
     ideal: Network,
     samples: np.ndarray,
     integer: Callable[..., Network],
     importance: Mapping[str, np.ndarray],
     batch: int,
-) -> Network:
+) -> CalibratedNetwork:
     """Of spiking networks the one whose integers err less on held-back samples; the first if there are none to tell by."""
     held, few = hold_back(len(samples))
     if not len(held):
         return networks[0]
     rows = {name: values[few] for name, values in importance.items()}
 
-    def error(network: Network) -> float:
+    def error(network: CalibratedNetwork) -> float:
         return output_error(ideal, integer(network, samples[few], importance=rows), samples[held], batch)
 
     return min(networks, key=error)

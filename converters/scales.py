@@ -32,7 +32,7 @@ from processes.network import (
     TraceProduct,
     Woss,
 )
-from processes.operation import Operation
+from processes.operation import Operation, Result
 from processes.phase_neuron.schedule import LINEAR
 from processes.routing import apply
 
@@ -41,7 +41,7 @@ Progress = Callable[[int, int], None]
 
 
 def set_scales(network: Network, peaks: dict[str, np.ndarray], ingredients: Ingredients = ALL) -> None:
-    """Give every phase and dynamic-threshold neuron the scale that its peak asks for, equal where products need it."""
+    """Put neurons with the scales that their peaks ask for, equal where products need it, into ``network``, in place."""
     for name, peak in peaks.items():
         if not isinstance(network[name], Woss):
             peak = peak if ingredients.channel_scales else np.full_like(peak, peak.max())
@@ -81,7 +81,8 @@ def observe_peaks(
     curved = {node.inputs[0]: n for n, node in network if isinstance(node.op, SiNeuron)}
     races = {node.inputs[0]: n for n, node in network if isinstance(node.op, Woss)}
 
-    def observe(name: str, op: Operation, y: torch.Tensor) -> None:
+    def observe(name: str, op: Operation, result: Result) -> None:
+        y = result.values
         if name in shapes:
             axes = tuple(a for a, size in enumerate((1, *shapes[name])) if size == 1)
             peak = y.abs().amax(axes, keepdim=True)[0].double().numpy()
@@ -148,21 +149,25 @@ def _set_scale(network: Network, name: str, peak: np.ndarray) -> None:
             peak = peak.max(tuple(range(peak.ndim - 1)), keepdims=True)
         if squares or op.schedule.function not in LINEAR:
             peak = 2.0 ** np.ceil(np.log2(peak))
-        op.schedule = replace(op.schedule, scale=peak, unit=np.ones_like(peak))
+        network.put(name, replace(op, schedule=replace(op.schedule, scale=peak, unit=np.ones_like(peak))))
     elif isinstance(op, SiNorm):
-        sit.set_norm_scale(op, float(peak.max()))
+        network.put(name, replace(op, scale=sit.norm_scale(op, float(peak.max()))))
     elif isinstance(op, DynamicThreshold):
         # its divisor goes with rows, and so cannot its scale; a scale per head is the same for the head's columns
         peak = peak.max(-2, keepdims=True)
-        op.scale = np.broadcast_to(peak, (*peak.shape[:-1], op.shape[-1])).copy() if peak.size > 1 else peak
+        wide = np.broadcast_to(peak, (*peak.shape[:-1], op.shape[-1])).copy() if peak.size > 1 else peak
+        network.put(name, replace(op, scale=wide))
 
 
-def put_scale(op: Operation, scale: np.ndarray) -> None:
-    """Another scale for a firing neuron; softmax's, whose winner stands for 1, stays."""
+def with_scale(op: Operation, scale: np.ndarray) -> Operation:
+    """A firing neuron with another scale; a softmax's stays, whose winner or power of two is its own."""
     if isinstance(op, PhaseNeuron):
-        op.schedule = replace(op.schedule, scale=scale)
-    elif isinstance(op, DynamicThreshold):
-        op.scale = scale
+        return replace(op, schedule=replace(op.schedule, scale=scale))
+    if isinstance(op, DynamicThreshold):
+        return replace(op, scale=scale)
+    if isinstance(op, Woss | SiNorm):
+        return op
+    raise DeployError(f"operation '{op.name}' has no scale to choose")
 
 
 def scale_of(network: Network, name: str) -> np.ndarray:
@@ -175,7 +180,7 @@ def scale_of(network: Network, name: str) -> np.ndarray:
 
 def routed(op: Route, values: np.ndarray) -> np.ndarray:
     """Scales or units after a route; padding, which is silent, takes whatever its neighbours have."""
-    full = apply(torch.as_tensor(values).expand(op.source_shape), op.chain, 0).numpy()
+    full = apply(torch.tensor(values).expand(op.source_shape), op.chain, 0).numpy()
     for axis in range(full.ndim):
         largest = full.max(axis, keepdims=True)
         if ((full == largest) | (full == 0)).all():
@@ -225,7 +230,7 @@ def _raise_scale(network: Network, name: str, wanted: np.ndarray) -> None:
     scale, where = scale_of(network, origin), places(network, name)
     raised = scale.reshape(-1).copy()
     np.maximum.at(raised, where.reshape(-1), np.broadcast_to(wanted, where.shape).reshape(-1))
-    put_scale(network[origin], raised.reshape(scale.shape))
+    network.put(origin, with_scale(network[origin], raised.reshape(scale.shape)))
 
 
 def places(network: Network, name: str) -> np.ndarray:

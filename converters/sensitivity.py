@@ -183,7 +183,7 @@ def _gradients(
 ) -> Iterator[tuple[str, torch.Tensor, torch.Tensor]]:
     """(name, values, gradients) of every firing node, as :class:`Evidence` holds them."""
     for name, y, gradients in probe(network, x, rng, lambda op: op.fires and not isinstance(op, Route)):
-        scale = torch.from_numpy(network[name].scale).float()  # type: ignore[attr-defined]
+        scale = torch.tensor(network[name].scale).float()  # type: ignore[attr-defined]
         y, gradients = y / scale, gradients.mul_(scale)
         if isinstance(network[name], Woss):
             yield name, y.flatten(0, -2), gradients.flatten(1, -2)

@@ -7,6 +7,7 @@ steps, as many as the fitted neurons take: a spike at step k is worth 2^-k of it
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 
@@ -48,32 +49,34 @@ def least_steps(reach: float) -> int:
     return 2 + math.ceil(math.log2(reach / math.log(2) + 0.5))
 
 
-def fold_exp(op: SiExp, unit: np.ndarray, steps: int, extended: bool, reach: float = REACH) -> None:
-    """Tables in units of the logits' potentials; ``unit`` is the real value of one, by head, before the attention scale."""
+def fold_exp(op: SiExp, unit: np.ndarray, steps: int, extended: bool, reach: float = REACH) -> SiExp:
+    """With tables in units of the logits' potentials, whose real value before the attention scale is ``unit``, by head."""
     per = 1.0 / (unit.reshape(-1) * op.gain)[:, None]  # (heads or 1, 1)
     if not extended:
-        table, phases = load_table("exp", steps, *PUBLISHED), 1
+        table, phases, clock, half = load_table("exp", steps, *PUBLISHED), 1, None, None
     else:
         digits, phases = division(steps, reach)
-        half = math.log(2) / phases / 2
-        table = halving("exp", steps - digits, -half, half)
-        op.clock, op.half = 2 * half * 2.0 ** np.arange(digits - 1, -1, -1) * per, half * per[:, 0]
-    op.threshold, op.reset = table.threshold * per, table.reset * per
-    op.output = 2.0 ** (-np.arange(phases)[:, None] / phases) * table.output
+        middle = math.log(2) / phases / 2
+        table = halving("exp", steps - digits, -middle, middle)
+        clock, half = 2 * middle * 2.0 ** np.arange(digits - 1, -1, -1) * per, middle * per[:, 0]
+    output = 2.0 ** (-np.arange(phases)[:, None] / phases) * table.output
+    return replace(op, threshold=table.threshold * per, reset=table.reset * per, output=output, clock=clock, half=half)
 
 
-def fold_norm(op: SiNorm, exponential: SiExp, steps: int) -> None:
-    """How it reads its exponential."""
-    op.output, op.digits, op.steps = exponential.output, exponential.digits, steps
+def fold_norm(op: SiNorm, exponential: SiExp, steps: int) -> SiNorm:
+    """With the tables by which it reads its exponential."""
+    return replace(op, output=exponential.output, digits=exponential.digits, steps=steps)
 
 
-def set_norm_scale(op: SiNorm, peak: float) -> None:
-    """The power of two from the largest share on."""
-    op.scale = np.full((1,) * len(op.shape), 2.0 ** min(0, math.ceil(math.log2(peak))))
+def norm_scale(op: SiNorm, peak: float) -> np.ndarray:
+    """The power of two from the largest share on, broadcast shape."""
+    return np.full((1,) * len(op.shape), 2.0 ** min(0, math.ceil(math.log2(peak))))
 
 
-def set_neuron_table(op: SiNeuron, name: str, peak: float, steps: int) -> None:
-    """The table of the smallest range that holds the calibrated potentials, in real units.
+def fold_neuron(op: SiNeuron, name: str, peak: float, steps: int, unit: np.ndarray) -> SiNeuron:
+    """With the table of the smallest range that holds the calibrated potentials up to ``peak``, one row per neuron.
+
+    ``unit`` is the real value of one unit of its potential, broadcast shape.
 
     Raises:
         DeployError: no range does, or no table has this many steps.
@@ -83,22 +86,25 @@ def set_neuron_table(op: SiNeuron, name: str, peak: float, steps: int) -> None:
         held = f"'{name}': potentials of {op.function} reach {peak:.3g}, fitted tables +-{RANGES[-1]:g}"
         raise DeployError(f"{held}; use --activation schedule")
     table = load_table(op.function, steps, -fits[0], fits[0])
-    op.threshold, op.reset, op.output = table.threshold[None], table.reset[None], table.output
-
-
-def fold_neuron(op: SiNeuron, unit: np.ndarray) -> None:
-    """Its table in units of its potential, one row per neuron of ``unit``."""
     per = 1.0 / unit.reshape(-1, 1)
-    op.threshold, op.reset, op.unit = op.threshold * per, op.reset * per, unit
+    return replace(
+        op, threshold=table.threshold[None] * per, reset=table.reset[None] * per, output=table.output, unit=unit
+    )
 
 
-def integer_exp(op: SiExp, finer: np.ndarray, chip: Chip) -> None:
-    """Integer tables; ``finer`` is how many integer units one unit of v has, (heads or 1, 1)."""
-    op.threshold, op.reset = entries(op.threshold * finer), entries(op.reset * finer)
-    if op.clock is not None and op.half is not None:
-        op.clock, op.half = entries(op.clock * finer), entries(op.half * finer[:, 0])
-    op.output, op.unit = integer_output(op, chip)
-    op.state_bits = chip.state_bits
+def integer_exp(op: SiExp, finer: np.ndarray, chip: Chip) -> SiExp:
+    """With integer tables; ``finer`` is how many integer units one unit of v has, (heads or 1, 1)."""
+    output, unit = integer_output(op, chip)
+    return replace(
+        op,
+        threshold=entries(op.threshold * finer),
+        reset=entries(op.reset * finer),
+        clock=None if op.clock is None else entries(op.clock * finer),
+        half=None if op.half is None else entries(op.half * finer[:, 0]),
+        output=output,
+        unit=unit,
+        state_bits=chip.state_bits,
+    )
 
 
 def integer_output(op: SiExp, chip: Chip) -> tuple[np.ndarray, float]:
@@ -108,13 +114,15 @@ def integer_output(op: SiExp, chip: Chip) -> tuple[np.ndarray, float]:
     return np.rint(op.output * 2.0**bits).astype(np.int32), 2.0**-bits
 
 
-def integer_neuron(op: SiNeuron, unit: np.ndarray, chip: Chip) -> None:
-    """Integer thresholds by the real value ``unit`` of the potential's unit."""
+def integer_neuron(op: SiNeuron, unit: np.ndarray, chip: Chip) -> SiNeuron:
+    """With integer thresholds by the real value ``unit`` of the potential's unit."""
     finer = (op.unit / unit).reshape(-1, 1)
-    op.threshold, op.reset = entries(op.threshold * finer), entries(op.reset * finer)
-    op.unit, op.state_bits = (
-        np.broadcast_to(unit, np.broadcast_shapes(unit.shape, op.unit.shape)).copy(),
-        chip.state_bits,
+    return replace(
+        op,
+        threshold=entries(op.threshold * finer),
+        reset=entries(op.reset * finer),
+        unit=np.broadcast_to(unit, np.broadcast_shapes(unit.shape, op.unit.shape)).copy(),
+        state_bits=chip.state_bits,
     )
 
 

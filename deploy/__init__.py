@@ -1,7 +1,9 @@
 """Deploys trained transformers on neuromorphic hardware.
 
     import deploy
-    report = deploy.convert(deploy.ConvertOptions(model="timm:vit_tiny_patch16_224", calib=Path("images")))
+    conversion = deploy.convert(module, calibration)
+    outputs = conversion.run(x)
+    conversion.save("out/net")
 
 Importing this loads neither PyTorch nor Lava; the first use of a name below loads what it needs.
 """
@@ -16,7 +18,9 @@ from deploy.errors import DeployError
 from deploy.options import ConvertOptions
 
 if TYPE_CHECKING:
-    from deploy.api import convert, load, run, verify
+    from deploy.api import convert, convert_files, load
+    from deploy.conversion import Conversion
+    from deploy.schema import Report
     from targets.nir_modules import nir_modules
 
 try:
@@ -24,12 +28,17 @@ try:
 except PackageNotFoundError:  # used from a source tree that is not installed
     __version__ = "0+unknown"
 
-__all__ = ["ConvertOptions", "DeployError", "convert", "load", "nir_modules", "run", "verify"]
+__all__ = [
+    "Conversion", "ConvertOptions", "DeployError", "Report", "convert", "convert_files", "load", "nir_modules",
+]  # fmt: skip
+
+_HOMES = {
+    "Conversion": "deploy.conversion", "Report": "deploy.schema", "convert": "deploy.api", "convert_files": "deploy.api",
+    "load": "deploy.api", "nir_modules": "targets.nir_modules",
+}  # fmt: skip
 
 
 def __getattr__(name: str) -> Any:
-    if name == "nir_modules":
-        return importlib.import_module("targets.nir_modules").nir_modules
-    if name in __all__:
-        return getattr(importlib.import_module("deploy.api"), name)
+    if name in _HOMES:
+        return getattr(importlib.import_module(_HOMES[name]), name)
     raise AttributeError(f"module 'deploy' has no attribute {name!r}")

@@ -1,42 +1,112 @@
-"""What the commands do, as functions: convert, run, verify, load."""
+"""What `import deploy` offers and the commands do: convert a model, in memory or from files; load and run a conversion."""
 
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
+from torch import nn
 
-from deploy import measure
+from converters import pipeline
+from deploy.arrays import Arguments, given_data, given_model
 from deploy.availability import available
-from deploy.conversion import calibration_and_evaluation, convert_model, host_input, load, reload
-from deploy.examine import Examination
+from deploy.conversion import Conversion
+from deploy.examine import Examination, examine
 from deploy.execute import execute
-from deploy.measure.flops import flops_formula
 from deploy.options import ConvertOptions
-from deploy.output import GRAPH, output_folder, require_conversion
-from deploy.place import placed
+from deploy.options.convert import Activation, Exponential, Method, Precision, Residual, Softmax, Winner
+from deploy.origin import Origin, origin_of
+from deploy.output import GRAPH, PAGE, output_folder, require_conversion
 from deploy.progress import Progress
-from deploy.report import add_to_report, write_report
-from deploy.results import RunResult, Verification
-from deploy.sources import load_model, shared_samples
+from deploy.report import render
+from deploy.results import RunResult
+from deploy.schema import BudgetSearch, Report, read_report, write_report
+from deploy.sources import Data, LoadedModel, hold_out, load_model
+from deploy.steps import calibration_and_evaluation, convert_model, host_input
 from deploy.sweep.budget import search
-from evaluator.compare import compare
 from evaluator.network_file import read, write
+from processes.network import Network
 from targets import registry
 
-__all__ = ["convert", "evaluation_inputs", "load", "run", "verify"]
+__all__ = ["Conversion", "convert", "convert_files", "evaluation_inputs", "load", "run_files"]
 
 
-def convert(options: ConvertOptions, progress: Progress | None = None) -> dict[str, Any]:
-    """Convert a model, run it, and write graph.nir, report.json and report.html to ``options.folder()``.
+def convert(
+    module: nn.Module,
+    calibration: Arguments,
+    *,
+    timesteps: int | None = None,
+    base: float | Literal["auto"] = "auto",
+    spikes: int | Literal["auto"] | None = None,
+    input_spikes: int | None = None,
+    precision: Precision = "fixed",
+    method: Method = "spiked-attention",
+    residual: Residual = "graded",
+    winner: Winner = "graded",
+    softmax: Softmax = "direct",
+    exponential: Exponential = "extended",
+    activation: Activation = "schedule",
+    evaluation: Arguments | None = None,
+    labels: Any = None,
+    batch_size: int = 64,
+    progress: Progress | None = None,
+) -> Conversion:
+    """Convert a trained module to a spiking network, in memory.
+
+    Args:
+        module: takes and returns float32 tensors; it is copied, and not changed.
+        calibration: the module's arguments, each an array or tensor (N, *sample): one, a sequence, or a mapping by the names
+            of forward's arguments. These samples set the scales of codes.
+        timesteps: T, steps of a window; None for the method's usual number, 40 (sit: 12).
+        base: B in (1, 2], the ratio of neighbouring levels; "auto" chooses one for each layer.
+        spikes: most spikes of a neuron in a window; "auto" adds a second one where it pays; None for 1 (sit: 6).
+        input_spikes: the same for the neurons that code the input; None for 2 (sit: 6).
+        precision: "fixed", Loihi-style integers, or "float".
+        method: "spiked-attention", "sit", or "rate-coded" for ReLU networks in floating point.
+        residual: how residual streams are handed on, as `deploy convert --help` explains it.
+        winner: how softmax finds a row's largest logit, as `deploy convert --help` explains it.
+        softmax: the variant of the race, as `deploy convert --help` explains it.
+        exponential: sit's exponential, as `deploy convert --help` explains it.
+        activation: sit's activations, as `deploy convert --help` explains it.
+        evaluation: samples that the report is measured on; None to hold back a fifth of ``calibration``, which then sets no
+            scales.
+        labels: (N,) classes of ``evaluation``, for accuracy.
+        batch_size: samples evaluated together.
+        progress: shows how far it is, such as ``deploy.progress.BarProgress()``.
+
+    Raises:
+        UnsupportedModel: with every operation that cannot be converted, before anything is.
+        DeployError: an option, the module or an array cannot be meant.
+    """
+    model = given_model(module, calibration)
+    options = ConvertOptions(
+        model=model.spec, method=method, timesteps=timesteps, base=None if base == "auto" else base, spikes=spikes,
+        input_spikes=input_spikes, residual=residual, winner=winner, softmax=softmax, exponential=exponential,
+        activation=activation, precision=precision, target="closed-form", batch_size=batch_size,
+    )  # fmt: skip
+    options.check(registry())
+    scales = given_data(calibration, None, model, "calibration")
+    if evaluation is None:
+        scales, judged = hold_out(scales)
+    else:
+        judged = given_data(evaluation, labels, model, "evaluation")
+    stages, seconds = _converted(options, model, scales, progress or Progress())
+    return _conversion(options, model, stages, stages.network, scales, judged, seconds, progress or Progress())
+
+
+def convert_files(options: ConvertOptions, progress: Progress | None = None) -> Conversion:
+    """Convert a model that is named, on data in files, and write graph.nir, report.json and report.html.
 
     Under a budget, the cheapest code within it is searched for first, by worker processes: a script then has to call this
     under ``if __name__ == "__main__":``.
 
     Returns:
-        The content of report.json.
+        The conversion, whose files are in ``options.folder()``.
 
     Raises:
         DeployError: whatever the user can put right; nothing half-written is left.
@@ -44,7 +114,7 @@ def convert(options: ConvertOptions, progress: Progress | None = None) -> dict[s
     progress = progress or Progress()
     known = registry()
     options.check(known)
-    target = available(known[options.target])
+    available(known[options.target])
     with output_folder(options.folder(), options.force) as folder:
         model = load_model(options.model, options.weights, options.seed)
         calibration, evaluation = calibration_and_evaluation(options, model)
@@ -53,25 +123,36 @@ def convert(options: ConvertOptions, progress: Progress | None = None) -> dict[s
             classes = model.classes is not None or evaluation.labels is not None
             found = search(options, model, calibration, classes, progress)
             options = found.options
-        begin = time.perf_counter()
-        conversion = convert_model(options, model, calibration, progress)
-        seconds = {"convert": time.perf_counter() - begin}
-        write(folder / GRAPH, conversion.network)
+        stages, seconds = _converted(options, model, calibration, progress)
+        write(folder / GRAPH, stages.network)
         restored = read(folder / GRAPH)  # what runs from here on is what the file holds
-        restored.units = conversion.network.units
-        work = Examination(options, model, conversion, restored, evaluation, progress)
-        report, figures = work.measure(target, seconds)
-        if conversion.tuning is not None:
-            report["codes"] = measure.codes(conversion.tuning)
-            report["corrected_biases"] = conversion.corrected
-        report |= work.parts() | {"flops_formula": flops_formula(restored, report["layers"])}
-        report["placement"] = placed(restored)
-        report["budget"] = None if found is None else found.record
-        report |= {"calibration_samples": len(calibration), "shared_samples": shared_samples(calibration, evaluation)}
-        return write_report(folder, report, figures)
+        restored.units = stages.network.units
+        conversion = _conversion(
+            options, model, stages, restored, calibration, evaluation, seconds, progress,
+            None if found is None else found.record,
+        )  # fmt: skip
+        conversion.write_report(folder)
+        return conversion
 
 
-def run(
+def load(folder: Path | str, module: nn.Module | None = None) -> Conversion:
+    """A conversion that ``deploy convert`` or :meth:`Conversion.save` wrote.
+
+    The original model and its data are loaded again when something needs them. A model that was given as an object has to be
+    given again, as ``module``, for what compares with it; its data too.
+
+    Raises:
+        DeployError: the folder holds no conversion, or one that is damaged.
+    """
+    folder = require_conversion(Path(folder))
+    network = read(folder / GRAPH)
+    origin = origin_of(folder)
+    if module is not None:
+        origin.given = given_model(module)
+    return Conversion(network, origin, partial(_read, folder))
+
+
+def run_files(
     network: Path, data: Path | None, target: str, samples: int, granularity: str, progress: Progress | None = None,
     segments_in: str | None = None,
 ) -> RunResult:  # fmt: skip
@@ -81,33 +162,49 @@ def run(
     that target tells (energy and latency of a simulated chip, ...) is added to report.json.
     """
     folder = require_conversion(network)
-    restored, model, loaded = reload(folder, data)
+    conversion = load(folder)
+    origin = conversion.origin
+    loaded = origin.evaluation if data is None else origin.load(data, conversion.network)
     loaded = loaded.take(slice(samples))
     result = execute(
-        restored, host_input(model, loaded), target, granularity, progress or Progress(), segments_in, loaded.labels,
-        model.class_names,
+        conversion.network, host_input(origin.model, loaded), target, granularity, progress or Progress(), segments_in,
+        loaded.labels, origin.model.class_names,
     )  # fmt: skip
     if result.measured:
-        add_to_report(folder, "targets", {target: dict(result.measured)})
+        report = read_report(folder)
+        write_report(folder, replace(report, targets={**report.targets, target: dict(result.measured)}))
     return result
-
-
-def verify(folder: Path, samples: int, granularity: str, progress: Progress | None = None) -> Verification:
-    """Run evaluation samples through Lava and the closed form and compare every spike and potential."""
-    progress = progress or Progress()
-    lava = available(registry()["lava-sim"])
-    restored, model, loaded = reload(require_conversion(folder), None)
-    inputs = host_input(model, loaded.take(slice(samples)))
-    with progress.stage("run on lava-sim", len(inputs)) as advance:
-        result = lava.run(restored, inputs, granularity, lambda _: advance(1))
-    found = compare(restored, inputs, result)
-    return Verification(
-        len(inputs), found.compared_spikes, found.compared_potentials, sum(found.saturations.values()),
-        found.mismatches, found.first,
-    )  # fmt: skip
 
 
 def evaluation_inputs(folder: Path, samples: int) -> np.ndarray:
     """The spiking network's input (N, ...) of a conversion's first evaluation samples."""
-    _, model, loaded = reload(require_conversion(folder), None)
-    return host_input(model, loaded.take(slice(samples)))
+    origin = origin_of(require_conversion(folder))
+    return host_input(origin.model, origin.evaluation.take(slice(samples)))
+
+
+def _converted(
+    options: ConvertOptions, model: LoadedModel, calibration: Data, progress: Progress
+) -> tuple[pipeline.Conversion, dict[str, float]]:
+    """The stages of a conversion, and the seconds that it took."""
+    begin = time.perf_counter()
+    stages = convert_model(options, model, calibration, progress)
+    return stages, {"convert": time.perf_counter() - begin}
+
+
+def _conversion(
+    options: ConvertOptions, model: LoadedModel, stages: pipeline.Conversion, network: Network, calibration: Data,
+    evaluation: Data, seconds: Mapping[str, float], progress: Progress, budget: BudgetSearch | None = None,
+) -> Conversion:  # fmt: skip
+    """The conversion of which ``network`` is what runs; its report is measured when it is asked for."""
+
+    def measured() -> tuple[Report, str]:
+        work = Examination(options, model, stages, network, evaluation, progress)
+        report, figures = examine(work, available(registry()[options.target]), seconds, calibration)
+        report = replace(report, budget=budget)
+        return report, render(report, figures)
+
+    return Conversion(network, Origin(options, model, evaluation), measured)
+
+
+def _read(folder: Path) -> tuple[Report, str]:
+    return read_report(folder), (folder / PAGE).read_text(encoding="utf-8")

@@ -1,20 +1,18 @@
-"""`deploy compare`: conversions side by side, from their report.json."""
+"""`deploy compare`: conversions side by side, from their reports."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from rich.table import Table
 
-from deploy.console import lookup
 from deploy.errors import DeployError
-from deploy.output import REPORT, require_conversion
 from deploy.report.headline import count, percent, seconds, sig
 from deploy.report.page import environment
+from deploy.schema import Cost, FlopsFormula, Report, read_report
 
 
 @dataclass(frozen=True)
@@ -36,26 +34,37 @@ class Comparison:
 
 
 Write = Callable[[Any], str]
-# Where the number stands in report.json, what it is called, how it is written, whether more (1) or less (-1) is better.
-_NUMBERS: tuple[tuple[str, str, Write, int], ...] = (
-    ("method", "method", str, 0),
-    ("precision", "arithmetic", str, 0),
-    ("timesteps", "window T", str, 0),
-    ("base", "base B", str, 0),
-    ("target", "target", str, 0),
-    ("samples", "evaluation samples", count, 0),
-    ("ann.accuracy", "accuracy, original network", percent, 0),
-    ("snn.accuracy", "accuracy, spiking network", percent, 1),
-    ("agreement", "same prediction as the original", percent, 1),
-    ("snn.output_cosine", "cosine to the original's output", "{:.5f}".format, 1),
-    ("snn.relative_error", "relative error of outputs", "{:.4f}".format, -1),
-    ("latency_steps", "time steps per sample", count, -1),
-    ("spikes.total_per_sample", "spikes per sample", count, -1),
-    ("spikes.per_neuron", "spikes per neuron", "{:.3f}".format, -1),
-    ("saturations", "saturated potentials", count, -1),
-    ("exactness.compared_spikes", "spikes compared with the closed form", count, 0),
-    ("exactness.mismatches", "of which differ", count, -1),
-    ("seconds.closed_form_per_sample", "time per sample, closed form", seconds, 0),
+# What the number is called, where it stands in a report, how it is written, whether more (1) or less (-1) is better.
+_NUMBERS: tuple[tuple[str, Callable[[Report], Any], Write, int], ...] = (
+    ("method", lambda r: r.method, str, 0),
+    ("arithmetic", lambda r: r.precision, str, 0),
+    ("window T", lambda r: r.timesteps, str, 0),
+    ("base B", lambda r: r.base, str, 0),
+    ("target", lambda r: r.target, str, 0),
+    ("evaluation samples", lambda r: r.samples, count, 0),
+    ("accuracy, original network", lambda r: r.ann.accuracy, percent, 0),
+    ("accuracy, spiking network", lambda r: r.snn.accuracy, percent, 1),
+    ("same prediction as the original", lambda r: r.agreement, percent, 1),
+    ("cosine to the original's output", lambda r: r.snn.output_cosine, "{:.5f}".format, 1),
+    ("relative error of outputs", lambda r: r.snn.relative_error, "{:.4f}".format, -1),
+    ("time steps per sample", lambda r: r.latency_steps, count, -1),
+    ("spikes per sample", lambda r: r.spikes.total_per_sample, count, -1),
+    ("spikes per neuron", lambda r: r.spikes.per_neuron, "{:.3f}".format, -1),
+    ("saturated potentials", lambda r: r.saturations, count, -1),
+    ("spikes compared with the closed form", lambda r: r.exactness and r.exactness.compared_spikes, count, 0),
+    ("of which differ", lambda r: r.exactness and r.exactness.mismatches, count, -1),
+    ("time per sample, closed form", lambda r: r.seconds.closed_form_per_sample, seconds, 0),
+)
+_FORMULA: tuple[tuple[str, Callable[[FlopsFormula], float]], ...] = (
+    ("spiking", lambda formula: formula.snn_microjoules),
+    ("original, FP32", lambda formula: formula.ann_microjoules),
+    ("original, INT8", lambda formula: formula.ann_int8_microjoules),
+)
+_JOULES: tuple[tuple[str, Callable[[Cost], float | None]], ...] = (
+    ("spiking", lambda cost: cost.snn_microjoules),
+    ("spiking, with what it omits", lambda cost: cost.snn_microjoules_with_omitted),
+    ("original, FP32", lambda cost: cost.ann.fp32.microjoules),
+    ("original, INT8", lambda cost: cost.ann.int8.microjoules),
 )
 
 
@@ -67,60 +76,40 @@ def comparison(folders: Sequence[Path]) -> Comparison:
     """
     if len(folders) < 2:
         raise DeployError(f"{len(folders)} conversion is nothing to compare; give two folders or more")
-    reports = [_read(folder) for folder in folders]
-    models = list(dict.fromkeys(str(report.get("model")) for report in reports))
+    reports = [read_report(folder) for folder in folders]
+    models = list(dict.fromkeys(report.model for report in reports))
     if len(models) > 1:
         raise DeployError(f"{folders[0]} and others convert different models ({', '.join(models)}); give one model's")
-    rows = [
-        _row(label, [lookup(report, path) for report in reports], write, sense)
-        for path, label, write, sense in _NUMBERS
-    ]
+    rows = [_row(label, [read(report) for report in reports], write, sense) for label, read, write, sense in _NUMBERS]
     rows += [
         _row(
             f"FLOPs times firing rate: {what}, \N{MICRO SIGN}J",
-            [lookup(r, f"flops_formula.{key}") for r in reports],
+            [r.flops_formula and read(r.flops_formula) for r in reports],
             sig,
             -1,
         )
-        for what, key in _FORMULA
+        for what, read in _FORMULA
     ]
     rows += [_row(label, values, sig, -1) for label, values in _energies(reports)]
-    graded = [sum(e.get("numbers_per_sample", 0) for e in report.get("not_spiking", [])) for report in reports]
+    graded = [sum(entry.numbers_per_sample for entry in report.not_spiking) for report in reports]
     rows.append(_row("numbers sent that are not spikes", graded, count, -1))
-    for name in dict.fromkeys(rung["name"] for report in reports for rung in report.get("blocks", [])):
-        found = [{r["name"]: r.get("accuracy") for r in report.get("blocks", [])}.get(name) for report in reports]
-        rows.append(_row(f"accuracy, {name} spiking", found, percent, 1))
+    blocks = [{rung.name: rung.accuracy for rung in report.blocks} for report in reports]
+    for name in dict.fromkeys(name for found in blocks for name in found):
+        rows.append(_row(f"accuracy, {name} spiking", [found.get(name) for found in blocks], percent, 1))
     names = tuple(folder.resolve().name for folder in folders)
     return Comparison(models[0], names, tuple(row for row in rows if any(v is not None for v in row.values)))
 
 
-def _read(folder: Path) -> dict[str, Any]:
-    path = require_conversion(folder) / REPORT
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise DeployError(f"{path}: not readable as JSON; convert again with --force") from error
-
-
-_FORMULA = (
-    ("spiking", "snn_microjoules"),
-    ("original, FP32", "ann_microjoules"),
-    ("original, INT8", "ann_int8_microjoules"),
-)
-_JOULES = (
-    ("spiking", "snn_microjoules"), ("spiking, with what it omits", "snn_microjoules_with_omitted"),
-    ("original, FP32", "ann.fp32.microjoules"), ("original, INT8", "ann.int8.microjoules"),
-)  # fmt: skip
-
-
-def _energies(reports: Sequence[Mapping[str, Any]]) -> list[tuple[str, list[Any]]]:
+def _energies(reports: Sequence[Report]) -> list[tuple[str, list[float | None]]]:
     """Microjoules of a sample by every convention that some report has."""
-    energies = [report.get("energy", {}) for report in reports]
-    conventions = {name: found.get("title", name) for energy in energies for name, found in energy.items()}
+    conventions = {name: cost.title for report in reports for name, cost in report.energy.items()}
     return [
-        (f"{title}: {what}, \N{MICRO SIGN}J", [lookup(energy.get(name, {}), path) for energy in energies])
+        (
+            f"{title}: {what}, \N{MICRO SIGN}J",
+            [read(report.energy[name]) if name in report.energy else None for report in reports],
+        )
         for name, title in conventions.items()
-        for what, path in _JOULES
+        for what, read in _JOULES
     ]
 
 

@@ -11,6 +11,7 @@ from rich.table import Table
 
 from deploy.errors import Refusal
 from deploy.results import RunResult, TargetStatus
+from deploy.schema import LATENCY, BudgetSearch, Code, Evaluation, Failed, Measured, Point, Report, Search
 
 if TYPE_CHECKING:
     from converters.coverage import Row
@@ -31,53 +32,62 @@ def _seconds(value: float) -> str:
     return f"{value:.3g} s" if value >= 1 else f"{1000 * value:.3g} ms"
 
 
-# Where the number stands in report.json, what a person calls it, how it is written.
-_ROWS: tuple[tuple[str, str, Callable[[Any], str]], ...] = (
-    ("samples", "evaluation samples", _count),
-    ("ann.accuracy", "accuracy, original network", _percent),
-    ("snn.accuracy", "accuracy, spiking network", _percent),
-    ("agreement", "same prediction as the original", _percent),
-    ("snn.output_cosine", "cosine to the original's output", "{:.5f}".format),
-    ("exactness.compared_spikes", "spikes compared with the closed form", _count),
-    ("exactness.mismatches", "of which differ", _count),
-    ("saturations", "saturated potentials, closed form", _count),
-    ("exactness.saturations", "saturated potentials, samples stepped", _count),
-    ("low_variance_rows", "rows of too small a variance", _count),
-    ("latency_steps", "time steps per sample", _count),
-    ("spikes.total_per_sample", "spikes per sample", _count),
-    ("spikes.per_neuron", "spikes per neuron", "{:.3f}".format),
-    ("seconds.convert", "time to convert", _seconds),
-    ("seconds.ann_per_sample", "time per sample, original network", _seconds),
-    ("seconds.closed_form_per_sample", "time per sample, closed form", _seconds),
-    ("seconds.target_per_sample", "time per sample, target", _seconds),
+# What a person calls the number, where it stands in a report, how it is written.
+_ROWS: tuple[tuple[str, Callable[[Report], Any], Callable[[Any], str]], ...] = (
+    ("evaluation samples", lambda r: r.samples, _count),
+    ("accuracy, original network", lambda r: r.ann.accuracy, _percent),
+    ("accuracy, spiking network", lambda r: r.snn.accuracy, _percent),
+    ("same prediction as the original", lambda r: r.agreement, _percent),
+    ("cosine to the original's output", lambda r: r.snn.output_cosine, "{:.5f}".format),
+    ("spikes compared with the closed form", lambda r: r.exactness and r.exactness.compared_spikes, _count),
+    ("of which differ", lambda r: r.exactness and r.exactness.mismatches, _count),
+    ("saturated potentials, closed form", lambda r: r.saturations, _count),
+    ("saturated potentials, samples stepped", lambda r: r.exactness and r.exactness.saturations, _count),
+    ("rows of too small a variance", lambda r: r.low_variance_rows, _count),
+    ("time steps per sample", lambda r: r.latency_steps, _count),
+    ("spikes per sample", lambda r: r.spikes.total_per_sample, _count),
+    ("spikes per neuron", lambda r: r.spikes.per_neuron, "{:.3f}".format),
+    ("time to convert", lambda r: r.seconds.convert, _seconds),
+    ("time per sample, original network", lambda r: r.seconds.ann_per_sample, _seconds),
+    ("time per sample, closed form", lambda r: r.seconds.closed_form_per_sample, _seconds),
+    ("time per sample, target", lambda r: r.seconds.target_per_sample, _seconds),
+)
+_EVALUATION_ROWS: tuple[tuple[str, Callable[[Evaluation], Any], Callable[[Any], str]], ...] = (
+    ("evaluation samples", lambda e: e.samples, _count),
+    ("accuracy, original network", lambda e: e.ann.accuracy, _percent),
+    ("accuracy, spiking network", lambda e: e.snn.accuracy, _percent),
+    ("same prediction as the original", lambda e: e.agreement, _percent),
+    ("cosine to the original's output", lambda e: e.snn.output_cosine, "{:.5f}".format),
+    ("relative error of the outputs", lambda e: e.snn.relative_error, "{:.4f}".format),
+    ("spikes compared with the closed form", lambda e: e.exactness and e.exactness.compared_spikes, _count),
+    ("of which differ", lambda e: e.exactness and e.exactness.mismatches, _count),
+    ("saturated potentials, closed form", lambda e: e.saturations, _count),
+    ("spikes per sample", lambda e: e.spikes.total_per_sample, _count),
+    ("core time per sample, original network", lambda e: e.seconds.original_per_sample, _seconds),
+    ("core time per sample, spiking network", lambda e: e.seconds.target_per_sample, _seconds),
 )
 
 
-_EVALUATION_ROWS = (
-    *_ROWS[:5],
-    ("snn.relative_error", "relative error of the outputs", "{:.4f}".format),
-    *(row for row in _ROWS if row[0].startswith("exactness") or row[0] == "saturations"),
-    ("spikes.total_per_sample", "spikes per sample", _count),
-    ("seconds.original_per_sample", "core time per sample, original network", _seconds),
-    ("seconds.target_per_sample", "core time per sample, spiking network", _seconds),
-)
+def summary(report: Report) -> Table:
+    """The main numbers of a report; those it lacks are left out."""
+    what = (
+        report.model, report.method, f"{report.precision} point", f"T = {report.timesteps}", f"B = {report.base}",
+        report.target,
+    )  # fmt: skip
+    return _numbers(", ".join(what), report, _ROWS)
 
 
-def summary(report: Mapping[str, Any]) -> Table:
-    """The main numbers of a report.json; those it lacks are left out."""
-    what = [
-        str(report.get("model", "")),
-        str(report.get("method", "")),
-        f"{report.get('precision', '')} point",
-        f"T = {report.get('timesteps', '?')}",
-        f"B = {report.get('base', '?')}",
-        str(report.get("target", "")),
-    ]
-    table = Table(title=", ".join(part for part in what if part), title_justify="left", show_header=False)
+def evaluation_table(result: Evaluation) -> Table:
+    """The main numbers of an evaluation; those it lacks are left out."""
+    return _numbers(f"{result.data}, {result.target}", result, _EVALUATION_ROWS)
+
+
+def _numbers(title: str, content: Any, rows: Sequence[tuple[str, Callable[[Any], Any], Callable[[Any], str]]]) -> Table:
+    table = Table(title=title, title_justify="left", show_header=False)
     table.add_column("what")
     table.add_column("value", justify="right")
-    for path, label, write in _ROWS:
-        value = lookup(report, path)
+    for label, read, write in rows:
+        value = read(content)
         if value is not None:
             table.add_row(label, write(value))
     return table
@@ -91,37 +101,26 @@ def corrections(shares: Mapping[str, float]) -> str:
     return f"Biases of {len(shares)} layers are corrected; {most} gained most: {shares[most]:.1%} of its squared error went."
 
 
-def codes_table(codes: Sequence[Mapping[str, Any]]) -> Table:
+def codes_table(codes: Sequence[Code]) -> Table:
     """How each firing layer is coded, and its part of the outputs' expected error before and after that was chosen.
 
     Second spikes end at a step that features have each for themselves: the least and the largest.
     """
     table = Table(title="codes, and what choosing them gained", title_justify="left", show_footer=True)
-    total = {key: sum(code[key] for code in codes) for key in ("error_before", "error_after", "spikes_per_sample")}
     table.add_column("layer", "all together")
     for column, footer in (
         ("B", ""), ("spikes", ""), ("second until", ""), ("scale", ""),
-        ("error, plain code", _percent(total["error_before"])),
-        ("error, chosen", _percent(total["error_after"])), ("spikes per sample", _count(total["spikes_per_sample"])),
+        ("error, plain code", _percent(sum(code.error_before for code in codes))),
+        ("error, chosen", _percent(sum(code.error_after for code in codes))),
+        ("spikes per sample", _count(sum(code.spikes_per_sample for code in codes))),
     ):  # fmt: skip
         table.add_column(column, footer, justify="right")
     for code in codes:
-        errors = (_percent(code["error_before"]), _percent(code["error_after"]))
-        latest = "{0}–{2}".format(*code["latest"]) if "latest" in code else ""
-        of = (f"{code['base']:g}", str(code["spikes"]), latest, f"{code['scale']:g}")
-        table.add_row(code["name"], *of, *errors, _count(code["spikes_per_sample"]))
-    return table
-
-
-def evaluation_table(result: Mapping[str, Any]) -> Table:
-    """The numbers of an evaluation.json."""
-    table = Table(title=f"{result['data']}, {result['target']}", title_justify="left", show_header=False)
-    table.add_column("what")
-    table.add_column("value", justify="right")
-    for path, label, write in _EVALUATION_ROWS:
-        value = lookup(result, path)
-        if value is not None:
-            table.add_row(label, write(value))
+        latest = "" if code.latest is None else f"{code.latest[0]}–{code.latest[2]}"
+        table.add_row(
+            code.name, f"{code.base:g}", str(code.spikes), latest, f"{code.scale:g}",
+            _percent(code.error_before), _percent(code.error_after), _count(code.spikes_per_sample),
+        )  # fmt: skip
     return table
 
 
@@ -133,16 +132,6 @@ def coverage_table(rows: Sequence[Row], columns: Sequence[str]) -> Table:
         errors = (f"{row.errors[name]:.3f}" if name in row.errors else "" for name in columns)
         table.add_row(row.family, row.example, row.state, *errors, row.reason)
     return table
-
-
-def lookup(report: Mapping[str, Any], path: str) -> Any:
-    """The value at a dotted path, or None where the report has none."""
-    value: Any = report
-    for key in path.split("."):
-        if not isinstance(value, Mapping) or key not in value:
-            return None
-        value = value[key]
-    return value
 
 
 def targets_table(targets: Sequence[TargetStatus]) -> Table:
@@ -157,67 +146,76 @@ _SWEPT = ("45nm-additions", "45nm-memory", "loihi1")
 """Energies that fit beside the rest on a terminal: from what is least counted to most."""
 
 
-def budget_note(found: Mapping[str, Any]) -> str:
+def budget_note(found: BudgetSearch) -> str:
     """What --budget chose, and how sure that is."""
-    point, samples = found["points"][found["chosen"]], found["samples"]
+    point, samples = found.points[found.chosen], found.samples
+    assert isinstance(point, Measured)
     text = (
-        f"Chosen (▶): --timesteps {point['timesteps']} --spikes {point['spikes']}, the least {found['cheapest']} within "
-        f"--budget {found['limit']}, judged on {samples:,} held-back calibration samples: "
+        f"Chosen (▶): --timesteps {point.timesteps} --spikes {point.spikes}, the least {found.cheapest} within "
+        f"--budget {found.limit}, judged on {samples:,} held-back calibration samples: "
     )
-    if found["measure"] == "output_cosine":
-        return f"{text}cosine {point['output_cosine']:.5f}."
-    loss, error = (100 * point[key] for key in ("expected_loss", "expected_loss_error"))
-    changed = round(samples * (1 - point["agreement"]))
-    text += f"{changed} predictions change, which costs {loss:.2f} ± {error:.2f} points of accuracy."
-    if found["largest_loss"] < 100 / samples:
+    if found.measure == "output_cosine":
+        return f"{text}cosine {point.output_cosine:.5f}."
+    loss, error, agreement = point.expected_loss or 0.0, point.expected_loss_error or 0.0, point.agreement or 0.0
+    changed = round(samples * (1 - agreement))
+    text += f"{changed} predictions change, which costs {100 * loss:.2f} ± {100 * error:.2f} points of accuracy."
+    if found.largest_loss < 100 / samples:
         text += (
             f" One sample can cost {100 / samples:.2g} points, more than the limit: with more --calib data it is surer."
         )
     return text
 
 
-def sweep_table(content: Mapping[str, Any]) -> Table:
+def sweep_table(search: Search) -> Table:
     """Every point of a sweep or a search, with the settings that differ.
 
     A dot marks the Pareto front of a cost, an arrow what a search chose. The page has more.
     """
-    points = content["points"]
-    done = [point for point in points if "failed" not in point]
+    points, within = search.points, search if isinstance(search, BudgetSearch) else None
+    done = [point for point in points if isinstance(point, Measured)]
     others = ("method", "precision", "spikes", "tokens")
-    settings = ["timesteps", "base", *(key for key in others if len({point.get(key) for point in points}) > 1)]
-    worth = "accuracy" if any("accuracy" in point for point in done) else "expected_loss"
-    wanted = (worth, "agreement", "output_cosine", *(() if "chosen" in content else ("relative_error",)))
-    shown = [key for key in wanted if any(key in p for p in done)]
-    conventions = (content["convention"],) if "chosen" in content else _SWEPT
-    energies = [name for name in conventions if done and name in done[0]["energy"]]
+    settings = ["timesteps", "base", *(key for key in others if len({getattr(point, key) for point in points}) > 1)]
+    worth = "accuracy" if any(point.accuracy is not None for point in done) else "expected_loss"
+    wanted = (worth, "agreement", "output_cosine", *(() if within else ("relative_error",)))
+    shown = [key for key in wanted if any(getattr(point, key) is not None for point in done)]
+    conventions = (within.convention,) if within else _SWEPT
+    costs = [LATENCY, *(name for name in conventions if done and name in done[0].energy)]
     table = Table(box=box.SIMPLE, padding=(0, 1, 0, 0))
     for key in settings:
         table.add_column({"timesteps": "T", "base": "B"}.get(key, key), no_wrap=True)
-    headings = [key.replace("_", " ") for key in shown] + ["steps"] + [f"{name}, µJ" for name in energies]
+    headings = [key.replace("_", " ") for key in shown] + ["steps"] + [f"{name}, µJ" for name in costs[1:]]
     for heading in headings:
         table.add_column(heading, justify="right")
     for number, point in enumerate(points):
-        auto = point["base"] == "auto" and "chosen_base" in point
-        values = point | {"base": f"{point['chosen_base']} (auto)"} if auto else point
-        row = [str(values.get(key, "")) for key in settings]
-        if number == content.get("chosen"):
+        row = [_setting(point, key) for key in settings]
+        if within and number == within.chosen:
             row[0] = f"▶ {row[0]}"
-        if "failed" in point:
-            table.add_row(*row, point["failed"])
+        if isinstance(point, Failed):
+            table.add_row(*row, point.failed)
             continue
         row += [_quality(point, key) for key in shown]
-        costs = {"latency": _count(point["latency_steps"])} | {
-            name: f"{point['energy'][name]['snn']:.3g}" for name in energies
-        }
-        row += [f"{'● ' if number in content['fronts'].get(name, ()) else ''}{text}" for name, text in costs.items()]
+        for name in costs:
+            cost = _count(point.cost(name)) if name == LATENCY else f"{point.cost(name):.3g}"
+            row.append(f"{'● ' if number in search.fronts.get(name, ()) else ''}{cost}")
         table.add_row(*row)
     return table
 
 
-def _quality(point: Mapping[str, Any], key: str) -> str:
+def _setting(point: Point, key: str) -> str:
+    """One of a point's settings; of a base that was left open also what was chosen."""
+    if key == "base" and isinstance(point, Measured) and point.base == "auto":
+        return f"{point.chosen_base} (auto)"
+    value = getattr(point, key)
+    return "" if value is None else str(value)
+
+
+def _quality(point: Measured, key: str) -> str:
+    value = getattr(point, key)
+    if value is None:
+        return ""
     if key == "expected_loss":
-        return f"{100 * point[key]:.2f} ± {_percent(point['expected_loss_error'])}"
-    return _percent(point[key]) if key in ("accuracy", "agreement") else f"{point[key]:.4f}"
+        return f"{100 * value:.2f} ± {_percent(point.expected_loss_error or 0.0)}"
+    return _percent(value) if key in ("accuracy", "agreement") else f"{value:.4f}"
 
 
 def outputs_table(result: RunResult) -> Table:

@@ -1,109 +1,153 @@
-"""The steps that commands share: data of a conversion, the conversion itself, and what it wrote read again."""
+"""A converted transformer as an object: the network, what it answers, how it compares, and its folder."""
 
 from __future__ import annotations
 
-import json
-from dataclasses import replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from converters.pipeline import Conversion, Variant, convert_module, front_end, network_input
-from converters.rate import convert_rate_coded
-from deploy.options import ConvertOptions
-from deploy.output import GRAPH, REPORT, require_conversion
-from deploy.progress import Progress, stages
-from deploy.sources import Data, LoadedModel, hold_out, load_data, load_model, with_length
-from evaluator.network_file import read
+from deploy import measure, stepper
+from deploy.arrays import Arguments, as_array, given_data
+from deploy.errors import DeployError
+from deploy.evaluation.summary import batch_of, summed
+from deploy.origin import Origin
+from deploy.output import GRAPH, PAGE, output_folder
+from deploy.progress import Progress
+from deploy.results import Verification
+from deploy.schema import Evaluation, Report, write_report
+from deploy.steps import host_input
+from evaluator.closed_form import ClosedForm
+from evaluator.compare import compare
+from evaluator.network_file import write
+from evaluator.target_run import TargetRun
 from processes.network import Network
-
-MOST_JUDGED = 1000
-"""Samples held back for a search, at most; more would make it slow, not better."""
+from targets import registry
 
 
-def calibration_and_evaluation(options: ConvertOptions, model: LoadedModel) -> tuple[Data, Data]:
-    """Samples that set the scales, and others that accuracy is measured on; texts of both at the same length.
+@dataclass(eq=False)
+class Conversion:
+    """A transformer converted to a spiking network.
 
-    Raises:
-        DeployError: files that are missing, unreadable, or of a shape that the model does not take.
+    ``deploy.convert`` and ``deploy.load`` return it.
+
+    Attributes:
+        network: the spiking network; iterating gives (name, node).
+        origin: the model and the data that it was made of.
+        measured: makes the report and its page when they are first asked for.
     """
-    if options.calib is not None and options.evaluation is None:
-        calibration, evaluation = hold_out(load_data(options.calib, model, "evaluation"))
-        return calibration, evaluation.take(slice(options.limit))
-    calibration = load_data(options.calib, model, "calibration")
-    evaluation = load_data(options.evaluation, model, "evaluation", limit=options.limit)
-    if model.text is None:
-        return calibration, evaluation
-    tokens = max(data.inputs["attention_mask"].shape[1] for data in (calibration, evaluation))
-    return with_length(calibration, tokens), with_length(evaluation, tokens)
+
+    network: Network
+    origin: Origin
+    measured: Callable[[], tuple[Report, str]] = field(repr=False)
+
+    @cached_property
+    def _measured(self) -> tuple[Report, str]:
+        return self.measured()
+
+    @property
+    def report(self) -> Report:
+        """How the conversion does beside the original; measured when it is first asked for."""
+        return self._measured[0]
+
+    @property
+    def page(self) -> str:
+        """The report as one HTML page."""
+        return self._measured[1]
+
+    def run(self, x: Arguments) -> np.ndarray:
+        """The spiking network's outputs (N, *output), float32, in the model's units, by its closed form.
+
+        ``x``: the model's arguments, each (N, *sample): one array or tensor, a sequence, or a mapping by their names.
+
+        Raises:
+            DeployError: the network cannot take them.
+        """
+        return measure.evaluate(ClosedForm(self.network), self._input(x), self.origin.options.batch_size).outputs
+
+    def verify(
+        self, samples: int = 2, x: Arguments | None = None, granularity: str = "block", progress: Progress | None = None
+    ) -> Verification:
+        """Step samples through time and compare every spike and potential with the closed form.
+
+        Lava steps where it is available; elsewhere the same steppers in this process. The result says which.
+
+        Args:
+            samples: how many, of ``x`` if it is given, else of the evaluation data.
+            x: as for :meth:`run`.
+            granularity: what a Lava Process holds, "block" or "operation".
+            progress: shows how far it is.
+
+        Raises:
+            DeployError: there is no data at hand, or a Process failed.
+        """
+        if x is None:
+            inputs = host_input(self.origin.model, self.origin.evaluation.take(slice(samples)))
+        else:
+            inputs = self._input(x)[:samples]
+        name, stepped = _step(self.network, inputs, granularity, progress or Progress())
+        found = compare(self.network, inputs, stepped)
+        return Verification(
+            name, len(inputs), found.compared_spikes, found.compared_potentials, sum(found.saturations.values()),
+            found.mismatches, found.first,
+        )  # fmt: skip
+
+    def evaluate(self, x: Arguments, labels: Any = None) -> Evaluation:
+        """The spiking network's closed form beside the original network.
+
+        Args:
+            x: as for :meth:`run`.
+            labels: (N,) classes, for accuracy; outputs of models without labels are compared as vectors.
+
+        Raises:
+            DeployError: the original is not at hand, or cannot take the data.
+        """
+        model = self.origin.model
+        data = given_data(x, labels, model, "evaluation")
+        classes = model.classes is not None or data.labels is not None
+        size = self.origin.options.batch_size
+        original = measure.ann_outputs(model.module, data.inputs, size)
+        found = measure.evaluate(ClosedForm(self.network), host_input(model, data), size)
+        return summed("closed-form", data.source, [batch_of(original, found, classes)], data.labels)
+
+    def save(self, folder: Path | str, force: bool = False) -> None:
+        """Write graph.nir, report.json and report.html, which ``deploy.load`` and every command read.
+
+        Raises:
+            DeployError: the folder cannot be written, or holds something (an earlier conversion: unless ``force``).
+        """
+        with output_folder(Path(folder), force) as scratch:
+            write(scratch / GRAPH, self.network)
+            self.write_report(scratch)
+
+    def write_report(self, folder: Path) -> None:
+        """Write report.json and report.html."""
+        write_report(folder, self.report)
+        (folder / PAGE).write_text(self.page, encoding="utf-8")
+
+    def _input(self, x: Arguments) -> np.ndarray:
+        """The spiking network's input; the model is needed only for what stays on the host."""
+        if not isinstance(x, (dict, Sequence)) and np.issubdtype((array := as_array(x, "x")).dtype, np.floating):
+            wanted = self.network.input_shape[1:]
+            if array.shape[1:] != wanted or not len(array):
+                raise DeployError(
+                    f"`x` has shape {array.shape}; the network takes (samples, {', '.join(map(str, wanted))})"
+                )
+            if not np.isfinite(array).all():
+                raise DeployError("`x` holds NaN or infinity; remove or repair these samples")
+            return np.ascontiguousarray(array, np.float32)
+        return host_input(self.origin.model, given_data(x, None, self.origin.model, "evaluation"))
 
 
-def held_back(calibration: Data) -> tuple[Data, Data]:
-    """Calibration samples that set scales while codes are searched for, and others, without labels, that codes are judged on.
-
-    Raises:
-        DeployError: there is one sample alone.
-    """
-    rest, judged = hold_out(calibration, min(0.5, MOST_JUDGED / len(calibration)))
-    return rest, replace(judged, labels=None)
-
-
-def reload(folder: Path, data: Path | None) -> tuple[Network, LoadedModel, Data]:
-    """A conversion's network and model, and ``data``, or the data that it was evaluated on.
-
-    Raises:
-        DeployError: data that the model cannot take, or texts longer than the network was converted for.
-    """
-    options = json.loads((folder / REPORT).read_text(encoding="utf-8"))["options"]
-    model = load_model(options["model"], options.get("weights"), options.get("seed", 0))
-    if data is None:
-        again = ConvertOptions(
-            model=options["model"],
-            calib=Path(options["calib"]) if "calib" in options else None,
-            evaluation=Path(options["evaluation"]) if "evaluation" in options else None,
-        )
-        return load(folder), model, calibration_and_evaluation(again, model)[1]
-    network, loaded = load(folder), load_data(data, model, "evaluation")
-    return network, model, loaded if model.text is None else with_length(loaded, network.input_shape[1])
-
-
-def load(folder: Path | str) -> Network:
-    """The network that a conversion wrote."""
-    return read(require_conversion(Path(folder)) / GRAPH)
-
-
-def host_input(model: LoadedModel, data: Data) -> np.ndarray:
-    """The spiking network's input of a data set, whatever of the model stays on the host."""
-    arguments = list(data.inputs.values())
-    text = len(arguments) > 1 or np.issubdtype(arguments[0].dtype, np.integer)
-    return network_input(front_end(model.module, arguments)[1] if text else None, arguments)
-
-
-def convert_model(options: ConvertOptions, model: LoadedModel, calibration: Data, progress: Progress) -> Conversion:
-    """What the options ask for.
-
-    Raises:
-        UnsupportedModel: with every operation that cannot be converted, before anything is.
-    """
-    code = options.code
-    with stages(progress) as report:
-        if options.method == "rate-coded":
-            arguments = list(calibration.inputs.values())
-            return convert_rate_coded(model.module, arguments, code.timesteps, options.batch_size)
-        return convert_module(
-            model.module,
-            list(calibration.inputs.values()),
-            code.timesteps,
-            None if code.base == "auto" else float(code.base),
-            fixed=options.precision == "fixed",
-            spikes=None if code.spikes == "auto" else int(code.spikes),
-            input_spikes=code.input_spikes,
-            variant=_variant(options),
-            batch=options.batch_size,
-            progress=report,
-        )
-
-
-def _variant(options: ConvertOptions) -> Variant:
-    method = "sit" if options.method == "sit" else "spiked-attention"
-    return Variant(options.residual, options.winner, options.softmax, method, options.exponential, options.activation)
+def _step(network: Network, inputs: np.ndarray, granularity: str, progress: Progress) -> tuple[str, TargetRun]:
+    """What stepped, and what it found: Lava where it can run, else the steppers in this process."""
+    lava = registry()["lava-sim"]
+    can = lava.availability().available
+    name = lava.name if can else stepper.NAME
+    with progress.stage(f"run on {name}", len(inputs)) as advance:
+        if can:
+            return name, lava.run(network, inputs, granularity, lambda _: advance(1))
+        return name, stepper.run(network, inputs, lambda _: advance(1))

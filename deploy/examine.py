@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -13,18 +13,45 @@ import torch
 from converters.pipeline import Conversion, network_input
 from deploy import measure
 from deploy.energy import EventCounter, count_run, differing
+from deploy.measure.flops import flops_formula
 from deploy.options import ConvertOptions
+from deploy.place import placed
 from deploy.progress import Progress, stages
-from deploy.report import Figures, build_report
-from deploy.sources import Data, LoadedModel, words
+from deploy.report import Figures, build_report, recorded
+from deploy.schema import Exactness, Report, Rung, Seconds, SoftmaxError
+from deploy.sources import Data, LoadedModel, shared_samples, words
+from evaluator import compare as compared
 from evaluator.closed_form import ClosedForm
-from evaluator.compare import Exactness, compare
+from evaluator.compare import compare
 from evaluator.target_run import TargetRun
 from evaluator.timeline import timeline
 from processes.network import Network
 from targets.base import Target
 
 LAYER_SAMPLES = 16  # samples on which layers are compared one by one
+
+
+def examine(
+    work: Examination, target: Target, seconds: Mapping[str, float], calibration: Data
+) -> tuple[Report, Figures]:
+    """The whole report of a conversion, and what its page draws.
+
+    ``seconds``: what took time before, ``convert``. ``calibration``: the samples that set scales.
+    """
+    report, figures = work.measure(target, seconds)
+    tuning = work.conversion.tuning
+    report = replace(
+        report,
+        codes=() if tuning is None else measure.codes(tuning),
+        corrected_biases=work.conversion.corrected,
+        si_softmax=work.softmax(),
+        blocks=work.blocks(),
+        flops_formula=flops_formula(work.network, report.layers),
+        placement=placed(work.network),
+        calibration_samples=len(calibration),
+        shared_samples=shared_samples(calibration, work.evaluation),
+    )
+    return report, figures
 
 
 @dataclass
@@ -38,9 +65,10 @@ class Examination:
     evaluation: Data
     progress: Progress
 
-    def measure(self, target: Target, seconds: dict[str, float]) -> tuple[dict[str, Any], Figures]:
-        """The report's content and its figures."""
+    def measure(self, target: Target, seconds: Mapping[str, float]) -> tuple[Report, Figures]:
+        """The report, and what its page draws; ``seconds``: what took time before, ``convert``."""
         options, labels, inputs = self.options, self.evaluation.labels, self.inputs
+        stepped_inputs = inputs[: options.samples]
         with stages(self.progress) as bar:
             ann = measure.ann_outputs(
                 self.model.module, self.evaluation.inputs, options.batch_size, lambda d, n: bar("original model", d, n)
@@ -56,25 +84,25 @@ class Examination:
                 events,
             )
             rungs, scatter = self._ladder(ann, snn, bar)
-            stepped = self._target(target, inputs[: options.samples], bar)
-        exactness = compare(self.network, inputs[: options.samples], stepped)
+            stepped = self._target(target, stepped_inputs, bar)
         outputs = ClosedForm(self.network, torch.float64).real(torch.from_numpy(stepped.outputs)).float().numpy()
         outputs = outputs[:, 0] if outputs.shape[1] == 1 else outputs
         errors = measure.stepped_errors(self.reference, self.network, stepped.values, self._to_real(self.network))
         name = f"{target.name} {options.precision}"
         rungs.append(measure.rung(name, outputs, ann.outputs, labels, self.classes, errors))
         times = timeline(self.network)
-        about = self._about(target, stepped, exactness)
-        seconds |= {
-            "ann_per_sample": ann.seconds_per_sample, "target_per_sample": stepped.seconds_per_sample,
-            "target_start": stepped.seconds_start,
-        }  # fmt: skip
-        counts = {"compared_spikes": exactness.compared_spikes, "compared_potentials": exactness.compared_potentials,
-                  "mismatches": exactness.mismatches, "ties": exactness.ties, "samples": len(stepped.outputs),
-                  "saturations": sum(exactness.saturations.values()) if exactness.saturations else None,
-                  **self._events(stepped, inputs[: options.samples])}  # fmt: skip
-        report = build_report(about, self.network, times, snn, rungs, seconds, counts, exactness.saturations, events)
-        report["targets"] = {target.name: stepped.measured} if stepped.measured else None
+        found = compare(self.network, stepped_inputs, stepped)
+        report = build_report(
+            self.network, times, snn, rungs, stepped_saturations=found.saturations, events=events,
+            seconds=Seconds(
+                **seconds, closed_form_per_sample=snn.seconds_per_sample, ann_per_sample=ann.seconds_per_sample,
+                target_per_sample=stepped.seconds_per_sample, target_start=stepped.seconds_start,
+            ),
+            exactness=self._exactness(found, stepped, stepped_inputs),
+            first_mismatch=found.first,
+            targets={target.name: stepped.measured} if stepped.measured else {},
+            **self._about(target, stepped),
+        )  # fmt: skip
         raster = measure.record_raster(runner, times, inputs[0])
         attention = measure.attention_maps(self.conversion.ideal, runner, inputs[0], self._words())
         return report, Figures(scatter, raster, measure.stages(self.network, times), attention, inputs[0])
@@ -85,23 +113,25 @@ class Examination:
             [] if self.model.text is None else words(self.model.text, [a[0] for a in self.evaluation.inputs.values()])
         )
 
-    def parts(self) -> dict[str, Any]:
-        """What a method's own neurons err by, and networks of which only a part spikes."""
-        from deploy.measure.hybrid import block_rungs
+    def softmax(self) -> tuple[SoftmaxError, ...]:
+        """Errors of the SIT method's softmax by itself; none of other methods."""
         from deploy.measure.si_softmax import softmax_errors
 
-        found: dict[str, Any] = {}
-        if self.options.method == "sit":
-            found["si_softmax"] = [asdict(errors) for errors in softmax_errors()]
-        if self.options.blocks:
-            reference = measure.ann_outputs(self.model.module, self.evaluation.inputs, self.options.batch_size).outputs
-            with stages(self.progress) as bar:
-                rungs = block_rungs(
-                    self.conversion, self.inputs, reference, self.evaluation.labels, self.classes,
-                    self.options.batch_size, bar,
-                )  # fmt: skip
-            found["blocks"] = [asdict(rung) for rung in rungs]
-        return found
+        return tuple(softmax_errors()) if self.options.method == "sit" else ()
+
+    def blocks(self) -> tuple[Rung, ...]:
+        """Networks of which only a part spikes; none if they were not asked for."""
+        from deploy.measure.hybrid import block_rungs
+
+        if not self.options.blocks:
+            return ()
+        reference = measure.ann_outputs(self.model.module, self.evaluation.inputs, self.options.batch_size).outputs
+        with stages(self.progress) as bar:
+            rungs = block_rungs(
+                self.conversion, self.inputs, reference, self.evaluation.labels, self.classes,
+                self.options.batch_size, bar,
+            )  # fmt: skip
+        return tuple(recorded(rung) for rung in rungs)
 
     @cached_property
     def inputs(self) -> np.ndarray:
@@ -128,16 +158,19 @@ class Examination:
             self.network, inputs, self.options.granularity, lambda done: bar(stage, done + 1, len(inputs))
         )
 
-    def _events(self, stepped: TargetRun, inputs: np.ndarray) -> dict[str, int]:
-        """Events of the target's run, from its own spikes, against those of the closed form on the same samples."""
-        if not stepped.values:
-            return {}
-        closed, counted = EventCounter(self.network), count_run(self.network, stepped.values)
-        ClosedForm(self.network, torch.float64).run(inputs, closed)
-        return {
-            "synaptic_operations": counted.totals["synaptic_operations"],
-            "events_differing": differing(closed, counted),
-        }
+    def _exactness(self, found: compared.Exactness, stepped: TargetRun, inputs: np.ndarray) -> Exactness:
+        """The target's run against the closed form: codes, potentials, and, from its own spikes, events."""
+        synaptic = apart = None
+        if stepped.values:
+            closed, counted = EventCounter(self.network), count_run(self.network, stepped.values)
+            ClosedForm(self.network, torch.float64).run(inputs, closed)
+            synaptic, apart = counted.totals["synaptic_operations"], differing(closed, counted)
+        return Exactness(
+            compared_spikes=found.compared_spikes, compared_potentials=found.compared_potentials,
+            mismatches=found.mismatches, ties=found.ties, samples=len(stepped.outputs),
+            saturations=sum(found.saturations.values()) if found.saturations else None,
+            synaptic_operations=synaptic, events_differing=apart,
+        )  # fmt: skip
 
     def _ladder(
         self, ann: measure.Outputs, snn: measure.Measurement, bar: Callable[[str, int, int], None]
@@ -165,11 +198,11 @@ class Examination:
         name = f"spiking {self.options.precision}"
         return rungs, add(name, ClosedForm(self.network), snn.outputs).scatter
 
-    def _about(self, target: Target, stepped: TargetRun, exactness: Exactness) -> dict[str, Any]:
+    def _about(self, target: Target, stepped: TargetRun) -> dict[str, Any]:
         options = self.options
         return {
             "model": options.model, "method": options.method, "precision": options.precision,
             "timesteps": options.code.timesteps, "base": self.network.about["base"], "target": target.name,
             "granularity": options.granularity, "processes": stepped.processes, "bytes": stepped.bytes,
-            "first_mismatch": exactness.first, "options": replace(options, force=False).record(),
+            "options": replace(options.in_force(), force=False),
         }  # fmt: skip

@@ -26,7 +26,8 @@ def execute(
 
     Args:
         segments_in: a simulator that steps the plain segments, with the closed form between them; ``target`` does nothing.
-        labels, class_names: of the samples, handed on.
+        labels: classes of the samples, handed on.
+        class_names: their names, handed on.
 
     Raises:
         DeployError: target or simulator are unknown or not available here.

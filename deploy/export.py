@@ -21,6 +21,7 @@ from deploy.options import check_choice
 from deploy.output import output_folder
 from evaluator.closed_form import ClosedForm
 from processes.network import Network, Synapse
+from processes.operation import Result
 from targets.loihi2 import write_bundle
 from targets.nir_plain import DIALECTS, form_of, plain_network, stages_of, write_plain
 from targets.nir_segments import cut
@@ -53,7 +54,7 @@ def export(
     check_choice("--dialect", dialect, DIALECTS)
     if out.exists() and not force:
         raise DeployError(f"-o {out}: exists; --force replaces it, or choose another name")
-    network = api.load(folder)
+    network = api.load(folder).network
     if form == "whole":
         _write(out, lambda path: nir.write(path, network.to_nir()))
         return Exported((out,), f"{len(network.nodes)} operations, {out.stat().st_size:,} bytes")
@@ -81,9 +82,9 @@ def input_codes(network: Network, x: np.ndarray) -> np.ndarray:
     wanted = network.nodes[first].inputs[0]
     seen: dict[str, np.ndarray] = {}
 
-    def observe(name: str, op: Any, y: torch.Tensor) -> None:
+    def observe(name: str, op: Any, result: Result) -> None:
         if name == wanted:
-            seen[name] = y.numpy()
+            seen[name] = result.values.numpy()
 
     ClosedForm(network, torch.float64).run(x, observe)
     return seen[wanted][:, :, 0]

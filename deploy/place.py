@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from deploy.errors import DeployError
 from deploy.output import GRAPH, require_conversion
-from deploy.report.write import add_to_report
+from deploy.schema import PlacedLayer, read_report, write_report
+from deploy.schema import Placement as Summary
 from evaluator.network_file import read
 from processes.network import Network
 from targets.placement import Layer, Placement
@@ -27,11 +28,12 @@ def place(path: Path, chip: str) -> Placement:
     network: Network = read(path if folder is None else folder / GRAPH)
     placement = place_network(network, table)
     if folder is not None:
-        add_to_report(folder, "placement", {chip: summary(placement)})
+        report = read_report(folder)
+        write_report(folder, replace(report, placement={**report.placement, chip: summary(placement)}))
     return placement
 
 
-def placed(network: Network) -> dict[str, Any]:
+def placed(network: Network) -> dict[str, Summary]:
     """By chip what ``deploy place`` keeps in report.json; empty for operations that placement does not know."""
     try:
         return {chip: summary(place_network(network, load_chip(chip))) for chip in NAMES}
@@ -39,19 +41,19 @@ def placed(network: Network) -> dict[str, Any]:
         return {}
 
 
-def summary(placement: Placement) -> dict[str, Any]:
+def summary(placement: Placement) -> Summary:
     """What report.json keeps under ``placement.CHIP``."""
-    return {
-        "cores": placement.cores,
-        "chips": placement.chips,
-        "fits": placement.fits,
-        "neurons": sum(layer.population.neurons for layer in placement.layers),
-        "synapses": sum(layer.population.synapses for layer in placement.layers),
-        "fills_first": fills_first(placement),
-        "not_checked": placement.chip.unknown,
-        "obstacles": dict(Counter(text for layer in placement.layers for text in layer.obstacles)),
-        "layers": [_layer(placement, layer) for layer in placement.layers],
-    }
+    return Summary(
+        cores=placement.cores,
+        chips=placement.chips,
+        fits=placement.fits,
+        neurons=sum(layer.population.neurons for layer in placement.layers),
+        synapses=sum(layer.population.synapses for layer in placement.layers),
+        fills_first=fills_first(placement),
+        not_checked=tuple(placement.chip.unknown),
+        obstacles=dict(Counter(text for layer in placement.layers for text in layer.obstacles)),
+        layers=tuple(_layer(layer) for layer in placement.layers),
+    )
 
 
 def fills_first(placement: Placement) -> str | None:
@@ -76,17 +78,17 @@ def shares(placement: Placement, layer: Layer) -> dict[str, float]:
     return {name: use / limit for name, use in layer.tile.use.items() if (limit := limits[name])}
 
 
-def _layer(placement: Placement, layer: Layer) -> dict[str, Any]:
+def _layer(layer: Layer) -> PlacedLayer:
     population = layer.population
-    return {
-        "name": population.name,
-        "op": population.op.name,
-        "neurons": population.neurons,
-        "synapses": population.synapses,
-        "cores": layer.cores,
-        "first_core": layer.first,
-        "tile": None if layer.tile is None else [layer.tile.rows, layer.tile.columns],
-        "use": None if layer.tile is None else layer.tile.use,
-        "fills_first": fills(layer),
-        "obstacles": list(layer.obstacles),
-    }
+    return PlacedLayer(
+        name=population.name,
+        op=population.op.name,
+        neurons=population.neurons,
+        synapses=population.synapses,
+        cores=layer.cores,
+        first_core=layer.first,
+        tile=None if layer.tile is None else (layer.tile.rows, layer.tile.columns),
+        use={} if layer.tile is None else layer.tile.use,
+        fills_first=fills(layer),
+        obstacles=tuple(layer.obstacles),
+    )

@@ -16,15 +16,15 @@ def print_placement(console: Console, placement: Placement) -> None:
     """The layers, the sums, and what does not fit."""
     total, chip = summary(placement), placement.chip
     console.print(layers_table(placement))
-    cut = f"what cuts most layers: {total['fills_first']}" if total["fills_first"] else "no layer had to be cut"
+    cut = f"what cuts most layers: {total.fills_first}" if total.fills_first else "no layer had to be cut"
     console.print(
-        f"{total['neurons']:,} neurons, {total['synapses']:,} synapses: {placement.cores:,} cores, "
+        f"{total.neurons:,} neurons, {total.synapses:,} synapses: {placement.cores:,} cores, "
         f"{placement.chips:,} {chip.title} {'chip' if placement.chips == 1 else 'chips'}; {cut}"
     )
     for name in placement.chip.unknown:
         most = max((layer.tile.use.get(name, 0) for layer in placement.layers if layer.tile), default=0)
         console.print(f"not checked: {name} (no public number for {placement.chip.title}); at most {most:,} are used")
-    for text, count in total["obstacles"].items():
+    for text, count in total.obstacles.items():
         layers = [layer.population.name for layer in placement.layers if text in layer.obstacles]
         named = ", ".join(layers[:MANY]) + (", ..." if count > MANY else "")
         console.print(f"does not run there: {count} layers ({named}): {text}", soft_wrap=True)

@@ -43,8 +43,11 @@ class RunResult:
 class Verification:
     """A stepped run against the closed form.
 
-    saturations: potentials clipped in the stepped run. first: layer, neuron and step of the first mismatch, or None.
+    stepped_by: what stepped, Lava or the steppers in this process. saturations: potentials clipped in the stepped run.
+    first: layer, neuron and step of the first mismatch, or None.
     """
+
+    stepped_by: str
 
     samples: int
     compared_spikes: int

@@ -15,12 +15,13 @@ import torch
 from processes.backends import Backend, using
 from processes.backends.constants import constant
 from processes.backends.devices import full_precision
-from processes.network import Network, Route
-from processes.operation import Operation
+from processes.fixed import saturate
+from processes.network import CalibratedNetwork, FixedPointNetwork, LoweredNetwork, Network, Route, require
+from processes.operation import Operation, Result
 
 CPU = torch.device("cpu")
 
-Observe = Callable[[str, Operation, torch.Tensor], torch.Tensor | None]
+Observe = Callable[[str, Operation, Result], torch.Tensor | None]
 
 
 def fired(op: Operation, output: torch.Tensor) -> int:
@@ -53,39 +54,54 @@ class ClosedForm:
     def run(self, x: np.ndarray | torch.Tensor, observe: Observe | None = None) -> torch.Tensor:
         """Readout potentials (N, *output shape) of inputs (N, *sample shape without its leading 1).
 
-        ``observe(name, op, output)`` sees every node's codes or potentials and may return a replacement.
+        ``observe(name, op, result)`` sees what every node made and may return other values in place of its own.
         """
         return self.differentiable(x, observe)
 
     def differentiable(self, x: np.ndarray | torch.Tensor, observe: Observe | None = None) -> torch.Tensor:
         """The same under the caller's gradient mode; only the ideal has gradients."""
+        self._check_stage()
         with using(self.backend), full_precision():
-            return self._evaluate(x, observe)
+            return self._run(x, observe)
 
-    def _evaluate(self, x: np.ndarray | torch.Tensor, observe: Observe | None) -> torch.Tensor:
+    def _run(self, x: np.ndarray | torch.Tensor, observe: Observe | None) -> torch.Tensor:
         live = {Network.INPUT: self.encode(x)}
-        result = live[Network.INPUT]
+        values = live[Network.INPUT]
         for name, node in self.network:
             operands = [live[source] for source in node.inputs]
-            node.op.dtype = self.dtype  # type: ignore[attr-defined]
-            result = node.op.ideal(*operands) if self.ideal else node.op.closed_form(*operands)
+            result = self._evaluate(node.op, operands)
+            values = result.values
             if observe is not None:
                 replacement = observe(name, node.op, result)
-                result = result if replacement is None else replacement
-            live[name] = result
+                values = values if replacement is None else replacement
+            live[name] = values
             for source in node.inputs:
                 if self.last_use[source] == name:
                     live.pop(source, None)
-        return result
+        return values
+
+    def _check_stage(self) -> None:
+        """Raise DeployError where spikes are asked of a network without codes, or the ideal of one that has them."""
+        if self.ideal and isinstance(self.network, CalibratedNetwork | FixedPointNetwork):
+            require(self.network, LoweredNetwork, "the ideal")
+        if not self.ideal and isinstance(self.network, LoweredNetwork):
+            require(self.network, CalibratedNetwork, "the closed form")
+
+    def _evaluate(self, op: Operation, operands: list[torch.Tensor]) -> Result:
+        return Result(op.ideal(*operands)) if self.ideal else op.closed_form(*operands, dtype=self.dtype)
 
     def encode(self, x: np.ndarray | torch.Tensor) -> torch.Tensor:
-        """The graded input (N, *input shape) of samples: real values, or int32 in the input's unit."""
+        """The graded input (N, *input shape) of samples: real values, or int32 in the input's unit.
+
+        A graded spike is as wide as a potential: samples far beyond the calibrated ones are clipped to that.
+        """
         samples = torch.as_tensor(x, device=self.device)
         samples = samples.reshape(len(samples), *self.network.input_shape)
         unit = self.network.about.get("input_unit")
         if unit is None or self.ideal:
             return samples.to(self.dtype)
-        return torch.round(samples.double() / unit).to(torch.int32)
+        graded = torch.round(samples.double() / unit)
+        return saturate(graded, self.network[self.network.output].state_bits).to(torch.int32)  # type: ignore[attr-defined]
 
     def real(self, y: torch.Tensor) -> torch.Tensor:
         """Readout potentials in the model's units, (N, *output shape)."""

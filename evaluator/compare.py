@@ -15,9 +15,9 @@ import torch
 from evaluator.closed_form import ClosedForm
 from evaluator.target_run import TargetRun
 from processes.network import Network, Route
-from processes.operation import Operation
+from processes.operation import Operation, Result
 
-TIE = 1e-5  # DESIGN section 2: ties within 1e-5 of a threshold
+TIE = 1e-5  # docs/design.md, Exactness: ties within 1e-5 of a threshold
 POTENTIAL = 1e-6  # relative, of float64 sums taken in another order
 
 
@@ -49,7 +49,8 @@ def compare(network: Network, samples: np.ndarray, run: TargetRun) -> Exactness:
     exact = network.about.get("precision") == "fixed"
     operands: dict[str, torch.Tensor] = {}
 
-    def observe(name: str, op: Operation, output: torch.Tensor) -> torch.Tensor:
+    def observe(name: str, op: Operation, result: Result) -> torch.Tensor:
+        output = result.values
         if isinstance(op, Route):
             operands[name] = output
             return output
@@ -71,7 +72,7 @@ def compare(network: Network, samples: np.ndarray, run: TargetRun) -> Exactness:
         if bool(wrong.any()):
             found.mismatches += int(wrong.sum())
             found.first = found.first or _describe(name, op, output, stepped, wrong)
-        clips = op.count_saturated()
+        clips = result.clipped
         if (counted := run.clips.get(name, clips)) != clips:
             found.mismatches += abs(counted - clips)
             found.first = found.first or f"layer '{name}': {counted} potentials saturated, not {clips}"
@@ -86,7 +87,7 @@ def compare(network: Network, samples: np.ndarray, run: TargetRun) -> Exactness:
 
 def _tied(op: Operation, inputs: list[torch.Tensor], stepped: torch.Tensor) -> torch.Tensor:
     """Where potentials a relative TIE larger or smaller make the closed form fire as stepped."""
-    moved = [op.closed_form(inputs[0] * (1 + sign * TIE), *inputs[1:]) for sign in (1, -1)]
+    moved = [op.closed_form(inputs[0] * (1 + s * TIE), *inputs[1:], dtype=torch.float64).values for s in (1, -1)]
     return (moved[0] == stepped) | (moved[1] == stepped)
 
 

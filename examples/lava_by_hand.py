@@ -73,10 +73,9 @@ def main() -> None:
         stepped, outputs = np.load(spikes), np.load(result)
 
     x = torch.from_numpy(samples)
-    for op in (first, second):
-        op.dtype = torch.float64
-    codes = hidden.closed_form(first.closed_form(encoder.closed_form(x)))
-    expected = second.closed_form(codes)
+    currents = first.closed_form(encoder.closed_form(x).values, dtype=torch.float64).values
+    codes = hidden.closed_form(currents).values
+    expected = second.closed_form(codes, dtype=torch.float64).values
     print("spikes of the hidden layer, step + 1 with sign, sample 0:", stepped[0, 0, 0])
     print("same spikes as the closed form:", bool((stepped.swapaxes(0, 1) == codes.numpy()).all()))
     print("readout potentials:", np.round(outputs[0, 0], 3), "closed form:", np.round(expected[0, 0].numpy(), 3))

@@ -1,10 +1,11 @@
 """What a chip can hold, as data: every bit width of the fixed-point network, in one table per chip.
 
-No other module writes a width of the network down. What carries its numbers here (int8, float32, int64, ...) has widths of
-its own, and a chip that asks for more than they hold is refused when its table is made. Sources are named per line: "Lava"
-is the ``precision=`` and the constants of lava-nc 0.10.0's bit-accurate models (``lava.proc.lif.models``, ``lava.proc.dense.models``);
-"ours" is a choice of this project that keeps sums and products inside a register of the chip or an exact
-64-bit integer.
+No other module writes a width of the network down. What carries its numbers here (int8, float32, int64, ...) has
+widths of its own, and a chip that asks for more than they hold is refused when its table is made.
+
+Sources are named per line: "Lava" is the ``precision=`` and the constants of lava-nc 0.10.0's bit-accurate models
+(``lava.proc.lif.models``, ``lava.proc.dense.models``); "ours" is a choice of this project that keeps sums and products
+inside a register of the chip or an exact 64-bit integer.
 """
 
 from __future__ import annotations

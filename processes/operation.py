@@ -57,9 +57,31 @@ class SaturatingStepper:
         return saturate(x, bits)
 
 
-@dataclass(eq=False, kw_only=True)
+@dataclass(frozen=True, eq=False)
+class Result:
+    """What an operation made of a batch of N samples, and what happened to its potentials on the way.
+
+    Attributes:
+        values: codes (planes, N, *shape) of operations that fire, potentials (N, *shape) of others.
+        clips: how often each neuron's potential was clipped at its width, integers (N, *shape); None if none was.
+        low_variance_rows: rows whose variance is so small that half of their codes are silent.
+    """
+
+    values: torch.Tensor
+    clips: torch.Tensor | None = None
+    low_variance_rows: int = 0
+
+    @property
+    def clipped(self) -> int:
+        """Clips of all neurons and samples together."""
+        return 0 if self.clips is None else int(self.clips.sum())
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
 class Operation:
-    """Base of all operations.
+    """Base of all operations: frozen, its arrays read-only, so that tables derived from them are never out of date.
+
+    ``dataclasses.replace`` makes a changed one. Nothing of a run is kept here: results are returned, state belongs to steppers.
 
     Attributes:
         shape: shape of one sample's output (the leading 1 of a batch of one included).
@@ -73,6 +95,9 @@ class Operation:
     def __init_subclass__(cls) -> None:
         if "name" in cls.__dict__:
             REGISTRY[cls.name] = cls
+
+    def __post_init__(self) -> None:
+        freeze_arrays(self)
 
     @property
     def fires(self) -> bool:
@@ -93,26 +118,33 @@ class Operation:
         """What the trained network computes here, real units, shape (N, *shape)."""
         raise NotImplementedError
 
-    def closed_form(self, *inputs: torch.Tensor) -> torch.Tensor:
-        """Codes (planes, N, *shape) or potentials (N, *shape) at the end of the window."""
+    def closed_form(self, *inputs: torch.Tensor, dtype: torch.dtype = torch.float32) -> Result:
+        """Codes or potentials at the end of the window, from those of the operands.
+
+        Args:
+            inputs: codes (planes, N, *shape) or potentials (N, *shape) of each operand.
+            dtype: arithmetic of floating-point operations; fixed-point operations are exact and do not look at it.
+        """
         raise NotImplementedError
 
     def stepper(self, window: Window, sources: list[Window]) -> Stepper:
         """The same operation stepping through time, exactly equal to :meth:`closed_form`."""
         raise NotImplementedError
 
-    @property
-    def clips(self) -> torch.Tensor | None:
-        """How often each neuron's potential was clipped in the last closed-form call, (N, *shape); None if none was."""
-        return self.__dict__.get("_clips")
 
-    def count_clips(self, x: torch.Tensor, bits: int) -> None:
-        """Let ``clips`` say which of ``x`` (N, *shape) do not fit ``bits``."""
-        self._clips = beyond(x, bits).int() if saturated(x, bits) else None
+def freeze_arrays(value: Any) -> None:
+    """Make the array fields of a frozen dataclass read-only views; what the caller holds stays as it is."""
+    for field in dataclasses.fields(value):
+        item = getattr(value, field.name)
+        if isinstance(item, np.ndarray) and item.flags.writeable:
+            view = item.view()
+            view.flags.writeable = False
+            object.__setattr__(value, field.name, view)
 
-    def count_saturated(self) -> int:
-        """Clips in the last closed-form call."""
-        return 0 if self.clips is None else int(self.clips.sum())
+
+def clips_of(x: torch.Tensor, bits: int) -> torch.Tensor | None:
+    """Which of ``x`` (N, *shape) do not fit ``bits``, int32; None if all do."""
+    return beyond(x, bits).int() if saturated(x, bits) else None
 
 
 def is_integer(array: np.ndarray) -> bool:

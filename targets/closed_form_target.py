@@ -10,7 +10,7 @@ import torch
 from evaluator.closed_form import ClosedForm
 from evaluator.target_run import Done, TargetRun
 from processes.network import Network, Route
-from processes.operation import Operation
+from processes.operation import Operation, Result
 
 
 def run(network: Network, samples: np.ndarray, granularity: str = "", done: Done | None = None) -> TargetRun:
@@ -18,8 +18,9 @@ def run(network: Network, samples: np.ndarray, granularity: str = "", done: Done
     values: dict[str, np.ndarray] = {}
     clips: dict[str, int] = {}
 
-    def observe(name: str, op: Operation, y: torch.Tensor) -> None:
-        clips[name] = op.count_saturated()
+    def observe(name: str, op: Operation, result: Result) -> None:
+        y = result.values
+        clips[name] = result.clipped
         if not isinstance(op, Route):
             values[name] = (y.swapaxes(0, 1) if op.fires else y).numpy().copy()
 

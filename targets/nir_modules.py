@@ -62,16 +62,16 @@ class OperationModule(torch.nn.Module):
     def __init__(self, node: OperationNode, dtype: torch.dtype) -> None:
         super().__init__()
         self.node, self.dtype = node, dtype
-        node.op.dtype = dtype  # type: ignore[attr-defined]
 
     @torch.no_grad()
     def forward(self, x: Message | torch.Tensor) -> Message | torch.Tensor:
         """The operation of its operands among the message's values."""
         values, op = Message.of(x).values, self.node.op
-        y = op.closed_form(*(self._encoded(values[name]) if name == Network.INPUT else values[name]
-                             for name in self.node.operands))  # fmt: skip
+        names = self.node.operands
+        operands = [self._encoded(values[name]) if name == Network.INPUT else values[name] for name in names]
+        y = op.closed_form(*operands, dtype=self.dtype).values
         if op.name == "readout":
-            return y * torch.as_tensor(op.unit)  # type: ignore[attr-defined]
+            return y * torch.tensor(op.unit)  # type: ignore[attr-defined]
         return Message({self.node.label: y})
 
     def _encoded(self, x: torch.Tensor) -> torch.Tensor:

@@ -17,7 +17,7 @@ import torch
 from evaluator.closed_form import ClosedForm
 from evaluator.target_run import TargetRun
 from processes.network import ConvSynapse, DenseSynapse, Network, Node, PhaseNeuron, Route
-from processes.operation import Operation
+from processes.operation import Operation, Result
 from targets.nir_plain import DIALECTS, Phase, Plain, plain_network
 from targets.nir_plain.stages import stage_of, why_not_neuron, why_not_synapse, with_neuron
 from targets.simulators import check_simulator, simulate
@@ -103,7 +103,8 @@ def run_segments(
     seen: dict[str, torch.Tensor] = {}
     count = iter(range(len(ends)))
 
-    def observe(name: str, op: Operation, y: torch.Tensor) -> torch.Tensor:
+    def observe(name: str, op: Operation, result: Result) -> torch.Tensor:
+        y = result.values
         if name in ends:
             codes = seen[network.nodes[ends[name].synapse].inputs[0]]
             y = _simulated(ends[name], codes, y, simulator)

@@ -42,14 +42,15 @@ def step_samples(network: Network, samples: np.ndarray, faults: dict[int, Fault]
         clips.update(recorder.clips)
         clips.update(group.clips())
         records.append(recorder.values)
-    silent = {
-        name: np.zeros((getattr(op, "spikes", 1), *op.shape), np.int16) for name, op in _recorded(network) if op.fires
-    }
-    values = {
-        name: np.stack([record.get(name, silent.get(name)) for record in records]) for name, _ in _recorded(network)
-    }
-    counts = {name: clips[name] for name, _ in _recorded(network)}
+    nothing = {name: _nothing(op) for name, op in _recorded(network)}
+    values = {name: np.stack([record.get(name, nothing[name]) for record in records]) for name in nothing}
+    counts = {name: clips[name] for name in nothing}
     return TargetRun(outputs=values[network.output], values=values, clips=counts)
+
+
+def _nothing(op: Operation) -> np.ndarray:
+    """What is recorded of an operation that never sends a message: silence, or potentials of zero."""
+    return np.zeros((getattr(op, "spikes", 1), *op.shape), np.int16) if op.fires else np.zeros(op.shape)
 
 
 def _recorded(network: Network) -> list[tuple[str, Operation]]:

@@ -3,7 +3,7 @@
 Every potential gets a unit, the real value of 1: per output row a weight's mantissa times a power of two for synapses, one
 power of two for a residual stream, (scale / trace maximum)^2 for a product. Weights become 8-bit mantissas with one
 exponent per row, thresholds integers in their neuron's unit. Exponents are chosen so that nothing saturates on the
-calibration set, and the result is checked on it (DESIGN section 5).
+calibration set, and the result is checked on it (docs/design.md, Fixed point).
 """
 
 from __future__ import annotations
@@ -21,12 +21,15 @@ from converters.discretise.observe import observe, saturating
 from converters.discretise.state import Discretisation
 from converters.ingredients import ALL, Ingredients
 from converters.scales import routed
+from processes import legal
 from processes.chips import Chip
 from processes.errors import DeployError
 from processes.fixed import to_mantissa
 from processes.network import (
+    CalibratedNetwork,
     Centre,
     DynamicThreshold,
+    FixedPointNetwork,
     Network,
     PhaseNeuron,
     Readout,
@@ -39,6 +42,7 @@ from processes.network import (
     Synapse,
     TraceProduct,
     Woss,
+    require,
 )
 from processes.operation import Operation
 
@@ -47,14 +51,14 @@ ATTEMPTS = 10  # to find exponents with which nothing saturates; each may halve 
 
 
 def discretise(
-    network: Network,
+    network: CalibratedNetwork,
     samples: np.ndarray,
     chip: Chip,
     batch: int = 32,
     progress: Progress | None = None,
     importance: Mapping[str, np.ndarray] = MappingProxyType({}),
     ingredients: Ingredients = ALL,
-) -> Network:
+) -> FixedPointNetwork:
     """The integer network of a calibrated floating-point one.
 
     Args:
@@ -68,7 +72,7 @@ def discretise(
     Raises:
         DeployError: a layer cannot be kept from saturating on the calibration set.
     """
-    seen = observe(network, samples, importance, batch, progress)
+    seen = observe(require(network, CalibratedNetwork, "discretisation"), samples, importance, batch, progress)
     coarser: dict[str, int] = {}
     quick = replace(ingredients, rounding=False)  # to find exponents, rounding to nearest will do
     clipped: list[str] = []
@@ -84,60 +88,62 @@ def discretise(
     raise DeployError(f"'{name}' saturates {chip.state_bits} bits on the calibration set at any exponent tried")
 
 
-def _integers(state: Discretisation) -> Network:
+def _integers(state: Discretisation) -> FixedPointNetwork:
     """One pass in topological order; ``about`` gains the chip, the precision and the input's unit."""
     network, chip = state.network, state.chip
     # two bits of room: inputs may exceed the calibration set's
     input_unit = 2.0 ** (math.ceil(math.log2(state.seen.input_peak or 1.0)) - (chip.graded_bits - 2))
     state.units[Network.INPUT] = np.full((1,) * len(network.input_shape), input_unit)
-    out = Network(network.input_shape, about=dict(network.about))
+    out = FixedPointNetwork(network.input_shape, about=dict(network.about))
     for name, node in network:
-        op = replace(node.op)  # not a copy, which would bring cached tables along
-        _convert(state, name, op)
-        out.add(name, op, *node.inputs)
+        out.add(name, _convert(state, name, node.op), *node.inputs)
     out.units = state.units
     out.about |= {"precision": "fixed", "chip": chip.name, "input_unit": input_unit}
+    legal.check(out)
     return out
 
 
-def _convert(state: Discretisation, name: str, op: Operation) -> None:
-    """Integers for one node, which knows those before it."""
+def _convert(state: Discretisation, name: str, op: Operation) -> Operation:
+    """One node's operation in integers; it knows those before it."""
     match op:
         case Route():
             if op.carries != "spikes":
                 state.units[name] = routed(op, state.arriving(name))
+            return op
         case Synapse():
-            synapses.synapse(state, name, op)
+            return synapses.synapse(state, name, op)
         case PhaseNeuron():
-            thresholds.phase_neuron(state, name, op)
+            return thresholds.phase_neuron(state, name, op)
         case DynamicThreshold():
-            thresholds.dynamic_threshold(state, name, op)
+            return thresholds.dynamic_threshold(state, name, op)
         case Woss():
-            thresholds.race(state, name, op)
+            return thresholds.race(state, name, op)
         case TraceProduct():
-            products.product(state, name, op)
+            return products.product(state, name, op)
         case SquareSum():
-            products.square_sum(state, name, op)
+            return products.square_sum(state, name, op)
         case SiExp():
-            sit.integer_exp(op, state.finer(name), state.chip)
+            return sit.integer_exp(op, state.finer(name), state.chip)
         case SiNorm():
             exponential = state.network[state.network.nodes[name].inputs[0]]
             assert isinstance(exponential, SiExp)
-            op.output, op.state_bits = sit.integer_output(exponential, state.chip)[0], state.chip.state_bits
+            output, _ = sit.integer_output(exponential, state.chip)
+            return replace(op, output=output, state_bits=state.chip.state_bits)
         case SiNeuron():
-            sit.integer_neuron(op, state.arriving(name), state.chip)
+            return sit.integer_neuron(op, state.arriving(name), state.chip)
         case Residual():
-            _residual(state, name, op)
+            return _residual(state, name, op)
         case Centre():
-            state.units[name], op.state_bits = state.arriving(name), state.chip.state_bits
+            state.units[name] = state.arriving(name)
+            return replace(op, state_bits=state.chip.state_bits)
         case Readout():
-            op.unit, op.state_bits = state.arriving(name), state.chip.state_bits
-            state.units[name] = op.unit
+            state.units[name] = state.arriving(name)
+            return replace(op, unit=state.arriving(name), state_bits=state.chip.state_bits)
         case _:
             raise DeployError(f"'{name}': operation '{op.name}' has no fixed-point form")
 
 
-def _residual(state: Discretisation, name: str, op: Residual) -> None:
+def _residual(state: Discretisation, name: str, op: Residual) -> Residual:
     """One unit for all features, to which the summands are scaled."""
     chip, inputs = state.chip, state.network.nodes[name].inputs
     peak = max(float(state.seen.peaks[n].max()) for n in (name, *inputs) if n in state.seen.peaks)
@@ -148,7 +154,11 @@ def _residual(state: Discretisation, name: str, op: Residual) -> None:
     shape = np.broadcast_shapes(*(unit.shape for unit in units))
     factors = np.stack([np.broadcast_to(unit, shape) for unit in units]) / 2.0**exponent
     factor = to_mantissa(factors, chip.weight_bits, axis=tuple(range(factors.ndim)))
-    op.mantissas, op.shifts = factor.mantissa, -factor.exponent
-    op.bias = np.rint(op.bias / 2.0**exponent).astype(np.int32)
-    op.state_bits = chip.state_bits
     state.units[name] = np.full((1,) * len(op.shape), 2.0**exponent)
+    return replace(
+        op,
+        mantissas=factor.mantissa,
+        shifts=-factor.exponent,
+        bias=np.rint(op.bias / 2.0**exponent).astype(np.int32),
+        state_bits=chip.state_bits,
+    )

@@ -11,7 +11,7 @@ import torch
 from converters.discretise.rounding import Moments, moments
 from evaluator.closed_form import ClosedForm
 from processes.network import ConvSynapse, DenseSynapse, Network, SiExp, Synapse
-from processes.operation import Operation
+from processes.operation import Operation, Result
 from processes.spikes import decode
 
 Progress = Callable[[int, int], None]
@@ -48,8 +48,9 @@ class Observed:
         found = self.moments.get(self.key(name, op))
         return found if found is not None and found.count > 0 else None
 
-    def __call__(self, name: str, op: Operation, y: torch.Tensor) -> None:
+    def __call__(self, name: str, op: Operation, result: Result) -> None:
         """A node's codes or potentials of a batch."""
+        y = result.values
         if op.emits != "spikes":
             axis = 2 if isinstance(op, ConvSynapse) else y.ndim - 1
             keep = tuple(a for a in range(y.ndim) if a != axis)
@@ -96,8 +97,8 @@ def saturating(network: Network, samples: np.ndarray, batch: int) -> list[str]:
     """Nodes that clip a potential on ``samples``."""
     found: dict[str, None] = {}
 
-    def look(name: str, op: Operation, y: torch.Tensor) -> None:
-        if op.count_saturated():
+    def look(name: str, op: Operation, result: Result) -> None:
+        if result.clipped:
             found[name] = None
 
     runner = ClosedForm(network)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 
@@ -11,28 +12,35 @@ from converters.scales import scale_of, unit_of
 from processes.network import SquareSum, TraceProduct
 
 
-def product(state: Discretisation, name: str, op: TraceProduct) -> None:
+def product(state: Discretisation, name: str, op: TraceProduct) -> TraceProduct:
     """One trace for each operand, which begin at the same value."""
     inputs = state.network.nodes[name].inputs
     reach = max(float(state.seen.peaks[name].max()), float(np.abs(op.bias).max(initial=0.0)))
     first = _product_trace(state, name, reach)
-    op.traces = np.stack([state.network.code(i).trace_from(first) for i in inputs])
-    op.bias = np.rint(op.bias * first**2).astype(np.int32)
-    op.delay = state.windows[inputs[1]].start - state.windows[inputs[0]].start
-    op.state_bits = state.chip.state_bits
     state.units[name] = unit_of(state.network, name) / first**2
+    return replace(
+        op,
+        traces=np.stack([state.network.code(i).trace_from(first) for i in inputs]),
+        bias=np.rint(op.bias * first**2).astype(np.int32),
+        delay=state.windows[inputs[1]].start - state.windows[inputs[0]].start,
+        state_bits=state.chip.state_bits,
+    )
 
 
-def square_sum(state: Discretisation, name: str, op: SquareSum) -> None:
+def square_sum(state: Discretisation, name: str, op: SquareSum) -> SquareSum:
     """Features whose scales are powers of two apart shift their share."""
     (source,) = state.network.nodes[name].inputs
     scale = scale_of(state.network, source)
     exponents = np.rint(np.log2(scale)).astype(np.int32)
     first = _product_trace(state, name, float(state.seen.peaks[name].max()) / float(scale.max()) ** 2)
-    op.shift, op.weight = 2 * (exponents.max() - exponents), None
-    op.trace = state.network.code(source).trace_from(first)
-    op.state_bits = state.chip.state_bits
     state.units[name] = np.full((1,) * len(op.shape), (scale.max() / first) ** 2)
+    return replace(
+        op,
+        trace=state.network.code(source).trace_from(first),
+        weight=None,
+        shift=2 * (exponents.max() - exponents),
+        state_bits=state.chip.state_bits,
+    )
 
 
 def _product_trace(state: Discretisation, name: str, reach: float) -> int:

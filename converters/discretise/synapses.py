@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -42,7 +42,7 @@ class Scaled:
         return self.weight / self.unit.reshape(_column(self.unit, self.weight))
 
 
-def synapse(state: Discretisation, name: str, op: Synapse) -> None:
+def synapse(state: Discretisation, name: str, op: Synapse) -> Synapse:
     """The finest trace and exponents with which nothing is clipped."""
     chip, code = state.chip, state.network.code(state.network.nodes[name].inputs[0])
     coarser, scaled = state.coarser.get(name, 0), _scaled(state, name, op, chip.trace_bits)
@@ -51,14 +51,20 @@ def synapse(state: Discretisation, name: str, op: Synapse) -> None:
     unit, real = scaled.unit, scaled.unit * scaled.own
     seen = state.seen.at(name, op) if state.ingredients.rounding else None
     rounded, offset = round_weights(op, scaled.mantissa, mantissa_limit(chip.weight_bits), seen)
-    op.weight = rounded.astype(np.int8)
-    op.bias = np.rint(scaled.bias / unit + offset * (2**scaled.bits - 1)).astype(np.int32)
-    op.trace, op.unit, op.state_bits = code.trace(scaled.bits), real, chip.state_bits
+    integers = replace(
+        op,
+        weight=rounded.astype(np.int8),
+        bias=np.rint(scaled.bias / unit + offset * (2**scaled.bits - 1)).astype(np.int32),
+        trace=code.trace(scaled.bits),
+        unit=real,
+        state_bits=chip.state_bits,
+    )
     if not isinstance(op, ScaleSynapse):
         shape = [1] * len(op.shape)
         shape[1 if isinstance(op, ConvSynapse) else -1] = len(op.weight)
         real = real.reshape(shape)
     state.units[name] = real
+    return integers
 
 
 def _scaled(state: Discretisation, name: str, op: Synapse, bits: int, coarser: int = 0) -> Scaled:

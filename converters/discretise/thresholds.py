@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
@@ -18,7 +20,7 @@ from processes.phase_neuron.sequel import real_sequel, root_tables
 COMPARED_BITS = INT64 - 2  # of a normaliser's drive shifted left, so that (drive + 1) << shift stays inside 64 bits
 
 
-def phase_neuron(state: Discretisation, name: str, op: PhaseNeuron) -> None:
+def phase_neuron(state: Discretisation, name: str, op: PhaseNeuron) -> PhaseNeuron:
     """A schedule of integers, times a mantissa and a shift for each neuron."""
     chip, old, unit = state.chip, op.schedule, state.arriving(name)
     shape = np.broadcast_shapes(old.scale.shape, unit.shape)
@@ -40,59 +42,64 @@ def phase_neuron(state: Discretisation, name: str, op: PhaseNeuron) -> None:
     if not rests_above_zero(old.function):  # rounding must not let a silent neuron fire
         tables[0], tables[2] = np.maximum(tables[0], 1), np.minimum(tables[2], -1)
     mantissa = to_mantissa(real / entry[index], chip.threshold_bits, axis=tuple(range(len(shape))), signed=False)
-    op.schedule = FixedSchedule(
+    schedule = FixedSchedule(
         function=old.function, scale=scale, base=old.base, steps=old.steps,
         mantissa=mantissa.mantissa, shift=-mantissa.exponent, scale_class=index,
         pos=tables[0], lo=tables[1], hi=tables[2], level=_entries(old.code.levels * entry[0]),
         prefixes=prefixes, after=None if after is None else _entries(after * entry[:, None, None, None]),
     )  # fmt: skip
-    op.state_bits = chip.state_bits
+    return replace(op, schedule=schedule, state_bits=chip.state_bits)
 
 
-def dynamic_threshold(state: Discretisation, name: str, op: DynamicThreshold) -> None:
+def dynamic_threshold(state: Discretisation, name: str, op: DynamicThreshold) -> DynamicThreshold:
     """A table that is multiplied by S or Qs, and levels and midpoints for second spikes."""
     inputs = state.network.nodes[name].inputs
     chip, unit = state.chip, state.units[inputs[0]]
     theta = op.scale.reshape(-1, 1) * op.code.midpoints
+    found: dict[str, Any] = {"state_bits": chip.state_bits}
     if op.squared:
         factor_unit = float(state.units[inputs[1]].max())
         peak = float(state.seen.peaks[inputs[0]].max()) / float(unit.max())
-        op.drive_bits = chip.norm_drive_bits
-        op.drive_shift = max(0, math.ceil(math.log2(max(peak, 1.0) / 2 ** (chip.norm_drive_bits - 1))))
-        op.drive_shift += state.coarser.get(name, 0)
-        drive_unit = float(unit.max()) * 2**op.drive_shift
+        drive_shift = max(0, math.ceil(math.log2(max(peak, 1.0) / 2 ** (chip.norm_drive_bits - 1))))
+        drive_shift += state.coarser.get(name, 0)
+        drive_unit = float(unit.max()) * 2**drive_shift
         real = theta**2 * factor_unit / (op.features * drive_unit**2)
-        op.offset, op.low = float(max(1, round(op.offset / factor_unit))), float(round(op.low / factor_unit))
+        found |= {"drive_bits": chip.norm_drive_bits, "drive_shift": drive_shift}
+        found |= {"offset": float(max(1, round(op.offset / factor_unit))), "low": float(round(op.low / factor_unit))}
     else:
         product = state.network[inputs[0]]
         # weights that are divided before any product come through a synapse, whose trace is as fine
         formed = isinstance(product, TraceProduct)
         first = first_level(state, inputs[0]) if formed else 2**chip.reduced_trace_bits - 1
-        op.trace = state.network.code(inputs[1]).trace_from(first)
+        found["trace"] = state.network.code(inputs[1]).trace_from(first)
         real = theta / np.broadcast_to(unit, op.scale.shape).reshape(-1, 1) / first
     # as many fraction bits as keep a neuron's largest entry within the cut
     drive_bits = 2 * (chip.norm_drive_bits - 1) if op.squared else chip.state_bits
     most = COMPARED_BITS - drive_bits
     shift = np.clip(chip.norm_cut_bits - np.ceil(np.log2(real[:, 0])), 0, most).astype(np.int64)
-    op.table = np.rint(np.minimum(real * 2.0 ** shift[:, None], 2.0**chip.norm_cut_bits - 1)).astype(np.int64)
-    op.shift, op.state_bits = shift, chip.state_bits
+    table = np.rint(np.minimum(real * 2.0 ** shift[:, None], 2.0**chip.norm_cut_bits - 1)).astype(np.int64)
+    found |= {"table": table, "shift": shift}
     if op.spikes > 1:
         power = 2 if op.squared else 1
         numbers = (op.code.levels, op.code.midpoints)
-        op.levels, op.midpoints = (np.rint(2.0**chip.level_bits * x).astype(np.int64) for x in numbers)
+        levels, midpoints = (np.rint(2.0**chip.level_bits * x).astype(np.int64) for x in numbers)
         gain = real[:, 0] / op.code.midpoints[0] ** power * 2.0 ** (shift - chip.level_bits * power)
         bits = np.clip(chip.threshold_bits - np.ceil(np.log2(gain)), 0, COMPARED_BITS)
-        op.gain = np.rint(np.minimum(gain * 2.0**bits, 2.0**chip.threshold_bits - 1)).astype(np.int64)
-        op.gain_shift = bits.astype(np.int64)
+        gain = np.rint(np.minimum(gain * 2.0**bits, 2.0**chip.threshold_bits - 1)).astype(np.int64)
+        found |= {"levels": levels, "midpoints": midpoints, "gain": gain, "gain_shift": bits.astype(np.int64)}
+    return replace(op, **found)
 
 
-def race(state: Discretisation, name: str, op: Woss) -> None:
+def race(state: Discretisation, name: str, op: Woss) -> Woss:
     """Softmax's ramp, and its thresholds by what was sent, in units that have shrunk since floating point."""
     finer = state.finer(name)
-    op.ramp = np.minimum(np.rint(op.ramp * finer), NEVER).astype(np.int32)
-    op.race = None if op.race is None else _entries(op.race * finer)
-    op.after = None if op.after is None else _entries(op.after * finer[..., None, None])
-    op.state_bits = state.chip.state_bits
+    return replace(
+        op,
+        ramp=np.minimum(np.rint(op.ramp * finer), NEVER).astype(np.int32),
+        race=None if op.race is None else _entries(op.race * finer),
+        after=None if op.after is None else _entries(op.after * finer[..., None, None]),
+        state_bits=state.chip.state_bits,
+    )
 
 
 def _spare_bits(tables: np.ndarray, bits: int) -> np.ndarray:

@@ -53,12 +53,15 @@ def matmul(call: Call) -> Value:
 
 @handles("softmax", "_softmax")
 def softmax(call: Call) -> Value:
-    """A race whose normaliser stays pending until the next product."""
+    """A race whose normaliser stays pending until the next product; along another axis than the last, turned there and back."""
     x: Value = call.args[0]
-    if call.args[1] not in (-1, len(x.shape) - 1):
-        raise Unsupported("it does not run along the last axis")
+    axis, last = call.args[1] % len(x.shape), len(x.shape) - 1
+    swap = list(range(len(x.shape)))
+    swap[axis], swap[last] = last, axis
+    x = x if axis == last else x.routed(("permute", swap))
     logits = replace(x, offset=None, mask=None)
-    return race(call.builder, logits, 1.0, x.offset if x.mask is None else x.mask, f"{call.name}.softmax")
+    weights = race(call.builder, logits, 1.0, x.offset if x.mask is None else x.mask, f"{call.name}.softmax")
+    return weights if axis == last else weights.routed(("permute", swap))
 
 
 def product(b: Builder, x: Value, y: Value, transpose: bool, name: str) -> Value:
@@ -142,4 +145,4 @@ def _add_bias(b: Builder, source: str, bias: np.ndarray) -> None:
     op = b.network[source]
     if not isinstance(op, TraceProduct):
         raise Unsupported("an attention bias on something that is not a product")
-    op.bias = op.bias + bias.reshape((1,) * (len(op.shape) - bias.ndim) + bias.shape)
+    b.network.put(source, replace(op, bias=op.bias + bias.reshape((1,) * (len(op.shape) - bias.ndim) + bias.shape)))

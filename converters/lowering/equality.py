@@ -20,7 +20,7 @@ from converters.lowering.builder import Neurons, Value
 from evaluator.closed_form import ClosedForm
 from processes.errors import DeployError
 from processes.network import Network
-from processes.operation import Operation
+from processes.operation import Operation, Result
 from processes.phase_neuron.activations import activation
 from processes.routing import apply
 
@@ -119,8 +119,8 @@ def _run(captured: Captured, network: Network, arguments: Arguments) -> dict[str
     sample = arguments[0].numpy() if front is None else front(*arguments)
     held = {Network.INPUT: runner.encode(sample)}
 
-    def observe(name: str, op: Operation, y: torch.Tensor) -> None:
-        held[name] = y
+    def observe(name: str, op: Operation, result: Result) -> None:
+        held[name] = result.values
 
     runner.run(sample, observe)
     return held

@@ -6,6 +6,8 @@ each key has a bias of its own, and keeps it.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import torch
 
@@ -17,7 +19,7 @@ from processes.routing import apply
 def drop_key_biases(network: Network) -> None:
     """Zero the bias of rows that only feed keys of a softmax, in place; padded or shared rows keep theirs."""
     labels, uses = _uses(network)
-    for name, node in network:
+    for name, node in list(network):
         readers = [network[reader] for reader in network.readers(name)]
         if not isinstance(node.op, TraceProduct) or not readers or not all(_ignores_shifts(r) for r in readers):
             continue
@@ -36,7 +38,7 @@ def drop_key_biases(network: Network) -> None:
             continue
         bias = op.bias.copy()
         bias[keys - 1] = 0.0
-        op.bias = bias
+        network.put(dense, replace(op, bias=bias))
 
 
 def _ignores_shifts(op: Operation) -> bool:

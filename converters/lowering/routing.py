@@ -136,7 +136,7 @@ def shuffle(call: Call) -> Value:
     return x.routed(("reshape", split), ("permute", order), ("reshape", list(call.shape)))
 
 
-WIRED = 2**18
+WIRED = 2**20
 """Values that one index map may have: its text stands in the network's file."""
 
 

@@ -54,12 +54,12 @@ def convert(
     from deploy import api
     from deploy.console import budget_note, codes_table, corrections, summary, sweep_table
 
-    report = api.convert(options, BarProgress())
+    report = api.convert_files(options, BarProgress()).report
     console = Console()
-    if "budget" in report:
-        console.print(sweep_table(report["budget"]), budget_note(report["budget"]), "", sep="\n")
-    if explain and "codes" in report:
-        console.print(codes_table(report["codes"]))
-        console.print(corrections(report.get("corrected_biases", {})))
+    if report.budget is not None:
+        console.print(sweep_table(report.budget), budget_note(report.budget), "", sep="\n")
+    if explain and report.codes:
+        console.print(codes_table(report.codes))
+        console.print(corrections(report.corrected_biases))
     console.print(summary(report))
     console.print(f"Written to {options.folder()}; open {options.folder() / PAGE} in a browser.", soft_wrap=True)

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 from rich.console import Console
 
 from deploy.cli.app import FAILED, app
 from deploy.errors import DeployError
-from deploy.output import PAGE, REPORT, require_conversion
+from deploy.output import PAGE
 from deploy.progress import BarProgress
 
 
@@ -42,10 +42,19 @@ def place(
 
 
 @app.command()
-def report(folder: Annotated[Path, typer.Argument(help="A folder that convert wrote.")]) -> None:
+def report(
+    folder: Annotated[Path | None, typer.Argument(help="A folder that convert wrote.")] = None,
+    schema: Annotated[bool, typer.Option("--schema", help="Print the JSON Schema of report.json instead.")] = False,
+) -> None:
     """Shows the report of a conversion again."""
     from deploy.console import summary
+    from deploy.schema import json_schema, read_report
 
+    if schema:
+        print(json.dumps(json_schema(), indent=2))
+        return
+    if folder is None:
+        raise DeployError("report: give a folder that convert wrote, or --schema")
     console = Console()
     console.print(summary(read_report(folder)))
     console.print(f"Details: {folder / PAGE}", soft_wrap=True)
@@ -82,9 +91,10 @@ def energy(
     Example: deploy energy out/demo --layers
     """
     from deploy.energy.tables import energy_tables
+    from deploy.schema import read_report
 
     content = read_report(folder)
-    if "energy" not in content:
+    if not content.energy:
         raise DeployError(f"{folder}: its report has no counted events; convert again with --force")
     console = Console()
     for table in energy_tables(content, layers):
@@ -115,11 +125,3 @@ def models(
     Console().print(coverage_table(rows, COLUMNS))
     if any(row.state == "failed" for row in rows):
         raise typer.Exit(FAILED)
-
-
-def read_report(folder: Path) -> dict[str, Any]:
-    path = require_conversion(folder) / REPORT
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise DeployError(f"{path}: not readable as JSON; convert again with --force") from error

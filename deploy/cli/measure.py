@@ -41,6 +41,7 @@ def sweep(
     Example: deploy sweep --timesteps 8,16,24,32,40 --base 1.15,1.4,auto -o out/sweep
     """
     from deploy.console import sweep_table
+    from deploy.schema import Failed
     from deploy.sweep import PAGE as SWEEP_PAGE
     from deploy.sweep import SweepOptions
     from deploy.sweep import sweep as run_sweep
@@ -55,7 +56,7 @@ def sweep(
     console = Console()
     console.print(sweep_table(content))
     console.print(f"Written to {out}; open {out / SWEEP_PAGE} in a browser.", soft_wrap=True)
-    if any("failed" in point for point in content["points"]):
+    if any(isinstance(point, Failed) for point in content.points):
         raise typer.Exit(FAILED)
 
 

@@ -62,7 +62,7 @@ def run(
             _show_graph(console, result, output)
             return
     else:
-        result = api.run(network, data, target, samples, granularity, BarProgress(), segments_in)
+        result = api.run_files(network, data, target, samples, granularity, BarProgress(), segments_in)
     console.print(outputs_table(result))
     took = "" if result.latency_steps is None else f", {result.latency_steps:,} time steps"
     console.print(
@@ -84,13 +84,15 @@ def verify(
 ) -> None:
     """Runs samples through Lava and through the closed form, and fails at the first spike that differs.
 
+    Where Lava is not available, the same steppers run in this process.
+
     Example: deploy verify out/demo --samples 20
     """
     from deploy import api
 
     check_positive("--samples", samples)
     check_choice("--granularity", granularity, GRANULARITIES)
-    result = api.verify(folder, samples, granularity, BarProgress())
+    result = api.load(folder).verify(samples, granularity=granularity, progress=BarProgress())
     compared = (
         f"{result.compared_spikes:,} spikes, {result.compared_potentials:,} potentials and "
         f"{result.saturations:,} saturations"
@@ -98,7 +100,12 @@ def verify(
     if result.mismatches:
         print(f"{result.mismatches:,} of {compared} differ; first: {result.first}", file=sys.stderr)
         raise typer.Exit(FAILED)
-    print(f"identical: {compared}, {result.samples} samples, one Lava Process per {granularity}")
+    how = (
+        f"one Lava Process per {granularity}"
+        if result.stepped_by == "lava-sim"
+        else f"stepped by the {result.stepped_by}"
+    )
+    print(f"identical: {compared}, {result.samples} samples, {how}")
 
 
 @app.command()

@@ -1,4 +1,4 @@
-"""What a network does, counted from the spikes of a run, never from nominal rates (DESIGN section 7).
+"""What a network does, counted from the spikes of a run, never from nominal rates (docs/design.md, Energy counting).
 
 A node is counted from its operands and its output, codes and potentials, whatever ran the network: the closed form and
 Lava go by the same rules (``rules.py``), each from its own spikes.
@@ -16,7 +16,7 @@ import torch
 from deploy.energy.rules import RULES, Visit, messages
 from evaluator.timeline import timeline
 from processes.network import Network
-from processes.operation import Operation
+from processes.operation import Operation, Result
 from processes.routing import Route
 
 EVENTS = {
@@ -58,8 +58,9 @@ class EventCounter:
         self.last_use = {source: name for name, node in self.network for source in node.inputs}
         self.live: dict[str, torch.Tensor] = {}
 
-    def __call__(self, name: str, op: Operation, output: torch.Tensor) -> None:
+    def __call__(self, name: str, op: Operation, result: Result) -> None:
         """Count node ``name``, whose operands have been seen before."""
+        output = result.values
         if name == self.first:
             samples = output.shape[1 if op.fires else 0]
             self.samples += samples
@@ -111,11 +112,11 @@ def count_run(network: Network, values: Mapping[str, np.ndarray]) -> EventCounte
     seen = {Network.INPUT: torch.zeros(samples, *network.input_shape)}
     for name, node in network:
         if isinstance(node.op, Route):
-            seen[name] = node.op.closed_form(seen[node.inputs[0]])
+            seen[name] = node.op.closed_form(seen[node.inputs[0]]).values
         else:
             value = torch.from_numpy(values[name])
             seen[name] = value.swapaxes(0, 1).contiguous() if node.op.fires else value
-        counter(name, node.op, seen[name])
+        counter(name, node.op, Result(seen[name]))
     return counter
 
 

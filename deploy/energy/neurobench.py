@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from deploy.energy.events import EventCounter
+from deploy.schema import NeuroBench, SynapticOperations
 from processes.operation import to_metadata
 from processes.routing import Route
 from processes.synapse import Synapse
@@ -15,7 +16,7 @@ from processes.synapse import Synapse
 HOST = {"unit", "scale"}  # read by the host, or folded into tables: no part of what a target holds
 
 
-def neurobench(counter: EventCounter) -> dict[str, Any]:
+def neurobench(counter: EventCounter) -> NeuroBench:
     """Footprint in bytes, sparsities, and work per sample.
 
     Activation sparsity is over every neuron and every step of its own window. Dense synaptic operations are those of a
@@ -32,17 +33,15 @@ def neurobench(counter: EventCounter) -> dict[str, Any]:
         if name in counter.counts:
             dense += counter.counts[name]["macs"] // samples * steps
     stored = sum(weight.size for weight in weights)
-    return {
-        "Footprint": sum(_bytes(to_metadata(node.op)) for _, node in network),
-        "ConnectionSparsity": sum(int((w == 0).sum()) for w in weights) / stored if stored else None,
-        "ActivationSparsity": 1 - totals["spikes"] / samples / places if places else None,
-        "SynapticOperations": {
-            "Effective_MACs": 0,
-            "Effective_ACs": totals["synaptic_operations"] / samples,
-            "Dense": dense,
-        },
-        "MembraneUpdates": totals["potential_updates"] / samples,
-    }
+    return NeuroBench(
+        footprint=sum(_bytes(to_metadata(node.op)) for _, node in network),
+        connection_sparsity=sum(int((w == 0).sum()) for w in weights) / stored if stored else None,
+        activation_sparsity=1 - totals["spikes"] / samples / places if places else None,
+        synaptic_operations=SynapticOperations(
+            effective_macs=0, effective_acs=totals["synaptic_operations"] / samples, dense=dense
+        ),
+        membrane_updates=totals["potential_updates"] / samples,
+    )
 
 
 def _bytes(parameters: dict[str, Any]) -> int:

@@ -14,6 +14,7 @@ import numpy as np
 import torch
 
 from deploy.energy import kernels
+from processes.backends.numba.views import as_numpy
 from processes.dynamic_threshold import DynamicThreshold
 from processes.operation import Operation, Window
 from processes.phase_neuron import PhaseNeuron
@@ -23,7 +24,6 @@ from processes.residual import Centre, Residual
 from processes.si_exp import SiExp
 from processes.si_neuron import SiNeuron
 from processes.si_norm import SiNorm
-from processes.spikes import as_numpy
 from processes.synapse import ConvSynapse, DenseSynapse, ScaleSynapse
 from processes.trace_product import SquareSum, TraceProduct
 from processes.woss import Woss

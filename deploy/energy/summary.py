@@ -1,19 +1,19 @@
-"""What report.json says about energy: events, NeuroBench's metrics, and joules by convention. Values are per sample."""
+"""What a report says about energy: events and joules by convention. Values are per sample."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, replace
-from typing import Any
+from dataclasses import replace
 
-from deploy.energy.break_even import break_even
+from deploy import schema
+from deploy.energy.break_even import BreakEven, break_even
 from deploy.energy.conventions import Convention, Term, conventions, price, total
 from deploy.energy.events import EVENTS, EventCounter
 
 PICO = 1e-6  # microjoules in a picojoule
 
 
-def energy(counter: EventCounter) -> dict[str, Any]:
+def energy(counter: EventCounter) -> dict[str, schema.Cost]:
     """By convention: microjoules of the spiking network and of the original in FP32 and INT8, term by term.
 
     Break-evens are between everything counted, omitted terms included.
@@ -31,28 +31,32 @@ def layer_events(counter: EventCounter, name: str) -> dict[str, float]:
     return {event: count / counter.samples for event, count in counter.counts[name].items() if count}
 
 
-def _convention(convention: Convention, counter: EventCounter) -> dict[str, Any]:
-    return {
-        "title": convention.title,
-        "about": convention.about,
-        "source": convention.source,
-        "snn_microjoules": _stated(convention.snn, counter),
-        "snn_microjoules_low": _lowest(convention.snn, counter),
-        "snn_microjoules_with_omitted": _with_omitted(convention.snn, counter),
-        "snn_terms": [_term(term, counter) for term in convention.snn],
-        "ann": {
-            arithmetic: {
-                "microjoules": _stated(terms, counter),
-                "microjoules_with_omitted": _with_omitted(terms, counter),
-                "terms": [_term(term, counter) for term in terms],
-                "break_even": {
-                    found.quantity: {key: value for key, value in asdict(found).items() if key != "quantity"}
-                    for found in break_even(convention.snn, terms, counter)
-                },
-            }
-            for arithmetic, terms in convention.ann.items()
-        },
-    }
+def _convention(convention: Convention, counter: EventCounter) -> schema.Cost:
+    return schema.Cost(
+        title=convention.title,
+        about=convention.about,
+        source=convention.source,
+        snn_microjoules=_stated(convention.snn, counter),
+        snn_microjoules_low=_lowest(convention.snn, counter),
+        snn_microjoules_with_omitted=_with_omitted(convention.snn, counter),
+        snn_terms=tuple(_term(term, counter) for term in convention.snn),
+        ann=schema.Originals(
+            **{name: _original(convention.snn, terms, counter) for name, terms in convention.ann.items()}
+        ),
+    )
+
+
+def _original(snn: Sequence[Term], terms: Sequence[Term], counter: EventCounter) -> schema.OriginalCost:
+    return schema.OriginalCost(
+        microjoules=_stated(terms, counter),
+        microjoules_with_omitted=_with_omitted(terms, counter),
+        terms=tuple(_term(term, counter) for term in terms),
+        break_even={found.quantity: _break_even(found) for found in break_even(snn, terms, counter)},
+    )
+
+
+def _break_even(found: BreakEven) -> schema.BreakEven:
+    return schema.BreakEven(now=found.now, cheaper=found.cheaper, at=found.at)
 
 
 def _stated(terms: Sequence[Term], counter: EventCounter) -> float:
@@ -72,8 +76,8 @@ def _lowest(terms: Sequence[Term], counter: EventCounter) -> float | None:
     return PICO * total((replace(term, picojoules=term.low) for term in terms if not term.omitted), counter)
 
 
-def _term(term: Term, counter: EventCounter) -> dict[str, Any]:
-    return {
-        "what": term.what, "event": term.event, "picojoules_each": term.picojoules,
-        "microjoules": PICO * price(term, counter), "omitted": term.omitted or None, "source": term.source,
-    }  # fmt: skip
+def _term(term: Term, counter: EventCounter) -> schema.Term:
+    return schema.Term(
+        what=term.what, event=term.event, picojoules_each=term.picojoules, microjoules=PICO * price(term, counter),
+        source=term.source, omitted=term.omitted,
+    )  # fmt: skip

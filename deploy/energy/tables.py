@@ -1,30 +1,31 @@
-"""Energy as tables that a person reads in a terminal, from report.json."""
+"""Energy of a report as tables that a person reads in a terminal."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Iterator, Mapping, Sequence
 
 from rich.table import Table
 
+from deploy.schema import BreakEven, Cost, Layer, NeuroBench, Report
+
 QUANTITIES = {"spikes_per_neuron": "spikes per neuron", "timesteps": "time steps", "tokens": "tokens"}
-ARITHMETIC = {"fp32": "FP32", "int8": "INT8"}
 LAYER_EVENTS = ("spikes", "synaptic_operations", "potential_updates", "compares", "macs")
 
 
-def energy_tables(report: Mapping[str, Any], layers: bool = False) -> Iterator[Table]:
+def energy_tables(report: Report, layers: bool = False) -> Iterator[Table]:
     """Joules by convention, break-evens, events, NeuroBench's metrics; with ``layers`` also events by layer."""
-    yield _conventions(report["energy"])
-    yield _break_even(report["energy"])
-    yield _events(report["events"])
-    yield _neurobench(report["neurobench"])
+    yield _conventions(report.energy)
+    yield _break_even(report.energy)
+    yield _events(report.events)
+    if report.neurobench is not None:
+        yield _neurobench(report.neurobench)
     if layers:
-        yield _layers(report["layers"])
+        yield _layers(report.layers)
 
 
-def cheaper(found: Mapping[str, Any]) -> str:
+def cheaper(found: BreakEven) -> str:
     """A break-even in words: always, never, below 0.3, above 120."""
-    return f"{found['cheaper']} {number(found['at'])}" if "at" in found else str(found["cheaper"])
+    return found.cheaper if found.at is None else f"{found.cheaper} {number(found.at)}"
 
 
 def number(value: float) -> str:
@@ -32,42 +33,44 @@ def number(value: float) -> str:
     return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}"
 
 
-def _conventions(energy: Mapping[str, Any]) -> Table:
+def _conventions(energy: Mapping[str, Cost]) -> Table:
     table = Table(title="Energy of one sample, microjoules", title_justify="left")
     table.add_column("convention")
     for heading in ("spiking", "original FP32", "original INT8", "of FP32", "of INT8"):
         table.add_column(heading, justify="right")
-    for convention in energy.values():
-        for title, key in ((convention["title"], "microjoules"), ("  with what it omits", "microjoules_with_omitted")):
-            spiking = convention.get(f"snn_{key}")
-            if spiking is not None:
-                original = [
-                    convention["ann"][name].get(key, convention["ann"][name]["microjoules"]) for name in ARITHMETIC
-                ]
-                ratios = [f"{spiking / joules:.2f} ×" for joules in original]
-                table.add_row(title, number(spiking), *map(number, original), *ratios)
+    for cost in energy.values():
+        originals = [ann for _, ann in cost.ann.items()]
+        table.add_row(cost.title, *_beside(cost.snn_microjoules, [ann.microjoules for ann in originals]))
+        if cost.snn_microjoules_with_omitted is not None:
+            every = [ann.everything for ann in originals]
+            table.add_row("  with what it omits", *_beside(cost.snn_microjoules_with_omitted, every))
     return table
 
 
-def _break_even(energy: Mapping[str, Any]) -> Table:
+def _beside(spiking: float, original: Sequence[float]) -> list[str]:
+    """The spiking network's joules, the original's, and their ratios where there is one."""
+    ratios = [f"{spiking / joules:.2f} ×" if joules else "" for joules in original]
+    return [number(spiking), *map(number, original), *ratios]
+
+
+def _break_even(energy: Mapping[str, Cost]) -> Table:
     table = Table(
         title="When the spiking network is cheaper, all else equal and everything counted", title_justify="left"
     )
     table.add_column("convention")
     table.add_column("than")
     shown = {
-        quantity: found["now"]
-        for convention in energy.values()
-        for ann in convention["ann"].values()
-        for quantity, found in ann["break_even"].items()
+        quantity: found.now
+        for cost in energy.values()
+        for _, ann in cost.ann.items()
+        for quantity, found in ann.break_even.items()
     }
     for quantity, now in shown.items():
-        table.add_column(f"{QUANTITIES[quantity]}\n(now {number(now)})")
-    for convention in energy.values():
-        for name, ann in convention["ann"].items():
-            table.add_row(
-                convention["title"], ARITHMETIC[name], *(cheaper(ann["break_even"][quantity]) for quantity in shown)
-            )
+        table.add_column(f"{QUANTITIES.get(quantity, quantity)}\n(now {number(now)})")
+    for cost in energy.values():
+        for name, ann in cost.ann.items():
+            known = (ann.break_even.get(quantity) for quantity in shown)
+            table.add_row(cost.title, name.upper(), *("" if found is None else cheaper(found) for found in known))
     return table
 
 
@@ -77,26 +80,35 @@ def _events(events: Mapping[str, float]) -> Table:
     table = Table("event", "per sample", "what is counted", title="Events", title_justify="left")
     table.columns[1].justify = "right"
     for event, meaning in EVENTS.items():
-        table.add_row(event.replace("_", " "), f"{events[event]:,.0f}", meaning)
+        if event in events:
+            table.add_row(event.replace("_", " "), f"{events[event]:,.0f}", meaning)
     return table
 
 
-def _neurobench(metrics: Mapping[str, Any]) -> Table:
+def _neurobench(metrics: NeuroBench) -> Table:
     table = Table("NeuroBench metric", "value", title_justify="left")
     table.columns[1].justify = "right"
-    for name, value in metrics.items():
-        parts = value.items() if isinstance(value, Mapping) else [("", value)]
-        for part, entry in parts:
-            table.add_row(f"{name} {part}".strip(), f"{entry:.4f}" if 0 < entry < 1 else f"{entry:,.0f}")
+    operations = metrics.synaptic_operations
+    rows = {
+        "Footprint": metrics.footprint,
+        "ConnectionSparsity": metrics.connection_sparsity,
+        "ActivationSparsity": metrics.activation_sparsity,
+        "SynapticOperations Effective_MACs": operations.effective_macs,
+        "SynapticOperations Effective_ACs": operations.effective_acs,
+        "SynapticOperations Dense": operations.dense,
+        "MembraneUpdates": metrics.membrane_updates,
+    }
+    for name, value in rows.items():
+        if value is not None:
+            table.add_row(name, f"{value:.4f}" if 0 < value < 1 else f"{value:,.0f}")
     return table
 
 
-def _layers(layers: list[Mapping[str, Any]]) -> Table:
+def _layers(layers: Sequence[Layer]) -> Table:
     table = Table("layer", "operation", title="Events by layer, per sample", title_justify="left")
     for event in LAYER_EVENTS:
         table.add_column(event.replace("_", " "), justify="right")
     for layer in layers:
-        counted = layer.get("events", {})
-        row = (f"{counted[event]:,.0f}" if event in counted else "" for event in LAYER_EVENTS)
-        table.add_row(layer["name"], layer["op"], *row)
+        row = (f"{layer.events[event]:,.0f}" if event in layer.events else "" for event in LAYER_EVENTS)
+        table.add_row(layer.name, layer.op, *row)
     return table

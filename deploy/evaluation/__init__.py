@@ -10,22 +10,23 @@ import hashlib
 import json
 import os
 import shutil
-from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from deploy.availability import available
-from deploy.conversion import reload
 from deploy.errors import DeployError
 from deploy.evaluation.engines import on_cluster, on_this_machine
-from deploy.evaluation.work import Batch, Job
+from deploy.evaluation.summary import Batch, joined, summed
+from deploy.evaluation.work import Job
 from deploy.options import EvaluateOptions
+from deploy.origin import origin_of
 from deploy.output import GRAPH, require_conversion
 from deploy.progress import Progress
+from deploy.schema import Evaluation, dumps
 from deploy.sources import Data
+from evaluator.network_file import read
 from targets import registry
 
 RESULT, SAMPLES = "evaluation.json", "evaluation.npz"
@@ -34,11 +35,11 @@ STEPPED_BATCH = 4
 """Samples per batch of a target that steps: it records every neuron."""
 
 
-def evaluate(options: EvaluateOptions, progress: Progress | None = None) -> dict[str, Any]:
+def evaluate(options: EvaluateOptions, progress: Progress | None = None) -> Evaluation:
     """Evaluate a converted network, and write evaluation.json and evaluation.npz (a row per sample) beside it.
 
     Returns:
-        The content of evaluation.json.
+        What evaluation.json holds.
 
     Raises:
         DeployError: whatever the user can put right; finished batches stay, for ``resume``.
@@ -46,7 +47,9 @@ def evaluate(options: EvaluateOptions, progress: Progress | None = None) -> dict
     options.check(registry())
     available(registry()[options.target])
     folder = require_conversion(options.folder.expanduser()).absolute()
-    _, model, data = reload(folder, options.data)
+    origin = origin_of(folder)
+    model = origin.model
+    data = origin.evaluation if options.data is None else origin.load(options.data, read(folder / GRAPH))
     data = data if options.limit is None else data.take(slice(options.limit))
     size = options.batch_size or (64 if options.target == "closed-form" else STEPPED_BATCH)
     classes = model.classes is not None or data.labels is not None
@@ -115,43 +118,16 @@ def _place(folder: Path, plan: dict[str, str | int], options: EvaluateOptions) -
     return place
 
 
-def _write(folder: Path, options: EvaluateOptions, data: Data, batches: list[Batch]) -> dict[str, Any]:
-    rows = {name: np.concatenate([getattr(batch, name) for batch in batches]) for name in Batch.ARRAYS}
-    counts, seconds = Counter[str](), Counter[str]()
-    for batch in batches:
-        counts.update(batch.counts)
-        seconds.update(batch.seconds)
-    samples, labels = len(data), data.labels
-    spikes = counts.pop("spikes")
-    result: dict[str, Any] = {
-        "samples": samples,
-        "target": options.target,
-        "data": data.source,
-        "ann": {},
-        "snn": {
-            "output_cosine": float(rows["cosine"].mean()),
-            "relative_error": float(np.sqrt(rows["squared_error"].sum() / rows["squared_norm"].sum())),
-        },
-        "spikes": {"total_per_sample": spikes / samples},
-    }
-    if len(rows["original"]):
-        result["agreement"] = float((rows["original"] == rows["spiking"]).mean())
-        if labels is not None:
-            result["ann"]["accuracy"] = float((rows["original"] == labels).mean())
-            result["snn"]["accuracy"] = float((rows["spiking"] == labels).mean())
-    if "saturations" in counts:
-        result["saturations"] = counts.pop("saturations")
-    if "mismatches" in counts:
-        result["exactness"] = dict(counts)
-        first = next((batch.first for batch in batches if batch.first), "")
-        result["exactness"] |= {"first": first} if first else {}
-    result["seconds"] = {f"{name}_per_sample": value / samples for name, value in sorted(seconds.items())}
-    if labels is not None:
-        rows["labels"] = labels
+def _write(folder: Path, options: EvaluateOptions, data: Data, batches: list[Batch]) -> Evaluation:
+    """Write evaluation.npz and evaluation.json, whole or not at all."""
+    rows = joined(batches)
+    if data.labels is not None:
+        rows["labels"] = data.labels
     with (folder / f"{SAMPLES}.part").open("wb") as file:
         np.savez(file, **{name: array for name, array in rows.items() if len(array)})  # type: ignore[arg-type]
     (folder / f"{SAMPLES}.part").replace(folder / SAMPLES)
+    result = summed(options.target, data.source, batches, data.labels)
     unfinished = folder / f"{RESULT}.part"
-    unfinished.write_text(json.dumps(result, indent=2), encoding="utf-8")
+    unfinished.write_text(dumps(result), encoding="utf-8")
     unfinished.replace(folder / RESULT)
     return result

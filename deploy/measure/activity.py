@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import torch
 
 from evaluator.closed_form import ClosedForm
 from evaluator.timeline import Timeline
@@ -23,7 +22,7 @@ from processes.network import (
     SquareSum,
     Woss,
 )
-from processes.operation import Operation
+from processes.operation import Operation, Result
 
 RASTER_NEURONS = 48  # drawn of each layer
 
@@ -135,7 +134,8 @@ def record_raster(
     """
     raster: list[RasterLayer] = []
 
-    def observe(name: str, op: Operation, output: torch.Tensor) -> None:
+    def observe(name: str, op: Operation, result: Result) -> None:
+        output = result.values
         if not op.fires or isinstance(op, Route):
             return
         codes = output[:, 0].reshape(len(output), -1).numpy().astype(np.int64)  # (planes, neurons)

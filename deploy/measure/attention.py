@@ -7,11 +7,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import torch
 
 from evaluator.closed_form import ClosedForm
 from processes.network import ConvSynapse, Network, SiExp, Woss
-from processes.operation import Operation
+from processes.operation import Operation, Result
 from processes.spikes import decode
 
 PREFIX = 8  # most tokens that stand before those of the image
@@ -67,7 +66,8 @@ def _weights(runner: ClosedForm, sample: np.ndarray) -> dict[str, np.ndarray]:
     """softmax (heads, queries, keys) by the name of its race."""
     found: dict[str, np.ndarray] = {}
 
-    def observe(name: str, op: Operation, output: torch.Tensor) -> None:
+    def observe(name: str, op: Operation, result: Result) -> None:
+        output = result.values
         if isinstance(op, (SiExp, Woss)) and len(op.shape) > 2 and math.prod(op.shape[:-3]) == 1:
             if runner.ideal:
                 e = output

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
 from converters.sites import Tuning
+from deploy.schema import Code
 
 
-def codes(tuning: Tuning) -> list[dict[str, Any]]:
+def codes(tuning: Tuning) -> tuple[Code, ...]:
     """Per firing node: its code, and its part of the outputs' squared error before and after it was chosen.
 
     ``error_before`` and ``error_after`` are fractions of what all nodes together were expected to make with the plain
@@ -17,17 +16,17 @@ def codes(tuning: Tuning) -> list[dict[str, Any]]:
     does: the step after which there are none, of the first, the median and the last feature.
     """
     total = sum(choice.plain_error for choice in tuning.choices.values()) or 1.0
-    return [
-        {
-            "name": name, "base": choice.site.base, "spikes": choice.site.spikes, "scale": choice.site.scale,
-            "error_before": choice.plain_error / total, "error_after": choice.error / total,
-            "spikes_per_sample": choice.spikes,
-            **({} if choice.site.latest is None else {"latest": _spread(choice.site.latest)}),
-        }
+    return tuple(
+        Code(
+            name=name, base=choice.site.base, spikes=choice.site.spikes, scale=choice.site.scale,
+            error_before=choice.plain_error / total, error_after=choice.error / total, spikes_per_sample=choice.spikes,
+            latest=None if choice.site.latest is None else _spread(choice.site.latest),
+        )
         for name, choice in tuning.choices.items()
-    ]  # fmt: skip
+    )  # fmt: skip
 
 
-def _spread(steps: tuple[int, ...]) -> list[int]:
+def _spread(steps: tuple[int, ...]) -> tuple[int, int, int]:
     """Least, median and largest."""
-    return np.percentile(steps, (0, 50, 100), method="nearest").astype(int).tolist()
+    least, median, largest = np.percentile(steps, (0, 50, 100), method="nearest").astype(int).tolist()
+    return least, median, largest

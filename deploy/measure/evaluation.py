@@ -14,7 +14,7 @@ from deploy.measure.metrics import predictions
 from evaluator.closed_form import ClosedForm
 from processes.errors import DeployError
 from processes.network import DynamicThreshold, Route
-from processes.operation import Operation, sample_size
+from processes.operation import Operation, Result, sample_size
 
 Progress = Callable[[int, int], None]
 """Called with (samples done, samples in all)."""
@@ -142,24 +142,24 @@ class _Counter:
         self.neurons, self.spikes, self.saturations, self.low_rows = self.counts
         self.seconds = 0.0
 
-    def __call__(self, name: str, op: Operation, output: torch.Tensor) -> None:
+    def __call__(self, name: str, op: Operation, result: Result) -> None:
         begin = time.perf_counter()
         if not isinstance(op, Route):  # which passes on spikes that are counted where they were fired
-            self._count(name, op, output)
+            self._count(name, op, result)
         if self.events is not None:
-            self.events(name, op, output)
+            self.events(name, op, result)
         self.seconds += time.perf_counter() - begin
 
-    def _count(self, name: str, op: Operation, output: torch.Tensor) -> None:
+    def _count(self, name: str, op: Operation, result: Result) -> None:
         if op.fires:
             self.neurons[name] = sample_size(op.shape)
-            self.spikes[name] = self.spikes.get(name, 0) + int(torch.count_nonzero(output))
+            self.spikes[name] = self.spikes.get(name, 0) + int(torch.count_nonzero(result.values))
         if isinstance(op, DynamicThreshold) and op.squared:
-            self.low_rows[name] = self.low_rows.get(name, 0) + op.low_rows
+            self.low_rows[name] = self.low_rows.get(name, 0) + result.low_variance_rows
         if not op.fires or name in self.low_rows:
-            self.saturations[name] = self.saturations.get(name, 0) + op.count_saturated()
-        if self.strict and op.clips is not None:
-            sample, *neuron = op.clips.nonzero()[0].tolist()
+            self.saturations[name] = self.saturations.get(name, 0) + result.clipped
+        if self.strict and result.clips is not None:
+            sample, *neuron = result.clips.nonzero()[0].tolist()
             raise DeployError(
                 f"--strict: layer '{name}', sample {self.start + sample}, neuron {tuple(neuron)}: the potential saturates; "
                 "calibrate on more data, or leave --strict out to have saturations counted"

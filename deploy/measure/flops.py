@@ -10,9 +10,9 @@ softmax, normalisation, potentials, thresholds and memory do not appear: it flat
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
-from typing import Any
+from collections.abc import Iterable
 
+from deploy.schema import FlopsFormula, Layer
 from processes.network import ConvSynapse, DenseSynapse, Network
 
 ADD, MULTIPLY_ADD, MULTIPLY_ADD_INT8 = 0.9, 4.6, 0.23  # picojoules, 45 nm: M. Horowitz, ISSCC 2014
@@ -20,15 +20,15 @@ SOURCE = "SIT-conversion, section 4.1.2; M. Horowitz, Computing's energy problem
 MICRO = 1e-6  # microjoules in a picojoule
 
 
-def flops_formula(network: Network, layers: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
+def flops_formula(network: Network, layers: Iterable[Layer]) -> FlopsFormula:
     """Per sample: multiply-accumulates, the additions that the formula makes of them, and microjoules.
 
-    ``layers``: those of report.json, of which firing ones have ``spikes_per_neuron``, and all their counted ``events``.
-    ``omitted``: at the same prices, the synaptic operations and multiply-accumulates that were counted in other layers.
+    ``layers``: those of the report, of which firing ones have ``spikes_per_neuron``, and all their counted ``events``. What is
+    omitted is, at the same prices, the synaptic operations and multiply-accumulates that were counted in other layers.
     """
     layers = list(layers)
-    rates = {layer["name"]: layer["spikes_per_neuron"] for layer in layers if "spikes_per_neuron" in layer}
-    events = {layer["name"]: layer.get("events", {}) for layer in layers}
+    rates = {layer.name: layer.spikes_per_neuron or 0.0 for layer in layers}
+    events = {layer.name: layer.events for layer in layers}
     flops = additions = left_additions = left_macs = 0.0
     for name, node in network:
         if isinstance(node.op, (DenseSynapse, ConvSynapse)):
@@ -38,14 +38,14 @@ def flops_formula(network: Network, layers: Iterable[Mapping[str, Any]]) -> dict
         else:
             left_additions += events.get(name, {}).get("synaptic_operations", 0)
             left_macs += events.get(name, {}).get("macs", 0)
-    return {
-        "source": SOURCE,
-        "flops": flops,
-        "additions": additions,
-        "snn_microjoules": MICRO * ADD * additions,
-        "ann_microjoules": MICRO * MULTIPLY_ADD * flops,
-        "ann_int8_microjoules": MICRO * MULTIPLY_ADD_INT8 * flops,
-        "snn_omitted_microjoules": MICRO * ADD * left_additions,
-        "ann_omitted_microjoules": MICRO * MULTIPLY_ADD * left_macs,
-        "ann_int8_omitted_microjoules": MICRO * MULTIPLY_ADD_INT8 * left_macs,
-    }
+    return FlopsFormula(
+        source=SOURCE,
+        flops=flops,
+        additions=additions,
+        snn_microjoules=MICRO * ADD * additions,
+        ann_microjoules=MICRO * MULTIPLY_ADD * flops,
+        ann_int8_microjoules=MICRO * MULTIPLY_ADD_INT8 * flops,
+        snn_omitted_microjoules=MICRO * ADD * left_additions,
+        ann_omitted_microjoules=MICRO * MULTIPLY_ADD * left_macs,
+        ann_int8_omitted_microjoules=MICRO * MULTIPLY_ADD_INT8 * left_macs,
+    )

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 
+from deploy.schema import NotSpiking
 from processes.chips import CHIPS
 from processes.network import (
     Centre,
@@ -23,16 +23,6 @@ from processes.network import (
 from processes.operation import Operation, sample_size
 
 
-@dataclass(frozen=True)
-class NotSpiking:
-    """what, why: in words. nodes: how many there are. numbers_per_sample: sent from there, 0 if none are."""
-
-    what: str
-    why: str
-    nodes: int
-    numbers_per_sample: int
-
-
 def not_spiking(network: Network) -> list[NotSpiking]:
     """The list for one network; what it has not is not in it."""
     fixed = network.about.get("precision") == "fixed"
@@ -43,15 +33,10 @@ def not_spiking(network: Network) -> list[NotSpiking]:
     raced = [op for op in ops if isinstance(op, Woss) and op.race is not None]
     before = network.about.get("host")
     entries = [
-        *(
-            [NotSpiking("Before the input", f"{before}; token numbers become the network's input", 1, 0)]
-            if before
-            else []
-        ),
-        NotSpiking(
+        *([_said("Before the input", f"{before}; token numbers become the network's input", 0)] if before else []),
+        _said(
             "Input",
             f"one number per value at the first step; the host {host}, and neurons turn it into spikes",
-            1,
             sample_size(network.input_shape),
         ),
         _entry(
@@ -119,7 +104,11 @@ def not_spiking(network: Network) -> list[NotSpiking]:
 def _entry(
     what: str, why: str, ops: Sequence[Operation], numbers: Callable[[Operation], int] = lambda op: 0
 ) -> NotSpiking:
-    return NotSpiking(what, why, len(ops), sum(numbers(op) for op in ops))
+    return NotSpiking(what=what, why=why, nodes=len(ops), numbers_per_sample=sum(numbers(op) for op in ops))
+
+
+def _said(what: str, why: str, numbers: int) -> NotSpiking:
+    return NotSpiking(what=what, why=why, nodes=1, numbers_per_sample=numbers)
 
 
 def _values(op: Operation) -> int:

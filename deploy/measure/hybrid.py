@@ -42,9 +42,8 @@ class Hybrid:
         for name, node in self.ideal:
             if name in self.spiking:
                 op = self.network[name]
-                op.dtype = torch.float32  # type: ignore[attr-defined]
                 operands = [spikes[s] if s in spikes else self._potential(s, real[s]) for s in node.inputs]
-                spikes[name] = result = op.closed_form(*operands)
+                spikes[name] = result = op.closed_form(*operands).values
             else:
                 real[name] = node.op.ideal(*(real[s] if s in real else self._value(s, spikes[s]) for s in node.inputs))
                 result = real[name]
@@ -58,7 +57,7 @@ class Hybrid:
     def _unit(self, name: str) -> torch.Tensor:
         """Real value of 1 of a potential."""
         unit = self.network.units[name] if self.network.units else unit_of(self.network, name)
-        return torch.as_tensor(unit, dtype=torch.float32)
+        return torch.tensor(unit, dtype=torch.float32)
 
     def _potential(self, name: str, value: torch.Tensor) -> torch.Tensor:
         potential = value / self._unit(name)
@@ -68,7 +67,7 @@ class Hybrid:
         origin = self.network.origin(name)
         if origin == Network.INPUT or not self.network[origin].fires:
             return output * self._unit(name)
-        scale = torch.as_tensor(scale_of(self.network, name), dtype=torch.float32)
+        scale = torch.tensor(scale_of(self.network, name), dtype=torch.float32)
         return decode(output, self.network.code(name).levels) * scale
 
 

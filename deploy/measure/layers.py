@@ -12,7 +12,7 @@ from converters.scales import unit_of
 from deploy.measure.metrics import relative_error
 from evaluator.closed_form import ClosedForm
 from processes.network import Network, Route
-from processes.operation import Operation
+from processes.operation import Operation, Result
 
 ToReal = Callable[[str, Operation, torch.Tensor], torch.Tensor]
 """Real values (N, *shape), float64, of a node's codes (planes, N, *shape) or potentials (N, *shape)."""
@@ -35,9 +35,9 @@ def layer_values(ideal: Network, samples: np.ndarray) -> dict[str, np.ndarray]:
     """What the lowered network, before calibration, computes at all nodes but routes: float32 (N, *shape)."""
     values: dict[str, np.ndarray] = {}
 
-    def observe(name: str, op: Operation, output: torch.Tensor) -> None:
+    def observe(name: str, op: Operation, result: Result) -> None:
         if not isinstance(op, Route):
-            values[name] = output.float().numpy().copy()  # synapses may add to it in place
+            values[name] = result.values.float().numpy().copy()  # synapses may add to it in place
 
     ClosedForm(ideal, torch.float32, ideal=True).run(samples, observe)
     return values
@@ -95,7 +95,8 @@ def compare_layers(
     found = LayerComparison()
     rng = np.random.default_rng(seed)
 
-    def observe(name: str, op: Operation, output: torch.Tensor) -> None:
+    def observe(name: str, op: Operation, result: Result) -> None:
+        output = result.values
         if name not in reference:
             return
         original = reference[name]

@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
-Point = Mapping[str, Any]
+from deploy.schema import Measured
 
 
 @dataclass(frozen=True)
 class Quality:
-    """key: of a point. lost: what is lost is called. loss: of a point, in the unit of that name."""
+    """key: the field of a point. lost: what is lost is called. loss: of a point that has it, in the unit of that name."""
 
     key: str
     title: str
     lost: str
-    loss: Callable[[Point], float]
+    loss: Callable[[Measured], float]
 
 
 def _points(share: float) -> float:
@@ -24,18 +23,25 @@ def _points(share: float) -> float:
     return round(100 * share, 9)
 
 
+def _known(value: float | None) -> float:
+    """A number that :func:`quality_of` found all points to have."""
+    if value is None:
+        raise ValueError("a point is judged by a number that it lacks")
+    return value
+
+
 # From what says most to what says least. An expected loss takes its standard error with it: it is compared with limits.
 QUALITIES = (
-    Quality("accuracy", "accuracy", "points of accuracy lost", lambda p: _points(p["ann_accuracy"] - p["accuracy"])),
+    Quality("accuracy", "accuracy", "points of accuracy lost", lambda p: _points(_known(p.ann_accuracy) - _known(p.accuracy))),
     Quality(
         "expected_loss", "expected loss of accuracy", "points of accuracy lost (with one standard error)",
-        lambda p: _points(p["expected_loss"] + p["expected_loss_error"]),
+        lambda p: _points(_known(p.expected_loss) + _known(p.expected_loss_error)),
     ),
-    Quality("agreement", "agreement with the original", "% of predictions changed", lambda p: _points(1 - p["agreement"])),
-    Quality("output_cosine", "cosine of outputs", "1 − cosine of outputs", lambda p: 1 - p["output_cosine"]),
+    Quality("agreement", "agreement with the original", "% of predictions changed", lambda p: _points(1 - _known(p.agreement))),
+    Quality("output_cosine", "cosine of outputs", "1 − cosine of outputs", lambda p: 1 - _known(p.output_cosine)),
 )  # fmt: skip
 
 
-def quality_of(points: Sequence[Point]) -> Quality | None:
+def quality_of(points: Sequence[Measured]) -> Quality | None:
     """The first that all ``points`` have; None if there is none, or no point."""
-    return next((q for q in QUALITIES if points and all(point.get(q.key) is not None for point in points)), None)
+    return next((q for q in QUALITIES if points and all(getattr(point, q.key) is not None for point in points)), None)

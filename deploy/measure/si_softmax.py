@@ -6,12 +6,11 @@ form, with as many digits of SI-norm as SI-exp takes steps.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 import torch
 
 from converters import sit
+from deploy.schema import SoftmaxError
 from processes.si_exp import SiExp
 from processes.si_exp.table import load_table
 from processes.si_norm import SiNorm
@@ -19,24 +18,6 @@ from processes.si_norm import SiNorm
 KEYS, ROWS = 64, 1000
 STEPS = range(4, 17)
 LEAST_STEPS = sit.least_steps(sit.REACH)
-
-
-@dataclass(frozen=True)
-class SoftmaxError:
-    """Of K = ``steps``, all steps of SI-exp together; None where so few do not reach that far.
-
-    exp_published, exp_extended: root mean square error of SI-exp on random points of [-1, 1], as published and with a clock
-    that reaches as far; relative: largest relative error on [-12, 0] of the one that conversions take. narrow, wide: mean
-    square error of softmax by that one on rows in [-1, 1] and in [-10, 10]; published: as published, on rows in [-1, 1].
-    """
-
-    steps: int
-    exp_published: float
-    exp_extended: float
-    relative: float | None
-    published: float
-    narrow: float | None
-    wide: float | None
 
 
 def softmax_errors(seed: int = 0) -> list[SoftmaxError]:
@@ -50,7 +31,7 @@ def _errors(steps: int, rng: np.random.Generator) -> SoftmaxError:
     narrow, wide = (rng.uniform(-reach, reach, (ROWS, KEYS)) for reach in (1, 10))
     reaches = steps >= LEAST_STEPS
     return SoftmaxError(
-        steps,
+        steps=steps,
         exp_published=_root_mean_square(load_table("exp", steps, *sit.PUBLISHED)(points), np.exp(points)),
         exp_extended=_root_mean_square(near, np.exp(points)),
         relative=float(np.abs(exponentials(far, steps) / np.exp(far) - 1).max()) if reaches else None,
@@ -70,22 +51,21 @@ def neurons(
     """Populations for rows of this shape, in real units."""
     one = np.ones((1, 1))
     exponential = SiExp(shape=shape, threshold=one, reset=one, output=one, gain=np.ones(1))
-    sit.fold_exp(exponential, np.ones(1), steps, extended, reach)
+    exponential = sit.fold_exp(exponential, np.ones(1), steps, extended, reach)
     norm = SiNorm(shape=shape, output=one, digits=0, steps=steps, scale=np.ones((1,) * len(shape)))
-    sit.fold_norm(norm, exponential, steps)
-    return exponential, norm
+    return exponential, sit.fold_norm(norm, exponential, steps)
 
 
 def exponentials(x: np.ndarray, steps: int, reach: float = sit.REACH) -> np.ndarray:
     """exp(x) of x <= 0 by extended SI-exp, each in a row of its own beside a 0."""
     rows = np.stack([x, np.zeros_like(x)], 1)
     exponential, _ = neurons((1, len(x), 2), steps, True, reach)
-    return exponential.decoded(exponential.closed_form(torch.from_numpy(rows[None, None])))[0, 0, :, 0].numpy()
+    return exponential.decoded(exponential.closed_form(torch.from_numpy(rows[None, None])).values)[0, 0, :, 0].numpy()
 
 
 def mean_square(rows: np.ndarray, steps: int, extended: bool = True) -> float:
     """Of softmax weights by spikes against softmax."""
     exponential, norm = neurons((1, *rows.shape), steps, extended)
     inputs = torch.from_numpy(rows[None, None])
-    shares = norm.decoded(norm.closed_form(exponential.closed_form(inputs)))
+    shares = norm.decoded(norm.closed_form(exponential.closed_form(inputs).values).values)
     return float((shares - torch.softmax(inputs, -1)).square().mean())

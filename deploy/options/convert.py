@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any, Literal, NamedTuple, get_args
 
@@ -53,7 +53,7 @@ class ConvertOptions:
         str, option("demo, timm:NAME, hf:NAME_OR_DIR, or path/file.py:callable that returns an nn.Module.", MODELS)
     ] = "demo"
     weights: Annotated[
-        Path | str | None,
+        str | Path | None,
         option("Weights file: .safetensors, or a PyTorch state dict. `random` initialises from --seed.", MODELS),
     ] = None
     calib: Annotated[Path | None, option("Data that sets the scales; never the evaluation data.", MODELS)] = None
@@ -169,6 +169,10 @@ class ConvertOptions:
         """``budget`` as it is meant."""
         return None if self.budget is None else read_budget(self.budget)
 
+    def in_force(self) -> ConvertOptions:
+        """The same options with the values that the method gives to those left out."""
+        return replace(self, **self.code._asdict())
+
     def folder(self) -> Path:
         """Where the results go: `out`, or a folder under out/ named after the model."""
         if self.out is not None:
@@ -232,7 +236,7 @@ class ConvertOptions:
 
     def record(self) -> dict[str, Any]:
         """The options in force as plain values for report.json; those that say nothing are absent."""
-        values = asdict(self) | self.code._asdict()
+        values = asdict(self.in_force())
         return {
             key: str(value) if isinstance(value, Path) else value for key, value in values.items() if value is not None
         }

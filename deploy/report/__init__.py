@@ -1,7 +1,6 @@
-"""The report of a conversion: report.json for programs, report.html for people."""
+"""The report of a conversion assembled from measurements, and its page: report.html for people."""
 
-from deploy.report.content import build_report, versions
-from deploy.report.page import Figures
-from deploy.report.write import add_to_report, plain, write_report
+from deploy.report.content import build_report, recorded, versions
+from deploy.report.page import Figures, render
 
-__all__ = ["Figures", "add_to_report", "build_report", "plain", "versions", "write_report"]
+__all__ = ["Figures", "build_report", "recorded", "render", "versions"]

@@ -1,14 +1,13 @@
-"""What report.json says, assembled from measurements. A missing value is None here and absent in the file."""
+"""The report of a conversion, assembled from measurements."""
 
 from __future__ import annotations
 
 import platform
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
-from deploy import energy
+from deploy import energy, schema
 from deploy.energy import EventCounter
 from deploy.measure import Measurement, Rung, not_spiking
 from evaluator.timeline import Timeline
@@ -29,75 +28,71 @@ def versions() -> dict[str, str]:
 
 
 def build_report(
-    about: Mapping[str, Any],
     network: Network,
     times: Timeline,
     measured: Measurement,
     ladder: Sequence[Rung],
-    seconds: Mapping[str, float | None],
-    exactness: Mapping[str, int | None] | None = None,
+    *,
     stepped_saturations: Mapping[str, int] | None = None,
     events: EventCounter | None = None,
-) -> dict[str, Any]:
-    """The content of report.json.
+    **about: Any,
+) -> schema.Report:
+    """The report of a converted network.
 
     Args:
-        about: model, method, precision, timesteps, base, target and whatever else describes the conversion
-            (command, options, calibration_samples, ...); goes in as it is.
         network: the converted network.
         measured: its closed form over the evaluation data.
         ladder: rungs in order; the first is the original, the last with as many samples as ``measured`` gives
             the headline numbers of the spiking network, and of those the last with layer errors each layer's ``error``.
-        seconds: convert, target_per_sample, ann_per_sample, ...; closed_form_per_sample is added.
-        exactness: compared_spikes, mismatches, ...; None if no stepped run was compared.
         stepped_saturations: potentials clipped in the stepped run, by layer; None or empty if they were not counted.
         events: of the evaluation data, for energy; None if they were not counted.
+        about: the report's other fields: model, method, precision, timesteps, base, target, seconds, exactness, ...
     """
     ann = ladder[0]
     snn = [rung for rung in ladder if rung.samples == len(measured)][-1]
-    return {
+    return schema.Report(
+        samples=len(measured),
+        ann=schema.Original(accuracy=ann.accuracy),
+        snn=schema.Spiking(accuracy=snn.accuracy, output_cosine=snn.output_cosine, relative_error=snn.relative_error),
+        agreement=snn.agreement,
+        latency_steps=times.period,
+        spikes=schema.Spikes(
+            total_per_sample=measured.spikes_per_sample,
+            per_neuron=measured.spikes_per_neuron,
+            neurons=sum(measured.neurons.values()),
+        ),
+        saturations=sum(measured.saturations.values()),
+        low_variance_rows=sum(measured.low_rows.values()) if measured.low_rows else None,
+        ladder=tuple(recorded(rung) for rung in ladder),
+        layers=_layers(network, times, measured, ladder, stepped_saturations or {}, events),
+        not_spiking=tuple(not_spiking(network)),
+        versions=versions(),
+        **({} if events is None else _cost(events)),
         **about,
-        "samples": len(measured),
-        "ann": {"accuracy": ann.accuracy},
-        "snn": {
-            "accuracy": snn.accuracy,
-            "output_cosine": snn.output_cosine,
-            "relative_error": snn.relative_error,
-        },
-        "agreement": snn.agreement,
-        "exactness": exactness,
-        "latency_steps": times.period,
-        "seconds": {**seconds, "closed_form_per_sample": measured.seconds_per_sample},
-        "spikes": {
-            "total_per_sample": measured.spikes_per_sample,
-            "per_neuron": measured.spikes_per_neuron,
-            "neurons": sum(measured.neurons.values()),
-        },
-        "saturations": sum(measured.saturations.values()),
-        "low_variance_rows": sum(measured.low_rows.values()) if measured.low_rows else None,
-        "ladder": [_rung(rung) for rung in ladder],
-        **_cost(events),
-        "layers": _layers(network, times, measured, ladder, stepped_saturations or {}, events),
-        "not_spiking": [asdict(entry) for entry in not_spiking(network)],
-        "versions": versions(),
-    }
+    )
 
 
-def _cost(events: EventCounter | None) -> dict[str, Any]:
+def recorded(rung: Rung) -> schema.Rung:
+    """A rung as reports keep it, its layers' errors as their mean."""
+    return schema.Rung(
+        name=rung.name,
+        samples=rung.samples,
+        accuracy=rung.accuracy,
+        agreement=rung.agreement,
+        output_cosine=rung.output_cosine,
+        relative_error=rung.relative_error,
+        layer_error=rung.layer_error,
+    )
+
+
+def _cost(events: EventCounter) -> dict[str, Any]:
     """What follows from the counted events; everything per sample."""
-    if events is None:
-        return {}
     return {
         "events": energy.events(events),
-        "uncounted_operations": sorted(events.uncounted) or None,
+        "uncounted_operations": tuple(sorted(events.uncounted)),
         "energy": energy.energy(events),
         "neurobench": energy.neurobench(events),
     }
-
-
-def _rung(rung: Rung) -> dict[str, Any]:
-    values = {key: value for key, value in asdict(rung).items() if key != "layer_errors"}
-    return values | {"layer_error": rung.layer_error}
 
 
 def _layers(
@@ -107,33 +102,32 @@ def _layers(
     ladder: Sequence[Rung],
     stepped_saturations: Mapping[str, int],
     events: EventCounter | None,
-) -> list[dict[str, Any]]:
+) -> tuple[schema.Layer, ...]:
     """One entry per node but routes; spikes are per sample, saturations over all samples (stepped_: of the target's)."""
     compared = [rung for rung in ladder if rung.layer_errors]
     headline = [rung for rung in compared if rung.samples == len(measured)]
-    layers: list[dict[str, Any]] = []
+    layers: list[schema.Layer] = []
     for name, node in network:
         if isinstance(node.op, Route):
             continue
-        layer: dict[str, Any] = {
-            "name": name,
-            "op": node.op.name,
-            "shape": node.op.shape,
-            "error": headline[-1].layer_errors.get(name) if headline else None,
-            "errors": {rung.name: rung.layer_errors.get(name) for rung in compared},
-            "start": times.windows[name].start,
-            "stop": times.windows[name].stop,
-        }
-        if name in measured.spikes:
-            spikes = measured.node_spikes(name)
-            layer |= {"neurons": measured.neurons[name], "spikes": spikes}
-            layer |= {"spikes_per_neuron": spikes / measured.neurons[name]}
-        if name in measured.saturations:
-            layer["saturations"] = measured.saturations[name]
-            layer["stepped_saturations"] = stepped_saturations.get(name)
-        if name in measured.low_rows:
-            layer["low_variance_rows"] = measured.low_rows[name]
-        if events is not None:
-            layer["events"] = energy.layer_events(events, name)
-        layers.append(layer)
-    return layers
+        neurons = measured.neurons.get(name)
+        spikes = measured.node_spikes(name) if name in measured.spikes else None
+        layers.append(
+            schema.Layer(
+                name=name,
+                op=node.op.name,
+                shape=node.op.shape,
+                error=headline[-1].layer_errors.get(name) if headline else None,
+                errors={rung.name: rung.layer_errors[name] for rung in compared if name in rung.layer_errors},
+                start=times.windows[name].start,
+                stop=times.windows[name].stop,
+                neurons=neurons,
+                spikes=spikes,
+                spikes_per_neuron=spikes / neurons if spikes is not None and neurons else None,
+                saturations=measured.saturations.get(name),
+                stepped_saturations=stepped_saturations.get(name) if name in measured.saturations else None,
+                low_variance_rows=measured.low_rows.get(name),
+                events={} if events is None else energy.layer_events(events, name),
+            )
+        )
+    return tuple(layers)

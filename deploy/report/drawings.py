@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from deploy.measure import AttentionMap, RasterLayer, Stage
+from deploy.schema import SoftmaxError
 
 SIDE = 150
 RASTER_HEIGHT = 120
@@ -171,14 +172,14 @@ class Curve:
     steps: Sequence[tuple[int, float]]
 
 
-def curve(rows: Sequence[Mapping[str, float | None]]) -> Curve | None:
+def curve(rows: Sequence[SoftmaxError]) -> Curve | None:
     """Softmax errors against those K that reach far enough; None of fewer than two."""
-    rows = [row for row in rows if row.get("wide") is not None]
+    rows = [row for row in rows if row.wide is not None]
     if len(rows) < 2:
         return None
     width, height, left = 600, 220, 46
     series = (("inputs in [−1, 1]", "positive", "narrow"), ("inputs in [−10, 10]", "negative", "wide"))
-    values = np.log10([[max(row[key] or 0.0, 1e-12) for row in rows] for _, _, key in series])
+    values = np.log10([[max(getattr(row, key) or 0.0, 1e-12) for row in rows] for _, _, key in series])
     low, high = int(np.floor(values.min())), int(np.ceil(values.max()))
     x = left + 12 + np.arange(len(rows)) * (width - left - 24) / (len(rows) - 1)
     y = (high - values) / max(1, high - low) * (height - 8) + 4
@@ -187,7 +188,7 @@ def curve(rows: Sequence[Mapping[str, float | None]]) -> Curve | None:
         for (name, kind, _), heights in zip(series, y, strict=True)
     ]
     powers = [(p, round((high - p) / max(1, high - low) * (height - 8) + 4, 1)) for p in range(low, high + 1, 2)]
-    steps = [(int(row["steps"] or 0), round(float(a), 1)) for row, a in zip(rows, x, strict=True)]
+    steps = [(row.steps, round(float(a), 1)) for row, a in zip(rows, x, strict=True)]
     return Curve(width, height, left, lines, powers, steps)
 
 

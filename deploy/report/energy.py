@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from deploy.measure.flops import ADD, MULTIPLY_ADD, MULTIPLY_ADD_INT8
+from deploy.schema import Cost, FlopsFormula, OriginalCost, Originals, Term
 
 ABOUT = (
     "The formula of the SIT-conversion paper and of DIET-SNN: a layer's FLOPs times the spikes per neuron that feed it, for "
@@ -27,56 +27,69 @@ class EnergyBar:
 
 
 @dataclass(frozen=True)
-class Cost:
+class CostChart:
     """One convention. terms: (what, colour number, omitted) of the spiking network that can be seen."""
 
-    convention: Mapping[str, Any]
+    convention: Cost
     bars: list[EnergyBar]
     terms: list[tuple[str, int, bool]]
 
 
-def energy_bars(energy: Mapping[str, Any]) -> list[Cost]:
+def energy_bars(energy: Mapping[str, Cost]) -> list[CostChart]:
     """A chart for each convention."""
-    return [_cost(convention) for convention in energy.values()]
+    return [_chart(convention) for convention in energy.values()]
 
 
-def formula_bars(formula: Mapping[str, Any]) -> list[Cost]:
+def formula_bars(formula: FlopsFormula | None) -> list[CostChart]:
     """The published FLOPs formula as another convention, if the report has it; its own additions, then what it leaves out."""
-    if not formula:
+    if formula is None:
         return []
 
-    def terms(what: str, whose: str, each: float) -> list[dict[str, Any]]:
-        left_out = formula.get(f"{whose}_omitted_microjoules")
-        found = [{"what": what, "microjoules": formula[f"{whose}_microjoules"]}]
-        if left_out:
-            found.append({"what": "products of activations, sums", "microjoules": left_out, "omitted": True})
-        return [term | {"picojoules_each": each, "source": formula["source"]} for term in found]
+    def terms(what: str, each: float, stated: float, left_out: float) -> tuple[Term, ...]:
+        def term(what: str, event: str, joules: float, omitted: bool) -> Term:
+            return Term(
+                what=what, event=event, picojoules_each=each, microjoules=joules, source=formula.source, omitted=omitted
+            )
 
-    spiking = terms("FLOPs × spikes per neuron", "snn", ADD)
-    ann = {
-        "fp32": {"terms": terms("FLOPs", "ann", MULTIPLY_ADD)},
-        "int8": {"terms": terms("FLOPs", "ann_int8", MULTIPLY_ADD_INT8)},
+        own = term(what, "flops", stated, omitted=False)
+        more = term("products of activations, sums", "synaptic_operations", left_out, omitted=True)
+        return (own, more) if left_out else (own,)
+
+    def original(each: float, stated: float, left_out: float) -> OriginalCost:
+        return OriginalCost(microjoules=stated, terms=terms("FLOPs", each, stated, left_out))
+
+    spiking = terms("FLOPs × spikes per neuron", ADD, formula.snn_microjoules, formula.snn_omitted_microjoules)
+    ann = Originals(
+        fp32=original(MULTIPLY_ADD, formula.ann_microjoules, formula.ann_omitted_microjoules),
+        int8=original(MULTIPLY_ADD_INT8, formula.ann_int8_microjoules, formula.ann_int8_omitted_microjoules),
+    )
+    return [
+        _chart(
+            Cost(
+                title="FLOPs times firing rate, as published", about=ABOUT, source=formula.source,
+                snn_microjoules=formula.snn_microjoules, snn_terms=spiking, ann=ann,
+            )
+        )
+    ]  # fmt: skip
+
+
+def _chart(convention: Cost) -> CostChart:
+    names = {"spiking": convention.snn_terms} | {
+        f"original, {name.upper()}": ann.terms for name, ann in convention.ann.items()
     }
-    return [_cost({"title": "FLOPs times firing rate, as published", "about": ABOUT, "snn_terms": spiking, "ann": ann})]
-
-
-def _cost(convention: Mapping[str, Any]) -> Cost:
-    names = {"spiking": convention["snn_terms"]} | {
-        f"original, {name.upper()}": ann["terms"] for name, ann in convention["ann"].items()
-    }
-    totals = {label: sum(term["microjoules"] for term in terms) for label, terms in names.items()}
+    totals = {label: sum(term.microjoules for term in terms) for label, terms in names.items()}
     widest = max(totals.values()) or 1.0
     bars = [
         EnergyBar(
             label,
             totals[label],
             [
-                (term["what"], term["microjoules"], 100 * term["microjoules"] / widest, i % COLOURS, "omitted" in term)
+                (term.what, term.microjoules, 100 * term.microjoules / widest, i % COLOURS, term.omitted)
                 for i, term in enumerate(terms)
-                if term["microjoules"] / widest > SMALL
+                if term.microjoules / widest > SMALL
             ],
         )
         for label, terms in names.items()
     ]
     seen = [(what, colour, omitted) for what, _, _, colour, omitted in bars[0].parts]
-    return Cost(convention, bars, seen)
+    return CostChart(convention, bars, seen)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+
+from deploy.schema import Report
 
 NBSP = "\N{NO-BREAK SPACE}"
 
@@ -19,47 +19,52 @@ class Tile:
     bad: bool = False
 
 
-def tiles(report: Mapping[str, Any]) -> list[Tile]:
+def tiles(report: Report) -> list[Tile]:
     """Headline numbers; those that were not measured have no tile."""
-    found: list[Tile] = []
-    ann, snn = report.get("ann", {}).get("accuracy"), report.get("snn", {})
-    if "accuracy" in snn:
-        points = None if ann is None else signed(100 * (snn["accuracy"] - ann))
-        note = "" if ann is None else f"original {percent(ann)}, {points} points"
-        found.append(Tile("Accuracy", percent(snn["accuracy"]), note))
-    if "agreement" in report:
-        found.append(Tile("Agreement", percent(report["agreement"]), "same prediction as the original"))
-    if "output_cosine" in snn:
-        found.append(Tile("Cosine of outputs", f"{snn['output_cosine']:.5f}", "to the original's, mean"))
-    exact = report.get("exactness")
-    if exact:
-        wrong = exact["mismatches"]
-        compared = f"of {count(exact['compared_spikes'])} spikes, {report['target']} against closed form"
-        found.append(Tile("Mismatches", count(wrong), compared, bad=wrong > 0))
-    spikes = report["spikes"]
-    if "per_neuron" in spikes:
-        note = f"{count(spikes['total_per_sample'])} spikes per sample"
-        found.append(Tile("Spikes per neuron", f"{spikes['per_neuron']:.3f}", note))
-    steps, window = report["latency_steps"], report["timesteps"]
+    found = [*_quality(report), *_exactness(report)]
+    spikes, times = report.spikes, report.seconds
+    if spikes.per_neuron is not None:
+        note = f"{count(spikes.total_per_sample)} spikes per sample"
+        found.append(Tile("Spikes per neuron", f"{spikes.per_neuron:.3f}", note))
+    steps, window = report.latency_steps, report.timesteps
     found.append(Tile("Latency", f"{count(steps)} steps", f"{steps / window:.1f} windows of T = {window}"))
-    times = report["seconds"]
-    if "closed_form_per_sample" in times:
-        closed = times["closed_form_per_sample"]
-        notes: list[str] = []
-        if times.get("ann_per_sample"):
-            notes.append(f"{closed / times['ann_per_sample']:.1f} × the original's")
-        if "target_per_sample" in times:
-            notes.append(f"{report['target']} {seconds(times['target_per_sample'])}")
-        found.append(Tile("Closed form, per sample", seconds(closed), "; ".join(notes)))
-    saturations = report["saturations"]
+    notes: list[str] = []
+    if times.ann_per_sample:
+        notes.append(f"{times.closed_form_per_sample / times.ann_per_sample:.1f} × the original's")
+    if times.target_per_sample is not None:
+        notes.append(f"{report.target} {seconds(times.target_per_sample)}")
+    found.append(Tile("Closed form, per sample", seconds(times.closed_form_per_sample), "; ".join(notes)))
     note = "over all samples"
-    if exact and "saturations" in exact:
-        note += f"; {count(exact['saturations'])} in the samples stepped"
-    found.append(Tile("Saturated potentials", count(saturations), note, bad=saturations > 0))
-    if low := report.get("low_variance_rows"):
+    if report.exactness is not None and report.exactness.saturations is not None:
+        note += f"; {count(report.exactness.saturations)} in the samples stepped"
+    found.append(Tile("Saturated potentials", count(report.saturations), note, bad=report.saturations > 0))
+    if report.low_variance_rows:
         note = "normalised rows with most codes silent, over all samples"
-        found.append(Tile("Low-variance rows", count(low), note, bad=True))
+        found.append(Tile("Low-variance rows", count(report.low_variance_rows), note, bad=True))
     return found
+
+
+def _quality(report: Report) -> list[Tile]:
+    """How close the outputs are to the original's."""
+    found: list[Tile] = []
+    ann, snn = report.ann.accuracy, report.snn
+    if snn.accuracy is not None:
+        note = "" if ann is None else f"original {percent(ann)}, {signed(100 * (snn.accuracy - ann))} points"
+        found.append(Tile("Accuracy", percent(snn.accuracy), note))
+    if report.agreement is not None:
+        found.append(Tile("Agreement", percent(report.agreement), "same prediction as the original"))
+    if snn.output_cosine is not None:
+        found.append(Tile("Cosine of outputs", f"{snn.output_cosine:.5f}", "to the original's, mean"))
+    return found
+
+
+def _exactness(report: Report) -> list[Tile]:
+    """The stepped run against the closed form."""
+    exact = report.exactness
+    if exact is None:
+        return []
+    compared = f"of {count(exact.compared_spikes)} spikes, {report.target} against closed form"
+    return [Tile("Mismatches", count(exact.mismatches), compared, bad=exact.mismatches > 0)]
 
 
 def percent(value: float) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 import jinja2
 import numpy as np
@@ -17,6 +16,7 @@ from deploy.report.energy import energy_bars, formula_bars
 from deploy.report.headline import count, percent, sig, tiles
 from deploy.report.placement import placements
 from deploy.report.points import curves
+from deploy.schema import Report
 
 OPERATIONS = {
     "phase_neuron": "integrates for one window, then fires when a falling threshold meets its potential",
@@ -70,30 +70,30 @@ def environment() -> jinja2.Environment:
     return found
 
 
-def render(report: Mapping[str, Any], figures: Figures) -> str:
-    """The page of a plain report."""
-    period, layers = report["latency_steps"], report["layers"]
+def render(report: Report, figures: Figures) -> str:
+    """The page of a report."""
+    period, layers = report.latency_steps, report.layers
     return (
         environment()
         .get_template("page.html")
         .render(
             report=report,
             tiles=tiles(report),
-            stepped=any("stepped_saturations" in layer for layer in layers),
-            compared=list(dict.fromkeys(rung for layer in layers for rung in layer.get("errors", {}))),
-            operations=[(op, meaning) for op, meaning in OPERATIONS.items() if op in {layer["op"] for layer in layers}],
+            stepped=any(layer.stepped_saturations is not None for layer in layers),
+            compared=list(dict.fromkeys(rung for layer in layers for rung in layer.errors)),
+            operations=[(op, meaning) for op, meaning in OPERATIONS.items() if op in {layer.op for layer in layers}],
             panels=drawings.panels(figures.scatter),
-            errors={layer["name"]: layer.get("error") for layer in layers},
+            errors={layer.name: layer.error for layer in layers},
             rasters=drawings.rasters(figures.raster),
             bars=drawings.bars(figures.stages, period),
             waits=drawings.waits(figures.stages),
             ticks=drawings.ticks(period),
-            curve=drawings.curve(report["si_softmax"]) if "si_softmax" in report else None,
+            curve=drawings.curve(report.si_softmax),
             attention=drawings.attention(figures.attention),
             picture=None if figures.sample is None else drawings.picture(figures.sample),
-            costs=energy_bars(report.get("energy", {})) + formula_bars(report.get("flops_formula", {})),
-            placements=placements(report.get("placement", {})),
-            sweep=curves(report["budget"]) if "budget" in report else None,
+            costs=energy_bars(report.energy) + formula_bars(report.flops_formula),
+            placements=placements(report.placement),
+            sweep=None if report.budget is None else curves(report.budget),
             d=drawings,
         )
     )

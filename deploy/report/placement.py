@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
+from deploy.schema import PlacedLayer, Placement
 from targets.placement.chip import load_chip
 
 ACROSS, CELL = 64, 13  # cores in a row of the picture; pixels from one to the next
@@ -29,43 +29,35 @@ class Tile:
 
 @dataclass(frozen=True)
 class Placed:
-    """One chip's picture and the numbers beside it; layers as in report.json, with ``fullest``, a fraction."""
+    """One chip's picture beside what the report says. layers: with the share of a resource that the fullest core takes."""
 
     title: str
     width: int
     height: int
     tiles: list[Tile]
     kinds: list[str]
-    cores: int
-    chips: int
-    neurons: int
-    synapses: int
-    fills_first: str | None
-    not_checked: list[str]
-    obstacles: Mapping[str, int]
-    layers: list[dict[str, Any]]
+    placement: Placement
+    layers: list[tuple[PlacedLayer, float]]
 
 
-def placements(placement: Mapping[str, Any]) -> list[Placed]:
-    """Of report.json's ``placement``, the chip on which most layers run first."""
-    return sorted((_placed(chip, found) for chip, found in placement.items()), key=lambda placed: len(placed.obstacles))
+def placements(found: Mapping[str, Placement]) -> list[Placed]:
+    """Of a report's placements, by chip, the one on which most layers run first."""
+    return sorted((_placed(chip, one) for chip, one in found.items()), key=lambda one: len(one.placement.obstacles))
 
 
-def _placed(chip: str, found: Mapping[str, Any]) -> Placed:
+def _placed(chip: str, found: Placement) -> Placed:
     limits = load_chip(chip).limits
-    layers: list[dict[str, Any]] = [
-        {**layer, "fullest": _fullest(layer.get("use", {}), limits)} for layer in found["layers"]
-    ]
-    kinds = [KINDS[layer["op"]] for layer in layers]
+    layers = [(layer, _fullest(layer.use, limits)) for layer in found.layers]
+    kinds = [KINDS[layer.op] for layer in found.layers]
     return Placed(
         load_chip(chip).title,
-        CELL * min(ACROSS, max(1, found["cores"])),
-        CELL * -(-found["cores"] // ACROSS),
-        [_tile(layer, kind) for layer, kind in zip(layers, kinds, strict=True) if layer["cores"]],
+        CELL * min(ACROSS, max(1, found.cores)),
+        CELL * -(-found.cores // ACROSS),
+        [_tile(*layer, kind) for layer, kind in zip(layers, kinds, strict=True) if layer[0].cores],
         list(dict.fromkeys(kinds)),
-        found["cores"], found["chips"], found["neurons"], found["synapses"], found.get("fills_first"),
-        found["not_checked"], found.get("obstacles", {}), layers,
-    )  # fmt: skip
+        found,
+        layers,
+    )
 
 
 def _fullest(use: Mapping[str, int], limits: Mapping[str, int | None]) -> float:
@@ -73,9 +65,9 @@ def _fullest(use: Mapping[str, int], limits: Mapping[str, int | None]) -> float:
     return max((taken / limit for name, taken in use.items() if (limit := limits[name])), default=0.0)
 
 
-def _tile(layer: Mapping[str, Any], kind: str) -> Tile:
-    cores = range(layer["first_core"], layer["first_core"] + layer["cores"])
+def _tile(layer: PlacedLayer, fullest: float, kind: str) -> Tile:
+    cores = range(layer.first_core, layer.first_core + layer.cores)
     side = CELL - 2
     path = "".join(f"M{CELL * (core % ACROSS)} {CELL * (core // ACROSS)}h{side}v{side}h-{side}z" for core in cores)
-    text = f"{layer['name']}: {layer['neurons']:,} neurons on {layer['cores']:,} cores, {100 * layer['fullest']:.0f} % full"
-    return Tile(kind, round(0.25 + 0.75 * layer["fullest"], 2), path, text)
+    text = f"{layer.name}: {layer.neurons:,} neurons on {layer.cores:,} cores, {100 * fullest:.0f} % full"
+    return Tile(kind, round(0.25 + 0.75 * fullest, 2), path, text)

@@ -2,32 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from deploy.measure import QUALITIES, quality_of
 from deploy.report import charts
 from deploy.report.charts import Chart, line_chart
+from deploy.schema import LATENCY, BudgetSearch, Failed, Joules, Measured, Point, Search
 
-Points = Sequence[Mapping[str, Any]]
-Value = Callable[[Mapping[str, Any]], float]
+Value = Callable[[Measured], float]
 
 
-def curves(content: Mapping[str, Any]) -> dict[str, Any]:
-    """What the templates draw of ``points`` and ``fronts``; a search has also ``chosen`` and ``largest_loss``."""
-    points = content["points"]
-    done = [point for point in points if "failed" not in point]
-    names = {name: entry["title"] for name, entry in done[0]["energy"].items()} if done else {}
+def curves(search: Search) -> dict[str, Any]:
+    """What the templates draw of a search's points and fronts, and of one within a budget also what it chose."""
+    points = search.points
+    done = [point for point in points if isinstance(point, Measured)]
+    names = {name: entry.title for name, entry in done[0].energy.items()} if done else {}
     return {
         "done": done,
-        "failed": [point for point in points if "failed" in point],
-        "chosen": points[content["chosen"]] if "chosen" in content else None,
+        "failed": [point for point in points if isinstance(point, Failed)],
+        "chosen": points[search.chosen] if isinstance(search, BudgetSearch) else None,
         "conventions": names,
-        "measured": {q.key: q.title for q in QUALITIES if done and all(q.key in point for point in done)},
+        "measured": {q.key: q.title for q in QUALITIES if _all_have(done, q.key)},
         "by_setting": _setting_charts(done),
-        "by_latency": _cost_chart(content, done, "latency", "time steps", lambda point: point["latency_steps"]),
-        "by_energy": {name: _energy_charts(content, done, name) for name in names},
-        "fronts": {name: {id(points[n]) for n in front} for name, front in content.get("fronts", {}).items()},
+        "by_latency": _cost_chart(search, done, LATENCY),
+        "by_energy": {name: _energy_charts(search, done, name) for name in names},
+        "fronts": {name: {id(points[n]) for n in front} for name, front in search.fronts.items()},
         "settings": settings(done),
         "id": id,
         "w": charts.WIDTH,
@@ -35,13 +35,18 @@ def curves(content: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def settings(points: Points) -> list[str]:
+def _all_have(points: Sequence[Measured], key: str) -> bool:
+    """Whether there are points, and all have a value of this name."""
+    return bool(points) and all(getattr(point, key) is not None for point in points)
+
+
+def settings(points: Sequence[Point]) -> list[str]:
     """Those that differ between points."""
     keys = ("timesteps", "base", "method", "precision", "spikes", "tokens")
-    return [key for key in keys if len({point.get(key) for point in points}) > 1]
+    return [key for key in keys if len({getattr(point, key) for point in points}) > 1]
 
 
-def _setting_charts(points: Points) -> list[Chart]:
+def _setting_charts(points: Sequence[Measured]) -> list[Chart]:
     lost, loss = _loss(points)
     found = [
         line_chart(f"{lost} against T", "T", lost, _series(points, "timesteps", loss)),
@@ -52,40 +57,48 @@ def _setting_charts(points: Points) -> list[Chart]:
     return _several([chart for chart in found if chart is not None])
 
 
-def _cost_chart(content: Mapping[str, Any], points: Points, name: str, unit: str, cost: Value) -> Chart | None:
-    """What is lost against a cost, with that cost's Pareto front; of a search also its limit and what it chose."""
+def _cost_chart(search: Search, points: Sequence[Measured], name: str) -> Chart | None:
+    """What is lost against a cost, with that cost's Pareto front; of a search within a budget also its limit and its choice."""
     lost, loss = _loss(points)
+    within = search if isinstance(search, BudgetSearch) else None
 
     def place(number: int) -> tuple[float, float]:
-        return cost(content["points"][number]), loss(content["points"][number])
+        point = search.points[number]
+        assert isinstance(point, Measured)  # no other is on a front, or chosen
+        return point.cost(name), loss(point)
 
     return line_chart(
-        f"{lost} against {'latency' if name == 'latency' else 'energy'}", unit, lost,
+        f"{lost} against {'latency' if name == LATENCY else 'energy'}", "time steps" if name == LATENCY else "µJ", lost,
         {
-            label: [(cost(p), loss(p), f"T = {p['timesteps']}") for p in group]
+            label: [(p.cost(name), loss(p), f"T = {p.timesteps}") for p in group]
             for label, group in _groups(points, "timesteps").items()
         },
-        front=[place(number) for number in content.get("fronts", {}).get(name, [])],
-        chosen=place(content["chosen"]) if "chosen" in content else None,
-        levels={"limit": content["largest_loss"]} if "largest_loss" in content else None,
+        front=[place(number) for number in search.fronts.get(name, ())],
+        chosen=None if within is None else place(within.chosen),
+        levels=None if within is None else {"limit": within.largest_loss},
         joined=False,
     )  # fmt: skip
 
 
-def _energy_charts(content: Mapping[str, Any], points: Points, name: str) -> list[Chart]:
-    def joules(point: Mapping[str, Any], whose: str = "snn") -> float:
-        return point["energy"][name][whose]
+def _energy_charts(search: Search, points: Sequence[Measured], name: str) -> list[Chart]:
+    def original(point: Measured) -> dict[str, float]:
+        joules: Joules = point.energy[name]
+        return {"original FP32": joules.fp32, "original INT8": joules.int8}
 
-    levels = {} if any("tokens" in point for point in points) else {
-        f"original {whose.upper()}": joules(points[0], whose) for whose in ("fp32", "int8")
-    }  # fmt: skip
-    over_time = line_chart("Energy against T", "T", "µJ", _series(points, "timesteps", joules), log=True, levels=levels)
-    found = [*(_several([over_time]) if over_time else []), _cost_chart(content, points, name, "µJ", joules)]
-    if levels == {}:
-        lengths = _series(points, "tokens", joules)
-        for whose in ("fp32", "int8"):
-            lengths[f"original {whose.upper()}"] = sorted({(p["tokens"], joules(p, whose)) for p in points})
-        found.append(line_chart("Energy against input length", "tokens", "µJ", lengths, log=True))
+    def spiking(point: Measured) -> float:
+        return point.cost(name)
+
+    lengths = any(point.tokens is not None for point in points)
+    levels = {} if lengths else original(points[0])
+    over_time = line_chart(
+        "Energy against T", "T", "µJ", _series(points, "timesteps", spiking), log=True, levels=levels
+    )
+    found = [*(_several([over_time]) if over_time else []), _cost_chart(search, points, name)]
+    if lengths:
+        series = _series(points, "tokens", spiking)
+        for whose in original(points[0]):
+            series[whose] = sorted({(float(p.tokens), original(p)[whose]) for p in points if p.tokens is not None})
+        found.append(line_chart("Energy against input length", "tokens", "µJ", series, log=True))
     return [chart for chart in found if chart is not None]
 
 
@@ -94,29 +107,29 @@ def _several(drawn: list[Chart]) -> list[Chart]:
     return [chart for chart in drawn if any(len({x for x, _, _ in line.dots}) > 1 for line in chart.lines)]
 
 
-def _error(point: Mapping[str, Any]) -> float:
-    return point.get("relative_error", 0.0)
+def _error(point: Measured) -> float:
+    return point.relative_error or 0.0
 
 
-def _loss(points: Points) -> tuple[str, Value]:
+def _loss(points: Sequence[Measured]) -> tuple[str, Value]:
     """What is lost against the original: how that is called, and of a point."""
     quality = quality_of(points) or QUALITIES[-1]
     return quality.lost, quality.loss
 
 
-def _series(points: Points, x: str, y: Value) -> dict[str, list[tuple[float, float]]]:
+def _series(points: Sequence[Measured], x: str, y: Value) -> dict[str, list[tuple[float, float]]]:
     return {
-        label: sorted((float(point[x]), float(y(point))) for point in group if x in point)
+        label: sorted((float(getattr(point, x)), float(y(point))) for point in group if getattr(point, x) is not None)
         for label, group in _groups(points, "base" if x == "chosen_base" else x).items()
     }
 
 
-def _groups(points: Points, axis: str) -> dict[str, list[Mapping[str, Any]]]:
+def _groups(points: Sequence[Measured], axis: str) -> dict[str, list[Measured]]:
     """Points that differ in ``axis`` alone, under what they have in common."""
     others = [key for key in settings(points) if key != axis]
     words = {"timesteps": "T = {}", "base": "B = {}", "spikes": "{} spikes", "tokens": "{} tokens"}
-    groups: dict[str, list[Mapping[str, Any]]] = {}
+    groups: dict[str, list[Measured]] = {}
     for point in points:
-        label = ", ".join(words.get(key, "{}").format(point.get(key)) for key in others) or "spiking"
+        label = ", ".join(words.get(key, "{}").format(getattr(point, key)) for key in others) or "spiking"
         groups.setdefault(label, []).append(point)
     return groups

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from deploy.report.page import environment
 from deploy.report.points import curves
+from deploy.schema import Sweep
 
 
-def write_page(path: Path, content: Mapping[str, Any]) -> None:
+def write_page(path: Path, content: Sweep) -> None:
     """Write the page of a sweep.json."""
     page = environment().get_template("sweep.html").render(content=content, sweep=curves(content))
     part = path.with_suffix(".part")

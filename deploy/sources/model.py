@@ -16,7 +16,7 @@ from deploy.errors import DeployError
 from deploy.sources.loaded import ImageInput, InputSpec, LoadedModel, TextInput, first_line
 from deploy.sources.weights import RANDOM, put_weights, read_weights
 
-__all__ = ["ImageInput", "InputSpec", "LoadedModel", "TextInput", "load_model"]
+__all__ = ["ImageInput", "InputSpec", "LoadedModel", "TextInput", "checked", "load_model"]
 
 DEMO = "demo"
 _POSITIONAL = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
@@ -29,7 +29,7 @@ def load_model(spec: str = DEMO, weights: Path | str | None = None, seed: int = 
     weights: a file, `random` for initialisation from `seed`, or None for the weights that come with the
     model. Raises DeployError for whatever a user can put right.
     """
-    chosen = weights if weights is None or str(weights) == RANDOM else Path(weights)
+    chosen = weights if weights is None else RANDOM if str(weights) == RANDOM else Path(weights)
     if spec == DEMO:
         loaded = _demo(chosen)
     elif spec.startswith("timm:"):
@@ -45,10 +45,21 @@ def load_model(spec: str = DEMO, weights: Path | str | None = None, seed: int = 
     else:
         near = "; did you mean timm:" + spec if spec and "/" not in spec and _is_timm(spec) else ""
         raise DeployError(f"--model {spec!r}: not a model specification; give {FORMS}{near}")
+    return checked(loaded)
+
+
+def checked(loaded: LoadedModel) -> LoadedModel:
+    """The model, put into evaluation mode.
+
+    Raises:
+        DeployError: a tensor of it is not in float32.
+    """
     loaded.module.eval().requires_grad_(False)
     for name, tensor in loaded.module.state_dict().items():
         if tensor.is_floating_point() and tensor.dtype != torch.float32:
-            raise DeployError(f"{spec}: {name} is {tensor.dtype}; models are taken in float32 (call .float() on it)")
+            raise DeployError(
+                f"{loaded.spec}: {name} is {tensor.dtype}; models are taken in float32 (call .float() on it)"
+            )
     return loaded
 
 

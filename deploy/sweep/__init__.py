@@ -13,13 +13,12 @@ import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
+from deploy import schema
 from deploy.errors import DeployError
 from deploy.options import ConvertOptions, check_positive
 from deploy.progress import Progress
 from deploy.report.sweep import write_page
-from deploy.report.write import plain
 from deploy.sweep.front import fronts
 from deploy.sweep.point import Point, keep_original, load_material, original
 from deploy.sweep.workers import processes, results
@@ -62,11 +61,11 @@ class SweepOptions:
             check_positive("--workers", self.workers)
 
 
-def sweep(options: SweepOptions, progress: Progress | None = None) -> dict[str, Any]:
+def sweep(options: SweepOptions, progress: Progress | None = None) -> schema.Sweep:
     """Run what is missing of a sweep, and write sweep.json and sweep.html into its folder.
 
     Returns:
-        The content of sweep.json. Points that could not be converted have ``failed``, the reason, and nothing else.
+        What sweep.json holds, points that could not be converted among them.
 
     Raises:
         DeployError: whatever the user can put right; finished points stay.
@@ -86,14 +85,16 @@ def sweep(options: SweepOptions, progress: Progress | None = None) -> dict[str, 
     with progress.stage("sweep", len(points)) as advance, processes(options.workers or os.cpu_count() or 1) as pool:
         advance(len(points) - len(missing))
         for point, result in results(pool, shared, missing, folder):
-            _write(files[point], result)
+            _write(files[point], schema.dumps(result))
             advance(1)
-    done = [json.loads(files[point].read_text(encoding="utf-8")) for point in points]
+    done: tuple[schema.Point, ...] = tuple(
+        schema.loads(schema.Point, files[point].read_bytes(), files[point]) for point in points
+    )
     for point, result in zip(points, done, strict=True):
-        if "failed" in result:
+        if isinstance(result, schema.Failed):
             files[point].unlink()  # tried again next time
-    content = plain({"options": shared.record(), "points": done, "fronts": fronts(done)})
-    _write(folder / RESULT, content)
+    content = schema.Sweep(options=shared, points=done, fronts=fronts(done))
+    _write(folder / RESULT, schema.dumps(content))
     write_page(folder / PAGE, content)
     return content
 
@@ -113,13 +114,13 @@ def _prepare(folder: Path, shared: ConvertOptions, force: bool) -> None:
         shutil.rmtree(folder)
     try:
         (folder / POINTS).mkdir(parents=True, exist_ok=True)
-        _write(folder / PLAN, plan)
+        _write(folder / PLAN, json.dumps(plan, indent=1) + "\n")
     except OSError as error:
         raise DeployError(f"-o {folder}: cannot be written ({error.strerror}); choose another folder") from error
 
 
-def _write(file: Path, content: Any) -> None:
+def _write(file: Path, content: str) -> None:
     """Whole or not at all."""
     part = file.with_suffix(".part")
-    part.write_text(json.dumps(content, indent=1, allow_nan=False) + "\n", encoding="utf-8")
+    part.write_text(content, encoding="utf-8")
     part.replace(file)

@@ -9,24 +9,24 @@ from __future__ import annotations
 import math
 import os
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Literal, NamedTuple, cast
 
-from deploy.conversion import held_back
 from deploy.energy import USUAL as CONVENTION
 from deploy.errors import DeployError
 from deploy.measure import Quality, quality_of
 from deploy.options import Budget, ConvertOptions
 from deploy.progress import Progress
-from deploy.report.write import plain
+from deploy.schema import LATENCY, BudgetSearch, Failed, Measured
+from deploy.schema import Point as Result
 from deploy.sources import Data, LoadedModel, shared_samples
-from deploy.sweep.front import LATENCY, cost, fronts
+from deploy.steps import held_back
+from deploy.sweep.front import fronts
 from deploy.sweep.point import Point, keep_original, original
 from deploy.sweep.workers import processes, results
 
-Result = Mapping[str, Any]
 Run = Callable[[Sequence[Point]], Sequence[Result]]
 
 
@@ -46,10 +46,10 @@ TRIED = {
 
 @dataclass(frozen=True)
 class Found:
-    """options: that convert with the chosen code. record: what report.json says of the search."""
+    """options: that convert with the chosen code. record: what the report says of the search."""
 
     options: ConvertOptions
-    record: dict[str, Any]
+    record: BudgetSearch
 
 
 def search(options: ConvertOptions, model: LoadedModel, calibration: Data, classes: bool, progress: Progress) -> Found:
@@ -86,15 +86,14 @@ def search(options: ConvertOptions, model: LoadedModel, calibration: Data, class
             points = climb(options, axes, run)
             advance(len(axes.timesteps) * len(axes.spikes) - len(points))  # not worth trying
     number = choose(points, budget, cheapest)
-    chosen, quality = points[number], _quality(points)
-    record = {
-        "limit": str(budget), "largest_loss": budget.largest_loss, "measure": quality.key, "loss": quality.loss(chosen),
-        "cheapest": cheapest, "convention": CONVENTION,
-        "calibrated_on": len(rest), "samples": len(judged), "shared_samples": shared_samples(rest, judged),
-        "chosen": number, "points": points, "fronts": fronts(points),
-    }  # fmt: skip
-    code = {key: chosen[key] for key in ("timesteps", "base", "spikes")}
-    return Found(replace(options, **code), plain(record))
+    chosen, quality = cast(Measured, points[number]), _quality(points)
+    record = BudgetSearch(
+        limit=str(budget), largest_loss=budget.largest_loss, measure=quality.key, loss=quality.loss(chosen),
+        cheapest=cheapest, convention=CONVENTION,
+        calibrated_on=len(rest), samples=len(judged), shared_samples=shared_samples(rest, judged),
+        chosen=number, points=tuple(points), fronts=fronts(points),
+    )  # fmt: skip
+    return Found(replace(options, timesteps=chosen.timesteps, base=chosen.base, spikes=chosen.spikes), record)
 
 
 def open_axes(options: ConvertOptions) -> Axes:
@@ -114,8 +113,8 @@ def climb(options: ConvertOptions, axes: Axes, run: Run) -> list[Result]:
     for steps in axes.timesteps:
         row = run([Point(steps, options.code.base, options.method, options.precision, n) for n in spikes])
         found += row
-        least = min((cost(point, kind) for point in found if meets(point, options.loss)), default=math.inf)
-        dear = (place for place, point in enumerate(row) if "failed" not in point and cost(point, kind) >= least)
+        least = min((point.cost(kind) for point in _done(found) if meets(point, options.loss)), default=math.inf)
+        dear = (place for place, point in enumerate(row) if isinstance(point, Measured) and point.cost(kind) >= least)
         spikes = spikes[: next(dear, None)]
         if not spikes:
             break
@@ -129,7 +128,12 @@ def _kinds(cheapest: str | None) -> tuple[str, str]:
 
 def meets(point: Result, budget: Budget) -> bool:
     """Whether a point stays within the budget."""
-    return "failed" not in point and _quality([point]).loss(point) <= budget.largest_loss
+    return isinstance(point, Measured) and _quality([point]).loss(point) <= budget.largest_loss
+
+
+def _done(points: Sequence[Result]) -> list[Measured]:
+    """Those that could be converted."""
+    return [point for point in points if isinstance(point, Measured)]
 
 
 def choose(points: Sequence[Result], budget: Budget, cheapest: str) -> int:
@@ -139,32 +143,33 @@ def choose(points: Sequence[Result], budget: Budget, cheapest: str) -> int:
         DeployError: there is none; the message names the nearest.
     """
     quality = _quality(points)
-    within = [number for number, point in enumerate(points) if meets(point, budget)]
+    within = [
+        (number, point) for number, point in enumerate(points) if isinstance(point, Measured) and meets(point, budget)
+    ]
     if not within:
-        raise DeployError(_nearest(points, budget, quality))
-    return min(within, key=lambda n: (*(cost(points[n], kind) for kind in _kinds(cheapest)), quality.loss(points[n])))
+        raise DeployError(_nearest(_done(points), budget, quality))
+    kinds = _kinds(cheapest)
+    return min(within, key=lambda item: (*map(item[1].cost, kinds), quality.loss(item[1])))[0]
 
 
 def _quality(points: Sequence[Result]) -> Quality:
     """What points are judged by; raises DeployError with the first reason if none could be converted."""
-    quality = quality_of([point for point in points if "failed" not in point])
+    quality = quality_of(_done(points))
     if quality is None:
-        raise DeployError(points[0]["failed"])
+        raise DeployError(next(point.failed for point in points if isinstance(point, Failed)))
     return quality
 
 
-def _nearest(points: Sequence[Result], budget: Budget, quality: Quality) -> str:
+def _nearest(points: Sequence[Measured], budget: Budget, quality: Quality) -> str:
     """What to say if no point stays within the budget."""
-    nearest = min((point for point in points if "failed" not in point), key=quality.loss)
+    nearest = min(points, key=quality.loss)
     loss = quality.loss(nearest)
     if budget.cosine:
         lost, wider = f"a cosine of {1 - loss:.4f}", f"cosine={math.floor(1e4 * (1 - loss)) / 1e4:g}"
     else:
         lost, wider = f"{loss:.2f} {quality.lost}", f"{math.ceil(100 * loss) / 100:g}"
-    longer = (
-        "" if nearest["method"] == "sit" else f", or a --timesteps above {max(point['timesteps'] for point in points)}"
-    )
+    longer = "" if nearest.method == "sit" else f", or a --timesteps above {max(point.timesteps for point in points)}"
     return (
-        f"--budget {budget}: nothing that was tried stays within it; nearest is --timesteps {nearest['timesteps']} --spikes "
-        f"{nearest['spikes']} with {lost}, on {nearest['samples']} held-back samples; give --budget {wider}{longer}"
+        f"--budget {budget}: nothing that was tried stays within it; nearest is --timesteps {nearest.timesteps} --spikes "
+        f"{nearest.spikes} with {lost}, on {nearest.samples} held-back samples; give --budget {wider}{longer}"
     )

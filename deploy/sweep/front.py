@@ -2,28 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 from deploy.measure import quality_of
+from deploy.schema import LATENCY, Measured, Point
 
-LATENCY = "latency"
 
-
-def fronts(points: Sequence[Mapping[str, Any]]) -> dict[str, list[int]]:
+def fronts(points: Sequence[Point]) -> dict[str, tuple[int, ...]]:
     """By energy convention, and for latency: numbers of the points on the Pareto front, from cheap to good."""
-    done = [number for number, point in enumerate(points) if "failed" not in point]
-    quality = quality_of([points[number] for number in done])
+    done = [(number, point) for number, point in enumerate(points) if isinstance(point, Measured)]
+    quality = quality_of([point for _, point in done])
     if quality is None:
         return {}
-    worth = [-quality.loss(points[number]) for number in done]
-    names = [*points[done[0]]["energy"], LATENCY]
-    return {name: [done[i] for i in pareto([cost(points[n], name) for n in done], worth)] for name in names}
-
-
-def cost(point: Mapping[str, Any], name: str) -> float:
-    """Microjoules by an energy convention, or time steps for ``LATENCY``."""
-    return point["latency_steps"] if name == LATENCY else point["energy"][name]["snn"]
+    worth = [-quality.loss(point) for _, point in done]
+    names = [*done[0][1].energy, LATENCY]
+    return {name: tuple(done[i][0] for i in pareto([p.cost(name) for _, p in done], worth)) for name in names}
 
 
 def pareto(cost: Sequence[float], worth: Sequence[float]) -> list[int]:

@@ -14,13 +14,13 @@ import torch
 
 from converters.pipeline import network_input
 from deploy import measure
-from deploy.conversion import calibration_and_evaluation, convert_model, held_back
 from deploy.energy import EventCounter, energy
 from deploy.errors import DeployError
 from deploy.options import ConvertOptions
 from deploy.progress import Progress, stages
-from deploy.report.write import plain
+from deploy.schema import Cost, Failed, Joules, Measured
 from deploy.sources import Data, LoadedModel, load_model
+from deploy.steps import calibration_and_evaluation, convert_model, held_back
 from evaluator.closed_form import ClosedForm
 from evaluator.timeline import timeline
 
@@ -90,18 +90,17 @@ def keep_original(file: Path, model: LoadedModel, data: Data, batch: int, progre
     part.replace(file)
 
 
-def run_point(shared: ConvertOptions, point: Point, ann_file: Path) -> dict[str, Any]:
-    """Convert, run the samples that it is judged on through the closed form, count events; plain values for sweep.json."""
+def run_point(shared: ConvertOptions, point: Point, ann_file: Path) -> Measured | Failed:
+    """Convert, run the samples that it is judged on through the closed form, and count events."""
     torch.set_num_threads(1)  # points run beside one another
     numba.set_num_threads(1)
-    about = {key: value for key, value in vars(point).items() if value is not None}
     try:
-        return plain(about | _measure(shared, point, np.load(ann_file)))
+        return _measure(shared, point, np.load(ann_file))
     except DeployError as error:
-        return plain(about | {"failed": str(error)})
+        return Failed(**vars(point), failed=str(error))
 
 
-def _measure(shared: ConvertOptions, point: Point, ann: np.ndarray) -> dict[str, Any]:
+def _measure(shared: ConvertOptions, point: Point, ann: np.ndarray) -> Measured:
     material = load_material(shared, point.tokens)
     begin = time.perf_counter()
     conversion = convert_model(point.options(shared), material.model, material.calibration, Progress())
@@ -112,30 +111,29 @@ def _measure(shared: ConvertOptions, point: Point, ann: np.ndarray) -> dict[str,
     rung = measure.rung("spiking", found.outputs, ann, labels, classes)
     reference = measure.rung("original", ann, ann, labels, classes)
     losses = measure.expected_losses(found.outputs, ann) if classes else None
-    return {
-        "chosen_base": network.about["base"],
-        "samples": len(found),
-        "ann_accuracy": reference.accuracy,
-        "accuracy": rung.accuracy,
-        "expected_loss": None if losses is None else losses.mean(),
-        "expected_loss_error": None if losses is None else losses.std() / len(losses) ** 0.5,
-        "agreement": rung.agreement,
-        "output_cosine": rung.output_cosine,
-        "relative_error": rung.relative_error,
-        "latency_steps": timeline(network).period,
-        "spikes_per_neuron": found.spikes_per_neuron,
-        "saturations": sum(found.saturations.values()),
-        "synaptic_operations": events.totals["synaptic_operations"] / events.samples,
-        "energy": {name: _joules(entry) for name, entry in energy(events).items()},
-        "seconds": time.perf_counter() - begin,
-    }
+    return Measured(
+        **vars(point),
+        chosen_base=network.about["base"],
+        samples=len(found),
+        ann_accuracy=reference.accuracy,
+        accuracy=rung.accuracy,
+        expected_loss=None if losses is None else float(losses.mean()),
+        expected_loss_error=None if losses is None else float(losses.std() / len(losses) ** 0.5),
+        agreement=rung.agreement,
+        output_cosine=rung.output_cosine,
+        relative_error=rung.relative_error,
+        latency_steps=timeline(network).period,
+        spikes_per_neuron=found.spikes_per_neuron,
+        saturations=sum(found.saturations.values()),
+        synaptic_operations=events.totals["synaptic_operations"] / events.samples,
+        energy={name: _joules(cost) for name, cost in energy(events).items()},
+        seconds=time.perf_counter() - begin,
+    )
 
 
-def _joules(entry: dict[str, Any]) -> dict[str, Any]:
+def _joules(cost: Cost) -> Joules:
     """Microjoules with everything that was counted."""
-    every = "microjoules_with_omitted"
-    original = {name: ann.get(every) or ann["microjoules"] for name, ann in entry["ann"].items()}
-    return {"title": entry["title"], "snn": entry[f"snn_{every}"] or entry["snn_microjoules"], **original}
+    return Joules(title=cost.title, snn=cost.everything, fp32=cost.ann.fp32.everything, int8=cost.ann.int8.everything)
 
 
 def _cut(data: Data, tokens: int | None) -> Data:

@@ -7,10 +7,10 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import Executor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
-from typing import Any
 
 from deploy.errors import DeployError
 from deploy.options import ConvertOptions
+from deploy.schema import Point as Result
 from deploy.sweep.point import Point, original, run_point
 from targets import children
 
@@ -34,7 +34,7 @@ def processes(workers: int) -> Iterator[Executor]:
 
 def results(
     pool: Executor, shared: ConvertOptions, points: Sequence[Point], folder: Path
-) -> Iterator[tuple[Point, dict[str, Any]]]:
+) -> Iterator[tuple[Point, Result]]:
     """Points as they are done; ``folder`` holds the original model's outputs."""
     waiting = {pool.submit(run_point, shared, point, original(folder, point.tokens)): point for point in points}
     for future in as_completed(waiting):

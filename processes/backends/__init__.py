@@ -13,7 +13,7 @@ from contextvars import ContextVar
 from functools import cache
 from typing import cast
 
-import torch
+from torch import Tensor
 
 from processes.backends.interface import Backend
 from processes.errors import DeployError
@@ -41,7 +41,7 @@ def backend_named(name: str) -> Backend:
         raise DeployError(f"backend '{name}' needs {error.name}, which is not installed; use numba or torch") from None
 
 
-def backend_of(tensor: torch.Tensor) -> Backend:
+def backend_of(tensor: Tensor) -> Backend:
     """The backend that takes a tensor: the one in use, else compiled loops on the CPU and plain torch on other devices."""
     return _chosen.get() or backend_named("numba" if tensor.device.type == "cpu" else "torch")
 

@@ -41,4 +41,4 @@ def constant(
 def _tensor(array: np.ndarray, dtype: torch.dtype | None, made: Make | None) -> torch.Tensor:
     array = array if made is None else made(array)
     array = array.view(SIGNED[array.dtype]) if array.dtype in SIGNED else array
-    return torch.as_tensor(array if array.flags.writeable else array.copy(), dtype=dtype)
+    return torch.tensor(array, dtype=dtype)

@@ -164,3 +164,8 @@ class ExpTables:
     half: np.ndarray
     threshold: np.ndarray
     reset: np.ndarray
+
+    @property
+    def arrays(self) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+        """Clock, half, threshold and reset."""
+        return self.clock, self.half, self.threshold, self.reset

@@ -5,7 +5,7 @@
 
 carrying the sign of V or c_i: no root and no division. theta_k = s m_k, s the scale of the output's code. In fixed
 point the table is cut to 24 bits and compared as (table_k * factor) >> shift, so products stay below 2^53; for
-LayerNorm c is first shifted to 15 bits (DESIGN sections 3 and 5). RMSNorm is the same without centring.
+LayerNorm c is first shifted to 20 bits (docs/design.md, Fixed point). RMSNorm is the same without centring.
 
 A neuron that has sent A (the sum of its spikes' levels, positive in the sign of V or c) goes on with that sign at the first
 later k at which the drive reaches the threshold of A + m_k instead of m_k, or with the other sign if it is at most that
@@ -25,7 +25,7 @@ from processes.backends import backend_of
 from processes.backends.tables import FallingTables, Lookup
 from processes.codebook import Codebook, compile_codebook, linear_pieces
 from processes.fixed import saturate, shift_toward_zero
-from processes.operation import Operation, SaturatingStepper, Window
+from processes.operation import Operation, Result, SaturatingStepper, Window, clips_of
 from processes.phase_code import PhaseCode
 from processes.spikes import decoded_sums, may_fire, per_neuron, row_axes, silence_after
 from processes.thresholds import level_entry
@@ -33,7 +33,7 @@ from processes.thresholds import level_entry
 ROUNDED = 2.0**-15  # of the largest value that is coded: usual rounding of thresholds; a row with more is always unsure
 
 
-@dataclass(eq=False, kw_only=True)
+@dataclass(frozen=True, eq=False, kw_only=True)
 class DynamicThreshold(Operation):
     """Operands: what is divided (potentials, (N, *shape)) and what its threshold follows.
 
@@ -78,7 +78,6 @@ class DynamicThreshold(Operation):
 
     name: ClassVar[str] = "dynamic_threshold"
     emits: ClassVar[str] = "spikes"  # type: ignore[assignment]
-    dtype: ClassVar[torch.dtype] = torch.float32
 
     @property
     def code(self) -> PhaseCode:
@@ -97,30 +96,27 @@ class DynamicThreshold(Operation):
         return v / other.sum(-1, keepdim=True)
 
     @property
-    def low_rows(self) -> int:
-        """Rows below ``low`` in the last closed-form call, but for those that are zero altogether."""
-        return self.__dict__.get("_low_rows", 0)
-
-    @property
     def cuts(self) -> bool:
         """Whether what is compared is c cut to ``drive_bits``."""
         return self.squared and self.state_bits > 0
 
-    def closed_form(self, *inputs: torch.Tensor) -> torch.Tensor:
+    def closed_form(self, *inputs: torch.Tensor, dtype: torch.dtype = torch.float32) -> Result:
         """Codes (spikes, N, *shape)."""
         v, other = inputs
-        if self.cuts:  # by the kernel, as it reads them
-            self.count_clips(v, self.drive_shift + self.drive_bits)
+        clips = (
+            clips_of(v, self.drive_shift + self.drive_bits) if self.cuts else None
+        )  # the kernel does, as it reads them
+        low_rows = 0
         if self.squared:
             factor = other.to(torch.int64) + int(self.offset) if self.state_bits else other + self.offset
             factor = factor.squeeze(-1)
             low = factor < self.low
-            self._low_rows = int((v[low] != 0).any(-1).sum()) if bool(low.any()) else 0
+            low_rows = int((v[low] != 0).any(-1).sum()) if bool(low.any()) else 0  # none of zeros alone
         else:
-            factor = decoded_sums(other, self.trace_table, torch.int64 if self.state_bits else self.dtype)
+            factor = decoded_sums(other, self.trace_table, torch.int64 if self.state_bits else dtype)
         codes = backend_of(v).fire_falling(v, factor, self._tables, self.spikes)
         silence_after(codes, self.latest)
-        return codes
+        return Result(codes, clips, low_rows)
 
     @cached_property
     def _tables(self) -> FallingTables:

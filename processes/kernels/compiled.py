@@ -6,6 +6,9 @@ the folder of the cache, and an edit to any of them makes a new one. The folder 
 set, else in the user's cache folder, so that several checkouts of the same sources share it.
 """
 
+# numba's interface is annotated as returning nothing
+# pyright: reportIncompatibleMethodOverride=false
+
 from __future__ import annotations
 
 import functools

@@ -15,6 +15,7 @@ import numpy as np
 
 from processes.errors import DeployError
 from processes.legal.rules import RULES, WIDEST
+from processes.legal.stage import check_stage
 from processes.network import (
     ConvSynapse,
     DenseSynapse,
@@ -38,6 +39,7 @@ SPIKES = (DenseSynapse, ConvSynapse, ScaleSynapse, SquareSum, SiNorm, TraceProdu
 def check(network: Network) -> None:
     """Raise DeployError for the first node that cannot be what its operation says."""
     for name, node in network:
+        check_stage(network, name, node.op)
         if (problem := _problem(network, node)) is not None:
             raise DeployError(f"node '{name}' ({node.op.name}): {problem}; the file is damaged or was changed")
 

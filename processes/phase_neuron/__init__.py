@@ -7,7 +7,7 @@
     if f is not linear                             go on with thresholds on v that depend on what was sent
 
 What it computes is set by its threshold schedule (``schedule.py``). Source: SpikedAttention's one-spike phase
-coding; schedules for GELU, SiLU, ... and more than one spike are ours (DESIGN section 3).
+coding; schedules for GELU, SiLU, ... and more than one spike are ours (docs/design.md, Several spikes).
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ import torch
 from processes.backends import backend_of
 from processes.backends.tables import Lookup, PhaseTables
 from processes.fixed import saturate
-from processes.operation import Operation, Window
+from processes.operation import Operation, Result, Window
 from processes.phase_code import PhaseCode
 from processes.phase_neuron.activations import activation
 from processes.phase_neuron.schedule import FixedSchedule, FloatSchedule
@@ -30,7 +30,7 @@ from processes.spikes import may_fire, parameter_axes, per_neuron, silence_after
 from processes.thresholds import scaled_entry
 
 
-@dataclass(eq=False, kw_only=True)
+@dataclass(frozen=True, eq=False, kw_only=True)
 class PhaseNeuron(Operation):
     """A population of phase neurons, one per value of the sample.
 
@@ -67,11 +67,11 @@ class PhaseNeuron(Operation):
         """f(v)."""
         return activation(self.schedule.function).torch(inputs[0])
 
-    def closed_form(self, *inputs: torch.Tensor) -> torch.Tensor:
+    def closed_form(self, *inputs: torch.Tensor, dtype: torch.dtype = torch.float32) -> Result:
         """Codes (spikes, N, *shape) of potentials (N, *shape)."""
         codes = backend_of(inputs[0]).fire(inputs[0], self._tables, self.spikes)
         silence_after(codes, self.latest)
-        return codes
+        return Result(codes)
 
     @cached_property
     def _tables(self) -> PhaseTables:

@@ -1,7 +1,7 @@
 """Elementwise functions that a threshold schedule can compute, and their inverses.
 
 A neuron fires + at step k when f(v) >= s m_k and - when f(v) <= -s m_k. Where f is monotone, or has one minimum,
-both are conditions on v itself, so the activation costs a table and no stage (DESIGN: phase neuron).
+both are conditions on v itself, so the activation costs a table and no stage (docs/design.md, Phase neuron).
 """
 
 from __future__ import annotations

@@ -16,6 +16,7 @@ import numpy as np
 
 from processes.backends.tables import Sequel
 from processes.codebook import Codebook, Pieces, compile_codebook, linear_pieces, pieces
+from processes.operation import freeze_arrays
 from processes.phase_code import PhaseCode
 from processes.phase_neuron.activations import rests_above_zero
 from processes.phase_neuron.sequel import NEVER_FIRES, course, real_sequel, root_tables
@@ -40,7 +41,7 @@ Tables = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]
 LINEAR = ("identity", "relu")  # functions that scale with s: one table serves every scale
 
 
-@dataclass(eq=False, kw_only=True)
+@dataclass(frozen=True, eq=False, kw_only=True)
 class FloatSchedule:
     """Schedule of ``function``; ``scale`` is the real value of a spike at k = 0, ``unit`` that of a potential of 1.
 
@@ -52,6 +53,9 @@ class FloatSchedule:
     unit: np.ndarray
     base: float
     steps: int
+
+    def __post_init__(self) -> None:
+        freeze_arrays(self)
 
     @property
     def code(self) -> PhaseCode:
@@ -87,9 +91,9 @@ class FloatSchedule:
         return pos, lo, hi, scale[:, None] * self.code.levels / unit
 
 
-@dataclass(eq=False, kw_only=True)
+@dataclass(frozen=True, eq=False, kw_only=True)
 class FixedSchedule:
-    """Integer schedule: threshold = (mantissa * table[class]) >> shift, rounded toward zero (DESIGN section 5).
+    """Integer schedule: threshold = (mantissa * table[class]) >> shift, rounded toward zero (docs/design.md, Fixed point).
 
     ``mantissa``, ``shift`` and ``scale_class`` have the broadcast shape of ``scale`` (kept for decoding to real units);
     ``pos``, ``lo`` and ``hi`` are (classes, T), ``level`` is (T,). A nonlinear function with several spikes also
@@ -110,6 +114,9 @@ class FixedSchedule:
     level: np.ndarray
     prefixes: np.ndarray | None = None
     after: np.ndarray | None = None
+
+    def __post_init__(self) -> None:
+        freeze_arrays(self)
 
     @property
     def code(self) -> PhaseCode:

@@ -17,7 +17,7 @@ import numpy as np
 import torch
 
 from processes.backends import backend_of
-from processes.operation import Operation, Window
+from processes.operation import Operation, Result, Window
 from processes.phase_neuron.activations import activation
 
 
@@ -33,7 +33,7 @@ class RateCode:
         return np.ones(self.steps)
 
 
-@dataclass(eq=False, kw_only=True)
+@dataclass(frozen=True, eq=False, kw_only=True)
 class RateNeuron(Operation):
     """A population of integrate-and-fire neurons, one per value of the sample.
 
@@ -73,10 +73,10 @@ class RateNeuron(Operation):
         """f(v)."""
         return activation(self.function).torch(inputs[0])
 
-    def closed_form(self, *inputs: torch.Tensor) -> torch.Tensor:
+    def closed_form(self, *inputs: torch.Tensor, dtype: torch.dtype = torch.float32) -> Result:
         """Codes (T, N, *shape) of potentials (N, *shape): floor(v / theta + 1/2) spikes, one after the other."""
         v = inputs[0] / float(self.threshold[0])
-        return backend_of(v).fire_rate(v, self.steps, self.function == "identity")
+        return Result(backend_of(v).fire_rate(v, self.steps, self.function == "identity"))
 
     def stepper(self, window: Window, sources: list[Window]) -> RateNeuronStepper:
         """Integrates messages, fires in ``window``."""

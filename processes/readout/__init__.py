@@ -12,10 +12,10 @@ import numpy as np
 import torch
 
 from processes.fixed import saturate
-from processes.operation import Operation, Window
+from processes.operation import Operation, Result, Window
 
 
-@dataclass(eq=False, kw_only=True)
+@dataclass(frozen=True, eq=False, kw_only=True)
 class Readout(Operation):
     """Integrates its operand; ``unit`` (broadcast shape) is the real value of one unit of potential."""
 
@@ -33,9 +33,9 @@ class Readout(Operation):
         """The potentials themselves."""
         return inputs[0]
 
-    def closed_form(self, *inputs: torch.Tensor) -> torch.Tensor:
+    def closed_form(self, *inputs: torch.Tensor, dtype: torch.dtype = torch.float32) -> Result:
         """The potentials themselves, (N, *shape)."""
-        return inputs[0]
+        return Result(inputs[0])
 
     def stepper(self, window: Window, sources: list[Window]) -> ReadoutStepper:
         """Integrates, and hands its potentials on at the end."""

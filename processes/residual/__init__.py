@@ -3,12 +3,13 @@
 A population integrates every branch that adds to it, each branch in a compartment of its own, and at the end adds the
 compartments up. In fixed point a compartment is in units of its writer's rows; when it is added it is multiplied by a
 mantissa and shifted (toward zero) to the stream's common unit, as a graded spike is by the weight of a synapse. The sum
-saturates at the state width (DESIGN sections 3 and 5).
+saturates at the state width (docs/design.md, Residual stream and Fixed point).
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import ClassVar
 
 import numpy as np
@@ -18,11 +19,11 @@ from processes.backends import backend_of
 from processes.backends.constants import constant
 from processes.backends.tables import Axes
 from processes.fixed import beyond, mul_shift, saturate
-from processes.operation import Operation, SaturatingStepper, Window
+from processes.operation import Operation, Result, SaturatingStepper, Window
 from processes.spikes import parameter_axes, per_neuron
 
 
-@dataclass(eq=False, kw_only=True)
+@dataclass(frozen=True, eq=False, kw_only=True)
 class Residual(Operation):
     """Sum of its operands and a bias.
 
@@ -52,20 +53,19 @@ class Residual(Operation):
             total = total + branch
         return total + constant(self.bias, total.device, total.dtype)
 
-    def closed_form(self, *inputs: torch.Tensor) -> torch.Tensor:
+    def closed_form(self, *inputs: torch.Tensor, dtype: torch.dtype = torch.float32) -> Result:
         """Potentials (N, *shape): float, or int32."""
         if not self.state_bits:
-            return self.ideal(*inputs)
+            return Result(self.ideal(*inputs))
         backend, limit = backend_of(inputs[0]), 2 ** (self.state_bits - 1) - 1
         bias = constant(self.bias, inputs[0].device, torch.float64)
         total = bias.expand(inputs[0].shape).contiguous()
         for v, (axes, factor) in zip(inputs, self._scaled, strict=True):
             backend.add_scaled(total, v, factor, axes)
         out, clipped = backend.clip(total, limit)
-        self._clips = beyond(total, self.state_bits).int() if clipped else None
-        return out
+        return Result(out, beyond(total, self.state_bits).int() if clipped else None)
 
-    @property
+    @cached_property
     def _scaled(self) -> list[tuple[Axes, np.ndarray]]:
         """How each operand folds, and mantissa 2^-shift of its neurons, float64 (A, D)."""
         found = []
@@ -113,7 +113,7 @@ class ResidualStepper(SaturatingStepper):
         return self.saturate(sum(branches[1:], branches[0]) + self.op.bias, self.op.state_bits)
 
 
-@dataclass(eq=False, kw_only=True)
+@dataclass(frozen=True, eq=False, kw_only=True)
 class Centre(Operation):
     """LayerNorm's centring of graded potentials by a mean neuron: M = sum x / n (toward zero), c = x - M, last axis.
 
@@ -133,17 +133,16 @@ class Centre(Operation):
         """x - mean x."""
         return inputs[0] - inputs[0].mean(-1, keepdim=True)
 
-    def closed_form(self, *inputs: torch.Tensor) -> torch.Tensor:
+    def closed_form(self, *inputs: torch.Tensor, dtype: torch.dtype = torch.float32) -> Result:
         """Potentials (N, *shape)."""
         v = inputs[0]
         if v.is_floating_point():
-            return self.ideal(v)
+            return Result(self.ideal(v))
         out, clipped = backend_of(v).centre(v, 2 ** (self.state_bits - 1) - 1)
-        self._clips = None
-        if clipped:
-            mean = torch.div(v.sum(-1, keepdim=True, dtype=torch.int64), v.shape[-1], rounding_mode="trunc")
-            self._clips = beyond(v - mean, self.state_bits).int()
-        return out
+        if not clipped:
+            return Result(out)
+        mean = torch.div(v.sum(-1, keepdim=True, dtype=torch.int64), v.shape[-1], rounding_mode="trunc")
+        return Result(out, beyond(v - mean, self.state_bits).int())
 
     def stepper(self, window: Window, sources: list[Window]) -> CentreStepper:
         """One exchange with the mean neuron."""

@@ -14,7 +14,7 @@ from typing import Any, ClassVar
 import numpy as np
 import torch
 
-from processes.operation import Operation, Window
+from processes.operation import Operation, Result, Window
 
 Step = tuple[str, Any]
 
@@ -57,7 +57,7 @@ def route_shape(shape: tuple[int, ...], steps: tuple[Step, ...]) -> tuple[int, .
     return tuple(apply(torch.empty(shape, device="meta"), steps, 0).shape)
 
 
-@dataclass(eq=False, kw_only=True)
+@dataclass(frozen=True, eq=False, kw_only=True)
 class Route(Operation):
     """A chain of routing steps, as JSON text ``steps`` = [[kind, argument], ...].
 
@@ -88,9 +88,9 @@ class Route(Operation):
         """The routed tensor."""
         return apply(inputs[0], self.chain, 1)
 
-    def closed_form(self, *inputs: torch.Tensor) -> torch.Tensor:
+    def closed_form(self, *inputs: torch.Tensor, dtype: torch.dtype = torch.float32) -> Result:
         """The routed codes or potentials."""
-        return apply(inputs[0], self.chain, 2 if self.carries == "spikes" else 1)
+        return Result(apply(inputs[0], self.chain, 2 if self.carries == "spikes" else 1))
 
     def stepper(self, window: Window, sources: list[Window]) -> RouteStepper:
         """A gather by the route's index map."""

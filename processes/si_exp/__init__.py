@@ -19,6 +19,7 @@ SIT-conversion, equations 2-4; the extension is ours.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, ClassVar
 
 import numpy as np
@@ -28,11 +29,11 @@ from processes.backends import backend_of
 from processes.backends.constants import constant
 from processes.backends.tables import ExpTables
 from processes.fixed import saturate
-from processes.operation import Operation, Window, is_integer
+from processes.operation import Operation, Result, Window, is_integer
 from processes.woss import EXCHANGE_STEPS, Woss, rows_of
 
 
-@dataclass(eq=False, kw_only=True)
+@dataclass(frozen=True, eq=False, kw_only=True)
 class SiExp(Operation):
     """Rows along the last axis; shape (..., heads, rows, keys). Operands as those of :class:`processes.woss.Woss`.
 
@@ -102,7 +103,11 @@ class SiExp(Operation):
             v = v.masked_fill(inputs[1] == 0, -torch.inf)
         return torch.exp(v - v.amax(-1, keepdim=True)) if self.digits else torch.exp(v)
 
-    @property
+    @cached_property
+    def _mask(self) -> np.ndarray:
+        return self.mask()
+
+    @cached_property
     def tables(self) -> ExpTables:
         """What its kernel compares with."""
         heads = len(self.threshold)
@@ -110,11 +115,11 @@ class SiExp(Operation):
         half = np.zeros(heads) if self.half is None else self.half
         return ExpTables(rows_of(self.shape), clock, half, self.threshold, self.reset)
 
-    def closed_form(self, *inputs: torch.Tensor) -> torch.Tensor:
+    def closed_form(self, *inputs: torch.Tensor, dtype: torch.dtype = torch.float32) -> Result:
         """Codes (K, N, *shape); a spike of code k + 1 is step k's, first the clock's, then the fitted ones."""
         v = inputs[0].long() if self.state_bits else inputs[0]
-        allowed = self.mask_of(len(v), inputs[1]) if len(inputs) > 1 else constant(self.mask(), v.device)
-        return backend_of(v).fire_exp(v, self.tables, allowed)
+        allowed = self.mask_of(len(v), inputs[1]) if len(inputs) > 1 else constant(self._mask, v.device)
+        return Result(backend_of(v).fire_exp(v, self.tables, allowed))
 
     def decoded(self, codes: torch.Tensor) -> torch.Tensor:
         """Values (N, *shape), float64, of codes (planes, N, *shape)."""
@@ -138,8 +143,7 @@ class SiExpStepper:
     def __init__(self, op: SiExp, window: Window) -> None:
         self.op, self.start = op, window.start
         self.message = np.int64 if op.state_bits else np.float64
-        tables = (op.tables.clock, op.tables.half, op.tables.threshold, op.tables.reset)
-        clock, half, threshold, reset = (table.astype(self.message) for table in tables)
+        clock, half, threshold, reset = (table.astype(self.message) for table in op.tables.arrays)
         self.clock, self.threshold, self.reset_by = (self._by_step(a) for a in (clock, threshold, reset))
         self.half = self._by_step(half[:, None])[0]
         self.static = np.broadcast_to(op.mask(), np.broadcast_shapes(op.mask().shape, ((1,) * 4 + op.shape)[-4:]))

@@ -108,7 +108,8 @@ def fit(
     Args:
         function: of FUNCTIONS.
         steps: K, at least 2.
-        low, high: the range; 10,000 evenly spaced points of it are fitted.
+        low: where the range begins; 10,000 evenly spaced points of it are fitted.
+        high: where it ends.
         seed: of the search.
         rounds: candidates tried from each start; there are about K / 2 starts.
         progress: called with (starts done, starts in all).

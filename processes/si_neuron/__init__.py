@@ -19,13 +19,13 @@ import torch
 from processes.backends import backend_of
 from processes.backends.tables import FittedTables
 from processes.fixed import saturate
-from processes.operation import Operation, Window
+from processes.operation import Operation, Result, Window
 from processes.phase_code import StepCode
 from processes.phase_neuron.activations import activation
 from processes.spikes import parameter_axes
 
 
-@dataclass(eq=False, kw_only=True)
+@dataclass(frozen=True, eq=False, kw_only=True)
 class SiNeuron(Operation):
     """A population of fitted neurons, one per value of the sample.
 
@@ -80,11 +80,14 @@ class SiNeuron(Operation):
         """f(v)."""
         return activation(self.function).torch(inputs[0])
 
-    def closed_form(self, *inputs: torch.Tensor) -> torch.Tensor:
+    def closed_form(self, *inputs: torch.Tensor, dtype: torch.dtype = torch.float32) -> Result:
         """Codes (K, N, *shape) of potentials (N, *shape)."""
         v = inputs[0].long() if self.state_bits else inputs[0]
-        tables = FittedTables(parameter_axes(self.shape, self.unit.shape), self.threshold, self.reset, self.sign)
-        return backend_of(v).fire_fitted(v, tables)
+        return Result(backend_of(v).fire_fitted(v, self._tables))
+
+    @cached_property
+    def _tables(self) -> FittedTables:
+        return FittedTables(parameter_axes(self.shape, self.unit.shape), self.threshold, self.reset, self.sign)
 
     def stepper(self, window: Window, sources: list[Window]) -> SiNeuronStepper:
         """Integrates, then takes the fitted steps."""

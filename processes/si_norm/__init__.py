@@ -23,14 +23,14 @@ import numpy as np
 import torch
 
 from processes.backends import backend_of
-from processes.operation import Operation, Window
+from processes.operation import Operation, Result, Window
 from processes.phase_code import PhaseCode, StepCode
 from processes.si_exp import halved
 
 BASE = 2.0
 
 
-@dataclass(eq=False, kw_only=True)
+@dataclass(frozen=True, eq=False, kw_only=True)
 class SiNorm(Operation):
     """Shape (..., rows, keys); its operand is the spikes of an SI-exp population of that shape.
 
@@ -53,7 +53,6 @@ class SiNorm(Operation):
 
     name: ClassVar[str] = "si_norm"
     emits: ClassVar[str] = "spikes"  # type: ignore[assignment]
-    dtype: ClassVar[torch.dtype] = torch.float32
 
     @property
     def spikes(self) -> int:
@@ -82,14 +81,14 @@ class SiNorm(Operation):
             return half * self.steps + w * 0, total
         return w * 2 ** -round(float(np.log2(self.scale.flat[0]))) + half, total
 
-    def closed_form(self, *inputs: torch.Tensor) -> torch.Tensor:
+    def closed_form(self, *inputs: torch.Tensor, dtype: torch.dtype = torch.float32) -> Result:
         """Codes (T, N, *shape)."""
         backend = backend_of(inputs[0])
         w = backend.spelled(inputs[0], self.output, self.digits)
         start, total = self.started(w)
         if self.form == "train":
-            return backend.fire_train(start, w, total, self.steps)
-        return backend.fire_digits(start, total, self.steps)
+            return Result(backend.fire_train(start, w, total, self.steps))
+        return Result(backend.fire_digits(start, total, self.steps))
 
     def stepper(self, window: Window, sources: list[Window]) -> SiNormStepper:
         """Listens to its exponential, then fires."""

@@ -5,13 +5,14 @@
 
 so that a window's currents sum to w x + b with x the decoded values. In fixed point w is a signed 8-bit mantissa
 with one exponent per output row, the trace is an unsigned integer table, and the sum saturates at every step at the
-state width (DESIGN section 5). The closed form uses one exact matrix product wherever a bound proves that no partial
+state width (docs/design.md, Fixed point). The closed form uses one exact matrix product wherever a bound proves that no partial
 sum can saturate, and steps through the window for the rows where it cannot.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import ClassVar
 
 import numpy as np
@@ -19,14 +20,14 @@ import torch
 
 from processes.backends.constants import constant
 from processes.backends.rows import Rows
-from processes.operation import Operation, Window
+from processes.operation import Operation, Result, Window
 from processes.spikes import decode
 from processes.synapse.exact import Clips, accumulate, accumulate_rows
 
 F = torch.nn.functional
 
 
-@dataclass(eq=False, kw_only=True)
+@dataclass(frozen=True, eq=False, kw_only=True)
 class Synapse(Operation):
     """What dense, convolutional and one-to-one synapses share.
 
@@ -46,27 +47,25 @@ class Synapse(Operation):
     unit: np.ndarray | None = None
 
     emits: ClassVar[str] = "currents"  # type: ignore[assignment]
-    dtype: ClassVar[torch.dtype] = torch.float32
 
     def window(self, sources: list[Window], ready: list[int]) -> Window:
         """Emits in the very steps in which spikes arrive."""
         return sources[0]
 
     def tensor(self, dtype: torch.dtype, device: torch.device) -> torch.Tensor:
-        """Weights as a torch tensor, converted once for each type and device (and anew when the weights are replaced)."""
-        cache = self.__dict__.setdefault("_tensors", {})
-        source, tensor = cache.get((dtype, device), (None, None))
-        if source is not self.weight:
-            tensor = constant(self.weight, device, dtype)
-            cache[dtype, device] = (self.weight, tensor)
-        return tensor
+        """Weights as a torch tensor, converted once for each type and device."""
+        if (dtype, device) not in self._tensors:
+            self._tensors[dtype, device] = constant(self.weight, device, dtype)
+        return self._tensors[dtype, device]
 
+    @cached_property
+    def _tensors(self) -> dict[tuple[torch.dtype, torch.device], torch.Tensor]:
+        return {}
+
+    @cached_property
     def rows(self) -> Rows:
-        """Weights (out, in) of a matrix or of flattened patches, prepared for exact sums (anew when they are replaced)."""
-        prepared = self.__dict__.get("_rows")
-        if prepared is None or prepared.source is not self.weight:
-            prepared = self._rows = Rows(self.weight)
-        return prepared
+        """Weights (out, in) of a matrix or of flattened patches, prepared for exact sums."""
+        return Rows(self.weight)
 
     def linear(self, x: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
         """w x without bias, (N, *source) -> (N, *shape)."""
@@ -84,20 +83,19 @@ class Synapse(Operation):
         """w x + b in real units."""
         return self.affine(inputs[0], inputs[0].dtype)
 
-    def closed_form(self, *inputs: torch.Tensor) -> torch.Tensor:
+    def closed_form(self, *inputs: torch.Tensor, dtype: torch.dtype = torch.float32) -> Result:
         """Potentials (N, *shape) after the window; integers below 2^24 are carried in float32."""
         codes = inputs[0]
         if not self.state_bits:
-            x = decode(codes, self.trace, self.dtype)
-            return self.affine(x, self.dtype)
-        return self.fixed(codes)
+            return Result(self.affine(decode(codes, self.trace, dtype), dtype))
+        return Result(*self.fixed(codes))
 
-    def fixed(self, codes: torch.Tensor) -> torch.Tensor:
-        """The integer closed form."""
+    def fixed(self, codes: torch.Tensor) -> tuple[torch.Tensor, Clips]:
+        """Integer potentials (N, *shape), carried in float32, and how often each neuron was clipped."""
         raise NotImplementedError
 
 
-@dataclass(eq=False, kw_only=True)
+@dataclass(frozen=True, eq=False, kw_only=True)
 class DenseSynapse(Synapse):
     """y = W x + b along the last axis; weight (out, in), bias (out,), units (out,)."""
 
@@ -115,13 +113,12 @@ class DenseSynapse(Synapse):
         """y + b along the last axis."""
         return y.add_(constant(self.bias, y.device, y.dtype))
 
-    def fixed(self, codes: torch.Tensor) -> torch.Tensor:
+    def fixed(self, codes: torch.Tensor) -> tuple[torch.Tensor, Clips]:
         """Exact integers, one float32 product where a bound allows it."""
         rows = codes.reshape(codes.shape[0], -1, codes.shape[-1])
-        y, clips = accumulate_rows(rows, self.rows(), self.bias, self.trace, self.state_bits)
+        y, clips = accumulate_rows(rows, self.rows, self.bias, self.trace, self.state_bits)
         shape = (*codes.shape[1:-1], -1)
-        self._clips = None if clips is None else clips.reshape(shape)
-        return y.reshape(shape)
+        return y.reshape(shape), None if clips is None else clips.reshape(shape)
 
     def stepper(self, window: Window, sources: list[Window]):
         """Gathers the weight rows of this step's spikes."""
@@ -130,7 +127,7 @@ class DenseSynapse(Synapse):
         return DenseStepper(self, window)
 
 
-@dataclass(eq=False, kw_only=True)
+@dataclass(frozen=True, eq=False, kw_only=True)
 class ConvSynapse(Synapse):
     """2-D convolution; weight (out, in/groups, kh, kw), bias (out,); sample (1, in, H, W)."""
 
@@ -154,14 +151,14 @@ class ConvSynapse(Synapse):
         """y + b along the channels."""
         return y.add_(constant(self.bias, y.device, y.dtype).reshape(-1, 1, 1))
 
-    def fixed(self, codes: torch.Tensor) -> torch.Tensor:
+    def fixed(self, codes: torch.Tensor) -> tuple[torch.Tensor, Clips]:
         """Exact integers: each pixel's patch is a row; of grouped channels, by a float64 convolution below 2^53."""
         if self.groups == 1:
             patches, pixels = self.patches(codes)
-            y, clips = accumulate_rows(patches, self.rows(), self.bias, self.trace, self.state_bits)
-            self._clips = None if clips is None else _channels_first(clips, pixels)
-            return _channels_first(y, pixels).contiguous()
-        y, self._clips = accumulate(
+            y, clips = accumulate_rows(patches, self.rows, self.bias, self.trace, self.state_bits)
+            clips = None if clips is None else _channels_first(clips, pixels)
+            return _channels_first(y, pixels).contiguous(), clips
+        return accumulate(
             codes,
             lambda x: self.linear(x, torch.float64),
             lambda x: self.convolve(x, self.tensor(torch.float64, x.device).abs()),
@@ -169,7 +166,6 @@ class ConvSynapse(Synapse):
             self.trace,
             self.state_bits,
         )
-        return y
 
     def patches(self, codes: torch.Tensor) -> tuple[torch.Tensor, tuple[int, ...]]:
         """Rows (planes, N * H' * W', in * kh * kw) of codes (planes, N, 1, in, H, W), and (N, H', W')."""
@@ -192,7 +188,7 @@ def _channels_first(rows: torch.Tensor, pixels: tuple[int, ...]) -> torch.Tensor
     return rows.reshape(*pixels, -1).permute(0, 3, 1, 2).unsqueeze(1)
 
 
-@dataclass(eq=False, kw_only=True)
+@dataclass(frozen=True, eq=False, kw_only=True)
 class ScaleSynapse(Synapse):
     """One synapse per neuron: y = w * x + b, weight and bias of broadcast shapes, summed over the axes ``pool``.
 
@@ -216,16 +212,12 @@ class ScaleSynapse(Synapse):
         """y + b."""
         return y + constant(self.bias, y.device, y.dtype)
 
-    def fixed(self, codes: torch.Tensor) -> torch.Tensor:
+    def fixed(self, codes: torch.Tensor) -> tuple[torch.Tensor, Clips]:
         """One product per neuron."""
-        self._clips: Clips = None
         if not self.pool and self._never_clips(len(codes)):
-            return (
-                decode(codes, self.trace)
-                .mul_(self.tensor(torch.float32, codes.device))
-                .add_(constant(self.bias, codes.device, torch.float32))
-            )
-        y, self._clips = accumulate(
+            scaled = decode(codes, self.trace).mul_(self.tensor(torch.float32, codes.device))
+            return scaled.add_(constant(self.bias, codes.device, torch.float32)), None
+        return accumulate(
             codes,
             lambda x: self.linear(x, torch.float64),
             lambda x: self.pooled(x * self.tensor(torch.float64, x.device).abs()),
@@ -233,7 +225,6 @@ class ScaleSynapse(Synapse):
             self.trace,
             self.state_bits,
         )
-        return y
 
     def _never_clips(self, planes: int) -> bool:
         """Whether nothing that one neuron can send saturates."""

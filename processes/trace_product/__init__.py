@@ -22,11 +22,11 @@ import torch
 from processes.backends import backend_of
 from processes.backends.constants import constant
 from processes.backends.rows import MARGIN
-from processes.operation import Operation, Window
+from processes.operation import Operation, Result, Window
 from processes.spikes import decode, decode_bounded
 
 
-@dataclass(eq=False, kw_only=True)
+@dataclass(frozen=True, eq=False, kw_only=True)
 class TraceProduct(Operation):
     """Matrix product over the last axis of a and the last (``transpose_b``) or second-last axis of b, plus a bias.
 
@@ -45,7 +45,6 @@ class TraceProduct(Operation):
 
     name: ClassVar[str] = "trace_product"
     emits: ClassVar[str] = "currents"  # type: ignore[assignment]
-    dtype: ClassVar[torch.dtype] = torch.float32
 
     def window(self, sources: list[Window], ready: list[int]) -> Window:
         """Something arrives only once both operands have begun."""
@@ -59,11 +58,11 @@ class TraceProduct(Operation):
         """The product in real units."""
         return self.product(*inputs) + constant(self.bias, inputs[0].device, inputs[0].dtype)
 
-    def closed_form(self, *inputs: torch.Tensor) -> torch.Tensor:
+    def closed_form(self, *inputs: torch.Tensor, dtype: torch.dtype = torch.float32) -> Result:
         """Potentials (N, *shape)."""
         if not self.state_bits:
             pairs = zip(inputs, self.traces, strict=True)
-            return self._biased(*(decode(codes, trace, self.dtype) for codes, trace in pairs))
+            return Result(self._biased(*(decode(codes, trace, dtype) for codes, trace in pairs)))
         (a, norm_a), (b, norm_b) = (self._bounded(codes, i) for i, codes in enumerate(inputs))
         return self._saturating(self._biased(a, b), inputs, (norm_a, norm_b))
 
@@ -77,33 +76,32 @@ class TraceProduct(Operation):
         rows = operand == 0 or self.transpose_b
         return decode_bounded(codes, self.traces[operand], -1 if rows else -2)
 
-    def _saturating(
-        self, y: torch.Tensor, inputs: tuple[torch.Tensor, ...], norms: tuple[torch.Tensor, ...]
-    ) -> torch.Tensor:
+    def _saturating(self, y: torch.Tensor, inputs: tuple[torch.Tensor, ...], norms: tuple[torch.Tensor, ...]) -> Result:
         """y where it is exact, and stepped sums where it may not be.
 
         Every partial sum, over features or over time, is one over a part of the spikes, so by Cauchy-Schwarz it stays below
         |a_i| |b_j|; where a neuron has several spikes, these are the norms of their sums regardless of sign. Below the
         limit (2^23 - 1) nothing saturates and float32 is exact.
         """
-        self._clips, limit = None, 2 ** (self.state_bits - 1) - 1
+        limit = 2 ** (self.state_bits - 1) - 1
         norms = tuple(MARGIN * norm for norm in norms)
         if bool((norms[0].amax(-1) * norms[1].amax(-1) + float(np.abs(self.bias).max()) <= limit).all()):
-            return y
+            return Result(y)
         a, b = inputs
         b = b if self.transpose_b else b.swapaxes(-1, -2)
-        codes = (c.reshape(len(c), -1, *c.shape[-2:]) for c in (a, b))
+        x, z = (codes.reshape(len(codes), -1, *codes.shape[-2:]) for codes in (a, b))
         bias = constant(self.bias, y.device, torch.int64).expand(self.shape).reshape(-1, *y.shape[-2:])
         one, other = (norm.reshape(-1, norm.shape[-1]) for norm in norms)
         reach = (one[:, :, None] * other[:, None]).unflatten(0, (-1, len(bias))) + bias.abs()
         unsure = (reach > limit).flatten(0, 1)
-        stepped, counted = backend_of(a).step_pairs(*codes, unsure, bias, self.traces, self.delay, limit)
+        stepped, counted = backend_of(a).step_pairs(x, z, unsure, bias, self.traces, self.delay, limit)
         y, where = y.contiguous(), unsure.reshape(y.shape)
         y[where] = stepped.to(y.dtype)
-        if bool(counted.any()):
-            self._clips = torch.zeros(y.shape, dtype=torch.int32, device=y.device)
-            self._clips[where] = counted.int()
-        return y
+        if not bool(counted.any()):
+            return Result(y)
+        clips = torch.zeros(y.shape, dtype=torch.int32, device=y.device)
+        clips[where] = counted.int()
+        return Result(y, clips)
 
     def stepper(self, window: Window, sources: list[Window]):
         """Sparse spikes times held traces."""
@@ -112,7 +110,7 @@ class TraceProduct(Operation):
         return ProductStepper(self, window, sources)
 
 
-@dataclass(eq=False, kw_only=True)
+@dataclass(frozen=True, eq=False, kw_only=True)
 class SquareSum(Operation):
     """Trace-driven self product: sum of squares over the last axis, shape (..., 1). Drives LayerNorm's threshold.
 
@@ -127,7 +125,6 @@ class SquareSum(Operation):
 
     name: ClassVar[str] = "square_sum"
     emits: ClassVar[str] = "currents"  # type: ignore[assignment]
-    dtype: ClassVar[torch.dtype] = torch.float32
 
     def window(self, sources: list[Window], ready: list[int]) -> Window:
         """Emits when its operand spikes."""
@@ -137,15 +134,14 @@ class SquareSum(Operation):
         """sum x^2 over the last axis."""
         return inputs[0].square().sum(-1, keepdim=True)
 
-    def closed_form(self, *inputs: torch.Tensor) -> torch.Tensor:
+    def closed_form(self, *inputs: torch.Tensor, dtype: torch.dtype = torch.float32) -> Result:
         """Potentials (N, *shape)."""
         codes, backend = inputs[0], backend_of(inputs[0])
         if not self.state_bits:
-            return backend.square_sum(codes, self.trace, np.asarray(self.weight), self.dtype).unsqueeze(-1)
+            return Result(backend.square_sum(codes, self.trace, np.asarray(self.weight), dtype).unsqueeze(-1))
         limit = 2 ** (self.state_bits - 1) - 1
         y, clips = backend.square_sum_shifted(codes, self.trace, np.asarray(self.shift), limit)
-        self._clips = clips.unsqueeze(-1) if bool(clips.any()) else None
-        return y.unsqueeze(-1)
+        return Result(y.unsqueeze(-1), clips.unsqueeze(-1) if bool(clips.any()) else None)
 
     def stepper(self, window: Window, sources: list[Window]):
         """One addition per spike."""

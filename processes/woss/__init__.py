@@ -31,7 +31,7 @@ from processes.backends.constants import constant
 from processes.backends.tables import Axes, Lookup, RaceFurther, RaceTables
 from processes.codebook import compile_codebook
 from processes.fixed import saturate
-from processes.operation import Operation, Window
+from processes.operation import Operation, Result, Window
 from processes.phase_code import PhaseCode
 from processes.prefixes import rows_after
 from processes.spikes import silence_after
@@ -46,7 +46,7 @@ def rows_of(shape: tuple[int, ...]) -> Axes:
     return heads, rows, keys
 
 
-@dataclass(eq=False, kw_only=True)
+@dataclass(frozen=True, eq=False, kw_only=True)
 class Woss(Operation):
     """Rows along the last axis race; shape (..., heads, rows, keys).
 
@@ -121,14 +121,14 @@ class Woss(Operation):
         v = self.racing(inputs) * constant(self.gain, inputs[0].device, inputs[0].dtype).reshape(-1, 1, 1)
         return torch.exp(v - v.amax(-1, keepdim=True))
 
-    def closed_form(self, *inputs: torch.Tensor) -> torch.Tensor:
+    def closed_form(self, *inputs: torch.Tensor, dtype: torch.dtype = torch.float32) -> Result:
         """Codes (spikes, N, *shape); first spikes are positive."""
         v = self.racing(inputs)
         codes = backend_of(v).race(v, self._tables, self.spikes)
         silence_after(codes, self.latest)
-        return codes
+        return Result(codes)
 
-    @property
+    @cached_property
     def _tables(self) -> RaceTables:
         return RaceTables(rows_of(self.shape), self.ramp, None if self.after is None else self._further)
 

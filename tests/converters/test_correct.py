@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import copy
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -28,16 +28,15 @@ CODE = PhaseCode(1.6, 8)
 def pair() -> tuple[Network, Network]:
     """A small ViT lowered, and coded coarsely."""
     ideal = lowered(small_vit(), torch.from_numpy(images(1)))
-    spiking = copy.deepcopy(ideal)
-    peaks = scale(spiking, images(64))
+    spiking, peaks = scale(ideal, images(64))
     return ideal, encode(spiking, uniform(spiking, CODE.base, 1), CODE, peaks)
 
 
 def test_a_bias_that_all_samples_miss_is_given_back(pair: tuple[Network, Network]) -> None:
     ideal, spiking = pair
-    broken = copy.deepcopy(spiking)
+    broken = spiking.copy()
     name = next(name for name, node in broken if isinstance(node.op, DenseSynapse))
-    broken[name].bias = broken[name].bias + 0.3  # type: ignore[attr-defined]
+    broken.put(name, replace(broken[name], bias=broken[name].bias + 0.3))  # type: ignore[attr-defined]
     corrected, gained = correct_biases(ideal, broken, images(64))
     assert gained[name] > 0.5 and all(0 <= share < 1 for share in gained.values())
     assert abs((corrected[name].bias - spiking[name].bias).mean()) < 0.03  # type: ignore[attr-defined]

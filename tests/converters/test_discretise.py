@@ -15,7 +15,7 @@ from evaluator.closed_form import ClosedForm
 from processes.chips import LOIHI2
 from processes.errors import DeployError
 from processes.network import DenseSynapse, DynamicThreshold, Network, Synapse, TraceProduct
-from processes.operation import Operation
+from processes.operation import Operation, Result
 from processes.phase_code import PhaseCode
 from tests.converters.modules import images, module, one_by_one, small_vit, spiking
 
@@ -52,7 +52,7 @@ def test_integers_cost_little_next_to_the_code(vit: nn.Module, base: float, step
 def test_nothing_saturates_on_the_calibration_set(vit: nn.Module, base: float, steps: int) -> None:
     _, fixed = both(vit, base, steps)
     clipped: dict[str, int] = {}
-    ClosedForm(fixed).run(images(16), lambda name, op, y: clipped.update({name: op.count_saturated()}))
+    ClosedForm(fixed).run(images(16), lambda name, op, result: clipped.update({name: result.clipped}))
     assert not any(clipped.values())
 
 
@@ -62,7 +62,9 @@ def test_a_black_image_sends_no_spikes(vit: nn.Module, base: float, steps: int) 
     network, fixed = both(vit, base, steps)
     for net in (network, fixed):
         codes: dict[str, torch.Tensor] = {}
-        ClosedForm(net).run(np.zeros((1, 1, 12, 12), np.float32), lambda n, op, y, c=codes: c.update({n: y.clone()}))
+        ClosedForm(net).run(
+            np.zeros((1, 1, 12, 12), np.float32), lambda n, op, r, c=codes: c.update({n: r.values.clone()})
+        )
         assert not codes["input.neuron"].any()
 
 
@@ -131,9 +133,9 @@ def test_rows_of_a_variance_far_below_the_calibrated_are_counted() -> None:
     for net in (network, discretise(network, x.numpy(), LOIHI2)):
         counted: list[int] = []
 
-        def observe(name: str, op: Operation, y: torch.Tensor, counted: list[int] = counted) -> None:
+        def observe(name: str, op: Operation, result: Result, counted: list[int] = counted) -> None:
             if isinstance(op, DynamicThreshold):
-                counted.append(op.low_rows)
+                counted.append(result.low_variance_rows)
 
         ClosedForm(net, torch.float64).run(probe.numpy(), observe)
         ClosedForm(net, torch.float64).run(x.numpy(), observe)

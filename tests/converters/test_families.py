@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import copy
-
 import numpy as np
 import pytest
 import torch
@@ -50,7 +48,7 @@ def test_it_converts_spikes_and_steps(family: Family) -> None:
         outputs = runner.real(runner.run(held_out)).reshape(expected.shape)
         return float((outputs - expected).norm() / expected.norm())
 
-    coarse = calibrate(copy.deepcopy(ideal), calibration, COARSE)
+    coarse = calibrate(ideal, calibration, COARSE)
     fine = calibrate(ideal, calibration, FINE)
     assert off(fine) < off(coarse)
     fixed = discretise(coarse, calibration, LOIHI2)
@@ -62,7 +60,7 @@ def assert_stepped(network: Network, sample: np.ndarray) -> None:
     """The integer network stepped through time gives the closed form's value in every node."""
     values: dict[str, torch.Tensor] = {}
     runner = ClosedForm(network, torch.float64)
-    runner.run(sample, lambda name, op, y: values.__setitem__(name, y.clone()))
+    runner.run(sample, lambda name, op, result: values.__setitem__(name, result.values.clone()))
     times = timeline(network)
     stepped = Recorder(network, times)
     step_through(network, times, runner.encode(sample)[0].numpy(), stepped)

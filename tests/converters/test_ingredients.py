@@ -17,7 +17,7 @@ from converters.scales import scale_of
 from converters.sites import BUDGET, Tuning, tune
 from evaluator.closed_form import ClosedForm
 from processes.network import DenseSynapse, Network, ScaleSynapse, TraceProduct
-from processes.operation import Operation
+from processes.operation import Operation, Result
 from tests.converters.modules import images, lowered, module, shrinking_attention, small_vit
 from tests.evaluator.test_stepping import compare
 from tests.tolerances import ROUNDING
@@ -62,7 +62,7 @@ def test_scales_that_nothing_exceeds() -> None:
 
 def scaled(ingredients: Ingredients) -> Network:
     network = lowered(small_vit(), torch.from_numpy(images(1)))
-    scale(network, images(48), ingredients=ingredients)
+    network, _ = scale(network, images(48), ingredients=ingredients)
     return network
 
 
@@ -152,7 +152,8 @@ def test_what_raised_scales_save_is_spent(monkeypatch: pytest.MonkeyPatch) -> No
 def test_spikes_that_many_read_are_sent_once() -> None:
     network, sent = converted().network, [0, 0]
 
-    def count(name: str, op: Operation, y: torch.Tensor) -> None:
+    def count(name: str, op: Operation, result: Result) -> None:
+        y = result.values
         if op.emits == "spikes":
             sent[0] += int((y != 0).sum())
             sent[1] += 0 if "route" in name else int((y != 0).sum())

@@ -61,6 +61,12 @@ def masked(m: Any, x: torch.Tensor) -> torch.Tensor:
     return joined(m, logits.softmax(-1) @ v)
 
 
+def factorised(m: Any, x: torch.Tensor) -> torch.Tensor:
+    """Keys compete along tokens, and what they say of the values is summed before a query reads it (CoaT)."""
+    q, k, v = heads(m, x)
+    return joined(m, q @ (k.softmax(2).transpose(-2, -1) @ v))
+
+
 def einsum_attention(m: Any, x: torch.Tensor) -> torch.Tensor:
     q, k, v = heads(m, x)
     weights = torch.einsum("bhqd,bhkd->bhqk", q, k).softmax(-1)
@@ -185,6 +191,7 @@ ACCEPTED = [
     part("constant vector", lambda m, x: m.a(x) @ m.g, g=VECTOR, a=nn.Linear(8, 8)),
     part("einsum with weights", lambda m, x: torch.einsum("btd,de->bte", m.a(x), m.m), m=torch.randn(8, 3), a=nn.Linear(8, 8)),
     part("einsum by head", lambda m, x: m.out(torch.einsum("bhtd,hde->bthe", heads(m, x)[0], m.m).reshape(1, 5, 8)), m=torch.randn(2, 4, 4), **qkv()),
+    part("factorised attention", factorised, **qkv()),
     part("einsum attention", einsum_attention, **qkv()),
     part("stack", lambda m, x: m.b(torch.stack([m.a(x), m.a(x)], 2).flatten(2)[..., 4:12]), **two()),
     part("conv1d", lambda m, x: m.c(x), c=nn.Conv1d(5, 4, 3, 2, padding=1)),

@@ -41,7 +41,7 @@ def test_stepped_equals_closed_form_and_survives_nir(net: nn.Module) -> None:
     runner = ClosedForm(network, torch.float64)
     values: dict[str, np.ndarray] = {}
     fresh = samples(1, seed=3)
-    runner.run(fresh, lambda name, op, y: values.__setitem__(name, y.clone().numpy()))
+    runner.run(fresh, lambda name, op, result: values.__setitem__(name, result.values.clone().numpy()))
     times = timeline(network)
     stepped = Recorder(network, times)
     step_through(network, times, runner.encode(fresh)[0].numpy().astype(np.float64), stepped)

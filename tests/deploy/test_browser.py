@@ -22,9 +22,12 @@ from deploy.compare import Comparison, Row
 from deploy.compare import write_page as write_comparison
 from deploy.measure import AttentionMap
 from deploy.measure.flops import flops_formula
+from deploy.options import ConvertOptions
 from deploy.place import placed
-from deploy.report import write_report
+from deploy.report import render
 from deploy.report.sweep import write_page
+from deploy.schema import Joules, Sweep
+from tests.deploy.reports import point
 from tests.deploy.test_report import contents, network
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
@@ -88,23 +91,22 @@ def report_page(folder: Path) -> Path:
         "text.softmax", 2, rng.random((5, 5)), rng.random((5, 5)), 0.98, False, ("a", "<b>", "c", "d", "e")
     )
     net = network()
-    report |= {"placement": placed(net), "flops_formula": flops_formula(net, report["layers"])}
-    write_report(folder, report, replace(figures, attention=[*image, words], sample=rng.random((1, 28, 28))))
+    report = replace(report, placement=placed(net), flops_formula=flops_formula(net, report.layers))
+    figures = replace(figures, attention=[*image, words], sample=rng.random((1, 28, 28)))
+    (folder / "report.html").write_text(render(report, figures), encoding="utf-8")
     return folder / "report.html"
 
 
 def sweep_page(folder: Path) -> Path:
-    joules = {"45nm-memory": {"title": "all", "snn": 2.0, "fp32": 5.0, "int8": 1.0}}
-    common = {"method": "x", "precision": "fixed", "spikes": 1, "ann_accuracy": 0.9, "samples": 9, "saturations": 0}
-    points = [
-        common | {
-            "timesteps": t, "base": b, "chosen_base": b, "accuracy": 0.9 - 1 / t, "relative_error": b / t,
-            "latency_steps": 9 * t, "spikes_per_neuron": 0.5, "energy": {"45nm-memory": joules["45nm-memory"] | {"snn": t * b}},
-        }
+    points = tuple(
+        point(
+            t, base=b, chosen_base=b, ann_accuracy=0.9, accuracy=0.9 - 1 / t, relative_error=b / t, spikes_per_neuron=0.5,
+            energy={"45nm-memory": Joules(title="all", snn=t * b, fp32=5.0, int8=1.0)},
+        )
         for t in (8, 16, 40) for b in (1.15, 1.4)
-    ]  # fmt: skip
-    content = {"options": {"model": "<demo>"}, "points": points, "fronts": {"45nm-memory": [0, 2, 4], "latency": [0]}}
-    write_page(folder / "sweep.html", content)
+    )  # fmt: skip
+    fronts = {"45nm-memory": (0, 2, 4), "latency": (0,)}
+    write_page(folder / "sweep.html", Sweep(options=ConvertOptions("<demo>"), points=points, fronts=fronts))
     return folder / "sweep.html"
 
 

@@ -1,9 +1,8 @@
-import json
 import subprocess
 import sys
 import types
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -13,14 +12,10 @@ from deploy.cli import main
 from deploy.errors import DeployError
 from deploy.options import ConvertOptions
 from deploy.results import RunResult, Verification
+from deploy.schema import Original, Spiking, write_report
+from tests.deploy.reports import report
 
-REPORT = {
-    "model": "demo",
-    "precision": "float",
-    "ann": {"accuracy": 0.9},
-    "snn": {"accuracy": 0.89},
-    "samples": 7,
-}
+REPORT = report(ann=Original(accuracy=0.9), snn=Spiking(accuracy=0.89))
 
 
 @pytest.fixture
@@ -28,14 +23,18 @@ def api(monkeypatch: pytest.MonkeyPatch) -> types.SimpleNamespace:
     """Stands in for deploy.api, so that these tests are about the command line alone."""
     fake = types.SimpleNamespace(asked=None)
 
-    def convert(options: ConvertOptions, progress: object) -> dict[str, Any]:
+    def convert_files(options: ConvertOptions, progress: object) -> types.SimpleNamespace:
         fake.asked = options
         options.check(["lava-sim", "closed-form"])
-        return REPORT
+        return types.SimpleNamespace(report=REPORT)
 
-    fake.convert = convert
-    fake.run = lambda *args: RunResult(np.eye(3, dtype=np.float32), np.arange(3), ("a", "b", "c"), 10.0, 0.5, 99)
-    fake.verify = lambda *args: Verification(1, 5, 6, 7, 0)
+    def verify(samples: int, **how: object) -> Verification:
+        return fake.found
+
+    fake.convert_files = convert_files
+    fake.run_files = lambda *args: RunResult(np.eye(3, dtype=np.float32), np.arange(3), ("a", "b", "c"), 10.0, 0.5, 99)
+    fake.found = Verification("lava-sim", 1, 5, 6, 7, 0)
+    fake.load = lambda folder: types.SimpleNamespace(verify=verify)
     monkeypatch.setattr(deploy, "api", fake, raising=False)
     monkeypatch.setitem(sys.modules, "deploy.api", fake)  # pyright: ignore[reportArgumentType]
     return fake
@@ -109,14 +108,17 @@ def test_interruption(api: types.SimpleNamespace) -> None:
     def interrupted(*args: object) -> None:
         raise KeyboardInterrupt
 
-    api.convert = interrupted
+    api.convert_files = interrupted
     assert main(["convert"]) == 130
 
 
 def test_verify_fails_with_the_first_mismatch(api: types.SimpleNamespace, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["verify", "out"]) == 0
     assert "identical: 5 spikes, 6 potentials and 7 saturations" in capsys.readouterr().out
-    api.verify = lambda *args: Verification(1, 5, 6, 7, 2, "layer fc1, neuron 3, step 4")
+    api.found = replace(api.found, stepped_by="numpy stepper")
+    assert main(["verify", "out"]) == 0
+    assert "stepped by the numpy stepper" in capsys.readouterr().out
+    api.found = replace(api.found, mismatches=2, first="layer fc1, neuron 3, step 4")
     assert main(["verify", "out"]) == 1
     assert "layer fc1, neuron 3, step 4" in capsys.readouterr().err
 
@@ -134,13 +136,15 @@ def test_run_shows_and_saves_outputs(
 
 def test_report_reads_the_folder_alone(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "graph.nir").write_text("")
-    (tmp_path / "report.json").write_text(json.dumps(REPORT))
+    write_report(tmp_path, REPORT)
     assert main(["report", str(tmp_path)]) == 0
     printed = capsys.readouterr().out
     assert "accuracy, spiking network" in printed
     assert "cosine" not in printed  # a value the report lacks has no row
     (tmp_path / "report.json").write_text("{")
     assert main(["report", str(tmp_path)]) == 2
+    assert main(["report"]) == 2
+    assert "give a folder that convert wrote, or --schema" in capsys.readouterr().err
 
 
 def test_import_loads_neither_torch_nor_lava() -> None:
@@ -172,7 +176,7 @@ def convert(options, progress):
         print("working", flush=True)
         time.sleep(600)
 
-deploy.api = sys.modules["deploy.api"] = types.SimpleNamespace(convert=convert)
+deploy.api = sys.modules["deploy.api"] = types.SimpleNamespace(convert_files=convert)
 sys.exit(main(["convert", "-o", {str(tmp_path / "out")!r}]))
 """
     process = subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import pytest
@@ -10,28 +9,38 @@ import pytest
 from deploy.cli import main
 from deploy.compare import comparison
 from deploy.errors import DeployError
-from deploy.output import GRAPH, REPORT
+from deploy.output import REPORT
+from deploy.schema import Cost, NotSpiking, OriginalCost, Originals, Rung, Spikes, Spiking
 from processes.si_exp.table import read_tables
+from tests.deploy.reports import conversion
 
 
-def conversion(folder: Path, **report: object) -> Path:
-    folder.mkdir()
-    (folder / GRAPH).write_bytes(b"")
-    (folder / REPORT).write_text(json.dumps({"model": "demo"} | report), encoding="utf-8")
-    return folder
+def cost(spiking: float) -> Cost:
+    original = OriginalCost(microjoules=9.0)
+    return Cost(
+        title="Loihi 1",
+        about="",
+        source="",
+        snn_microjoules=spiking,
+        snn_terms=(),
+        ann=Originals(fp32=original, int8=original),
+    )
+
+
+def sends(numbers: int) -> NotSpiking:
+    return NotSpiking(what="Input", why="", nodes=1, numbers_per_sample=numbers)
 
 
 @pytest.fixture
 def pair(tmp_path: Path) -> list[Path]:
     """Two reports that differ, one of which lacks a number."""
     first = conversion(
-        tmp_path / "woss", method="spiked-attention", snn={"accuracy": 0.91}, latency_steps=1400,
-        spikes={"total_per_sample": 5e4}, energy={"loihi1": {"snn_microjoules": 3.5, "title": "Loihi 1"}},
-        not_spiking=[{"numbers_per_sample": 10}],
+        tmp_path / "woss", method="spiked-attention", snn=Spiking(accuracy=0.91), latency_steps=1400,
+        spikes=Spikes(total_per_sample=5e4), energy={"loihi1": cost(3.5)}, not_spiking=(sends(10),),
     )  # fmt: skip
     second = conversion(
-        tmp_path / "sit", method="sit", snn={"accuracy": 0.92}, latency_steps=700, spikes={"total_per_sample": 9e4},
-        blocks=[{"name": "1 of 3 blocks", "accuracy": 0.9}], not_spiking=[{"numbers_per_sample": 12}, {}],
+        tmp_path / "sit", method="sit", snn=Spiking(accuracy=0.92), latency_steps=700, spikes=Spikes(total_per_sample=9e4),
+        blocks=(Rung(name="1 of 3 blocks", samples=7, accuracy=0.9),), not_spiking=(sends(12), sends(0)),
     )  # fmt: skip
     return [first, second]
 
@@ -45,7 +54,7 @@ def test_side_by_side(pair: list[Path], tmp_path: Path, capsys: pytest.CaptureFi
     assert energy.values == ("3.5", None) and energy.best == ()
     assert rows["accuracy, 1 of 3 blocks spiking"].values[0] is None
     assert rows["numbers sent that are not spikes"].values == ("10", "12")
-    assert "saturated potentials" not in rows  # neither has it
+    assert "of which differ" not in rows  # neither has it
     page = tmp_path / "compare.html"
     assert main(["compare", *map(str, pair), "-o", str(page)]) == 0
     assert "1,400" in capsys.readouterr().out

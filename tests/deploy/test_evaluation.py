@@ -14,7 +14,7 @@ import psutil
 import pytest
 
 from deploy import evaluation
-from deploy.api import convert
+from deploy.api import convert_files
 from deploy.cli import main
 from deploy.errors import DeployError
 from deploy.evaluation import engines, evaluate
@@ -41,7 +41,7 @@ def converted(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / "nets.py").write_text(MODEL)
     np.savez(folder / "calib.npz", x=random.random((16, 1, 6), np.float32))
     np.savez(folder / "eval.npz", x=random.random((SAMPLES, 1, 6), np.float32))
-    convert(
+    convert_files(
         ConvertOptions(
             model=f"{folder / 'nets.py'}:build", calib=folder / "calib.npz", evaluation=folder / "eval.npz", timesteps=8,
             base=1.5, target="closed-form", out=folder / "out",
@@ -209,8 +209,8 @@ def test_lava_on_a_cluster(converted: Path, daemon: bool) -> None:
             with pytest.raises(DeployError, match="DASK_DISTRIBUTED__WORKER__DAEMON=False"):
                 evaluate(options)
         else:
-            found = evaluate(options)["exactness"]
-            assert found["compared_spikes"] > 0 and found["mismatches"] == 0
+            found = evaluate(options).exactness
+            assert found is not None and found.compared_spikes > 0 and found.mismatches == 0
 
 
 def test_nobody_at_the_cluster_address(converted: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from deploy.measure.flops import flops_formula
+from deploy.schema import Layer
 from processes.network import ConvSynapse, DenseSynapse, Network, PhaseNeuron, Readout
 from processes.phase_neuron.schedule import FloatSchedule
 
@@ -26,13 +27,13 @@ def test_flops_times_firing_rate() -> None:
     network.add("dense", dense, "hidden")
     network.add("readout", Readout(shape=dense.shape, unit=np.ones((1, 1, 1, 1))), "dense")
     layers = [
-        {"name": "code", "spikes_per_neuron": 0.5},
-        {"name": "conv"},
-        {"name": "hidden", "spikes_per_neuron": 2.0},
+        Layer(name="code", op="phase_neuron", shape=(1,), start=0, stop=1, spikes_per_neuron=0.5),
+        Layer(name="conv", op="conv2d", shape=(1,), start=0, stop=1),
+        Layer(name="hidden", op="phase_neuron", shape=(1,), start=0, stop=1, spikes_per_neuron=2.0),
     ]
     found = flops_formula(network, layers)
     convolution, linear = 12 * 18, 6 * 5 * 2
-    assert found["flops"] == convolution + linear
-    assert found["additions"] == 0.5 * convolution + 2 * linear
-    assert found["snn_microjoules"] == pytest.approx(0.9e-6 * found["additions"])
-    assert found["ann_microjoules"] == pytest.approx(4.6e-6 * found["flops"])
+    assert found.flops == convolution + linear
+    assert found.additions == 0.5 * convolution + 2 * linear
+    assert found.snn_microjoules == pytest.approx(0.9e-6 * found.additions)
+    assert found.ann_microjoules == pytest.approx(4.6e-6 * found.flops)

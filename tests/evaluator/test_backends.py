@@ -15,7 +15,7 @@ from processes.backends import backend_named
 from processes.backends.devices import device_named
 from processes.errors import DeployError
 from processes.network import Network
-from processes.operation import Operation
+from processes.operation import Operation, Result
 from tests.tolerances import ROUNDING
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "demo"
@@ -32,11 +32,11 @@ def differing(network: Network, x: np.ndarray, place: str, dtype: torch.dtype, r
     expected: dict[str, torch.Tensor] = {}
     found: list[str] = []
 
-    def keep(name: str, _: Operation, y: torch.Tensor) -> None:
-        expected[name] = y.clone()
+    def keep(name: str, _: Operation, result: Result) -> None:
+        expected[name] = result.values.clone()
 
-    def compare(name: str, op: Operation, y: torch.Tensor) -> torch.Tensor:
-        wanted = expected[name]
+    def compare(name: str, op: Operation, result: Result) -> torch.Tensor:
+        y, wanted = result.values, expected[name]
         assert y.device.type == device and y.dtype == wanted.dtype
         allowed = 0 if op.fires else rounding * float(wanted.abs().max())
         if bool(((y.cpu().double() - wanted.double()).abs() > allowed).any()):

@@ -31,7 +31,7 @@ def compare(network: Network, x: np.ndarray) -> int:
     fixed = "input_unit" in network.about
     runner = ClosedForm(network, torch.float64)
     closed: dict[str, np.ndarray] = {}
-    runner.run(x, lambda name, op, y: closed.__setitem__(name, y.clone().numpy()))
+    runner.run(x, lambda name, op, result: closed.__setitem__(name, result.values.clone().numpy()))
     times = timeline(network)
     graded = runner.encode(x).numpy()
     spikes = 0
@@ -66,7 +66,7 @@ def test_small_vit(vit: nn.Module, base: float, steps: int, fanout: bool) -> Non
     """Float and fixed, on samples of the calibration set, beyond it, all zero, all equal and all negative."""
     samples = images(16)
     network = lower(capture(vit, (torch.from_numpy(samples[:1]),)), (1, 1, 12, 12), fanout)
-    calibrate(network, samples, PhaseCode(base, steps))
+    network = calibrate(network, samples, PhaseCode(base, steps))
     x = np.concatenate([
         samples[:1], 20 * images(1, seed=5) - 10, np.zeros((1, 1, 12, 12)), np.full((1, 1, 12, 12), 0.5),
         -samples[1:2],
@@ -84,7 +84,8 @@ def test_every_site_with_a_base_of_its_own(vit: nn.Module, spikes: int, ending: 
     network = lower(capture(vit, (torch.from_numpy(samples[:1]),)), (1, 1, 12, 12))
     plain = uniform(network, 1.2, spikes)
     sites = {name: Site(1.2 + 0.03 * (i % 10), plain[name].spikes, 0.97) for i, name in enumerate(plain)}
-    encode(network, sites, PhaseCode(1.9, 16), scale(network, samples))
+    scaled, peaks = scale(network, samples)
+    network = encode(scaled, sites, PhaseCode(1.9, 16), peaks)
     network = end_early(network) if ending else network
     used = {network.code(name).base for name, node in network if node.op.fires}
     assert len(used) > 5 and 1.9 not in used
@@ -100,7 +101,7 @@ def test_small_vit_with_two_spikes(vit: nn.Module, base: float, steps: int, spik
     errors = {}
     for n in (1, spikes):
         network = lower(capture(vit, (torch.from_numpy(samples[:1]),)), (1, 1, 12, 12))
-        calibrate(network, samples, PhaseCode(base, steps), spikes=n)
+        network = calibrate(network, samples, PhaseCode(base, steps), spikes=n)
         fixed = discretise(network, samples, LOIHI2)
         runner = ClosedForm(fixed)
         real = runner.real(runner.run(x)).reshape(expected.shape)
@@ -116,11 +117,12 @@ def test_three_spikes(vit: nn.Module) -> None:
     """In softmax, GELU and LayerNorm too; they lower the error of two."""
     x = torch.randn(12, 5, 8, generator=torch.Generator().manual_seed(0))
     network = lowered(MODELS["masked attention"], x)
-    calibrate(network, x.numpy(), PhaseCode(1.15, 40), spikes=3)
+    network = calibrate(network, x.numpy(), PhaseCode(1.15, 40), spikes=3)
     many = compare(network, x[:2].numpy())
     assert many > 100 and compare(discretise(network, x.numpy(), LOIHI2), 3 * x[:3].numpy()) > 100
-    assert compare(end_early(network), x[:2].numpy()) < many
-    assert compare(discretise(network, x.numpy(), LOIHI2), 3 * x[:3].numpy()) > 100
+    early = end_early(network)
+    assert compare(early, x[:2].numpy()) < many
+    assert compare(discretise(early, x.numpy(), LOIHI2), 3 * x[:3].numpy()) > 100
     samples = images(8)
     expected, errors = vit(torch.from_numpy(samples)).detach(), []
     for spikes in (2, 3):
@@ -215,7 +217,7 @@ def test_both_runs_count_the_same_saturations(vit: nn.Module) -> None:
     x = np.concatenate([40 * samples[:1], -40 * samples[1:2]]).astype(np.float32)
     closed: dict[str, int] = {}
     runner = ClosedForm(fixed)
-    runner.run(x, lambda name, op, y: closed.__setitem__(name, op.count_saturated()))
+    runner.run(x, lambda name, op, result: closed.__setitem__(name, result.clipped))
     times, counted = timeline(fixed), dict.fromkeys(fixed.nodes, 0)
     for sample in runner.encode(x).numpy().astype(np.int64):
         recorder = Recorder(fixed, times)

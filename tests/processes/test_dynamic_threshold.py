@@ -46,7 +46,7 @@ def test_softmax_division_fixed(base: float, steps: int) -> None:
     v[0, :, 3] -= 1
     v = v.clip(-(2**23) + 1, 2**23 - 1)
     op = divide(scale, code, shape, table=table, shift=shift, trace=trace, state_bits=24)
-    closed = op.closed_form(batch(v[None].astype(np.int32)), batch(e[:, None])).numpy()[0, 0]
+    closed = op.closed_form(batch(v[None].astype(np.int32)), batch(e[:, None])).values.numpy()[0, 0]
     stepped = run(op, currents([v // 2, None, v - v // 2], 3 + steps), spikes(e, 2, steps)).codes[0]
     assert (closed == stepped).all()
     for index in np.ndindex(shape):
@@ -69,8 +69,7 @@ def test_softmax_division_float(base: float, steps: int) -> None:
     v = rng.normal(size=shape) * s
     v[0, :, 1], v[0, :, 2], v[0, :, 3] = 0, 1e9, -1e9
     op = divide(scale, code, shape, table=scale.reshape(-1, 1) * code.midpoints, trace=code.levels)
-    op.dtype = torch.float64  # type: ignore[misc]
-    closed = op.closed_form(batch(v[None]), batch(e[:, None])).numpy()[0, 0]
+    closed = op.closed_form(batch(v[None]), batch(e[:, None]), dtype=torch.float64).values.numpy()[0, 0]
     stepped = run(op, graded(v, steps + 2), spikes(e, 2, steps)).codes[0]
     out = np.abs(v / s)[..., None] / (scale[..., None] * code.midpoints)
     tie = (np.abs(out - 1) <= TIE).any(-1)
@@ -87,14 +86,15 @@ def test_exact_ties_of_the_division() -> None:
     e = np.ones((1, 1, 16, 4), np.int8)  # S = 4
     v = (4 * code.midpoints)[None, :, None]
     op = divide(np.ones((1, 1, 1)), code, (1, 16, 1), table=code.midpoints[None], trace=code.levels)
-    op.dtype = torch.float64  # type: ignore[misc]
     for sign in (1, -1):
-        assert op.closed_form(batch(sign * v[None]), batch(e[:, None]))[0, 0, 0, :, 0].tolist() == [
-            sign * (k + 1) for k in range(16)
-        ]
+        assert op.closed_form(batch(sign * v[None]), batch(e[:, None]), dtype=torch.float64).values[
+            0, 0, 0, :, 0
+        ].tolist() == [sign * (k + 1) for k in range(16)]
         assert (run(op, graded(sign * v, 16), spikes(e, 0, 16)).codes[0, 0, :, 0] == sign * np.arange(1, 17)).all()
     below = np.nextafter(v, 0)
-    assert op.closed_form(batch(below[None]), batch(e[:, None]))[0, 0, 0, :, 0].tolist() == [*range(2, 17), 0]
+    assert op.closed_form(batch(below[None]), batch(e[:, None]), dtype=torch.float64).values[
+        0, 0, 0, :, 0
+    ].tolist() == [*range(2, 17), 0]
 
 
 @given(
@@ -121,7 +121,7 @@ def test_norm_fixed(seed: int, grid: tuple, features: int, drive_shift: int, dri
         offset=float(offset), features=features, shift=shift, drive_shift=drive_shift,
         drive_bits=drive_bits, state_bits=24,
     )  # fmt: skip
-    closed = op.closed_form(batch(c[None].astype(np.int32)), batch(qs[None].astype(np.int32))).numpy()[0, 0]
+    closed = op.closed_form(batch(c[None].astype(np.int32)), batch(qs[None].astype(np.int32))).values.numpy()[0, 0]
     stepped = run(op, graded(c, 3), currents([qs // 3, None, qs - qs // 3], 3)).codes[0]
     assert (closed == stepped).all()
     for _, row, d in np.ndindex(shape):
@@ -148,9 +148,8 @@ def test_norm_float_codes_what_layer_norm_computes(base: float, steps: int) -> N
         shape=(1, 6, n), scale=scale, base=base, steps=steps, squared=True, offset=n * eps, features=n,
         table=(scale.reshape(-1, 1) * code.midpoints) ** 2 / n,
     )  # fmt: skip
-    op.dtype = torch.float64  # type: ignore[misc]
     assert torch.allclose(op.ideal(c[None], qs[None])[0], y, atol=TIE)
-    closed = op.closed_form(c[None], qs[None]).numpy()[0, 0]
+    closed = op.closed_form(c[None], qs[None], dtype=torch.float64).values.numpy()[0, 0]
     stepped = run(op, graded(c.numpy(), 0), currents([qs.numpy()], 0)).codes[0]
     assert (closed == stepped).all()
     ratio = np.abs(y.numpy())[..., None] / (scale[..., None] * code.midpoints)
@@ -170,8 +169,7 @@ def test_every_scale_shape_that_folds_meets_its_own_row(parameter: tuple[int, ..
     e[..., 0] = 1
     v = rng.normal(size=shape)
     op = divide(scale, code, shape, table=scale.reshape(-1, 1) * code.midpoints, trace=code.levels)
-    op.dtype = torch.float64  # type: ignore[misc]
-    closed = op.closed_form(batch(v[None]), batch(e[:, None])).numpy()[0, 0]
+    closed = op.closed_form(batch(v[None]), batch(e[:, None]), dtype=torch.float64).values.numpy()[0, 0]
     assert (run(op, graded(v, 18), spikes(e, 2, 16)).codes[0] == closed).all()
 
 
@@ -222,8 +220,7 @@ def test_several_spikes_float(base: float, steps: int, spikes_each: int, squared
         shape=shape, scale=scale, base=base, steps=steps, table=table, squared=squared, spikes=spikes_each,
         trace=None if squared else code.levels, offset=0.25 if squared else 0.0, features=8,
     )  # fmt: skip
-    op.dtype = torch.float64  # type: ignore[misc]
-    closed = op.closed_form(batch(v[None]), other).numpy()[:, 0]
+    closed = op.closed_form(batch(v[None]), other, dtype=torch.float64).values.numpy()[:, 0]
     stepped = run(op, graded(v, steps + 2), operand, planes=spikes_each).codes
     assert (closed == stepped).all()
     differing = 0
@@ -237,7 +234,7 @@ def test_several_spikes_float(base: float, steps: int, spikes_each: int, squared
         expected = fires_on(v[index], entry, limit, (code.levels, code.midpoints), spikes_each, squared)
         differing += closed[(slice(None), *index)].tolist() != expected
     assert differing <= (0.05 * v.size if base == 2 else 0), "exact but for ties, which levels of base 2 abound in"
-    quick = op.closed_form(batch(v[None].astype(np.float32)), other).numpy()[:, 0]
+    quick = op.closed_form(batch(v[None].astype(np.float32)), other, dtype=torch.float64).values.numpy()[:, 0]
     assert (quick != closed).mean() < 0.02, "float32 looks codes up, with rounding"
 
 
@@ -271,7 +268,7 @@ def test_several_spikes_fixed(seed: int, grid: tuple, squared: bool, spikes_each
     )  # fmt: skip
     other, operand = (batch(qs[None].astype(np.int32)), currents([qs], 3)) if squared else (
         batch(e[:, None]), spikes(e, 3, grid[1]))  # fmt: skip
-    closed = op.closed_form(batch(v[None].astype(np.int32)), other).numpy()[:, 0]
+    closed = op.closed_form(batch(v[None].astype(np.int32)), other).values.numpy()[:, 0]
     assert (closed == run(op, graded(v, 3 + grid[1]), operand, planes=spikes_each).codes).all()
     for index in np.ndindex(shape):
         d, limit, x = index[2], int(factor[0, index[1], 0]), int(v[index])

@@ -22,7 +22,7 @@ def encode(x: np.ndarray, code: PhaseCode, scale: float, spikes: int = 1) -> tor
     one = np.ones(1)
     schedule = FloatSchedule(function="identity", scale=one * scale, unit=one, base=code.base, steps=code.steps)
     op = PhaseNeuron(shape=(x.size,), schedule=schedule, spikes=spikes)
-    return op.closed_form(torch.from_numpy(x.reshape(1, -1).astype(np.float64)))
+    return op.closed_form(torch.from_numpy(x.reshape(1, -1).astype(np.float64))).values
 
 
 @pytest.mark.parametrize("base, steps", GRID)

@@ -42,7 +42,7 @@ def check(op: PhaseNeuron, v: np.ndarray, tables: tuple[Rows, Rows, Rows, Rows])
     """All three agree on potentials (*shape), whose parameters vary along the last axis; returns the
     codes.
     """
-    closed = op.closed_form(batch(v[None]))[:, 0].numpy()
+    closed = op.closed_form(batch(v[None])).values[:, 0].numpy()
     stepped = run(op, graded(v.astype(np.int64) if op.state_bits else v, 2), planes=op.spikes).codes
     assert (closed == stepped).all()
     flat, width = v.reshape(-1).tolist(), v.shape[-1]
@@ -163,7 +163,7 @@ def test_potentials_saturate_at_every_step(seed: int, bits: int, steps: int) -> 
             v = [max(-limit, min(limit, a + b)) for a, b in zip(v, part.reshape(-1).tolist(), strict=True)]
     potentials = np.array(v, np.int32).reshape(1, 3, 4)
     stepped = run(op, currents(parts, 1)).codes
-    assert (stepped == op.closed_form(batch(potentials))[:, 0].numpy()).all()
+    assert (stepped == op.closed_form(batch(potentials)).values[:, 0].numpy()).all()
 
 
 def test_a_population_of_one_and_a_window_of_two() -> None:
@@ -176,7 +176,7 @@ def test_a_population_of_one_and_a_window_of_two() -> None:
 def test_float32_potentials() -> None:
     op = float_neuron(1.15, 40, np.full((1, 1), 0.7), np.ones((1, 1)), 1, (40, 1))
     v = (0.7 * op.schedule.code.midpoints * (1 + TIE)).astype(np.float32)[:, None]
-    assert op.closed_form(torch.from_numpy(v[None]))[0, 0, :, 0].tolist() == list(range(1, 41))
+    assert op.closed_form(torch.from_numpy(v[None])).values[0, 0, :, 0].tolist() == list(range(1, 41))
 
 
 CURVED = [*(name for name in ACTIVATIONS if name not in LINEAR), "leaky_relu:0.1", "clamp:-1,6", "softshrink:0.5"]
@@ -205,7 +205,7 @@ def test_further_spikes_of_curved_functions(function: str, base: float, steps: i
     scale, unit = np.array([[1.0, 0.25, 8.0]]), np.array([[1.0, 0.5, 2.0]])
     v = np.linspace(-8, 8, 801)[:, None] / unit
     op = float_neuron(base, steps, scale, unit, spikes, v.shape, function)
-    closed = op.closed_form(batch(v[None]))[:, 0].numpy()
+    closed = op.closed_form(batch(v[None])).values[:, 0].numpy()
     assert (closed == run(op, graded(v, 2), planes=spikes).codes).all()
     for column in range(3):
         s, u = scale[0, column], unit[0, column]
@@ -214,7 +214,7 @@ def test_further_spikes_of_curved_functions(function: str, base: float, steps: i
         differ = (np.array(expected) != closed[:, :, column].T).any(1)
         assert differ.mean() <= 0.01, "only numbers at a threshold to the last bits"
     assert (closed[0] != 0).any()
-    quick = op.closed_form(batch(v[None].astype(np.float32)))[:, 0].numpy()
+    quick = op.closed_form(batch(v[None].astype(np.float32))).values[:, 0].numpy()
     assert (quick != closed).mean() < 0.02, "float32 potentials are rounded"
 
 
@@ -244,7 +244,7 @@ def test_further_spikes_of_curved_functions_fixed(function: str, bits: int, spik
     op = PhaseNeuron(shape=(150, 4), schedule=schedule, spikes=spikes, state_bits=bits)
     limit = 2 ** (bits - 1) - 1
     v = rng.integers(-limit, limit + 1, op.shape) // rng.choice([1, 4, 16], op.shape)
-    closed = op.closed_form(batch(v[None].astype(np.int32)))[:, 0].numpy()
+    closed = op.closed_form(batch(v[None].astype(np.int32))).values[:, 0].numpy()
     assert (closed == run(op, graded(v, 2), planes=spikes).codes).all()
     assert (closed[1] != 0).any()
     rows = [t.tolist() for t in schedule.tables[:3]]

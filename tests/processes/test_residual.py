@@ -36,9 +36,10 @@ def test_residual_fixed(seed: int, bits: int, branches: int, per_row: bool) -> N
             v = (v + part).clip(-limit, limit)
         held.append(v)
     op = Residual(shape=SHAPE, bias=bias, mantissas=mantissas, shifts=shifts, state_bits=bits)
-    closed = op.closed_form(*(batch(v[None].astype(np.int32)) for v in held))
-    result = run(op, *(currents(windows, 2 + i) for i, windows in enumerate(parts)))
-    assert list(result.messages) == [4 + branches], "one message, when the last branch is complete"
+    result = op.closed_form(*(batch(v[None].astype(np.int32)) for v in held))
+    closed = result.values
+    stepped = run(op, *(currents(windows, 2 + i) for i, windows in enumerate(parts)))
+    assert list(stepped.messages) == [4 + branches], "one message, when the last branch is complete"
     clips = 0
     for index in np.ndindex(SHAPE):
         total = int(np.broadcast_to(bias, SHAPE)[index])
@@ -47,8 +48,8 @@ def test_residual_fixed(seed: int, bits: int, branches: int, per_row: bool) -> N
             total += toward_zero(x, shift) if shift >= 0 else x << -shift
         clips += abs(total) > limit
         expected = max(-limit, min(limit, total))
-        assert closed[0][index] == expected == result.last[index]  # type: ignore[index]
-    assert op.count_saturated() == clips
+        assert closed[0][index] == expected == stepped.last[index]  # type: ignore[index]
+    assert result.clipped == clips
 
 
 @given(seed=st.integers(0, 2**32 - 1), branches=st.integers(1, 4))
@@ -58,11 +59,11 @@ def test_residual_float(seed: int, branches: int) -> None:
     values = [rng.normal(size=SHAPE) for _ in range(branches)]
     op = Residual(shape=SHAPE, bias=bias)
     expected = sum(values[1:], values[0]) + bias
-    assert (op.closed_form(*(batch(v[None]) for v in values))[0].numpy() == expected).all()
+    assert (op.closed_form(*(batch(v[None]) for v in values)).values[0].numpy() == expected).all()
     assert (op.ideal(*(batch(v[None]) for v in values))[0].numpy() == expected).all()
     # a stream that comes as a graded spike, and branches that are still integrating
-    result = run(op, *(graded(v, 1) if i == 0 else currents([v, None], 2) for i, v in enumerate(values)))
-    assert (result.last == expected).all()
+    stepped = run(op, *(graded(v, 1) if i == 0 else currents([v, None], 2) for i, v in enumerate(values)))
+    assert (stepped.last == expected).all()
 
 
 @given(seed=st.integers(0, 2**32 - 1), bits=st.sampled_from([8, 16, 24]), n=st.integers(1, 200))
@@ -73,24 +74,25 @@ def test_centre_fixed(seed: int, bits: int, n: int) -> None:
     v = rng.integers(-limit, limit + 1, (1, 4, n))
     v[0, 0], v[0, 1], v[0, 2] = 0, -limit, np.where(np.arange(n) < n - 1, -limit, limit)
     op = Centre(shape=v.shape, state_bits=bits)
-    closed = op.closed_form(batch(v[None].astype(np.int32)))
-    result = run(op, graded(v, 3))
-    assert list(result.messages) == [3]
+    result = op.closed_form(batch(v[None].astype(np.int32)))
+    closed = result.values
+    stepped = run(op, graded(v, 3))
+    assert list(stepped.messages) == [3]
     clips = 0
-    for row, (c, stepped) in enumerate(zip(closed[0, 0].tolist(), result.last[0].tolist(), strict=True)):  # type: ignore[index]
+    for row, (c, got) in enumerate(zip(closed[0, 0].tolist(), stepped.last[0].tolist(), strict=True)):  # type: ignore[index]
         values = v[0, row].tolist()
         total = sum(values)
         mean = abs(total) // n * (1 if total > 0 else -1)
         clips += sum(abs(x - mean) > limit for x in values)
-        assert c == stepped == [max(-limit, min(limit, x - mean)) for x in values]
-    assert op.count_saturated() == clips
+        assert c == got == [max(-limit, min(limit, x - mean)) for x in values]
+    assert result.clipped == clips
 
 
 def test_centre_float() -> None:
     v = np.random.default_rng(0).integers(-8, 8, (1, 3, 8)).astype(float)  # sums and eighths are exact
     op = Centre(shape=v.shape)
     expected = v - v.mean(-1, keepdims=True)
-    assert (op.closed_form(batch(v[None]))[0].numpy() == expected).all()
+    assert (op.closed_form(batch(v[None])).values[0].numpy() == expected).all()
     assert (run(op, graded(v, 0)).last == expected).all()
 
 
@@ -102,6 +104,6 @@ def test_readout_integrates_one_window(bits: int) -> None:
     v = np.zeros(SHAPE)
     for part in parts:
         v = (v + part).clip(-511, 511) if bits else v + part
-    result = run(op, currents([parts[0], None, *parts[1:]], 2))
-    assert list(result.messages) == [8] and (result.last == v).all()
-    assert (op.closed_form(batch(v[None]))[0].numpy() == v).all()
+    stepped = run(op, currents([parts[0], None, *parts[1:]], 2))
+    assert list(stepped.messages) == [8] and (stepped.last == v).all()
+    assert (op.closed_form(batch(v[None])).values[0].numpy() == v).all()

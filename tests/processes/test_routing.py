@@ -64,13 +64,13 @@ def test_gather_equals_view(chain: tuple, planes: int, seed: int) -> None:
     rng = np.random.default_rng(seed)
     codes = random_codes(rng, shape, 6, planes)
     op = route(shape, steps, "spikes")
-    y = op.closed_form(batch(np.stack([codes, codes * 0], 1)))  # a second sample stays its own
+    y = op.closed_form(batch(np.stack([codes, codes * 0], 1))).values  # a second sample stays its own
     assert y.shape == (planes, 2, *op.shape)
     assert (y[:, 1] == 0).all()
     assert (run(op, spikes(codes, 3, 6), planes=planes).codes == y[:, 0].numpy()).all()
     potentials = rng.integers(-1000, 1000, shape)
     op = route(shape, steps, "graded")
-    y = op.closed_form(batch(np.stack([potentials, potentials + 1])))
+    y = op.closed_form(batch(np.stack([potentials, potentials + 1]))).values
     result = run(op, graded(potentials, 2))
     assert list(result.messages) == [2] and result.messages[2].dtype == potentials.dtype
     assert (result.last == y[0].numpy()).all()
@@ -79,7 +79,7 @@ def test_gather_equals_view(chain: tuple, planes: int, seed: int) -> None:
 
 def test_padding_is_silent() -> None:
     op = route((1, 2, 2), [("pad", [1, 1, 0, 1])], "spikes")
-    y = op.closed_form(torch.ones((1, 1, 1, 2, 2), dtype=torch.int8))[0, 0, 0]
+    y = op.closed_form(torch.ones((1, 1, 1, 2, 2), dtype=torch.int8)).values[0, 0, 0]
     assert y.dtype == torch.int8 and y.tolist() == [[0, 1, 1, 0], [0, 1, 1, 0], [0, 0, 0, 0]]
     stepped = run(op, spikes(np.ones((1, 1, 2, 2), np.int8), 0, 4))
     assert stepped.messages[0].dtype == np.int8 and (stepped.codes[0, 0] == y.numpy()).all()

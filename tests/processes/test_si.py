@@ -73,7 +73,7 @@ def test_exp_is_its_definition(shape: tuple[int, ...], clock: bool, fixed: bool)
         v = rng.integers(-2500, 400, shape) / (1 if fixed else 4)
         v = v.astype(np.int32) if fixed else v
         wide = v.astype(np.int64 if fixed else np.float64)
-        closed = op.closed_form(batch(v[None]))[:, 0].numpy()
+        closed = op.closed_form(batch(v[None])).values[:, 0].numpy()
         noise = rng.integers(-50, 50, shape).astype(wide.dtype)
         stepped = run(op, currents([noise, None, wide - noise], 1), planes=op.spikes)
         assert (stepped.codes == closed).all()
@@ -95,7 +95,7 @@ def test_norm_counts_shares(seed: int, keys: int, lift: int, digits: int) -> Non
     rng = np.random.default_rng(seed)
     exponential = random_exp(rng, (2, keys), True, True)
     v = rng.integers(-2500, 400, exponential.shape).astype(np.int32)
-    codes = exponential.closed_form(batch(v[None]))
+    codes = exponential.closed_form(batch(v[None])).values
     w = spelled(codes[:, 0], exponential.output, exponential.digits).numpy()
     total = w.sum(-1, keepdims=True)
     counts = 2 ** (digits - 1)
@@ -104,7 +104,7 @@ def test_norm_counts_shares(seed: int, keys: int, lift: int, digits: int) -> Non
         half = (total >> digits) * counts if rounded else 0 * total
         common = {"shape": w.shape, "output": exponential.output, "digits": exponential.digits, "rounded": rounded}
         op = SiNorm(steps=digits, scale=scale, state_bits=STATE, **common)
-        fired = op.closed_form(codes)
+        fired = op.closed_form(codes).values
         wanted = np.where(total > 0, (counts * w * 2**lift + half) // np.maximum(total, 1), 0)
         sent = (np.where(fired[:, 0].numpy() > 0, 2.0 ** (digits - fired[:, 0].numpy()), 0)).sum(0)
         assert (sent == np.minimum(wanted, 2 * counts - 1)).all()
@@ -112,7 +112,7 @@ def test_norm_counts_shares(seed: int, keys: int, lift: int, digits: int) -> Non
         assert (run(op, source, planes=op.spikes).codes == fired[:, 0].numpy()).all()
         if lift == 0:
             train = SiNorm(steps=counts, scale=np.ones((1, 1)), form="train", state_bits=STATE, **common)
-            regular = train.closed_form(codes)[:, 0].numpy()
+            regular = train.closed_form(codes).values[:, 0].numpy()
             assert ((regular > 0).sum(0) == wanted).all()
             assert (run(train, source, planes=train.spikes).codes == regular).all()
 
@@ -131,7 +131,7 @@ def test_neuron_is_its_table(parameter: tuple[int, ...], fixed: bool) -> None:
         threshold=threshold.astype(np.int32) if fixed else threshold, reset=reset.astype(np.int32) if fixed else reset,
     )  # fmt: skip
     v = rng.integers(-80, 80, shape)
-    closed = op.closed_form(batch((v.astype(np.int32) if fixed else v.astype(float))[None]))
+    closed = op.closed_form(batch((v.astype(np.int32) if fixed else v.astype(float))[None])).values
     stepped = run(op, currents([v.astype(np.int64 if fixed else float)], 1), planes=op.spikes)
     assert (stepped.codes == closed[:, 0].numpy()).all()
     wanted = table.spikes(v * np.broadcast_to(unit, shape))

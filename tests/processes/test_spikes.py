@@ -53,7 +53,7 @@ def test_neurons_fire_against_their_own_threshold(shape: list[int], data: st.Dat
         schedule=FloatSchedule(function="identity", scale=scale, unit=np.ones(parameter), base=1.4, steps=8),
     )
     v = rng.normal(0, 1, (3, *shape))
-    codes = op.closed_form(torch.from_numpy(v)).numpy()[0]
+    codes = op.closed_form(torch.from_numpy(v)).values.numpy()[0]
     midpoints = op.schedule.code.midpoints
     reached = np.abs(v)[..., None] >= (scale[..., None] * midpoints)
     expected = np.where(reached.any(-1), (reached.argmax(-1) + 1) * np.sign(v), 0)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -89,9 +90,8 @@ def test_product(base: float, steps: int, shape: tuple[int, ...], transpose: boo
     real_bias = rng.normal(size=(1, 1, *out[-2:]))
     for bias in (None, real_bias):
         op = product(out, levels, transpose, bias, 0)
-        op.dtype = torch.float64  # type: ignore[misc]
         expected = by_traces(a, b, levels, delay, transpose, 0 if bias is None else bias).astype(float)
-        y = op.closed_form(batch(a[:, None]), batch(b[:, None]))[0].numpy()
+        y = op.closed_form(batch(a[:, None]), batch(b[:, None]), dtype=torch.float64).values[0].numpy()
         stepped = np.broadcast_to(sum(step(op, a, b, delay).messages.values()), out)
         assert np.allclose(y, expected, rtol=ROUNDING, atol=ROUNDING)
         assert np.allclose(stepped, expected, rtol=ROUNDING, atol=ROUNDING)
@@ -100,7 +100,7 @@ def test_product(base: float, steps: int, shape: tuple[int, ...], transpose: boo
     for bias in (None, rng.integers(-most, most + 1, (1, 1, *out[-2:])).astype(np.int32)):
         op = product(out, traces, transpose, bias, 24)
         expected = by_traces(a, b, traces, delay, transpose, 0 if bias is None else bias)
-        y = op.closed_form(batch(a[:, None]), batch(b[:, None]))
+        y = op.closed_form(batch(a[:, None]), batch(b[:, None]), dtype=torch.float64).values
         assert (y[0].numpy() == expected).all()
         potential, clips = clipped_sum(step(op, a, b, delay), out, 24)
         assert (potential == expected).all() and clips == 0
@@ -130,7 +130,7 @@ def test_the_trace_width_keeps_every_partial_sum_inside(
         a[0], b[0], a[1:], b[1:] = 1, 1, 0, 0
     op = product((1, 2, 3), traces, True, None, bits)
     expected = by_traces(a, b, traces, delay, True, 0)
-    assert (op.closed_form(batch(a[:, None]), batch(b[:, None]))[0].numpy() == expected).all()
+    assert (op.closed_form(batch(a[:, None]), batch(b[:, None])).values[0].numpy() == expected).all()
     potential, clips = clipped_sum(step(op, a, b, delay), op.shape, bits)
     assert (potential == expected).all() and clips == 0
 
@@ -168,15 +168,17 @@ def test_saturation_at_every_step(
     bias = rng.integers(-limit, limit + 1, (1, 3, 4)).astype(np.int32) * rng.integers(0, 2)
     expected, clips = saturating(a, b, traces, delay, bias, bits)
     op = product((1, 3, 4), traces, True, bias, bits)
-    op.delay = -delay
-    assert (op.closed_form(batch(a[:, None]), batch(b[:, None]))[0].numpy() == expected).all()
-    assert op.count_saturated() == clips
+    op = replace(op, delay=-delay)
+    result = op.closed_form(batch(a[:, None]), batch(b[:, None]))
+    assert (result.values[0].numpy() == expected).all()
+    assert result.clipped == clips
     potential, counted = clipped_sum(step(op, a, b, delay), op.shape, bits)
     assert (potential == expected).all() and counted == clips
     mirrored = product((1, 4, 3), traces[::-1], True, bias.swapaxes(1, 2), bits)
     mirrored.delay = delay
-    assert (mirrored.closed_form(batch(b[:, None]), batch(a[:, None]))[0].numpy() == expected.swapaxes(1, 2)).all()
-    assert mirrored.count_saturated() == clips
+    result = mirrored.closed_form(batch(b[:, None]), batch(a[:, None]))
+    assert (result.values[0].numpy() == expected.swapaxes(1, 2)).all()
+    assert result.clipped == clips
 
 
 @settings(max_examples=30, deadline=None)
@@ -204,8 +206,9 @@ def test_square_sum_saturates_at_every_step(
             clips += abs(total) > limit
             total = max(-limit, min(limit, total))
         expected.append(total)
-    assert op.closed_form(batch(codes[:, None]))[0, 0, :, 0].tolist() == expected
-    assert op.count_saturated() == clips
+    result = op.closed_form(batch(codes[:, None]))
+    assert result.values[0, 0, :, 0].tolist() == expected
+    assert result.clipped == clips
     potential, counted = clipped_sum(run(op, spikes(codes, 1, steps)), op.shape, bits)
     assert potential[0, :, 0].tolist() == expected and counted == clips
 
@@ -220,7 +223,7 @@ def test_windows_that_overlap_in_part(delay: int) -> None:
     a, b = random_codes(rng, (1, 3, 8), 16), random_codes(rng, (1, 5, 8), 16)
     op = product((1, 3, 5), traces, True, None, 24)
     expected = by_traces(a, b, traces, delay, True, 0)
-    assert (op.closed_form(batch(a[:, None]), batch(b[:, None]))[0].numpy() == expected).all()
+    assert (op.closed_form(batch(a[:, None]), batch(b[:, None])).values[0].numpy() == expected).all()
     assert (clipped_sum(step(op, a, b, delay), op.shape, 24)[0] == expected).all()
 
 
@@ -242,10 +245,14 @@ def test_square_sum(base: float, steps: int, planes: int) -> None:
     codes[0, :, 1], codes[1:, :, 1] = -1, 0
     weight = rng.uniform(0.1, 2, (1, 1, 6))
     op = SquareSum(shape=(1, 4, 1), trace=code.levels, weight=weight)
-    op.dtype = torch.float64  # type: ignore[misc]
     x = np.where(codes == 0, 0, np.sign(codes) * code.levels[np.abs(codes) - 1]).sum(0)
     expected = (x**2 * weight).sum(-1, keepdims=True)
-    assert np.allclose(op.closed_form(batch(codes[:, None]))[0].numpy(), expected, rtol=ROUNDING, atol=ROUNDING)
+    assert np.allclose(
+        op.closed_form(batch(codes[:, None]), dtype=torch.float64).values[0].numpy(),
+        expected,
+        rtol=ROUNDING,
+        atol=ROUNDING,
+    )
     stepped = sum(run(op, spikes(codes, 1, steps)).messages.values())
     assert np.allclose(stepped, expected, rtol=ROUNDING, atol=ROUNDING)
 
@@ -262,7 +269,7 @@ def test_square_sum(base: float, steps: int, planes: int) -> None:
                     2 * held * z * int(trace[k]) + (z * int(trace[k])) ** 2, int(shift[0, 0, d])
                 )
                 held += z * int(trace[k])
-    y = op.closed_form(batch(codes[:, None]))
+    y = op.closed_form(batch(codes[:, None]), dtype=torch.float64).values
     assert y[0, 0, :, 0].tolist() == total
     potential, clips = clipped_sum(run(op, spikes(codes, 1, steps)), op.shape, 24)
     assert potential[0, :, 0].tolist() == total and clips == 0

@@ -58,7 +58,7 @@ def check(op: Woss, v: np.ndarray, parts: list[np.ndarray | None]) -> np.ndarray
     """Closed form, stepper (fed by ``parts``, which add up to ``v``) and definition; v (*shape), returns
     codes.
     """
-    planes = op.closed_form(batch(v[None]))[:, 0].numpy()
+    planes = op.closed_form(batch(v[None])).values[:, 0].numpy()
     closed = planes[:1]
     stepped = run(op, currents(parts, 1), planes=op.spikes)
     assert (stepped.codes == planes).all()
@@ -149,7 +149,7 @@ def test_spikes_decode_to_softmax(base: float, steps: int) -> None:
     v = rng.normal(0, 2, (1, 2, 6, 7))
     ramp = ((np.arange(steps) + 0.5) * np.log(base))[None]
     op = Woss(shape=v.shape, ramp=ramp, base=base, steps=steps, gain=1.0)
-    e = decode(op.closed_form(batch(v[None])), code.levels, torch.float64).numpy()[0]
+    e = decode(op.closed_form(batch(v[None])).values, code.levels, torch.float64).numpy()[0]
     exact = np.exp(v - v.max(-1, keepdims=True))
     fired = e > 0
     assert (np.abs(np.log(e[fired] / exact[fired])) <= np.log(base) / 2 * (1 + 1e-9)).all()
@@ -158,7 +158,7 @@ def test_spikes_decode_to_softmax(base: float, steps: int) -> None:
     prefixes, after = further_thresholds(code, 2)
     common = {"ramp": ramp, "base": base, "steps": steps, "gain": np.ones(1)}
     two = Woss(shape=v.shape, spikes=2, prefixes=prefixes, after=after[None], **common)  # type: ignore[arg-type]
-    codes = two.closed_form(batch(v[None]))
+    codes = two.closed_form(batch(v[None])).values
     both = decode(codes, code.levels, torch.float64).numpy()[0]
     rest = exact - e
     left = np.abs(exact - both)[fired]
@@ -181,7 +181,7 @@ def test_a_constant_added_to_a_row_changes_nothing() -> None:
         state_bits=24,
     )
     shifted = v + rng.integers(-(10**6), 10**6, (1, 1, 5, 1)).astype(np.int32)
-    assert (op.closed_form(batch(v[None])) == op.closed_form(batch(shifted[None]))).all()
+    assert (op.closed_form(batch(v[None])).values == op.closed_form(batch(shifted[None])).values).all()
 
 
 @pytest.mark.parametrize("fixed", [False, True])
@@ -220,9 +220,9 @@ def test_keys_that_a_sample_masks(fixed: bool) -> None:
         present = np.array(keys).reshape(1, 1, 1, 5).astype(kind)
         common = dict(shape=shape, ramp=ramp, base=2.0, steps=steps, gain=1.0, state_bits=24 * fixed)
         op = Woss(**common)  # type: ignore[arg-type]
-        closed = op.closed_form(batch(v[None]), batch(present[None]))[:, 0].numpy()
+        closed = op.closed_form(batch(v[None]), batch(present[None])).values[:, 0].numpy()
         wide = np.int64 if fixed else np.float64
         stepped = run(op, currents([v.astype(wide)], 3), graded(present.astype(wide), 1)).codes
         assert (closed == stepped).all()
         masked = Woss(**common, allowed=present != 0)  # type: ignore[arg-type]
-        assert (closed == masked.closed_form(batch(v[None]))[:, 0].numpy()).all()
+        assert (closed == masked.closed_form(batch(v[None])).values[:, 0].numpy()).all()

@@ -30,7 +30,7 @@ def two_spikes() -> Network:
     """Every neuron may fire twice, those of softmax and GELU too."""
     samples = images(4)
     network = lower(capture(small_vit(), (torch.from_numpy(samples[:1]),)), (1, 1, 12, 12))
-    calibrate(network, samples, PhaseCode(1.6, 6), spikes=2)
+    network = calibrate(network, samples, PhaseCode(1.6, 6), spikes=2)
     assert all(node.op.spikes == 2 for _, node in network if node.op.name == "woss")
     return discretise(network, samples, LOIHI2)
 

@@ -15,6 +15,7 @@ from torch import nn
 from converters.pipeline import Variant, convert_module
 from evaluator.closed_form import ClosedForm
 from processes.network import Network
+from processes.operation import Result
 from tests.converters.modules import end_early, images, module, small_vit
 from tests.targets.nir_by_the_page import run
 
@@ -32,7 +33,8 @@ def compare(network: Network, x: np.ndarray, path: Path) -> set[str]:
     names = {name.split(".", 1)[1]: name for name in got if "." in name}
     compared: set[str] = set()
 
-    def observe(name: str, op: Any, y: torch.Tensor) -> None:
+    def observe(name: str, op: Any, result: Result) -> None:
+        y = result.values
         theirs = got[names[name]]
         ours = nodes(y, len(theirs)) if op.fires else y.numpy()
         np.testing.assert_array_equal(theirs, ours, err_msg=name)

@@ -18,6 +18,7 @@ from evaluator.closed_form import ClosedForm
 from evaluator.nir_reader import read_graph
 from processes.errors import DeployError
 from processes.network import Network, PhaseNeuron
+from processes.operation import Result
 from processes.phase_code import PhaseCode
 from targets.nir_graph.plan import make_plan
 from targets.nir_graph.program import compile_float, interpret
@@ -62,7 +63,8 @@ def expected(network: Network, x: np.ndarray) -> tuple[list[np.ndarray], list[np
     potentials: dict[str, torch.Tensor] = {}
     stages = stages_of(network)
 
-    def observe(name: str, op: Any, y: torch.Tensor) -> None:
+    def observe(name: str, op: Any, result: Result) -> None:
+        y = result.values
         potentials[name] = y
         if isinstance(op, PhaseNeuron) and (source := network.nodes[name].inputs[0]) != Network.INPUT:
             codes.append(y.numpy()[0].reshape(len(x), -1))

@@ -27,12 +27,13 @@ from targets.placement import Placement, largest_tile, place, use_of
 from targets.placement.chip import CORE_LIMITS, NAMES, ChipTable, load_chip
 from targets.placement.edges import edges
 from tests.converters.modules import images, module, small_vit, spiking
+from tests.deploy.reports import conversion
 
 
 def small_network() -> Network:
     samples = images(4)
     network = lower(capture(small_vit(), (torch.from_numpy(samples[:1]),)), (1, 1, 12, 12))
-    calibrate(network, samples, PhaseCode(2.0, 4))
+    network = calibrate(network, samples, PhaseCode(2.0, 4))
     return discretise(network, samples, LOIHI2)
 
 
@@ -175,8 +176,8 @@ def test_an_unknown_chip_is_named_with_those_known() -> None:
 
 
 def test_place_prints_and_keeps_the_result(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    conversion(tmp_path, model="small")
     write(tmp_path / "graph.nir", small_network())
-    (tmp_path / "report.json").write_text('{"model": "small"}')
     for chip in NAMES:
         assert main(["place", str(tmp_path), "--chip", chip]) == 0
     printed = capsys.readouterr().out

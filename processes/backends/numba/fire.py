@@ -1,5 +1,8 @@
 """When neurons fire, by compiled loops."""
 
+# numba types these functions by their calls, not by their signatures
+# pyright: reportCallIssue=false
+
 from __future__ import annotations
 
 import numpy as np

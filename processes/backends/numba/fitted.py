@@ -29,8 +29,7 @@ def fire_exp(v: torch.Tensor, tables: ExpTables, allowed: torch.Tensor) -> torch
     False where a key takes no part.
     """
     folded = as_numpy(v).reshape(-1, *tables.axes)
-    arrays = (tables.clock, tables.half, tables.threshold, tables.reset)
-    clock, half, threshold, reset = (array.astype(folded.dtype) for array in arrays)
+    clock, half, threshold, reset = (array.astype(folded.dtype) for array in tables.arrays)
     steps, spread = clock.shape[1] + threshold.shape[1], int(len(threshold) > 1)
     codes = empty_codes(steps, v, steps)
     planes = codes.numpy().reshape(steps, *folded.shape)

@@ -1,5 +1,8 @@
 """Trace-driven products, by compiled loops: stepped sums of pairs of rows that may saturate, and sums of squares."""
 
+# numba types these functions by their calls, not by their signatures
+# pyright: reportCallIssue=false
+
 from __future__ import annotations
 
 import numpy as np

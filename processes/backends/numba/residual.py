@@ -24,11 +24,11 @@ def clip(total: torch.Tensor, limit: int) -> tuple[torch.Tensor, int]:
     """int32 (...) of whole numbers, clipped to +-limit, and how many lay beyond."""
     out = torch.empty(total.shape, dtype=torch.int32)
     before, after = (as_numpy(t).reshape(-1, t.shape[-1]) for t in (total, out))
-    return out, kernels.clip(before, limit, after)
+    return out, int(kernels.clip(before, limit, after))
 
 
 def centre(v: torch.Tensor, limit: int) -> tuple[torch.Tensor, int]:
     """int32 v - mean, the mean over the last axis cut toward zero, clipped to +-limit; and how many lay beyond."""
     out = torch.empty(v.shape, dtype=torch.int32)
     before, after = (as_numpy(t).reshape(-1, t.shape[-1]) for t in (v, out))
-    return out, kernels.centre(before, limit, after)
+    return out, int(kernels.centre(before, limit, after))

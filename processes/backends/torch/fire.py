@@ -74,15 +74,9 @@ def linear_codes(v: torch.Tensor, where: torch.Tensor, tables: PhaseTables, spik
 def nonlinear_codes(v: torch.Tensor, where: torch.Tensor, tables: PhaseTables, spikes: int) -> torch.Tensor:
     """Codes (spikes, n) of neurons ``where`` (n,) with potentials v (n,) whose thresholds depend on what they have sent."""
     assert tables.sequel is not None
-    sequel, after, kind, factor, shift = (
-        tables.sequel,
-        *(
-            None if a is None else constant(a, v.device)
-            for a in (tables.sequel.row_after, tables.sequel.kind, tables.sequel.factor, tables.sequel.shift)
-        ),
-    )
+    further, after, kind, factor = (constant(array, v.device) for array in tables.sequel[:4])
+    shift = None if tables.sequel.shift is None else constant(tables.sequel.shift, v.device)
     pos, lo, hi, _ = (constant(table, v.device) for table in tables.thresholds)
-    further = constant(sequel.tables, v.device)
     neuron = parameters_of(where, tables.axes, len(pos))
     y, steps = v.double()[:, None], pos.shape[1]
     found = [first(y >= pos[neuron], (lo[neuron] <= y) & (y <= hi[neuron]), torch.zeros_like(neuron))]
@@ -91,7 +85,7 @@ def nonlinear_codes(v: torch.Tensor, where: torch.Tensor, tables: PhaseTables, s
         sent = found[-1]
         row = after[row, sent + steps].long()
         begin = torch.where((sent == 0) | (row == 0), steps, sent.abs())
-        f, s = (None if a is None else a[neuron][:, None] for a in (factor, shift))
+        f, s = factor[neuron][:, None], None if shift is None else shift[neuron][:, None]
         above, below, low, high = (scaled_entry(further[kind[neuron].long(), row, i], f, s) for i in range(4))
         found.append(first((y >= above) | (y <= below), (low <= y) & (y <= high), begin))
     return torch.stack(found)

@@ -51,9 +51,7 @@ def fire_exp(v: torch.Tensor, tables: ExpTables, allowed: torch.Tensor) -> torch
     is False where a key takes no part.
     """
     folded = v.reshape(-1, *tables.axes)
-    clock, half, threshold, reset = (
-        constant(t, v.device, v.dtype) for t in (tables.clock, tables.half, tables.threshold, tables.reset)
-    )
+    clock, half, threshold, reset = (constant(array, v.device, v.dtype) for array in tables.arrays)
     clock, threshold, reset = (t.T[:, :, None, None] for t in (clock, threshold, reset))
     half, digits = half[:, None, None], len(clock)
     may = allowed.expand(folded.shape)

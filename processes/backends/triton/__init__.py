@@ -11,7 +11,6 @@ from functools import partial
 import numpy as np
 import torch
 
-from processes.backends import torch as plain
 from processes.backends.constants import constant
 from processes.backends.rows import Rows
 from processes.backends.tables import Lookup
@@ -30,6 +29,12 @@ from processes.backends.torch import (
     square_sum_shifted,
     step_pairs,
 )  # fmt: skip
+from processes.backends.torch import decode as plain_decode
+from processes.backends.torch import decode_sizes as plain_decode_sizes
+from processes.backends.torch import fire as plain_fire
+from processes.backends.torch import fire_falling as plain_fire_falling
+from processes.backends.torch import race as plain_race
+from processes.backends.torch import step_rows as plain_step_rows
 from processes.backends.torch.decode import signed_levels
 from processes.backends.torch.lookup import look_up as plain_look_up
 from processes.backends.triton import fused
@@ -52,22 +57,22 @@ def look_up(
     return way(v, gain, lookup, largest, planes, dtype)
 
 
-fire = partial(plain.fire, look_up=look_up)
-fire_falling = partial(plain.fire_falling, look_up=look_up)
-race = partial(plain.race, look_up=look_up)
+fire = partial(plain_fire, look_up=look_up)
+fire_falling = partial(plain_fire_falling, look_up=look_up)
+race = partial(plain_race, look_up=look_up)
 
 
 def decode(codes: torch.Tensor, trace: np.ndarray, dtype: torch.dtype) -> torch.Tensor:
     """Values (N, *shape) of codes (planes, N, *shape), added up in the order of the planes."""
     if codes.numel() >= LARGEST:
-        return plain.decode(codes, trace, dtype)
+        return plain_decode(codes, trace, dtype)
     return fused.decode(codes, signed_levels(trace, codes.device, dtype), sizes=False)[0]
 
 
 def decode_sizes(codes: torch.Tensor, trace: np.ndarray, dtype: torch.dtype) -> tuple[torch.Tensor, torch.Tensor]:
     """Values (N, *shape) of codes (planes, N, *shape), and sums of their magnitudes |trace_k|."""
     if codes.numel() >= LARGEST:
-        return plain.decode_sizes(codes, trace, dtype)
+        return plain_decode_sizes(codes, trace, dtype)
     return fused.decode(codes, signed_levels(trace, codes.device, dtype), sizes=True)
 
 
@@ -76,6 +81,6 @@ def step_rows(
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """Potentials (R, out), float32, and clips (R, out), int16, of codes (planes, R, in): v <- clip(v + trace_k W z(k))."""
     if rows.largest_sum * int(trace[0]) + 2 * limit >= LARGEST:
-        return plain.step_rows(codes, rows, bias, trace, limit)
+        return plain_step_rows(codes, rows, bias, trace, limit)
     b, p = (constant(array, codes.device, torch.int32) for array in (bias, trace))
     return fused.step_rows(codes, rows, b, p, limit)

@@ -1,5 +1,9 @@
 """The Triton kernels: each computes what a function of plain torch does, to the last bit in fixed point."""
 
+# Triton types these functions by their calls
+# pyright: reportArgumentType=false, reportCallIssue=false, reportGeneralTypeIssues=false, reportIndexIssue=false
+# pyright: reportOperatorIssue=false, reportAttributeAccessIssue=false, reportOptionalMemberAccess=false
+
 from __future__ import annotations
 
 import torch

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from pathlib import Path
 
@@ -11,6 +10,7 @@ import pytest
 from deploy.cli import main
 from deploy.energy import EVENTS, Convention, EventCounter, Term, break_even, conventions, total
 from tests.deploy.energy.test_events import counted
+from tests.deploy.reports import conversion
 
 BY_NAME = {convention.name: convention for convention in conventions()}
 
@@ -103,18 +103,19 @@ def scaled(counter: EventCounter, quantity: str, factor: float) -> EventCounter:
 
 def test_the_command_prints_what_the_report_holds(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     from deploy.energy import energy, events, layer_events, neurobench
-    from deploy.report import plain
+    from deploy.schema import Layer
 
     counter = counted()
-    report = {
-        "energy": energy(counter), "events": events(counter), "neurobench": neurobench(counter),
-        "layers": [{"name": name, "op": "x", "events": layer_events(counter, name)} for name in counter.counts],
-    }  # fmt: skip
-    (tmp_path / "graph.nir").write_bytes(b"")
-    (tmp_path / "report.json").write_text(json.dumps(plain(report)), encoding="utf-8")
+    layers = (
+        Layer(name=name, op="x", shape=(1,), start=0, stop=1, events=layer_events(counter, name))
+        for name in counter.counts
+    )
+    conversion(
+        tmp_path, energy=energy(counter), events=events(counter), neurobench=neurobench(counter), layers=tuple(layers)
+    )
     assert main(["energy", str(tmp_path), "--layers"]) == 0
     printed = capsys.readouterr().out
     assert "SpikedAttention" in printed and "MembraneUpdates" in printed and "readout" in printed
-    (tmp_path / "report.json").write_text("{}", encoding="utf-8")
+    conversion(tmp_path)
     assert main(["energy", str(tmp_path)]) == 2
     assert "no counted events; convert again" in capsys.readouterr().err

@@ -17,9 +17,11 @@ from deploy.errors import DeployError
 from deploy.measure import agreement, expected_losses
 from deploy.options import Budget, ConvertOptions
 from deploy.options.budget import read_budget
+from deploy.schema import BudgetSearch, Failed, Joules, Measured
 from deploy.sources import shared_samples
 from deploy.sweep.budget import CONVENTION, Axes, choose, climb, open_axes
 from deploy.sweep.point import Point, load_material
+from tests.deploy.reports import point
 
 MODEL = """
 import torch
@@ -41,12 +43,16 @@ def files(tmp_path: Path) -> list[str]:
     return [*line.format(tmp_path).split(), "-o", f"{tmp_path}/out"]
 
 
-def result(steps: int, spikes: int | str, loss: float, energy: float, **more: Any) -> dict[str, Any]:
+def result(steps: int, spikes: int | str, loss: float, energy: float, **more: Any) -> Measured:
     """A point as a worker measures it; ``loss`` in percentage points."""
-    about = {"timesteps": steps, "spikes": spikes, "base": "auto", "method": "spiked-attention", "samples": 100}
-    about |= {"expected_loss": loss / 100, "expected_loss_error": 0.0}
-    about |= {"latency_steps": 10 * steps, "energy": {CONVENTION: {"snn": energy}}}
-    return about | more
+    joules = {CONVENTION: Joules(title="all", snn=energy, fp32=1.0, int8=1.0)}
+    known = {"spikes": spikes, "expected_loss": loss / 100, "expected_loss_error": 0.0, "energy": joules}
+    return point(steps, **known | more)
+
+
+def failed(why: str) -> Failed:
+    """A point that could not be converted."""
+    return Failed(timesteps=8, base="auto", method="spiked-attention", precision="fixed", spikes=1, failed=why)
 
 
 def test_what_a_budget_means() -> None:
@@ -74,7 +80,7 @@ def test_cheapest_belongs_to_a_budget() -> None:
 
 def test_the_cheapest_within_the_limit_is_chosen() -> None:
     points = [
-        result(8, 1, 3, 10), result(8, 2, 0.5, 40), result(16, 1, 0.4, 30), result(24, 1, 0.1, 35), {"failed": "no"},
+        result(8, 1, 3, 10), result(8, 2, 0.5, 40), result(16, 1, 0.4, 30), result(24, 1, 0.1, 35), failed("no"),
     ]  # fmt: skip
     assert choose(points, read_budget(0.5), "energy") == 2
     assert choose(points, read_budget(0.5), "latency") == 1
@@ -93,19 +99,18 @@ def test_equal_costs_are_settled_by_the_other_cost_and_then_by_loss() -> None:
 
 
 def test_nothing_within_the_limit_names_the_nearest_and_the_remedy() -> None:
-    points = [result(8, 1, 3, 10), result(40, 2, 0.912, 40), {"timesteps": 8, "failed": "no"}]
+    points = [result(8, 1, 3, 10), result(40, 2, 0.912, 40), failed("no")]
     words = (
         r"nearest is --timesteps 40 --spikes 2 with 0\.91 points .*, on 100 .*--budget 0\.92, or a --timesteps above 40"
     )
     with pytest.raises(DeployError, match=words) as caught:
         choose(points, read_budget(0.5), "energy")
     assert "\n" not in str(caught.value)
-    cosine = {**result(8, 1, 0, 1), "output_cosine": 0.98765, "method": "sit"}
-    del cosine["expected_loss"]
+    cosine = result(8, 1, 0, 1, output_cosine=0.98765, method="sit", expected_loss=None)
     with pytest.raises(DeployError, match=r"a cosine of 0\.98.*give --budget cosine=0\.9876$"):
         choose([cosine], read_budget("cosine=0.99"), "energy")
     with pytest.raises(DeployError, match=r"^why$"):
-        choose([{"failed": "why"}, {"failed": "and"}], read_budget(1), "energy")
+        choose([failed("why"), failed("and")], read_budget(1), "energy")
 
 
 @pytest.mark.parametrize("cheapest", ["energy", "latency"])
@@ -136,7 +141,7 @@ def test_what_is_given_is_not_searched() -> None:
     assert open_axes(ConvertOptions(method="sit")).spikes == (6,)
     seen: list[Point] = []
 
-    def run(points: Any) -> list[dict[str, Any]]:
+    def run(points: Any) -> list[Measured]:
         seen.extend(points)
         return [result(p.timesteps, p.spikes, 9, 1) for p in points]
 
@@ -193,7 +198,7 @@ def test_a_search_from_end_to_end(files: list[str], tmp_path: Path, capsys: pyte
     assert 0 in found["fronts"][CONVENTION]
     page = (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
     assert "What was searched for" in page and "Pareto front" in page and page.count("▶ ") >= 1
-    assert deploy.load(tmp_path / "out").about["timesteps"] == 8
+    assert deploy.load(tmp_path / "out").network.about["timesteps"] == 8
 
 
 def test_nothing_is_left_if_nothing_is_found(
@@ -208,9 +213,12 @@ def test_nothing_is_left_if_nothing_is_found(
 
 
 def test_the_note_says_how_sure_it_is() -> None:
-    found = {"points": [result(8, 2, 0.25, 1, agreement=0.98, expected_loss_error=0.002)], "chosen": 0, "samples": 100}
-    found |= {"measure": "expected_loss", "cheapest": "energy", "limit": "0.5", "largest_loss": 0.5}
+    found = BudgetSearch(
+        points=(result(8, 2, 0.25, 1, agreement=0.98, expected_loss_error=0.002),), chosen=0, samples=100, loss=0.45,
+        measure="expected_loss", cheapest="energy", limit="0.5", largest_loss=0.5, convention=CONVENTION,
+        calibrated_on=100, shared_samples=0,
+    )  # fmt: skip
     note = budget_note(found)
     assert "2 predictions change, which costs 0.25 ± 0.20 points of accuracy" in note
     assert "One sample can cost 1 points, more than the limit" in note
-    assert "One sample" not in budget_note(found | {"largest_loss": 1.0})
+    assert "One sample" not in budget_note(replace(found, largest_loss=1.0))

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import json
 import os
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -15,9 +14,11 @@ from deploy.errors import DeployError
 from deploy.options import ConvertOptions
 from deploy.report.charts import line_chart
 from deploy.report.points import settings
+from deploy.schema import Failed, Joules, Measured, Sweep, dumps, loads
 from deploy.sweep import SweepOptions, sweep
 from deploy.sweep.front import fronts, pareto
 from deploy.sweep.workers import processes
+from tests.deploy.reports import point
 
 MODEL = """
 import torch
@@ -56,12 +57,12 @@ def test_pareto_front() -> None:
 
 
 def test_fronts_leave_out_what_failed() -> None:
-    points: list[dict[str, Any]] = [
-        {"failed": "no"},
-        {"agreement": 0.5, "latency_steps": 9, "energy": {"a": {"snn": 1.0}}},
-        {"agreement": 0.4, "latency_steps": 5, "energy": {"a": {"snn": 2.0}}},
+    points = [
+        Failed(timesteps=8, base=1.4, method="sit", precision="fixed", spikes=1, failed="no"),
+        point(9, agreement=0.5, energy={"a": Joules(title="a", snn=1.0, fp32=1.0, int8=1.0)}),
+        point(5, agreement=0.4, energy={"a": Joules(title="a", snn=2.0, fp32=1.0, int8=1.0)}),
     ]
-    assert fronts(points) == {"a": [1], "latency": [2, 1]}
+    assert fronts(points) == {"a": (1,), "latency": (2, 1)}
     assert fronts(points[:1]) == {}
 
 
@@ -81,21 +82,30 @@ def test_a_sweep_from_end_to_end(shared: ConvertOptions, tmp_path: Path) -> None
     """What it reports is what a conversion reports; more settings are added to what is there."""
     out = tmp_path / "sweep"
     first = sweep(SweepOptions(shared, out, (8,), (1.2,), workers=1))
-    (point,) = first["points"]
-    assert point["samples"] == 20 and point["chosen_base"] == 1.2 and 0 < point["spikes_per_neuron"] <= 2
+    (found,) = first.points
+    assert isinstance(found, Measured) and found.samples == 20 and found.chosen_base == 1.2
+    assert found.spikes_per_neuron is not None and 0 < found.spikes_per_neuron <= 2
     kept = out / "points" / "T8-B1.2-spiked-attention-fixed-1spikes.json"
-    kept.write_text(json.dumps(point | {"latency_steps": 12345}), encoding="utf-8")
+    kept.write_text(dumps(replace(found, latency_steps=12345)), encoding="utf-8")
     more = sweep(SweepOptions(shared, out, (8, 24), (1.2,), workers=1))
-    assert [p["timesteps"] for p in more["points"]] == [8, 24]
-    assert more["points"][0]["latency_steps"] == 12345  # not run again
-    assert more["points"][1]["relative_error"] < point["relative_error"]
-    assert settings(more["points"]) == ["timesteps"]
-    assert more == json.loads((out / "sweep.json").read_text(encoding="utf-8"))
+    again, longer = more.points
+    assert isinstance(again, Measured) and isinstance(longer, Measured)
+    assert (again.timesteps, longer.timesteps) == (8, 24)
+    assert again.latency_steps == 12345  # not run again
+    assert longer.relative_error is not None and found.relative_error is not None
+    assert longer.relative_error < found.relative_error
+    assert settings(more.points) == ["timesteps"]
+    assert replace(more, options=shared) == replace(
+        loads(Sweep, (out / "sweep.json").read_bytes(), "sweep.json"), options=shared
+    )
     page = (out / "sweep.html").read_text(encoding="utf-8")
     assert "Energy against T" in page and "Pareto front" in page and "http" not in page.split("</style>")[1]
     with pytest.raises(DeployError, match="a sweep with other options; --force"):
         sweep(SweepOptions(ConvertOptions(limit=3), out))
-    assert more["fronts"]["45nm-additions"]
+    assert more.fronts["45nm-additions"]
+    kept.write_text("{", encoding="utf-8")
+    with pytest.raises(DeployError, match=r"spikes\.json: not readable as JSON"):
+        sweep(SweepOptions(shared, out, (8,), (1.2,), workers=1))
 
 
 def test_a_folder_of_something_else_is_left_alone(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -2,7 +2,7 @@
 
 It ran once, in the tree of commit 5d8d098, as ``PYTHONPATH=. python make.py FOLDER``, and imports what had these names
 there. It is kept to say what the files hold: networks that have every operation between them, the samples that they
-were run on, their codes' digests and their outputs.
+were run on, their codes' digests and their outputs. Networks and bundle were packed into ``networks.tar.xz``.
 """
 
 from __future__ import annotations
@@ -90,6 +90,7 @@ def main(folder: Path) -> None:
         if name.endswith("fixed"):
             recorded |= {f"{name}.codes.{node}": digest(y) for node, y in codes.items()}
         if name == "phase-2-fixed":
+            (folder / "bundle").mkdir(exist_ok=True)
             write_bundle(network, samples[:1], folder / "bundle")
     np.savez_compressed(folder / "recorded.npz", **recorded)
 

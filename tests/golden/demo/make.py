@@ -18,7 +18,7 @@ from deploy.demo import calibration_data, evaluation_data, load_model
 from evaluator import network_file
 from evaluator.closed_form import ClosedForm
 from processes.network import Network, Route
-from processes.operation import Operation
+from processes.operation import Operation, Result
 
 FOLDER = Path(__file__).parent
 IMAGES = 20
@@ -29,7 +29,8 @@ def record(network: Network, images: np.ndarray) -> dict[str, np.ndarray]:
     """By node, digests (images, 32) of each image's codes and integer potentials; and the readout ``outputs``."""
     found: dict[str, np.ndarray] = {}
 
-    def observe(name: str, op: Operation, y: torch.Tensor) -> None:
+    def observe(name: str, op: Operation, result: Result) -> None:
+        y = result.values
         if isinstance(op, Route):
             return
         if op.fires:

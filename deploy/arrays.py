@@ -1,0 +1,104 @@
+"""Modules and arrays that a script holds, as the models and data that files become: named, shaped and checked."""
+
+from __future__ import annotations
+
+import copy
+import inspect
+from collections.abc import Mapping, Sequence
+from typing import Any, TypeAlias
+
+import numpy as np
+import torch
+from torch import nn
+
+from deploy.errors import DeployError
+from deploy.sources import Data, InputSpec, LoadedModel, checked
+from deploy.sources.check import check_data
+
+GIVEN = "module:"
+"""What the name of a model starts with that was given as an object, of which no folder keeps a copy."""
+
+Array: TypeAlias = np.ndarray | torch.Tensor
+Arguments: TypeAlias = Array | Sequence[Array] | Mapping[str, Array]
+"""A model's arguments, each (N, *sample): one array, a sequence in the order of forward, or a mapping by their names."""
+
+
+def given_model(module: nn.Module, arguments: Arguments | None = None) -> LoadedModel:
+    """A copy of ``module`` in evaluation mode on the CPU, with the names of those arguments of its forward that are given.
+
+    ``arguments``: None for those that forward requires.
+
+    Raises:
+        DeployError: it is no module, is not in float32, or its forward does not take such arguments.
+    """
+    if not isinstance(module, nn.Module):
+        raise DeployError(f"a {type(module).__name__} is no model; give a torch.nn.Module")
+    name = type(module).__name__
+    names = _names(module, arguments, f"{GIVEN}{name}")
+    own = copy.deepcopy(module).cpu()
+    return checked(LoadedModel(name, f"{GIVEN}{name}", own, {each: InputSpec() for each in names}))
+
+
+def given_data(arguments: Arguments, labels: Any, model: LoadedModel, role: str) -> Data:
+    """Samples for ``model``, as float32 or int64 arrays; ``labels``: (N,) whole numbers, or None.
+
+    Raises:
+        DeployError: the arguments are not the model's, or hold what it cannot take.
+    """
+    names = _names(model.module, arguments, model.spec) if model.spec.startswith(GIVEN) else list(model.inputs)
+    if names != list(model.inputs):
+        raise DeployError(
+            f"{model.spec}: takes {', '.join(model.inputs)}, not {', '.join(names)}; give the same arguments"
+        )
+    if isinstance(arguments, Mapping):
+        arrays = [arguments[name] for name in names if name in arguments]
+    else:
+        arrays = [arguments] if isinstance(arguments, (np.ndarray, torch.Tensor)) else list(arguments)
+    if len(arrays) != len(names):
+        raise DeployError(f"{model.spec}: takes {', '.join(names)}; {len(arrays)} of them are given")
+    inputs = {name: as_array(array, name) for name, array in zip(names, arrays, strict=True)}
+    known = None if labels is None else as_array(labels, "labels")
+    return check_data(Data(inputs, known, model.class_names, f"{role} arrays"), model, role)
+
+
+def as_array(value: Any, name: str) -> np.ndarray:
+    """An array of numbers.
+
+    Raises:
+        DeployError: ``value``, called ``name``, is none.
+    """
+    if isinstance(value, torch.Tensor):
+        value = value.detach().cpu().numpy()
+    try:
+        found = np.asarray(value)
+    except ValueError as error:
+        raise DeployError(f"`{name}` is no array: {error}; give one of shape (samples, ...)") from error
+    if found.dtype == object or found.ndim == 0:
+        raise DeployError(f"`{name}` is no array of numbers; give one of shape (samples, ...)")
+    return found
+
+
+def _names(module: nn.Module, arguments: Arguments | None, what: str) -> list[str]:
+    """Names of the arguments of forward that are given, in its order.
+
+    Raises:
+        DeployError: forward has no such arguments, or others before them.
+    """
+    kinds = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+    parameters = [p for p in inspect.signature(module.forward).parameters.values() if p.kind in kinds]
+    known = [parameter.name for parameter in parameters]
+    required = sum(parameter.default is parameter.empty for parameter in parameters)
+    if arguments is None:
+        count = required
+    elif isinstance(arguments, Mapping):
+        count = len(arguments)
+        if set(known[:count]) != set(arguments):
+            raise DeployError(
+                f"{what}: forward takes {', '.join(known) or 'nothing'}; {', '.join(map(str, arguments)) or 'nothing'} is "
+                "given; give its first arguments by these names"
+            )
+    else:
+        count = 1 if isinstance(arguments, (np.ndarray, torch.Tensor)) else len(arguments)
+    if not 0 < required <= count <= len(known):
+        raise DeployError(f"{what}: forward takes {', '.join(known) or 'nothing'}; {count} arguments are given")
+    return known[:count]

@@ -1,0 +1,154 @@
+"""What batches of an evaluation gave, one by one and all together."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from deploy import measure
+from deploy.schema import CoreSeconds, Evaluation, Exactness, Original, Spikes, Spiking
+from evaluator import compare
+from evaluator.closed_form import ClosedForm
+from evaluator.target_run import TargetRun
+from processes.network import Network
+
+
+@dataclass
+class Batch:
+    """What one batch gave; arrays have a value per sample, counts are sums over its samples.
+
+    Attributes:
+        original, spiking: predicted classes, int64; empty where outputs are not class scores.
+        cosine: of the spiking output with the original's, float64.
+        squared_error, squared_norm: of the outputs' difference and of the original's output, float64.
+        counts: spikes, saturations, compared_spikes, mismatches, ...
+        seconds: of the original and of the target.
+        first: the first neuron in which a stepped target differed from the closed form, if one did.
+    """
+
+    original: np.ndarray
+    spiking: np.ndarray
+    cosine: np.ndarray
+    squared_error: np.ndarray
+    squared_norm: np.ndarray
+    counts: dict[str, int] = field(default_factory=dict)
+    seconds: dict[str, float] = field(default_factory=dict)
+    first: str = ""
+
+    ARRAYS = ("original", "spiking", "cosine", "squared_error", "squared_norm")
+
+    def save(self, path: Path) -> None:
+        """Whole or not at all."""
+        rest = json.dumps({"counts": self.counts, "seconds": self.seconds, "first": self.first})
+        unfinished = path.with_suffix(".part")
+        with unfinished.open("wb") as file:
+            np.savez(file, rest=np.array(rest), **{name: getattr(self, name) for name in self.ARRAYS})
+        unfinished.replace(path)
+
+    @classmethod
+    def load(cls, path: Path) -> Batch:
+        """What :meth:`save` wrote."""
+        with np.load(path) as saved:
+            return cls(**{name: saved[name] for name in cls.ARRAYS}, **json.loads(str(saved["rest"])))
+
+
+def batch_of(original: measure.Outputs, found: measure.Measurement, classes: bool) -> Batch:
+    """A batch that the closed form ran; ``classes``: whether outputs are class scores."""
+    counts = {"spikes": sum(found.spikes.values()), "saturations": sum(found.saturations.values())}
+    return _batch(original, found.outputs, found.seconds_per_sample, counts, classes)
+
+
+def compared_batch(
+    network: Network, original: measure.Outputs, run: TargetRun, found: compare.Exactness, classes: bool
+) -> Batch:
+    """A batch that a target ran and that was compared with the closed form."""
+    counts = {
+        "compared_spikes": found.compared_spikes, "compared_potentials": found.compared_potentials,
+        "mismatches": found.mismatches, "ties": found.ties,
+        "spikes": sum(int(np.count_nonzero(v)) for name, v in run.values.items() if network[name].fires),
+    }  # fmt: skip
+    outputs = ClosedForm(network, torch.float64).real(torch.from_numpy(run.outputs)).float().numpy()
+    return _batch(original, outputs, run.seconds_per_sample, counts, classes, found.first or "")
+
+
+def _batch(
+    original: measure.Outputs,
+    outputs: np.ndarray,
+    seconds: float,
+    counts: dict[str, int],
+    classes: bool,
+    first: str = "",
+) -> Batch:
+    wanted, found = (y.reshape(len(y), -1).astype(np.float64) for y in (original.outputs, outputs))
+    none = np.zeros(0, np.int64)
+    return Batch(
+        original=wanted.argmax(1) if classes else none,
+        spiking=found.argmax(1) if classes else none,
+        cosine=np.array([measure.output_cosine(a[None], b[None]) for a, b in zip(found, wanted, strict=True)]),
+        squared_error=np.square(found - wanted).sum(1),
+        squared_norm=np.square(wanted).sum(1),
+        counts=counts,
+        seconds={"original": original.seconds_per_sample * len(wanted), "target": seconds * len(wanted)},
+        first=first,
+    )
+
+
+def joined(batches: Sequence[Batch]) -> dict[str, np.ndarray]:
+    """The batches' arrays, a value per sample, in order."""
+    return {name: np.concatenate([getattr(batch, name) for batch in batches]) for name in Batch.ARRAYS}
+
+
+def summed(target: str, source: str, batches: Sequence[Batch], labels: np.ndarray | None) -> Evaluation:
+    """What all batches say together.
+
+    Args:
+        target: what ran.
+        source: on which data.
+        batches: in order, of all samples.
+        labels: classes of the samples, or None.
+    """
+    rows = joined(batches)
+    counts, seconds = Counter[str](), Counter[str]()
+    for batch in batches:
+        counts.update(batch.counts)
+        seconds.update(batch.seconds)
+    samples = len(rows["cosine"])
+    original, spiking = rows["original"], rows["spiking"]
+    classes = len(original) > 0
+    return Evaluation(
+        samples=samples,
+        target=target,
+        data=source,
+        ann=Original(accuracy=_share(original, labels) if classes else None),
+        snn=Spiking(
+            accuracy=_share(spiking, labels) if classes else None,
+            output_cosine=float(rows["cosine"].mean()),
+            relative_error=float(np.sqrt(rows["squared_error"].sum() / rows["squared_norm"].sum())),
+        ),
+        agreement=_share(spiking, original) if classes else None,
+        spikes=Spikes(total_per_sample=counts["spikes"] / samples),
+        saturations=counts.get("saturations"),
+        exactness=_exactness(counts, batches) if "mismatches" in counts else None,
+        seconds=CoreSeconds(**{f"{name}_per_sample": value / samples for name, value in seconds.items()}),
+    )
+
+
+def _share(found: np.ndarray, wanted: np.ndarray | None) -> float | None:
+    """Share of predictions that are the wanted ones; None if nothing is known of these."""
+    return None if wanted is None else float((found == wanted).mean())
+
+
+def _exactness(counts: Mapping[str, int], batches: Sequence[Batch]) -> Exactness:
+    return Exactness(
+        compared_spikes=counts["compared_spikes"],
+        compared_potentials=counts["compared_potentials"],
+        mismatches=counts["mismatches"],
+        ties=counts["ties"],
+        first=next((batch.first for batch in batches if batch.first), None),
+    )

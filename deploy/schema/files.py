@@ -1,0 +1,121 @@
+"""Parts of a report as JSON: one function writes them, one reads them, and both check every value."""
+
+from __future__ import annotations
+
+import functools
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from pydantic import TypeAdapter, ValidationError
+from pydantic_core import PydanticSerializationError, from_json
+
+from deploy.errors import DeployError
+from deploy.output import REPORT, require_conversion
+from deploy.schema.report import SCHEMA_VERSION, Report
+
+SHOWN = 80  # characters of a key that a message repeats
+
+
+@functools.cache
+def adapter(kind: Any) -> TypeAdapter[Any]:
+    """Pydantic's view of a part, made once."""
+    return TypeAdapter(kind)
+
+
+def dumps(content: Any, kind: Any = None) -> str:
+    """JSON text of a part (of ``kind``, its own class if not given); fields that have their default are left out.
+
+    Raises:
+        ValueError: a value is not of its field's type: not finite, negative where things are counted, an array, ...
+    """
+    known = adapter(kind or type(content))
+    try:
+        values = known.dump_python(
+            content, mode="json", by_alias=True, exclude_defaults=True, warnings=False, fallback=_plain
+        )
+        text = json.dumps(values, indent=2, ensure_ascii=False)
+        known.validate_json(text)
+    except ValidationError as error:
+        raise ValueError(_faults(error)) from error
+    except (PydanticSerializationError, TypeError) as error:
+        raise ValueError(str(error)) from error
+    return text + "\n"
+
+
+def loads(kind: Any, text: str | bytes, where: object) -> Any:
+    """The part of class ``kind`` (or of one of its classes, if it is a union) that ``text`` is; ``where`` names it in messages.
+
+    Raises:
+        DeployError: it is no JSON, or no such part; the message names the first key that is wrong.
+    """
+    try:
+        return adapter(kind).validate_json(text)
+    except ValidationError as error:
+        if error.errors()[0]["type"] == "json_invalid":
+            raise DeployError(f"{where}: not readable as JSON; convert again with --force") from error
+        raise DeployError(
+            f"{where}: damaged, or not written by deploy: {_faults(error)}; convert again with --force"
+        ) from error
+
+
+def read_report(folder: Path) -> Report:
+    """The report of a conversion.
+
+    Raises:
+        DeployError: the folder holds no conversion, or its report.json is damaged, foreign, or of a newer version.
+    """
+    path = require_conversion(folder) / REPORT
+    try:
+        text = path.read_bytes()
+    except OSError as error:
+        raise DeployError(f"{path}: cannot be read ({error.strerror}); convert again with --force") from error
+    if (version := _version(text)) > SCHEMA_VERSION:
+        raise DeployError(
+            f"{path}: has schema_version {version:.6g}, this deploy knows {SCHEMA_VERSION}; install a newer spikedeploy"
+        )
+    return loads(Report, text, path)
+
+
+def write_report(folder: Path, report: Report) -> None:
+    """Write ``report`` as the folder's report.json; a reader never sees half a file.
+
+    Raises:
+        ValueError: see :func:`dumps`.
+    """
+    text = dumps(replace(report, schema_version=SCHEMA_VERSION))
+    unfinished = (folder / REPORT).with_suffix(".partial")
+    unfinished.write_text(text, encoding="utf-8")
+    unfinished.replace(folder / REPORT)
+
+
+def json_schema() -> dict[str, Any]:
+    """JSON Schema of report.json, version ``SCHEMA_VERSION``."""
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **adapter(Report).json_schema()}
+
+
+def _plain(value: Any) -> Any:
+    """A number of numpy's as one of Python's."""
+    if getattr(value, "shape", None) == ():
+        return value.item()
+    raise TypeError(f"a {type(value).__name__} does not stand in JSON")
+
+
+def _version(text: bytes) -> float:
+    """The ``schema_version`` of JSON text; 0 if there is none that is a number."""
+    try:
+        found = from_json(text)
+    except ValueError:
+        return 0
+    version = found.get("schema_version", 0) if isinstance(found, dict) else 0
+    return float(min(version, 10**9)) if isinstance(version, (int, float)) else 0
+
+
+def _faults(error: ValidationError) -> str:
+    """The first key that is wrong and why, and how many more there are."""
+    first, *more = error.errors(include_url=False, include_input=False, include_context=False)
+    place = " ".join(".".join(map(str, first["loc"])).split())
+    place = place if len(place) <= SHOWN else f"{place[:SHOWN]}..."
+    further = f" (and {len(more)} more)" if more else ""
+    return f"{place or 'the whole'}: {first['msg']}{further}"

@@ -1,0 +1,80 @@
+"""The steps that a conversion in memory, the commands and their worker processes share."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from converters.pipeline import Conversion, Variant, convert_module, front_end, network_input
+from converters.rate import convert_rate_coded
+from deploy.options import ConvertOptions
+from deploy.progress import Progress, stages
+from deploy.sources import Data, LoadedModel, hold_out, load_data, with_length
+
+MOST_JUDGED = 1000
+"""Samples held back for a search, at most; more would make it slow, not better."""
+
+
+def calibration_and_evaluation(options: ConvertOptions, model: LoadedModel) -> tuple[Data, Data]:
+    """Samples that set the scales, and others that accuracy is measured on; texts of both at the same length.
+
+    Raises:
+        DeployError: files that are missing, unreadable, or of a shape that the model does not take.
+    """
+    if options.calib is not None and options.evaluation is None:
+        calibration, evaluation = hold_out(load_data(options.calib, model, "evaluation"))
+        return calibration, evaluation.take(slice(options.limit))
+    calibration = load_data(options.calib, model, "calibration")
+    evaluation = load_data(options.evaluation, model, "evaluation", limit=options.limit)
+    if model.text is None:
+        return calibration, evaluation
+    tokens = max(data.inputs["attention_mask"].shape[1] for data in (calibration, evaluation))
+    return with_length(calibration, tokens), with_length(evaluation, tokens)
+
+
+def held_back(calibration: Data) -> tuple[Data, Data]:
+    """Calibration samples that set scales while codes are searched for, and others, without labels, that codes are judged on.
+
+    Raises:
+        DeployError: there is one sample alone.
+    """
+    rest, judged = hold_out(calibration, min(0.5, MOST_JUDGED / len(calibration)))
+    return rest, replace(judged, labels=None)
+
+
+def host_input(model: LoadedModel, data: Data) -> np.ndarray:
+    """The spiking network's input of a data set, whatever of the model stays on the host."""
+    arguments = list(data.inputs.values())
+    text = len(arguments) > 1 or np.issubdtype(arguments[0].dtype, np.integer)
+    return network_input(front_end(model.module, arguments)[1] if text else None, arguments)
+
+
+def convert_model(options: ConvertOptions, model: LoadedModel, calibration: Data, progress: Progress) -> Conversion:
+    """What the options ask for.
+
+    Raises:
+        UnsupportedModel: with every operation that cannot be converted, before anything is.
+    """
+    code = options.code
+    with stages(progress) as report:
+        if options.method == "rate-coded":
+            arguments = list(calibration.inputs.values())
+            return convert_rate_coded(model.module, arguments, code.timesteps, options.batch_size)
+        return convert_module(
+            model.module,
+            list(calibration.inputs.values()),
+            code.timesteps,
+            None if code.base == "auto" else float(code.base),
+            fixed=options.precision == "fixed",
+            spikes=None if code.spikes == "auto" else int(code.spikes),
+            input_spikes=code.input_spikes,
+            variant=_variant(options),
+            batch=options.batch_size,
+            progress=report,
+        )
+
+
+def _variant(options: ConvertOptions) -> Variant:
+    method = "sit" if options.method == "sit" else "spiked-attention"
+    return Variant(options.residual, options.winner, options.softmax, method, options.exponential, options.activation)
