@@ -11,7 +11,8 @@ import numpy as np
 import torch
 
 from converters.calibrate import check_spikes, encode, scale
-from converters.capture import Captured, capture
+from converters.capture import capture
+from converters.captured import Captured
 from converters.correct import correct_biases, hold_back, output_error
 from converters.digits import digit_sites
 from converters.discretise import discretise

@@ -20,7 +20,7 @@ from deploy.examine import Examination, examine
 from deploy.execute import execute
 from deploy.options import ConvertOptions
 from deploy.options.convert import Activation, Exponential, Method, Precision, Residual, Softmax, Winner
-from deploy.origin import Origin, origin_of
+from deploy.origin import NO_TRUST, Origin, Trust, origin_of
 from deploy.output import GRAPH, PAGE, output_folder, require_conversion
 from deploy.progress import Progress
 from deploy.report import render
@@ -135,18 +135,19 @@ def convert_files(options: ConvertOptions, progress: Progress | None = None) -> 
         return conversion
 
 
-def load(folder: Path | str, module: nn.Module | None = None) -> Conversion:
+def load(folder: Path | str, module: nn.Module | None = None, trust: bool | Trust = False) -> Conversion:
     """A conversion that ``deploy convert`` or :meth:`Conversion.save` wrote.
 
     The original model and its data are loaded again when something needs them. A model that was given as an object has to be
-    given again, as ``module``, for what compares with it; its data too.
+    given again, as ``module``, for what compares with it; its data too. A model from a Python file is imported again only
+    with ``trust=True``, as importing runs its code; nothing else in a folder is code.
 
     Raises:
         DeployError: the folder holds no conversion, or one that is damaged.
     """
     folder = require_conversion(Path(folder))
     network = read(folder / GRAPH)
-    origin = origin_of(folder)
+    origin = origin_of(folder, trust=trust if isinstance(trust, Trust) else Trust(files=trust))
     if module is not None:
         origin.given = given_model(module)
     return Conversion(network, origin, partial(_read, folder))
@@ -154,7 +155,7 @@ def load(folder: Path | str, module: nn.Module | None = None) -> Conversion:
 
 def run_files(
     network: Path, data: Path | None, target: str, samples: int, granularity: str, progress: Progress | None = None,
-    segments_in: str | None = None,
+    segments_in: str | None = None, trust: Trust = NO_TRUST,
 ) -> RunResult:  # fmt: skip
     """Run ``samples`` samples of ``data`` (None: the evaluation data of the conversion) on a target.
 
@@ -162,7 +163,7 @@ def run_files(
     that target tells (energy and latency of a simulated chip, ...) is added to report.json.
     """
     folder = require_conversion(network)
-    conversion = load(folder)
+    conversion = load(folder, trust=trust)
     origin = conversion.origin
     loaded = origin.evaluation if data is None else origin.load(data, conversion.network)
     loaded = loaded.take(slice(samples))
@@ -176,9 +177,9 @@ def run_files(
     return result
 
 
-def evaluation_inputs(folder: Path, samples: int) -> np.ndarray:
+def evaluation_inputs(folder: Path, samples: int, trust: Trust = NO_TRUST) -> np.ndarray:
     """The spiking network's input (N, ...) of a conversion's first evaluation samples."""
-    origin = origin_of(require_conversion(folder))
+    origin = origin_of(require_conversion(folder), trust=trust)
     return host_input(origin.model, origin.evaluation.take(slice(samples)))
 
 

@@ -18,6 +18,7 @@ import torch
 from deploy import api
 from deploy.errors import DeployError
 from deploy.options import check_choice
+from deploy.origin import NO_TRUST, Trust
 from deploy.output import output_folder
 from evaluator.closed_form import ClosedForm
 from processes.network import Network, Synapse
@@ -38,7 +39,13 @@ class Exported:
 
 
 def export(
-    folder: Path, out: Path, form: str = "whole", dialect: str = "snntorch", samples: int = 10, force: bool = False
+    folder: Path,
+    out: Path,
+    form: str = "whole",
+    dialect: str = "snntorch",
+    samples: int = 10,
+    force: bool = False,
+    trust: Trust = NO_TRUST,
 ) -> Exported:
     """Write the network of a conversion.
 
@@ -60,7 +67,7 @@ def export(
         return Exported((out,), f"{len(network.nodes)} operations, {out.stat().st_size:,} bytes")
     if form == "loihi2":
         with output_folder(out) as scratch:
-            placement = write_bundle(network, api.evaluation_inputs(folder, 1), scratch)
+            placement = write_bundle(network, api.evaluation_inputs(folder, 1, trust), scratch)
         return Exported(
             (out,), f"{len(network.nodes)} operations on {placement.cores} cores; `python {out}/run.py` checks it"
         )
@@ -68,7 +75,7 @@ def export(
         return _segments(network, out, dialect, force)
     plain = plain_network(stages_of(network), form_of(network), DIALECTS[dialect])
     data = out.with_name(f"{out.stem}.data.nir")
-    inputs = plain.encode(input_codes(network, api.evaluation_inputs(folder, samples)))
+    inputs = plain.encode(input_codes(network, api.evaluation_inputs(folder, samples, trust)))
     observed = nir.TimeGriddedData(inputs.reshape(*inputs.shape[:2], -1), DIALECTS[dialect].dt)
     _write(out, lambda path: write_plain(path, plain.graph))
     _write(data, lambda path: nir.write_data(path, nir.NIRGraphData({"input": nir.NIRNodeData({"input": observed})})))

@@ -16,16 +16,33 @@ from deploy.steps import calibration_and_evaluation
 from processes.network import Network
 
 
+@dataclass(frozen=True)
+class Trust:
+    """Whose code may run when a folder's model is loaded again.
+
+    files: whether to import a Python file that the folder's report names. model: the model, named anew by the user, to take
+    in place of the one that the report names; or None.
+    """
+
+    files: bool = False
+    model: str | None = None
+
+
+NO_TRUST = Trust()
+
+
 @dataclass
 class Origin:
     """What a conversion was made of: the model and the data, where they are at hand or can be loaded again.
 
     options: in force. module, data: as given; None to load what the options name when it is first needed.
+    trust: whose code may run when the model is loaded.
     """
 
     options: ConvertOptions
     given: LoadedModel | None = None
     data: Data | None = None
+    trust: Trust = NO_TRUST
 
     @cached_property
     def model(self) -> LoadedModel:
@@ -41,7 +58,8 @@ class Origin:
                 f"{self.options.model} was given as an object, of which a folder keeps no copy; give it again: "
                 "deploy.load(folder, module)"
             )
-        return load_model(self.options.model, self.options.weights, self.options.seed)
+        spec, trusted = self.trust.model or self.options.model, self.trust.files or self.trust.model is not None
+        return load_model(spec, self.options.weights, self.options.seed, trusted=trusted)
 
     @cached_property
     def evaluation(self) -> Data:
@@ -65,8 +83,11 @@ class Origin:
         return loaded if self.model.text is None else with_length(loaded, network.input_shape[1])
 
 
-def origin_of(folder: Path, given: LoadedModel | None = None) -> Origin:
+def origin_of(folder: Path, given: LoadedModel | None = None, trust: Trust = NO_TRUST) -> Origin:
     """The origin of the conversion in a folder; ``given``: its model, if there is no other way to have it.
+
+    Nothing of the folder is run: a Python file that its report names is imported only if ``trust`` says so, and only when
+    the model is needed.
 
     Raises:
         DeployError: the folder holds no conversion, or its report says nothing of options.
@@ -74,4 +95,4 @@ def origin_of(folder: Path, given: LoadedModel | None = None) -> Origin:
     options = read_report(folder).options
     if options is None:
         raise DeployError(f"{folder / REPORT}: says nothing of the options that it was converted with; convert again")
-    return Origin(options, given)
+    return Origin(options, given, trust=trust)

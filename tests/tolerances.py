@@ -41,3 +41,6 @@ rounded to 12 bits. Potentials next to a threshold fall on its other side, and i
 UNSURE = {1: 0.002, 2: 0.03, 3: 0.15}
 """Share of numbers whose codes a lookup leaves to the definition, by spikes: buckets of 11 bits hold several ends of
 pieces where levels reach from 1 to below 1e-5, as those of 1.4 do in 40 steps."""
+
+NORMALISED = 1e-6
+"""Absolute, of normalised pixel values: a library that normalises grey levels in one float32 step, next to two steps."""

@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from torch.fx.node import map_arg
 
-from converters.capture import Captured, place
+from converters.captured import Captured, place
 from converters.front_end import split
 from converters.lowering.builder import ONE, PLAIN, Builder, Divisor, Mask, Neurons, Unsupported, Value
 from converters.lowering.curves import Curve, resolved

@@ -10,6 +10,7 @@ import typer
 from deploy.cli.app import app
 from deploy.errors import DeployError
 from deploy.options import check_choice, check_positive
+from deploy.options.declare import MODEL_ANEW, TRUST
 
 CHIPS = ("speck", "xylo", "akida", "spinnaker2")
 
@@ -40,6 +41,8 @@ def export(
     dt: Annotated[float | None, typer.Option(help="Time step of a standard graph, as for run.")] = None,
     reset: Annotated[str | None, typer.Option(help="Reset of a standard graph, as for run.")] = None,
     force: Annotated[bool, typer.Option("--force", help="Replace what is there.")] = False,
+    trust: Annotated[bool, typer.Option("--trust", help=TRUST)] = False,
+    model: Annotated[str | None, typer.Option("--model", help=MODEL_ANEW)] = None,
 ) -> None:
     """Writes a converted network as NIR for other simulators, or as a bundle for Loihi 2.
 
@@ -59,6 +62,7 @@ def export(
     deploy export net.nir --format spinnaker2 --input spikes.npz --dt 1e-3 -o net-spinnaker2
     """
     from deploy.export import export as write
+    from deploy.origin import Trust
 
     check_choice("--format", format, ("nir", "loihi2", *CHIPS))
     if format in CHIPS:
@@ -70,7 +74,7 @@ def export(
     if format == "loihi2" and (plain or segments):
         raise DeployError("--format loihi2: --plain and --segments are forms of NIR; leave them out")
     form = "loihi2" if format == "loihi2" else "plain" if plain else "segments" if segments else "whole"
-    written = write(folder, out, form, dialect, samples, force)
+    written = write(folder, out, form, dialect, samples, force, Trust(trust, model))
     print(f"{written.note}; written to {', '.join(map(str, written.files[:2]))}")
 
 

@@ -13,9 +13,12 @@ from deploy.cli.app import FAILED, app
 from deploy.cli.declared import takes
 from deploy.errors import DeployError
 from deploy.options import GRANULARITIES, EvaluateOptions, GraphOptions, check_choice, check_positive
+from deploy.options.declare import MODEL_ANEW, TRUST
 from deploy.progress import BarProgress
 
 Folder = Annotated[Path, typer.Argument(help="A folder that convert wrote.")]
+Trusted = Annotated[bool, typer.Option("--trust", help=TRUST)]
+Anew = Annotated[str | None, typer.Option("--model", help=MODEL_ANEW)]
 Granularity = Annotated[str, typer.Option(help="What a Lava Process holds.", metavar="|".join(GRANULARITIES))]
 
 
@@ -36,6 +39,8 @@ def run(
             "in the closed form."
         ),
     ] = None,
+    trust: Trusted = False,
+    model: Anew = None,
 ) -> None:
     """Runs a converted network, or any NIR file, on data.
 
@@ -50,6 +55,7 @@ def run(
     """
     from deploy import api
     from deploy.console import measured_table, outputs_table
+    from deploy.origin import Trust
 
     check_positive("--samples", samples)
     check_choice("--granularity", granularity, GRANULARITIES)
@@ -62,7 +68,9 @@ def run(
             _show_graph(console, result, output)
             return
     else:
-        result = api.run_files(network, data, target, samples, granularity, BarProgress(), segments_in)
+        result = api.run_files(
+            network, data, target, samples, granularity, BarProgress(), segments_in, Trust(trust, model)
+        )
     console.print(outputs_table(result))
     took = "" if result.latency_steps is None else f", {result.latency_steps:,} time steps"
     console.print(
@@ -81,6 +89,8 @@ def verify(
     folder: Folder,
     samples: Annotated[int, typer.Option(help="How many evaluation samples to step through.")] = 2,
     granularity: Granularity = "block",
+    trust: Trusted = False,
+    model: Anew = None,
 ) -> None:
     """Runs samples through Lava and through the closed form, and fails at the first spike that differs.
 
@@ -89,10 +99,13 @@ def verify(
     Example: deploy verify out/demo --samples 20
     """
     from deploy import api
+    from deploy.origin import Trust
 
     check_positive("--samples", samples)
     check_choice("--granularity", granularity, GRANULARITIES)
-    result = api.load(folder).verify(samples, granularity=granularity, progress=BarProgress())
+    result = api.load(folder, trust=Trust(trust, model)).verify(
+        samples, granularity=granularity, progress=BarProgress()
+    )
     compared = (
         f"{result.compared_spikes:,} spikes, {result.compared_potentials:,} potentials and "
         f"{result.saturations:,} saturations"

@@ -21,7 +21,7 @@ from deploy.evaluation.engines import on_cluster, on_this_machine
 from deploy.evaluation.summary import Batch, joined, summed
 from deploy.evaluation.work import Job
 from deploy.options import EvaluateOptions
-from deploy.origin import origin_of
+from deploy.origin import Trust, origin_of
 from deploy.output import GRAPH, require_conversion
 from deploy.progress import Progress
 from deploy.schema import Evaluation, dumps
@@ -47,13 +47,14 @@ def evaluate(options: EvaluateOptions, progress: Progress | None = None) -> Eval
     options.check(registry())
     available(registry()[options.target])
     folder = require_conversion(options.folder.expanduser()).absolute()
-    origin = origin_of(folder)
+    trust = Trust(options.trust, options.model)
+    origin = origin_of(folder, trust=trust)
     model = origin.model
     data = origin.evaluation if options.data is None else origin.load(options.data, read(folder / GRAPH))
     data = data if options.limit is None else data.take(slice(options.limit))
     size = options.batch_size or (64 if options.target == "closed-form" else STEPPED_BATCH)
     classes = model.classes is not None or data.labels is not None
-    job = Job(folder, options.target, options.granularity, classes)
+    job = Job(folder, options.target, options.granularity, classes, trust)
     place = _place(folder, _plan(job, data, size), options)
     total = -(-len(data) // size)
     files = [place / f"{number:06d}.npz" for number in range(total)]

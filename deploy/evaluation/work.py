@@ -15,7 +15,7 @@ from converters.front_end import FrontEnd
 from converters.pipeline import front_end, network_input
 from deploy import measure
 from deploy.evaluation.summary import Batch, batch_of, compared_batch
-from deploy.origin import origin_of
+from deploy.origin import NO_TRUST, Trust, origin_of
 from deploy.output import GRAPH
 from evaluator.closed_form import ClosedForm
 from evaluator.compare import compare
@@ -34,13 +34,14 @@ class Job:
     target: str
     granularity: str
     classes: bool
+    trust: Trust = NO_TRUST
 
 
 class _Worker:
     """The model and the network, loaded once in a process."""
 
-    def __init__(self, folder: Path) -> None:
-        self.model = origin_of(folder).model
+    def __init__(self, folder: Path, trust: Trust) -> None:
+        self.model = origin_of(folder, trust=trust).model
         self.network = read(folder / GRAPH, tried=True)  # Dask's workers may have no children
         self.front: FrontEnd | None = None
 
@@ -63,7 +64,7 @@ def run_batch(job: Job, arguments: Sequence[np.ndarray]) -> Batch:
         torch.set_num_threads(1)
         # where an array lies decides in which order its sums are vectorised: always at the start of a cache line
         arguments = [torch.tensor(argument).numpy() for argument in arguments]
-        worker = _worker(job.folder)
+        worker = _worker(job.folder, job.trust)
         original = measure.ann_outputs(
             worker.model.module, dict(zip(worker.model.inputs, arguments, strict=True)), 2**31
         )

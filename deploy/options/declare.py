@@ -21,6 +21,10 @@ def option(text: str, panel: str | None = None, *names: str, parser: Callable[[s
     return typer.Option(*names, help=text, rich_help_panel=panel, parser=parser)
 
 
+TRUST = "Import the Python file that the folder's report names as its model, which runs its code."
+MODEL_ANEW = "The original model, as for convert, in place of the one that the folder's report names."
+
+
 def read_base(text: str) -> float | Literal["auto"]:
     """--base as it is meant."""
     return _number_or_auto("base", float, text, "a number above 1 and at most 2")

@@ -12,7 +12,7 @@ import typer
 from deploy.errors import DeployError
 from deploy.options.checks import check_choice, check_positive
 from deploy.options.convert import GRANULARITIES
-from deploy.options.declare import option
+from deploy.options.declare import MODEL_ANEW, TRUST, option
 
 
 @dataclass(frozen=True)
@@ -35,6 +35,9 @@ class EvaluateOptions:
     ] = None
     resume: Annotated[bool, option("Go on with what an interrupted evaluation has done.", None, "--resume")] = False
     force: Annotated[bool, option("Throw away what an interrupted evaluation has done.", None, "--force")] = False
+
+    trust: Annotated[bool, option(TRUST, None, "--trust")] = False
+    model: Annotated[str | None, option(MODEL_ANEW)] = None
 
     def check(self, targets: Iterable[str]) -> None:
         """Raises DeployError for the first option that cannot be meant; `targets` are the known names."""

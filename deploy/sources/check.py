@@ -24,6 +24,8 @@ def check_data(data: D, model: LoadedModel, role: str) -> D:
     not finite, or (images) not raw pixels, and for labels that are no class numbers.
     """
     inputs = {name: _input(data.inputs[name], name, spec, data.source, model) for name, spec in model.inputs.items()}
+    if model.image is not None and not data.transform:  # resampling in floating point may overshoot
+        _check_raw(inputs, data.source)
     lengths = {name: len(array) for name, array in inputs.items()}
     if len(set(lengths.values())) > 1:
         counts = ", ".join(f"{name} {count}" for name, count in lengths.items())
@@ -63,12 +65,22 @@ def _input(array: np.ndarray, name: str, spec: InputSpec, source: str, model: Lo
                 f"{where}: {int(faulty.sum())} of {len(array)} samples hold NaN or infinity, first in sample "
                 f"{int(faulty.argmax())}; remove or repair them"
             )
-    if model.image is not None and (array.min() < 0 or array.max() > 1):
+    known = model.text.vocabulary if model.text is not None and name == "input_ids" else None
+    if known is not None and (array.min() < 0 or array.max() >= known):
         raise DeployError(
-            f"{where} spans {array.min():.3g} to {array.max():.3g}; give raw pixels in [0, 1] (or uint8): "
-            "the model normalises them itself"
+            f"{where} has token numbers from {array.min()} to {array.max()}; {model.spec} knows 0 to {known - 1}: the "
+            "tokenizer is another model's"
         )
     return array
+
+
+def _check_raw(inputs: dict[str, np.ndarray], source: str) -> None:
+    for name, array in inputs.items():
+        if array.min() < 0 or array.max() > 1:
+            raise DeployError(
+                f"{source}: array `{name}` spans {array.min():.3g} to {array.max():.3g}; give raw pixels in [0, 1] (or "
+                "uint8): the model normalises them itself"
+            )
 
 
 def _try_one(inputs: dict[str, np.ndarray], model: LoadedModel, source: str) -> torch.Tensor:

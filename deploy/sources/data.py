@@ -28,12 +28,14 @@ class Data:
     inputs: arrays (N, *sample), float32 or int64, named as the arguments and in their order.
     labels: (N,) int64 or None.
     class_names: one per class, or empty. source: what it was read from, for messages and reports.
+    transform: how files became arrays, in words; empty where arrays were given.
     """
 
     inputs: Mapping[str, np.ndarray]
     labels: np.ndarray | None
     class_names: tuple[str, ...]
     source: str
+    transform: str = ""
 
     def __len__(self) -> int:
         return len(next(iter(self.inputs.values())))
@@ -82,7 +84,8 @@ def _read(path: Path, option: str, model: LoadedModel, role: Role, limit: int | 
     if path.is_dir():
         from deploy.sources import images
 
-        return Data(*images.read_folder(path, model, role, limit), str(path))
+        read = images.read_folder(path, model, role, limit)
+        return Data(*read, str(path), "" if model.image is None else model.image.transform)
     if path.suffix == ".npz":
         return _read_npz(path, model)
     if path.suffix in TABLES:
@@ -126,7 +129,8 @@ def _read_npz(path: Path, model: LoadedModel) -> Data:
         if found is None:
             held = ", ".join(sorted(arrays)) or "nothing"
             raise DeployError(f"{path}: no array `{name}`, an argument of {model.spec}; it holds {held}")
-        inputs[name] = arrays.pop(found)
+        array = arrays.pop(found)
+        inputs[name] = array if model.image is None else model.image.ordered(array)
     if arrays:
         known = ", ".join((*model.inputs, LABELS))
         raise DeployError(f"{path}: array `{sorted(arrays)[0]}` is no argument of {model.spec}; known are {known}")

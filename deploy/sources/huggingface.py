@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, cast
 
 import torch
 import transformers
+from PIL import Image
 from torch import nn
 
 from deploy.errors import DeployError
 from deploy.sources.loaded import ImageInput, InputSpec, LoadedModel, TextInput, first_line
+from deploy.sources.preprocessing import Normalisation, processor_input
 from deploy.sources.weights import RANDOM, put_weights, read_weights
 from deploy.sources.wrappers import PREFIX, Normalised, TextModel
 
@@ -22,7 +23,6 @@ _HEADS: tuple[tuple[str, Any, str], ...] = (
     ("ForImageClassificationWithTeacher", transformers.AutoModelForImageClassification, "logits"),
     ("ForSequenceClassification", transformers.AutoModelForSequenceClassification, "logits"),
 )
-_RESAMPLING = {0: "nearest", 1: "lanczos", 2: "bilinear", 3: "bicubic"}
 
 
 def load(name: str, weights: Path | str | None, seed: int) -> LoadedModel:
@@ -36,8 +36,8 @@ def load(name: str, weights: Path | str | None, seed: int) -> LoadedModel:
             raise DeployError(f"{spec}: {folder}/config.json not found; give a folder that save_pretrained wrote")
         name = str(folder)
     try:
-        config: Any = transformers.AutoConfig.from_pretrained(name)
-    except (OSError, ValueError, KeyError) as error:
+        config: Any = transformers.AutoConfig.from_pretrained(name, trust_remote_code=False)
+    except Exception as error:  # a damaged configuration can lead it anywhere
         raise DeployError(
             f"{spec}: its configuration cannot be read ({first_line(error)}); give a folder that "
             "save_pretrained wrote, or a hub name that is reachable"
@@ -55,8 +55,8 @@ def load(name: str, weights: Path | str | None, seed: int) -> LoadedModel:
     class_names = _class_names(config, classes)
     plain_name = Path(name).name
     if getattr(model, "main_input_name", "") == "pixel_values":
-        image, mean, std = _image(config, name)
-        module: nn.Module = Normalised(model, mean, std, output)
+        image, normalisation = _image(config, name)
+        module: nn.Module = Normalised(model, normalisation.mean, normalisation.std, output)
         inputs = {"x": InputSpec("float32", image.size, ("pixel_values",))}
         return LoadedModel(plain_name, spec, module, inputs, PREFIX, classes, class_names, image, None, weights, seed)
     if getattr(model, "main_input_name", "") != "input_ids":
@@ -65,7 +65,7 @@ def load(name: str, weights: Path | str | None, seed: int) -> LoadedModel:
         )
     module = TextModel(model, output)
     inputs = {"input_ids": InputSpec("int64", (None,)), "attention_mask": InputSpec("int64", (None,))}
-    text = TextInput(name, getattr(config, "max_position_embeddings", None))
+    text = TextInput(name, getattr(config, "max_position_embeddings", None), getattr(config, "vocab_size", None))
     return LoadedModel(plain_name, spec, module, inputs, PREFIX, classes, class_names, None, text, weights, seed)
 
 
@@ -82,7 +82,7 @@ def _pretrained(builder: Any, name: str, spec: str, output: str) -> nn.Module:
     try:
         # An untrained pooler changes nothing in last_hidden_state, any other missing tensor does.
         model, info = builder.from_pretrained(name, use_safetensors=True, dtype=torch.float32, output_loading_info=True)
-    except (OSError, ValueError, RuntimeError) as error:
+    except Exception as error:  # whatever a damaged file makes the reader stumble over
         raise DeployError(f"{spec}: no readable model.safetensors ({first_line(error)}); {remedy}") from error
     lost = [*info["missing_keys"], *(str(key) for key in info["mismatched_keys"])]
     lost = [key for key in lost if output == "logits" or not key.startswith("pooler.")]
@@ -102,33 +102,27 @@ def _class_names(config: Any, classes: int | None) -> tuple[str, ...]:
     return () if ordered[0] == "LABEL_0" else ordered
 
 
-def _image(config: Any, name: str) -> tuple[ImageInput, list[float], list[float]]:
-    """Size, resizing, mean and standard deviation, from preprocessor_config.json where there is one."""
-    side = config.image_size
-    height, width = side if isinstance(side, (list, tuple)) else (side, side)
+def _image(config: Any, name: str) -> tuple[ImageInput, Normalisation]:
+    """The preprocessing saved with the model or, for arrays alone, transformers' usual mean and deviation of 0.5."""
     channels = int(getattr(config, "num_channels", 3))
-    settings = _preprocessor(name)
-    interpolation = _RESAMPLING.get(settings.get("resample", 3), "bicubic")
-    short_side = (settings.get("size") or {}).get("shortest_edge") if isinstance(settings.get("size"), dict) else None
-    if short_side:
-        cropped = settings.get("do_center_crop", True)
-        image = ImageInput((channels, height, width), interpolation, height / short_side if cropped else 1.0)
-    else:
-        # A size with height and width squashes the whole image into it.
-        image = ImageInput((channels, height, width), interpolation, 1.0, "squash")
-    if not settings.get("do_normalize", True):
-        return image, [0.0] * channels, [1.0] * channels
-    mean, std = settings.get("image_mean", [0.5] * channels), settings.get("image_std", [0.5] * channels)
-    return image, list(mean), list(std)
+    found = processor_input(name, channels)
+    if found is not None:
+        return found
+    side = getattr(config, "image_size", None)
+    height, width = side if isinstance(side, (list, tuple)) else (side, side)
+    if height is None or width is None:
+        raise DeployError(
+            f"hf:{name}: its preprocessing is not saved with it; call save_pretrained of its image processor"
+        )
 
+    def none_saved(image: Image.Image) -> torch.Tensor:
+        raise DeployError(
+            f"hf:{name}: has no preprocessor_config.json, so nobody knows how it wants images resized; call save_pretrained "
+            "of its image processor into its folder, or give an .npz of raw pixels"
+        )
 
-def _preprocessor(name: str) -> dict[str, Any]:
-    path = Path(name) / "preprocessor_config.json"
-    if path.is_file():
-        return json.loads(path.read_text(encoding="utf-8"))
-    if Path(name).is_dir():
-        return {}
-    try:
-        return transformers.ImageProcessingMixin.get_image_processor_dict(name)[0]
-    except OSError:
-        return {}
+    half = (0.5,) * channels
+    words = (
+        "none saved with the model: raw pixels in [0, 1], normalised by transformers' usual mean 0.5 and deviation 0.5"
+    )
+    return ImageInput((channels, height, width), none_saved, words), Normalisation(half, half, ())

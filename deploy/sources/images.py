@@ -4,16 +4,13 @@ from __future__ import annotations
 
 from itertools import chain, zip_longest
 from pathlib import Path
-from typing import Any, cast
 
 import numpy as np
-import torch
-from PIL import Image, UnidentifiedImageError
-from timm.data.transforms_factory import create_transform
 
 from deploy.errors import DeployError
 from deploy.sources.classes import class_numbers
 from deploy.sources.loaded import ImageInput, LoadedModel
+from deploy.sources.modes import open_image
 
 SUFFIXES = {".jpg", ".jpeg", ".png", ".bmp", ".webp", ".gif", ".tif", ".tiff", ".pgm", ".ppm"}
 
@@ -57,25 +54,13 @@ def _suffixes() -> str:
 
 
 def _pixels(files: list[Path], image: ImageInput) -> np.ndarray:
-    transform: Any = create_transform(
-        input_size=image.size,
-        interpolation=image.interpolation,
-        crop_pct=image.crop_pct,
-        crop_mode=image.crop_mode,
-        is_training=False,
-        normalize=False,
-    )
-    mode = {1: "L", 3: "RGB"}.get(image.size[0])
-    if mode is None:
-        raise DeployError(
-            f"{files[0].parent}: images have 1 or 3 channels, the model takes {image.size[0]}; give an .npz"
-        )
     pixels = np.empty((len(files), *image.size), np.float32)
     for index, file in enumerate(files):
-        try:
-            with Image.open(file) as opened:
-                tensor = cast(torch.Tensor, transform(opened.convert(mode)))
-        except (UnidentifiedImageError, OSError, SyntaxError) as error:
-            raise DeployError(f"{file}: not a readable image; repair or remove it") from error
-        pixels[index] = tensor.numpy().astype(np.float32) / np.float32(255)
+        values = image.pixels(open_image(file, image.size[0])).numpy()
+        if values.shape != image.size:
+            raise DeployError(
+                f"{file}: the model's preprocessing makes it {values.shape}, other images {image.size}; a network has one "
+                "input size: crop the images to one aspect ratio, or let the image processor crop"
+            )
+        pixels[index] = values
     return pixels

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
+import numpy as np
 import torch
+from PIL import Image
 from torch import nn
 
 from deploy.errors import DeployError
@@ -35,24 +37,30 @@ class InputSpec:
 
 @dataclass(frozen=True)
 class ImageInput:
-    """How image files become the module's input: (channels, height, width) float32 raw pixels in [0, 1].
+    """How image files become the module's input: (channels, height, width) float32 raw pixels.
 
-    The other fields are timm's words: crop_pct is the share of the resized image that the crop keeps,
-    crop_mode says how ("center", "squash", "border").
+    pixels: an 8-bit image (mode L or RGB) by the model's own geometry, its normalisation undone: in [0, 1], but for what
+    resampling in floating point overshoots. transform: the library and its settings, in words, for reports.
+    order: the channel of the image that each input channel reads, where it is not its own (BGR); or empty.
     """
 
     size: tuple[int, int, int]
-    interpolation: str = "bicubic"
-    crop_pct: float = 1.0
-    crop_mode: str = "center"
+    pixels: Callable[[Image.Image], torch.Tensor]
+    transform: str
+    order: tuple[int, ...] = ()
+
+    def ordered(self, images: np.ndarray) -> np.ndarray:
+        """Images (N, channels, ...) in grey or RGB, their channels as the module takes them."""
+        return images[:, list(self.order)] if self.order and images.ndim > 1 else images
 
 
 @dataclass(frozen=True)
 class TextInput:
-    """How text becomes the module's input: the folder or hub name of its tokenizer and its longest input."""
+    """How text becomes the module's input: the folder or hub name of its tokenizer, its longest input, its number of tokens."""
 
     tokenizer: str
     max_tokens: int | None = None
+    vocabulary: int | None = None
 
 
 @dataclass(frozen=True)

@@ -23,11 +23,14 @@ _POSITIONAL = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_O
 FORMS = "demo, timm:NAME, hf:NAME_OR_DIR or path/file.py:callable"
 
 
-def load_model(spec: str = DEMO, weights: Path | str | None = None, seed: int = 0) -> LoadedModel:
+def load_model(
+    spec: str = DEMO, weights: Path | str | None = None, seed: int = 0, *, trusted: bool = True
+) -> LoadedModel:
     """Builds the model that `spec` names, with trained weights, in evaluation mode on the CPU in float32.
 
     weights: a file, `random` for initialisation from `seed`, or None for the weights that come with the
-    model. Raises DeployError for whatever a user can put right.
+    model. trusted: False where `spec` was read from a folder that somebody else may have made: a Python file that it names
+    is then not imported. Raises DeployError for whatever a user can put right.
     """
     chosen = weights if weights is None else RANDOM if str(weights) == RANDOM else Path(weights)
     if spec == DEMO:
@@ -41,6 +44,11 @@ def load_model(spec: str = DEMO, weights: Path | str | None = None, seed: int = 
 
         loaded = huggingface.load(spec.removeprefix("hf:"), chosen, seed)
     elif ".py:" in spec:
+        if not trusted:
+            raise DeployError(
+                f"{spec}: the folder's report names this Python file as its model, and loading it would run its code; look at "
+                "it, then give --trust, or name the model yourself by --model path/file.py:callable"
+            )
         loaded = _from_file(spec, chosen, seed)
     else:
         near = "; did you mean timm:" + spec if spec and "/" not in spec and _is_timm(spec) else ""
@@ -71,6 +79,7 @@ def _is_timm(name: str) -> bool:
 
 def _demo(weights: Path | str | None) -> LoadedModel:
     from deploy import demo
+    from deploy.sources.preprocessing import timm_input
 
     if weights is not None:
         raise DeployError("--weights: the demo model comes with its weights; leave the option out or give --model")
@@ -83,7 +92,7 @@ def _demo(weights: Path | str | None) -> LoadedModel:
         {"x": spec},
         classes=len(names),
         class_names=names,
-        image=ImageInput((1, 28, 28)),
+        image=timm_input((1, 28, 28), interpolation="bicubic", crop_pct=1.0),
     )
 
 

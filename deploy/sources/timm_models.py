@@ -12,13 +12,14 @@ from typing import Any
 import timm
 import torch
 from huggingface_hub import hf_hub_download
-from timm.data.config import resolve_data_config
+from timm.data.config import resolve_model_data_config
 from timm.data.imagenet_info import ImageNetInfo, infer_imagenet_subset
 from torch import nn
 
 from deploy.errors import DeployError
-from deploy.sources.loaded import ImageInput, InputSpec, LoadedModel, first_line
-from deploy.sources.weights import PREFIXES, RANDOM, put_weights, read_weights
+from deploy.sources.loaded import InputSpec, LoadedModel, first_line
+from deploy.sources.preprocessing import timm_input
+from deploy.sources.weights import RANDOM, put_weights, read_weights
 from deploy.sources.wrappers import PREFIX, Normalised
 
 
@@ -43,9 +44,8 @@ def load(name: str, weights: Path | str | None, seed: int) -> LoadedModel:
         if classes not in (None, getattr(model, "num_classes", None)):
             model = _untrained(name, seed, num_classes=classes)
         put_weights(model, tensors, path, f"timm:{name}")
-    config = resolve_data_config({}, model=model)
-    size = tuple(config["input_size"])
-    image = ImageInput((size[0], size[1], size[2]), config["interpolation"], config["crop_pct"], config["crop_mode"])
+    config = resolve_model_data_config(model)
+    image = timm_input(tuple(config.pop("input_size")), **config)
     classes = int(getattr(model, "num_classes", 0)) or None
     return LoadedModel(
         name=name,
@@ -88,8 +88,8 @@ def _classes(model: nn.Module, tensors: dict[str, torch.Tensor]) -> int | None:
     """The number of classes that a weights file was trained for, from its classifier's rows."""
     classifier = getattr(model, "pretrained_cfg", {}).get("classifier")
     first = classifier[0] if isinstance(classifier, (list, tuple)) and classifier else classifier
-    names = [f"{prefix}{first}.weight" for prefix in ("", *PREFIXES)]
-    return next((int(tensors[name].shape[0]) for name in names if name in tensors), None)
+    ends = [name for name in tensors if f".{name}".endswith(f".{first}.weight")]
+    return int(tensors[min(ends, key=len)].shape[0]) if ends else None
 
 
 def _class_names(model: nn.Module, classes: int | None) -> tuple[str, ...]:

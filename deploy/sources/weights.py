@@ -9,67 +9,146 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import nn
 
 from deploy.errors import DeployError
+from deploy.sources.loaded import first_line
 
 RANDOM = "random"
 """The value of --weights that asks for seeded random initialisation, to size a network."""
 
-PYTORCH_SUFFIXES = (".pt", ".pth", ".bin", ".ckpt")
-# Where training frameworks keep the tensors in a checkpoint, and what they put before each name.
-_CONTAINERS = ("state_dict", "model_state_dict", "model")
-PREFIXES = ("module.", "_orig_mod.", "model.")
+PYTORCH_SUFFIXES = (".pt", ".pth", ".bin", ".ckpt", ".pth.tar", ".pt.tar")
+PREFIXES = ("module.", "_orig_mod.", "model.", "net.", "network.")
+KEY = "::"
+"""Between a checkpoint's file and the name of one of its tables of tensors: FILE::state_dict_ema."""
 _LISTED = 3
 
+Tensors = dict[str, torch.Tensor]
 
-def read_weights(path: Path) -> dict[str, torch.Tensor]:
-    """Tensors by name from a safetensors file or a PyTorch file; never unpickles anything but tensors.
 
-    Raises DeployError if the file is missing, unreadable, of another kind, holds Python objects, or if
-    a tensor in it holds NaN or infinity.
+def read_weights(path: Path) -> Tensors:
+    """Tensors by name from a safetensors file or a PyTorch file, whatever else a training framework put beside them.
+
+    path: may end in ::KEY, which of several tables of tensors is meant. Nothing is unpickled but tensors and plain values;
+    other objects in the file become inert placeholders.
+
+    Raises:
+        DeployError: the file is missing, unreadable, of another kind, holds no or several tables of tensors, or a tensor in it
+            holds NaN or infinity.
     """
-    if not path.is_file():
-        raise DeployError(f"{path}: no such weights file; give a .safetensors, .pt or .pth file, or `{RANDOM}`")
-    if path.suffix == ".safetensors":
+    name, _, key = str(path).partition(KEY)
+    file = Path(name)
+    if not file.is_file():
+        raise DeployError(f"{file}: no such weights file; give a .safetensors, .pt or .pth file, or `{RANDOM}`")
+    if file.suffix == ".safetensors":
         try:
-            tensors = load_file(path)
-        except (SafetensorError, OSError) as error:
-            raise DeployError(f"{path}: not a readable safetensors file ({error})") from error
-    elif path.suffix in PYTORCH_SUFFIXES:
-        tensors = _read_pytorch(path)
+            tensors = load_file(file)
+        except Exception as error:  # whatever a damaged header leads the reader to
+            raise DeployError(f"{file}: not a readable safetensors file ({first_line(error)})") from error
+    elif file.name.endswith(PYTORCH_SUFFIXES):
+        tensors = _table(_read_pytorch(file), key, file)
     else:
         known = ", ".join((".safetensors", *PYTORCH_SUFFIXES))
-        raise DeployError(f"{path}: weights files end in one of {known}, not {path.suffix or 'nothing'!r}")
+        raise DeployError(f"{file}: weights files end in one of {known}, not {file.suffix or 'nothing'!r}")
     for name, tensor in tensors.items():
         if tensor.is_floating_point() and not bool(torch.isfinite(tensor).all()):
-            raise DeployError(f"{path}: tensor {name} holds NaN or infinity; the training run that wrote it diverged")
+            raise DeployError(f"{file}: tensor {name} holds NaN or infinity; the training run that wrote it diverged")
     return tensors
 
 
-def _read_pytorch(path: Path) -> dict[str, torch.Tensor]:
+class _Placeholder:
+    """Stands for an object of a class that is not read: it takes any arguments and state, and does nothing."""
+
+    def __init__(self, *arguments: Any, **named: Any) -> None:
+        del arguments, named
+
+    def __setstate__(self, state: Any) -> None:
+        del state
+
+
+def _read_pytorch(path: Path) -> Any:
+    """What a PyTorch file holds, by torch's reader of weights alone; no class or function that the file names is looked up."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # about pickle protocols; what cannot be read is refused below
-            content: Any = torch.load(path, map_location="cpu", weights_only=True)
+            foreign = torch.serialization.get_unsafe_globals_in_checkpoint(path) if zipfile.is_zipfile(path) else []
+            inert: Any = [(_Placeholder, name) for name in foreign]
+            with torch.serialization.safe_globals(inert):
+                return torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # on bytes that are no weights, torch's reader raises whatever they lead it to
         if not zipfile.is_zipfile(path) and not path.read_bytes()[:1] == b"\x80":
             raise DeployError(f"{path}: not a PyTorch file; give one that torch.save wrote, or safetensors") from error
-        raise DeployError(
-            f"{path}: holds pickled Python objects besides tensors (or is damaged), and unpickling can run "
-            "any code, so it is not read; save torch.save(model.state_dict(), FILE) or safetensors instead"
-        ) from error
-    for key in _CONTAINERS:
-        if isinstance(content, Mapping) and isinstance(content.get(key), Mapping):
-            content = content[key]
-            break
-    if not isinstance(content, Mapping) or not all(isinstance(value, torch.Tensor) for value in content.values()):
+        raise _pickled(path) from error
+
+
+def _pickled(path: Path) -> DeployError:
+    return DeployError(
+        f"{path}: holds pickled Python objects besides tensors (or is damaged), and unpickling can run "
+        "any code, so it is not read; save torch.save(model.state_dict(), FILE) or safetensors instead"
+    )
+
+
+def _table(content: Any, key: str, path: Path) -> Tensors:
+    """The one table of tensors of a checkpoint: the content itself, or what one of its keys holds.
+
+    Raises:
+        DeployError: there is none, or several that differ, or none called ``key``.
+    """
+    tables = _tables(content)
+    if key:
+        if key not in tables:
+            raise DeployError(f"{path}: holds no weights `{key}`; it holds {', '.join(filter(None, tables)) or 'none'}")
+        return tables[key]
+    if not tables:
+        if _holds_placeholder(content):
+            raise _pickled(path)
         raise DeployError(
             f"{path}: holds no table of tensors by name; save it with torch.save(model.state_dict(), FILE)"
         )
-    return dict(content)
+    first, *others = tables.values()
+    if any(not _same(first, other) for other in others):
+        names = ", ".join(tables)
+        example = f"{path}{KEY}{next(iter(tables))}"
+        raise DeployError(f"{path}: holds several sets of weights, {names}; say which is meant, as --weights {example}")
+    return first
+
+
+def _tables(content: Any) -> dict[str, Tensors]:
+    """Tables of tensors by their key in a checkpoint, a level deeper where the first has none; "" for the content itself."""
+    if not isinstance(content, Mapping):
+        return {}
+    own = {name: value for name, value in content.items() if isinstance(value, torch.Tensor) and isinstance(name, str)}
+    rest = [value for value in content.values() if not isinstance(value, torch.Tensor)]
+    if own and all(value is None or isinstance(value, (str, int, float)) for value in rest):
+        return {"": own}
+    found = {str(name): inner[""] for name, value in content.items() if "" in (inner := _tables_flat(value))}
+    if found:
+        return found
+    return {f"{name}.{k}": t for name, value in content.items() for k, t in _tables_one_deeper(value).items()}
+
+
+def _tables_flat(value: Any) -> dict[str, Tensors]:
+    """The value itself, if it is a table of at least one tensor of one axis or more."""
+    if not isinstance(value, Mapping):
+        return {}
+    own = {name: each for name, each in value.items() if isinstance(each, torch.Tensor) and isinstance(name, str)}
+    return {"": own} if any(tensor.ndim for tensor in own.values()) and len(own) == len(value) else {}
+
+
+def _tables_one_deeper(value: Any) -> dict[str, Tensors]:
+    if not isinstance(value, Mapping):
+        return {}
+    return {str(name): inner[""] for name, each in value.items() if "" in (inner := _tables_flat(each))}
+
+
+def _holds_placeholder(content: Any) -> bool:
+    values = content.values() if isinstance(content, Mapping) else [content]
+    return any(isinstance(value, _Placeholder) for value in values)
+
+
+def _same(first: Tensors, other: Tensors) -> bool:
+    return first.keys() == other.keys() and all(torch.equal(first[name], other[name]) for name in first)
 
 
 def put_weights(module: nn.Module, tensors: Mapping[str, torch.Tensor], path: Path, what: str) -> None:
@@ -79,7 +158,7 @@ def put_weights(module: nn.Module, tensors: Mapping[str, torch.Tensor], path: Pa
     few missing, unexpected and misshaped tensors.
     """
     own = module.state_dict()
-    tensors = _without_prefix(tensors, own)
+    tensors = _without_prefix(tensors, own, path)
     # Batch norm's counter has no part in evaluation, and old files lack it.
     missing = [name for name in own if name not in tensors and not name.endswith("num_batches_tracked")]
     unexpected = [name for name in tensors if name not in own]
@@ -95,8 +174,31 @@ def put_weights(module: nn.Module, tensors: Mapping[str, torch.Tensor], path: Pa
     module.load_state_dict(tensors, strict=False)
 
 
-def _without_prefix(tensors: Mapping[str, torch.Tensor], own: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
-    """Takes off what a training wrapper put before every name, if no name fits as it is."""
+def _without_prefix(tensors: Mapping[str, torch.Tensor], own: Mapping[str, torch.Tensor], path: Path) -> Tensors:
+    """The tensors under the one prefix with which all of the model's names are there; what lies outside it is not the model's.
+
+    Where no prefix makes all names fit, known ones that stand before every name are taken off, for a message that helps.
+
+    Raises:
+        DeployError: several prefixes fit, and their tensors differ.
+    """
+    needed = [name for name in own if not name.endswith("num_batches_tracked")]
+    if all(name in tensors for name in needed):
+        under = {"": dict(tensors)}
+    else:
+        starts = (
+            {name[: -len(needed[0])] for name in tensors if name.endswith(f".{needed[0]}")} if needed else set[str]()
+        )
+        fitting = sorted(start for start in starts if all(start + name in tensors for name in needed))
+        under = {s: {n.removeprefix(s): t for n, t in tensors.items() if n.startswith(s)} for s in fitting}
+    if under:
+        first, *others = under.values()
+        if any(not _same(first, other) for other in others):
+            raise DeployError(
+                f"{path}: holds the model's tensors several times, under {', '.join(under)}; save the ones that are meant in a "
+                "file of their own"
+            )
+        return first
     names = dict(tensors)
     for prefix in PREFIXES:
         if names and own.keys().isdisjoint(names) and all(name.startswith(prefix) for name in names):

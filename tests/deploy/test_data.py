@@ -14,7 +14,6 @@ from torch import nn
 from deploy.errors import DeployError
 from deploy.sources import (
     Data,
-    ImageInput,
     InputSpec,
     LoadedModel,
     TextInput,
@@ -22,13 +21,14 @@ from deploy.sources import (
     load_data,
     shared_samples,
 )
+from deploy.sources.preprocessing import timm_input
 from tests.tolerances import PIXEL
 
 
 def image_model(classes: int = 3, names: tuple[str, ...] = ()) -> LoadedModel:
     size = (1, 4, 4)
     module = nn.Sequential(nn.Flatten(), nn.Linear(16, classes)).eval()
-    image = ImageInput(size, interpolation="nearest", crop_mode="squash")
+    image = timm_input(size, interpolation="nearest", crop_mode="squash", crop_pct=1.0)
     inputs = {"x": InputSpec("float32", size, ("pixel_values",))}
     return LoadedModel("net", "net", module, inputs, classes=classes, class_names=names, image=image)
 
