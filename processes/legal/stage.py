@@ -10,16 +10,11 @@ import numpy as np
 
 from processes.chips import CHIPS
 from processes.errors import DeployError
+from processes.invariants import real_in_fixed_point
 from processes.network import CalibratedNetwork, FixedPointNetwork, LoweredNetwork, Network
 from processes.operation import Operation
 
-REAL = {
-    "woss": {"gain"},
-    "si_exp": {"gain"},
-    "si_neuron": {"output"},
-}
-"""Arrays that stay real in fixed point: the ideal's parameters, and what spikes are worth to the host."""
-DECODING = {"scale", "unit"}
+DECODING = frozenset({"scale", "unit"})
 """Fields of any operation by which the host reads potentials and spikes; nothing is decided by them."""
 
 
@@ -40,12 +35,12 @@ def _complaints(network: Network, op: Operation) -> Iterator[str]:
         widest = CHIPS[network.about["chip"]].state_bits
         if bits > widest:
             yield f"its potentials of {bits} bits exceed the {widest} of {network.about['chip']}"
-        for field, array in _deciding(op, REAL.get(op.name, set()) | DECODING):
+        for field, array in _deciding(op, real_in_fixed_point(op) | DECODING):
             if array.dtype.kind not in "biu":
                 yield f"{field} holds {array.dtype}, not integers"
 
 
-def _deciding(value: Any, real: set[str]) -> Iterator[tuple[str, np.ndarray]]:
+def _deciding(value: Any, real: frozenset[str]) -> Iterator[tuple[str, np.ndarray]]:
     """Arrays of an operation, and of its schedule, that decide what it sends."""
     for field in dataclasses.fields(value):
         item = getattr(value, field.name)

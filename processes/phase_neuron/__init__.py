@@ -59,6 +59,11 @@ class PhaseNeuron(Operation):
         """The phase code its spikes are in."""
         return self.schedule.code
 
+    @property
+    def steps(self) -> int:
+        """T."""
+        return self.schedule.steps
+
     def window(self, sources: list[Window], ready: list[int]) -> Window:
         """Fires as soon as its input is complete."""
         return Window(max(ready), max(ready) + self.schedule.steps)
