@@ -9,7 +9,7 @@ calibration set, and the result is checked on it (docs/design.md, Fixed point).
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from types import MappingProxyType
 
