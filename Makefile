@@ -44,7 +44,7 @@ docs: $(INSTALLED)
 	NO_MKDOCS_2_WARNING=1 $(PYTHON) -m mkdocs build --strict
 
 fuzz: $(INSTALLED)
-	OMP_NUM_THREADS=1 $(PYTHON) -m tests.fuzz 2000
+	OMP_NUM_THREADS=1 $(PYTHON) tests/fuzz.py 2000
 
 bench: $(INSTALLED)
 	$(PYTHON) -m benchmarks

@@ -69,6 +69,15 @@ def label_table(labels: Sequence[str], numbers: Mapping[str, int], model: Loaded
     return tuple(sorted((row for row in rows if row.samples), key=lambda row: (row.number, row.label)))
 
 
+def label_lines(table: Sequence[LabelRow], most: int = 12) -> list[str]:
+    """A label table as lines to be shown before a run; of more than ``most`` rows the first ones."""
+    if not table:
+        return []
+    lines = [f"  {row.label} -> class {row.number} {row.name} ({row.samples} samples)" for row in table[:most]]
+    more = [f"  ... and {len(table) - most} more"] if len(table) > most else []
+    return ["labels, as they were read (--labels map.json says otherwise):", *lines, *more]
+
+
 def read_labels(path: Path) -> dict[str, int | str]:
     """A --labels file: a JSON object from labels to class numbers or to the model's names of classes.
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from itertools import zip_longest
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 
@@ -36,6 +37,20 @@ def list_folder(folder: Path, model: LoadedModel) -> list[Sample]:
         raise DeployError(f"{folder}: holds no images; give one subfolder per class with {_suffixes()} files")
     turns = zip_longest(*([(file, name) for file in files] for name, files in classes.items()))
     return [pair for turn in turns for pair in turn if pair is not None] or [(file, None) for file in flat]
+
+
+def read_folder(
+    folder: Path, model: LoadedModel, role: Literal["calibration", "evaluation"], limit: int | None
+) -> tuple[dict[str, np.ndarray], np.ndarray | None, tuple[str, ...]]:
+    """Raw pixels (N, channels, height, width) float32 by argument, labels (None for calibration), class names.
+
+    Raises:
+        DeployError: as `deploy.sources.load_data`.
+    """
+    from deploy.sources.data import load_data
+
+    data = load_data(folder, model, role, limit)
+    return dict(data.inputs), data.labels, data.class_names
 
 
 def draw(samples: list[Sample], limit: int, seed: int) -> list[Sample]:
