@@ -1,8 +1,10 @@
-# `make demo` and `make test` do their own set-up: a Python 3.10 environment in .venv, rebuilt when pyproject.toml changes.
+# `make demo` and `make test` do their own set-up: a Python 3.10 environment in .venv, rebuilt when pyproject.toml or
+# constraints.txt changes; the latter has the exact versions that are tested.
 
 VENV := .venv
 PYTHON := $(VENV)/bin/python
 INSTALLED := $(VENV)/.installed
+INSTALL := $(PYTHON) -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable
 IS_310 := sys.version_info[:2] == (3, 10)
 MISSING := missing: Python 3.10 with its venv module, the only version Lava runs on \
 	(install python3.10 and python3.10-venv, or `pyenv install 3.10`, or uv)
@@ -14,7 +16,7 @@ help:
 	@echo 'make test   lint, then every test'
 	@echo 'make quick  what most changes break, within a minute: arithmetic, closed form against stepper, comparison, golden demo'
 	@echo 'make mutations  breaks the code in 30 places, one at a time, and says which of them the quick tests find'
-	@echo 'make lint   ruff and pyright'
+	@echo 'make lint   ruff, pyright and the direction of imports'
 	@echo 'make docs   the reference site and these pages, in out/site'
 	@echo 'make fuzz   2,000 damaged input files: each is read or refused in one line'
 	@echo 'make bench  the measured figures in benchmarks/'
@@ -34,11 +36,13 @@ quick: $(INSTALLED)
 	OMP_NUM_THREADS=1 $(PYTHON) -m pytest -q -n 2 @tests/quick.txt
 
 mutations: $(INSTALLED)
-	OMP_NUM_THREADS=1 $(PYTHON) -m tests.mutations
+	OMP_NUM_THREADS=1 $(PYTHON) tests/mutations.py
 
 lint: $(INSTALLED)
 	$(PYTHON) -m ruff check .
+	$(PYTHON) -m ruff format --check .
 	$(PYTHON) -m pyright
+	$(VENV)/bin/lint-imports --no-cache --no-logo
 
 docs: $(INSTALLED)
 	NO_MKDOCS_2_WARNING=1 $(PYTHON) -m mkdocs build --strict
@@ -58,7 +62,7 @@ interop: $(INSTALLED)
 	OMP_NUM_THREADS=1 $(PYTHON) -m benchmarks.interop
 
 bench-accuracy: $(INSTALLED)
-	@$(PYTHON) -m pip install --quiet --disable-pip-version-check --editable '.[bench]'
+	@$(INSTALL) '.[bench]'
 	$(PYTHON) -m benchmarks.accuracy
 
 report-check: $(INSTALLED)
@@ -68,7 +72,7 @@ clean:
 	rm -rf out build dist *.egg-info .pytest_cache .ruff_cache .hypothesis
 
 # A pyenv shim called python3.10 can exist and fail when run, so each candidate is tried, not looked up.
-$(INSTALLED): pyproject.toml
+$(INSTALLED): pyproject.toml constraints.txt
 	@if ! $(PYTHON) -m pip --version >/dev/null 2>&1 || ! $(PYTHON) -c 'import sys; assert $(IS_310)' 2>/dev/null; then \
 	  rm -rf $(VENV); \
 	  for candidate in python3.10 python3 python; do \
@@ -79,5 +83,5 @@ $(INSTALLED): pyproject.toml
 	    || { echo '$(MISSING)' >&2; exit 1; }; \
 	fi
 	@echo 'Installing into $(VENV) (about 6 GB with PyTorch; several minutes the first time) ...'
-	@$(PYTHON) -m pip install --quiet --disable-pip-version-check --editable '.[test,simulators,docs]'
+	@$(INSTALL) '.[test,simulators,docs]'
 	@touch $@

@@ -10,15 +10,17 @@ import numpy as np
 from converters.balance import balance
 from converters.fold import fold, race_thresholds
 from converters.ingredients import ALL, Ingredients
-from converters.scales import Firing, Progress, observe_peaks, set_scales, with_scale
+from converters.scales import Firing, observe_peaks, set_scales, with_scale
 from converters.sensitivity import Site
+from processes import legal
+from processes.batches import Progress
 from processes.errors import DeployError
-from processes.network import Network, Route, Woss
+from processes.network import CalibratedNetwork, LoweredNetwork, Network, Route, ScaledNetwork, Woss, require
 from processes.phase_code import PhaseCode
 
 
 def calibrate(
-    network: Network,
+    network: LoweredNetwork,
     samples: np.ndarray,
     code: PhaseCode,
     batch: int = 32,
@@ -29,7 +31,7 @@ def calibrate(
     race: bool = False,
     sharpen: bool = False,
     balanced: bool = False,
-) -> Network:
+) -> CalibratedNetwork:
     """The lowered network with one code for all: scales are the largest magnitudes on the samples.
 
     Args:
@@ -52,15 +54,15 @@ def calibrate(
 
 
 def scale(
-    network: Network,
+    network: LoweredNetwork,
     samples: np.ndarray,
     batch: int = 32,
     progress: Progress | None = None,
     ingredients: Ingredients = ALL,
-) -> tuple[Network, dict[str, np.ndarray]]:
+) -> tuple[ScaledNetwork, dict[str, np.ndarray]]:
     """A lowered network with scales, and the peaks they come from. ``ingredients``: how they may vary."""
-    peaks = observe_peaks(network, samples, batch, progress)
-    scaled = network.copy()
+    peaks = observe_peaks(require(network, LoweredNetwork, "calibration"), samples, batch, progress)
+    scaled = network.at(ScaledNetwork)
     set_scales(scaled, peaks, ingredients)
     return scaled, peaks
 
@@ -92,14 +94,14 @@ def check_spikes(spikes: int) -> None:
 
 
 def encode(
-    network: Network,
+    network: ScaledNetwork,
     sites: Mapping[str, Site],
     code: PhaseCode,
     peaks: Mapping[str, np.ndarray],
     race: bool = False,
     sharpen: bool = False,
     balanced: bool = False,
-) -> Network:
+) -> CalibratedNetwork:
     """Give every firing node of a scaled network its code, and fold all scales into what reads them.
 
     Args:
@@ -110,26 +112,27 @@ def encode(
         sharpen: make WOSS too sharp by the factor B, as published.
         balanced: raise scales where weights that will be integers gain by it (:mod:`converters.balance`).
     """
-    network = network.copy()
+    coded = require(network, ScaledNetwork, "coding").at(CalibratedNetwork)
     for name, site in sites.items():
-        op = network[name]
+        op = coded[name]
         if isinstance(op, Firing | Woss):
             op = replace(op, spikes=site.spikes, latest=_latest(op.scale.shape, site))
-            network.put(name, with_scale(op, op.scale * site.scale))
+            coded.put(name, with_scale(op, op.scale * site.scale))
     if balanced:
-        balance(network, {name: site.base for name, site in sites.items()}, code.steps)
-    for name, node in list(network):
+        balance(coded, {name: site.base for name, site in sites.items()}, code.steps)
+    for name, node in list(coded):
         own = PhaseCode(sites[name].base, code.steps) if name in sites else code
-        op = fold(network, name, node.op, node.inputs, own, peaks.get(name))
+        op = fold(coded, name, node.op, node.inputs, own, peaks.get(name))
         if isinstance(op, Woss):
             op = replace(op, race=race_thresholds(op, peaks[name]) if race else None)
             if sharpen:
                 after = None if op.after is None else op.after / op.base
                 op = replace(op, ramp=op.ramp / op.base, after=after)
-        network.put(name, op)
+        coded.put(name, op)
     most = max((site.spikes for site in sites.values()), default=1)
-    network.about |= {"base": code.base, "timesteps": code.steps, "spikes": most, "precision": "float"}
-    return network
+    coded.about |= {"base": code.base, "timesteps": code.steps, "spikes": most, "precision": "float"}
+    legal.check(coded)
+    return coded
 
 
 def _latest(shape: tuple[int, ...], site: Site) -> np.ndarray | None:

@@ -6,23 +6,14 @@ keeps linear, layer_norm, gelu and scaled_dot_product_attention whole, and names
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 import torch
 
+from converters.captured import Captured
 from converters.decompose import decompose
+from converters.lowering import known_operations
 from processes.errors import DeployError
-
-
-@dataclass(frozen=True)
-class Captured:
-    """The exported graph, the tensors behind its placeholders, and the arguments (batch of one) it was exported with."""
-
-    graph: torch.fx.Graph
-    constants: dict[str, torch.Tensor]
-    inputs: tuple[str, ...]
-    example: tuple[torch.Tensor, ...]
 
 
 def capture(model: torch.nn.Module, example: tuple[torch.Tensor, ...]) -> Captured:
@@ -35,8 +26,6 @@ def capture(model: torch.nn.Module, example: tuple[torch.Tensor, ...]) -> Captur
     Raises:
         DeployError: the model cannot be exported; the message holds the exporter's first line.
     """
-    from converters.lowering import known_operations
-
     try:
         with torch.no_grad():
             program = torch.export.export(model.eval(), example, strict=False)
@@ -50,9 +39,3 @@ def capture(model: torch.nn.Module, example: tuple[torch.Tensor, ...]) -> Captur
     sources |= signature.inputs_to_lifted_tensor_constants
     constants = {place: tensors[name].detach() for place, name in sources.items()}
     return Captured(program.graph, constants, tuple(str(name) for name in signature.user_inputs), example)
-
-
-def place(node: torch.fx.Node) -> str:
-    """Module path of an operation ('' for the model itself)."""
-    stack = node.meta.get("nn_module_stack")
-    return list(stack.values())[-1][0] if stack else ""

@@ -17,9 +17,9 @@ import numpy as np
 import torch
 
 from converters.gradients import outputs_read
-from converters.scales import Progress
 from evaluator.closed_form import ClosedForm
-from processes.network import ConvSynapse, DenseSynapse, Network, Synapse
+from processes.batches import Progress, slices
+from processes.network import CalibratedNetwork, ConvSynapse, DenseSynapse, Network, Synapse
 
 SAMPLES = 64  # of the calibration set that biases come from: activations of live nodes are held in memory together
 HELD_BACK = 32  # others, on which the outputs have to be better
@@ -28,12 +28,12 @@ HELD_BACK = 32  # others, on which the outputs have to be better
 @torch.no_grad()
 def correct_biases(
     ideal: Network,
-    spiking: Network,
+    spiking: CalibratedNetwork,
     samples: np.ndarray,
     importance: Mapping[str, np.ndarray] = MappingProxyType({}),
     batch: int = 32,
     progress: Progress | None = None,
-) -> tuple[Network, dict[str, float]]:
+) -> tuple[CalibratedNetwork, dict[str, float]]:
     """The network with corrected biases of dense synapses and convolutions, if that lowers the error of held-back samples.
 
     Args:
@@ -69,8 +69,8 @@ def output_error(ideal: Network, spiking: Network, samples: np.ndarray, batch: i
     """Sum of squared differences of the outputs that are read, in the model's units."""
     wanted, found = ClosedForm(ideal, ideal=True), ClosedForm(spiking)
     total = 0.0
-    for start in range(0, len(samples), batch):
-        x = samples[start : start + batch]
+    for part in slices(len(samples), batch):
+        x = samples[part]
         out = wanted.run(x)
         total += float(
             (found.real(found.run(x)) - out).mul_(outputs_read(ideal, wanted.encode(x), out)).square_().sum()
@@ -88,7 +88,7 @@ def _correct(
     progress: Progress | None,
 ) -> dict[str, float]:
     """Correct ``spiking`` in place, on samples ``few``."""
-    parts = [few[start : start + batch] for start in range(0, len(few), batch)]
+    parts = [few[part] for part in slices(len(few), batch)]
     wanted = {Network.INPUT: [ClosedForm(ideal, ideal=True).encode(samples[part]) for part in parts]}
     found = dict(wanted)
     last_use = {source: name for name, node in ideal for source in node.inputs}

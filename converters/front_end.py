@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from converters.capture import Captured
+from converters.captured import Captured
 from converters.decompose import LOOKUPS, name_of
 from processes.errors import DeployError
 

@@ -11,7 +11,8 @@ import numpy as np
 import torch
 
 from converters.calibrate import check_spikes, encode, scale
-from converters.capture import Captured, capture
+from converters.capture import capture
+from converters.captured import Captured
 from converters.correct import correct_biases, hold_back, output_error
 from converters.digits import digit_sites
 from converters.discretise import discretise
@@ -24,8 +25,9 @@ from converters.lowering.equality import check_equal
 from converters.sit import FITTED
 from converters.sites import BUDGET, Tuning, tune
 from evaluator.closed_form import ClosedForm, fired
+from processes.batches import slices
 from processes.chips import LOIHI2, Chip
-from processes.network import Network
+from processes.network import CalibratedNetwork, FixedPointNetwork, LoweredNetwork, Network
 from processes.operation import Operation, Result
 from processes.phase_code import PhaseCode
 
@@ -77,14 +79,14 @@ class Conversion:
     """
 
     front: FrontEnd | None
-    ideal: Network
-    calibrated: Network
-    fixed: Network | None
+    ideal: LoweredNetwork
+    calibrated: CalibratedNetwork
+    fixed: FixedPointNetwork | None
     tuning: Tuning | None = None
     corrected: dict[str, float] = field(default_factory=dict)
 
     @property
-    def network(self) -> Network:
+    def network(self) -> CalibratedNetwork | FixedPointNetwork:
         """The one that was asked for."""
         return self.calibrated if self.fixed is None else self.fixed
 
@@ -181,7 +183,7 @@ def convert_module(
         calibrated = coded(scaled, sites)
     if ingredients.biases and not digits:
         calibrated, corrected = correct_biases(ideal, calibrated, samples, importance, batch, report("correct biases"))
-    integers: Network | None = None
+    integers: FixedPointNetwork | None = None
     if fixed:
         integers = discretise(calibrated, samples, chip, batch, report("discretise"), importance, ingredients)
     return Conversion(front, ideal, calibrated, integers, tuning, corrected)
@@ -195,26 +197,26 @@ def _sent(network: Network, samples: np.ndarray, batch: int) -> int:
         nonlocal sent
         sent += fired(op, result.values)
 
-    for start in range(0, len(samples), batch):
-        ClosedForm(network).run(samples[start : start + batch], count)
+    for part in slices(len(samples), batch):
+        ClosedForm(network).run(samples[part], count)
     return sent
 
 
 def _better(
-    networks: Sequence[Network],
+    networks: Sequence[CalibratedNetwork],
     ideal: Network,
     samples: np.ndarray,
     integer: Callable[..., Network],
     importance: Mapping[str, np.ndarray],
     batch: int,
-) -> Network:
+) -> CalibratedNetwork:
     """Of spiking networks the one whose integers err less on held-back samples; the first if there are none to tell by."""
     held, few = hold_back(len(samples))
     if not len(held):
         return networks[0]
     rows = {name: values[few] for name, values in importance.items()}
 
-    def error(network: Network) -> float:
+    def error(network: CalibratedNetwork) -> float:
         return output_error(ideal, integer(network, samples[few], importance=rows), samples[held], batch)
 
     return min(networks, key=error)

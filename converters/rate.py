@@ -18,8 +18,22 @@ from converters.lowering.equality import check_equal
 from converters.pipeline import COMPARED, Conversion, front_end, network_input
 from converters.sites import Tuning
 from evaluator.closed_form import ClosedForm
+from processes import legal
+from processes.batches import slices
 from processes.errors import DeployError
-from processes.network import Network, Node, PhaseNeuron, RateNeuron, Readout, Residual, Route, Synapse
+from processes.network import (
+    CalibratedNetwork,
+    LoweredNetwork,
+    Network,
+    Node,
+    PhaseNeuron,
+    RateNeuron,
+    Readout,
+    Residual,
+    Route,
+    Synapse,
+    require,
+)
 from processes.operation import Operation, Result
 
 CANDIDATES = np.linspace(0.2, 1.0, 33)  # of the largest activation, for the value of T spikes
@@ -42,7 +56,9 @@ def convert_rate_coded(
     return Conversion(front, ideal, rate_coded(ideal, samples, steps, batch), None, Tuning(1.0, {}))
 
 
-def rate_coded(network: Network, samples: np.ndarray, steps: int, batch: int = 32, seed: int = 0) -> Network:
+def rate_coded(
+    network: LoweredNetwork, samples: np.ndarray, steps: int, batch: int = 32, seed: int = 0
+) -> CalibratedNetwork:
     """The rate-coded, floating-point network of a lowered one, which is left as it is.
 
     Args:
@@ -55,10 +71,10 @@ def rate_coded(network: Network, samples: np.ndarray, steps: int, batch: int = 3
     Raises:
         DeployError: an operation has no rate-coded form, the first in order.
     """
-    _check(network)
+    _check(require(network, LoweredNetwork, "rate coding"))
     activations = _observe(network, samples, batch, np.random.default_rng(seed))
     about = network.about | {"timesteps": steps, "spikes": steps, "precision": "float", "base": 1.0}  # all levels equal
-    coded = Network(network.input_shape, about=about)
+    coded = CalibratedNetwork(network.input_shape, about=about)
     worth: dict[str, float] = {}  # of a spike
     for name, node in network:
         op = node.op
@@ -69,6 +85,7 @@ def rate_coded(network: Network, samples: np.ndarray, steps: int, batch: int = 3
         elif isinstance(op, Synapse):
             op = replace(op, weight=op.weight * worth[network.origin(node.inputs[0])], trace=np.ones(steps))
         coded.nodes[name] = Node(op, node.inputs)
+    legal.check(coded)
     return coded
 
 
@@ -106,6 +123,6 @@ def _observe(network: Network, samples: np.ndarray, batch: int, rng: np.random.G
             kept.setdefault(name, []).append(np.append(chosen, flat[np.abs(flat).argmax()]))
 
     runner = ClosedForm(network, torch.float32, ideal=True)
-    for start in range(0, len(samples), batch):
-        runner.run(samples[start : start + batch], observe)
+    for part in slices(len(samples), batch):
+        runner.run(samples[part], observe)
     return {name: np.concatenate(parts) for name, parts in kept.items()}

@@ -69,7 +69,11 @@ def convert(
         input_spikes: the same for the neurons that code the input; None for 2 (sit: 6).
         precision: "fixed", Loihi-style integers, or "float".
         method: "spiked-attention", "sit", or "rate-coded" for ReLU networks in floating point.
-        residual, winner, softmax, exponential, activation: variants, as `deploy convert --help` explains them.
+        residual: how residual streams are handed on, as `deploy convert --help` explains it.
+        winner: how softmax finds a row's largest logit, as `deploy convert --help` explains it.
+        softmax: the variant of the race, as `deploy convert --help` explains it.
+        exponential: sit's exponential, as `deploy convert --help` explains it.
+        activation: sit's activations, as `deploy convert --help` explains it.
         evaluation: samples that the report is measured on; None to hold back a fifth of ``calibration``, which then sets no
             scales.
         labels: (N,) classes of ``evaluation``, for accuracy.

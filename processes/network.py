@@ -8,13 +8,13 @@ nodes by name; the order of operands stands in the metadata.
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 import nir
 import numpy as np
+from typing_extensions import Self
 
 from processes.dynamic_threshold import DynamicThreshold
 from processes.errors import DeployError
@@ -33,8 +33,9 @@ from processes.trace_product import SquareSum, TraceProduct
 from processes.woss import Woss
 
 __all__ = [
-    "Centre", "ConvSynapse", "DenseSynapse", "DynamicThreshold", "Network", "Node", "PhaseNeuron", "RateNeuron",
-    "Readout", "Residual", "Route", "ScaleSynapse", "SiExp", "SiNeuron", "SiNorm", "SquareSum", "TraceProduct", "Woss",
+    "CalibratedNetwork", "Centre", "ConvSynapse", "DenseSynapse", "DynamicThreshold", "FixedPointNetwork",
+    "LoweredNetwork", "Network", "Node", "PhaseNeuron", "RateNeuron", "Readout", "Residual", "Route", "ScaleSynapse",
+    "ScaledNetwork", "SiExp", "SiNeuron", "SiNorm", "SquareSum", "TraceProduct", "Woss",
 ]  # fmt: skip
 
 NATIVE = {"weight", "bias", "stride", "padding", "dilation", "groups"}  # fields that NIR's own nodes hold
@@ -82,9 +83,13 @@ class Network:
         self.nodes[unique] = Node(op, inputs)
         return unique
 
-    def copy(self) -> Network:
+    def copy(self) -> Self:
         """Another network of the same operations, to which others can be put."""
-        return dataclasses.replace(self, nodes=dict(self.nodes), about=dict(self.about), units=dict(self.units))
+        return self.at(type(self))
+
+    def at(self, stage: type[Stage]) -> Stage:
+        """A network of the same operations at another stage; who calls it says that they are what the stage asks for."""
+        return stage(self.input_shape, dict(self.nodes), dict(self.about), dict(self.units))
 
     def put(self, name: str, op: Operation) -> None:
         """Another operation in a node's place, with the same operands."""
@@ -152,7 +157,10 @@ class Network:
         if cls.INPUT not in graph.nodes:
             raise DeployError(f"the NIR graph has no node '{cls.INPUT}'; the file is damaged")
         about = {key: _plain(value) for key, value in graph.metadata.items() if key != "format"}
-        network = cls(tuple(int(n) for n in graph.nodes[cls.INPUT].input_type["input"]), about=about)
+        if (precision := about.get("precision")) not in STAGES:
+            raise DeployError(f"the NIR graph has precision '{precision}', not float or fixed; the file is damaged")
+        stage = STAGES[precision]
+        network = stage(tuple(int(n) for n in graph.nodes[cls.INPUT].input_type["input"]), about=about)
         names = {cls.INPUT: cls.INPUT}
         for numbered in sorted(graph.nodes):
             if numbered in (cls.INPUT, "output"):
@@ -165,6 +173,45 @@ class Network:
         if not network.nodes or not isinstance(network[network.output], Readout):
             raise DeployError("the NIR graph does not end in a readout; the file is damaged")
         return network
+
+
+class LoweredNetwork(Network):
+    """What the trained network computes, in real units; its operations have no codes yet. Only its ideal can be run."""
+
+
+class ScaledNetwork(LoweredNetwork):
+    """A lowered network whose firing nodes have their scales, from real activations."""
+
+
+class CalibratedNetwork(Network):
+    """Spiking, in floating point: every firing node has a code, and all scales are folded into what reads its spikes."""
+
+
+class FixedPointNetwork(Network):
+    """Spiking, in integers of a chip's widths."""
+
+
+Stage = TypeVar("Stage", bound=Network)
+STAGES = {None: LoweredNetwork, "float": CalibratedNetwork, "fixed": FixedPointNetwork}
+"""Networks in files by the ``precision`` in their metadata; a lowered one has none."""
+MADE_BY = {
+    LoweredNetwork: "converters.lowering.lower",
+    ScaledNetwork: "converters.calibrate.scale",
+    CalibratedNetwork: "converters.calibrate.calibrate",
+    FixedPointNetwork: "converters.discretise.discretise",
+}
+
+
+def require(network: Network, stage: type[Stage], what: str) -> Stage:
+    """``network``, which is at the stage that ``what`` takes.
+
+    Raises:
+        DeployError: it is at another; the message says which is needed and what makes it.
+    """
+    if not isinstance(network, stage):
+        made = f"a {stage.__name__}, which {MADE_BY[stage]} makes"
+        raise DeployError(f"{what} takes {made}; this is a {type(network).__name__}")
+    return network
 
 
 def _plain(value: Any) -> Any:

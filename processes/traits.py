@@ -8,14 +8,18 @@ A trait is declared once, where its types are, and names the file in which opera
     def _(op: PhaseNeuron, visit: Visit) -> Events: ...
 
 There are no defaults: an operation answers, or refuses with a reason, or a test that walks all traits and operations fails
-and a call raises. The files are imported when a trait is first asked about an operation of their folder.
+and a call raises. Answers hold for exactly the classes that they name, not for classes derived from these. The files are
+imported when a trait is first asked about an operation of their folder; an operation that is defined in a module without
+a folder answers in that module.
 """
 
 from __future__ import annotations
 
 import importlib
 import importlib.util
+import sys
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any, ClassVar, Concatenate, Generic, ParamSpec, TypeVar
 
 from processes.errors import DeployError
@@ -29,52 +33,68 @@ class Refused(DeployError):
     """An operation has no answer to a trait; the message says which, and why."""
 
 
+@dataclass(frozen=True)
+class Statement(Generic[P, R]):
+    """What one class of operations says to a trait: a function that answers, or a reason why there is no answer.
+
+    Attributes:
+        answer: called with the operation and what else is asked; None if the operation refuses.
+        reason: completes the sentence "operation 'X': ..."; empty if there is an answer.
+        file, module: where the statement stands, and the name of the module as which that file was executed.
+    """
+
+    answer: Callable[Concatenate[Any, P], R] | None
+    reason: str
+    file: str
+    module: str
+
+
 class Trait(Generic[P, R]):
     """A question ``trait(operation, ...)`` with one answer per class of operations.
 
     Args:
         module: name of the file, without its ending, that holds the answers in an operation's folder.
-        question: what is asked, in words that complete "how ... is not known" in an error message.
+        question: what is asked, in words that complete "that says ..." in an error message.
     """
 
     ALL: ClassVar[list[Trait[Any, Any]]] = []
 
     def __init__(self, module: str, question: str) -> None:
         self.module, self.question = module, question
-        self._answers: dict[type[Operation], Callable[Concatenate[Any, P], R]] = {}
-        self._reasons: dict[type[Operation], str] = {}
+        self._statements: dict[type[Operation], Statement[P, R]] = {}
         Trait.ALL.append(self)
 
     def of(
         self, *operations: type[Operation]
     ) -> Callable[[Callable[Concatenate[Any, P], R]], Callable[Concatenate[Any, P], R]]:
         """Decorator: the function answers for these classes."""
+        place = _caller()
 
         def register(answer: Callable[Concatenate[Any, P], R]) -> Callable[Concatenate[Any, P], R]:
-            for operation in operations:
-                if operation in self._answers or operation in self._reasons:
-                    raise ValueError(f"'{operation.__name__}' already answers the trait '{self.module}'")
-                self._answers[operation] = answer
+            self._state(operations, Statement(answer, "", *place))
             return answer
 
         return register
 
-    def refuse(self, operation: type[Operation], reason: str) -> None:
-        """State that a class has no answer, and why; ``reason`` completes the sentence "operation 'X': ..."."""
-        self._reasons[operation] = reason
+    def always(self, answer: R, *operations: type[Operation]) -> None:
+        """State that these classes have one and the same answer, whatever else is asked."""
+        self._state(operations, Statement(lambda op, *args, **kwargs: answer, "", *_caller()))
 
-    def reason(self, operation: type[Operation]) -> str | None:
-        """Why a class has no answer, or None if it has one.
+    def refuse(self, reason: str, *operations: type[Operation]) -> None:
+        """State that these classes have no answer, and why; ``reason`` completes the sentence "operation 'X': ..."."""
+        self._state(operations, Statement(None, reason, *_caller()))
+
+    def statement(self, operation: type[Operation]) -> Statement[P, R]:
+        """What a class says.
 
         Raises:
             LookupError: the class neither answers nor refuses.
         """
-        self._import(operation)
-        if operation in self._reasons:
-            return self._reasons[operation]
-        if operation not in self._answers:
-            raise LookupError(f"'{operation.name}' has no {self.module}.py that says how {self.question}")
-        return None
+        if operation not in self._statements:
+            _import_if_there(operation, self.module)
+        if operation not in self._statements:
+            raise LookupError(f"'{operation.__name__}' has no {self.module}.py that says {self.question}")
+        return self._statements[operation]
 
     def __call__(self, op: Operation, *args: P.args, **kwargs: P.kwargs) -> R:
         """The answer of ``op``'s class.
@@ -83,15 +103,27 @@ class Trait(Generic[P, R]):
             Refused: the class has none, for the reason in the message.
             LookupError: the class neither answers nor refuses.
         """
-        answer = self._answers.get(type(op))
-        if answer is None:
-            if (reason := self.reason(type(op))) is not None:
-                raise Refused(f"operation '{op.name}': {reason}")
-            answer = self._answers[type(op)]
-        return answer(op, *args, **kwargs)
+        statement = self.statement(type(op))
+        if statement.answer is None:
+            raise Refused(f"operation '{op.name}': {statement.reason}")
+        return statement.answer(op, *args, **kwargs)
 
-    def _import(self, operation: type[Operation]) -> None:
-        """Import the file of the class's folder that belongs to this trait, if there is one."""
-        name = f"{operation.__module__}.{self.module}"
-        if importlib.util.find_spec(name) is not None:
-            importlib.import_module(name)
+    def _state(self, operations: tuple[type[Operation], ...], new: Statement[P, R]) -> None:
+        """Keep a statement; the first one where Lava, looking for models, executes a file again under another name."""
+        for operation in operations:
+            old = self._statements.setdefault(operation, new)
+            if old is not new and (old.file != new.file or old.module == new.module):
+                raise ValueError(f"'{operation.__name__}' says twice {self.question}: in {old.file} and {new.file}")
+
+
+def _caller() -> tuple[str, str]:
+    """File and module name of the code that calls a method of a trait."""
+    frame = sys._getframe(2)
+    return frame.f_code.co_filename, frame.f_globals["__name__"]
+
+
+def _import_if_there(operation: type[Operation], module: str) -> None:
+    """Import a file of an operation's folder, if it has a folder with such a file."""
+    name = f"{operation.__module__}.{module}"
+    if hasattr(sys.modules[operation.__module__], "__path__") and importlib.util.find_spec(name) is not None:
+        importlib.import_module(name)

@@ -1,10 +1,8 @@
-"""Breaks the code in one place at a time and runs the quick tests: `make mutations`, or `python -m tests.mutations WORD ...`.
+"""Breaks the code in one place at a time and runs the quick tests: `make mutations`, or `python tests/mutations.py WORD ...`.
 
 Each mutation replaces a text that stands exactly once in its file, in a copy of the tree, and names the quick tests that should
 fail. One that survives says that something may be changed unnoticed. Words choose mutations whose reason holds one of them.
 """
-
-# ruff: noqa: E501 - a table with one mutation a line
 
 from __future__ import annotations
 
@@ -44,13 +42,13 @@ MUTATIONS = (
     Mutation(COMPARISON, "if not exact else 0", "if True else 0", "checker: potentials excused in fixed point", COMPARE),
     Mutation(COMPARISON, "(stepped - output).abs() > far", "(stepped - output) > far", "checker: one side only", COMPARE),
     Mutation(COMPARISON, "excused = wrong &", "excused = wrong |", "checker: every difference is a tie", COMPARE),
-    Mutation(COMPARISON, "TIE = 1e-5", "TIE = 1e-3", "checker: ties are far from the threshold", COMPARE),
+    Mutation(COMPARISON, "TIE = 1e-5", "TIE = 1e-3", "checker: ties far from the threshold", COMPARE),
     Mutation(COMPARISON, "found.mismatches += abs(counted - clips)", "pass", "checker: clips are not compared", COMPARE),
     Mutation(COMPARISON, "wrong.nonzero()[0]", "wrong.nonzero()[-1]", "checker: not the first place", COMPARE),
     Mutation(COMPARISON, "found.first or _describe", "_describe", "checker: the last layer is named first", COMPARE),
-    Mutation(CORRECT, "4 * first * second > first**2 + second**2", "first == first", "safeguard: halves need not agree", SAFE),
-    Mutation(CORRECT, "order[len(held) : len(held) + SAMPLES]", "order[:SAMPLES]", "safeguard: judged on seen samples", SAFE),
-    Mutation("converters/pipeline.py", "samples[held], batch)", "samples[few], batch)", "safeguard: scales judged on seen", SAFE),
+    Mutation(CORRECT, "4 * first * second > first**2 + second**2", "first == first", "safeguard: halves disagree", SAFE),
+    Mutation(CORRECT, "order[len(held) : len(held) + SAMPLES]", "order[:SAMPLES]", "safeguard: judged on seen ones", SAFE),
+    Mutation("converters/pipeline.py", "samples[held], batch)", "samples[few], batch)", "safeguard: scales, on seen", SAFE),
     Mutation("converters/discretise/synapses.py", "/ 2 / chip.trace_headroom", "/ 2", "safeguard: headroom dropped", SAFE),
     Mutation("converters/fold.py", "median = 0.6745", "median = 1.0", "safeguard: which rows are half silent", SAFE),
     Mutation(BREAK_EVEN, "a * f * f + b * f", "a * f + b * f", "energy: linear in what grows with the square", SAFE),
@@ -62,9 +60,9 @@ MUTATIONS = (
     Mutation("processes/fixed.py", "& (x < 0))", "& (x > 0))", "arithmetic: shifts away from zero", FIXED),
     Mutation("processes/fixed.py", "x.clip(-limit, limit)", "x.clip(-limit - 1, limit)", "arithmetic: asymmetric clip", FIXED),
     Mutation("processes/fixed.py", "if reach > INT64_MAX", "if reach > 4 * INT64_MAX", "arithmetic: products wrap", FIXED),
-    Mutation("processes/fixed.py", "return np.rint(np.ldexp(np", "return np.floor(np.ldexp(np", "arithmetic: mantissas cut", FIXED),
-    Mutation("processes/fixed.py", "power - magnitude_bits, 0", "power - magnitude_bits + 1, 0", "arithmetic: a bit lost", FIXED),
-    Mutation("evaluator/closed_form.py", "saturate(graded, ", "(lambda x, _: x)(graded, ", "host: input is not clipped", NETWORKS),
+    Mutation("processes/fixed.py", "return np.rint(np.ldexp(np", "return np.floor(np.ldexp(np", "arithmetic: cut", FIXED),
+    Mutation("processes/fixed.py", "power - magnitude_bits, 0", "power - magnitude_bits + 1, 0", "arithmetic: loss", FIXED),
+    Mutation("evaluator/closed_form.py", "saturate(graded, ", "(lambda x, _: x)(graded, ", "host: input unclipped", NETWORKS),
     Mutation("processes/phase_neuron/__init__.py", "self.left -= sign != 0", "pass", "stepper: spikes without end", NETWORKS),
     Mutation(
         "processes/dynamic_threshold/__init__.py", "(self.magnitude >= threshold))", "(self.magnitude > threshold))",

@@ -9,7 +9,7 @@ calibration set, and the result is checked on it (docs/design.md, Fixed point).
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from types import MappingProxyType
 
@@ -21,12 +21,16 @@ from converters.discretise.observe import observe, saturating
 from converters.discretise.state import Discretisation
 from converters.ingredients import ALL, Ingredients
 from converters.scales import routed
+from processes import legal
+from processes.batches import Progress
 from processes.chips import Chip
 from processes.errors import DeployError
 from processes.fixed import to_mantissa
 from processes.network import (
+    CalibratedNetwork,
     Centre,
     DynamicThreshold,
+    FixedPointNetwork,
     Network,
     PhaseNeuron,
     Readout,
@@ -39,22 +43,22 @@ from processes.network import (
     Synapse,
     TraceProduct,
     Woss,
+    require,
 )
 from processes.operation import Operation
 
-Progress = Callable[[int, int], None]
 ATTEMPTS = 10  # to find exponents with which nothing saturates; each may halve layers' resolution
 
 
 def discretise(
-    network: Network,
+    network: CalibratedNetwork,
     samples: np.ndarray,
     chip: Chip,
     batch: int = 32,
     progress: Progress | None = None,
     importance: Mapping[str, np.ndarray] = MappingProxyType({}),
     ingredients: Ingredients = ALL,
-) -> Network:
+) -> FixedPointNetwork:
     """The integer network of a calibrated floating-point one.
 
     Args:
@@ -68,7 +72,7 @@ def discretise(
     Raises:
         DeployError: a layer cannot be kept from saturating on the calibration set.
     """
-    seen = observe(network, samples, importance, batch, progress)
+    seen = observe(require(network, CalibratedNetwork, "discretisation"), samples, importance, batch, progress)
     coarser: dict[str, int] = {}
     quick = replace(ingredients, rounding=False)  # to find exponents, rounding to nearest will do
     clipped: list[str] = []
@@ -84,17 +88,18 @@ def discretise(
     raise DeployError(f"'{name}' saturates {chip.state_bits} bits on the calibration set at any exponent tried")
 
 
-def _integers(state: Discretisation) -> Network:
+def _integers(state: Discretisation) -> FixedPointNetwork:
     """One pass in topological order; ``about`` gains the chip, the precision and the input's unit."""
     network, chip = state.network, state.chip
     # two bits of room: inputs may exceed the calibration set's
     input_unit = 2.0 ** (math.ceil(math.log2(state.seen.input_peak or 1.0)) - (chip.graded_bits - 2))
     state.units[Network.INPUT] = np.full((1,) * len(network.input_shape), input_unit)
-    out = Network(network.input_shape, about=dict(network.about))
+    out = FixedPointNetwork(network.input_shape, about=dict(network.about))
     for name, node in network:
         out.add(name, _convert(state, name, node.op), *node.inputs)
     out.units = state.units
     out.about |= {"precision": "fixed", "chip": chip.name, "input_unit": input_unit}
+    legal.check(out)
     return out
 
 

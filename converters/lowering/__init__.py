@@ -15,13 +15,13 @@ import numpy as np
 import torch
 from torch.fx.node import map_arg
 
-from converters.capture import Captured, place
+from converters.captured import Captured, place
 from converters.front_end import split
 from converters.lowering.builder import ONE, PLAIN, Builder, Divisor, Mask, Neurons, Unsupported, Value
 from converters.lowering.curves import Curve, resolved
 from converters.lowering.key_bias import drop_key_biases
 from processes.errors import DeployError
-from processes.network import Network
+from processes.network import LoweredNetwork, Network
 from processes.readout import Readout
 
 
@@ -90,7 +90,9 @@ class UnsupportedModel(DeployError):
         super().__init__(f"{len(refusals)} operations cannot be converted, nothing was: {rows}")
 
 
-def lower(captured: Captured, input_shape: tuple[int, ...], fanout: bool = False, neurons: Neurons = PLAIN) -> Network:
+def lower(
+    captured: Captured, input_shape: tuple[int, ...], fanout: bool = False, neurons: Neurons = PLAIN
+) -> LoweredNetwork:
     """The network in real units, without codes, of a captured model.
 
     Args:
@@ -116,7 +118,7 @@ class Translation:
         values: by node of the captured graph, a ``Value`` of the network, a constant, or what else its handler returned.
     """
 
-    network: Network
+    network: LoweredNetwork
     values: Mapping[torch.fx.Node, Any]
 
 
@@ -135,7 +137,7 @@ def translate(captured: Captured, input_shape: tuple[int, ...], fanout: bool, ne
         raise DeployError(
             f"the model takes {len(captured.inputs)} graded inputs ({', '.join(captured.inputs)}), not one"
         )
-    builder = Builder(Network(input_shape), fanout, neurons, bool(parts.masks))
+    builder = Builder(LoweredNetwork(input_shape), fanout, neurons, bool(parts.masks))
     values: dict[torch.fx.Node, Any] = {}
     refusals: list[Refusal] = []
     for node in captured.graph.nodes:

@@ -15,7 +15,7 @@ import numpy as np
 import torch
 
 from processes.dynamic_threshold import DynamicThreshold
-from processes.network import Network
+from processes.network import LoweredNetwork, Network
 from processes.phase_neuron import PhaseNeuron
 from processes.phase_neuron.schedule import FloatSchedule
 from processes.residual import Centre, Residual
@@ -145,7 +145,7 @@ class Builder:
         masked: the last feature of the input says which tokens take part in attention.
     """
 
-    network: Network
+    network: LoweredNetwork
     fanout: bool = False
     neurons: Neurons = PLAIN
     masked: bool = False

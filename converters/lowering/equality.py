@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from converters.capture import Captured, place
+from converters.captured import Captured, place
 from converters.front_end import split
 from converters.lowering import Translation, translate
 from converters.lowering.builder import Neurons, Value

@@ -98,9 +98,8 @@ def product(a, b, delay_a, delay_b, steps):
     ``delay`` shifts each operand's steps to a common clock of ``steps`` steps; nothing arrives before the later
     operand begins.
 
-    Returns:
-        Spikes that meet a non-zero trace of the other side, once for each such trace; neuron-steps in which spikes
-            arrive at a product neuron; spikes of a and of b that arrive.
+    What is returned is the number of spikes that meet a non-zero trace of the other side, once for each such trace; of
+    neuron-steps in which spikes arrive at a product neuron; and of spikes of a and of b that arrive.
     """
     lead, rows_a, depth = a.shape[1:]
     rows_b = b.shape[2]

@@ -14,6 +14,7 @@ import numpy as np
 import torch
 
 from deploy.energy import kernels
+from processes.backends.numba.views import as_numpy
 from processes.dynamic_threshold import DynamicThreshold
 from processes.operation import Operation, Window
 from processes.phase_neuron import PhaseNeuron
@@ -23,7 +24,6 @@ from processes.residual import Centre, Residual
 from processes.si_exp import SiExp
 from processes.si_neuron import SiNeuron
 from processes.si_norm import SiNorm
-from processes.spikes import as_numpy
 from processes.synapse import ConvSynapse, DenseSynapse, ScaleSynapse
 from processes.trace_product import SquareSum, TraceProduct
 from processes.woss import Woss
@@ -140,7 +140,7 @@ def woss(op: Woss, visit: Visit) -> Events:
 def _allowed(op: Woss | SiExp, visit: Visit) -> np.ndarray:
     """Which keys take part, (samples and windows, heads, rows, keys)."""
     if len(visit.inputs) > 1:
-        mask = op.mask_of(visit.samples, visit.inputs[1])
+        mask = as_numpy(op.mask_of(visit.samples, visit.inputs[1]))
     else:
         mask = np.tile(op.mask(), (visit.samples, 1, 1, 1))
     shape = ((1,) * 3 + op.shape)[-3:]

@@ -108,7 +108,8 @@ def summed(target: str, source: str, batches: Sequence[Batch], labels: np.ndarra
     """What all batches say together.
 
     Args:
-        target, source: what ran, on which data.
+        target: what ran.
+        source: on which data.
         batches: in order, of all samples.
         labels: classes of the samples, or None.
     """

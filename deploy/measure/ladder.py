@@ -67,7 +67,7 @@ def rounded_weights(ideal: Network, calibrated: Network, fixed: Network) -> Netw
     Weights were rounded after calibration had folded its scales into them, so each is scaled by what rounding
     did to its folded self. Biases make up for what rounding does on average, and are those of ``fixed``.
     """
-    out = Network(ideal.input_shape, about=dict(ideal.about))
+    out = ideal.copy()
     for name, node in ideal:
         op = node.op
         if isinstance(op, Synapse):

@@ -1,7 +1,6 @@
 """What a network read from a file has to satisfy before anything runs: shapes, lengths and kinds fit together.
 
-A rule for each operation says what shape its operands give it, and what lengths its tables have; compiled loops rely on
-these without looking again.
+Every operation says what has to hold for it (:mod:`processes.invariants`); this is the walk over a network that asks.
 """
 
 from __future__ import annotations
@@ -14,30 +13,18 @@ from typing import Any
 import numpy as np
 
 from processes.errors import DeployError
-from processes.legal.rules import RULES, WIDEST
-from processes.network import (
-    ConvSynapse,
-    DenseSynapse,
-    DynamicThreshold,
-    Network,
-    Node,
-    PhaseNeuron,
-    Route,
-    ScaleSynapse,
-    SiNorm,
-    SquareSum,
-    TraceProduct,
-)
+from processes.invariants import WIDEST, invariants, reads
+from processes.legal.stage import check_stage
+from processes.network import Network, Node
 
 LIMIT = 2**27
 """Values of one sample at one node: 1 GB in float64."""
-SPIKES = (DenseSynapse, ConvSynapse, ScaleSynapse, SquareSum, SiNorm, TraceProduct)
-"""Operations whose operands are spikes; the others take potentials."""
 
 
 def check(network: Network) -> None:
     """Raise DeployError for the first node that cannot be what its operation says."""
     for name, node in network:
+        check_stage(network, name, node.op)
         if (problem := _problem(network, node)) is not None:
             raise DeployError(f"node '{name}' ({node.op.name}): {problem}; the file is damaged or was changed")
 
@@ -65,22 +52,21 @@ def _arrays(value: Any) -> Iterator[tuple[str, np.ndarray]]:
 
 
 def _complaints(network: Network, node: Node) -> Iterator[str]:
-    op: Any = node.op
     for i, name in enumerate(node.inputs):
-        spiking = name != network.INPUT and network[name].fires
-        divided_by = isinstance(op, DynamicThreshold) and not op.squared and i == 1
-        if spiking != (op.fires if isinstance(op, Route) else isinstance(op, SPIKES) or divided_by):
-            yield f"reads {'spikes' if spiking else 'potentials'} of '{name}' and takes the other"
-    if not 0 <= (bits := getattr(op, "state_bits", 0)) <= WIDEST:
+        kind = "spikes" if _spikes(network, name) else "potentials"
+        if kind != reads(node.op, i):
+            yield f"reads {kind} of '{name}' and takes the other"
+    if not 0 <= (bits := getattr(node.op, "state_bits", 0)) <= WIDEST:
         yield f"state_bits is {bits}"
     shapes = [network.shape(name) for name in node.inputs]
-    steps = [_steps(network, name) for name in node.inputs]
-    yield from RULES[type(op)](op, shapes, steps)
+    yield from invariants(node.op, shapes, [_steps(network, name) for name in node.inputs])
+
+
+def _spikes(network: Network, name: str) -> bool:
+    return name != network.INPUT and network[name].fires
 
 
 def _steps(network: Network, name: str) -> int:
     """Steps in which spikes from ``name`` come; 0 of what does not spike."""
-    if name == network.INPUT or not network[name].fires:
-        return 0
-    op: Any = network[network.origin(name)]
-    return op.schedule.steps if isinstance(op, PhaseNeuron) else op.steps
+    origin: Any = network[network.origin(name)] if _spikes(network, name) else None
+    return 0 if origin is None else origin.steps

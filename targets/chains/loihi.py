@@ -18,7 +18,7 @@ from processes.errors import DeployError
 from processes.nir_nodes import maps
 from targets.chains import Held, Request
 from targets.chains.chain import SPIKING, chain_of
-from targets.loihi2.lif_network import On, run_lif_network
+from targets.lava_lif import On, run_lif_network
 from targets.nir_graph.program import Program, interpret
 from targets.segments import Layer, emulate
 from targets.tools import BRIAN2_LOIHI, NENGO_LOIHI, Tool

@@ -15,9 +15,9 @@ from typing import Any
 
 import numpy as np
 import scipy.sparse
-from lava.magma.core.process.process import AbstractProcess
 
 from processes.lava.generic import process_class
+from processes.lava.process import SpikingProcess
 from processes.operation import Emission, Window
 from targets.lava_sim.runtime import run_processes
 from targets.nir_graph.program import Program, Recorder, Stepper, Traces
@@ -156,10 +156,10 @@ def _packed(traces: Traces) -> dict[str, np.ndarray]:
     return {f"{kind}:{name}": np.asarray(value) for kind in kinds for name, value in getattr(traces, kind).items()}
 
 
-def _connect(program: Program, groups: list[Group], steps: int) -> list[AbstractProcess]:
+def _connect(program: Program, groups: list[Group], steps: int) -> list[SpikingProcess]:
     """One Process for each group."""
     ports: dict[str, Any] = {}
-    processes: list[AbstractProcess] = []
+    processes: list[SpikingProcess] = []
     for i, group in enumerate(groups):
         stages = program.stages
         kinds: list[tuple[Emission, ...]] = [

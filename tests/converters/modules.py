@@ -16,7 +16,7 @@ from converters.calibrate import calibrate
 from converters.capture import capture
 from converters.lowering import lower
 from evaluator.closed_form import ClosedForm
-from processes.network import Network
+from processes.network import CalibratedNetwork, LoweredNetwork, Network, Stage
 from processes.phase_code import PhaseCode
 
 
@@ -75,12 +75,12 @@ def images(n: int, seed: int = 0) -> np.ndarray:
     return np.random.default_rng(seed).random((n, 1, 12, 12), np.float32)
 
 
-def lowered(model: nn.Module, x: torch.Tensor) -> Network:
+def lowered(model: nn.Module, x: torch.Tensor) -> LoweredNetwork:
     """The network in real units for samples like those of ``x`` (N, ...)."""
     return lower(capture(model, (x[:1],)), (1, *x.shape[1:]))
 
 
-def spiking(model: nn.Module, x: torch.Tensor, code: PhaseCode, spikes: int = 1) -> Network:
+def spiking(model: nn.Module, x: torch.Tensor, code: PhaseCode, spikes: int = 1) -> CalibratedNetwork:
     """Calibrated on ``x``."""
     return calibrate(lowered(model, x), x.numpy(), code, spikes=spikes)
 
@@ -98,7 +98,7 @@ def error(network: Network, x: torch.Tensor, expected: torch.Tensor, ideal: bool
     return float((y.reshape(expected.shape) - expected).norm() / expected.norm())
 
 
-def end_early(network: Network) -> Network:
+def end_early(network: Stage) -> Stage:
     """Second spikes of every encoded node up to a step of its own for each feature."""
     network = network.copy()
     rng = np.random.default_rng(0)

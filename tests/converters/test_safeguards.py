@@ -78,7 +78,7 @@ def test_potentials_leave_the_headroom_that_the_chip_asks_for() -> None:
         def look(name: str, op: Operation, y: torch.Tensor) -> None:
             nonlocal most
             if isinstance(op, Synapse | Residual):
-                most = max(most, float(y.abs().max()))
+                most = max(most, float(y.values.abs().max()))
 
         ClosedForm(fixed).run(x, look)
     assert 0.8 < most / (LOIHI2.state_limit / LOIHI2.trace_headroom) < 1.01  # weights are rounded
@@ -100,8 +100,9 @@ def test_half_silent_rows_are_those_half_of_whose_values_fall_below_the_smallest
 
 
 def test_energies_meet_where_the_parabola_says() -> None:
-    """f^2 = 4 at f = 2, f + f^2 = 6 at f = 2, and no crossing beyond the most that there is."""
+    """f^2 = 4 at f = 2 and f^2 = 1/4 at f = 1/2, f + f^2 = 6 at f = 2, and no crossing beyond the most that there is."""
     assert _solve("tokens", 10.0, (0.0, 0.0, 1.0), (4.0, 0.0, 0.0), np.inf) == BreakEven("tokens", 10.0, "below", 20.0)
+    assert _solve("tokens", 8.0, (0.0, 0.0, 1.0), (0.25, 0.0, 0.0), np.inf) == BreakEven("tokens", 8.0, "below", 4.0)
     assert _solve("tokens", 3.0, (0.0, 1.0, 1.0), (6.0, 0.0, 0.0), np.inf) == BreakEven("tokens", 3.0, "below", 6.0)
     assert _solve("tokens", 3.0, (6.0, 0.0, 0.0), (0.0, 1.0, 1.0), np.inf) == BreakEven("tokens", 3.0, "above", 6.0)
     assert _solve("spikes_per_neuron", 1.0, (0.0, 0.0, 1.0), (4.0, 0.0, 0.0), 1.5).cheaper == "always"

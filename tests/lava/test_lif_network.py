@@ -11,7 +11,7 @@ from processes import lif
 from processes.errors import DeployError
 from targets.chains import Request
 from targets.chains.loihi import by_lava, hold
-from targets.loihi2.lif_network import run_lif_network
+from targets.lava_lif import run_lif_network
 from targets.nir_graph.fixed import compile_fixed
 from targets.nir_graph.plan import make_plan
 from targets.nir_graph.program import Program, compile_float, interpret

@@ -1,0 +1,50 @@
+"""What the stage of a network asks of every operation: floating point until discretisation, integers of a chip after it."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from processes.chips import CHIPS
+from processes.errors import DeployError
+from processes.invariants import real_in_fixed_point
+from processes.network import CalibratedNetwork, FixedPointNetwork, LoweredNetwork, Network
+from processes.operation import Operation
+
+DECODING = frozenset({"scale", "unit"})
+"""Fields of any operation by which the host reads potentials and spikes; nothing is decided by them."""
+
+
+def check_stage(network: Network, name: str, op: Operation) -> None:
+    """Raise DeployError where an operation is not what the stage of its network asks for; a plain Network asks nothing."""
+    if (problem := next(_complaints(network, op), None)) is not None:
+        raise DeployError(f"node '{name}' ({op.name}) of a {type(network).__name__}: {problem}")
+
+
+def _complaints(network: Network, op: Operation) -> Iterator[str]:
+    bits = getattr(op, "state_bits", 0)
+    if isinstance(network, LoweredNetwork | CalibratedNetwork):
+        if bits:
+            yield f"it is in integers of {bits} bits before discretisation"
+    elif isinstance(network, FixedPointNetwork):
+        if hasattr(op, "state_bits") and not bits:
+            yield "it is in floating point after discretisation"
+        widest = CHIPS[network.about["chip"]].state_bits
+        if bits > widest:
+            yield f"its potentials of {bits} bits exceed the {widest} of {network.about['chip']}"
+        for field, array in _deciding(op, real_in_fixed_point(op) | DECODING):
+            if array.dtype.kind not in "biu":
+                yield f"{field} holds {array.dtype}, not integers"
+
+
+def _deciding(value: Any, real: frozenset[str]) -> Iterator[tuple[str, np.ndarray]]:
+    """Arrays of an operation, and of its schedule, that decide what it sends."""
+    for field in dataclasses.fields(value):
+        item = getattr(value, field.name)
+        if isinstance(item, np.ndarray) and field.name not in real:
+            yield field.name, item
+        elif dataclasses.is_dataclass(item):
+            yield from _deciding(item, real)

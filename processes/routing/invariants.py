@@ -1,0 +1,23 @@
+"""Invariants of wiring."""
+
+from __future__ import annotations
+
+from processes.invariants import Complaints, Kind, Shape, has_shape, invariants, reads, real_in_fixed_point
+from processes.routing import Route, route_shape
+
+
+@reads.of(Route)
+def _(op: Route, operand: int) -> Kind:
+    """What it carries."""
+    return "spikes" if op.fires else "potentials"
+
+
+real_in_fixed_point.always(frozenset(), Route)
+
+
+@invariants.of(Route)
+def _(op: Route, shapes: list[Shape], steps: list[int]) -> Complaints:
+    """A known kind of message, and the shape that the steps make of the operand."""
+    if op.source_shape != shapes[0] or op.carries not in ("spikes", "currents", "graded"):
+        yield f"routes {op.carries} of shape {op.source_shape}, its operand has {shapes[0]}"
+    yield from has_shape(op, route_shape(op.source_shape, op.chain))

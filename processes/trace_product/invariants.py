@@ -1,0 +1,44 @@
+"""Invariants of products of two spike trains."""
+
+from __future__ import annotations
+
+import torch
+
+from processes.invariants import (
+    WIDEST,
+    Complaints,
+    Shape,
+    fits,
+    has_shape,
+    invariants,
+    reads,
+    real_in_fixed_point,
+    table,
+    within,
+)
+from processes.trace_product import SquareSum, TraceProduct
+
+reads.always("spikes", TraceProduct, SquareSum)
+real_in_fixed_point.always(frozenset(), TraceProduct, SquareSum)
+
+
+@invariants.of(TraceProduct)
+def _(op: TraceProduct, shapes: list[Shape], steps: list[int]) -> Complaints:
+    """Operands that multiply, in windows of equal length, with a trace each."""
+    a, b = (torch.empty(shape, device="meta") for shape in shapes)
+    if steps[0] != steps[1] or shapes[0][:-2] != shapes[1][:-2] or abs(op.delay) > 2**20:
+        yield f"operands {shapes[0]} of {steps[0]} steps and {shapes[1]} of {steps[1]} make no product"
+    yield from table("traces", op.traces, (2, steps[0]))
+    yield from has_shape(op, tuple(op.product(a, b).shape))
+    yield from fits("bias", op.bias, op.shape)
+
+
+@invariants.of(SquareSum)
+def _(op: SquareSum, shapes: list[Shape], steps: list[int]) -> Complaints:
+    """One value a row, and a weight or a shift for each feature."""
+    yield from has_shape(op, (*shapes[0][:-1], 1))
+    yield from table("trace", op.trace, (steps[0],))
+    factor = op.shift if op.state_bits else op.weight
+    if factor is None or factor.size not in (1, shapes[0][-1]):
+        yield f"{'shift' if op.state_bits else 'weight'} does not fit {shapes[0][-1]} features"
+    yield from within("shift", op.shift, -WIDEST, WIDEST)
