@@ -51,7 +51,9 @@ def evaluate(options: EvaluateOptions, progress: Progress | None = None) -> Eval
     trust = Trust(options.trust, options.model)
     origin = origin_of(folder, trust=trust)
     model = origin.model
-    data = origin.evaluation if options.data is None else origin.load(options.data, read(folder / GRAPH))
+    data = (
+        origin.evaluation if options.data is None else origin.load(options.data, read(folder / GRAPH), options.labels)
+    )
     data = data if options.limit is None else data.take(slice(options.limit))
     size = options.batch_size or (64 if options.target == "closed-form" else STEPPED_BATCH)
     classes = model.classes is not None or data.labels is not None
