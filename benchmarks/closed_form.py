@@ -3,12 +3,15 @@
     python -m benchmarks.closed_form
     python -m benchmarks.closed_form --spikes 2
     python -m benchmarks.closed_form --model swin_tiny_patch4_window7_224 --batch 8
+    python -m benchmarks.closed_form --model vit_base_patch16_224 --batch 128 --device cuda
 
-Memory is the largest resident size while a batch runs, above what was there before the run, on Linux.
+Memory is the largest resident size while a batch runs, above what was there before the run, on Linux; on a CUDA device,
+what PyTorch has allocated there. The original runs in float32 too: no TF32.
 """
 
 from __future__ import annotations
 
+import copy
 import ctypes
 import functools
 import gc
@@ -26,21 +29,31 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from converters.ingredients import ALL, Ingredients
 from converters.pipeline import convert_module
 from deploy import demo
 from evaluator.closed_form import ClosedForm
+from processes.backends import backend_named
+from processes.backends.devices import device_named, full_precision
+
+PLAIN = Ingredients(biases=False, rounding=False, importance=False, balance=False)
 
 
-def peak(run: Callable[[], object]) -> int | None:
-    """Bytes that the process grew by at most while ``run`` ran; None where the system does not tell."""
+def peak(run: Callable[[], object], device: torch.device) -> int | None:
+    """Bytes that the process, or what it holds on the device, grew by at most in ``run``; None where nobody tells."""
     status, clear = Path("/proc/self/status"), Path("/proc/self/clear_refs")
-    if not clear.exists():
-        return None
 
     def kilobytes(field: str) -> int:
         return next(int(line.split()[1]) for line in status.read_text().splitlines() if line.startswith(field))
 
     gc.collect()
+    if device.type == "cuda":
+        before = torch.cuda.memory_allocated(device)
+        torch.cuda.reset_peak_memory_stats(device)
+        run()
+        return torch.cuda.max_memory_allocated(device) - before
+    if not clear.exists():
+        return None
     ctypes.CDLL(None).malloc_trim(0)  # what earlier runs have freed
     clear.write_text("5")  # the peak starts anew from what is resident now
     before = kilobytes("VmRSS")
@@ -57,6 +70,11 @@ def main(
     spikes: Annotated[
         int, typer.Option(help="Most spikes of a neuron in a window; above 1, one spike is timed too.")
     ] = 1,
+    device: Annotated[str, typer.Option(help="cpu, cuda, cuda:N or auto.")] = "cpu",
+    backend: Annotated[str, typer.Option(help="numba, torch or triton; empty for that of the device.")] = "",
+    ingredients: Annotated[
+        bool, typer.Option(help="Convert with every ingredient; without, sooner, and the runs take as long.")
+    ] = True,
     threads: Annotated[int, typer.Option(help="Threads of every run; 0 for as many as there are cores.")] = 0,
 ) -> None:
     """Time a model and its closed forms in turn, so that a drifting machine favours none of them."""
@@ -70,30 +88,42 @@ def main(
         module = timm.create_model(model, pretrained=False).eval()
         rng = np.random.default_rng(0)
         calibration, images = (rng.random((n, 3, 224, 224), np.float32) for n in (4, batch))
-    x = torch.from_numpy(images)
+    place = device_named(device)
+    x = torch.from_numpy(images).to(place)
 
     def original() -> None:
-        with torch.inference_mode():
-            module(x)
+        with torch.inference_mode(), full_precision():
+            moved(x)
 
+    chosen_backend = backend_named(backend) if backend else None
+    chosen = ALL if ingredients else PLAIN
     runs: dict[str, Callable[[], object]] = {"original model": original}
     for n in sorted({1, spikes}):
-        conversion = convert_module(module, [calibration], timesteps, base, spikes=n, batch=4)
+        conversion = convert_module(module, [calibration], timesteps, base, spikes=n, batch=4, ingredients=chosen)
         for arithmetic, network in (("floating", conversion.calibrated), ("fixed", conversion.fixed)):
             assert network is not None
             spent = f", {n} spikes" if spikes > 1 else ""
-            runs[f"closed form, {arithmetic} point{spent}"] = functools.partial(ClosedForm(network).run, x)
+            runs[f"closed form, {arithmetic} point{spent}"] = functools.partial(
+                ClosedForm(network, device=place, backend=chosen_backend).run, x
+            )
     seconds: dict[str, list[float]] = {name: [] for name in runs}
+    moved = copy.deepcopy(module).to(place)
+
+    def timed(run: Callable[[], object]) -> float:
+        begin = time.perf_counter()
+        run()
+        if place.type == "cuda":
+            torch.cuda.synchronize(place)
+        return time.perf_counter() - begin
+
     for run in runs.values():
-        run()  # compilation, memory pools
+        timed(run)  # compilation, memory pools
     for _ in range(rounds):
         for name, run in runs.items():
-            begin = time.perf_counter()
-            run()
-            seconds[name].append(time.perf_counter() - begin)
+            seconds[name].append(timed(run))
     columns = (f"{model}, batch {batch}", "ms per image", "times the original", "peak memory", "times the original")
     table = Table(*columns)
-    grown = {name: peak(run) for name, run in runs.items()}
+    grown = {name: peak(run, place) for name, run in runs.items()}
     reference = grown["original model"]
     for name, taken in seconds.items():
         ratios = [own / original for own, original in zip(taken, seconds["original model"], strict=True)]
@@ -103,7 +133,10 @@ def main(
             name, f"{1000 * statistics.median(taken) / batch:.2f}", f"{statistics.median(ratios):.2f}", *memory
         )
     Console().print(table)
-    Console().print(f"{torch.get_num_threads()} threads, T = {timesteps}, B = {base}, medians of {rounds} rounds")
+    where = torch.cuda.get_device_name(place) if place.type == "cuda" else f"{torch.get_num_threads()} threads"
+    Console().print(
+        f"{where}, backend {backend or 'of the device'}, T = {timesteps}, B = {base}, medians of {rounds} rounds"
+    )
 
 
 if __name__ == "__main__":

@@ -17,6 +17,7 @@ from converters.ingredients import ALL, Ingredients
 from converters.pipeline import convert_module, network_input
 from deploy.measure.metrics import accuracy, agreement, output_cosine
 from evaluator.closed_form import ClosedForm, fired
+from processes.batches import slices
 from processes.operation import Operation, Result
 
 BATCH = 50
@@ -68,8 +69,7 @@ def in_batches(
     """Features (N, D) of what ``run`` makes of ``inputs``, and seconds per sample; ``arguments`` are the model's."""
     begin, parts = time.perf_counter(), []
     with torch.inference_mode():
-        for start in range(0, len(inputs[0]), BATCH):
-            rows = slice(start, start + BATCH)
+        for rows in slices(len(inputs[0]), BATCH):
             outputs = run(*(torch.from_numpy(values[rows]) for values in inputs))
             parts.append(pool(outputs.float().numpy(), [values[rows] for values in arguments]))
     return np.concatenate(parts), (time.perf_counter() - begin) / len(inputs[0])

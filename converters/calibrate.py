@@ -10,9 +10,10 @@ import numpy as np
 from converters.balance import balance
 from converters.fold import fold, race_thresholds
 from converters.ingredients import ALL, Ingredients
-from converters.scales import Firing, Progress, observe_peaks, set_scales, with_scale
+from converters.scales import Firing, observe_peaks, set_scales, with_scale
 from converters.sensitivity import Site
 from processes import legal
+from processes.batches import Progress
 from processes.errors import DeployError
 from processes.network import CalibratedNetwork, LoweredNetwork, Network, Route, ScaledNetwork, Woss, require
 from processes.phase_code import PhaseCode

@@ -17,8 +17,8 @@ import numpy as np
 import torch
 
 from converters.gradients import outputs_read
-from converters.scales import Progress
 from evaluator.closed_form import ClosedForm
+from processes.batches import Progress, slices
 from processes.network import CalibratedNetwork, ConvSynapse, DenseSynapse, Network, Synapse
 
 SAMPLES = 64  # of the calibration set that biases come from: activations of live nodes are held in memory together
@@ -69,8 +69,8 @@ def output_error(ideal: Network, spiking: Network, samples: np.ndarray, batch: i
     """Sum of squared differences of the outputs that are read, in the model's units."""
     wanted, found = ClosedForm(ideal, ideal=True), ClosedForm(spiking)
     total = 0.0
-    for start in range(0, len(samples), batch):
-        x = samples[start : start + batch]
+    for part in slices(len(samples), batch):
+        x = samples[part]
         out = wanted.run(x)
         total += float(
             (found.real(found.run(x)) - out).mul_(outputs_read(ideal, wanted.encode(x), out)).square_().sum()
@@ -88,7 +88,7 @@ def _correct(
     progress: Progress | None,
 ) -> dict[str, float]:
     """Correct ``spiking`` in place, on samples ``few``."""
-    parts = [few[start : start + batch] for start in range(0, len(few), batch)]
+    parts = [few[part] for part in slices(len(few), batch)]
     wanted = {Network.INPUT: [ClosedForm(ideal, ideal=True).encode(samples[part]) for part in parts]}
     found = dict(wanted)
     last_use = {source: name for name, node in ideal for source in node.inputs}

@@ -11,8 +11,8 @@ from collections.abc import Callable
 import numpy as np
 import torch
 
-from converters.scales import Progress
 from evaluator.closed_form import ClosedForm
+from processes.batches import Progress, slices
 from processes.network import ConvSynapse, DenseSynapse, Network, SiExp, Woss
 from processes.operation import Operation, Result
 
@@ -76,12 +76,10 @@ def row_importance(
     """
     rng = np.random.default_rng(0)
     found: dict[str, list[np.ndarray]] = {}
-    for start in range(0, len(samples), batch):
-        few = samples[start : start + batch]
+    for part in slices(len(samples), batch, progress):
+        few = samples[part]
         for name, _, gradients in probe(network, few, rng, lambda op: isinstance(op, DenseSynapse | ConvSynapse)):
             squares = gradients.square_().mean(0)
             features = 2 if isinstance(network[name], ConvSynapse) else squares.ndim - 1
             found.setdefault(name, []).append(squares.mean(features).flatten(1).numpy())
-        if progress is not None:
-            progress(min(start + batch, len(samples)), len(samples))
     return {name: np.concatenate(parts) for name, parts in found.items()}

@@ -25,6 +25,7 @@ from converters.lowering.equality import check_equal
 from converters.sit import FITTED
 from converters.sites import BUDGET, Tuning, tune
 from evaluator.closed_form import ClosedForm, fired
+from processes.batches import slices
 from processes.chips import LOIHI2, Chip
 from processes.network import CalibratedNetwork, FixedPointNetwork, LoweredNetwork, Network
 from processes.operation import Operation, Result
@@ -196,8 +197,8 @@ def _sent(network: Network, samples: np.ndarray, batch: int) -> int:
         nonlocal sent
         sent += fired(op, result.values)
 
-    for start in range(0, len(samples), batch):
-        ClosedForm(network).run(samples[start : start + batch], count)
+    for part in slices(len(samples), batch):
+        ClosedForm(network).run(samples[part], count)
     return sent
 
 

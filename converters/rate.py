@@ -19,6 +19,7 @@ from converters.pipeline import COMPARED, Conversion, front_end, network_input
 from converters.sites import Tuning
 from evaluator.closed_form import ClosedForm
 from processes import legal
+from processes.batches import slices
 from processes.errors import DeployError
 from processes.network import (
     CalibratedNetwork,
@@ -122,6 +123,6 @@ def _observe(network: Network, samples: np.ndarray, batch: int, rng: np.random.G
             kept.setdefault(name, []).append(np.append(chosen, flat[np.abs(flat).argmax()]))
 
     runner = ClosedForm(network, torch.float32, ideal=True)
-    for start in range(0, len(samples), batch):
-        runner.run(samples[start : start + batch], observe)
+    for part in slices(len(samples), batch):
+        runner.run(samples[part], observe)
     return {name: np.concatenate(parts) for name, parts in kept.items()}

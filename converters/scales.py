@@ -7,7 +7,6 @@ Scales are the largest magnitude per channel, never per token: a per-token scale
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
@@ -16,6 +15,7 @@ import torch
 from converters import sit
 from converters.ingredients import ALL, Ingredients
 from evaluator.closed_form import ClosedForm
+from processes.batches import Progress, slices
 from processes.errors import DeployError
 from processes.network import (
     ConvSynapse,
@@ -37,7 +37,6 @@ from processes.phase_neuron.schedule import LINEAR
 from processes.routing import apply
 
 Firing = PhaseNeuron | DynamicThreshold
-Progress = Callable[[int, int], None]
 
 
 def set_scales(network: Network, peaks: dict[str, np.ndarray], ingredients: Ingredients = ALL) -> None:
@@ -95,10 +94,8 @@ def observe_peaks(
             peaks[races[name]] = np.array([min(low, winners.min()), max(high, winners.max())])
 
     runner = ClosedForm(network, torch.float32, ideal=True)
-    for start in range(0, len(samples), batch):
-        runner.run(samples[start : start + batch], observe)
-        if progress is not None:
-            progress(min(start + batch, len(samples)), len(samples))
+    for part in slices(len(samples), batch, progress):
+        runner.run(samples[part], observe)
     return peaks
 
 

@@ -27,7 +27,7 @@ import numpy as np
 import torch
 
 from converters.gradients import probe
-from converters.scales import Progress
+from processes.batches import Progress, slices
 from processes.codebook import linear_pieces
 from processes.network import Network, Route, Woss
 from processes.phase_code import PhaseCode, code_dtype
@@ -155,9 +155,9 @@ def gather(
     share: dict[str, float] = {}
     done = 0
     for half in (0, 1):
-        part = samples[half::2]
-        for start in range(0, len(part), batch):
-            few = part[start : start + batch]
+        own = samples[half::2]
+        for part in slices(len(own), batch):
+            few = own[part]
             for name, rows, gradients in _gradients(network, few, rng):
                 most = max(1, VALUES * len(few) // (len(samples) * rows.shape[-1]))
                 if most < len(rows):

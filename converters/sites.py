@@ -18,8 +18,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from converters.ingredients import ALL, Ingredients
-from converters.scales import Firing, Progress
+from converters.scales import Firing
 from converters.sensitivity import Evidence, Site, Trial, gather
+from processes.batches import Progress
 from processes.network import Network
 
 BASES = (1.04, 1.06, 1.08, 1.1, 1.12, 1.15, 1.18, 1.22, 1.26, 1.3, 1.35, 1.4, 1.5, 1.6, 1.8, 2.0)

@@ -12,9 +12,14 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
+from processes.backends import Backend, using
+from processes.backends.constants import constant
+from processes.backends.devices import full_precision
 from processes.fixed import saturate
 from processes.network import CalibratedNetwork, FixedPointNetwork, LoweredNetwork, Network, Route, require
 from processes.operation import Operation, Result
+
+CPU = torch.device("cpu")
 
 Observe = Callable[[str, Operation, Result], torch.Tensor | None]
 
@@ -32,11 +37,15 @@ class ClosedForm:
         network: the converted network (or, with ``ideal``, a lowered one that has no codes yet).
         dtype: arithmetic of a floating-point network; float64 to compare with Lava, float32 for speed.
         ideal: evaluate what each operation stands for in the trained network instead of its spikes.
+        device: where; the inputs are moved there, the outputs stay there.
+        backend: what evaluates the kernels; None for that of the device.
     """
 
     network: Network
     dtype: torch.dtype = torch.float32
     ideal: bool = False
+    device: torch.device = CPU
+    backend: Backend | None = None
 
     def __post_init__(self) -> None:
         self.last_use = {source: name for name, node in self.network for source in node.inputs}
@@ -52,6 +61,10 @@ class ClosedForm:
     def differentiable(self, x: np.ndarray | torch.Tensor, observe: Observe | None = None) -> torch.Tensor:
         """The same under the caller's gradient mode; only the ideal has gradients."""
         self._check_stage()
+        with using(self.backend), full_precision():
+            return self._run(x, observe)
+
+    def _run(self, x: np.ndarray | torch.Tensor, observe: Observe | None) -> torch.Tensor:
         live = {Network.INPUT: self.encode(x)}
         values = live[Network.INPUT]
         for name, node in self.network:
@@ -82,7 +95,7 @@ class ClosedForm:
 
         A graded spike is as wide as a potential: samples far beyond the calibrated ones are clipped to that.
         """
-        samples = torch.as_tensor(x)
+        samples = torch.as_tensor(x, device=self.device)
         samples = samples.reshape(len(samples), *self.network.input_shape)
         unit = self.network.about.get("input_unit")
         if unit is None or self.ideal:
@@ -92,4 +105,5 @@ class ClosedForm:
 
     def real(self, y: torch.Tensor) -> torch.Tensor:
         """Readout potentials in the model's units, (N, *output shape)."""
-        return y * torch.tensor(self.network[self.network.output].unit, dtype=self.dtype)  # type: ignore[attr-defined]
+        unit = self.network[self.network.output].unit  # type: ignore[attr-defined]
+        return y * constant(unit, y.device, self.dtype)

@@ -14,9 +14,9 @@ from typing import Any
 import numpy as np
 import torch
 
+from processes.backends.numba.views import as_numpy
 from processes.kernels import events as kernels
 from processes.operation import Operation, Window
-from processes.spikes import as_numpy
 from processes.traits import Trait
 
 EVENTS = {
@@ -110,7 +110,7 @@ def firing(visit: Visit, steps: int, eligible: int, latest: np.ndarray | None = 
 def takes_part(op: Any, visit: Visit) -> np.ndarray:
     """Which keys take part, (samples and windows, heads, rows, keys)."""
     if len(visit.inputs) > 1:
-        mask = op.mask_of(visit.samples, visit.inputs[1])
+        mask = as_numpy(op.mask_of(visit.samples, visit.inputs[1]))
     else:
         mask = np.tile(op.mask(), (visit.samples, 1, 1, 1))
     shape = ((1,) * 3 + op.shape)[-3:]

@@ -204,7 +204,7 @@ def _state(op: Operation, operands: int) -> Amount:
             tables = op.ramp.shape[-1] + (op.latest is not None) + _by_prefix(op.after)
             return Amount(core=tables, row=1, neuron=1 + (op.spikes > 1))
         case SiExp():
-            return Amount(core=sum(table.shape[-1] for table in op.tables(float)), row=1, neuron=1)
+            return Amount(core=sum(table.shape[-1] for table in op.tables.arrays), row=1, neuron=1)
         case SiNeuron():
             return Amount(core=2 * op.steps, neuron=1)
         case SiNorm():

@@ -1,16 +1,16 @@
-"""Torch's view of the compiled loops: codes from potentials, values from codes."""
+"""Codes and what they stand for: how parameters fold over samples, values of codes, bounds of their sums."""
 
 from __future__ import annotations
 
 import numpy as np
 import torch
 
-from processes.kernels import decode as kernels
-from processes.kernels.decode import decode_table
-from processes.phase_code import code_dtype
+from processes.backends import backend_of
+from processes.backends.constants import constant
+from processes.backends.tables import Axes
 
 
-def parameter_axes(shape: tuple[int, ...], parameter: tuple[int, ...]) -> tuple[int, int, int]:
+def parameter_axes(shape: tuple[int, ...], parameter: tuple[int, ...]) -> Axes:
     """(A, M, D) under which samples of ``shape`` fold, given the broadcast shape of their parameters.
 
     Parameters vary along A and D and repeat along M and along every axis before A.
@@ -34,7 +34,7 @@ def parameter_axes(shape: tuple[int, ...], parameter: tuple[int, ...]) -> tuple[
     return a, m, d
 
 
-def row_axes(shape: tuple[int, ...], parameter: tuple[int, ...]) -> tuple[int, int, int]:
+def row_axes(shape: tuple[int, ...], parameter: tuple[int, ...]) -> Axes:
     """The same where every row along the last axis has a number of its own, so that D is the last axis and no more."""
     if max(parameter[:-1], default=1) == 1:
         return 1, 1, shape[-1]
@@ -44,28 +44,11 @@ def row_axes(shape: tuple[int, ...], parameter: tuple[int, ...]) -> tuple[int, i
     return (d, 1, shape[-1]) if d > 1 else (a, m, shape[-1])
 
 
-def as_numpy(tensor: torch.Tensor) -> np.ndarray:
-    """Contiguous numpy view (copies only if the tensor is strided)."""
-    return tensor.detach().contiguous().numpy()
-
-
-def fold(tensor: torch.Tensor, axes: tuple[int, int, int]) -> np.ndarray:
-    """(N, *shape) as (R, A, M, D)."""
-    a, m, d = axes
-    return as_numpy(tensor).reshape(-1, a, m, d)
-
-
-def empty_codes(planes: int, like: torch.Tensor, steps: int) -> torch.Tensor:
-    """Uninitialised codes (planes, N, *shape)."""
-    dtype = torch.int8 if code_dtype(steps) is np.int8 else torch.int16
-    return torch.empty((planes, *like.shape), dtype=dtype)
-
-
 def silence_after(codes: torch.Tensor, latest: np.ndarray | None) -> None:
     """Take away spikes in planes 1 on of codes (planes, N, *shape) that come after step ``latest``, broadcast shape."""
     if latest is not None:
         further = codes[1:]
-        further.masked_fill_(further.abs() > torch.from_numpy(latest + 1), 0)
+        further.masked_fill_(further.abs() > constant(latest, codes.device) + 1, 0)
 
 
 def may_fire(left: np.ndarray, spikes: int, latest: np.ndarray | None, k: int) -> np.ndarray:
@@ -73,44 +56,30 @@ def may_fire(left: np.ndarray, spikes: int, latest: np.ndarray | None, k: int) -
     return left > 0 if latest is None else (left > 0) & ((left == spikes) | (k <= latest))
 
 
-def per_neuron(parameter: np.ndarray, axes: tuple[int, int, int], dtype: type | np.dtype) -> np.ndarray:
+def per_neuron(parameter: np.ndarray, axes: Axes, dtype: type | np.dtype) -> np.ndarray:
     """Parameters (P,), shared or one per neuron, as (A, D)."""
     a, _, d = axes
     full = parameter.reshape(a, d) if parameter.size > 1 else np.broadcast_to(parameter.reshape(1, 1), (a, d))
     return np.ascontiguousarray(full, dtype)
 
 
-def _rows(codes: torch.Tensor) -> np.ndarray:
-    """Codes (planes, rows, last axis)."""
-    return as_numpy(codes).reshape(len(codes), -1, codes.shape[-1])
-
-
 def decode(codes: torch.Tensor, trace: np.ndarray, dtype: torch.dtype = torch.float32) -> torch.Tensor:
     """Values (N, *shape) of codes (planes, N, *shape): sum of sign * trace_k over each neuron's spikes."""
-    out = torch.empty(codes.shape[1:], dtype=dtype)
-    flat = as_numpy(codes).reshape(len(codes), -1)
-    view = out.numpy()
-    kernels.decode(flat, decode_table(trace, view.dtype), view.reshape(-1))
-    return out
+    return backend_of(codes).decode(codes, trace, dtype)
 
 
 def decode_bounded(codes: torch.Tensor, trace: np.ndarray, axis: int = -1) -> tuple[torch.Tensor, torch.Tensor]:
-    """The same in float32, and along an axis what no subset of the spikes exceeds, (N, *shape without the axis).
+    """Values in float32, and along an axis what no subset of the spikes exceeds, (N, *shape without the axis).
 
     That is the norm of the sums of |trace_k| over each neuron's spikes.
     """
     if len(codes) == 1:
         out = sizes = decode(codes, trace)  # squares have no sign
     else:
-        out, sizes = torch.empty(codes.shape[1:]), torch.empty(codes.shape[1:])
-        flat = as_numpy(codes).reshape(len(codes), -1)
-        kernels.decode_sizes(flat, decode_table(trace, np.float32), out.numpy().reshape(-1), sizes.numpy().reshape(-1))
+        out, sizes = backend_of(codes).decode_sizes(codes, trace, torch.float32)
     return out, sizes.square().sum(axis).sqrt_()
 
 
 def decoded_sums(codes: torch.Tensor, trace: np.ndarray, dtype: torch.dtype) -> torch.Tensor:
     """Sums (N, *shape without its last axis) of the values along the last axis."""
-    out = torch.empty(codes.shape[1:-1], dtype=dtype)
-    view = out.numpy()
-    kernels.row_sums(_rows(codes), decode_table(trace, view.dtype), view.reshape(-1))
-    return out
+    return backend_of(codes).row_sums(codes, trace, dtype)

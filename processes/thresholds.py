@@ -27,7 +27,7 @@ def scaled_entry(entry: Any, factor: Any, shift: Any) -> Any:
     if shift is None:
         return entry / factor
     endless = (entry >= NEVER) | (entry <= ALWAYS)
-    return entry * endless + shift_toward_zero(entry * factor, shift) * (1 - endless)
+    return entry * endless + shift_toward_zero(entry * factor, shift) * (endless == 0)
 
 
 @register_jitable

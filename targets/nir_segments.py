@@ -16,6 +16,7 @@ import torch
 
 from evaluator.closed_form import ClosedForm
 from evaluator.target_run import TargetRun
+from processes.batches import slices
 from processes.network import ConvSynapse, DenseSynapse, Network, Node, PhaseNeuron, Route
 from processes.operation import Operation, Result
 from targets.nir_plain import DIALECTS, Phase, Plain, plain_network
@@ -126,8 +127,8 @@ def _simulated(segment: Segment, codes: torch.Tensor, like: torch.Tensor, simula
     stage = plain.stages[0]
     rows = codes.numpy().reshape(len(codes), -1, *stage.reads)
     parts: list[np.ndarray] = []
-    for start in range(0, rows.shape[1], BATCH):
-        outputs, spikes = simulate(simulator, plain.graph, plain.encode(rows[:, start : start + BATCH]))
+    for part in slices(rows.shape[1], BATCH):
+        outputs, spikes = simulate(simulator, plain.graph, plain.encode(rows[:, part]))
         parts.append(plain.codes(spikes[plain.names[0]], 0)[0] if segment.neuron else plain.decode(outputs))
     y: Any = np.concatenate(parts).reshape(like.shape)
     return torch.from_numpy(y if like.is_floating_point() else np.rint(y)).to(like.dtype)

@@ -9,7 +9,7 @@ calibration set, and the result is checked on it (docs/design.md, Fixed point).
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from types import MappingProxyType
 
@@ -22,6 +22,7 @@ from converters.discretise.state import Discretisation
 from converters.ingredients import ALL, Ingredients
 from converters.scales import routed
 from processes import legal
+from processes.batches import Progress
 from processes.chips import Chip
 from processes.errors import DeployError
 from processes.fixed import to_mantissa
@@ -46,7 +47,6 @@ from processes.network import (
 )
 from processes.operation import Operation
 
-Progress = Callable[[int, int], None]
 ATTEMPTS = 10  # to find exponents with which nothing saturates; each may halve layers' resolution
 
 

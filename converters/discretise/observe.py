@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -10,11 +10,10 @@ import torch
 
 from converters.discretise.rounding import Moments, moments
 from evaluator.closed_form import ClosedForm
+from processes.batches import Progress, slices
 from processes.network import ConvSynapse, DenseSynapse, Network, SiExp, Synapse
 from processes.operation import Operation, Result
 from processes.spikes import decode
-
-Progress = Callable[[int, int], None]
 
 
 @dataclass
@@ -85,11 +84,9 @@ def observe(
     """Run a calibrated network on calibration samples (N, *input)."""
     seen = Observed(network, importance, input_peak=float(np.abs(samples).max(initial=0.0)))
     runner = ClosedForm(network)
-    for start in range(0, len(samples), batch):
-        seen.batch = slice(start, start + batch)
-        runner.run(samples[start : start + batch], seen)
-        if progress is not None:
-            progress(min(start + batch, len(samples)), len(samples))
+    for part in slices(len(samples), batch, progress):
+        seen.batch = part
+        runner.run(samples[part], seen)
     return seen
 
 
@@ -102,6 +99,6 @@ def saturating(network: Network, samples: np.ndarray, batch: int) -> list[str]:
             found[name] = None
 
     runner = ClosedForm(network)
-    for start in range(0, len(samples), batch):
-        runner.run(samples[start : start + batch], look)
+    for part in slices(len(samples), batch):
+        runner.run(samples[part], look)
     return list(found)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -12,11 +12,11 @@ import torch
 from deploy.energy import EventCounter
 from deploy.measure.metrics import predictions
 from evaluator.closed_form import ClosedForm
+from processes.batches import Progress, slices
 from processes.errors import DeployError
 from processes.network import DynamicThreshold, Route
 from processes.operation import Operation, Result, sample_size
 
-Progress = Callable[[int, int], None]
 """Called with (samples done, samples in all)."""
 
 
@@ -90,14 +90,12 @@ def ann_outputs(
     """The original model on ``inputs``: arrays (N, *sample), the arguments of forward in order."""
     total = len(next(iter(inputs.values())))
     clock, parts = _Clock(), []
-    for start in range(0, total, batch):
-        arguments = [torch.from_numpy(array[start : start + batch]) for array in inputs.values()]
+    for part in slices(total, batch, progress):
+        arguments = [torch.from_numpy(array[part]) for array in inputs.values()]
         begin = time.perf_counter()
         with torch.inference_mode():
             parts.append(module(*arguments).float().numpy())
         clock.add(len(parts[-1]), time.perf_counter() - begin)
-        if progress is not None:
-            progress(min(start + batch, total), total)
     return Outputs(np.concatenate(parts), clock.per_sample())
 
 
@@ -118,15 +116,13 @@ def evaluate(
     """
     counter = _Counter(strict, events)
     clock, parts = _Clock(), []
-    for start in range(0, len(samples), batch):
-        counter.seconds, counter.start = 0.0, start
+    for part in slices(len(samples), batch, progress):
+        counter.seconds, counter.start = 0.0, part.start
         begin = time.perf_counter()
-        result = runner.run(samples[start : start + batch], None if runner.ideal else counter)
+        result = runner.run(samples[part], None if runner.ideal else counter)
         outputs = result if runner.ideal else runner.real(result)
         clock.add(len(outputs), time.perf_counter() - begin - counter.seconds)
         parts.append(outputs.float().numpy())
-        if progress is not None:
-            progress(min(start + batch, len(samples)), len(samples))
     outputs = np.concatenate(parts)
     if outputs.shape[1] == 1:  # the leading 1 of a sample captured at batch size 1
         outputs = outputs[:, 0]

@@ -6,6 +6,7 @@ what they stand for. This measures; it is not something that a target runs.
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Callable, Iterator, Set
 from dataclasses import dataclass
@@ -17,6 +18,7 @@ from converters.pipeline import Conversion
 from converters.scales import scale_of, unit_of
 from deploy.measure.ladder import Rung, rung
 from evaluator.closed_form import ClosedForm
+from processes.batches import slices
 from processes.network import Network, Route, SiExp, SiNorm, Woss
 from processes.spikes import decode
 
@@ -84,9 +86,8 @@ def block_rungs(
     rungs = [rung("0 blocks", reference, reference, labels, classes)]
     for name, spiking in parts(conversion.network):
         hybrid, outputs = Hybrid(conversion.ideal, conversion.network, spiking), []
-        for start in range(0, len(inputs), batch):
-            outputs.append(hybrid.run(inputs[start : start + batch]).float().numpy())
-            progress(name, min(start + batch, len(inputs)), len(inputs))
+        for part in slices(len(inputs), batch, functools.partial(progress, name)):
+            outputs.append(hybrid.run(inputs[part]).float().numpy())
         found = np.concatenate(outputs)
         rungs.append(rung(name, found[:, 0] if found.shape[1] == 1 else found, reference, labels, classes))
     return rungs

@@ -21,12 +21,13 @@ from typing import ClassVar
 import numpy as np
 import torch
 
+from processes.backends import backend_of
+from processes.backends.tables import FallingTables, Lookup
 from processes.codebook import Codebook, compile_codebook, linear_pieces
 from processes.fixed import saturate, shift_toward_zero
-from processes.kernels.fire import fire_falling
 from processes.operation import Operation, Result, SaturatingStepper, Window, clips_of
 from processes.phase_code import PhaseCode
-from processes.spikes import as_numpy, decoded_sums, empty_codes, may_fire, per_neuron, row_axes, silence_after
+from processes.spikes import decoded_sums, may_fire, per_neuron, row_axes, silence_after
 from processes.thresholds import level_entry
 
 ROUNDED = 2.0**-15  # of the largest value that is coded: usual rounding of thresholds; a row with more is always unsure
@@ -113,20 +114,21 @@ class DynamicThreshold(Operation):
             low_rows = int((v[low] != 0).any(-1).sum()) if bool(low.any()) else 0  # none of zeros alone
         else:
             factor = decoded_sums(other, self.trace_table, torch.int64 if self.state_bits else dtype)
-        divisor = factor.to(torch.float32).clamp(min=1e-30)
-        inverse = divisor.rsqrt() if self.squared else divisor.reciprocal()
-        axes, codes = row_axes(self.shape, self.scale.shape), empty_codes(self.spikes, v, self.steps)
-        limit = 2 ** ((self.drive_bits or 63) - 1) - 1
-        # integers: thresholds are cut to whole numbers, and so is c before its comparison
-        units = 0.0 if not self.state_bits else 2.0**self.drive_shift + 1 if self.cuts else 1.0
-        fire_falling(
-            as_numpy(v).reshape(-1), axes, as_numpy(inverse).reshape(-1), per_neuron(self._per_scale, axes, np.float32),
-            per_neuron(np.zeros(1), axes, np.uint32), np.float32(units), np.float32(limit * 2.0**self.drive_shift),
-            self._book.tables, self.squared, self.shift, self.drive_shift, limit, self.table, as_numpy(factor).reshape(-1),
-            int(len(self.table) > 1), *self.further, codes.numpy().reshape(self.spikes, -1),
-        )  # fmt: skip
+        codes = backend_of(v).fire_falling(v, factor, self._tables, self.spikes)
         silence_after(codes, self.latest)
         return Result(codes, clips, low_rows)
+
+    @cached_property
+    def _tables(self) -> FallingTables:
+        axes, limit = row_axes(self.shape, self.scale.shape), 2 ** ((self.drive_bits or 63) - 1) - 1
+        # integers: thresholds are cut to whole numbers, and so is c before its comparison
+        units = 0.0 if not self.state_bits else 2.0**self.drive_shift + 1 if self.cuts else 1.0
+        begin = per_neuron(np.zeros(1), axes, np.uint32)
+        lookup = Lookup(self._book, per_neuron(self._per_scale, axes, np.float32), begin, units)
+        rest, unit, unit_shift = self.further
+        return FallingTables(
+            axes, lookup, self.squared, self.table, self.shift, self.drive_shift, limit, rest, unit, unit_shift
+        )
 
     @cached_property
     def _per_scale(self) -> np.ndarray:

@@ -19,14 +19,14 @@ from typing import ClassVar
 import numpy as np
 import torch
 
+from processes.backends import backend_of
+from processes.backends.tables import Lookup, PhaseTables
 from processes.fixed import saturate
-from processes.kernels.fire import fire_linear, fire_nonlinear
 from processes.operation import Operation, Result, Window
 from processes.phase_code import PhaseCode
 from processes.phase_neuron.activations import activation
-from processes.phase_neuron.schedule import FixedSchedule, FloatSchedule, Lookup
-from processes.phase_neuron.sequel import Sequel
-from processes.spikes import as_numpy, empty_codes, may_fire, parameter_axes, per_neuron, silence_after
+from processes.phase_neuron.schedule import FixedSchedule, FloatSchedule
+from processes.spikes import may_fire, parameter_axes, per_neuron, silence_after
 from processes.thresholds import scaled_entry
 
 
@@ -74,42 +74,20 @@ class PhaseNeuron(Operation):
 
     def closed_form(self, *inputs: torch.Tensor, dtype: torch.dtype = torch.float32) -> Result:
         """Codes (spikes, N, *shape) of potentials (N, *shape)."""
-        v, axes = inputs[0], parameter_axes(self.shape, self.schedule.scale.shape)
-        codes = empty_codes(self.spikes, v, self.schedule.steps)
-        flat, planes = as_numpy(v).reshape(-1), codes.numpy().reshape(self.spikes, -1)
-        book, factor, kind, units = self._lookup
-        scale, table = per_neuron(factor, axes, np.float32), per_neuron(book.begin(kind), axes, np.uint32)
-        known = (
-            flat,
-            axes,
-            scale,
-            table,
-            np.float32(units),
-            book.tables,
-            self._compared,
-            int(len(self._compared[0]) > 1),
-        )
-        sequel = self._sequel
-        if sequel is None:
-            fire_linear(*known, planes)
-        else:
-            fire_nonlinear(*known, *sequel, planes)
+        codes = backend_of(inputs[0]).fire(inputs[0], self._tables, self.spikes)
         silence_after(codes, self.latest)
         return Result(codes)
 
     @cached_property
-    def _lookup(self) -> Lookup:
-        return self.schedule.lookup(self.spikes)
-
-    @cached_property
-    def _sequel(self) -> Sequel | None:
-        return self.schedule.sequel(self.spikes)
-
-    @cached_property
-    def _compared(self) -> tuple[np.ndarray, ...]:
-        """The schedule's tables, each (P, T) and float64."""
+    def _tables(self) -> PhaseTables:
+        """The schedule's tables as float64, its codebook, and what follows the first spike."""
+        axes = parameter_axes(self.shape, self.schedule.scale.shape)
+        book, factor, kind, units = self.schedule.lookup(self.spikes)
+        scale, begin = per_neuron(factor, axes, np.float32), per_neuron(book.begin(kind), axes, np.uint32)
         shape = self.schedule.tables[0].shape
-        return tuple(np.ascontiguousarray(np.broadcast_to(t, shape), float) for t in self.schedule.tables)
+        pos, lo, hi, subtract = (np.ascontiguousarray(np.broadcast_to(t, shape), float) for t in self.schedule.tables)
+        sequel = self.schedule.sequel(self.spikes)
+        return PhaseTables(axes, Lookup(book, scale, begin, units), (pos, lo, hi, subtract), sequel)
 
     def stepper(self, window: Window, sources: list[Window]) -> PhaseNeuronStepper:
         """Integrates messages, fires in ``window``."""

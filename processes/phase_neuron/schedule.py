@@ -14,11 +14,12 @@ from typing import NamedTuple
 
 import numpy as np
 
+from processes.backends.tables import Sequel
 from processes.codebook import Codebook, Pieces, compile_codebook, linear_pieces, pieces
 from processes.operation import freeze_arrays
 from processes.phase_code import PhaseCode
 from processes.phase_neuron.activations import rests_above_zero
-from processes.phase_neuron.sequel import NEVER_FIRES, Sequel, course, real_sequel, root_tables
+from processes.phase_neuron.sequel import NEVER_FIRES, course, real_sequel, root_tables
 from processes.prefixes import Prefix, of_rows, rows_after
 from processes.thresholds import ALWAYS, NEVER, scaled_entry
 

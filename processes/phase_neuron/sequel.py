@@ -77,17 +77,3 @@ def real_sequel(function: str, scales: np.ndarray, code: PhaseCode, spikes: int)
     prefixes = in_rows(set().union(*courses), spikes - 1)
     never = np.repeat(NEVER_FIRES[:, None], code.steps, 1)
     return prefixes, np.array([[own.get(prefix, never) for prefix in of_rows(prefixes)] for own in courses])
-
-
-class Sequel(NamedTuple):
-    """A schedule's tables by prefix: thresholds are ``scaled_entry(tables[kind, row], factor, shift)``.
-
-    tables (kinds, rows, 4, T), float64 or int64; row_after (rows, 2T + 1) of :func:`processes.prefixes.rows_after`; kind,
-    factor and shift (P,), shift None for real tables.
-    """
-
-    tables: np.ndarray
-    row_after: np.ndarray
-    kind: np.ndarray
-    factor: np.ndarray
-    shift: np.ndarray | None

@@ -16,9 +16,9 @@ from typing import ClassVar
 import numpy as np
 import torch
 
+from processes.backends import backend_of
 from processes.operation import Operation, Result, Window
 from processes.phase_neuron.activations import activation
-from processes.spikes import empty_codes
 
 
 @dataclass(frozen=True)
@@ -76,14 +76,7 @@ class RateNeuron(Operation):
     def closed_form(self, *inputs: torch.Tensor, dtype: torch.dtype = torch.float32) -> Result:
         """Codes (T, N, *shape) of potentials (N, *shape): floor(v / theta + 1/2) spikes, one after the other."""
         v = inputs[0] / float(self.threshold[0])
-        count = torch.floor(v + 0.5)
-        if self.function == "identity":
-            count = torch.where(v < 0, -torch.ceil(-v - 0.5).clamp(min=0), count)
-        count = count.clamp(-self.steps if self.function == "identity" else 0, self.steps)
-        codes = empty_codes(self.steps, v, self.steps)
-        for k in range(self.steps):
-            codes[k] = torch.where(count.abs() > k, count.sign() * (k + 1), 0.0)
-        return Result(codes)
+        return Result(backend_of(v).fire_rate(v, self.steps, self.function == "identity"))
 
     def stepper(self, window: Window, sources: list[Window]) -> RateNeuronStepper:
         """Integrates messages, fires in ``window``."""

@@ -9,15 +9,18 @@ saturates at the state width (docs/design.md, Residual stream and Fixed point).
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import ClassVar
 
 import numpy as np
 import torch
 
+from processes.backends import backend_of
+from processes.backends.constants import constant
+from processes.backends.tables import Axes
 from processes.fixed import beyond, mul_shift, saturate
 from processes.operation import Operation, Result, SaturatingStepper, Window
-from processes.residual import kernels
-from processes.spikes import as_numpy, fold, parameter_axes, per_neuron
+from processes.spikes import parameter_axes, per_neuron
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -48,19 +51,28 @@ class Residual(Operation):
         total = inputs[0]
         for branch in inputs[1:]:
             total = total + branch
-        return total + torch.tensor(self.bias, dtype=total.dtype)
+        return total + constant(self.bias, total.device, total.dtype)
 
     def closed_form(self, *inputs: torch.Tensor, dtype: torch.dtype = torch.float32) -> Result:
         """Potentials (N, *shape): float, or int32."""
         if not self.state_bits:
             return Result(self.ideal(*inputs))
-        total = torch.tensor(self.bias, dtype=torch.float64).expand(inputs[0].shape).contiguous()
-        for v, mantissa, shift in zip(inputs, *self.factors, strict=True):
-            axes, factor = parameter_axes(self.shape, shift.shape), np.ldexp(1.0 * mantissa, -shift)
-            kernels.add_scaled(fold(total, axes), fold(v, axes), per_neuron(factor.reshape(-1), axes, float))
-        out, limit = torch.empty(total.shape, dtype=torch.int32), 2 ** (self.state_bits - 1) - 1
-        before, after = (t.numpy().reshape(-1, t.shape[-1]) for t in (total, out))
-        return Result(out, beyond(total, self.state_bits).int() if kernels.clip(before, limit, after) else None)
+        backend, limit = backend_of(inputs[0]), 2 ** (self.state_bits - 1) - 1
+        bias = constant(self.bias, inputs[0].device, torch.float64)
+        total = bias.expand(inputs[0].shape).contiguous()
+        for v, (axes, factor) in zip(inputs, self._scaled, strict=True):
+            backend.add_scaled(total, v, factor, axes)
+        out, clipped = backend.clip(total, limit)
+        return Result(out, beyond(total, self.state_bits).int() if clipped else None)
+
+    @cached_property
+    def _scaled(self) -> list[tuple[Axes, np.ndarray]]:
+        """How each operand folds, and mantissa 2^-shift of its neurons, float64 (A, D)."""
+        found = []
+        for mantissa, shift in zip(*self.factors, strict=True):
+            axes = parameter_axes(self.shape, shift.shape)
+            found.append((axes, per_neuron(np.ldexp(1.0 * mantissa, -shift).reshape(-1), axes, float)))
+        return found
 
     @property
     def factors(self) -> tuple[np.ndarray, np.ndarray]:
@@ -126,9 +138,8 @@ class Centre(Operation):
         v = inputs[0]
         if v.is_floating_point():
             return Result(self.ideal(v))
-        out, limit = torch.empty(v.shape, dtype=torch.int32), 2 ** (self.state_bits - 1) - 1
-        before, after = (as_numpy(t).reshape(-1, t.shape[-1]) for t in (v, out))
-        if not kernels.centre(before, limit, after):
+        out, clipped = backend_of(v).centre(v, 2 ** (self.state_bits - 1) - 1)
+        if not clipped:
             return Result(out)
         mean = torch.div(v.sum(-1, keepdim=True, dtype=torch.int64), v.shape[-1], rounding_mode="trunc")
         return Result(out, beyond(v - mean, self.state_bits).int())

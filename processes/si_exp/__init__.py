@@ -19,16 +19,18 @@ SIT-conversion, equations 2-4; the extension is ours.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
+from functools import cached_property
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
 
+from processes.backends import backend_of
+from processes.backends.constants import constant
+from processes.backends.tables import ExpTables
 from processes.fixed import saturate
 from processes.operation import Operation, Result, Window, is_integer
-from processes.si_exp import kernels
-from processes.spikes import as_numpy, empty_codes
-from processes.woss import EXCHANGE_STEPS, Woss
+from processes.woss import EXCHANGE_STEPS, Woss, rows_of
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -94,54 +96,44 @@ class SiExp(Operation):
 
     def ideal(self, *inputs: torch.Tensor) -> torch.Tensor:
         """exp of what is left to take part; only its ratios matter."""
-        v = inputs[0] * torch.tensor(self.gain, dtype=inputs[0].dtype).reshape(-1, 1, 1)
+        v = inputs[0] * constant(self.gain, inputs[0].device, inputs[0].dtype).reshape(-1, 1, 1)
         if self.allowed is not None:
-            v = v.masked_fill(~torch.tensor(self.allowed), -torch.inf)
+            v = v.masked_fill(~constant(self.allowed, v.device), -torch.inf)
         if len(inputs) > 1:
             v = v.masked_fill(inputs[1] == 0, -torch.inf)
         return torch.exp(v - v.amax(-1, keepdim=True)) if self.digits else torch.exp(v)
 
-    def tables(self, dtype: np.dtype | type) -> list[np.ndarray]:
-        """clock (heads or 1, J), half (heads or 1,), threshold and reset in one dtype."""
+    @cached_property
+    def _mask(self) -> np.ndarray:
+        return self.mask()
+
+    @cached_property
+    def tables(self) -> ExpTables:
+        """What its kernel compares with."""
         heads = len(self.threshold)
         clock = np.zeros((heads, 0)) if self.clock is None else self.clock
         half = np.zeros(heads) if self.half is None else self.half
-        return [table.astype(dtype) for table in (clock, half, self.threshold, self.reset)]
+        return ExpTables(rows_of(self.shape), clock, half, self.threshold, self.reset)
 
     def closed_form(self, *inputs: torch.Tensor, dtype: torch.dtype = torch.float32) -> Result:
         """Codes (K, N, *shape); a spike of code k + 1 is step k's, first the clock's, then the fitted ones."""
-        v = inputs[0]
-        codes = empty_codes(self.spikes, v, self.steps)
-        heads, rows, keys = ((1,) * 3 + self.shape)[-3:]
-        folded = as_numpy(v).reshape(-1, heads, rows, keys)
-        folded = folded.astype(np.int64) if self.state_bits else folded
-        allowed = self.mask_of(len(v), inputs[1]) if len(inputs) > 1 else self.mask()
-        spread = int(len(self.threshold) > 1)
-        clock, half, threshold, reset = self.tables(folded.dtype)
-        planes = codes.numpy().reshape(self.spikes, *folded.shape)
-        kernels.fire_exp(folded, clock, half, threshold, reset, spread, allowed, planes)
-        return Result(codes)
+        v = inputs[0].long() if self.state_bits else inputs[0]
+        allowed = self.mask_of(len(v), inputs[1]) if len(inputs) > 1 else constant(self._mask, v.device)
+        return Result(backend_of(v).fire_exp(v, self.tables, allowed))
 
     def decoded(self, codes: torch.Tensor) -> torch.Tensor:
         """Values (N, *shape), float64, of codes (planes, N, *shape)."""
-        return torch.from_numpy(spelled(codes.numpy(), self.output, self.digits) * self.unit)
+        return backend_of(codes).spelled(codes, self.output, self.digits) * self.unit
 
     def stepper(self, window: Window, sources: list[Window]) -> SiExpStepper:
         """Integrates, finds the largest, counts the distance, then takes the fitted steps."""
         return SiExpStepper(self, window)
 
 
-def spelled(codes: np.ndarray, output: np.ndarray, digits: int) -> np.ndarray:
-    """Exponentials (...), float64 or int64 as ``output`` (phases, K) is, that codes (planes, ...) of J = ``digits`` spell."""
-    table = output.astype(np.int64 if is_integer(output) else np.float64)
-    flat = np.ascontiguousarray(codes).reshape(len(codes), -1)
-    total, shift = np.empty(flat.shape[1], table.dtype), np.empty(flat.shape[1], np.int64)
-    kernels.add_up_exp(flat, table, digits, total, shift)
-    return halved(total, shift).reshape(codes.shape[1:])
-
-
-def halved(total: np.ndarray, shift: np.ndarray) -> np.ndarray:
-    """total 2^-shift, toward zero for integers; total >= 0."""
+def halved(total: Any, shift: Any) -> Any:
+    """total 2^-shift, total >= 0; toward zero for integers. Of an array by an array, or of a tensor by a number below 63."""
+    if isinstance(total, torch.Tensor):
+        return total * 2.0**-shift if total.is_floating_point() else total >> shift
     return total >> np.minimum(shift, 62) if is_integer(total) else np.ldexp(total, -shift)
 
 
@@ -151,7 +143,7 @@ class SiExpStepper:
     def __init__(self, op: SiExp, window: Window) -> None:
         self.op, self.start = op, window.start
         self.message = np.int64 if op.state_bits else np.float64
-        clock, half, threshold, reset = op.tables(self.message)
+        clock, half, threshold, reset = (table.astype(self.message) for table in op.tables.arrays)
         self.clock, self.threshold, self.reset_by = (self._by_step(a) for a in (clock, threshold, reset))
         self.half = self._by_step(half[:, None])[0]
         self.static = np.broadcast_to(op.mask(), np.broadcast_shapes(op.mask().shape, ((1,) * 4 + op.shape)[-4:]))

@@ -16,12 +16,13 @@ from typing import ClassVar
 import numpy as np
 import torch
 
+from processes.backends import backend_of
+from processes.backends.tables import FittedTables
 from processes.fixed import saturate
 from processes.operation import Operation, Result, Window
 from processes.phase_code import StepCode
 from processes.phase_neuron.activations import activation
-from processes.si_exp import kernels
-from processes.spikes import empty_codes, fold, parameter_axes
+from processes.spikes import parameter_axes
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -81,16 +82,12 @@ class SiNeuron(Operation):
 
     def closed_form(self, *inputs: torch.Tensor, dtype: torch.dtype = torch.float32) -> Result:
         """Codes (K, N, *shape) of potentials (N, *shape)."""
-        v = inputs[0]
-        codes = empty_codes(self.spikes, v, self.steps)
-        folded = fold(v, parameter_axes(self.shape, self.unit.shape))
-        folded = folded.astype(np.int64) if self.state_bits else folded
-        threshold, reset = (a.astype(folded.dtype) for a in (self.threshold, self.reset))
-        spread = int(len(threshold) > 1)
-        kernels.fire_fitted(
-            folded, threshold, reset, spread, self.sign, codes.numpy().reshape(self.spikes, *folded.shape)
-        )
-        return Result(codes)
+        v = inputs[0].long() if self.state_bits else inputs[0]
+        return Result(backend_of(v).fire_fitted(v, self._tables))
+
+    @cached_property
+    def _tables(self) -> FittedTables:
+        return FittedTables(parameter_axes(self.shape, self.unit.shape), self.threshold, self.reset, self.sign)
 
     def stepper(self, window: Window, sources: list[Window]) -> SiNeuronStepper:
         """Integrates, then takes the fitted steps."""

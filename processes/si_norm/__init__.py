@@ -17,15 +17,15 @@ so that a spike at step k is worth 2^-k: the phase code of base 2 with one spike
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 import torch
 
+from processes.backends import backend_of
 from processes.operation import Operation, Result, Window
 from processes.phase_code import PhaseCode, StepCode
-from processes.si_exp import halved, kernels, spelled
-from processes.spikes import empty_codes
+from processes.si_exp import halved
 
 BASE = 2.0
 
@@ -35,7 +35,7 @@ class SiNorm(Operation):
     """Shape (..., rows, keys); its operand is the spikes of an SI-exp population of that shape.
 
     Attributes:
-        output, digits: how to read those spikes, as in :func:`processes.si_exp.spelled`.
+        output, digits: how to read those spikes, as :meth:`processes.backends.interface.Backend.spelled` does.
         steps: T digits, or N steps of a train.
         scale: real value of a spike at k = 0, a power of two of at most 1, broadcast shape of ones.
         form: "digits" or "train".
@@ -72,38 +72,23 @@ class SiNorm(Operation):
         """e / sum e."""
         return inputs[0] / inputs[0].sum(-1, keepdim=True)
 
-    def started(self, w: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Potentials (..., keys) before the first step, and V_th (..., 1), of weights w; float64 or int64."""
-        total = w.sum(-1, keepdims=True)
+    def started(self, w: Any) -> tuple[Any, Any]:
+        """Potentials (..., keys) before the first step, and V_th (..., 1), of weights w; float64 or int64, array or tensor."""
+        total = w.sum(-1)[..., None]
         last = self.steps if self.form == "digits" else self.steps.bit_length()
-        half = total * 0 if not self.rounded else halved(total, np.array(last))
+        half = halved(total, last) if self.rounded else total * 0
         if self.form == "train":
-            return np.broadcast_to(half * self.steps, w.shape), total
-        lift = -round(float(np.log2(self.scale.flat[0])))
-        return w * w.dtype.type(2**lift) + half, total
+            return half * self.steps + w * 0, total
+        return w * 2 ** -round(float(np.log2(self.scale.flat[0]))) + half, total
 
     def closed_form(self, *inputs: torch.Tensor, dtype: torch.dtype = torch.float32) -> Result:
         """Codes (T, N, *shape)."""
-        w = spelled(inputs[0].numpy(), self.output, self.digits)
+        backend = backend_of(inputs[0])
+        w = backend.spelled(inputs[0], self.output, self.digits)
         start, total = self.started(w)
-        codes = empty_codes(self.spikes, inputs[0][0], self.steps)
         if self.form == "train":
-            codes.numpy()[:] = self._train(start, w, total)
-        else:
-            keys = self.shape[-1]
-            rows = codes.numpy().reshape(self.spikes, -1, keys)
-            kernels.fire_norm(start.reshape(-1, keys), total.reshape(-1), self.steps, rows)
-        return Result(codes)
-
-    def _train(self, start: np.ndarray, w: np.ndarray, total: np.ndarray) -> np.ndarray:
-        """A spike at every step at which the charge received so far reaches another multiple of V_th; (T, ...)."""
-        step = np.arange(1, self.steps + 1).reshape(-1, *[1] * w.ndim)
-        count = (start + step * w) // np.where(total > 0, total, 1)
-        fired = np.diff(count, axis=0, prepend=0) > 0
-        codes = np.zeros((self.steps, *w.shape), np.int64)
-        k, *where = np.nonzero(fired)
-        codes[(np.cumsum(fired, 0)[fired] - 1, *where)] = k + 1
-        return codes
+            return Result(backend.fire_train(start, w, total, self.steps))
+        return Result(backend.fire_digits(start, total, self.steps))
 
     def stepper(self, window: Window, sources: list[Window]) -> SiNormStepper:
         """Listens to its exponential, then fires."""

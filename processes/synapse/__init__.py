@@ -18,9 +18,11 @@ from typing import ClassVar
 import numpy as np
 import torch
 
+from processes.backends.constants import constant
+from processes.backends.rows import Rows
 from processes.operation import Operation, Result, Window
 from processes.spikes import decode
-from processes.synapse.exact import Clips, Rows, accumulate
+from processes.synapse.exact import Clips, accumulate, accumulate_rows
 
 F = torch.nn.functional
 
@@ -50,14 +52,14 @@ class Synapse(Operation):
         """Emits in the very steps in which spikes arrive."""
         return sources[0]
 
-    def tensor(self, dtype: torch.dtype) -> torch.Tensor:
-        """Weights as a torch tensor, converted once for each dtype."""
-        if dtype not in self._tensors:
-            self._tensors[dtype] = torch.tensor(self.weight, dtype=dtype)
-        return self._tensors[dtype]
+    def tensor(self, dtype: torch.dtype, device: torch.device) -> torch.Tensor:
+        """Weights as a torch tensor, converted once for each type and device."""
+        if (dtype, device) not in self._tensors:
+            self._tensors[dtype, device] = constant(self.weight, device, dtype)
+        return self._tensors[dtype, device]
 
     @cached_property
-    def _tensors(self) -> dict[torch.dtype, torch.Tensor]:
+    def _tensors(self) -> dict[tuple[torch.dtype, torch.device], torch.Tensor]:
         return {}
 
     @cached_property
@@ -101,20 +103,20 @@ class DenseSynapse(Synapse):
 
     def linear(self, x: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
         """x W^T."""
-        return F.linear(x, self.tensor(dtype))
+        return F.linear(x, self.tensor(dtype, x.device))
 
     def affine(self, x: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
         """x W^T + b in one product."""
-        return F.linear(x, self.tensor(dtype), torch.tensor(self.bias, dtype=dtype))
+        return F.linear(x, self.tensor(dtype, x.device), constant(self.bias, x.device, dtype))
 
     def with_bias(self, y: torch.Tensor) -> torch.Tensor:
         """y + b along the last axis."""
-        return y.add_(torch.tensor(self.bias, dtype=y.dtype))
+        return y.add_(constant(self.bias, y.device, y.dtype))
 
     def fixed(self, codes: torch.Tensor) -> tuple[torch.Tensor, Clips]:
         """Exact integers, one float32 product where a bound allows it."""
         rows = codes.reshape(codes.shape[0], -1, codes.shape[-1])
-        y, clips = self.rows.accumulate(rows, self.bias, self.trace, self.state_bits)
+        y, clips = accumulate_rows(rows, self.rows, self.bias, self.trace, self.state_bits)
         shape = (*codes.shape[1:-1], -1)
         return y.reshape(shape), None if clips is None else clips.reshape(shape)
 
@@ -138,7 +140,7 @@ class ConvSynapse(Synapse):
 
     def linear(self, x: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
         """Convolution of (N, 1, in, H, W)."""
-        return self.convolve(x, self.tensor(dtype))
+        return self.convolve(x, self.tensor(dtype, x.device))
 
     def convolve(self, x: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
         """This synapse's geometry with other weights."""
@@ -147,19 +149,19 @@ class ConvSynapse(Synapse):
 
     def with_bias(self, y: torch.Tensor) -> torch.Tensor:
         """y + b along the channels."""
-        return y.add_(torch.tensor(self.bias, dtype=y.dtype).reshape(-1, 1, 1))
+        return y.add_(constant(self.bias, y.device, y.dtype).reshape(-1, 1, 1))
 
     def fixed(self, codes: torch.Tensor) -> tuple[torch.Tensor, Clips]:
         """Exact integers: each pixel's patch is a row; of grouped channels, by a float64 convolution below 2^53."""
         if self.groups == 1:
             patches, pixels = self.patches(codes)
-            y, clips = self.rows.accumulate(patches, self.bias, self.trace, self.state_bits)
+            y, clips = accumulate_rows(patches, self.rows, self.bias, self.trace, self.state_bits)
             clips = None if clips is None else _channels_first(clips, pixels)
             return _channels_first(y, pixels).contiguous(), clips
         return accumulate(
             codes,
             lambda x: self.linear(x, torch.float64),
-            lambda x: self.convolve(x, self.tensor(torch.float64).abs()),
+            lambda x: self.convolve(x, self.tensor(torch.float64, x.device).abs()),
             lambda y: self.with_bias(y),
             self.trace,
             self.state_bits,
@@ -199,7 +201,7 @@ class ScaleSynapse(Synapse):
 
     def linear(self, x: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
         """w * x, pooled."""
-        return self.pooled(x * self.tensor(dtype))
+        return self.pooled(x * self.tensor(dtype, x.device))
 
     def pooled(self, x):
         """Sum over the pooled axes of a sample, kept with length 1."""
@@ -208,17 +210,17 @@ class ScaleSynapse(Synapse):
 
     def with_bias(self, y: torch.Tensor) -> torch.Tensor:
         """y + b."""
-        return y + torch.tensor(self.bias, dtype=y.dtype)
+        return y + constant(self.bias, y.device, y.dtype)
 
     def fixed(self, codes: torch.Tensor) -> tuple[torch.Tensor, Clips]:
         """One product per neuron."""
         if not self.pool and self._never_clips(len(codes)):
-            scaled = decode(codes, self.trace).mul_(self.tensor(torch.float32))
-            return scaled.add_(torch.tensor(self.bias, dtype=torch.float32)), None
+            scaled = decode(codes, self.trace).mul_(self.tensor(torch.float32, codes.device))
+            return scaled.add_(constant(self.bias, codes.device, torch.float32)), None
         return accumulate(
             codes,
             lambda x: self.linear(x, torch.float64),
-            lambda x: self.pooled(x * self.tensor(torch.float64).abs()),
+            lambda x: self.pooled(x * self.tensor(torch.float64, x.device).abs()),
             self.with_bias,
             self.trace,
             self.state_bits,

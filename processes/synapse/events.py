@@ -7,9 +7,9 @@ import math
 import numpy as np
 import torch
 
+from processes.backends.numba.views import as_numpy
 from processes.events import Events, Visit, distinct_steps, events, rows_of
 from processes.kernels import events as kernels
-from processes.spikes import as_numpy
 from processes.synapse import ConvSynapse, DenseSynapse, ScaleSynapse
 
 

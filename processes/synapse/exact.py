@@ -14,62 +14,35 @@ from collections.abc import Callable
 import numpy as np
 import torch
 
-from processes.spikes import as_numpy, decode, decode_bounded
-from processes.synapse import kernels
-
-MARGIN = 1 + 1e-3  # float32 rounding of the bounds themselves, far above 2^-24 times any row length
+from processes.backends import backend_of
+from processes.backends.constants import constant
+from processes.backends.rows import MARGIN, Rows
+from processes.spikes import decode, decode_bounded
 
 Clips = torch.Tensor | None  # how often each neuron was clipped; None stands for no clip at all
 
 
-class Rows:
-    """Mantissas (out, ...) of a matrix or of flattened patches, prepared once for both ways."""
-
-    def __init__(self, weight: np.ndarray) -> None:
-        self.source = weight
-        flat = weight.reshape(len(weight), -1)
-        self.matrix = torch.tensor(flat, dtype=torch.float32)
-        self.reach = float(torch.linalg.vector_norm(self.matrix, dim=1).max()) * MARGIN
-        self.largest_sum = int(np.abs(flat.astype(np.int64)).sum(1).max())
-        self._signed: np.ndarray | None = None
-
-    @property
-    def signed(self) -> np.ndarray:
-        """(2 in, out) int8: each input's weights, then their negatives."""
-        if self._signed is None:
-            columns = np.ascontiguousarray(self.source.reshape(len(self.source), -1).T)
-            self._signed = np.stack([columns, -columns], 1).reshape(-1, len(self.source))
-        return self._signed
-
-    def accumulate(
-        self, codes: torch.Tensor, bias: np.ndarray, trace: np.ndarray, bits: int
-    ) -> tuple[torch.Tensor, Clips]:
-        """Potentials (rows, out) of codes (planes, rows, in); integers below 2^24 in magnitude, carried in float32."""
-        x, norms = decode_bounded(codes, trace)
-        sure = norms * self.reach + float(np.abs(bias).max(initial=0)) <= 2 ** (bits - 1) - 1
-        if not bool(sure.any()):
-            del x  # as large as what follows
-            return self._step(codes, bias, trace, bits)
-        y = torch.nn.functional.linear(x, self.matrix, torch.tensor(bias, dtype=torch.float32))
-        if bool(sure.all()):
-            return y, None
-        y[~sure], some = self._step(codes[:, ~sure], bias, trace, bits)
-        if some is None:
-            return y, None
-        clips = torch.zeros(y.shape, dtype=torch.int16)
-        clips[~sure] = some
-        return y, clips
-
-    def _step(self, codes: torch.Tensor, bias: np.ndarray, trace: np.ndarray, bits: int) -> tuple[torch.Tensor, Clips]:
-        """The same by the definition."""
-        limit = 2 ** (bits - 1) - 1
-        y = torch.empty((codes.shape[1], len(self.source)))
-        clips = torch.zeros(y.shape, dtype=torch.int16)
-        at_once = self.largest_sum * int(trace[0]) + 2 * limit  # potential and bias, and all that one step can add
-        dtype = np.int32 if at_once < 2**31 else np.int64
-        b, p = np.ascontiguousarray(bias, dtype), np.ascontiguousarray(trace, dtype)
-        kernels.step_rows(as_numpy(codes), self.signed, b, p, limit, y.numpy(), clips.numpy())
+def accumulate_rows(
+    codes: torch.Tensor, rows: Rows, bias: np.ndarray, trace: np.ndarray, bits: int
+) -> tuple[torch.Tensor, Clips]:
+    """Potentials (rows, out) of codes (planes, rows, in); integers below 2^24 in magnitude, carried in float32."""
+    backend, device, limit = backend_of(codes), codes.device, 2 ** (bits - 1) - 1
+    x, norms = decode_bounded(codes, trace)
+    sure = norms * rows.reach + float(np.abs(bias).max(initial=0)) <= limit
+    if not bool(sure.any()):
+        del x  # as large as what follows
+        y, clips = backend.step_rows(codes, rows, bias, trace, limit)
         return y, clips if bool(clips.any()) else None
+    offset = constant(bias, device, torch.float32)
+    y = torch.nn.functional.linear(x, rows.matrix(device), offset)
+    if bool(sure.all()):
+        return y, None
+    y[~sure], some = backend.step_rows(codes[:, ~sure], rows, bias, trace, limit)
+    if not bool(some.any()):
+        return y, None
+    clips = torch.zeros(y.shape, dtype=torch.int16, device=device)
+    clips[~sure] = some
+    return y, clips
 
 
 def accumulate(

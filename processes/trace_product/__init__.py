@@ -19,11 +19,11 @@ from typing import ClassVar
 import numpy as np
 import torch
 
-from processes.kernels.decode import decode_table
+from processes.backends import backend_of
+from processes.backends.constants import constant
+from processes.backends.rows import MARGIN
 from processes.operation import Operation, Result, Window
-from processes.spikes import as_numpy, decode, decode_bounded
-from processes.synapse.exact import MARGIN
-from processes.trace_product import kernels
+from processes.spikes import decode, decode_bounded
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -56,7 +56,7 @@ class TraceProduct(Operation):
 
     def ideal(self, *inputs: torch.Tensor) -> torch.Tensor:
         """The product in real units."""
-        return self.product(*inputs) + torch.tensor(self.bias, dtype=inputs[0].dtype)
+        return self.product(*inputs) + constant(self.bias, inputs[0].device, inputs[0].dtype)
 
     def closed_form(self, *inputs: torch.Tensor, dtype: torch.dtype = torch.float32) -> Result:
         """Potentials (N, *shape)."""
@@ -69,7 +69,7 @@ class TraceProduct(Operation):
     def _biased(self, a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
         """The product plus the bias."""
         y = self.product(a, b)
-        return y.add_(torch.tensor(self.bias, dtype=y.dtype)) if self.bias.any() else y
+        return y.add_(constant(self.bias, y.device, y.dtype)) if self.bias.any() else y
 
     def _bounded(self, codes: torch.Tensor, operand: int) -> tuple[torch.Tensor, torch.Tensor]:
         """Values of an operand's codes, and the norms that no subset of a row's (or column's) spikes exceeds."""
@@ -89,27 +89,19 @@ class TraceProduct(Operation):
             return Result(y)
         a, b = inputs
         b = b if self.transpose_b else b.swapaxes(-1, -2)
-        y, clips = y.contiguous(), torch.zeros(y.shape, dtype=torch.int32)
-        code_a, code_b = (as_numpy(codes).reshape(len(codes), -1, *codes.shape[-2:]) for codes in (a, b))
-        table_a, table_b = (decode_table(trace, np.int64) for trace in self.traces)
-        norm_a, norm_b = (as_numpy(norm).reshape(-1, norm.shape[-1]) for norm in norms)
-        bias = np.broadcast_to(self.bias, self.shape).reshape(-1, *y.shape[-2:]).astype(np.int64)
-        out, counts = (t.numpy().reshape(-1, *t.shape[-2:]) for t in (y, clips))
-        kernels.step_pairs(
-            code_a,
-            code_b,
-            table_a,
-            table_b,
-            self.traces.shape[-1],
-            self.delay,
-            norm_a,
-            norm_b,
-            bias,
-            limit,
-            out,
-            counts,
-        )
-        return Result(y, clips if bool(clips.any()) else None)
+        x, z = (codes.reshape(len(codes), -1, *codes.shape[-2:]) for codes in (a, b))
+        bias = constant(self.bias, y.device, torch.int64).expand(self.shape).reshape(-1, *y.shape[-2:])
+        one, other = (norm.reshape(-1, norm.shape[-1]) for norm in norms)
+        reach = (one[:, :, None] * other[:, None]).unflatten(0, (-1, len(bias))) + bias.abs()
+        unsure = (reach > limit).flatten(0, 1)
+        stepped, counted = backend_of(a).step_pairs(x, z, unsure, bias, self.traces, self.delay, limit)
+        y, where = y.contiguous(), unsure.reshape(y.shape)
+        y[where] = stepped.to(y.dtype)
+        if not bool(counted.any()):
+            return Result(y)
+        clips = torch.zeros(y.shape, dtype=torch.int32, device=y.device)
+        clips[where] = counted.int()
+        return Result(y, clips)
 
     def stepper(self, window: Window, sources: list[Window]):
         """Sparse spikes times held traces."""
@@ -144,22 +136,12 @@ class SquareSum(Operation):
 
     def closed_form(self, *inputs: torch.Tensor, dtype: torch.dtype = torch.float32) -> Result:
         """Potentials (N, *shape)."""
-        codes = inputs[0]
-        clips: torch.Tensor | None = None
-        rows = as_numpy(codes).reshape(len(codes), -1, codes.shape[-1])
-        features = rows.shape[-1]
-        if self.state_bits:
-            out, counted = (torch.empty(rows.shape[1], dtype=torch.int32) for _ in range(2))
-            shift = np.broadcast_to(np.asarray(self.shift).reshape(-1), features).astype(np.int64)
-            limit, table = 2 ** (self.state_bits - 1) - 1, decode_table(self.trace, np.int64)
-            kernels.square_sum_shifted(rows, table, len(self.trace), shift, limit, out.numpy(), counted.numpy())
-            clips = counted.reshape(*codes.shape[1:-1], 1) if bool(counted.any()) else None
-        else:
-            out = torch.empty(rows.shape[1], dtype=dtype)
-            arithmetic = out.numpy().dtype
-            weight = np.broadcast_to(np.asarray(self.weight).reshape(-1), features).astype(arithmetic)
-            kernels.square_sum(rows, decode_table(self.trace, arithmetic), weight, out.numpy())
-        return Result(out.reshape(*codes.shape[1:-1], 1), clips)
+        codes, backend = inputs[0], backend_of(inputs[0])
+        if not self.state_bits:
+            return Result(backend.square_sum(codes, self.trace, np.asarray(self.weight), dtype).unsqueeze(-1))
+        limit = 2 ** (self.state_bits - 1) - 1
+        y, clips = backend.square_sum_shifted(codes, self.trace, np.asarray(self.shift), limit)
+        return Result(y.unsqueeze(-1), clips.unsqueeze(-1) if bool(clips.any()) else None)
 
     def stepper(self, window: Window, sources: list[Window]):
         """One addition per spike."""

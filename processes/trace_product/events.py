@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import torch
 
+from processes.backends.numba.views import as_numpy
 from processes.events import Events, Visit, distinct_steps, events
 from processes.kernels import events as kernels
-from processes.spikes import as_numpy
 from processes.trace_product import SquareSum, TraceProduct
 
 

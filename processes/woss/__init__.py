@@ -26,16 +26,24 @@ from typing import ClassVar
 import numpy as np
 import torch
 
-from processes.codebook import Codebook, compile_codebook
+from processes.backends import backend_of
+from processes.backends.constants import constant
+from processes.backends.tables import Axes, Lookup, RaceFurther, RaceTables
+from processes.codebook import compile_codebook
 from processes.fixed import saturate
-from processes.kernels.race import fire_ramp, fire_ramp_further
 from processes.operation import Operation, Result, Window
 from processes.phase_code import PhaseCode
 from processes.prefixes import rows_after
-from processes.spikes import as_numpy, empty_codes, silence_after
+from processes.spikes import silence_after
 from processes.woss.further import race_pieces
 
 EXCHANGE_STEPS = 2  # potentials to the inhibitory neuron, the largest back
+
+
+def rows_of(shape: tuple[int, ...]) -> Axes:
+    """(heads, rows, keys) of samples of shape (..., heads, rows, keys), of which the first two may lack."""
+    heads, rows, keys = ((1,) * 3 + shape)[-3:]
+    return heads, rows, keys
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -100,57 +108,46 @@ class Woss(Operation):
         four = self.allowed.reshape(-1, *((1,) * 3 + self.allowed.shape)[-3:])
         return np.ascontiguousarray(np.broadcast_to(four, (*four.shape[:3], self.shape[-1])))
 
-    def mask_of(self, samples: int, keys: torch.Tensor) -> np.ndarray:
+    def mask_of(self, samples: int, keys: torch.Tensor) -> torch.Tensor:
         """The same, of samples whose second operand (N, *broadcast shape) says which keys take part, with 0 for not."""
         lead = keys.expand(samples, *self.shape[:-3], *keys.shape[-3:]).reshape(-1, *keys.shape[-3:]) != 0
-        four = self.mask()
-        rows = np.broadcast_to(lead.numpy(), (*lead.shape[:3], self.shape[-1]))
-        return np.ascontiguousarray(rows & np.tile(four, (len(rows) // len(four), 1, 1, 1)))
+        four = constant(self.mask(), keys.device)
+        return (
+            lead.expand(*lead.shape[:3], self.shape[-1]) & four.repeat(len(lead) // len(four), 1, 1, 1)
+        ).contiguous()
 
     def ideal(self, *inputs: torch.Tensor) -> torch.Tensor:
         """exp(gain (v - v_max)) over allowed keys: softmax before its division."""
-        v = self.racing(inputs) * torch.tensor(self.gain, dtype=inputs[0].dtype).reshape(-1, 1, 1)
+        v = self.racing(inputs) * constant(self.gain, inputs[0].device, inputs[0].dtype).reshape(-1, 1, 1)
         return torch.exp(v - v.amax(-1, keepdim=True))
 
     def closed_form(self, *inputs: torch.Tensor, dtype: torch.dtype = torch.float32) -> Result:
         """Codes (spikes, N, *shape); first spikes are positive."""
         v = self.racing(inputs)
-        codes = empty_codes(self.spikes, v, self.steps)
-        heads, rows, keys = ((1,) * 3 + self.shape)[-3:]
-        folded = as_numpy(v).reshape(-1, heads, rows, keys)
-        spread, planes = int(len(self.ramp) > 1), codes.numpy().reshape(-1, *folded.shape)
-        if self.after is None:
-            ramp = np.pad(self.ramp.astype(folded.dtype), ((0, 0), (1, 1)), constant_values=(-np.inf, np.inf))
-            fire_ramp(folded, ramp, spread, planes)
-        else:
-            book, row_after = self._lookup
-            table = np.broadcast_to(book.begin(np.arange(len(self.ramp)))[:, None], (heads, keys))
-            known = (
-                np.ascontiguousarray(table),
-                book.tables,
-                self.ramp.astype(float),
-                self.after.astype(float),
-                row_after,
-            )
-            fire_ramp_further(
-                folded.reshape(-1), folded.shape[1:], *known, spread, codes.numpy().reshape(self.spikes, -1)
-            )
+        codes = backend_of(v).race(v, self._tables, self.spikes)
         silence_after(codes, self.latest)
         return Result(codes)
 
     @cached_property
-    def _lookup(self) -> tuple[Codebook, np.ndarray]:
-        """Codes by v_max - v, a table for each row of ``ramp``; and the row after a code sent in a row of ``after``."""
+    def _tables(self) -> RaceTables:
+        return RaceTables(rows_of(self.shape), self.ramp, None if self.after is None else self._further)
+
+    @cached_property
+    def _further(self) -> RaceFurther:
+        """Codes by v_max - v, by a table for each row of ``ramp``, and the thresholds where that is unsure."""
         assert self.prefixes is not None and self.after is not None
+        heads, _, keys = rows_of(self.shape)
         known = zip(self.ramp.astype(float), self.after.astype(float), strict=True)
-        kinds = [race_pieces(ramp, self.prefixes, after) for ramp, after in known]
-        return compile_codebook(kinds, self.steps, 0.0), rows_after(self.prefixes, self.steps)
+        book = compile_codebook([race_pieces(ramp, self.prefixes, after) for ramp, after in known], self.steps, 0.0)
+        begin = np.broadcast_to(book.begin(np.arange(len(self.ramp)))[:, None], (heads, keys))
+        lookup = Lookup(book, np.ones((heads, keys), np.float32), np.ascontiguousarray(begin), 0.0)
+        return RaceFurther(lookup, self.after.astype(float), rows_after(self.prefixes, self.steps))
 
     def racing(self, inputs: tuple[torch.Tensor, ...]) -> torch.Tensor:
         """Potentials (N, *shape), floating point, -inf where a key takes no part."""
         v = inputs[0] if inputs[0].is_floating_point() else inputs[0].to(torch.float32)
         if self.allowed is not None:
-            v = v.masked_fill(~torch.tensor(self.allowed), -torch.inf)
+            v = v.masked_fill(~constant(self.allowed, v.device), -torch.inf)
         return v if len(inputs) == 1 else v.masked_fill(inputs[1] == 0, -torch.inf)
 
     def stepper(self, window: Window, sources: list[Window]) -> WossStepper:

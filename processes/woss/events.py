@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from processes.backends.numba.views import as_numpy
 from processes.events import Events, Visit, events, firing, takes_part
-from processes.spikes import as_numpy
 from processes.woss import Woss
 
 

@@ -78,7 +78,7 @@ def test_potentials_leave_the_headroom_that_the_chip_asks_for() -> None:
         def look(name: str, op: Operation, y: torch.Tensor) -> None:
             nonlocal most
             if isinstance(op, Synapse | Residual):
-                most = max(most, float(y.abs().max()))
+                most = max(most, float(y.values.abs().max()))
 
         ClosedForm(fixed).run(x, look)
     assert 0.8 < most / (LOIHI2.state_limit / LOIHI2.trace_headroom) < 1.01  # weights are rounded

@@ -10,8 +10,9 @@ import torch
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from processes.backends.rows import Rows
 from processes.phase_code import PhaseCode
-from processes.synapse.exact import Rows, accumulate
+from processes.synapse.exact import accumulate, accumulate_rows
 from tests.processes.reference import batch, random_codes
 
 LIMIT = 2**23 - 1
@@ -47,7 +48,7 @@ def check(codes: np.ndarray, weight: np.ndarray, bias: np.ndarray, trace: np.nda
     """Both sums equal the definition; returns it."""
     expected = stepped(codes, weight, bias, trace, bits)
     w = torch.from_numpy(weight.astype(np.float32))
-    y, clips = Rows(weight).accumulate(batch(codes), bias, trace, bits)
+    y, clips = accumulate_rows(batch(codes), Rows(weight), bias, trace, bits)
     assert (y.tolist(), total(clips)) == expected
     offset = torch.from_numpy(bias.astype(np.int64))
     y, clips = accumulate(

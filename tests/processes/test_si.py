@@ -8,7 +8,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from processes.si_exp import SiExp, spelled
+from processes.backends.numba import spelled
+from processes.si_exp import SiExp
 from processes.si_exp.table import Table
 from processes.si_neuron import SiNeuron
 from processes.si_norm import SiNorm
@@ -76,7 +77,7 @@ def test_exp_is_its_definition(shape: tuple[int, ...], clock: bool, fixed: bool)
         noise = rng.integers(-50, 50, shape).astype(wide.dtype)
         stepped = run(op, currents([noise, None, wide - noise], 1), planes=op.spikes)
         assert (stepped.codes == closed).all()
-        exponentials = spelled(closed, op.output, op.digits).reshape(-1, shape[-1])
+        exponentials = spelled(batch(closed), op.output, op.digits).numpy().reshape(-1, shape[-1])
         rows = closed.reshape(op.spikes, -1, shape[-1])
         allowed = np.broadcast_to(op.allowed, shape).reshape(-1, shape[-1])
         heads = shape[-3] if len(shape) > 2 else 1
@@ -95,7 +96,7 @@ def test_norm_counts_shares(seed: int, keys: int, lift: int, digits: int) -> Non
     exponential = random_exp(rng, (2, keys), True, True)
     v = rng.integers(-2500, 400, exponential.shape).astype(np.int32)
     codes = exponential.closed_form(batch(v[None])).values
-    w = spelled(codes[:, 0].numpy(), exponential.output, exponential.digits)
+    w = spelled(codes[:, 0], exponential.output, exponential.digits).numpy()
     total = w.sum(-1, keepdims=True)
     counts = 2 ** (digits - 1)
     scale = np.full((1, 1), 2.0**-lift)

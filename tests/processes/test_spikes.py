@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from processes.phase_neuron import PhaseNeuron
 from processes.phase_neuron.schedule import FloatSchedule
-from processes.spikes import fold, parameter_axes
+from processes.spikes import parameter_axes
 
 lengths = st.lists(st.integers(1, 4), min_size=1, max_size=5)
 
@@ -31,7 +31,7 @@ def test_parameters_reach_their_own_neurons(shape: list[int], data: st.DataObjec
         return
     a, m, d = axes
     full = torch.from_numpy(np.broadcast_to(values, (2, *shape)).copy())
-    folded = fold(full, axes)
+    folded = full.reshape(-1, *axes).numpy()
     assert folded.shape[1:] == (a, m, d)
     assert values.size in (1, a * d)
     neuron = np.arange(a)[:, None, None] * d + np.arange(d)
@@ -58,11 +58,6 @@ def test_neurons_fire_against_their_own_threshold(shape: list[int], data: st.Dat
     reached = np.abs(v)[..., None] >= (scale[..., None] * midpoints)
     expected = np.where(reached.any(-1), (reached.argmax(-1) + 1) * np.sign(v), 0)
     assert (codes == expected).all()
-
-
-def test_strided_tensors_are_folded_by_value() -> None:
-    x = torch.arange(24.0).reshape(1, 2, 3, 4).permute(0, 2, 1, 3)
-    assert (fold(x, (1, 1, 4)).reshape(-1) == x.reshape(-1).numpy()).all()
 
 
 def test_parameters_of_another_rank_are_refused() -> None:

@@ -29,11 +29,11 @@ def _clipped(arriving, limit):
 
 
 @njit(parallel=True, cache=True)
-def step_pairs(a, b, table_a, table_b, steps, delay, norm_a, norm_b, bias, limit, y, clips):
-    """Potentials y (G, rows, columns) and clips of the pairs whose norms do not prove that nothing saturates.
+def step_pairs(a, b, unsure, bias, table_a, table_b, steps, delay, limit, y, clips):
+    """Potentials y (G, rows, columns) and clips of the pairs that are ``unsure`` (G, rows, columns).
 
     a (planes, G, rows, D) and b (planes, G, columns, D) are codes, values of which are in decode tables; b's window
-    begins ``delay`` steps after a's. Norms (G, rows) and (G, columns); bias (G or fewer, rows, columns), repeated along G.
+    begins ``delay`` steps after a's. Bias (G or fewer, rows, columns), repeated along G.
     """
     rows, columns, features = a.shape[2], b.shape[2], a.shape[3]
     first = max(0, delay)
@@ -41,8 +41,7 @@ def step_pairs(a, b, table_a, table_b, steps, delay, norm_a, norm_b, bias, limit
         g, i = place // rows, place % rows
         arriving = np.zeros(max(steps, steps + delay) - first, np.int64)
         for j in range(columns):
-            start = bias[g % len(bias), i, j]
-            if norm_a[g, i] * norm_b[g, j] + abs(start) <= limit:
+            if not unsure[g, i, j]:
                 continue
             arriving[:] = 0
             for d in range(features):
@@ -55,7 +54,7 @@ def step_pairs(a, b, table_a, table_b, steps, delay, norm_a, norm_b, bias, limit
                         if z != 0:  # together from the later of the two spikes on
                             k = max(abs(x) - 1, abs(z) - 1 + delay) - first
                             arriving[k] += value(table_a, x) * value(table_b, z)
-            arriving[0] += start
+            arriving[0] += bias[g % len(bias), i, j]
             y[g, i, j], clips[g, i, j] = _clipped(arriving, limit)
 
 

@@ -1,0 +1,46 @@
+"""Devices by name, and the arithmetic that exact results ask of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import torch
+
+from processes.errors import DeployError
+
+
+def device_named(name: str) -> torch.device:
+    """The device of "cpu", "cuda", "cuda:N" or "auto", which is a CUDA device where there is one.
+
+    Raises:
+        DeployError: there is no such device here, or it lacks 64-bit floating point, which decides ties ("mps").
+    """
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        device = torch.device(name)
+    except RuntimeError:
+        raise DeployError(f"device '{name}' is not known; use cpu, cuda, cuda:N or auto") from None
+    if device.type == "cpu":
+        return device
+    if device.type != "cuda":
+        raise DeployError(f"device '{name}' cannot run the closed form, which needs 64-bit floats; use cpu or cuda")
+    count = torch.cuda.device_count()
+    if (device.index or 0) >= count:
+        raise DeployError(f"device '{name}' is not here: PyTorch sees {count} CUDA devices; use --device cpu")
+    return device
+
+
+@contextmanager
+def full_precision() -> Iterator[None]:
+    """Within this context, products of float32 are float32: no TF32 and no reduced precision decides a spike.
+
+    Whole numbers below 2^24 are then exact in any order of summation.
+    """
+    matrices, convolutions = torch.backends.cuda.matmul.allow_tf32, torch.backends.cudnn.allow_tf32
+    torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = False
+    try:
+        yield
+    finally:
+        torch.backends.cuda.matmul.allow_tf32, torch.backends.cudnn.allow_tf32 = matrices, convolutions

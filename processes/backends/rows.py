@@ -1,0 +1,43 @@
+"""Integer weights of a matrix, or of the patches of a convolution, prepared once for exact sums."""
+
+from __future__ import annotations
+
+from functools import cached_property
+
+import numpy as np
+import torch
+
+from processes.backends.constants import constant
+
+MARGIN = 1 + 1e-3
+"""Float32 rounding of bounds themselves, far above 2^-24 times any row length."""
+
+
+class Rows:
+    """Mantissas (out, in), of an int8 array whose other axes are flattened.
+
+    Attributes:
+        source: the array.
+        weight: int8 (out, in).
+        reach: at least the largest Euclidean norm of a row.
+        largest_sum: largest sum of a row's magnitudes.
+    """
+
+    def __init__(self, source: np.ndarray) -> None:
+        self.source = source
+        self.weight = np.ascontiguousarray(source.reshape(len(source), -1))
+        self._matrices: dict[torch.device, torch.Tensor] = {}
+        wide = self.weight.astype(np.int64)
+        self.reach = float(np.sqrt((wide**2).sum(1).max())) * MARGIN
+        self.largest_sum = int(np.abs(wide).sum(1).max())
+
+    def matrix(self, device: torch.device) -> torch.Tensor:
+        """Float32 (out, in) on a device, converted once."""
+        if device not in self._matrices:
+            self._matrices[device] = constant(self.weight, device, torch.float32)
+        return self._matrices[device]
+
+    @cached_property
+    def signed(self) -> np.ndarray:
+        """(2 in, out) int8: each input's weights, then their negatives."""
+        return np.stack([self.weight.T, -self.weight.T], 1).reshape(-1, len(self.weight))

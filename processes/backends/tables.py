@@ -1,0 +1,171 @@
+"""What kernels are given beside tensors: thresholds of a population as tables, made once and then only read.
+
+A population of neurons stands along the axes of a sample, folded as (A, M, D): parameters vary along A and D and repeat
+along M and along every axis before A. P is A * D where every neuron has parameters of its own, and 1 where all share them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+
+from processes.codebook import Codebook
+
+Axes = tuple[int, int, int]
+
+
+class Sequel(NamedTuple):
+    """Thresholds of neurons that subtract nothing, by what they have sent: ``scaled_entry(tables[kind, row], factor, shift)``.
+
+    tables (kinds, rows, 4, T), float64 or int64, holds (above, below, lo, hi): a neuron fires + at v >= above or v <= below,
+    and - with lo <= v <= hi. row_after (rows, 2T + 1) of :func:`processes.prefixes.rows_after`; kind, factor and shift (P,),
+    shift None for real tables.
+    """
+
+    tables: np.ndarray
+    row_after: np.ndarray
+    kind: np.ndarray
+    factor: np.ndarray
+    shift: np.ndarray | None
+
+
+@dataclass(frozen=True, eq=False)
+class Lookup:
+    """How a potential finds its codes in a codebook: by v times ``scale``.
+
+    Attributes:
+        book: the codebook.
+        scale: float32 (A, D).
+        begin: where the buckets of a neuron's kind begin, uint32 (A, D).
+        units: the most that a threshold or a potential is rounded by before it is scaled, in units of v.
+    """
+
+    book: Codebook
+    scale: np.ndarray
+    begin: np.ndarray
+    units: float
+
+
+@dataclass(frozen=True, eq=False)
+class PhaseTables:
+    """Phase neurons: + at the first k with v >= pos_k, - with lo_k <= v <= hi_k.
+
+    Having sent z at k, a neuron of a linear function (``sequel`` is None) subtracts z * subtract_k and goes on with +-pos.
+
+    Attributes:
+        axes: (A, M, D).
+        lookup: the codes of most potentials.
+        thresholds: (pos, lo, hi, subtract), float64 (P, T) each.
+        sequel: thresholds of further spikes of a neuron that subtracts nothing.
+    """
+
+    axes: Axes
+    lookup: Lookup
+    thresholds: tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]
+    sequel: Sequel | None
+
+
+@dataclass(frozen=True, eq=False)
+class FallingTables:
+    """Neurons that divide by a factor F of their row: they fire at the first k with drive >= (entries_k * F) >> shift.
+
+    The drive is |y|, or y^2 if ``squared``, of y = v >> cut clipped to +-limit; where y = 0 or F <= 0 nothing fires. Having
+    sent A in units of ``rest``, a neuron goes on with the sign of v at a drive of at least the threshold of A + midpoint_k, and
+    with the other sign at a drive of at most that of A - midpoint_k >= 0, whose entries are
+    ``level_entry(level, squared, unit, unit_shift)``.
+
+    Attributes:
+        axes: (A, M, D), D being the last axis of a sample, along which F does not vary.
+        lookup: the codes of most v F^-1, or v F^-1/2 if ``squared``.
+        squared: whether squares are compared.
+        entries: (P, T), real or int64.
+        shift: int64 (P,), None for real entries.
+        cut: right shift of v, toward zero.
+        limit: the largest y.
+        rest: levels and midpoints of the code, (2, T), real or int64.
+        unit, unit_shift: (P,) each, unit_shift None for real entries.
+    """
+
+    axes: Axes
+    lookup: Lookup
+    squared: bool
+    entries: np.ndarray
+    shift: np.ndarray | None
+    cut: int
+    limit: int
+    rest: np.ndarray
+    unit: np.ndarray
+    unit_shift: np.ndarray | None
+
+
+class RaceFurther(NamedTuple):
+    """Thresholds on the distance to the winner of neurons that have fired before.
+
+    Having sent what leads to a row, a neuron fires + at the first later k with distance <= after[row, 0, k] and - with
+    distance >= after[row, 1, k].
+
+    Attributes:
+        lookup: the codes of most distances, whose scale is 1.
+        after: float64 (A or 1, rows, 2, T).
+        row_after: (rows, 2T + 1) of :func:`processes.prefixes.rows_after`.
+    """
+
+    lookup: Lookup
+    after: np.ndarray
+    row_after: np.ndarray
+
+
+@dataclass(frozen=True, eq=False)
+class RaceTables:
+    """Softmax's race: a neuron of a row fires at the first k with max v - v <= ramp_k, never where v = -inf.
+
+    Attributes:
+        axes: (heads, rows, keys).
+        ramp: rises evenly, (heads or 1, T), real or integer.
+        further: thresholds of further spikes, None where there is one spike.
+    """
+
+    axes: Axes
+    ramp: np.ndarray
+    further: RaceFurther | None
+
+
+@dataclass(frozen=True, eq=False)
+class FittedTables:
+    """Fitted neurons: at step t of K a neuron fires if v >= threshold_t, and then subtracts reset_t.
+
+    Attributes:
+        axes: (A, M, D).
+        threshold, reset: (P, K), in units of v, real or integer.
+        sign: of each step's spike, int8 (K,).
+    """
+
+    axes: Axes
+    threshold: np.ndarray
+    reset: np.ndarray
+    sign: np.ndarray
+
+
+@dataclass(frozen=True, eq=False)
+class ExpTables:
+    """Fitted exponentials of rows: behind the row's largest potential J halvings of the distance, then K - J fitted steps.
+
+    Attributes:
+        axes: (heads, rows, keys).
+        clock: distances c 2^j that are halved away, (heads or 1, J); J = 0: the potential itself is fitted.
+        half: c / 2, (heads or 1,).
+        threshold, reset: of the fitted steps, (heads or 1, K - J).
+    """
+
+    axes: Axes
+    clock: np.ndarray
+    half: np.ndarray
+    threshold: np.ndarray
+    reset: np.ndarray
+
+    @property
+    def arrays(self) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+        """Clock, half, threshold and reset."""
+        return self.clock, self.half, self.threshold, self.reset

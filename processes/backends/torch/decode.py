@@ -1,0 +1,49 @@
+"""Values of codes: the sum of sign * trace_k over a neuron's spikes."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+
+from processes.backends.constants import constant
+from processes.kernels.decode import decode_table
+
+
+def decode(codes: torch.Tensor, trace: np.ndarray, dtype: torch.dtype) -> torch.Tensor:
+    """Values (N, *shape) of codes (planes, N, *shape), added up in the order of the planes."""
+    levels = signed_levels(trace, codes.device, dtype)
+    total = value(codes[0], levels)
+    for plane in codes[1:]:
+        total += value(plane, levels)
+    return total
+
+
+def decode_sizes(codes: torch.Tensor, trace: np.ndarray, dtype: torch.dtype) -> tuple[torch.Tensor, torch.Tensor]:
+    """Values (N, *shape) of codes (planes, N, *shape), and sums of their magnitudes |trace_k|."""
+    levels = signed_levels(trace, codes.device, dtype)
+    values = value(codes[0], levels)
+    sizes = values.abs()
+    for plane in codes[1:]:
+        more = value(plane, levels)
+        values += more
+        sizes += more.abs()
+    return values, sizes
+
+
+def row_sums(codes: torch.Tensor, trace: np.ndarray, dtype: torch.dtype) -> torch.Tensor:
+    """Sums (N, ...) along the last axis of the values of codes (planes, N, ..., D)."""
+    return decode(codes, trace, dtype).sum(-1)
+
+
+def signed_levels(trace: np.ndarray, device: torch.device, dtype: torch.dtype) -> torch.Tensor:
+    """Values of the codes 0, 1 .. T, -T .. -1, in this order, zeros between them; their number is a power of two."""
+    return constant(trace, device, dtype, _both_signs)
+
+
+def value(codes: torch.Tensor, levels: torch.Tensor) -> torch.Tensor:
+    """Entries of ``levels`` that codes, each of one spike or none, stand for."""
+    return levels[codes.long() & (len(levels) - 1)]
+
+
+def _both_signs(trace: np.ndarray) -> np.ndarray:
+    return decode_table(trace, np.float64)

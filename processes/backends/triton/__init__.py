@@ -1,0 +1,86 @@
+"""Kernels on CUDA devices: plain torch, but for three that Triton does in one pass over memory.
+
+Codes by lookup, values of codes, and the saturating sums of synapses, a product of int8 in tensor cores for each step. Tensors
+beyond what 32-bit indices or sums can hold go the way of plain torch.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+
+import numpy as np
+import torch
+
+from processes.backends.constants import constant
+from processes.backends.rows import Rows
+from processes.backends.tables import Lookup
+from processes.backends.torch import (
+    add_scaled,
+    centre,
+    clip,
+    fire_digits,
+    fire_exp,
+    fire_fitted,
+    fire_rate,
+    fire_train,
+    row_sums,
+    spelled,
+    square_sum,
+    square_sum_shifted,
+    step_pairs,
+)  # fmt: skip
+from processes.backends.torch import decode as plain_decode
+from processes.backends.torch import decode_sizes as plain_decode_sizes
+from processes.backends.torch import fire as plain_fire
+from processes.backends.torch import fire_falling as plain_fire_falling
+from processes.backends.torch import race as plain_race
+from processes.backends.torch import step_rows as plain_step_rows
+from processes.backends.torch.decode import signed_levels
+from processes.backends.torch.lookup import look_up as plain_look_up
+from processes.backends.triton import fused
+
+__all__ = [
+    "add_scaled", "centre", "clip", "decode", "decode_sizes", "fire", "fire_digits", "fire_exp", "fire_falling",
+    "fire_fitted", "fire_rate", "fire_train", "race", "row_sums", "spelled", "square_sum", "square_sum_shifted",
+    "step_pairs", "step_rows",
+]  # fmt: skip
+
+LARGEST = 2**31
+"""Indices of values, and sums in tensor cores, are 32-bit integers."""
+
+
+def look_up(
+    v: torch.Tensor, gain: torch.Tensor | None, lookup: Lookup, largest: float, planes: int, dtype: torch.dtype
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Codes and where they are unsure, as :func:`processes.backends.torch.lookup.look_up` says."""
+    way = fused.look_up if planes * v.numel() < LARGEST else plain_look_up
+    return way(v, gain, lookup, largest, planes, dtype)
+
+
+fire = partial(plain_fire, look_up=look_up)
+fire_falling = partial(plain_fire_falling, look_up=look_up)
+race = partial(plain_race, look_up=look_up)
+
+
+def decode(codes: torch.Tensor, trace: np.ndarray, dtype: torch.dtype) -> torch.Tensor:
+    """Values (N, *shape) of codes (planes, N, *shape), added up in the order of the planes."""
+    if codes.numel() >= LARGEST:
+        return plain_decode(codes, trace, dtype)
+    return fused.decode(codes, signed_levels(trace, codes.device, dtype), sizes=False)[0]
+
+
+def decode_sizes(codes: torch.Tensor, trace: np.ndarray, dtype: torch.dtype) -> tuple[torch.Tensor, torch.Tensor]:
+    """Values (N, *shape) of codes (planes, N, *shape), and sums of their magnitudes |trace_k|."""
+    if codes.numel() >= LARGEST:
+        return plain_decode_sizes(codes, trace, dtype)
+    return fused.decode(codes, signed_levels(trace, codes.device, dtype), sizes=True)
+
+
+def step_rows(
+    codes: torch.Tensor, rows: Rows, bias: np.ndarray, trace: np.ndarray, limit: int
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Potentials (R, out), float32, and clips (R, out), int16, of codes (planes, R, in): v <- clip(v + trace_k W z(k))."""
+    if rows.largest_sum * int(trace[0]) + 2 * limit >= LARGEST:
+        return plain_step_rows(codes, rows, bias, trace, limit)
+    b, p = (constant(array, codes.device, torch.int32) for array in (bias, trace))
+    return fused.step_rows(codes, rows, b, p, limit)

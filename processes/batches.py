@@ -1,0 +1,28 @@
+"""The one loop over batches: consecutive slices of samples, with progress told after each."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+Progress = Callable[[int, int], None]
+"""Called with how many samples are done, and how many there are."""
+
+
+def slices(total: int, size: int, progress: Progress | None = None) -> Iterator[slice]:
+    """Slices of at most ``size`` that cover ``range(total)`` in order; the last may be shorter.
+
+    Args:
+        total: how many samples there are.
+        size: most samples of a batch, at least 1.
+        progress: called when the caller has finished a batch and asks for the next, and after the last one.
+
+    Raises:
+        ValueError: ``size`` is less than 1.
+    """
+    if size < 1:
+        raise ValueError(f"a batch of {size} samples; at least 1 is needed")
+    for start in range(0, total, size):
+        stop = min(start + size, total)
+        yield slice(start, stop)
+        if progress is not None:
+            progress(stop, total)

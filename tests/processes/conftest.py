@@ -1,0 +1,58 @@
+"""The tests of closed forms run with every backend: one parameter, the same numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+import torch
+
+from processes.backends import Backend, backend_named, using
+from processes.backends.devices import full_precision
+
+CLOSED_FORMS = {
+    f"test_{name}"
+    for name in (
+        "dynamic_threshold", "exact", "phase_code", "phase_neuron", "residual", "si", "spikes", "synapse", "trace_product",
+        "woss",
+    )
+}  # fmt: skip
+"""Modules whose tests evaluate closed forms."""
+
+NAMES = ["numba", "torch", *(["torch on cuda", "triton on cuda"] if torch.cuda.is_available() else [])]
+
+
+class Elsewhere:
+    """A backend on another device, for tensors that come from the CPU and go back there."""
+
+    def __init__(self, backend: Backend, device: str) -> None:
+        self.backend, self.device = backend, device
+
+    def __getattr__(self, name: str) -> Callable[..., Any]:
+        function = getattr(self.backend, name)
+
+        def call(*arguments: Any) -> Any:
+            there = [a.to(self.device) if isinstance(a, torch.Tensor) else a for a in arguments]
+            with full_precision():
+                result = function(*there)
+            for a, b in zip(arguments, there, strict=True):
+                if isinstance(a, torch.Tensor):
+                    a.copy_(b)  # what a function changes in place
+            if isinstance(result, tuple):
+                return tuple(r.cpu() if isinstance(r, torch.Tensor) else r for r in result)
+            return result.cpu() if isinstance(result, torch.Tensor) else result
+
+        return call
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    if metafunc.module.__name__.rsplit(".", 1)[-1] in CLOSED_FORMS:
+        metafunc.parametrize("backend", NAMES, indirect=True)
+
+
+@pytest.fixture(autouse=True)
+def backend(request: pytest.FixtureRequest) -> Iterator[None]:
+    name, _, device = getattr(request, "param", "numba").partition(" on ")
+    with using(Elsewhere(backend_named(name), device) if device else backend_named(name)):  # type: ignore[arg-type]
+        yield
