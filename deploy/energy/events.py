@@ -1,7 +1,7 @@
 """What a network does, counted from the spikes of a run, never from nominal rates (docs/design.md, Energy counting).
 
 A node is counted from its operands and its output, codes and potentials, whatever ran the network: the closed form and
-Lava go by the same rules (``rules.py``), each from its own spikes.
+Lava go by the same rules (:mod:`processes.events`), each from its own spikes.
 """
 
 from __future__ import annotations
@@ -13,29 +13,11 @@ from dataclasses import dataclass, field
 import numpy as np
 import torch
 
-from deploy.energy.rules import RULES, Visit, messages
 from evaluator.timeline import timeline
+from processes.events import EVENTS, Visit, events, messages
 from processes.network import Network
 from processes.operation import Operation, Result
 from processes.routing import Route
-
-EVENTS = {
-    "spikes": "binary spikes fired",
-    "graded_spikes": "messages sent that carry a number of up to 24 bits",
-    "transfers": "messages of either kind, once for each layer that they go to",
-    "synaptic_operations": "additions started by spikes: one for each stored synapse that a spike reaches (weights of "
-    "zero are not stored), and in products of activations one for each trace that is not zero",
-    "idle_trace_reads": "local traces that a spike reads in products of activations and finds zero",
-    "trace_copies": "local traces written by spikes",
-    "potential_updates": "neuron-steps in which something arrives and a potential is rewritten",
-    "compares": "neuron-steps in which a potential meets its threshold",
-    "silent_compares": "those of them after which the neuron does not fire",
-    "threshold_products": "thresholds multiplied by a row's sum, which is how rows are divided",
-    "neuron_steps": "neurons times the steps of a sample, idle or not",
-    "macs": "multiply-accumulates of the original network's weights and products",
-    "outputs": "numbers that those layers of the original network write",
-}
-"""Every event that is counted, in words. All counts are whole numbers."""
 
 
 @dataclass
@@ -44,7 +26,7 @@ class EventCounter:
 
     Attributes:
         counts: events by node, over all samples; wiring has none.
-        uncounted: kinds of operation without a rule, of which only messages are counted.
+        uncounted: names of operations that refuse to say what they do; only their messages are counted.
     """
 
     network: Network
@@ -84,11 +66,10 @@ class EventCounter:
         total = Counter(messages(visit))
         if op.emits != "currents":
             total["neuron_steps"] = visit.size * self.times.period
-        rule = RULES.get(type(op))
-        if rule is None:
+        if events.statement(type(op)).answer is None:
             self.uncounted.add(op.name)
         else:
-            total.update(rule(op, visit))
+            total.update(events(op, visit))
         return total
 
     @property

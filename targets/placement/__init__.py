@@ -13,8 +13,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from processes.chips import CHIPS
-from processes.footprint import WORD_BITS, Connection, Population, populations
+from processes.footprint import WORD_BITS
 from processes.network import Network, Readout
+from processes.populations import Connection, Population, populations
 from targets.placement.chip import ChipTable
 
 

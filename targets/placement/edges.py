@@ -9,12 +9,10 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-from processes.footprint import Connection, Population
+from processes.footprint import drivers
 from processes.network import Network
+from processes.populations import Connection, Population
 from processes.routing import Route, apply
-from processes.synapse import ConvSynapse, DenseSynapse, ScaleSynapse
-from processes.synapse.stepper import patches
-from processes.trace_product import SquareSum, TraceProduct
 
 
 def wiring(network: Network, operand: str) -> np.ndarray:
@@ -63,24 +61,5 @@ def _drop_padding(pre: np.ndarray, post: np.ndarray) -> tuple[np.ndarray, np.nda
 
 def _table(network: Network, connection: Connection) -> np.ndarray:
     """Source neurons of every output of a synapse or product, (outputs, fan-in); -1 for padding."""
-    between, operands = network[connection.via], network.nodes[connection.via].inputs
-    source = wiring(network, connection.operand)
-    match between:
-        case DenseSynapse():
-            return np.repeat(source.reshape(-1, source.shape[-1]), between.shape[-1], axis=0)
-        case ConvSynapse():
-            flat = np.concatenate([[-1], source.reshape(-1)])
-            taps = flat[patches(between, source.shape)]  # (groups, positions, patch)
-            return np.repeat(taps, len(between.weight) // between.groups, axis=0).reshape(-1, taps.shape[-1])
-        case ScaleSynapse():
-            numbered = np.arange(int(np.prod(between.shape))).reshape(between.shape)
-            output = np.broadcast_to(numbered, source.shape).reshape(-1)
-            return source.reshape(-1)[np.argsort(output, kind="stable")].reshape(numbered.size, -1)
-        case SquareSum():
-            return source.reshape(-1, source.shape[-1])
-        case TraceProduct():
-            first = connection.operand == operands[0]
-            side = source if first or between.transpose_b else source.swapaxes(-1, -2)
-            side = side[..., :, None, :] if first else side[..., None, :, :]  # (..., rows, columns, length)
-            return np.broadcast_to(side, (*between.shape, side.shape[-1])).reshape(-1, side.shape[-1])
-    raise NotImplementedError(between.name)
+    operand = network.nodes[connection.via].inputs.index(connection.operand)
+    return drivers(network[connection.via], operand, wiring(network, connection.operand))

@@ -7,15 +7,15 @@ core that holds synapses of it; the simulator processes a message for each axon 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from evaluator.target_run import TargetRun
 from evaluator.timeline import Timeline
 from processes.errors import DeployError
-from processes.footprint import Connection, Population, finds_largest
-from processes.network import Centre, DynamicThreshold, Network, SiExp, SiNorm, Woss
-from processes.rate_neuron import RateNeuron
+from processes.network import Network
+from processes.populations import Connection, Population
 from targets.placement import Layer, Placement
 from targets.placement.edges import edges
 
@@ -101,22 +101,22 @@ def firing(network: Network, times: Timeline, run: TargetRun, sample: int, group
     for name, node in network:
         if name not in groups:
             continue
-        op, start = node.op, times.windows[name].start
+        op: Any = node.op
+        start = times.windows[name].start
         everybody = np.arange(groups[name].size)
         if op.fires:
-            if isinstance(op, RateNeuron):
-                raise DeployError(f"'{name}' is a {op.name}: the closed form does not say at which steps it fires")
             for codes in run.values[name][sample].reshape(-1, groups[name].size).astype(np.int64):
                 fired = np.nonzero(codes)[0]
                 add(name, start + np.abs(codes[fired]) - 1, fired)
         else:
             add(name, start, everybody)
-        if isinstance(op, (Centre, DynamicThreshold, SiNorm)):
-            add(f"{name}.row", start, np.arange(groups[f"{name}.row"].size))
-        if isinstance(op, (Woss, SiExp)) and finds_largest(op):
-            takes_part = np.broadcast_to(op.mask().reshape(-1, *op.mask().shape[1:])[0], op.shape[-3:])
+        if f"{name}.relay" in groups:
+            mask = op.mask()
+            takes_part = np.broadcast_to(mask.reshape(-1, *mask.shape[1:])[0], op.shape[-3:])
             takes_part = np.broadcast_to(takes_part, op.shape).reshape(-1)
             add(f"{name}.relay", start - 2, everybody[takes_part])
             add(f"{name}.row", start - 1, np.arange(groups[f"{name}.row"].size))
+        elif f"{name}.row" in groups:
+            add(f"{name}.row", start, np.arange(groups[f"{name}.row"].size))
     events = np.concatenate(found)
     return events[np.lexsort((events[:, 1], events[:, 0]))]

@@ -30,8 +30,7 @@ def test_every_file_that_compiles_something_is_part_of_the_key():
 
 
 def test_an_edit_to_a_function_that_a_kernel_inlines_is_seen(tmp_path: Path):
-    for package in ("processes", "deploy/energy"):
-        shutil.copytree(compiled.ROOT / package, tmp_path / package, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copytree(compiled.ROOT / "processes", tmp_path / "processes", ignore=shutil.ignore_patterns("__pycache__"))
     (tmp_path / "processes" / "kernels" / "entry.py").write_text(KERNEL)
     inlined = tmp_path / "processes" / "thresholds.py"
     before, times = inlined.read_text(), inlined.stat()

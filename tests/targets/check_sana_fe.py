@@ -12,8 +12,8 @@ import deploy
 from deploy.cli import main
 from evaluator.target_run import TargetRun
 from evaluator.timeline import timeline
-from processes.footprint import populations
 from processes.network import Network
+from processes.populations import populations
 from targets import closed_form_target, registry
 from targets.sana_fe.architecture import costs
 from tests.converters.modules import images

@@ -19,9 +19,10 @@ from deploy.cli import main
 from evaluator.network_file import write
 from processes.chips import LOIHI2
 from processes.errors import DeployError
-from processes.footprint import Amount, Connection, Population, populations
+from processes.footprint import Amount
 from processes.network import Network
 from processes.phase_code import PhaseCode
+from processes.populations import Connection, Population, populations
 from processes.readout import Readout
 from targets.placement import Placement, largest_tile, place, use_of
 from targets.placement.chip import CORE_LIMITS, NAMES, ChipTable, load_chip

@@ -12,6 +12,7 @@ from converters.calibrate import calibrate
 from converters.discretise import discretise
 from converters.pipeline import Variant, convert_module
 from deploy.energy import EVENTS, EventCounter, count_run, differing, energy, neurobench
+from deploy.schema import NeuroBench, SynapticOperations
 from evaluator.closed_form import ClosedForm
 from evaluator.stepping import Recorder, step_through
 from evaluator.timeline import timeline
@@ -77,7 +78,7 @@ def test_events_of_two_layers_by_hand() -> None:
 
 def test_energy_of_two_layers_by_hand() -> None:
     found = energy(counted())
-    spiking = {name: 1e6 * entry["snn_microjoules"] for name, entry in found.items()}
+    spiking = {name: 1e6 * entry.snn_microjoules for name, entry in found.items()}
     assert spiking == pytest.approx({
         "45nm-additions": 3 * 0.9,
         "45nm-integer": 3 * 0.1,
@@ -88,24 +89,24 @@ def test_energy_of_two_layers_by_hand() -> None:
     })  # fmt: skip
     published = found["spikedattention"]
     omitted = 1 * (5 * 33 / 32 + 0.9) + 6 * 13.7 + 1 * 3.75  # the second layer, integration, graded spikes
-    assert 1e6 * published["snn_microjoules_with_omitted"] == pytest.approx(spiking["spikedattention"] + omitted)
-    assert 1e6 * published["ann"]["fp32"]["microjoules"] == pytest.approx(4 * 14.6 + 3 * 5)
-    assert 1e6 * published["ann"]["fp32"]["microjoules_with_omitted"] == pytest.approx(6 * 14.6 + 3 * 5)
+    assert 1e6 * published.snn_microjoules_with_omitted == pytest.approx(spiking["spikedattention"] + omitted)
+    assert 1e6 * published.ann.fp32.microjoules == pytest.approx(4 * 14.6 + 3 * 5)
+    assert 1e6 * published.ann.fp32.microjoules_with_omitted == pytest.approx(6 * 14.6 + 3 * 5)
     lowest = 3 * 24.0 + 35 * 51.2 + 6 * 21.6 + 2.5 * 69.3 + 1 * 69.3 + 4.5 * 3.0
-    assert 1e6 * found["loihi1"]["snn_microjoules_low"] == pytest.approx(lowest)
-    additions = found["45nm-additions"]["ann"]
-    assert 1e6 * additions["fp32"]["microjoules"] == pytest.approx(6 * 4.6)
-    assert 1e6 * additions["int8"]["microjoules"] == pytest.approx(6 * 0.23)
+    assert 1e6 * found["loihi1"].snn_microjoules_low == pytest.approx(lowest)
+    additions = found["45nm-additions"].ann
+    assert 1e6 * additions.fp32.microjoules == pytest.approx(6 * 4.6)
+    assert 1e6 * additions.int8.microjoules == pytest.approx(6 * 0.23)
 
 
 def test_neurobench_of_two_layers_by_hand() -> None:
-    assert neurobench(counted()) == {
-        "Footprint": 8 * (4 + 2 + 2 + 1 + 3 + 3),  # weights, biases, traces in float64
-        "ConnectionSparsity": 1 / 6,
-        "ActivationSparsity": 1 - 2.5 / (4 * 3),
-        "SynapticOperations": {"Effective_MACs": 0, "Effective_ACs": 3.0, "Dense": 3 * (4 + 2)},
-        "MembraneUpdates": 6.0,
-    }
+    assert neurobench(counted()) == NeuroBench(
+        footprint=8 * (4 + 2 + 2 + 1 + 3 + 3),  # weights, biases, traces in float64
+        connection_sparsity=1 / 6,
+        activation_sparsity=1 - 2.5 / (4 * 3),
+        synaptic_operations=SynapticOperations(effective_macs=0, effective_acs=3.0, dense=3 * (4 + 2)),
+        membrane_updates=6.0,
+    )
 
 
 torch.manual_seed(0)

@@ -1,0 +1,23 @@
+"""Events of neurons that divide by their threshold."""
+
+from __future__ import annotations
+
+import torch
+
+from processes.dynamic_threshold import DynamicThreshold
+from processes.events import Events, Visit, distinct_steps, events, firing
+
+
+@events.of(DynamicThreshold)
+def _(op: DynamicThreshold, visit: Visit) -> Events:
+    """Forms its threshold anew, by a product, for every comparison; the row's sum comes to it as a graded spike.
+
+    After softmax it adds up the sum itself: one addition for every spike of e, one update for every step with one.
+    """
+    counted = firing(visit, op.steps, visit.size, op.latest)
+    counted |= {"threshold_products": counted["compares"], "graded_spikes": visit.rows}
+    if op.squared:
+        return counted | {"potential_updates": visit.size if visit.emits[0] == "graded" else 0}
+    codes = visit.inputs[1]
+    updates = distinct_steps(codes, visit.length(1))
+    return counted | {"synaptic_operations": int(torch.count_nonzero(codes)), "potential_updates": updates}

@@ -1,0 +1,13 @@
+"""Events of phase neurons."""
+
+from __future__ import annotations
+
+from processes.events import Events, Visit, events, firing
+from processes.phase_neuron import PhaseNeuron
+
+
+@events.of(PhaseNeuron)
+def _(op: PhaseNeuron, visit: Visit) -> Events:
+    """Takes a graded message into its potential, if that is what it is sent; then fires."""
+    taken = visit.size if visit.emits[0] == "graded" else 0
+    return firing(visit, op.schedule.steps, visit.size, op.latest) | {"potential_updates": taken}

@@ -1,0 +1,181 @@
+"""What a network occupies: populations of neurons, and how each one's operands reach it.
+
+This is the structure that placement on a chip, an architecture simulator and cost models need: neurons, fan-in, fan-out,
+stored numbers and state, read off the operations' shapes alone, so that a network of any size is described at once.
+
+A population is an operation that holds potentials. It is laid out as rows x columns (tokens x features, or positions x
+channels), plus the neurons that serve a row as a whole: LayerNorm's mean and sum of squares, softmax's winner and sum.
+Synapses and products are the connections into the population that integrates their currents; routes are wiring. What
+an operation's neurons hold and how its operands reach them it says itself (:mod:`processes.footprint`).
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from processes.chips import CHIPS
+from processes.footprint import Amount, Fan, Neurons, fans, layout, neurons
+from processes.network import Network
+from processes.operation import Operation
+from processes.routing import Route
+
+
+@dataclass(frozen=True)
+class Connection:
+    """How one operand reaches a population.
+
+    Attributes:
+        source: name of the population that sends, or ``input``; its relays in a softmax's gather, its row neurons in a
+            spread.
+        operand: the node whose output arrives, routes included.
+        via: the synapse or product between them; the reader itself where messages arrive as they are.
+        kind: dense, convolution, scale, trace, sum or message; gather, potentials to a row's own neuron; spread, from there
+            to the row's neurons.
+        fan_in: synapses of one neuron (of one row neuron, if ``to_row``).
+        inputs: distinct source neurons that a tile listens to, at most.
+        stored: numbers that a tile stores where rows share weights (operands share traces), of ``bits`` bits.
+        reach: rows and columns of the reader in which one source neuron has synapses, at most.
+        to_row: whether it ends in the row's own neurons.
+        share: fraction of the source's neurons that this operand takes.
+    """
+
+    source: str
+    operand: str
+    via: str
+    kind: str
+    fan_in: int
+    inputs: Amount
+    stored: Amount
+    bits: int
+    reach: tuple[int, int]
+    to_row: bool = False
+    share: float = 1.0
+
+    @property
+    def fan_out(self) -> int:
+        """Synapses of one source neuron, at most."""
+        return self.reach[0] * self.reach[1]
+
+    @property
+    def unrolled(self) -> Amount:
+        """The same as ``stored`` where every synapse has its own memory."""
+        return Amount(row=self.fan_in) if self.to_row else Amount(neuron=self.fan_in)
+
+
+@dataclass(frozen=True)
+class Population:
+    """Neurons of one operation.
+
+    Attributes:
+        name, op: its node.
+        rows, columns: layout; ``group`` rows in a sequence share the second operand of a product.
+        channels_first: whether rows are pixels and columns channels of a (1, channels, height, width) sample.
+        row_neurons: neurons that serve a row as a whole.
+        relays: neurons beside each one that send its potential to the row's own: a neuron has one list of targets, and
+            softmax's potentials do not go where its spikes go.
+        state: words of state, thresholds and tables, 32 bits each.
+        connections: what reaches it.
+    """
+
+    name: str
+    op: Operation
+    rows: int
+    columns: int
+    group: int
+    channels_first: bool
+    row_neurons: int
+    relays: int
+    state: Amount
+    connections: tuple[Connection, ...]
+
+    @property
+    def neurons(self) -> int:
+        """All of them, row neurons and relays included."""
+        return self.neurons_of(self.rows, self.columns)
+
+    def neurons_of(self, rows: int, columns: int) -> int:
+        """Neurons of a tile."""
+        return rows * (columns * (1 + self.relays) + self.row_neurons)
+
+    @property
+    def synapses(self) -> int:
+        """Synapses into it, each counted for itself."""
+        return sum(c.unrolled.of(self.rows, self.columns) for c in self.connections)
+
+
+def populations(network: Network) -> list[Population]:
+    """Every operation that holds potentials, in the network's order.
+
+    Raises:
+        Refused: an operation that does not say what neurons it takes or how they are connected.
+    """
+    return [_population(network, name) for name, node in network if holds_state(node.op)]
+
+
+def holds_state(op: Operation) -> bool:
+    """Whether an operation is a population: neither wiring nor connections."""
+    return not isinstance(op, Route) and op.emits != "currents"
+
+
+def _population(network: Network, name: str) -> Population:
+    op, inputs = network[name], network.nodes[name].inputs
+    own = neurons(op, len(inputs))
+    channels_first = len(op.shape) == 4 and "pixels" in _layouts(network, inputs)
+    rows = math.prod(op.shape[-2:]) if channels_first else math.prod(op.shape[:-1])
+    columns = math.prod(op.shape) // rows
+    product = "groups" in _layouts(network, tuple(network.origin(source) for source in inputs))
+    connections = [c for i, s in enumerate(inputs) for c in _connections(network, name, i, s, columns, own)]
+    return Population(
+        name,
+        op,
+        rows,
+        columns,
+        op.shape[-2] if product and len(op.shape) > 1 else rows,
+        channels_first,
+        int(own.row_neuron),
+        int(own.gathers == "potentials"),
+        own.state,
+        (*connections, *_within(network, name, columns, own)),
+    )
+
+
+def _layouts(network: Network, names: tuple[str, ...]) -> set[str]:
+    return {layout(network[name]) for name in names if name != Network.INPUT}
+
+
+def _within(network: Network, name: str, columns: int, own: Neurons) -> list[Connection]:
+    """Messages to and from a row's own neuron: means, winners and sums."""
+    if not own.row_neuron:
+        return []
+    nothing = Amount()
+    spread = Connection(name, name, name, "spread", 1, nothing, nothing, 0, (1, columns))
+    if own.gathers is None:
+        return [spread]
+    operand = network.nodes[name].inputs[0] if own.gathers == "operand" else name
+    source = network.origin(operand)
+    return [Connection(source, operand, name, "gather", columns, nothing, nothing, 0, (1, 1), to_row=True), spread]
+
+
+def _connections(
+    network: Network, reader: str, index: int, operand: str, columns: int, own: Neurons
+) -> list[Connection]:
+    """How operand ``index`` of ``reader`` reaches it: as messages, or by a synapse or product that sends currents."""
+    chip, via = CHIPS[network.about.get("chip", "loihi2")], network.origin(operand)
+    if via == Network.INPUT or network[via].emits != "currents":
+        via, arriving = reader, [(index, operand)]
+    else:
+        arriving = list(enumerate(network.nodes[via].inputs))
+    return [
+        _connection(network, source, via, fan, fan.to_row or index == own.row_operand)
+        for number, source in arriving
+        for fan in fans(network[via], number, network.shape(source), columns, chip)
+    ]
+
+
+def _connection(network: Network, source: str, via: str, fan: Fan, to_row: bool) -> Connection:
+    origin = network.origin(source)
+    share = min(1.0, math.prod(network.shape(source)) / math.prod(network.shape(origin)))
+    return Connection(
+        origin, source, via, fan.kind, fan.fan_in, fan.inputs, fan.stored, fan.bits, fan.reach, to_row, share
+    )

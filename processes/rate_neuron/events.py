@@ -1,0 +1,13 @@
+"""Events of rate neurons."""
+
+from __future__ import annotations
+
+from processes.events import Events, Visit, events, firing
+from processes.rate_neuron import RateNeuron
+
+
+@events.of(RateNeuron)
+def _(op: RateNeuron, visit: Visit) -> Events:
+    """Takes a graded message into its potential, if that is what it is sent; then fires as often as it may."""
+    taken = visit.size if visit.emits[0] == "graded" else 0
+    return firing(visit, op.steps, visit.size) | {"potential_updates": taken}

@@ -1,0 +1,8 @@
+"""Events of wiring: none, as it is neither neurons nor synapses."""
+
+from __future__ import annotations
+
+from processes.events import events
+from processes.routing import Route
+
+events.always({}, Route)

@@ -1,0 +1,19 @@
+"""Events of SI-exp."""
+
+from __future__ import annotations
+
+from processes.events import Events, Visit, events, firing, takes_part
+from processes.si_exp import SiExp
+
+
+@events.of(SiExp)
+def _(op: SiExp, visit: Visit) -> Events:
+    """Finds the largest by graded spikes, as the race does, if it has a clock; a spike rewrites its own potential."""
+    allowed = takes_part(op, visit)
+    counted = firing(visit, op.steps, int(allowed.sum()))
+    counted["potential_updates"] = counted["spikes"]
+    if op.clock is not None:
+        counted["compares"] += int(allowed.sum())
+        counted["silent_compares"] += int(allowed.sum())
+        counted["graded_spikes"] = int(allowed.sum()) + int(allowed.any(-1).sum())
+    return counted

@@ -1,0 +1,14 @@
+"""Events of fitted neurons."""
+
+from __future__ import annotations
+
+from processes.events import Events, Visit, events, firing
+from processes.si_neuron import SiNeuron
+
+
+@events.of(SiNeuron)
+def _(op: SiNeuron, visit: Visit) -> Events:
+    """Meets a threshold at every step, and a spike rewrites its own potential."""
+    counted = firing(visit, op.steps, visit.size)
+    taken = visit.size if visit.emits[0] == "graded" else 0
+    return counted | {"potential_updates": counted["spikes"] + taken}

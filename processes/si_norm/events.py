@@ -1,0 +1,17 @@
+"""Events of SI-norm."""
+
+from __future__ import annotations
+
+import torch
+
+from processes.events import Events, Visit, events, firing
+from processes.si_norm import SiNorm
+
+
+@events.of(SiNorm)
+def _(op: SiNorm, visit: Visit) -> Events:
+    """Hears its own neuron's spikes, which also reach the row's sum; the sum comes back; each step drives the potential."""
+    counted = firing(visit, op.steps, visit.size)
+    heard = 2 * int(torch.count_nonzero(visit.inputs[0]))
+    updates = heard + visit.size * op.steps + counted["spikes"]
+    return counted | {"synaptic_operations": heard, "potential_updates": updates, "graded_spikes": visit.rows}
