@@ -18,7 +18,7 @@ from deploy.energy.break_even import BreakEven, _power, _solve
 from evaluator.closed_form import ClosedForm
 from processes.chips import LOIHI2
 from processes.network import DenseSynapse, DynamicThreshold, Network, PhaseNeuron, Residual, SquareSum, Synapse
-from processes.operation import Operation
+from processes.operation import Operation, Result
 from processes.phase_code import PhaseCode
 from processes.phase_neuron.schedule import FloatSchedule
 from tests.converters.modules import images, lowered, module, small_vit, spiking
@@ -75,10 +75,10 @@ def test_potentials_leave_the_headroom_that_the_chip_asks_for() -> None:
         x = torch.rand(2, channels, 3, 3, generator=torch.Generator().manual_seed(0))
         fixed = discretise(spiking(model, x, PhaseCode(1.5, 6)), x.numpy(), LOIHI2)
 
-        def look(name: str, op: Operation, y: torch.Tensor) -> None:
+        def look(name: str, op: Operation, result: Result) -> None:
             nonlocal most
             if isinstance(op, Synapse | Residual):
-                most = max(most, float(y.values.abs().max()))
+                most = max(most, float(result.values.abs().max()))
 
         ClosedForm(fixed).run(x, look)
     assert 0.8 < most / (LOIHI2.state_limit / LOIHI2.trace_headroom) < 1.01  # weights are rounded
@@ -95,7 +95,7 @@ def test_half_silent_rows_are_those_half_of_whose_values_fall_below_the_smallest
     squares = network.add("squares", SquareSum(shape=(1, 1, 1), trace=code.levels, weight=scale**2), coder)
     deviation = np.sqrt(half_silent(network, squares) / features)
     x = torch.from_numpy(np.random.default_rng(0).normal(0, deviation, (1250, 1, 1, features)))
-    silent = float((network[coder].closed_form(x) == 0).double().mean())
+    silent = float((network[coder].closed_form(x).values == 0).double().mean())
     assert abs(silent - 0.5) < HALF
 
 

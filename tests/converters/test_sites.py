@@ -16,6 +16,7 @@ from converters.sensitivity import Evidence, Site, code_values, decoded, gather
 from converters.sites import BASES, BUDGET, Tuning, tune
 from evaluator.closed_form import ClosedForm
 from processes.network import Network, Woss
+from processes.operation import Result
 from processes.phase_code import PhaseCode
 from tests.converters.modules import images, lowered, one_by_one, small_vit
 from tests.tolerances import FIRST_ORDER, FLOAT32
@@ -55,9 +56,10 @@ def test_expected_errors_are_those_of_coding_one_node_alone(scaled: Any) -> None
     for name, seen in evidence.items():
         trial = seen.trial(site)
 
-        def coded(node: str, op: Any, y: torch.Tensor, name: str = name) -> torch.Tensor | None:
+        def coded(node: str, op: Any, result: Result, name: str = name) -> torch.Tensor | None:
             if node != name:
                 return None
+            y = result.values
             factor = torch.from_numpy(op.scale).float()
             race = isinstance(op, Woss)
             codes = code_values((y / factor).reshape(-1, y.shape[-1]), site, STEPS, race)
