@@ -9,7 +9,7 @@ IS_310 := sys.version_info[:2] == (3, 10)
 MISSING := missing: Python 3.10 with its venv module, the only version Lava runs on \
 	(install python3.10 and python3.10-venv, or `pyenv install 3.10`, or uv)
 
-.PHONY: help demo test quick mutations lint docs bench bench-accuracy targets-check interop report-check clean
+.PHONY: fuzz help demo test quick mutations lint docs bench bench-accuracy targets-check interop report-check clean
 
 help:
 	@echo 'make demo   convert the bundled vision transformer, run it on Lava, write out/demo'
@@ -18,6 +18,7 @@ help:
 	@echo 'make mutations  breaks the code in 30 places, one at a time, and says which of them the quick tests find'
 	@echo 'make lint   ruff, pyright and the direction of imports'
 	@echo 'make docs   the reference site and these pages, in out/site'
+	@echo 'make fuzz   2,000 damaged input files: each is read or refused in one line'
 	@echo 'make bench  the measured figures in benchmarks/'
 	@echo 'make targets-check  builds environments for other simulators in .tools and compares runs with theirs'
 	@echo 'make interop  our exports in snnTorch, Norse, sinabs and SpikingJelly (environments in .tools); writes docs/interop.md'
@@ -45,6 +46,9 @@ lint: $(INSTALLED)
 
 docs: $(INSTALLED)
 	NO_MKDOCS_2_WARNING=1 $(PYTHON) -m mkdocs build --strict
+
+fuzz: $(INSTALLED)
+	OMP_NUM_THREADS=1 $(PYTHON) tests/fuzz.py 2000
 
 bench: $(INSTALLED)
 	$(PYTHON) -m benchmarks

@@ -25,6 +25,7 @@ import deploy
 from deploy import api, demo
 from deploy.execute import execute
 from deploy.export import export
+from deploy.origin import Trust
 from deploy.progress import Progress
 from evaluator.closed_form import ClosedForm
 from evaluator.nir_reader import read_graph
@@ -32,6 +33,9 @@ from processes.network import Network, PhaseNeuron, RateNeuron
 from processes.operation import Result
 from targets.nir_plain import DIALECTS, form_of, plain_network, stages_of
 from targets.simulators import SIMULATORS, simulate, versions
+
+TRUST = Trust(files=True)
+"""The models are this repository's own Python files."""
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
 TABLE = Path(__file__).parents[1] / "docs" / "interop.md"
@@ -99,14 +103,14 @@ def plain_rows(folder: Path, samples: int) -> Iterator[Row]:
 def plain_row(title: str, folder: Path, simulator: str, samples: int) -> Row:
     """One of them in one simulator, from the files that `deploy export --plain` writes."""
     file = folder / f"{simulator}.nir"
-    export(folder, file, "plain", simulator, samples)
+    export(folder, file, "plain", simulator, samples, trust=TRUST)
     graph = read_graph(file)
     inputs: Any = nir.read_data(str(file.with_name(f"{simulator}.data.nir"))).nodes["input"].observables["input"].data
     inputs = inputs.reshape(*inputs.shape[:2], *graph.nodes["input"].input_type["input"])
     outputs, spikes = simulate(simulator, graph, inputs)
     network = api.load(folder).network
     plain = plain_network(stages_of(network), form_of(network), DIALECTS[simulator])
-    wanted, predictions = reference(network, api.evaluation_inputs(folder, samples))
+    wanted, predictions = reference(network, api.evaluation_inputs(folder, samples, TRUST))
     got = [plain.codes(spikes[name], i) for i, name in enumerate(plain.names)]
     same = sum(int((a.reshape(b.shape) == b).all(0).sum()) for a, b in zip(got, wanted, strict=True))
     agreeing = int((plain.decode(outputs).reshape(samples, -1).argmax(1) == predictions).sum())
@@ -133,7 +137,7 @@ def transformer_rows(folder: Path, samples: int) -> Iterator[Row]:
     for precision in ("float", "fixed"):
         out = folder / f"vit-{precision}"
         deploy.convert_files(deploy.ConvertOptions(precision=precision, target="closed-form", limit=samples, out=out))
-        network, x = api.load(out).network, api.evaluation_inputs(out, samples)
+        network, x = api.load(out).network, api.evaluation_inputs(out, samples, TRUST)
         predictions = reference(network, x)[1]
         export(out, out / "whole.nir")
         graph, node_map = deploy.nir_modules(nir.read(out / "whole.nir", type_check=False))

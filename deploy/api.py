@@ -27,6 +27,7 @@ from deploy.report import render
 from deploy.results import RunResult
 from deploy.schema import BudgetSearch, Report, read_report, write_report
 from deploy.sources import Data, LoadedModel, hold_out, load_model
+from deploy.sources.classes import label_lines
 from deploy.steps import calibration_and_evaluation, convert_model, host_input
 from deploy.sweep.budget import search
 from evaluator.network_file import read, write
@@ -118,6 +119,7 @@ def convert_files(options: ConvertOptions, progress: Progress | None = None) -> 
     with output_folder(options.folder(), options.force) as folder:
         model = load_model(options.model, options.weights, options.seed)
         calibration, evaluation = calibration_and_evaluation(options, model)
+        progress.note(label_lines(evaluation.label_table))
         found = None
         if options.budget is not None:
             classes = model.classes is not None or evaluation.labels is not None

@@ -13,6 +13,7 @@ from deploy.errors import DeployError
 from deploy.report.headline import count, percent, seconds, sig
 from deploy.report.page import environment
 from deploy.schema import Cost, FlopsFormula, Report, read_report
+from processes.files import write_text
 
 
 @dataclass(frozen=True)
@@ -142,6 +143,6 @@ def write_page(found: Comparison, path: Path) -> None:
     """
     page = environment().get_template("compare.html").render(found=found)
     try:
-        path.write_text(page, encoding="utf-8")
+        write_text(path, page)
     except OSError as error:
         raise DeployError(f"-o {path}: cannot be written ({error.strerror}); choose another file") from error

@@ -24,6 +24,7 @@ from evaluator.closed_form import ClosedForm
 from evaluator.compare import compare
 from evaluator.network_file import write
 from evaluator.target_run import TargetRun
+from processes.files import write_text
 from processes.network import Network
 from targets import registry
 
@@ -126,7 +127,7 @@ class Conversion:
     def write_report(self, folder: Path) -> None:
         """Write report.json and report.html."""
         write_report(folder, self.report)
-        (folder / PAGE).write_text(self.page, encoding="utf-8")
+        write_text(folder / PAGE, self.page)
 
     def _input(self, x: Arguments) -> np.ndarray:
         """The spiking network's input; the model is needed only for what stays on the host."""

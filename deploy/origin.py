@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
@@ -12,6 +12,7 @@ from deploy.options import ConvertOptions
 from deploy.output import REPORT
 from deploy.schema import read_report
 from deploy.sources import Data, LoadedModel, load_data, load_model, with_length
+from deploy.sources.classes import read_labels
 from deploy.steps import calibration_and_evaluation
 from processes.network import Network
 
@@ -74,12 +75,13 @@ class Origin:
             raise DeployError(
                 f"{self.options.model} was evaluated on arrays, of which a folder keeps no copy; give some: verify(x=...)"
             )
-        again = ConvertOptions(model=self.options.model, calib=self.options.calib, evaluation=self.options.evaluation)
+        again = replace(self.options, limit=None)
         return calibration_and_evaluation(again, self.model)[1]
 
-    def load(self, data: Path, network: Network) -> Data:
-        """Data of a file or folder; texts at the length that ``network`` was converted for."""
-        loaded = load_data(data, self.model, "evaluation")
+    def load(self, data: Path, network: Network, labels: Path | None = None) -> Data:
+        """Data of a file or folder; texts at the length that ``network`` was converted for; ``labels``: a --labels file."""
+        given = self.options.label_map if labels is None else read_labels(labels)
+        loaded = load_data(data, self.model, "evaluation", labels=given)
         return loaded if self.model.text is None else with_length(loaded, network.input_shape[1])
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 Advance = Callable[[int], None]
 """Call it with the number of units that were just done."""
@@ -24,6 +24,10 @@ class Progress:
         del title, total
         yield lambda units: None
 
+    def note(self, lines: Sequence[str]) -> None:
+        """Lines that a user should see before long work goes on."""
+        del lines
+
 
 class BarProgress(Progress):
     """One bar per stage on the error stream, so that results on the output stream stay clean."""
@@ -32,6 +36,11 @@ class BarProgress(Progress):
         from rich.console import Console
 
         self._console = Console(stderr=True)
+
+    def note(self, lines: Sequence[str]) -> None:
+        """Lines that a user should see before long work goes on, on the error stream."""
+        for line in lines:
+            self._console.print(line, markup=False, highlight=False)
 
     @contextlib.contextmanager
     def stage(self, title: str, total: int | None = None) -> Iterator[Advance]:

@@ -10,7 +10,7 @@ from converters.pipeline import Conversion, Variant, convert_module, front_end, 
 from converters.rate import convert_rate_coded
 from deploy.options import ConvertOptions
 from deploy.progress import Progress, stages
-from deploy.sources import Data, LoadedModel, hold_out, load_data, with_length
+from deploy.sources import Data, LoadedModel, hold_out, load_both, load_calibration, load_data, with_length
 
 MOST_JUDGED = 1000
 """Samples held back for a search, at most; more would make it slow, not better."""
@@ -23,10 +23,9 @@ def calibration_and_evaluation(options: ConvertOptions, model: LoadedModel) -> t
         DeployError: files that are missing, unreadable, or of a shape that the model does not take.
     """
     if options.calib is not None and options.evaluation is None:
-        calibration, evaluation = hold_out(load_data(options.calib, model, "evaluation"))
-        return calibration, evaluation.take(slice(options.limit))
-    calibration = load_data(options.calib, model, "calibration")
-    evaluation = load_data(options.evaluation, model, "evaluation", limit=options.limit)
+        return load_both(options.calib, model, options.calib_limit, options.limit, options.seed, options.label_map)
+    calibration = load_calibration(options.calib, model, options.calib_limit, options.seed)
+    evaluation = load_data(options.evaluation, model, "evaluation", limit=options.limit, labels=options.label_map)
     if model.text is None:
         return calibration, evaluation
     tokens = max(data.inputs["attention_mask"].shape[1] for data in (calibration, evaluation))

@@ -27,6 +27,7 @@ from deploy.progress import Progress
 from deploy.schema import Evaluation, dumps
 from deploy.sources import Data
 from evaluator.network_file import read
+from processes.files import atomic_write, write_text
 from targets import registry
 
 RESULT, SAMPLES = "evaluation.json", "evaluation.npz"
@@ -50,7 +51,9 @@ def evaluate(options: EvaluateOptions, progress: Progress | None = None) -> Eval
     trust = Trust(options.trust, options.model)
     origin = origin_of(folder, trust=trust)
     model = origin.model
-    data = origin.evaluation if options.data is None else origin.load(options.data, read(folder / GRAPH))
+    data = (
+        origin.evaluation if options.data is None else origin.load(options.data, read(folder / GRAPH), options.labels)
+    )
     data = data if options.limit is None else data.take(slice(options.limit))
     size = options.batch_size or (64 if options.target == "closed-form" else STEPPED_BATCH)
     classes = model.classes is not None or data.labels is not None
@@ -113,9 +116,7 @@ def _place(folder: Path, plan: dict[str, str | int], options: EvaluateOptions) -
             )
         shutil.rmtree(place)
     place.mkdir()
-    unfinished = place / f"{PLAN}.part"
-    unfinished.write_text(json.dumps(plan), encoding="utf-8")
-    unfinished.replace(place / PLAN)
+    write_text(place / PLAN, json.dumps(plan))
     return place
 
 
@@ -124,11 +125,8 @@ def _write(folder: Path, options: EvaluateOptions, data: Data, batches: list[Bat
     rows = joined(batches)
     if data.labels is not None:
         rows["labels"] = data.labels
-    with (folder / f"{SAMPLES}.part").open("wb") as file:
+    with atomic_write(folder / SAMPLES) as file:
         np.savez(file, **{name: array for name, array in rows.items() if len(array)})  # type: ignore[arg-type]
-    (folder / f"{SAMPLES}.part").replace(folder / SAMPLES)
     result = summed(options.target, data.source, batches, data.labels)
-    unfinished = folder / f"{RESULT}.part"
-    unfinished.write_text(dumps(result), encoding="utf-8")
-    unfinished.replace(folder / RESULT)
+    write_text(folder / RESULT, dumps(result))
     return result

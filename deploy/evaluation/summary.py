@@ -16,6 +16,7 @@ from deploy.schema import CoreSeconds, Evaluation, Exactness, Original, Spikes, 
 from evaluator import compare
 from evaluator.closed_form import ClosedForm
 from evaluator.target_run import TargetRun
+from processes.files import atomic_write
 from processes.network import Network
 
 
@@ -46,10 +47,8 @@ class Batch:
     def save(self, path: Path) -> None:
         """Whole or not at all."""
         rest = json.dumps({"counts": self.counts, "seconds": self.seconds, "first": self.first})
-        unfinished = path.with_suffix(".part")
-        with unfinished.open("wb") as file:
+        with atomic_write(path) as file:
             np.savez(file, rest=np.array(rest), **{name: getattr(self, name) for name in self.ARRAYS})
-        unfinished.replace(path)
 
     @classmethod
     def load(cls, path: Path) -> Batch:

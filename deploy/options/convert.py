@@ -61,6 +61,18 @@ class ConvertOptions:
         Path | None,
         option("Data that accuracy is measured on. Left out: a fifth of --calib, held back.", MODELS, "--eval"),
     ] = None
+    calib_limit: Annotated[
+        int | None,
+        option(
+            "Calibrate on at most so many samples, drawn at random; of image folders as many of each class. \\[default: 256 of "
+            "image folders, else all]",
+            MODELS,
+        ),
+    ] = None
+    labels: Annotated[
+        Path | None,
+        option('JSON file that says what labels mean, {"cat": 0, ...}; else the model\'s own names do.', MODELS),
+    ] = None
     limit: Annotated[int | None, option("Evaluate at most so many samples.", MODELS)] = None
     method: Annotated[Method, option("Conversion method; rate-coded is a baseline for ReLU networks.", CODE)] = (
         "spiked-attention"
@@ -173,6 +185,13 @@ class ConvertOptions:
         """The same options with the values that the method gives to those left out."""
         return replace(self, **self.code._asdict())
 
+    @property
+    def label_map(self) -> dict[str, int | str] | None:
+        """What ``labels`` says; None without it."""
+        from deploy.sources.classes import read_labels
+
+        return None if self.labels is None else read_labels(self.labels)
+
     def folder(self) -> Path:
         """Where the results go: `out`, or a folder under out/ named after the model."""
         if self.out is not None:
@@ -199,6 +218,7 @@ class ConvertOptions:
         check_positive("--samples", self.samples)
         check_positive("--batch-size", self.batch_size)
         check_positive("--limit", self.limit)
+        check_positive("--calib-limit", self.calib_limit)
         if self.calib is not None and self.evaluation is not None and same_file(self.calib, self.evaluation):
             raise DeployError(
                 f"--calib and --eval are both {self.calib}: accuracy on calibration data flatters; give "

@@ -24,6 +24,7 @@ class EvaluateOptions:
 
     folder: Annotated[Path, typer.Argument(help="A folder that convert wrote.")]
     data: Annotated[Path | None, option("Data, as for convert. Left out: the conversion's evaluation data.")] = None
+    labels: Annotated[Path | None, option("JSON file that says what the labels of --data mean, as for convert.")] = None
     target: Annotated[str, option("Where to run it; `deploy targets` lists them.")] = "closed-form"
     granularity: Annotated[str, option(f"Lava Processes: one per {' or '.join(GRANULARITIES)}.")] = "block"
     limit: Annotated[int | None, option("Evaluate at most so many samples.")] = None

@@ -7,11 +7,10 @@ from pathlib import Path
 from deploy.report.page import environment
 from deploy.report.points import curves
 from deploy.schema import Sweep
+from processes.files import write_text
 
 
 def write_page(path: Path, content: Sweep) -> None:
     """Write the page of a sweep.json."""
     page = environment().get_template("sweep.html").render(content=content, sweep=curves(content))
-    part = path.with_suffix(".part")
-    part.write_text(page, encoding="utf-8")
-    part.replace(path)
+    write_text(path, page)

@@ -14,6 +14,7 @@ from pydantic_core import PydanticSerializationError, from_json
 from deploy.errors import DeployError
 from deploy.output import REPORT, require_conversion
 from deploy.schema.report import SCHEMA_VERSION, Report
+from processes.files import write_text
 
 SHOWN = 80  # characters of a key that a message repeats
 
@@ -84,10 +85,7 @@ def write_report(folder: Path, report: Report) -> None:
     Raises:
         ValueError: see :func:`dumps`.
     """
-    text = dumps(replace(report, schema_version=SCHEMA_VERSION))
-    unfinished = (folder / REPORT).with_suffix(".partial")
-    unfinished.write_text(text, encoding="utf-8")
-    unfinished.replace(folder / REPORT)
+    write_text(folder / REPORT, dumps(replace(report, schema_version=SCHEMA_VERSION)))
 
 
 def json_schema() -> dict[str, Any]:

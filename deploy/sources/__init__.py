@@ -1,6 +1,6 @@
 """Where models and data come from: specifications as a user types them, turned into checked objects."""
 
-from deploy.sources.data import Data, hold_out, load_data, shared_samples, with_length
+from deploy.sources.data import Data, hold_out, load_both, load_calibration, load_data, shared_samples, with_length
 from deploy.sources.model import ImageInput, InputSpec, LoadedModel, TextInput, checked, load_model
 from deploy.sources.texts import words
 
@@ -12,6 +12,8 @@ __all__ = [
     "TextInput",
     "checked",
     "hold_out",
+    "load_both",
+    "load_calibration",
     "load_data",
     "load_model",
     "shared_samples",

@@ -3,22 +3,31 @@
 from __future__ import annotations
 
 import hashlib
-import zipfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 import torch
 
 from deploy.errors import DeployError
+from deploy.sources.archives import read_arrays
 from deploy.sources.check import check_data
+from deploy.sources.classes import LabelRow, class_numbers, label_table
 from deploy.sources.loaded import LoadedModel
+from deploy.sources.tables import SUFFIXES as TABLES
+
+if TYPE_CHECKING:
+    from deploy.sources.images import Sample
 
 Role = Literal["calibration", "evaluation"]
-TABLES = (".tsv", ".csv", ".jsonl")
+Given = Mapping[str, int | str] | None
+"""What labels mean: a --labels file as data, or None."""
+OPTIONS = {"calibration": "--calib", "evaluation": "--eval"}
 LABELS = "y"
+CALIBRATION_IMAGES = 256
+"""Images of a folder that calibration takes, unless told otherwise; more change scales little and take long."""
 
 
 @dataclass(frozen=True)
@@ -28,7 +37,7 @@ class Data:
     inputs: arrays (N, *sample), float32 or int64, named as the arguments and in their order.
     labels: (N,) int64 or None.
     class_names: one per class, or empty. source: what it was read from, for messages and reports.
-    transform: how files became arrays, in words; empty where arrays were given.
+    transform: how files became arrays, in words; empty where arrays were given. label_table: how written labels were read.
     """
 
     inputs: Mapping[str, np.ndarray]
@@ -36,6 +45,7 @@ class Data:
     class_names: tuple[str, ...]
     source: str
     transform: str = ""
+    label_table: tuple[LabelRow, ...] = ()
 
     def __len__(self) -> int:
         return len(next(iter(self.inputs.values())))
@@ -57,49 +67,148 @@ def load_data(
     role: Role,
     limit: int | None = None,
     tokens: int | None = None,
+    labels: Given = None,
 ) -> Data:
     """Reads and checks data for `model`.
 
     spec: None means the demo model's own data of that role. limit: at most so many samples, the first
     ones (of image folders: the first of every class in turn). tokens: length to pad and cut texts to;
     None means the longest text here, so calibration's length is to be given for the evaluation data.
+    labels: what labels mean, where the model's configuration does not say.
     Raises DeployError, naming the file and the first fault found.
     """
-    option = "--calib" if role == "calibration" else "--eval"
     if limit is not None and limit < 1:
         raise DeployError(f"{role} samples: {limit} asked for; at least 1 is needed")
-    if spec is None:
-        data = _demo(model, role, option)
-    else:
-        path = Path(spec).expanduser()
-        if not path.exists():
-            raise DeployError(f"{option} {path}: no such file or folder")
-        data = _read(path, option, model, role, limit, tokens)
+    path = _path(spec, role)
+    if path is not None and path.is_dir():
+        from deploy.sources.images import list_folder
+
+        samples = list_folder(path, model)
+        return _of_images(path, model, role, samples[:limit], samples, labels)
+    data = _demo(model, role) if path is None else _read(path, model, role, limit, tokens, labels)
     if limit is not None:
         data = data.take(slice(0, limit))
     return check_data(data, model, role)
 
 
-def _read(path: Path, option: str, model: LoadedModel, role: Role, limit: int | None, tokens: int | None) -> Data:
-    if path.is_dir():
-        from deploy.sources import images
+def load_calibration(spec: Path | str | None, model: LoadedModel, limit: int | None = None, seed: int = 0) -> Data:
+    """Calibration data: at most ``limit`` samples drawn at random, the same for a seed; other image files stay unread.
 
-        read = images.read_folder(path, model, role, limit)
-        return Data(*read, str(path), "" if model.image is None else model.image.transform)
+    limit: None for 256 of an image folder, as many of each class, and for all samples of anything else.
+    Raises DeployError, as `load_data`.
+    """
+    path = _path(spec, "calibration")
+    if path is None or not path.is_dir():
+        return drawn(load_data(spec, model, "calibration"), limit, seed)
+    from deploy.sources.images import draw, list_folder
+
+    samples = draw(list_folder(path, model), limit or CALIBRATION_IMAGES, seed)
+    return _of_images(path, model, "calibration", samples, samples, None)
+
+
+def load_both(
+    spec: Path | str,
+    model: LoadedModel,
+    calibration_limit: int | None = None,
+    limit: int | None = None,
+    seed: int = 0,
+    labels: Given = None,
+) -> tuple[Data, Data]:
+    """Calibration and evaluation data from one place, a fifth of which is held back from calibration (`hold_out`).
+
+    calibration_limit, seed: as for `load_calibration`. limit: most evaluation samples. Raises DeployError, as `load_data`.
+    """
+    path = _path(spec, "calibration")
+    if path is None or not path.is_dir():
+        calibration, evaluation = hold_out(load_data(spec, model, "evaluation", labels=labels))
+        return drawn(calibration, calibration_limit, seed), evaluation.take(slice(limit))
+    from deploy.sources.images import draw, list_folder
+
+    samples = list_folder(path, model)
+    held = _held(len(samples), 0.2, str(path))
+    kept = [each for each, out in zip(samples, held, strict=True) if not out]
+    rest = draw(kept, calibration_limit or CALIBRATION_IMAGES, seed)
+    judged = [each for each, out in zip(samples, held, strict=True) if out][:limit]
+    evaluation = _of_images(path, model, "evaluation", judged, samples, labels)
+    return _of_images(path, model, "calibration", rest, rest, None), evaluation
+
+
+def drawn(data: Data, limit: int | None, seed: int) -> Data:
+    """At most ``limit`` samples drawn at random, in their order; all of them if it is None."""
+    if limit is None or limit >= len(data):
+        return data
+    return data.take(np.sort(np.random.default_rng(seed).permutation(len(data))[:limit]))
+
+
+def _path(spec: Path | str | None, role: Role) -> Path | None:
+    if spec is None:
+        return None
+    path = Path(spec).expanduser()
+    if not path.exists():
+        raise DeployError(f"{OPTIONS[role]} {path}: no such file or folder")
+    return path
+
+
+def _read(
+    path: Path,
+    model: LoadedModel,
+    role: Role,
+    limit: int | None,
+    tokens: int | None,
+    given: Given,
+) -> Data:
     if path.suffix == ".npz":
-        return _read_npz(path, model)
+        return _read_npz(path, model, given)
     if path.suffix in TABLES:
         from deploy.sources import texts
 
-        return Data(*texts.read_table(path, model, role, limit, tokens), str(path))
+        rows, names = texts.read_table(path, model, role)
+        numbers, table = _numbered(names, model, str(path), given)
+        text = model.text
+        if text is None:
+            raise DeployError(f"{path}: a table of texts, but {model.spec} has no tokenizer; give an .npz")
+        inputs = texts.tokenise(rows[:limit], path, text, tokens)
+        how = f"tokenizer of {text.tokenizer}"
+        labels = None if numbers is None else numbers[:limit]
+        return Data(inputs, labels, model.class_names, str(path), how, table)
     kinds = ", ".join((".npz", *TABLES))
-    raise DeployError(f"{option} {path}: not a kind of data known here; give one of {kinds}, or an image folder")
+    raise DeployError(f"{OPTIONS[role]} {path}: not a kind of data known here; give one of {kinds}, or an image folder")
 
 
-def _demo(model: LoadedModel, role: Role, option: str) -> Data:
+def _of_images(
+    path: Path, model: LoadedModel, role: Role, samples: list[Sample], all_samples: list[Sample], given: Given
+) -> Data:
+    """Data of image files; ``all_samples``: of the folder, whose classes say what each class is."""
+    from deploy.sources.images import read_images
+
+    if model.image is None:
+        raise DeployError(f"{path}: an image folder, but {model.spec} has no known image size; give an .npz")
+    folders = [name for _, name in all_samples if name is not None] if role == "evaluation" else []
+    numbers = class_numbers(folders, model, str(path), given, folders=True) if folders else {}
+    labels = np.array([numbers[name] for _, name in samples if name is not None], np.int64) if numbers else None
+    # Names belong to numbers 0 .. n-1 only if the folders are all of the classes.
+    complete = sorted(numbers.values()) == list(range(len(numbers)))
+    names = tuple(sorted(numbers, key=numbers.__getitem__)) if complete else ()
+    inputs = {"x": read_images([file for file, _ in samples], model.image)}
+    table = label_table(folders, numbers, model)
+    data = Data(inputs, labels, model.class_names or names, str(path), model.image.transform, table)
+    return check_data(data, model, role)
+
+
+def _numbered(
+    labels: Sequence[str] | None, model: LoadedModel, source: str, given: Given
+) -> tuple[np.ndarray | None, tuple[LabelRow, ...]]:
+    """Class numbers (N,) int64 of labels as they are written, and the table of how they were read."""
+    if labels is None:
+        return None, ()
+    numbers = class_numbers(labels, model, source, given)
+    return np.array([numbers[label] for label in labels], np.int64), label_table(labels, numbers, model)
+
+
+def _demo(model: LoadedModel, role: Role) -> Data:
     if model.spec != "demo":
         raise DeployError(
-            f"{option} missing: {model.spec} has no data with it; give an .npz, an image folder or text table"
+            f"{OPTIONS[role]} missing: {model.spec} has no data with it; give an .npz, an image folder or text table"
         )
     from deploy import demo
 
@@ -107,21 +216,13 @@ def _demo(model: LoadedModel, role: Role, option: str) -> Data:
     return Data({"x": images}, labels, model.class_names, f"demo {role} images")
 
 
-def _read_npz(path: Path, model: LoadedModel) -> Data:
-    """Arrays named as the forward arguments (`x` for a single one), labels in `y`."""
-    damaged = f"{path}: not an .npz file that numpy.savez wrote, or damaged"
-    if not zipfile.is_zipfile(path):  # which numpy would take for a pickle
-        raise DeployError(damaged)
-    try:
-        with np.load(path, allow_pickle=False) as archive:
-            arrays: dict[str, Any] = {name: archive[name] for name in archive.files}
-    except (zipfile.BadZipFile, OSError, EOFError, AttributeError, TypeError) as error:
-        raise DeployError(damaged) from error
-    except ValueError as error:
-        raise DeployError(
-            f"{path}: holds pickled Python objects, which are not read; store plain numbers with numpy.savez"
-        ) from error
+def _read_npz(path: Path, model: LoadedModel, given: Given) -> Data:
+    """Arrays named as the forward arguments (`x` for a single one), labels in `y`: numbers, or text as for tables."""
+    arrays = read_arrays(path)
     labels = arrays.pop(LABELS, None) if LABELS not in model.inputs else None
+    table: tuple[LabelRow, ...] = ()
+    if labels is not None and labels.dtype.kind == "U" and labels.ndim == 1:
+        labels, table = _numbered([str(label).strip() for label in labels], model, str(path), given)
     inputs: dict[str, np.ndarray] = {}
     for name, spec in model.inputs.items():
         names = [name, *spec.aliases, *(["x"] if len(model.inputs) == 1 else [])]
@@ -134,7 +235,7 @@ def _read_npz(path: Path, model: LoadedModel) -> Data:
     if arrays:
         known = ", ".join((*model.inputs, LABELS))
         raise DeployError(f"{path}: array `{sorted(arrays)[0]}` is no argument of {model.spec}; known are {known}")
-    return Data(inputs, labels, model.class_names, str(path))
+    return Data(inputs, labels, model.class_names, str(path), label_table=table)
 
 
 def with_length(data: Data, tokens: int) -> Data:
@@ -162,14 +263,17 @@ def hold_out(data: Data, share: float = 0.2) -> tuple[Data, Data]:
     of each, and so does one in which classes take turns. Returns (calibration, evaluation). Raises DeployError for fewer
     than two samples.
     """
-    if len(data) < 2:
-        raise DeployError(
-            f"{data.source}: one sample cannot both calibrate and be held back; give more samples (or --eval)"
-        )
-    every = min(max(2, round(1 / share)), len(data))
-    groups = np.arange(0, len(data), every)
-    held = np.isin(np.arange(len(data)), groups + np.random.default_rng(0).integers(every, size=len(groups)))
+    held = _held(len(data), share, data.source)
     return data.take(np.flatnonzero(~held)), data.take(np.flatnonzero(held))
+
+
+def _held(count: int, share: float, source: str) -> np.ndarray:
+    """Which of ``count`` samples are held out, (count,) bool."""
+    if count < 2:
+        raise DeployError(f"{source}: one sample cannot both calibrate and be held back; give more samples (or --eval)")
+    every = min(max(2, round(1 / share)), count)
+    groups = np.arange(0, count, every)
+    return np.isin(np.arange(count), groups + np.random.default_rng(0).integers(every, size=len(groups)))
 
 
 def shared_samples(calibration: Data, evaluation: Data) -> int:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +13,7 @@ import nir
 import numpy as np
 
 from deploy.errors import DeployError
+from deploy.sources.archives import read_arrays
 from evaluator.nir_reader import inspect, safely
 from targets.nir_graph.windows import LIMIT
 
@@ -47,7 +47,7 @@ def load_signals(
         raise DeployError(f"--input {path}: no such file; give an .npz or a NIR data file")
     labels, known = None, None
     if path.suffix == ".npz":
-        arrays = _read_npz(path)
+        arrays = read_arrays(path)
         labels = arrays.pop(LABELS, None) if LABELS not in shapes else None
         if len(shapes) == 1 and "x" in arrays and "x" not in shapes:
             arrays[next(iter(shapes))] = arrays.pop("x")
@@ -71,14 +71,6 @@ def load_signals(
 
 def _fits(array: np.ndarray, shape: tuple[int, ...]) -> bool:
     return array.ndim == 3 and array.shape[2] == math.prod(shape)
-
-
-def _read_npz(path: Path) -> dict[str, np.ndarray]:
-    try:
-        with np.load(path, allow_pickle=False) as archive:
-            return {name: archive[name] for name in archive.files}
-    except (zipfile.BadZipFile, OSError, EOFError, AttributeError, TypeError, ValueError) as error:
-        raise DeployError(f"{path}: not an .npz of plain numbers that numpy.savez wrote, or damaged") from error
 
 
 def _read_nir(path: Path, dt: float | None) -> tuple[dict[str, np.ndarray], float | None]:

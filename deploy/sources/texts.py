@@ -1,9 +1,7 @@
-"""Tables of texts: .tsv and .csv with a header line, or .jsonl, with a text and perhaps a label column."""
+"""Tables of texts: a text and perhaps a label column, tokenised by the model's own tokenizer."""
 
 from __future__ import annotations
 
-import csv
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -12,61 +10,89 @@ import numpy as np
 import transformers
 
 from deploy.errors import DeployError
-from deploy.sources.classes import class_numbers
-from deploy.sources.images import Read
 from deploy.sources.loaded import LoadedModel, TextInput, first_line
+from deploy.sources.tables import Row, read_rows
 
 TEXT_COLUMNS = ("text", "sentence", "content", "review")
 LABEL_COLUMNS = ("label", "labels", "class", "y")
+NUMBERING = ("", "id", "idx", "index", "unnamed: 0", "guid")
+"""Columns that number rows, and are nobody's labels."""
 
 
-def read_table(path: Path, model: LoadedModel, role: str, limit: int | None, tokens: int | None) -> Read:
-    """input_ids and attention_mask (N, tokens) int64, labels, class names; raises DeployError."""
+def read_table(path: Path, model: LoadedModel, role: str) -> tuple[list[str], list[str] | None]:
+    """The texts of a table and, for evaluation, their labels as they are written (None: it has no label column).
+
+    Raises:
+        DeployError: a table without texts, with an empty field, or whose labels may stand in a column of another name.
+    """
     if model.text is None:
         raise DeployError(f"{path}: a table of texts, but {model.spec} has no tokenizer; give an .npz")
-    rows = _rows(path)
+    rows = read_rows(path)
     if not rows:
         raise DeployError(f"{path}: holds no rows; give a header line and at least one text")
-    columns = list(rows[0])
-    text = _column(TEXT_COLUMNS, columns)
+    columns = list(dict.fromkeys(name for row in rows for name in row.fields))
+    text = _column(TEXT_COLUMNS, columns, path)
     if text is None:
         raise DeployError(f"{path}: no column {'/'.join(TEXT_COLUMNS)}; its columns are {', '.join(columns)}")
-    label = _column(LABEL_COLUMNS, columns)
-    for number, row in enumerate(rows, 1):
-        if any(not str(row.get(name) or "").strip() and row.get(name) != 0 for name in (text, label) if name):
-            raise DeployError(f"{path}: row {number} has an empty `{text}` or `{label}`; fill it in or remove the row")
-    labels = None
-    if label is not None and role == "evaluation":
-        names = [str(row[label]).strip() for row in rows]
-        numbers = class_numbers(names, model, str(path))
-        labels = np.array([numbers[name] for name in names], np.int64)[:limit]
-    texts = [str(row[text]) for row in rows][:limit]
-    return (
-        _tokenise(texts, path, model.text.tokenizer, tokens, model.text.max_tokens),
-        labels,
-        model.class_names,
-    )
-
-
-def _tokenise(
-    texts: list[str], path: Path, tokenizer_name: str, tokens: int | None, longest: int | None
-) -> dict[str, np.ndarray]:
-    try:
-        tokenizer = transformers.AutoTokenizer.from_pretrained(tokenizer_name)
-    except (OSError, ValueError, KeyError, ImportError) as error:
+    label = _column(LABEL_COLUMNS, columns, path) if role == "evaluation" else None
+    texts = [_text(row, text, path) for row in rows]
+    if label is not None:
+        return texts, [_label(row, label, path) for row in rows]
+    unknown = [name for name in columns if name != text and name.strip().lower() not in NUMBERING]
+    if role == "evaluation" and unknown:
         raise DeployError(
-            f"{tokenizer_name}: no readable tokenizer ({first_line(error)}), which {path} needs; put the "
+            f"{path}: no column {'/'.join(LABEL_COLUMNS)}, and nobody says what `{unknown[0]}` is; call it `label` if it holds "
+            "labels, or remove it"
+        )
+    return texts, None
+
+
+def _text(row: Row, column: str, path: Path) -> str:
+    value = row.fields.get(column)
+    if not isinstance(value, str) or not value.strip():
+        raise DeployError(
+            f"{path}: row {row.number} has an empty `{column}`, or no text there (line {row.line}); repair or remove it"
+        )
+    if any("\ud800" <= character <= "\udfff" for character in value):
+        raise DeployError(f"{path}: line {row.line}: `{column}` holds half a character (a lone surrogate); repair it")
+    return value
+
+
+def _label(row: Row, column: str, path: Path) -> str:
+    value = row.fields.get(column)
+    if not isinstance(value, (str, int, float)) or isinstance(value, bool) or not str(value).strip():
+        raise DeployError(
+            f"{path}: row {row.number} has an empty `{column}`, or neither a name nor a number there (line {row.line}); "
+            "repair or remove it"
+        )
+    return str(value).strip()
+
+
+def tokenise(texts: list[str], path: Path, text: TextInput, tokens: int | None) -> dict[str, np.ndarray]:
+    """input_ids and attention_mask (N, tokens) int64; ``tokens``: length to pad and cut to, None for the longest text's.
+
+    Raises:
+        DeployError: the model's tokenizer cannot be read, or cannot code these texts.
+    """
+    try:
+        tokenizer = transformers.AutoTokenizer.from_pretrained(text.tokenizer, trust_remote_code=False)
+    except Exception as error:  # a damaged tokenizer can lead its readers anywhere
+        raise DeployError(
+            f"{text.tokenizer}: no readable tokenizer ({first_line(error)}), which {path} needs; put the "
             "model's tokenizer.json there, or give token numbers in an .npz"
         ) from error
-    bounds = [bound for bound in (tokens, longest, tokenizer.model_max_length) if bound is not None]
-    encoded = tokenizer(
-        texts,
-        padding="max_length" if tokens else "longest",
-        truncation=True,
-        max_length=min(bounds),
-        return_tensors="np",
-    )
-    return {name: np.asarray(encoded[name], np.int64) for name in ("input_ids", "attention_mask")}
+    bounds = [bound for bound in (tokens, text.max_tokens, tokenizer.model_max_length) if bound is not None]
+    try:
+        encoded: Any = tokenizer(
+            texts,
+            padding="max_length" if tokens else "longest",
+            truncation=True,
+            max_length=min(bounds),
+            return_tensors="np",
+        )
+        return {name: np.asarray(encoded[name], np.int64) for name in ("input_ids", "attention_mask")}
+    except Exception as error:
+        raise DeployError(f"{path}: the tokenizer of {text.tokenizer} cannot code it ({first_line(error)})") from error
 
 
 def words(text: TextInput, arguments: Sequence[np.ndarray]) -> list[str]:
@@ -75,8 +101,8 @@ def words(text: TextInput, arguments: Sequence[np.ndarray]) -> list[str]:
     Empty where the tokenizer is not at hand: token numbers may have come without one.
     """
     try:
-        tokenizer = transformers.AutoTokenizer.from_pretrained(text.tokenizer)
-    except (OSError, ValueError, KeyError, ImportError):
+        tokenizer = transformers.AutoTokenizer.from_pretrained(text.tokenizer, trust_remote_code=False)
+    except Exception:  # a damaged tokenizer can lead its readers anywhere
         return []
     numbers = arguments[0]
     length = (
@@ -85,21 +111,8 @@ def words(text: TextInput, arguments: Sequence[np.ndarray]) -> list[str]:
     return [str(token) for token in tokenizer.convert_ids_to_tokens(numbers[:length].tolist())]
 
 
-def _rows(path: Path) -> list[dict[str, Any]]:
-    try:
-        with path.open(encoding="utf-8", newline="") as file:
-            if path.suffix == ".jsonl":
-                rows = [json.loads(line) for line in file if line.strip()]
-            elif path.suffix == ".csv":
-                rows = list(csv.DictReader(file))
-            else:
-                rows = list(csv.DictReader(file, delimiter="\t", quoting=csv.QUOTE_NONE))
-    except (json.JSONDecodeError, UnicodeDecodeError, csv.Error) as error:
-        raise DeployError(f"{path}: not readable as {path.suffix[1:]} in UTF-8 ({first_line(error)})") from error
-    if not all(isinstance(row, dict) for row in rows):
-        raise DeployError(f"{path}: every line must be a JSON object with a text field")
-    return rows
-
-
-def _column(known: tuple[str, ...], columns: list[str]) -> str | None:
-    return next((name for name in columns if str(name).strip().lower() in known), None)
+def _column(known: tuple[str, ...], columns: list[str], path: Path) -> str | None:
+    found = [name for name in columns if name.strip().lower() in known]
+    if len(found) > 1:
+        raise DeployError(f"{path}: columns `{found[0]}` and `{found[1]}` may both be meant; rename or remove one")
+    return found[0] if found else None

@@ -22,6 +22,7 @@ from deploy.report.sweep import write_page
 from deploy.sweep.front import fronts
 from deploy.sweep.point import Point, keep_original, load_material, original
 from deploy.sweep.workers import processes, results
+from processes.files import write_text
 from targets import registry
 
 PLAN, RESULT, PAGE, POINTS = "plan.json", "sweep.json", "sweep.html", "points"
@@ -85,7 +86,7 @@ def sweep(options: SweepOptions, progress: Progress | None = None) -> schema.Swe
     with progress.stage("sweep", len(points)) as advance, processes(options.workers or os.cpu_count() or 1) as pool:
         advance(len(points) - len(missing))
         for point, result in results(pool, shared, missing, folder):
-            _write(files[point], schema.dumps(result))
+            write_text(files[point], schema.dumps(result))
             advance(1)
     done: tuple[schema.Point, ...] = tuple(
         schema.loads(schema.Point, files[point].read_bytes(), files[point]) for point in points
@@ -94,7 +95,7 @@ def sweep(options: SweepOptions, progress: Progress | None = None) -> schema.Swe
         if isinstance(result, schema.Failed):
             files[point].unlink()  # tried again next time
     content = schema.Sweep(options=shared, points=done, fronts=fronts(done))
-    _write(folder / RESULT, schema.dumps(content))
+    write_text(folder / RESULT, schema.dumps(content))
     write_page(folder / PAGE, content)
     return content
 
@@ -114,13 +115,6 @@ def _prepare(folder: Path, shared: ConvertOptions, force: bool) -> None:
         shutil.rmtree(folder)
     try:
         (folder / POINTS).mkdir(parents=True, exist_ok=True)
-        _write(folder / PLAN, json.dumps(plan, indent=1) + "\n")
+        write_text(folder / PLAN, json.dumps(plan, indent=1) + "\n")
     except OSError as error:
         raise DeployError(f"-o {folder}: cannot be written ({error.strerror}); choose another folder") from error
-
-
-def _write(file: Path, content: str) -> None:
-    """Whole or not at all."""
-    part = file.with_suffix(".part")
-    part.write_text(content, encoding="utf-8")
-    part.replace(file)

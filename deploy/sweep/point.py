@@ -23,6 +23,7 @@ from deploy.sources import Data, LoadedModel, load_model
 from deploy.steps import calibration_and_evaluation, convert_model, held_back
 from evaluator.closed_form import ClosedForm
 from evaluator.timeline import timeline
+from processes.files import atomic_write
 
 
 @dataclass(frozen=True)
@@ -85,9 +86,8 @@ def keep_original(file: Path, model: LoadedModel, data: Data, batch: int, progre
         outputs = measure.ann_outputs(
             model.module, data.inputs, batch, lambda d, n: report("original model", d, n)
         ).outputs
-    part = file.with_suffix(".part.npy")
-    np.save(part, outputs)
-    part.replace(file)
+    with atomic_write(file) as unfinished:
+        np.save(unfinished, outputs)
 
 
 def run_point(shared: ConvertOptions, point: Point, ann_file: Path) -> Measured | Failed:

@@ -17,6 +17,7 @@ from lava.magma.core.sync.protocols.loihi_protocol import LoihiProtocol
 from lava.magma.runtime.mgmt_token_enums import enum_to_np
 
 from processes.errors import DeployError
+from processes.files import write_text
 from processes.lava.ports import StepInPort, StepOutPort
 from processes.lava.process import SpikingProcess
 from processes.lava.record import open_recorder
@@ -131,9 +132,7 @@ def keep_error(folder: Path, process: str, t: int | None, error: BaseException) 
         "error": message if isinstance(error, DeployError) else f"{type(error).__name__}: {message}",
         "traceback": "".join(traceback.format_exception(error)),
     }
-    unfinished = folder / f"{id(error)}-{process}.part".replace("/", "_")
-    unfinished.write_text(json.dumps(kept))
-    unfinished.rename(unfinished.with_suffix(".json"))  # so that the parent never reads half a file
+    write_text(folder / f"{id(error)}-{process}.json".replace("/", "_"), json.dumps(kept))
 
 
 def both_precisions(process: type[SpikingProcess]) -> tuple[type[StepModel], type[StepModel]]:

@@ -21,6 +21,7 @@ from deploy.evaluation import engines, evaluate
 from deploy.evaluation.engines import on_cluster, on_this_machine
 from deploy.evaluation.work import Batch, Job, run_batch
 from deploy.options import ConvertOptions, EvaluateOptions
+from deploy.origin import Trust
 
 MODEL = """
 import torch
@@ -88,7 +89,7 @@ def same(a: tuple[dict[str, Any], dict[str, np.ndarray]], b: tuple[dict[str, Any
 def test_interrupted_ten_times_equals_uninterrupted(
     converted: Path, here: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    options = EvaluateOptions(converted, batch_size=2)
+    options = EvaluateOptions(converted, trust=True, batch_size=2)
     evaluate(options)
     whole = result(converted)
     assert whole[0]["samples"] == SAMPLES and 0.5 < whole[0]["snn"]["output_cosine"] < 1
@@ -106,9 +107,9 @@ def test_interrupted_ten_times_equals_uninterrupted(
     monkeypatch.setattr(Batch, "save", interrupted)
     for limit in range(10):
         with pytest.raises(KeyboardInterrupt):
-            evaluate(EvaluateOptions(converted, batch_size=2, resume=limit > 0))
+            evaluate(EvaluateOptions(converted, trust=True, batch_size=2, resume=limit > 0))
     limit = 100
-    evaluate(EvaluateOptions(converted, batch_size=2, resume=True))
+    evaluate(EvaluateOptions(converted, trust=True, batch_size=2, resume=True))
     assert len(evaluated) == SAMPLES // 2 and same(result(converted), whole)
     assert not (converted / evaluation.UNFINISHED).exists()
 
@@ -122,14 +123,14 @@ def test_an_interrupted_evaluation_is_neither_lost_nor_mixed_up(
 
     with monkeypatch.context() as patched:
         patched.setattr(evaluation, "on_this_machine", stopped)
-        assert main(["evaluate", str(converted), "--batch-size", "4"]) == 130
-    assert main(["evaluate", str(converted), "--batch-size", "4"]) == 2
+        assert main(["evaluate", str(converted), "--trust", "--batch-size", "4"]) == 130
+    assert main(["evaluate", str(converted), "--trust", "--batch-size", "4"]) == 2
     assert "2 batches done" in capsys.readouterr().err
-    assert main(["evaluate", str(converted), "--batch-size", "3", "--resume"]) == 2
+    assert main(["evaluate", str(converted), "--trust", "--batch-size", "3", "--resume"]) == 2
     assert "another batch size" in capsys.readouterr().err
-    assert main(["evaluate", str(converted), "--batch-size", "4", "--limit", "9", "--resume"]) == 2
+    assert main(["evaluate", str(converted), "--trust", "--batch-size", "4", "--limit", "9", "--resume"]) == 2
     assert "another network and data" in capsys.readouterr().err
-    assert main(["evaluate", str(converted), "--batch-size", "3", "--force"]) == 0
+    assert main(["evaluate", str(converted), "--trust", "--batch-size", "3", "--force"]) == 0
     assert "cosine" in capsys.readouterr().out
 
 
@@ -137,7 +138,7 @@ def test_an_interrupted_evaluation_is_neither_lost_nor_mixed_up(
 def job(converted: Path) -> tuple[Job, engines.Cut, dict[int, Batch]]:
     """A job of six batches and what they give."""
     samples = np.load(converted.parent / "eval.npz")["x"]
-    job = Job(converted, "closed-form", "block", classes=False)
+    job = Job(converted, "closed-form", "block", classes=False, trust=Trust(files=True))
 
     def cut(number: int) -> list[np.ndarray]:
         return [samples[SIZE * number : SIZE * (number + 1)]]
@@ -172,7 +173,11 @@ def test_a_worker_that_dies_loses_no_sample(job: tuple[Job, engines.Cut, dict[in
 
 def test_workers_that_keep_dying_end_the_evaluation(converted: Path) -> None:
     with pytest.raises(DeployError, match="3 worker processes died in a row"):
-        list(on_this_machine(Job(converted, "closed-form", "block", False), [0], lambda n: _Deadly(), 1))  # type: ignore[arg-type]
+        list(
+            on_this_machine(
+                Job(converted, "closed-form", "block", False, Trust(files=True)), [0], lambda n: _Deadly(), 1
+            )
+        )  # type: ignore[arg-type]
 
 
 class _Deadly:
@@ -203,7 +208,13 @@ def test_lava_on_a_cluster(converted: Path, daemon: bool) -> None:
         LocalCluster(n_workers=1, threads_per_worker=1, dashboard_address=":0", silence_logs=50) as cluster,
     ):
         options = EvaluateOptions(
-            converted, target="lava-sim", limit=1, batch_size=1, cluster=cluster.scheduler_address, force=True
+            converted,
+            target="lava-sim",
+            limit=1,
+            batch_size=1,
+            cluster=cluster.scheduler_address,
+            force=True,
+            trust=True,
         )
         if daemon:
             with pytest.raises(DeployError, match="DASK_DISTRIBUTED__WORKER__DAEMON=False"):
@@ -215,4 +226,4 @@ def test_lava_on_a_cluster(converted: Path, daemon: bool) -> None:
 
 def test_nobody_at_the_cluster_address(converted: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(DeployError, match="no Dask scheduler answers"):
-        evaluate(EvaluateOptions(converted, cluster="tcp://127.0.0.1:9", force=True))
+        evaluate(EvaluateOptions(converted, trust=True, cluster="tcp://127.0.0.1:9", force=True))

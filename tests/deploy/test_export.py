@@ -64,7 +64,7 @@ def stored(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def outputs(folder: Path, *arguments: object) -> np.ndarray:
     """What `deploy run` saves."""
     saved = folder / "outputs.npz"
-    assert main(["run", *map(str, arguments), "--samples", "3", "--output", str(saved)]) == 0
+    assert main(["run", *map(str, arguments), "--trust", "--samples", "3", "--output", str(saved)]) == 0
     with np.load(saved) as archive:
         return archive["output"]
 
@@ -95,7 +95,9 @@ def test_segments_run_in_a_simulator(simulator: str, vit: Path, tmp_path: Path) 
 def test_plain_files_run_as_standard_graphs(dialect: str, mlp: Path, tmp_path: Path) -> None:
     """With the time step, method and reset that stand in the file."""
     file = tmp_path / "mlp.nir"
-    assert main(["export", str(mlp), "--plain", "--dialect", dialect, "--samples", "3", "-o", str(file)]) == 0
+    assert (
+        main(["export", str(mlp), "--plain", "--trust", "--dialect", dialect, "--samples", "3", "-o", str(file)]) == 0
+    )
     graph = nir.read(file, type_check=False)
     assert {type(node).__name__ for node in graph.nodes.values()} == {"Input", "Affine", "LIF", "Output"}
     data = tmp_path / "mlp.data.nir"
@@ -136,7 +138,7 @@ def test_segments_are_files_and_a_manifest(vit: Path, tmp_path: Path) -> None:
         (["export", "OUT", "-o", "OUT/report.json/x.nir"], "choose another file"),
         (["export", "nothing", "-o", "x.nir"], "nothing"),
         (["export", "OUT", "--samples", "0", "-o", "x.nir"], "--samples"),
-        (["run", "OUT", "--segments-in", "brian"], "known are snntorch"),
+        (["run", "OUT", "--trust", "--segments-in", "brian"], "known are snntorch"),
         (["run", "PAPER", "--input", "OUT/../eval.npz", "--segments-in", "norse"], "which is not cut"),
         (["run", "nothing.nir"], "nothing.nir"),
     ],

@@ -1,0 +1,34 @@
+"""Files that are whole or as they were: written beside their place and moved there when complete."""
+
+from __future__ import annotations
+
+import contextlib
+import secrets
+from collections.abc import Iterator
+from pathlib import Path
+from typing import BinaryIO
+
+
+@contextlib.contextmanager
+def atomic_write(path: Path) -> Iterator[BinaryIO]:
+    """An open file that takes the place of ``path`` when the block ends.
+
+    If the block raises, whatever was at ``path`` stays, and nothing else is left behind. A reader sees the old content or the
+    new one, never a part.
+
+    Raises:
+        OSError: the folder cannot be written.
+    """
+    scratch = path.with_name(f".{path.name}.{secrets.token_hex(4)}.partial")
+    try:
+        with scratch.open("wb") as file:
+            yield file
+        scratch.replace(path)
+    finally:
+        scratch.unlink(missing_ok=True)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write ``text`` in UTF-8 by :func:`atomic_write`."""
+    with atomic_write(path) as file:
+        file.write(text.encode())
