@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -81,6 +81,26 @@ class Visit:
 
 events: Trait[[Visit], Events] = Trait("events", "which events a node causes")
 """Events of a node in a batch, beside those of :func:`messages`, which are the same for all operations."""
+
+Quantity = Literal["spikes_per_neuron", "timesteps", "tokens"]
+
+growth: Trait[[Quantity, str], int] = Trait("events", "how its events grow")
+"""The power of f with which the count of an event grows if spikes, time steps or tokens become f times as many."""
+
+WITH_SPIKES = (
+    "spikes", "transfers", "synaptic_operations", "idle_trace_reads", "trace_copies", "potential_updates",
+)  # fmt: skip
+WITH_STEPS = ("compares", "silent_compares", "threshold_products", "neuron_steps")
+
+
+def one_by_one(op: Any, quantity: Quantity, event: str) -> int:
+    """Growth where each token is treated for itself: with spikes what spikes start, with steps what steps do."""
+    return int({"spikes_per_neuron": event in WITH_SPIKES, "timesteps": event in WITH_STEPS, "tokens": True}[quantity])
+
+
+def in_pairs(op: Any, quantity: Quantity, event: str) -> int:
+    """Growth where every token meets every other."""
+    return 2 if quantity == "tokens" else one_by_one(op, quantity, event)
 
 
 def messages(visit: Visit) -> Events:

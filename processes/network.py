@@ -16,21 +16,28 @@ import nir
 import numpy as np
 from typing_extensions import Self
 
-from processes.dynamic_threshold import DynamicThreshold
 from processes.errors import DeployError
 from processes.operation import REGISTRY, VERSION, Operation, from_metadata, to_metadata
+from processes.operations import (
+    Centre,
+    ConvSynapse,
+    DenseSynapse,
+    DynamicThreshold,
+    PhaseNeuron,
+    RateNeuron,
+    Readout,
+    Residual,
+    Route,
+    ScaleSynapse,
+    SiExp,
+    SiNeuron,
+    SiNorm,
+    SquareSum,
+    TraceProduct,
+    Woss,
+)
 from processes.phase_code import PhaseCode
-from processes.phase_neuron import PhaseNeuron
-from processes.rate_neuron import RateNeuron
-from processes.readout import Readout
-from processes.residual import Centre, Residual
-from processes.routing import Route
-from processes.si_exp import SiExp
-from processes.si_neuron import SiNeuron
-from processes.si_norm import SiNorm
-from processes.synapse import ConvSynapse, DenseSynapse, ScaleSynapse, Synapse
-from processes.trace_product import SquareSum, TraceProduct
-from processes.woss import Woss
+from processes.synapse import Synapse
 
 __all__ = [
     "CalibratedNetwork", "Centre", "ConvSynapse", "DenseSynapse", "DynamicThreshold", "FixedPointNetwork",

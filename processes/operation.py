@@ -203,3 +203,8 @@ def _restore(hint: Any, value: Any, where: str) -> Any:
 def sample_size(shape: tuple[int, ...]) -> int:
     """Number of values in one sample."""
     return math.prod(shape)
+
+
+def rows_of(shape: tuple[int, ...]) -> int:
+    """Number of rows along the last axis in one sample."""
+    return math.prod(shape[:-1])

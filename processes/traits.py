@@ -40,11 +40,13 @@ class Statement(Generic[P, R]):
     Attributes:
         answer: called with the operation and what else is asked; None if the operation refuses.
         reason: completes the sentence "operation 'X': ..."; empty if there is an answer.
+        constant: whether all operations of the class have the same answer, whatever else is asked.
         file, module: where the statement stands, and the name of the module as which that file was executed.
     """
 
     answer: Callable[Concatenate[Any, P], R] | None
     reason: str
+    constant: bool
     file: str
     module: str
 
@@ -71,18 +73,18 @@ class Trait(Generic[P, R]):
         place = _caller()
 
         def register(answer: Callable[Concatenate[Any, P], R]) -> Callable[Concatenate[Any, P], R]:
-            self._state(operations, Statement(answer, "", *place))
+            self._state(operations, Statement(answer, "", False, *place))
             return answer
 
         return register
 
     def always(self, answer: R, *operations: type[Operation]) -> None:
         """State that these classes have one and the same answer, whatever else is asked."""
-        self._state(operations, Statement(lambda op, *args, **kwargs: answer, "", *_caller()))
+        self._state(operations, Statement(lambda op, *args, **kwargs: answer, "", True, *_caller()))
 
     def refuse(self, reason: str, *operations: type[Operation]) -> None:
         """State that these classes have no answer, and why; ``reason`` completes the sentence "operation 'X': ..."."""
-        self._state(operations, Statement(None, reason, *_caller()))
+        self._state(operations, Statement(None, reason, True, *_caller()))
 
     def statement(self, operation: type[Operation]) -> Statement[P, R]:
         """What a class says.
@@ -95,6 +97,17 @@ class Trait(Generic[P, R]):
         if operation not in self._statements:
             raise LookupError(f"'{operation.__name__}' has no {self.module}.py that says {self.question}")
         return self._statements[operation]
+
+    def of_class(self, operation: type[Operation]) -> R:
+        """The answer that all operations of a class have, without one at hand.
+
+        Raises:
+            LookupError: the class refuses, or its answer depends on the operation.
+        """
+        statement: Statement[..., R] = self.statement(operation)
+        if statement.answer is None or not statement.constant:
+            raise LookupError(f"'{operation.__name__}' as a class does not say {self.question}")
+        return statement.answer(None)
 
     def __call__(self, op: Operation, *args: P.args, **kwargs: P.kwargs) -> R:
         """The answer of ``op``'s class.

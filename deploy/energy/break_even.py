@@ -6,8 +6,8 @@ Events are scaled from what was counted, all else equal:
     T * f          thresholds met and neurons visited grow with f, the number of spikes stays
     tokens * f     attention's products and softmax grow with f^2, everything else with f
 
-so energy is a parabola in f, and the break-even is where it meets the original's. ``deploy sweep`` measures the same
-instead of scaling it.
+(each operation says so of its events, :data:`processes.events.growth`), so energy is a parabola in f, and the break-even is
+where it meets the original's. ``deploy sweep`` measures the same instead of scaling it.
 """
 
 from __future__ import annotations
@@ -19,15 +19,10 @@ from typing import Literal
 
 from deploy.energy.conventions import AFTER, Term, layers_after_activations
 from deploy.energy.events import EventCounter
-from processes.network import DynamicThreshold, Network, SiExp, SiNorm, TraceProduct, Woss
+from processes.events import Quantity, growth
+from processes.network import Network, SiExp, Woss
 
-Quantity = Literal["spikes_per_neuron", "timesteps", "tokens"]
 Parabola = tuple[float, float, float]
-
-WITH_SPIKES = (
-    "spikes", "transfers", "synaptic_operations", "idle_trace_reads", "trace_copies", "potential_updates",
-)  # fmt: skip
-WITH_STEPS = ("compares", "silent_compares", "threshold_products", "neuron_steps")
 
 
 @dataclass(frozen=True)
@@ -79,22 +74,9 @@ def _scaled(quantity: Quantity, terms: list[Term], counter: EventCounter) -> Par
     for term in terms:
         for name, events in counter.counts.items():
             if term.layers == "all" or (name in after) == (term.layers == AFTER):
-                power = _power(quantity, counter.network, name, term.event)
+                power = growth(counter.network[name], quantity, term.event)
                 out[power] += term.picojoules * events[term.event] / counter.samples
     return out[0], out[1], out[2]
-
-
-def _power(quantity: Quantity, network: Network, name: str, event: str) -> int:
-    op = network[name]
-    if quantity == "timesteps":
-        return int(event in WITH_STEPS)
-    if quantity == "spikes_per_neuron":
-        product = isinstance(op, TraceProduct) and event == "synaptic_operations"
-        return int(event in WITH_SPIKES) + product
-    scores = isinstance(op, (SiExp, SiNorm, Woss)) or (isinstance(op, TraceProduct) and op.transpose_b)
-    pairs = isinstance(op, TraceProduct) and event not in ("potential_updates", "outputs")
-    sums = isinstance(op, DynamicThreshold) and not op.squared and event in ("synaptic_operations", "transfers")
-    return 2 if scores or pairs or sums else 1
 
 
 def _solve(quantity: Quantity, now: float, snn: Parabola, ann: Parabola, most: float) -> BreakEven:

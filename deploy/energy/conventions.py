@@ -45,7 +45,14 @@ class Term:
 
 @dataclass(frozen=True)
 class Convention:
-    """snn: terms of the spiking network. ann: terms of the original network by its arithmetic, fp32 and int8."""
+    """A published way to price events.
+
+    Attributes:
+        name, title, about, source: what it is called, and where it comes from.
+        snn: terms of the spiking network.
+        ann: terms of the original network by its arithmetic, fp32 and int8.
+        unpriced: why an event has no price of its own, by the names of ``EVENTS``; together with the terms it names them all.
+    """
 
     name: str
     title: str
@@ -53,6 +60,7 @@ class Convention:
     source: str
     snn: tuple[Term, ...]
     ann: Mapping[str, tuple[Term, ...]]
+    unpriced: Mapping[str, str]
 
 
 @cache
@@ -65,9 +73,8 @@ def conventions() -> tuple[Convention, ...]:
 
 def _read(name: str, data: dict) -> Convention:
     ann = {arithmetic: tuple(Term(**term) for term in terms) for arithmetic, terms in data["ann"].items()}
-    return Convention(
-        name, data["title"], data["about"], data["source"], tuple(Term(**term) for term in data["snn"]), ann
-    )
+    snn = tuple(Term(**term) for term in data["snn"])
+    return Convention(name, data["title"], data["about"], data["source"], snn, ann, data["unpriced"])
 
 
 def layers_after_activations(network: Network) -> set[str]:

@@ -8,21 +8,9 @@ import numpy as np
 
 from evaluator.closed_form import ClosedForm
 from evaluator.timeline import Timeline
-from processes.network import (
-    Centre,
-    DynamicThreshold,
-    Network,
-    PhaseNeuron,
-    Readout,
-    Residual,
-    Route,
-    SiExp,
-    SiNeuron,
-    SiNorm,
-    SquareSum,
-    Woss,
-)
+from processes.network import Network, Route
 from processes.operation import Operation, Result
+from processes.words import Place, role
 
 RASTER_NEURONS = 48  # drawn of each layer
 
@@ -64,43 +52,17 @@ class RasterLayer:
 
 
 def stages(network: Network, times: Timeline) -> list[Stage]:
-    """Every population that fires or holds a residual stream, and the readout, in topological order."""
+    """Every stage, in topological order: populations whose operations say what they are for."""
     waited = _waited(network, times)
     found: list[Stage] = []
     for name, node in network:
-        if isinstance(node.op, Route) or not (node.op.fires or isinstance(node.op, (Residual, Readout))):
+        if role.statement(type(node.op)).answer is None:
             continue
         window, span = times.windows[name], times.span(network, name)
-        role = role_of(network, name)
-        found.append(Stage(name, node.op.name, role, span.start, window.start, window.stop, waited.get(name, 0)))
+        place = Place(node.inputs == (Network.INPUT,), tuple(network[reader] for reader in network.readers(name)))
+        steps = (span.start, window.start, window.stop, waited.get(name, 0))
+        found.append(Stage(name, node.op.name, role(node.op, place), *steps))
     return found
-
-
-def role_of(network: Network, name: str) -> str:
-    """What a population is for, in words."""
-    match network[name]:
-        case PhaseNeuron() if network.nodes[name].inputs == (Network.INPUT,):
-            return "code of the input"
-        case PhaseNeuron() if any(isinstance(network[reader], SquareSum) for reader in network.readers(name)):
-            return "code for normalisation"
-        case PhaseNeuron() as op if op.schedule.function != "identity":
-            return f"activation ({op.schedule.function})"
-        case PhaseNeuron():
-            return "code of a linear result"
-        case DynamicThreshold() as op:
-            return "normalisation" if op.squared else "softmax, division"
-        case Woss():
-            return "softmax, race"
-        case SiExp():
-            return "softmax, exponentials"
-        case SiNorm():
-            return "softmax, shares"
-        case SiNeuron() as op:
-            return f"activation ({op.function})"
-        case Residual():
-            return "residual stream"
-        case op:
-            return op.name
 
 
 def _waited(network: Network, times: Timeline) -> dict[str, int]:
@@ -114,11 +76,8 @@ def _waited(network: Network, times: Timeline) -> dict[str, int]:
     name, reached = network.output, times.period
     while name != Network.INPUT:
         slowest = max(network.nodes[name].inputs, key=ready)
-        if not network[name].fires and not isinstance(network[name], (Residual, Centre, Readout)):
+        if network[name].emits == "currents" or isinstance(network[name], Route):
             name = slowest  # a synapse or wire: its time is that of the population before it
-            continue
-        if isinstance(network[name], Route):
-            name = slowest
             continue
         before = ready(slowest)
         waited[name], reached, name = reached - before, before, slowest

@@ -17,25 +17,8 @@ from deploy.report.headline import count, percent, sig, tiles
 from deploy.report.placement import placements
 from deploy.report.points import curves
 from deploy.schema import Report
-
-OPERATIONS = {
-    "phase_neuron": "integrates for one window, then fires when a falling threshold meets its potential",
-    "dense": "synapses: the weights of a linear layer, added up for the spikes that arrive",
-    "conv2d": "synapses: the weights of a convolution, added up for the spikes that arrive",
-    "scale": "one synapse per neuron, for a branch that joins a residual stream, or for a mean",
-    "trace_product": "the product of two layers of spikes: each spike adds the other side's decaying trace",
-    "square_sum": "the product of a layer of spikes with itself: the sum of squares that normalisation needs",
-    "dynamic_threshold": "fires against a threshold that a row's sum multiplies, which divides by that sum",
-    "woss": "winner-oriented spike shift: softmax as a race, in which a neuron fires the later, the "
-    "further it lies behind the largest of its row",
-    "si_exp": "exponentials of a row by fitted spiking neurons, behind the row's largest",
-    "si_norm": "shares of a row's sum, digit by digit, by neurons whose threshold is that sum",
-    "si_neuron": "an activation function by a fitted spiking neuron",
-    "residual": "a residual stream: adds its branches up as potentials",
-    "centre": "subtracts the mean of a row",
-    "readout": "the potentials that the host reads",
-}
-"""Operations by name, in words."""
+from processes.operations import OPERATIONS
+from processes.words import meaning
 
 
 @dataclass(frozen=True)
@@ -81,7 +64,9 @@ def render(report: Report, figures: Figures) -> str:
             tiles=tiles(report),
             stepped=any(layer.stepped_saturations is not None for layer in layers),
             compared=list(dict.fromkeys(rung for layer in layers for rung in layer.errors)),
-            operations=[(op, meaning) for op, meaning in OPERATIONS.items() if op in {layer.op for layer in layers}],
+            operations=[
+                (op.name, meaning.of_class(op)) for op in OPERATIONS if op.name in {layer.op for layer in layers}
+            ],
             panels=drawings.panels(figures.scatter),
             errors={layer.name: layer.error for layer in layers},
             rasters=drawings.rasters(figures.raster),

@@ -6,15 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from deploy.schema import PlacedLayer, Placement
+from processes.operation import REGISTRY
+from processes.words import kind
 from targets.placement.chip import load_chip
 
 ACROSS, CELL = 64, 13  # cores in a row of the picture; pixels from one to the next
-KINDS = {
-    "phase_neuron": "code", "rate_neuron": "code", "si_neuron": "activation", "dynamic_threshold": "normalisation",
-    "centre": "normalisation", "woss": "softmax", "si_exp": "softmax", "si_norm": "softmax", "residual": "residual",
-    "readout": "readout",
-}  # fmt: skip
-"""What a population is for, by its operation: the page's colours."""
 
 
 @dataclass(frozen=True)
@@ -48,12 +44,12 @@ def placements(found: Mapping[str, Placement]) -> list[Placed]:
 def _placed(chip: str, found: Placement) -> Placed:
     limits = load_chip(chip).limits
     layers = [(layer, _fullest(layer.use, limits)) for layer in found.layers]
-    kinds = [KINDS[layer.op] for layer in found.layers]
+    kinds = [kind.of_class(REGISTRY[layer.op]) for layer in found.layers]
     return Placed(
         load_chip(chip).title,
         CELL * min(ACROSS, max(1, found.cores)),
         CELL * -(-found.cores // ACROSS),
-        [_tile(*layer, kind) for layer, kind in zip(layers, kinds, strict=True) if layer[0].cores],
+        [_tile(*layer, use) for layer, use in zip(layers, kinds, strict=True) if layer[0].cores],
         list(dict.fromkeys(kinds)),
         found,
         layers,

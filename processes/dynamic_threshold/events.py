@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 
 from processes.dynamic_threshold import DynamicThreshold
-from processes.events import Events, Visit, distinct_steps, events, firing
+from processes.events import Events, Quantity, Visit, distinct_steps, events, firing, growth, in_pairs, one_by_one
 
 
 @events.of(DynamicThreshold)
@@ -21,3 +21,10 @@ def _(op: DynamicThreshold, visit: Visit) -> Events:
     codes = visit.inputs[1]
     updates = distinct_steps(codes, visit.length(1))
     return counted | {"synaptic_operations": int(torch.count_nonzero(codes)), "potential_updates": updates}
+
+
+@growth.of(DynamicThreshold)
+def _(op: DynamicThreshold, quantity: Quantity, event: str) -> int:
+    """After softmax, the sum of a row is over tokens."""
+    pairs = not op.squared and event in ("synaptic_operations", "transfers")
+    return in_pairs(op, quantity, event) if pairs else one_by_one(op, quantity, event)

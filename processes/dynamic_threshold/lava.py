@@ -1,7 +1,9 @@
 """Lava Processes of the dynamic-threshold neuron: after softmax, and for LayerNorm."""
 
+from processes.dynamic_threshold import DynamicThreshold
 from processes.lava.model import both_precisions
 from processes.lava.operation import OperationProcess
+from processes.lava_process import process_of
 
 
 class SoftmaxDivisionProcess(OperationProcess, v_in="currents", e_in="spikes", s_out="spikes"):
@@ -14,3 +16,9 @@ class NormDivisionProcess(OperationProcess, c_in="graded", q_in="currents", s_ou
 
 SoftmaxDivisionProcessFloat, SoftmaxDivisionProcessFixed = both_precisions(SoftmaxDivisionProcess)
 NormDivisionProcessFloat, NormDivisionProcessFixed = both_precisions(NormDivisionProcess)
+
+
+@process_of.of(DynamicThreshold)
+def _(op: DynamicThreshold, operands: int) -> type[OperationProcess]:
+    """By what it divides."""
+    return NormDivisionProcess if op.squared else SoftmaxDivisionProcess

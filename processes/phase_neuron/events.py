@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from processes.events import Events, Visit, events, firing
+from processes.events import Events, Visit, events, firing, growth, one_by_one
 from processes.phase_neuron import PhaseNeuron
+
+growth.of(PhaseNeuron)(one_by_one)
 
 
 @events.of(PhaseNeuron)

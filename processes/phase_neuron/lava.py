@@ -2,6 +2,8 @@
 
 from processes.lava.model import both_precisions
 from processes.lava.operation import OperationProcess
+from processes.lava_process import process_of
+from processes.phase_neuron import PhaseNeuron
 
 
 class PhaseNeuronProcess(OperationProcess, v_in="currents", s_out="spikes"):
@@ -9,3 +11,5 @@ class PhaseNeuronProcess(OperationProcess, v_in="currents", s_out="spikes"):
 
 
 PhaseNeuronProcessFloat, PhaseNeuronProcessFixed = both_precisions(PhaseNeuronProcess)
+
+process_of.always(PhaseNeuronProcess, PhaseNeuron)

@@ -2,6 +2,8 @@
 
 from processes.lava.model import both_precisions
 from processes.lava.operation import OperationProcess
+from processes.lava_process import process_of
+from processes.rate_neuron import RateNeuron
 
 
 class RateNeuronProcess(OperationProcess, v_in="currents", s_out="spikes"):
@@ -9,3 +11,5 @@ class RateNeuronProcess(OperationProcess, v_in="currents", s_out="spikes"):
 
 
 RateNeuronProcessFloat, RateNeuronProcessFixed = both_precisions(RateNeuronProcess)
+
+process_of.always(RateNeuronProcess, RateNeuron)

@@ -2,6 +2,8 @@
 
 from processes.lava.model import both_precisions
 from processes.lava.operation import OperationProcess
+from processes.lava_process import process_of
+from processes.readout import Readout
 
 
 class ReadoutProcess(OperationProcess, v_in="currents", y_out="graded"):
@@ -9,3 +11,5 @@ class ReadoutProcess(OperationProcess, v_in="currents", y_out="graded"):
 
 
 ReadoutProcessFloat, ReadoutProcessFixed = both_precisions(ReadoutProcess)
+
+process_of.always(ReadoutProcess, Readout)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from processes.events import Events, Visit, events
+from processes.events import Events, Visit, events, growth, one_by_one
 from processes.residual import Centre, Residual
+
+growth.of(Residual, Centre)(one_by_one)
 
 
 @events.of(Residual)

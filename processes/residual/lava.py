@@ -7,6 +7,8 @@ import types
 
 from processes.lava.model import both_precisions
 from processes.lava.operation import OperationProcess
+from processes.lava_process import process_of
+from processes.residual import Centre, Residual
 
 
 class CentreProcess(OperationProcess, x_in="graded", c_out="graded"):
@@ -25,3 +27,12 @@ def residual_process(operands: int) -> type[OperationProcess]:
     # Lava looks for models among the names of the Process's module
     globals().update({model.__name__: model for model in both_precisions(process)})
     return process
+
+
+process_of.always(CentreProcess, Centre)
+
+
+@process_of.of(Residual)
+def _(op: Residual, operands: int) -> type[OperationProcess]:
+    """A port for each branch."""
+    return residual_process(operands)

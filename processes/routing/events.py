@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from processes.events import events
+from processes.events import events, growth
 from processes.routing import Route
 
 events.always({}, Route)
+growth.refuse("it causes no events", Route)

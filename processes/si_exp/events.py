@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from processes.events import Events, Visit, events, firing, takes_part
+from processes.events import Events, Visit, events, firing, growth, in_pairs, takes_part
 from processes.si_exp import SiExp
+
+growth.of(SiExp)(in_pairs)
 
 
 @events.of(SiExp)

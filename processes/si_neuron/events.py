@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from processes.events import Events, Visit, events, firing
+from processes.events import Events, Visit, events, firing, growth, one_by_one
 from processes.si_neuron import SiNeuron
+
+growth.of(SiNeuron)(one_by_one)
 
 
 @events.of(SiNeuron)

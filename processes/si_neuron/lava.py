@@ -2,6 +2,8 @@
 
 from processes.lava.model import both_precisions
 from processes.lava.operation import OperationProcess
+from processes.lava_process import process_of
+from processes.si_neuron import SiNeuron
 
 
 class SiNeuronProcess(OperationProcess, v_in="currents", s_out="spikes"):
@@ -9,3 +11,5 @@ class SiNeuronProcess(OperationProcess, v_in="currents", s_out="spikes"):
 
 
 SiNeuronProcessFloat, SiNeuronProcessFixed = both_precisions(SiNeuronProcess)
+
+process_of.always(SiNeuronProcess, SiNeuron)

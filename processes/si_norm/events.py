@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import torch
 
-from processes.events import Events, Visit, events, firing
+from processes.events import Events, Visit, events, firing, growth, in_pairs
 from processes.si_norm import SiNorm
+
+growth.of(SiNorm)(in_pairs)
 
 
 @events.of(SiNorm)

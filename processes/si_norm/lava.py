@@ -2,6 +2,8 @@
 
 from processes.lava.model import both_precisions
 from processes.lava.operation import OperationProcess
+from processes.lava_process import process_of
+from processes.si_norm import SiNorm
 
 
 class SiNormProcess(OperationProcess, s_in="spikes", s_out="spikes"):
@@ -9,3 +11,5 @@ class SiNormProcess(OperationProcess, s_in="spikes", s_out="spikes"):
 
 
 SiNormProcessFloat, SiNormProcessFixed = both_precisions(SiNormProcess)
+
+process_of.always(SiNormProcess, SiNorm)

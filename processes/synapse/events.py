@@ -8,9 +8,11 @@ import numpy as np
 import torch
 
 from processes.backends.numba.views import as_numpy
-from processes.events import Events, Visit, distinct_steps, events, rows_of
+from processes.events import Events, Visit, distinct_steps, events, growth, one_by_one, rows_of
 from processes.kernels import events as kernels
 from processes.synapse import ConvSynapse, DenseSynapse, ScaleSynapse
+
+growth.of(DenseSynapse, ConvSynapse, ScaleSynapse)(one_by_one)
 
 
 @events.of(DenseSynapse)

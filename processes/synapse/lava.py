@@ -2,6 +2,8 @@
 
 from processes.lava.model import both_precisions
 from processes.lava.operation import OperationProcess
+from processes.lava_process import process_of
+from processes.synapse import ConvSynapse, DenseSynapse, ScaleSynapse
 
 
 class DenseProcess(OperationProcess, s_in="spikes", a_out="currents"):
@@ -19,3 +21,7 @@ class ScaleProcess(OperationProcess, s_in="spikes", a_out="currents"):
 DenseProcessFloat, DenseProcessFixed = both_precisions(DenseProcess)
 ConvProcessFloat, ConvProcessFixed = both_precisions(ConvProcess)
 ScaleProcessFloat, ScaleProcessFixed = both_precisions(ScaleProcess)
+
+process_of.always(DenseProcess, DenseSynapse)
+process_of.always(ConvProcess, ConvSynapse)
+process_of.always(ScaleProcess, ScaleSynapse)

@@ -6,9 +6,11 @@ import numpy as np
 import torch
 
 from processes.backends.numba.views import as_numpy
-from processes.events import Events, Visit, distinct_steps, events
+from processes.events import Events, Quantity, Visit, distinct_steps, events, growth, in_pairs, one_by_one
 from processes.kernels import events as kernels
 from processes.trace_product import SquareSum, TraceProduct
+
+growth.of(SquareSum)(one_by_one)
 
 
 @events.of(TraceProduct)
@@ -39,3 +41,12 @@ def _(op: SquareSum, visit: Visit) -> Events:
     spikes = int(torch.count_nonzero(visit.inputs[0]))
     updates = distinct_steps(visit.inputs[0], visit.length(0))
     return {"synaptic_operations": spikes, "trace_copies": spikes, "potential_updates": updates}
+
+
+@growth.of(TraceProduct)
+def _(op: TraceProduct, quantity: Quantity, event: str) -> int:
+    """Spikes meet spikes; and tokens meet tokens, but for the outputs of A V, of which each token has its own."""
+    if quantity == "spikes_per_neuron":
+        return one_by_one(op, quantity, event) + (event == "synaptic_operations")
+    each = not op.transpose_b and event in ("potential_updates", "outputs")
+    return one_by_one(op, quantity, event) if each else in_pairs(op, quantity, event)

@@ -5,7 +5,9 @@ import numpy as np
 from processes.lava.model import both_precisions
 from processes.lava.operation import OperationProcess
 from processes.lava.process import SpikingProcess
+from processes.lava_process import process_of
 from processes.operation import Window
+from processes.trace_product import SquareSum, TraceProduct
 from processes.trace_product.stepper import TraceBroadcaster
 
 
@@ -33,3 +35,6 @@ class SquareSumProcess(OperationProcess, s_in="spikes", q_out="currents"):
 TraceBroadcasterProcessFloat, TraceBroadcasterProcessFixed = both_precisions(TraceBroadcasterProcess)
 TraceProductProcessFloat, TraceProductProcessFixed = both_precisions(TraceProductProcess)
 SquareSumProcessFloat, SquareSumProcessFixed = both_precisions(SquareSumProcess)
+
+process_of.always(TraceProductProcess, TraceProduct)
+process_of.always(SquareSumProcess, SquareSum)

@@ -5,8 +5,10 @@ from __future__ import annotations
 import numpy as np
 
 from processes.backends.numba.views import as_numpy
-from processes.events import Events, Visit, events, firing, takes_part
+from processes.events import Events, Visit, events, firing, growth, in_pairs, takes_part
 from processes.woss import Woss
+
+growth.of(Woss)(in_pairs)
 
 
 @events.of(Woss)

@@ -2,6 +2,8 @@
 
 from processes.lava.model import both_precisions
 from processes.lava.operation import OperationProcess
+from processes.lava_process import process_of
+from processes.woss import Woss
 
 
 class WossProcess(OperationProcess, v_in="currents", s_out="spikes"):
@@ -9,8 +11,14 @@ class WossProcess(OperationProcess, v_in="currents", s_out="spikes"):
 
 
 class MaskedWossProcess(OperationProcess, v_in="currents", m_in="graded", s_out="spikes"):
-    """The same; keys for which m_in brings 0 take no part in the sample."""
+    """Rows that race, in which keys for which m_in brings 0 take no part in the sample."""
 
 
 WossProcessFloat, WossProcessFixed = both_precisions(WossProcess)
 MaskedWossProcessFloat, MaskedWossProcessFixed = both_precisions(MaskedWossProcess)
+
+
+@process_of.of(Woss)
+def _(op: Woss, operands: int) -> type[OperationProcess]:
+    """With a second operand, that one says which keys take part."""
+    return WossProcess if operands == 1 else MaskedWossProcess

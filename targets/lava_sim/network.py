@@ -14,39 +14,14 @@ from lava.magma.core.process.process import AbstractProcess
 
 from evaluator.stepping import Group, Recorder, broadcast_of
 from evaluator.timeline import Timeline
-from processes.dynamic_threshold.lava import NormDivisionProcess, SoftmaxDivisionProcess
 from processes.lava.generic import process_class
-from processes.lava.operation import OperationProcess
 from processes.lava.process import SpikingProcess
 from processes.lava.source import SourceProcess
-from processes.network import DynamicThreshold, Network, Residual, Route, SiExp, TraceProduct, Woss
+from processes.lava_process import process_of
+from processes.network import Network, Route, TraceProduct
 from processes.operation import Emission, Operation, Window
-from processes.phase_neuron.lava import PhaseNeuronProcess
-from processes.rate_neuron.lava import RateNeuronProcess
-from processes.readout.lava import ReadoutProcess
-from processes.residual.lava import CentreProcess, residual_process
-from processes.si_exp.lava import MaskedSiExpProcess, SiExpProcess
-from processes.si_neuron.lava import SiNeuronProcess
-from processes.si_norm.lava import SiNormProcess
-from processes.synapse.lava import ConvProcess, DenseProcess, ScaleProcess
-from processes.trace_product.lava import SquareSumProcess, TraceBroadcasterProcess, TraceProductProcess
-from processes.woss.lava import MaskedWossProcess, WossProcess
+from processes.trace_product.lava import TraceBroadcasterProcess
 from targets.partition import by_block
-
-PROCESSES: dict[str, type[OperationProcess]] = {
-    "phase_neuron": PhaseNeuronProcess,
-    "rate_neuron": RateNeuronProcess,
-    "dense": DenseProcess,
-    "conv2d": ConvProcess,
-    "scale": ScaleProcess,
-    "trace_product": TraceProductProcess,
-    "square_sum": SquareSumProcess,
-    "si_norm": SiNormProcess,
-    "si_neuron": SiNeuronProcess,
-    "centre": CentreProcess,
-    "readout": ReadoutProcess,
-}
-
 
 CLIPS = "clips"
 
@@ -177,9 +152,7 @@ def _per_operation(network: Network, times: Timeline, folder: Path, source: Spik
             trace = TraceBroadcasterProcess(node.op.traces, windows, times.period, broadcast_of(name))
             processes.append(trace)
             shapes.append((len(windows),))
-        process = _process_of(node.op, len(origins))(
-            node.op, shapes, times.windows[name], times.period, make, name=name
-        )
+        process = process_of(node.op, len(origins))(node.op, shapes, times.windows[name], times.period, make, name=name)
         for port, origin in zip(process.operands, origins, strict=False):
             outputs[origin].connect(getattr(process, port))
         if trace is not None:
@@ -196,15 +169,3 @@ def _routes(network: Network, name: str) -> list[str]:
         routes.insert(0, name)
         name = network.nodes[name].inputs[0]
     return routes
-
-
-def _process_of(op: Operation, operands: int) -> type[OperationProcess]:
-    if isinstance(op, Residual):
-        return residual_process(operands)
-    if isinstance(op, DynamicThreshold):
-        return NormDivisionProcess if op.squared else SoftmaxDivisionProcess
-    if isinstance(op, Woss):
-        return WossProcess if operands == 1 else MaskedWossProcess
-    if isinstance(op, SiExp):
-        return SiExpProcess if operands == 1 else MaskedSiExpProcess
-    return PROCESSES[op.name]

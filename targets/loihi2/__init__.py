@@ -30,6 +30,8 @@ from targets.loihi2.bundle.programs import PROGRAMS
 from targets.placement import Placement, place
 from targets.placement.chip import load_chip
 
+NO_PROGRAM = {"rate_neuron": "it is a floating-point baseline, which no conversion to integers takes"}
+"""Why operations without a program have none, by name; with PROGRAMS it names all operations."""
 FILES = ("run.py", "README.md")
 SCALARS = (int, float, bool, str)
 
@@ -57,7 +59,8 @@ def write_bundle(network: Network, sample: np.ndarray, folder: Path) -> Placemen
         raise DeployError("a Loihi 2 bundle holds integers: convert with --precision fixed")
     for name, node in network:
         if node.op.name not in PROGRAMS:
-            raise DeployError(f"'{name}' is a {node.op.name}, of which there is no integer program for Loihi 2 yet")
+            why = NO_PROGRAM[node.op.name]
+            raise DeployError(f"'{name}' is a {node.op.name}, which has no integer program for Loihi 2: {why}")
     write(folder / "graph.nir", network)
     placement = place(network, load_chip("loihi2"))
     (folder / "network.json").write_text(json.dumps(_describe(network, folder), indent=1) + "\n")

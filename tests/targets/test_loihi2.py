@@ -19,8 +19,10 @@ from converters.lowering import lower
 from processes.chips import LOIHI2
 from processes.errors import DeployError
 from processes.network import Network
+from processes.operations import OPERATIONS
 from processes.phase_code import PhaseCode
-from targets.loihi2 import write_bundle
+from targets.loihi2 import NO_PROGRAM, write_bundle
+from targets.loihi2.bundle.programs import PROGRAMS
 from targets.loihi2.bundle.programs.program import shift
 from tests.converters.modules import end_early, images, small_vit
 from tests.targets.test_placement import by_sit, convolutions, small_network
@@ -86,6 +88,12 @@ def test_everything_in_it_is_an_integer_but_what_the_host_reads(bundle: Path) ->
         assert real <= {"unit", "scale", "schedule.scale", "schedule.unit", "gain"}, path
     with np.load(bundle / "placement.npz") as cores:
         assert all(cores[name].min() >= 0 for name in cores.files)
+
+
+def test_every_operation_has_a_program_or_a_reason() -> None:
+    assert PROGRAMS.keys() | NO_PROGRAM.keys() == {operation.name for operation in OPERATIONS}
+    assert not PROGRAMS.keys() & NO_PROGRAM.keys()
+    assert all(len(reason.split()) > 3 for reason in NO_PROGRAM.values())
 
 
 def test_floating_point_has_no_bundle(tmp_path: Path) -> None:

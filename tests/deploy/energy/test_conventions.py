@@ -119,3 +119,11 @@ def test_the_command_prints_what_the_report_holds(tmp_path: Path, capsys: pytest
     conversion(tmp_path)
     assert main(["energy", str(tmp_path)]) == 2
     assert "no counted events; convert again" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("convention", conventions(), ids=lambda c: c.name)
+def test_every_event_has_a_price_or_a_stated_reason(convention: Convention) -> None:
+    priced = {term.event for term in (*convention.snn, *(term for terms in convention.ann.values() for term in terms))}
+    assert priced | set(convention.unpriced) == set(EVENTS)
+    assert not priced & set(convention.unpriced)
+    assert all(len(reason.split()) > 3 for reason in convention.unpriced.values())

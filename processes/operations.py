@@ -1,0 +1,40 @@
+"""All operations, one row each; importing this file imports every operation's folder.
+
+Reports list operations in the order of the rows: synapses, neurons, what makes up normalisation and softmax, and
+what holds a network together.
+"""
+
+from __future__ import annotations
+
+from processes.dynamic_threshold import DynamicThreshold
+from processes.operation import Operation
+from processes.phase_neuron import PhaseNeuron
+from processes.rate_neuron import RateNeuron
+from processes.readout import Readout
+from processes.residual import Centre, Residual
+from processes.routing import Route
+from processes.si_exp import SiExp
+from processes.si_neuron import SiNeuron
+from processes.si_norm import SiNorm
+from processes.synapse import ConvSynapse, DenseSynapse, ScaleSynapse
+from processes.trace_product import SquareSum, TraceProduct
+from processes.woss import Woss
+
+OPERATIONS: tuple[type[Operation], ...] = (
+    DenseSynapse,
+    ConvSynapse,
+    ScaleSynapse,
+    PhaseNeuron,
+    RateNeuron,
+    SiNeuron,
+    Residual,
+    Centre,
+    Woss,
+    SiExp,
+    SiNorm,
+    TraceProduct,
+    SquareSum,
+    DynamicThreshold,
+    Readout,
+    Route,
+)
