@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from processes.chips import CHIPS
+from processes.chips import CHIPS, FLOAT32
 from processes.errors import DeployError
 from processes.invariants import real_in_fixed_point
 from processes.network import CalibratedNetwork, FixedPointNetwork, LoweredNetwork, Network
@@ -32,9 +32,10 @@ def _complaints(network: Network, op: Operation) -> Iterator[str]:
     elif isinstance(network, FixedPointNetwork):
         if hasattr(op, "state_bits") and not bits:
             yield "it is in floating point after discretisation"
-        widest = CHIPS[network.about["chip"]].state_bits
+        chip = CHIPS.get(str(network.about.get("chip")))
+        widest = FLOAT32 if chip is None else chip.state_bits  # a chip of the user's own: what carries its potentials
         if bits > widest:
-            yield f"its potentials of {bits} bits exceed the {widest} of {network.about['chip']}"
+            yield f"state_bits is {bits}, and {network.about.get('chip')} holds potentials of {widest}"
         for field, array in _deciding(op, real_in_fixed_point(op) | DECODING):
             if array.dtype.kind not in "biu":
                 yield f"{field} holds {array.dtype}, not integers"

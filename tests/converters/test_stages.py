@@ -105,5 +105,5 @@ def test_a_potential_wider_than_the_chips_is_found(stages) -> None:
     broken = stages[2].copy()
     name = next(name for name, node in broken if isinstance(node.op, DenseSynapse))
     broken.put(name, replace(broken[name], state_bits=28))
-    with pytest.raises(DeployError, match="28 bits exceed the 24 of"):
+    with pytest.raises(DeployError, match="state_bits is 28, and loihi2 holds potentials of 24"):
         legal.check(broken)
