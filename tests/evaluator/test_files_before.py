@@ -18,7 +18,7 @@ from evaluator import network_file
 from evaluator.closed_form import ClosedForm
 from evaluator.compare import compare
 from processes.network import Network, Route
-from processes.operation import Operation
+from processes.operation import Operation, Result
 from tests.stepped import step_samples
 from tests.tolerances import ROUNDING
 
@@ -70,9 +70,9 @@ def test_it_loads_and_gives_what_it_gave(
     network = read(name)
     codes: dict[str, np.ndarray] = {}
 
-    def observe(node: str, op: Operation, y: torch.Tensor) -> None:
+    def observe(node: str, op: Operation, result: Result) -> None:
         if op.fires and not isinstance(op, Route):
-            contiguous = np.ascontiguousarray(y.numpy(), np.int8)
+            contiguous = np.ascontiguousarray(result.values.numpy(), np.int8)
             codes[f"{name}.codes.{node}"] = np.frombuffer(hashlib.sha256(contiguous.tobytes()).digest(), np.uint8)
 
     outputs = ClosedForm(network, torch.float64).run(recorded["samples"], observe).numpy()
