@@ -37,6 +37,7 @@ class Mutation(NamedTuple):
 COMPARISON = "evaluator/compare.py"
 CORRECT = "converters/correct.py"
 BREAK_EVEN = "deploy/energy/break_even.py"
+PRODUCT_EVENTS = "processes/trace_product/events.py"
 MUTATIONS = (
     Mutation(COMPARISON, "found.mismatches += int(wrong.sum())", "pass", "checker: mismatches are never counted", COMPARE),
     Mutation(COMPARISON, "if not exact else 0", "if True else 0", "checker: potentials excused in fixed point", COMPARE),
@@ -52,8 +53,10 @@ MUTATIONS = (
     Mutation("converters/discretise/synapses.py", "/ 2 / chip.trace_headroom", "/ 2", "safeguard: headroom dropped", SAFE),
     Mutation("converters/fold.py", "median = 0.6745", "median = 1.0", "safeguard: which rows are half silent", SAFE),
     Mutation(BREAK_EVEN, "a * f * f + b * f", "a * f + b * f", "energy: linear in what grows with the square", SAFE),
-    Mutation(BREAK_EVEN, "return 2 if scores", "return 1 if scores", "energy: attention linear in tokens", SAFE),
-    Mutation(BREAK_EVEN, "in WITH_SPIKES) + product", "in WITH_SPIKES)", "energy: products linear in spikes", SAFE),
+    Mutation(
+        "processes/events.py", "return 2 if quantity", "return 1 if quantity", "energy: attention linear in tokens", SAFE
+    ),
+    Mutation(PRODUCT_EVENTS, ' + (event == "synaptic_operations")', "", "energy: products linear in spikes", SAFE),
     Mutation("processes/chips.py", '"weight_bits", INT8,', '"weight_bits", INT32,', "width: weights wrap in int8", CHIPS),
     Mutation("processes/chips.py", '"state_bits", FLOAT32,', '"state_bits", INT32,', "width: potentials beyond float32", CHIPS),
     Mutation("processes/chips.py", "self.graded_bits != self.state_bits", "False", "width: graded narrower than state", CHIPS),
@@ -68,8 +71,8 @@ MUTATIONS = (
         "processes/dynamic_threshold/__init__.py", "(self.magnitude >= threshold))", "(self.magnitude > threshold))",
         "stepper: strict comparison in division", GOLDEN + NETWORKS + CHIPS,
     ),
-    Mutation("processes/residual/kernels.py", "np.trunc(", "np.floor(", "closed form: residual shifts floor", NETWORKS),
-    Mutation("processes/residual/kernels.py", "else -mean", "else -mean - 1", "closed form: mean of negative sums", NETWORKS),
+    Mutation("processes/kernels/residual.py", "np.trunc(", "np.floor(", "closed form: residual shifts floor", NETWORKS),
+    Mutation("processes/kernels/residual.py", "else -mean", "else -mean - 1", "closed form: mean of negative sums", NETWORKS),
     Mutation("processes/phase_code/__init__.py", "(1 + 1 / self.base) / 2", "1.0", "code: no midpoints", SAFE + GOLDEN),
 )  # fmt: skip
 

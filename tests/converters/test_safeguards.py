@@ -14,11 +14,12 @@ from converters import pipeline
 from converters.correct import HELD_BACK, SAMPLES, _missing, hold_back
 from converters.discretise import discretise
 from converters.fold import half_silent
-from deploy.energy.break_even import BreakEven, _power, _solve
+from deploy.energy.break_even import BreakEven, _solve
 from evaluator.closed_form import ClosedForm
 from processes.chips import LOIHI2
-from processes.network import DenseSynapse, DynamicThreshold, Network, PhaseNeuron, Residual, SquareSum, Synapse
-from processes.operation import Operation, Result
+from processes.events import growth
+from processes.network import DenseSynapse, DynamicThreshold, Network, PhaseNeuron, Residual, Route, SquareSum, Synapse
+from processes.operation import Operation
 from processes.phase_code import PhaseCode
 from processes.phase_neuron.schedule import FloatSchedule
 from tests.converters.modules import images, lowered, module, small_vit, spiking
@@ -75,10 +76,10 @@ def test_potentials_leave_the_headroom_that_the_chip_asks_for() -> None:
         x = torch.rand(2, channels, 3, 3, generator=torch.Generator().manual_seed(0))
         fixed = discretise(spiking(model, x, PhaseCode(1.5, 6)), x.numpy(), LOIHI2)
 
-        def look(name: str, op: Operation, result: Result) -> None:
+        def look(name: str, op: Operation, y: torch.Tensor) -> None:
             nonlocal most
             if isinstance(op, Synapse | Residual):
-                most = max(most, float(result.values.abs().max()))
+                most = max(most, float(y.values.abs().max()))
 
         ClosedForm(fixed).run(x, look)
     assert 0.8 < most / (LOIHI2.state_limit / LOIHI2.trace_headroom) < 1.01  # weights are rounded
@@ -115,10 +116,11 @@ def test_what_grows_with_the_square() -> None:
     by_op: dict[str, str] = {}
     for name, node in network:
         norm = isinstance(node.op, DynamicThreshold) and node.op.squared
-        by_op.setdefault("norm" if norm else node.op.name, name)
+        if not isinstance(node.op, Route):
+            by_op.setdefault("norm" if norm else node.op.name, name)
 
     def powers(quantity: Any, event: str) -> dict[str, int]:
-        return {op: _power(quantity, network, name, event) for op, name in by_op.items()}
+        return {op: growth(network[name], quantity, event) for op, name in by_op.items()}
 
     spikes, tokens, steps = (powers(q, "synaptic_operations") for q in ("spikes_per_neuron", "tokens", "timesteps"))
     assert {op for op, power in spikes.items() if power == 2} == {"trace_product"}

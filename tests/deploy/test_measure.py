@@ -79,12 +79,17 @@ def test_counts_of_a_tiny_network(batch: int) -> None:
     assert [done for done, _ in seen] == [min(n, 3) for n in range(batch, 3 + batch, batch)]
 
 
+def integers(dense: DenseSynapse, weight: np.ndarray) -> DenseSynapse:
+    """The synapse with these weights and potentials of 8 bits."""
+    trace = np.array([4, 2, 1], np.int32)
+    return replace(dense, weight=weight, bias=np.zeros(2, np.int32), trace=trace, state_bits=8)
+
+
 def test_saturated_potentials_are_added_up_over_batches() -> None:
     network = tiny()
     dense = network["dense"]
     assert isinstance(dense, DenseSynapse)
-    weight, trace = np.full((2, 2), 100, np.int8), np.array([4, 2, 1], np.int32)
-    network.put("dense", replace(dense, weight=weight, bias=np.zeros(2, np.int32), trace=trace, state_bits=8))
+    network.put("dense", integers(dense, np.full((2, 2), 100, np.int8)))
     # +-127 at most. The first sample brings 400 at its first step, then -200; the second only 100.
     assert evaluate(ClosedForm(network), INPUTS, batch=1).saturations["dense"] == 2
     assert evaluate(ClosedForm(network), INPUTS[[0, 1, 0]], batch=2).saturations["dense"] == 4
@@ -302,8 +307,7 @@ def test_strict_stops_at_the_first_saturation_and_names_it() -> None:
     network = tiny()
     dense = network["dense"]
     assert isinstance(dense, DenseSynapse)
-    weight, trace = np.array([[1, 0], [100, 100]], np.int8), np.array([4, 2, 1], np.int32)
-    network.put("dense", replace(dense, weight=weight, bias=np.zeros(2, np.int32), trace=trace, state_bits=8))
+    network.put("dense", integers(dense, np.array([[1, 0], [100, 100]], np.int8)))
     samples = INPUTS[[2, 2, 1, 0]]
     seen: list[int] = []
     with pytest.raises(
