@@ -46,7 +46,7 @@ def _(op: PhaseNeuron, shapes: list[Shape], steps: list[int]) -> Complaints:
         yield from table(field, getattr(schedule, field), (classes, schedule.steps))
     yield from table("level", schedule.level, (schedule.steps,))
     yield from within("scale_class", schedule.scale_class, 0, classes - 1)
-    yield from within("shift", schedule.shift, 0, 2 * WIDEST - 2)
+    yield from within("shift", schedule.shift, -WIDEST // 2, 2 * WIDEST - 2)  # coarse chips shift left
     yield from within("mantissa", schedule.mantissa, 1, 2**WIDEST)
     if op.spikes > 1 and schedule.function not in LINEAR:
         yield from prefixes(schedule.prefixes, op.spikes, window)

@@ -60,7 +60,7 @@ def test_expected_errors_are_those_of_coding_one_node_alone(scaled: Any) -> None
             if node != name:
                 return None
             y = result.values
-            factor = torch.from_numpy(op.scale).float()
+            factor = torch.tensor(op.scale).float()
             race = isinstance(op, Woss)
             codes = code_values((y / factor).reshape(-1, y.shape[-1]), site, STEPS, race)
             return decoded(codes, site, STEPS, race).reshape(y.shape) * factor

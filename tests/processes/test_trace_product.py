@@ -175,7 +175,7 @@ def test_saturation_at_every_step(
     potential, counted = clipped_sum(step(op, a, b, delay), op.shape, bits)
     assert (potential == expected).all() and counted == clips
     mirrored = product((1, 4, 3), traces[::-1], True, bias.swapaxes(1, 2), bits)
-    mirrored.delay = delay
+    mirrored = replace(mirrored, delay=delay)
     result = mirrored.closed_form(batch(b[:, None]), batch(a[:, None]))
     assert (result.values[0].numpy() == expected.swapaxes(1, 2)).all()
     assert result.clipped == clips
