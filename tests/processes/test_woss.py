@@ -148,7 +148,7 @@ def test_spikes_decode_to_softmax(base: float, steps: int) -> None:
     code = PhaseCode(base, steps)
     v = rng.normal(0, 2, (1, 2, 6, 7))
     ramp = ((np.arange(steps) + 0.5) * np.log(base))[None]
-    op = Woss(shape=v.shape, ramp=ramp, base=base, steps=steps, gain=1.0)
+    op = Woss(shape=v.shape, ramp=ramp, base=base, steps=steps, gain=np.ones(1))
     e = decode(op.closed_form(batch(v[None])).values, code.levels, torch.float64).numpy()[0]
     exact = np.exp(v - v.max(-1, keepdims=True))
     fired = e > 0
@@ -177,7 +177,7 @@ def test_a_constant_added_to_a_row_changes_nothing() -> None:
         ramp=np.arange(5, 85, 5, dtype=np.int32)[None],
         base=1.4,
         steps=16,
-        gain=1.0,
+        gain=np.ones(1),
         state_bits=24,
     )
     shifted = v + rng.integers(-(10**6), 10**6, (1, 1, 5, 1)).astype(np.int32)
@@ -200,7 +200,9 @@ def test_a_race_finds_the_same_winner_as_graded_spikes(heads: int, fixed: bool) 
     ramp = ((np.arange(steps) * 2 + 1) * np.ones((heads, 1))).astype(kind)
     allowed = rng.random((1, 1, 30, 5)) < 0.7
     for mask in (None, allowed):
-        common = dict(shape=shape, ramp=ramp, base=2.0, steps=steps, gain=1.0, allowed=mask, state_bits=24 * fixed)
+        common = dict(
+            shape=shape, ramp=ramp, base=2.0, steps=steps, gain=np.ones(1), allowed=mask, state_bits=24 * fixed
+        )
         wide = v.astype(np.int64 if fixed else np.float64)
         raced = Woss(**common, race=thresholds)  # type: ignore[arg-type]
         codes = check(raced, v, [wide, None])
@@ -218,7 +220,7 @@ def test_keys_that_a_sample_masks(fixed: bool) -> None:
     ramp = (np.arange(steps) * 2 + 1)[None].astype(kind)
     for keys in ([1, 1, 1, 1, 1], [1, 0, 1, 0, 1], [0, 0, 1, 0, 0]):
         present = np.array(keys).reshape(1, 1, 1, 5).astype(kind)
-        common = dict(shape=shape, ramp=ramp, base=2.0, steps=steps, gain=1.0, state_bits=24 * fixed)
+        common = dict(shape=shape, ramp=ramp, base=2.0, steps=steps, gain=np.ones(1), state_bits=24 * fixed)
         op = Woss(**common)  # type: ignore[arg-type]
         closed = op.closed_form(batch(v[None]), batch(present[None])).values[:, 0].numpy()
         wide = np.int64 if fixed else np.float64
