@@ -76,7 +76,7 @@ def test_coded_values_are_what_the_network_sends(scaled: Any) -> None:
         encoded = encode(network, uniform(network, 1.3, spikes), PhaseCode(1.3, STEPS), peaks)
         x = torch.from_numpy(images(2)).reshape(2, *network.input_shape)
         first = encoded["input.neuron"]
-        codes = first.closed_form(x / torch.from_numpy(network["input.neuron"].schedule.unit).float()).values  # type: ignore[attr-defined]
+        codes = first.closed_form(x / torch.tensor(network["input.neuron"].schedule.unit).float()).values  # type: ignore[attr-defined]
         levels = PhaseCode(1.3, STEPS).levels
         sent = sum(np.sign(p) * np.where(p == 0, 0, levels[np.abs(p) - 1]) for p in codes.numpy().astype(int))
         r = (x / torch.from_numpy(first.scale).float()).reshape(-1, x.shape[-1])  # type: ignore[attr-defined]

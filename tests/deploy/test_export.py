@@ -205,7 +205,7 @@ DAMAGE: dict[str, tuple[Callable[[h5py.File, str], None], str]] = {
     "huge shape": (replaced("shape", data=[1, 10**9, 10**9]), "none of a sample"),
     "another shape": (replaced("shape", data=[1, 2, 3]), "its operands make"),
     "no shape": (replaced("shape"), "no 'shape'"),
-    "wide potentials": (replaced("state_bits", data=10**6), "potentials of 1000000 bits exceed the 24 of loihi2"),
+    "wide potentials": (replaced("state_bits", data=10**6), "state_bits is 1000000"),
     "short table": (replaced("schedule/scale", data=[[0.5, 0.5]]), "scale"),
     "not a number": (replaced("schedule/scale", data=[np.nan]), "holds NaN"),
     "unknown schedule": (replaced("schedule/type", data="Later"), "unknown parameter type"),
