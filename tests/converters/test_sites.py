@@ -79,7 +79,7 @@ def test_coded_values_are_what_the_network_sends(scaled: Any) -> None:
         codes = first.closed_form(x / torch.tensor(network["input.neuron"].schedule.unit).float()).values  # type: ignore[attr-defined]
         levels = PhaseCode(1.3, STEPS).levels
         sent = sum(np.sign(p) * np.where(p == 0, 0, levels[np.abs(p) - 1]) for p in codes.numpy().astype(int))
-        r = (x / torch.from_numpy(first.scale).float()).reshape(-1, x.shape[-1])  # type: ignore[attr-defined]
+        r = (x / torch.tensor(first.scale).float()).reshape(-1, x.shape[-1])  # type: ignore[attr-defined]
         own = code_values(r, Site(1.3, spikes), STEPS, race=False)
         values = decoded(own, Site(1.3, spikes), STEPS, race=False)
         assert np.allclose(values.numpy(), sent.reshape(values.shape), atol=FLOAT32)
