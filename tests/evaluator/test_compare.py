@@ -12,11 +12,13 @@ import torch.nn.functional as F
 from torch import nn
 
 from converters.discretise import discretise
+from evaluator import compare as comparison
 from evaluator.compare import POTENTIAL, TIE, compare
 from evaluator.timeline import timeline
 from processes.chips import LOIHI2
 from processes.network import Network, Route
 from processes.phase_code import PhaseCode
+from tests import tolerances
 from tests.converters.modules import module, spiking
 from tests.stepped import step_samples
 
@@ -165,3 +167,7 @@ def test_a_tie_is_excused_only_by_the_spike_that_a_moved_potential_gives(distanc
 
     found = compare(network, sample, step_samples(network, sample, {0: delay}))
     assert (found.ties, found.mismatches) == ((1, 0) if tie else (0, 1)), found.first
+
+
+def test_ties_are_no_wider_than_the_tolerance_says() -> None:
+    assert comparison.TIE == tolerances.TIE
