@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from deploy import measure, stepper
+from deploy import measure
 from deploy.arrays import Arguments, as_array, given_data
 from deploy.errors import DeployError
 from deploy.evaluation.summary import batch_of, summed
@@ -20,6 +20,7 @@ from deploy.progress import Progress
 from deploy.results import Verification
 from deploy.schema import Evaluation, Report, write_report
 from deploy.steps import host_input
+from evaluator import stepper
 from evaluator.closed_form import ClosedForm
 from evaluator.compare import compare
 from evaluator.network_file import write

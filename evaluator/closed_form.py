@@ -17,7 +17,7 @@ from processes.backends.constants import constant
 from processes.backends.devices import full_precision
 from processes.fixed import saturate
 from processes.network import CalibratedNetwork, FixedPointNetwork, LoweredNetwork, Network, Route, require
-from processes.operation import Operation, Result
+from processes.operation import Operation, Result, clips_of
 
 CPU = torch.device("cpu")
 
@@ -93,15 +93,26 @@ class ClosedForm:
     def encode(self, x: np.ndarray | torch.Tensor) -> torch.Tensor:
         """The graded input (N, *input shape) of samples: real values, or int32 in the input's unit.
 
-        A graded spike is as wide as a potential: samples far beyond the calibrated ones are clipped to that.
+        A graded spike is as wide as a potential: samples far beyond the calibrated ones are clipped to that, which
+        :meth:`input_clips` counts.
         """
+        graded, bits = self._graded(x)
+        return saturate(graded, bits).to(torch.int32) if bits else graded
+
+    def input_clips(self, x: np.ndarray | torch.Tensor) -> torch.Tensor | None:
+        """Which values (N, *input shape) of samples a graded spike cannot carry, int32; None if it can all."""
+        graded, bits = self._graded(x)
+        return clips_of(graded, bits) if bits else None
+
+    def _graded(self, x: np.ndarray | torch.Tensor) -> tuple[torch.Tensor, int]:
+        """Samples as real values and 0, or in whole units of the input, float64, and the bits of a graded spike."""
         samples = torch.as_tensor(x, device=self.device)
         samples = samples.reshape(len(samples), *self.network.input_shape)
         unit = self.network.about.get("input_unit")
         if unit is None or self.ideal:
-            return samples.to(self.dtype)
-        graded = torch.round(samples.double() / unit)
-        return saturate(graded, self.network[self.network.output].state_bits).to(torch.int32)  # type: ignore[attr-defined]
+            return samples.to(self.dtype), 0
+        bits = self.network[self.network.output].state_bits  # type: ignore[attr-defined]
+        return torch.round(samples.double() / unit), bits
 
     def real(self, y: torch.Tensor) -> torch.Tensor:
         """Readout potentials in the model's units, (N, *output shape)."""

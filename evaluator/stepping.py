@@ -109,12 +109,19 @@ def write_codes(codes: np.ndarray, signs: np.ndarray, k: int) -> None:
         left &= ~free
 
 
-def step_through(network: Network, times: Timeline, x: np.ndarray, record: Record | None = None) -> np.ndarray:
-    """One sample, (1, *shape) graded input, stepped in this process; returns the readout's potentials."""
+def step_through(
+    network: Network, times: Timeline, x: np.ndarray, record: Record | None = None
+) -> tuple[np.ndarray, dict[str, int]]:
+    """One sample, a graded input (1, *shape), stepped in this process.
+
+    Returns:
+        The readout's potentials, and how many complete potentials nodes have clipped, where they have; what clips currents on
+        their way is for ``record`` to count.
+    """
     group = Group(network, times, list(network.nodes), [Network.INPUT], network.output, record)
     group.reset()
     result: np.ndarray | None = None
     for t in range(times.period):
         result = group.step(t, [x if t == 0 else None])
     assert result is not None
-    return result
+    return result, group.clips()

@@ -124,7 +124,7 @@ class Translation:
 
 def known_operations() -> frozenset[str]:
     """Names of the aten operations that have a handler, without overload names."""
-    from converters.lowering import attention, elementwise, linear, norm, pooling, routing  # noqa: F401 - register handlers
+    from converters.lowering import activations, attention, elementwise, linear, norm, pooling, routing  # noqa: F401 - register handlers
 
     return frozenset(HANDLERS)
 

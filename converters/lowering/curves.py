@@ -2,7 +2,7 @@
 
 ``x * sigmoid(1.702 * x)`` and ``0.5 * x * (1 + tanh(...))`` are activations written as several elementwise operations of one
 value. While a model is lowered such an expression is kept as a plain function; when something else needs it, it is compared
-with every known activation on a grid of potentials, and becomes the one that it equals but for a gain and an offset.
+with every known activation at potentials up to 10,000, and becomes the one that it equals but for a gain and an offset.
 """
 
 from __future__ import annotations
@@ -18,11 +18,13 @@ from processes.phase_neuron.activations import ACTIVATIONS, activation
 
 Function = Callable[[torch.Tensor], torch.Tensor]
 
-GRID = torch.cat(
-    [torch.linspace(-12, 12, 2401, dtype=torch.float64), torch.linspace(-0.5, 0.5, 101, dtype=torch.float64)]
-)
+NEAR = torch.cat([torch.linspace(-12, 12, 2401), torch.linspace(-0.5, 0.5, 101)]).double()
+"""Potentials where activations bend."""
+REACH = torch.logspace(1, 4, 301, dtype=torch.float64)
+FAR = torch.cat([-REACH, REACH])
+"""Potentials where they have become straight: what is clamped at 100 is no ReLU."""
 SAME = 1e-6
-"""Relative to the largest value on the grid: constants such as sqrt(2 / pi) are written with six digits or more."""
+"""Relative difference: constants such as sqrt(2 / pi) are written with six digits or more."""
 
 
 @dataclass(frozen=True)
@@ -33,7 +35,7 @@ class Curve:
         of: the value, with nothing pending but a route.
         function: elementwise, of float64 tensors.
         otherwise: what it is if no known activation equals it; None if it is nothing then.
-        square_of: the value that it is the square of, gain and offset included; None if it is none.
+        square_of: the value that it is the square of, with its gain and offset; None if it is the square of none.
     """
 
     of: Value
@@ -58,16 +60,18 @@ class Curve:
         Raises:
             Unsupported: it equals none that is known, and is nothing otherwise.
         """
-        found = self.function(GRID)
-        size = max(float(found.abs().max()), 1e-30)
+        found = self.function(NEAR)
+        largest = float(found.abs().max())
         for name in ACTIVATIONS:
-            known = activation(name).torch(GRID)
-            columns = torch.stack([known, torch.ones_like(known)], 1)
-            numbers = torch.linalg.lstsq(columns, found[:, None]).solution
             if name == "identity" and self.otherwise is not None:
                 continue  # a gain and an offset, which the value has its own way of holding
-            if bool(((columns @ numbers)[:, 0] - found).abs().max() <= SAME * size):
-                gain, offset = numbers[:, 0]
+            f = activation(name).torch
+            columns = torch.stack([f(NEAR), torch.ones_like(NEAR)], 1)
+            gain, offset = torch.linalg.lstsq(columns, found[:, None]).solution[:, 0]
+            near, far = ((gain * f(v) + offset, self.function(v)) for v in (NEAR, FAR))
+            if torch.allclose(*near, rtol=0, atol=SAME * largest) and torch.allclose(
+                *far, rtol=SAME, atol=SAME * largest
+            ):
                 return replace(self.of, activation=name, gain=_unless(gain, 1.0), offset=_unless(offset, 0.0))
         if self.otherwise is None:
             raise Unsupported("a function of one value that no threshold schedule is known for")

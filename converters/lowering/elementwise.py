@@ -1,8 +1,7 @@
-"""Sums, scalings and activations: residual streams, folded gains, threshold schedules."""
+"""Sums, products and choices by constants: residual streams, folded gains, parts of functions and of normalisations."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -14,7 +13,6 @@ from converters.front_end import MASKED
 from converters.lowering import Call, handles
 from converters.lowering.builder import Divisor, Mask, Unsupported, Value, as_parameter
 from converters.lowering.curves import Curve, combined, curve, resolved
-from processes.phase_neuron.activations import activation as function_of
 
 
 @handles("dropout", "dropout_", "alias", "clone", "contiguous", "detach", "to", "_to_copy", "lift_fresh_copy",
@@ -34,7 +32,7 @@ def add(call: Call) -> Any:
         x, y = y, x
     if isinstance(x, Divisor):
         return x.plus(y)
-    return _with_curve(call, x, y, torch.add, lambda a, b: _plus(call, a, b))
+    return _sum_or_curve(call, x, y, torch.add, lambda a, b: _plus(call, a, b))
 
 
 def _plus(call: Call, x: Value, y: Any) -> Value:
@@ -57,7 +55,7 @@ def sub(call: Call) -> Any:
     x, y = call.args[:2] if call.function != "rsub" else call.args[1::-1]
     if call.kwargs.get("alpha", 1) != 1:
         raise Unsupported("a scaled difference")
-    return _with_curve(call, x, y, torch.sub, lambda a, b: _minus(call, a, b))
+    return _sum_or_curve(call, x, y, torch.sub, lambda a, b: _minus(call, a, b))
 
 
 def _minus(call: Call, x: Any, y: Any) -> Value:
@@ -70,8 +68,8 @@ def _minus(call: Call, x: Any, y: Any) -> Value:
     return _sum(call, [x, scale(y, -1.0)], np.zeros(1))
 
 
-def _with_curve(call: Call, x: Any, y: Any, function: Any, otherwise: Callable[[Any, Any], Value]) -> Any:
-    """A sum, difference or product; where a function of one potential takes part, or a number shifts one, another such."""
+def _sum_or_curve(call: Call, x: Any, y: Any, function: Any, otherwise: Callable[[Any, Any], Value]) -> Any:
+    """A sum or difference. Where functions of one potential meet, or a number shifts a potential, it is one function of it."""
     if isinstance(x, Curve) or isinstance(y, Curve):
         if (both := combined(x, y, function)) is not None:
             return both
@@ -79,12 +77,15 @@ def _with_curve(call: Call, x: Any, y: Any, function: Any, otherwise: Callable[[
         x = curve(x) or x
     elif is_number(x) and isinstance(y, Value) and call.builder.emits(y.node) == "currents":
         y = curve(y) or y
+    return _with_curve(x, y, function, otherwise)
+
+
+def _with_curve(x: Any, y: Any, function: Any, otherwise: Callable[[Any, Any], Value]) -> Any:
+    """``function`` of two operands: of a curve and a number another curve, of all else what ``otherwise`` makes of values."""
     if isinstance(x, Curve) and is_number(y):
-        number = float(y)  # pyright: ignore[reportArgumentType] - a number, as was asked
-        return x.then(lambda v: function(v, number), lambda value: otherwise(value, y))
+        return x.then(lambda v: function(v, torch.as_tensor(y, dtype=torch.float64)), lambda value: otherwise(value, y))
     if isinstance(y, Curve) and is_number(x):
-        number = torch.as_tensor(float(x))  # pyright: ignore[reportArgumentType] - a number, as was asked
-        return y.then(lambda v: function(number, v), lambda value: otherwise(x, value))
+        return y.then(lambda v: function(torch.as_tensor(x, dtype=torch.float64), v), lambda value: otherwise(x, value))
     return otherwise(resolved(x), resolved(y))
 
 
@@ -118,9 +119,9 @@ def mul(call: Call) -> Any:
         x, y = y, x
     if isinstance(y, Divisor):
         return y.multiply(call, x.value() if isinstance(x, Curve) else x)
-    if isinstance(x, (Value, Curve)) and isinstance(y, (Value, Curve)) and (both := combined(x, y, torch.mul)):
+    if (both := combined(x, y, torch.mul)) is not None:
         return both
-    return _with_curve(call, x, y, torch.mul, _times) if isinstance(x, Curve) or isinstance(y, Curve) else _times(x, y)
+    return _with_curve(x, y, torch.mul, _times)
 
 
 def _times(x: Any, y: Any) -> Value:
@@ -131,7 +132,7 @@ def _times(x: Any, y: Any) -> Value:
     return scale(x, y)
 
 
-@handles("square")
+@handles("square", curves=True)
 def square(call: Call) -> Any:
     """x * x."""
     return mul(replace(call, args=(call.args[0], call.args[0])))
@@ -151,14 +152,6 @@ def power(call: Call) -> Any:
     if (known := curve(x)) is None or n < 1:
         raise Unsupported(f"a power with the exponent {exponent}")
     return known.then(lambda v: v**n)
-
-
-@handles("abs", curves=True)
-def absolute(call: Call) -> Curve:
-    """A part of other functions of one value."""
-    if (known := curve(call.args[0])) is None:
-        raise Unsupported("the magnitude of a value on which more than numbers is pending")
-    return known.then(torch.abs)
 
 
 @handles("rsqrt", "sqrt", "reciprocal")
@@ -197,93 +190,6 @@ def scale(x: Value, factor: Any) -> Value:
         gain=gain if x.gain is None else x.gain * gain,
         offset=None if x.offset is None else x.offset * gain,
     )
-
-
-PLAIN = (
-    "relu",
-    "gelu",
-    "silu",
-    "sigmoid",
-    "tanh",
-    "exp",
-    "erf",
-    "mish",
-    "hardswish",
-    "hardsigmoid",
-    "softsign",
-    "selu",
-)
-PARAMETERS = {
-    "relu6": lambda call: "clamp:0,6",
-    "hardtanh": lambda call: f"clamp:{float(call.arg(1, 'min_val', -1.0))},{float(call.arg(2, 'max_val', 1.0))}",
-    "leaky_relu": lambda call: f"leaky_relu:{float(call.arg(1, 'negative_slope', 0.01))}",
-    "celu": lambda call: f"celu:{float(call.arg(1, 'alpha', 1.0))}",
-    "softshrink": lambda call: f"softshrink:{float(call.arg(1, 'lambd', 0.5))}",
-    "softplus": lambda call: f"softplus:{float(call.arg(1, 'beta', 1.0))}",
-}
-"""Activations with parameters: how they are called (:func:`processes.phase_neuron.activations.activation`)."""
-
-
-@handles(*PLAIN, *(f"{name}_" for name in PLAIN), *PARAMETERS, *(f"{name}_" for name in PARAMETERS), curves=True)
-def activation(call: Call) -> Any:
-    """The threshold schedule of the neuron that fires next."""
-    target = call.function.removesuffix("_")
-    if target == "gelu" and call.kwargs.get("approximate", "none") == "tanh":
-        target = "gelu_tanh"
-    if target in PARAMETERS:
-        target = PARAMETERS[target](call)
-    return activate(call, call.args[0], target)
-
-
-def activate(call: Call, x: Any, target: str) -> Any:
-    """An activation of a value; of a function of one potential, another such function."""
-    f = function_of(target).torch
-    if isinstance(x, Curve):
-        return x.then(f, lambda value: _fire_as(call, value, target))
-    if x.plain and call.builder.emits(x.node) != "spikes":
-        return replace(x, activation=target)
-    if (known := curve(x)) is not None and call.builder.emits(x.node) != "spikes":
-        return known.then(f, lambda value: _fire_as(call, value, target))
-    return _fire_as(call, x, target)
-
-
-def _fire_as(call: Call, x: Value, target: str) -> Value:
-    if not x.plain or call.builder.emits(x.node) == "spikes":
-        x = Value(call.builder.join(x), x.shape)
-    return replace(x, activation=target)
-
-
-@handles("elu", "elu_")
-def elu(call: Call) -> Any:
-    """ELU; with the scales of SELU it is that."""
-    alpha, gain, inner = (float(call.arg(i, name, 1.0)) for i, name in ((1, "alpha"), (2, "scale"), (3, "input_scale")))
-    if inner != 1:
-        raise Unsupported(f"ELU with an input scale of {inner:g}")
-    y = activate(call, call.args[0], f"elu:{alpha}")
-    return y if gain == 1 else scale(resolved(y), gain)
-
-
-@handles("clamp", "clamp_", "clamp_min", "clamp_max", curves=True)
-def clamp(call: Call) -> Any:
-    """Between two numbers, of which one may be missing; the floor of a norm that divides."""
-    x = call.args[0]
-    low = None if call.function == "clamp_max" else call.arg(1, "min")
-    high = call.arg(1, "max") if call.function == "clamp_max" else call.arg(2, "max")
-    if isinstance(x, Divisor):
-        return x.clamped(low, high)
-    bounds = [-math.inf if low is None else float(low), math.inf if high is None else float(high)]
-    if bounds[1] < 0:
-        raise Unsupported("a clamp that keeps no zero: what is silent would have to fire")
-    return activate(call, x, f"clamp:{bounds[0]},{bounds[1]}")
-
-
-@handles("prelu", "_prelu_kernel")
-def prelu(call: Call) -> Any:
-    """A leaky ReLU, if all its slopes are one."""
-    slopes = torch.as_tensor(call.args[1]).double().reshape(-1)
-    if bool((slopes != slopes[0]).any()) or float(slopes[0]) < 0:
-        raise Unsupported("slopes that differ between channels, or are negative")
-    return activate(call, call.args[0], f"leaky_relu:{float(slopes[0])}")
 
 
 @handles("where", "masked_fill", "masked_fill_")

@@ -14,7 +14,7 @@ from deploy.measure.metrics import predictions
 from evaluator.closed_form import ClosedForm
 from processes.batches import Progress, slices
 from processes.errors import DeployError
-from processes.network import DynamicThreshold, Route
+from processes.network import DynamicThreshold, Network, Route
 from processes.operation import Operation, Result, sample_size
 
 """Called with (samples done, samples in all)."""
@@ -122,6 +122,7 @@ def evaluate(
         result = runner.run(samples[part], None if runner.ideal else counter)
         outputs = result if runner.ideal else runner.real(result)
         clock.add(len(outputs), time.perf_counter() - begin - counter.seconds)
+        counter.saturated(Network.INPUT, runner.input_clips(samples[part]))
         parts.append(outputs.float().numpy())
     outputs = np.concatenate(parts)
     if outputs.shape[1] == 1:  # the leading 1 of a sample captured at batch size 1
@@ -153,9 +154,20 @@ class _Counter:
         if isinstance(op, DynamicThreshold) and op.squared:
             self.low_rows[name] = self.low_rows.get(name, 0) + result.low_variance_rows
         if not op.fires or name in self.low_rows:
-            self.saturations[name] = self.saturations.get(name, 0) + result.clipped
-        if self.strict and result.clips is not None:
-            sample, *neuron = result.clips.nonzero()[0].tolist()
+            self.saturations.setdefault(name, 0)
+        self.saturated(name, result.clips)
+
+    def saturated(self, name: str, clips: torch.Tensor | None) -> None:
+        """Count clips (N, *shape) of a layer, or of the graded input.
+
+        Raises:
+            DeployError: there are some, and ``strict`` stops at the first.
+        """
+        if clips is None:
+            return
+        self.saturations[name] = self.saturations.get(name, 0) + int(clips.sum())
+        if self.strict:
+            sample, *neuron = clips.nonzero()[0].tolist()
             raise DeployError(
                 f"--strict: layer '{name}', sample {self.start + sample}, neuron {tuple(neuron)}: the potential saturates; "
                 "calibrate on more data, or leave --strict out to have saturations counted"

@@ -11,6 +11,7 @@ set, else in the user's cache folder, so that several checkouts of the same sour
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import hashlib
 import os
@@ -55,9 +56,10 @@ def cache_folder() -> Path:
     """Where kernels of the present sources are cached; making it removes folders of older contents beyond ``KEPT``."""
     root = os.environ.get("NUMBA_CACHE_DIR") or os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
     folder = Path(root) / "spikedeploy" / "kernels" / digest(sources())
-    if not folder.exists() and folder.parent.exists():
-        for old in sorted(folder.parent.iterdir(), key=lambda path: path.stat().st_mtime, reverse=True)[KEPT:]:
-            shutil.rmtree(old, ignore_errors=True)
+    with contextlib.suppress(OSError):  # another process may prune at the same time
+        if not folder.exists() and folder.parent.exists():
+            for old in sorted(folder.parent.iterdir(), key=lambda path: path.stat().st_mtime, reverse=True)[KEPT:]:
+                shutil.rmtree(old, ignore_errors=True)
     return folder
 
 

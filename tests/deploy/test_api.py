@@ -15,11 +15,11 @@ from torch import nn
 from transformers import BertConfig, BertModel
 
 import deploy
-from deploy import stepper
 from deploy.cli import main
 from deploy.errors import DeployError
 from deploy.schema import read_report
 from deploy.sources.wrappers import TextModel
+from evaluator import stepper
 from evaluator.closed_form import ClosedForm
 from evaluator.compare import compare
 from targets import probes

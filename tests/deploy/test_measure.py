@@ -95,6 +95,19 @@ def test_saturated_potentials_are_added_up_over_batches() -> None:
     assert evaluate(ClosedForm(network), INPUTS[[0, 1, 0]], batch=2).saturations["dense"] == 4
 
 
+def test_inputs_that_a_graded_spike_cannot_carry_are_counted() -> None:
+    network = tiny()
+    network.about["input_unit"] = 0.25
+    network.put("readout", replace(network["readout"], state_bits=8))  # +-127 quarters
+    samples = np.array([[31.0, -40.0], [1.0, 2.0], [32.0, 500.0]], np.float32)
+    runner = ClosedForm(network)
+    assert runner.encode(samples).reshape(3, 2).tolist() == [[124, -127], [4, 8], [127, 127]]
+    assert evaluate(runner, samples, batch=2).saturations["input"] == 3
+    assert "input" not in evaluate(runner, samples[1:2]).saturations
+    with pytest.raises(DeployError, match=r"layer 'input', sample 2, neuron \(0, 0\)"):
+        evaluate(runner, samples[[1, 1, 2]], 1, strict=True)
+
+
 def test_time_of_the_first_batch_counts_only_if_it_is_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     class Slow(torch.nn.Module):
         """Takes 10 s the first time, then 1 s, on the clock that it moves."""

@@ -9,10 +9,11 @@ import numpy as np
 import torch
 
 from evaluator.closed_form import ClosedForm
-from evaluator.stepping import Group, Recorder
+from evaluator.stepping import Recorder, step_through
 from evaluator.target_run import Done, TargetRun
 from evaluator.timeline import Timeline, timeline
 from processes.network import Network, Route
+from processes.operation import Operation
 
 NAME = "numpy stepper"
 
@@ -31,19 +32,19 @@ def run(network: Network, samples: np.ndarray, done: Done | None = None) -> Targ
         clips.update(clipped)
         if done is not None:
             done(number)
-    values = {name: np.stack([one[name] for one in recorded]) for name in recorded[0]}
+    silent = {name: _silence(node.op) for name, node in network if not isinstance(node.op, Route)}
+    values = {name: np.stack([one.get(name, nothing) for one in recorded]) for name, nothing in silent.items()}
     seconds = (time.perf_counter() - begin) / len(graded)
     return TargetRun(values[network.output], values, seconds, clips=dict(clips))
 
 
 def _sample(network: Network, times: Timeline, sample: np.ndarray) -> tuple[dict[str, np.ndarray], Counter[str]]:
-    """Values and clipped potentials of every node for one graded input (1, *shape)."""
+    """Values and clipped potentials of the nodes that send anything for one graded input (1, *shape)."""
     recorder = Recorder(network, times)
-    for name, node in network:  # what a node that sends nothing leaves
-        if node.op.fires and not isinstance(node.op, Route):
-            recorder.values[name] = np.zeros((getattr(node.op, "spikes", 1), *node.op.shape), np.int16)
-    group = Group(network, times, list(network.nodes), [Network.INPUT], network.output, recorder)
-    group.reset()
-    for t in range(times.period):
-        group.step(t, [sample if t == 0 else None])
-    return recorder.values, Counter(recorder.clips) + Counter(group.clips())
+    _, clips = step_through(network, times, sample, recorder)
+    return recorder.values, Counter(recorder.clips) + Counter(clips)
+
+
+def _silence(op: Operation) -> np.ndarray:
+    """What is recorded of an operation that never sends a message: codes without a spike, or potentials of zero."""
+    return np.zeros((getattr(op, "spikes", 1), *op.shape), np.int16) if op.fires else np.zeros(op.shape)

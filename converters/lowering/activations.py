@@ -1,0 +1,99 @@
+"""Activations: threshold schedules of the neurons that fire next, or parts of a longer function of one value."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from typing import Any
+
+import torch
+
+from converters.lowering import Call, handles
+from converters.lowering.builder import Divisor, Unsupported, Value
+from converters.lowering.curves import Curve, curve, resolved
+from converters.lowering.elementwise import scale
+from processes.phase_neuron.activations import activation as function_of
+
+PLAIN = (
+    "relu", "gelu", "silu", "sigmoid", "tanh", "exp", "erf", "mish", "hardswish", "hardsigmoid", "softsign", "selu",
+)  # fmt: skip
+"""Activations without parameters, whose names here are those of PyTorch."""
+PARAMETERS = {
+    "relu6": lambda call: "clamp:0,6",
+    "hardtanh": lambda call: f"clamp:{float(call.arg(1, 'min_val', -1.0))},{float(call.arg(2, 'max_val', 1.0))}",
+    "leaky_relu": lambda call: f"leaky_relu:{float(call.arg(1, 'negative_slope', 0.01))}",
+    "celu": lambda call: f"celu:{float(call.arg(1, 'alpha', 1.0))}",
+    "softshrink": lambda call: f"softshrink:{float(call.arg(1, 'lambd', 0.5))}",
+    "softplus": lambda call: f"softplus:{float(call.arg(1, 'beta', 1.0))}",
+}
+"""Activations with parameters: how they are called (:func:`processes.phase_neuron.activations.activation`)."""
+
+
+@handles(*PLAIN, *(f"{name}_" for name in PLAIN), *PARAMETERS, *(f"{name}_" for name in PARAMETERS), curves=True)
+def activation(call: Call) -> Any:
+    """The threshold schedule of the neuron that fires next."""
+    target = call.function.removesuffix("_")
+    if target == "gelu" and call.kwargs.get("approximate", "none") == "tanh":
+        target = "gelu_tanh"
+    if target in PARAMETERS:
+        target = PARAMETERS[target](call)
+    return activate(call, call.args[0], target)
+
+
+def activate(call: Call, x: Any, target: str) -> Any:
+    """An activation of a value; of a function of one potential, another such function."""
+    f = function_of(target).torch
+    if isinstance(x, Curve):
+        return x.then(f, lambda value: _fire_as(call, value, target))
+    if x.plain and call.builder.emits(x.node) != "spikes":
+        return replace(x, activation=target)
+    if (known := curve(x)) is not None and call.builder.emits(x.node) != "spikes":
+        return known.then(f, lambda value: _fire_as(call, value, target))
+    return _fire_as(call, x, target)
+
+
+def _fire_as(call: Call, x: Value, target: str) -> Value:
+    if not x.plain or call.builder.emits(x.node) == "spikes":
+        x = Value(call.builder.join(x), x.shape)
+    return replace(x, activation=target)
+
+
+@handles("elu", "elu_")
+def elu(call: Call) -> Any:
+    """ELU; with the scales of SELU it is that."""
+    alpha, gain, inner = (float(call.arg(i, name, 1.0)) for i, name in ((1, "alpha"), (2, "scale"), (3, "input_scale")))
+    if inner != 1:
+        raise Unsupported(f"ELU with an input scale of {inner:g}")
+    y = activate(call, call.args[0], f"elu:{alpha}")
+    return y if gain == 1 else scale(resolved(y), gain)
+
+
+@handles("clamp", "clamp_", "clamp_min", "clamp_max", curves=True)
+def clamp(call: Call) -> Any:
+    """Between two numbers, of which one may be missing; the floor of a norm that divides."""
+    x = call.args[0]
+    low = None if call.function == "clamp_max" else call.arg(1, "min")
+    high = call.arg(1, "max") if call.function == "clamp_max" else call.arg(2, "max")
+    if isinstance(x, Divisor):
+        return x.clamped(low, high)
+    bounds = [-math.inf if low is None else float(low), math.inf if high is None else float(high)]
+    if bounds[1] < 0:
+        raise Unsupported("a clamp that keeps no zero: what is silent would have to fire")
+    return activate(call, x, f"clamp:{bounds[0]},{bounds[1]}")
+
+
+@handles("prelu", "_prelu_kernel")
+def prelu(call: Call) -> Any:
+    """A leaky ReLU, if all its slopes are one."""
+    slopes = torch.as_tensor(call.args[1]).double().reshape(-1)
+    if bool((slopes != slopes[0]).any()) or float(slopes[0]) < 0:
+        raise Unsupported("slopes that differ between channels, or are negative")
+    return activate(call, call.args[0], f"leaky_relu:{float(slopes[0])}")
+
+
+@handles("abs", curves=True)
+def absolute(call: Call) -> Curve:
+    """A part of other functions of one value."""
+    if (known := curve(call.args[0])) is None:
+        raise Unsupported("the magnitude of a value on which more than numbers is pending")
+    return known.then(torch.abs)
