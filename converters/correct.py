@@ -104,7 +104,7 @@ def _correct(
             op = replace(op, bias=op.bias + missing)
             spiking.put(name, op)
             found[name] = [op.closed_form(*x).values for x in arriving]
-        for source in node.inputs:
+        for source in dict.fromkeys(node.inputs):
             if last_use[source] == name:
                 del wanted[source], found[source]
         if progress is not None:

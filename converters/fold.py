@@ -16,6 +16,7 @@ from processes.network import (
     Centre,
     ConvSynapse,
     DynamicThreshold,
+    ElementwiseProduct,
     Network,
     PhaseNeuron,
     Readout,
@@ -54,6 +55,8 @@ def fold(
     if isinstance(op, TraceProduct):
         traces = np.stack([network.code(operand).levels for operand in inputs])
         return replace(op, traces=traces, bias=op.bias / unit_of(network, name))
+    if isinstance(op, ElementwiseProduct):
+        return replace(op, traces=np.stack([network.code(operand).levels for operand in inputs]))
     if isinstance(op, SiExp):
         return sit.fold_exp(op, unit_by_head(network, name, inputs[0]), code.steps, op.clock is not None)
     if isinstance(op, SiNorm):

@@ -21,6 +21,7 @@ from processes.network import (
     ConvSynapse,
     DenseSynapse,
     DynamicThreshold,
+    ElementwiseProduct,
     Network,
     PhaseNeuron,
     Route,
@@ -117,6 +118,9 @@ def feature_labels(network: Network) -> dict[str, np.ndarray]:
             lead = np.broadcast_shapes(a.shape[:-2], b.shape[:-2])
             shape = (*lead, a.shape[-2], b.shape[-2])
             labels[name] = np.arange(1, math.prod(shape) + 1, dtype=np.float64).reshape(shape)
+        elif isinstance(op, ElementwiseProduct):
+            shape = np.broadcast_shapes(*(label.shape for label in sources))
+            labels[name] = np.arange(1, math.prod(shape) + 1, dtype=np.float64).reshape(shape)
         elif isinstance(op, ScaleSynapse) and op.pool:
             labels[name] = sources[0].max(op.pool, keepdims=True)
         elif isinstance(op, SquareSum):
@@ -190,6 +194,9 @@ def unit_of(network: Network, name: str) -> np.ndarray:
     op = network[name] if name != Network.INPUT else None
     if isinstance(op, Route):
         return routed(op, unit_of(network, network.nodes[name].inputs[0]))
+    if isinstance(op, ElementwiseProduct):
+        left, right = (scale_of(network, operand) for operand in network.nodes[name].inputs)
+        return left * right
     if not isinstance(op, TraceProduct):
         return np.ones((1,) * len(network.input_shape if op is None else op.shape))
     a, b = (scale_of(network, operand) for operand in network.nodes[name].inputs)

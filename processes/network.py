@@ -23,6 +23,7 @@ from processes.operations import (
     ConvSynapse,
     DenseSynapse,
     DynamicThreshold,
+    ElementwiseProduct,
     PhaseNeuron,
     RateNeuron,
     Readout,
@@ -40,9 +41,9 @@ from processes.phase_code import PhaseCode
 from processes.synapse import Synapse
 
 __all__ = [
-    "CalibratedNetwork", "Centre", "ConvSynapse", "DenseSynapse", "DynamicThreshold", "FixedPointNetwork",
-    "LoweredNetwork", "Network", "Node", "PhaseNeuron", "RateNeuron", "Readout", "Residual", "Route", "ScaleSynapse",
-    "ScaledNetwork", "SiExp", "SiNeuron", "SiNorm", "SquareSum", "TraceProduct", "Woss",
+    "CalibratedNetwork", "Centre", "ConvSynapse", "DenseSynapse", "DynamicThreshold", "ElementwiseProduct",
+    "FixedPointNetwork", "LoweredNetwork", "Network", "Node", "PhaseNeuron", "RateNeuron", "Readout", "Residual",
+    "Route", "ScaleSynapse", "ScaledNetwork", "SiExp", "SiNeuron", "SiNorm", "SquareSum", "TraceProduct", "Woss",
 ]  # fmt: skip
 
 NATIVE = {"weight", "bias", "stride", "padding", "dilation", "groups"}  # fields that NIR's own nodes hold
@@ -124,6 +125,10 @@ class Network:
     def code(self, name: str) -> PhaseCode:
         """The phase code of the spikes that arrive from ``name``, which may be a route."""
         return self[self.origin(name)].code  # type: ignore[attr-defined]
+
+    def spikes(self, name: str) -> int:
+        """Most spikes in a window of a neuron whose spikes arrive from ``name``, which may be a route."""
+        return getattr(self[self.origin(name)], "spikes", 1)
 
     def codes_input(self, name: str) -> bool:
         """Whether ``name`` turns the graded input into spikes."""

@@ -7,6 +7,7 @@ what holds a network together.
 from __future__ import annotations
 
 from processes.dynamic_threshold import DynamicThreshold
+from processes.elementwise_product import ElementwiseProduct
 from processes.operation import Operation
 from processes.phase_neuron import PhaseNeuron
 from processes.rate_neuron import RateNeuron
@@ -34,6 +35,7 @@ OPERATIONS: tuple[type[Operation], ...] = (
     SiNorm,
     TraceProduct,
     SquareSum,
+    ElementwiseProduct,
     DynamicThreshold,
     Readout,
     Route,

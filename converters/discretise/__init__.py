@@ -30,6 +30,7 @@ from processes.network import (
     CalibratedNetwork,
     Centre,
     DynamicThreshold,
+    ElementwiseProduct,
     FixedPointNetwork,
     Network,
     PhaseNeuron,
@@ -120,6 +121,8 @@ def _convert(state: Discretisation, name: str, op: Operation) -> Operation:
             return thresholds.race(state, name, op)
         case TraceProduct():
             return products.product(state, name, op)
+        case ElementwiseProduct():
+            return products.elementwise(state, name, op)
         case SquareSum():
             return products.square_sum(state, name, op)
         case SiExp():

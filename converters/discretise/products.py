@@ -9,7 +9,8 @@ import numpy as np
 
 from converters.discretise.state import Discretisation
 from converters.scales import scale_of, unit_of
-from processes.network import SquareSum, TraceProduct
+from processes.elementwise_product import largest
+from processes.network import ElementwiseProduct, SquareSum, TraceProduct
 
 
 def product(state: Discretisation, name: str, op: TraceProduct) -> TraceProduct:
@@ -25,6 +26,25 @@ def product(state: Discretisation, name: str, op: TraceProduct) -> TraceProduct:
         delay=state.windows[inputs[1]].start - state.windows[inputs[0]].start,
         state_bits=state.chip.state_bits,
     )
+
+
+def elementwise(state: Discretisation, name: str, op: ElementwiseProduct) -> ElementwiseProduct:
+    """Traces that begin at the same value, the largest with which no two values multiply beyond the potential's width."""
+    inputs = state.network.nodes[name].inputs
+    codes = [state.network.code(operand) for operand in inputs]
+    spikes = [state.network.spikes(operand) for operand in inputs]
+
+    def traces(first: int) -> np.ndarray:
+        return np.stack([code.trace_from(first) for code in codes])
+
+    def fits(first: int) -> bool:
+        return math.prod(largest(t, n) for t, n in zip(traces(first), spikes, strict=True)) <= state.chip.state_limit
+
+    first = state.chip.product_trace_limit(1.0)
+    while not fits(first):
+        first -= 1
+    state.units[name] = unit_of(state.network, name) / first**2
+    return replace(op, traces=traces(first), state_bits=state.chip.state_bits)
 
 
 def square_sum(state: Discretisation, name: str, op: SquareSum) -> SquareSum:

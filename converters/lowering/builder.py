@@ -15,6 +15,7 @@ import numpy as np
 import torch
 
 from processes.dynamic_threshold import DynamicThreshold
+from processes.elementwise_product import ElementwiseProduct
 from processes.network import LoweredNetwork, Network
 from processes.phase_neuron import PhaseNeuron
 from processes.phase_neuron.schedule import FloatSchedule
@@ -250,7 +251,7 @@ class Builder:
     def is_product(self, node: str) -> bool:
         """Whether ``node`` is a product of activations, routed or not."""
         origin = self.network.origin(node)
-        return origin != Network.INPUT and isinstance(self.network[origin], TraceProduct)
+        return origin != Network.INPUT and isinstance(self.network[origin], TraceProduct | ElementwiseProduct)
 
     def graded(self, value: Value, name: str) -> str:
         """Node of graded potentials: a population integrates what comes as currents."""

@@ -98,8 +98,16 @@ def curve(x: Value | Curve) -> Curve | None:
     return Curve(Value(x.node, x.shape, x.steps), lambda v: gain * f(v) + offset, lambda: x)
 
 
-def combined(x: Any, y: Any, function: Callable[[torch.Tensor, torch.Tensor], torch.Tensor]) -> Curve | None:
-    """``function`` of two values that are functions of one potential; None if they are not."""
+def combined(
+    x: Any,
+    y: Any,
+    function: Callable[[torch.Tensor, torch.Tensor], torch.Tensor],
+    otherwise: Callable[[Value, Value], Value] | None = None,
+) -> Curve | None:
+    """``function`` of two values that are functions of one potential; None if they are not.
+
+    ``otherwise`` makes of the two values what the curve is if no known activation equals it.
+    """
     if not isinstance(x, (Value, Curve)) or not isinstance(y, (Value, Curve)):
         return None
     one, two = curve(x), curve(y)
@@ -107,7 +115,8 @@ def combined(x: Any, y: Any, function: Callable[[torch.Tensor, torch.Tensor], to
         return None
     f, g = one.function, two.function
     square = x if function is torch.mul and isinstance(x, Value) and x == y else None
-    return Curve(one.of, lambda v: function(f(v), g(v)), square_of=square)
+    apart = None if otherwise is None else lambda: otherwise(resolved(x), resolved(y))
+    return Curve(one.of, lambda v: function(f(v), g(v)), apart, square)
 
 
 def _unless(number: torch.Tensor, plain: float) -> torch.Tensor | None:

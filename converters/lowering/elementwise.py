@@ -11,8 +11,9 @@ import torch
 
 from converters.front_end import MASKED
 from converters.lowering import Call, handles
-from converters.lowering.builder import Divisor, Mask, Unsupported, Value, as_parameter
+from converters.lowering.builder import ONE, Divisor, Mask, Unsupported, Value, as_parameter
 from converters.lowering.curves import Curve, combined, curve, resolved
+from processes.elementwise_product import ElementwiseProduct
 
 
 @handles("dropout", "dropout_", "alias", "clone", "contiguous", "detach", "to", "_to_copy", "lift_fresh_copy",
@@ -71,7 +72,7 @@ def _minus(call: Call, x: Any, y: Any) -> Value:
 def _sum_or_curve(call: Call, x: Any, y: Any, function: Any, otherwise: Callable[[Any, Any], Value]) -> Any:
     """A sum or difference. Where functions of one potential meet, or a number shifts a potential, it is one function of it."""
     if isinstance(x, Curve) or isinstance(y, Curve):
-        if (both := combined(x, y, function)) is not None:
+        if (both := combined(x, y, function, otherwise)) is not None:
             return both
     elif is_number(y) and isinstance(x, Value) and call.builder.emits(x.node) == "currents":
         x = curve(x) or x
@@ -119,17 +120,34 @@ def mul(call: Call) -> Any:
         x, y = y, x
     if isinstance(y, Divisor):
         return y.multiply(call, x.value() if isinstance(x, Curve) else x)
-    if (both := combined(x, y, torch.mul)) is not None:
+    if (both := combined(x, y, torch.mul, lambda a, b: _times(call, a, b))) is not None:
         return both
-    return _with_curve(x, y, torch.mul, _times)
+    return _with_curve(x, y, torch.mul, lambda a, b: _times(call, a, b))
 
 
-def _times(x: Any, y: Any) -> Value:
+def _times(call: Call, x: Any, y: Any) -> Value:
     if not isinstance(x, Value):
         x, y = y, x
-    if isinstance(y, Value):
-        raise Unsupported("a product of two activations elementwise")
-    return scale(x, y)
+    return gate(call, x, y) if isinstance(y, Value) else scale(x, y)
+
+
+def gate(call: Call, x: Value, y: Value) -> Value:
+    """x * y of two activations by their traces, neuron by neuron; gains come out of it, a shifted operand is coded anew."""
+    b = call.builder
+    gain, nodes = None, []
+    for operand in (x, y):
+        if operand.normaliser:
+            raise Unsupported("softmax weights that are multiplied elementwise")
+        if operand.offset is not None:
+            operand = Value(b.graded(operand, call.name), operand.shape)
+        if operand.gain is not None:
+            gain = operand.gain if gain is None else gain * operand.gain
+        if len(operand.shape) != len(call.shape):
+            lead = [1] * (len(call.shape) - len(operand.shape))
+            operand = replace(operand, gain=None).routed(("reshape", [*lead, *operand.shape]))
+        nodes.append(b.spikes(replace(operand, gain=None))[0])
+    product = ElementwiseProduct(shape=call.shape, traces=np.stack([ONE, ONE]))
+    return Value(b.network.add(f"{call.name}.product", product, *nodes), call.shape, gain=gain)
 
 
 @handles("square", curves=True)

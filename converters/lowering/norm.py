@@ -152,9 +152,8 @@ def variance(call: Call) -> Norm:
     return Norm(call.builder.centred(x, call.name), x.shape[-1], exponent=1.0)
 
 
-def squares(call: Call, of: Value, axes: Any, keep: bool, mean: bool) -> Norm:
-    """The sum or mean of the squares of a value along its last axis."""
-    _check_rows(call, axes, of, keep)
+def squares(of: Value, mean: bool) -> Norm:
+    """The sum or mean of the squares of a value along its last axis, which is kept."""
     return Norm(of, of.shape[-1] if mean else 1, exponent=1.0)
 
 

@@ -23,13 +23,14 @@ def mean(call: Call) -> Any:
     """Pooling is linear: one synapse of weight 1/n, or 1, per pooled neuron. Of squares, what a normalisation divides by."""
     x, axes = call.args[0], call.arg(1, "dim")
     keep, of_mean = bool(call.arg(2, "keepdim", False)), call.function == "mean"
-    if isinstance(x, Curve) and x.square_of is not None:
-        return squares(call, x.square_of, axes, keep, of_mean)
-    x = resolved(x)
     chosen = [] if axes is None else np.atleast_1d(axes).tolist()
     pool = tuple(int(a) % len(x.shape) for a in chosen or range(len(x.shape)))
+    along_rows = keep and pool == (len(x.shape) - 1,)
+    if along_rows and isinstance(x, Curve) and x.square_of is not None:
+        return squares(x.square_of, of_mean)
+    x = resolved(x)
     value = average(call, x, pool)
-    if of_mean and keep and pool == (len(x.shape) - 1,):
+    if of_mean and along_rows:
         call.builder.remember_mean(value, x)
     if not of_mean:
         value = scale(value, math.prod(x.shape[a] for a in pool))

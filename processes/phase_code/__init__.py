@@ -62,7 +62,11 @@ class StepCode:
 
     def trace(self, bits: int) -> np.ndarray:
         """round((2^bits - 1) level), int32 (T,)."""
-        return np.rint((2**bits - 1) * self.levels).astype(np.int32)
+        return self.trace_from(2**bits - 1)
+
+    def trace_from(self, first: int) -> np.ndarray:
+        """round(first level), int32 (T,)."""
+        return np.rint(first * self.levels).astype(np.int32)
 
 
 def code_dtype(steps: int) -> type[np.signedinteger]:

@@ -18,7 +18,6 @@ from processes.backends.tables import Sequel
 from processes.codebook import Codebook, Pieces, compile_codebook, linear_pieces, pieces
 from processes.operation import freeze_arrays
 from processes.phase_code import PhaseCode
-from processes.phase_neuron.activations import rests_above_zero
 from processes.phase_neuron.sequel import NEVER_FIRES, course, real_sequel, root_tables
 from processes.prefixes import Prefix, of_rows, rows_after
 from processes.thresholds import ALWAYS, NEVER, scaled_entry
@@ -172,8 +171,9 @@ class FixedSchedule:
         """(pos, lo, hi, subtract), int32 (P, T)."""
         chosen = self.scale_class.reshape(-1)
         pos, hi = self._threshold(self.pos[chosen]), self._threshold(self.hi[chosen])
-        if not rests_above_zero(self.function):  # rounding must not let a silent neuron fire
-            pos, hi = np.maximum(pos, 1), np.minimum(hi, -1)
+        # rounding must not let a silent neuron fire: what is above or below zero in the table stays so
+        pos = np.where(self.pos[chosen] > 0, np.maximum(pos, 1), pos)
+        hi = np.where(self.hi[chosen] < 0, np.minimum(hi, -1), hi)
         return pos, self._threshold(self.lo[chosen]), hi, self._threshold(self.level[None])
 
     def _threshold(self, table: np.ndarray) -> np.ndarray:

@@ -70,6 +70,23 @@ def shrinking_attention() -> nn.Module:
     return model
 
 
+def gated() -> nn.Module:
+    """Squeeze-and-excite on (1, 12, 12) pixels, then a gated layer on tokens whose one side comes later, and a square."""
+
+    def forward(m: Any, x: torch.Tensor) -> torch.Tensor:
+        x = F.relu(m.c(x))
+        x = x * F.hardsigmoid(m.e(torch.tanh(m.s(x.mean((2, 3), keepdim=True)))))
+        x = m.p(x.flatten(2).transpose(1, 2))
+        x = x + m.down(F.silu(m.gate(x)) * m.up(F.gelu(m.late(x))))
+        return m.o((x * x).mean(1))
+
+    return module(
+        forward,
+        c=nn.Conv2d(1, 4, 3, stride=4), s=nn.Conv2d(4, 2, 1), e=nn.Conv2d(2, 4, 1), p=nn.Linear(4, 8), gate=nn.Linear(8, 6),
+        late=nn.Linear(8, 5), up=nn.Linear(5, 6), down=nn.Linear(6, 8), o=nn.Linear(8, 3),
+    )  # fmt: skip
+
+
 def images(n: int, seed: int = 0) -> np.ndarray:
     """(n, 1, 12, 12) float32 in [0, 1]."""
     return np.random.default_rng(seed).random((n, 1, 12, 12), np.float32)

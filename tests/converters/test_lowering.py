@@ -116,6 +116,10 @@ def two(hidden: int = 8, out: int = 3) -> dict[str, nn.Module]:
     return {"a": nn.Linear(8, 8), "b": nn.Linear(hidden, out)}
 
 
+def three() -> dict[str, nn.Module]:
+    return {name: nn.Linear(8, 8) for name in "abc"}
+
+
 G = torch.Generator().manual_seed(1)
 VECTOR = torch.randn(8, generator=G)
 BIAS = torch.randn(5, 5, generator=G)
@@ -125,6 +129,18 @@ BOOLEAN = (torch.rand(2, 5, 5, generator=G) > 0.5) | torch.eye(5, dtype=torch.bo
 CONV = dict(shape=IMAGE)
 
 ACCEPTED = [
+    part("gate", lambda m, x: m.c(F.silu(m.a(x)) * m.b(x)), **three()),
+    part("gate that is read out", lambda m, x: m.a(x) * m.b(x), **two(out=8)),
+    part("gate with gains", lambda m, x: m.c((m.v * m.a(x)) * (3 * m.b(x))), v=VECTOR, **three()),
+    part("gate that is shifted", lambda m, x: m.c(m.a(x) * (1 + torch.tanh(m.b(x)))), **three()),
+    part("gate per token", lambda m, x: m.c(m.a(x) * torch.sigmoid(m.b(x).mean(-1, keepdim=True))), **three()),
+    part("gate per channel", lambda m, x: m.d(x * torch.sigmoid(m.c(x).mean((2, 3), keepdim=True))), c=nn.Conv2d(4, 4, 1),
+         d=nn.Conv2d(4, 3, 3), **CONV),
+    part("gate with an axis more", lambda m, x: m.c(m.a(x) * m.b(x).mean((0, 1))), **three()),
+    part("gate into a sum", lambda m, x: m.c(x + m.a(x) * m.b(x)), **three()),
+    part("square", lambda m, x: m.b(m.a(x).square()), **two()),
+    part("mean of squares over tokens", lambda m, x: m.b(m.a(x).pow(2).mean(1)), **two()),
+    part("function times its potential", lambda m, x: m.b(torch.tanh(m.a(x)) * m.a(x)), **two()),
     part("linear", lambda m, x: m.a(x), a=nn.Linear(8, 4)),
     part("linear without bias", lambda m, x: m.a(x), a=nn.Linear(8, 4, bias=False)),
     part("input scaled and shifted", lambda m, x: m.a(x * 2 + 1), a=nn.Linear(8, 4)),
@@ -282,10 +298,6 @@ def changed_in_place(m: Any, x: torch.Tensor) -> torch.Tensor:
     return m.b(y)
 
 
-def three() -> dict[str, nn.Module]:
-    return {name: nn.Linear(8, 8) for name in "abc"}
-
-
 DOUBTFUL = [
     part("softmax into linear", lambda m, x: m.b(m.a(x).softmax(-1)), **two()),
     part("softmax is the output", lambda m, x: m.a(x).softmax(-1), a=nn.Linear(8, 4)),
@@ -311,7 +323,7 @@ DOUBTFUL = [
     part("padded normalised image", lambda m, x: m.c(x * 2 + 1), c=nn.Conv2d(4, 6, 3, padding=1), **CONV),
     part("softmax along rows", lambda m, x: m.b(m.a(x).softmax(1)), **two()),
     part("layer_norm over two axes", lambda m, x: F.layer_norm(m.a(x), (5, 8)), a=nn.Linear(8, 8)),
-    part("product of activations", lambda m, x: m.a(x) * m.b(x), **two(out=8)),
+    part("product with softmax's weights", lambda m, x: m.a(x).softmax(-1) * m.b(x), **two(out=8)),
     part("division by an activation", lambda m, x: m.a(x) / (m.b(x).exp() + 1), **two(out=8)),
 ]  # fmt: skip
 

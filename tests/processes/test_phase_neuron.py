@@ -106,7 +106,7 @@ def fixed_neuron(
     """Random mantissas, shifts and classes; tables from the definition in Python integers."""
     entries = np.rint(code.midpoints * (2**15 - 1)).astype(np.int64)
     factor = np.array([[1.0], [0.6], [0.3]])
-    pos = np.rint(entries * factor).astype(np.int32)
+    pos = np.maximum(np.rint(entries * factor), 1).astype(np.int32)  # as discretisation leaves them
     hi, lo = -pos // 2, np.full_like(pos, ALWAYS)
     lo[1] = np.rint(-(2**15) / np.maximum(code.levels, 1e-4)).clip(ALWAYS + 1)  # a band that grows
     hi[2], pos[2, : code.steps // 2] = ALWAYS, NEVER  # a class that never fires -, and + only late

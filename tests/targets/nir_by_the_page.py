@@ -117,8 +117,8 @@ def phase_neuron(m: dict[str, Any], v: Array) -> Array:
     following = table_rows(s["prefixes"], steps) if "prefixes" in s else np.zeros((1, 2 * steps + 1), int)
     for k in range(steps):
         pos, lo, hi = (scaled(tables[f][c, k]) for f in ("pos", "lo", "hi"))
-        if function not in ("sigmoid", "exp"):
-            pos, hi = np.maximum(pos, 1), np.minimum(hi, -1)
+        pos = np.where(tables["pos"][c, k] > 0, np.maximum(pos, 1), pos)
+        hi = np.where(tables["hi"][c, k] < 0, np.minimum(hi, -1), hi)
         sign = np.where(v >= pos, 1, np.where((lo <= v) & (v <= hi), -1, 0))
         if function in ("identity", "relu"):
             sign = np.where(left == most, sign, np.where(v >= pos, 1, np.where(v <= -pos, -1, 0)))
@@ -159,6 +159,12 @@ def trace_product(m: dict[str, Any], a: Array, b: Array) -> Array:
         held_a, held_b = held_a + new_a, held_b + new_b
     assert v is not None
     return v
+
+
+def elementwise_product(m: dict[str, Any], a: Array, b: Array) -> Array:
+    """Decoded integers, neuron by neuron."""
+    one, other = (np.tensordot(trace, z, 1) for trace, z in zip(np.asarray(m["traces"], np.int64), (a, b), strict=True))
+    return one * other
 
 
 def square_sum(m: dict[str, Any], z: Array) -> Array:
@@ -321,6 +327,7 @@ def readout(m: dict[str, Any], v: Array) -> Array:
 
 OPERATIONS = {
     "dense": dense, "conv2d": conv, "scale": scale, "phase_neuron": phase_neuron, "trace_product": trace_product,
-    "square_sum": square_sum, "woss": woss, "dynamic_threshold": dynamic_threshold, "residual": residual, "centre": centre,
+    "square_sum": square_sum, "elementwise_product": elementwise_product,
+    "woss": woss, "dynamic_threshold": dynamic_threshold, "residual": residual, "centre": centre,
     "route": route, "readout": readout, "si_exp": si_exp, "si_norm": si_norm, "si_neuron": si_neuron,
 }  # fmt: skip

@@ -16,7 +16,7 @@ from converters.pipeline import Variant, convert_module
 from evaluator.closed_form import ClosedForm
 from processes.network import Network
 from processes.operation import Result
-from tests.converters.modules import end_early, images, module, small_vit
+from tests.converters.modules import end_early, gated, images, module, small_vit
 from tests.targets.nir_by_the_page import run
 
 
@@ -73,6 +73,13 @@ def test_masks_pools_and_groups(tmp_path: Path) -> None:
     assert converted.fixed is not None
     compared = compare(converted.fixed, x[8:], tmp_path / "masked.nir")
     assert compared >= {"scale", "conv2d", "woss"}
+
+
+def test_gates(tmp_path: Path) -> None:
+    x = images(10)
+    converted = convert_module(gated(), [x[:8]], 16, 1.3, spikes=2, fixed=True)
+    assert converted.fixed is not None
+    assert "elementwise_product" in compare(converted.fixed, x[8:], tmp_path / "gated.nir")
 
 
 def test_the_other_method(tmp_path: Path) -> None:

@@ -27,7 +27,7 @@ from processes.readout import Readout
 from targets.placement import Placement, largest_tile, place, use_of
 from targets.placement.chip import CORE_LIMITS, NAMES, ChipTable, load_chip
 from targets.placement.edges import edges
-from tests.converters.modules import images, module, small_vit, spiking
+from tests.converters.modules import gated, images, module, small_vit, spiking
 from tests.deploy.reports import conversion
 
 
@@ -58,7 +58,13 @@ def by_sit() -> Network:
     ).network
 
 
-NETWORKS = {"vit": small_network, "convolutions": convolutions, "sit": by_sit}
+def gates() -> Network:
+    """Elementwise products of two populations."""
+    x = images(4)
+    return discretise(spiking(gated(), torch.from_numpy(x), PhaseCode(1.6, 6)), x, LOIHI2)
+
+
+NETWORKS = {"vit": small_network, "convolutions": convolutions, "sit": by_sit, "gates": gates}
 
 
 @pytest.fixture(scope="module", params=NETWORKS)

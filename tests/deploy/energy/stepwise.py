@@ -12,6 +12,7 @@ from processes.network import (
     ConvSynapse,
     DenseSynapse,
     DynamicThreshold,
+    ElementwiseProduct,
     Network,
     PhaseNeuron,
     Residual,
@@ -129,6 +130,9 @@ def _arrivals(
     if isinstance(op, TraceProduct):
         _product(found, op, messages, traces, t >= start)
         return
+    if isinstance(op, ElementwiseProduct):
+        _gate(found, op.shape, messages, traces, t >= start)
+        return
     if first is None:
         return
     spikes = first != 0
@@ -179,6 +183,24 @@ def _product(found: Counter[str], op: TraceProduct, messages: list[Spikes], trac
     found["potential_updates"] += int(touched.sum())
     traces[0] = held_a if a is None else a if held_a is None else held_a | a
     traces[1] = with_b
+
+
+def _gate(found: Counter[str], shape: tuple[int, ...], messages: list[Spikes], traces: list, begun: bool) -> None:
+    """Every arriving spike meets the trace of the same neuron of the other side."""
+    traces += [np.zeros(1, bool)] * (2 - len(traces))
+    touched = np.zeros(1, bool)
+    for side, message in enumerate(messages):
+        if message is None:
+            continue
+        spikes = np.broadcast_to(message != 0, shape)
+        found["trace_copies"] += int(spikes.sum())
+        if begun:
+            met = int((spikes & traces[1 - side]).sum())
+            found["synaptic_operations"] += met
+            found["idle_trace_reads"] += int(spikes.sum()) - met
+            touched = touched | spikes
+        traces[side] = traces[side] | spikes
+    found["potential_updates"] += int(touched.sum())
 
 
 def _convolution(found: Counter[str], op: ConvSynapse, spikes: np.ndarray) -> None:

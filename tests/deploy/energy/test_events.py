@@ -20,7 +20,7 @@ from processes.chips import LOIHI2
 from processes.network import DenseSynapse, Network, PhaseNeuron, Readout, Route
 from processes.phase_code import PhaseCode
 from processes.phase_neuron.schedule import FloatSchedule
-from tests.converters.modules import end_early, images, lowered, module, small_vit
+from tests.converters.modules import end_early, gated, images, lowered, module, small_vit
 from tests.deploy.energy.stepwise import count_stepwise
 
 CODE = PhaseCode(2.0, 3)  # levels 1, 1/2, 1/4; midpoints 3/4, 3/8, 3/16
@@ -122,6 +122,7 @@ NETWORKS: dict[str, tuple[nn.Module, torch.Tensor, dict]] = {
         torch.randn(8, 5, 8, generator=torch.Generator().manual_seed(0)),
         {},
     ),
+    "gates": (gated(), torch.from_numpy(images(8)), {"spikes": 2}),
     "convolutions and a mean": (
         module(
             lambda m, x: m.b(F.relu(m.d(F.relu(m.c(x)))).mean((-2, -1))),

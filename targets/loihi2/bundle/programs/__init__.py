@@ -14,7 +14,8 @@ from . import neurons, products, softmax, synapses
 
 PROGRAMS = {
     "dense": synapses.Dense, "conv2d": synapses.Conv2d, "scale": synapses.Scale, "route": synapses.Route,
-    "trace_product": products.TraceProduct, "square_sum": products.SquareSum, "phase_neuron": neurons.PhaseNeuron,
+    "trace_product": products.TraceProduct, "square_sum": products.SquareSum,
+    "elementwise_product": products.ElementwiseProduct, "phase_neuron": neurons.PhaseNeuron,
     "dynamic_threshold": neurons.DynamicThreshold, "residual": neurons.Residual, "centre": neurons.Centre,
     "readout": neurons.Readout, "woss": softmax.Woss, "si_exp": softmax.SiExp, "si_norm": softmax.SiNorm,
     "si_neuron": softmax.SiNeuron,

@@ -29,8 +29,9 @@ class PhaseNeuron(Program):
         if not 0 <= k < int(self.p["schedule.steps"]):
             return None
         pos, lo, hi = (self.table(name, k) for name in ("pos", "lo", "hi"))
-        if self.p["schedule.function"] not in ("sigmoid", "exp"):  # zero stays silent
-            pos, hi = np.maximum(pos, 1), np.minimum(hi, -1)
+        # a threshold above or below zero in the table stays so, or rounding would let a silent neuron fire
+        pos = np.where(self.p["schedule.pos"][self.kind, k] > 0, np.maximum(pos, 1), pos)
+        hi = np.where(self.p["schedule.hi"][self.kind, k] < 0, np.minimum(hi, -1), hi)
         plus = self.v >= pos
         sign = plus.astype(int) - (~plus & (lo <= self.v) & (self.v <= hi))
         again = self.left < int(self.p["spikes"])

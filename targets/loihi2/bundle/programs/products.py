@@ -36,6 +36,22 @@ class TraceProduct(Program):
         return np.matmul(a, b.swapaxes(-1, -2)).reshape(self.shape)
 
 
+class ElementwiseProduct(Program):
+    """r_a, r_b as above, one pair a neuron: current = da r_b + (r_a + da) db."""
+
+    def setup(self):
+        self.held = [0, 0]
+
+    def step(self, t, messages):
+        current = None
+        for i, z in enumerate(messages):
+            if z is not None:
+                d = z.astype(np.int64) * self.p["traces"][i][t - self.starts[i]]
+                current = d * self.held[1 - i] + (0 if current is None else current)
+                self.held[i] = self.held[i] + d
+        return current
+
+
 class SquareSum(Program):
     """A spike adds shift(d (d + 2 r), n): d this step's copy of the trace, r the neuron's own trace so far."""
 
