@@ -1,4 +1,4 @@
-"""Small variants, with random weights, of the families of encoders that users bring."""
+"""Small variants, with random weights, of the families of models that users bring."""
 
 from __future__ import annotations
 
@@ -63,6 +63,18 @@ def hugging(kind: str, task: str, size: int = 0, **changes: Any) -> Build:
     return build
 
 
+def causal(kind: str, **changes: Any) -> Build:
+    """A language model that predicts each token from those before it, on token ids (SAMPLES, 9)."""
+
+    def build() -> tuple[torch.nn.Module, Arguments]:
+        config = getattr(transformers, f"{kind}Config")(**changes)
+        model = transformers.AutoModelForCausalLM.from_config(config)
+        model.config.use_cache = False
+        return _Output(model, ("input_ids",)), (torch.randint(5, 50, (SAMPLES, 9)),)
+
+    return build
+
+
 class _Masked(torch.nn.Module):
     """A plain encoder with its key-padding mask."""
 
@@ -119,6 +131,20 @@ HIDDEN = {"hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2, "
 PATCHES = HIDDEN | {"image_size": 16, "patch_size": 4}
 WORDS = HIDDEN | {"vocab_size": 50, "max_position_embeddings": 20, "pad_token_id": 1}
 DISTIL = {"dim": 16, "n_layers": 1, "n_heads": 2, "hidden_dim": 32, "vocab_size": 50, "max_position_embeddings": 20}
+GPT = {"n_embd": 16, "n_layer": 1, "n_head": 2, "vocab_size": 50, "n_positions": 20}
+LM = HIDDEN | {"vocab_size": 50, "max_position_embeddings": 20, "pad_token_id": 0}
+GROUPED = LM | {"num_key_value_heads": 1}
+HEADS = GROUPED | {"head_dim": 8}
+WINDOW = HEADS | {"sliding_window": 4}
+OPT = {
+    "hidden_size": 16,
+    "word_embed_proj_dim": 16,
+    "num_hidden_layers": 1,
+    "num_attention_heads": 2,
+    "ffn_dim": 32,
+    "vocab_size": 50,
+    "max_position_embeddings": 20,
+}
 HF_SWIN = {"image_size": 16, "patch_size": 2, "embed_dim": 8, "depths": [2, 1], "num_heads": [2, 2], "window_size": 4}
 
 FAMILIES = (
@@ -146,6 +172,24 @@ FAMILIES = (
     Family("transformers BERT, MiniLM", "BertModel", hugging("Bert", "Model", **WORDS)),
     Family("transformers DistilBERT", "DistilBertModel", hugging("DistilBert", "Model", **DISTIL)),
     Family("transformers RoBERTa", "RobertaModel", hugging("Roberta", "Model", **WORDS)),
+    Family("transformers GPT-2", "GPT2LMHeadModel", causal("GPT2", **GPT)),
+    Family("transformers GPT-J", "GPTJForCausalLM", causal("GPTJ", **GPT, rotary_dim=4)),
+    Family("transformers OPT", "OPTForCausalLM", causal("OPT", **OPT)),
+    Family("transformers GPT-NeoX", "GPTNeoXForCausalLM", causal("GPTNeoX", **LM)),
+    Family("transformers Llama", "LlamaForCausalLM", causal("Llama", **HEADS)),
+    Family("transformers Qwen2", "Qwen2ForCausalLM", causal("Qwen2", **GROUPED)),
+    Family("transformers Qwen3", "Qwen3ForCausalLM", causal("Qwen3", **HEADS)),
+    Family("transformers Mistral", "MistralForCausalLM", causal("Mistral", **WINDOW)),
+    Family("transformers Gemma", "GemmaForCausalLM", causal("Gemma", **HEADS)),
+    Family("transformers Gemma 2", "Gemma2ForCausalLM", causal("Gemma2", **WINDOW)),
+    Family("transformers Gemma 3, text", "Gemma3ForCausalLM", causal("Gemma3Text", **WINDOW)),
+    Family("transformers Phi", "PhiForCausalLM", causal("Phi", **LM, partial_rotary_factor=0.5)),
+    Family("transformers Phi-3", "Phi3ForCausalLM", causal("Phi3", **GROUPED)),
+    Family("transformers SmolLM3", "SmolLM3ForCausalLM", causal("SmolLM3", **HEADS)),
+    Family("transformers OLMo 2", "Olmo2ForCausalLM", causal("Olmo2", **GROUPED)),
+    Family("transformers StarCoder2", "Starcoder2ForCausalLM", causal("Starcoder2", **GROUPED)),
+    Family("transformers Falcon", "FalconForCausalLM", causal("Falcon", **HIDDEN, vocab_size=50)),
+    Family("transformers Bloom", "BloomForCausalLM", causal("Bloom", hidden_size=16, n_layer=1, n_head=2, vocab_size=50)),
     Family("MA-BERT-like", "BertModel, ReLU, linear norms", _matrix_arithmetic),
     Family("torch TransformerEncoder", "nn.TransformerEncoder", _plain),
     *([Family("UniFormer", "examples/uniformer.py", _uniformer)] if (EXAMPLES / "uniformer.py").is_file() else []),

@@ -38,6 +38,8 @@ from processes.phase_neuron.schedule import LINEAR
 from processes.routing import apply
 
 Firing = PhaseNeuron | DynamicThreshold
+EQUAL = 1e-9
+"""Relative difference below which scales are the same but for rounding."""
 
 
 def set_scales(network: Network, peaks: dict[str, np.ndarray], ingredients: Ingredients = ALL) -> None:
@@ -49,9 +51,11 @@ def set_scales(network: Network, peaks: dict[str, np.ndarray], ingredients: Ingr
     for _, node in network:
         if isinstance(node.op, (DenseSynapse, ConvSynapse)):
             _share(network, node.op, node.inputs[0])
-    for name, node in network:
-        if isinstance(node.op, TraceProduct):
-            _equalise(network, name, node.op, ingredients.equal_products)
+    products = [(name, node.op) for name, node in network if isinstance(node.op, TraceProduct)]
+    for name, op in products:
+        _equalise(network, name, op, ingredients.equal_products)
+    for name, op in products:
+        _follow(network, name, op)
 
 
 def _share(network: Network, op: DenseSynapse | ConvSynapse, operand: str) -> None:
@@ -203,7 +207,7 @@ def unit_of(network: Network, name: str) -> np.ndarray:
     b = _rows(op, b)
     if a.shape[-2] == b.shape[-2] == 1:
         a, b = a * b, np.ones((1,) * a.ndim)
-    if any(np.ptp(scale, axis=-1).max() > 1e-9 * scale.max() for scale in (a, b)):
+    if any(np.ptp(scale, axis=-1).max() > EQUAL * scale.max() for scale in (a, b)):
         raise DeployError(f"'{name}': the scales of its operands vary along the axis that is summed")
     return a.max(-1, keepdims=True) * b.max(-1, keepdims=True).swapaxes(-1, -2)
 
@@ -226,6 +230,14 @@ def _equalise(network: Network, name: str, op: TraceProduct, together: bool) -> 
         a, b = a.max(summed, keepdims=True), b.max(summed, keepdims=True)
     _raise_scale(network, left, a)
     _raise_scale(network, right, _rows(op, b))
+
+
+def _follow(network: Network, name: str, op: TraceProduct) -> None:
+    """Raise the first operand's scales where the second one's, which other heads or products share, have been raised more."""
+    left, right = network.nodes[name].inputs
+    a, b = scale_of(network, left), _rows(op, scale_of(network, right))
+    if a.shape[-2] == b.shape[-2] == 1 and np.ptp(a * b, axis=-1).max() > EQUAL * (a * b).max():
+        _raise_scale(network, left, (a * b).max(-1, keepdims=True) / b)
 
 
 def _raise_scale(network: Network, name: str, wanted: np.ndarray) -> None:

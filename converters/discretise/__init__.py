@@ -156,6 +156,8 @@ def _residual(state: Discretisation, name: str, op: Residual) -> Residual:
     units = [np.where(state.units[source] > 0, state.units[source], 2.0**exponent) for source in inputs]
     shape = np.broadcast_shapes(*(unit.shape for unit in units))
     factors = np.stack([np.broadcast_to(unit, shape) for unit in units]) / 2.0**exponent
+    factors = factors if op.weights is None else factors * op.weights
+    factors = np.where(np.abs(factors) * chip.state_limit < 1, 0.0, factors)  # what no potential makes 1
     factor = to_mantissa(factors, chip.weight_bits, axis=tuple(range(factors.ndim)))
     state.units[name] = np.full((1,) * len(op.shape), 2.0**exponent)
     return replace(

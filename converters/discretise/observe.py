@@ -38,6 +38,10 @@ class Observed:
     norms: dict[str, float] = field(default_factory=dict)
     moments: dict[str, Moments] = field(default_factory=dict)
 
+    def reach(self, name: str) -> float:
+        """Largest |potential| of a node that is not spikes, or of the input."""
+        return self.input_peak if name == Network.INPUT else float(self.peaks[name].max())
+
     def key(self, name: str, op: Synapse) -> str:
         """Dense synapses that read the same spikes share their moments; convolutions have kernels of their own."""
         return name if isinstance(op, ConvSynapse) else self.network.nodes[name].inputs[0]

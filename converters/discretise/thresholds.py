@@ -59,7 +59,7 @@ def dynamic_threshold(state: Discretisation, name: str, op: DynamicThreshold) ->
     found: dict[str, Any] = {"state_bits": chip.state_bits}
     if op.squared:
         factor_unit = float(state.units[inputs[1]].max())
-        peak = float(state.seen.peaks[inputs[0]].max()) / float(unit.max())
+        peak = state.seen.reach(inputs[0]) / float(unit.max())
         drive_shift = max(0, math.ceil(math.log2(max(peak, 1.0) / 2 ** (chip.norm_drive_bits - 1))))
         drive_shift += state.coarser.get(name, 0)
         drive_unit = float(unit.max()) * 2**drive_shift

@@ -29,10 +29,10 @@ def scaled_dot_product_attention(call: Call) -> Value:
         mask = torch.ones(q.shape[-2], k.shape[-2], dtype=torch.bool).tril()
     scale = call.kwargs.get("scale")
     scale = 1 / math.sqrt(q.shape[-1]) if scale is None else float(scale)
-    if call.kwargs.get("enable_gqa", False):
-        raise Unsupported("key heads that are shared by several query heads")
     if not all(isinstance(x, Value) for x in (q, k, v)) or isinstance(mask, Value):
         raise Unsupported("a query, key or value that is constant, or a mask that depends on the input")
+    if call.kwargs.get("enable_gqa", False):
+        k, v = (shared_heads(x, q.shape[-3]) for x in (k, v))
     logits = product(call.builder, q, k, True, f"{call.name}.qk")
     weights = race(call.builder, logits, scale, mask, f"{call.name}.softmax")
     return product(call.builder, weights, v, False, f"{call.name}.av")
@@ -64,13 +64,23 @@ def softmax(call: Call) -> Value:
     return weights if axis == last else weights.routed(("permute", swap))
 
 
+def shared_heads(x: Value, heads: int) -> Value:
+    """Keys or values (1, groups, tokens, features) as each of the query heads of its group reads them."""
+    lead, groups, rest = x.shape[:-3], x.shape[-3], x.shape[-2:]
+    return x.routed(
+        ("reshape", [*lead, groups, 1, *rest]), ("expand", [*lead, groups, heads // groups, *rest]),
+        ("reshape", [*lead, heads, *rest]),
+    )  # fmt: skip
+
+
 def product(b: Builder, x: Value, y: Value, transpose: bool, name: str) -> Value:
     """x y^T or x y by traces; a division that is pending on x applies to the whole product: only numerators meet."""
     gain = torch.ones((), dtype=torch.float64)
     if x.normaliser:
         _check_rows(x, b.network.shape(x.node))
-    if any(kind in ("expand", "pad") for kind, _ in y.steps):
-        raise Unsupported("keys or values that are repeated or padded")
+    if any(kind == "pad" for kind, _ in y.steps):
+        raise Unsupported("keys or values that are padded")
+    x, y = _same_heads(x, y)
     left, right = (_operand(b, v, name) for v in (x, y))
     for operand in (left, right):
         if operand.gain is not None:
@@ -82,6 +92,20 @@ def product(b: Builder, x: Value, y: Value, transpose: bool, name: str) -> Value
     node = b.network.add(name, op, *nodes)
     normaliser = b.route(x.node, x.steps, x.shape) if left.normaliser else None
     return Value(node, shape, gain=None if float(gain) == 1 else gain, normaliser=normaliser)
+
+
+def _same_heads(x: Value, y: Value) -> tuple[Value, Value]:
+    """Operands with the same leading axes: where one has fewer heads, the others read its spikes too."""
+    lead = torch.broadcast_shapes(x.shape[:-2], y.shape[:-2])
+
+    def expanded(v: Value) -> Value:
+        wanted = [*lead, *v.shape[-2:]]
+        if list(v.shape) == wanted:
+            return v
+        ones = [1] * (len(wanted) - len(v.shape))
+        return v.routed(("reshape", [*ones, *v.shape]), ("expand", wanted))
+
+    return expanded(x), expanded(y)
 
 
 def _check_rows(x: Value, raced: tuple[int, ...]) -> None:

@@ -216,21 +216,31 @@ class Builder:
         return self.route(self.fire(value), value.steps, value.shape), value.gain, value.offset
 
     def join(self, value: Value) -> str:
-        """Node of potentials (currents or graded) in the value's shape with nothing pending.
+        """Node of potentials (currents or graded) in the value's shape with nothing pending."""
+        node, gain, offset = self._potential(value)
+        if gain is None and offset is None:
+            return node
+        return self.sum([value], np.zeros(1), value.shape, f"{value.node}.weighted")
 
-        Potentials of a product of activations are in units of its operands' scales: they join nothing uncoded.
+    def _potential(self, value: Value) -> tuple[str, torch.Tensor | None, torch.Tensor | None]:
+        """(node of potentials in the value's shape, gain, offset still to be applied).
+
+        Potentials that are held stay as they are. Those of a product of activations are in units of its operands' scales:
+        they join nothing uncoded. Where residual streams are spikes alone, a gain is a synapse's.
         """
         held = self.emits(value.node) != "spikes" and value.activation == "identity" and not value.normaliser
         if held and not self.is_product(value.node):
-            if value.gain is None and value.offset is None:
-                return self.route(value.node, value.steps, value.shape)
-            if (node := self._scaled_rows(value)) is not None:
-                return self.route(node, value.steps, value.shape)
+            pending = value.gain is not None or value.offset is not None
+            scaled = self._scaled_rows(value) if pending else value.node
+            if scaled is not None:
+                return self.route(scaled, value.steps, value.shape), None, None
+            if not self.fanout:
+                return self.route(value.node, value.steps, value.shape), value.gain, value.offset
         node, gain, offset = self.spikes(value)
         weight = np.ones((1,) * len(value.shape)) if gain is None else as_parameter(gain, value.shape)
         bias = np.zeros((1,) * len(value.shape)) if offset is None else as_parameter(offset, value.shape)
         op = ScaleSynapse(shape=value.shape, weight=weight, bias=bias, trace=ONE)
-        return self.network.add(f"{value.node}.join", op, node)
+        return self.network.add(f"{value.node}.join", op, node), None, None
 
     def centred(self, value: Value, name: str) -> Value:
         """LayerNorm's centring along the last axis: a mean neuron's potential taken off its row, made once for a value."""
@@ -260,8 +270,15 @@ class Builder:
             return node
         return self.residual([node], np.zeros(1), value.shape, f"{name}.potential")
 
-    def residual(self, branches: list[str], bias: np.ndarray, shape: tuple[int, ...], name: str) -> str:
-        """A population that integrates ``branches``; with ``fanout`` it receives all their spikes anew."""
+    def residual(
+        self,
+        branches: list[str],
+        bias: np.ndarray,
+        shape: tuple[int, ...],
+        name: str,
+        weights: np.ndarray | None = None,
+    ) -> str:
+        """A population that integrates ``branches``; with ``fanout`` it receives all their spikes anew, without weights."""
         bias = bias.reshape((1,) * (len(shape) - bias.ndim) + bias.shape)
         if self.fanout:
             flat: list[str] = []
@@ -273,7 +290,20 @@ class Builder:
                 else:
                     flat.append(branch)
             branches = flat
-        return self.network.add(name, Residual(shape=shape, bias=bias), *branches)
+        return self.network.add(name, Residual(shape=shape, bias=bias, weights=weights), *branches)
+
+    def sum(self, values: list[Value], bias: np.ndarray, shape: tuple[int, ...], name: str) -> str:
+        """A population that adds values up; gains that no synapse before it can take are weights of its own."""
+        found = [self._potential(value) for value in values]
+        one = np.ones((1,) * len(shape))
+        weights = None
+        if any(gain is not None for _, gain, _ in found):
+            gains = [one if gain is None else as_parameter(gain, shape) for _, gain, _ in found]
+            weights = np.stack([np.broadcast_to(g, np.broadcast_shapes(*(g.shape for g in gains))) for g in gains])
+        bias = bias.reshape((1,) * (len(shape) - bias.ndim) + bias.shape)
+        for _, _, offset in found:
+            bias = bias if offset is None else bias + as_parameter(offset, shape)
+        return self.residual([node for node, _, _ in found], bias, shape, name, weights)
 
     def _scaled_rows(self, value: Value) -> str | None:
         """Fold a per-row gain and offset into a synapse's weights (LayerScale, 1/sqrt(d), ...)."""

@@ -108,8 +108,7 @@ def shift(call: Call, x: Value, y: Any, sign: float) -> Value:
 def _sum(call: Call, values: list[Value], bias: np.ndarray) -> Value:
     if any(v.shape != call.shape for v in values):
         raise Unsupported(f"a sum that broadcasts {values[0].shape} with {values[-1].shape}")
-    branches = [call.builder.join(v) for v in values]
-    return Value(call.builder.residual(branches, bias, call.shape, f"{call.name}.add"), call.shape)
+    return Value(call.builder.sum(values, bias, call.shape, f"{call.name}.add"), call.shape)
 
 
 @handles("mul", "mul_", curves=True)

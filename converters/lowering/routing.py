@@ -175,17 +175,19 @@ def cat(call: Call) -> Value:
     """Values and constants side by side: a population in which each operand drives its own rows."""
     parts = call.args[0]
     axis = call.arg(1, "dim", 0) % len(call.shape)
-    branches: list[str] = []
+    branches: list[Value] = []
     bias = torch.zeros(call.shape, dtype=torch.float64)
     start = 0
     for part in parts:
         length = part.shape[axis]
+        if not length:
+            continue
         if isinstance(part, Value):
             padding = [0, 0] * (len(call.shape) - 1 - axis) + [start, call.shape[axis] - start - length]
-            plain = Value(call.builder.join(part), part.shape)
-            branches.append(call.builder.join(plain.routed(("pad", padding))))
+            if part.offset is not None or part.activation != "identity":
+                part = Value(call.builder.join(part), part.shape)
+            branches.append(part.routed(("pad", padding)))
         else:
             bias.narrow(axis, start, length).copy_(part)
         start += length
-    node = call.builder.residual(branches, bias.numpy(), call.shape, f"{call.name}.cat")
-    return Value(node, call.shape)
+    return Value(call.builder.sum(branches, bias.numpy(), call.shape, f"{call.name}.cat"), call.shape)

@@ -1,7 +1,8 @@
 """Residual stream: held as potentials, handed on as one graded spike per neuron.
 
 A population integrates every branch that adds to it, each branch in a compartment of its own, and at the end adds the
-compartments up. In fixed point a compartment is in units of its writer's rows; when it is added it is multiplied by a
+compartments up: as they are in a residual stream, weighted where a neuron's potential is a linear function of few others,
+as in rotary embeddings (RoFormer), y_i = cos(p w_i) x_i - sin(p w_i) x_(i+h/2) at position p. In fixed point a compartment is in units of its writer's rows; when it is added it is multiplied by a
 mantissa and shifted (toward zero) to the stream's common unit, as a graded spike is by the weight of a synapse. The sum
 saturates at the state width (docs/design.md, Residual stream and Fixed point).
 """
@@ -25,16 +26,19 @@ from processes.spikes import parameter_axes, per_neuron
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Residual(Operation):
-    """Sum of its operands and a bias.
+    """Weighted sum of its operands and a bias.
 
     Attributes:
         bias: broadcast shape, in units of the stream.
+        weights: real factor of each operand, (operands, *broadcast shape); None if all are 1. In fixed point they are in the
+            mantissas, and this is what these stand for.
         mantissas, shifts: what each operand is multiplied by, and the right shifts (negative: left) of the products,
             (operands, *broadcast shape); fixed point only.
         state_bits: width of the potentials; 0 in floating point.
     """
 
     bias: np.ndarray
+    weights: np.ndarray | None = None
     mantissas: np.ndarray | None = None
     shifts: np.ndarray | None = None
     state_bits: int = 0
@@ -48,8 +52,12 @@ class Residual(Operation):
 
     def ideal(self, *inputs: torch.Tensor) -> torch.Tensor:
         """The sum."""
-        total = inputs[0]
-        for branch in inputs[1:]:
+        branches = inputs
+        if self.weights is not None:
+            weights = (constant(w, inputs[0].device, inputs[0].dtype) for w in self.weights)
+            branches = tuple(branch * w for branch, w in zip(inputs, weights, strict=True))
+        total = branches[0]
+        for branch in branches[1:]:
             total = total + branch
         return total + constant(self.bias, total.device, total.dtype)
 
@@ -108,7 +116,8 @@ class ResidualStepper(SaturatingStepper):
         if t != self.start:
             return None
         if not self.op.state_bits:
-            return sum(self.v[1:], self.v[0]) + self.op.bias
+            held = self.v if self.op.weights is None else [w * v for w, v in zip(self.op.weights, self.v, strict=True)]
+            return sum(held[1:], held[0]) + self.op.bias
         branches = [mul_shift(v, m, s) for v, m, s in zip(self.v, *self.op.factors, strict=True)]
         return self.saturate(sum(branches[1:], branches[0]) + self.op.bias, self.op.state_bits)
 

@@ -17,7 +17,8 @@ from processes.invariants import (
 from processes.residual import Centre, Residual
 
 reads.always("potentials", Residual, Centre)
-real_in_fixed_point.always(frozenset(), Residual, Centre)
+real_in_fixed_point.always(frozenset({"weights"}), Residual)
+real_in_fixed_point.always(frozenset(), Centre)
 
 
 @invariants.of(Residual)
@@ -26,6 +27,11 @@ def _(op: Residual, shapes: list[Shape], steps: list[int]) -> Complaints:
     for shape in shapes:
         yield from has_shape(op, shape)
     yield from fits("bias", op.bias, op.shape)
+    if op.weights is not None:
+        if len(op.weights) != len(shapes):
+            yield f"weights of {len(op.weights)} operands, it has {len(shapes)}"
+            return
+        yield from fits("weights", op.weights[0], op.shape)
     if op.state_bits:
         for field, value, reach in (("mantissas", op.mantissas, LARGEST_WEIGHT), ("shifts", op.shifts, WIDEST)):
             if value is None or len(value) != len(shapes):

@@ -6,7 +6,9 @@ from processes.operation import rows_of, sample_size
 from processes.residual import Centre, Residual
 from processes.words import NotSpikes, kind, meaning, not_spikes, role
 
-meaning.always("a residual stream: adds its branches up as potentials", Residual)
+meaning.always(
+    "a residual stream: adds its branches up as potentials, each times a weight where it is a rotation", Residual
+)
 meaning.always("subtracts the mean of a row", Centre)
 kind.always("residual", Residual)
 kind.always("normalisation", Centre)
@@ -16,7 +18,10 @@ role.refuse("a row's mean is formed in the very step of the message that it is t
 
 @not_spikes.of(Residual)
 def _(op: Residual, carried: str) -> NotSpikes:
-    """The stream is potentials."""
+    """The stream is potentials, and so is what is rotated or weighted before it is coded."""
+    if op.weights is not None:
+        why = "potentials are multiplied by constants and added up before they are coded, each sent as one graded spike"
+        return NotSpikes("Rotary embeddings and weighted sums", why, sample_size(op.shape))
     why = f"branches add up as potentials, not coded again; each is sent as one graded spike {carried}"
     return NotSpikes("Residual streams", why, sample_size(op.shape))
 
