@@ -16,6 +16,7 @@ from processes.network import (
     Centre,
     ConvSynapse,
     DynamicThreshold,
+    MaxPool,
     Network,
     PhaseNeuron,
     Readout,
@@ -84,6 +85,11 @@ def fold(
             return replace(coded, table=theta**2 / op.features, low=half_silent(network, inputs[1]))
         unit = np.broadcast_to(unit_of(network, inputs[0]), op.scale.shape)
         return replace(coded, trace=network.code(inputs[1]).levels, table=theta / unit.reshape(-1, 1))
+    if isinstance(op, MaxPool):
+        passed = network.code(inputs[0])
+        assert isinstance(passed, PhaseCode)
+        spikes = network[network.origin(inputs[0])].spikes  # type: ignore[attr-defined]
+        return replace(op, scale=scale_of(network, name), base=passed.base, steps=passed.steps, spikes=spikes)
     if isinstance(op, Residual):
         if any(unit_of(network, source).max() != 1 for source in inputs):
             raise DeployError(f"'{name}': a product of activations joins a residual stream directly")

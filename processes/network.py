@@ -23,6 +23,7 @@ from processes.operations import (
     ConvSynapse,
     DenseSynapse,
     DynamicThreshold,
+    MaxPool,
     PhaseNeuron,
     RateNeuron,
     Readout,
@@ -41,7 +42,7 @@ from processes.synapse import Synapse
 
 __all__ = [
     "CalibratedNetwork", "Centre", "ConvSynapse", "DenseSynapse", "DynamicThreshold", "FixedPointNetwork",
-    "LoweredNetwork", "Network", "Node", "PhaseNeuron", "RateNeuron", "Readout", "Residual", "Route", "ScaleSynapse",
+    "LoweredNetwork", "MaxPool", "Network", "Node", "PhaseNeuron", "RateNeuron", "Readout", "Residual", "Route", "ScaleSynapse",
     "ScaledNetwork", "SiExp", "SiNeuron", "SiNorm", "SquareSum", "TraceProduct", "Woss",
 ]  # fmt: skip
 

@@ -7,6 +7,7 @@ what holds a network together.
 from __future__ import annotations
 
 from processes.dynamic_threshold import DynamicThreshold
+from processes.max_pool import MaxPool
 from processes.operation import Operation
 from processes.phase_neuron import PhaseNeuron
 from processes.rate_neuron import RateNeuron
@@ -27,6 +28,7 @@ OPERATIONS: tuple[type[Operation], ...] = (
     PhaseNeuron,
     RateNeuron,
     SiNeuron,
+    MaxPool,
     Residual,
     Centre,
     Woss,

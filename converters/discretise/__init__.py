@@ -31,6 +31,7 @@ from processes.network import (
     Centre,
     DynamicThreshold,
     FixedPointNetwork,
+    MaxPool,
     Network,
     PhaseNeuron,
     Readout,
@@ -109,6 +110,8 @@ def _convert(state: Discretisation, name: str, op: Operation) -> Operation:
         case Route():
             if op.carries != "spikes":
                 state.units[name] = routed(op, state.arriving(name))
+            return op
+        case MaxPool():
             return op
         case Synapse():
             return synapses.synapse(state, name, op)
