@@ -88,6 +88,8 @@ def fold(
     if isinstance(op, MaxPool):
         passed = network.code(inputs[0])
         assert isinstance(passed, PhaseCode)
+        if (scale_of(network, inputs[0]) != scale_of(network, name)).any():
+            raise DeployError(f"'{name}': scales of its operand differ within a field")
         spikes = network[network.origin(inputs[0])].spikes  # type: ignore[attr-defined]
         return replace(op, scale=scale_of(network, name), base=passed.base, steps=passed.steps, spikes=spikes)
     if isinstance(op, Residual):

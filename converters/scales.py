@@ -52,10 +52,9 @@ def set_scales(network: Network, peaks: dict[str, np.ndarray], ingredients: Ingr
     for name, node in network:
         if isinstance(node.op, TraceProduct):
             _equalise(network, name, node.op, ingredients.equal_products)
-    for name, node in reversed(list(network)):
+    for _, node in reversed(list(network)):
         if isinstance(node.op, MaxPool):
-            level = scale_of(network, node.inputs[0]).max(node.op.pooled, keepdims=True)
-            _raise_scale(network, node.inputs[0], level)
+            _level(network, node.op, node.inputs[0])
 
 
 def _share(network: Network, op: DenseSynapse | ConvSynapse, operand: str) -> None:
@@ -64,6 +63,11 @@ def _share(network: Network, op: DenseSynapse | ConvSynapse, operand: str) -> No
     axis = input_axis(op, scale.ndim)
     if scale.size != scale.shape[axis]:
         _raise_scale(network, operand, scale.max(tuple(a for a in range(scale.ndim) if a != axis), keepdims=True))
+
+
+def _level(network: Network, op: MaxPool, operand: str) -> None:
+    """Raise scales that vary within a field to the largest: whose spike comes first has the larger value."""
+    _raise_scale(network, operand, scale_of(network, operand).max(op.pooled, keepdims=True))
 
 
 def input_axis(op: Operation, axes: int) -> int:

@@ -70,6 +70,8 @@ def over_axes(call: Call) -> Any:
     with_places = call.function == "max" and axes is not None
     chosen = [] if axes is None else np.atleast_1d(axes).tolist()
     pool = [int(a) % len(x.shape) for a in chosen or range(len(x.shape))]
+    if not call.shape and not with_places:
+        raise Unsupported("a result that has no axes, not even one for samples")
     rest = [a for a in range(len(x.shape)) if a not in pool]
     count, left = (math.prod(x.shape[a] for a in some) for some in (pool, rest))
     x = x.routed(("permute", pool + rest), ("reshape", [1, 1, count, left]))
