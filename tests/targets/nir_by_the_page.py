@@ -147,7 +147,7 @@ def table_rows(prefixes: Any, steps: int) -> Array:
 
 def max_pool(m: dict[str, Any], z: Array) -> Array:
     (high, wide), (sy, sx), (py, px), (dy, dx) = (pair(m[f]) for f in ("kernel", *GEOMETRY))
-    sent = np.zeros((*z.shape[:2], *(int(n) for n in m["shape"][1:])), np.int64)
+    sent = np.zeros((*z.shape[:2], *(int(n) for n in m["shape"])), np.int64)
     for y, x in np.ndindex(sent.shape[-2:]):
         places = [(y * sy - py + i * dy, x * sx - px + j * dx) for i in range(high) for j in range(wide)]
         inside = [(r, c) for r, c in places if 0 <= r < z.shape[-2] and 0 <= c < z.shape[-1]]

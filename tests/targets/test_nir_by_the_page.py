@@ -18,6 +18,7 @@ from processes.network import Network
 from processes.operation import Result
 from tests.converters.modules import end_early, images, module, small_vit
 from tests.targets.nir_by_the_page import run
+from tests.targets.test_placement import maxima
 
 
 def nodes(codes: torch.Tensor, steps: int) -> np.ndarray:
@@ -73,6 +74,10 @@ def test_masks_pools_and_groups(tmp_path: Path) -> None:
     assert converted.fixed is not None
     compared = compare(converted.fixed, x[8:], tmp_path / "masked.nir")
     assert compared >= {"scale", "conv2d", "woss"}
+
+
+def test_maxima(tmp_path: Path) -> None:
+    assert "max_pool" in compare(maxima(), images(3), tmp_path / "maxima.nir")
 
 
 def test_the_other_method(tmp_path: Path) -> None:
