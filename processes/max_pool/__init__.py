@@ -4,13 +4,13 @@
     z(k)   = max_j live_j z_j(k)                    + before silence before -
     live_j = 0 from the first step at which z_j(k) < z(k)
 
-The neurons of a field share one code, which falls: whoever spikes + earlier is larger, and whoever spikes - earlier smaller.
-Neurons that have sent the same so far have the same left to fire for. So at every step the largest are those who say the most,
-the others drop out, and what is passed on is the train of the largest value, as it comes. With one spike per value above
-zero the first spike wins and closes the gate; a field of negative values passes on a - only when all that are left send it, which
-is the last to come. Nothing is coded again: the output has its operand's code and scale, one step later, and its error is that
-of its operand's code. With one spike its decoded value is the largest decoded value; with several, it is that of the largest
-potential, of which the decoded values may differ by less than a code's own error.
+The neurons of a field share one code, whose thresholds fall: whoever spikes + earlier is larger, and whoever spikes - earlier
+is smaller. Neurons that have sent the same so far have the same thresholds left. So at every step the largest are those who say
+the most, the others drop out, and what is passed on is the train of the largest value, as it comes. With one spike per value
+above zero the first spike wins and closes the gate; a field of negative values passes on a - only when all that are left send
+it, which is the last to come. Nothing is coded again: the output has its operand's code and scale, one step later. With one
+spike its decoded value is the largest decoded value; with several it is the decoded value of the largest potential, and another
+decoded value of the field may be larger by less than the code's own error.
 
 Each neuron holds a bit for each value of its field. Padding takes no part. Ours (docs/design.md, Max pooling); the gate that
 the first spike closes is that of time-to-first-spike networks.
@@ -115,7 +115,7 @@ class MaxPool(Operation):
         ]
         high, wide = source[-2:]
         y, x = places[0][:, None, :, None], places[1][None, :, None, :]
-        inside = (0 <= y) & (y < high) & (0 <= x) & (x < wide)
+        inside = (y >= 0) & (y < high) & (x >= 0) & (x < wide)
         taps = np.where(inside, y * wide + x, -1).reshape(-1, int(np.prod(self.kernel)))
         planes = np.arange(int(np.prod(source[:-2])))[:, None, None] * high * wide
         return np.where(taps >= 0, planes + taps, -1).reshape(-1, taps.shape[-1])
@@ -129,13 +129,14 @@ class MaxPoolStepper:
     """What arrives in a step is decided upon in that step and sent in the next."""
 
     def __init__(self, op: MaxPool) -> None:
-        self.op, self.index = op, None
+        self.op = op
+        self.index: np.ndarray | None = None  # known with the first message
         self.reset()
 
     def reset(self) -> None:
         """Everybody takes part again."""
         self.waiting: np.ndarray | None = None
-        self.live = None if self.index is None else self.index >= 0
+        self.live: np.ndarray | None = None
 
     def step(self, t: int, messages: list[np.ndarray | None]) -> np.ndarray | None:
         """Signs int8 (*shape) of the spikes that were let through in the step before, or None."""
@@ -147,8 +148,8 @@ class MaxPoolStepper:
     def _decide(self, signs: np.ndarray) -> np.ndarray | None:
         if self.index is None:
             self.index = self.op.taps(signs.shape)
-            self.live = self.index >= 0
-        taken = np.where(self.live, signs.reshape(-1).astype(np.int8)[self.index], -2)
+        live = self.index >= 0 if self.live is None else self.live
+        taken = np.where(live, signs.reshape(-1).astype(np.int8)[self.index], -2)
         most = taken.max(-1)
         self.live = taken == most[:, None]
         return most.reshape(self.op.shape) if most.any() else None

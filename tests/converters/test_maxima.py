@@ -119,7 +119,9 @@ def test_stepped_as_in_closed_form(spikes: int, name: str) -> None:
     _, x = made(name)
     network = calibrate(network_of(name), x.numpy(), COARSE, spikes=spikes)
     check(network, x[:2].numpy())
-    check(discretise(network, x.numpy(), LOIHI2), np.concatenate([x[:1].numpy(), 5 * x[1:2].numpy(), 0 * x[:1].numpy()]))
+    check(
+        discretise(network, x.numpy(), LOIHI2), np.concatenate([x[:1].numpy(), 5 * x[1:2].numpy(), 0 * x[:1].numpy()])
+    )
 
 
 @pytest.mark.parametrize("seed", range(6))
@@ -168,7 +170,9 @@ def test_scales_within_a_field_are_raised_to_the_largest(monkeypatch: pytest.Mon
     network = calibrate(network_of("over features"), x.numpy(), COARSE)
     (pool,) = pools(network)
     op = network[pool]
-    assert isinstance(op, MaxPool) and op.scale.size == 1 and np.ptp(scale_of(network, network.nodes[pool].inputs[0])) == 0
+    assert (
+        isinstance(op, MaxPool) and op.scale.size == 1 and np.ptp(scale_of(network, network.nodes[pool].inputs[0])) == 0
+    )
     monkeypatch.setattr("converters.scales._level", lambda *_: None)
     with pytest.raises(DeployError, match="differ within a field"):
         calibrate(network_of("over features"), x.numpy(), COARSE)
@@ -202,4 +206,3 @@ def test_a_branch_that_is_always_zero_is_converted() -> None:
     network = discretise(spiking(model, x, COARSE), x.numpy(), LOIHI2)
     found = compare(network, x[:2].numpy(), step_samples(network, x[:2].numpy()))
     assert found.mismatches == 0 and found.compared_spikes > 0
-

@@ -19,7 +19,7 @@ from tests.converters.modules import module, spiking
 
 
 def network(fixed: bool, spikes: int) -> tuple[Network, np.ndarray]:
-    """A ResNet's stem, whose pooled values a convolution and a residual read, a pool of signed values, and one of all pixels."""
+    """A ResNet's stem, whose pooled values a convolution and a residual read, a pool of signed values, one of all pixels."""
 
     def forward(m: nn.Module, x: torch.Tensor) -> torch.Tensor:
         y = F.max_pool2d(F.relu(m.a(x)), 3, 2, 1)
@@ -31,7 +31,9 @@ def network(fixed: bool, spikes: int) -> tuple[Network, np.ndarray]:
     return discretise(floating, x.numpy(), LOIHI2) if fixed else floating, x[:2].numpy()
 
 
-@pytest.mark.parametrize("fixed, granularity, spikes", [(True, "operation", 2), (False, "operation", 1), (True, "block", 3)])
+@pytest.mark.parametrize(
+    "fixed, granularity, spikes", [(True, "operation", 2), (False, "operation", 1), (True, "block", 3)]
+)
 def test_lava_pools_as_the_closed_form(fixed: bool, granularity: str, spikes: int) -> None:
     net, x = network(fixed, spikes)
     pools = [name for name, node in net if isinstance(node.op, MaxPool)]

@@ -78,9 +78,9 @@ class MaxPool(Program):
         kernel, strides, padding, dilation = (self.p[name] for name in ("kernel", "stride", "padding", "dilation"))
         reach = (np.array(self.shape[2:]) - 1) * strides + 1
         after = np.maximum(reach + (kernel - 1) * dilation - padding - z.shape[2:], 0)
-        z = np.pad(z, [(0, 0), (0, 0), *zip(padding, after)], constant_values=OUT)
+        z = np.pad(z, [(0, 0), (0, 0), *zip(padding, after, strict=True)], constant_values=OUT)
         first = [np.array(tap) * dilation for tap in np.ndindex(*kernel)]
-        cut = [[slice(a, a + n, s) for a, n, s in zip(begin, reach, strides)] for begin in first]
+        cut = [[slice(a, a + n, s) for a, n, s in zip(begin, reach, strides, strict=True)] for begin in first]
         return np.stack([z[:, :, rows, columns] for rows, columns in cut])
 
 
