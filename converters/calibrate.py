@@ -15,7 +15,7 @@ from converters.sensitivity import Site
 from processes import legal
 from processes.batches import Progress
 from processes.errors import DeployError
-from processes.network import CalibratedNetwork, LoweredNetwork, Network, Route, ScaledNetwork, Woss, require
+from processes.network import CalibratedNetwork, LoweredNetwork, Network, ScaledNetwork, Woss, require
 from processes.phase_code import PhaseCode
 
 
@@ -81,7 +81,7 @@ def uniform(network: Network, base: float, spikes: int, input_spikes: int = 1) -
     check_spikes(max(spikes, input_spikes))
     sites = {}
     for name, node in network:
-        if node.op.fires and not isinstance(node.op, Route):
+        if node.op.fires and not node.op.passes_on:
             most = max(spikes, input_spikes) if network.codes_input(name) else spikes
             sites[name] = Site(base, most)
     return sites

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from converters.scales import Firing
 from converters.sensitivity import Site
-from processes.network import Network, PhaseNeuron, Route
+from processes.network import Network, PhaseNeuron
 from processes.phase_neuron.schedule import LINEAR
 
 CURVED = Site(1.7, 2)  # measured on a trained UniFormer at T = 12: bases 2.0 and 1.5 give about twice its error
@@ -19,6 +19,6 @@ def digit_sites(network: Network, base: float, spikes: int, input_spikes: int) -
             sites[name] = CURVED
         elif isinstance(op, Firing):
             sites[name] = Site(base, max(spikes, input_spikes) if network.codes_input(name) else spikes)
-        elif op.fires and not isinstance(op, Route):
+        elif op.fires and not op.passes_on:
             sites[name] = Site(base, 1)
     return sites

@@ -17,6 +17,7 @@ from processes.network import (
     ConvSynapse,
     DynamicThreshold,
     ElementwiseProduct,
+    MaxPool,
     Network,
     PhaseNeuron,
     Readout,
@@ -87,6 +88,13 @@ def fold(
             return replace(coded, table=theta**2 / op.features, low=half_silent(network, inputs[1]))
         unit = np.broadcast_to(unit_of(network, inputs[0]), op.scale.shape)
         return replace(coded, trace=network.code(inputs[1]).levels, table=theta / unit.reshape(-1, 1))
+    if isinstance(op, MaxPool):
+        passed = network.code(inputs[0])
+        assert isinstance(passed, PhaseCode)
+        if (scale_of(network, inputs[0]) != scale_of(network, name)).any():
+            raise DeployError(f"'{name}': scales of its operand differ within a field")
+        spikes = network[network.origin(inputs[0])].spikes  # type: ignore[attr-defined]
+        return replace(op, scale=scale_of(network, name), base=passed.base, steps=passed.steps, spikes=spikes)
     if isinstance(op, Residual):
         if any(unit_of(network, source).max() != 1 for source in inputs):
             raise DeployError(f"'{name}': a product of activations joins a residual stream directly")

@@ -22,6 +22,7 @@ from processes.network import (
     DenseSynapse,
     DynamicThreshold,
     ElementwiseProduct,
+    MaxPool,
     Network,
     PhaseNeuron,
     Route,
@@ -56,6 +57,9 @@ def set_scales(network: Network, peaks: dict[str, np.ndarray], ingredients: Ingr
         _equalise(network, name, op, ingredients.equal_products)
     for name, op in products:
         _follow(network, name, op)
+    for _, node in reversed(list(network)):
+        if isinstance(node.op, MaxPool):
+            _level(network, node.op, node.inputs[0])
 
 
 def _share(network: Network, op: DenseSynapse | ConvSynapse, operand: str) -> None:
@@ -64,6 +68,11 @@ def _share(network: Network, op: DenseSynapse | ConvSynapse, operand: str) -> No
     axis = input_axis(op, scale.ndim)
     if scale.size != scale.shape[axis]:
         _raise_scale(network, operand, scale.max(tuple(a for a in range(scale.ndim) if a != axis), keepdims=True))
+
+
+def _level(network: Network, op: MaxPool, operand: str) -> None:
+    """Raise scales that vary within a field to the largest: whose spike comes first has the larger value."""
+    _raise_scale(network, operand, scale_of(network, operand).max(op.pooled, keepdims=True))
 
 
 def input_axis(op: Operation, axes: int) -> int:
@@ -127,6 +136,8 @@ def feature_labels(network: Network) -> dict[str, np.ndarray]:
             labels[name] = np.arange(1, math.prod(shape) + 1, dtype=np.float64).reshape(shape)
         elif isinstance(op, ScaleSynapse) and op.pool:
             labels[name] = sources[0].max(op.pool, keepdims=True)
+        elif isinstance(op, MaxPool):
+            labels[name] = sources[0].max(op.pooled, keepdims=True)
         elif isinstance(op, SquareSum):
             labels[name] = np.ones((1,) * len(op.shape))
         else:
@@ -180,6 +191,8 @@ def scale_of(network: Network, name: str) -> np.ndarray:
     op = network[name]
     if isinstance(op, Route):
         return routed(op, scale_of(network, network.nodes[name].inputs[0]))
+    if isinstance(op, MaxPool):
+        return scale_of(network, network.nodes[name].inputs[0]).max(op.pooled, keepdims=True)
     return op.scale  # type: ignore[attr-defined]
 
 
@@ -242,7 +255,7 @@ def _follow(network: Network, name: str, op: TraceProduct) -> None:
 
 def _raise_scale(network: Network, name: str, wanted: np.ndarray) -> None:
     """Scales of the neurons behind ``name`` at least as large as ``wanted``, a broadcast shape after its routes."""
-    origin = network.origin(name)
+    origin, _ = _coder(network, name)
     scale, where = scale_of(network, origin), places(network, name)
     raised = scale.reshape(-1).copy()
     np.maximum.at(raised, where.reshape(-1), np.broadcast_to(wanted, where.shape).reshape(-1))
@@ -251,18 +264,18 @@ def _raise_scale(network: Network, name: str, wanted: np.ndarray) -> None:
 
 def places(network: Network, name: str) -> np.ndarray:
     """Which of the scales of the neurons behind ``name`` each value after its routes has, as flat indices."""
-    origin = network.origin(name)
+    origin, passing = _coder(network, name)
     scale = scale_of(network, origin)
     index = torch.arange(scale.size, dtype=torch.float64).reshape(scale.shape).expand(network[origin].shape)
-    for route in reversed(_routes(network, name)):
-        index = apply(index, route.chain, 0)
+    for op in reversed(passing):
+        index = apply(index, op.chain, 0) if isinstance(op, Route) else op.fields(index)
     return index.numpy().astype(int)
 
 
-def _routes(network: Network, name: str) -> list[Route]:
-    """Routes from ``name`` back to its origin."""
-    routes: list[Route] = []
-    while name != Network.INPUT and isinstance(op := network[name], Route):
-        routes.append(op)
+def _coder(network: Network, name: str) -> tuple[str, list[Route | MaxPool]]:
+    """The node that chose the code in which spikes come from ``name``, and what passes them on, the last one first."""
+    passing: list[Route | MaxPool] = []
+    while name != Network.INPUT and isinstance(op := network[name], Route | MaxPool):
+        passing.append(op)
         name = network.nodes[name].inputs[0]
-    return routes
+    return name, passing

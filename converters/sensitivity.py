@@ -29,7 +29,7 @@ import torch
 from converters.gradients import probe
 from processes.batches import Progress, slices
 from processes.codebook import linear_pieces
-from processes.network import Network, Route, Woss
+from processes.network import Network, Woss
 from processes.phase_code import PhaseCode, code_dtype
 from processes.spikes import decode, silence_after
 
@@ -182,7 +182,7 @@ def _gradients(
     network: Network, x: np.ndarray, rng: np.random.Generator
 ) -> Iterator[tuple[str, torch.Tensor, torch.Tensor]]:
     """(name, values, gradients) of every firing node, as :class:`Evidence` holds them."""
-    for name, y, gradients in probe(network, x, rng, lambda op: op.fires and not isinstance(op, Route)):
+    for name, y, gradients in probe(network, x, rng, lambda op: op.fires and not op.passes_on):
         scale = torch.tensor(network[name].scale).float()  # type: ignore[attr-defined]
         y, gradients = y / scale, gradients.mul_(scale)
         if isinstance(network[name], Woss):

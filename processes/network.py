@@ -24,6 +24,7 @@ from processes.operations import (
     DenseSynapse,
     DynamicThreshold,
     ElementwiseProduct,
+    MaxPool,
     PhaseNeuron,
     RateNeuron,
     Readout,
@@ -42,7 +43,7 @@ from processes.synapse import Synapse
 
 __all__ = [
     "CalibratedNetwork", "Centre", "ConvSynapse", "DenseSynapse", "DynamicThreshold", "ElementwiseProduct",
-    "FixedPointNetwork", "LoweredNetwork", "Network", "Node", "PhaseNeuron", "RateNeuron", "Readout", "Residual",
+    "FixedPointNetwork", "LoweredNetwork", "MaxPool", "Network", "Node", "PhaseNeuron", "RateNeuron", "Readout", "Residual",
     "Route", "ScaleSynapse", "ScaledNetwork", "SiExp", "SiNeuron", "SiNorm", "SquareSum", "TraceProduct", "Woss",
 ]  # fmt: skip
 

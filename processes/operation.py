@@ -91,6 +91,8 @@ class Operation:
 
     name: ClassVar[str]
     emits: ClassVar[Emission]
+    passes_on: ClassVar[bool] = False
+    """Whether its spikes are in its operand's code, scale and all, so that there is none to choose for it."""
 
     def __init_subclass__(cls) -> None:
         if "name" in cls.__dict__:

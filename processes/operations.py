@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from processes.dynamic_threshold import DynamicThreshold
 from processes.elementwise_product import ElementwiseProduct
+from processes.max_pool import MaxPool
 from processes.operation import Operation
 from processes.phase_neuron import PhaseNeuron
 from processes.rate_neuron import RateNeuron
@@ -28,6 +29,7 @@ OPERATIONS: tuple[type[Operation], ...] = (
     PhaseNeuron,
     RateNeuron,
     SiNeuron,
+    MaxPool,
     Residual,
     Centre,
     Woss,

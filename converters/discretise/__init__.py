@@ -32,6 +32,7 @@ from processes.network import (
     DynamicThreshold,
     ElementwiseProduct,
     FixedPointNetwork,
+    MaxPool,
     Network,
     PhaseNeuron,
     Readout,
@@ -111,6 +112,8 @@ def _convert(state: Discretisation, name: str, op: Operation) -> Operation:
             if op.carries != "spikes":
                 state.units[name] = routed(op, state.arriving(name))
             return op
+        case MaxPool():
+            return op
         case Synapse():
             return synapses.synapse(state, name, op)
         case PhaseNeuron():
@@ -150,7 +153,8 @@ def _residual(state: Discretisation, name: str, op: Residual) -> Residual:
     """One unit for all features, to which the summands are scaled."""
     chip, inputs = state.chip, state.network.nodes[name].inputs
     peak = max(float(state.seen.peaks[n].max()) for n in (name, *inputs) if n in state.seen.peaks)
-    exponent = math.ceil(math.log2(max(peak, 1e-30) * chip.trace_headroom / chip.state_limit))
+    # a stream that is never anything but 0, as behind a norm that training starts from a gain of 0, takes any unit
+    exponent = math.ceil(math.log2((peak or 1.0) * chip.trace_headroom / chip.state_limit))
     exponent += state.coarser.get(name, 0)
     # a route of a concatenation brings nothing to the others' places, where its unit is 0
     units = [np.where(state.units[source] > 0, state.units[source], 2.0**exponent) for source in inputs]

@@ -124,7 +124,7 @@ class Translation:
 
 def known_operations() -> frozenset[str]:
     """Names of the aten operations that have a handler, without overload names."""
-    from converters.lowering import activations, attention, elementwise, linear, norm, pooling, routing  # noqa: F401 - register handlers
+    from converters.lowering import activations, attention, elementwise, linear, maxima, norm, pooling, routing  # noqa: F401 - register handlers
 
     return frozenset(HANDLERS)
 
@@ -166,7 +166,11 @@ def _evaluate(builder: Builder, node: torch.fx.Node, values: dict[torch.fx.Node,
     if any(isinstance(o, _Refused) for o in operands):
         return _Refused()
     if node.target is operator.getitem:
-        return args[0][args[1]]  # type: ignore[index]
+        try:
+            return args[0][args[1]]  # type: ignore[index]
+        except Unsupported as refusal:
+            refusals.append(Refusal("getitem", place(node), str(refusal)))
+            return _Refused()
     if not any(_holds_value(o) for o in operands):
         return node.target(*args, **kwargs)  # type: ignore[operator]
     name = str(node.target).removeprefix("aten.").split(".")[0]

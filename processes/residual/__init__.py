@@ -1,10 +1,11 @@
-"""Residual stream: held as potentials, handed on as one graded spike per neuron.
+"""Residual stream and weighted sums: held as potentials, handed on as one graded spike per neuron.
 
 A population integrates every branch that adds to it, each branch in a compartment of its own, and at the end adds the
-compartments up: as they are in a residual stream, weighted where a neuron's potential is a linear function of few others,
-as in rotary embeddings (RoFormer), y_i = cos(p w_i) x_i - sin(p w_i) x_(i+h/2) at position p. In fixed point a compartment is in units of its writer's rows; when it is added it is multiplied by a
-mantissa and shifted (toward zero) to the stream's common unit, as a graded spike is by the weight of a synapse. The sum
-saturates at the state width (docs/design.md, Residual stream and Fixed point).
+compartments up: as they are in a residual stream, weighted where a potential is a linear function of a few others, as in
+rotary embeddings (Su et al., RoFormer), y_i = cos(p w_i) x_i - sin(p w_i) x_(i+h/2) at position p. In fixed point a
+compartment is in units of its writer's rows; when it is added it is multiplied by a mantissa and shifted (toward zero) to
+the stream's common unit, as a graded spike is by the weight of a synapse. The sum saturates at the state width
+(docs/design.md, Residual stream and Fixed point).
 """
 
 from __future__ import annotations

@@ -69,6 +69,7 @@ class Route(Operation):
     carries: str = "spikes"
 
     name: ClassVar[str] = "route"
+    passes_on: ClassVar[bool] = True
 
     @property
     def emits(self) -> str:  # type: ignore[override]

@@ -42,13 +42,16 @@ def edges(network: Network, population: Population, connection: Connection) -> t
         own = connection.source == population.name
         pre = np.arange(size) if own else wiring(network, connection.operand).reshape(-1)
         return _drop_padding(pre, row_of)
-    if connection.via == population.name:
+    table = _table(network, connection)
+    if table is None:
         pre = wiring(network, connection.operand)
         post = np.arange(pre.size) // pre.shape[-1] if connection.to_row else np.arange(pre.size)
         return _drop_padding(pre.reshape(-1), post)
-    table = _table(network, connection)
-    operand = next(name for name in network.nodes[population.name].inputs if network.origin(name) == connection.via)
-    outputs = wiring(network, operand).reshape(-1)
+    if connection.via == population.name:
+        outputs = np.arange(size)
+    else:
+        operand = next(name for name in network.nodes[population.name].inputs if network.origin(name) == connection.via)
+        outputs = wiring(network, operand).reshape(-1)
     post = np.nonzero(outputs >= 0)[0]
     driven = table[outputs[post]]
     return _drop_padding(driven.reshape(-1), np.repeat(post, driven.shape[1]))
@@ -59,7 +62,10 @@ def _drop_padding(pre: np.ndarray, post: np.ndarray) -> tuple[np.ndarray, np.nda
     return pre[real], post[real]
 
 
-def _table(network: Network, connection: Connection) -> np.ndarray:
-    """Source neurons of every output of a synapse or product, (outputs, fan-in); -1 for padding."""
+def _table(network: Network, connection: Connection) -> np.ndarray | None:
+    """Source neurons of every output of what is between, (outputs, fan-in); -1 for padding. None: messages, one to one."""
+    op = network[connection.via]
+    if drivers.statement(type(op)).answer is None:
+        return None
     operand = network.nodes[connection.via].inputs.index(connection.operand)
-    return drivers(network[connection.via], operand, wiring(network, connection.operand))
+    return drivers(op, operand, wiring(network, connection.operand))

@@ -14,8 +14,8 @@ from processes.backends.devices import full_precision
 CLOSED_FORMS = {
     f"test_{name}"
     for name in (
-        "dynamic_threshold", "exact", "phase_code", "phase_neuron", "residual", "si", "spikes", "synapse", "trace_product",
-        "woss",
+        "dynamic_threshold", "exact", "max_pool", "phase_code", "phase_neuron", "residual", "si", "spikes", "synapse",
+        "trace_product", "woss",
     )
 }  # fmt: skip
 """Modules whose tests evaluate closed forms."""

@@ -145,6 +145,20 @@ def table_rows(prefixes: Any, steps: int) -> Array:
     return table
 
 
+def max_pool(m: dict[str, Any], z: Array) -> Array:
+    (high, wide), (sy, sx), (py, px), (dy, dx) = (pair(m[f]) for f in ("kernel", *GEOMETRY))
+    sent = np.zeros((*z.shape[:2], *(int(n) for n in m["shape"])), np.int64)
+    for y, x in np.ndindex(sent.shape[-2:]):
+        places = [(y * sy - py + i * dy, x * sx - px + j * dx) for i in range(high) for j in range(wide)]
+        inside = [(r, c) for r, c in places if 0 <= r < z.shape[-2] and 0 <= c < z.shape[-1]]
+        field = np.stack([z[..., r, c] for r, c in inside])
+        live = np.ones(field[:, 0].shape, bool)
+        for k in range(len(z)):
+            sent[k, ..., y, x] = np.where(live, field[:, k], -2).max(0)
+            live &= field[:, k] >= sent[k, ..., y, x]
+    return sent
+
+
 def trace_product(m: dict[str, Any], a: Array, b: Array) -> Array:
     b = b if bool(m["transpose_b"]) else b.swapaxes(-1, -2)
     traces, delay = np.asarray(m["traces"], np.int64), int(m["delay"])
@@ -330,4 +344,5 @@ OPERATIONS = {
     "square_sum": square_sum, "elementwise_product": elementwise_product,
     "woss": woss, "dynamic_threshold": dynamic_threshold, "residual": residual, "centre": centre,
     "route": route, "readout": readout, "si_exp": si_exp, "si_norm": si_norm, "si_neuron": si_neuron,
+    "max_pool": max_pool,
 }  # fmt: skip

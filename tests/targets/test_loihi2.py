@@ -25,7 +25,7 @@ from targets.loihi2 import NO_PROGRAM, write_bundle
 from targets.loihi2.bundle.programs import PROGRAMS
 from targets.loihi2.bundle.programs.program import shift
 from tests.converters.modules import end_early, images, small_vit
-from tests.targets.test_placement import by_sit, convolutions, gates, small_network
+from tests.targets.test_placement import by_sit, convolutions, gates, maxima, small_network
 
 
 def two_spikes() -> Network:
@@ -58,7 +58,7 @@ def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@pytest.mark.parametrize("make", [small_network, two_spikes, second_spikes_that_end_early, by_sit, gates])
+@pytest.mark.parametrize("make", [small_network, two_spikes, second_spikes_that_end_early, by_sit, gates, maxima])
 def test_the_formulas_give_every_spike_and_potential(make, tmp_path: Path) -> None:
     network = make()
     write_bundle(network, images(1, seed=3), tmp_path)

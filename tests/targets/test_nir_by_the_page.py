@@ -18,6 +18,7 @@ from processes.network import Network
 from processes.operation import Result
 from tests.converters.modules import end_early, gated, images, module, small_vit
 from tests.targets.nir_by_the_page import run
+from tests.targets.test_placement import maxima
 
 
 def nodes(codes: torch.Tensor, steps: int) -> np.ndarray:
@@ -80,6 +81,10 @@ def test_gates(tmp_path: Path) -> None:
     converted = convert_module(gated(), [x[:8]], 16, 1.3, spikes=2, fixed=True)
     assert converted.fixed is not None
     assert "elementwise_product" in compare(converted.fixed, x[8:], tmp_path / "gated.nir")
+
+
+def test_maxima(tmp_path: Path) -> None:
+    assert "max_pool" in compare(maxima(), images(3), tmp_path / "maxima.nir")
 
 
 def test_the_other_method(tmp_path: Path) -> None:

@@ -50,6 +50,18 @@ def convolutions() -> Network:
     return spiking(module(forward, **parts), torch.from_numpy(images(4)), PhaseCode(1.4, 8))
 
 
+def maxima() -> Network:
+    """Max pooling in windows that overlap and are dilated, of what a residual and a convolution read, and over all pixels."""
+
+    def forward(self, x):
+        y = nn.functional.max_pool2d(self.first(x).relu(), 3, 2, 1)
+        return self.fc((y + nn.functional.max_pool2d(self.second(y), (2, 3), 1, (1, 1), (2, 1))).amax((2, 3)))
+
+    parts = {"first": nn.Conv2d(1, 4, 3), "second": nn.Conv2d(4, 4, 3, padding=1), "fc": nn.Linear(4, 3)}
+    x = images(4)
+    return discretise(spiking(module(forward, **parts), torch.from_numpy(x), PhaseCode(1.4, 8), spikes=2), x, LOIHI2)
+
+
 def by_sit() -> Network:
     """Exponentials and shares of SI neurons instead of a race."""
     variant = Variant(method="sit", activation="fitted")
@@ -64,7 +76,7 @@ def gates() -> Network:
     return discretise(spiking(gated(), torch.from_numpy(x), PhaseCode(1.6, 6)), x, LOIHI2)
 
 
-NETWORKS = {"vit": small_network, "convolutions": convolutions, "sit": by_sit, "gates": gates}
+NETWORKS = {"vit": small_network, "convolutions": convolutions, "maxima": maxima, "sit": by_sit, "gates": gates}
 
 
 @pytest.fixture(scope="module", params=NETWORKS)

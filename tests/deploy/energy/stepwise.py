@@ -13,6 +13,7 @@ from processes.network import (
     DenseSynapse,
     DynamicThreshold,
     ElementwiseProduct,
+    MaxPool,
     Network,
     PhaseNeuron,
     Residual,
@@ -90,6 +91,9 @@ def _sending(found: Counter[str], op, message: Spikes, k: int, eligible: np.ndar
         found["graded_spikes"] += int(eligible.sum()) + int(eligible.any(-1).sum())
         found["compares"] += int(eligible.sum())
         found["silent_compares"] += int(eligible.sum())
+    if isinstance(op, MaxPool):  # nothing has a threshold
+        found["spikes"] += 0 if message is None else int(np.count_nonzero(message))
+        return
     steps = op.schedule.steps if isinstance(op, PhaseNeuron) else op.steps
     if not 0 <= k < steps:
         return
@@ -142,6 +146,11 @@ def _arrivals(
         found["potential_updates"] += int(spikes.any(-1).sum()) * len(op.weight)
     elif isinstance(op, ConvSynapse):
         _convolution(found, op, spikes[0])
+    elif isinstance(op, MaxPool):
+        for field in op.taps(spikes.shape):
+            arrived = spikes.reshape(-1)[field[field >= 0]]
+            found["synaptic_operations"] += int(arrived.sum())
+            found["potential_updates"] += int(arrived.any())
     elif isinstance(op, ScaleSynapse):
         found["synaptic_operations"] += int(spikes.sum())
         found["potential_updates"] += int((spikes.any(op.pool) if op.pool else spikes).sum())

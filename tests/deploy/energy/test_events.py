@@ -131,6 +131,14 @@ NETWORKS: dict[str, tuple[nn.Module, torch.Tensor, dict]] = {
         torch.randn(8, 2, 7, 7, generator=torch.Generator().manual_seed(0)),
         {},
     ),
+    "maxima": (
+        module(
+            lambda m, x: m.b(F.max_pool2d(m.c(F.max_pool2d(F.relu(m.c(x)), (3, 2), 1, (1, 0), (2, 1))), 2).amax((-2, -1))),
+            c=nn.Conv2d(3, 3, 3, padding=1), b=nn.Linear(3, 3),
+        ),
+        torch.randn(8, 3, 7, 7, generator=torch.Generator().manual_seed(0)),
+        {"spikes": 2},
+    ),
 }  # fmt: skip
 
 

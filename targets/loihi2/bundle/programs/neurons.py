@@ -1,8 +1,10 @@
-"""Populations that code, divide and hold: phase neurons, falling and dynamic thresholds, residual streams, the readout."""
+"""Populations that code, divide, choose and hold: phase neurons, dynamic thresholds, maxima, residual streams, the readout."""
 
 import numpy as np
 
 from .program import Program, clip, rows_after, shift, threshold
+
+OUT = -2  # what is no spike, and worse than any
 
 
 class PhaseNeuron(Program):
@@ -54,6 +56,33 @@ class PhaseNeuron(Program):
         above, below, lo, hi = (threshold(entries[..., i], self.mantissa, self.n) for i in range(4))
         plus = (self.v >= above) | (self.v <= below)
         return plus.astype(int) - (~plus & (lo <= self.v) & (self.v <= hi))
+
+
+class MaxPool(Program):
+    """A bit for each value of a neuron's field. In a step the best of those left (+ before silence before -) is let through,
+    who is worse drops out, and the spike, if it is one, is sent in the next step. Padding is never in.
+    """
+
+    def setup(self):
+        self.left, self.waiting = True, None
+
+    def step(self, t, messages):
+        sent, self.waiting = self.waiting, None
+        if messages[0] is not None:
+            said = np.where(self.left, self.field(messages[0]), OUT)
+            best = said.max(0)
+            self.left = said == best
+            self.waiting = best if best.any() else None
+        return sent
+
+    def field(self, z):
+        kernel, strides, padding, dilation = (self.p[name] for name in ("kernel", "stride", "padding", "dilation"))
+        reach = (np.array(self.shape[2:]) - 1) * strides + 1
+        after = np.maximum(reach + (kernel - 1) * dilation - padding - z.shape[2:], 0)
+        z = np.pad(z, [(0, 0), (0, 0), *zip(padding, after, strict=True)], constant_values=OUT)
+        first = [np.array(tap) * dilation for tap in np.ndindex(*kernel)]
+        cut = [[slice(a, a + n, s) for a, n, s in zip(begin, reach, strides, strict=True)] for begin in first]
+        return np.stack([z[:, :, rows, columns] for rows, columns in cut])
 
 
 class DynamicThreshold(Program):
