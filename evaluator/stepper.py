@@ -15,8 +15,6 @@ from evaluator.timeline import Timeline, timeline
 from processes.network import Network, Route
 from processes.operation import Operation
 
-NAME = "numpy stepper"
-
 
 def run(network: Network, samples: np.ndarray, done: Done | None = None) -> TargetRun:
     """Step samples (N, *input) in real units, and keep every node's values."""
