@@ -3,8 +3,9 @@
     python -m benchmarks.stepper
     python -m benchmarks.stepper --lava
 
-Fixed point, T = 40, every spike and potential recorded. Times are of the processor, which other work on the machine disturbs
-less than the clock's; Lava's are the clock's, as it has several processes.
+The demo in fixed point, T = 40, as the golden test has it, or another graph.nir for the demo's images; every spike and
+potential is recorded. Times are of the processor, which other work on the machine disturbs less than the clock's; Lava's are
+the clock's, as it has several processes.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from __future__ import annotations
 import statistics
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Annotated
 
 import numba
@@ -19,16 +21,18 @@ import torch
 import typer
 from rich.console import Console
 
-from converters.pipeline import convert_module
 from deploy import demo
-from evaluator import stepper
+from evaluator import network_file, stepper
 from evaluator.closed_form import ClosedForm
 from evaluator.compare import compare
 from evaluator.timeline import timeline
 from targets import registry
 
+GOLDEN = Path(__file__).parents[1] / "tests" / "golden" / "demo" / "fixed.nir"
+
 
 def main(
+    graph: Annotated[Path, typer.Option(help="A network that convert wrote for the demo's images.")] = GOLDEN,
     samples: Annotated[int, typer.Option(help="Images of a run.")] = 10,
     rounds: Annotated[int, typer.Option(help="Runs of each, in turn; medians count.")] = 5,
     lava: Annotated[bool, typer.Option("--lava", help="Also two images through Lava.")] = False,
@@ -36,7 +40,7 @@ def main(
     """Time them in turn, so that a drifting machine favours none of them, and compare every spike and potential."""
     torch.set_num_threads(1)
     numba.set_num_threads(1)
-    network = convert_module(demo.load_model(), [demo.calibration_data()[0]], 40).network
+    network = network_file.read(graph)
     x = demo.evaluation_data()[0][:samples]
     runs: dict[str, Callable[[], object]] = {
         "stepper": lambda: stepper.run(network, x),
