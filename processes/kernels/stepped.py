@@ -169,7 +169,7 @@ def square(spikes, trace, held, weight, limit, out):
     ``weight`` (R, F) multiplies a feature's share, or in integers shifts it right.
     """
     for r in range(len(spikes)):
-        total = out[r] * 0
+        total = trace * 0  # out holds anything before
         for f in range(spikes.shape[1]):
             if spikes[r, f] != 0:
                 value = spikes[r, f] * trace
