@@ -14,7 +14,7 @@ from torch import nn
 
 from converters import pipeline
 from deploy.arrays import Arguments, given_data, given_model
-from deploy.availability import available
+from deploy.availability import chosen
 from deploy.conversion import Conversion
 from deploy.examine import Examination, examine
 from deploy.execute import execute
@@ -113,9 +113,10 @@ def convert_files(options: ConvertOptions, progress: Progress | None = None) -> 
         DeployError: whatever the user can put right; nothing half-written is left.
     """
     progress = progress or Progress()
-    known = registry()
-    options.check(known)
-    available(known[options.target])
+    options.check(registry())
+    target, why = chosen(options.target)
+    progress.note([why] if why else [])
+    options = replace(options, target=target.name)
     with output_folder(options.folder(), options.force) as folder:
         model = load_model(options.model, options.weights, options.seed)
         calibration, evaluation = calibration_and_evaluation(options, model)
@@ -156,10 +157,11 @@ def load(folder: Path | str, module: nn.Module | None = None, trust: bool | Trus
 
 
 def run_files(
-    network: Path, data: Path | None, target: str, samples: int, granularity: str, progress: Progress | None = None,
+    network: Path, data: Path | None, target: str | None, samples: int, granularity: str, progress: Progress | None = None,
     segments_in: str | None = None, trust: Trust = NO_TRUST,
 ) -> RunResult:  # fmt: skip
-    """Run ``samples`` samples of ``data`` (None: the evaluation data of the conversion) on a target.
+    """Run ``samples`` samples of ``data`` (None: the evaluation data of the conversion) on a target (None: Lava
+    where it can run, else the stepper).
 
     ``segments_in``: instead, the closed form with its plain segments stepped by that simulator. What only
     that target tells (energy and latency of a simulated chip, ...) is added to report.json.
@@ -175,7 +177,7 @@ def run_files(
     )  # fmt: skip
     if result.measured:
         report = read_report(folder)
-        write_report(folder, replace(report, targets={**report.targets, target: dict(result.measured)}))
+        write_report(folder, replace(report, targets={**report.targets, result.target: dict(result.measured)}))
     return result
 
 
@@ -202,7 +204,7 @@ def _conversion(
 
     def measured() -> tuple[Report, str]:
         work = Examination(options, model, stages, network, evaluation, progress)
-        report, figures = examine(work, available(registry()[options.target]), seconds, calibration)
+        report, figures = examine(work, chosen(options.target)[0], seconds, calibration)
         report = replace(report, budget=budget)
         return report, render(report, figures)
 

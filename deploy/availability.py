@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from deploy.errors import DeployError
+from deploy.options.checks import check_choice
 from deploy.results import TargetStatus
 from targets import registry
 from targets.base import Target
@@ -16,6 +17,24 @@ def targets() -> list[TargetStatus]:
         missing = None if state.available else f"{state.reason}; {state.remedy}"
         rows.append(TargetStatus(target.name, target.about, missing))
     return rows
+
+
+def chosen(name: str | None, *, steps: bool = False) -> tuple[Target, str]:
+    """The target of a name, or the one that steps networks here for None, and a line that says why if that is not Lava.
+
+    ``steps``: only targets that step converted networks through time will do.
+
+    Raises:
+        DeployError: the name is unknown, or the target is not available here.
+    """
+    known = registry()
+    if name is not None:
+        check_choice("--target", name, [target.name for target in known.values() if target.steps or not steps])
+        return available(known[name]), ""
+    lava = known["lava-sim"].availability()
+    if lava.available:
+        return known["lava-sim"], ""
+    return known["stepper"], f"target stepper, as Lava cannot run here: {lava.reason}"
 
 
 def available(target: Target, *, converted: bool = True) -> Target:

@@ -12,6 +12,7 @@ import numpy as np
 
 from deploy import measure
 from deploy.arrays import Arguments, as_array, given_data
+from deploy.availability import chosen
 from deploy.errors import DeployError
 from deploy.evaluation.summary import batch_of, summed
 from deploy.origin import Origin
@@ -20,14 +21,11 @@ from deploy.progress import Progress
 from deploy.results import Verification
 from deploy.schema import Evaluation, Report, write_report
 from deploy.steps import host_input
-from evaluator import stepper
 from evaluator.closed_form import ClosedForm
 from evaluator.compare import compare
 from evaluator.network_file import write
-from evaluator.target_run import TargetRun
 from processes.files import write_text
 from processes.network import Network
-from targets import registry
 
 
 @dataclass(eq=False)
@@ -71,29 +69,33 @@ class Conversion:
         return measure.evaluate(ClosedForm(self.network), self._input(x), self.origin.options.batch_size).outputs
 
     def verify(
-        self, samples: int = 2, x: Arguments | None = None, granularity: str = "block", progress: Progress | None = None
-    ) -> Verification:
+        self, samples: int = 2, x: Arguments | None = None, granularity: str = "block", progress: Progress | None = None,
+        target: str | None = None,
+    ) -> Verification:  # fmt: skip
         """Step samples through time and compare every spike and potential with the closed form.
-
-        Lava steps where it is available; elsewhere the same steppers in this process. The result says which.
 
         Args:
             samples: how many, of ``x`` if it is given, else of the evaluation data.
             x: as for :meth:`run`.
             granularity: what a Lava Process holds, "block" or "operation".
-            progress: shows how far it is.
+            progress: shows how far it is, and says why it is not Lava that steps.
+            target: what steps, "lava-sim" or "stepper"; None for Lava where it can run, else the stepper.
 
         Raises:
-            DeployError: there is no data at hand, or a Process failed.
+            DeployError: there is no data at hand, the target cannot run here, or a Process failed.
         """
         if x is None:
             inputs = host_input(self.origin.model, self.origin.evaluation.take(slice(samples)))
         else:
             inputs = self._input(x)[:samples]
-        name, stepped = _step(self.network, inputs, granularity, progress or Progress())
+        progress = progress or Progress()
+        place, why = chosen(target, steps=True)
+        progress.note([why] if why else [])
+        with progress.stage(f"run on {place.name}", len(inputs)) as advance:
+            stepped = place.run(self.network, inputs, granularity, lambda _: advance(1))
         found = compare(self.network, inputs, stepped)
         return Verification(
-            name, len(inputs), found.compared_spikes, found.compared_potentials, sum(found.saturations.values()),
+            place.name, len(inputs), found.compared_spikes, found.compared_potentials, sum(found.saturations.values()),
             found.mismatches, found.first,
         )  # fmt: skip
 
@@ -142,14 +144,3 @@ class Conversion:
                 raise DeployError("`x` holds NaN or infinity; remove or repair these samples")
             return np.ascontiguousarray(array, np.float32)
         return host_input(self.origin.model, given_data(x, None, self.origin.model, "evaluation"))
-
-
-def _step(network: Network, inputs: np.ndarray, granularity: str, progress: Progress) -> tuple[str, TargetRun]:
-    """What stepped, and what it found: Lava where it can run, else the steppers in this process."""
-    lava = registry()["lava-sim"]
-    can = lava.availability().available
-    name = lava.name if can else stepper.NAME
-    with progress.stage(f"run on {name}", len(inputs)) as advance:
-        if can:
-            return name, lava.run(network, inputs, granularity, lambda _: advance(1))
-        return name, stepper.run(network, inputs, lambda _: advance(1))

@@ -153,7 +153,7 @@ class Examination:
         return self.model.classes is not None or self.evaluation.labels is not None
 
     def _target(self, target: Target, inputs: np.ndarray, bar: Callable[[str, int, int], None]) -> TargetRun:
-        stage = f"stepped on {target.name}" if target.name == "lava-sim" else target.name
+        stage = f"stepped on {target.name}" if target.steps else target.name
         return target.run(
             self.network, inputs, self.options.granularity, lambda done: bar(stage, done + 1, len(inputs))
         )

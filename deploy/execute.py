@@ -7,24 +7,24 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 
-from deploy.availability import available
-from deploy.options import check_choice
+from deploy.availability import chosen
 from deploy.progress import Progress
 from deploy.results import RunResult
 from evaluator.closed_form import ClosedForm
 from evaluator.target_run import TargetRun
 from evaluator.timeline import timeline
 from processes.network import Network
-from targets import registry
+from targets.base import Target
 
 
 def execute(
-    network: Network, inputs: np.ndarray, target: str, granularity: str, progress: Progress,
+    network: Network, inputs: np.ndarray, target: str | None, granularity: str, progress: Progress,
     segments_in: str | None = None, labels: np.ndarray | None = None, class_names: Sequence[str] = (),
 ) -> RunResult:  # fmt: skip
     """Run samples (N, *input).
 
     Args:
+        target: its name; None for Lava where it can run, else the stepper.
         segments_in: a simulator that steps the plain segments, with the closed form between them; ``target`` does nothing.
         labels: classes of the samples, handed on.
         class_names: their names, handed on.
@@ -33,9 +33,13 @@ def execute(
         DeployError: target or simulator are unknown or not available here.
     """
     if segments_in is None:
-        result = _on_target(network, inputs, target, granularity, progress)
+        place, why = chosen(target)
+        progress.note([why] if why else [])
+        result = _on_target(network, inputs, place, granularity, progress)
+        name, steps = place.name, timeline(network).period if place.steps else None
     else:
         result = _in_segments(network, inputs, segments_in, progress)
+        name, steps = segments_in, None
     outputs = ClosedForm(network, torch.float64).real(torch.from_numpy(result.outputs)).float().numpy()
     spikes = sum(int(np.count_nonzero(v)) for name, v in result.values.items() if network[name].fires)
     return RunResult(
@@ -44,16 +48,15 @@ def execute(
         class_names=tuple(class_names),
         spikes_per_sample=spikes / len(inputs),
         seconds_per_sample=result.seconds_per_sample,
-        latency_steps=timeline(network).period if segments_in is None and target == "lava-sim" else None,
+        latency_steps=steps,
         measured=result.measured,
+        target=name,
     )
 
 
-def _on_target(network: Network, inputs: np.ndarray, target: str, granularity: str, progress: Progress) -> TargetRun:
-    check_choice("--target", target, registry())
-    chosen = available(registry()[target])
-    with progress.stage(f"run on {target}", len(inputs)) as advance:
-        return chosen.run(network, inputs, granularity, lambda _: advance(1))
+def _on_target(network: Network, inputs: np.ndarray, target: Target, granularity: str, progress: Progress) -> TargetRun:
+    with progress.stage(f"run on {target.name}", len(inputs)) as advance:
+        return target.run(network, inputs, granularity, lambda _: advance(1))
 
 
 def _in_segments(network: Network, inputs: np.ndarray, simulator: str, progress: Progress) -> TargetRun:

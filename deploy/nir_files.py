@@ -8,7 +8,7 @@ from pathlib import Path
 import nir
 import numpy as np
 
-from deploy.availability import available
+from deploy.availability import available, chosen
 from deploy.errors import DeployError
 from deploy.execute import execute
 from deploy.options import GraphOptions, check_choice
@@ -41,7 +41,7 @@ class GraphResult:
 
 
 def run_file(
-    path: Path, data: Path | None, target: str, samples: int, granularity: str, options: GraphOptions,
+    path: Path, data: Path | None, target: str | None, samples: int, granularity: str, options: GraphOptions,
     progress: Progress, segments_in: str | None = None,
 ) -> RunResult | GraphResult:  # fmt: skip
     """Run ``samples`` samples of ``data`` through the network in a NIR file; ``segments_in`` as for :func:`execute`.
@@ -58,6 +58,10 @@ def run_file(
         return execute(network, x.astype(np.float32), target, granularity, progress, segments_in)
     if segments_in is not None:
         raise DeployError(f"--segments-in: {path} is a standard graph, which is not cut; leave the option out")
+    if target is None:
+        place, why = chosen(None)
+        target = place.name
+        progress.note([why] if why else [])
     check_choice("--target", target, registry())
     available(registry()[target], converted=False)
     if target not in TARGETS:

@@ -40,7 +40,7 @@ class BarProgress(Progress):
     def note(self, lines: Sequence[str]) -> None:
         """Lines that a user should see before long work goes on, on the error stream."""
         for line in lines:
-            self._console.print(line, markup=False, highlight=False)
+            self._console.print(line, markup=False, highlight=False, soft_wrap=True)
 
     @contextlib.contextmanager
     def stage(self, title: str, total: int | None = None) -> Iterator[Advance]:

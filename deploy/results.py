@@ -27,7 +27,7 @@ class RunResult:
 
     outputs: (N, *output) float32, in the model's units. labels: (N,) int64 or None. class_names: one
     per class, or empty. latency_steps: from a sample's first input to its readout; None if not stepped.
-    measured: what only the target tells, per sample.
+    measured: what only the target tells, per sample. target: what ran it.
     """
 
     outputs: np.ndarray
@@ -37,13 +37,14 @@ class RunResult:
     seconds_per_sample: float
     latency_steps: int | None = None
     measured: Mapping[str, Any] = field(default_factory=dict)
+    target: str = ""
 
 
 @dataclass(frozen=True)
 class Verification:
     """A stepped run against the closed form.
 
-    stepped_by: what stepped, Lava or the steppers in this process. saturations: potentials clipped in the stepped run.
+    stepped_by: the target that stepped. saturations: potentials clipped in the stepped run.
     first: layer, neuron and step of the first mismatch, or None.
     """
 

@@ -9,13 +9,11 @@ import numpy as np
 import torch
 
 from evaluator.closed_form import ClosedForm
-from evaluator.stepping import Recorder, step_through
+from evaluator.stepping import Group, Recorder
 from evaluator.target_run import Done, TargetRun
-from evaluator.timeline import Timeline, timeline
+from evaluator.timeline import timeline
 from processes.network import Network, Route
 from processes.operation import Operation
-
-NAME = "numpy stepper"
 
 
 def run(network: Network, samples: np.ndarray, done: Done | None = None) -> TargetRun:
@@ -23,11 +21,14 @@ def run(network: Network, samples: np.ndarray, done: Done | None = None) -> Targ
     exact = network.about.get("precision") == "fixed"
     graded = ClosedForm(network, torch.float64).encode(samples).numpy().astype(np.int64 if exact else np.float64)
     times = timeline(network)
+    group = Group(network, times, list(network.nodes), [Network.INPUT], network.output)
     begin = time.perf_counter()
     recorded: list[dict[str, np.ndarray]] = []
     clips: Counter[str] = Counter({name: 0 for name in network.nodes} if exact else {})
     for number, sample in enumerate(graded):
-        values, clipped = _sample(network, times, sample)
+        group.record = recorder = Recorder(network, times)
+        clipped = Counter(group.sample(sample)[1]) + Counter(recorder.clips)
+        values = recorder.values
         recorded.append(values)
         clips.update(clipped)
         if done is not None:
@@ -36,13 +37,6 @@ def run(network: Network, samples: np.ndarray, done: Done | None = None) -> Targ
     values = {name: np.stack([one.get(name, nothing) for one in recorded]) for name, nothing in silent.items()}
     seconds = (time.perf_counter() - begin) / len(graded)
     return TargetRun(values[network.output], values, seconds, clips=dict(clips))
-
-
-def _sample(network: Network, times: Timeline, sample: np.ndarray) -> tuple[dict[str, np.ndarray], Counter[str]]:
-    """Values and clipped potentials of the nodes that send anything for one graded input (1, *shape)."""
-    recorder = Recorder(network, times)
-    _, clips = step_through(network, times, sample, recorder)
-    return recorder.values, Counter(recorder.clips) + Counter(clips)
 
 
 def _silence(op: Operation) -> np.ndarray:

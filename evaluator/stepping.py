@@ -6,14 +6,26 @@ At each step only the nodes whose span contains it are called, in topological or
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import NamedTuple
 
 import numpy as np
 
 from evaluator.timeline import Timeline
-from processes.fixed import saturate, saturated
+from processes.kernels.stepped import enter_codes, integrate
 from processes.network import Network, Route
+from processes.operation import Operation
 
 Record = Callable[[str, int, np.ndarray], None]
+
+
+class Turn(NamedTuple):
+    """A node that is active at a step: what steps it, its operands, from when on it acts unasked, whether it is recorded."""
+
+    name: str
+    step: Callable[[int, list[np.ndarray | None]], np.ndarray | None]
+    operands: tuple[str, ...]
+    begin: int
+    recorded: bool
 
 
 def broadcast_of(product: str) -> str:
@@ -46,11 +58,15 @@ class Group:
             name: (*network.nodes[name].inputs, *(s for s in sources if s == broadcast_of(name))) for name in names
         }
         self.recorded = {name for name in names if not isinstance(network[name], Route)}
-        self.active: list[list[str]] = [[] for _ in range(times.period)]
+        self.period = times.period
+        self.active: list[list[Turn]] = [[] for _ in range(times.period)]
         for name in names:
             span = times.span(network, name)
+            # before a node sends, or its race begins, it only listens
+            begin = times.windows[name].start - getattr(network[name], "exchange_steps", 0)
+            turn = Turn(name, self.steppers[name].step, self.operands[name], begin, name in self.recorded)
             for t in range(span.start, span.stop):  # wiring and all, in topological order
-                self.active[t].append(name)
+                self.active[t].append(turn)
 
     def reset(self) -> None:
         """Forget the previous sample."""
@@ -65,12 +81,26 @@ class Group:
     def step(self, t: int, messages: list[np.ndarray | None]) -> np.ndarray | None:
         """One step of every active node; returns the sink's message."""
         sent = dict(zip(self.sources, messages, strict=True))
-        for name in self.active[t]:
-            message = self.steppers[name].step(t, [sent.get(source) for source in self.operands[name]])
-            sent[name] = message
-            if message is not None and self.record is not None and name in self.recorded:
-                self.record(name, t, message)
+        receive, record = sent.get, self.record
+        for name, step, operands, begin, recorded in self.active[t]:
+            arrived = [receive(operand) for operand in operands]
+            if t < begin and all(message is None for message in arrived):
+                continue
+            message = step(t, arrived)
+            if message is not None:
+                sent[name] = message
+                if recorded and record is not None:
+                    record(name, t, message)
         return sent.get(self.sink)
+
+    def sample(self, x: np.ndarray) -> tuple[np.ndarray, dict[str, int]]:
+        """All steps of one graded input (1, *shape) to a group of one source: the sink's last message, and :meth:`clips`."""
+        self.reset()
+        result: np.ndarray | None = None
+        for t in range(self.period):
+            result = self.step(t, [x if t == 0 else None])
+        assert result is not None
+        return result, self.clips()
 
 
 class Recorder:
@@ -81,32 +111,29 @@ class Recorder:
     """
 
     def __init__(self, network: Network, times: Timeline) -> None:
-        self.network, self.times = network, times
         self.values: dict[str, np.ndarray] = {}
         self.clips: dict[str, int] = {}
+        self.flat: dict[str, np.ndarray] = {}
+        self.kinds = {name: _kind(node.op, times.windows[name].start) for name, node in network}
 
     def __call__(self, name: str, t: int, message: np.ndarray) -> None:
         """Take a message of node ``name`` at step ``t``."""
-        op = self.network[name]
-        if op.emits == "spikes":
-            if name not in self.values:
-                self.values[name] = np.zeros((getattr(op, "spikes", 1), *op.shape), np.int16)
-            write_codes(self.values[name], message, t - self.times.windows[name].start)
-        else:
-            potential = self.values[name] + message if name in self.values else message.copy()
-            bits = getattr(op, "state_bits", 0)
-            if bits and (clips := saturated(potential, bits)):
-                self.clips[name] = self.clips.get(name, 0) + clips
-            self.values[name] = saturate(potential, bits) if bits else potential
+        shape, start, limit = self.kinds[name]
+        if name not in self.values:
+            values = self.values[name] = np.zeros(shape, message.dtype if start is None else np.int16)
+            self.flat[name] = values.reshape(-1 if start is None else (len(values), -1))
+        if start is not None:
+            enter_codes(self.flat[name], message.reshape(-1), t - start)
+        elif clips := integrate(self.flat[name], message.reshape(-1), limit):
+            self.clips[name] = self.clips.get(name, 0) + clips
 
 
-def write_codes(codes: np.ndarray, signs: np.ndarray, k: int) -> None:
-    """Enter the spikes of step k, int8 signs (*shape), into the first free plane of codes (planes, *shape)."""
-    left = signs.astype(bool)
-    for plane in codes:
-        free = left & (plane == 0)
-        plane[free] = signs[free] * (k + 1)
-        left &= ~free
+def _kind(op: Operation, start: int) -> tuple[tuple[int, ...], int | None, int | None]:
+    """What is recorded of an operation: shape, start of its window if it fires, largest potential if not."""
+    if op.emits == "spikes":
+        return (getattr(op, "spikes", 1), *op.shape), start, None
+    bits = getattr(op, "state_bits", 0)
+    return op.shape, None, 2 ** (bits - 1) - 1 if bits else None
 
 
 def step_through(
@@ -118,10 +145,4 @@ def step_through(
         The readout's potentials, and how many complete potentials nodes have clipped, where they have; what clips currents on
         their way is for ``record`` to count.
     """
-    group = Group(network, times, list(network.nodes), [Network.INPUT], network.output, record)
-    group.reset()
-    result: np.ndarray | None = None
-    for t in range(times.period):
-        result = group.step(t, [x if t == 0 else None])
-    assert result is not None
-    return result, group.clips()
+    return Group(network, times, list(network.nodes), [Network.INPUT], network.output, record).sample(x)

@@ -63,6 +63,11 @@ def per_neuron(parameter: np.ndarray, axes: Axes, dtype: type | np.dtype) -> np.
     return np.ascontiguousarray(full, dtype)
 
 
+def by_step(table: np.ndarray, axes: Axes, dtype: type | np.dtype) -> np.ndarray:
+    """Tables (P, T) of parameters, shared or one per neuron, as (T, A, D)."""
+    return np.stack([per_neuron(column, axes, dtype) for column in table.T])
+
+
 def decode(codes: torch.Tensor, trace: np.ndarray, dtype: torch.dtype = torch.float32) -> torch.Tensor:
     """Values (N, *shape) of codes (planes, N, *shape): sum of sign * trace_k over each neuron's spikes."""
     return backend_of(codes).decode(codes, trace, dtype)

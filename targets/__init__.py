@@ -11,6 +11,14 @@ TARGETS = (
         "Lava's CPU simulator, stepping through time, floating point or Loihi-style fixed point",
         probes.lava,
         "targets.lava_sim:run",
+        steps=True,
+    ),
+    Target(
+        "stepper",
+        "what Lava runs, without Lava: every operation steps through time in this process, floating point or integers",
+        probes.always,
+        "targets.stepper_target:run",
+        steps=True,
     ),
     Target(
         "closed-form",

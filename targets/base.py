@@ -36,6 +36,7 @@ class Target:
         availability: looks whether it can run here, without importing it.
         where: "module:function" that runs a network, imported when it is asked to; see :meth:`run`.
         standard_only: whether it runs standard NIR graphs (`deploy run FILE.nir`) and no converted networks.
+        steps: whether it steps a converted network through time, so that its run says something about the closed form.
     """
 
     name: str
@@ -43,6 +44,7 @@ class Target:
     availability: Callable[[], Availability]
     where: str
     standard_only: bool = False
+    steps: bool = False
 
     def run(self, network: Network, samples: np.ndarray, granularity: str, done: Done | None = None) -> TargetRun:
         """Run samples (N, *input) in real units; ``granularity`` says how many Lava Processes, if it is Lava.

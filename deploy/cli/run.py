@@ -28,7 +28,12 @@ def run(
     graph: GraphOptions,
     network: Annotated[Path, typer.Argument(help="A folder that convert wrote, or any .nir file.")],
     data: Annotated[Path | None, typer.Option("--input", help="Data; the demo has its own.")] = None,
-    target: Annotated[str, typer.Option(help="Where to run it; `deploy targets` lists them.")] = "lava-sim",
+    target: Annotated[
+        str | None,
+        typer.Option(
+            help="Where to run it; `deploy targets` lists them. \\[default: lava-sim, or stepper where Lava cannot run]"
+        ),
+    ] = None,
     samples: Annotated[int, typer.Option(help="How many samples of the data to run.")] = 2,
     granularity: Granularity = "block",
     output: Annotated[Path | None, typer.Option(help="Save the outputs to this .npz file.")] = None,
@@ -51,7 +56,7 @@ def run(
     deploy run net.nir --input spikes.npz --dt 1e-3 --precision fixed
 
     A NIR file's data is an .npz with an array for each Input (x for a single one), shape (samples, steps, ...), and
-    labels in y; or a file that nir.write_data wrote. closed-form steps a standard NIR graph in plain numpy.
+    labels in y; or a file that nir.write_data wrote. stepper and closed-form step a standard NIR graph in plain numpy.
     """
     from deploy import api
     from deploy.console import measured_table, outputs_table
@@ -88,13 +93,15 @@ def run(
 def verify(
     folder: Folder,
     samples: Annotated[int, typer.Option(help="How many evaluation samples to step through.")] = 2,
+    target: Annotated[
+        str | None,
+        typer.Option(help="What steps: lava-sim or stepper. \\[default: lava-sim, or stepper where Lava cannot run]"),
+    ] = None,
     granularity: Granularity = "block",
     trust: Trusted = False,
     model: Anew = None,
 ) -> None:
-    """Runs samples through Lava and through the closed form, and fails at the first spike that differs.
-
-    Where Lava is not available, the same steppers run in this process.
+    """Steps samples through time and runs them through the closed form, and fails at the first spike that differs.
 
     Example: deploy verify out/demo --samples 20
     """
@@ -104,7 +111,7 @@ def verify(
     check_positive("--samples", samples)
     check_choice("--granularity", granularity, GRANULARITIES)
     result = api.load(folder, trust=Trust(trust, model)).verify(
-        samples, granularity=granularity, progress=BarProgress()
+        samples, granularity=granularity, progress=BarProgress(), target=target
     )
     compared = (
         f"{result.compared_spikes:,} spikes, {result.compared_potentials:,} potentials and "
@@ -113,11 +120,7 @@ def verify(
     if result.mismatches:
         print(f"{result.mismatches:,} of {compared} differ; first: {result.first}", file=sys.stderr)
         raise typer.Exit(FAILED)
-    how = (
-        f"one Lava Process per {granularity}"
-        if result.stepped_by == "lava-sim"
-        else f"stepped by the {result.stepped_by}"
-    )
+    how = f"one Lava Process per {granularity}" if result.stepped_by == "lava-sim" else f"target {result.stepped_by}"
     print(f"identical: {compared}, {result.samples} samples, {how}")
 
 

@@ -79,7 +79,7 @@ def on_worker(job: Job, arguments: Sequence[np.ndarray]) -> Batch:
     Raises:
         DeployError: the worker may have no processes.
     """
-    if job.target == "closed-form":
+    if job.target in ("closed-form", "stepper"):
         return run_batch(job, arguments)
     if multiprocessing.current_process().daemon:
         raise DeployError(

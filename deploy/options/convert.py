@@ -45,8 +45,9 @@ USUAL = {
 class ConvertOptions:
     """Options of `deploy convert`; what each means is its help text.
 
-    Those of the spike code are None where the method's usual value is meant: ``code`` has the values in force. In a
-    network, ``residual``, ``winner``, ``softmax``, ``exponential`` and ``activation`` are a converters.pipeline.Variant.
+    Those of the spike code are None where the method's usual value is meant: ``code`` has the values in force. ``target`` is
+    None where the machine decides (:func:`deploy.availability.chosen`). In a network, ``residual``, ``winner``, ``softmax``,
+    ``exponential`` and ``activation`` are a converters.pipeline.Variant.
     """
 
     model: Annotated[
@@ -149,7 +150,13 @@ class ConvertOptions:
     ] = "schedule"
     precision: Annotated[Precision, option("Arithmetic of the network.", CODE)] = "fixed"
     strict: Annotated[bool, option("Stop at the first saturated potential.", CODE, "--strict")] = False
-    target: Annotated[str, option("Where to run it; `deploy targets` lists them.", RUNS)] = "lava-sim"
+    target: Annotated[
+        str | None,
+        option(
+            "Where to run it; `deploy targets` lists them. \\[default: lava-sim, or stepper where Lava cannot run]",
+            RUNS,
+        ),
+    ] = None
     samples: Annotated[
         int, option("Evaluation samples to step through on the target; the closed form runs all of them.", RUNS)
     ] = 2
@@ -206,7 +213,8 @@ class ConvertOptions:
             ("winner", Winner), ("softmax", Softmax), ("exponential", Exponential), ("activation", Activation),
         ):  # fmt: skip
             check_choice(f"--{name}", getattr(self, name), get_args(kind))
-        check_choice("--target", self.target, targets)
+        if self.target is not None:
+            check_choice("--target", self.target, targets)
         if self.method == "rate-coded" and self.precision != "float":
             raise DeployError("--method rate-coded is a floating-point baseline; give --precision float")
         self._check_code()

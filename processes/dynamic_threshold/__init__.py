@@ -25,9 +25,10 @@ from processes.backends import backend_of
 from processes.backends.tables import FallingTables, Lookup
 from processes.codebook import Codebook, compile_codebook, linear_pieces
 from processes.fixed import saturate, shift_toward_zero
+from processes.kernels.stepped import fire_falling_step, integrate
 from processes.operation import Operation, Result, SaturatingStepper, Window, clips_of
 from processes.phase_code import PhaseCode
-from processes.spikes import decoded_sums, may_fire, per_neuron, row_axes, silence_after
+from processes.spikes import by_step, decoded_sums, may_fire, per_neuron, row_axes, silence_after
 from processes.thresholds import level_entry
 
 ROUNDED = 2.0**-15  # of the largest value that is coded: usual rounding of thresholds; a row with more is always unsure
@@ -193,8 +194,10 @@ class DynamicThresholdStepper(SaturatingStepper):
     def __init__(self, op: DynamicThreshold, window: Window, sources: list[Window]) -> None:
         self.op, self.start, self.factor_start = op, window.start, sources[1].start
         self.message = np.int64 if op.state_bits else np.float64
-        self.table = np.ascontiguousarray(op.table.T).reshape(op.steps, *op.scale.shape)
-        self.shift = None if op.shift is None else op.shift.reshape(op.scale.shape)
+        self.axes = row_axes(op.shape, op.scale.shape)
+        self.table = by_step(op.table, self.axes, self.message)
+        self.shift = None if op.shift is None else per_neuron(op.shift, self.axes, np.int64)
+        self.clip_at = 2 ** (op.state_bits - 1) - 1 if op.state_bits else None
         self.reset()
 
     def reset(self) -> None:
@@ -209,9 +212,7 @@ class DynamicThresholdStepper(SaturatingStepper):
         """Signs int8 (*shape) of this step's spikes, or None."""
         drive, other = messages
         if drive is not None:
-            self.v += drive
-            if self.op.state_bits:
-                self.v = saturate(self.v, self.op.state_bits)
+            integrate(self.v.reshape(-1), drive.reshape(-1), self.clip_at)
         if other is not None:
             self.factor += other if self.op.squared else self._weigh(other, t)
             if self.op.cuts:
@@ -224,20 +225,27 @@ class DynamicThresholdStepper(SaturatingStepper):
             self.magnitude = self.compared**2 if self.op.squared else np.abs(self.compared)
             self.limit = self.factor + (self.message(self.op.offset) if self.op.squared else 0)
             self.left *= (self.compared != 0) & (self.limit > 0)
-        threshold = self.table[k] * self.limit
-        if self.shift is not None:
-            threshold >>= self.shift
-        fired = ((self.left > 0) & (self.magnitude >= threshold)).astype(np.int8)
+            self.sign = np.sign(self.compared).astype(np.int8)
+            self.flat = [a.reshape(-1) for a in (self.magnitude, self.sign, self.limit, self.left)]
+        flat, once = np.empty(len(self.flat[0]), np.int8), self.op.spikes == 1
+        magnitude, sign, limit, left = self.flat
+        fires = fire_falling_step(magnitude, sign, self.axes, self.table, k, self.shift, limit, left, once, flat)
+        fired = flat.reshape(self.op.shape)
+        if not once:
+            return self._again(fired, k)
+        return fired if fires else None
+
+    def _again(self, fired: np.ndarray, k: int) -> np.ndarray | None:
+        """Signs of all spikes at k, of whose first ones ``fired`` tells, or None; neurons may fire several times."""
         if self.sent is not None:
             self._go_on(fired, self.sent, k)
             fired *= may_fire(self.left, self.op.spikes, self.op.latest, k)
         if not fired.any():
             return None
         self.left -= fired != 0
-        if self.op.spikes > 1:
-            added = fired.astype(self.message) * self.op.further[0][0, k]
-            self.sent = added if self.sent is None else self.sent + added
-        return (np.sign(self.compared) * fired).astype(np.int8)
+        added = fired.astype(self.message) * self.op.further[0][0, k]
+        self.sent = added if self.sent is None else self.sent + added
+        return self.sign * fired
 
     def _drive(self) -> np.ndarray:
         """What is compared: V, or c cut to ``drive_bits``."""

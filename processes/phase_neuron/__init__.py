@@ -21,12 +21,12 @@ import torch
 
 from processes.backends import backend_of
 from processes.backends.tables import Lookup, PhaseTables
-from processes.fixed import saturate
+from processes.kernels.stepped import fire_first, integrate
 from processes.operation import Operation, Result, Window
 from processes.phase_code import PhaseCode
 from processes.phase_neuron.activations import activation
 from processes.phase_neuron.schedule import FixedSchedule, FloatSchedule
-from processes.spikes import may_fire, parameter_axes, per_neuron, silence_after
+from processes.spikes import by_step, may_fire, parameter_axes, per_neuron, silence_after
 from processes.thresholds import scaled_entry
 
 
@@ -100,7 +100,12 @@ class PhaseNeuronStepper:
     def __init__(self, op: PhaseNeuron, window: Window) -> None:
         self.op, self.start, self.steps = op, window.start, op.schedule.steps
         shape = op.schedule.scale.shape
-        self.tables = [np.ascontiguousarray(t.T).reshape(self.steps, *shape) for t in op.schedule.tables]
+        self.axes = parameter_axes(op.shape, shape)
+        self.message = np.int64 if op.state_bits else np.float64
+        self.limit = 2 ** (op.state_bits - 1) - 1 if op.state_bits else None
+        pos, lo, hi, subtract = op.schedule.tables
+        self.first = np.stack([by_step(table, self.axes, self.message) for table in (pos, lo, hi)])
+        self.pos, self.subtract = (np.ascontiguousarray(t.T).reshape(-1, *shape) for t in (pos, subtract))
         self.sequel = op.schedule.sequel(op.spikes)
         if self.sequel is not None:
             _, _, *parameters = self.sequel
@@ -109,34 +114,41 @@ class PhaseNeuronStepper:
 
     def reset(self) -> None:
         """Potentials to zero, no spikes spent."""
-        self.v = np.zeros(self.op.shape, np.int64 if self.op.state_bits else np.float64)
+        self.v = np.zeros(self.op.shape, self.message)
         self.left = np.full(self.op.shape, self.op.spikes, np.int8)
         self.row = np.zeros(self.op.shape, np.int32)
+        self.flat = self.v.reshape(-1), self.left.reshape(-1)
 
     def step(self, t: int, messages: list[np.ndarray | None]) -> np.ndarray | None:
         """Signs int8 (*shape) of the spikes of this step, or None."""
+        v, left = self.flat
         if messages[0] is not None:
-            self.v += messages[0]
-            if self.op.state_bits:
-                self.v = saturate(self.v, self.op.state_bits)
+            integrate(v, messages[0].reshape(-1), self.limit)
         k = t - self.start
         if not 0 <= k < self.steps:
             return None
-        pos, lo, hi, subtract = (table[k] for table in self.tables)
-        plus = self.v >= pos
-        sign = plus.astype(np.int8) - (~plus & (lo <= self.v) & (self.v <= hi))
-        if self.op.spikes > 1 and (self.left < self.op.spikes).any():
-            self._go_on(sign, pos, k)
+        flat = np.empty(len(v), np.int8)
+        once = self.op.spikes == 1
+        fires = fire_first(v, self.axes, self.first, k, left, once, flat)
+        sign = flat.reshape(self.op.shape)
+        if not once:
+            fires = self._again(sign, k)
+        return sign if fires else None
+
+    def _again(self, sign: np.ndarray, k: int) -> bool:
+        """Further spikes at k put into ``sign``, and what all spikes of the step leave; whether there are any."""
+        if (self.left < self.op.spikes).any():
+            self._go_on(sign, self.pos[k], k)
         sign *= may_fire(self.left, self.op.spikes, self.op.latest, k)
         if not sign.any():
-            return None
+            return False
         self.left -= sign != 0
         if self.sequel is not None:
             fired = np.nonzero(sign)
             self.row[fired] = self.sequel.row_after[self.row[fired], sign[fired] * (k + 1) + self.steps]
-        elif self.op.spikes > 1:
-            self.v -= sign * subtract
-        return sign
+        else:
+            self.v -= sign * self.subtract[k]
+        return True
 
     def _go_on(self, sign: np.ndarray, pos: np.ndarray, k: int) -> None:
         """Put into ``sign`` what the neurons that have fired before do at k."""

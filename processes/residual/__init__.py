@@ -20,7 +20,8 @@ import torch
 from processes.backends import backend_of
 from processes.backends.constants import constant
 from processes.backends.tables import Axes
-from processes.fixed import beyond, mul_shift, saturate
+from processes.fixed import beyond, mul_shift
+from processes.kernels.stepped import integrate
 from processes.operation import Operation, Result, SaturatingStepper, Window
 from processes.spikes import parameter_axes, per_neuron
 
@@ -100,6 +101,7 @@ class ResidualStepper(SaturatingStepper):
     def __init__(self, op: Residual, window: Window, operands: int) -> None:
         self.op, self.start, self.operands = op, window.start, operands
         self.dtype = np.int64 if op.state_bits else np.float64
+        self.limit = 2 ** (op.state_bits - 1) - 1 if op.state_bits else None
         self.reset()
 
     def reset(self) -> None:
@@ -111,9 +113,7 @@ class ResidualStepper(SaturatingStepper):
         """The stream's potential at the step of its message, None before."""
         for i, message in enumerate(messages):
             if message is not None:
-                self.v[i] = self.v[i] + message
-                if self.op.state_bits:
-                    self.v[i] = saturate(self.v[i], self.op.state_bits)
+                integrate(self.v[i].reshape(-1), message.reshape(-1), self.limit)
         if t != self.start:
             return None
         if not self.op.state_bits:

@@ -14,6 +14,7 @@ from typing import Any, ClassVar
 import numpy as np
 import torch
 
+from processes.kernels.stepped import route
 from processes.operation import Operation, Result, Window
 
 Step = tuple[str, Any]
@@ -105,7 +106,9 @@ class RouteStepper:
         size = int(np.prod(op.source_shape))
         numbered = torch.arange(1, size + 1).reshape(op.source_shape)
         self.index = apply(numbered, op.chain, 0).contiguous().numpy()
-        self.padded = bool((self.index == 0).any())
+        self.plain = (
+            bool((self.index.reshape(-1) == np.arange(1, size + 1)).all()) if self.index.size == size else False
+        )
 
     def reset(self) -> None:
         """Stateless."""
@@ -115,6 +118,8 @@ class RouteStepper:
         message = messages[0]
         if message is None:
             return None
-        if not self.padded:
-            return message.reshape(-1)[self.index - 1]
-        return np.concatenate([np.zeros(1, message.dtype), message.reshape(-1)])[self.index]
+        if self.plain:
+            return message.reshape(self.index.shape)
+        out = np.empty(self.index.shape, message.dtype)
+        route(message.reshape(-1), self.index.reshape(-1), out.reshape(-1))
+        return out

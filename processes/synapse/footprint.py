@@ -9,7 +9,6 @@ import numpy as np
 from processes.chips import Chip
 from processes.footprint import NO_NEURONS, Amount, Fan, Shape, drivers, fans, layout, neurons
 from processes.synapse import ConvSynapse, DenseSynapse, ScaleSynapse
-from processes.synapse.stepper import patches
 
 neurons.refuse(NO_NEURONS, DenseSynapse, ConvSynapse, ScaleSynapse)
 layout.always("rows", DenseSynapse, ScaleSynapse)
@@ -61,3 +60,16 @@ def _(op: ScaleSynapse, operand: int, source: np.ndarray) -> np.ndarray:
     numbered = np.arange(math.prod(op.shape)).reshape(op.shape)
     output = np.broadcast_to(numbered, source.shape).reshape(-1)
     return source.reshape(-1)[np.argsort(output, kind="stable")].reshape(numbered.size, -1)
+
+
+def patches(op: ConvSynapse, shape: tuple[int, ...]) -> np.ndarray:
+    """Index of every spike (1, in, H, W) under every kernel position, 0 for padding: (groups, positions, patch)."""
+    rows, columns = op.weight.shape[2:]
+    numbered = np.arange(1, int(np.prod(shape)) + 1).reshape(shape[1:])
+    padded = np.pad(numbered, [(0, 0), *((p, p) for p in op.padding)])
+    reach = ((rows - 1) * op.dilation[0] + 1, (columns - 1) * op.dilation[1] + 1)
+    windows = np.lib.stride_tricks.sliding_window_view(padded, reach, axis=(1, 2))  # type: ignore[call-overload]
+    windows = windows[:, :: op.stride[0], :: op.stride[1], :: op.dilation[0], :: op.dilation[1]]
+    grouped = windows.reshape(op.groups, -1, *windows.shape[1:])
+    positions = grouped.shape[2] * grouped.shape[3]
+    return grouped.transpose(0, 2, 3, 1, 4, 5).reshape(op.groups, positions, -1)

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import numpy as np
-import scipy.sparse
 
 from processes.chips import INT32
-from processes.fixed import saturate, shift_toward_zero
+from processes.kernels.stepped import multiply, square
 from processes.operation import Window
 from processes.trace_product import SquareSum, TraceProduct
 
 Spikes = np.ndarray | None
-CURRENT_BITS = INT32
+CURRENT_LIMIT = 2 ** (INT32 - 1) - 1
+"""The largest current that a message carries; beyond it any potential saturates all the same."""
+NOTHING = np.zeros((0, 1, 1), np.int8)
 
 
 class TraceBroadcaster:
@@ -36,7 +37,7 @@ class TraceBroadcaster:
 
 
 class ProductStepper:
-    """Holds r_a and r_b (leading axes flattened) and adds what each step's spikes contribute.
+    """Holds r_a and r_b, leading axes flattened, and adds what each step's spikes contribute.
 
     The trace may come as a third message, from a TraceBroadcaster of its own; otherwise it keeps one.
     """
@@ -46,49 +47,41 @@ class ProductStepper:
         self.message = np.int64 if op.state_bits else np.float64
         self.bias = np.broadcast_to(op.bias, op.shape).astype(self.message) if op.bias.any() else None
         self.broadcaster = TraceBroadcaster(op.traces, sources)
+        self.limit = CURRENT_LIMIT if op.state_bits else None
         self.reset()
 
     def reset(self) -> None:
         """Traces to zero: they take the shape of the first spikes that come."""
-        self.held: list[np.ndarray | None] = [None, None]
+        self.held: tuple[np.ndarray, np.ndarray] | None = None
+        self.begun = [False, False]
 
     def step(self, t: int, messages: list[Spikes]) -> np.ndarray | None:
-        """Currents (*shape), or None. (r_a + da)(r_b + db) - r_a r_b = da (r_b + db) + r_a db."""
-        p = messages[2] if len(messages) > 2 else self.broadcaster.step(t, [])
-        da, db = (self._traced(m, p, i) for i, m in enumerate(messages[:2]))
-        a, b = self.held
+        """Currents (*shape), or None: none flow before both operands have spiked."""
+        a, b = messages[:2]
         current = None
-        if db is not None:
-            if a is not None:
-                current = self._product(a, db)
-            self.held[1] = b = db if b is None else b + db
-        if da is not None:
-            if b is not None:
-                added = self._product(da, b)
-                current = added if current is None else current + added
-            self.held[0] = da if a is None else a + da
-        if current is not None:
-            current = _current(current.reshape(self.op.shape), self.op.state_bits)
+        if a is not None or b is not None:
+            self.begun = [self.begun[0] or a is not None, self.begun[1] or b is not None]
+            p = messages[2] if len(messages) > 2 else self.broadcaster.step(t, [])
+            assert p is not None  # a window is open
+            added = self._multiply(_rows(a), _rows(b), p.astype(self.message))
+            current = added if all(self.begun) else None
         if t == self.window.start and self.bias is not None:
             current = self.bias if current is None else self.bias + current
         return current
 
-    def _traced(self, spikes: Spikes, p: np.ndarray | None, operand: int) -> np.ndarray | None:
-        """This step's copies of the global trace, (lead, rows, columns of the sum)."""
-        if spikes is None or p is None:
-            return None
-        if operand == 1 and not self.op.transpose_b:
-            spikes = spikes.swapaxes(-1, -2)
-        return spikes.reshape(-1, *spikes.shape[-2:]) * p[operand].astype(
-            np.float64
-        )  # sums of integers are exact below 2^53
-
-    def _product(self, a: np.ndarray, b: np.ndarray) -> np.ndarray:
-        """a b^T for each leading index, through whichever side is this step's sparse spikes."""
-        sparse_left = np.count_nonzero(a) <= np.count_nonzero(b)
-        left, right = (a, b) if sparse_left else (b, a)
-        outs = [scipy.sparse.csr_matrix(x) @ y.T for x, y in zip(left, right, strict=True)]
-        return np.stack([o if sparse_left else o.T for o in outs])
+    def _multiply(self, a: np.ndarray, b: np.ndarray, traces: np.ndarray) -> np.ndarray:
+        """Currents of this step's spikes of both operands, whose traces are raised."""
+        out = np.empty(self.op.shape, self.message)
+        outs = out.reshape(-1, *out.shape[-2:])
+        if self.held is None:
+            features = a.shape[2] if len(a) else b.shape[2 if self.op.transpose_b else 1]
+            lead, rows, columns = outs.shape
+            self.held = (
+                np.zeros((lead, features, rows), self.message),
+                np.zeros((lead, features, columns), self.message),
+            )
+        multiply(a, b, self.op.transpose_b, traces, *self.held, self.limit, outs)
+        return out
 
 
 class SquareStepper:
@@ -97,6 +90,9 @@ class SquareStepper:
     def __init__(self, op: SquareSum, window: Window) -> None:
         self.op, self.start = op, window.start
         self.message = np.int64 if op.state_bits else np.float64
+        self.limit = CURRENT_LIMIT if op.state_bits else None
+        self.trace = op.trace.astype(self.message)
+        self.weight = np.asarray(op.shift if op.state_bits else op.weight).astype(self.message)
         self.reset()
 
     def reset(self) -> None:
@@ -108,15 +104,16 @@ class SquareStepper:
         spikes = messages[0]
         if spikes is None:
             return None
+        rows = np.ascontiguousarray(spikes).reshape(-1, spikes.shape[-1])
         if self.held is None:
-            self.held = np.zeros(spikes.shape, self.message)
-        value = spikes.astype(self.message) * self.op.trace[t - self.start].astype(self.message)
-        share = value * (value + 2 * self.held)
-        self.held += value
-        share = shift_toward_zero(share, self.op.shift) if self.op.state_bits else share * self.op.weight
-        return _current(share.sum(-1, keepdims=True), self.op.state_bits)
+            self.held = np.zeros(rows.shape, self.message)
+            weight = np.broadcast_to(self.weight, spikes.shape).reshape(rows.shape)
+            self.rows = np.ascontiguousarray(weight)
+        out = np.empty(self.op.shape, self.message)
+        square(rows, self.trace[t - self.start], self.held, self.rows, self.limit, out.reshape(-1))
+        return out
 
 
-def _current(values: np.ndarray, state_bits: int) -> np.ndarray:
-    """As a message: no wider than CURRENT_BITS, beyond which any potential saturates all the same."""
-    return saturate(values.astype(np.int64), CURRENT_BITS) if state_bits else values
+def _rows(spikes: Spikes) -> np.ndarray:
+    """Spikes with their leading axes flattened, (L, N, F), or none, L = 0."""
+    return NOTHING if spikes is None else np.ascontiguousarray(spikes).reshape(-1, *spikes.shape[-2:])

@@ -30,7 +30,7 @@ from processes.backends import backend_of
 from processes.backends.constants import constant
 from processes.backends.tables import Axes, Lookup, RaceFurther, RaceTables
 from processes.codebook import compile_codebook
-from processes.fixed import saturate
+from processes.kernels.stepped import fire_race, integrate
 from processes.operation import Operation, Result, Window
 from processes.phase_code import PhaseCode
 from processes.prefixes import rows_after
@@ -160,7 +160,8 @@ class WossStepper:
 
     def __init__(self, op: Woss, window: Window) -> None:
         self.op, self.start = op, window.start
-        self.ramp = self._by_step(op.ramp)
+        self.limit = 2 ** (op.state_bits - 1) - 1 if op.state_bits else None
+        self.ramp = np.ascontiguousarray(op.ramp.T, np.int64 if op.state_bits else np.float64)
         self.race = None if op.race is None else self._by_step(op.race)
         heads = np.arange(len(op.ramp)).reshape(-1, 1, 1) if len(op.shape) > 2 else np.zeros(1, int)
         self.head = np.broadcast_to(heads, op.shape)  # row of the tables
@@ -179,7 +180,7 @@ class WossStepper:
         """Potentials to zero, everybody may fire, no winners."""
         self.v = np.zeros(self.op.shape, np.int64 if self.op.state_bits else np.float64)
         self.allowed = self.static
-        self.may_fire = self.allowed.copy()
+        self.may_fire = np.ascontiguousarray(self.allowed, np.int8)
         self.winner = np.full((*self.op.shape[:-1], 1), self.lowest, self.v.dtype)
         self.row = np.zeros(self.op.shape, np.int32)
 
@@ -187,23 +188,23 @@ class WossStepper:
         """Signs int8 (*shape) of this step's spikes, or None."""
         if len(messages) > 1 and messages[1] is not None:
             self.allowed = np.broadcast_to(messages[1] != 0, self.op.shape) & self.static
-            self.may_fire = self.allowed.copy()
+            self.may_fire = np.ascontiguousarray(self.allowed, np.int8)
         if messages[0] is not None:
-            self.v += messages[0]
-            if self.op.state_bits:
-                self.v = saturate(self.v, self.op.state_bits)
+            integrate(self.v.reshape(-1), messages[0].reshape(-1), self.limit)
         k = t - self.start
         if -self.op.exchange_steps <= k < 0:
             self._find_winner(k + self.op.exchange_steps)
         if not 0 <= k < self.op.steps:
             return None
-        gap = self.winner - self.v
-        fired = self.may_fire & (gap <= self.ramp[k])
-        self.may_fire &= ~fired
-        sign = fired.astype(np.int8)
+        _, per_head, keys = rows_of(self.op.shape)
+        v, may_fire = self.v.reshape(-1, keys), self.may_fire.reshape(-1, keys)
+        flat = np.empty(v.shape, np.int8)
+        fires = fire_race(v, self.winner.reshape(-1), self.ramp, k, per_head, may_fire, flat)
+        sign = flat.reshape(self.op.shape)
         if self.op.after is not None:
-            self._go_on(gap, sign, k)
-        return sign if sign.any() else None
+            self._go_on(self.winner - self.v, sign, k)
+            fires = sign.any()
+        return sign if fires else None
 
     def _go_on(self, gap: np.ndarray, sign: np.ndarray, k: int) -> None:
         """Put into ``sign`` the further spikes at k of neurons that have fired, and note who goes on with what."""

@@ -10,6 +10,7 @@ import numpy as np
 import torch
 
 from evaluator.closed_form import ClosedForm
+from evaluator.stepping import Recorder, step_through
 from evaluator.target_run import Done, TargetRun
 from evaluator.timeline import timeline
 from processes.errors import DeployError
@@ -34,6 +35,9 @@ def run(network: Network, samples: np.ndarray, granularity: str = "block", done:
 
     graded = ClosedForm(network, torch.float64).encode(samples).numpy()
     times = timeline(network)
+    exact = network.about.get("precision") == "fixed"
+    # compiles what steps, or reads it from numba's cache, once and not in every Process at the same time
+    step_through(network, times, graded[0].astype(np.int64 if exact else np.float64), Recorder(network, times))
     with tempfile.TemporaryDirectory(prefix="recordings-") as place:
         folder = Path(place)
         processes = build(network, times, graded, folder, granularity)

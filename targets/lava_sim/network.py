@@ -38,7 +38,7 @@ class FileRecorder(Recorder):
         for name, value in self.values.items():
             np.load(path_of(self.folder, name), mmap_mode="r+")[sample] = value
         counted = np.load(self.folder / CLIPS, mmap_mode="r+")
-        for place, name in enumerate(self.network.nodes):  # each node is in one process, so nobody else writes there
+        for place, name in enumerate(self.kinds):  # each node is in one process, so nobody else writes there
             if clips := self.clips.get(name, 0) + also.get(name, 0):
                 counted[sample, place] = clips
         self.values.clear()

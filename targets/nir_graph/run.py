@@ -19,7 +19,7 @@ from targets.nir_graph.fixed import Rounding, compile_fixed
 from targets.nir_graph.plan import Plan, make_plan
 from targets.nir_graph.program import Program, Traces, compile_float, interpret
 
-TARGETS = ("lava-sim", "closed-form", *HOLDERS)
+TARGETS = ("lava-sim", "stepper", "closed-form", *HOLDERS)
 """Where a standard graph runs; it has no closed form, so that target steps it in numpy. The last run chains only."""
 
 

@@ -87,7 +87,7 @@ def test_calibration_data_is_held_back_where_there_is_no_evaluation_data() -> No
 
 def test_verify_says_what_stepped(converted: deploy.Conversion, without_lava: None) -> None:
     found = converted.verify(3)
-    assert (found.stepped_by, found.samples, found.mismatches) == (stepper.NAME, 3, 0)
+    assert (found.stepped_by, found.samples, found.mismatches) == ("stepper", 3, 0)
     assert found.compared_spikes == 3 * (2 * 6 + 8) and found.compared_potentials == 3 * (8 + 3 + 3)
     assert converted.verify(5, SAMPLES[20:22]).samples == 2
 

@@ -16,10 +16,11 @@ from converters.discretise import discretise
 from converters.lowering import lower
 from converters.sensitivity import Site
 from evaluator.closed_form import ClosedForm
-from evaluator.stepping import Group, Recorder, step_through, write_codes
+from evaluator.stepping import Group, Recorder, step_through
 from evaluator.timeline import timeline
 from processes.chips import LOIHI2
 from processes.errors import DeployError
+from processes.kernels.stepped import enter_codes
 from processes.network import Network, Route
 from processes.phase_code import PhaseCode
 from tests.converters.modules import end_early, error, images, lowered, module, small_vit, spiking
@@ -203,10 +204,10 @@ def test_one_sample_after_another_gives_what_each_gives_alone(vit: nn.Module) ->
     assert (step_through(network, times, graded[2])[0] == outputs[2]).all()
 
 
-def test_write_codes_fills_planes_in_order_of_time() -> None:
+def test_codes_fill_planes_in_order_of_time() -> None:
     codes = np.zeros((2, 3), np.int16)
     for k, signs in enumerate([[1, 0, 0], [-1, -1, 0], [0, 1, 0]]):
-        write_codes(codes, np.array(signs, np.int8), k)
+        enter_codes(codes, np.array(signs, np.int8), k)
     assert codes.tolist() == [[1, -2, 0], [-2, 3, 0]]
 
 

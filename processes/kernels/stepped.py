@@ -1,0 +1,241 @@
+"""Compiled loops of the steppers: what arrives at one step, event by event, and which neurons fire at it.
+
+Arrays are flat or of the shapes given; integers are int64, spikes int8 signs, and real numbers float64. ``limit`` is the
+largest potential that a state width holds, None in floating point. Inner loops run over slices, whose indices are never
+negative: only then are they vectorised. Spikes are few: they are looked for eight at a time.
+"""
+
+# numba types these functions by their calls, not by their signatures
+# pyright: reportArgumentType=false
+
+from __future__ import annotations
+
+import numpy as np
+
+from processes.fixed import shift_toward_zero
+from processes.kernels.compiled import njit
+
+_shift = njit(inline="always")(shift_toward_zero)
+
+
+@njit(cache=True)
+def integrate(v, message, limit):
+    """Add a message to potentials v and clip them, both (n,); returns how many were clipped."""
+    clips = 0
+    for i in range(len(v)):
+        x = v[i] + message[i]
+        if limit is not None:
+            y = min(max(x, -limit), limit)
+            clips += x != y
+            x = y
+        v[i] = x
+    return clips
+
+
+@njit(cache=True)
+def spikes_of(signs, found):
+    """Put the places at which signs (n,) are not 0 into ``found``, as long, and return how many there are."""
+    count, words = 0, signs[: len(signs) // 8 * 8].view(np.int64)
+    for w in range(len(words)):
+        if words[w] != 0:
+            for i in range(8 * w, 8 * w + 8):
+                found[count] = i
+                count += signs[i] != 0
+    for i in range(8 * len(words), len(signs)):
+        found[count] = i
+        count += signs[i] != 0
+    return count
+
+
+@njit(cache=True)
+def enter_codes(codes, signs, k):
+    """Enter the spikes of step k, signs (n,), into the first free plane of codes (planes, n)."""
+    found = np.empty(len(signs) + 1, np.int32)
+    for n in range(spikes_of(signs, found)):
+        i = found[n]
+        for p in range(len(codes)):
+            if codes[p, i] == 0:
+                codes[p, i] = signs[i] * (k + 1)
+                break
+
+
+@njit(cache=True)
+def route(message, index, out):
+    """out (m,) = message (n,) by an index map, where 0 is silence and i + 1 the neuron i."""
+    for i in range(len(out)):
+        if index[i] > 0:
+            out[i] = message[index[i] - 1]
+        else:
+            out[i] = 0
+
+
+@njit(cache=True)
+def gather_dense(spikes, weight, factor, row, out):
+    """Currents out (R, O) = factor times the sum of the rows of weight (in, O) whose neurons in spikes (R, in) fire.
+
+    ``row`` (O,) is room for a sum.
+    """
+    found = np.empty(spikes.shape[1] + 1, np.int32)
+    for r in range(len(spikes)):
+        own, current = spikes[r], out[r]
+        count = spikes_of(own, found)
+        if count == 0:
+            current[:] = 0
+            continue
+        row[:] = 0
+        for n in range(count):
+            weights = weight[found[n]]
+            if own[found[n]] > 0:
+                for o in range(len(row)):
+                    row[o] += weights[o]
+            else:
+                for o in range(len(row)):
+                    row[o] -= weights[o]
+        for o in range(len(row)):
+            current[o] = row[o] * factor
+
+
+@njit(cache=True)
+def gather_conv(spikes, weight, stride, padding, dilation, groups, factor, pixels, out):
+    """Currents out (O, H', W') of spikes (in, H, W): each adds its weights to the pixels whose kernel covers it.
+
+    weight (in, kh, kw, O / groups); ``pixels`` (H', W', O) is room for the sums.
+    """
+    own, width = weight.shape[3], len(spikes) // groups
+    high, wide = pixels.shape[:2]
+    pixels[:] = 0
+    for c in range(len(spikes)):
+        first = c // width * own
+        for y in range(spikes.shape[1]):
+            for x in range(spikes.shape[2]):
+                if spikes[c, y, x] == 0:
+                    continue
+                for i in range(weight.shape[1]):
+                    row = y + padding[0] - i * dilation[0]
+                    if row < 0 or row % stride[0] or row // stride[0] >= high:
+                        continue
+                    for j in range(weight.shape[2]):
+                        column = x + padding[1] - j * dilation[1]
+                        if column < 0 or column % stride[1] or column // stride[1] >= wide:
+                            continue
+                        for o in range(own):
+                            pixels[row // stride[0], column // stride[1], first + o] += (
+                                spikes[c, y, x] * weight[c, i, j, o]
+                            )
+    for y in range(high):
+        for x in range(wide):
+            for o in range(len(out)):
+                out[o, y, x] = pixels[y, x, o] * factor
+
+
+@njit(cache=True)
+def multiply(a, b, transpose, traces, held_a, held_b, limit, out):
+    """Currents out (L, N, M) that the spikes a (L, N, F) and b of one step make with the traces held, which they raise.
+
+    b is (L, M, F) if ``transpose``, else (L, F, M); an operand of which nothing arrives has no rows, L = 0. A spike of b reads
+    ``held_a`` (L, F, N) before this step's copies, one of a ``held_b`` (L, F, M) after them, so that two at once meet once.
+    """
+    out[:] = 0
+    flat = out.reshape(-1)
+    rows, columns = out.shape[1:]
+    found = np.empty(max(a.size, b.size) + 1, np.int32)
+    signs = b.reshape(-1)
+    for s in range(spikes_of(signs, found)):
+        rest, j = divmod(found[s], b.shape[2])
+        n, i = divmod(rest, b.shape[1])
+        m, f = (i, j) if transpose else (j, i)
+        value, held, place = signs[found[s]] * traces[1], held_a[n, f], n * rows * columns + m
+        for o in range(len(held)):
+            flat[place] += held[o] * value
+            place += columns
+        held_b[n, f, m] += value
+    signs = a.reshape(-1)
+    for s in range(spikes_of(signs, found)):
+        rest, f = divmod(found[s], a.shape[2])
+        n, i = divmod(rest, a.shape[1])
+        value, held, row = signs[found[s]] * traces[0], held_b[n, f], out[n, i]
+        for m in range(len(row)):
+            row[m] += held[m] * value
+        held_a[n, f, i] += value
+    if limit is not None:
+        for o in range(len(flat)):
+            flat[o] = min(max(flat[o], -limit), limit)
+
+
+@njit(cache=True)
+def square(spikes, trace, held, weight, limit, out):
+    """Shares out (R,) of the spikes (R, F) of a step in the sum of squares of ``held`` (R, F), which they raise.
+
+    ``weight`` (R, F) multiplies a feature's share, or in integers shifts it right.
+    """
+    for r in range(len(spikes)):
+        total = trace * 0  # out holds anything before
+        for f in range(spikes.shape[1]):
+            if spikes[r, f] != 0:
+                value = spikes[r, f] * trace
+                share = value * (value + 2 * held[r, f])
+                held[r, f] += value
+                total += share * weight[r, f] if limit is None else _shift(share, weight[r, f])
+        out[r] = total if limit is None else min(max(total, -limit), limit)
+
+
+@njit(cache=True)
+def fire_first(v, sides, tables, k, left, once, sign):
+    """Put first spikes of step k into sign (n,) if any are ``left``: + where v >= pos, else - where lo <= v <= hi.
+
+    Neurons are (R, A, M, D) one after the other, ``sides`` A, M and D; tables (3, T, A, D) are pos, lo and hi. ``once``: nobody
+    has more than one, so that it is taken off what is left here. Returns whether there are any.
+    """
+    a_len, m_len, d_len = sides
+    fires, spent = 0, np.int8(once)
+    for row in range(len(v) // d_len):
+        a, own = row // m_len % a_len, slice(row * d_len, (row + 1) * d_len)
+        x, may, s = v[own], left[own], sign[own]
+        up, bottom, top = tables[0, k, a], tables[1, k, a], tables[2, k, a]
+        for d in range(len(x)):
+            plus = np.int8(x[d] >= up[d])
+            minus = np.int8(x[d] >= bottom[d]) & np.int8(x[d] <= top[d])
+            s[d] = (plus - (minus & (plus ^ 1))) & -np.int8(may[d] > 0)
+            may[d] -= s[d] & spent  # -1 is odd too
+            fires |= s[d]
+    return fires != 0
+
+
+@njit(cache=True)
+def fire_race(v, winner, ramp, k, rows, may_fire, sign):
+    """Put softmax's first spikes of step k into sign (R, K): where winner - v <= ramp of the row's head, (T, heads).
+
+    ``rows`` to a head. Who fires may not again. Returns whether there are any.
+    """
+    fires = 0
+    for r in range(len(v)):
+        lowest = winner[r] - ramp[k, r // rows % ramp.shape[1]]
+        x, may, s = v[r], may_fire[r], sign[r]
+        for j in range(len(x)):
+            s[j] = np.int8(lowest <= x[j]) & may[j]
+            may[j] ^= s[j]
+            fires |= s[j]
+    return fires != 0
+
+
+@njit(cache=True)
+def fire_falling_step(magnitude, direction, sides, table, k, shift, limit, left, once, sign):
+    """Put first spikes of step k into sign (n,), as ``direction``, where magnitude >= table * limit >> shift if any are left.
+
+    Neurons and ``once`` are as in :func:`fire_first`; table (T, A, D), shift (A, D) or None for real numbers, limit (R * A *
+    M,). Where neurons may fire again, signs are 1, for what comes first. Returns whether there are any.
+    """
+    a_len, m_len, d_len = sides
+    fires, spent = 0, np.int8(once)
+    for row in range(len(limit)):
+        a, own, factor = row // m_len % a_len, slice(row * d_len, (row + 1) * d_len), limit[row]
+        x, z, may, s, entries = magnitude[own], direction[own], left[own], sign[own], table[k, a]
+        for d in range(len(x)):
+            threshold = entries[d] * factor
+            if shift is not None:
+                threshold >>= shift[a, d]
+            fired = np.int8(x[d] >= threshold) & np.int8(may[d] > 0)
+            may[d] -= fired & spent
+            s[d] = fired * z[d] if once else fired
+            fires |= fired
+    return fires != 0
