@@ -263,6 +263,10 @@ def graph_tables(result: GraphResult) -> list[Table | str]:
         for rounding in sorted(run.roundings, key=lambda r: -r.error)[:_SHOWN]:
             errors.add_row(rounding.node, rounding.parameter, f"{100 * rounding.error:.3g} %")
         shown.append(errors)
+    if result.repairs:
+        done = "; ".join(f"{r.node} ({r.kind}): {r.done}" for r in result.repairs[:_SHOWN])
+        more = f"; and {len(result.repairs) - _SHOWN} more" if len(result.repairs) > _SHOWN else ""
+        shown.append(f"Repaired on reading: {done}{more}. `deploy check FILE --repair -o FIXED` saves it.")
     spikes = sum(int(s.sum()) for s in run.traces.spikes.values())
     samples = len(next(iter(run.traces.outputs.values())))
     numbers = f"{how.precision} point" if run.differing is None else "the chip's integers"
