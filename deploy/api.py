@@ -173,8 +173,10 @@ def run_files(
         conversion.network, host_input(origin.model, loaded), target, granularity, progress or Progress(), segments_in,
         loaded.labels, origin.model.class_names,
     )  # fmt: skip
+    report = read_report(folder)
+    kept = tuple(caution for caution in report.warnings if caution.kind != "silent")
+    result = replace(result, cautions=(*result.cautions, *kept))
     if result.measured:
-        report = read_report(folder)
         write_report(folder, replace(report, targets={**report.targets, target: dict(result.measured)}))
     return result
 

@@ -11,7 +11,7 @@ from rich.table import Table
 
 from deploy.errors import Refusal
 from deploy.results import RunResult, TargetStatus
-from deploy.schema import LATENCY, BudgetSearch, Code, Evaluation, Failed, Measured, Point, Report, Search
+from deploy.schema import LATENCY, BudgetSearch, Caution, Code, Evaluation, Failed, Measured, Point, Report, Search
 
 if TYPE_CHECKING:
     from converters.coverage import Row
@@ -283,6 +283,11 @@ def graph_tables(result: GraphResult) -> list[Table | str]:
             f"sums over time, difference to floating point: {apart}; values that did not fit their width: {clipped:,}"
         )
     return shown
+
+
+def cautions_shown(cautions: Sequence[Caution]) -> list[str]:
+    """A line for each thing that may be wrong although everything ran: the last that a command prints."""
+    return [f"warning: {caution.text}. Remedy: {caution.remedy}." for caution in cautions]
 
 
 def refusals_table(refusals: Sequence[Refusal]) -> Table:

@@ -12,13 +12,14 @@ import torch
 
 from converters.pipeline import Conversion, network_input
 from deploy import measure
+from deploy.cautions import far_from_float, lost_weights, shares_lost, silent_network
 from deploy.energy import EventCounter, count_run, differing
 from deploy.measure.flops import flops_formula
 from deploy.options import ConvertOptions
 from deploy.place import placed
 from deploy.progress import Progress, stages
 from deploy.report import Figures, build_report, recorded
-from deploy.schema import Exactness, Report, Rung, Seconds, SoftmaxError
+from deploy.schema import Caution, Exactness, Report, Rung, Seconds, SoftmaxError
 from deploy.sources import Data, LoadedModel, shared_samples, words
 from evaluator import compare as compared
 from evaluator.closed_form import ClosedForm
@@ -50,6 +51,7 @@ def examine(
         placement=placed(work.network),
         calibration_samples=len(calibration),
         shared_samples=shared_samples(calibration, work.evaluation),
+        warnings=work.warnings(report, calibration),
     )
     return report, figures
 
@@ -132,6 +134,22 @@ class Examination:
                 self.options.batch_size, bar,
             )  # fmt: skip
         return tuple(recorded(rung) for rung in rungs)
+
+    def warnings(self, report: Report, calibration: Data) -> tuple[Caution, ...]:
+        """What may be wrong although everything ran; ``report`` is this conversion's."""
+        conversion = self.conversion
+        found = silent_network(report.spikes.total_per_sample, (layer.name for layer in report.layers if layer.neurons))
+        if conversion.fixed is None:
+            return found
+        arguments = [array[:LAYER_SAMPLES] for array in calibration.inputs.values()]
+        x = network_input(conversion.front, arguments)
+        floating, fixed = (measure.evaluate(ClosedForm(n), x, self.options.batch_size).outputs
+                           for n in (conversion.calibrated, self.network))  # fmt: skip
+        return (
+            *found,
+            *lost_weights(shares_lost(conversion.calibrated, conversion.fixed), "--precision float"),
+            *far_from_float(measure.relative_error(fixed, floating), report.layers),
+        )
 
     @cached_property
     def inputs(self) -> np.ndarray:

@@ -8,6 +8,7 @@ import numpy as np
 import torch
 
 from deploy.availability import available
+from deploy.cautions import silent_network
 from deploy.options import check_choice
 from deploy.progress import Progress
 from deploy.results import RunResult
@@ -46,6 +47,7 @@ def execute(
         seconds_per_sample=result.seconds_per_sample,
         latency_steps=timeline(network).period if segments_in is None and target == "lava-sim" else None,
         measured=result.measured,
+        cautions=silent_network(spikes, (name for name in result.values if network[name].fires)),
     )
 
 

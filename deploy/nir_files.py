@@ -9,6 +9,7 @@ import nir
 import numpy as np
 
 from deploy.availability import available
+from deploy.cautions import of_graph
 from deploy.errors import DeployError
 from deploy.execute import execute
 from deploy.options import GraphOptions, check_choice
@@ -16,6 +17,7 @@ from deploy.options.graph import RESETS, STEPPINGS
 from deploy.output import output_folder
 from deploy.progress import Progress
 from deploy.results import RunResult
+from deploy.schema import Caution
 from deploy.sources.signals import Signals, load_signals
 from evaluator.network_file import restore
 from evaluator.nir_reader import read_file
@@ -34,7 +36,7 @@ class GraphResult:
     """A standard graph's run, how it was discretised, the data's labels, and the weight of each step in the output.
 
     ``weights`` (T,) are B^-k of the last window for a graph that `deploy export --plain` wrote, and 1 for others. ``repairs``
-    are what was changed so that the file could run.
+    are what was changed so that the file could run, ``cautions`` what may be wrong although it ran.
     """
 
     run: GraphRun
@@ -42,6 +44,7 @@ class GraphResult:
     labels: np.ndarray | None
     weights: np.ndarray
     repairs: tuple[Repair, ...] = ()
+    cautions: tuple[Caution, ...] = ()
 
 
 def read_repaired(path: Path, dt: float | None = None) -> tuple[nir.NIRGraph, tuple[Repair, ...]]:
@@ -95,7 +98,8 @@ def run_file(
             graph, signals.inputs, how, target, granularity, calibration.inputs if calibration else None,
             lambda _: advance(1),
         )  # fmt: skip
-    return GraphResult(ran, how, signals.labels, _weights(graph, ran.steps), repairs)
+    cautions = of_graph(plan, ran, how, graph)
+    return GraphResult(ran, how, signals.labels, _weights(graph, ran.steps), repairs, cautions)
 
 
 def discretisation(options: GraphOptions, graph: nir.NIRGraph, dt: float | None) -> Discretisation:

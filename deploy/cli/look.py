@@ -47,7 +47,7 @@ def report(
     schema: Annotated[bool, typer.Option("--schema", help="Print the JSON Schema of report.json instead.")] = False,
 ) -> None:
     """Shows the report of a conversion again."""
-    from deploy.console import summary
+    from deploy.console import cautions_shown, summary
     from deploy.schema import json_schema, read_report
 
     if schema:
@@ -56,8 +56,11 @@ def report(
     if folder is None:
         raise DeployError("report: give a folder that convert wrote, or --schema")
     console = Console()
-    console.print(summary(read_report(folder)))
+    content = read_report(folder)
+    console.print(summary(content))
     console.print(f"Details: {folder / PAGE}", soft_wrap=True)
+    for line in cautions_shown(content.warnings):
+        console.print(line, soft_wrap=True, markup=False)
 
 
 @app.command()

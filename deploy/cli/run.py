@@ -54,7 +54,7 @@ def run(
     labels in y; or a file that nir.write_data wrote. closed-form steps a standard NIR graph in plain numpy.
     """
     from deploy import api
-    from deploy.console import measured_table, outputs_table
+    from deploy.console import cautions_shown, measured_table, outputs_table
     from deploy.origin import Trust
 
     check_positive("--samples", samples)
@@ -82,6 +82,8 @@ def run(
     if output is not None:
         _save(output, output=result.outputs)
         console.print(f"Outputs written to {output}", soft_wrap=True)
+    for line in cautions_shown(result.cautions):
+        console.print(line, soft_wrap=True, markup=False)
 
 
 @app.command()
@@ -131,14 +133,18 @@ def evaluate(options: EvaluateOptions) -> None:
 
     Example: deploy evaluate out/demo --data test.npz --workers 8
     """
-    from deploy.console import evaluation_table
+    from deploy.console import cautions_shown, evaluation_table
     from deploy.evaluation import evaluate as run_evaluation
 
-    Console().print(evaluation_table(run_evaluation(options, BarProgress())))
+    result = run_evaluation(options, BarProgress())
+    console = Console()
+    console.print(evaluation_table(result))
+    for line in cautions_shown(result.warnings):
+        console.print(line, soft_wrap=True, markup=False)
 
 
 def _show_graph(console: Console, result: Any, output: Path | None) -> None:
-    from deploy.console import graph_tables
+    from deploy.console import cautions_shown, graph_tables
 
     for shown in graph_tables(result):
         console.print(shown, soft_wrap=isinstance(shown, str))
@@ -146,6 +152,8 @@ def _show_graph(console: Console, result: Any, output: Path | None) -> None:
         traces = result.run.traces
         _save(output, **traces.outputs, **{f"spikes:{name}": spikes for name, spikes in traces.spikes.items()})
         console.print(f"Outputs and spikes written to {output}", soft_wrap=True)
+    for line in cautions_shown(result.cautions):
+        console.print(line, soft_wrap=True, markup=False)
 
 
 def _save(path: Path, **arrays: Any) -> None:

@@ -4,6 +4,7 @@ A field that has its default is absent from a file, so a missing value is never 
 """
 
 from deploy.schema.accuracy import Original, Rung, SoftmaxError, Spiking
+from deploy.schema.caution import Caution
 from deploy.schema.energy import (
     BreakEven,
     Cost,
@@ -24,8 +25,8 @@ from deploy.schema.search import LATENCY, BudgetSearch, Failed, Joules, Measured
 from deploy.schema.spikes import NotSpiking, Spikes
 
 __all__ = [
-    "LATENCY", "SCHEMA_VERSION", "BreakEven", "BudgetSearch", "Code", "CoreSeconds", "Cost", "Evaluation", "Exactness",
-    "Failed", "FlopsFormula", "Joules", "Layer", "Measured", "NeuroBench", "NotSpiking", "Original", "OriginalCost",
+    "LATENCY", "SCHEMA_VERSION", "BreakEven", "BudgetSearch", "Caution", "Code", "CoreSeconds", "Cost", "Evaluation",
+    "Exactness", "Failed", "FlopsFormula", "Joules", "Layer", "Measured", "NeuroBench", "NotSpiking", "Original", "OriginalCost",
     "Originals", "PlacedLayer", "Placement", "Point", "Report", "Rung", "Search", "Seconds", "Setting", "SoftmaxError",
     "Spikes", "Spiking", "Sweep", "SynapticOperations", "Term", "dumps", "json_schema", "loads", "read_report",
     "write_report",

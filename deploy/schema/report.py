@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import field
 
 from deploy.schema.accuracy import Original, Rung, SoftmaxError, Spiking
+from deploy.schema.caution import Caution
 from deploy.schema.energy import Cost, FlopsFormula, NeuroBench
 from deploy.schema.exactness import Exactness
 from deploy.schema.layers import Code, Layer
@@ -50,6 +51,7 @@ class Report:
         codes, corrected_biases: how layers are coded; by layer the share of its squared error that its bias took away.
         targets: what only a target tells, by its name. placement: by chip. budget: the search that chose the code.
         versions: of Python and of packages that results depend on.
+        warnings: what may be wrong although everything ran.
     """
 
     model: str
@@ -93,3 +95,4 @@ class Report:
     targets: Mapping[str, Mapping[str, Value]] = field(default_factory=dict)
     placement: Mapping[str, Placement] = field(default_factory=dict)
     budget: BudgetSearch | None = None
+    warnings: tuple[Caution, ...] = ()

@@ -199,5 +199,4 @@ def run(network: Network, samples: np.ndarray, granularity: str = "", done: Done
 
 def rounding(name: str, parameter: str, got: np.ndarray, wanted: np.ndarray) -> Rounding:
     """How far the integers are from what they stand for, relative to the largest of them."""
-    largest = float(np.abs(wanted).max(initial=0)) or 1.0
-    return Rounding(name, parameter, float(np.abs(got - wanted).max(initial=0)) / largest)
+    return Rounding.of(name, parameter, got, wanted)

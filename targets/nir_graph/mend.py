@@ -270,7 +270,7 @@ def _structure(graph: nir.NIRGraph) -> list[Repair]:
             if shape is None and kind is nir.Input:
                 continue
             label = f"{kind.__name__.lower()}_{name}"
-            graph.nodes[label] = kind({kind.__name__.lower(): shape})
+            graph.nodes[label] = kind({kind.__name__.lower(): cast(Any, shape)})
             graph.edges.append((label, name) if kind is nir.Input else (name, label))
             repairs.append(_did(label, graph.nodes[label], "the graph has none: put in, as nir itself does"))
     return repairs
