@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from deploy.nir_writers import conventions
 from deploy.schema import Caution, Layer
-from processes.network import Network, Synapse
 from targets.nir_graph.plan import Plan
 from targets.nir_graph.run import Discretisation, GraphRun
+
+if TYPE_CHECKING:
+    from processes.network import Network
 
 LOST = 0.1
 """Share of a node's weights that rounding may set to 0."""
@@ -77,7 +79,7 @@ def lost_weights(shares: Mapping[str, float], other: str) -> list[Caution]:
     return [
         Caution(
             kind="weights", node=name, number=share,
-            text=f"rounding sets {100 * share:.3g} % of the weights of '{name}' to 0: its largest weights are far above the rest",
+            text=f"rounding sets {100 * share:.3g} % of the weights of '{name}' to 0: a few are far larger",
             remedy=f"clip or rescale its largest weights before, or take {other}",
         )
         for name, share in sorted(shares.items(), key=lambda pair: -pair[1])
@@ -87,6 +89,8 @@ def lost_weights(shares: Mapping[str, float], other: str) -> list[Caution]:
 
 def shares_lost(floating: Network, fixed: Network) -> dict[str, float]:
     """By synapse the share of its weights other than 0 that are 0 in integers."""
+    from processes.network import Synapse
+
     found: dict[str, float] = {}
     for name, node in floating:
         op, rounded = node.op, fixed[name] if name in fixed.nodes else None

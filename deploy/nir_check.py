@@ -17,7 +17,6 @@ import numpy as np
 from deploy.errors import DeployError, Refusal, UnsupportedGraph
 from deploy.nir_files import DEFAULT_DT
 from deploy.nir_writers import Convention, conventions, writer
-from evaluator.network_file import restore
 from evaluator.nir_reader import read_file
 from evaluator.nir_versions import Repair
 from processes.nir_nodes.neurons import Method
@@ -28,7 +27,7 @@ from targets.nir_graph.kinds import NEURONS, NUMBERS, WEIGHTED
 from targets.nir_graph.mend import copied, declare, mend
 from targets.nir_graph.plan import Plan, flatten, make_plan
 from targets.nir_graph.program import Program, compile_float, interpret
-from targets.simulators.support import IMPORTERS
+from targets.nir_importers import IMPORTERS
 
 PROBE = 8
 """Steps of random spikes on which a chip's integers are tried."""
@@ -136,6 +135,8 @@ def write_repaired(checkup: Checkup, out: Path) -> None:
 
 def _ours(path: Path, version: str | None, graph: nir.NIRGraph) -> Checkup:
     """A network that this package wrote: restoring it is the check."""
+    from evaluator.network_file import restore
+
     refusals: tuple[Refusal, ...] = ()
     neurons = None
     counts: Counter[str] = Counter()

@@ -11,7 +11,6 @@ import numpy as np
 from deploy.availability import available
 from deploy.cautions import of_graph
 from deploy.errors import DeployError
-from deploy.execute import execute
 from deploy.options import GraphOptions, check_choice
 from deploy.options.graph import RESETS, STEPPINGS
 from deploy.output import output_folder
@@ -19,7 +18,6 @@ from deploy.progress import Progress
 from deploy.results import RunResult
 from deploy.schema import Caution
 from deploy.sources.signals import Signals, load_signals
-from evaluator.network_file import restore
 from evaluator.nir_reader import read_file
 from evaluator.nir_versions import Repair
 from targets import registry
@@ -76,6 +74,9 @@ def run_file(
     if data is None:
         raise DeployError(f"--input missing: {path} has no data with it; give an .npz or a NIR data file")
     if "format" in graph.metadata:
+        from deploy.execute import execute
+        from evaluator.network_file import restore
+
         network = restore(graph)
         x = load_signals(data, {"x": network.input_shape[1:]}, samples, 1, None).inputs["x"][:, 0]
         return execute(network, x.astype(np.float32), target, granularity, progress, segments_in)

@@ -51,6 +51,9 @@ def convert(
     labels in y), an image folder with one subfolder per class, or a .tsv/.csv/.jsonl with text and label columns.
     Images are raw pixels in \[0, 1] or uint8: the model normalises them itself.
     """
+    from targets import registry
+
+    options.check(registry())  # before anything that takes seconds to import
     from deploy import api
     from deploy.console import budget_note, cautions_shown, codes_table, corrections, summary, sweep_table
 

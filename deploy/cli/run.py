@@ -53,12 +53,14 @@ def run(
     A NIR file's data is an .npz with an array for each Input (x for a single one), shape (samples, steps, ...), and
     labels in y; or a file that nir.write_data wrote. closed-form steps a standard NIR graph in plain numpy.
     """
-    from deploy import api
-    from deploy.console import cautions_shown, measured_table, outputs_table
-    from deploy.origin import Trust
+    from targets import registry
 
     check_positive("--samples", samples)
     check_choice("--granularity", granularity, GRANULARITIES)
+    check_choice("--target", target, registry())
+    graph.check()
+    from deploy.console import cautions_shown, measured_table, outputs_table
+
     console = Console()
     if network.is_file():
         from deploy.nir_files import GraphResult, run_file
@@ -68,6 +70,9 @@ def run(
             _show_graph(console, result, output)
             return
     else:
+        from deploy import api
+        from deploy.origin import Trust
+
         result = api.run_files(
             network, data, target, samples, granularity, BarProgress(), segments_in, Trust(trust, model)
         )
@@ -100,11 +105,11 @@ def verify(
 
     Example: deploy verify out/demo --samples 20
     """
+    check_positive("--samples", samples)
+    check_choice("--granularity", granularity, GRANULARITIES)
     from deploy import api
     from deploy.origin import Trust
 
-    check_positive("--samples", samples)
-    check_choice("--granularity", granularity, GRANULARITIES)
     result = api.load(folder, trust=Trust(trust, model)).verify(
         samples, granularity=granularity, progress=BarProgress()
     )
@@ -133,6 +138,9 @@ def evaluate(options: EvaluateOptions) -> None:
 
     Example: deploy evaluate out/demo --data test.npz --workers 8
     """
+    from targets import registry
+
+    options.check(registry())  # before anything that takes seconds to import
     from deploy.console import cautions_shown, evaluation_table
     from deploy.evaluation import evaluate as run_evaluation
 

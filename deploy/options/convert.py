@@ -219,6 +219,9 @@ class ConvertOptions:
         check_positive("--batch-size", self.batch_size)
         check_positive("--limit", self.limit)
         check_positive("--calib-limit", self.calib_limit)
+        for name, path in (("--calib", self.calib), ("--eval", self.evaluation), ("--labels", self.labels)):
+            if path is not None and not path.expanduser().exists():
+                raise DeployError(f"{name} {path}: no such file or folder; check the path")
         if self.calib is not None and self.evaluation is not None and same_file(self.calib, self.evaluation):
             raise DeployError(
                 f"--calib and --eval are both {self.calib}: accuracy on calibration data flatters; give "

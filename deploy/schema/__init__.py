@@ -26,8 +26,8 @@ from deploy.schema.spikes import NotSpiking, Spikes
 
 __all__ = [
     "LATENCY", "SCHEMA_VERSION", "BreakEven", "BudgetSearch", "Caution", "Code", "CoreSeconds", "Cost", "Evaluation",
-    "Exactness", "Failed", "FlopsFormula", "Joules", "Layer", "Measured", "NeuroBench", "NotSpiking", "Original", "OriginalCost",
-    "Originals", "PlacedLayer", "Placement", "Point", "Report", "Rung", "Search", "Seconds", "Setting", "SoftmaxError",
-    "Spikes", "Spiking", "Sweep", "SynapticOperations", "Term", "dumps", "json_schema", "loads", "read_report",
-    "write_report",
+    "Exactness", "Failed", "FlopsFormula", "Joules", "Layer", "Measured", "NeuroBench", "NotSpiking", "Original",
+    "OriginalCost", "Originals", "PlacedLayer", "Placement", "Point", "Report", "Rung", "Search", "Seconds",
+    "Setting", "SoftmaxError", "Spikes", "Spiking", "Sweep", "SynapticOperations", "Term", "dumps", "json_schema",
+    "loads", "read_report", "write_report",
 ]  # fmt: skip

@@ -15,19 +15,21 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from evaluator.target_run import Done, TargetRun
 from processes.errors import DeployError
-from processes.network import Network
 from processes.nir_nodes.neurons import Method, Reset
 from targets.chains.chain import Chain
 from targets.nir_graph.fixed import Rounding
 from targets.nir_graph.plan import Plan
 from targets.nir_graph.program import Program, Traces
 from targets.tools import Tool
+
+if TYPE_CHECKING:
+    from processes.network import Network
 
 WORKERS = Path(__file__).with_name("workers")
 """Programs that simulators' own Pythons run; beside no module that is named as what they import."""
