@@ -115,6 +115,7 @@ def convert_files(options: ConvertOptions, progress: Progress | None = None) -> 
     progress = progress or Progress()
     known = registry()
     options.check(known)
+    options.check_paths()
     available(known[options.target])
     with output_folder(options.folder(), options.force) as folder:
         model = load_model(options.model, options.weights, options.seed)

@@ -11,7 +11,20 @@ from rich.table import Table
 
 from deploy.errors import Refusal
 from deploy.results import RunResult, TargetStatus
-from deploy.schema import LATENCY, BudgetSearch, Caution, Code, Evaluation, Failed, Measured, Point, Report, Search
+from deploy.schema import (
+    LATENCY,
+    NOT_STEPPED,
+    BudgetSearch,
+    Caution,
+    Code,
+    Evaluation,
+    Failed,
+    Measured,
+    Point,
+    Report,
+    Search,
+)
+from deploy.shares import Share, share_of
 
 if TYPE_CHECKING:
     from converters.coverage import Row
@@ -35,14 +48,15 @@ def _seconds(value: float) -> str:
 # What a person calls the number, where it stands in a report, how it is written.
 _ROWS: tuple[tuple[str, Callable[[Report], Any], Callable[[Any], str]], ...] = (
     ("evaluation samples", lambda r: r.samples, _count),
-    ("accuracy, original network", lambda r: r.ann.accuracy, _percent),
-    ("accuracy, spiking network", lambda r: r.snn.accuracy, _percent),
-    ("same prediction as the original", lambda r: r.agreement, _percent),
+    ("accuracy, original network", lambda r: share_of(r.ann.accuracy, r.samples), str),
+    ("accuracy, spiking network", lambda r: share_of(r.snn.accuracy, r.samples), str),
+    ("same prediction as the original", lambda r: share_of(r.agreement, r.samples), str),
     ("cosine to the original's output", lambda r: r.snn.output_cosine, "{:.5f}".format),
-    ("spikes compared with the closed form", lambda r: r.exactness and r.exactness.compared_spikes, _count),
-    ("of which differ", lambda r: r.exactness and r.exactness.mismatches, _count),
+    ("spikes compared with the closed form", lambda r: NOT_STEPPED if r.target == "closed-form" else None, str),
+    ("spikes compared with the closed form", lambda r: r.compared and r.compared.compared_spikes, _count),
+    ("of which differ", lambda r: r.compared and r.compared.mismatches, _count),
     ("saturated potentials, closed form", lambda r: r.saturations, _count),
-    ("saturated potentials, samples stepped", lambda r: r.exactness and r.exactness.saturations, _count),
+    ("saturated potentials, samples stepped", lambda r: r.compared and r.compared.saturations, _count),
     ("rows of too small a variance", lambda r: r.low_variance_rows, _count),
     ("time steps per sample", lambda r: r.latency_steps, _count),
     ("spikes per sample", lambda r: r.spikes.total_per_sample, _count),
@@ -54,9 +68,9 @@ _ROWS: tuple[tuple[str, Callable[[Report], Any], Callable[[Any], str]], ...] = (
 )
 _EVALUATION_ROWS: tuple[tuple[str, Callable[[Evaluation], Any], Callable[[Any], str]], ...] = (
     ("evaluation samples", lambda e: e.samples, _count),
-    ("accuracy, original network", lambda e: e.ann.accuracy, _percent),
-    ("accuracy, spiking network", lambda e: e.snn.accuracy, _percent),
-    ("same prediction as the original", lambda e: e.agreement, _percent),
+    ("accuracy, original network", lambda e: share_of(e.ann.accuracy, e.samples), str),
+    ("accuracy, spiking network", lambda e: share_of(e.snn.accuracy, e.samples), str),
+    ("same prediction as the original", lambda e: share_of(e.agreement, e.samples), str),
     ("cosine to the original's output", lambda e: e.snn.output_cosine, "{:.5f}".format),
     ("relative error of the outputs", lambda e: e.snn.relative_error, "{:.4f}".format),
     ("spikes compared with the closed form", lambda e: e.exactness and e.exactness.compared_spikes, _count),
@@ -183,7 +197,8 @@ def sweep_table(search: Search) -> Table:
     table = Table(box=box.SIMPLE, padding=(0, 1, 0, 0))
     for key in settings:
         table.add_column({"timesteps": "T", "base": "B"}.get(key, key), no_wrap=True)
-    headings = [key.replace("_", " ") for key in shown] + ["steps"] + [f"{name}, µJ" for name in costs[1:]]
+    titles = {name: done[0].energy[name].title for name in costs[1:]}
+    headings = [key.replace("_", " ") for key in shown] + ["steps"] + [f"{titles[name]}, µJ" for name in costs[1:]]
     for heading in headings:
         table.add_column(heading, justify="right")
     for number, point in enumerate(points):
@@ -198,6 +213,12 @@ def sweep_table(search: Search) -> Table:
             cost = _count(point.cost(name)) if name == LATENCY else f"{point.cost(name):.3g}"
             row.append(f"{'● ' if number in search.fronts.get(name, ()) else ''}{cost}")
         table.add_row(*row)
+    counted = [Share(p.accuracy, p.samples) for p in done if p.accuracy is not None]
+    if counted:
+        least = min(share.samples for share in counted)
+        reach = max(50 * (share.interval[1] - share.interval[0]) for share in counted)
+        table.caption = f"accuracy on {least:,} samples: 95 % intervals of up to ± {reach:.1f} points"
+        table.caption_justify = "left"
     return table
 
 

@@ -30,6 +30,8 @@ from processes.network import Network
 from targets.base import Target
 
 LAYER_SAMPLES = 16  # samples on which layers are compared one by one
+CLOSED = "closed-form"
+"""The target that steps nothing: there is no run to compare with the closed form, which is what every report measures."""
 
 
 def examine(
@@ -69,8 +71,7 @@ class Examination:
 
     def measure(self, target: Target, seconds: Mapping[str, float]) -> tuple[Report, Figures]:
         """The report, and what its page draws; ``seconds``: what took time before, ``convert``."""
-        options, labels, inputs = self.options, self.evaluation.labels, self.inputs
-        stepped_inputs = inputs[: options.samples]
+        options, inputs = self.options, self.inputs
         with stages(self.progress) as bar:
             ann = measure.ann_outputs(
                 self.model.module, self.evaluation.inputs, options.batch_size, lambda d, n: bar("original model", d, n)
@@ -86,25 +87,15 @@ class Examination:
                 events,
             )
             rungs, scatter = self._ladder(ann, snn, bar)
-            stepped = self._target(target, stepped_inputs, bar)
-        outputs = ClosedForm(self.network, torch.float64).real(torch.from_numpy(stepped.outputs)).float().numpy()
-        outputs = outputs[:, 0] if outputs.shape[1] == 1 else outputs
-        errors = measure.stepped_errors(self.reference, self.network, stepped.values, self._to_real(self.network))
-        name = f"{target.name} {options.precision}"
-        rungs.append(measure.rung(name, outputs, ann.outputs, labels, self.classes, errors))
+            stepped = None if target.name == CLOSED else self._target(target, inputs[: options.samples], bar)
+        about = self._about(target) if stepped is None else self._stepped(target, stepped, ann, rungs)
         times = timeline(self.network)
-        found = compare(self.network, stepped_inputs, stepped)
-        report = build_report(
-            self.network, times, snn, rungs, stepped_saturations=found.saturations, events=events,
-            seconds=Seconds(
-                **seconds, closed_form_per_sample=snn.seconds_per_sample, ann_per_sample=ann.seconds_per_sample,
-                target_per_sample=stepped.seconds_per_sample, target_start=stepped.seconds_start,
-            ),
-            exactness=self._exactness(found, stepped, stepped_inputs),
-            first_mismatch=found.first,
-            targets={target.name: stepped.measured} if stepped.measured else {},
-            **self._about(target, stepped),
+        timed = Seconds(
+            **seconds, closed_form_per_sample=snn.seconds_per_sample, ann_per_sample=ann.seconds_per_sample,
+            target_per_sample=None if stepped is None else stepped.seconds_per_sample,
+            target_start=None if stepped is None else stepped.seconds_start,
         )  # fmt: skip
+        report = build_report(self.network, times, snn, rungs, events=events, seconds=timed, **about)
         raster = measure.record_raster(runner, times, inputs[0])
         attention = measure.attention_maps(self.conversion.ideal, runner, inputs[0], self._words())
         return report, Figures(scatter, raster, measure.stages(self.network, times), attention, inputs[0])
@@ -216,11 +207,28 @@ class Examination:
         name = f"spiking {self.options.precision}"
         return rungs, add(name, ClosedForm(self.network), snn.outputs).scatter
 
-    def _about(self, target: Target, stepped: TargetRun) -> dict[str, Any]:
+    def _stepped(
+        self, target: Target, stepped: TargetRun, ann: measure.Outputs, rungs: list[measure.Rung]
+    ) -> dict[str, Any]:
+        """What the target's run adds to the report; its rung goes to ``rungs``."""
+        inputs = self.inputs[: self.options.samples]
+        outputs = ClosedForm(self.network, torch.float64).real(torch.from_numpy(stepped.outputs)).float().numpy()
+        outputs = outputs[:, 0] if outputs.shape[1] == 1 else outputs
+        errors = measure.stepped_errors(self.reference, self.network, stepped.values, self._to_real(self.network))
+        name = f"{target.name} {self.options.precision}"
+        rungs.append(measure.rung(name, outputs, ann.outputs, self.evaluation.labels, self.classes, errors))
+        found = compare(self.network, inputs, stepped)
+        return {
+            **self._about(target), "processes": stepped.processes, "bytes": stepped.bytes,
+            "stepped_saturations": found.saturations, "exactness": self._exactness(found, stepped, inputs),
+            "first_mismatch": found.first, "targets": {target.name: stepped.measured} if stepped.measured else {},
+        }  # fmt: skip
+
+    def _about(self, target: Target) -> dict[str, Any]:
         options = self.options
         return {
             "model": options.model, "method": options.method, "precision": options.precision,
             "timesteps": options.code.timesteps, "base": self.network.about["base"], "target": target.name,
-            "granularity": options.granularity, "processes": stepped.processes, "bytes": stepped.bytes,
-            "options": replace(options.in_force(), force=False),
+            "granularity": options.granularity, "options": replace(options.in_force(), force=False),
+            "transform": self.evaluation.transform or None,
         }  # fmt: skip

@@ -89,7 +89,7 @@ def energy(
     folder: Annotated[Path, typer.Argument(help="A folder that convert wrote.")],
     layers: Annotated[bool, typer.Option("--layers", help="Also list events layer by layer.")] = False,
 ) -> None:
-    """What a conversion costs, from counted events, by several published conventions, beside the original network.
+    """What a conversion costs, from counted events, by every convention of docs/energy.md, beside the original network.
 
     Example: deploy energy out/demo --layers
     """

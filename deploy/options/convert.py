@@ -119,7 +119,7 @@ class ConvertOptions:
     cheapest: Annotated[
         Cheapest | None,
         option(
-            "What --budget makes least; energy is that of every counted event, 45nm-memory. \\[default: energy]", CODE
+            "What --budget makes least; energy is that of 45 nm, integers, nothing left out. \\[default: energy]", CODE
         ),
     ] = None
     residual: Annotated[
@@ -219,9 +219,6 @@ class ConvertOptions:
         check_positive("--batch-size", self.batch_size)
         check_positive("--limit", self.limit)
         check_positive("--calib-limit", self.calib_limit)
-        for name, path in (("--calib", self.calib), ("--eval", self.evaluation), ("--labels", self.labels)):
-            if path is not None and not path.expanduser().exists():
-                raise DeployError(f"{name} {path}: no such file or folder; check the path")
         if self.calib is not None and self.evaluation is not None and same_file(self.calib, self.evaluation):
             raise DeployError(
                 f"--calib and --eval are both {self.calib}: accuracy on calibration data flatters; give "
@@ -229,6 +226,12 @@ class ConvertOptions:
             )
         if self.evaluation is not None and self.calib is None and self.model != "demo":
             raise DeployError("--eval without --calib: scales are never fitted to evaluation data; give --calib too")
+
+    def check_paths(self) -> None:
+        """Raises DeployError for the first of the data's paths that leads nowhere, before a model is loaded."""
+        for name, path in (("--calib", self.calib), ("--eval", self.evaluation), ("--labels", self.labels)):
+            if path is not None and not path.expanduser().exists():
+                raise DeployError(f"{name} {path}: no such file or folder; check the path")
 
     def _check_code(self) -> None:
         steps, base, spikes, input_spikes = self.code

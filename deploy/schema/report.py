@@ -19,6 +19,10 @@ SCHEMA_VERSION = 1
 """Rises when a key changes its meaning or goes; files without a version were written before there was one."""
 
 
+NOT_STEPPED = "not stepped; run `deploy verify OUT`"
+"""What stands in place of a comparison that was not made."""
+
+
 @part
 class Seconds:
     """Times of a conversion; each per sample after the first batch, which compiles and fills caches."""
@@ -40,9 +44,10 @@ class Report:
         command: that wrote it.
         options: in force; absent of a module that was given as an object.
         granularity, processes, bytes: of the target's run: what a process holds, how many there were, and their memory.
+        transform: how image files or texts became arrays, in words; absent where arrays were given.
         samples: evaluation samples. calibration_samples: those that set scales; shared_samples: those that are in both.
         ann, snn, agreement: the original and the spiking network on the evaluation samples.
-        exactness, first_mismatch: the target's run against the closed form.
+        exactness, first_mismatch: the target's run against the closed form; absent if the closed form is what ran.
         latency_steps: time steps from a sample's first input to its readout.
         saturations, low_variance_rows: over all samples, as of :class:`Layer`.
         ladder, blocks: versions of the network, one source of error after the other; networks of which only a part spikes.
@@ -74,6 +79,7 @@ class Report:
     granularity: str | None = None
     processes: Count | None = None
     bytes: Count | None = None
+    transform: str | None = None
     calibration_samples: Count | None = None
     shared_samples: Count | None = None
     ann: Original = Original()
@@ -96,3 +102,8 @@ class Report:
     placement: Mapping[str, Placement] = field(default_factory=dict)
     budget: BudgetSearch | None = None
     warnings: tuple[Caution, ...] = ()
+
+    @property
+    def compared(self) -> Exactness | None:
+        """``exactness`` of a run that was stepped; older reports compared the closed form with itself."""
+        return None if self.target == "closed-form" else self.exactness
