@@ -12,6 +12,7 @@ from rich.table import Table
 from deploy.errors import Refusal
 
 if TYPE_CHECKING:
+    from deploy.model_check import ModelCheckup
     from deploy.nir_check import Checkup
 
 _SHOWN = 20
@@ -57,6 +58,38 @@ def checkup_content(found: Checkup) -> dict[str, Any]:
     lists = ("kinds", "conventions", "repairs", "refusals", "places")
     return {"file": str(found.path), **{key: getattr(found, key) for key in keys},
             **{key: [asdict(item) for item in getattr(found, key)] for key in lists}}  # fmt: skip
+
+
+def model_shown(found: ModelCheckup) -> list[Table | str]:
+    """What `deploy check MODEL` prints."""
+    inputs = ", ".join(f"{name} ({', '.join(map(str, shape))})" for name, shape in found.inputs.items())
+    shown: list[Table | str] = [f"{found.model}: captured with one sample of {inputs}; no data, no calibration"]
+    if found.refusals:
+        rows = [(r.kind, r.node, r.reason) for r in found.refusals]
+        shown.append(_table(("cannot be converted", "where", "why"), _cut(rows, 3)))
+        return [
+            *shown,
+            f"{len(found.refusals)} operations cannot be converted; `deploy convert` would refuse the model",
+        ]
+    shown.append(
+        _table(("becomes", "how often"), [(k.replace("_", " "), f"{n:,}") for k, n in found.operations.items()])
+    )
+    synapses = "" if found.synapses is None else f", {found.synapses:,} synapses"
+    cores = "".join(f"; {chip}: {count:,} cores on paper" for chip, count in found.cores.items())
+    shown.append(f"{found.neurons:,} neurons that fire{synapses}{cores}")
+    shown.append(
+        f"{found.windows} windows on the longest path: {found.steps:,} time steps a sample at T = {found.timesteps}"
+    )
+    shown.append(f"stays on the host: {found.host.removeprefix('host: ') or 'the scaling of the input'}")
+    return [
+        *shown,
+        "Everything converts. How accurate it is takes data: deploy convert --model ... --calib ... --eval ...",
+    ]
+
+
+def model_content(found: ModelCheckup) -> dict[str, Any]:
+    """The same for `--json`."""
+    return {**asdict(found), "converts": not found.refusals}
 
 
 def _next(found: Checkup) -> str:
