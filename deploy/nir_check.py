@@ -22,9 +22,10 @@ from evaluator.nir_versions import Repair
 from processes.nir_nodes.neurons import Method
 from targets.chains import HOLDERS, Request, hold
 from targets.chains.chain import walk
+from targets.nir_graph.ends import copied
 from targets.nir_graph.fixed import compile_fixed
 from targets.nir_graph.kinds import NEURONS, NUMBERS, WEIGHTED
-from targets.nir_graph.mend import copied, declare, mend
+from targets.nir_graph.mend import declare, mend
 from targets.nir_graph.plan import Plan, flatten, make_plan
 from targets.nir_graph.program import Program, compile_float, interpret
 from targets.nir_importers import IMPORTERS
@@ -99,9 +100,13 @@ def check(path: Path, dt: float | None = None) -> Checkup:
     graph = found.graph
     if "format" in graph.metadata:
         return _ours(path, found.version, graph)
-    open_questions, suggested = conventions(graph, flatten(graph, [])[0])
+    given = flatten(graph, [])[0]
+    try:
+        made_by = writer(graph, given)
+        open_questions, suggested = conventions(graph, given)
+    except (ValueError, TypeError, IndexError):  # fields that are no numbers, which the refusals name
+        made_by, open_questions, suggested = "unknown: some of its parameters are no numbers", [], None
     step = dt or suggested or DEFAULT_DT
-    made_by = writer(graph, flatten(graph, [])[0])
     mended, repairs = mend(graph, step, harmless=False)
     full, declared = declare(mended, step)
     nodes = flatten(mended, [])[0]

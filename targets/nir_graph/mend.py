@@ -6,7 +6,6 @@ is tried on a copy and kept only if more of the graph has a shape with it than w
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, cast
@@ -17,6 +16,7 @@ import numpy as np
 from evaluator.nir_versions import Repair
 from processes.errors import Refusal
 from targets.nir_graph.cycles import Edge, find_sources
+from targets.nir_graph.ends import copied, did, mend_edges, mend_structure
 from targets.nir_graph.kinds import KNOWN, NEURONS, NUMBERS
 from targets.nir_graph.plan import flatten
 from targets.nir_graph.shapes import find_shapes
@@ -34,12 +34,12 @@ def mend(graph: nir.NIRGraph, dt: float, *, harmless: bool = True) -> tuple[nir.
         harmless: leave alone what could be read in two ways: an edge that is there twice.
     """
     graph = copied(graph)
-    repairs = _structure(graph)
+    repairs = mend_structure(graph)
     if not harmless:
-        repairs += _edges(graph)
+        repairs += mend_edges(graph)
     state = _Shapes.of(graph, dt)
     while state.complete is False:
-        for change in _changes(state):
+        for change in _readable(_changes(state)):
             tried = copied(graph)
             after = _Shapes.of(tried, dt, change.apply)
             if after.complete or len(after.shapes) > len(state.shapes):
@@ -49,7 +49,7 @@ def mend(graph: nir.NIRGraph, dt: float, *, harmless: bool = True) -> tuple[nir.
         else:
             return graph, repairs
     if state.complete:
-        for change in _inputs_with_axes(state):
+        for change in _readable(_inputs_with_axes(state)):
             tried = copied(graph)
             if (after := _Shapes.of(tried, dt, change.apply)).complete:
                 graph, state = tried, after
@@ -72,16 +72,16 @@ def declare(graph: nir.NIRGraph, dt: float) -> tuple[nir.NIRGraph, list[Repair]]
         for field in fields:
             setattr(node, field, np.broadcast_to(getattr(node, field), reads).copy())
         if fields:
-            repairs.append(_did(name, node, f"{', '.join(fields)} written for each of {written(reads)} neurons"))
+            repairs.append(did(name, node, f"{', '.join(fields)} written for each of {written(reads)} neurons"))
         if isinstance(node, nir.Output) and node.output_type["output"] is None:
             node.output_type = {"output": np.array(reads)}
-            repairs.append(_did(name, node, f"declares {written(reads)} now"))
+            repairs.append(did(name, node, f"declares {written(reads)} now"))
         if isinstance(node, nir.Flatten) and node.input_type["input"] is None:
             node.input_type = {"input": np.array(reads)}
-            repairs.append(_did(name, node, f"declares to read {written(reads)} now"))
+            repairs.append(did(name, node, f"declares to read {written(reads)} now"))
         if isinstance(node, nir.Conv1d | nir.Conv2d) and any_node.input_shape is None:
             any_node.input_shape = reads[1] if isinstance(node, nir.Conv1d) else np.array(reads[1:])
-            repairs.append(_did(name, node, f"declares input_shape {written(reads[1:])} now"))
+            repairs.append(did(name, node, f"declares input_shape {written(reads[1:])} now"))
         if isinstance(node, (*NEURONS, nir.Flatten, nir.Conv1d, nir.Conv2d)):
             any_node.__post_init__()  # nir derives a node's types when it is made, and keeps them
     return graph, repairs
@@ -137,6 +137,14 @@ class _Shapes:
                 found.append(source)
                 waiting += [edge.source for edge in self.sources[source]]
         return found
+
+
+def _readable(changes: Iterator[_Change]) -> Iterator[_Change]:
+    """The changes up to a node whose fields are no numbers of the kind that NIR says, which refusals name."""
+    try:
+        yield from changes
+    except (ValueError, TypeError, IndexError, AttributeError):
+        return
 
 
 def _changes(state: _Shapes) -> Iterator[_Change]:
@@ -241,62 +249,12 @@ def _leads_to(change: _Change, wanted: set[tuple[int, ...] | None]) -> bool:
     return _declared(probe.input_type["input"]) in wanted
 
 
-def _structure(graph: nir.NIRGraph) -> list[Repair]:
-    """Inputs and outputs in the middle of the graph, idle, or missing; ``graph`` is changed."""
-    repairs: list[Repair] = []
-    for name, node in list(graph.nodes.items()):
-        before = [a for a, b in graph.edges if b == name]
-        behind = [b for a, b in graph.edges if a == name]
-        if isinstance(node, nir.Input) and before and name not in before:
-            graph.edges = [e for e in graph.edges if name not in e] + [(a, b) for a in before for b in behind]
-            del graph.nodes[name]
-            repairs.append(
-                _did(name, node, f"an Input that {', '.join(before)} leads to: taken out, what it read goes on")
-            )
-        elif isinstance(node, nir.Output) and before and behind and name not in before:
-            graph.edges = [e for e in graph.edges if e[0] != name] + [(a, b) for a in before for b in behind]
-            repairs.append(_did(name, node, f"an Output that leads on: {', '.join(behind)} now reads what it reads"))
-        elif isinstance(node, nir.Input) and not behind and len(graph.inputs) > 1:
-            del graph.nodes[name]
-            repairs.append(_did(name, node, "an Input that nothing reads, beside others: taken out"))
-    ends: tuple[tuple[Any, int], ...] = ((nir.Input, 1), (nir.Output, 0))
-    for kind, end in ends:
-        if any(isinstance(node, kind) for node in graph.nodes.values()):
-            continue
-        touched = {edge[end] for edge in graph.edges}
-        for name in [n for n in graph.nodes if n not in touched]:
-            types = graph.nodes[name].input_type if kind is nir.Input else graph.nodes[name].output_type
-            shape: Any = next(iter(types.values())) if types else None
-            if shape is None and kind is nir.Input:
-                continue
-            label = f"{kind.__name__.lower()}_{name}"
-            graph.nodes[label] = kind({kind.__name__.lower(): cast(Any, shape)})
-            graph.edges.append((label, name) if kind is nir.Input else (name, label))
-            repairs.append(_did(label, graph.nodes[label], "the graph has none: put in, as nir itself does"))
-    return repairs
-
-
-def _edges(graph: nir.NIRGraph) -> list[Repair]:
-    """Edges that are there twice; ``graph`` is changed."""
-    twice = sorted({edge for edge in graph.edges if graph.edges.count(edge) > 1})
-    graph.edges = list(dict.fromkeys(graph.edges))
-    return [
-        Repair(b, type(graph.nodes[b]).__name__, f"the edge from {a} was there twice: once now", harmless=False)
-        for a, b in twice
-        if b in graph.nodes
-    ]
-
-
 def _set(name: str, node: nir.NIRNode, what: str, **fields: Any) -> _Change:
     def apply(nodes: dict[str, nir.NIRNode]) -> None:
         for field, value in fields.items():
             setattr(nodes[name], field, value)
 
-    return _Change(_did(name, node, what), apply)
-
-
-def _did(name: str, node: nir.NIRNode, what: str) -> Repair:
-    return Repair(name, type(node).__name__, what)
+    return _Change(did(name, node, what), apply)
 
 
 def _axes(node: nir.Flatten) -> tuple[int, int]:
@@ -309,13 +267,3 @@ def _declared(shape: Any) -> tuple[int, ...] | None:
         return None if shape is None else integers(shape, "shape")
     except ValueError:
         return None
-
-
-def copied(graph: nir.NIRGraph) -> nir.NIRGraph:
-    """The graph and its nodes anew; arrays are shared."""
-    new = copy.copy(graph)
-    new.nodes = {
-        name: copied(node) if isinstance(node, nir.NIRGraph) else copy.copy(node) for name, node in graph.nodes.items()
-    }
-    new.edges = list(graph.edges)
-    return new

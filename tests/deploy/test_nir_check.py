@@ -266,3 +266,26 @@ def test_check_and_repair_go_together(rockpool: Path, capsys: pytest.CaptureFixt
     (rockpool.parent / "there.nir").touch()
     assert main(["check", str(rockpool), "--repair", "-o", str(rockpool.parent / "there.nir")]) == 2
     assert "exists" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("node", "field", "value"), [("f", "start_dim", np.arange(3)), ("n", "tau", np.array("x")), ("n", "r", np.zeros(0))]
+)
+def test_damaged_fields_are_refused_and_no_crash(
+    node: str, field: str, value: np.ndarray, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    nir.write(tmp_path / "net.nir", chain(i=entry(2, 4, 4), f=flat(0), a=linear(3, 32), n=lif(3), o=leave(3)))
+    with h5py.File(tmp_path / "net.nir", "a") as file:
+        group = file[f"node/nodes/{node}"]
+        del group[field]  # type: ignore[attr-defined]
+        group[field] = value.item() if value.dtype.kind == "U" else value  # type: ignore[index]
+    assert main(["check", str(tmp_path / "net.nir")]) in (1, 2)
+    assert "Traceback" not in capsys.readouterr().err
+
+
+def test_large_layers_are_not_tried_on_chips(rockpool: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    remarks = {place.name: place.remark for place in check(rockpool).places}
+    assert remarks["brian2-loihi"] == ""
+    monkeypatch.setattr("deploy.nir_check.LARGE", 0)
+    remarks = {place.name: place.remark for place in check(rockpool).places}
+    assert "only the kinds of nodes" in remarks["brian2-loihi"]
