@@ -105,7 +105,7 @@ _SETTINGS: tuple[tuple[str, Callable[[Report], Any]], ...] = (
     ("method", lambda r: r.method),
     ("arithmetic", lambda r: r.precision),
     ("window T", lambda r: r.timesteps),
-    ("base B", lambda r: _base(r)),
+    ("base B", lambda r: r.base_in_words),
     ("target", lambda r: r.target),
 )
 _SHOWN = ("method", "precision", "timesteps", "base", "target")
@@ -122,18 +122,6 @@ def _settings(reports: Sequence[Report]) -> list[Row]:
         rows.append((name.replace("_", " "), values))
     texts = [(label, ["" if value is None else str(value) for value in values]) for label, values in rows]
     return [Row(label, tuple(text or None for text in found)) for label, found in texts if len(set(found)) > 1]
-
-
-def _base(report: Report) -> str:
-    """B and who chose it: `1.4, as given`, or the range of what was chosen layer by layer."""
-    if report.options is None:
-        return f"{report.base:g}"
-    if report.options.code.base != "auto":
-        return f"{report.base:g}, as given"
-    bases = sorted({code.base for code in report.codes})
-    if len(bases) < 2:
-        return f"{report.base:g} (auto)"
-    return f"{bases[0]:g} to {bases[-1]:g} (auto, layer by layer)"
 
 
 def _energies(reports: Sequence[Report]) -> list[tuple[str, list[float | None]]]:

@@ -85,7 +85,7 @@ _EVALUATION_ROWS: tuple[tuple[str, Callable[[Evaluation], Any], Callable[[Any], 
 def summary(report: Report) -> Table:
     """The main numbers of a report; those it lacks are left out."""
     what = (
-        report.model, report.method, f"{report.precision} point", f"T = {report.timesteps}", f"B = {report.base}",
+        report.model, report.method, f"{report.precision} point", f"T = {report.timesteps}", f"B = {report.base_in_words}",
         report.target,
     )  # fmt: skip
     return _numbers(", ".join(what), report, _ROWS)

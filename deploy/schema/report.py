@@ -107,3 +107,15 @@ class Report:
     def compared(self) -> Exactness | None:
         """``exactness`` of a run that was stepped; older reports compared the closed form with itself."""
         return None if self.target == "closed-form" else self.exactness
+
+    @property
+    def base_in_words(self) -> str:
+        """B and who chose it: `1.4, as given`, or the range of what was chosen layer by layer."""
+        if self.options is None:
+            return f"{self.base:g}"
+        if self.options.code.base != "auto":
+            return f"{self.base:g}, as given"
+        bases = sorted({code.base for code in self.codes})
+        if len(bases) < 2:
+            return f"{self.base:g} (auto)"
+        return f"{bases[0]:g} to {bases[-1]:g} (auto, layer by layer)"

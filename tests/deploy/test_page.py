@@ -87,6 +87,13 @@ def test_a_comparison_shows_the_settings_that_differ(tmp_path: Path) -> None:
     assert "window T" in {row.label for row in comparison([first, conversion(tmp_path / "c", timesteps=8)]).rows}
 
 
+def test_the_page_says_who_chose_the_base() -> None:
+    options = ConvertOptions().in_force()
+    chosen = report(options=options, codes=(code("x", 1.15), code("y", 1.5)))
+    assert "B = 1.15 to 1.5 (auto, layer by layer)" in render(chosen, Figures())
+    assert "B = 1.4, as given" in render(report(options=replace(options, base=1.4)), Figures())
+
+
 def placement(**known: Any) -> Placement:
     return Placement(cores=87, chips=1, fits=True, neurons=9, synapses=9, not_checked=(), layers=(), **known)
 
