@@ -14,7 +14,7 @@ TARGETS = (
     ),
     Target(
         "closed-form",
-        "the spiking network without time steps, batched; takes a few times the original's time, as each report says",
+        "the spiking network without time steps, batched; each report says how many times the original's time it took",
         probes.always,
         "targets.closed_form_target:run",
     ),
