@@ -114,6 +114,7 @@ def convert_files(options: ConvertOptions, progress: Progress | None = None) -> 
     """
     progress = progress or Progress()
     options.check(registry())
+    options.check_paths()
     target, why = chosen(options.target)
     progress.note([why] if why else [])
     options = replace(options, target=target.name)
@@ -175,8 +176,10 @@ def run_files(
         conversion.network, host_input(origin.model, loaded), target, granularity, progress or Progress(), segments_in,
         loaded.labels, origin.model.class_names,
     )  # fmt: skip
+    report = read_report(folder)
+    kept = tuple(caution for caution in report.warnings if caution.kind != "silent")
+    result = replace(result, cautions=(*result.cautions, *kept))
     if result.measured:
-        report = read_report(folder)
         write_report(folder, replace(report, targets={**report.targets, result.target: dict(result.measured)}))
     return result
 

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
 from rich.table import Table
 
+from deploy.energy.tables import FORMULA
 from deploy.errors import DeployError
-from deploy.report.headline import count, percent, seconds, sig
+from deploy.options import ConvertOptions
+from deploy.report.headline import count, seconds, sig
 from deploy.report.page import environment
 from deploy.schema import Cost, FlopsFormula, Report, read_report
+from deploy.shares import share_of
 from processes.files import write_text
 
 
@@ -37,23 +40,18 @@ class Comparison:
 Write = Callable[[Any], str]
 # What the number is called, where it stands in a report, how it is written, whether more (1) or less (-1) is better.
 _NUMBERS: tuple[tuple[str, Callable[[Report], Any], Write, int], ...] = (
-    ("method", lambda r: r.method, str, 0),
-    ("arithmetic", lambda r: r.precision, str, 0),
-    ("window T", lambda r: r.timesteps, str, 0),
-    ("base B", lambda r: r.base, str, 0),
-    ("target", lambda r: r.target, str, 0),
     ("evaluation samples", lambda r: r.samples, count, 0),
-    ("accuracy, original network", lambda r: r.ann.accuracy, percent, 0),
-    ("accuracy, spiking network", lambda r: r.snn.accuracy, percent, 1),
-    ("same prediction as the original", lambda r: r.agreement, percent, 1),
+    ("accuracy, original network", lambda r: share_of(r.ann.accuracy, r.samples), str, 0),
+    ("accuracy, spiking network", lambda r: share_of(r.snn.accuracy, r.samples), str, 1),
+    ("same prediction as the original", lambda r: share_of(r.agreement, r.samples), str, 1),
     ("cosine to the original's output", lambda r: r.snn.output_cosine, "{:.5f}".format, 1),
     ("relative error of outputs", lambda r: r.snn.relative_error, "{:.4f}".format, -1),
     ("time steps per sample", lambda r: r.latency_steps, count, -1),
     ("spikes per sample", lambda r: r.spikes.total_per_sample, count, -1),
     ("spikes per neuron", lambda r: r.spikes.per_neuron, "{:.3f}".format, -1),
     ("saturated potentials", lambda r: r.saturations, count, -1),
-    ("spikes compared with the closed form", lambda r: r.exactness and r.exactness.compared_spikes, count, 0),
-    ("of which differ", lambda r: r.exactness and r.exactness.mismatches, count, -1),
+    ("spikes compared with the closed form", lambda r: r.compared and r.compared.compared_spikes, count, 0),
+    ("of which differ", lambda r: r.compared and r.compared.mismatches, count, -1),
     ("time per sample, closed form", lambda r: r.seconds.closed_form_per_sample, seconds, 0),
 )
 _FORMULA: tuple[tuple[str, Callable[[FlopsFormula], float]], ...] = (
@@ -81,10 +79,11 @@ def comparison(folders: Sequence[Path]) -> Comparison:
     models = list(dict.fromkeys(report.model for report in reports))
     if len(models) > 1:
         raise DeployError(f"{folders[0]} and others convert different models ({', '.join(models)}); give one model's")
-    rows = [_row(label, [read(report) for report in reports], write, sense) for label, read, write, sense in _NUMBERS]
+    rows = _settings(reports)
+    rows += [_row(label, [read(report) for report in reports], write, sense) for label, read, write, sense in _NUMBERS]
     rows += [
         _row(
-            f"FLOPs times firing rate: {what}, \N{MICRO SIGN}J",
+            f"{FORMULA}: {what}, \N{MICRO SIGN}J",
             [r.flops_formula and read(r.flops_formula) for r in reports],
             sig,
             -1,
@@ -94,11 +93,35 @@ def comparison(folders: Sequence[Path]) -> Comparison:
     rows += [_row(label, values, sig, -1) for label, values in _energies(reports)]
     graded = [sum(entry.numbers_per_sample for entry in report.not_spiking) for report in reports]
     rows.append(_row("numbers sent that are not spikes", graded, count, -1))
-    blocks = [{rung.name: rung.accuracy for rung in report.blocks} for report in reports]
+    blocks = [{rung.name: share_of(rung.accuracy, rung.samples) for rung in report.blocks} for report in reports]
     for name in dict.fromkeys(name for found in blocks for name in found):
-        rows.append(_row(f"accuracy, {name} spiking", [found.get(name) for found in blocks], percent, 1))
+        rows.append(_row(f"accuracy, {name} spiking", [found.get(name) for found in blocks], str, 1))
     names = tuple(folder.resolve().name for folder in folders)
     return Comparison(models[0], names, tuple(row for row in rows if any(v is not None for v in row.values)))
+
+
+# What the setting is called, and where it stands in a report; other options follow under their own names.
+_SETTINGS: tuple[tuple[str, Callable[[Report], Any]], ...] = (
+    ("method", lambda r: r.method),
+    ("arithmetic", lambda r: r.precision),
+    ("window T", lambda r: r.timesteps),
+    ("base B", lambda r: r.base_in_words),
+    ("target", lambda r: r.target),
+)
+_SHOWN = ("method", "precision", "timesteps", "base", "target")
+_NO_SETTINGS = ("model", "weights", "out", "force", "batch_size", "granularity")
+"""Options that name files or say how fast it goes, and change no number here."""
+
+
+def _settings(reports: Sequence[Report]) -> list[Row]:
+    """Settings in which the conversions differ."""
+    rows = [(label, [read(report) for report in reports]) for label, read in _SETTINGS]
+    names = [field.name for field in fields(ConvertOptions) if field.name not in (*_SHOWN, *_NO_SETTINGS)]
+    for name in names:
+        values = [None if report.options is None else getattr(report.options, name) for report in reports]
+        rows.append((name.replace("_", " "), values))
+    texts = [(label, ["" if value is None else str(value) for value in values]) for label, values in rows]
+    return [Row(label, tuple(text or None for text in found)) for label, found in texts if len(set(found)) > 1]
 
 
 def _energies(reports: Sequence[Report]) -> list[tuple[str, list[float | None]]]:

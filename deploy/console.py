@@ -11,7 +11,20 @@ from rich.table import Table
 
 from deploy.errors import Refusal
 from deploy.results import RunResult, TargetStatus
-from deploy.schema import LATENCY, BudgetSearch, Code, Evaluation, Failed, Measured, Point, Report, Search
+from deploy.schema import (
+    LATENCY,
+    NOT_STEPPED,
+    BudgetSearch,
+    Caution,
+    Code,
+    Evaluation,
+    Failed,
+    Measured,
+    Point,
+    Report,
+    Search,
+)
+from deploy.shares import Share, share_of
 
 if TYPE_CHECKING:
     from converters.coverage import Row
@@ -35,14 +48,15 @@ def _seconds(value: float) -> str:
 # What a person calls the number, where it stands in a report, how it is written.
 _ROWS: tuple[tuple[str, Callable[[Report], Any], Callable[[Any], str]], ...] = (
     ("evaluation samples", lambda r: r.samples, _count),
-    ("accuracy, original network", lambda r: r.ann.accuracy, _percent),
-    ("accuracy, spiking network", lambda r: r.snn.accuracy, _percent),
-    ("same prediction as the original", lambda r: r.agreement, _percent),
+    ("accuracy, original network", lambda r: share_of(r.ann.accuracy, r.samples), str),
+    ("accuracy, spiking network", lambda r: share_of(r.snn.accuracy, r.samples), str),
+    ("same prediction as the original", lambda r: share_of(r.agreement, r.samples), str),
     ("cosine to the original's output", lambda r: r.snn.output_cosine, "{:.5f}".format),
-    ("spikes compared with the closed form", lambda r: r.exactness and r.exactness.compared_spikes, _count),
-    ("of which differ", lambda r: r.exactness and r.exactness.mismatches, _count),
+    ("spikes compared with the closed form", lambda r: NOT_STEPPED if r.target == "closed-form" else None, str),
+    ("spikes compared with the closed form", lambda r: r.compared and r.compared.compared_spikes, _count),
+    ("of which differ", lambda r: r.compared and r.compared.mismatches, _count),
     ("saturated potentials, closed form", lambda r: r.saturations, _count),
-    ("saturated potentials, samples stepped", lambda r: r.exactness and r.exactness.saturations, _count),
+    ("saturated potentials, samples stepped", lambda r: r.compared and r.compared.saturations, _count),
     ("rows of too small a variance", lambda r: r.low_variance_rows, _count),
     ("time steps per sample", lambda r: r.latency_steps, _count),
     ("spikes per sample", lambda r: r.spikes.total_per_sample, _count),
@@ -54,9 +68,9 @@ _ROWS: tuple[tuple[str, Callable[[Report], Any], Callable[[Any], str]], ...] = (
 )
 _EVALUATION_ROWS: tuple[tuple[str, Callable[[Evaluation], Any], Callable[[Any], str]], ...] = (
     ("evaluation samples", lambda e: e.samples, _count),
-    ("accuracy, original network", lambda e: e.ann.accuracy, _percent),
-    ("accuracy, spiking network", lambda e: e.snn.accuracy, _percent),
-    ("same prediction as the original", lambda e: e.agreement, _percent),
+    ("accuracy, original network", lambda e: share_of(e.ann.accuracy, e.samples), str),
+    ("accuracy, spiking network", lambda e: share_of(e.snn.accuracy, e.samples), str),
+    ("same prediction as the original", lambda e: share_of(e.agreement, e.samples), str),
     ("cosine to the original's output", lambda e: e.snn.output_cosine, "{:.5f}".format),
     ("relative error of the outputs", lambda e: e.snn.relative_error, "{:.4f}".format),
     ("spikes compared with the closed form", lambda e: e.exactness and e.exactness.compared_spikes, _count),
@@ -71,7 +85,7 @@ _EVALUATION_ROWS: tuple[tuple[str, Callable[[Evaluation], Any], Callable[[Any], 
 def summary(report: Report) -> Table:
     """The main numbers of a report; those it lacks are left out."""
     what = (
-        report.model, report.method, f"{report.precision} point", f"T = {report.timesteps}", f"B = {report.base}",
+        report.model, report.method, f"{report.precision} point", f"T = {report.timesteps}", f"B = {report.base_in_words}",
         report.target,
     )  # fmt: skip
     return _numbers(", ".join(what), report, _ROWS)
@@ -183,7 +197,8 @@ def sweep_table(search: Search) -> Table:
     table = Table(box=box.SIMPLE, padding=(0, 1, 0, 0))
     for key in settings:
         table.add_column({"timesteps": "T", "base": "B"}.get(key, key), no_wrap=True)
-    headings = [key.replace("_", " ") for key in shown] + ["steps"] + [f"{name}, µJ" for name in costs[1:]]
+    titles = {name: done[0].energy[name].title for name in costs[1:]}
+    headings = [key.replace("_", " ") for key in shown] + ["steps"] + [f"{titles[name]}, µJ" for name in costs[1:]]
     for heading in headings:
         table.add_column(heading, justify="right")
     for number, point in enumerate(points):
@@ -198,6 +213,12 @@ def sweep_table(search: Search) -> Table:
             cost = _count(point.cost(name)) if name == LATENCY else f"{point.cost(name):.3g}"
             row.append(f"{'● ' if number in search.fronts.get(name, ()) else ''}{cost}")
         table.add_row(*row)
+    counted = [Share(p.accuracy, p.samples) for p in done if p.accuracy is not None]
+    if counted:
+        least = min(share.samples for share in counted)
+        reach = max(50 * (share.interval[1] - share.interval[0]) for share in counted)
+        table.caption = f"accuracy on {least:,} samples: 95 % intervals of up to ± {reach:.1f} points"
+        table.caption_justify = "left"
     return table
 
 
@@ -263,6 +284,10 @@ def graph_tables(result: GraphResult) -> list[Table | str]:
         for rounding in sorted(run.roundings, key=lambda r: -r.error)[:_SHOWN]:
             errors.add_row(rounding.node, rounding.parameter, f"{100 * rounding.error:.3g} %")
         shown.append(errors)
+    if result.repairs:
+        done = "; ".join(f"{r.node} ({r.kind}): {r.done}" for r in result.repairs[:_SHOWN])
+        more = f"; and {len(result.repairs) - _SHOWN} more" if len(result.repairs) > _SHOWN else ""
+        shown.append(f"Repaired on reading: {done}{more}. `deploy check FILE --repair -o FIXED` saves it.")
     spikes = sum(int(s.sum()) for s in run.traces.spikes.values())
     samples = len(next(iter(run.traces.outputs.values())))
     numbers = f"{how.precision} point" if run.differing is None else "the chip's integers"
@@ -279,6 +304,11 @@ def graph_tables(result: GraphResult) -> list[Table | str]:
             f"sums over time, difference to floating point: {apart}; values that did not fit their width: {clipped:,}"
         )
     return shown
+
+
+def cautions_shown(cautions: Sequence[Caution]) -> list[str]:
+    """A line for each thing that may be wrong although everything ran: the last that a command prints."""
+    return [f"warning: {caution.text}. Remedy: {caution.remedy}." for caution in cautions]
 
 
 def refusals_table(refusals: Sequence[Refusal]) -> Table:

@@ -12,13 +12,14 @@ import torch
 
 from converters.pipeline import Conversion, network_input
 from deploy import measure
+from deploy.cautions import far_from_float, lost_weights, shares_lost, silent_network
 from deploy.energy import EventCounter, count_run, differing
 from deploy.measure.flops import flops_formula
 from deploy.options import ConvertOptions
 from deploy.place import placed
 from deploy.progress import Progress, stages
 from deploy.report import Figures, build_report, recorded
-from deploy.schema import Exactness, Report, Rung, Seconds, SoftmaxError
+from deploy.schema import Caution, Exactness, Report, Rung, Seconds, SoftmaxError
 from deploy.sources import Data, LoadedModel, shared_samples, words
 from evaluator import compare as compared
 from evaluator.closed_form import ClosedForm
@@ -29,6 +30,8 @@ from processes.network import Network
 from targets.base import Target
 
 LAYER_SAMPLES = 16  # samples on which layers are compared one by one
+CLOSED = "closed-form"
+"""The target that steps nothing: there is no run to compare with the closed form, which is what every report measures."""
 
 
 def examine(
@@ -50,6 +53,7 @@ def examine(
         placement=placed(work.network),
         calibration_samples=len(calibration),
         shared_samples=shared_samples(calibration, work.evaluation),
+        warnings=work.warnings(report, calibration),
     )
     return report, figures
 
@@ -67,8 +71,7 @@ class Examination:
 
     def measure(self, target: Target, seconds: Mapping[str, float]) -> tuple[Report, Figures]:
         """The report, and what its page draws; ``seconds``: what took time before, ``convert``."""
-        options, labels, inputs = self.options, self.evaluation.labels, self.inputs
-        stepped_inputs = inputs[: options.samples]
+        options, inputs = self.options, self.inputs
         with stages(self.progress) as bar:
             ann = measure.ann_outputs(
                 self.model.module, self.evaluation.inputs, options.batch_size, lambda d, n: bar("original model", d, n)
@@ -84,25 +87,15 @@ class Examination:
                 events,
             )
             rungs, scatter = self._ladder(ann, snn, bar)
-            stepped = self._target(target, stepped_inputs, bar)
-        outputs = ClosedForm(self.network, torch.float64).real(torch.from_numpy(stepped.outputs)).float().numpy()
-        outputs = outputs[:, 0] if outputs.shape[1] == 1 else outputs
-        errors = measure.stepped_errors(self.reference, self.network, stepped.values, self._to_real(self.network))
-        name = f"{target.name} {options.precision}"
-        rungs.append(measure.rung(name, outputs, ann.outputs, labels, self.classes, errors))
+            stepped = None if target.name == CLOSED else self._target(target, inputs[: options.samples], bar)
+        about = self._about(target) if stepped is None else self._stepped(target, stepped, ann, rungs)
         times = timeline(self.network)
-        found = compare(self.network, stepped_inputs, stepped)
-        report = build_report(
-            self.network, times, snn, rungs, stepped_saturations=found.saturations, events=events,
-            seconds=Seconds(
-                **seconds, closed_form_per_sample=snn.seconds_per_sample, ann_per_sample=ann.seconds_per_sample,
-                target_per_sample=stepped.seconds_per_sample, target_start=stepped.seconds_start,
-            ),
-            exactness=self._exactness(found, stepped, stepped_inputs),
-            first_mismatch=found.first,
-            targets={target.name: stepped.measured} if stepped.measured else {},
-            **self._about(target, stepped),
+        timed = Seconds(
+            **seconds, closed_form_per_sample=snn.seconds_per_sample, ann_per_sample=ann.seconds_per_sample,
+            target_per_sample=None if stepped is None else stepped.seconds_per_sample,
+            target_start=None if stepped is None else stepped.seconds_start,
         )  # fmt: skip
+        report = build_report(self.network, times, snn, rungs, events=events, seconds=timed, **about)
         raster = measure.record_raster(runner, times, inputs[0])
         attention = measure.attention_maps(self.conversion.ideal, runner, inputs[0], self._words())
         return report, Figures(scatter, raster, measure.stages(self.network, times), attention, inputs[0])
@@ -132,6 +125,22 @@ class Examination:
                 self.options.batch_size, bar,
             )  # fmt: skip
         return tuple(recorded(rung) for rung in rungs)
+
+    def warnings(self, report: Report, calibration: Data) -> tuple[Caution, ...]:
+        """What may be wrong although everything ran; ``report`` is this conversion's."""
+        conversion = self.conversion
+        found = silent_network(report.spikes.total_per_sample, (layer.name for layer in report.layers if layer.neurons))
+        if conversion.fixed is None:
+            return found
+        arguments = [array[:LAYER_SAMPLES] for array in calibration.inputs.values()]
+        x = network_input(conversion.front, arguments)
+        floating, fixed = (measure.evaluate(ClosedForm(n), x, self.options.batch_size).outputs
+                           for n in (conversion.calibrated, self.network))  # fmt: skip
+        return (
+            *found,
+            *lost_weights(shares_lost(conversion.calibrated, conversion.fixed), "--precision float"),
+            *far_from_float(measure.relative_error(fixed, floating), report.layers),
+        )
 
     @cached_property
     def inputs(self) -> np.ndarray:
@@ -198,11 +207,28 @@ class Examination:
         name = f"spiking {self.options.precision}"
         return rungs, add(name, ClosedForm(self.network), snn.outputs).scatter
 
-    def _about(self, target: Target, stepped: TargetRun) -> dict[str, Any]:
+    def _stepped(
+        self, target: Target, stepped: TargetRun, ann: measure.Outputs, rungs: list[measure.Rung]
+    ) -> dict[str, Any]:
+        """What the target's run adds to the report; its rung goes to ``rungs``."""
+        inputs = self.inputs[: self.options.samples]
+        outputs = ClosedForm(self.network, torch.float64).real(torch.from_numpy(stepped.outputs)).float().numpy()
+        outputs = outputs[:, 0] if outputs.shape[1] == 1 else outputs
+        errors = measure.stepped_errors(self.reference, self.network, stepped.values, self._to_real(self.network))
+        name = f"{target.name} {self.options.precision}"
+        rungs.append(measure.rung(name, outputs, ann.outputs, self.evaluation.labels, self.classes, errors))
+        found = compare(self.network, inputs, stepped)
+        return {
+            **self._about(target), "processes": stepped.processes, "bytes": stepped.bytes,
+            "stepped_saturations": found.saturations, "exactness": self._exactness(found, stepped, inputs),
+            "first_mismatch": found.first, "targets": {target.name: stepped.measured} if stepped.measured else {},
+        }  # fmt: skip
+
+    def _about(self, target: Target) -> dict[str, Any]:
         options = self.options
         return {
             "model": options.model, "method": options.method, "precision": options.precision,
             "timesteps": options.code.timesteps, "base": self.network.about["base"], "target": target.name,
-            "granularity": options.granularity, "processes": stepped.processes, "bytes": stepped.bytes,
-            "options": replace(options.in_force(), force=False),
+            "granularity": options.granularity, "options": replace(options.in_force(), force=False),
+            "transform": self.evaluation.transform or None,
         }  # fmt: skip

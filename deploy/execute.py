@@ -8,6 +8,7 @@ import numpy as np
 import torch
 
 from deploy.availability import chosen
+from deploy.cautions import silent_network
 from deploy.progress import Progress
 from deploy.results import RunResult
 from evaluator.closed_form import ClosedForm
@@ -51,6 +52,7 @@ def execute(
         latency_steps=steps,
         measured=result.measured,
         target=name,
+        cautions=silent_network(spikes, (name for name in result.values if network[name].fires)),
     )
 
 

@@ -9,17 +9,19 @@ import nir
 import numpy as np
 
 from deploy.availability import available, chosen
+from deploy.cautions import of_graph
 from deploy.errors import DeployError
-from deploy.execute import execute
 from deploy.options import GraphOptions, check_choice
 from deploy.options.graph import RESETS, STEPPINGS
 from deploy.output import output_folder
 from deploy.progress import Progress
 from deploy.results import RunResult
+from deploy.schema import Caution
 from deploy.sources.signals import Signals, load_signals
-from evaluator.network_file import restore
-from evaluator.nir_reader import read_graph
+from evaluator.nir_reader import read_file
+from evaluator.nir_versions import Repair
 from targets import registry
+from targets.nir_graph.mend import mend
 from targets.nir_graph.plan import make_plan
 from targets.nir_graph.run import TARGETS, Discretisation, GraphRun, run_graph, write_for_chip
 
@@ -31,13 +33,31 @@ DEFAULT_DT = 1e-4
 class GraphResult:
     """A standard graph's run, how it was discretised, the data's labels, and the weight of each step in the output.
 
-    ``weights`` (T,) are B^-k of the last window for a graph that `deploy export --plain` wrote, and 1 for others.
+    ``weights`` (T,) are B^-k of the last window for a graph that `deploy export --plain` wrote, and 1 for others. ``repairs``
+    are what was changed so that the file could run, ``cautions`` what may be wrong although it ran.
     """
 
     run: GraphRun
     how: Discretisation
     labels: np.ndarray | None
     weights: np.ndarray
+    repairs: tuple[Repair, ...] = ()
+    cautions: tuple[Caution, ...] = ()
+
+
+def read_repaired(path: Path, dt: float | None = None) -> tuple[nir.NIRGraph, tuple[Repair, ...]]:
+    """The graph in a NIR file with every harmless repair, and what those were; ``dt`` as for :func:`mend`.
+
+    A network that this package wrote stays as it is.
+
+    Raises:
+        DeployError: the file cannot be read.
+    """
+    found = read_file(path)
+    if "format" in found.graph.metadata:
+        return found.graph, ()
+    graph, repairs = mend(found.graph, dt or _number(found.graph, "dt") or DEFAULT_DT)
+    return graph, (*found.repairs, *repairs)
 
 
 def run_file(
@@ -49,10 +69,14 @@ def run_file(
     Raises:
         DeployError: the file, the data or the target will not do; UnsupportedGraph with a table of refusals.
     """
-    graph = read_graph(path)
+    options.check()
+    graph, repairs = read_repaired(path, options.dt)
     if data is None:
         raise DeployError(f"--input missing: {path} has no data with it; give an .npz or a NIR data file")
     if "format" in graph.metadata:
+        from deploy.execute import execute
+        from evaluator.network_file import restore
+
         network = restore(graph)
         x = load_signals(data, {"x": network.input_shape[1:]}, samples, 1, None).inputs["x"][:, 0]
         return execute(network, x.astype(np.float32), target, granularity, progress, segments_in)
@@ -66,11 +90,11 @@ def run_file(
     available(registry()[target], converted=False)
     if target not in TARGETS:
         raise DeployError(f"--target {target}: standard NIR graphs run on {', '.join(TARGETS)}")
-    how = _discretisation(options, graph, None)
+    how = discretisation(options, graph, None)
     plan = make_plan(graph, how.dt, how.method)
     shapes = {name: plan.items[name].shape for name in plan.inputs}
     signals = load_signals(data, shapes, samples, options.steps, how.dt)
-    how = _discretisation(options, graph, signals.dt)
+    how = discretisation(options, graph, signals.dt)
     calibration: Signals | None = None
     if options.calib is not None:
         calibration = load_signals(options.calib, shapes, None, options.steps, how.dt)
@@ -79,10 +103,11 @@ def run_file(
             graph, signals.inputs, how, target, granularity, calibration.inputs if calibration else None,
             lambda _: advance(1),
         )  # fmt: skip
-    return GraphResult(ran, how, signals.labels, _weights(graph, ran.steps))
+    cautions = of_graph(plan, ran, how, graph)
+    return GraphResult(ran, how, signals.labels, _weights(graph, ran.steps), repairs, cautions)
 
 
-def _discretisation(options: GraphOptions, graph: nir.NIRGraph, dt: float | None) -> Discretisation:
+def discretisation(options: GraphOptions, graph: nir.NIRGraph, dt: float | None) -> Discretisation:
     """What the options ask for, with what the graph's metadata and the data's time step add."""
     options.check()
     reset = options.reset or _text(graph, "reset") or RESETS[0]
@@ -99,18 +124,19 @@ def write_chip_files(path: Path, data: Path | None, chip: str, out: Path, option
     Raises:
         DeployError: the file, the data or the chip will not do.
     """
-    graph = read_graph(path)
+    options.check()
+    graph, _ = read_repaired(path, options.dt)
     if data is None:
         raise DeployError("--input missing: spikes of a sample go with the network; give an .npz or a NIR data file")
     if "format" in graph.metadata:
         raise DeployError(
             f"{path}: a converted network has thresholds that fall with time, of which {chip} has no form"
         )
-    how = _discretisation(options, graph, None)
+    how = discretisation(options, graph, None)
     plan = make_plan(graph, how.dt, how.method)
     signals = load_signals(data, {name: plan.items[name].shape for name in plan.inputs}, 1, options.steps, how.dt)
     with output_folder(out) as folder:
-        write_for_chip(graph, signals.inputs, _discretisation(options, graph, signals.dt), chip, folder)
+        write_for_chip(graph, signals.inputs, discretisation(options, graph, signals.dt), chip, folder)
 
 
 def _weights(graph: nir.NIRGraph, steps: int) -> np.ndarray:

@@ -80,6 +80,8 @@ class Origin:
 
     def load(self, data: Path, network: Network, labels: Path | None = None) -> Data:
         """Data of a file or folder; texts at the length that ``network`` was converted for; ``labels``: a --labels file."""
+        if not data.expanduser().exists():
+            raise DeployError(f"{data}: no such file or folder; check the path of the data")
         given = self.options.label_map if labels is None else read_labels(labels)
         loaded = load_data(data, self.model, "evaluation", labels=given)
         return loaded if self.model.text is None else with_length(loaded, network.input_shape[1])

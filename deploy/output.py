@@ -61,8 +61,10 @@ def is_conversion(path: Path) -> bool:
 
 def require_conversion(path: Path) -> Path:
     """The folder, if it is a conversion; raises DeployError otherwise."""
+    if not path.exists() and path.suffix == ".nir":
+        raise DeployError(f"{path}: no such file; check the path, or write one: `deploy export OUT -o {path}`")
     if not path.exists():
-        raise DeployError(f"{path}: no such folder; deploy convert -o {path} makes it")
+        raise DeployError(f"{path}: no such folder; check the path, or make it: `deploy convert -o {path}`")
     if not is_conversion(path):
         raise DeployError(f"{path}: holds no {GRAPH} and {REPORT}; give a folder that deploy convert wrote")
     return path

@@ -21,6 +21,8 @@ def print_placement(console: Console, placement: Placement) -> None:
         f"{total.neurons:,} neurons, {total.synapses:,} synapses: {placement.cores:,} cores, "
         f"{placement.chips:,} {chip.title} {'chip' if placement.chips == 1 else 'chips'}; {cut}"
     )
+    if chip.needs:
+        console.print(f"nothing of this runs there yet; it takes: {'; '.join(chip.needs)}", soft_wrap=True)
     for name in placement.chip.unknown:
         most = max((layer.tile.use.get(name, 0) for layer in placement.layers if layer.tile), default=0)
         console.print(f"not checked: {name} (no public number for {placement.chip.title}); at most {most:,} are used")

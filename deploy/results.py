@@ -8,6 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from deploy.schema.caution import Caution
+
 
 @dataclass(frozen=True)
 class TargetStatus:
@@ -27,7 +29,7 @@ class RunResult:
 
     outputs: (N, *output) float32, in the model's units. labels: (N,) int64 or None. class_names: one
     per class, or empty. latency_steps: from a sample's first input to its readout; None if not stepped.
-    measured: what only the target tells, per sample. target: what ran it.
+    measured: what only the target tells, per sample. target: what ran it. cautions: what may be wrong although it ran.
     """
 
     outputs: np.ndarray
@@ -38,6 +40,7 @@ class RunResult:
     latency_steps: int | None = None
     measured: Mapping[str, Any] = field(default_factory=dict)
     target: str = ""
+    cautions: tuple[Caution, ...] = ()
 
 
 @dataclass(frozen=True)

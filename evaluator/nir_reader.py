@@ -11,7 +11,8 @@ import multiprocessing
 import os
 import resource
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ import nir
 import numpy as np
 from h5py import h5o  # pyright: ignore[reportAttributeAccessIssue]
 
+from evaluator.nir_versions import Repair, modernise
 from processes.errors import DeployError
 
 SMALL = 2**20
@@ -36,8 +38,22 @@ DEPTH = 64
 """Groups inside groups: a nested graph takes two levels."""
 
 
+@dataclass(frozen=True)
+class ReadFile:
+    """A file's graph, its types not yet checked, the version of nir that it names, and what had to be put into today's form."""
+
+    graph: nir.NIRGraph
+    version: str | None
+    repairs: tuple[Repair, ...]
+
+
 def read_graph(path: Path, *, tried: bool = False) -> nir.NIRGraph:
-    """The graph in a NIR file, its types not yet checked.
+    """The graph in a NIR file, as :func:`read_file` has it."""
+    return read_file(path, tried=tried).graph
+
+
+def read_file(path: Path, *, tried: bool = False) -> ReadFile:
+    """What a NIR file holds; files of older versions of nir are put into today's form.
 
     ``tried``: another process has read the very file before, so that it need not be tried in one of its own.
 
@@ -48,19 +64,25 @@ def read_graph(path: Path, *, tried: bool = False) -> nir.NIRGraph:
         raise DeployError(f"{path}: no such file; give a .nir file or a folder that `deploy convert` wrote")
     if not tried:
         safely(_load, path)
-    graph = _load(path)
-    if not isinstance(graph, nir.NIRGraph):
-        raise DeployError(f"{path}: holds a single {type(graph).__name__}; wrap it with nir.NIRGraph.from_list")
-    return graph
+    found = _load(path)
+    if not isinstance(found.graph, nir.NIRGraph):
+        kind = type(found.graph).__name__
+        raise DeployError(f"{path}: holds a single {kind}; wrap it with nir.NIRGraph.from_list")
+    return found
 
 
-def _load(path: Path) -> Any:
+def _load(path: Path) -> ReadFile:
     try:
         with h5py.File(path, "r") as file:
             if not isinstance(file.get("node"), h5py.Group):
                 raise DeployError(f"{path}: an HDF5 file without a group `node`, so not a NIR graph")
             inspect(file, path)
-        return nir.read(path, type_check=False)
+            stated: Any = file.get("version")
+            version = stated[()] if isinstance(stated, h5py.Dataset) else None
+            content, repairs = modernise(_contents(file["node"]))  # type: ignore[arg-type]
+        named = version.decode("utf8", "replace") if isinstance(version, bytes) else None
+        graph: Any = nir.dict2NIRNode(content)
+        return ReadFile(graph, named, tuple(repairs))
     except DeployError:
         raise
     except Exception as error:  # h5py and nir raise whatever a damaged file makes them stumble over
@@ -68,6 +90,22 @@ def _load(path: Path) -> Any:
         raise DeployError(
             f"{path}: not readable as a NIR graph ({type(error).__name__}: {reason}); write it again with nir.write"
         ) from error
+
+
+def _contents(group: h5py.Group) -> dict[str, Any]:
+    """A node's fields, nested groups as dictionaries; types of graphs are not to be checked, however deep they lie."""
+    found: dict[str, Any] = {}
+    for key, item in group.items():
+        if isinstance(item, h5py.Group):
+            found[key] = _contents(item)
+        else:
+            value = item[()]
+            found[key] = value.decode("utf8") if isinstance(value, bytes) else value
+    if "type_check" in found:
+        raise ValueError("a node with a field `type_check`, which nir.read takes for itself")
+    if found.get("type") == "NIRGraph" and isinstance(found.get("nodes"), Mapping):
+        found["type_check"] = False
+    return found
 
 
 def safely(load: Callable[[Path], Any], path: Path) -> None:

@@ -22,6 +22,7 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
+    context_settings={"help_option_names": ["-h", "--help"]},
     help="Deploys trained transformers on neuromorphic hardware: converts them to spiking networks without "
     "retraining, runs them on a target and measures them.",
     epilog="First try: [bold]deploy convert --target lava-sim[/bold] converts a bundled vision transformer.",

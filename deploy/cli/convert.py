@@ -51,8 +51,11 @@ def convert(
     labels in y), an image folder with one subfolder per class, or a .tsv/.csv/.jsonl with text and label columns.
     Images are raw pixels in \[0, 1] or uint8: the model normalises them itself.
     """
+    from targets import registry
+
+    options.check(registry())  # before anything that takes seconds to import
     from deploy import api
-    from deploy.console import budget_note, codes_table, corrections, summary, sweep_table
+    from deploy.console import budget_note, cautions_shown, codes_table, corrections, summary, sweep_table
 
     report = api.convert_files(options, BarProgress()).report
     console = Console()
@@ -63,3 +66,5 @@ def convert(
         console.print(corrections(report.corrected_biases))
     console.print(summary(report))
     console.print(f"Written to {options.folder()}; open {options.folder() / PAGE} in a browser.", soft_wrap=True)
+    for line in cautions_shown(report.warnings):
+        console.print(line, soft_wrap=True, markup=False)

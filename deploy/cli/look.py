@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
@@ -14,14 +15,20 @@ from deploy.errors import DeployError
 from deploy.output import PAGE
 from deploy.progress import BarProgress
 
+AsJson = Annotated[bool, typer.Option("--json", help="Print it as JSON.")]
+
 
 @app.command()
-def targets() -> None:
+def targets(as_json: AsJson = False) -> None:
     """Lists where a network can run: what is available here, and what the rest would need."""
     from deploy import availability
     from deploy.console import targets_table
 
-    Console().print(targets_table(availability.targets()))
+    found = availability.targets()
+    if as_json:
+        print(json.dumps([asdict(status) for status in found], indent=1))
+        return
+    Console().print(targets_table(found))
 
 
 @app.command()
@@ -47,7 +54,7 @@ def report(
     schema: Annotated[bool, typer.Option("--schema", help="Print the JSON Schema of report.json instead.")] = False,
 ) -> None:
     """Shows the report of a conversion again."""
-    from deploy.console import summary
+    from deploy.console import cautions_shown, summary
     from deploy.schema import json_schema, read_report
 
     if schema:
@@ -56,8 +63,11 @@ def report(
     if folder is None:
         raise DeployError("report: give a folder that convert wrote, or --schema")
     console = Console()
-    console.print(summary(read_report(folder)))
+    content = read_report(folder)
+    console.print(summary(content))
     console.print(f"Details: {folder / PAGE}", soft_wrap=True)
+    for line in cautions_shown(content.warnings):
+        console.print(line, soft_wrap=True, markup=False)
 
 
 @app.command()
@@ -66,6 +76,7 @@ def compare(
     out: Annotated[
         Path | None, typer.Option("--out", "-o", help="Also write the comparison to this .html file.")
     ] = None,
+    as_json: AsJson = False,
 ) -> None:
     """Sets conversions side by side: accuracy, steps, spikes, energy, what does not spike.
 
@@ -75,9 +86,13 @@ def compare(
 
     found = compare.comparison(folders)
     console = Console()
-    console.print(compare.table(found))
+    if as_json:
+        print(json.dumps(asdict(found), indent=1))
+    else:
+        console.print(compare.table(found))
     if out is not None:
         compare.write_page(found, out)
+    if out is not None and not as_json:
         console.print(f"Written to {out}", soft_wrap=True)
 
 
@@ -85,17 +100,24 @@ def compare(
 def energy(
     folder: Annotated[Path, typer.Argument(help="A folder that convert wrote.")],
     layers: Annotated[bool, typer.Option("--layers", help="Also list events layer by layer.")] = False,
+    as_json: AsJson = False,
 ) -> None:
-    """What a conversion costs, from counted events, by several published conventions, beside the original network.
+    """What a conversion costs, from counted events, by every convention of docs/energy.md, beside the original network.
 
     Example: deploy energy out/demo --layers
     """
     from deploy.energy.tables import energy_tables
-    from deploy.schema import read_report
+    from deploy.schema import dumps, read_report
 
     content = read_report(folder)
     if not content.energy:
         raise DeployError(f"{folder}: its report has no counted events; convert again with --force")
+    if as_json:
+        whole = json.loads(dumps(content))
+        kept = {key: whole[key] for key in ("events", "energy", "flops_formula", "neurobench") if key in whole}
+        by_layer = {"layers": {layer["name"]: layer.get("events", {}) for layer in whole["layers"]}} if layers else {}
+        print(json.dumps(kept | by_layer, indent=1, ensure_ascii=False))
+        return
     console = Console()
     for table in energy_tables(content, layers):
         console.print(table)

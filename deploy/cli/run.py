@@ -58,12 +58,15 @@ def run(
     A NIR file's data is an .npz with an array for each Input (x for a single one), shape (samples, steps, ...), and
     labels in y; or a file that nir.write_data wrote. stepper and closed-form step a standard NIR graph in plain numpy.
     """
-    from deploy import api
-    from deploy.console import measured_table, outputs_table
-    from deploy.origin import Trust
+    from targets import registry
 
     check_positive("--samples", samples)
     check_choice("--granularity", granularity, GRANULARITIES)
+    if target is not None:
+        check_choice("--target", target, registry())
+    graph.check()
+    from deploy.console import cautions_shown, measured_table, outputs_table
+
     console = Console()
     if network.is_file():
         from deploy.nir_files import GraphResult, run_file
@@ -73,6 +76,9 @@ def run(
             _show_graph(console, result, output)
             return
     else:
+        from deploy import api
+        from deploy.origin import Trust
+
         result = api.run_files(
             network, data, target, samples, granularity, BarProgress(), segments_in, Trust(trust, model)
         )
@@ -87,6 +93,8 @@ def run(
     if output is not None:
         _save(output, output=result.outputs)
         console.print(f"Outputs written to {output}", soft_wrap=True)
+    for line in cautions_shown(result.cautions):
+        console.print(line, soft_wrap=True, markup=False)
 
 
 @app.command()
@@ -105,11 +113,11 @@ def verify(
 
     Example: deploy verify out/demo --samples 20
     """
+    check_positive("--samples", samples)
+    check_choice("--granularity", granularity, GRANULARITIES)
     from deploy import api
     from deploy.origin import Trust
 
-    check_positive("--samples", samples)
-    check_choice("--granularity", granularity, GRANULARITIES)
     result = api.load(folder, trust=Trust(trust, model)).verify(
         samples, granularity=granularity, progress=BarProgress(), target=target
     )
@@ -134,14 +142,21 @@ def evaluate(options: EvaluateOptions) -> None:
 
     Example: deploy evaluate out/demo --data test.npz --workers 8
     """
-    from deploy.console import evaluation_table
+    from targets import registry
+
+    options.check(registry())  # before anything that takes seconds to import
+    from deploy.console import cautions_shown, evaluation_table
     from deploy.evaluation import evaluate as run_evaluation
 
-    Console().print(evaluation_table(run_evaluation(options, BarProgress())))
+    result = run_evaluation(options, BarProgress())
+    console = Console()
+    console.print(evaluation_table(result))
+    for line in cautions_shown(result.warnings):
+        console.print(line, soft_wrap=True, markup=False)
 
 
 def _show_graph(console: Console, result: Any, output: Path | None) -> None:
-    from deploy.console import graph_tables
+    from deploy.console import cautions_shown, graph_tables
 
     for shown in graph_tables(result):
         console.print(shown, soft_wrap=isinstance(shown, str))
@@ -149,6 +164,8 @@ def _show_graph(console: Console, result: Any, output: Path | None) -> None:
         traces = result.run.traces
         _save(output, **traces.outputs, **{f"spikes:{name}": spikes for name, spikes in traces.spikes.items()})
         console.print(f"Outputs and spikes written to {output}", soft_wrap=True)
+    for line in cautions_shown(result.cautions):
+        console.print(line, soft_wrap=True, markup=False)
 
 
 def _save(path: Path, **arrays: Any) -> None:

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
+from rich import box
 from rich.table import Table
 
-from deploy.schema import BreakEven, Cost, Layer, NeuroBench, Report
+from deploy.schema import BreakEven, Cost, FlopsFormula, Layer, NeuroBench, Report
 
 QUANTITIES = {"spikes_per_neuron": "spikes per neuron", "timesteps": "time steps", "tokens": "tokens"}
+FORMULA = "FLOPs times firing rate"
+"""The convention that prices no counted events: the formula of SIT-conversion and DIET-SNN."""
 LAYER_EVENTS = ("spikes", "synaptic_operations", "potential_updates", "compares", "macs")
 
 
 def energy_tables(report: Report, layers: bool = False) -> Iterator[Table]:
     """Joules by convention, break-evens, events, NeuroBench's metrics; with ``layers`` also events by layer."""
-    yield _conventions(report.energy)
+    yield _conventions(report.energy, report.flops_formula)
     yield _break_even(report.energy)
     yield _events(report.events)
     if report.neurobench is not None:
@@ -33,7 +36,7 @@ def number(value: float) -> str:
     return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}"
 
 
-def _conventions(energy: Mapping[str, Cost]) -> Table:
+def _conventions(energy: Mapping[str, Cost], formula: FlopsFormula | None) -> Table:
     table = Table(title="Energy of one sample, microjoules", title_justify="left")
     table.add_column("convention")
     for heading in ("spiking", "original FP32", "original INT8", "of FP32", "of INT8"):
@@ -44,6 +47,15 @@ def _conventions(energy: Mapping[str, Cost]) -> Table:
         if cost.snn_microjoules_with_omitted is not None:
             every = [ann.everything for ann in originals]
             table.add_row("  with what it omits", *_beside(cost.snn_microjoules_with_omitted, every))
+    if formula is not None:
+        stated = (formula.ann_microjoules, formula.ann_int8_microjoules)
+        omitted = (formula.ann_omitted_microjoules, formula.ann_int8_omitted_microjoules)
+        table.add_row(FORMULA, *_beside(formula.snn_microjoules, stated))
+        if formula.snn_omitted_microjoules:
+            every = [a + b for a, b in zip(stated, omitted, strict=True)]
+            table.add_row(
+                "  with what it omits", *_beside(formula.snn_microjoules + formula.snn_omitted_microjoules, every)
+            )
     return table
 
 
@@ -105,10 +117,12 @@ def _neurobench(metrics: NeuroBench) -> Table:
 
 
 def _layers(layers: Sequence[Layer]) -> Table:
-    table = Table("layer", "operation", title="Events by layer, per sample", title_justify="left")
+    """Narrow enough for 110 columns: names fold, numbers never do."""
+    table = Table(title="Events by layer, per sample", title_justify="left", box=box.SIMPLE, padding=(0, 1, 0, 0))
+    table.add_column("layer", overflow="fold")
     for event in LAYER_EVENTS:
-        table.add_column(event.replace("_", " "), justify="right")
+        table.add_column(event.replace("_", "\n"), justify="right", no_wrap=True)
     for layer in layers:
         row = (f"{layer.events[event]:,.0f}" if event in layer.events else "" for event in LAYER_EVENTS)
-        table.add_row(layer.name, layer.op, *row)
+        table.add_row(layer.name, *row)
     return table

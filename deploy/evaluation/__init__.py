@@ -11,11 +11,13 @@ import json
 import os
 import shutil
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
 from deploy.availability import available
+from deploy.cautions import silent_network
 from deploy.errors import DeployError
 from deploy.evaluation.engines import on_cluster, on_this_machine
 from deploy.evaluation.summary import Batch, joined, summed
@@ -24,7 +26,7 @@ from deploy.options import EvaluateOptions
 from deploy.origin import Trust, origin_of
 from deploy.output import GRAPH, require_conversion
 from deploy.progress import Progress
-from deploy.schema import Evaluation, dumps
+from deploy.schema import Evaluation, dumps, read_report
 from deploy.sources import Data
 from evaluator.network_file import read
 from processes.files import atomic_write, write_text
@@ -128,5 +130,9 @@ def _write(folder: Path, options: EvaluateOptions, data: Data, batches: list[Bat
     with atomic_write(folder / SAMPLES) as file:
         np.savez(file, **{name: array for name, array in rows.items() if len(array)})  # type: ignore[arg-type]
     result = summed(options.target, data.source, batches, data.labels)
+    report = read_report(folder)
+    found = silent_network(result.spikes.total_per_sample, (layer.name for layer in report.layers if layer.neurons))
+    kept = tuple(caution for caution in report.warnings if caution.kind != "silent")
+    result = replace(result, warnings=(*found, *kept))
     write_text(folder / RESULT, dumps(result))
     return result

@@ -120,7 +120,7 @@ class ConvertOptions:
     cheapest: Annotated[
         Cheapest | None,
         option(
-            "What --budget makes least; energy is that of every counted event, 45nm-memory. \\[default: energy]", CODE
+            "What --budget makes least; energy is that of 45 nm, integers, nothing left out. \\[default: energy]", CODE
         ),
     ] = None
     residual: Annotated[
@@ -234,6 +234,12 @@ class ConvertOptions:
             )
         if self.evaluation is not None and self.calib is None and self.model != "demo":
             raise DeployError("--eval without --calib: scales are never fitted to evaluation data; give --calib too")
+
+    def check_paths(self) -> None:
+        """Raises DeployError for the first of the data's paths that leads nowhere, before a model is loaded."""
+        for name, path in (("--calib", self.calib), ("--eval", self.evaluation), ("--labels", self.labels)):
+            if path is not None and not path.expanduser().exists():
+                raise DeployError(f"{name} {path}: no such file or folder; check the path")
 
     def _check_code(self) -> None:
         steps, base, spikes, input_spikes = self.code

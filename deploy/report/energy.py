@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from deploy.energy.tables import FORMULA
 from deploy.measure.flops import ADD, MULTIPLY_ADD, MULTIPLY_ADD_INT8
 from deploy.schema import Cost, FlopsFormula, OriginalCost, Originals, Term
 
@@ -66,7 +67,7 @@ def formula_bars(formula: FlopsFormula | None) -> list[CostChart]:
     return [
         _chart(
             Cost(
-                title="FLOPs times firing rate, as published", about=ABOUT, source=formula.source,
+                title=FORMULA, about=ABOUT, source=formula.source,
                 snn_microjoules=formula.snn_microjoules, snn_terms=spiking, ann=ann,
             )
         )

@@ -4,9 +4,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from deploy.schema import Report
+from deploy.schema import NOT_STEPPED, Report
+from deploy.shares import share_of
 
 NBSP = "\N{NO-BREAK SPACE}"
+
+
+LOW_ROWS = (
+    "rows that a normalisation divides by a deviation so small that most of their codes stay silent: they lose their values. "
+    "Look up the layer in the table below, calibrate on data with such rows, raise --timesteps, or take --spikes 2"
+)
 
 
 @dataclass(frozen=True)
@@ -35,12 +42,11 @@ def tiles(report: Report) -> list[Tile]:
         notes.append(f"{report.target} {seconds(times.target_per_sample)}")
     found.append(Tile("Closed form, per sample", seconds(times.closed_form_per_sample), "; ".join(notes)))
     note = "over all samples"
-    if report.exactness is not None and report.exactness.saturations is not None:
-        note += f"; {count(report.exactness.saturations)} in the samples stepped"
+    if report.compared is not None and report.compared.saturations is not None:
+        note += f"; {count(report.compared.saturations)} in the samples stepped"
     found.append(Tile("Saturated potentials", count(report.saturations), note, bad=report.saturations > 0))
     if report.low_variance_rows:
-        note = "normalised rows with most codes silent, over all samples"
-        found.append(Tile("Low-variance rows", count(report.low_variance_rows), note, bad=True))
+        found.append(Tile("Low-variance rows", count(report.low_variance_rows), LOW_ROWS, bad=True))
     return found
 
 
@@ -48,11 +54,13 @@ def _quality(report: Report) -> list[Tile]:
     """How close the outputs are to the original's."""
     found: list[Tile] = []
     ann, snn = report.ann.accuracy, report.snn
-    if snn.accuracy is not None:
-        note = "" if ann is None else f"original {percent(ann)}, {signed(100 * (snn.accuracy - ann))} points"
-        found.append(Tile("Accuracy", percent(snn.accuracy), note))
-    if report.agreement is not None:
-        found.append(Tile("Agreement", percent(report.agreement), "same prediction as the original"))
+    if (share := share_of(snn.accuracy, report.samples)) is not None:
+        beside = "" if ann is None else f"; original {percent(ann)}, {signed(100 * (share.value - ann))} points"
+        found.append(Tile("Accuracy", percent(share.value), f"95{NBSP}%: {share.sure}{beside}"))
+    if (share := share_of(report.agreement, report.samples)) is not None:
+        found.append(
+            Tile("Agreement", percent(share.value), f"same prediction as the original; 95{NBSP}%: {share.sure}")
+        )
     if snn.output_cosine is not None:
         found.append(Tile("Cosine of outputs", f"{snn.output_cosine:.5f}", "to the original's, mean"))
     return found
@@ -60,7 +68,10 @@ def _quality(report: Report) -> list[Tile]:
 
 def _exactness(report: Report) -> list[Tile]:
     """The stepped run against the closed form."""
-    exact = report.exactness
+    exact = report.compared
+    if report.target == "closed-form":
+        what, _, remedy = NOT_STEPPED.partition("; ")
+        return [Tile("Mismatches", what, f"the closed form alone ran; {remedy}, which steps samples through time")]
     if exact is None:
         return []
     compared = f"of {count(exact.compared_spikes)} spikes, {report.target} against closed form"

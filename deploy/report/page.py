@@ -17,6 +17,7 @@ from deploy.report.headline import count, percent, sig, tiles
 from deploy.report.placement import placements
 from deploy.report.points import curves
 from deploy.schema import Report
+from deploy.shares import share_of
 from processes.operations import OPERATIONS
 from processes.words import meaning
 
@@ -47,7 +48,8 @@ def environment() -> jinja2.Environment:
         undefined=jinja2.StrictUndefined,
     )
     found.filters |= {
-        "percent": percent, "count": count, "sig": sig, "short": drawings.short, "number": number, "cheaper": cheaper,
+        "percent": percent, "share": share_of, "count": count, "sig": sig, "short": drawings.short, "number": number,
+        "cheaper": cheaper,
     }  # fmt: skip
     found.globals["usual"] = USUAL
     return found

@@ -25,7 +25,10 @@ class Tile:
 
 @dataclass(frozen=True)
 class Placed:
-    """One chip's picture beside what the report says. layers: with the share of a resource that the fullest core takes."""
+    """One chip's picture beside what the report says.
+
+    layers: with the share of a resource that the fullest core takes. needs: what it takes to run there besides cores.
+    """
 
     title: str
     width: int
@@ -34,6 +37,7 @@ class Placed:
     kinds: list[str]
     placement: Placement
     layers: list[tuple[PlacedLayer, float]]
+    needs: tuple[str, ...]
 
 
 def placements(found: Mapping[str, Placement]) -> list[Placed]:
@@ -53,6 +57,7 @@ def _placed(chip: str, found: Placement) -> Placed:
         list(dict.fromkeys(kinds)),
         found,
         layers,
+        load_chip(chip).needs,
     )
 
 

@@ -4,6 +4,7 @@ A field that has its default is absent from a file, so a missing value is never 
 """
 
 from deploy.schema.accuracy import Original, Rung, SoftmaxError, Spiking
+from deploy.schema.caution import Caution
 from deploy.schema.energy import (
     BreakEven,
     Cost,
@@ -19,14 +20,14 @@ from deploy.schema.exactness import Exactness
 from deploy.schema.files import dumps, json_schema, loads, read_report, write_report
 from deploy.schema.layers import Code, Layer
 from deploy.schema.placement import PlacedLayer, Placement
-from deploy.schema.report import SCHEMA_VERSION, Report, Seconds
+from deploy.schema.report import NOT_STEPPED, SCHEMA_VERSION, Report, Seconds
 from deploy.schema.search import LATENCY, BudgetSearch, Failed, Joules, Measured, Point, Search, Setting, Sweep
 from deploy.schema.spikes import NotSpiking, Spikes
 
 __all__ = [
-    "LATENCY", "SCHEMA_VERSION", "BreakEven", "BudgetSearch", "Code", "CoreSeconds", "Cost", "Evaluation", "Exactness",
-    "Failed", "FlopsFormula", "Joules", "Layer", "Measured", "NeuroBench", "NotSpiking", "Original", "OriginalCost",
-    "Originals", "PlacedLayer", "Placement", "Point", "Report", "Rung", "Search", "Seconds", "Setting", "SoftmaxError",
-    "Spikes", "Spiking", "Sweep", "SynapticOperations", "Term", "dumps", "json_schema", "loads", "read_report",
-    "write_report",
+    "LATENCY", "NOT_STEPPED", "SCHEMA_VERSION", "BreakEven", "BudgetSearch", "Caution", "Code", "CoreSeconds",
+    "Cost", "Evaluation", "Exactness", "Failed", "FlopsFormula", "Joules", "Layer", "Measured", "NeuroBench",
+    "NotSpiking", "Original", "OriginalCost", "Originals", "PlacedLayer", "Placement", "Point", "Report", "Rung",
+    "Search", "Seconds", "Setting", "SoftmaxError", "Spikes", "Spiking", "Sweep", "SynapticOperations", "Term",
+    "dumps", "json_schema", "loads", "read_report", "write_report",
 ]  # fmt: skip

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import field
 
 from deploy.schema.accuracy import Original, Rung, SoftmaxError, Spiking
+from deploy.schema.caution import Caution
 from deploy.schema.energy import Cost, FlopsFormula, NeuroBench
 from deploy.schema.exactness import Exactness
 from deploy.schema.layers import Code, Layer
@@ -16,6 +17,10 @@ from deploy.schema.spikes import NotSpiking, Spikes
 
 SCHEMA_VERSION = 1
 """Rises when a key changes its meaning or goes; files without a version were written before there was one."""
+
+
+NOT_STEPPED = "not stepped; run `deploy verify OUT`"
+"""What stands in place of a comparison that was not made."""
 
 
 @part
@@ -39,9 +44,10 @@ class Report:
         command: that wrote it.
         options: in force; absent of a module that was given as an object.
         granularity, processes, bytes: of the target's run: what a process holds, how many there were, and their memory.
+        transform: how image files or texts became arrays, in words; absent where arrays were given.
         samples: evaluation samples. calibration_samples: those that set scales; shared_samples: those that are in both.
         ann, snn, agreement: the original and the spiking network on the evaluation samples.
-        exactness, first_mismatch: the target's run against the closed form.
+        exactness, first_mismatch: the target's run against the closed form; absent if the closed form is what ran.
         latency_steps: time steps from a sample's first input to its readout.
         saturations, low_variance_rows: over all samples, as of :class:`Layer`.
         ladder, blocks: versions of the network, one source of error after the other; networks of which only a part spikes.
@@ -50,6 +56,7 @@ class Report:
         codes, corrected_biases: how layers are coded; by layer the share of its squared error that its bias took away.
         targets: what only a target tells, by its name. placement: by chip. budget: the search that chose the code.
         versions: of Python and of packages that results depend on.
+        warnings: what may be wrong although everything ran.
     """
 
     model: str
@@ -72,6 +79,7 @@ class Report:
     granularity: str | None = None
     processes: Count | None = None
     bytes: Count | None = None
+    transform: str | None = None
     calibration_samples: Count | None = None
     shared_samples: Count | None = None
     ann: Original = Original()
@@ -93,3 +101,21 @@ class Report:
     targets: Mapping[str, Mapping[str, Value]] = field(default_factory=dict)
     placement: Mapping[str, Placement] = field(default_factory=dict)
     budget: BudgetSearch | None = None
+    warnings: tuple[Caution, ...] = ()
+
+    @property
+    def compared(self) -> Exactness | None:
+        """``exactness`` of a run that was stepped; older reports compared the closed form with itself."""
+        return None if self.target == "closed-form" else self.exactness
+
+    @property
+    def base_in_words(self) -> str:
+        """B and who chose it: `1.4, as given`, or the range of what was chosen layer by layer."""
+        if self.options is None:
+            return f"{self.base:g}"
+        if self.options.code.base != "auto":
+            return f"{self.base:g}, as given"
+        bases = sorted({code.base for code in self.codes})
+        if len(bases) < 2:
+            return f"{self.base:g} (auto)"
+        return f"{bases[0]:g} to {bases[-1]:g} (auto, layer by layer)"

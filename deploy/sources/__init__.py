@@ -1,8 +1,25 @@
-"""Where models and data come from: specifications as a user types them, turned into checked objects."""
+"""Where models and data come from: specifications as a user types them, turned into checked objects.
 
-from deploy.sources.data import Data, hold_out, load_both, load_calibration, load_data, shared_samples, with_length
-from deploy.sources.model import ImageInput, InputSpec, LoadedModel, TextInput, checked, load_model
-from deploy.sources.texts import words
+Importing this loads no PyTorch, so that what runs without it starts at once; the first use of a name loads its home.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from deploy.sources.data import (
+        Data,
+        hold_out,
+        load_both,
+        load_calibration,
+        load_data,
+        shared_samples,
+        with_length,
+    )
+    from deploy.sources.model import ImageInput, InputSpec, LoadedModel, TextInput, checked, load_model
+    from deploy.sources.texts import words
 
 __all__ = [
     "Data",
@@ -20,3 +37,12 @@ __all__ = [
     "with_length",
     "words",
 ]
+
+_OF_MODELS = ("ImageInput", "InputSpec", "LoadedModel", "TextInput", "checked", "load_model")
+_HOMES = dict.fromkeys(_OF_MODELS, "model") | {"words": "texts"}
+
+
+def __getattr__(name: str) -> Any:
+    if name in __all__:
+        return getattr(importlib.import_module(f"deploy.sources.{_HOMES.get(name, 'data')}"), name)
+    raise AttributeError(f"module 'deploy.sources' has no attribute {name!r}")

@@ -172,7 +172,8 @@ def _read(
         labels = None if numbers is None else numbers[:limit]
         return Data(inputs, labels, model.class_names, str(path), how, table)
     kinds = ", ".join((".npz", *TABLES))
-    raise DeployError(f"{OPTIONS[role]} {path}: not a kind of data known here; give one of {kinds}, or an image folder")
+    # no option is named: --calib alone also gives the evaluation data
+    raise DeployError(f"{path}: not a kind of data known here; give one of {kinds}, or an image folder")
 
 
 def _of_images(

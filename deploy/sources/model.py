@@ -51,7 +51,7 @@ def load_model(
             )
         loaded = _from_file(spec, chosen, seed)
     else:
-        near = "; did you mean timm:" + spec if spec and "/" not in spec and _is_timm(spec) else ""
+        near = f"; did you mean {meant}?" if (meant := _meant(spec)) else ""
         raise DeployError(f"--model {spec!r}: not a model specification; give {FORMS}{near}")
     return checked(loaded)
 
@@ -71,10 +71,15 @@ def checked(loaded: LoadedModel) -> LoadedModel:
     return loaded
 
 
-def _is_timm(name: str) -> bool:
+def _meant(spec: str) -> str:
+    """The specification that comes nearest to one that is none; empty if nothing does."""
     import timm
 
-    return timm.is_model(name)
+    if spec and (Path(spec).expanduser() / "config.json").is_file():
+        return f"hf:{spec}"
+    if spec.endswith(".py"):
+        return f"{spec}:FUNCTION"
+    return f"timm:{spec}" if spec and "/" not in spec and timm.is_model(spec) else ""
 
 
 def _demo(weights: Path | str | None) -> LoadedModel:

@@ -109,6 +109,13 @@ def _signal(x: np.ndarray, name: str, shape: tuple[int, ...], steps: int | None,
         raise DeployError(f"{where} is {x.dtype} {x.shape}; numbers are needed, at least one sample")
     if x.shape[1:] == shape and steps is not None:
         x = np.broadcast_to(x[:, None], (len(x), steps, *shape))
+    if (
+        shape
+        and x.shape[2 : x.ndim - len(shape)]
+        and set(x.shape[2 : x.ndim - len(shape)]) == {1}
+        and x.shape[-len(shape) :] == shape
+    ):
+        x = x.reshape(*x.shape[:2], *shape)  # a batch axis that the file's Input declared, and that was taken off
     if x.ndim < 2 or x.shape[2:] != shape:
         wanted = ", ".join(map(str, ("samples", "steps", *shape)))
         held = "" if x.shape[1:] != shape else "; --steps N holds it for N steps"

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import transformers
 
 from deploy.errors import DeployError
 from deploy.sources.loaded import LoadedModel, TextInput, first_line
@@ -75,7 +74,7 @@ def tokenise(texts: list[str], path: Path, text: TextInput, tokens: int | None) 
         DeployError: the model's tokenizer cannot be read, or cannot code these texts.
     """
     try:
-        tokenizer = transformers.AutoTokenizer.from_pretrained(text.tokenizer, trust_remote_code=False)
+        tokenizer = _tokenizer(text)
     except Exception as error:  # a damaged tokenizer can lead its readers anywhere
         raise DeployError(
             f"{text.tokenizer}: no readable tokenizer ({first_line(error)}), which {path} needs; put the "
@@ -101,7 +100,7 @@ def words(text: TextInput, arguments: Sequence[np.ndarray]) -> list[str]:
     Empty where the tokenizer is not at hand: token numbers may have come without one.
     """
     try:
-        tokenizer = transformers.AutoTokenizer.from_pretrained(text.tokenizer, trust_remote_code=False)
+        tokenizer = _tokenizer(text)
     except Exception:  # a damaged tokenizer can lead its readers anywhere
         return []
     numbers = arguments[0]
@@ -116,3 +115,9 @@ def _column(known: tuple[str, ...], columns: list[str], path: Path) -> str | Non
     if len(found) > 1:
         raise DeployError(f"{path}: columns `{found[0]}` and `{found[1]}` may both be meant; rename or remove one")
     return found[0] if found else None
+
+
+def _tokenizer(text: TextInput) -> Any:
+    import transformers  # takes a second, which what reads no text is spared
+
+    return transformers.AutoTokenizer.from_pretrained(text.tokenizer, trust_remote_code=False)

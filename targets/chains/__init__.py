@@ -15,19 +15,21 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from evaluator.target_run import Done, TargetRun
 from processes.errors import DeployError
-from processes.network import Network
 from processes.nir_nodes.neurons import Method, Reset
 from targets.chains.chain import Chain
 from targets.nir_graph.fixed import Rounding
 from targets.nir_graph.plan import Plan
 from targets.nir_graph.program import Program, Traces
 from targets.tools import Tool
+
+if TYPE_CHECKING:
+    from processes.network import Network
 
 WORKERS = Path(__file__).with_name("workers")
 """Programs that simulators' own Pythons run; beside no module that is named as what they import."""
@@ -199,5 +201,4 @@ def run(network: Network, samples: np.ndarray, granularity: str = "", done: Done
 
 def rounding(name: str, parameter: str, got: np.ndarray, wanted: np.ndarray) -> Rounding:
     """How far the integers are from what they stand for, relative to the largest of them."""
-    largest = float(np.abs(wanted).max(initial=0)) or 1.0
-    return Rounding(name, parameter, float(np.abs(got - wanted).max(initial=0)) / largest)
+    return Rounding.of(name, parameter, got, wanted)

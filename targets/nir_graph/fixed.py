@@ -42,11 +42,24 @@ ALIGN = 2**CHIP.align_bits
 
 @dataclass(frozen=True)
 class Rounding:
-    """The largest relative error that discretisation made in one parameter of one node."""
+    """The largest relative error that discretisation made in one parameter of one node.
+
+    ``lost``: of its values other than 0, the share that became 0.
+    """
 
     node: str
     parameter: str
     error: float
+    lost: float = 0.0
+
+    @classmethod
+    def of(cls, node: str, parameter: str, got: Any, wanted: Any) -> Rounding:
+        """Of integers ``got`` that stand for real numbers ``wanted``, in the same units."""
+        got, wanted = np.asarray(got), np.asarray(wanted, np.float64)
+        largest = float(np.abs(wanted).max(initial=0)) or 1.0
+        there = wanted != 0
+        lost = float((there & (got == 0)).sum() / max(int(there.sum()), 1))
+        return cls(node, parameter, float(np.abs(got - wanted).max(initial=0)) / largest, lost)
 
 
 def compile_fixed(
@@ -250,10 +263,8 @@ class _Compiler:
 
     def _state(self, name: str, parameter: str, got: Any, wanted: Any) -> None:
         """Note how far the integers are from what they stand for, relative to the largest of them."""
-        wanted = np.asarray(wanted, np.float64)
-        largest = float(np.abs(wanted).max(initial=0))
-        if largest > 0:
-            self.errors.append(Rounding(name, parameter, float(np.abs(np.asarray(got) - wanted).max()) / largest))
+        if np.any(wanted):
+            self.errors.append(Rounding.of(name, parameter, got, wanted))
 
 
 def _area(node: nir.NIRNode) -> float:

@@ -69,7 +69,7 @@ def make_plan(graph: nir.NIRGraph, dt: float, method: Method = "euler") -> Plan:
     if not (math.isfinite(dt) and dt > 0):
         raise DeployError(f"--dt {dt}: the time step must be above 0, in the unit of the graph's time constants")
     refusals: list[Refusal] = []
-    nodes, edges = _flatten(graph, refusals)
+    nodes, edges = flatten(graph, refusals)
     check_nodes(nodes, edges, set(graph.nodes), dt, method, refusals)
     if refusals:
         raise UnsupportedGraph(refusals)
@@ -88,7 +88,7 @@ def make_plan(graph: nir.NIRGraph, dt: float, method: Method = "euler") -> Plan:
     return Plan(items, *doors)
 
 
-def _flatten(graph: nir.NIRGraph, refusals: list[Refusal]) -> tuple[dict[str, nir.NIRNode], list[tuple[str, str]]]:
+def flatten(graph: nir.NIRGraph, refusals: list[Refusal]) -> tuple[dict[str, nir.NIRNode], list[tuple[str, str]]]:
     """Nodes by dotted name and edges between them; nested graphs are replaced by their content."""
     nodes: dict[str, nir.NIRNode] = {}
     edges: list[tuple[str, str]] = []

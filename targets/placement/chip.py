@@ -26,6 +26,7 @@ class ChipTable:
         features: ``programmable`` neurons; ``state_in_memory`` (else it has memory of its own); ``shares_weights`` among
             rows of a layer in one core.
         sources: where each number comes from.
+        needs: what it takes to run there besides cores, in words.
     """
 
     name: str
@@ -34,6 +35,7 @@ class ChipTable:
     limits: dict[str, int | None]
     features: dict[str, bool]
     sources: dict[str, str]
+    needs: tuple[str, ...] = ()
 
     @property
     def unknown(self) -> list[str]:
@@ -60,4 +62,5 @@ def load_chip(name: str) -> ChipTable:
         {key: entry["value"] for key, entry in data["limits"].items()},
         {key: entry["value"] for key, entry in data["features"].items()},
         {key: entry["source"] for key, entry in entries.items()},
+        tuple(data["needs"]),
     )

@@ -59,7 +59,7 @@ def test_the_rate_coded_baseline_is_a_method_of_the_same_command(converted: Path
     assert main(line.split()) == 2  # fixed point is not offered
     assert main([*line.split(), "--precision", "float"]) == 0
     report = json.loads((tmp_path / "rate" / "report.json").read_text())
-    assert report["method"] == "rate-coded" and report["exactness"]["mismatches"] == 0
+    assert report["method"] == "rate-coded" and "exactness" not in report
     assert 0.9 < report["snn"]["output_cosine"] < 1 and report["spikes"]["per_neuron"] > 1
 
 

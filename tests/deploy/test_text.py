@@ -57,7 +57,7 @@ def test_what_stays_on_the_host_is_in_the_report(folder: Path) -> None:
     report = json.loads((folder / "out" / "report.json").read_text())
     first = report["not_spiking"][0]
     assert first["what"] == "Before the input" and "embeddings" in first["why"] and "mask" in first["why"]
-    assert report["samples"] == 8 and report["agreement"] > 0.5 and report["exactness"]["mismatches"] == 0
+    assert report["samples"] == 8 and report["agreement"] > 0.5 and "exactness" not in report
 
 
 def test_other_texts_are_padded_and_never_cut(

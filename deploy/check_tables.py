@@ -1,0 +1,123 @@
+"""A NIR file's check-up as a person reads it in a terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+from rich import box
+from rich.table import Table
+
+from deploy.errors import Refusal
+
+if TYPE_CHECKING:
+    from deploy.model_check import ModelCheckup
+    from deploy.nir_check import Checkup
+
+_SHOWN = 20
+
+
+def checkup_shown(found: Checkup) -> list[Table | str]:
+    """What `deploy check FILE.nir` prints, from what the file holds to the command that runs it."""
+    total = "neurons unknown, as shapes do not fit" if found.neurons is None else f"{found.neurons:,} neurons"
+    shown: list[Table | str] = [
+        f"{found.path}: nir {found.version or 'of no stated version'}; written by: {found.writer}",
+        f"{sum(kind.nodes for kind in found.kinds)} nodes, {total}, {found.parameters:,} parameters",
+        _table(
+            ("type", "nodes", "values a step", "parameters"),
+            [
+                (
+                    k.kind,
+                    f"{k.nodes:,}",
+                    "" if k.values is None else f"{k.values:,}",
+                    f"{k.parameters:,}" if k.parameters else "",
+                )
+                for k in found.kinds
+            ],
+        ),
+        f"nir's own type check: {found.type_error or 'passes'}",
+    ]
+    if found.conventions:
+        shown.append(_table(("left open by NIR", "what the file says", "option"),
+                            [(c.question, c.found, c.option) for c in found.conventions]))  # fmt: skip
+    if found.repairs:
+        rows = [(r.node, r.kind, r.done, "yes" if r.harmless else "no: --repair only") for r in found.repairs]
+        shown.append(_table(("can be repaired", "type", "how", "harmless"), _cut(rows, 4)))
+    if found.refusals:
+        rows = [(r.node, r.kind, r.reason) for r in found.refusals]
+        shown.append(_table(("does not fit", "type", "why"), _cut(rows, 3)))
+    rows = [(p.name, "no" if p.stops else "yes", _stopped(p.stops) or p.remark) for p in found.places]
+    shown.append(_table(("simulator or chip", "runs", "which node stops it, or what is different there"), rows))
+    return [*shown, _next(found)]
+
+
+def checkup_content(found: Checkup) -> dict[str, Any]:
+    """The same for `--json`."""
+    keys = ("version", "writer", "neurons", "parameters", "type_error", "dt", "runs")
+    lists = ("kinds", "conventions", "repairs", "refusals", "places")
+    return {"file": str(found.path), **{key: getattr(found, key) for key in keys},
+            **{key: [asdict(item) for item in getattr(found, key)] for key in lists}}  # fmt: skip
+
+
+def model_shown(found: ModelCheckup) -> list[Table | str]:
+    """What `deploy check MODEL` prints."""
+    inputs = ", ".join(f"{name} ({', '.join(map(str, shape))})" for name, shape in found.inputs.items())
+    shown: list[Table | str] = [f"{found.model}: captured with one sample of {inputs}; no data, no calibration"]
+    if found.refusals:
+        rows = [(r.kind, r.node, r.reason) for r in found.refusals]
+        shown.append(_table(("cannot be converted", "where", "why"), _cut(rows, 3)))
+        return [
+            *shown,
+            f"{len(found.refusals)} operations cannot be converted; `deploy convert` would refuse the model",
+        ]
+    shown.append(
+        _table(("becomes", "how often"), [(k.replace("_", " "), f"{n:,}") for k, n in found.operations.items()])
+    )
+    synapses = "" if found.synapses is None else f", {found.synapses:,} synapses"
+    cores = "".join(f"; {chip}: {count:,} cores on paper" for chip, count in found.cores.items())
+    shown.append(f"{found.neurons:,} neurons that fire{synapses}{cores}")
+    shown.append(
+        f"{found.windows} windows on the longest path: {found.steps:,} time steps a sample at T = {found.timesteps}"
+    )
+    shown.append(f"stays on the host: {found.host.removeprefix('host: ') or 'the scaling of the input'}")
+    return [
+        *shown,
+        "Everything converts. How accurate it is takes data: deploy convert --model ... --calib ... --eval ...",
+    ]
+
+
+def model_content(found: ModelCheckup) -> dict[str, Any]:
+    """The same for `--json`."""
+    return {**asdict(found), "converts": not found.refusals}
+
+
+def _next(found: Checkup) -> str:
+    dt = "" if found.dt is None else f" --dt {found.dt:g}"
+    if found.refusals:
+        return "It does not run here: the table says why, node by node."
+    if not found.runs:
+        return f"It runs once it is repaired: deploy check {found.path} --repair -o FIXED.nir"
+    note = ", which makes the harmless repairs" if found.repairs else ""
+    return f"To run it: deploy run {found.path} --input DATA.npz --target closed-form{dt}{note}"
+
+
+def _stopped(stops: Sequence[Refusal]) -> str:
+    if not stops:
+        return ""
+    first = stops[0]
+    more = f" (and {len(stops) - 1} more)" if len(stops) > 1 else ""
+    where = "" if first.node == "graph" else f"'{first.node}' ({first.kind}): "
+    return f"{where}{first.reason}{more}"
+
+
+def _cut(rows: list[tuple[str, ...]], columns: int) -> list[tuple[str, ...]]:
+    left = len(rows) - _SHOWN
+    return rows if left <= 0 else [*rows[:_SHOWN], (f"and {left} more", *[""] * (columns - 1))]
+
+
+def _table(headings: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> Table:
+    table = Table(*headings, box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    for row in rows:
+        table.add_row(*row)
+    return table

@@ -1,0 +1,86 @@
+"""`deploy check`: what a file or a model is, and what would become of it, before anything runs."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+
+from deploy.cli.app import FAILED, app
+from deploy.errors import DeployError
+
+
+@app.command()
+def check(
+    file: Annotated[str, typer.Argument(metavar="FILE|MODEL", help="A NIR file, or a model as for convert.")],
+    repair: Annotated[bool, typer.Option("--repair", help="Write the file with every repair, to -o.")] = False,
+    out: Annotated[Path | None, typer.Option("--out", "-o", help="With --repair: the file to write.")] = None,
+    dt: Annotated[
+        float | None, typer.Option(help="Time step, as for run. \\[default: what its numbers suggest]")
+    ] = None,
+    weights: Annotated[str | None, typer.Option(help="Of a model, as for convert; `random` needs none.")] = None,
+    shape: Annotated[str | None, typer.Option(help="Of a model's sample, where it does not say: 3,32,32.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print it as JSON.")] = False,
+) -> None:
+    """Looks over a NIR file, or a model before its conversion, on no data.
+
+    Of a file: what it holds, what does not fit, what can be repaired, which simulators and chips run it. Of a model: what every
+    operation becomes or why it is refused, what stays on the host, neurons, synapses, time steps. Ends with exit code 1 if the
+    file does not run here, or the model does not convert.
+
+    [bold]Examples[/bold]
+
+    deploy check net.nir
+
+    deploy check net.nir --repair -o fixed.nir
+
+    deploy check timm:vit_tiny_patch16_224 --weights random
+    """
+    if repair != (out is not None):
+        raise DeployError("--repair and -o: give both, as `deploy check net.nir --repair -o fixed.nir`")
+    if Path(file).suffix == ".nir" or Path(file).is_file():
+        _file(Path(file), out, dt, as_json)
+    else:
+        _model(file, weights, shape, as_json)
+
+
+def _file(file: Path, out: Path | None, dt: float | None, as_json: bool) -> None:
+    from deploy.check_tables import checkup_content, checkup_shown
+    from deploy.nir_check import check as look_over
+    from deploy.nir_check import write_repaired
+
+    found = look_over(file, dt)
+    _print(checkup_content(found) if as_json else None, [] if as_json else checkup_shown(found))
+    if out is not None:
+        write_repaired(found, out)
+        if not as_json:
+            print(f"Repaired file written to {out}")
+    elif not found.runs:
+        raise typer.Exit(FAILED)
+
+
+def _model(spec: str, weights: str | None, shape: str | None, as_json: bool) -> None:
+    try:
+        sizes = None if shape is None else tuple(int(size) for size in shape.split(","))
+    except ValueError as error:
+        raise DeployError(f"--shape {shape}: give whole numbers with commas between them, as 3,32,32") from error
+    from deploy.check_tables import model_content, model_shown
+    from deploy.model_check import check_model
+
+    found = check_model(spec, weights, sizes)
+    _print(model_content(found) if as_json else None, [] if as_json else model_shown(found))
+    if found.refusals:
+        raise typer.Exit(FAILED)
+
+
+def _print(content: dict[str, Any] | None, shown: Sequence[Any]) -> None:
+    """JSON, or what a person reads."""
+    if content is not None:
+        print(json.dumps(content, indent=1))
+    console = Console()
+    for part in shown:
+        console.print(part, soft_wrap=isinstance(part, str), markup=False)

@@ -1,0 +1,95 @@
+"""`deploy check MODEL`: what would become of a model, from its architecture alone: captured and lowered, on no data."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from converters.lowering import UnsupportedModel, lower
+from converters.pipeline import front_end, network_input
+from deploy.errors import DeployError, Refusal
+from deploy.options.convert import USUAL
+from deploy.place import placed
+from deploy.sources import InputSpec, LoadedModel, load_model
+from evaluator.timeline import timeline
+from processes.network import Network, Route
+
+TOKENS = 16
+"""Length of the text that a text model is captured with."""
+
+
+@dataclass(frozen=True)
+class ModelCheckup:
+    """What conversion would make of a model.
+
+    Attributes:
+        inputs: shape of one sample by argument, without the batch axis.
+        refusals: every operation that cannot be converted, and where it is; the rest is empty if there are any.
+        host: what stays on the host, in words.
+        operations: how many of each kind. neurons: that fire. synapses: stored weights, each for every place that uses it.
+        windows, steps: of the longest path, and time steps of a sample at the usual T = ``timesteps``.
+        cores: by chip, on paper.
+    """
+
+    model: str
+    inputs: Mapping[str, tuple[int, ...]]
+    refusals: tuple[Refusal, ...] = ()
+    host: str = ""
+    operations: Mapping[str, int] = field(default_factory=dict)
+    neurons: int = 0
+    synapses: int | None = None
+    windows: int = 0
+    steps: int = 0
+    timesteps: int = USUAL["spiked-attention"].timesteps
+    cores: Mapping[str, int] = field(default_factory=dict)
+
+
+def check_model(spec: str, weights: str | None = None, shape: tuple[int, ...] | None = None) -> ModelCheckup:
+    """Capture and lower a model.
+
+    Args:
+        spec: the model, as for `deploy convert`. weights: as there; `random` needs no trained ones.
+        shape: of one sample, where the model does not say.
+
+    Raises:
+        DeployError: no such model, or one whose input nobody knows.
+    """
+    model = load_model(spec, weights)
+    arguments = [_sample(name, one, model, shape) for name, one in model.inputs.items()]
+    shapes = {name: array.shape[1:] for name, array in zip(model.inputs, arguments, strict=True)}
+    try:
+        captured, front = front_end(model.module, arguments)
+        network = lower(captured, network_input(front, arguments).shape)
+    except UnsupportedModel as error:
+        found = tuple(Refusal(r.where or "top level", r.operation, r.reason) for r in error.refusals)
+        return ModelCheckup(model.name, shapes, found)
+    return _described(model.name, shapes, network, "" if front is None else front.what)
+
+
+def _described(name: str, shapes: Mapping[str, tuple[int, ...]], network: Network, host: str) -> ModelCheckup:
+    fires = [node.op for _, node in network if node.op.fires and not isinstance(node.op, Route)]
+    window = next((op.schedule.steps for op in fires if hasattr(op, "schedule")), 1)  # type: ignore[attr-defined]
+    windows, rest = divmod(timeline(network).period, window)
+    steps = USUAL["spiked-attention"].timesteps
+    places = placed(network)
+    return ModelCheckup(
+        name, shapes, (), host, Counter(node.op.name for _, node in network if not isinstance(node.op, Route)),
+        sum(int(np.prod(op.shape)) for op in fires), next((p.synapses for p in places.values()), None),
+        windows, windows * steps + rest, steps, {chip: place.cores for chip, place in places.items()},
+    )  # fmt: skip
+
+
+def _sample(name: str, spec: InputSpec, model: LoadedModel, given: tuple[int, ...] | None) -> np.ndarray:
+    """One sample of an argument: ones, which are token numbers and masks, too."""
+    known = spec.shape if given is None or len(model.inputs) > 1 else given
+    if known is None and model.image is not None:
+        known = model.image.size
+    if known is None:
+        raise DeployError(
+            f"--shape missing: {model.spec} does not say what `{name}` is; give one sample's, as --shape 3,32,32"
+        )
+    shape = tuple(TOKENS if size is None else size for size in known)
+    return np.ones((1, *shape), np.int64 if spec.dtype == "int64" else np.float32)

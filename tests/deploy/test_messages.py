@@ -1,0 +1,101 @@
+"""Mistakes of a kind that is easily made: the message names the option that is wrong, and what to do; help comes at once."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from deploy.cli import main
+from deploy.errors import DeployError
+from deploy.options import ConvertOptions
+from deploy.origin import Origin
+from deploy.sources import load_model
+
+HEAVY = ("torch", "transformers", "timm", "nir", "scipy", "numba", "lava")
+
+
+def refused(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
+    assert main(list(arguments)) == 2
+    return capsys.readouterr().err
+
+
+@pytest.mark.parametrize("option", ["--calib", "--eval", "--labels"])
+def test_a_path_that_is_not_there_is_laid_to_its_own_option(
+    option: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    paths = {name: tmp_path / f"{name[2:]}.npz" for name in ("--calib", "--eval", "--labels")}
+    for name, path in paths.items():
+        if name != option:
+            path.touch()
+    given = [text for name, path in paths.items() for text in (name, str(path))]
+    message = refused(capsys, "convert", *given)
+    assert message.startswith(f"error: {option} {paths[option]}: no such file")
+    assert not any(name in message for name in paths if name != option)
+
+
+def test_data_of_a_run_is_not_called_eval(tmp_path: Path) -> None:
+    with pytest.raises(DeployError, match=r"^/.*there\.npz: no such file or folder; check the path of the data$"):
+        Origin(ConvertOptions()).load(tmp_path / "there.npz", None)  # type: ignore[arg-type]
+
+
+def test_a_missing_file_and_a_missing_folder_have_different_remedies(capsys: pytest.CaptureFixture[str]) -> None:
+    assert "`deploy export OUT -o snn.nir`" in refused(capsys, "place", "snn.nir")
+    assert "`deploy convert -o snn`" in refused(capsys, "place", "snn")
+
+
+def test_a_folder_of_a_model_is_told_by_its_configuration(tmp_path: Path) -> None:
+    (tmp_path / "clf").mkdir()
+    with pytest.raises(DeployError, match=r"not a model specification") as found:
+        load_model(str(tmp_path / "clf"))
+    assert "did you mean" not in str(found.value)
+    (tmp_path / "clf" / "config.json").write_text("{}")
+    with pytest.raises(DeployError, match=rf"did you mean hf:{tmp_path}/clf\?"):
+        load_model(str(tmp_path / "clf"))
+    with pytest.raises(DeployError, match=r"did you mean net\.py:FUNCTION\?"):
+        load_model("net.py")
+
+
+@pytest.mark.parametrize("option", ["-h", "--help"])
+def test_short_and_long_help(option: str, capsys: pytest.CaptureFixture[str]) -> None:
+    for arguments in ([option], ["run", option]):
+        assert main(arguments) == 0
+        assert "Usage" in capsys.readouterr().out
+
+
+LIGHT = {
+    "help": ["--help"],
+    "convert": ["convert", "--timesteps", "0"],
+    "run": ["run", "x.nir", "--target", "nowhere"],
+    "evaluate": ["evaluate", "x", "--workers", "0"],
+    "verify": ["verify", "x", "--samples", "0"],
+}
+
+
+def loaded(arguments: list[str]) -> set[str]:
+    """Packages that take long to import and were imported all the same."""
+    code = (
+        "import sys, contextlib, io\nfrom deploy.cli import main\n"
+        f"with contextlib.redirect_stdout(io.StringIO()):\n    main({arguments!r})\n"
+        f"print(*(name for name in {HEAVY!r} if name in sys.modules))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    return set(done.stdout.split())
+
+
+@pytest.mark.parametrize("name", LIGHT)
+def test_help_and_refusals_wait_for_no_import(name: str) -> None:
+    assert loaded(LIGHT[name]) == set()
+
+
+def test_a_nir_file_runs_without_pytorch(tmp_path: Path) -> None:
+    import nir
+
+    nir.write(tmp_path / "net.nir", nir.NIRGraph.from_list(nir.Linear(np.ones((2, 3)))))
+    np.savez(tmp_path / "x.npz", x=np.ones((1, 2, 3)))
+    run = ["run", str(tmp_path / "net.nir"), "--input", str(tmp_path / "x.npz"), "--target", "closed-form"]
+    assert loaded(run) & {"torch", "transformers", "timm", "numba", "lava"} == set()
+    assert "torch" in loaded(["convert", "--model", "nothing.py:f"])  # the control: it is noticed where it is imported
