@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal, Union
+from typing import Literal, Union, get_args
 
 import numpy as np
 
@@ -13,8 +13,8 @@ from processes.network import Network
 from processes.operation import Operation, Window
 from processes.spikes import parameter_axes
 
-Integer = Literal["uint8_t", "int8_t", "int32_t", "int64_t"]
-WIDTHS: dict[Integer, np.dtype] = {name: np.dtype(name.removesuffix("_t")) for name in ("uint8_t", "int8_t", "int32_t", "int64_t")}
+Integer = Literal["uint8_t", "int8_t", "int32_t", "uint32_t", "int64_t"]
+WIDTHS: dict[Integer, np.dtype] = {name: np.dtype(name.removesuffix("_t")) for name in get_args(Integer)}
 
 
 @dataclass(frozen=True, eq=False)

@@ -91,7 +91,7 @@ def dynamic_threshold(op: DynamicThreshold, place: Place) -> Kernel:
             "rows": rows, "columns": columns, "sources": place.shapes[1][-1], "spikes": op.spikes,
             "bits": op.state_bits, "squared": int(op.squared), "drive_shift": op.drive_shift,
             "drive_bits": op.drive_bits, "offset": int(op.offset) if op.squared else 0,
-            "scales": scales, "table": Constants("int64_t", op.table), "shift": words(op.shift),
+            "scales": scales, "table": Constants("uint32_t", op.table), "shift": words(op.shift),
             "trace": None if op.squared else words(op.trace), **further, **latest(op),
         },
         (

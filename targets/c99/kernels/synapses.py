@@ -51,10 +51,33 @@ def scale(op: ScaleSynapse, place: Place) -> Kernel:
 
 
 def route(op: Route, place: Place) -> Kernel | None:
-    """An index map; None if every value stays where it is."""
+    """Strides where they say it all, else an index map; None if every value stays where it is."""
     numbered = torch.arange(1, size(op.source_shape) + 1).reshape(op.source_shape)
-    index = apply(numbered, op.chain, 0).contiguous().numpy().reshape(-1) - 1
-    if np.array_equal(index, np.arange(size(op.source_shape))):
+    index = apply(numbered, op.chain, 0).contiguous().numpy() - 1
+    if np.array_equal(index.reshape(-1), np.arange(size(op.source_shape))):
         return None
     kind = "spikes" if op.carries == "spikes" else "numbers"
-    return Kernel(f"route_{kind}", {"size": index.size, "index": words(index)}, struct="route")
+    shape, stride = _strides(index)
+    counted = np.indices(shape).reshape(len(shape), -1).T @ stride + index.flat[0]
+    regular = np.array_equal(counted, index.reshape(-1))
+    return Kernel(f"route_{kind}", {
+        "size": index.size, "dimensions": len(shape) if regular else 0, "offset": index.flat[0] if regular else 0,
+        "shape": words(shape) if regular else None, "stride": words(stride) if regular else None,
+        "index": None if regular else words(index),
+    }, struct="route")  # fmt: skip
+
+
+def _strides(index: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Lengths of the axes of an index map, and by how much the index grows along each where it begins; axes that continue
+    each other are one."""
+    shape, stride = [1], [0]
+    for axis, length in enumerate(index.shape):
+        if length == 1:
+            continue
+        step = int(np.moveaxis(index, axis, 0).reshape(length, -1)[1, 0]) - int(index.flat[0])
+        if stride[-1] == step * length:
+            shape[-1], stride[-1] = shape[-1] * length, step
+        else:
+            shape.append(length)
+            stride.append(step)
+    return np.array(shape), np.array(stride)

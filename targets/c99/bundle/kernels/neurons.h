@@ -43,7 +43,7 @@ struct dynamic_threshold {
     int32_t start, start_factor, steps, rows, columns, sources, spikes, bits, squared, drive_shift, drive_bits;
     int64_t offset;
     struct fold scales;
-    const int64_t *table;                      /* [scales][steps] */
+    const uint32_t *table;                     /* [scales][steps] */
     const int32_t *shift;                      /* of each scale */
     const int32_t *trace;                      /* after softmax only */
     const int32_t *levels, *midpoints;         /* [steps]; several spikes only, as are the rest */
