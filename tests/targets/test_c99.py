@@ -1,11 +1,15 @@
-"""The C program gives every spike and potential, where it is compiled without and with sanitizers; what is changed in it shows."""
+"""The C program gives every spike and potential, under sanitizers too, and what is changed in it shows."""
 
 from __future__ import annotations
 
+import itertools
+import json
 import re
 import shutil
 import subprocess
 from collections.abc import Callable
+from dataclasses import replace
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -14,9 +18,10 @@ import torch
 from torch import nn
 
 from converters.discretise import discretise
+from converters.pipeline import Conversion, Variant, convert_module
 from processes.chips import LOIHI2
 from processes.errors import DeployError
-from processes.network import Network
+from processes.network import Network, Node, Route, SiNorm
 from processes.operation import Window
 from processes.operations import OPERATIONS
 from processes.phase_code import PhaseCode
@@ -25,22 +30,97 @@ from targets.c99.golden import FACTOR, polynomial
 from targets.c99.kernels import KERNELS
 from targets.c99.kernels.kernel import Constants, fold
 from targets.c99.memory import Need, layout
-from tests.converters.modules import images, module, spiking
-from tests.targets.test_loihi2 import second_spikes_that_end_early, two_spikes
-from tests.targets.test_placement import by_sit, convolutions, small_network
+from tests.converters.modules import end_early, images, module, spiking
+from tests.targets.test_placement import convolutions
 
-COMPILER = shutil.which("cc")
-needs_compiler = pytest.mark.skipif(COMPILER is None, reason="no C compiler: `cc` is not on the path")
-
-
-def grouped_convolutions() -> Network:
-    return discretise(convolutions(), images(4), LOIHI2)
+needs_compiler = pytest.mark.skipif(
+    not (shutil.which("cc") and shutil.which("make")), reason="no C compiler: `cc` or `make` is not on the path"
+)
+Case = tuple[Network, np.ndarray]
 
 
-NETWORKS: dict[str, Callable[[], Network]] = {
-    "one spike": small_network, "two spikes": two_spikes, "end early": second_spikes_that_end_early, "sit": by_sit,
-    "convolutions": grouped_convolutions,
-}  # fmt: skip
+def tokens(n: int, seed: int = 0) -> np.ndarray:
+    """Samples (n, 3, 4)."""
+    return np.random.default_rng(seed).normal(size=(n, 3, 4)).astype(np.float32)
+
+
+def attention(x: torch.Tensor, qkv: nn.Linear) -> torch.Tensor:
+    """Of two heads, (N, 3, 4)."""
+    q, k, v = qkv(x).unflatten(-1, (3, 2, 2)).permute(2, 0, 3, 1, 4).unbind(0)
+    return ((q @ k.transpose(-1, -2)).softmax(-1) @ v).transpose(1, 2).flatten(2)
+
+
+def block() -> nn.Module:
+    """A transformer's block on tokens, and a head on their mean."""
+
+    def forward(self, x):
+        x = x + attention(self.norm(x), self.qkv)
+        return self.head((x + self.out(torch.nn.functional.gelu(self.into(x)))).mean(1))
+
+    sizes = {"qkv": (4, 12), "into": (4, 6), "out": (6, 4), "head": (4, 3)}
+    return module(forward, norm=nn.LayerNorm(4), **{name: nn.Linear(*size) for name, size in sizes.items()})
+
+
+def with_keys(network: Network, keys: int) -> Network:
+    """The same, where the first so many values of the input say which keys of attention take part, as a text's mask does."""
+    steps = [["reshape", [1, -1]], ["slice", [1, 0, keys, 1]], ["reshape", [1, 1, 1, keys]]]
+    route = Route(
+        shape=(1, 1, 1, keys), steps=json.dumps(steps), source_shape=network.input_shape, carries="graded"
+    )
+    masked = network.copy()
+    masked.nodes = {"keys": Node(route, (Network.INPUT,))} | {
+        name: Node(node.op, (*node.inputs, "keys")) if node.op.name in ("woss", "si_exp") else node
+        for name, node in network
+    }
+    return masked
+
+
+@cache
+def several_spikes() -> Case:
+    """Three of every neuron, those of softmax and GELU too, which end at steps of their own; a token is masked."""
+    network = end_early(spiking(block(), torch.from_numpy(tokens(6)), PhaseCode(1.6, 8), spikes=3))
+    samples = tokens(3, seed=1)
+    samples[:, 0, 1] = 0
+    return with_keys(discretise(network, tokens(6), LOIHI2), 3), samples
+
+
+@cache
+def by_a_race() -> Case:
+    """Winners are found by falling thresholds; samples of zero and far beyond calibration."""
+    found = convert_module(block(), [tokens(6)], 8, 1.5, variant=Variant(winner="race"))
+    return whole(found), np.concatenate([tokens(2, seed=1), 50 * tokens(1), 0 * tokens(1)])
+
+
+@cache
+def by_digits() -> Case:
+    """SIT's operations."""
+    variant = Variant(method="sit", activation="fitted")
+    found = convert_module(block(), [tokens(6)], 8, spikes=2, input_spikes=2, variant=variant)
+    return whole(found), tokens(3, seed=1)
+
+
+def by_trains() -> Case:
+    """The same with the shares of softmax in regular trains; a token is masked."""
+    network, samples = by_digits()
+    name, op = next((name, node.op) for name, node in network if isinstance(node.op, SiNorm))
+    masked, samples = with_keys(network, 3), samples.copy()
+    masked.put(name, replace(op, form="train"))
+    samples[:, 0, 1] = 0
+    return masked, samples
+
+
+@cache
+def convolved() -> Case:
+    """Grouped, strided and padded convolutions, pooling."""
+    return discretise(convolutions(), images(4), LOIHI2), images(3, seed=1)
+
+
+def whole(conversion: Conversion) -> Network:
+    assert conversion.fixed is not None
+    return conversion.fixed
+
+
+CASES: tuple[Callable[[], Case], ...] = (several_spikes, by_a_race, by_digits, by_trains, convolved)
 
 
 def make(folder: Path, target: str, *options: str) -> subprocess.CompletedProcess[str]:
@@ -50,9 +130,119 @@ def make(folder: Path, target: str, *options: str) -> subprocess.CompletedProces
 
 
 @needs_compiler
-@pytest.mark.parametrize("name", NETWORKS)
-def test_the_program_gives_every_spike_and_potential(name: str, tmp_path: Path) -> None:
-    write_c(NETWORKS[name](), images(3, seed=3), tmp_path)
+@pytest.mark.parametrize("case", CASES)
+def test_the_program_gives_every_spike_and_potential(case: Callable[[], Case], tmp_path: Path) -> None:
+    network, samples = case()
+    write_c(network, samples, tmp_path)
     done = make(tmp_path, "sanitize")
     assert done.returncode == 0, done.stdout + done.stderr
-    assert re.fullmatch(r"identical: \d+ spike times and potentials in each of 3 samples\n", done.stdout)
+    assert re.fullmatch(rf"identical: \d+ spike times and potentials in each of {len(samples)} samples\n", done.stdout)
+
+
+def test_the_cases_have_every_kernel() -> None:
+    cases = [case()[0] for case in CASES]
+    assert {node.op.name for network in cases for _, node in network} == KERNELS.keys()
+
+
+@pytest.fixture(scope="module")
+def small(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A small program."""
+    folder = tmp_path_factory.mktemp("small")
+    write_c(*convolved(), folder)
+    return folder
+
+
+@needs_compiler
+@pytest.mark.parametrize(
+    ("file", "before", "after"),
+    [
+        ("constants.h", r"(?s)(int8_t c_\d+\[\d+\] = \{\n    )(-?\d+)", lambda m: f"{m[1]}{-int(m[2]) or 1}"),
+        ("network.c", r"(t >= \d+ && t < )(\d+)", lambda m: f"{m[1]}{int(m[2]) - 1}"),
+        ("kernels/neurons.c", r"fired\[n\]\+\+;", lambda m: ""),
+        ("samples.c", r"(sample_input\[\] = \{\n    )(-?\d+)", lambda m: f"{m[1]}{-int(m[2]) or 99999}"),
+    ],
+    ids=["weight", "window", "refractory", "input"],
+)
+def test_what_is_changed_is_found(
+    small: Path, file: str, before: str, after: Callable[[re.Match[str]], str], tmp_path: Path
+) -> None:
+    folder = tmp_path / "changed"
+    shutil.copytree(small, folder)
+    text, count = re.subn(before, after, (folder / file).read_text(), count=1)
+    assert count == 1
+    (folder / file).write_text(text)
+    done = make(folder, "check", "CFLAGS=-O0")
+    assert done.returncode != 0 and "differs" in done.stdout and "DIFFERENT: " in done.stdout, done.stdout + done.stderr
+
+
+def test_integers_alone(small: Path) -> None:
+    """Neither floating point nor a heap, nor a library."""
+    sources = [*small.glob("*.[ch]"), *small.glob("kernels/*.[ch]")]
+    assert len(sources) > 10
+    for path in sources:
+        code = re.sub(r"/\*.*?\*/", "", path.read_text(), flags=re.DOTALL)
+        assert not re.search(r"\b(float|double|malloc|calloc|free)\b|\d\.\d", re.sub(r'"[^"]*"', "", code)), path
+        library = set(re.findall(r"#include <(.*)>", code))
+        assert library <= ({"stdio.h", "string.h"} if path.name == "main.c" else {"stdint.h"}), path
+
+
+def test_every_operation_has_a_kernel_or_a_reason() -> None:
+    assert KERNELS.keys() | NO_KERNEL.keys() == {operation.name for operation in OPERATIONS}
+    assert not KERNELS.keys() & NO_KERNEL.keys()
+    assert all(len(reason.split()) > 3 for reason in NO_KERNEL.values())
+
+
+def test_what_is_not_exported_is_refused_by_name(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    network, samples = convolved()
+    monkeypatch.delitem(KERNELS, "conv2d")
+    monkeypatch.setitem(NO_KERNEL, "conv2d", "for this test")
+    with pytest.raises(DeployError, match=r"'first' is a conv2d, which is not exported as C: for this test"):
+        write_c(network, samples, tmp_path)
+    assert not any(tmp_path.iterdir())
+    with pytest.raises(DeployError, match="--precision fixed"):
+        write_c(convolutions(), samples, tmp_path)
+
+
+def test_constants_fit_their_type() -> None:
+    assert Constants("int8_t", np.array([-128, 127])).values.dtype == np.int8
+    with pytest.raises(DeployError, match="do not fit int8_t"):
+        Constants("int8_t", np.array([128]))
+
+
+@pytest.mark.parametrize("parameter", [s for s in itertools.product((1, 2), (1, 3), (1, 4), (1, 5))])
+def test_parameters_fold(parameter: tuple[int, ...]) -> None:
+    """C's n / (m d) % a * d + n % d is the parameter that numpy broadcasts to neuron n, whichever axes it varies along."""
+    shape = (2, 3, 4, 5)
+    values = np.arange(np.prod(parameter)).reshape(parameter)
+    axes, found = fold(shape, values)
+    a, m, d = (int(axes[name]) for name in "amd")  # type: ignore[arg-type]
+    n = np.arange(np.prod(shape))
+    np.testing.assert_array_equal(found[n // (m * d) % a * d + n % d], np.broadcast_to(values, shape).reshape(-1))
+
+
+def test_what_is_needed_at_once_never_shares_memory() -> None:
+    rng = np.random.default_rng(0)
+    needs = []
+    for _ in range(200):
+        (begin, end), (first, last) = (np.sort(rng.choice(40, 2, replace=False)) for _ in range(2))
+        kind = ("int8_t", "int32_t", "int64_t")[rng.integers(3)]
+        needs.append(Need(kind, int(rng.integers(1, 50)), Window(int(begin), int(end)), int(first), int(last)))
+    offsets, pools = layout(needs)
+    meetings = 0
+    for (one, at), (other, there) in itertools.combinations(zip(needs, offsets, strict=True), 2):
+        if one.type == other.type and one.meets(other):
+            meetings += 1
+            assert at + one.size <= there or there + other.size <= at
+    assert meetings > 500
+    for kind, size in pools.items():
+        assert size == max(at + n.size for n, at in zip(needs, offsets, strict=True) if n.type == kind)
+    assert sum(pools.values()) < 0.8 * sum(need.size for need in needs)
+
+
+def test_one_different_value_changes_the_hash() -> None:
+    values = np.array([[3, -1, 0, 7]])
+    h = 0
+    for value in values[0].tolist():
+        h = (h * FACTOR + value) % 2**64
+    assert polynomial(values).tolist() == [h]
+    assert all(polynomial(values + step)[0] != h for step in np.eye(4, dtype=int) * 2**31)
