@@ -23,7 +23,10 @@ def export(
     ],
     out: Annotated[Path, typer.Option("--out", "-o", help="File to write; with --segments, c or a chip a folder.")],
     format: Annotated[
-        str, typer.Option(help=f"nir; c: a C99 program; loihi2: a folder for a lab with the chip; of a .nir file, {', '.join(CHIPS)}.")
+        str,
+        typer.Option(
+            help=f"nir; c: a C99 program; loihi2: a folder for a lab with the chip; of a .nir file, {', '.join(CHIPS)}."
+        ),
     ] = "nir",
     plain: Annotated[
         bool,
@@ -35,7 +38,9 @@ def export(
     dialect: Annotated[
         str, typer.Option(help="Conventions of plain graphs: snntorch, norse, sinabs or spikingjelly.")
     ] = "snntorch",
-    samples: Annotated[int, typer.Option(help="Evaluation samples in the data beside a plain graph, or that a C program checks.")] = 10,
+    samples: Annotated[
+        int, typer.Option(help="Evaluation samples in the data beside a plain graph, or for a C program to check.")
+    ] = 10,
     data: Annotated[
         Path | None, typer.Option("--input", help="Spikes that go with a standard graph for a chip, as for run.")
     ] = None,

@@ -33,7 +33,10 @@ class Need:
 
 
 def layout(needs: Sequence[Need]) -> tuple[list[int], dict[Integer, int]]:
-    """The offset of each array in the pool of its type, and the sizes of the pools: the largest first, each as low as it fits."""
+    """The offset of each array in the pool of its type, and the sizes of the pools.
+
+    The largest comes first, each as low as it fits.
+    """
     offsets = [0] * len(needs)
     pools: dict[Integer, int] = dict.fromkeys(POOLS, 0)
     placed: dict[Integer, list[int]] = {kind: [] for kind in POOLS}

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from evaluator.timeline import Timeline, timeline
 from processes.errors import DeployError
-from processes.network import Network, Route
+from processes.network import Network
 from processes.operation import Window
 from targets.c99.kernels import KERNELS, NO_KERNEL
 from targets.c99.kernels.kernel import Constants, Kernel, Place, Struct, Value, size
@@ -151,17 +151,21 @@ class _Compiler:
         step = Step(number, name, op.name, self.times.span(self.network, name), kind, size(op.shape))
         messages = [self._message(source) for source in self.network.nodes[name].inputs]
         if kernel is None:
-            return Step(**vars(step) | {"alias": messages[0]})
+            return replace(step, alias=messages[0])
         state = iter(self.where.get(f"{name} state", ()))
         pointers = ["0" if part is None else next(state) for part in kernel.state]
-        clears = tuple((part.type, at, part.size) for at, part in zip(pointers, kernel.state, strict=True) if part is not None)
+        clears = tuple(
+            (part.type, at, part.size) for at, part in zip(pointers, kernel.state, strict=True) if part is not None
+        )
         operands = [f"(const int32_t *const[]){{{', '.join(messages)}}}"] if kernel.gathers else messages
         operands += ["0"] * kernel.absent
-        return Step(**vars(step) | {
-            "function": kernel.function,
-            "arguments": (*operands, *pointers, *self.where.get(f"{name} scratch", ())),
-            "clears": clears, "out": self.where[f"{name} message"][0],
-        })  # fmt: skip
+        return replace(
+            step,
+            function=kernel.function,
+            arguments=(*operands, *pointers, *self.where.get(f"{name} scratch", ())),
+            clears=clears,
+            out=self.where[f"{name} message"][0],
+        )
 
     def _message(self, source: str) -> str:
         """The variable of a node's message."""

@@ -64,9 +64,7 @@ def block() -> nn.Module:
 def with_keys(network: Network, keys: int) -> Network:
     """The same, where the first so many values of the input say which keys of attention take part, as a text's mask does."""
     steps = [["reshape", [1, -1]], ["slice", [1, 0, keys, 1]], ["reshape", [1, 1, 1, keys]]]
-    route = Route(
-        shape=(1, 1, 1, keys), steps=json.dumps(steps), source_shape=network.input_shape, carries="graded"
-    )
+    route = Route(shape=(1, 1, 1, keys), steps=json.dumps(steps), source_shape=network.input_shape, carries="graded")
     masked = network.copy()
     masked.nodes = {"keys": Node(route, (Network.INPUT,))} | {
         name: Node(node.op, (*node.inputs, "keys")) if node.op.name in ("woss", "si_exp") else node

@@ -88,7 +88,9 @@ class Place:
     def of(network: Network, name: str, windows: Mapping[str, Window]) -> Place:
         """That of a node."""
         inputs = network.nodes[name].inputs
-        return Place(tuple(map(network.shape, inputs)), tuple(windows[source].start for source in inputs), windows[name])
+        return Place(
+            tuple(map(network.shape, inputs)), tuple(windows[source].start for source in inputs), windows[name]
+        )
 
 
 def words(values: np.ndarray | None) -> Constants | None:

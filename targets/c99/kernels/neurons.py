@@ -69,7 +69,9 @@ def stays_in_32_bits(bits: int, *steps: np.ndarray) -> None:
     """Raise DeployError unless a potential of so many bits fits 32 whatever of ``steps`` (rows, K) is taken from it."""
     reach = sum(int(np.abs(step.astype(np.int64)).sum(-1).max(initial=0)) for step in steps)
     if 2 ** (bits + 1) + reach >= 2**31:
-        raise DeployError(f"resets of a fitted neuron add up to {reach}, which with {bits} bits of potential exceeds 32 bits")
+        raise DeployError(
+            f"steps of a fitted neuron add up to {reach}, which with {bits} bits of potential exceeds 32 bits"
+        )
 
 
 def dynamic_threshold(op: DynamicThreshold, place: Place) -> Kernel:

@@ -61,6 +61,7 @@ def si_norm(op: SiNorm, place: Place) -> Kernel:
     """What each neuron has heard, and the row's sum."""
     phases, fitted = op.output.shape
     train, neurons = op.form == "train", size(op.shape)
+    stays_in_32_bits(0, op.output)
     return Kernel(
         "si_norm",
         {

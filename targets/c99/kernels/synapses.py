@@ -41,7 +41,9 @@ def scale(op: ScaleSynapse, place: Place) -> Kernel:
     weights, weight = fold(source, op.weight)
     target, numbers = fold(source, np.arange(size(op.shape)).reshape(op.shape))
     if numbers.size != size(op.shape):
-        raise DeployError(f"sums over axes {op.pool} of samples {source}; in C they are neighbours, or two groups of them")
+        raise DeployError(
+            f"sums over axes {op.pool} of samples {source}; in C they are neighbours, or two groups of them"
+        )
     biases, bias = fold(op.shape, op.bias)
     return Kernel("scale", {
         "start": place.window.start, "inputs": size(source), "outputs": size(op.shape),
@@ -58,7 +60,7 @@ def route(op: Route, place: Place) -> Kernel | None:
         return None
     kind = "spikes" if op.carries == "spikes" else "numbers"
     shape, stride = _strides(index)
-    counted = np.indices(shape).reshape(len(shape), -1).T @ stride + index.flat[0]
+    counted = np.indices(tuple(shape.tolist())).reshape(len(shape), -1).T @ stride + index.flat[0]
     regular = np.array_equal(counted, index.reshape(-1))
     return Kernel(f"route_{kind}", {
         "size": index.size, "dimensions": len(shape) if regular else 0, "offset": index.flat[0] if regular else 0,
