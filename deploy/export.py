@@ -68,13 +68,13 @@ def export(
         _write(out, lambda path: nir.write(path, network.to_nir()))
         return Exported((out,), f"{len(network.nodes)} operations, {out.stat().st_size:,} bytes")
     if form == "loihi2":
-        with output_folder(out) as scratch:
+        with output_folder(out, force, ("run.py", "network.json")) as scratch:
             placement = write_bundle(network, api.evaluation_inputs(folder, 1, trust), scratch)
         return Exported(
             (out,), f"{len(network.nodes)} operations on {placement.cores} cores; `python {out}/run.py` checks it"
         )
     if form == "c":
-        with output_folder(out) as scratch:
+        with output_folder(out, force, ("network.c", "samples.c")) as scratch:
             program = write_c(network, api.evaluation_inputs(folder, samples, trust), scratch)
         held = f"{program.constant_bytes:,} bytes of constants, {program.state_bytes:,} of state"
         return Exported((out,), f"{len(network.nodes)} operations in C99, {held}; `make -C {out} check` checks it")

@@ -137,6 +137,12 @@ def test_a_c_program_is_a_folder_of_integers(vit: Path, tmp_path: Path, capsys: 
     readme = (tmp_path / "program" / "README.md").read_text()
     assert "runs 2 samples" in readme and "compared by `make check`" in readme
     assert "#define SAMPLES 2\n" in (tmp_path / "program" / "samples.h").read_text()
+    again = ["export", str(vit), "--trust", "--format", "c", "--samples", "1", "-o", str(tmp_path / "program")]
+    assert main(again) == 2 and "--force replaces it" in capsys.readouterr().err
+    assert main([*again, "--force"]) == 0
+    assert "#define SAMPLES 1\n" in (tmp_path / "program" / "samples.h").read_text()
+    (tmp_path / "program" / "network.c").unlink()
+    assert main([*again, "--force"]) == 2 and "never removed" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
