@@ -21,10 +21,25 @@ from converters.discretise import discretise
 from converters.pipeline import Conversion, Variant, convert_module
 from processes.chips import LOIHI2
 from processes.errors import DeployError
-from processes.network import Network, Node, Route, SiNorm
-from processes.operation import Window
+from processes.network import (
+    FixedPointNetwork,
+    Network,
+    Node,
+    PhaseNeuron,
+    Readout,
+    Residual,
+    Route,
+    ScaleSynapse,
+    SiExp,
+    SiNeuron,
+    SiNorm,
+    Woss,
+)
+from processes.operation import Operation, Window
 from processes.operations import OPERATIONS
 from processes.phase_code import PhaseCode
+from processes.phase_neuron.schedule import FixedSchedule
+from processes.thresholds import scaled_entry
 from targets.c99 import NO_KERNEL, write_c
 from targets.c99.golden import FACTOR, polynomial
 from targets.c99.kernels import KERNELS
@@ -113,12 +128,64 @@ def convolved() -> Case:
     return discretise(convolutions(), images(4), LOIHI2), images(3, seed=1)
 
 
+def thresholds(op: Operation) -> np.ndarray:
+    """Potentials, or distances to a row's largest, at which a neuron decides, and what is beside them."""
+    if isinstance(op, PhaseNeuron):
+        schedule = op.schedule
+        assert isinstance(schedule, FixedSchedule)
+        after = np.zeros(0, np.int64) if schedule.after is None else schedule.after.astype(np.int64)
+        found = [*schedule.tables, scaled_entry(after, int(schedule.mantissa.flat[0]), int(schedule.shift.flat[0]))]
+    elif isinstance(op, Woss):
+        assert op.after is not None
+        found = [-op.ramp, -op.after]
+    elif isinstance(op, SiExp):
+        assert op.clock is not None and op.half is not None
+        found = [op.half[:, None] - op.clock, -2 * op.half, op.threshold]
+    elif isinstance(op, SiNeuron):
+        found = [op.threshold, op.threshold + op.reset]
+    else:
+        raise TypeError(op.name)
+    every = np.concatenate([part.reshape(-1) for part in found]).astype(np.int64)
+    every = every[np.abs(every) < 2**22]
+    return np.concatenate([every - 1, every, every + 1])
+
+
+@cache
+def ties() -> Case:
+    """Neurons of the other cases that are given potentials at their thresholds and beside them, and any others."""
+    picked = {node.op.name + getattr(getattr(node.op, "schedule", None), "function", ""): node.op
+              for case in (several_spikes, by_digits) for _, node in case()[0]}  # fmt: skip
+    ops = [picked[name] for name in ("phase_neuronidentity", "phase_neurongelu", "woss", "si_exp", "si_neuron")]
+    rng, sizes = np.random.default_rng(0), [int(np.prod(op.shape)) for op in ops]
+    network = FixedPointNetwork((1, sum(sizes)), about={"precision": "fixed", "input_unit": 1.0})
+    columns, sums = [], []
+    for op, size, end in zip(ops, sizes, np.cumsum(sizes).tolist(), strict=True):
+        steps = json.dumps([["slice", [1, end - size, end, 1]], ["reshape", list(op.shape)]])
+        given = Route(shape=op.shape, steps=steps, source_shape=network.input_shape, carries="graded")
+        fires = network.add("fires", replace(op, latest=None) if op.name == "phase_neuron" else op, network.add("given", given, Network.INPUT))
+        ones, nothing = np.ones((1,) * len(op.shape), np.int8), np.zeros((1,) * len(op.shape), np.int32)
+        pool, trace = tuple(range(len(op.shape))), np.ones(op.steps, np.int32)  # type: ignore[attr-defined]
+        pooled = ScaleSynapse(shape=ones.shape, weight=ones, bias=nothing, trace=trace, pool=pool, state_bits=24)
+        flat = Route(shape=(1, 1), steps='[["reshape", [1, 1]]]', source_shape=ones.shape, carries="currents")
+        sums.append(network.add("flat", flat, network.add("pooled", pooled, fires)))
+        near = thresholds(op)
+        values = np.where(rng.random((40, size)) < 0.7, rng.choice(near, (40, size)), rng.integers(near.min(), near.max(), (40, size)))
+        if op.name in ("woss", "si_exp"):  # the largest of each row is 0
+            values = -np.abs(values).reshape(40, -1, op.shape[-1])
+            values[..., 0] = 0
+        columns.append(values.reshape(40, size))
+    factors = np.ones((len(sums), 1, 1), np.int32)
+    total = Residual(shape=(1, 1), bias=np.zeros((1, 1), np.int32), mantissas=factors, shifts=0 * factors, state_bits=24)
+    network.add("readout", Readout(shape=(1, 1), unit=np.ones((1, 1)), state_bits=24), network.add("sum", total, *sums))
+    return network, np.concatenate(columns, 1).astype(np.float64)
+
+
 def whole(conversion: Conversion) -> Network:
     assert conversion.fixed is not None
     return conversion.fixed
 
 
-CASES: tuple[Callable[[], Case], ...] = (several_spikes, by_a_race, by_digits, by_trains, convolved)
+CASES: tuple[Callable[[], Case], ...] = (several_spikes, by_a_race, by_digits, by_trains, convolved, ties)
 
 
 def make(folder: Path, target: str, *options: str) -> subprocess.CompletedProcess[str]:
