@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from processes.operation import Window
-from targets.c99.kernels.kernel import Integer
+from targets.c99.kernels.kernel import WIDTHS, Integer
 
 POOLS: dict[Integer, str] = {"int64_t": "wide", "int32_t": "words", "int8_t": "bytes"}
 """Arrays of struct network by the type of their values, the widest first, so that nothing is padded between them."""
@@ -35,7 +35,7 @@ class Need:
 def layout(needs: Sequence[Need]) -> tuple[list[int], dict[Integer, int]]:
     """The offset of each array in the pool of its type, and the sizes of the pools.
 
-    The largest comes first, each as low as it fits.
+    The largest comes first, each as low as it fits. What C would pad the struct with belongs to the last pool.
     """
     offsets = [0] * len(needs)
     pools: dict[Integer, int] = dict.fromkeys(POOLS, 0)
@@ -49,4 +49,6 @@ def layout(needs: Sequence[Need]) -> tuple[list[int], dict[Integer, int]]:
             offsets[i] = max(offsets[i], end)
         others.append(i)
         pools[need.type] = max(pools[need.type], offsets[i] + need.size)
+    widths = {kind: WIDTHS[kind].itemsize for kind in POOLS}
+    pools["int8_t"] += -sum(widths[kind] * count for kind, count in pools.items()) % widths["int64_t"]
     return offsets, pools

@@ -10,7 +10,7 @@ from processes.errors import DeployError
 from processes.network import Network
 from processes.operation import Window
 from targets.c99.kernels import KERNELS, NO_KERNEL
-from targets.c99.kernels.kernel import Constants, Kernel, Place, Struct, Value, size
+from targets.c99.kernels.kernel import WIDTHS, Constants, Integer, Kernel, Place, Struct, Value, size
 from targets.c99.memory import POOLS, Need, layout
 
 
@@ -55,7 +55,7 @@ class Program:
     steps: tuple[Step, ...]
     arrays: tuple[tuple[str, Constants], ...]
     nodes: tuple[tuple[str, str, str], ...]
-    pools: tuple[tuple[str, str, int], ...]
+    pools: tuple[tuple[Integer, str, int], ...]
     period: int
     inputs: int
     outputs: int
@@ -63,8 +63,7 @@ class Program:
     @property
     def state_bytes(self) -> int:
         """Of struct network."""
-        each = {"int64_t": 8, "int32_t": 4, "int8_t": 1}
-        return sum(each[kind] * count for kind, _, count in self.pools)
+        return sum(WIDTHS[kind].itemsize * count for kind, _, count in self.pools)
 
     @property
     def constant_bytes(self) -> int:
@@ -112,7 +111,6 @@ class _Compiler:
             for name, kernel in self.kernels.items()
             if kernel is not None
         )
-        sizes["int8_t"] += -sizes["int8_t"] % (8 if sizes["int64_t"] else 4)  # what C would pad the struct with
         return Program(
             tuple(self._step(name) for name in self.network.nodes),
             tuple(self.arrays.values()),
