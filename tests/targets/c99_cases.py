@@ -36,6 +36,7 @@ from tests.converters.modules import end_early, images, module, spiking
 from tests.targets.test_placement import convolutions
 
 Case = tuple[Network, np.ndarray]
+SAMPLES = 400  # of ties
 
 
 def tokens(n: int, seed: int = 0) -> np.ndarray:
@@ -113,13 +114,21 @@ def convolved() -> Case:
     return discretise(convolutions(), images(4), LOIHI2), images(3, seed=1)
 
 
-def thresholds(op: Operation) -> np.ndarray:
-    """Potentials, or distances to a row's largest, at which a neuron decides, and what is beside them."""
+def thresholds(op: Operation, size: int, rng: np.random.Generator) -> np.ndarray:
+    """So many potentials, or distances to a row's largest, at which a neuron decides, or one beside them."""
     if isinstance(op, PhaseNeuron):
         schedule = op.schedule
         assert isinstance(schedule, FixedSchedule)
         after = np.zeros(0, np.int64) if schedule.after is None else schedule.after.astype(np.int64)
-        found = [*schedule.tables, scaled_entry(after, int(schedule.mantissa.flat[0]), int(schedule.shift.flat[0]))]
+        rests = np.add.outer(schedule.tables[0], schedule.tables[3]).astype(
+            np.int64
+        )  # after one spike, if that subtracts
+        found = [
+            *schedule.tables,
+            rests,
+            -rests,
+            scaled_entry(after, int(schedule.mantissa.flat[0]), int(schedule.shift.flat[0])),
+        ]
     elif isinstance(op, Woss):
         assert op.after is not None
         found = [-op.ramp, -op.after]
@@ -127,12 +136,13 @@ def thresholds(op: Operation) -> np.ndarray:
         assert op.clock is not None and op.half is not None
         found = [op.half[:, None] - op.clock, -2 * op.half, op.threshold]
     elif isinstance(op, SiNeuron):
-        found = [op.threshold, op.threshold + op.reset]
+        found = [op.threshold, op.threshold + op.reset[:, :1]]
     else:
         raise TypeError(op.name)
-    every = np.concatenate([part.reshape(-1) for part in found]).astype(np.int64)
-    every = every[np.abs(every) < 2**22]
-    return np.concatenate([every - 1, every, every + 1])
+    finite = [part[np.abs(part) < 2**23 - 1] for part in (np.asarray(f, np.int64) for f in found)]
+    parts = [part for part in finite if part.size]
+    drawn = np.concatenate([rng.choice(part, size // len(parts) + 1) for part in parts])
+    return rng.permutation(drawn)[:size] + rng.integers(-1, 2, size)
 
 
 @cache
@@ -157,14 +167,13 @@ def ties() -> Case:
         pooled = ScaleSynapse(shape=ones.shape, weight=ones, bias=nothing, trace=trace, pool=pool, state_bits=24)
         flat = Route(shape=(1, 1), steps='[["reshape", [1, 1]]]', source_shape=ones.shape, carries="currents")
         sums.append(network.add("flat", flat, network.add("pooled", pooled, fires)))
-        near = thresholds(op)
-        values = np.where(
-            rng.random((40, size)) < 0.7, rng.choice(near, (40, size)), rng.integers(near.min(), near.max(), (40, size))
-        )
+        near = thresholds(op, SAMPLES * size, rng).reshape(SAMPLES, size)
+        anything = rng.integers(near.min(), near.max(), near.shape)
+        values = np.where(rng.random(near.shape) < 0.8, near, anything)
         if op.name in ("woss", "si_exp"):  # the largest of each row is 0
-            values = -np.abs(values).reshape(40, -1, op.shape[-1])
+            values = -np.abs(values).reshape(SAMPLES, -1, op.shape[-1])
             values[..., 0] = 0
-        columns.append(values.reshape(40, size))
+        columns.append(values.reshape(SAMPLES, size))
     factors = np.ones((len(sums), 1, 1), np.int32)
     total = Residual(
         shape=(1, 1), bias=np.zeros((1, 1), np.int32), mantissas=factors, shifts=0 * factors, state_bits=24
