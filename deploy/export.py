@@ -1,4 +1,4 @@
-"""`deploy export`: a converted network as a NIR file, whole or in standard nodes only."""
+"""`deploy export`: a converted network as a NIR file, whole or in standard nodes only, or as a program for something else."""
 
 from __future__ import annotations
 
@@ -23,6 +23,7 @@ from deploy.output import output_folder
 from evaluator.closed_form import ClosedForm
 from processes.network import Network, Synapse
 from processes.operation import Result
+from targets.c99 import write_c
 from targets.loihi2 import write_bundle
 from targets.nir_plain import DIALECTS, form_of, plain_network, stages_of, write_plain
 from targets.nir_segments import cut
@@ -52,7 +53,8 @@ def export(
     Args:
         form: "whole": one file, our operations as nested graphs; "plain": one file of LIF, Affine and Conv2d, and input
             data of ``samples`` evaluation samples beside it; "segments": a folder of plain graphs and a manifest; "loihi2":
-            a new folder with the bundle of :mod:`targets.loihi2`.
+            a new folder with the bundle of :mod:`targets.loihi2`; "c": a new folder with the C program of :mod:`targets.c99`
+            and ``samples`` evaluation samples.
         dialect: simulator whose conventions plain graphs follow.
 
     Raises:
@@ -66,11 +68,16 @@ def export(
         _write(out, lambda path: nir.write(path, network.to_nir()))
         return Exported((out,), f"{len(network.nodes)} operations, {out.stat().st_size:,} bytes")
     if form == "loihi2":
-        with output_folder(out) as scratch:
+        with output_folder(out, force, ("run.py", "network.json")) as scratch:
             placement = write_bundle(network, api.evaluation_inputs(folder, 1, trust), scratch)
         return Exported(
             (out,), f"{len(network.nodes)} operations on {placement.cores} cores; `python {out}/run.py` checks it"
         )
+    if form == "c":
+        with output_folder(out, force, ("network.c", "samples.c")) as scratch:
+            program = write_c(network, api.evaluation_inputs(folder, samples, trust), scratch)
+        held = f"{program.constant_bytes:,} bytes of constants, {program.state_bytes:,} of state"
+        return Exported((out,), f"{len(network.nodes)} operations in C99, {held}; `make -C {out} check` checks it")
     if form == "segments":
         return _segments(network, out, dialect, force)
     plain = plain_network(stages_of(network), form_of(network), DIALECTS[dialect])

@@ -13,17 +13,20 @@ from deploy.errors import DeployError
 GRAPH = "graph.nir"
 REPORT = "report.json"
 PAGE = "report.html"
+CONVERSION = (GRAPH, REPORT)
+"""What tells a conversion from other folders."""
 
 
 @contextlib.contextmanager
-def output_folder(path: Path, force: bool = False) -> Iterator[Path]:
+def output_folder(path: Path, force: bool = False, marks: tuple[str, ...] = CONVERSION) -> Iterator[Path]:
     """A folder to write in that becomes `path` if the block ends without an exception, and else vanishes.
 
     It lies beside `path`, so that the move is one rename. Raises DeployError before the block runs if `path`
-    cannot be written, holds an earlier conversion and `force` is not set, or holds anything else.
+    cannot be written, is an earlier folder of the kind and `force` is not set, or holds anything else. Folders of the
+    kind hold all files named `marks`.
     """
     path = path.expanduser().absolute()
-    check_replaceable(path, force)
+    check_replaceable(path, force, marks)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         scratch = _sibling(path, "partial")
@@ -32,14 +35,14 @@ def output_folder(path: Path, force: bool = False) -> Iterator[Path]:
         raise DeployError(f"-o {path}: cannot be written ({error.strerror}); choose another folder") from error
     try:
         yield scratch
-        check_replaceable(path, force)  # somebody else may have written there meanwhile
+        check_replaceable(path, force, marks)  # somebody else may have written there meanwhile
         _replace(scratch, path)
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
 
 
-def check_replaceable(path: Path, force: bool) -> None:
-    """Raises DeployError unless `path` is free, or an earlier conversion that `force` allows to replace."""
+def check_replaceable(path: Path, force: bool, marks: tuple[str, ...] = CONVERSION) -> None:
+    """Raises DeployError unless `path` is free, or an earlier folder of the kind that `force` allows to replace."""
     if not path.exists() and not path.is_symlink():
         return
     if not path.is_dir():
@@ -47,16 +50,17 @@ def check_replaceable(path: Path, force: bool) -> None:
     held = {entry.name for entry in path.iterdir()}
     if not held:
         return
-    if not is_conversion(path):
+    if not all((path / mark).is_file() for mark in marks):
         some = ", ".join(sorted(held)[:3])
         raise DeployError(f"-o {path}: holds other files ({some}), which are never removed; choose another folder")
     if not force:
-        raise DeployError(f"-o {path}: already holds a conversion; --force replaces it, or choose another folder")
+        kind = "a conversion" if marks == CONVERSION else "an export"
+        raise DeployError(f"-o {path}: already holds {kind}; --force replaces it, or choose another folder")
 
 
 def is_conversion(path: Path) -> bool:
     """Whether the folder is one that `deploy convert` wrote."""
-    return (path / REPORT).is_file() and (path / GRAPH).is_file()
+    return all((path / name).is_file() for name in CONVERSION)
 
 
 def require_conversion(path: Path) -> Path:

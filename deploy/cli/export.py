@@ -12,6 +12,7 @@ from deploy.errors import DeployError
 from deploy.options import check_choice, check_positive
 from deploy.options.declare import MODEL_ANEW, TRUST
 
+FOLDERS = ("c", "loihi2")  # forms of a converted network that are not NIR
 CHIPS = ("speck", "xylo", "akida", "spinnaker2")
 
 
@@ -20,9 +21,12 @@ def export(
     folder: Annotated[
         Path, typer.Argument(help="A folder that convert wrote, or for other chips a standard .nir file.")
     ],
-    out: Annotated[Path, typer.Option("--out", "-o", help="File to write; with --segments or a chip a folder.")],
+    out: Annotated[Path, typer.Option("--out", "-o", help="File to write; with --segments, c or a chip a folder.")],
     format: Annotated[
-        str, typer.Option(help=f"nir, or loihi2: a folder for a lab with the chip; of a .nir file, {', '.join(CHIPS)}.")
+        str,
+        typer.Option(
+            help=f"nir; c: a C99 program; loihi2: a folder for a lab with the chip; of a .nir file, {', '.join(CHIPS)}."
+        ),
     ] = "nir",
     plain: Annotated[
         bool,
@@ -34,7 +38,9 @@ def export(
     dialect: Annotated[
         str, typer.Option(help="Conventions of plain graphs: snntorch, norse, sinabs or spikingjelly.")
     ] = "snntorch",
-    samples: Annotated[int, typer.Option(help="Evaluation samples in the data beside a plain graph.")] = 10,
+    samples: Annotated[
+        int, typer.Option(help="Evaluation samples in the data beside a plain graph, or for a C program to check.")
+    ] = 10,
     data: Annotated[
         Path | None, typer.Option("--input", help="Spikes that go with a standard graph for a chip, as for run.")
     ] = None,
@@ -44,7 +50,10 @@ def export(
     trust: Annotated[bool, typer.Option("--trust", help=TRUST)] = False,
     model: Annotated[str | None, typer.Option("--model", help=MODEL_ANEW)] = None,
 ) -> None:
-    """Writes a converted network as NIR for other simulators, or as a bundle for Loihi 2.
+    """Writes a converted network as NIR for other simulators, as a C99 program, or as a bundle for Loihi 2.
+
+    The program needs a C compiler and nothing else: fixed-width integers, no heap, no floating point; `make check` in it steps
+    the network through samples and compares every spike time and potential.
 
     The bundle holds integers, schedule, placement, an integer program for every kind of neuron, and a sample with every spike
     that it causes; `python run.py` in it steps the programs with numpy alone and compares.
@@ -57,6 +66,8 @@ def export(
 
     deploy export out/demo --segments -o demo-segments
 
+    deploy export out/demo --format c -o out/demo-c
+
     deploy export out/demo --format loihi2 -o out/demo-loihi2
 
     deploy export net.nir --format spinnaker2 --input spikes.npz --dt 1e-3 -o net-spinnaker2
@@ -64,16 +75,16 @@ def export(
     from deploy.export import export as write
     from deploy.origin import Trust
 
-    check_choice("--format", format, ("nir", "loihi2", *CHIPS))
+    check_choice("--format", format, ("nir", *FOLDERS, *CHIPS))
     if format in CHIPS:
         _for_chip(folder, data, format, out, dt, reset)
         return
     check_positive("--samples", samples)
     if plain and segments:
         raise DeployError("--plain and --segments: one graph or several; choose one")
-    if format == "loihi2" and (plain or segments):
-        raise DeployError("--format loihi2: --plain and --segments are forms of NIR; leave them out")
-    form = "loihi2" if format == "loihi2" else "plain" if plain else "segments" if segments else "whole"
+    if format in FOLDERS and (plain or segments):
+        raise DeployError(f"--format {format}: --plain and --segments are forms of NIR; leave them out")
+    form = format if format in FOLDERS else "plain" if plain else "segments" if segments else "whole"
     written = write(folder, out, form, dialect, samples, force, Trust(trust, model))
     print(f"{written.note}; written to {', '.join(map(str, written.files[:2]))}")
 

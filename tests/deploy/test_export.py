@@ -126,13 +126,33 @@ def test_segments_are_files_and_a_manifest(vit: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("vit", ["float"], indirect=True)
+def test_a_c_program_is_a_folder_of_integers(vit: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Of a floating-point network there is none, and nothing is left behind."""
+    done = main(["export", str(vit), "--trust", "--format", "c", "--samples", "2", "-o", str(tmp_path / "program")])
+    said = capsys.readouterr()
+    if "float" in vit.parent.name:
+        assert done == 2 and "--precision fixed" in said.err and not any(tmp_path.iterdir())
+        return
+    assert done == 0 and "bytes of constants" in said.out
+    readme = (tmp_path / "program" / "README.md").read_text()
+    assert "runs 2 samples" in readme and "compared by `make check`" in readme
+    assert "#define SAMPLES 2\n" in (tmp_path / "program" / "samples.h").read_text()
+    again = ["export", str(vit), "--trust", "--format", "c", "--samples", "1", "-o", str(tmp_path / "program")]
+    assert main(again) == 2 and "--force replaces it" in capsys.readouterr().err
+    assert main([*again, "--force"]) == 0
+    assert "#define SAMPLES 1\n" in (tmp_path / "program" / "samples.h").read_text()
+    (tmp_path / "program" / "network.c").unlink()
+    assert main([*again, "--force"]) == 2 and "never removed" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
         (["export", "OUT", "--plain", "-o", "x.nir"], "export without --plain"),
         (["export", "OUT", "--plain", "--segments", "-o", "x"], "choose one"),
-        (["export", "OUT", "--format", "onnx", "-o", "x"], "known are nir, loihi2"),
+        (["export", "OUT", "--format", "onnx", "-o", "x"], "known are nir, c, loihi2"),
         (["export", "OUT", "--format", "loihi2", "--plain", "-o", "x"], "leave them out"),
+        (["export", "OUT", "--format", "c", "--segments", "-o", "x"], "leave them out"),
         (["export", "OUT", "--segments", "--dialect", "brian", "-o", "x"], "known are snntorch"),
         (["export", "OUT", "-o", "OUT/report.json"], "--force replaces it"),
         (["export", "OUT", "-o", "OUT/report.json/x.nir"], "choose another file"),

@@ -1,0 +1,71 @@
+#include "products.h"
+
+/* Spikes of b read the traces of a, then leave their own. */
+static void from_b(const struct trace_product *p, int32_t trace, const int8_t *b, const int32_t *held_a, int32_t *held_b,
+                   int64_t *sum)
+{
+    for (int32_t j = 0; j < p->columns; j++)
+        for (int32_t d = 0; d < p->depth; d++) {
+            const int32_t n = j * p->b_column + d * p->b_depth;
+            if (b[n] == 0)
+                continue;
+            for (int32_t i = 0; i < p->rows; i++)
+                sum[i * p->columns + j] += (int64_t)(b[n] * trace) * held_a[i * p->depth + d];
+            held_b[n] += b[n] * trace;
+        }
+}
+
+static void from_a(const struct trace_product *p, int32_t trace, const int8_t *a, int32_t *held_a, const int32_t *held_b,
+                   int64_t *sum)
+{
+    for (int32_t i = 0; i < p->rows; i++)
+        for (int32_t d = 0; d < p->depth; d++) {
+            const int32_t n = i * p->depth + d;
+            if (a[n] == 0)
+                continue;
+            for (int32_t j = 0; j < p->columns; j++)
+                sum[i * p->columns + j] += (int64_t)(a[n] * trace) * held_b[j * p->b_column + d * p->b_depth];
+            held_a[n] += a[n] * trace;
+        }
+}
+
+int trace_product_step(const struct trace_product *p, int32_t t, const int8_t *a, const int8_t *b, int32_t *held_a,
+                       int32_t *held_b, int64_t *sum, int32_t *current)
+{
+    const int32_t size = p->rows * p->columns, of_a = p->rows * p->depth, of_b = p->columns * p->depth;
+    const int biased = p->bias && t == p->start, sends = a || b || biased;
+    for (int32_t l = 0; sends && l < p->lead; l++) {
+        for (int32_t n = 0; n < size; n++)
+            sum[n] = 0;
+        if (b)
+            from_b(p, p->trace_b[t - p->start_b], b + l * of_b, held_a + l * of_a, held_b + l * of_b, sum);
+        if (a)
+            from_a(p, p->trace_a[t - p->start_a], a + l * of_a, held_a + l * of_a, held_b + l * of_b, sum);
+        if (t < p->start) /* one of the operands has not begun: all sums are 0 */
+            continue;
+        for (int32_t n = 0; n < size; n++) {
+            const int32_t bias = biased ? p->bias[of(&p->biases, l * size + n)] : 0;
+            current[l * size + n] = clip((int64_t)clip(sum[n], 32) + bias, 32);
+        }
+    }
+    return sends && t >= p->start;
+}
+
+int square_sum_step(const struct square_sum *p, int32_t t, const int8_t *z, int32_t *held, int32_t *current)
+{
+    if (!z)
+        return 0;
+    for (int32_t r = 0; r < p->rows; r++) {
+        int64_t sum = 0;
+        for (int32_t c = 0; c < p->columns; c++) {
+            const int32_t n = r * p->columns + c;
+            if (z[n] == 0)
+                continue;
+            const int32_t d = z[n] * p->trace[t - p->start];
+            sum += shift((int64_t)d * (d + 2 * held[n]), p->shift[of(&p->shifts, n)]);
+            held[n] += d;
+        }
+        current[r] = clip(sum, 32);
+    }
+    return 1;
+}

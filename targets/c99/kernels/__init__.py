@@ -1,0 +1,24 @@
+"""Which C computes an operation, for every operation that has a fixed-point form.
+
+A new operation gets a function here and a kernel in ``bundle/kernels``, or a reason in NO_KERNEL; a test walks all operations.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from targets.c99.kernels import neurons, products, softmax, synapses
+from targets.c99.kernels.kernel import Kernel, Place
+
+KERNELS: dict[str, Callable[[Any, Place], Kernel | None]] = {
+    "dense": synapses.dense, "conv2d": synapses.conv2d, "scale": synapses.scale, "route": synapses.route,
+    "trace_product": products.trace_product, "square_sum": products.square_sum,
+    "phase_neuron": neurons.phase_neuron, "si_neuron": neurons.si_neuron,
+    "dynamic_threshold": neurons.dynamic_threshold, "residual": neurons.residual, "centre": neurons.centre,
+    "readout": neurons.readout, "woss": softmax.woss, "si_exp": softmax.si_exp, "si_norm": softmax.si_norm,
+}  # fmt: skip
+"""By an operation's name; a function that returns None says that a node's message is its operand's."""
+
+NO_KERNEL = {"rate_neuron": "it is a floating-point baseline, which no conversion to integers takes"}
+"""Why operations without a kernel have none, by name; with KERNELS it names all operations."""

@@ -1,0 +1,54 @@
+"""Where state and messages lie: what is never needed at the same time shares memory."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from processes.operation import Window
+from targets.c99.kernels.kernel import WIDTHS, Integer
+
+POOLS: dict[Integer, str] = {"int64_t": "wide", "int32_t": "words", "int8_t": "bytes"}
+"""Arrays of struct network by the type of their values, the widest first, so that nothing is padded between them."""
+
+
+@dataclass(frozen=True)
+class Need:
+    """An array that is needed in the steps ``steps``, in each of them while the nodes number ``first`` to ``last`` run."""
+
+    type: Integer
+    size: int
+    steps: Window
+    first: int
+    last: int
+
+    def meets(self, other: Need) -> bool:
+        """Whether both are needed at once."""
+        return (
+            self.steps.start < other.steps.stop
+            and other.steps.start < self.steps.stop
+            and self.first <= other.last
+            and other.first <= self.last
+        )
+
+
+def layout(needs: Sequence[Need]) -> tuple[list[int], dict[Integer, int]]:
+    """The offset of each array in the pool of its type, and the sizes of the pools.
+
+    The largest comes first, each as low as it fits. What C would pad the struct with belongs to the last pool.
+    """
+    offsets = [0] * len(needs)
+    pools: dict[Integer, int] = dict.fromkeys(POOLS, 0)
+    placed: dict[Integer, list[int]] = {kind: [] for kind in POOLS}
+    for i in sorted(range(len(needs)), key=lambda i: -needs[i].size):
+        need, others = needs[i], placed[needs[i].type]
+        taken = sorted((offsets[j], offsets[j] + needs[j].size) for j in others if need.meets(needs[j]))
+        for begin, end in taken:
+            if offsets[i] + need.size <= begin:
+                break
+            offsets[i] = max(offsets[i], end)
+        others.append(i)
+        pools[need.type] = max(pools[need.type], offsets[i] + need.size)
+    widths = {kind: WIDTHS[kind].itemsize for kind in POOLS}
+    pools["int8_t"] += -sum(widths[kind] * count for kind, count in pools.items()) % widths["int64_t"]
+    return offsets, pools
