@@ -112,7 +112,7 @@ def _over_image(stage: Stage, image: tuple[int, ...]) -> Stage:
 def _flattens(op: Route, shape: tuple[int, ...]) -> bool:
     """Whether a route only gives values another shape."""
     numbers = torch.arange(math.prod(shape)).reshape(1, 1, *shape)
-    return bool((op.closed_form(numbers).values.reshape(-1) == numbers.reshape(-1)).all())
+    return torch.equal(op.closed_form(numbers).values.reshape(-1), numbers.reshape(-1))
 
 
 def why_not_synapse(op: DenseSynapse | ConvSynapse) -> str | None:

@@ -82,7 +82,7 @@ def test_convert_defaults_are_the_options_defaults(api: types.SimpleNamespace) -
     ("line", "words"),
     [
         ("convert --timesteps 1", "--timesteps 1"),
-        ("convert --target abacus", "known are lava-sim, closed-form"),
+        ("convert --target abacus", "known are lava-sim, stepper, closed-form"),
         ("convert --timesteps many", "--timesteps"),
         ("convert --budget -1", "--budget -1: points of accuracy"),
         ("convert --cheapest latency", "give one, as --budget 0.5"),

@@ -20,5 +20,9 @@ KERNELS: dict[str, Callable[[Any, Place], Kernel | None]] = {
 }  # fmt: skip
 """By an operation's name; a function that returns None says that a node's message is its operand's."""
 
-NO_KERNEL = {"rate_neuron": "it is a floating-point baseline, which no conversion to integers takes"}
+NO_KERNEL = {
+    "rate_neuron": "it is a floating-point baseline, which no conversion to integers takes",
+    "elementwise_product": "no C of it is written yet",
+    "max_pool": "no C of it is written yet",
+}
 """Why operations without a kernel have none, by name; with KERNELS it names all operations."""
