@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -15,6 +15,7 @@ from deploy.arrays import Arguments, as_array, given_data
 from deploy.availability import chosen
 from deploy.errors import DeployError
 from deploy.evaluation.summary import batch_of, summed
+from deploy.language.generate import GREEDY, Choice, Token, generate, language_of, original, prompt_tokens, spiking
 from deploy.origin import Origin
 from deploy.output import GRAPH, PAGE, output_folder
 from deploy.progress import Progress
@@ -67,6 +68,34 @@ class Conversion:
             DeployError: the network cannot take them.
         """
         return measure.evaluate(ClosedForm(self.network), self._input(x), self.origin.options.batch_size).outputs
+
+    def generate(
+        self, prompt: str | Sequence[int], max_new_tokens: int = 32, choice: Choice = GREEDY,
+        target: str | None = "closed-form", chat: bool = True,
+    ) -> Iterator[Token]:  # fmt: skip
+        """What a language model goes on with, token by token.
+
+        Args:
+            prompt: text, or token numbers.
+            max_new_tokens: stop after so many, if the tokenizer's end token does not come before.
+            choice: how the next token is chosen; the most likely one if left out.
+            target: where the network runs; None for the original model.
+            chat: whether a text becomes the user's turn of the tokenizer's chat template, if it has one.
+
+        Raises:
+            DeployError: the model is no language model, the prompt is empty, or does not fit the network's window.
+        """
+        model = self.origin.model
+        text = language_of(model)
+        choice.check(text.vocabulary or 2**31)
+        numbers = prompt_tokens(prompt, text, chat) if isinstance(prompt, str) else list(prompt)
+        if not numbers:
+            raise DeployError("the prompt has no tokens; give at least one")
+        if target is None:
+            logits, window, steps = original(model), self.network.input_shape[1], 0
+        else:
+            logits, window, steps = spiking(self.network, model, target)
+        return generate(logits, numbers, window, max_new_tokens, choice, text, steps)
 
     def verify(
         self, samples: int = 2, x: Arguments | None = None, granularity: str = "block", progress: Progress | None = None,

@@ -11,7 +11,7 @@ from deploy.errors import DeployError
 from deploy.options import ConvertOptions
 from deploy.output import REPORT
 from deploy.schema import read_report
-from deploy.sources import Data, LoadedModel, load_data, load_model, with_length
+from deploy.sources import Data, LoadedModel, load_data, load_model, with_length, with_window
 from deploy.sources.classes import read_labels
 from deploy.steps import calibration_and_evaluation
 from processes.network import Network
@@ -60,7 +60,8 @@ class Origin:
                 "deploy.load(folder, module)"
             )
         spec, trusted = self.trust.model or self.options.model, self.trust.files or self.trust.model is not None
-        return load_model(spec, self.options.weights, self.options.seed, trusted=trusted)
+        loaded = load_model(spec, self.options.weights, self.options.seed, trusted=trusted)
+        return with_window(loaded, self.options.tokens)
 
     @cached_property
     def evaluation(self) -> Data:

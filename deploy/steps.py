@@ -28,7 +28,7 @@ def calibration_and_evaluation(options: ConvertOptions, model: LoadedModel) -> t
     evaluation = load_data(options.evaluation, model, "evaluation", limit=options.limit, labels=options.label_map)
     if model.text is None:
         return calibration, evaluation
-    tokens = max(data.inputs["attention_mask"].shape[1] for data in (calibration, evaluation))
+    tokens = max(data.inputs["input_ids"].shape[1] for data in (calibration, evaluation))
     return with_length(calibration, tokens), with_length(evaluation, tokens)
 
 

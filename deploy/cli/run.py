@@ -13,12 +13,9 @@ from deploy.cli.app import FAILED, app
 from deploy.cli.declared import takes
 from deploy.errors import DeployError
 from deploy.options import GRANULARITIES, EvaluateOptions, GraphOptions, check_choice, check_positive
-from deploy.options.declare import MODEL_ANEW, TRUST
+from deploy.options.declare import Anew, Folder, Trusted
 from deploy.progress import BarProgress
 
-Folder = Annotated[Path, typer.Argument(help="A folder that convert wrote.")]
-Trusted = Annotated[bool, typer.Option("--trust", help=TRUST)]
-Anew = Annotated[str | None, typer.Option("--model", help=MODEL_ANEW)]
 Granularity = Annotated[str, typer.Option(help="What a Lava Process holds.", metavar="|".join(GRANULARITIES))]
 
 

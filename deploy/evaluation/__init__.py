@@ -22,6 +22,7 @@ from deploy.errors import DeployError
 from deploy.evaluation.engines import on_cluster, on_this_machine
 from deploy.evaluation.summary import Batch, joined, summed
 from deploy.evaluation.work import Job
+from deploy.language.scores import windows
 from deploy.options import EvaluateOptions
 from deploy.origin import Trust, origin_of
 from deploy.output import GRAPH, require_conversion
@@ -56,10 +57,17 @@ def evaluate(options: EvaluateOptions, progress: Progress | None = None) -> Eval
     data = (
         origin.evaluation if options.data is None else origin.load(options.data, read(folder / GRAPH), options.labels)
     )
+    length, stride = 0, 0
+    if model.text is not None and model.text.causal:
+        length = data.inputs["input_ids"].shape[1]
+        stride = options.stride or max(1, length // 2)
+        data = _read_text(data, stride)
+    elif options.stride is not None:
+        raise DeployError(f"--stride {options.stride}: {model.spec} is no language model; leave the option out")
     data = data if options.limit is None else data.take(slice(options.limit))
     size = options.batch_size or (64 if options.target == "closed-form" else STEPPED_BATCH)
     classes = model.classes is not None or data.labels is not None
-    job = Job(folder, options.target, options.granularity, classes, trust)
+    job = Job(folder, options.target, options.granularity, classes, stride > 0, trust)
     place = _place(folder, _plan(job, data, size), options)
     total = -(-len(data) // size)
     files = [place / f"{number:06d}.npz" for number in range(total)]
@@ -77,7 +85,7 @@ def evaluate(options: EvaluateOptions, progress: Progress | None = None) -> Eval
         for number, batch in done:
             batch.save(files[number])
             advance(len(batch.cosine))
-    result = _write(folder, options, data, [Batch.load(file) for file in files])
+    result = _write(folder, options, data, [Batch.load(file) for file in files], (length, stride))
     shutil.rmtree(place)
     return result
 
@@ -122,14 +130,28 @@ def _place(folder: Path, plan: dict[str, str | int], options: EvaluateOptions) -
     return place
 
 
-def _write(folder: Path, options: EvaluateOptions, data: Data, batches: list[Batch]) -> Evaluation:
+def _read_text(data: Data, stride: int) -> Data:
+    """Windows of a language model's text that overlap, and which of their tokens count.
+
+    Text arrives cut into windows that follow each other without a gap; token numbers from an .npz are documents of their own.
+    """
+    given = data.inputs["input_ids"]
+    documents = [given.reshape(-1)] if data.transform else list(given)
+    parts = [windows(document, given.shape[1], stride) for document in documents]
+    inputs = {name: np.concatenate([getattr(part, name) for part in parts]) for name in ("tokens", "counted")}
+    return replace(data, inputs=inputs)
+
+
+def _write(
+    folder: Path, options: EvaluateOptions, data: Data, batches: list[Batch], text: tuple[int, int]
+) -> Evaluation:
     """Write evaluation.npz and evaluation.json, whole or not at all."""
     rows = joined(batches)
     if data.labels is not None:
         rows["labels"] = data.labels
     with atomic_write(folder / SAMPLES) as file:
         np.savez(file, **{name: array for name, array in rows.items() if len(array)})  # type: ignore[arg-type]
-    result = summed(options.target, data.source, batches, data.labels)
+    result = summed(options.target, data.source, batches, data.labels, text)
     report = read_report(folder)
     found = silent_network(result.spikes.total_per_sample, (layer.name for layer in report.layers if layer.neurons))
     kept = tuple(caution for caution in report.warnings if caution.kind != "silent")

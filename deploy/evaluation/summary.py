@@ -12,7 +12,8 @@ import numpy as np
 import torch
 
 from deploy import measure
-from deploy.schema import CoreSeconds, Evaluation, Exactness, Original, Spikes, Spiking
+from deploy.language.scores import COLUMNS, Windows, scores
+from deploy.schema import CoreSeconds, Evaluation, Exactness, Language, Original, Spikes, Spiking
 from evaluator import compare
 from evaluator.closed_form import ClosedForm
 from evaluator.target_run import TargetRun
@@ -28,6 +29,7 @@ class Batch:
         original, spiking: predicted classes, int64; empty where outputs are not class scores.
         cosine: of the spiking output with the original's, float64.
         squared_error, squared_norm: of the outputs' difference and of the original's output, float64.
+        language: of a language model, rows of deploy.language.scores.COLUMNS by window; empty of others.
         counts: spikes, saturations, compared_spikes, mismatches, ...
         seconds: of the original and of the target.
         first: the first neuron in which a stepped target differed from the closed form, if one did.
@@ -38,11 +40,12 @@ class Batch:
     cosine: np.ndarray
     squared_error: np.ndarray
     squared_norm: np.ndarray
+    language: np.ndarray = field(default_factory=lambda: np.zeros((0, len(COLUMNS))))
     counts: dict[str, int] = field(default_factory=dict)
     seconds: dict[str, float] = field(default_factory=dict)
     first: str = ""
 
-    ARRAYS = ("original", "spiking", "cosine", "squared_error", "squared_norm")
+    ARRAYS = ("original", "spiking", "cosine", "squared_error", "squared_norm", "language")
 
     def save(self, path: Path) -> None:
         """Whole or not at all."""
@@ -57,15 +60,18 @@ class Batch:
             return cls(**{name: saved[name] for name in cls.ARRAYS}, **json.loads(str(saved["rest"])))
 
 
-def batch_of(original: measure.Outputs, found: measure.Measurement, classes: bool) -> Batch:
-    """A batch that the closed form ran; ``classes``: whether outputs are class scores."""
+def batch_of(
+    original: measure.Outputs, found: measure.Measurement, classes: bool, text: Windows | None = None
+) -> Batch:
+    """A batch that the closed form ran; ``classes``: whether outputs are class scores; ``text``: what a language model read."""
     counts = {"spikes": sum(found.spikes.values()), "saturations": sum(found.saturations.values())}
-    return _batch(original, found.outputs, found.seconds_per_sample, counts, classes)
+    return _batch(original, found.outputs, found.seconds_per_sample, counts, classes, text=text)
 
 
 def compared_batch(
-    network: Network, original: measure.Outputs, run: TargetRun, found: compare.Exactness, classes: bool
-) -> Batch:
+    network: Network, original: measure.Outputs, run: TargetRun, found: compare.Exactness, classes: bool,
+    text: Windows | None = None,
+) -> Batch:  # fmt: skip
     """A batch that a target ran and that was compared with the closed form."""
     counts = {
         "compared_spikes": found.compared_spikes, "compared_potentials": found.compared_potentials,
@@ -73,7 +79,7 @@ def compared_batch(
         "spikes": sum(int(np.count_nonzero(v)) for name, v in run.values.items() if network[name].fires),
     }  # fmt: skip
     outputs = ClosedForm(network, torch.float64).real(torch.from_numpy(run.outputs)).float().numpy()
-    return _batch(original, outputs, run.seconds_per_sample, counts, classes, found.first or "")
+    return _batch(original, outputs, run.seconds_per_sample, counts, classes, found.first or "", text)
 
 
 def _batch(
@@ -83,7 +89,9 @@ def _batch(
     counts: dict[str, int],
     classes: bool,
     first: str = "",
+    text: Windows | None = None,
 ) -> Batch:
+    told = np.zeros((0, len(COLUMNS))) if text is None else scores(original.outputs, outputs, text)
     wanted, found = (y.reshape(len(y), -1).astype(np.float64) for y in (original.outputs, outputs))
     none = np.zeros(0, np.int64)
     return Batch(
@@ -92,6 +100,7 @@ def _batch(
         cosine=np.array([measure.output_cosine(a[None], b[None]) for a, b in zip(found, wanted, strict=True)]),
         squared_error=np.square(found - wanted).sum(1),
         squared_norm=np.square(wanted).sum(1),
+        language=told,
         counts=counts,
         seconds={"original": original.seconds_per_sample * len(wanted), "target": seconds * len(wanted)},
         first=first,
@@ -103,7 +112,9 @@ def joined(batches: Sequence[Batch]) -> dict[str, np.ndarray]:
     return {name: np.concatenate([getattr(batch, name) for batch in batches]) for name in Batch.ARRAYS}
 
 
-def summed(target: str, source: str, batches: Sequence[Batch], labels: np.ndarray | None) -> Evaluation:
+def summed(
+    target: str, source: str, batches: Sequence[Batch], labels: np.ndarray | None, windows: tuple[int, int] = (0, 0)
+) -> Evaluation:
     """What all batches say together.
 
     Args:
@@ -111,6 +122,7 @@ def summed(target: str, source: str, batches: Sequence[Batch], labels: np.ndarra
         source: on which data.
         batches: in order, of all samples.
         labels: classes of the samples, or None.
+        windows: of a language model's text, their length and stride.
     """
     rows = joined(batches)
     counts, seconds = Counter[str](), Counter[str]()
@@ -134,8 +146,18 @@ def summed(target: str, source: str, batches: Sequence[Batch], labels: np.ndarra
         spikes=Spikes(total_per_sample=counts["spikes"] / samples),
         saturations=counts.get("saturations"),
         exactness=_exactness(counts, batches) if "mismatches" in counts else None,
+        language=_language(rows["language"], *windows) if len(rows["language"]) else None,
         seconds=CoreSeconds(**{f"{name}_per_sample": value / samples for name, value in seconds.items()}),
     )
+
+
+def _language(rows: np.ndarray, window: int, stride: int) -> Language:
+    tokens, original, spiking, divergence, same = rows.sum(0)
+    return Language(
+        tokens=int(tokens), window=window, stride=stride,
+        original_perplexity=float(np.exp(original / tokens)), spiking_perplexity=float(np.exp(spiking / tokens)),
+        next_token_agreement=float(same / tokens), divergence=float(divergence / tokens),
+    )  # fmt: skip
 
 
 def _share(found: np.ndarray, wanted: np.ndarray | None) -> float | None:

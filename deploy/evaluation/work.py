@@ -15,6 +15,7 @@ from converters.front_end import FrontEnd
 from converters.pipeline import front_end, network_input
 from deploy import measure
 from deploy.evaluation.summary import Batch, batch_of, compared_batch
+from deploy.language.scores import Windows
 from deploy.origin import NO_TRUST, Trust, origin_of
 from deploy.output import GRAPH
 from evaluator.closed_form import ClosedForm
@@ -34,6 +35,7 @@ class Job:
     target: str
     granularity: str
     classes: bool
+    language: bool = False
     trust: Trust = NO_TRUST
 
 
@@ -58,6 +60,7 @@ _worker = functools.lru_cache(maxsize=1)(_Worker)
 def run_batch(job: Job, arguments: Sequence[np.ndarray]) -> Batch:
     """The model's arguments (N, ...) of a batch through the original and through the target.
 
+    Of a language model, the last array says which tokens of each window count, (N, 2).
     One thread whatever the number of workers, because sums in floating point depend on the number of threads.
     """
     with ALONE:
@@ -65,11 +68,17 @@ def run_batch(job: Job, arguments: Sequence[np.ndarray]) -> Batch:
         # where an array lies decides in which order its sums are vectorised: always at the start of a cache line
         arguments = [torch.tensor(argument).numpy() for argument in arguments]
         worker = _worker(job.folder, job.trust)
+        text = None
+        if job.language:
+            *arguments, counted = arguments
+            text = Windows(arguments[0], counted)
         original = measure.ann_outputs(
             worker.model.module, dict(zip(worker.model.inputs, arguments, strict=True)), 2**31
         )
         samples = worker.input_of(arguments)
         if job.target == "closed-form":
-            return batch_of(original, measure.evaluate(ClosedForm(worker.network), samples, len(samples)), job.classes)
+            return batch_of(
+                original, measure.evaluate(ClosedForm(worker.network), samples, len(samples)), job.classes, text
+            )
         run = registry()[job.target].run(worker.network, samples, job.granularity, None)
-        return compared_batch(worker.network, original, run, compare(worker.network, samples, run), job.classes)
+        return compared_batch(worker.network, original, run, compare(worker.network, samples, run), job.classes, text)

@@ -74,6 +74,10 @@ class ConvertOptions:
         Path | None,
         option('JSON file that says what labels mean, {"cat": 0, ...}; else the model\'s own names do.', MODELS),
     ] = None
+    tokens: Annotated[
+        int | None,
+        option("Tokens of a window that plain text (.txt) is cut into, for language models. \\[default: 128]", MODELS),
+    ] = None
     limit: Annotated[int | None, option("Evaluate at most so many samples.", MODELS)] = None
     method: Annotated[Method, option("Conversion method; rate-coded is a baseline for ReLU networks.", CODE)] = (
         "spiked-attention"
@@ -227,6 +231,7 @@ class ConvertOptions:
         check_positive("--batch-size", self.batch_size)
         check_positive("--limit", self.limit)
         check_positive("--calib-limit", self.calib_limit)
+        check_positive("--tokens", self.tokens)
         if self.calib is not None and self.evaluation is not None and same_file(self.calib, self.evaluation):
             raise DeployError(
                 f"--calib and --eval are both {self.calib}: accuracy on calibration data flatters; give "

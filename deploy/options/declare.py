@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Literal
+from pathlib import Path
+from typing import Annotated, Any, Literal
 
 import typer
 
@@ -23,6 +24,9 @@ def option(text: str, panel: str | None = None, *names: str, parser: Callable[[s
 
 TRUST = "Import the Python file that the folder's report names as its model, which runs its code."
 MODEL_ANEW = "The original model, as for convert, in place of the one that the folder's report names."
+Folder = Annotated[Path, typer.Argument(help="A folder that convert wrote.")]
+Trusted = Annotated[bool, typer.Option("--trust", help=TRUST)]
+Anew = Annotated[str | None, typer.Option("--model", help=MODEL_ANEW)]
 
 
 def read_base(text: str) -> float | Literal["auto"]:

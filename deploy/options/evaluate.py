@@ -29,6 +29,10 @@ class EvaluateOptions:
     granularity: Annotated[str, option(f"Lava Processes: one per {' or '.join(GRANULARITIES)}.")] = "block"
     limit: Annotated[int | None, option("Evaluate at most so many samples.")] = None
     batch_size: Annotated[int | None, option("Samples per batch. \\[default: 64; 4 on a target that steps]")] = None
+    stride: Annotated[
+        int | None,
+        option("Language models: tokens from one window of the text to the next. \\[default: half a window]"),
+    ] = None
     workers: Annotated[int | None, option("Worker processes on this machine. \\[default: one per core]")] = None
     cluster: Annotated[
         str | None,
@@ -47,6 +51,7 @@ class EvaluateOptions:
         check_positive("--limit", self.limit)
         check_positive("--batch-size", self.batch_size)
         check_positive("--workers", self.workers)
+        check_positive("--stride", self.stride)
         if self.cluster is not None and self.workers is not None:
             raise DeployError("--workers and --cluster: a cluster has its own workers; give one of the two")
         if self.resume and self.force:

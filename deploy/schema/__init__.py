@@ -15,7 +15,7 @@ from deploy.schema.energy import (
     SynapticOperations,
     Term,
 )
-from deploy.schema.evaluation import CoreSeconds, Evaluation
+from deploy.schema.evaluation import CoreSeconds, Evaluation, Language
 from deploy.schema.exactness import Exactness
 from deploy.schema.files import dumps, json_schema, loads, read_report, write_report
 from deploy.schema.layers import Code, Layer
@@ -26,7 +26,7 @@ from deploy.schema.spikes import NotSpiking, Spikes
 
 __all__ = [
     "LATENCY", "NOT_STEPPED", "SCHEMA_VERSION", "BreakEven", "BudgetSearch", "Caution", "Code", "CoreSeconds",
-    "Cost", "Evaluation", "Exactness", "Failed", "FlopsFormula", "Joules", "Layer", "Measured", "NeuroBench",
+    "Cost", "Evaluation", "Exactness", "Failed", "FlopsFormula", "Joules", "Language", "Layer", "Measured", "NeuroBench",
     "NotSpiking", "Original", "OriginalCost", "Originals", "PlacedLayer", "Placement", "Point", "Report", "Rung",
     "Search", "Seconds", "Setting", "SoftmaxError", "Spikes", "Spiking", "Sweep", "SynapticOperations", "Term",
     "dumps", "json_schema", "loads", "read_report", "write_report",

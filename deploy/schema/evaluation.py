@@ -18,6 +18,26 @@ class CoreSeconds:
 
 
 @part
+class Language:
+    """How a spiking language model predicts text beside its original.
+
+    Attributes:
+        tokens: how many were predicted, each once. window, stride: tokens that are read together, and from one to the next.
+        original_perplexity, spiking_perplexity: exp of the mean negative log-likelihood.
+        next_token_agreement: share of tokens whose most likely successor is the same.
+        divergence: mean Kullback-Leibler divergence of the spiking predictions from the original's, in nats.
+    """
+
+    tokens: Count
+    window: Count
+    stride: Count
+    original_perplexity: Number
+    spiking_perplexity: Number
+    next_token_agreement: Fraction
+    divergence: Number
+
+
+@part
 class Evaluation:
     """How a converted network does beside the original on a data set.
 
@@ -27,6 +47,7 @@ class Evaluation:
         agreement: share of samples with the original's prediction; absent of models without classes.
         spikes, saturations: of the target's run; saturations over all samples, absent of a target that does not count them.
         exactness: the target against the closed form; absent if the closed form is what ran.
+        language: how text is predicted; absent of other models than language models.
         warnings: what may be wrong although everything ran, what the conversion's report says among it.
     """
 
@@ -40,4 +61,5 @@ class Evaluation:
     agreement: Fraction | None = None
     saturations: Count | None = None
     exactness: Exactness | None = None
+    language: Language | None = None
     warnings: tuple[Caution, ...] = ()

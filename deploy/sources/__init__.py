@@ -18,7 +18,7 @@ if TYPE_CHECKING:
         shared_samples,
         with_length,
     )
-    from deploy.sources.model import ImageInput, InputSpec, LoadedModel, TextInput, checked, load_model
+    from deploy.sources.model import ImageInput, InputSpec, LoadedModel, TextInput, checked, load_model, with_window
     from deploy.sources.texts import words
 
 __all__ = [
@@ -35,10 +35,11 @@ __all__ = [
     "load_model",
     "shared_samples",
     "with_length",
+    "with_window",
     "words",
 ]
 
-_OF_MODELS = ("ImageInput", "InputSpec", "LoadedModel", "TextInput", "checked", "load_model")
+_OF_MODELS = ("ImageInput", "InputSpec", "LoadedModel", "TextInput", "checked", "load_model", "with_window")
 _HOMES = dict.fromkeys(_OF_MODELS, "model") | {"words": "texts"}
 
 

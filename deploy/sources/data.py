@@ -26,6 +26,7 @@ Given = Mapping[str, int | str] | None
 """What labels mean: a --labels file as data, or None."""
 OPTIONS = {"calibration": "--calib", "evaluation": "--eval"}
 LABELS = "y"
+TEXT = ".txt"
 CALIBRATION_IMAGES = 256
 """Images of a folder that calibration takes, unless told otherwise; more change scales little and take long."""
 
@@ -159,6 +160,16 @@ def _read(
 ) -> Data:
     if path.suffix == ".npz":
         return _read_npz(path, model, given)
+    if path.suffix == TEXT:
+        from deploy.sources import texts
+
+        if model.text is None or not model.text.causal:
+            raise DeployError(
+                f"{path}: plain text, which language models take; for {model.spec} give {kinds_of(model)}"
+            )
+        windows = texts.read_windows(path, model.text, limit)
+        how = f"tokenizer of {model.text.tokenizer}, windows of {model.text.window} tokens"
+        return Data({"input_ids": windows}, None, (), str(path), how)
     if path.suffix in TABLES:
         from deploy.sources import texts
 
@@ -171,9 +182,14 @@ def _read(
         how = f"tokenizer of {text.tokenizer}"
         labels = None if numbers is None else numbers[:limit]
         return Data(inputs, labels, model.class_names, str(path), how, table)
-    kinds = ", ".join((".npz", *TABLES))
+    kinds = ", ".join((".npz", TEXT, *TABLES))
     # no option is named: --calib alone also gives the evaluation data
     raise DeployError(f"{path}: not a kind of data known here; give one of {kinds}, or an image folder")
+
+
+def kinds_of(model: LoadedModel) -> str:
+    """What data a model takes, in words."""
+    return "a table (.csv, .tsv, .jsonl)" if model.text is not None else "an .npz or an image folder"
 
 
 def _of_images(
@@ -244,6 +260,11 @@ def with_length(data: Data, tokens: int) -> Data:
 
     Raises DeployError if a text is longer: cutting it would change what is measured.
     """
+    if "attention_mask" not in data.inputs:
+        length = data.inputs["input_ids"].shape[1]
+        if length != tokens:
+            raise DeployError(f"{data.source}: windows of {length} tokens, the network was converted for {tokens}")
+        return data
     longest = int(data.inputs["attention_mask"].any(0).nonzero()[0].max(initial=-1)) + 1
     if longest > tokens:
         raise DeployError(

@@ -1,4 +1,4 @@
-"""Models from transformers: a hub name, or a local folder with config.json and model.safetensors."""
+"""Models from transformers: a hub name, a local folder with config.json and model.safetensors, or a GGUF file."""
 
 from __future__ import annotations
 
@@ -12,16 +12,22 @@ from PIL import Image
 from torch import nn
 
 from deploy.errors import DeployError
+from deploy.sources import gguf
 from deploy.sources.loaded import ImageInput, InputSpec, LoadedModel, TextInput, first_line
 from deploy.sources.preprocessing import Normalisation, processor_input
 from deploy.sources.weights import RANDOM, put_weights, read_weights
-from deploy.sources.wrappers import PREFIX, Normalised, TextModel
+from deploy.sources.wrappers import PREFIX, LanguageModel, Normalised, TextModel
+
+CAUSAL = "next token"
+"""In place of an output's name: the model is a language model."""
 
 # What the configuration says the model is -> the class that builds it, and the field of its result to keep.
 _HEADS: tuple[tuple[str, Any, str], ...] = (
     ("ForImageClassification", transformers.AutoModelForImageClassification, "logits"),
     ("ForImageClassificationWithTeacher", transformers.AutoModelForImageClassification, "logits"),
     ("ForSequenceClassification", transformers.AutoModelForSequenceClassification, "logits"),
+    ("ForCausalLM", transformers.AutoModelForCausalLM, CAUSAL),
+    ("LMHeadModel", transformers.AutoModelForCausalLM, CAUSAL),
 )
 
 
@@ -30,6 +36,8 @@ def load(name: str, weights: Path | str | None, seed: int) -> LoadedModel:
     spec = f"hf:{name}"
     transformers.logging.set_verbosity_error()
     transformers.logging.disable_progress_bar()
+    if name.endswith(".gguf"):
+        return gguf.load(Path(name).expanduser(), spec, weights, seed)
     if name.startswith((".", "/", "~")) or name.count("/") > 1:
         folder = Path(name).expanduser()
         if not (folder / "config.json").is_file():
@@ -43,6 +51,8 @@ def load(name: str, weights: Path | str | None, seed: int) -> LoadedModel:
             "save_pretrained wrote, or a hub name that is reachable"
         ) from error
     builder, output = _head(config)
+    if output == CAUSAL:
+        config.use_cache = False
     if weights is None:
         model = _pretrained(builder, name, spec, output)
     else:
@@ -63,10 +73,23 @@ def load(name: str, weights: Path | str | None, seed: int) -> LoadedModel:
         raise DeployError(
             f"{spec}: {type(model).__name__} takes neither images nor text; wrap it in path/file.py:callable"
         )
+    if output == CAUSAL:
+        return language_model(model, plain_name, spec, name, weights, seed)
     module = TextModel(model, output)
     inputs = {"input_ids": InputSpec("int64", (None,)), "attention_mask": InputSpec("int64", (None,))}
     text = TextInput(name, getattr(config, "max_position_embeddings", None), getattr(config, "vocab_size", None))
     return LoadedModel(plain_name, spec, module, inputs, PREFIX, classes, class_names, None, text, weights, seed)
+
+
+def language_model(
+    model: nn.Module, plain_name: str, spec: str, tokenizer: str, weights: Path | str | None, seed: int, gguf: str = ""
+) -> LoadedModel:
+    """A causal language model, which takes token numbers alone: nothing to the right of a token changes its output."""
+    config: Any = model.config
+    config = config.get_text_config()
+    text = TextInput(tokenizer, getattr(config, "max_position_embeddings", None), config.vocab_size, True, gguf=gguf)
+    inputs = {"input_ids": InputSpec("int64", (None,))}
+    return LoadedModel(plain_name, spec, LanguageModel(model), inputs, PREFIX, None, (), None, text, weights, seed)
 
 
 def _head(config: Any) -> tuple[Any, str]:

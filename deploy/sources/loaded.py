@@ -56,11 +56,19 @@ class ImageInput:
 
 @dataclass(frozen=True)
 class TextInput:
-    """How text becomes the module's input: the folder or hub name of its tokenizer, its longest input, its number of tokens."""
+    """How text becomes the module's input.
+
+    tokenizer: its folder or hub name; gguf: the file in that folder that holds it, or empty. max_tokens: the longest input.
+    vocabulary: the number of tokens. causal: whether the model is a language model, each of whose outputs depends on the
+    tokens up to its own alone; then window is the number of tokens that plain text is cut into.
+    """
 
     tokenizer: str
     max_tokens: int | None = None
     vocabulary: int | None = None
+    causal: bool = False
+    window: int = 128
+    gguf: str = ""
 
 
 @dataclass(frozen=True)

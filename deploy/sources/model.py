@@ -6,6 +6,7 @@ import importlib.util
 import inspect
 import sys
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -54,6 +55,23 @@ def load_model(
         near = f"; did you mean {meant}?" if (meant := _meant(spec)) else ""
         raise DeployError(f"--model {spec!r}: not a model specification; give {FORMS}{near}")
     return checked(loaded)
+
+
+def with_window(model: LoadedModel, tokens: int | None) -> LoadedModel:
+    """A model that cuts plain text into windows of so many tokens; None for the usual number.
+
+    Raises:
+        DeployError: the model is no language model, or has fewer positions.
+    """
+    if tokens is None:
+        return model
+    if model.text is None or not model.text.causal:
+        raise DeployError(f"--tokens {tokens}: {model.spec} is no language model, whose text has windows; leave it out")
+    if model.text.max_tokens is not None and tokens > model.text.max_tokens:
+        raise DeployError(
+            f"--tokens {tokens}: {model.spec} has {model.text.max_tokens} positions; give at most as many"
+        )
+    return replace(model, text=replace(model.text, window=tokens))
 
 
 def checked(loaded: LoadedModel) -> LoadedModel:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import contextlib
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,10 @@ def read_table(path: Path, model: LoadedModel, role: str) -> tuple[list[str], li
     """
     if model.text is None:
         raise DeployError(f"{path}: a table of texts, but {model.spec} has no tokenizer; give an .npz")
+    if model.text.causal:
+        raise DeployError(
+            f"{path}: a table, but {model.spec} is a language model, which takes plain text; give a .txt file"
+        )
     rows = read_rows(path)
     if not rows:
         raise DeployError(f"{path}: holds no rows; give a header line and at least one text")
@@ -94,6 +99,83 @@ def tokenise(texts: list[str], path: Path, text: TextInput, tokens: int | None) 
         raise DeployError(f"{path}: the tokenizer of {text.tokenizer} cannot code it ({first_line(error)})") from error
 
 
+def read_windows(path: Path, text: TextInput, limit: int | None = None) -> np.ndarray:
+    """Token numbers (N, window) int64 of a plain text file, cut into windows one after the other; the rest is left out.
+
+    Raises:
+        DeployError: the file is no text, or is shorter than a window.
+    """
+    numbers = document(path, text)
+    count = len(numbers) // text.window
+    if not count:
+        raise DeployError(
+            f"{path}: has {len(numbers):,} tokens, a window takes {text.window}; give a longer text, or a smaller --tokens"
+        )
+    return numbers[: count * text.window].reshape(count, text.window)[:limit]
+
+
+def document(path: Path, text: TextInput) -> np.ndarray:
+    """All token numbers (tokens,) int64 of a plain text file, without special tokens of the tokenizer's own.
+
+    Raises:
+        DeployError: the file is no text in UTF-8, or the tokenizer cannot be read.
+    """
+    try:
+        written = path.read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        raise DeployError(f"{path}: no text in UTF-8 ({first_line(error)}); convert it") from error
+    return encoded(written, text, str(path))
+
+
+def encoded(written: str, text: TextInput, where: str) -> np.ndarray:
+    """Token numbers (tokens,) int64 of a text; ``where`` it stands, for messages.
+
+    Raises:
+        DeployError: the tokenizer cannot be read, or cannot code the text.
+    """
+    tokenizer = tokenizer_of(text)
+    try:
+        with _silent():  # a document is longer than the model's window, which is what windows are for
+            numbers: Any = tokenizer(written, add_special_tokens=False)["input_ids"]
+    except Exception as error:
+        raise DeployError(f"{where}: the tokenizer of {text.tokenizer} cannot code it ({first_line(error)})") from error
+    found = np.asarray(numbers, np.int64)
+    if text.vocabulary is not None and len(found) and found.max() >= text.vocabulary:
+        raise DeployError(
+            f"{where}: the tokenizer of {text.tokenizer} gives token {found.max()}, the model knows {text.vocabulary}: it is "
+            "another model's"
+        )
+    return found
+
+
+def tokenizer_of(text: TextInput) -> Any:
+    """The model's tokenizer.
+
+    Raises:
+        DeployError: it cannot be read.
+    """
+    try:
+        return _tokenizer(text)
+    except Exception as error:  # a damaged tokenizer can lead its readers anywhere
+        raise DeployError(
+            f"{text.tokenizer}: no readable tokenizer ({first_line(error)}); put the model's tokenizer.json there, or give "
+            "token numbers in an .npz"
+        ) from error
+
+
+@contextlib.contextmanager
+def _silent() -> Iterator[None]:
+    """Without transformers' warnings."""
+    import transformers
+
+    before = transformers.logging.get_verbosity()
+    transformers.logging.set_verbosity_error()
+    try:
+        yield
+    finally:
+        transformers.logging.set_verbosity(before)
+
+
 def words(text: TextInput, arguments: Sequence[np.ndarray]) -> list[str]:
     """The tokens of one sample, whose token numbers (and mask) are ``arguments``, without padding.
 
@@ -120,4 +202,5 @@ def _column(known: tuple[str, ...], columns: list[str], path: Path) -> str | Non
 def _tokenizer(text: TextInput) -> Any:
     import transformers  # takes a second, which what reads no text is spared
 
-    return transformers.AutoTokenizer.from_pretrained(text.tokenizer, trust_remote_code=False)
+    extra = {"gguf_file": text.gguf} if text.gguf else {}
+    return transformers.AutoTokenizer.from_pretrained(text.tokenizer, trust_remote_code=False, **extra)

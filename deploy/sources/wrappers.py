@@ -35,6 +35,20 @@ class Normalised(nn.Module):
         return result if self.output is None else getattr(result, self.output)
 
 
+class LanguageModel(nn.Module):
+    """A transformers language model as a function of its tokens alone.
+
+    input_ids: (N, tokens) int64. Returns logits (N, tokens, vocabulary): of each token's successor.
+    """
+
+    def __init__(self, model: nn.Module) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(self, input_ids: torch.Tensor) -> torch.Tensor:
+        return self.model(input_ids=input_ids, use_cache=False).logits
+
+
 class TextModel(nn.Module):
     """A transformers text model with two arguments and one tensor as its result.
 

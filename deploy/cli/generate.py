@@ -1,0 +1,58 @@
+"""`deploy generate`: text from a spiking language model."""
+
+from __future__ import annotations
+
+from itertools import zip_longest
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from deploy.cli.app import app
+from deploy.options import check_positive
+from deploy.options.declare import Anew, Folder, Trusted
+
+
+@app.command()
+def generate(
+    folder: Folder,
+    prompt: Annotated[
+        str, typer.Option(help="Text to go on from; the user's turn of the model's chat template, if any.")
+    ],
+    max_new_tokens: Annotated[
+        int, typer.Option(help="Stop after so many tokens, if the end does not come before.")
+    ] = 32,
+    temperature: Annotated[float, typer.Option(help="0 takes the most likely token; above, one is drawn.")] = 0.0,
+    top_k: Annotated[int | None, typer.Option(help="Draw among so many of the most likely tokens.")] = None,
+    seed: Annotated[int, typer.Option(help="Seed of the draws.")] = 0,
+    target: Annotated[str, typer.Option(help="Where to run it; `deploy targets` lists them.")] = "closed-form",
+    chat: Annotated[bool, typer.Option(help="Whether to use the model's chat template, if it has one.")] = True,
+    beside_original: Annotated[
+        bool, typer.Option("--beside-original", help="Also print what the original model goes on with.")
+    ] = False,
+    trust: Trusted = False,
+    model: Anew = None,
+) -> None:
+    """Goes on with a text, token by token, by a converted language model.
+
+    Example: deploy generate out/llama --prompt "The transistor" --max-new-tokens 16 --beside-original
+    """
+    check_positive("--max-new-tokens", max_new_tokens)
+    from deploy import api
+    from deploy.language.generate import Choice
+    from deploy.origin import Trust
+
+    conversion = api.load(folder, trust=Trust(trust, model))
+    console, choice = Console(highlight=False), Choice(temperature, top_k, seed)
+    tokens = []
+    for token in conversion.generate(prompt, max_new_tokens, choice, target, chat):
+        tokens.append(token)
+        console.print(token.text, end="", markup=False, soft_wrap=True)
+    console.print()
+    spikes = sum(token.spikes for token in tokens) / len(tokens)
+    console.print(f"{len(tokens)} tokens on {target}; per token {tokens[0].steps:,} time steps, {spikes:,.0f} spikes")
+    if beside_original:
+        theirs = list(conversion.generate(prompt, max_new_tokens, choice, None, chat))
+        same = sum(a is not None and b is not None and a.number == b.number for a, b in zip_longest(tokens, theirs))
+        console.print("Original: " + "".join(token.text for token in theirs), markup=False, soft_wrap=True)
+        console.print(f"{same} of {max(len(tokens), len(theirs))} tokens are the same, place by place")

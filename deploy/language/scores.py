@@ -1,0 +1,68 @@
+"""Perplexity of text in windows, and how a spiking language model's predictions differ from its original's.
+
+A text is read in overlapping windows, and each of its tokens is predicted once, from as much of its window as lies before
+it: the first window counts all tokens but the first, each further one its last ``stride`` (the fixed-length procedure of
+Hugging Face's perplexity guide). Perplexity is exp of the mean negative log-likelihood.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from deploy.errors import DeployError
+
+COLUMNS = ("tokens", "original", "spiking", "divergence", "same")
+"""What is kept of a window: tokens counted, sums over them of both negative log-likelihoods, of the Kullback-Leibler
+divergence of the spiking predictions from the original's, in nats, and of how often both name the same next token."""
+
+
+@dataclass(frozen=True)
+class Windows:
+    """Token numbers (N, T) int64, and which of each window's tokens count, first and last + 1, (N, 2) int64."""
+
+    tokens: np.ndarray
+    counted: np.ndarray
+
+
+def windows(document: np.ndarray, length: int, stride: int) -> Windows:
+    """A document's token numbers (tokens,) in windows of ``length``, the next one ``stride`` further on.
+
+    The last window is filled up with its last token, which is not counted; nothing to the right of a token is seen by it.
+
+    Raises:
+        DeployError: there are fewer than two tokens, or a stride that leaves tokens out.
+    """
+    if not 1 <= stride <= length:
+        raise DeployError(f"--stride {stride}: windows have {length} tokens; give 1 to {length}")
+    if len(document) < 2:
+        raise DeployError(f"the text has {len(document)} tokens; at least 2 are needed to predict one")
+    tokens, counted, before = [], [], 1  # nothing comes before the first token
+    for begin in range(0, len(document), stride):
+        end = min(begin + length, len(document))
+        if end > before:
+            part = document[begin:end]
+            tokens.append(np.pad(part, (0, length - len(part)), mode="edge"))
+            counted.append((before - begin, end - begin))
+        before = end
+        if end == len(document):
+            break
+    return Windows(np.stack(tokens).astype(np.int64), np.array(counted, np.int64))
+
+
+def scores(original: np.ndarray, spiking: np.ndarray, given: Windows) -> np.ndarray:
+    """A row of ``COLUMNS`` for each window, (N, 5) float64, from both models' logits (N, T, vocabulary)."""
+    rows = np.zeros((len(given.tokens), len(COLUMNS)))
+    for row, wanted, found, tokens, (first, last) in zip(
+        rows, original, spiking, given.tokens, given.counted, strict=True
+    ):
+        places = slice(max(first, 1) - 1, last - 1)  # the outputs that predict them
+        ours, theirs = (torch.from_numpy(y[places]).double().log_softmax(-1) for y in (found, wanted))
+        next_tokens = torch.from_numpy(tokens[max(first, 1) : last])[:, None]
+        row[:] = (
+            len(next_tokens), -float(theirs.gather(-1, next_tokens).sum()), -float(ours.gather(-1, next_tokens).sum()),
+            float((theirs.exp() * (theirs - ours)).sum()), float((theirs.argmax(-1) == ours.argmax(-1)).sum()),
+        )  # fmt: skip
+    return rows

@@ -1,0 +1,55 @@
+"""Language models from GGUF files, whose weights transformers turns back into float32."""
+
+from __future__ import annotations
+
+import importlib.util
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+
+import torch
+from torch import nn
+
+from deploy.errors import DeployError
+
+if TYPE_CHECKING:
+    from deploy.sources.loaded import LoadedModel
+
+MAGIC = b"GGUF"
+
+
+def load(path: Path, spec: str, weights: Path | str | None, seed: int) -> LoadedModel:
+    """The model in a GGUF file, its tokenizer in the same file.
+
+    Raises:
+        DeployError: the file is missing, is no GGUF file, holds an architecture that transformers does not read, or the
+            packages that read it are missing.
+    """
+    import transformers
+
+    from deploy.sources.huggingface import language_model
+    from deploy.sources.loaded import first_line
+
+    check_readable(path, spec)
+    if weights is not None:
+        raise DeployError(f"{spec}: a GGUF file holds its weights; leave out --weights")
+    try:
+        model: Any = transformers.AutoModelForCausalLM.from_pretrained(
+            str(path.parent), gguf_file=path.name, dtype=torch.float32, trust_remote_code=False
+        )
+    except Exception as error:  # whatever a damaged file, or a foreign architecture, makes the reader stumble over
+        raise DeployError(
+            f"{spec}: transformers cannot read this GGUF file ({first_line(error)}); take a folder with model.safetensors"
+        ) from error
+    return language_model(cast(nn.Module, model), path.stem, spec, str(path.parent), None, seed, path.name)
+
+
+def check_readable(path: Path, spec: str) -> None:
+    """Raises DeployError where a GGUF file cannot be read at all, before anything slow is imported."""
+    if not path.is_file():
+        raise DeployError(f"{spec}: no such file")
+    with path.open("rb") as file:
+        if file.read(4) != MAGIC:
+            raise DeployError(f"{spec}: does not begin as a GGUF file does; it is damaged, or of another kind")
+    missing = [name for name in ("gguf", "accelerate") if importlib.util.find_spec(name) is None]
+    if missing:
+        raise DeployError(f"{spec}: reading GGUF files needs {' and '.join(missing)}: pip install 'spikedeploy[llm]'")
