@@ -26,9 +26,9 @@ from deploy.progress import Progress
 from deploy.report import render
 from deploy.results import RunResult
 from deploy.schema import BudgetSearch, Report, read_report, write_report
-from deploy.sources import Data, LoadedModel, hold_out, load_model, with_window
+from deploy.sources import Data, LoadedModel, hold_out
 from deploy.sources.classes import label_lines
-from deploy.steps import calibration_and_evaluation, convert_model, host_input
+from deploy.steps import calibration_and_evaluation, convert_model, host_input, loaded_model
 from deploy.sweep.budget import search
 from evaluator.network_file import read, write
 from processes.network import Network
@@ -119,7 +119,7 @@ def convert_files(options: ConvertOptions, progress: Progress | None = None) -> 
     progress.note([why] if why else [])
     options = replace(options, target=target.name)
     with output_folder(options.folder(), options.force) as folder:
-        model = with_window(load_model(options.model, options.weights, options.seed), options.tokens)
+        model = loaded_model(options)
         calibration, evaluation = calibration_and_evaluation(options, model)
         progress.note(label_lines(evaluation.label_table))
         found = None

@@ -16,6 +16,7 @@ from deploy.availability import chosen
 from deploy.errors import DeployError
 from deploy.evaluation.summary import batch_of, summed
 from deploy.language.generate import GREEDY, Choice, Token, generate, language_of, original, prompt_tokens, spiking
+from deploy.options.config import FILE, written
 from deploy.origin import Origin
 from deploy.output import GRAPH, PAGE, output_folder
 from deploy.progress import Progress
@@ -159,6 +160,8 @@ class Conversion:
     def write_report(self, folder: Path) -> None:
         """Write report.json and report.html."""
         write_report(folder, self.report)
+        if self.report.options is not None:
+            write_text(folder / FILE, written(self.report.options.record()))
         write_text(folder / PAGE, self.page)
 
     def _input(self, x: Arguments) -> np.ndarray:

@@ -11,9 +11,9 @@ from deploy.errors import DeployError
 from deploy.options import ConvertOptions
 from deploy.output import REPORT
 from deploy.schema import read_report
-from deploy.sources import Data, LoadedModel, load_data, load_model, with_length, with_window
+from deploy.sources import Data, LoadedModel, load_data, with_length
 from deploy.sources.classes import read_labels
-from deploy.steps import calibration_and_evaluation
+from deploy.steps import calibration_and_evaluation, loaded_model
 from processes.network import Network
 
 
@@ -60,8 +60,7 @@ class Origin:
                 "deploy.load(folder, module)"
             )
         spec, trusted = self.trust.model or self.options.model, self.trust.files or self.trust.model is not None
-        loaded = load_model(spec, self.options.weights, self.options.seed, trusted=trusted)
-        return with_window(loaded, self.options.tokens)
+        return loaded_model(replace(self.options, model=spec), trusted)
 
     @cached_property
     def evaluation(self) -> Data:

@@ -9,11 +9,35 @@ import numpy as np
 from converters.pipeline import Conversion, Variant, convert_module, front_end, network_input
 from converters.rate import convert_rate_coded
 from deploy.options import ConvertOptions
+from deploy.options.config import image_size, model_arguments
 from deploy.progress import Progress, stages
-from deploy.sources import Data, LoadedModel, hold_out, load_both, load_calibration, load_data, with_length
+from deploy.sources import (
+    Data,
+    LoadedModel,
+    hold_out,
+    load_both,
+    load_calibration,
+    load_data,
+    load_model,
+    with_length,
+    with_window,
+)
 
 MOST_JUDGED = 1000
 """Samples held back for a search, at most; more would make it slow, not better."""
+
+
+def loaded_model(options: ConvertOptions, trusted: bool = True) -> LoadedModel:
+    """The model that options name; ``trusted`` as for :func:`deploy.sources.load_model`.
+
+    Raises:
+        DeployError: it cannot be loaded.
+    """
+    model = load_model(
+        options.model, options.weights, options.seed, trusted=trusted, arguments=model_arguments(options.model_args),
+        image=image_size(options.image_size),
+    )  # fmt: skip
+    return with_window(model, options.tokens)
 
 
 def calibration_and_evaluation(options: ConvertOptions, model: LoadedModel) -> tuple[Data, Data]:

@@ -18,7 +18,6 @@ FAILED, MISUSED, INTERRUPTED, TERMINATED = 1, 2, 130, 143
 """Exit codes: a check that did not hold; an error that the user can put right; Ctrl-C; SIGTERM."""
 
 app = typer.Typer(
-    add_completion=False,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -10,15 +11,32 @@ from rich.console import Console
 from deploy.cli.app import app
 from deploy.cli.declared import takes
 from deploy.options import ConvertOptions
+from deploy.options.config import read
 from deploy.options.declare import RUNS
 from deploy.output import PAGE
 from deploy.progress import BarProgress
+
+
+def _from_file(context: typer.Context, config: Path | None) -> Path | None:
+    """What the file says becomes the options' defaults."""
+    if config is not None:
+        context.default_map = read(config, ConvertOptions)
+    return config
 
 
 @app.command(no_args_is_help=False)
 @takes(ConvertOptions)
 def convert(
     options: ConvertOptions,
+    config: Annotated[
+        Path | None,
+        typer.Option(
+            help="YAML file of options, as every conversion leaves one (run.yaml); the command line goes before it.",
+            is_eager=True,
+            callback=_from_file,
+            rich_help_panel=RUNS,
+        ),
+    ] = None,
     explain: Annotated[
         bool,
         typer.Option(

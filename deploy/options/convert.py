@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal, NamedTuple, get_args
 from deploy.errors import DeployError
 from deploy.options.budget import Budget, read_budget
 from deploy.options.checks import check_choice, check_positive, same_file
+from deploy.options.config import image_size, model_arguments
 from deploy.options.declare import CODE, MODELS, RUNS, option, read_base, read_spikes
 
 Method = Literal["spiked-attention", "sit", "rate-coded"]
@@ -56,6 +57,21 @@ class ConvertOptions:
     weights: Annotated[
         str | Path | None,
         option("Weights file: .safetensors, or a PyTorch state dict. `random` initialises from --seed.", MODELS),
+    ] = None
+    model_args: Annotated[
+        str | None,
+        option(
+            "Arguments of the model, as img_size=64,num_classes=10: of timm.create_model, of a transformers configuration "
+            "(also revision and subfolder), or of the callable in a Python file.",
+            MODELS,
+        ),
+    ] = None
+    image_size: Annotated[
+        str | None,
+        option(
+            "Size of the images that a Python file's model takes, as 64 or 1x28x28, so that an image folder can be its data.",
+            MODELS,
+        ),
     ] = None
     calib: Annotated[Path | None, option("Data that sets the scales; never the evaluation data.", MODELS)] = None
     evaluation: Annotated[
@@ -212,6 +228,8 @@ class ConvertOptions:
 
     def check(self, targets: Iterable[str]) -> None:
         """Raises DeployError for the first option that cannot be meant; `targets` are the known names."""
+        model_arguments(self.model_args)
+        image_size(self.image_size)
         for name, kind in (
             ("method", Method), ("precision", Precision), ("granularity", Granularity), ("residual", Residual),
             ("winner", Winner), ("softmax", Softmax), ("exponential", Exponential), ("activation", Activation),

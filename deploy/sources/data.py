@@ -206,7 +206,7 @@ def _of_images(
     # Names belong to numbers 0 .. n-1 only if the folders are all of the classes.
     complete = sorted(numbers.values()) == list(range(len(numbers)))
     names = tuple(sorted(numbers, key=numbers.__getitem__)) if complete else ()
-    inputs = {"x": read_images([file for file, _ in samples], model.image)}
+    inputs = {next(iter(model.inputs)): read_images([file for file, _ in samples], model.image)}
     table = label_table(folders, numbers, model)
     data = Data(inputs, labels, model.class_names or names, str(path), model.image.transform, table)
     return check_data(data, model, role)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, cast
 
 import torch
@@ -31,20 +32,30 @@ _HEADS: tuple[tuple[str, Any, str], ...] = (
 )
 
 
-def load(name: str, weights: Path | str | None, seed: int) -> LoadedModel:
+HUB = ("revision", "subfolder")
+"""Arguments that say where on the hub a model is; the others change its configuration."""
+
+
+def load(
+    name: str, weights: Path | str | None, seed: int, arguments: Mapping[str, Any] = MappingProxyType({})
+) -> LoadedModel:
     """Builds the model in folder or of hub name `name`; see `deploy.sources.model.load_model`."""
     spec = f"hf:{name}"
+    place = {key: value for key, value in arguments.items() if key in HUB}
     transformers.logging.set_verbosity_error()
     transformers.logging.disable_progress_bar()
     if name.endswith(".gguf"):
+        if arguments:
+            raise DeployError(f"{spec}: a GGUF file takes no --model-args; leave the option out")
         return gguf.load(Path(name).expanduser(), spec, weights, seed)
     if name.startswith((".", "/", "~")) or name.count("/") > 1:
         folder = Path(name).expanduser()
-        if not (folder / "config.json").is_file():
-            raise DeployError(f"{spec}: {folder}/config.json not found; give a folder that save_pretrained wrote")
+        held = folder / str(place.get("subfolder", ""))
+        if not (held / "config.json").is_file():
+            raise DeployError(f"{spec}: {held}/config.json not found; give a folder that save_pretrained wrote")
         name = str(folder)
     try:
-        config: Any = transformers.AutoConfig.from_pretrained(name, trust_remote_code=False)
+        config: Any = transformers.AutoConfig.from_pretrained(name, trust_remote_code=False, **arguments)
     except Exception as error:  # a damaged configuration can lead it anywhere
         raise DeployError(
             f"{spec}: its configuration cannot be read ({first_line(error)}); give a folder that "
@@ -54,7 +65,7 @@ def load(name: str, weights: Path | str | None, seed: int) -> LoadedModel:
     if output == CAUSAL:
         config.use_cache = False
     if weights is None:
-        model = _pretrained(builder, name, spec, output)
+        model = _pretrained(builder, name, spec, output, config, place)
     else:
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
@@ -100,11 +111,13 @@ def _head(config: Any) -> tuple[Any, str]:
     return transformers.AutoModel, "last_hidden_state"
 
 
-def _pretrained(builder: Any, name: str, spec: str, output: str) -> nn.Module:
+def _pretrained(builder: Any, name: str, spec: str, output: str, config: Any, place: Mapping[str, Any]) -> nn.Module:
     remedy = f"give --weights FILE, or --weights {RANDOM} to size the network without training"
     try:
         # An untrained pooler changes nothing in last_hidden_state, any other missing tensor does.
-        model, info = builder.from_pretrained(name, use_safetensors=True, dtype=torch.float32, output_loading_info=True)
+        model, info = builder.from_pretrained(
+            name, config=config, use_safetensors=True, dtype=torch.float32, output_loading_info=True, **place
+        )  # fmt: skip
     except Exception as error:  # whatever a damaged file makes the reader stumble over
         raise DeployError(f"{spec}: no readable model.safetensors ({first_line(error)}); {remedy}") from error
     lost = [*info["missing_keys"], *(str(key) for key in info["mismatched_keys"])]

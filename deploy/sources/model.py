@@ -5,9 +5,10 @@ from __future__ import annotations
 import importlib.util
 import inspect
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import torch
@@ -25,32 +26,48 @@ FORMS = "demo, timm:NAME, hf:NAME_OR_DIR or path/file.py:callable"
 
 
 def load_model(
-    spec: str = DEMO, weights: Path | str | None = None, seed: int = 0, *, trusted: bool = True
-) -> LoadedModel:
+    spec: str = DEMO, weights: Path | str | None = None, seed: int = 0, *, trusted: bool = True,
+    arguments: Mapping[str, Any] = MappingProxyType({}), image: tuple[int, int, int] | None = None,
+) -> LoadedModel:  # fmt: skip
     """Builds the model that `spec` names, with trained weights, in evaluation mode on the CPU in float32.
 
-    weights: a file, `random` for initialisation from `seed`, or None for the weights that come with the
-    model. trusted: False where `spec` was read from a folder that somebody else may have made: a Python file that it names
-    is then not imported. Raises DeployError for whatever a user can put right.
+    Args:
+        spec: demo, timm:NAME, hf:NAME_OR_DIR or path/file.py:callable.
+        weights: a file, `random` for initialisation from `seed`, or None for the weights that come with the model.
+        seed: of a random initialisation.
+        trusted: False where `spec` was read from a folder that somebody else may have made: a Python file that it names is
+            then not imported.
+        arguments: of the model, by name: of timm.create_model, of a transformers configuration, or of a Python file's
+            callable.
+        image: channels, height and width of the images that a Python file's model takes.
+
+    Raises:
+        DeployError: whatever a user can put right.
     """
+    if image is not None and ".py:" not in spec:
+        raise DeployError(
+            f"--image-size: {spec} says itself how large its images are; it is for models in Python files"
+        )
     chosen = weights if weights is None else RANDOM if str(weights) == RANDOM else Path(weights)
     if spec == DEMO:
+        if arguments:
+            raise DeployError("--model-args: the demo model takes none; leave the option out or give --model")
         loaded = _demo(chosen)
     elif spec.startswith("timm:"):
         from deploy.sources import timm_models
 
-        loaded = timm_models.load(spec.removeprefix("timm:"), chosen, seed)
+        loaded = timm_models.load(spec.removeprefix("timm:"), chosen, seed, arguments)
     elif spec.startswith("hf:"):
         from deploy.sources import huggingface
 
-        loaded = huggingface.load(spec.removeprefix("hf:"), chosen, seed)
+        loaded = huggingface.load(spec.removeprefix("hf:"), chosen, seed, arguments)
     elif ".py:" in spec:
         if not trusted:
             raise DeployError(
                 f"{spec}: the folder's report names this Python file as its model, and loading it would run its code; look at "
                 "it, then give --trust, or name the model yourself by --model path/file.py:callable"
             )
-        loaded = _from_file(spec, chosen, seed)
+        loaded = _from_file(spec, chosen, seed, arguments, image)
     else:
         near = f"; did you mean {meant}?" if (meant := _meant(spec)) else ""
         raise DeployError(f"--model {spec!r}: not a model specification; give {FORMS}{near}")
@@ -119,7 +136,9 @@ def _demo(weights: Path | str | None) -> LoadedModel:
     )
 
 
-def _from_file(spec: str, weights: Path | str | None, seed: int) -> LoadedModel:
+def _from_file(
+    spec: str, weights: Path | str | None, seed: int, arguments: Mapping[str, Any], image: tuple[int, int, int] | None
+) -> LoadedModel:
     """Runs `callable()` of a Python file that the user wrote; its return value is the model."""
     place, _, name = spec.rpartition(":")
     path = Path(place)
@@ -127,7 +146,7 @@ def _from_file(spec: str, weights: Path | str | None, seed: int) -> LoadedModel:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         try:
-            module = build()
+            module = build(**arguments)
         except DeployError:
             raise
         except Exception as error:
@@ -141,7 +160,17 @@ def _from_file(spec: str, weights: Path | str | None, seed: int) -> LoadedModel:
     if not required:
         raise DeployError(f"{spec}: forward({_names(list(parameters))}) has no required argument to give data to")
     inputs = {name: InputSpec() for name in required}
-    return LoadedModel(f"{path.stem}.{name}", spec, module, inputs, weights=weights, seed=seed)
+    if image is None:
+        return LoadedModel(f"{path.stem}.{name}", spec, module, inputs, weights=weights, seed=seed)
+    if len(required) != 1:
+        raise DeployError(
+            f"--image-size: {spec} takes {len(required)} arguments ({', '.join(required)}), not one image"
+        )
+    from deploy.sources.preprocessing import timm_input
+
+    taken = timm_input(image, interpolation="bicubic", crop_pct=1.0)
+    inputs = {required[0]: InputSpec("float32", image)}
+    return LoadedModel(f"{path.stem}.{name}", spec, module, inputs, image=taken, weights=weights, seed=seed)
 
 
 def _names(parameters: Sequence[inspect.Parameter]) -> str:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import contextlib
 import difflib
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import timm
@@ -23,8 +24,10 @@ from deploy.sources.weights import RANDOM, put_weights, read_weights
 from deploy.sources.wrappers import PREFIX, Normalised
 
 
-def load(name: str, weights: Path | str | None, seed: int) -> LoadedModel:
-    """Builds timm's model `name`; see `deploy.sources.model.load_model`.
+def load(
+    name: str, weights: Path | str | None, seed: int, arguments: Mapping[str, Any] = MappingProxyType({})
+) -> LoadedModel:
+    """Builds timm's model `name` with `arguments` of timm.create_model; see `deploy.sources.model.load_model`.
 
     With a weights file the number of classes is the file's, so that fine-tuned models load as they are.
     """
@@ -33,18 +36,21 @@ def load(name: str, weights: Path | str | None, seed: int) -> LoadedModel:
         hint = f"did you mean {', '.join(near)}?" if near else "timm.list_models() lists them"
         raise DeployError(f"timm:{name}: timm {timm.__version__} has no such model; {hint}")
     if weights is None:
-        model = _pretrained(name)
+        model = _pretrained(name, arguments)
     elif weights == RANDOM:
-        model = _untrained(name, seed)
+        model = _untrained(name, seed, **arguments)
     else:
         path = Path(weights)
         tensors = read_weights(path)
-        model = _untrained(name, seed)
+        model = _untrained(name, seed, **arguments)
         classes = _classes(model, tensors)
-        if classes not in (None, getattr(model, "num_classes", None)):
-            model = _untrained(name, seed, num_classes=classes)
+        if "num_classes" not in arguments and classes not in (None, getattr(model, "num_classes", None)):
+            model = _untrained(name, seed, **arguments, num_classes=classes)
         put_weights(model, tensors, path, f"timm:{name}")
-    config = resolve_model_data_config(model)
+    size = arguments.get("img_size")
+    channels = int(arguments.get("in_chans", 3))
+    sides = list(size) if isinstance(size, (list, tuple)) else [size, size]
+    config = resolve_model_data_config(model, {} if size is None else {"input_size": (channels, *sides)})
     image = timm_input(tuple(config.pop("input_size")), **config)
     classes = int(getattr(model, "num_classes", 0)) or None
     return LoadedModel(
@@ -64,10 +70,18 @@ def load(name: str, weights: Path | str | None, seed: int) -> LoadedModel:
 def _untrained(name: str, seed: int, **options: Any) -> nn.Module:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        return timm.create_model(name, pretrained=False, **options)
+        return _created(name, pretrained=False, **options)
 
 
-def _pretrained(name: str) -> nn.Module:
+def _created(name: str, **options: Any) -> nn.Module:
+    """timm.create_model, which does not take every argument for every model."""
+    try:
+        return timm.create_model(name, **options)
+    except (TypeError, ValueError, AssertionError) as error:
+        raise DeployError(f"timm:{name}: --model-args: timm cannot build it ({first_line(error)})") from error
+
+
+def _pretrained(name: str, arguments: Mapping[str, Any]) -> nn.Module:
     """timm's published weights, only ever as safetensors: its own loader falls back to pickles."""
     config = timm.get_pretrained_cfg(name)
     hub = config.hf_hub_id if config is not None else None
@@ -81,7 +95,8 @@ def _pretrained(name: str) -> nn.Module:
         raise DeployError(f"timm:{name}: its weights cannot be fetched ({first_line(error)}); {remedy}") from error
     if Path(file).suffix != ".safetensors":
         raise DeployError(f"timm:{name}: its weights are published as {Path(file).name}, not safetensors; {remedy}")
-    return timm.create_model(name, pretrained=True, pretrained_cfg_overlay={"file": file, "custom_load": False})
+    overlay = {"file": file, "custom_load": False}
+    return _created(name, pretrained=True, pretrained_cfg_overlay=overlay, **arguments)
 
 
 def _classes(model: nn.Module, tensors: dict[str, torch.Tensor]) -> int | None:

@@ -19,8 +19,8 @@ from deploy.errors import DeployError
 from deploy.options import ConvertOptions
 from deploy.progress import Progress, stages
 from deploy.schema import Cost, Failed, Joules, Measured
-from deploy.sources import Data, LoadedModel, load_model
-from deploy.steps import calibration_and_evaluation, convert_model, held_back
+from deploy.sources import Data, LoadedModel
+from deploy.steps import calibration_and_evaluation, convert_model, held_back, loaded_model
 from evaluator.closed_form import ClosedForm
 from evaluator.timeline import timeline
 from processes.files import atomic_write
@@ -67,7 +67,7 @@ class Material:
 @functools.lru_cache(maxsize=2)
 def load_material(shared: ConvertOptions, tokens: int | None) -> Material:
     """Model and data, text cut to ``tokens``. Under a budget, points are judged on calibration data that is held back."""
-    model = load_model(shared.model, shared.weights, shared.seed)
+    model = loaded_model(shared)
     calibration, judged = calibration_and_evaluation(shared, model)
     classes = model.classes is not None or judged.labels is not None
     if shared.loss is not None:
