@@ -34,7 +34,10 @@ def tiles(report: Report) -> list[Tile]:
         note = f"{count(spikes.total_per_sample)} spikes per sample"
         found.append(Tile("Spikes per neuron", f"{spikes.per_neuron:.3f}", note))
     steps, window = report.latency_steps, report.timesteps
-    found.append(Tile("Latency", f"{count(steps)} steps", f"{steps / window:.1f} windows of T = {window}"))
+    note = f"{steps / window:.1f} windows of T = {window}"
+    for overlap in report.overlap:
+        note += f"; a sample every {count(overlap.interval)}" + (" with more state" if overlap.sets else "")
+    found.append(Tile("Latency", f"{count(steps)} steps", note))
     notes: list[str] = []
     if times.ann_per_sample:
         notes.append(f"{times.closed_form_per_sample / times.ann_per_sample:.1f} × the original's")
