@@ -35,6 +35,7 @@ class Job:
     granularity: str
     classes: bool
     trust: Trust = NO_TRUST
+    state_sets: int | None = None
 
 
 class _Worker:
@@ -71,5 +72,5 @@ def run_batch(job: Job, arguments: Sequence[np.ndarray]) -> Batch:
         samples = worker.input_of(arguments)
         if job.target == "closed-form":
             return batch_of(original, measure.evaluate(ClosedForm(worker.network), samples, len(samples)), job.classes)
-        run = registry()[job.target].run(worker.network, samples, job.granularity, None)
+        run = registry()[job.target].run(worker.network, samples, job.granularity, None, job.state_sets)
         return compared_batch(worker.network, original, run, compare(worker.network, samples, run), job.classes)

@@ -35,8 +35,9 @@ def tiles(report: Report) -> list[Tile]:
         found.append(Tile("Spikes per neuron", f"{spikes.per_neuron:.3f}", note))
     steps, window = report.latency_steps, report.timesteps
     note = f"{steps / window:.1f} windows of T = {window}"
-    for overlap in report.overlap:
-        note += f"; a sample every {count(overlap.interval)}" + (" with more state" if overlap.sets else "")
+    if report.overlap:
+        closest = min(report.overlap, key=lambda overlap: overlap.interval)
+        note += f"; samples overlap every {count(closest.interval)} steps with {closest.state_sets} sets of state"
     found.append(Tile("Latency", f"{count(steps)} steps", note))
     notes: list[str] = []
     if times.ann_per_sample:
