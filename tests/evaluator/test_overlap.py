@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from deploy.overlap import overlaps, sentence
 from evaluator import network_file, overlapped, stepper
 from evaluator.interval import Overlap, occupied, overlap
 from evaluator.overlapped import Occupied, StateSet
@@ -19,6 +20,9 @@ from evaluator.timeline import timeline
 from processes.errors import DeployError
 from processes.network import Network
 from processes.operation import Stepper
+from targets import registry
+from targets.placement import place
+from targets.placement.chip import load_chip
 from tests.converters.modules import images
 from tests.targets import c99_cases
 from tests.targets.test_placement import by_sit, convolutions, gates, maxima, small_network
@@ -150,3 +154,42 @@ def test_no_set_is_refused() -> None:
     network = case("gates")[0]
     with pytest.raises(DeployError, match="--state-sets 0"):
         overlap(network, timeline(network), 0)
+
+
+@pytest.mark.parametrize("state_sets", [1, 2])
+def test_the_target_says_how_close_samples_were(state_sets: int) -> None:
+    network, samples = case("attention")
+    plan = planned("attention", state_sets)
+    run = registry()["stepper"].run(network, samples, "block", None, state_sets)
+    assert same(run, one_by_one("attention"))
+    assert run.measured["interval_steps"] == plan.interval and run.measured["latency_steps"] == plan.latency
+    assert run.measured["steps"] == 4 * plan.interval + plan.latency < 5 * plan.latency
+    assert "interval_steps" not in registry()["stepper"].run(network, samples[:1], "block").measured
+
+
+def test_a_target_that_cannot_says_so() -> None:
+    with pytest.raises(DeployError, match="target closed-form runs one sample after the other; give --target stepper"):
+        registry()["closed-form"].run(*case("attention"), "block", None, 1)
+
+
+def test_reports_keep_one_and_two_sets_in_words_too() -> None:
+    network = case("attention")[0]
+    one, two = overlaps(network, timeline(network))
+    assert (one.state_sets, one.sets, one.memory_bits) == (1, {}, 0) and (two.state_sets, two.interval) == (
+        2, planned("attention", 2).interval,
+    )  # fmt: skip
+    assert two.memory_bits and two.sets == planned("attention", 2).sets
+    assert f"every {one.interval} steps" in sentence(one) and "more than one" not in sentence(one)
+    assert f"{len(two.sets)} nodes have more than one, " in sentence(two) and two.binding[0] in sentence(two)
+
+
+def test_a_second_set_takes_memory_on_the_chip() -> None:
+    network, chip = case("attention")[0], load_chip("loihi2")
+    sets = planned("attention", 2).sets
+    alone, twice = place(network, chip), place(network, chip, sets)
+    for before, after in zip(alone.layers, twice.layers, strict=True):
+        assert before.tile is not None and after.tile is not None
+        more = after.tile.use["memory_bits"] - before.tile.use["memory_bits"]
+        assert (more > 0) == (before.population.name in sets) or any(
+            c.via in sets for c in before.population.connections
+        )
