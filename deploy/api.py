@@ -159,13 +159,14 @@ def load(folder: Path | str, module: nn.Module | None = None, trust: bool | Trus
 
 def run_files(
     network: Path, data: Path | None, target: str | None, samples: int, granularity: str, progress: Progress | None = None,
-    segments_in: str | None = None, trust: Trust = NO_TRUST,
+    segments_in: str | None = None, trust: Trust = NO_TRUST, state_sets: int | None = None,
 ) -> RunResult:  # fmt: skip
     """Run ``samples`` samples of ``data`` (None: the evaluation data of the conversion) on a target (None: Lava
     where it can run, else the stepper).
 
     ``segments_in``: instead, the closed form with its plain segments stepped by that simulator. What only
-    that target tells (energy and latency of a simulated chip, ...) is added to report.json.
+    that target tells (energy and latency of a simulated chip, ...) is added to report.json. ``state_sets``: samples overlap,
+    and nodes hold up to so many at once.
     """
     folder = require_conversion(network)
     conversion = load(folder, trust=trust)
@@ -174,7 +175,7 @@ def run_files(
     loaded = loaded.take(slice(samples))
     result = execute(
         conversion.network, host_input(origin.model, loaded), target, granularity, progress or Progress(), segments_in,
-        loaded.labels, origin.model.class_names,
+        loaded.labels, origin.model.class_names, state_sets,
     )  # fmt: skip
     report = read_report(folder)
     kept = tuple(caution for caution in report.warnings if caution.kind != "silent")

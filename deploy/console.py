@@ -20,6 +20,7 @@ from deploy.schema import (
     Evaluation,
     Failed,
     Measured,
+    Overlap,
     Point,
     Report,
     Search,
@@ -45,6 +46,12 @@ def _seconds(value: float) -> str:
     return f"{value:.3g} s" if value >= 1 else f"{1000 * value:.3g} ms"
 
 
+def _intervals(found: Sequence[Overlap]) -> str:
+    return "; ".join(
+        f"{_count(o.interval)}" + (f", {o.state_sets} sets of state" if o.state_sets > 1 else "") for o in found
+    )
+
+
 # What a person calls the number, where it stands in a report, how it is written.
 _ROWS: tuple[tuple[str, Callable[[Report], Any], Callable[[Any], str]], ...] = (
     ("evaluation samples", lambda r: r.samples, _count),
@@ -59,6 +66,7 @@ _ROWS: tuple[tuple[str, Callable[[Report], Any], Callable[[Any], str]], ...] = (
     ("saturated potentials, samples stepped", lambda r: r.compared and r.compared.saturations, _count),
     ("rows of too small a variance", lambda r: r.low_variance_rows, _count),
     ("time steps per sample", lambda r: r.latency_steps, _count),
+    ("time steps between samples", lambda r: r.overlap or None, _intervals),
     ("spikes per sample", lambda r: r.spikes.total_per_sample, _count),
     ("spikes per neuron", lambda r: r.spikes.per_neuron, "{:.3f}".format),
     ("time to convert", lambda r: r.seconds.convert, _seconds),
@@ -81,6 +89,7 @@ _EVALUATION_ROWS: tuple[tuple[str, Callable[[Evaluation], Any], Callable[[Any], 
     ("spikes compared with the closed form", lambda e: e.exactness and e.exactness.compared_spikes, _count),
     ("of which differ", lambda e: e.exactness and e.exactness.mismatches, _count),
     ("saturated potentials, closed form", lambda e: e.saturations, _count),
+    ("time steps between samples", lambda e: (e.overlap,) if e.overlap else None, _intervals),
     ("spikes per sample", lambda e: e.spikes.total_per_sample, _count),
     ("core time per sample, original network", lambda e: e.seconds.original_per_sample, _seconds),
     ("core time per sample, spiking network", lambda e: e.seconds.target_per_sample, _seconds),

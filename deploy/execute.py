@@ -21,6 +21,7 @@ from targets.base import Target
 def execute(
     network: Network, inputs: np.ndarray, target: str | None, granularity: str, progress: Progress,
     segments_in: str | None = None, labels: np.ndarray | None = None, class_names: Sequence[str] = (),
+    state_sets: int | None = None,
 ) -> RunResult:  # fmt: skip
     """Run samples (N, *input).
 
@@ -29,6 +30,7 @@ def execute(
         segments_in: a simulator that steps the plain segments, with the closed form between them; ``target`` does nothing.
         labels: classes of the samples, handed on.
         class_names: their names, handed on.
+        state_sets: samples overlap, and nodes hold up to so many at once; None for one sample after the other.
 
     Raises:
         DeployError: target or simulator are unknown or not available here.
@@ -36,7 +38,7 @@ def execute(
     if segments_in is None:
         place, why = chosen(target)
         progress.note([why] if why else [])
-        result = _on_target(network, inputs, place, granularity, progress)
+        result = _on_target(network, inputs, place, granularity, progress, state_sets)
         name, steps = place.name, timeline(network).period if place.steps else None
     else:
         result = _in_segments(network, inputs, segments_in, progress)
@@ -56,9 +58,11 @@ def execute(
     )
 
 
-def _on_target(network: Network, inputs: np.ndarray, target: Target, granularity: str, progress: Progress) -> TargetRun:
+def _on_target(
+    network: Network, inputs: np.ndarray, target: Target, granularity: str, progress: Progress, state_sets: int | None
+) -> TargetRun:
     with progress.stage(f"run on {target.name}", len(inputs)) as advance:
-        return target.run(network, inputs, granularity, lambda _: advance(1))
+        return target.run(network, inputs, granularity, lambda _: advance(1), state_sets)
 
 
 def _in_segments(network: Network, inputs: np.ndarray, simulator: str, progress: Progress) -> TargetRun:

@@ -3,22 +3,27 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
 from deploy.errors import DeployError
 from deploy.output import GRAPH, require_conversion
-from deploy.schema import PlacedLayer, read_report, write_report
+from deploy.overlap import overlaps
+from deploy.schema import Overlap, PlacedLayer, read_report, write_report
 from deploy.schema import Placement as Summary
 from evaluator.network_file import read
+from evaluator.timeline import timeline
 from processes.network import Network
 from targets.placement import Layer, Placement
 from targets.placement import place as place_network
 from targets.placement.chip import NAMES, load_chip
 
 
-def place(path: Path, chip: str) -> Placement:
+def place(path: Path, chip: str, state_sets: int = 1) -> tuple[Placement, Overlap]:
     """Places the network of a conversion's folder, or of a .nir file; a folder's report.json keeps the result.
+
+    Nodes have as many sets of state, up to ``state_sets``, as let samples follow each other most closely.
 
     Raises:
         DeployError: an unknown chip, a path that holds no network, or an operation that placement does not know.
@@ -26,11 +31,12 @@ def place(path: Path, chip: str) -> Placement:
     table = load_chip(chip)
     folder = None if path.is_file() else require_conversion(path)
     network: Network = read(path if folder is None else folder / GRAPH)
-    placement = place_network(network, table)
+    (plan,) = overlaps(network, timeline(network), (state_sets,))
+    placement = place_network(network, table, plan.sets)
     if folder is not None:
         report = read_report(folder)
-        write_report(folder, replace(report, placement={**report.placement, chip: summary(placement)}))
-    return placement
+        write_report(folder, replace(report, placement={**report.placement, chip: summary(placement, plan.sets)}))
+    return placement, plan
 
 
 def placed(network: Network) -> dict[str, Summary]:
@@ -41,7 +47,7 @@ def placed(network: Network) -> dict[str, Summary]:
         return {}
 
 
-def summary(placement: Placement) -> Summary:
+def summary(placement: Placement, sets: Mapping[str, int] | None = None) -> Summary:
     """What report.json keeps under ``placement.CHIP``."""
     return Summary(
         cores=placement.cores,
@@ -53,6 +59,7 @@ def summary(placement: Placement) -> Summary:
         not_checked=tuple(placement.chip.unknown),
         obstacles=dict(Counter(text for layer in placement.layers for text in layer.obstacles)),
         layers=tuple(_layer(layer) for layer in placement.layers),
+        state_sets=max((sets or {}).values(), default=1),
     )
 
 

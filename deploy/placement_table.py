@@ -6,14 +6,16 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
+from deploy.overlap import sentence
 from deploy.place import fills, shares, summary
+from deploy.schema import Overlap
 from targets.placement import Placement
 
 MANY = 3  # layers named for one obstacle
 
 
-def print_placement(console: Console, placement: Placement) -> None:
-    """The layers, the sums, and what does not fit."""
+def print_placement(console: Console, placement: Placement, overlap: Overlap) -> None:
+    """The layers, the sums, how closely samples follow each other there, and what does not fit."""
     total, chip = summary(placement), placement.chip
     console.print(layers_table(placement))
     cut = f"what cuts most layers: {total.fills_first}" if total.fills_first else "no layer had to be cut"
@@ -21,6 +23,7 @@ def print_placement(console: Console, placement: Placement) -> None:
         f"{total.neurons:,} neurons, {total.synapses:,} synapses: {placement.cores:,} cores, "
         f"{placement.chips:,} {chip.title} {'chip' if placement.chips == 1 else 'chips'}; {cut}"
     )
+    console.print(f"Samples overlap: {sentence(overlap)}", soft_wrap=True)
     if chip.needs:
         console.print(f"nothing of this runs there yet; it takes: {'; '.join(chip.needs)}", soft_wrap=True)
     for name in placement.chip.unknown:

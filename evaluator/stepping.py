@@ -107,7 +107,8 @@ class Recorder:
     """Collects the messages of chosen nodes into the arrays that the closed form also produces.
 
     ``values[name]`` are codes int16 (planes, *shape) of firing nodes and potentials (*shape) of others; currents are
-    summed, and saturated, into the potential that they drive. ``clips[name]`` counts these saturations.
+    summed, and saturated, into the potential that they drive. ``clips[name]`` counts these saturations, and what :meth:`count`
+    is told.
     """
 
     def __init__(self, network: Network, times: Timeline) -> None:
@@ -124,7 +125,12 @@ class Recorder:
             self.flat[name] = values.reshape(-1 if start is None else (len(values), -1))
         if start is not None:
             enter_codes(self.flat[name], message.reshape(-1), t - start)
-        elif clips := integrate(self.flat[name], message.reshape(-1), limit):
+        else:
+            self.count(name, integrate(self.flat[name], message.reshape(-1), limit))
+
+    def count(self, name: str, clips: int) -> None:
+        """Add to the clips of a node."""
+        if clips:
             self.clips[name] = self.clips.get(name, 0) + clips
 
 

@@ -19,6 +19,7 @@ TARGETS = (
         probes.always,
         "targets.stepper_target:run",
         steps=True,
+        overlaps=True,
     ),
     Target(
         "closed-form",

@@ -10,6 +10,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from processes.errors import DeployError
+
 if TYPE_CHECKING:
     import numpy as np
 
@@ -37,6 +39,7 @@ class Target:
         where: "module:function" that runs a network, imported when it is asked to; see :meth:`run`.
         standard_only: whether it runs standard NIR graphs (`deploy run FILE.nir`) and no converted networks.
         steps: whether it steps a converted network through time, so that its run says something about the closed form.
+        overlaps: whether samples can follow each other there before the answer to the one before is there.
     """
 
     name: str
@@ -45,12 +48,22 @@ class Target:
     where: str
     standard_only: bool = False
     steps: bool = False
+    overlaps: bool = False
 
-    def run(self, network: Network, samples: np.ndarray, granularity: str, done: Done | None = None) -> TargetRun:
+    def run(
+        self, network: Network, samples: np.ndarray, granularity: str, done: Done | None = None,
+        state_sets: int | None = None,
+    ) -> TargetRun:  # fmt: skip
         """Run samples (N, *input) in real units; ``granularity`` says how many Lava Processes, if it is Lava.
 
+        ``state_sets``: samples overlap, and nodes hold up to so many at once; None for one sample after the other.
+
         Raises:
-            DeployError: the network or the machine cannot run there; the message says why.
+            DeployError: the network or the machine cannot run there, or samples cannot overlap; the message says why.
         """
+        if state_sets is not None and not self.overlaps:
+            raise DeployError(f"--overlap: target {self.name} runs one sample after the other; give --target stepper")
         module, function = self.where.split(":")
-        return getattr(importlib.import_module(module), function)(network, samples, granularity, done)
+        run = getattr(importlib.import_module(module), function)
+        more = {} if state_sets is None else {"state_sets": state_sets}
+        return run(network, samples, granularity, done, **more)

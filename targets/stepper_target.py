@@ -11,7 +11,9 @@ from concurrent.futures import as_completed
 import numpy as np
 
 from evaluator import stepper
+from evaluator.interval import overlap
 from evaluator.target_run import Done, TargetRun
+from evaluator.timeline import timeline
 from processes.network import Network
 from targets import children
 
@@ -20,13 +22,17 @@ START_SECONDS = 10.0
 
 
 def run(
-    network: Network, samples: np.ndarray, granularity: str = "", done: Done | None = None, workers: int | None = None
-) -> TargetRun:
+    network: Network, samples: np.ndarray, granularity: str = "", done: Done | None = None, workers: int | None = None,
+    state_sets: int | None = None,
+) -> TargetRun:  # fmt: skip
     """Step samples (N, *input) in real units, and keep every node's values; ``granularity`` means nothing here.
 
     ``workers``: processes that share the samples, whose number the result does not depend on; None for one per core if the
     first sample says that it is worth their start, and for none in a process that is itself a worker.
+    ``state_sets``: samples follow each other in one process as closely as nodes with so many sets of state allow.
     """
+    if state_sets is not None:
+        return _overlapped(network, samples, done, state_sets)
     one = stepper.run(network, samples[:1], done)
     rest = len(samples) - 1
     number = _worth(one.seconds_per_sample, rest) if workers is None else min(workers, rest)
@@ -46,6 +52,18 @@ def run(
     joined.seconds_per_sample = (one.seconds_per_sample + time.perf_counter() - begin) / len(samples)
     joined.processes = number
     return joined
+
+
+def _overlapped(network: Network, samples: np.ndarray, done: Done | None, state_sets: int) -> TargetRun:
+    """A run of samples in flight together, which says how close they were."""
+    plan = overlap(network, timeline(network), state_sets)
+    found = stepper.run(network, samples, done, plan)
+    found.measured = {
+        "interval_steps": plan.interval, "latency_steps": plan.latency, "state_sets": state_sets,
+        "steps": plan.interval * (len(samples) - 1) + plan.latency, "in_flight": min(plan.in_flight, len(samples)),
+        "answers_per_1000_steps": plan.answers_per_1000_steps,
+    }  # fmt: skip
+    return found
 
 
 def _worth(seconds: float, samples: int) -> int:

@@ -35,6 +35,9 @@ def targets(as_json: AsJson = False) -> None:
 def place(
     network: Annotated[Path, typer.Argument(help="A folder that convert wrote, or its graph.nir.")],
     chip: Annotated[str, typer.Option(help="loihi1 or loihi2: tables of what a core holds.")] = "loihi2",
+    state_sets: Annotated[
+        int, typer.Option(help="Most samples that a neuron holds at once, so that they follow each other more closely.")
+    ] = 1,
 ) -> None:
     """Says how many cores and chips a network takes, what fills up first, and what does not fit and why.
 
@@ -45,7 +48,7 @@ def place(
     from deploy.place import place as place_on
     from deploy.placement_table import print_placement
 
-    print_placement(Console(), place_on(network, chip))
+    print_placement(Console(), *place_on(network, chip, state_sets))
 
 
 @app.command()

@@ -12,8 +12,8 @@ from rich.console import Console
 from deploy.cli.app import FAILED, app
 from deploy.cli.declared import takes
 from deploy.errors import DeployError
-from deploy.options import GRANULARITIES, EvaluateOptions, GraphOptions, check_choice, check_positive
-from deploy.options.declare import Anew, Folder, Trusted
+from deploy.options import GRANULARITIES, EvaluateOptions, GraphOptions, check_choice, check_positive, overlapping
+from deploy.options.declare import OVERLAP, STATE_SETS, Anew, Folder, Trusted
 from deploy.progress import BarProgress
 
 Granularity = Annotated[str, typer.Option(help="What a Lava Process holds.", metavar="|".join(GRANULARITIES))]
@@ -41,6 +41,8 @@ def run(
             "in the closed form."
         ),
     ] = None,
+    overlap: Annotated[bool, typer.Option("--overlap", help=OVERLAP)] = False,
+    state_sets: Annotated[int | None, typer.Option(help=STATE_SETS)] = None,
     trust: Trusted = False,
     model: Anew = None,
 ) -> None:
@@ -62,6 +64,10 @@ def run(
     if target is not None:
         check_choice("--target", target, registry())
     graph.check()
+    sets = overlapping(overlap, state_sets)
+    if sets is not None and (network.is_file() or segments_in is not None):
+        raise DeployError("--overlap: for a converted network's folder, and on a target; leave it out")
+    target = "stepper" if sets is not None and target is None else target
     from deploy.console import cautions_shown, measured_table, outputs_table
 
     console = Console()
@@ -77,7 +83,7 @@ def run(
         from deploy.origin import Trust
 
         result = api.run_files(
-            network, data, target, samples, granularity, BarProgress(), segments_in, Trust(trust, model)
+            network, data, target, samples, granularity, BarProgress(), segments_in, Trust(trust, model), sets
         )
     console.print(outputs_table(result))
     took = "" if result.latency_steps is None else f", {result.latency_steps:,} time steps"

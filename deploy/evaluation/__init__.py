@@ -23,13 +23,15 @@ from deploy.evaluation.engines import on_cluster, on_this_machine
 from deploy.evaluation.summary import Batch, joined, summed
 from deploy.evaluation.work import Job
 from deploy.language.scores import windows
-from deploy.options import EvaluateOptions
+from deploy.options import EvaluateOptions, overlapping
 from deploy.origin import Trust, origin_of
 from deploy.output import GRAPH, require_conversion
+from deploy.overlap import overlaps
 from deploy.progress import Progress
-from deploy.schema import Evaluation, dumps, read_report
+from deploy.schema import Evaluation, Overlap, dumps, read_report
 from deploy.sources import Data
 from evaluator.network_file import read
+from evaluator.timeline import timeline
 from processes.files import atomic_write, write_text
 from targets import registry
 
@@ -37,6 +39,8 @@ RESULT, SAMPLES = "evaluation.json", "evaluation.npz"
 UNFINISHED, PLAN = "evaluation.unfinished", "plan.json"
 STEPPED_BATCH = 4
 """Samples per batch of a target that steps: it records every neuron."""
+OVERLAPPED_BATCH = 16
+"""The same of samples that are in flight together."""
 
 
 def evaluate(options: EvaluateOptions, progress: Progress | None = None) -> Evaluation:
@@ -65,9 +69,11 @@ def evaluate(options: EvaluateOptions, progress: Progress | None = None) -> Eval
     elif options.stride is not None:
         raise DeployError(f"--stride {options.stride}: {model.spec} is no language model; leave the option out")
     data = data if options.limit is None else data.take(slice(options.limit))
-    size = options.batch_size or (64 if options.target == "closed-form" else STEPPED_BATCH)
+    sets = overlapping(options.overlap, options.state_sets)
+    stepped = STEPPED_BATCH if sets is None else OVERLAPPED_BATCH
+    size = options.batch_size or (64 if options.target == "closed-form" else stepped)
     classes = model.classes is not None or data.labels is not None
-    job = Job(folder, options.target, options.granularity, classes, stride > 0, trust)
+    job = Job(folder, options.target, options.granularity, classes, stride > 0, trust, sets)
     place = _place(folder, _plan(job, data, size), options)
     total = -(-len(data) // size)
     files = [place / f"{number:06d}.npz" for number in range(total)]
@@ -98,7 +104,7 @@ def _plan(job: Job, data: Data, size: int) -> dict[str, str | int]:
         digest.update(np.ascontiguousarray(array).data)
     return {
         "network and data": digest.hexdigest(), "samples": len(data), "batch size": size, "target": job.target,
-        "granularity": job.granularity,
+        "granularity": job.granularity, "sets of state": job.state_sets or 0,
     }  # fmt: skip
 
 
@@ -155,6 +161,15 @@ def _write(
     report = read_report(folder)
     found = silent_network(result.spikes.total_per_sample, (layer.name for layer in report.layers if layer.neurons))
     kept = tuple(caution for caution in report.warnings if caution.kind != "silent")
-    result = replace(result, warnings=(*found, *kept))
+    result = replace(result, warnings=(*found, *kept), overlap=_overlap(folder, options))
     write_text(folder / RESULT, dumps(result))
     return result
+
+
+def _overlap(folder: Path, options: EvaluateOptions) -> Overlap | None:
+    """How closely the samples of a batch followed each other; None if they did not overlap."""
+    sets = overlapping(options.overlap, options.state_sets)
+    if sets is None:
+        return None
+    network = read(folder / GRAPH)
+    return overlaps(network, timeline(network), (sets,))[0]

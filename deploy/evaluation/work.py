@@ -37,6 +37,7 @@ class Job:
     classes: bool
     language: bool = False
     trust: Trust = NO_TRUST
+    state_sets: int | None = None
 
 
 class _Worker:
@@ -80,5 +81,5 @@ def run_batch(job: Job, arguments: Sequence[np.ndarray]) -> Batch:
             return batch_of(
                 original, measure.evaluate(ClosedForm(worker.network), samples, len(samples)), job.classes, text
             )
-        run = registry()[job.target].run(worker.network, samples, job.granularity, None)
+        run = registry()[job.target].run(worker.network, samples, job.granularity, None, job.state_sets)
         return compared_batch(worker.network, original, run, compare(worker.network, samples, run), job.classes, text)

@@ -1,12 +1,12 @@
 """What a user may ask for, checked before any work starts: the same options on the command line and in Python."""
 
 from deploy.options.budget import Budget
-from deploy.options.checks import check_choice, check_positive
+from deploy.options.checks import check_choice, check_positive, overlapping
 from deploy.options.convert import GRANULARITIES, METHODS, PRECISIONS, ConvertOptions
 from deploy.options.evaluate import EvaluateOptions
 from deploy.options.graph import GraphOptions
 
 __all__ = [
     "GRANULARITIES", "METHODS", "PRECISIONS", "Budget", "ConvertOptions", "EvaluateOptions", "GraphOptions", "check_choice",
-    "check_positive",
+    "check_positive", "overlapping",
 ]  # fmt: skip

@@ -24,6 +24,18 @@ def check_positive(option: str, value: int | None) -> None:
         raise DeployError(f"{option} {value}: at least 1 is needed")
 
 
+def overlapping(overlap: bool, state_sets: int | None) -> int | None:
+    """Most sets of state of a node if samples overlap, None if they do not.
+
+    Raises:
+        DeployError: fewer than one, or sets of state where nothing overlaps.
+    """
+    check_positive("--state-sets", state_sets)
+    if state_sets is not None and not overlap:
+        raise DeployError("--state-sets: samples that run one after the other need one; add --overlap")
+    return (state_sets or 1) if overlap else None
+
+
 def same_file(first: Path, second: Path) -> bool:
     """Whether two paths mean one file."""
     return first.expanduser().resolve() == second.expanduser().resolve()

@@ -10,9 +10,9 @@ from typing import Annotated
 import typer
 
 from deploy.errors import DeployError
-from deploy.options.checks import check_choice, check_positive
+from deploy.options.checks import check_choice, check_positive, overlapping
 from deploy.options.convert import GRANULARITIES
-from deploy.options.declare import MODEL_ANEW, TRUST, option
+from deploy.options.declare import MODEL_ANEW, OVERLAP, STATE_SETS, TRUST, option
 
 
 @dataclass(frozen=True)
@@ -27,8 +27,12 @@ class EvaluateOptions:
     labels: Annotated[Path | None, option("JSON file that says what the labels of --data mean, as for convert.")] = None
     target: Annotated[str, option("Where to run it; `deploy targets` lists them.")] = "closed-form"
     granularity: Annotated[str, option(f"Lava Processes: one per {' or '.join(GRANULARITIES)}.")] = "block"
+    overlap: Annotated[bool, option(OVERLAP, None, "--overlap")] = False
+    state_sets: Annotated[int | None, option(STATE_SETS)] = None
     limit: Annotated[int | None, option("Evaluate at most so many samples.")] = None
-    batch_size: Annotated[int | None, option("Samples per batch. \\[default: 64; 4 on a target that steps]")] = None
+    batch_size: Annotated[
+        int | None, option("Samples per batch. \\[default: 64; 4 on a target that steps, 16 if they overlap]")
+    ] = None
     stride: Annotated[
         int | None,
         option("Language models: tokens from one window of the text to the next. \\[default: half a window]"),
@@ -48,6 +52,9 @@ class EvaluateOptions:
         """Raises DeployError for the first option that cannot be meant; `targets` are the known names."""
         check_choice("--target", self.target, targets)
         check_choice("--granularity", self.granularity, GRANULARITIES)
+        if self.overlap and self.target != "stepper":
+            raise DeployError(f"--overlap: target {self.target} runs one sample after the other; give --target stepper")
+        overlapping(self.overlap, self.state_sets)
         check_positive("--limit", self.limit)
         check_positive("--batch-size", self.batch_size)
         check_positive("--workers", self.workers)

@@ -10,6 +10,7 @@ from typing import Any
 from deploy import energy, schema
 from deploy.energy import EventCounter
 from deploy.measure import Measurement, Rung, not_spiking
+from deploy.overlap import overlaps
 from evaluator.timeline import Timeline
 from processes.network import Network, Route
 
@@ -56,6 +57,7 @@ def build_report(
         snn=schema.Spiking(accuracy=snn.accuracy, output_cosine=snn.output_cosine, relative_error=snn.relative_error),
         agreement=snn.agreement,
         latency_steps=times.period,
+        overlap=overlaps(network, times),
         spikes=schema.Spikes(
             total_per_sample=measured.spikes_per_sample,
             per_neuron=measured.spikes_per_neuron,

@@ -85,6 +85,11 @@ def ticks(period: int) -> list[Tick]:
     return [Tick(_x(step, period), step) for step in range(0, period + 1, stride)]
 
 
+def starts(interval: int, period: int) -> list[Tick]:
+    """Where samples begin that follow the first one every ``interval`` steps, before its answer is there."""
+    return [Tick(_x(step, period), step) for step in range(interval, period, interval)]
+
+
 def bars(stages: Sequence[Stage], period: int) -> list[Bar]:
     """One row per stage, in order."""
     return [

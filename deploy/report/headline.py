@@ -34,7 +34,11 @@ def tiles(report: Report) -> list[Tile]:
         note = f"{count(spikes.total_per_sample)} spikes per sample"
         found.append(Tile("Spikes per neuron", f"{spikes.per_neuron:.3f}", note))
     steps, window = report.latency_steps, report.timesteps
-    found.append(Tile("Latency", f"{count(steps)} steps", f"{steps / window:.1f} windows of T = {window}"))
+    note = f"{steps / window:.1f} windows of T = {window}"
+    if report.overlap:
+        closest = min(report.overlap, key=lambda overlap: overlap.interval)
+        note += f"; samples overlap every {count(closest.interval)} steps with {closest.state_sets} sets of state"
+    found.append(Tile("Latency", f"{count(steps)} steps", note))
     notes: list[str] = []
     if times.ann_per_sample:
         notes.append(f"{times.closed_form_per_sample / times.ann_per_sample:.1f} × the original's")

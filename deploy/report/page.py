@@ -11,6 +11,7 @@ import numpy as np
 from deploy.energy import USUAL
 from deploy.energy.tables import cheaper, number
 from deploy.measure import AttentionMap, RasterLayer, Stage
+from deploy.overlap import sentence
 from deploy.report import drawings
 from deploy.report.energy import energy_bars, formula_bars
 from deploy.report.headline import count, percent, sig, tiles
@@ -75,6 +76,8 @@ def render(report: Report, figures: Figures) -> str:
             bars=drawings.bars(figures.stages, period),
             waits=drawings.waits(figures.stages),
             ticks=drawings.ticks(period),
+            starts=drawings.starts(report.overlap[-1].interval, period) if report.overlap else [],
+            sentence=sentence,
             curve=drawings.curve(report.si_softmax),
             attention=drawings.attention(figures.attention),
             picture=None if figures.sample is None else drawings.picture(figures.sample),

@@ -19,6 +19,7 @@ from deploy.schema.evaluation import CoreSeconds, Evaluation, Language
 from deploy.schema.exactness import Exactness
 from deploy.schema.files import dumps, json_schema, loads, read_report, write_report
 from deploy.schema.layers import Code, Layer
+from deploy.schema.overlap import Overlap
 from deploy.schema.placement import PlacedLayer, Placement
 from deploy.schema.report import NOT_STEPPED, SCHEMA_VERSION, Report, Seconds
 from deploy.schema.search import LATENCY, BudgetSearch, Failed, Joules, Measured, Point, Search, Setting, Sweep
@@ -27,7 +28,7 @@ from deploy.schema.spikes import NotSpiking, Spikes
 __all__ = [
     "LATENCY", "NOT_STEPPED", "SCHEMA_VERSION", "BreakEven", "BudgetSearch", "Caution", "Code", "CoreSeconds",
     "Cost", "Evaluation", "Exactness", "Failed", "FlopsFormula", "Joules", "Language", "Layer", "Measured", "NeuroBench",
-    "NotSpiking", "Original", "OriginalCost", "Originals", "PlacedLayer", "Placement", "Point", "Report", "Rung",
+    "NotSpiking", "Original", "OriginalCost", "Originals", "Overlap", "PlacedLayer", "Placement", "Point", "Report", "Rung",
     "Search", "Seconds", "Setting", "SoftmaxError", "Spikes", "Spiking", "Sweep", "SynapticOperations", "Term",
     "dumps", "json_schema", "loads", "read_report", "write_report",
 ]  # fmt: skip

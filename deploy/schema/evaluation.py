@@ -5,6 +5,7 @@ from __future__ import annotations
 from deploy.schema.accuracy import Original, Spiking
 from deploy.schema.caution import Caution
 from deploy.schema.exactness import Exactness
+from deploy.schema.overlap import Overlap
 from deploy.schema.parts import Count, Fraction, Number, part
 from deploy.schema.spikes import Spikes
 
@@ -48,6 +49,7 @@ class Evaluation:
         spikes, saturations: of the target's run; saturations over all samples, absent of a target that does not count them.
         exactness: the target against the closed form; absent if the closed form is what ran.
         language: how text is predicted; absent of other models than language models.
+        overlap: how closely samples followed each other; absent if they ran one after the other.
         warnings: what may be wrong although everything ran, what the conversion's report says among it.
     """
 
@@ -62,4 +64,5 @@ class Evaluation:
     saturations: Count | None = None
     exactness: Exactness | None = None
     language: Language | None = None
+    overlap: Overlap | None = None
     warnings: tuple[Caution, ...] = ()

@@ -34,6 +34,7 @@ class Placement:
 
     fits: whether every layer runs there. fills_first: the resource that cuts most layers; absent if none is cut.
     not_checked: resources of which no public number is known. obstacles: what does not run there, and in how many layers.
+    state_sets: most sets of state that a node has, so that samples may overlap.
     """
 
     cores: Count
@@ -45,3 +46,4 @@ class Placement:
     layers: tuple[PlacedLayer, ...]
     fills_first: str | None = None
     obstacles: Mapping[str, Count] = field(default_factory=dict)
+    state_sets: Count = 1

@@ -10,6 +10,7 @@ from deploy.schema.energy import Cost, FlopsFormula, NeuroBench
 from deploy.schema.exactness import Exactness
 from deploy.schema.layers import Code, Layer
 from deploy.schema.options import Options
+from deploy.schema.overlap import Overlap
 from deploy.schema.parts import Count, Fraction, Mapping, Number, Value, part
 from deploy.schema.placement import Placement
 from deploy.schema.search import BudgetSearch
@@ -49,6 +50,7 @@ class Report:
         ann, snn, agreement: the original and the spiking network on the evaluation samples.
         exactness, first_mismatch: the target's run against the closed form; absent if the closed form is what ran.
         latency_steps: time steps from a sample's first input to its readout.
+        overlap: how closely samples may follow each other, by how many sets of state a node may have.
         saturations, low_variance_rows: over all samples, as of :class:`Layer`.
         ladder, blocks: versions of the network, one source of error after the other; networks of which only a part spikes.
         events, uncounted_operations: counted events of a sample; operations that nobody knows how to count.
@@ -100,6 +102,7 @@ class Report:
     corrected_biases: Mapping[str, Number] = field(default_factory=dict)
     targets: Mapping[str, Mapping[str, Value]] = field(default_factory=dict)
     placement: Mapping[str, Placement] = field(default_factory=dict)
+    overlap: tuple[Overlap, ...] = ()
     budget: BudgetSearch | None = None
     warnings: tuple[Caution, ...] = ()
 

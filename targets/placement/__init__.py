@@ -7,13 +7,14 @@ are placed before their sources, so that the axons which leave a core are known 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
 
 from processes.chips import CHIPS
 from processes.footprint import WORD_BITS
+from processes.held import with_sets
 from processes.network import Network, Readout
 from processes.populations import Connection, Population, populations
 from targets.placement.chip import ChipTable
@@ -85,11 +86,14 @@ class Placement:
         return not any(layer.obstacles for layer in self.layers)
 
 
-def place(network: Network, chip: ChipTable) -> Placement:
-    """Place every population; those that do not fit take no cores and say why."""
+def place(network: Network, chip: ChipTable, sets: Mapping[str, int] | None = None) -> Placement:
+    """Place every population; those that do not fit take no cores and say why.
+
+    ``sets``: of nodes that hold more than one sample at once, how many (:mod:`evaluator.interval`).
+    """
     tiles: dict[str, Tile | None] = {}
     readers: dict[str, list[tuple[Population, Connection]]] = {}
-    described = populations(network)
+    described = [with_sets(population, sets or {}) for population in populations(network)]
     for population in reversed(described):
         reached = [(c.share, _cores_reached(p, c, tiles[p.name])) for p, c in readers.get(population.name, [])]
         whole = sum(cores for share, cores in reached if share == 1)

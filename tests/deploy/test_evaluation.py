@@ -134,6 +134,25 @@ def test_an_interrupted_evaluation_is_neither_lost_nor_mixed_up(
     assert "cosine" in capsys.readouterr().out
 
 
+def test_overlapping_samples_give_the_same(converted: Path, here: None, capsys: pytest.CaptureFixture[str]) -> None:
+    line = ["evaluate", str(converted), "--trust", "--batch-size", "8", "--target", "stepper"]
+    assert main(line) == 0
+    alone = result(converted)
+    assert main([*line, "--overlap", "--state-sets", "2"]) == 0
+    together = result(converted)
+    overlap = together[0].pop("overlap")
+    assert same(alone, together) and alone[0]["exactness"]["mismatches"] == 0
+    assert (overlap["state_sets"], overlap["interval"]) == (2, 8) and "8, 2 sets of state" in capsys.readouterr().out
+    assert main([*line, "--state-sets", "2"]) == 2
+    assert "add --overlap" in capsys.readouterr().err
+    assert main([*line[:-1], "closed-form", "--overlap"]) == 2
+    assert "give --target stepper" in capsys.readouterr().err
+    assert main(["run", str(converted), "--trust", "--samples", "5", "--overlap"]) == 0
+    assert "interval steps" in capsys.readouterr().out
+    assert main(["run", str(converted / "graph.nir"), "--overlap"]) == 2
+    assert "for a converted network's folder" in capsys.readouterr().err
+
+
 @pytest.fixture
 def job(converted: Path) -> tuple[Job, engines.Cut, dict[int, Batch]]:
     """A job of six batches and what they give."""

@@ -31,9 +31,10 @@ from processes.network import (
 from processes.operation import Operation
 from processes.phase_code import PhaseCode
 from processes.phase_neuron.schedule import FixedSchedule
-from processes.thresholds import scaled_entry
+from processes.thresholds import ALWAYS, scaled_entry
+from tests.converters import modules
 from tests.converters.modules import end_early, images, module, spiking
-from tests.targets.test_placement import convolutions
+from tests.targets.test_placement import convolutions, maxima
 
 Case = tuple[Network, np.ndarray]
 SAMPLES = 400  # of ties
@@ -146,11 +147,44 @@ def thresholds(op: Operation, size: int, rng: np.random.Generator) -> np.ndarray
 
 
 @cache
+def gated() -> Case:
+    """Products of gates, an operand of which broadcasts or comes later, or is the other one; of two spikes a value."""
+    network = spiking(modules.gated(), torch.from_numpy(images(4)), PhaseCode(1.6, 6), spikes=2)
+    return discretise(network, images(4), LOIHI2), np.concatenate([images(3, seed=1), 50 * images(1), -images(1)])
+
+
+@cache
+def pooled() -> Case:
+    """Fields that overlap, reach into padding and are dilated, of two spikes a value."""
+    return maxima(), np.concatenate([images(3, seed=1), -images(1)])
+
+
+@cache
+def rounded() -> Case:
+    """A neuron whose function is above zero at zero and whose smallest thresholds, on either side of zero, scale to zero."""
+    op = next(node.op for _, node in several_spikes()[0] if isinstance(node.op, PhaseNeuron))
+    schedule = op.schedule
+    assert isinstance(schedule, FixedSchedule)
+    falling = (2.0 ** np.arange(schedule.steps - 2, -2, -1)).astype(np.int32)[None]  # ..., 2, 1, 0
+    one = np.ones((1,) * len(op.shape), np.int32)
+    schedule = replace(
+        schedule, function="exp", scale=one.astype(float), mantissa=one, shift=3 * one, scale_class=0 * one,
+        pos=falling, lo=np.full_like(falling, ALWAYS), hi=-falling,
+        prefixes=None, after=None,
+    )  # fmt: skip
+    return near([replace(op, schedule=schedule, spikes=1, latest=None)])
+
+
+@cache
 def ties() -> Case:
-    """Neurons of the other cases that are given potentials at their thresholds and beside them, and any others."""
+    """Neurons of the other cases."""
     picked = {node.op.name + getattr(getattr(node.op, "schedule", None), "function", ""): node.op
               for case in (several_spikes, by_digits) for _, node in case()[0]}  # fmt: skip
-    ops = [picked[name] for name in ("phase_neuronidentity", "phase_neurongelu", "woss", "si_exp", "si_neuron")]
+    return near([picked[name] for name in ("phase_neuronidentity", "phase_neurongelu", "woss", "si_exp", "si_neuron")])
+
+
+def near(ops: list[Operation]) -> Case:
+    """Neurons that are given potentials at their thresholds and beside them, and any others."""
     rng, sizes = np.random.default_rng(0), [int(np.prod(op.shape)) for op in ops]
     network = FixedPointNetwork((1, sum(sizes)), about={"precision": "fixed", "input_unit": 1.0})
     columns, sums = [], []
@@ -187,4 +221,6 @@ def whole(conversion: Conversion) -> Network:
     return conversion.fixed
 
 
-CASES: tuple[Callable[[], Case], ...] = (several_spikes, by_a_race, by_digits, by_trains, convolved, ties)
+CASES: tuple[Callable[[], Case], ...] = (
+    several_spikes, by_a_race, by_digits, by_trains, convolved, gated, pooled, rounded, ties,
+)  # fmt: skip

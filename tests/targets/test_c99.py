@@ -20,7 +20,7 @@ from targets.c99.golden import FACTOR, polynomial
 from targets.c99.kernels import KERNELS
 from targets.c99.kernels.kernel import Constants, Integer, fold
 from targets.c99.memory import Need, layout
-from tests.targets.c99_cases import CASES, Case, convolved
+from tests.targets.c99_cases import CASES, Case, convolved, gated, pooled, rounded
 from tests.targets.test_placement import convolutions
 
 needs_compiler = pytest.mark.skipif(
@@ -59,24 +59,28 @@ def small(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @needs_compiler
 @pytest.mark.parametrize(
-    ("file", "before", "after"),
+    ("case", "file", "before", "after"),
     [
-        ("constants.h", r"(?s)(int8_t c_\d+\[\d+\] = \{\n    )(-?\d+)", lambda m: f"{m[1]}{-int(m[2]) or 1}"),
-        ("network.c", r"(t >= \d+ && t < )(\d+)", lambda m: f"{m[1]}{int(m[2]) - 1}"),
-        ("kernels/neurons.c", r"fired\[n\]\+\+;", lambda m: ""),
-        ("samples.c", r"(sample_input\[\] = \{\n    )(-?\d+)", lambda m: f"{m[1]}{-int(m[2]) or 99999}"),
+        (convolved, "constants.h", r"(?s)(int8_t c_\d+\[\d+\] = \{\n +)(-?\d+)", lambda m: f"{m[1]}{-int(m[2]) or 1}"),
+        (convolved, "network.c", r"(t >= \d+ && t < )(\d+)", lambda m: f"{m[1]}{int(m[2]) - 1}"),
+        (convolved, "kernels/neurons.c", r"fired\[n\]\+\+;", lambda m: ""),
+        (rounded, "kernels/neurons.c", r"> 0 \? 1 : pos", lambda m: "> 0 ? pos : pos"),
+        (rounded, "kernels/neurons.c", r"< 0 \? -1 : hi", lambda m: "< 0 ? hi : hi"),
+        (rounded, "kernels/neurons.c", r"pos < 1 && .* > 0 \?", lambda m: "pos < 1 ?"),
+        (gated, "kernels/products.c", r"da \* held_b\[j\] \+", lambda m: ""),
+        (pooled, "kernels/pooling.c", r"behind\[j\] = 1", lambda m: "behind[j] = 0"),
+        (convolved, "samples.c", r"(sample_input\[\] = \{\n    )(-?\d+)", lambda m: f"{m[1]}{-int(m[2]) or 99999}"),
     ],
-    ids=["weight", "window", "refractory", "input"],
+    ids=["weight", "window", "refractory", "above zero", "below zero", "at zero", "trace", "gate", "input"],
 )
 def test_what_is_changed_is_found(
-    small: Path, file: str, before: str, after: Callable[[re.Match[str]], str], tmp_path: Path
+    case: Callable[[], Case], file: str, before: str, after: Callable[[re.Match[str]], str], tmp_path: Path
 ) -> None:
-    folder = tmp_path / "changed"
-    shutil.copytree(small, folder)
-    text, count = re.subn(before, after, (folder / file).read_text(), count=1)
+    write_c(*case(), tmp_path)
+    text, count = re.subn(before, after, (tmp_path / file).read_text(), count=1)
     assert count == 1
-    (folder / file).write_text(text)
-    done = make(folder, "check", "CFLAGS=-O0")
+    (tmp_path / file).write_text(text)
+    done = make(tmp_path, "check", "CFLAGS=-O0")
     assert done.returncode != 0 and "differs" in done.stdout and "DIFFERENT: " in done.stdout, done.stdout + done.stderr
 
 

@@ -8,12 +8,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from targets.c99.kernels import neurons, products, softmax, synapses
+from targets.c99.kernels import neurons, pooling, products, softmax, synapses
 from targets.c99.kernels.kernel import Kernel, Place
 
 KERNELS: dict[str, Callable[[Any, Place], Kernel | None]] = {
     "dense": synapses.dense, "conv2d": synapses.conv2d, "scale": synapses.scale, "route": synapses.route,
     "trace_product": products.trace_product, "square_sum": products.square_sum,
+    "elementwise_product": products.elementwise_product, "max_pool": pooling.max_pool,
     "phase_neuron": neurons.phase_neuron, "si_neuron": neurons.si_neuron,
     "dynamic_threshold": neurons.dynamic_threshold, "residual": neurons.residual, "centre": neurons.centre,
     "readout": neurons.readout, "woss": softmax.woss, "si_exp": softmax.si_exp, "si_norm": softmax.si_norm,
@@ -22,7 +23,5 @@ KERNELS: dict[str, Callable[[Any, Place], Kernel | None]] = {
 
 NO_KERNEL = {
     "rate_neuron": "it is a floating-point baseline, which no conversion to integers takes",
-    "elementwise_product": "no C of it is written yet",
-    "max_pool": "no C of it is written yet",
 }
 """Why operations without a kernel have none, by name; with KERNELS it names all operations."""

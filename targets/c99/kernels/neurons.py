@@ -7,7 +7,6 @@ import numpy as np
 from processes.dynamic_threshold import DynamicThreshold
 from processes.errors import DeployError
 from processes.phase_neuron import PhaseNeuron
-from processes.phase_neuron.activations import rests_above_zero
 from processes.phase_neuron.schedule import FixedSchedule
 from processes.prefixes import rows_after
 from processes.readout import Readout
@@ -34,7 +33,7 @@ def phase_neuron(op: PhaseNeuron, place: Place) -> Kernel:
         "phase_neuron",
         {
             "start": place.window.start, "steps": schedule.steps, "size": neurons, "spikes": op.spikes,
-            "bits": op.state_bits, "at_rest": int(not rests_above_zero(schedule.function)),
+            "bits": op.state_bits,
             "scales": scales, "kind": words(fold(op.shape, schedule.scale_class)[1]),
             "mantissa": words(mantissa), "shift": words(fold(op.shape, schedule.shift)[1]),
             "pos": thresholds(schedule.pos), "lo": thresholds(schedule.lo), "hi": thresholds(schedule.hi),

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import numpy as np
+
+from processes.elementwise_product import ElementwiseProduct
+from processes.errors import DeployError
 from processes.trace_product import SquareSum, TraceProduct
-from targets.c99.kernels.kernel import Kernel, Place, State, fold, size, words
+from targets.c99.kernels.kernel import Kernel, Place, State, Struct, fold, size, words
 
 
 def trace_product(op: TraceProduct, place: Place) -> Kernel:
@@ -36,4 +40,27 @@ def square_sum(op: SquareSum, place: Place) -> Kernel:
             "trace": words(op.trace), "shifts": shifts, "shift": words(shift),
         },
         (State("int32_t", size(place.shapes[0])),),
+    )  # fmt: skip
+
+
+def elementwise_product(op: ElementwiseProduct, place: Place) -> Kernel:
+    """Both sides' local traces, and which value of each a neuron multiplies."""
+    folds: list[Struct] = []
+    for shape in place.shapes:
+        values, numbers = fold(op.shape, np.arange(size(shape)).reshape(shape))
+        if numbers.size != size(shape):
+            raise DeployError(
+                f"operands {shape} of products {op.shape} repeat along axes that C does not tell apart: in C they vary along "
+                f"neighbours, or two groups of them"
+            )
+        folds.append(values)
+    a, b = map(size, place.shapes)
+    return Kernel(
+        "elementwise_product",
+        {
+            "start": place.window.start, "start_a": place.starts[0], "start_b": place.starts[1],
+            "size": size(op.shape), "size_a": a, "size_b": b, "of_a": folds[0], "of_b": folds[1],
+            "trace_a": words(op.traces[0]), "trace_b": words(op.traces[1]),
+        },
+        (State("int32_t", a), State("int32_t", b)),
     )  # fmt: skip

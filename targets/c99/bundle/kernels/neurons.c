@@ -20,17 +20,20 @@ static int64_t entry(const struct phase_neuron *p, const struct own *own, const 
 static int64_t positive(const struct phase_neuron *p, const struct own *own, int32_t k)
 {
     const int64_t pos = entry(p, own, p->pos, k);
-    return p->at_rest && pos < 1 ? 1 : pos; /* rounding must not let a silent neuron fire */
+    return pos < 1 && p->pos[own->kind * p->steps + k] > 0 ? 1 : pos; /* rounding must not let a silent neuron fire */
+}
+
+static int64_t negative(const struct phase_neuron *p, const struct own *own, int32_t k)
+{
+    const int64_t hi = entry(p, own, p->hi, k);
+    return hi > -1 && p->hi[own->kind * p->steps + k] < 0 ? -1 : hi;
 }
 
 static int first_spike(const struct phase_neuron *p, const struct own *own, int32_t v, int32_t k)
 {
     if (v >= positive(p, own, k))
         return 1;
-    int64_t hi = entry(p, own, p->hi, k);
-    if (p->at_rest && hi > -1)
-        hi = -1;
-    return v <= hi && v >= entry(p, own, p->lo, k) ? -1 : 0;
+    return v <= negative(p, own, k) && v >= entry(p, own, p->lo, k) ? -1 : 0;
 }
 
 static int further_spike(const struct phase_neuron *p, const struct own *own, int32_t v, int32_t row, int32_t k)

@@ -5,12 +5,13 @@
 
 #include "integers.h"
 
-/* Fires + at the first k with v >= pos_k, or - with lo_k <= v <= hi_k, each threshold shift(entry_k mantissa, n).
+/* Fires + at the first k with v >= pos_k, or - with lo_k <= v <= hi_k, each threshold shift(entry_k mantissa, n): that of a pos_k above
+ * zero at least 1, that of a hi_k below zero at most -1.
  *
  * Further spikes up to step `latest`. Of a linear function: v loses sign level_k, what is left fires at +-pos_k. Else by a
  * table whose row is what was sent: + at v >= above or v <= below, - at lo <= v <= hi. */
 struct phase_neuron {
-    int32_t start, steps, size, spikes, bits, at_rest; /* at_rest: 1 if a potential of 0 stays silent */
+    int32_t start, steps, size, spikes, bits;
     struct fold scales;
     const int32_t *kind, *mantissa, *shift;  /* of each scale */
     const int32_t *pos, *lo, *hi;            /* [kinds][steps] */

@@ -69,3 +69,24 @@ int square_sum_step(const struct square_sum *p, int32_t t, const int8_t *z, int3
     }
     return 1;
 }
+
+static void copy(const int8_t *z, int32_t trace, int32_t size, int32_t *held)
+{
+    for (int32_t n = 0; z && n < size; n++)
+        held[n] = clip((int64_t)held[n] + (int64_t)z[n] * trace, 32);
+}
+
+int elementwise_product_step(const struct elementwise_product *p, int32_t t, const int8_t *a, const int8_t *b,
+                             int32_t *held_a, int32_t *held_b, int32_t *current)
+{
+    const int32_t trace_a = a ? p->trace_a[t - p->start_a] : 0, trace_b = b ? p->trace_b[t - p->start_b] : 0;
+    const int sends = (a || b) && t >= p->start;
+    for (int32_t n = 0; sends && n < p->size; n++) {
+        const int32_t i = of(&p->of_a, n), j = of(&p->of_b, n);
+        const int64_t da = a ? (int64_t)a[i] * trace_a : 0, db = b ? (int64_t)b[j] * trace_b : 0;
+        current[n] = clip(da * held_b[j] + (held_a[i] + da) * db, 32);
+    }
+    copy(a, trace_a, p->size_a, held_a);
+    copy(b, trace_b, p->size_b, held_b);
+    return sends;
+}

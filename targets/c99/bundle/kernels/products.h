@@ -25,4 +25,13 @@ struct square_sum {
 };
 int square_sum_step(const struct square_sum *p, int32_t t, const int8_t *z, int32_t *held, int32_t *current);
 
+/* current_n = (r_a + da)(r_b + db) - r_a r_b          of the two values that neuron n has */
+struct elementwise_product {
+    int32_t start, start_a, start_b, size, size_a, size_b;
+    struct fold of_a, of_b;
+    const int32_t *trace_a, *trace_b;
+};
+int elementwise_product_step(const struct elementwise_product *p, int32_t t, const int8_t *a, const int8_t *b,
+                             int32_t *held_a, int32_t *held_b, int32_t *current);
+
 #endif

@@ -1,0 +1,59 @@
+"""How closely samples may follow each other, as reports keep it and people read it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from deploy import schema
+from deploy.errors import DeployError
+from evaluator.interval import overlap
+from evaluator.timeline import Timeline
+from processes.held import held
+from processes.network import Network
+from processes.populations import populations
+
+REPORTED = (1, 2)
+"""Sets of state that reports look at."""
+NAMED = 3
+"""Binding nodes that are named."""
+
+
+def overlaps(network: Network, times: Timeline, state_sets: Sequence[int] = REPORTED) -> tuple[schema.Overlap, ...]:
+    """One for each number of sets."""
+    found: list[schema.Overlap] = []
+    for number in state_sets:
+        plan = overlap(network, times, number)
+        found.append(
+            schema.Overlap(
+                state_sets=number,
+                interval=plan.interval,
+                answers_per_1000_steps=plan.answers_per_1000_steps,
+                binding=plan.binding,
+                sets=plan.sets,
+                memory_bits=further_bits(network, plan.sets),
+            )
+        )
+    return tuple(found)
+
+
+def further_bits(network: Network, sets: Mapping[str, int]) -> int | None:
+    """Bits of all sets but the first; None for operations of which no footprint is known."""
+    try:
+        bits = [pair for population in populations(network) for pair in held(population).items()]
+    except DeployError:
+        return None
+    return sum((sets.get(name, 1) - 1) * one for name, one in bits)
+
+
+def sentence(found: schema.Overlap) -> str:
+    """An overlap in words: the interval, answers, what binds it, and what its further sets take."""
+    sets = "one set of state" if found.state_sets == 1 else f"up to {found.state_sets} sets of state"
+    binding = ", ".join(found.binding[:NAMED]) + (
+        f" and {len(found.binding) - NAMED} more" if len(found.binding) > NAMED else ""
+    )
+    memory = "" if not found.memory_bits else f", {found.memory_bits / 8192:,.1f} KiB"
+    further = f"; {len(found.sets):,} nodes have more than one{memory}" if found.sets else ""
+    return (
+        f"with {sets} a sample every {found.interval:,} steps, {found.answers_per_1000_steps:.3g} answers in 1,000 steps, "
+        f"bound by {binding}{further}"
+    )

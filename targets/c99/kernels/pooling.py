@@ -1,0 +1,22 @@
+"""Max pooling."""
+
+from __future__ import annotations
+
+from processes.max_pool import MaxPool
+from targets.c99.kernels.kernel import Kernel, Place, State, size
+
+
+def max_pool(op: MaxPool, place: Place) -> Kernel:
+    """For each field which of its values are behind, and what it lets through in the next step."""
+    channels, height, width = place.shapes[0][-3:]
+    fields = size(op.shape)
+    return Kernel(
+        "max_pool",
+        {
+            "start": place.window.start, "channels": channels, "height": height, "width": width,
+            "out_height": op.shape[-2], "out_width": op.shape[-1], "kernel_y": op.kernel[0], "kernel_x": op.kernel[1],
+            "stride_y": op.stride[0], "stride_x": op.stride[1], "padding_y": op.padding[0], "padding_x": op.padding[1],
+            "dilation_y": op.dilation[0], "dilation_x": op.dilation[1],
+        },
+        (State("int8_t", fields * size(op.kernel)), State("int8_t", fields)),
+    )  # fmt: skip
