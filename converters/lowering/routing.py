@@ -16,8 +16,10 @@ from converters.lowering.builder import Divisor, Unsupported, Value
 
 
 @handles("reshape", "view", "flatten", "unflatten", "unsqueeze", "squeeze", "_unsafe_view")
-def reshape(call: Call) -> Value:
+def reshape(call: Call) -> Any:
     """The exporter knows the resulting shape."""
+    if isinstance(call.args[0], Divisor):
+        return call.args[0].reshaped(call, call.shape)
     return call.args[0].routed(("reshape", list(call.shape)))
 
 
