@@ -78,8 +78,8 @@ def product(b: Builder, x: Value, y: Value, transpose: bool, name: str) -> Value
     gain = torch.ones((), dtype=torch.float64)
     if x.normaliser:
         _check_rows(x, b.network.shape(x.node))
-    if any(kind == "pad" for kind, _ in y.steps):
-        raise Unsupported("keys or values that are padded")
+    if any(kind == "pad" for kind, _ in y.steps):  # neurons of their own, which also code what is not silent
+        y = Value(b.graded(y, name), y.shape)
     x, y = _same_heads(x, y)
     left, right = (_operand(b, v, name) for v in (x, y))
     for operand in (left, right):

@@ -227,6 +227,15 @@ class Builder:
         """(node of spikes in the value's shape, gain, offset still to be folded into the consumer)."""
         return self.route(self.fire(value), value.steps, value.shape), value.gain, value.offset
 
+    def along(self, value: Value, axis: int, name: str) -> Value:
+        """The value with gain and offset along ``axis`` alone, which shared weights absorb; coded anew if they vary otherwise."""
+        for pending in (value.gain, value.offset):
+            if pending is not None:
+                parameter = as_parameter(pending, value.shape)
+                if parameter.size != parameter.shape[axis]:
+                    return Value(self.graded(value, name), value.shape)
+        return value
+
     def join(self, value: Value) -> str:
         """Node of potentials (currents or graded) in the value's shape with nothing pending."""
         node, gain, offset = self._potential(value)

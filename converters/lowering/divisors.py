@@ -23,7 +23,7 @@ from processes.network import Network
 from processes.phase_neuron import PhaseNeuron
 from processes.phase_neuron.schedule import FloatSchedule
 from processes.residual import Residual
-from processes.routing import Route
+from processes.routing import Route, apply
 from processes.synapse import ScaleSynapse, Synapse
 from processes.trace_product import SquareSum, TraceProduct
 from processes.woss import Woss
@@ -143,7 +143,7 @@ class Norm(Divisor):
         if not self.kept and x.shape != self.of.shape:
             raise Unsupported("a division by a norm whose axes are gone")
         shape = (1,) * (len(self.of.shape) - len(x.shape)) + x.shape
-        if x != self.of and shape != self.of.shape:
+        if any(n != own for a, (n, own) in enumerate(zip(shape, self.of.shape, strict=True)) if a not in self.axes):
             raise Unsupported(f"a division of {x.shape} by norms of {self.of.shape}")
         dividend = rows(x if shape == x.shape else x.routed(("reshape", list(shape))), self.axes)
         source = call.builder.graded(dividend, call.name)
@@ -181,44 +181,66 @@ ABOVE = {"relu", "sigmoid", "hardsigmoid", "exp", "softplus"}
 
 
 def never_negative(builder: Builder, x: Value) -> bool:
-    """Whether a value can be told to be zero or above from the operations that it follows from."""
-    gain, offset = (t is None or bool((t >= 0).all()) for t in (x.gain, x.offset))
-    if not (gain and offset) or x.normaliser and not _positive_node(builder, x.node):
-        return False
-    return _function_positive(x.activation) or (x.activation == "identity" and _positive_node(builder, x.node))
+    """Whether a value can be told to be zero or above, whatever the input, from the operations that it follows from."""
+    function = activation(x.activation, _above(builder, x.node))
+    numbers = (t is None or bool((t >= 0).all()) for t in (x.gain, x.offset))
+    return all(numbers) and bool(apply(function.double(), x.steps, 0).all() if not _pads(x) else function.all())
 
 
-def _function_positive(function: str) -> bool:
+def _pads(x: Value) -> bool:
+    return any(kind == "pad" for kind, _ in x.steps)
+
+
+def activation(function: str, above: torch.Tensor) -> torch.Tensor:
+    """Which of some neurons are never negative, given which of their potentials are not."""
     name, _, numbers = function.partition(":")
-    return name in ABOVE or (name == "clamp" and float(numbers.split(",")[0]) >= 0)
+    if name == "identity":
+        return above
+    known = name in ABOVE or (name == "clamp" and float(numbers.split(",")[0]) >= 0)
+    return torch.full_like(above, known)
 
 
-def _positive_node(builder: Builder, name: str) -> bool:
+def _above(builder: Builder, name: str) -> torch.Tensor:
+    """Which values of a node are never negative (bool, its sample shape), as far as its operations tell."""
+    net = builder.network
     if name == Network.INPUT:
-        return False
-    op, inputs = builder.network[name], builder.network.nodes[name].inputs
+        return torch.zeros(net.input_shape, dtype=torch.bool)
+    op, shape = net[name], tuple(net.shape(name))
+    every = torch.ones(shape, dtype=torch.bool)
+    if name in builder.roots or isinstance(op, Woss | SquareSum):
+        return every
+    if isinstance(op, PhaseNeuron) and op.schedule.function != "identity":
+        return activation(op.schedule.function, every)
+    inputs = [_above(builder, source) for source in net.nodes[name].inputs]
     match op:
-        case _ if name in builder.roots:
-            return True
-        case Woss() | SquareSum():
-            return True
-        case PhaseNeuron() if op.schedule.function != "identity":
-            return _function_positive(op.schedule.function)
-        case ElementwiseProduct() if len(set(inputs)) == 1:
-            return True
-        case DynamicThreshold():
-            return _positive_node(builder, inputs[0])
+        case Route():
+            return apply(1.0 - inputs[0].double(), op.chain, 0) == 0  # padding is zero
+        case PhaseNeuron() | DynamicThreshold():
+            return inputs[0]
+        case ElementwiseProduct():
+            return every if len(set(net.nodes[name].inputs)) == 1 else inputs[0] & inputs[1]
         case Residual():
-            known = (op.weights is None or bool((op.weights >= 0).all())) and bool((op.bias >= 0).all())
-        case Synapse():
-            known = bool((op.weight >= 0).all()) and bool((op.bias >= 0).all())
+            weights = np.ones(len(inputs)) if op.weights is None else op.weights
+            bias = torch.from_numpy(np.broadcast_to(op.bias >= 0, shape).copy())
+            return (
+                torch.stack([i & torch.as_tensor(w >= 0) for i, w in zip(inputs, weights, strict=True)]).all(0) & bias
+            )
         case TraceProduct():
-            known = bool((op.bias >= 0).all())
-        case PhaseNeuron() | MaxPool() | Route() | ElementwiseProduct():
-            known = True
+            a, b = (i.double() for i in inputs)
+            b = b.transpose(-1, -2) if op.transpose_b else b
+            return (a @ b == a.shape[-1]) & torch.from_numpy(np.broadcast_to(op.bias >= 0, shape).copy())
+        case ScaleSynapse():
+            signs = torch.from_numpy(np.broadcast_to(op.weight >= 0, inputs[0].shape).copy())
+            kept = inputs[0] & signs
+            for axis in op.pool or ():
+                kept = kept.all(axis, keepdim=True)
+            return kept & torch.as_tensor(op.bias >= 0)
+        case Synapse() if bool((op.weight >= 0).all()) and bool((op.bias >= 0).all()) and bool(inputs[0].all()):
+            return every
+        case MaxPool() if bool(inputs[0].all()):
+            return every
         case _:
-            return False
-    return known and all(_positive_node(builder, i) for i in inputs)
+            return ~every
 
 
 def total(call: Call, x: Value, factor: float) -> Value:

@@ -88,10 +88,14 @@ def _sum_or_curve(call: Call, x: Any, y: Any, function: Any, otherwise: Callable
 def _with_curve(x: Any, y: Any, function: Any, otherwise: Callable[[Any, Any], Value]) -> Any:
     """``function`` of two operands: of a curve and a number another curve, of all else what ``otherwise`` makes of values."""
     if isinstance(x, Curve) and is_number(y):
-        return x.then(lambda v: function(v, torch.as_tensor(y, dtype=torch.float64)), lambda value: otherwise(value, y))
+        return x.then(lambda v: function(v, _number(y)), lambda value: otherwise(value, y))
     if isinstance(y, Curve) and is_number(x):
-        return y.then(lambda v: function(torch.as_tensor(x, dtype=torch.float64), v), lambda value: otherwise(x, value))
+        return y.then(lambda v: function(_number(x), v), lambda value: otherwise(x, value))
     return otherwise(resolved(x), resolved(y))
+
+
+def _number(x: Any) -> torch.Tensor:
+    return torch.as_tensor(x, dtype=torch.float64).detach().reshape(())
 
 
 def is_number(x: Any) -> bool:
@@ -146,8 +150,6 @@ def gate(call: Call, x: Value, y: Value) -> Value:
     b = call.builder
     gain, nodes = None, []
     for operand in (x, y):
-        if operand.normaliser:
-            raise Unsupported("softmax weights that are multiplied elementwise")
         if operand.offset is not None:
             operand = Value(b.graded(operand, call.name), operand.shape)
         if operand.gain is not None:
@@ -207,7 +209,7 @@ def div(call: Call) -> Any:
         raise Unsupported("a constant that is divided by an activation")
     inverse = 1.0 / torch.as_tensor(y).detach().double()
     if isinstance(x, Curve) and inverse.numel() == 1:
-        return x.then(lambda v: v * inverse, lambda value: scale(value, inverse))
+        return x.then(lambda v: v * _number(inverse), lambda value: scale(value, inverse))
     return scale(resolved(x), inverse)
 
 

@@ -159,7 +159,10 @@ def wiring(call: Call) -> Value:
         raise Unsupported("a choice of places that depends on the input")
     size = math.prod(x.shape)
     numbers = torch.arange(1, size + 1, dtype=torch.float64).reshape(x.shape)
-    places = call.target(numbers, *call.args[1:], **call.kwargs).reshape(-1)
+    places = call.target(numbers, *call.args[1:], **call.kwargs)
+    if (alike := _by_channel(x, places)) is not None:
+        return alike
+    places = places.reshape(-1)
     if len(places) > WIRED:
         raise Unsupported(f"an index map of {len(places):,} places, more than {WIRED:,}")
     silent = bool((places == 0).any())
@@ -170,6 +173,19 @@ def wiring(call: Call) -> Value:
         flat = flat.routed(("pad", [1, 0]))
     index = (places if silent else places - 1).long().tolist()
     return flat.routed(("take", [1, index]), ("reshape", list(call.shape)))
+
+
+def _by_channel(x: Value, places: torch.Tensor) -> Value | None:
+    """The map of one channel for all, where each keeps its place and has the same; None where that is not so."""
+    if len(x.shape) < 3 or places.shape[:2] != x.shape[:2] or x.offset is not None or x.shape[1] == 1:
+        return None
+    own, size = places.reshape(x.shape[1], -1), math.prod(x.shape[2:])
+    own = own - size * torch.arange(x.shape[1])[:, None]
+    if not bool((own == own[0]).all()) or bool((own < 1).any()) or own.shape[1] > WIRED:
+        return None
+    index = (own[0] - 1).long().tolist()
+    flat = x.routed(("reshape", [1, x.shape[1], size]), ("take", [2, index]))
+    return flat.routed(("reshape", list(places.shape)))
 
 
 @handles("cat")

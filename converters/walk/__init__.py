@@ -58,6 +58,7 @@ class Found:
         return asdict(self)
 
     @staticmethod
-    def from_json(fields: dict[str, Any]) -> Found:
+    def from_json(kept: dict[str, Any]) -> Found:
         """The reverse of :meth:`as_json`."""
-        return Found(**(fields | {"reasons": tuple(fields["reasons"])}))
+        fields: dict[str, Any] = {**kept, "reasons": tuple(kept["reasons"])}
+        return Found(**fields)

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Iterator
 from typing import Any
 
 import torch
 import transformers
 from transformers.models.auto import modeling_auto
-from transformers.models.auto.configuration_auto import CONFIG_MAPPING_NAMES
 
 from converters.walk import LeftOut, Model, Subject
 
@@ -96,8 +94,7 @@ def built(kind: str, name: str) -> tuple[str, Model]:
 
 
 def _model(kind: str, name: str, size: int, lists: bool) -> Any:
-    module = importlib.import_module(f"transformers.models.{_folder(kind)}")
-    config = getattr(module, CONFIG_MAPPING_NAMES[kind])()
+    config = transformers.AutoConfig.for_model(kind)
     shrink(config, size, lists)
     with torch.device("meta"):
         count = sum(parameter.numel() for parameter in getattr(transformers, name)(config).parameters())
@@ -105,12 +102,6 @@ def _model(kind: str, name: str, size: int, lists: bool) -> Any:
         raise LeftOut(f"{name} has {count:,} parameters where its known attributes are small")
     torch.manual_seed(0)
     return getattr(transformers, name)(config)
-
-
-def _folder(kind: str) -> str:
-    from transformers.models.auto.configuration_auto import model_type_to_module_name
-
-    return model_type_to_module_name(kind)
 
 
 def shrink(config: Any, size: int, lists: bool) -> None:

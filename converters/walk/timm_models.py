@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import timm
 import torch
@@ -11,8 +12,7 @@ from converters.walk import LeftOut, Model, Subject
 
 SIZES = (64, 96, 128, 160, 192, 224, 256, 384, 512)
 """Image sizes in pixels, the first of which that a model takes is used."""
-CLASSES = 5
-SAMPLES = 2
+CLASSES, CHANNELS, SAMPLES = 5, 3, 2
 
 
 def subjects() -> Iterator[Subject]:
@@ -49,10 +49,11 @@ def built(module: str) -> tuple[str, Model]:
     name, reason = smallest(module), ""
     torch.manual_seed(0)
     for size in SIZES:
-        for own in ({"img_size": size}, {}):
+        sizes: tuple[dict[str, Any], ...] = ({"img_size": size}, {})
+        for own in sizes:
             try:
-                model = timm.create_model(name, pretrained=False, num_classes=CLASSES, **own).eval()
-                images = torch.rand(SAMPLES, model.pretrained_cfg["input_size"][0], size, size)
+                model = timm.create_model(name, num_classes=CLASSES, **own).eval()
+                images = torch.rand(SAMPLES, CHANNELS, size, size)
                 with torch.no_grad():
                     if isinstance(model(images[:1]), torch.Tensor):
                         return f"{name}, {size} pixels", (model, images)
