@@ -17,7 +17,7 @@ from torch.fx.node import map_arg
 
 from converters.captured import Captured, place
 from converters.front_end import split
-from converters.lowering.builder import ONE, PLAIN, Builder, Divisor, Mask, Neurons, Unsupported, Value
+from converters.lowering.builder import ONE, PLAIN, Builder, Divisor, Mask, Neurons, Surrounded, Unsupported, Value
 from converters.lowering.curves import Curve, resolved
 from converters.lowering.key_bias import drop_key_biases
 from processes.errors import DeployError
@@ -209,7 +209,7 @@ def _formed(call: Call, operands: Any) -> Any:
 def _holds_value(operand: Any) -> bool:
     if isinstance(operand, (list, tuple)):
         return any(_holds_value(o) for o in operand)
-    return isinstance(operand, (Value, Curve, Mask, Divisor))
+    return isinstance(operand, (Value, Curve, Mask, Divisor, Surrounded))
 
 
 def _read_out(builder: Builder, outputs: Any) -> None:

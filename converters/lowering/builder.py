@@ -91,6 +91,19 @@ def _append(steps: tuple[Step, ...], step: Step) -> tuple[Step, ...]:
     return (*steps, step)
 
 
+@dataclass(frozen=True)
+class Surrounded:
+    """A value whose edges are repeated around it, in place of what is smaller than everything: only a maximum may read it.
+
+    Attributes:
+        value: with its edges repeated.
+        widest: the most pixels by which they are; larger windows see a pixel of its own each.
+    """
+
+    value: Value
+    widest: int
+
+
 class Divisor:
     """A number per row that need not be formed: what it divides fires against a threshold that moves with it.
 
@@ -228,7 +241,7 @@ class Builder:
         return self.route(self.fire(value), value.steps, value.shape), value.gain, value.offset
 
     def along(self, value: Value, axis: int, name: str) -> Value:
-        """The value with gain and offset along ``axis`` alone, which shared weights absorb; coded anew if they vary otherwise."""
+        """The value with gain and offset along ``axis`` alone, which shared weights take; coded anew if not."""
         for pending in (value.gain, value.offset):
             if pending is not None:
                 parameter = as_parameter(pending, value.shape)

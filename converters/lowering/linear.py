@@ -133,6 +133,23 @@ def transposed(call: Call, x: Value, w: np.ndarray, bias: np.ndarray | None) -> 
     return convolve(call, x, np.ascontiguousarray(per_group.reshape(-1, channels // groups, *kernel)), bias, geometry)
 
 
+@handles("col2im", "fold")
+def fold(call: Call) -> Value:
+    """Windows that are added up where they overlap: a transposed convolution by ones, each at its place of the window."""
+    x: Value = call.args[0]
+    size, kernel, dilation, padding, stride = (per_axis(call.args[i], 2) for i in range(1, 6))
+    geometry = zip(size, kernel, dilation, padding, stride, strict=True)
+    starts = [(n + 2 * p - far * (k - 1) - 1) // s + 1 for n, k, far, p, s in geometry]
+    geometry = zip(size, starts, kernel, dilation, padding, stride, strict=True)
+    extra = [n - ((m - 1) * s - 2 * p + far * (k - 1) + 1) for n, m, k, far, p, s in geometry]
+    places = math.prod(kernel)
+    channels = x.shape[1] // places
+    args = (None, None, None, stride, padding, dilation, True, extra, channels)
+    w = np.tile(np.eye(places).reshape(places, 1, *kernel), (channels, 1, 1, 1))
+    y = transposed(replace(call, args=args), x.routed(("reshape", [1, x.shape[1], *starts])), w, None)
+    return y.routed(("reshape", list(call.shape)))
+
+
 def _geometry(
     stride: tuple[int, ...], padding: tuple[int, ...], dilation: tuple[int, ...], groups: int
 ) -> dict[str, Any]:

@@ -117,6 +117,13 @@ def padded_keys(m: Any, x: torch.Tensor) -> torch.Tensor:
     return F.scaled_dot_product_attention(m.a(x), k, v)
 
 
+def written_over(m: Any, x: torch.Tensor) -> torch.Tensor:
+    y = m.a(x)
+    y[:, 1:3] = 2 * y[:, 2:4] + m.a.bias
+    y[:, 4] = x[:, 0]
+    return m.b(y)
+
+
 ACTIVATIONS = {
     "relu6": F.relu6, "hardtanh": F.hardtanh, "hardswish": F.hardswish, "hardsigmoid": F.hardsigmoid, "mish": F.mish, "elu": F.elu,
     "leaky_relu": lambda v: F.leaky_relu(v, 0.2), "in place": lambda v: F.leaky_relu_(v.clone(), 0.2), "selu": F.selu,
@@ -279,6 +286,9 @@ ACCEPTED = [
     part("gain per pixel", lambda m, x: m.d(F.avg_pool2d(m.c(x), 3, 1, 1, count_include_pad=False)), c=nn.Conv2d(4, 6, 1), d=nn.Conv2d(6, 2, 2), **CONV),
     part("gain per token", lambda m, x: m.b(torch.relu(m.a(x)) * m.m), m=torch.randn(1, 5, 1, generator=G), **two()),
     part("transposed convolution", lambda m, x: m.d(m.c(x)), c=nn.ConvTranspose2d(4, 6, (3, 2), (2, 3), 1, (1, 0), groups=2), d=nn.Conv2d(6, 2, 2), **CONV),
+    part("windows folded", lambda m, x: m.d(F.fold(m.c(x).flatten(2)[..., :16], (9, 8), (3, 2), stride=(2, 2), padding=(0, 0))), c=nn.Conv2d(4, 12, 1), d=nn.Conv2d(2, 2, 2), **CONV),
+    part("written over", written_over, **two()),
+    part("largest within the edges", lambda m, x: m.d(F.max_pool2d(F.pad(m.c(x), (0, 1, 0, 1), value=-torch.inf), 3, 2)), c=nn.Conv2d(4, 6, 1), d=nn.Conv2d(6, 2, 2), **CONV),
     part("padded keys", padded_keys, **three()),
     part("product with softmax's weights", lambda m, x: m.c(m.a(x).softmax(-1) * m.b(x)), **three()),
     part("sum that broadcasts", lambda m, x: m.b(m.a(x) + m.a(x).mean(1, keepdim=True)), **two()),
@@ -364,6 +374,7 @@ DOUBTFUL = [
     part("padded normalised image", lambda m, x: m.c(x * 2 + 1), c=nn.Conv2d(4, 6, 3, padding=1), **CONV),
     part("softmax along rows", lambda m, x: m.b(m.a(x).softmax(1)), **two()),
     part("gain per token that broadcasts", lambda m, x: m.b(torch.relu(m.a(x)[:, :1]) * m.m), m=torch.randn(1, 5, 8), **two()),
+    part("average beyond the edges", lambda m, x: F.avg_pool2d(F.pad(m.c(x), (0, 1, 0, 1), value=-torch.inf), 3, 2), c=nn.Conv2d(4, 6, 1), **CONV),
     part("division by what may be negative", lambda m, x: m.a(x) / m.b(x), **two(out=8)),
     part("division by what may be negative, shifted", lambda m, x: m.a(x) / (m.b(x).exp() - 0.5), **two(out=8)),
     part("root of a sum and a constant", lambda m, x: m.b(torch.sqrt(m.a(x).pow(2).sum(-1, keepdim=True) + 1.0) * m.a(x)), **two()),
