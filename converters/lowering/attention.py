@@ -141,7 +141,7 @@ def race(b: Builder, x: Value, scale: float, mask: Any, name: str) -> Value:
         if not bool(keep.all()):
             allowed = as_parameter(keep.expand(x.shape), x.shape).astype(bool)
         if m.dtype != torch.bool and bool((m[keep] != 0).any()):
-            _add_bias(b, source, constant(m.masked_fill(~keep, 0)) / gain)
+            operands[0] = source = _biased(b, source, constant(m.masked_fill(~keep, 0)) / gain, x.shape)
     if b.neurons.recode_logits:
         operands[0] = b.join(Value(b.fire(Value(source, x.shape)), x.shape))
     if b.neurons.si_softmax:
@@ -165,8 +165,11 @@ def _shares(
     return Value(b.network.add(f"{name}.norm", shares, node), shape)
 
 
-def _add_bias(b: Builder, source: str, bias: np.ndarray) -> None:
+def _biased(b: Builder, source: str, bias: np.ndarray, shape: tuple[int, ...]) -> str:
+    """Logits with a bias: a product takes it up, what else races is summed with it."""
     op = b.network[source]
+    bias = bias.reshape((1,) * (len(shape) - bias.ndim) + bias.shape)
     if not isinstance(op, TraceProduct):
-        raise Unsupported("an attention bias on something that is not a product")
-    b.network.put(source, replace(op, bias=op.bias + bias.reshape((1,) * (len(op.shape) - bias.ndim) + bias.shape)))
+        return b.residual([source], bias, shape, f"{source}.biased")
+    b.network.put(source, replace(op, bias=op.bias + bias))
+    return source

@@ -39,6 +39,8 @@ def mean(call: Call) -> Any:
 def average(call: Call, x: Value, pool: tuple[int, ...]) -> Value:
     """Mean over ``pool``, whose axes stay with length 1."""
     count = math.prod(x.shape[a] for a in pool)
+    if x.gain is not None and any(as_parameter(x.gain, x.shape).shape[a] > 1 for a in pool):
+        x = Value(call.builder.graded(x, call.name), x.shape)
     node, gain, offset = call.builder.spikes(x)
     shape = tuple(1 if a in pool else n for a, n in enumerate(x.shape))
     weight = (np.ones((1,) * len(shape)) if gain is None else as_parameter(gain, x.shape)) / count

@@ -289,6 +289,7 @@ ACCEPTED = [
     part("windows folded", lambda m, x: m.d(F.fold(m.c(x).flatten(2)[..., :16], (9, 8), (3, 2), stride=(2, 2), padding=(0, 0))), c=nn.Conv2d(4, 12, 1), d=nn.Conv2d(2, 2, 2), **CONV),
     part("written over", written_over, **two()),
     part("largest within the edges", lambda m, x: m.d(F.max_pool2d(F.pad(m.c(x), (0, 1, 0, 1), value=-torch.inf), 3, 2)), c=nn.Conv2d(4, 6, 1), d=nn.Conv2d(6, 2, 2), **CONV),
+    part("biased softmax of no product", lambda m, x: m.b((m.a(x) + m.w).softmax(-1)), w=torch.randn(5, 8, generator=G), **two()),
     part("padded keys", padded_keys, **three()),
     part("product with softmax's weights", lambda m, x: m.c(m.a(x).softmax(-1) * m.b(x)), **three()),
     part("sum that broadcasts", lambda m, x: m.b(m.a(x) + m.a(x).mean(1, keepdim=True)), **two()),
