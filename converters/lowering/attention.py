@@ -46,6 +46,10 @@ def matmul(call: Call) -> Value:
         return constant_product(call, a, b)
     if a.normaliser:
         return product(call.builder, a, b, False, f"{call.name}.av")
+    if b.normaliser:  # its division applies to rows of the transposed product
+        swap = [*range(len(call.shape) - 2), len(call.shape) - 1, len(call.shape) - 2]
+        turned = [v.routed(("permute", [*range(len(v.shape) - 2), len(v.shape) - 1, len(v.shape) - 2])) for v in (b, a)]
+        return product(call.builder, turned[0], turned[1], False, f"{call.name}.av").routed(("permute", swap))
     # two coded operands: features are summed, so the second one is seen as rows of features too
     order = [*range(len(b.shape) - 2), len(b.shape) - 1, len(b.shape) - 2]
     return product(call.builder, a, b.routed(("permute", order)), True, f"{call.name}.qk")
@@ -76,8 +80,10 @@ def shared_heads(x: Value, heads: int) -> Value:
 def product(b: Builder, x: Value, y: Value, transpose: bool, name: str) -> Value:
     """x y^T or x y by traces; a division that is pending on x applies to the whole product: only numerators meet."""
     gain = torch.ones((), dtype=torch.float64)
-    if x.normaliser:
-        _check_rows(x, b.network.shape(x.node))
+    if x.normaliser and not _keeps_rows(x, b.network.shape(x.node)):
+        x = Value(b.graded(x, name), x.shape)
+    if y.normaliser:  # only the first operand's division can wait
+        y = Value(b.graded(y, name), y.shape)
     if any(kind == "pad" for kind, _ in y.steps):  # neurons of their own, which also code what is not silent
         y = Value(b.graded(y, name), y.shape)
     x, y = _same_heads(x, y)
@@ -108,11 +114,10 @@ def _same_heads(x: Value, y: Value) -> tuple[Value, Value]:
     return expanded(x), expanded(y)
 
 
-def _check_rows(x: Value, raced: tuple[int, ...]) -> None:
-    """A pending division follows the last axis of what was ``raced``: no route may have moved it."""
+def _keeps_rows(x: Value, raced: tuple[int, ...]) -> bool:
+    """Whether no route has moved the last axis of what was ``raced``, which a pending division follows."""
     keys = torch.arange(raced[-1])
-    if x.shape[-1] != len(keys) or not bool((apply(keys.expand(raced), x.steps, 0) == keys).all()):
-        raise Unsupported("softmax weights that are transposed or cut before their product")
+    return x.shape[-1] == len(keys) and bool((apply(keys.expand(raced), x.steps, 0) == keys).all())
 
 
 def _operand(b: Builder, v: Value, name: str) -> Value:

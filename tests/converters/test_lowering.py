@@ -124,6 +124,18 @@ def written_over(m: Any, x: torch.Tensor) -> torch.Tensor:
     return m.b(y)
 
 
+def behind(m: Any, x: torch.Tensor) -> torch.Tensor:
+    """Values are columns, and weights follow them (SHViT)."""
+    q, k, v = heads(m, x)
+    weights = (q @ k.transpose(-2, -1)).softmax(-1)
+    return joined(m, (v.transpose(-2, -1) @ weights.transpose(-2, -1)).transpose(-2, -1))
+
+
+def transposed_weights(m: Any, x: torch.Tensor) -> torch.Tensor:
+    q, k, v = heads(m, x)
+    return joined(m, (q @ k.transpose(-2, -1)).softmax(-1).transpose(-1, -2) @ v)
+
+
 ACTIVATIONS = {
     "relu6": F.relu6, "hardtanh": F.hardtanh, "hardswish": F.hardswish, "hardsigmoid": F.hardsigmoid, "mish": F.mish, "elu": F.elu,
     "leaky_relu": lambda v: F.leaky_relu(v, 0.2), "in place": lambda v: F.leaky_relu_(v.clone(), 0.2), "selu": F.selu,
@@ -290,6 +302,8 @@ ACCEPTED = [
     part("written over", written_over, **two()),
     part("largest within the edges", lambda m, x: m.d(F.max_pool2d(F.pad(m.c(x), (0, 1, 0, 1), value=-torch.inf), 3, 2)), c=nn.Conv2d(4, 6, 1), d=nn.Conv2d(6, 2, 2), **CONV),
     part("biased softmax of no product", lambda m, x: m.b((m.a(x) + m.w).softmax(-1)), w=torch.randn(5, 8, generator=G), **two()),
+    part("transposed softmax", transposed_weights, **qkv()),
+    part("softmax behind its values", behind, **qkv()),
     part("padded keys", padded_keys, **three()),
     part("product with softmax's weights", lambda m, x: m.c(m.a(x).softmax(-1) * m.b(x)), **three()),
     part("sum that broadcasts", lambda m, x: m.b(m.a(x) + m.a(x).mean(1, keepdim=True)), **two()),
@@ -343,11 +357,6 @@ def one_key_for_all(gqa: bool) -> Forward:
     return forward
 
 
-def transposed_weights(m: Any, x: torch.Tensor) -> torch.Tensor:
-    q, k, v = heads(m, x)
-    return joined(m, (q @ k.transpose(-2, -1)).softmax(-1).transpose(-1, -2) @ v)
-
-
 def changed_in_place(m: Any, x: torch.Tensor) -> torch.Tensor:
     y = m.a(x)
     y.relu_()
@@ -359,7 +368,7 @@ DOUBTFUL = [
     part("softmax is the output", lambda m, x: m.a(x).softmax(-1), a=nn.Linear(8, 4)),
     part("softmax then mean", lambda m, x: m.a(x).softmax(-1).mean(1), a=nn.Linear(8, 4)),
     part("softmax then add", lambda m, x: m.a(x).softmax(-1) + m.a(x), a=nn.Linear(8, 4)),
-    part("transposed softmax", transposed_weights, **qkv()),
+    part("both are softmax weights", lambda m, x: m.b(m.a(x).softmax(-1) @ m.a(x).softmax(-1).transpose(-2, -1)), **two(5)),
     part("rsub", lambda m, x: 1.5 - m.a(x), a=nn.Linear(8, 4)),
     part("query is key", shared_qk, **three()),
     part("key is value", shared_kv, **three()),
