@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from converters.walk import STATES, Found
 
@@ -23,22 +23,26 @@ of each is walked, so this tells which operations convert and not what fits a ch
 """
 
 
-def page(found: Sequence[Found]) -> str:
-    """Markdown of everything that was found: totals, what blocks most often, and a table for each library."""
+def page(found: Sequence[Found], whole: Mapping[str, int]) -> str:
+    """Markdown of everything that was found: totals, what blocks most often, and a table for each library.
+
+    Args:
+        whole: how many there are in each library, of which some may not have been walked yet.
+    """
     libraries: dict[str, list[Found]] = {}
     for one in sorted(found, key=lambda one: one.family):
         libraries.setdefault(one.family.split()[0], []).append(one)
-    parts = [INTRODUCTION, _totals(libraries), _blockers(found)]
+    parts = [INTRODUCTION, _totals(libraries, whole), _blockers(found)]
     parts += [f"## {library}\n\n{_table(rows)}" for library, rows in libraries.items()]
     return "\n".join(parts)
 
 
-def _totals(libraries: dict[str, list[Found]]) -> str:
-    lines = [f"| | {' | '.join(STATES)} | all |", "|---" * (len(STATES) + 2) + "|"]
+def _totals(libraries: dict[str, list[Found]], whole: Mapping[str, int]) -> str:
+    lines = [f"| | {' | '.join(STATES)} | walked |", "|---" * (len(STATES) + 2) + "|"]
     for library, rows in libraries.items():
         counts = Counter(row.state for row in rows)
         numbers = " | ".join(str(counts[state]) for state in STATES)
-        lines.append(f"| {library} | {numbers} | {len(rows)} |")
+        lines.append(f"| {library} | {numbers} | {len(rows)} of {whole[library]} |")
     return "\n".join(lines) + "\n"
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
@@ -172,6 +173,7 @@ def _walk(only: str, jobs: int, timeout: float, memory: float, results: Path, ou
     from converters.walk.runs import known, walk
 
     subjects = [*timm_models.subjects(), *hugging_face.subjects()]
+    whole = Counter(subject.family.split()[0] for subject in subjects)
     subjects = [subject for subject in subjects if only.lower() in subject.family.lower()]
     if not subjects:
         raise DeployError(f"--only {only}: no such module of timm and no such architecture of transformers")
@@ -183,7 +185,7 @@ def _walk(only: str, jobs: int, timeout: float, memory: float, results: Path, ou
             advance(1)
     found = known(results)
     out.parent.mkdir(parents=True, exist_ok=True)
-    out.write_text(page(found))
+    out.write_text(page(found, whole))
     counts = {state: sum(one.state == state for one in found) for state in STATES}
     print(f"{', '.join(f'{number} {state}' for state, number in counts.items())}; written to {out}")
     if counts["failed"]:

@@ -112,8 +112,8 @@ def test_the_page_counts_what_was_found() -> None:
         Found("transformers c", "C", "refused", ("`cos`: x",), None, 2.0),
         Found("transformers d", "", "left out", ("it takes longer",), None, 2.0),
     ]
-    text = page(found)
-    assert "| timm | 1 | 1 | 0 | 0 | 2 |" in text and "| transformers | 0 | 1 | 0 | 1 | 2 |" in text
+    text = page(found, {"timm": 2, "transformers": 9})
+    assert "| timm | 1 | 1 | 0 | 0 | 2 of 2 |" in text and "| transformers | 0 | 1 | 0 | 1 | 2 of 9 |" in text
     assert "| `cos` | 2 | 1 |" in text and "| `sort` | 1 | 0 |" in text and "x \\| y" in text
 
 
