@@ -126,6 +126,7 @@ def _uniformer() -> tuple[torch.nn.Module, Arguments]:
 
 
 VIT = {"img_size": 16, "patch_size": 4, "embed_dim": 16, "depth": 1, "num_heads": 2}
+CONVIT = {"embed_dim": 4, "depth": 2, "num_heads": 4, "local_up_to_layer": 1}
 SWIN = {"img_size": 16, "patch_size": 2, "window_size": 4, "embed_dim": 8, "depths": (2, 1), "num_heads": (2, 2)}
 HIDDEN = {"hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 32}
 PATCHES = HIDDEN | {"image_size": 16, "patch_size": 4}
@@ -164,6 +165,13 @@ FAMILIES = (
     Family("timm nextvit", "nextvit_small", _timm("nextvit_small", 64, depths=(1, 1, 5, 1))),
     Family("timm efficientformer", "efficientformer_l1", _timm("efficientformer_l1", 224)),
     Family("timm mobilevit", "mobilevit_xxs", _timm("mobilevit_xxs", 64)),
+    Family("timm convnext v2", "convnextv2_atto", _timm("convnextv2_atto", 64, depths=(1, 1, 1, 1), dims=(8, 8, 8, 8))),
+    Family("timm convit", "convit_tiny", _timm("convit_tiny", 16, **VIT | CONVIT)),
+    Family("timm efficientvit", "efficientvit_b0", _timm("efficientvit_b0", 64, widths=(8, 8, 8, 16, 16), depths=(1,) * 5)),
+    Family("timm resnet", "resnet18", _timm("resnet18", 32, channels=(8, 8, 8, 8), layers=(1, 1, 1, 1))),
+    Family("timm densenet", "densenet121", _timm("densenet121", 32, growth_rate=4, block_config=(1, 1, 1, 1))),
+    Family("timm mobilenet v3", "mobilenetv3_small_050", _timm("mobilenetv3_small_050", 32)),
+    Family("timm regnet", "regnety_002", _timm("regnety_002", 32)),
     Family("transformers ViT", "ViTForImageClassification", hugging("ViT", "ForImageClassification", 16, **PATCHES)),
     Family("transformers DeiT", "DeiTForImageClassification", hugging("DeiT", "ForImageClassification", 16, **PATCHES)),
     Family("transformers DINOv2", "Dinov2Model", hugging("Dinov2", "Model", 16, **PATCHES)),

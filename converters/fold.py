@@ -45,7 +45,11 @@ def fold(
         scale = scale_of(network, inputs[0])
         trace = network.code(inputs[0]).levels
         if isinstance(op, ScaleSynapse):
-            return replace(op, trace=trace, weight=op.weight * scale)
+            weight = op.weight * scale
+            for axis in op.pool:  # one unit for what is added up
+                if (weight == weight.take([0], axis)).all():
+                    weight = weight.take([0], axis)
+            return replace(op, trace=trace, weight=weight)
         if scale.size != scale.shape[input_axis(op, scale.ndim)]:
             raise DeployError(f"'{name}': the scale of its input varies along more than one axis")
         return replace(op, trace=trace, weight=columns(op, scale.reshape(-1)))

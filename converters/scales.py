@@ -25,6 +25,7 @@ from processes.network import (
     MaxPool,
     Network,
     PhaseNeuron,
+    Residual,
     Route,
     ScaleSynapse,
     SiExp,
@@ -52,6 +53,8 @@ def set_scales(network: Network, peaks: dict[str, np.ndarray], ingredients: Ingr
     for _, node in network:
         if isinstance(node.op, (DenseSynapse, ConvSynapse)):
             _share(network, node.op, node.inputs[0])
+        if isinstance(node.op, ScaleSynapse) and node.op.pool:  # one unit for what is added up
+            _raise_scale(network, node.inputs[0], scale_of(network, node.inputs[0]).max(node.op.pool, keepdims=True))
     products = [(name, node.op) for name, node in network if isinstance(node.op, TraceProduct)]
     for name, op in products:
         _equalise(network, name, op, ingredients.equal_products)
@@ -140,9 +143,19 @@ def feature_labels(network: Network) -> dict[str, np.ndarray]:
             labels[name] = sources[0].max(op.pooled, keepdims=True)
         elif isinstance(op, SquareSum):
             labels[name] = np.ones((1,) * len(op.shape))
+        elif isinstance(op, Residual) and not sources[0].all():
+            labels[name] = _beside(sources)
         else:
             labels[name] = sources[0]
     return labels
+
+
+def _beside(sources: list[np.ndarray]) -> np.ndarray:
+    """Features of what stands side by side, padded with zeros where the others are: a number for each combination."""
+    shape = np.broadcast_shapes(*(source.shape for source in sources))
+    flat = np.stack([np.broadcast_to(source, shape).reshape(-1) for source in sources])
+    _, numbers = np.unique(flat, axis=1, return_inverse=True)
+    return (numbers.reshape(shape) + 1).astype(np.float64)
 
 
 def _numbered(shape: tuple[int, ...], axis: int) -> np.ndarray:

@@ -17,7 +17,7 @@ from torch.fx.node import map_arg
 
 from converters.captured import Captured, place
 from converters.front_end import split
-from converters.lowering.builder import ONE, PLAIN, Builder, Divisor, Mask, Neurons, Unsupported, Value
+from converters.lowering.builder import ONE, PLAIN, Builder, Divisor, Mask, Neurons, Surrounded, Unsupported, Value
 from converters.lowering.curves import Curve, resolved
 from converters.lowering.key_bias import drop_key_biases
 from processes.errors import DeployError
@@ -53,6 +53,12 @@ class Call:
 
 Handler = Callable[[Call], Any]
 HANDLERS: dict[str, Handler] = {}
+TAKE_DIVISORS = {
+    "add", "add_", "mul", "mul_", "div", "div_", "pow", "rsqrt", "sqrt", "reciprocal", "clamp", "clamp_", "clamp_min",
+    "clamp_max", "expand", "expand_as", "reshape", "view", "unsqueeze", "_unsafe_view", "alias", "clone", "to", "_to_copy",
+    "type_as", "detach",
+}  # fmt: skip
+"""Operations whose handlers take a :class:`~converters.lowering.builder.Divisor`; others get the value that it is."""
 TAKE_CURVES: set[str] = set()
 """Operations whose handlers take a :class:`~converters.lowering.curves.Curve`; others get the value that it is."""
 
@@ -182,20 +188,28 @@ def _evaluate(builder: Builder, node: torch.fx.Node, values: dict[torch.fx.Node,
         shape = tuple(meta.shape) if isinstance(meta, torch.Tensor) else ()
         if name not in TAKE_CURVES:
             args, kwargs = resolved(args), {key: resolved(value) for key, value in kwargs.items()}
-        return HANDLERS[name](
-            Call(builder, name, where or node.name, args, dict(kwargs), shape, cast(Callable[..., Any], node.target))
-        )
+        call = Call(builder, name, where or node.name, args, dict(kwargs), shape, cast(Callable[..., Any], node.target))
+        if name not in TAKE_DIVISORS:
+            call.args = tuple(_formed(call, args))
+        return HANDLERS[name](call)
     except Unsupported as refusal:
         refusals.append(Refusal(name, where, str(refusal)))
-    except (IndexError, RuntimeError, TypeError, ValueError) as error:  # shapes or arguments that no handler foresaw
+    except (ArithmeticError, AssertionError, AttributeError, LookupError, RuntimeError, TypeError, ValueError) as error:
+        # shapes or arguments that no handler foresaw
         refusals.append(Refusal(name, where, f"this use of it is not supported ({' '.join(str(error).split())[:80]})"))
     return _Refused()
+
+
+def _formed(call: Call, operands: Any) -> Any:
+    if isinstance(operands, (list, tuple)):
+        return type(operands)(_formed(call, operand) for operand in operands)
+    return operands.formed(call) if isinstance(operands, Divisor) else operands
 
 
 def _holds_value(operand: Any) -> bool:
     if isinstance(operand, (list, tuple)):
         return any(_holds_value(o) for o in operand)
-    return isinstance(operand, (Value, Curve, Mask, Divisor))
+    return isinstance(operand, (Value, Curve, Mask, Divisor, Surrounded))
 
 
 def _read_out(builder: Builder, outputs: Any) -> None:

@@ -46,6 +46,10 @@ def matmul(call: Call) -> Value:
         return constant_product(call, a, b)
     if a.normaliser:
         return product(call.builder, a, b, False, f"{call.name}.av")
+    if b.normaliser:  # its division applies to rows of the transposed product
+        swap = [*range(len(call.shape) - 2), len(call.shape) - 1, len(call.shape) - 2]
+        turned = [v.routed(("permute", [*range(len(v.shape) - 2), len(v.shape) - 1, len(v.shape) - 2])) for v in (b, a)]
+        return product(call.builder, turned[0], turned[1], False, f"{call.name}.av").routed(("permute", swap))
     # two coded operands: features are summed, so the second one is seen as rows of features too
     order = [*range(len(b.shape) - 2), len(b.shape) - 1, len(b.shape) - 2]
     return product(call.builder, a, b.routed(("permute", order)), True, f"{call.name}.qk")
@@ -76,10 +80,12 @@ def shared_heads(x: Value, heads: int) -> Value:
 def product(b: Builder, x: Value, y: Value, transpose: bool, name: str) -> Value:
     """x y^T or x y by traces; a division that is pending on x applies to the whole product: only numerators meet."""
     gain = torch.ones((), dtype=torch.float64)
-    if x.normaliser:
-        _check_rows(x, b.network.shape(x.node))
-    if any(kind == "pad" for kind, _ in y.steps):
-        raise Unsupported("keys or values that are padded")
+    if x.normaliser and not _keeps_rows(x, b.network.shape(x.node)):
+        x = Value(b.graded(x, name), x.shape)
+    if y.normaliser:  # only the first operand's division can wait
+        y = Value(b.graded(y, name), y.shape)
+    if any(kind == "pad" for kind, _ in y.steps):  # neurons of their own, which also code what is not silent
+        y = Value(b.graded(y, name), y.shape)
     x, y = _same_heads(x, y)
     left, right = (_operand(b, v, name) for v in (x, y))
     for operand in (left, right):
@@ -108,11 +114,10 @@ def _same_heads(x: Value, y: Value) -> tuple[Value, Value]:
     return expanded(x), expanded(y)
 
 
-def _check_rows(x: Value, raced: tuple[int, ...]) -> None:
-    """A pending division follows the last axis of what was ``raced``: no route may have moved it."""
+def _keeps_rows(x: Value, raced: tuple[int, ...]) -> bool:
+    """Whether no route has moved the last axis of what was ``raced``, which a pending division follows."""
     keys = torch.arange(raced[-1])
-    if x.shape[-1] != len(keys) or not bool((apply(keys.expand(raced), x.steps, 0) == keys).all()):
-        raise Unsupported("softmax weights that are transposed or cut before their product")
+    return x.shape[-1] == len(keys) and bool((apply(keys.expand(raced), x.steps, 0) == keys).all())
 
 
 def _operand(b: Builder, v: Value, name: str) -> Value:
@@ -141,7 +146,7 @@ def race(b: Builder, x: Value, scale: float, mask: Any, name: str) -> Value:
         if not bool(keep.all()):
             allowed = as_parameter(keep.expand(x.shape), x.shape).astype(bool)
         if m.dtype != torch.bool and bool((m[keep] != 0).any()):
-            _add_bias(b, source, constant(m.masked_fill(~keep, 0)) / gain)
+            operands[0] = source = _biased(b, source, constant(m.masked_fill(~keep, 0)) / gain, x.shape)
     if b.neurons.recode_logits:
         operands[0] = b.join(Value(b.fire(Value(source, x.shape)), x.shape))
     if b.neurons.si_softmax:
@@ -165,8 +170,11 @@ def _shares(
     return Value(b.network.add(f"{name}.norm", shares, node), shape)
 
 
-def _add_bias(b: Builder, source: str, bias: np.ndarray) -> None:
+def _biased(b: Builder, source: str, bias: np.ndarray, shape: tuple[int, ...]) -> str:
+    """Logits with a bias: a product takes it up, what else races is summed with it."""
     op = b.network[source]
+    bias = bias.reshape((1,) * (len(shape) - bias.ndim) + bias.shape)
     if not isinstance(op, TraceProduct):
-        raise Unsupported("an attention bias on something that is not a product")
-    b.network.put(source, replace(op, bias=op.bias + bias.reshape((1,) * (len(op.shape) - bias.ndim) + bias.shape)))
+        return b.residual([source], bias, shape, f"{source}.biased")
+    b.network.put(source, replace(op, bias=op.bias + bias))
+    return source

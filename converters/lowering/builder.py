@@ -91,23 +91,44 @@ def _append(steps: tuple[Step, ...], step: Step) -> tuple[Step, ...]:
     return (*steps, step)
 
 
-class Divisor:
-    """A number per row that is never formed: what it divides fires against a threshold that moves with it.
+@dataclass(frozen=True)
+class Surrounded:
+    """A value whose edges are repeated around it, in place of what is smaller than everything: only a maximum may read it.
 
-    Every operation on one gives another, or ``Unsupported``.
+    Attributes:
+        value: with its edges repeated.
+        widest: the most pixels by which they are; larger windows see a pixel of its own each.
     """
+
+    value: Value
+    widest: int
+
+
+class Divisor:
+    """A number per row that need not be formed: what it divides fires against a threshold that moves with it.
+
+    Operations on one give another, or ``Unsupported``; all others get the value that it is.
+    """
+
+    def formed(self, call: Any) -> Value:
+        """The numbers as a value of the network."""
+        raise Unsupported("the number that divides is asked for itself")
+
+    def reshaped(self, call: Any, shape: tuple[int, ...]) -> Any:
+        """In another shape."""
+        raise Unsupported("a norm in another shape")
 
     def divide(self, call: Any, x: Value) -> Value:
         """x / self."""
         raise Unsupported("a division by this")
 
-    def multiply(self, call: Any, x: Value) -> Value:
+    def multiply(self, call: Any, x: Any) -> Value:
         """x * self."""
         raise Unsupported("a product with the mean of squares")
 
-    def plus(self, number: Any) -> Divisor:
-        """self + number."""
-        raise Unsupported("a sum with a norm")
+    def plus(self, call: Any, number: Any) -> Divisor | None:
+        """self + number, None if that is no divisor."""
+        return None
 
     def power(self, exponent: float) -> Divisor:
         """self ** exponent."""
@@ -144,6 +165,9 @@ class Builder:
         fanout: residual streams receive every branch's spikes instead of one graded spike per block.
         neurons: which ones compute softmax and activations.
         masked: the last feature of the input says which tokens take part in attention.
+        memo: nodes that were made once, by what they are.
+        means: by node, of which value it is the mean, and along which axes.
+        roots: nodes that are roots of sums of squares, and so never below zero.
     """
 
     network: LoweredNetwork
@@ -151,7 +175,8 @@ class Builder:
     neurons: Neurons = PLAIN
     masked: bool = False
     memo: dict[tuple, str] = field(default_factory=dict)
-    means: dict[str, Value] = field(default_factory=dict)
+    means: dict[str, tuple[Value, tuple[int, ...]]] = field(default_factory=dict)
+    roots: set[str] = field(default_factory=set)
 
     def embeddings(self) -> Value:
         """The input without its mask feature, where a front end put one."""
@@ -215,6 +240,15 @@ class Builder:
         """(node of spikes in the value's shape, gain, offset still to be folded into the consumer)."""
         return self.route(self.fire(value), value.steps, value.shape), value.gain, value.offset
 
+    def along(self, value: Value, axis: int, name: str) -> Value:
+        """The value with gain and offset along ``axis`` alone, which shared weights take; coded anew if not."""
+        for pending in (value.gain, value.offset):
+            if pending is not None:
+                parameter = as_parameter(pending, value.shape)
+                if parameter.size != parameter.shape[axis]:
+                    return Value(self.graded(value, name), value.shape)
+        return value
+
     def join(self, value: Value) -> str:
         """Node of potentials (currents or graded) in the value's shape with nothing pending."""
         node, gain, offset = self._potential(value)
@@ -250,13 +284,14 @@ class Builder:
             self.memo[key] = self.network.add(f"{name}.centre", Centre(shape=value.shape), source)
         return Value(self.memo[key], value.shape)
 
-    def remember_mean(self, mean: Value, of: Value) -> None:
-        """Note that ``mean`` is the mean of ``of`` along its last axis, which is kept."""
-        self.means[mean.node] = of
+    def remember_mean(self, mean: Value, of: Value, axes: tuple[int, ...]) -> None:
+        """Note that ``mean`` is the mean of ``of`` along axes, which are kept."""
+        self.means[mean.node] = (of, axes)
 
-    def is_mean_of(self, mean: Value, value: Value) -> bool:
-        """Whether ``mean`` is known to be the mean of ``value`` along its last axis, which is kept."""
-        return mean.plain and not mean.steps and self.means.get(mean.node) == value
+    def mean_along(self, mean: Value, value: Value) -> tuple[int, ...] | None:
+        """Axes along which ``mean`` is known to be the mean of ``value``, and which are kept; None if it is not known to be."""
+        of, axes = self.means.get(mean.node, (None, None))
+        return axes if mean.plain and not mean.steps and of == value else None
 
     def is_product(self, node: str) -> bool:
         """Whether ``node`` is a product of activations, routed or not."""

@@ -32,7 +32,7 @@ class Curve:
     """A function of every element of a value.
 
     Attributes:
-        of: the value, with nothing pending but a route.
+        of: the value, with nothing pending but a route; of a square, with anything.
         function: elementwise, of float64 tensors.
         otherwise: what it is if no known activation equals it; None if it is nothing then.
         square_of: the value that it is the square of, with its gain and offset; None if it is the square of none.
@@ -62,7 +62,7 @@ class Curve:
         """
         found = self.function(NEAR)
         largest = float(found.abs().max())
-        for name in ACTIVATIONS:
+        for name in ACTIVATIONS if self.of.plain else ():
             if name == "identity" and self.otherwise is not None:
                 continue  # a gain and an offset, which the value has its own way of holding
             f = activation(name).torch
@@ -111,6 +111,8 @@ def combined(
     if not isinstance(x, (Value, Curve)) or not isinstance(y, (Value, Curve)):
         return None
     one, two = curve(x), curve(y)
+    if function is torch.mul and otherwise is not None and isinstance(x, Value) and x == y and one is None:
+        return None if x.normaliser or x.mask else Curve(x, torch.square, lambda: otherwise(x, x), x)
     if one is None or two is None or one.of != two.of:
         return None
     f, g = one.function, two.function

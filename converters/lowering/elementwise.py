@@ -32,7 +32,9 @@ def add(call: Call) -> Any:
     if isinstance(y, (Value, Curve, Divisor)) and not isinstance(x, (Value, Curve, Divisor)):
         x, y = y, x
     if isinstance(x, Divisor):
-        return x.plus(y)
+        if (more := x.plus(call, y)) is not None:
+            return more
+        x, y = x.formed(call), y.formed(call) if isinstance(y, Divisor) else y
     return _sum_or_curve(call, x, y, torch.add, lambda a, b: _plus(call, a, b))
 
 
@@ -64,8 +66,10 @@ def _minus(call: Call, x: Any, y: Any) -> Value:
         return shift(call, x, y, -1.0)
     if not isinstance(x, Value):
         return shift(call, scale(y, -1.0), x, 1.0)
-    if call.builder.is_mean_of(y, x):
-        return call.builder.centred(x, call.name)
+    if (axes := call.builder.mean_along(y, x)) is not None:
+        from converters.lowering.divisors import centred
+
+        return centred(call.builder, x, axes, call.name)
     return _sum(call, [x, scale(y, -1.0)], np.zeros(1))
 
 
@@ -84,10 +88,14 @@ def _sum_or_curve(call: Call, x: Any, y: Any, function: Any, otherwise: Callable
 def _with_curve(x: Any, y: Any, function: Any, otherwise: Callable[[Any, Any], Value]) -> Any:
     """``function`` of two operands: of a curve and a number another curve, of all else what ``otherwise`` makes of values."""
     if isinstance(x, Curve) and is_number(y):
-        return x.then(lambda v: function(v, torch.as_tensor(y, dtype=torch.float64)), lambda value: otherwise(value, y))
+        return x.then(lambda v: function(v, _number(y)), lambda value: otherwise(value, y))
     if isinstance(y, Curve) and is_number(x):
-        return y.then(lambda v: function(torch.as_tensor(x, dtype=torch.float64), v), lambda value: otherwise(x, value))
+        return y.then(lambda v: function(_number(x), v), lambda value: otherwise(x, value))
     return otherwise(resolved(x), resolved(y))
+
+
+def _number(x: Any) -> torch.Tensor:
+    return torch.as_tensor(x, dtype=torch.float64).detach().reshape(())
 
 
 def is_number(x: Any) -> bool:
@@ -95,9 +103,17 @@ def is_number(x: Any) -> bool:
     return isinstance(x, (int, float)) or (isinstance(x, torch.Tensor) and x.numel() == 1)
 
 
+def broadcast(x: Value, shape: tuple[int, ...]) -> Value:
+    """``x`` repeated along axes of length one, or before its first axis, until it has ``shape``."""
+    if len(x.shape) < len(shape):
+        x = x.routed(("reshape", [*[1] * (len(shape) - len(x.shape)), *x.shape]))
+    return x if x.shape == shape else x.routed(("expand", list(shape)))
+
+
 def shift(call: Call, x: Value, y: Any, sign: float) -> Value:
     """x + sign * y, y constant: an offset of spikes, a bias of potentials."""
     offset = torch.as_tensor(y).detach().double() * sign
+    x = broadcast(x, tuple(torch.broadcast_shapes(offset.shape, x.shape)))
     if call.builder.emits(x.node) == "spikes" or x.node == call.builder.network.INPUT:
         if offset.numel() > 1 and offset.shape != torch.Size(call.shape):
             offset = offset.expand(call.shape) if len(call.shape) == len(x.shape) else offset
@@ -106,8 +122,7 @@ def shift(call: Call, x: Value, y: Any, sign: float) -> Value:
 
 
 def _sum(call: Call, values: list[Value], bias: np.ndarray) -> Value:
-    if any(v.shape != call.shape for v in values):
-        raise Unsupported(f"a sum that broadcasts {values[0].shape} with {values[-1].shape}")
+    values = [broadcast(v, call.shape) for v in values]
     return Value(call.builder.sum(values, bias, call.shape, f"{call.name}.add"), call.shape)
 
 
@@ -118,7 +133,7 @@ def mul(call: Call) -> Any:
     if isinstance(x, Divisor):
         x, y = y, x
     if isinstance(y, Divisor):
-        return y.multiply(call, x.value() if isinstance(x, Curve) else x)
+        return y.multiply(call, x.formed(call) if isinstance(x, Divisor) else resolved(x))
     if (both := combined(x, y, torch.mul, lambda a, b: _times(call, a, b))) is not None:
         return both
     return _with_curve(x, y, torch.mul, lambda a, b: _times(call, a, b))
@@ -135,8 +150,6 @@ def gate(call: Call, x: Value, y: Value) -> Value:
     b = call.builder
     gain, nodes = None, []
     for operand in (x, y):
-        if operand.normaliser:
-            raise Unsupported("softmax weights that are multiplied elementwise")
         if operand.offset is not None:
             operand = Value(b.graded(operand, call.name), operand.shape)
         if operand.gain is not None:
@@ -185,23 +198,32 @@ def div(call: Call) -> Any:
     x, y = call.args[:2]
     if call.kwargs.get("rounding_mode") is not None:
         raise Unsupported("a division that rounds")
+    x = x.formed(call) if isinstance(x, Divisor) else x
     if isinstance(y, Divisor) and isinstance(x, (Value, Curve)):
         return y.divide(call, resolved(x))
-    if (both := combined(x, y, torch.div)) is not None:
+    if (both := combined(x, y, torch.div, lambda a, b: _over(call, a, b))) is not None:
         return both
-    if not isinstance(x, (Value, Curve)) or isinstance(y, (Value, Curve)):
-        raise Unsupported("a division by an activation")
+    if isinstance(x, (Value, Curve)) and isinstance(y, (Value, Curve)):
+        return _over(call, resolved(x), resolved(y))
+    if not isinstance(x, (Value, Curve)):
+        raise Unsupported("a constant that is divided by an activation")
     inverse = 1.0 / torch.as_tensor(y).detach().double()
     if isinstance(x, Curve) and inverse.numel() == 1:
-        return x.then(lambda v: v * inverse, lambda value: scale(value, inverse))
+        return x.then(lambda v: v * _number(inverse), lambda value: scale(value, inverse))
     return scale(resolved(x), inverse)
+
+
+def _over(call: Call, x: Value, y: Value) -> Value:
+    from converters.lowering.divisors import quotient
+
+    return quotient(call, x, y)
 
 
 def scale(x: Value, factor: Any) -> Value:
     """x * factor, a constant: a gain to fold."""
     gain = torch.as_tensor(factor).detach().double()
-    if gain.ndim and gain.numel() > 1 and tuple(torch.broadcast_shapes(gain.shape, x.shape)) != x.shape:
-        raise Unsupported("a gain that broadcasts the activation")
+    if gain.ndim:
+        x = broadcast(x, tuple(torch.broadcast_shapes(gain.shape, x.shape)))
     return replace(
         x,
         gain=gain if x.gain is None else x.gain * gain,

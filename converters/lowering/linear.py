@@ -26,6 +26,7 @@ def linear(call: Call) -> Value:
 def dense(call: Call, x: Value, w: np.ndarray, bias: np.ndarray | None) -> Value:
     """x W^T + b along the last axis, W (out, in)."""
     b = np.zeros(len(w)) if bias is None else np.broadcast_to(bias, len(w))
+    x = call.builder.along(x, -1, call.name)
     node, gain, offset = call.builder.spikes(x)
     b = b + w @ last_axis(offset, x.shape, 0.0, "shift")
     w = w * last_axis(gain, x.shape, 1.0, "gain")
@@ -87,7 +88,7 @@ def convolution(call: Call) -> Value:
         raise Unsupported("its weights depend on the input")
     general = call.function == "convolution"
     if general and call.args[6]:
-        raise Unsupported("a transposed convolution")
+        return transposed(call, x, constant(weight), None if bias is None else constant(bias))
     w, axes = constant(weight), weight.ndim - 2
     stride, dilation = (per_axis(call.arg(i, name, 1), axes) for i, name in ((3, "stride"), (5, "dilation")))
     padding, groups = call.arg(4, "padding", 0), int(call.arg(8 if general else 6, "groups", 1))
@@ -104,6 +105,49 @@ def convolution(call: Call) -> Value:
     if stride != w.shape[2:] or any(padding) or groups != 1 or any(d != 1 for d in dilation):
         raise Unsupported("a convolution along three axes whose windows overlap")
     return _patches(call, x, w, b)
+
+
+def transposed(call: Call, x: Value, w: np.ndarray, bias: np.ndarray | None) -> Value:
+    """A transposed convolution by weights (in, out / groups, kh, kw): a convolution of pixels with silence between them."""
+    if w.ndim != 4:
+        raise Unsupported("a transposed convolution along another number of axes than two")
+    stride, padding, dilation, extra = (per_axis(call.args[i], 2) for i in (3, 4, 5, 7))
+    groups, kernel = int(call.args[8]), w.shape[2:]
+    around = [far * (k - 1) - p for far, k, p in zip(dilation, kernel, padding, strict=True)]
+    if min(around) < 0:
+        raise Unsupported("a transposed convolution that cuts more than its kernel reaches")
+    if x.offset is not None:
+        x = Value(call.builder.graded(x, call.name), x.shape)
+    channels, size = x.shape[1], x.shape[2:]
+    spread = torch.zeros(
+        [(n - 1) * s + 1 + more for n, s, more in zip(size, stride, extra, strict=True)], dtype=torch.long
+    )
+    numbers = torch.arange(1, math.prod(size) + 1).reshape(size)
+    spread[: (size[0] - 1) * stride[0] + 1 : stride[0], : (size[1] - 1) * stride[1] + 1 : stride[1]] = numbers
+    x = x.routed(
+        ("reshape", [1, channels, math.prod(size)]), ("pad", [1, 0]), ("take", [2, spread.reshape(-1).tolist()]),
+        ("reshape", [1, channels, *spread.shape]),
+    )  # fmt: skip
+    per_group = w[:, :, ::-1, ::-1].reshape(groups, channels // groups, *w.shape[1:]).swapaxes(1, 2)
+    geometry = {"stride": (1, 1), "padding": tuple(around), "dilation": dilation, "groups": groups}
+    return convolve(call, x, np.ascontiguousarray(per_group.reshape(-1, channels // groups, *kernel)), bias, geometry)
+
+
+@handles("col2im", "fold")
+def fold(call: Call) -> Value:
+    """Windows that are added up where they overlap: a transposed convolution by ones, each at its place of the window."""
+    x: Value = call.args[0]
+    size, kernel, dilation, padding, stride = (per_axis(call.args[i], 2) for i in range(1, 6))
+    geometry = zip(size, kernel, dilation, padding, stride, strict=True)
+    starts = [(n + 2 * p - far * (k - 1) - 1) // s + 1 for n, k, far, p, s in geometry]
+    geometry = zip(size, starts, kernel, dilation, padding, stride, strict=True)
+    extra = [n - ((m - 1) * s - 2 * p + far * (k - 1) + 1) for n, m, k, far, p, s in geometry]
+    places = math.prod(kernel)
+    channels = x.shape[1] // places
+    args = (None, None, None, stride, padding, dilation, True, extra, channels)
+    w = np.tile(np.eye(places).reshape(places, 1, *kernel), (channels, 1, 1, 1))
+    y = transposed(replace(call, args=args), x.routed(("reshape", [1, x.shape[1], *starts])), w, None)
+    return y.routed(("reshape", list(call.shape)))
 
 
 def _geometry(
@@ -145,6 +189,7 @@ def _patches(call: Call, x: Value, w: np.ndarray, bias: np.ndarray | None) -> Va
 def convolve(call: Call, x: Value, w: np.ndarray, bias: np.ndarray | None, geometry: dict[str, Any]) -> Value:
     """A convolution by constant weights (out, in / groups, kh, kw)."""
     b = np.zeros(len(w)) if bias is None else bias
+    x = call.builder.along(x, 1, call.name)
     node, gain, offset = call.builder.spikes(x)
     if offset is not None and any(geometry["padding"]):
         # zero padding is silence, so the shifted value itself has to be coded
@@ -178,8 +223,28 @@ def map_pixels(call: Call) -> Value:
     pixels, size = x.shape[2:], math.prod(x.shape[2:])
     mapped = math.prod(call.shape[2:])
     if size * mapped > MAPPED:
-        raise Unsupported(f"{mapped:,} pixels, each a sum of {size:,}: more than {MAPPED:,} weights")
+        return _by_axis(call, x)
     unit = torch.eye(size).reshape(size, 1, *pixels)
     w = constant(call.target(unit, *call.args[1:], **call.kwargs)).reshape(size, mapped).T
     y = dense(call, x.routed(("reshape", [*x.shape[:2], size])), w, None)
     return y.routed(("reshape", list(call.shape)))
+
+
+def _by_axis(call: Call, x: Value) -> Value:
+    """The same one axis after the other, for resizing, whose weights along each axis are the same along the others."""
+    pixels, wanted = x.shape[2:], call.shape[2:]
+    picture = torch.rand(1, 1, *pixels, dtype=torch.float64)
+    expected, found, y = call.target(picture, *call.args[1:], **call.kwargs), picture, x
+    for axis, (before, after) in enumerate(zip(pixels, wanted, strict=True), 2):
+        shape = [1] * len(pixels)
+        shape[axis - 2] = before
+        unit = torch.eye(before, dtype=torch.float64).reshape(before, 1, *shape).expand(before, 1, *pixels)
+        mapped = call.target(unit, *call.args[1:], **call.kwargs).movedim(axis, -1).reshape(before, -1, after)
+        w = constant(mapped[:, 0]).T
+        found = (found.movedim(axis, -1) @ torch.from_numpy(w).T).movedim(-1, axis)
+        order = [a for a in range(len(x.shape)) if a != axis] + [axis]
+        y = dense(call, y.routed(("permute", order)), w, None)
+        y = y.routed(("permute", [order.index(a) for a in range(len(order))]))
+    if not torch.allclose(found, expected, atol=1e-6):
+        raise Unsupported("a map between pixels that is no product of maps along each axis, and too large for one")
+    return y

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from converters.lowering import Call, handles
-from converters.lowering.builder import Unsupported, Value, as_parameter
+from converters.lowering.builder import Surrounded, Unsupported, Value, as_parameter
 from converters.lowering.linear import per_axis
 from processes.dynamic_threshold import DynamicThreshold
 from processes.max_pool import MaxPool
@@ -53,9 +53,14 @@ class Maxima(list[Value]):
          "max_pool3d_with_indices")  # fmt: skip
 def windows(call: Call) -> Any:
     """Windows of one axis, of two, or of two and then the third before them: a maximum of maxima."""
-    x: Value = call.args[0]
+    x: Value | Surrounded = call.args[0]
     axes = int(call.function.removeprefix("max_pool")[0])
     kernel = per_axis(call.args[1], axes)
+    if isinstance(x, Surrounded):
+        plain = per_axis(call.arg(3, "padding", 0), axes) + per_axis(call.arg(4, "dilation", 1), axes)
+        if x.widest >= min(kernel) or plain != (0,) * axes + (1,) * axes:
+            raise Unsupported("windows that may see nothing but the surroundings")
+        x = x.value
     stride = per_axis(call.arg(2, "stride") or kernel, axes)
     padding, dilation = (per_axis(call.arg(i, name, d), axes) for i, name, d in ((3, "padding", 0), (4, "dilation", 1)))
     pool = (torch.nn.functional.max_pool1d, torch.nn.functional.max_pool2d, torch.nn.functional.max_pool3d)[axes - 1]

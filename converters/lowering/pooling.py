@@ -25,13 +25,12 @@ def mean(call: Call) -> Any:
     keep, of_mean = bool(call.arg(2, "keepdim", False)), call.function == "mean"
     chosen = [] if axes is None else np.atleast_1d(axes).tolist()
     pool = tuple(int(a) % len(x.shape) for a in chosen or range(len(x.shape)))
-    along_rows = keep and pool == (len(x.shape) - 1,)
-    if along_rows and isinstance(x, Curve) and x.square_of is not None:
-        return squares(x.square_of, of_mean)
+    if isinstance(x, Curve) and x.square_of is not None:
+        return squares(x.square_of, tuple(sorted(pool)), of_mean, keep)
     x = resolved(x)
     value = average(call, x, pool)
-    if of_mean and along_rows:
-        call.builder.remember_mean(value, x)
+    if of_mean and keep:
+        call.builder.remember_mean(value, x, tuple(sorted(pool)))
     if not of_mean:
         value = scale(value, math.prod(x.shape[a] for a in pool))
     return value if keep else value.routed(("reshape", [n for a, n in enumerate(x.shape) if a not in pool]))
@@ -40,6 +39,8 @@ def mean(call: Call) -> Any:
 def average(call: Call, x: Value, pool: tuple[int, ...]) -> Value:
     """Mean over ``pool``, whose axes stay with length 1."""
     count = math.prod(x.shape[a] for a in pool)
+    if x.gain is not None and any(as_parameter(x.gain, x.shape).shape[a] > 1 for a in pool):
+        x = Value(call.builder.graded(x, call.name), x.shape)
     node, gain, offset = call.builder.spikes(x)
     shape = tuple(1 if a in pool else n for a, n in enumerate(x.shape))
     weight = (np.ones((1,) * len(shape)) if gain is None else as_parameter(gain, x.shape)) / count

@@ -12,12 +12,15 @@ import torch
 from torch.utils import _pytree as pytree
 
 from converters.lowering import Call, handles
-from converters.lowering.builder import Divisor, Unsupported, Value
+from converters.lowering.builder import Divisor, Surrounded, Unsupported, Value
+from converters.lowering.elementwise import broadcast
 
 
 @handles("reshape", "view", "flatten", "unflatten", "unsqueeze", "squeeze", "_unsafe_view")
-def reshape(call: Call) -> Value:
+def reshape(call: Call) -> Any:
     """The exporter knows the resulting shape."""
+    if isinstance(call.args[0], Divisor):
+        return call.args[0].reshaped(call, call.shape)
     return call.args[0].routed(("reshape", list(call.shape)))
 
 
@@ -103,15 +106,19 @@ def roll(call: Call) -> Value:
 
 
 @handles("pad", "constant_pad_nd")
-def pad(call: Call) -> Value:
+def pad(call: Call) -> Value | Surrounded:
     """Silence around the edges."""
     x: Value = call.args[0]
     general = call.function == "pad"
     if general and call.arg(2, "mode", "constant") != "constant":
         return wiring(call)
     around = float(call.arg(3 if general else 2, "value") or 0.0)
+    if around == -math.inf:
+        sides = [int(p) for p in call.args[1]]
+        repeated = replace(call, args=(x, sides, "replicate"), kwargs={}, target=torch.nn.functional.pad)
+        return Surrounded(wiring(repeated), max(sides))
     if not math.isfinite(around):
-        raise Unsupported("padding that is not finite, outside a pooling")
+        raise Unsupported("padding that is not finite")
     if around:  # x = (x - c) + c, and what is padded with silence is 0 + c
         x = replace(x, offset=torch.as_tensor(-around) + (0.0 if x.offset is None else x.offset))
     if x.offset is not None:
@@ -157,7 +164,10 @@ def wiring(call: Call) -> Value:
         raise Unsupported("a choice of places that depends on the input")
     size = math.prod(x.shape)
     numbers = torch.arange(1, size + 1, dtype=torch.float64).reshape(x.shape)
-    places = call.target(numbers, *call.args[1:], **call.kwargs).reshape(-1)
+    places = call.target(numbers, *call.args[1:], **call.kwargs)
+    if (alike := _by_channel(x, places)) is not None:
+        return alike
+    places = places.reshape(-1)
     if len(places) > WIRED:
         raise Unsupported(f"an index map of {len(places):,} places, more than {WIRED:,}")
     silent = bool((places == 0).any())
@@ -168,6 +178,52 @@ def wiring(call: Call) -> Value:
         flat = flat.routed(("pad", [1, 0]))
     index = (places if silent else places - 1).long().tolist()
     return flat.routed(("take", [1, index]), ("reshape", list(call.shape)))
+
+
+@handles("copy")
+def copy(call: Call) -> Any:
+    """What is written over a value, in its shape."""
+    y = call.args[1]
+    return broadcast(y, call.shape) if isinstance(y, Value) else torch.as_tensor(y).expand(call.shape)
+
+
+@handles("slice_scatter", "select_scatter")
+def scatter(call: Call) -> Value:
+    """A value of which a range is written over: what stands before it, what is written, and what stands behind."""
+    x, y = call.args[:2]
+    axis = call.arg(2, "dim", 0) % len(call.shape)
+    if call.function == "select_scatter":
+        start = int(call.args[3]) % call.shape[axis]
+        stop, step = start + 1, 1
+        row = [*call.shape[:axis], 1, *call.shape[axis + 1 :]]
+        y = y.routed(("reshape", row)) if isinstance(y, Value) else y.reshape(row)
+    else:
+        bounds = slice(call.arg(3, "start"), call.arg(4, "end"), call.arg(5, "step", 1))
+        start, stop, step = bounds.indices(call.shape[axis])
+    if step != 1:
+        raise Unsupported("a range with gaps that is written over")
+
+    def part(first: int, last: int) -> Any:
+        return (
+            x.routed(("slice", [axis, first, last, 1])) if isinstance(x, Value) else x.narrow(axis, first, last - first)
+        )
+
+    parts = [part(0, start), y, part(stop, call.shape[axis])]
+    parts = [p for p in parts if p.shape[axis]]
+    return parts[0] if len(parts) == 1 else cat(replace(call, args=(parts, axis), kwargs={}))
+
+
+def _by_channel(x: Value, places: torch.Tensor) -> Value | None:
+    """The map of one channel for all, where each keeps its place and has the same; None where that is not so."""
+    if len(x.shape) < 3 or places.shape[:2] != x.shape[:2] or x.offset is not None or x.shape[1] == 1:
+        return None
+    own, size = places.reshape(x.shape[1], -1), math.prod(x.shape[2:])
+    own = own - size * torch.arange(x.shape[1])[:, None]
+    if not bool((own == own[0]).all()) or bool((own < 1).any()) or own.shape[1] > WIRED:
+        return None
+    index = (own[0] - 1).long().tolist()
+    flat = x.routed(("reshape", [1, x.shape[1], size]), ("take", [2, index]))
+    return flat.routed(("reshape", list(places.shape)))
 
 
 @handles("cat")

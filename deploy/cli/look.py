@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
@@ -130,11 +131,27 @@ def energy(
 @app.command()
 def models(
     only: Annotated[str, typer.Option(help="Families whose name contains this.")] = "",
+    every: Annotated[
+        bool, typer.Option("--all", help="Walk all of timm and transformers (hours), without converting.")
+    ] = False,
+    jobs: Annotated[int, typer.Option(min=1, help="With --all: processes at a time.")] = 1,
+    timeout: Annotated[float, typer.Option(min=1, help="With --all: seconds for each model.")] = 180.0,
+    memory: Annotated[float, typer.Option(min=1, help="With --all: GB for each model.")] = 12.0,
+    results: Annotated[
+        Path, typer.Option(help="With --all: what was found; what it holds is not walked again.")
+    ] = Path("out/coverage.jsonl"),
+    out: Annotated[Path, typer.Option("--out", "-o", help="With --all: the page to write.")] = Path("docs/coverage.md"),
 ) -> None:
     """Lists families of models that convert, by converting a small variant of each with random weights (minutes).
 
+    With --all every module of timm and every architecture of transformers is lowered and compared with the model instead, and a
+    page says what blocks the others.
+
     Example: deploy models --only swin
     """
+    if every:
+        _walk(only, jobs, timeout, memory, results, out)
+        return
     from converters.coverage import COLUMNS, coverage
     from converters.families import FAMILIES
     from deploy.console import coverage_table
@@ -149,4 +166,30 @@ def models(
             advance(1)
     Console().print(coverage_table(rows, COLUMNS))
     if any(row.state == "failed" for row in rows):
+        raise typer.Exit(FAILED)
+
+
+def _walk(only: str, jobs: int, timeout: float, memory: float, results: Path, out: Path) -> None:
+    """What --all does; the exit code says whether a model failed."""
+    from converters.walk import STATES, hugging_face, timm_models
+    from converters.walk.page import page
+    from converters.walk.runs import known, walk
+
+    subjects = [*timm_models.subjects(), *hugging_face.subjects()]
+    whole = Counter(subject.family.split()[0] for subject in subjects)
+    subjects = [subject for subject in subjects if only.lower() in subject.family.lower()]
+    if not subjects:
+        raise DeployError(f"--only {only}: no such module of timm and no such architecture of transformers")
+    wanted = {subject.family for subject in subjects}
+    before = [found for found in known(results) if found.family in wanted]
+    with BarProgress().stage("walk", len(subjects)) as advance:
+        advance(len(before))
+        for _ in walk(subjects, results, jobs, timeout, memory):
+            advance(1)
+    found = known(results)
+    out.parent.mkdir(parents=True, exist_ok=True)
+    out.write_text(page(found, whole))
+    counts = {state: sum(one.state == state for one in found) for state in STATES}
+    print(f"{', '.join(f'{number} {state}' for state, number in counts.items())}; written to {out}")
+    if counts["failed"]:
         raise typer.Exit(FAILED)

@@ -21,7 +21,17 @@ from processes.errors import DeployError
 from processes.network import Network, Route
 from processes.phase_code import PhaseCode
 
-LARGE = {"timm nextvit", "timm efficientformer", "timm mobilevit", "timm edgenext", "timm convnext"}
+LARGE = {
+    "timm nextvit",
+    "timm efficientformer",
+    "timm mobilevit",
+    "timm edgenext",
+    "timm convnext",
+    "timm convnext v2",
+    "timm efficientvit",
+    "timm mobilenet v3",
+    "timm regnet",
+}
 SMALL = [family for family in FAMILIES if family.name not in LARGE]
 COARSE, FINE = PhaseCode(1.5, 10), PhaseCode(1.1, 60)
 

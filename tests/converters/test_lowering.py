@@ -86,6 +86,56 @@ def by_variance(y: torch.Tensor) -> torch.Tensor:
     return (y - y.mean(-1, keepdim=True)) * torch.rsqrt(y.var(-1, unbiased=False, keepdim=True) + 1e-3)
 
 
+def layer_norm_of_pixels(m: Any, x: torch.Tensor) -> torch.Tensor:
+    y = m.c(x)
+    centred = y - y.mean(1, keepdim=True)
+    return m.d(m.g[:, None, None] * centred / torch.sqrt(centred.pow(2).mean(1, keepdim=True) + 1e-3))
+
+
+def global_response(m: Any, x: torch.Tensor) -> torch.Tensor:
+    """ConvNeXt V2's normalisation: a channel's norm over pixels, over the mean of all channels' norms, is a gate."""
+    y = F.gelu(m.c(x))
+    norm = torch.linalg.vector_norm(y, dim=(2, 3), keepdim=True)
+    return m.d(y + m.g[:, None, None] * (y * (norm / (norm.mean(1, keepdim=True) + 1e-6))))
+
+
+def linear_attention(m: Any, x: torch.Tensor) -> torch.Tensor:
+    """A column of ones beside the values adds up what divides them (EfficientViT)."""
+    q, k, v = heads(m, x)
+    q, k, v = q.relu(), k.relu(), F.pad(v, (0, 1), value=1.0)
+    y = q @ (k.transpose(-1, -2) @ v)
+    return joined(m, y[..., :-1] / (y[..., -1:] + 0.5))
+
+
+def its_own_sum(m: Any, x: torch.Tensor) -> torch.Tensor:
+    y = torch.sigmoid(m.a(x))
+    return m.b(y / y.sum(-1, keepdim=True))
+
+
+def padded_keys(m: Any, x: torch.Tensor) -> torch.Tensor:
+    k, v = (F.pad(layer(x), (0, 0, 0, 2)) for layer in (m.b, m.c))
+    return F.scaled_dot_product_attention(m.a(x), k, v)
+
+
+def written_over(m: Any, x: torch.Tensor) -> torch.Tensor:
+    y = m.a(x)
+    y[:, 1:3] = 2 * y[:, 2:4] + m.a.bias
+    y[:, 4] = x[:, 0]
+    return m.b(y)
+
+
+def behind(m: Any, x: torch.Tensor) -> torch.Tensor:
+    """Values are columns, and weights follow them (SHViT)."""
+    q, k, v = heads(m, x)
+    weights = (q @ k.transpose(-2, -1)).softmax(-1)
+    return joined(m, (v.transpose(-2, -1) @ weights.transpose(-2, -1)).transpose(-2, -1))
+
+
+def transposed_weights(m: Any, x: torch.Tensor) -> torch.Tensor:
+    q, k, v = heads(m, x)
+    return joined(m, (q @ k.transpose(-2, -1)).softmax(-1).transpose(-1, -2) @ v)
+
+
 ACTIVATIONS = {
     "relu6": F.relu6, "hardtanh": F.hardtanh, "hardswish": F.hardswish, "hardsigmoid": F.hardsigmoid, "mish": F.mish, "elu": F.elu,
     "leaky_relu": lambda v: F.leaky_relu(v, 0.2), "in place": lambda v: F.leaky_relu_(v.clone(), 0.2), "selu": F.selu,
@@ -234,6 +284,31 @@ ACCEPTED = [
     part("pixel shuffle", lambda m, x: m.d(F.pixel_shuffle(m.c(x), 2)), c=nn.Conv2d(4, 8, 1), d=nn.Conv2d(2, 3, 2), **CONV),
     part("pixel unshuffle", lambda m, x: m.d(F.pixel_unshuffle(m.c(x)[..., :6, :6], 2)), c=nn.Conv2d(4, 2, 1), d=nn.Conv2d(8, 3, 2), **CONV),
     part("channel shuffle", lambda m, x: m.d(F.channel_shuffle(m.c(x), 3)), c=nn.Conv2d(4, 6, 1), d=nn.Conv2d(6, 3, 2), **CONV),
+    part("layer_norm of pixels", layer_norm_of_pixels, g=VECTOR[:6], c=nn.Conv2d(4, 6, 1), d=nn.Conv2d(6, 2, 2), **CONV),
+    part("layer_norm over two axes", lambda m, x: m.b(F.layer_norm(m.a(x), (5, 8), m.w)), w=torch.randn(5, 8, generator=G), **two()),
+    part("rms_norm of a weighted value", lambda m, x: m.b(rms(m.g * m.a(x))), g=VECTOR, **two()),
+    part("variance of a sample", lambda m, x: m.b((y := m.a(x)) * (y.var(-1, keepdim=True) + 1e-3).rsqrt()), **two()),
+    part("deviation that is a value", lambda m, x: m.b(m.a(x).std(1)), **two()),
+    part("norm and a number divide", lambda m, x: m.b((y := m.a(x)) / (y.norm(dim=-1, keepdim=True) + 0.1)), **two()),
+    part("norms of other rows divide", lambda m, x: m.b(m.a(x) / m.c(x).norm(dim=-1, keepdim=True)), c=nn.Linear(8, 5), **two()),
+    part("global response normalisation", global_response, g=VECTOR[:6], c=nn.Conv2d(4, 6, 1), d=nn.Conv2d(6, 2, 2), **CONV),
+    part("division by its own sum", its_own_sum, **two()),
+    part("division by what is above zero", lambda m, x: m.c(m.a(x) / (1 + m.b(x).exp())), **three()),
+    part("linear attention", linear_attention, **qkv()),
+    part("gain per pixel", lambda m, x: m.d(F.avg_pool2d(m.c(x), 3, 1, 1, count_include_pad=False)), c=nn.Conv2d(4, 6, 1), d=nn.Conv2d(6, 2, 2), **CONV),
+    part("gain per token", lambda m, x: m.b(torch.relu(m.a(x)) * m.m), m=torch.randn(1, 5, 1, generator=G), **two()),
+    part("transposed convolution", lambda m, x: m.d(m.c(x)), c=nn.ConvTranspose2d(4, 6, (3, 2), (2, 3), 1, (1, 0), groups=2), d=nn.Conv2d(6, 2, 2), **CONV),
+    part("windows folded", lambda m, x: m.d(F.fold(m.c(x).flatten(2)[..., :16], (9, 8), (3, 2), stride=(2, 2), padding=(0, 0))), c=nn.Conv2d(4, 12, 1), d=nn.Conv2d(2, 2, 2), **CONV),
+    part("written over", written_over, **two()),
+    part("largest within the edges", lambda m, x: m.d(F.max_pool2d(F.pad(m.c(x), (0, 1, 0, 1), value=-torch.inf), 3, 2)), c=nn.Conv2d(4, 6, 1), d=nn.Conv2d(6, 2, 2), **CONV),
+    part("biased softmax of no product", lambda m, x: m.b((m.a(x) + m.w).softmax(-1)), w=torch.randn(5, 8, generator=G), **two()),
+    part("transposed softmax", transposed_weights, **qkv()),
+    part("softmax behind its values", behind, **qkv()),
+    part("padded keys", padded_keys, **three()),
+    part("product with softmax's weights", lambda m, x: m.c(m.a(x).softmax(-1) * m.b(x)), **three()),
+    part("sum that broadcasts", lambda m, x: m.b(m.a(x) + m.a(x).mean(1, keepdim=True)), **two()),
+    part("constant that broadcasts", lambda m, x: m.b(torch.relu(m.a(x)[:, :1]) + m.m), m=torch.randn(1, 5, 8), **two()),
+    part("gain that broadcasts", lambda m, x: m.b(torch.relu(m.a(x)[..., :1]) * m.g), g=VECTOR, **two()),
     part("clamped from below", lambda m, x: m.b(m.a(x).clamp_min(-0.3)), **two()),
 ]  # fmt: skip
 
@@ -266,11 +341,6 @@ def key_used_elsewhere(m: Any, x: torch.Tensor) -> torch.Tensor:
     return F.scaled_dot_product_attention(m.a(x), k, m.c(x)) + k
 
 
-def padded_keys(m: Any, x: torch.Tensor) -> torch.Tensor:
-    k, v = (F.pad(layer(x), (0, 0, 0, 2)) for layer in (m.b, m.c))
-    return F.scaled_dot_product_attention(m.a(x), k, v)
-
-
 def normalised_keys(m: Any, x: torch.Tensor) -> torch.Tensor:
     q, k = (F.layer_norm(layer(x), (8,)) for layer in (m.a, m.b))
     return F.scaled_dot_product_attention(q, k, m.c(x))
@@ -287,11 +357,6 @@ def one_key_for_all(gqa: bool) -> Forward:
     return forward
 
 
-def transposed_weights(m: Any, x: torch.Tensor) -> torch.Tensor:
-    q, k, v = heads(m, x)
-    return joined(m, (q @ k.transpose(-2, -1)).softmax(-1).transpose(-1, -2) @ v)
-
-
 def changed_in_place(m: Any, x: torch.Tensor) -> torch.Tensor:
     y = m.a(x)
     y.relu_()
@@ -303,28 +368,26 @@ DOUBTFUL = [
     part("softmax is the output", lambda m, x: m.a(x).softmax(-1), a=nn.Linear(8, 4)),
     part("softmax then mean", lambda m, x: m.a(x).softmax(-1).mean(1), a=nn.Linear(8, 4)),
     part("softmax then add", lambda m, x: m.a(x).softmax(-1) + m.a(x), a=nn.Linear(8, 4)),
-    part("transposed softmax", transposed_weights, **qkv()),
+    part("both are softmax weights", lambda m, x: m.b(m.a(x).softmax(-1) @ m.a(x).softmax(-1).transpose(-2, -1)), **two(5)),
     part("rsub", lambda m, x: 1.5 - m.a(x), a=nn.Linear(8, 4)),
     part("query is key", shared_qk, **three()),
     part("key is value", shared_kv, **three()),
     part("key used elsewhere", key_used_elsewhere, **three()),
-    part("padded keys", padded_keys, **three()),
     part("normalised queries and keys", normalised_keys, **three()),
     part("one key head", one_key_for_all(False), **three()),
     part("enable_gqa", one_key_for_all(True), **three()),
     part("sub with alpha", lambda m, x: torch.sub(m.a(x), m.b(x), alpha=2.0), **two(out=8)),
     part("add with alpha", lambda m, x: torch.add(m.a(x), m.b(x), alpha=2.0), **two(out=8)),
     part("div with rounding", lambda m, x: torch.div(m.a(x), 0.3, rounding_mode="floor"), a=nn.Linear(8, 4)),
-    part("constant that broadcasts", lambda m, x: m.b(torch.relu(m.a(x)[:, :1]) + m.m), m=torch.randn(1, 5, 8), **two()),
-    part("gain that broadcasts", lambda m, x: m.b(torch.relu(m.a(x)[:, :1]) * m.m), m=torch.randn(1, 5, 8), **two()),
-    part("gain per token", lambda m, x: m.b(torch.relu(m.a(x)) * m.m), m=torch.randn(1, 5, 1), **two()),
     part("changed in place", changed_in_place, **two()),
     part("relu in place", lambda m, x: m.b(m.r(m.a(x))), r=nn.ReLU(inplace=True), **two()),
     part("padded normalised image", lambda m, x: m.c(x * 2 + 1), c=nn.Conv2d(4, 6, 3, padding=1), **CONV),
     part("softmax along rows", lambda m, x: m.b(m.a(x).softmax(1)), **two()),
-    part("layer_norm over two axes", lambda m, x: F.layer_norm(m.a(x), (5, 8)), a=nn.Linear(8, 8)),
-    part("product with softmax's weights", lambda m, x: m.a(x).softmax(-1) * m.b(x), **two(out=8)),
-    part("division by an activation", lambda m, x: m.a(x) / (m.b(x).exp() + 1), **two(out=8)),
+    part("gain per token that broadcasts", lambda m, x: m.b(torch.relu(m.a(x)[:, :1]) * m.m), m=torch.randn(1, 5, 8), **two()),
+    part("average beyond the edges", lambda m, x: F.avg_pool2d(F.pad(m.c(x), (0, 1, 0, 1), value=-torch.inf), 3, 2), c=nn.Conv2d(4, 6, 1), **CONV),
+    part("division by what may be negative", lambda m, x: m.a(x) / m.b(x), **two(out=8)),
+    part("division by what may be negative, shifted", lambda m, x: m.a(x) / (m.b(x).exp() - 0.5), **two(out=8)),
+    part("root of a sum and a constant", lambda m, x: m.b(torch.sqrt(m.a(x).pow(2).sum(-1, keepdim=True) + 1.0) * m.a(x)), **two()),
 ]  # fmt: skip
 
 

@@ -1,0 +1,274 @@
+"""Numbers of rows that divide: roots of sums of squares along any axes, and values that are never below zero.
+
+Neither the root nor the quotient is formed: what is divided fires against a threshold that moves with the row. Where the number
+itself is asked for, the root of a sum is g = sum_i y_i (y_i / g), a product of a value and its own quotient.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import torch
+
+from converters.lowering import Call
+from converters.lowering.builder import ONE, Builder, Divisor, Unsupported, Value
+from converters.lowering.elementwise import gate, is_number, scale, shift
+from processes.dynamic_threshold import DynamicThreshold
+from processes.elementwise_product import ElementwiseProduct
+from processes.max_pool import MaxPool
+from processes.network import Network
+from processes.phase_neuron import PhaseNeuron
+from processes.phase_neuron.schedule import FloatSchedule
+from processes.residual import Residual
+from processes.routing import Route, apply
+from processes.synapse import ScaleSynapse, Synapse
+from processes.trace_product import SquareSum, TraceProduct
+from processes.woss import Woss
+
+
+def rows(x: Value, axes: tuple[int, ...]) -> Value:
+    """``x`` with ``axes`` as its last one, behind the others; as it is if they are."""
+    rest = [a for a in range(len(x.shape)) if a not in axes]
+    order = [*rest, *axes]
+    if order != sorted(order):
+        x = x.routed(("permute", order))
+    if len(axes) == 1 and rest:
+        return x
+    lead = x.shape[: len(rest)] or (1,)
+    return x.routed(("reshape", [*lead, math.prod(x.shape[len(rest) :])]))
+
+
+def unrows(y: Value, shape: tuple[int, ...], axes: tuple[int, ...]) -> Value:
+    """The reverse of :func:`rows` for a value of ``shape``."""
+    rest = [a for a in range(len(shape)) if a not in axes]
+    order = [*rest, *axes]
+    if len(axes) != 1 or not rest:
+        y = y.routed(("reshape", [shape[a] for a in order]))
+    return y if order == sorted(order) else y.routed(("permute", [order.index(a) for a in range(len(shape))]))
+
+
+def centred(builder: Builder, x: Value, axes: tuple[int, ...], name: str) -> Value:
+    """``x`` less its mean along ``axes``."""
+    return unrows(builder.centred(rows(x, axes), name), x.shape, axes)
+
+
+@dataclass(frozen=True)
+class Norm(Divisor):
+    """A power of the sum or mean of a value's squares along axes, which stay with length 1.
+
+    Attributes:
+        of: the value.
+        axes: along which its squares are summed, in rising order.
+        features: 1 for the sum, the number of squares for the mean, one less for a variance of samples.
+        eps: what is added to the sum or mean before the root.
+        exponent: of the sum or mean: 1 as it is, 0.5 its root, -0.5 the root's inverse.
+        kept: whether the axes are there, with length 1, or are still to be put back.
+    """
+
+    of: Value
+    axes: tuple[int, ...]
+    features: int = 1
+    eps: float = 0.0
+    exponent: float = 0.5
+    kept: bool = True
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Of the numbers."""
+        return self._shape(self.kept)
+
+    def _shape(self, kept: bool) -> tuple[int, ...]:
+        own = enumerate(self.of.shape)
+        return tuple(1 if a in self.axes else n for a, n in own if kept or a not in self.axes)
+
+    def divide(self, call: Call, x: Value) -> Value:
+        """x / root."""
+        return self._normalise(call, x) if self.exponent == 0.5 else quotient(call, x, self.formed(call))
+
+    def multiply(self, call: Call, x: Any) -> Value:
+        """x * 1 / root, or x * root."""
+        if self.exponent == -0.5 and isinstance(x, Value):
+            return self._normalise(call, x)
+        number = self.formed(call)
+        return gate(call, number, x) if isinstance(x, Value) else scale(number, x)
+
+    def plus(self, call: Call, number: Any) -> Any:
+        """The sum or mean with ``number`` added, before the root; a root plus a number is a value."""
+        if self.exponent != 1 or not is_number(number):
+            return None
+        return replace(self, eps=self.eps + float(number))
+
+    def power(self, exponent: float) -> Norm:
+        """Of the mean its root, or the root's inverse."""
+        if self.exponent * exponent not in (0.5, -0.5):
+            raise Unsupported(f"a mean of squares to the power {self.exponent * exponent:g}")
+        return replace(self, exponent=self.exponent * exponent)
+
+    def clamped(self, low: Any, high: Any) -> Norm:
+        """With a floor, which is added to the sum of squares: that differs only next to zero."""
+        if high is not None:
+            raise Unsupported("a norm with a ceiling")
+        floor = 0.0 if low is None else float(low)
+        return replace(self, eps=max(self.eps, floor ** (1 / self.exponent)))
+
+    def reshaped(self, call: Call, shape: tuple[int, ...]) -> Any:
+        """With its axes put back, as it is; in any other shape, the numbers as a value."""
+        if shape == self._shape(True):
+            return replace(self, kept=True)
+        return self.formed(call).routed(("reshape", list(shape)))
+
+    def formed(self, call: Call) -> Value:
+        """The numbers themselves, of ``shape``."""
+        if self.exponent < 0:
+            raise Unsupported("the inverse of a root that divides nothing")
+        y = rows(self.of, self.axes)
+        inner = replace(call, shape=y.shape)
+        if self.exponent == 1:
+            summed = total(inner, gate(inner, y, y), 1 / self.features)
+            value = summed if not self.eps else shift(replace(call, shape=summed.shape), summed, self.eps, 1.0)
+        else:
+            if self.eps > SILENT:
+                raise Unsupported("a root of a sum of squares and a constant that divides nothing")
+            source = call.builder.graded(y, call.name)
+            y = Value(source, y.shape)
+            divided = divide(inner, source, source, y.shape, max(self.eps, SILENT), self.features)
+            value = total(inner, gate(inner, y, divided), 1 / self.features)
+            call.builder.roots.add(value.node)
+        return value.routed(("reshape", list(self.shape)))
+
+    def _normalise(self, call: Call, x: Value) -> Value:
+        if not self.kept and x.shape != self.of.shape:
+            raise Unsupported("a division by a norm whose axes are gone")
+        shape = (1,) * (len(self.of.shape) - len(x.shape)) + x.shape
+        if any(n != own for a, (n, own) in enumerate(zip(shape, self.of.shape, strict=True)) if a not in self.axes):
+            raise Unsupported(f"a division of {x.shape} by norms of {self.of.shape}")
+        dividend = rows(x if shape == x.shape else x.routed(("reshape", list(shape))), self.axes)
+        source = call.builder.graded(dividend, call.name)
+        of = source if x == self.of else call.builder.graded(rows(self.of, self.axes), call.name)
+        y = divide(call, source, of, dividend.shape, self.eps, self.features)
+        return unrows(y, shape, self.axes)
+
+
+SILENT = 1e-10
+"""What is added to a sum of squares of nothing, which would divide zero by zero."""
+
+
+def quotient(call: Call, x: Value, y: Value) -> Value:
+    """x / y of a y that is never below zero: the root of its square is y itself.
+
+    Raises:
+        Unsupported: y may be negative.
+    """
+    if not never_negative(call.builder, y):
+        raise Unsupported("a division by an activation that may be negative")
+    lead = (1,) * (len(call.shape) - len(y.shape))
+    divisor = y.routed(("reshape", [*lead, *y.shape])) if lead else y
+    lead = (1,) * (len(call.shape) - len(x.shape))
+    x = x.routed(("reshape", [*lead, *x.shape])) if lead else x
+    if x.shape != call.shape:
+        x = x.routed(("expand", list(call.shape)))
+    axes = tuple(a for a, (n, wide) in enumerate(zip(divisor.shape, call.shape, strict=True)) if n == 1 and wide > 1)
+    dividend, own = rows(x, axes), rows(divisor, axes)
+    source, of = (call.builder.graded(v, call.name) for v in (dividend, own))
+    return unrows(divide(call, source, of, dividend.shape, 0.0, 1), call.shape, axes)
+
+
+ABOVE = {"relu", "sigmoid", "hardsigmoid", "exp", "softplus"}
+"""Activations that are never negative, whatever their potential."""
+
+
+def never_negative(builder: Builder, x: Value) -> bool:
+    """Whether a value can be told to be zero or above, whatever the input, from the operations that it follows from."""
+    function = activation(x.activation, _above(builder, x.node))
+    numbers = (t is None or bool((t >= 0).all()) for t in (x.gain, x.offset))
+    return all(numbers) and bool(apply(function.double(), x.steps, 0).all() if not _pads(x) else function.all())
+
+
+def _pads(x: Value) -> bool:
+    return any(kind == "pad" for kind, _ in x.steps)
+
+
+def activation(function: str, above: torch.Tensor) -> torch.Tensor:
+    """Which of some neurons are never negative, given which of their potentials are not."""
+    name, _, numbers = function.partition(":")
+    if name == "identity":
+        return above
+    known = name in ABOVE or (name == "clamp" and float(numbers.split(",")[0]) >= 0)
+    return torch.full_like(above, known)
+
+
+def _above(builder: Builder, name: str) -> torch.Tensor:
+    """Which values of a node are never negative (bool, its sample shape), as far as its operations tell."""
+    net = builder.network
+    if name == Network.INPUT:
+        return torch.zeros(net.input_shape, dtype=torch.bool)
+    op, shape = net[name], tuple(net.shape(name))
+    every = torch.ones(shape, dtype=torch.bool)
+    if name in builder.roots or isinstance(op, Woss | SquareSum):
+        return every
+    if isinstance(op, PhaseNeuron) and op.schedule.function != "identity":
+        return activation(op.schedule.function, every)
+    inputs = [_above(builder, source) for source in net.nodes[name].inputs]
+    match op:
+        case Route():
+            return apply(1.0 - inputs[0].double(), op.chain, 0) == 0  # padding is zero
+        case PhaseNeuron() | DynamicThreshold():
+            return inputs[0]
+        case ElementwiseProduct():
+            return every if len(set(net.nodes[name].inputs)) == 1 else inputs[0] & inputs[1]
+        case Residual():
+            weights = np.ones(len(inputs)) if op.weights is None else op.weights
+            bias = torch.from_numpy(np.broadcast_to(op.bias >= 0, shape).copy())
+            return (
+                torch.stack([i & torch.as_tensor(w >= 0) for i, w in zip(inputs, weights, strict=True)]).all(0) & bias
+            )
+        case TraceProduct():
+            a, b = (i.double() for i in inputs)
+            b = b.transpose(-1, -2) if op.transpose_b else b
+            return (a @ b == a.shape[-1]) & torch.from_numpy(np.broadcast_to(op.bias >= 0, shape).copy())
+        case ScaleSynapse():
+            signs = torch.from_numpy(np.broadcast_to(op.weight >= 0, inputs[0].shape).copy())
+            kept = inputs[0] & signs
+            for axis in op.pool or ():
+                kept = kept.all(axis, keepdim=True)
+            return kept & torch.as_tensor(op.bias >= 0)
+        case Synapse() if bool((op.weight >= 0).all()) and bool((op.bias >= 0).all()) and bool(inputs[0].all()):
+            return every
+        case MaxPool() if bool(inputs[0].all()):
+            return every
+        case _:
+            return ~every
+
+
+def total(call: Call, x: Value, factor: float) -> Value:
+    """The sum along the last axis, which stays with length 1, times ``factor``."""
+    axis = len(x.shape) - 1
+    node, gain, offset = call.builder.spikes(x)
+    if gain is not None or offset is not None:
+        raise Unsupported("squares of values with a gain or an offset")
+    shape = (*x.shape[:-1], 1)
+    ones = np.ones((1,) * len(shape))
+    op = ScaleSynapse(shape=shape, weight=factor * ones, bias=0 * ones, trace=ONE, pool=(axis,))
+    return Value(call.builder.network.add(f"{call.name}.total", op, node), shape)
+
+
+def divide(call: Call, source: str, of: str, shape: tuple[int, ...], eps: float, features: int) -> Value:
+    """``source`` divided by the root of what the squares of ``of`` sum to along the last axis, over ``features``, and ``eps``.
+
+    Args:
+        source, of: nodes of graded potentials with the same rows; ``source`` has ``shape``.
+    """
+    net = call.builder.network
+    ones = np.ones((1,) * len(shape))
+    schedule = FloatSchedule(function="identity", scale=ones, unit=ones, base=2.0, steps=2)
+    own = net.shape(of)
+    coded = net.add(f"{call.name}.code", PhaseNeuron(shape=tuple(own), schedule=schedule), of)
+    squared = net.add(f"{call.name}.squares", SquareSum(shape=(*shape[:-1], 1), trace=ONE, weight=ones), coded)
+    norm = DynamicThreshold(
+        shape=shape, scale=ones, base=2.0, steps=2, table=np.ones((1, 2)), squared=True,
+        offset=float(features * eps), features=features,
+    )  # fmt: skip
+    return Value(net.add(call.name, norm, source, squared), shape)

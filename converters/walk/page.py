@@ -1,0 +1,74 @@
+"""The page that says what a walk found."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+
+from converters.walk import STATES, Found
+
+INTRODUCTION = """\
+# Coverage
+
+What `deploy models --all` found: the smallest model of every module of timm, and a small configuration of every architecture of
+transformers that can be built without downloads, all with random weights.
+
+*Accepted*: every operation has a spiking form, and the lowered network, before any code is chosen, gives the model's outputs:
+the largest difference over the largest output, in float64, is below 1e-4 and stands in the table. *Refused*: nothing is
+converted, and every operation that blocks is listed. *Failed*: accepted wrongly, or ended otherwise than by a refusal.
+*Left out*: what could not be built or run in the first place, or not within the limits.
+
+An accepted model runs in spikes; how accurate it is depends on its weights and code ([models.md](models.md)). Only one size
+of each is walked, so this tells which operations convert and not what fits a chip (`deploy place`).
+"""
+
+
+def page(found: Sequence[Found], whole: Mapping[str, int]) -> str:
+    """Markdown of everything that was found: totals, what blocks most often, and a table for each library.
+
+    Args:
+        whole: how many there are in each library, of which some may not have been walked yet.
+    """
+    libraries: dict[str, list[Found]] = {}
+    for one in sorted(found, key=lambda one: one.family):
+        libraries.setdefault(one.family.split()[0], []).append(one)
+    parts = [INTRODUCTION, _totals(libraries, whole), _blockers(found)]
+    parts += [f"## {library}\n\n{_table(rows)}" for library, rows in libraries.items()]
+    return "\n".join(parts)
+
+
+def _totals(libraries: dict[str, list[Found]], whole: Mapping[str, int]) -> str:
+    lines = [f"| | {' | '.join(STATES)} | walked |", "|---" * (len(STATES) + 2) + "|"]
+    for library, rows in libraries.items():
+        counts = Counter(row.state for row in rows)
+        numbers = " | ".join(str(counts[state]) for state in STATES)
+        lines.append(f"| {library} | {numbers} | {len(rows)} of {whole[library]} |")
+    return "\n".join(lines) + "\n"
+
+
+def _blockers(found: Sequence[Found]) -> str:
+    """Operations by the number of models that they block."""
+    names = [
+        {reason.split("`")[1] for reason in one.reasons if reason.count("`") > 1} for one in found if _refused(one)
+    ]
+    counts = Counter(name for blocked in names for name in blocked)
+    alone = Counter(name for blocked in names if len(blocked) == 1 for name in blocked)
+    if not counts:
+        return ""
+    lines = ["| operation | models that it blocks | alone |", "|---|---|---|"]
+    lines += [f"| `{name}` | {number} | {alone[name]} |" for name, number in counts.most_common()]
+    return "## What blocks\n\n" + "\n".join(lines) + "\n"
+
+
+def _refused(one: Found) -> bool:
+    return one.state == "refused"
+
+
+def _table(rows: Sequence[Found]) -> str:
+    lines = ["| family | walked | state | what blocks | deviation | seconds |", "|---|---|---|---|---|---|"]
+    for row in rows:
+        reasons = "; ".join(row.reasons).replace("|", "\\|").replace("<", "&lt;")
+        deviation = "" if row.deviation is None else f"{row.deviation:.0e}"
+        family = row.family.split(maxsplit=1)[1]
+        lines.append(f"| {family} | {row.example} | {row.state} | {reasons} | {deviation} | {row.seconds:.0f} |")
+    return "\n".join(lines) + "\n"

@@ -1,0 +1,95 @@
+"""A process of its own for each model, with a time and a memory limit; what is found is kept as it comes."""
+
+from __future__ import annotations
+
+import json
+import multiprocessing
+import resource
+import time
+from collections.abc import Iterator, Sequence
+from multiprocessing.connection import Connection, wait
+from multiprocessing.process import BaseProcess
+from pathlib import Path
+
+from converters.walk import Found, Subject
+from converters.walk.judge import judge
+
+FORKED = multiprocessing.get_context("fork")  # the libraries are imported once, which takes longer than most models
+
+
+def known(results: Path) -> list[Found]:
+    """What a file of results holds, one JSON object a line; nothing if there is none. Half a last line is left out."""
+    if not results.is_file():
+        return []
+    found: list[Found] = []
+    for line in results.read_text().splitlines():
+        try:
+            found.append(Found.from_json(json.loads(line)))
+        except (json.JSONDecodeError, TypeError, KeyError):
+            continue
+    return found
+
+
+def walk(subjects: Sequence[Subject], results: Path, jobs: int, timeout: float, memory: float) -> Iterator[Found]:
+    """Judge every subject that ``results`` does not hold yet, and append each to it as it is done.
+
+    Args:
+        results: a file of JSON lines, made with its folder if it is not there.
+        jobs: processes at a time.
+        timeout: seconds for each model, after which its process is ended.
+        memory: GB (10^9 bytes) of address space that a model may take beyond what is imported.
+    """
+    done = {found.family for found in known(results)}
+    left = [subject for subject in subjects if subject.family not in done]
+    results.parent.mkdir(parents=True, exist_ok=True)
+    running: dict[Connection, _Run] = {}
+    with results.open("a") as file:
+        while left or running:
+            while left and len(running) < jobs:
+                run = _Run(left.pop(0), timeout, memory)
+                running[run.receiver] = run
+            until = min(run.deadline for run in running.values()) - time.monotonic()
+            ready = wait(list(running), max(0.0, until))
+            late = [receiver for receiver, run in running.items() if run.deadline <= time.monotonic()]
+            for receiver in {*(r for r in running if r in ready), *late}:
+                found = running.pop(receiver).end(timeout)
+                file.write(json.dumps(found.as_json()) + "\n")
+                file.flush()
+                yield found
+
+
+class _Run:
+    """A process that judges one subject."""
+
+    def __init__(self, subject: Subject, timeout: float, memory: float) -> None:
+        self.subject, self.start = subject, time.monotonic()
+        self.deadline = self.start + timeout
+        self.receiver, sender = FORKED.Pipe(duplex=False)
+        self.process: BaseProcess = FORKED.Process(target=_judge, args=(subject, sender, memory), daemon=True)
+        self.process.start()
+        sender.close()
+
+    def end(self, timeout: float) -> Found:
+        """What it found; it is ended if it has found nothing yet."""
+        try:
+            if self.receiver.poll():
+                return self.receiver.recv()
+            state, reason = "left out", f"it takes longer than {timeout:g} seconds"
+        except EOFError:
+            self.process.join()
+            state, reason = "failed", f"its process ended with exit code {self.process.exitcode}"
+        finally:
+            self.process.kill()
+            self.process.join()
+            self.receiver.close()
+        return Found(self.subject.family, "", state, (reason,), None, round(time.monotonic() - self.start, 1))
+
+
+def _judge(subject: Subject, sender: Connection, memory: float) -> None:
+    import torch
+
+    torch.set_num_threads(1)
+    taken = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+    limit = taken + int(memory * 1e9)
+    resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
+    sender.send(judge(subject))
