@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 import torch
 
-from converters.front_end import MASKED
 from converters.lowering import Call, constant, handles
 from converters.lowering.builder import ONE, Builder, Mask, Unsupported, Value, as_parameter
 from converters.lowering.linear import constant_product
+from converters.masks import MASKED
 from processes.routing import apply
 from processes.si_exp import SiExp
 from processes.si_norm import SiNorm
@@ -132,16 +132,19 @@ def race(b: Builder, x: Value, scale: float, mask: Any, name: str) -> Value:
     gain = np.full((1,) * len(x.shape), scale) if x.gain is None else as_parameter(x.gain, x.shape) * scale
     if gain.size != ((1,) * 3 + gain.shape)[-3]:
         raise Unsupported("a scale of the logits that varies within a head")
-    allowed, operands = None, [source]
+    allowed, bias, operands = None, None, [source]
     if isinstance(mask, Mask):
-        operands.append(mask.node)
+        operands += [] if mask.node is None else [mask.node]
+        allowed, bias = mask.allowed, mask.bias
     elif mask is not None:
         m = torch.as_tensor(mask)
-        keep = m if m.dtype == torch.bool else m > MASKED
-        if not bool(keep.all()):
-            allowed = as_parameter(keep.expand(x.shape), x.shape).astype(bool)
-        if m.dtype != torch.bool and bool((m[keep] != 0).any()):
-            _add_bias(b, source, constant(m.masked_fill(~keep, 0)) / gain)
+        allowed = m if m.dtype == torch.bool else m > MASKED
+        bias = m.masked_fill(~allowed, 0) if m.dtype != torch.bool and bool((m[allowed] != 0).any()) else None
+    if bias is not None:
+        _add_bias(b, source, constant(bias) / gain)
+    allowed = (
+        None if allowed is None or bool(allowed.all()) else as_parameter(allowed.expand(x.shape), x.shape).astype(bool)
+    )
     if b.neurons.recode_logits:
         operands[0] = b.join(Value(b.fire(Value(source, x.shape)), x.shape))
     if b.neurons.si_softmax:

@@ -14,6 +14,7 @@ from typing import Any, Literal
 import numpy as np
 import torch
 
+from converters.front_end import Part
 from processes.dynamic_threshold import DynamicThreshold
 from processes.elementwise_product import ElementwiseProduct
 from processes.network import LoweredNetwork, Network
@@ -34,9 +35,12 @@ class Unsupported(Exception):
 
 @dataclass(frozen=True)
 class Mask:
-    """Which keys take part in attention, from the input's last feature: ``node`` carries 1 or 0 per key."""
+    """Which keys rows may attend to: a constant pattern and bias, (..., keys), and ``node``, a part of the input that carries
+    1 or 0 per key; None if every key takes part."""
 
-    node: str
+    node: str | None
+    allowed: torch.Tensor
+    bias: torch.Tensor | None = None
 
 
 @dataclass(frozen=True)
@@ -91,6 +95,13 @@ def _append(steps: tuple[Step, ...], step: Step) -> tuple[Step, ...]:
     return (*steps, step)
 
 
+@dataclass(frozen=True)
+class Choice:
+    """An index that follows from the input: 1 at one place of ``places``, a part of the input (1, places), 0 elsewhere."""
+
+    places: Value
+
+
 class Divisor:
     """A number per row that is never formed: what it divides fires against a threshold that moves with it.
 
@@ -143,27 +154,19 @@ class Builder:
         network: what has been built.
         fanout: residual streams receive every branch's spikes instead of one graded spike per block.
         neurons: which ones compute softmax and activations.
-        masked: the last feature of the input says which tokens take part in attention.
     """
 
     network: LoweredNetwork
     fanout: bool = False
     neurons: Neurons = PLAIN
-    masked: bool = False
     memo: dict[tuple, str] = field(default_factory=dict)
     means: dict[str, Value] = field(default_factory=dict)
 
-    def embeddings(self) -> Value:
-        """The input without its mask feature, where a front end put one."""
-        features = self.network.input_shape[-1] - int(self.masked)
-        value = Value(Network.INPUT, self.network.input_shape)
-        return value.routed(("slice", [2, 0, features, 1])) if self.masked else value
-
-    def mask(self) -> Mask:
-        """The input's mask feature as keys, one axis for heads and one for rows."""
-        _, tokens, features = self.network.input_shape
-        keys = (("slice", [2, features - 1, features, 1]), ("reshape", [1, 1, 1, tokens]))
-        return Mask(self.route(Network.INPUT, keys, (1, 1, 1, tokens)))
+    def part(self, part: Part) -> Value:
+        """A graded tensor of the input."""
+        if part.alone:
+            return Value(self.route(Network.INPUT, part.steps, part.shape), part.shape)
+        return Value(Network.INPUT, self.network.input_shape).routed(*part.steps)
 
     def emits(self, node: str) -> str:
         """spikes, currents or graded."""

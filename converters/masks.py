@@ -1,0 +1,94 @@
+"""Attention masks that come from the input, as a pattern that never changes and keys that take part or do not.
+
+A decoder's mask is its causal pattern and the padding of the sample at hand; T5 also adds a bias per head and distance to
+it. Pattern and bias are constants of the network. Only which keys take part, one number for each, enters it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+
+from processes.errors import DeployError
+
+MASKED = -1e3  # attention masks are written as large negative numbers; below this a key takes no part
+
+
+@dataclass(frozen=True)
+class Pattern:
+    """What of a mask (..., keys) is the same for all samples.
+
+    Attributes:
+        allowed: which keys a row may attend to, bool, in the mask's shape.
+        bias: what an additive mask adds where it allows, in the mask's shape; None for zeros.
+        fills: the mask is boolean and True where a key is left out, as ``masked_fill`` takes it.
+    """
+
+    allowed: torch.Tensor
+    bias: torch.Tensor | None
+    fills: bool = False
+
+    def keys(self, mask: torch.Tensor) -> torch.Tensor:
+        """Which keys take part in a sample's mask, bool (keys,).
+
+        Raises:
+            DeployError: the mask is more than this pattern and keys left out, or leaves a row without keys.
+        """
+        keys = taking_part(kept(mask, self.fills))
+        if not explains(self, mask):
+            raise DeployError(
+                "an attention mask differs between rows, heads or layers by more than a pattern that all samples share; only "
+                "keys can be masked: pad sequences on the right"
+            )
+        if not bool((self.allowed & keys).any(-1).all()):
+            raise DeployError("an attention mask leaves a row without any key; pad sequences on the right")
+        return keys
+
+
+def kept(mask: torch.Tensor, fills: bool = False) -> torch.Tensor:
+    """Where a boolean or additive mask lets a row attend to a key, bool."""
+    if mask.dtype == torch.bool:
+        return ~mask if fills else mask
+    return mask > MASKED
+
+
+def taking_part(keep: torch.Tensor) -> torch.Tensor:
+    """Which keys any row attends to, bool (keys,)."""
+    return keep.reshape(-1, keep.shape[-1]).any(0)
+
+
+def explains(pattern: Pattern, mask: torch.Tensor) -> bool:
+    """Whether a mask is the pattern with keys left out, and nothing else."""
+    keep = kept(mask, pattern.fills)
+    if keep.shape != pattern.allowed.shape or not torch.equal(keep, pattern.allowed & taking_part(keep)):
+        return False
+    if mask.dtype == torch.bool:
+        return True
+    bias = torch.zeros_like(mask) if pattern.bias is None else pattern.bias
+    return torch.equal(mask[keep], bias[keep])
+
+
+def is_mask(values: Sequence[torch.Tensor]) -> bool:
+    """Whether a tensor that different arguments gave ``values`` is a mask: where it is not masked, it never changes."""
+    if values[0].dtype == torch.bool:
+        return True
+    if not values[0].is_floating_point() or any(value.shape != values[0].shape for value in values):
+        return False
+    masked = torch.stack([value <= MASKED for value in values])
+    lowest, highest = (torch.stack([v.masked_fill(v <= MASKED, e) for v in values]) for e in (torch.inf, -torch.inf))
+    same = (lowest.amin(0) == highest.amax(0)) | masked.all(0)
+    return bool(same.all())
+
+
+def pattern_of(values: Sequence[torch.Tensor], fills: bool) -> Pattern:
+    """The pattern of a mask that the example, first, and other arguments gave ``values``: the widest that explains it."""
+
+    def pattern(value: torch.Tensor) -> Pattern:
+        keep = kept(value, fills)
+        plain = value.dtype == torch.bool or bool((value[keep] == 0).all())
+        return Pattern(keep, None if plain else value.masked_fill(~keep, 0), fills)
+
+    found = [p for p in map(pattern, values) if explains(p, values[0])]
+    return max(found, key=lambda p: int(p.allowed.sum()))
