@@ -33,8 +33,10 @@ class Pattern:
     def keys(self, mask: torch.Tensor) -> torch.Tensor:
         """Which keys take part in a sample's mask, bool (keys,).
 
+        A row without any key belongs to padding. It attends to what its pattern and the keys allow; nobody reads it.
+
         Raises:
-            DeployError: the mask is more than this pattern and keys left out, or leaves a row without keys.
+            DeployError: the mask is more than this pattern and keys left out, or pattern and keys leave a row nothing.
         """
         keys = taking_part(kept(mask, self.fills))
         if not explains(self, mask):
@@ -43,8 +45,18 @@ class Pattern:
                 "keys can be masked: pad sequences on the right"
             )
         if not bool((self.allowed & keys).any(-1).all()):
-            raise DeployError("an attention mask leaves a row without any key; pad sequences on the right")
+            raise DeployError(
+                "an attention mask leaves a token without any key; give sequences without padding, or padded on the right and, "
+                "where attention has a window, by less than that"
+            )
         return keys
+
+    def filled(self, mask: torch.Tensor) -> torch.Tensor:
+        """A sample's mask whose rows without any key attend to what pattern and keys allow, as the network's do."""
+        keep = self.allowed & taking_part(kept(mask, self.fills))
+        if mask.dtype == torch.bool:
+            return ~keep if self.fills else keep
+        return torch.where(keep, torch.zeros_like(mask) if self.bias is None else self.bias, mask)
 
 
 def kept(mask: torch.Tensor, fills: bool = False) -> torch.Tensor:
@@ -60,9 +72,11 @@ def taking_part(keep: torch.Tensor) -> torch.Tensor:
 
 
 def explains(pattern: Pattern, mask: torch.Tensor) -> bool:
-    """Whether a mask is the pattern with keys left out, and nothing else."""
+    """Whether a mask is the pattern with keys left out, and perhaps rows that are left without any; nothing else."""
     keep = kept(mask, pattern.fills)
-    if keep.shape != pattern.allowed.shape or not torch.equal(keep, pattern.allowed & taking_part(keep)):
+    if keep.shape != pattern.allowed.shape:
+        return False
+    if not torch.equal(keep, pattern.allowed & taking_part(keep) & keep.any(-1, keepdim=True)):
         return False
     if mask.dtype == torch.bool:
         return True

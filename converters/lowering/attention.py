@@ -29,11 +29,16 @@ def scaled_dot_product_attention(call: Call) -> Value:
         mask = torch.ones(q.shape[-2], k.shape[-2], dtype=torch.bool).tril()
     scale = call.kwargs.get("scale")
     scale = 1 / math.sqrt(q.shape[-1]) if scale is None else float(scale)
-    if not all(isinstance(x, Value) for x in (q, k, v)) or isinstance(mask, Value):
-        raise Unsupported("a query, key or value that is constant, or a mask that depends on the input")
+    if not all(isinstance(x, Value) for x in (k, v)) or isinstance(mask, Value):
+        raise Unsupported("a key or value that is constant, or a mask that depends on the input")
     if call.kwargs.get("enable_gqa", False):
         k, v = (shared_heads(x, q.shape[-3]) for x in (k, v))
-    logits = product(call.builder, q, k, True, f"{call.name}.qk")
+    if isinstance(q, Value):
+        logits = product(call.builder, q, k, True, f"{call.name}.qk")
+    else:  # learned queries
+        order = [*range(len(k.shape) - 2), len(k.shape) - 1, len(k.shape) - 2]
+        shape = (*q.shape[:-1], k.shape[-2])
+        logits = constant_product(replace(call, name=f"{call.name}.qk", shape=shape), q, k.routed(("permute", order)))
     weights = race(call.builder, logits, scale, mask, f"{call.name}.softmax")
     return product(call.builder, weights, v, False, f"{call.name}.av")
 
