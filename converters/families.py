@@ -35,6 +35,10 @@ def _timm(name: str, size: int, **changes: Any) -> Build:
     return lambda: (timm.create_model(name, pretrained=False, num_classes=5, **changes), _images(size))
 
 
+def _config(kind: str, **changes: Any) -> Any:
+    return getattr(transformers, f"{kind}Config")(**changes)
+
+
 class _Output(torch.nn.Module):
     """A transformers model that takes tensors and returns one."""
 
@@ -55,7 +59,7 @@ def _tokens() -> Arguments:
 
 def hugging(kind: str, task: str, size: int = 0, **changes: Any) -> Build:
     def build() -> tuple[torch.nn.Module, Arguments]:
-        config = getattr(transformers, f"{kind}Config")(num_labels=5, **changes)
+        config = _config(kind, num_labels=5, **changes)
         model = getattr(transformers, f"{kind}{task}")(config)
         names = ("pixel_values",) if size else ("input_ids", "attention_mask")
         return _Output(model, names), _images(size) if size else _tokens()
@@ -67,7 +71,7 @@ def causal(kind: str, **changes: Any) -> Build:
     """A language model that predicts each token from those before it, on token ids (SAMPLES, 9)."""
 
     def build() -> tuple[torch.nn.Module, Arguments]:
-        config = getattr(transformers, f"{kind}Config")(**changes)
+        config = _config(kind, **changes)
         model = transformers.AutoModelForCausalLM.from_config(config)
         model.config.use_cache = False
         return _Output(model, ("input_ids",)), (torch.randint(5, 50, (SAMPLES, 9)),)
@@ -94,7 +98,7 @@ def hugging_pair(kind: str, task: str, **changes: Any) -> Build:
     """An encoder and a decoder that reads it."""
 
     def build() -> tuple[torch.nn.Module, Arguments]:
-        config = getattr(transformers, f"{kind}Config")(**changes)
+        config = _config(kind, **changes)
         model = getattr(transformers, task)(config)
         return _Output(model, ("input_ids", "attention_mask", "decoder_input_ids")), _pair()
 
@@ -103,9 +107,8 @@ def hugging_pair(kind: str, task: str, **changes: Any) -> Build:
 
 def _whisper() -> tuple[torch.nn.Module, Arguments]:
     lengths = {"num_mel_bins": 8, "max_source_positions": 6, "max_target_positions": 20}
-    model = transformers.WhisperForConditionalGeneration(
-        transformers.WhisperConfig(**SEQUENCES, **lengths, decoder_start_token_id=1)
-    )
+    config = _config("Whisper", **SEQUENCES, **lengths, decoder_start_token_id=1)
+    model = transformers.WhisperForConditionalGeneration(config)
     sounds = torch.randn(SAMPLES, 8, 12)
     return _Output(model, ("input_features", "decoder_input_ids")), (sounds, _pair()[2])
 
@@ -124,7 +127,8 @@ class _Similarity(torch.nn.Module):
 
 def image_and_text(kind: str, **text: Any) -> Build:
     def build() -> tuple[torch.nn.Module, Arguments]:
-        config = getattr(transformers, f"{kind}Config")(
+        config = _config(
+            kind,
             text_config=HIDDEN | {"vocab_size": 50, "max_position_embeddings": 20} | text,
             vision_config=HIDDEN | {"image_size": 8, "patch_size": 4},
         )
@@ -136,11 +140,12 @@ def image_and_text(kind: str, **text: Any) -> Build:
 
 
 def _detr() -> tuple[torch.nn.Module, Arguments]:
-    backbone = transformers.ResNetConfig(
-        embedding_size=8, hidden_sizes=[8, 8], depths=[1, 1], layer_type="basic", out_features=["stage2"]
+    backbone = _config(
+        "ResNet", embedding_size=8, hidden_sizes=[8, 8], depths=[1, 1], layer_type="basic", out_features=["stage2"]
     )
     plain = {key: value for key, value in SEQUENCES.items() if key not in {"vocab_size", "use_cache"}}
-    config = transformers.DetrConfig(
+    config = _config(
+        "Detr",
         use_timm_backbone=False, use_pretrained_backbone=False, backbone=None, backbone_config=backbone, num_queries=4,
         init_std=0.5, **plain,
     )  # fmt: skip

@@ -14,6 +14,10 @@ import torch
 from processes.errors import DeployError
 
 MASKED = -1e3  # attention masks are written as large negative numbers; below this a key takes no part
+NO_PATTERN = (
+    "an attention mask differs between rows, heads or layers by more than a pattern that all samples share; only keys can be "
+    "masked: pad sequences on the right"
+)
 
 
 @dataclass(frozen=True)
@@ -40,10 +44,7 @@ class Pattern:
         """
         keys = taking_part(kept(mask, self.fills))
         if not explains(self, mask):
-            raise DeployError(
-                "an attention mask differs between rows, heads or layers by more than a pattern that all samples share; only "
-                "keys can be masked: pad sequences on the right"
-            )
+            raise DeployError(NO_PATTERN)
         if not bool((self.allowed & keys).any(-1).all()):
             raise DeployError(
                 "an attention mask leaves a token without any key; give sequences without padding, or padded on the right and, "
@@ -97,12 +98,20 @@ def is_mask(values: Sequence[torch.Tensor]) -> bool:
 
 
 def pattern_of(values: Sequence[torch.Tensor], fills: bool) -> Pattern:
-    """The pattern of a mask that the example, first, and other arguments gave ``values``: the widest that explains it."""
+    """The pattern of a mask that the example, first, and other arguments gave ``values``: the widest that explains the example.
+
+    It is another argument's, never the example's own, which may lack keys that later samples have.
+
+    Raises:
+        DeployError: none of them explains the example.
+    """
 
     def pattern(value: torch.Tensor) -> Pattern:
         keep = kept(value, fills)
         plain = value.dtype == torch.bool or bool((value[keep] == 0).all())
         return Pattern(keep, None if plain else value.masked_fill(~keep, 0), fills)
 
-    found = [p for p in map(pattern, values) if explains(p, values[0])]
+    found = [p for p in map(pattern, values[1:] or values) if explains(p, values[0])]
+    if not found:
+        raise DeployError(NO_PATTERN)
     return max(found, key=lambda p: int(p.allowed.sum()))
