@@ -114,7 +114,7 @@ def _whisper() -> tuple[torch.nn.Module, Arguments]:
 
 
 class _Similarity(torch.nn.Module):
-    """How well an image and a text of each pair fit."""
+    """How well an image and a text of each pair fit, and the embeddings of both."""
 
     def __init__(self, model: torch.nn.Module) -> None:
         super().__init__()
@@ -122,15 +122,16 @@ class _Similarity(torch.nn.Module):
 
     def forward(self, input_ids: torch.Tensor, pixel_values: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
         found = self.model(input_ids=input_ids, pixel_values=pixel_values, attention_mask=mask)
-        return found.logits_per_image.diagonal()[:, None]
+        return torch.cat([found.logits_per_image.diagonal()[:, None], found.image_embeds, found.text_embeds], -1)
 
 
-def image_and_text(kind: str, **text: Any) -> Build:
+def image_and_text(kind: str, both: dict[str, int], **text: Any) -> Build:
     def build() -> tuple[torch.nn.Module, Arguments]:
         config = _config(
             kind,
             text_config=HIDDEN | {"vocab_size": 50, "max_position_embeddings": 20} | text,
             vision_config=HIDDEN | {"image_size": 8, "patch_size": 4},
+            **both,
         )
         ids, mask = _tokens()
         ids = ids.clamp(max=48).scatter(1, mask.sum(1, keepdim=True) - 1, 49)  # 49 ends a text
@@ -301,8 +302,8 @@ FAMILIES = (
     Family("transformers BART", "BartForConditionalGeneration", hugging_pair("Bart", "BartForConditionalGeneration", **BART)),
     Family("transformers Marian", "MarianMTModel", hugging_pair("Marian", "MarianMTModel", **BART)),
     Family("transformers Whisper", "WhisperForConditionalGeneration", _whisper),
-    Family("transformers CLIP", "CLIPModel", image_and_text("CLIP", eos_token_id=49)),
-    Family("transformers SigLIP", "SiglipModel", image_and_text("Siglip", projection_size=16)),
+    Family("transformers CLIP", "CLIPModel", image_and_text("CLIP", {"projection_dim": 16}, eos_token_id=49)),
+    Family("transformers SigLIP", "SiglipModel", image_and_text("Siglip", {}, projection_size=16)),
     Family("transformers DETR", "DetrForObjectDetection", _detr),
     Family("transformers DeBERTa v2, v3", "DebertaV2ForSequenceClassification",
            hugging("DebertaV2", "ForSequenceClassification", **DISENTANGLED)),

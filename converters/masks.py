@@ -86,15 +86,20 @@ def explains(pattern: Pattern, mask: torch.Tensor) -> bool:
 
 
 def is_mask(values: Sequence[torch.Tensor]) -> bool:
-    """Whether a tensor that different arguments gave ``values`` is a mask: where it is not masked, it never changes."""
+    """Whether a tensor is a mask, which the example, first, and other arguments gave ``values``.
+
+    Where it is not masked, it never changes; what is as large as a mask but positive comes of arguments that mean nothing.
+    """
     if values[0].dtype == torch.bool:
         return True
     if not values[0].is_floating_point() or any(value.shape != values[0].shape for value in values):
         return False
-    masked = torch.stack([value <= MASKED for value in values])
-    lowest, highest = (torch.stack([v.masked_fill(v <= MASKED, e) for v in values]) for e in (torch.inf, -torch.inf))
-    same = (lowest.amin(0) == highest.amax(0)) | masked.all(0)
-    return bool(same.all())
+    meant = [value for value in values if not bool((value > -MASKED).any())]
+    if len(meant) < 2 or meant[0] is not values[0]:
+        return False
+    masked = torch.stack(meant) <= MASKED
+    lowest, highest = (torch.stack(meant).masked_fill(masked, end) for end in (torch.inf, -torch.inf))
+    return bool(((lowest.amin(0) == highest.amax(0)) | masked.all(0)).all())
 
 
 def pattern_of(values: Sequence[torch.Tensor], fills: bool) -> Pattern:

@@ -21,7 +21,7 @@ from converters.lowering.builder import ONE, PLAIN, Builder, Choice, Divisor, Ma
 from converters.lowering.curves import Curve, resolved
 from converters.lowering.key_bias import drop_key_biases
 from processes.errors import DeployError
-from processes.network import LoweredNetwork, Network
+from processes.network import LoweredNetwork
 from processes.readout import Readout
 
 
@@ -161,9 +161,7 @@ def _entering(builder: Builder, crossing: Crossing) -> Value | Mask | Choice:
         case Part():
             return builder.part(crossing)
         case MaskPart():
-            pattern, keys = crossing.pattern, crossing.keys
-            node = None if keys is None else builder.route(Network.INPUT, keys.steps, keys.shape)
-            return Mask(node, pattern.allowed, pattern.bias)
+            return Mask(crossing.keys, crossing.pattern.allowed, crossing.pattern.bias)
         case ChoicePart():
             return Choice(builder.part(crossing.part))
 

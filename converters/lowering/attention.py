@@ -139,7 +139,7 @@ def race(b: Builder, x: Value, scale: float, mask: Any, name: str) -> Value:
         raise Unsupported("a scale of the logits that varies within a head")
     allowed, bias, operands = None, None, [source]
     if isinstance(mask, Mask):
-        operands += [] if mask.node is None else [mask.node]
+        operands += b.keys(mask, len(x.shape))
         allowed, bias = mask.allowed, mask.bias
     elif mask is not None:
         m = torch.as_tensor(mask)

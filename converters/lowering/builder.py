@@ -35,10 +35,15 @@ class Unsupported(Exception):
 
 @dataclass(frozen=True)
 class Mask:
-    """Which keys rows may attend to: a constant pattern and bias, (..., keys), and ``node``, a part of the input that carries
-    1 or 0 per key; None if every key takes part."""
+    """Which keys rows may attend to.
 
-    node: str | None
+    Attributes:
+        keys: the part of the input that is 1 or 0 per key; None if every key takes part.
+        allowed: which keys a row may attend to beside that, (..., keys).
+        bias: what is added to logits, (..., keys); None for zeros.
+    """
+
+    keys: Part | None
     allowed: torch.Tensor
     bias: torch.Tensor | None = None
 
@@ -167,6 +172,13 @@ class Builder:
         if part.alone:
             return Value(self.route(Network.INPUT, part.steps, part.shape), part.shape)
         return Value(Network.INPUT, self.network.input_shape).routed(*part.steps)
+
+    def keys(self, mask: Mask, axes: int) -> list[str]:
+        """The node that says which keys take part, for logits of so many axes; none if all do."""
+        if mask.keys is None:
+            return []
+        shape = (*[1] * (axes - 1), mask.keys.shape[-1])
+        return [self.route(Network.INPUT, (*mask.keys.steps[:-1], ("reshape", list(shape))), shape)]
 
     def emits(self, node: str) -> str:
         """spikes, currents or graded."""

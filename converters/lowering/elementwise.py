@@ -242,6 +242,7 @@ def _masked(call: Call, mask: Mask, x: Any, other: Any) -> Value:
         if not x.normaliser and float(other) < MASKED:
             return masked(x, mask)
         raced = call.builder.network.nodes[x.node].inputs
-        if x.normaliser == x.node and not float(other) and bool(mask.allowed.all()) and mask.node in (None, *raced[1:]):
+        keys = call.builder.keys(mask, len(x.shape))
+        if x.normaliser == x.node and not float(other) and bool(mask.allowed.all()) and set(keys) <= set(raced[1:]):
             return x
     raise Unsupported("a choice that depends on the input, outside a softmax")
