@@ -26,7 +26,7 @@ from processes.chips import LOIHI2
 from processes.errors import DeployError
 from processes.network import LoweredNetwork, Network, Woss
 from processes.phase_code import PhaseCode
-from tolerances import CONVERGED
+from tests.tolerances import CONVERGED
 
 CAUSAL = torch.ones(4, 4, dtype=torch.bool).tril()
 PADDED = torch.tensor([[1, 1, 1, 1], [1, 1, 1, 0], [1, 1, 0, 0]])
