@@ -6,7 +6,7 @@ import importlib.util
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import timm
 import torch
@@ -35,6 +35,10 @@ def _timm(name: str, size: int, **changes: Any) -> Build:
     return lambda: (timm.create_model(name, pretrained=False, num_classes=5, **changes), _images(size))
 
 
+def _config(kind: str, **changes: Any) -> Any:
+    return getattr(transformers, f"{kind}Config")(**changes)
+
+
 class _Output(torch.nn.Module):
     """A transformers model that takes tensors and returns one."""
 
@@ -55,7 +59,7 @@ def _tokens() -> Arguments:
 
 def hugging(kind: str, task: str, size: int = 0, **changes: Any) -> Build:
     def build() -> tuple[torch.nn.Module, Arguments]:
-        config = getattr(transformers, f"{kind}Config")(num_labels=5, **changes)
+        config = _config(kind, num_labels=5, **changes)
         model = getattr(transformers, f"{kind}{task}")(config)
         names = ("pixel_values",) if size else ("input_ids", "attention_mask")
         return _Output(model, names), _images(size) if size else _tokens()
@@ -67,12 +71,86 @@ def causal(kind: str, **changes: Any) -> Build:
     """A language model that predicts each token from those before it, on token ids (SAMPLES, 9)."""
 
     def build() -> tuple[torch.nn.Module, Arguments]:
-        config = getattr(transformers, f"{kind}Config")(**changes)
+        config = _config(kind, **changes)
         model = transformers.AutoModelForCausalLM.from_config(config)
         model.config.use_cache = False
         return _Output(model, ("input_ids",)), (torch.randint(5, 50, (SAMPLES, 9)),)
 
     return build
+
+
+def padded(kind: str, **changes: Any) -> Build:
+    """The same, of sentences that are padded on the right."""
+
+    def build() -> tuple[torch.nn.Module, Arguments]:
+        model, _ = causal(kind, **changes)()
+        return _Output(cast(_Output, model).model, ("input_ids", "attention_mask")), _tokens()
+
+    return build
+
+
+def _pair() -> Arguments:
+    """Token ids and mask of an encoder, and token ids (SAMPLES, 4) of a decoder."""
+    return *_tokens(), torch.randint(5, 50, (SAMPLES, 4))
+
+
+def hugging_pair(kind: str, task: str, **changes: Any) -> Build:
+    """An encoder and a decoder that reads it."""
+
+    def build() -> tuple[torch.nn.Module, Arguments]:
+        config = _config(kind, **changes)
+        model = getattr(transformers, task)(config)
+        return _Output(model, ("input_ids", "attention_mask", "decoder_input_ids")), _pair()
+
+    return build
+
+
+def _whisper() -> tuple[torch.nn.Module, Arguments]:
+    lengths = {"num_mel_bins": 8, "max_source_positions": 6, "max_target_positions": 20}
+    config = _config("Whisper", **SEQUENCES, **lengths, decoder_start_token_id=1)
+    model = transformers.WhisperForConditionalGeneration(config)
+    sounds = torch.randn(SAMPLES, 8, 12)
+    return _Output(model, ("input_features", "decoder_input_ids")), (sounds, _pair()[2])
+
+
+class _Similarity(torch.nn.Module):
+    """How well an image and a text of each pair fit, and the embeddings of both."""
+
+    def __init__(self, model: torch.nn.Module) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(self, input_ids: torch.Tensor, pixel_values: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+        found = self.model(input_ids=input_ids, pixel_values=pixel_values, attention_mask=mask)
+        return torch.cat([found.logits_per_image.diagonal()[:, None], found.image_embeds, found.text_embeds], -1)
+
+
+def image_and_text(kind: str, both: dict[str, int], **text: Any) -> Build:
+    def build() -> tuple[torch.nn.Module, Arguments]:
+        config = _config(
+            kind,
+            text_config=HIDDEN | {"vocab_size": 50, "max_position_embeddings": 20} | text,
+            vision_config=HIDDEN | {"image_size": 8, "patch_size": 4},
+            **both,
+        )
+        ids, mask = _tokens()
+        ids = ids.clamp(max=48).scatter(1, mask.sum(1, keepdim=True) - 1, 49)  # 49 ends a text
+        return _Similarity(getattr(transformers, f"{kind}Model")(config)), (ids, *_images(8), mask)
+
+    return build
+
+
+def _detr() -> tuple[torch.nn.Module, Arguments]:
+    backbone = _config(
+        "ResNet", embedding_size=8, hidden_sizes=[8, 8], depths=[1, 1], layer_type="basic", out_features=["stage2"]
+    )
+    plain = {key: value for key, value in SEQUENCES.items() if key not in {"vocab_size", "use_cache"}}
+    config = _config(
+        "Detr",
+        use_timm_backbone=False, use_pretrained_backbone=False, backbone=None, backbone_config=backbone, num_queries=4,
+        init_std=0.5, **plain,
+    )  # fmt: skip
+    return _Output(transformers.DetrForObjectDetection(config), ("pixel_values",)), _images(32)
 
 
 class _Masked(torch.nn.Module):
@@ -146,6 +224,33 @@ OPT = {
     "vocab_size": 50,
     "max_position_embeddings": 20,
 }
+SEQUENCES = {
+    "d_model": 16,
+    "encoder_layers": 1,
+    "decoder_layers": 1,
+    "encoder_attention_heads": 2,
+    "decoder_attention_heads": 2,
+    "encoder_ffn_dim": 32,
+    "decoder_ffn_dim": 32,
+    "vocab_size": 50,
+    "use_cache": False,
+    "pad_token_id": 1,
+    "bos_token_id": 0,
+    "eos_token_id": 2,
+}
+BART = SEQUENCES | {"max_position_embeddings": 20}
+T5 = {"d_model": 16, "d_kv": 8, "d_ff": 32, "num_layers": 1, "num_heads": 2, "vocab_size": 50, "use_cache": False}
+DISENTANGLED = HIDDEN | {
+    "vocab_size": 50,
+    "max_position_embeddings": 20,
+    "max_relative_positions": 20,
+    "position_buckets": 8,
+    "pos_att_type": ["c2p", "p2c"],
+    "relative_attention": True,
+    "share_att_key": True,
+    "norm_rel_ebd": "layer_norm",
+    "type_vocab_size": 0,
+}
 HF_SWIN = {"image_size": 16, "patch_size": 2, "embed_dim": 8, "depths": [2, 1], "num_heads": [2, 2], "window_size": 4}
 
 FAMILIES = (
@@ -200,5 +305,19 @@ FAMILIES = (
     Family("transformers Bloom", "BloomForCausalLM", causal("Bloom", hidden_size=16, n_layer=1, n_head=2, vocab_size=50)),
     Family("MA-BERT-like", "BertModel, ReLU, linear norms", _matrix_arithmetic),
     Family("torch TransformerEncoder", "nn.TransformerEncoder", _plain),
+    Family("transformers T5, encoder", "T5EncoderModel", hugging("T5", "EncoderModel", **T5)),
+    Family("transformers T5", "T5ForConditionalGeneration", hugging_pair("T5", "T5ForConditionalGeneration", **T5)),
+    Family("transformers BART", "BartForConditionalGeneration", hugging_pair("Bart", "BartForConditionalGeneration", **BART)),
+    Family("transformers Marian", "MarianMTModel", hugging_pair("Marian", "MarianMTModel", **BART)),
+    Family("transformers Whisper", "WhisperForConditionalGeneration", _whisper),
+    Family("transformers CLIP", "CLIPModel", image_and_text("CLIP", {"projection_dim": 16}, eos_token_id=49)),
+    Family("transformers SigLIP", "SiglipModel", image_and_text("Siglip", {}, projection_size=16)),
+    Family("transformers DETR", "DetrForObjectDetection", _detr),
+    Family("transformers DeBERTa v2, v3", "DebertaV2ForSequenceClassification",
+           hugging("DebertaV2", "ForSequenceClassification", **DISENTANGLED)),
+    Family("transformers GPT-2, padded", "GPT2LMHeadModel", padded("GPT2", **GPT)),
+    Family("transformers Llama, padded", "LlamaForCausalLM", padded("Llama", **HEADS)),
+    Family("transformers GPT-2, classes", "GPT2ForSequenceClassification",
+           hugging("GPT2", "ForSequenceClassification", **GPT, use_cache=False, pad_token_id=1)),
     *([Family("UniFormer", "examples/uniformer.py", _uniformer)] if (EXAMPLES / "uniformer.py").is_file() else []),
 )  # fmt: skip

@@ -1,13 +1,16 @@
 """What stays on the host: everything that follows from integer inputs alone, up to the sum of the embeddings.
 
 A text model looks token ids up in tables, adds positions, and derives which keys take part in attention from its mask.
-None of it is neural. It is split off the captured graph as a module of its own, which turns a sample's integers into
-the spiking network's one graded input (tokens, features) and, where there is a mask, one feature more that is 1 for
-a token that takes part and 0 for padding. WOSS takes that feature as its second operand.
+None of it is neural. It is split off the captured graph as a module of its own, which turns a sample's arguments into
+the spiking network's one graded input: the tensors that cross from the host to the network, side by side. Embeddings
+(tokens, features) with a mask of the same tokens are one feature more, which is 1 for a token that takes part and 0 for
+padding; anything else is a flat row of parts. WOSS takes the keys that take part as its second operand.
 """
 
 from __future__ import annotations
 
+import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,55 +19,108 @@ import torch
 
 from converters.captured import Captured
 from converters.decompose import LOOKUPS, name_of
+from converters.masks import Pattern, is_mask, kept, pattern_of, taking_part
 from processes.errors import DeployError
+from processes.routing import Step
 
 Node = torch.fx.Node
 
-MASKED = -1e3  # attention masks are written as large negative numbers; below this a key takes no part
+FILLS = (1, 2, 0)
+"""Numbers put in the place of integers to see what a mask makes of them: a token that takes part, another, one that may not."""
+
+
+@dataclass(frozen=True)
+class Part:
+    """A tensor in the network's input: how it is routed out of it, and its shape there.
+
+    ``alone``: it is coded by neurons of its own, because others stand beside it.
+    """
+
+    steps: tuple[Step, ...]
+    shape: tuple[int, ...]
+    alone: bool = False
+
+
+@dataclass(frozen=True)
+class MaskPart:
+    """A mask in the network: its pattern, and the part that says which keys take part; None if all of them always do."""
+
+    pattern: Pattern
+    keys: Part | None
+
+
+@dataclass(frozen=True)
+class ChoicePart:
+    """An integer that picks a place: 1 at that place of its part (1, places), 0 elsewhere."""
+
+    part: Part
+
+
+Crossing = Part | MaskPart | ChoicePart
 
 
 @dataclass(frozen=True)
 class FrontEnd:
-    """Token ids and masks to the network's input.
+    """A model's arguments to the network's input.
 
     Attributes:
-        module: called with a batch of one; returns the summed embeddings (1, tokens, features) and every mask used.
+        module: called with a batch of one; returns the graded tensors, the choices and the masks, in this order.
         arguments: names of the model's inputs that it takes, in order.
-        features: width of the embeddings.
-        masked: whether the input has one more feature, which says who takes part.
+        numbers: how many graded tensors there are.
+        choices: places that each choice chooses from.
+        patterns: of the masks.
+        groups: for each mask, which part says who takes part; None if everybody always does.
+        tokenwise: the input is (tokens, features), perhaps with a feature that says who takes part; else a flat row.
     """
 
     module: torch.fx.GraphModule
     arguments: tuple[str, ...]
-    features: int
-    masked: bool
+    numbers: int
+    choices: tuple[int, ...]
+    patterns: tuple[Pattern, ...]
+    groups: tuple[int | None, ...]
+    tokenwise: bool
 
     @property
     def what(self) -> str:
         """What it does, in words."""
         looks_up = any("embedding" in str(node.target) for node in self.module.graph.nodes)
-        parts = ["embeddings looked up and added"] * looks_up + ["mask"] * self.masked
-        return "host: " + "; ".join(parts)
+        parts = ["embeddings looked up and added"] * looks_up + ["mask"] * any(g is not None for g in self.groups)
+        parts += ["tokens chosen"] * bool(self.choices) + [f"{self.numbers} inputs side by side"] * (self.numbers > 1)
+        return "host: " + ("; ".join(parts) or "integers")
 
     @torch.no_grad()
     def __call__(self, *arguments: np.ndarray | torch.Tensor) -> np.ndarray:
-        """float32 (N, tokens, features [+ 1]) of the model's arguments (N, ...), in the model's order.
+        """float32 (N, *input) of the model's arguments (N, ...), in the model's order.
 
         Raises:
-            DeployError: a mask differs between rows, heads or layers.
+            DeployError: a mask differs between rows, heads or layers by more than what the example has shown.
         """
         samples = zip(*(torch.as_tensor(argument) for argument in arguments), strict=True)
         return np.concatenate([self._one([argument[None] for argument in sample]) for sample in samples])
 
     def _one(self, sample: list[torch.Tensor]) -> np.ndarray:
-        embeddings, *masks = self.module(*sample)
-        parts = [embeddings.float()]
-        if self.masked:
-            keys = [keys_of(mask) for mask in masks]
-            if any(key is None or not torch.equal(key, keys[0]) for key in keys):  # type: ignore[arg-type]
-                raise DeployError("an attention mask differs between rows, heads or layers; only keys can be masked")
-            parts.append(keys[0].float().reshape(1, -1, 1))  # type: ignore[union-attr]
-        return torch.cat(parts, -1).numpy()
+        values = self.module(*sample)
+        parts = [value.float() for value in values[: self.numbers]]
+        chosen, masks = values[self.numbers :][: len(self.choices)], values[self.numbers + len(self.choices) :]
+        for index, places in zip(chosen, self.choices, strict=True):
+            parts.append(torch.nn.functional.one_hot(index.reshape(-1).long() % places, places).float())
+        parts += [keys.float() for keys in self._keys(masks)]
+        if self.tokenwise:
+            return torch.cat([parts[0], *(keys.reshape(1, -1, 1) for keys in parts[1:])], -1).numpy()
+        return torch.cat([part.reshape(1, -1) for part in parts], -1).numpy()
+
+    def _keys(self, masks: tuple[torch.Tensor, ...]) -> list[torch.Tensor]:
+        """Which keys take part, (keys,), once for all masks of a group."""
+        found: dict[int, torch.Tensor] = {}
+        for pattern, group, mask in zip(self.patterns, self.groups, masks, strict=True):
+            keys = pattern.keys(mask)
+            shared = taking_part(pattern.allowed) if group is None else found.setdefault(group, keys)
+            if not torch.equal(shared, keys):
+                raise DeployError(
+                    "an attention mask differs between layers, or leaves out keys where the example's never did"
+                )
+        return [found[group] for group in sorted(found)]
 
 
 @dataclass(frozen=True)
@@ -73,34 +129,25 @@ class Split:
 
     Attributes:
         host: nodes that follow from integer inputs alone.
-        embeddings: the node that the graded input replaces; None if the model's own input is graded.
-        masks: nodes that the mask feature replaces.
+        crossing: what nodes are in the network that come from its input; empty if the model's own input is all of it.
         front: the module of the host's part, None if there is none.
     """
 
     host: frozenset[Node]
-    embeddings: Node | None
-    masks: frozenset[Node]
+    crossing: Mapping[Node, Crossing]
     front: FrontEnd | None
-
-
-def keys_of(mask: torch.Tensor) -> torch.Tensor | None:
-    """Which keys take part (bool, (keys,)) of a boolean or additive mask; None if its rows differ."""
-    keep = mask if mask.dtype == torch.bool else mask > MASKED
-    rows = keep.reshape(-1, keep.shape[-1])
-    return rows[0] if bool((rows == rows[0]).all()) else None
 
 
 def split(captured: Captured) -> Split:
     """Split a captured graph where integers have become embeddings.
 
     Raises:
-        DeployError: more than one tensor of numbers crosses from the host to the network.
+        DeployError: nothing but masks crosses from the host to the network, or an integer that is no choice of a place.
     """
     nodes = list(captured.graph.nodes)
     inputs = [n for n in nodes if n.op == "placeholder" and n.name in captured.inputs]
     host = {n for n in inputs if not n.meta["val"].is_floating_point()}
-    graded = [n for n in inputs if n not in host]
+    graded = [n for n in inputs if n not in host and n.users]
     depends = set(inputs)
     for node in nodes:
         operands = node.all_input_nodes
@@ -108,34 +155,126 @@ def split(captured: Captured) -> Split:
             depends.add(node)
             if all(o in host for o in operands if o in depends) and _is_lookup(node):
                 host.add(node)
-    frontier = [
-        n for n in nodes if n in host and any(user in depends - host or user.op == "output" for user in n.users)
-    ]
+    frontier = [n for n in nodes if n in host and any(u in depends - host or u.op == "output" for u in n.users)]
     frontier = [n for n in frontier if isinstance(n.meta.get("val"), torch.Tensor)]
-    if not frontier:
-        return Split(frozenset(host), None, frozenset(), None)
-    module = _module(captured, inputs, frontier)
-    with torch.no_grad():
-        values = module(*captured.example)
-    masks = [n for n, value in zip(frontier, values, strict=True) if _is_mask(value)]
-    numbers = [n for n in frontier if n not in masks] + graded
-    if len(numbers) != 1 or numbers[0].meta["val"].ndim != 3:
-        found = ", ".join(n.name for n in numbers) or "nothing"
-        raise DeployError(f"one tensor (1, tokens, features) has to enter the spiking network, here it is {found}")
+    if not frontier and len(inputs) == 1:
+        return Split(frozenset(host), {}, None)
+    values = _tried(captured, _module(captured, inputs, frontier))
+    masks = {n: [each[i] for each in values] for i, n in enumerate(frontier) if is_mask([each[i] for each in values])}
+    choices = {n: _places(n, host) for n in frontier if n not in masks and not n.meta["val"].is_floating_point()}
+    numbers = [n for n in frontier if n not in masks and n not in choices] + graded
+    if not numbers:
+        raise DeployError("no numbers enter the spiking network, of the host only masks do")
+    patterns = [pattern_of(each, _fills(n)) for n, each in masks.items()]
+    groups, lengths = _groups(patterns, list(masks.values()))
+    shapes = [tuple(n.meta["val"].shape) for n in numbers]
+    tokenwise = len(numbers) == 1 and not choices and (not lengths or (len(shapes[0]), lengths) == (3, [shapes[0][1]]))
     front = FrontEnd(
-        _module(captured, inputs, [*numbers, *masks]), captured.inputs, numbers[0].meta["val"].shape[-1], bool(masks)
+        _module(captured, inputs, [*numbers, *choices, *masks]), captured.inputs, len(numbers), tuple(choices.values()),
+        tuple(patterns), tuple(groups), tokenwise,
+    )  # fmt: skip
+    if tokenwise:
+        parts = _features(shapes[0], bool(lengths))
+    else:
+        parts = _row([*shapes, *((1, n) for n in choices.values()), *((1, 1, 1, n) for n in lengths)])
+    crossing: dict[Node, Crossing] = dict(zip(numbers, parts, strict=False))
+    crossing |= {n: ChoicePart(part) for n, part in zip(choices, parts[len(numbers) :], strict=False)}
+    keys = parts[len(numbers) + len(choices) :]
+    for node, pattern, group in zip(masks, patterns, groups, strict=True):
+        crossing[node] = MaskPart(pattern, None if group is None else keys[group])
+    return Split(frozenset(host), crossing, front)
+
+
+def _features(shape: tuple[int, ...], masked: bool) -> list[Part]:
+    """The one graded tensor as it is, or its features and one more, which says who takes part."""
+    if not masked:
+        return [Part((), shape)]
+    _, tokens, features = shape
+    keys = (("slice", [2, features, features + 1, 1]), ("reshape", [1, 1, 1, tokens]))
+    return [Part((("slice", [2, 0, features, 1]),), shape), Part(keys, (1, 1, 1, tokens))]
+
+
+def _row(shapes: list[tuple[int, ...]]) -> list[Part]:
+    """Tensors one after another in a flat row."""
+    ends = np.cumsum([0, *(math.prod(shape) for shape in shapes)])
+    return [
+        Part((("slice", [1, int(start), int(start) + math.prod(shape), 1]), ("reshape", list(shape))), shape, True)
+        for start, shape in zip(ends[:-1], shapes, strict=True)
+    ]
+
+
+def _groups(patterns: list[Pattern], masks: list[list[torch.Tensor]]) -> tuple[list[int | None], list[int]]:
+    """By mask, the number of the keys that it shares with others; and how many keys there are in each group.
+
+    None for a mask that has never left out a key that its pattern reaches.
+    """
+    groups: list[int | None] = []
+    known: list[list[torch.Tensor]] = []
+    for pattern, values in zip(patterns, masks, strict=True):
+        keys = [taking_part(kept(value, pattern.fills)) for value in values]
+        same = [i for i, each in enumerate(known) if all(map(torch.equal, each, keys))]
+        if all(torch.equal(each, taking_part(pattern.allowed)) for each in keys):
+            groups.append(None)
+            continue
+        if not same:
+            known.append(keys)
+        groups.append(same[0] if same else len(known) - 1)
+    return groups, [len(each[0]) for each in known]
+
+
+def _tried(captured: Captured, module: torch.fx.GraphModule) -> list[tuple[torch.Tensor, ...]]:
+    """What crosses for the example, and for other integers in the place of each argument and of all."""
+    whole = [i for i, argument in enumerate(captured.example) if not argument.is_floating_point()]
+    with torch.no_grad():
+        found = [module(*captured.example)]
+        for places in [whole, *([i] for i in whole if len(whole) > 1)]:
+            for fill in FILLS:
+                arguments = [torch.full_like(a, fill) if i in places else a for i, a in enumerate(captured.example)]
+                try:
+                    found.append(module(*arguments))
+                except (IndexError, RuntimeError):  # a table without that row
+                    continue
+    return found
+
+
+def _fills(mask: Node) -> bool:
+    """Whether a boolean mask says where a constant takes the place of logits, not where they stay."""
+
+    def fills(user: Node) -> bool:
+        name = name_of(user)
+        constant = len(user.args) > 1 and not (isinstance(user.args[1], Node) and _computed(user.args[1]))
+        return name.startswith("masked_fill") or (name == "where" and constant)
+
+    return mask.meta["val"].dtype == torch.bool and any(fills(user) for user in mask.users)
+
+
+def _computed(node: Node) -> bool:
+    """Whether a node's value is computed from a placeholder, not made of nothing."""
+    return node.op == "placeholder" or any(_computed(o) for o in node.all_input_nodes)
+
+
+def _places(choice: Node, host: set[Node]) -> int:
+    """How many places an integer chooses from: the length of the axis that it is an index of.
+
+    Raises:
+        DeployError: it is used for something else.
+    """
+    for user in choice.users:
+        if user in host:
+            continue
+        source, indices = user.args[:2] if name_of(user) == "index" else (None, ())
+        if isinstance(source, Node) and isinstance(indices, (list, tuple)) and choice in indices:
+            return int(source.meta["val"].shape[indices.index(choice)])
+    used = ", ".join(sorted({name_of(user) for user in choice.users if user not in host}))
+    raise DeployError(
+        f"integers of the input ({choice.name}) enter the spiking network, in {used}; only as an index can they"
     )
-    return Split(frozenset(host), numbers[0], frozenset(masks), front)
 
 
 def _is_lookup(node: Node) -> bool:
     value = node.meta.get("val")
     numbers = isinstance(value, torch.Tensor) and value.is_floating_point()
     return not numbers or name_of(node) in LOOKUPS
-
-
-def _is_mask(value: torch.Tensor) -> bool:
-    return value.dtype == torch.bool or bool(((value == 0) | (value < MASKED)).all())
 
 
 def _module(captured: Captured, inputs: list[Node], outputs: list[Node]) -> torch.fx.GraphModule:

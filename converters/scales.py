@@ -125,7 +125,11 @@ def feature_labels(network: Network) -> dict[str, np.ndarray]:
     labels = {Network.INPUT: _numbered(network.input_shape, 1 if len(network.input_shape) == 4 else -1)}
     for name, node in network:
         op, sources = node.op, [labels[source] for source in node.inputs]
-        if isinstance(op, Route):
+        if isinstance(op, Route) and node.inputs[0] == Network.INPUT and len(network.input_shape) == 2 < len(op.shape):
+            labels[name] = _numbered(
+                op.shape, 1 if len(op.shape) == 4 else -1
+            )  # a part of a flat input, with features of its own
+        elif isinstance(op, Route):
             labels[name] = routed(op, sources[0])
         elif isinstance(op, (ConvSynapse, DenseSynapse)):
             labels[name] = _numbered(op.shape, 1 if isinstance(op, ConvSynapse) else -1)

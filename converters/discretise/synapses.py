@@ -9,7 +9,18 @@ import numpy as np
 from converters.discretise.rounding import round_weights
 from converters.discretise.state import Discretisation
 from processes.fixed import mantissa_limit, to_mantissa
-from processes.network import ConvSynapse, DenseSynapse, Network, PhaseNeuron, Residual, Route, ScaleSynapse, Synapse
+from processes.network import (
+    ConvSynapse,
+    DenseSynapse,
+    Network,
+    PhaseNeuron,
+    Residual,
+    Route,
+    ScaleSynapse,
+    SiExp,
+    Synapse,
+    Woss,
+)
 
 
 @dataclass(frozen=True)
@@ -21,6 +32,7 @@ class Scaled:
         weight, bias: over ``own``, the weight also over the trace's maximum.
         finest, needed: exponents (rows,) with which mantissas use all their bits, and potentials fit.
         coarser: what is added to the larger of both.
+        compared: rows race with each other, and so have one unit.
     """
 
     bits: int
@@ -30,11 +42,14 @@ class Scaled:
     finest: np.ndarray
     needed: np.ndarray
     coarser: int
+    compared: bool
 
     @property
     def unit(self) -> np.ndarray:
         """The power of two of each row: what the trace leaves too large, a coarser exponent absorbs."""
-        return 2.0 ** (np.maximum(self.finest, self.needed).astype(np.int32) + self.coarser)
+        exponent = np.maximum(self.finest, self.needed)
+        exponent = np.full_like(exponent, exponent.max()) if self.compared else exponent
+        return 2.0 ** (exponent.astype(np.int32) + self.coarser)
 
     @property
     def mantissa(self) -> np.ndarray:
@@ -87,7 +102,7 @@ def _scaled(state: Discretisation, name: str, op: Synapse, bits: int, coarser: i
     limit = 2.0**chip.state_bits / 2 / chip.trace_headroom
     with np.errstate(divide="ignore"):
         needed = np.where(largest > 0, np.ceil(np.log2(largest / limit)), -np.inf)
-    return Scaled(bits, own, weight, bias, finest, needed, coarser)
+    return Scaled(bits, own, weight, bias, finest, needed, coarser, _compared(state.network, name))
 
 
 def _never_clips(state: Discretisation, name: str, op: Synapse, scaled: Scaled) -> bool:
@@ -121,6 +136,14 @@ def _any_unit_will_do(network: Network, name: str) -> bool:
     return all(
         isinstance(network[reader], PhaseNeuron | Residual)
         or (isinstance(network[reader], Route) and _any_unit_will_do(network, reader))
+        for reader in network.readers(name)
+    )
+
+
+def _compared(network: Network, name: str) -> bool:
+    """Whether, past any routes, its potentials race with each other in a softmax."""
+    return any(
+        isinstance(network[reader], Woss | SiExp) or (isinstance(network[reader], Route) and _compared(network, reader))
         for reader in network.readers(name)
     )
 

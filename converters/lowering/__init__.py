@@ -16,12 +16,23 @@ import torch
 from torch.fx.node import map_arg
 
 from converters.captured import Captured, place
-from converters.front_end import split
-from converters.lowering.builder import ONE, PLAIN, Builder, Divisor, Mask, Neurons, Surrounded, Unsupported, Value
+from converters.front_end import ChoicePart, Crossing, MaskPart, Part, split
+from converters.lowering.builder import (
+    ONE,
+    PLAIN,
+    Builder,
+    Choice,
+    Divisor,
+    Mask,
+    Neurons,
+    Surrounded,
+    Unsupported,
+    Value,
+)
 from converters.lowering.curves import Curve, resolved
 from converters.lowering.key_bias import drop_key_biases
 from processes.errors import DeployError
-from processes.network import LoweredNetwork, Network
+from processes.network import LoweredNetwork
 from processes.readout import Readout
 
 
@@ -139,21 +150,17 @@ def translate(captured: Captured, input_shape: tuple[int, ...], fanout: bool, ne
     """Translate every operation of a captured model; arguments and errors are those of :func:`lower`."""
     known_operations()
     parts = split(captured)
-    if parts.front is None and len(captured.inputs) != 1:
-        raise DeployError(
-            f"the model takes {len(captured.inputs)} graded inputs ({', '.join(captured.inputs)}), not one"
-        )
-    builder = Builder(LoweredNetwork(input_shape), fanout, neurons, bool(parts.masks))
+    builder = Builder(LoweredNetwork(input_shape), fanout, neurons)
     values: dict[torch.fx.Node, Any] = {}
     refusals: list[Refusal] = []
     for node in captured.graph.nodes:
-        if node is parts.embeddings or node in parts.masks:
-            values[node] = builder.embeddings() if node is parts.embeddings else builder.mask()
+        if node in parts.crossing:
+            values[node] = _entering(builder, parts.crossing[node])
         elif node in parts.host:
             continue
         elif node.op == "placeholder":
             is_input = node.name in captured.inputs
-            values[node] = Value(Network.INPUT, input_shape) if is_input else captured.constants[node.name]
+            values[node] = builder.part(Part((), input_shape)) if is_input else captured.constants[node.name]
         elif node.op == "output":
             if not refusals:
                 _read_out(builder, map_arg(node.args[0], lambda n: values[n]))
@@ -163,6 +170,17 @@ def translate(captured: Captured, input_shape: tuple[int, ...], fanout: bool, ne
         raise UnsupportedModel(refusals)
     builder.network.prune()
     return Translation(builder.network, values)
+
+
+def _entering(builder: Builder, crossing: Crossing) -> Value | Mask | Choice:
+    """What comes from the host, out of the network's input."""
+    match crossing:
+        case Part():
+            return builder.part(crossing)
+        case MaskPart():
+            return Mask(crossing.keys, crossing.pattern.allowed, crossing.pattern.bias)
+        case ChoicePart():
+            return Choice(builder.part(crossing.part))
 
 
 def _evaluate(builder: Builder, node: torch.fx.Node, values: dict[torch.fx.Node, Any], refusals: list[Refusal]) -> Any:
@@ -209,7 +227,7 @@ def _formed(call: Call, operands: Any) -> Any:
 def _holds_value(operand: Any) -> bool:
     if isinstance(operand, (list, tuple)):
         return any(_holds_value(o) for o in operand)
-    return isinstance(operand, (Value, Curve, Mask, Divisor, Surrounded))
+    return isinstance(operand, (Value, Curve, Mask, Choice, Divisor, Surrounded))
 
 
 def _read_out(builder: Builder, outputs: Any) -> None:

@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 import torch
 
-from converters.front_end import MASKED
 from converters.lowering import Call, constant, handles
 from converters.lowering.builder import ONE, Builder, Mask, Unsupported, Value, as_parameter
 from converters.lowering.linear import constant_product
+from converters.masks import MASKED
 from processes.routing import apply
 from processes.si_exp import SiExp
 from processes.si_norm import SiNorm
@@ -29,11 +29,16 @@ def scaled_dot_product_attention(call: Call) -> Value:
         mask = torch.ones(q.shape[-2], k.shape[-2], dtype=torch.bool).tril()
     scale = call.kwargs.get("scale")
     scale = 1 / math.sqrt(q.shape[-1]) if scale is None else float(scale)
-    if not all(isinstance(x, Value) for x in (q, k, v)) or isinstance(mask, Value):
-        raise Unsupported("a query, key or value that is constant, or a mask that depends on the input")
+    if not all(isinstance(x, Value) for x in (k, v)) or isinstance(mask, Value):
+        raise Unsupported("a key or value that is constant, or a mask that depends on the input")
     if call.kwargs.get("enable_gqa", False):
         k, v = (shared_heads(x, q.shape[-3]) for x in (k, v))
-    logits = product(call.builder, q, k, True, f"{call.name}.qk")
+    if isinstance(q, Value):
+        logits = product(call.builder, q, k, True, f"{call.name}.qk")
+    else:  # learned queries
+        order = [*range(len(k.shape) - 2), len(k.shape) - 1, len(k.shape) - 2]
+        shape = (*q.shape[:-1], k.shape[-2])
+        logits = constant_product(replace(call, name=f"{call.name}.qk", shape=shape), q, k.routed(("permute", order)))
     weights = race(call.builder, logits, scale, mask, f"{call.name}.softmax")
     return product(call.builder, weights, v, False, f"{call.name}.av")
 
@@ -137,16 +142,19 @@ def race(b: Builder, x: Value, scale: float, mask: Any, name: str) -> Value:
     gain = np.full((1,) * len(x.shape), scale) if x.gain is None else as_parameter(x.gain, x.shape) * scale
     if gain.size != ((1,) * 3 + gain.shape)[-3]:
         raise Unsupported("a scale of the logits that varies within a head")
-    allowed, operands = None, [source]
+    allowed, bias, operands = None, None, [source]
     if isinstance(mask, Mask):
-        operands.append(mask.node)
+        operands += b.keys(mask, len(x.shape))
+        allowed, bias = mask.allowed, mask.bias
     elif mask is not None:
         m = torch.as_tensor(mask)
-        keep = m if m.dtype == torch.bool else m > MASKED
-        if not bool(keep.all()):
-            allowed = as_parameter(keep.expand(x.shape), x.shape).astype(bool)
-        if m.dtype != torch.bool and bool((m[keep] != 0).any()):
-            operands[0] = source = _biased(b, source, constant(m.masked_fill(~keep, 0)) / gain, x.shape)
+        allowed = m if m.dtype == torch.bool else m > MASKED
+        bias = m.masked_fill(~allowed, 0) if m.dtype != torch.bool and bool((m[allowed] != 0).any()) else None
+    if bias is not None:
+        operands[0] = source = _biased(b, source, constant(bias) / gain, x.shape)
+    allowed = (
+        None if allowed is None or bool(allowed.all()) else as_parameter(allowed.expand(x.shape), x.shape).astype(bool)
+    )
     if b.neurons.recode_logits:
         operands[0] = b.join(Value(b.fire(Value(source, x.shape)), x.shape))
     if b.neurons.si_softmax:

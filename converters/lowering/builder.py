@@ -14,6 +14,7 @@ from typing import Any, Literal
 import numpy as np
 import torch
 
+from converters.front_end import Part
 from processes.dynamic_threshold import DynamicThreshold
 from processes.elementwise_product import ElementwiseProduct
 from processes.network import LoweredNetwork, Network
@@ -34,9 +35,17 @@ class Unsupported(Exception):
 
 @dataclass(frozen=True)
 class Mask:
-    """Which keys take part in attention, from the input's last feature: ``node`` carries 1 or 0 per key."""
+    """Which keys rows may attend to.
 
-    node: str
+    Attributes:
+        keys: the part of the input that is 1 or 0 per key; None if every key takes part.
+        allowed: which keys a row may attend to beside that, (..., keys).
+        bias: what is added to logits, (..., keys); None for zeros.
+    """
+
+    keys: Part | None
+    allowed: torch.Tensor
+    bias: torch.Tensor | None = None
 
 
 @dataclass(frozen=True)
@@ -89,6 +98,13 @@ def _append(steps: tuple[Step, ...], step: Step) -> tuple[Step, ...]:
     if steps and kind == steps[-1][0] == "reshape":
         return (*steps[:-1], step)
     return (*steps, step)
+
+
+@dataclass(frozen=True)
+class Choice:
+    """An index that follows from the input: 1 at one place of ``places``, a part of the input (1, places), 0 elsewhere."""
+
+    places: Value
 
 
 @dataclass(frozen=True)
@@ -164,7 +180,6 @@ class Builder:
         network: what has been built.
         fanout: residual streams receive every branch's spikes instead of one graded spike per block.
         neurons: which ones compute softmax and activations.
-        masked: the last feature of the input says which tokens take part in attention.
         memo: nodes that were made once, by what they are.
         means: by node, of which value it is the mean, and along which axes.
         roots: nodes that are roots of sums of squares, and so never below zero.
@@ -173,22 +188,22 @@ class Builder:
     network: LoweredNetwork
     fanout: bool = False
     neurons: Neurons = PLAIN
-    masked: bool = False
     memo: dict[tuple, str] = field(default_factory=dict)
     means: dict[str, tuple[Value, tuple[int, ...]]] = field(default_factory=dict)
     roots: set[str] = field(default_factory=set)
 
-    def embeddings(self) -> Value:
-        """The input without its mask feature, where a front end put one."""
-        features = self.network.input_shape[-1] - int(self.masked)
-        value = Value(Network.INPUT, self.network.input_shape)
-        return value.routed(("slice", [2, 0, features, 1])) if self.masked else value
+    def part(self, part: Part) -> Value:
+        """A graded tensor of the input."""
+        if part.alone:
+            return Value(self.route(Network.INPUT, part.steps, part.shape), part.shape)
+        return Value(Network.INPUT, self.network.input_shape).routed(*part.steps)
 
-    def mask(self) -> Mask:
-        """The input's mask feature as keys, one axis for heads and one for rows."""
-        _, tokens, features = self.network.input_shape
-        keys = (("slice", [2, features - 1, features, 1]), ("reshape", [1, 1, 1, tokens]))
-        return Mask(self.route(Network.INPUT, keys, (1, 1, 1, tokens)))
+    def keys(self, mask: Mask, axes: int) -> list[str]:
+        """The node that says which keys take part, for logits of so many axes; none if all do."""
+        if mask.keys is None:
+            return []
+        shape = (*[1] * (axes - 1), mask.keys.shape[-1])
+        return [self.route(Network.INPUT, (*mask.keys.steps[:-1], ("reshape", list(shape))), shape)]
 
     def emits(self, node: str) -> str:
         """spikes, currents or graded."""

@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 import torch
 
-from converters.front_end import MASKED
 from converters.lowering import Call, handles
 from converters.lowering.builder import ONE, Divisor, Mask, Unsupported, Value, as_parameter
 from converters.lowering.curves import Curve, combined, curve, resolved
+from converters.masks import MASKED
 from processes.elementwise_product import ElementwiseProduct
 
 
@@ -40,10 +40,19 @@ def add(call: Call) -> Any:
 
 def _plus(call: Call, x: Value, y: Any) -> Value:
     if isinstance(y, Mask):
-        if x.offset is not None:
-            raise Unsupported("a mask from the input together with a bias")
-        return replace(x, mask=y)
+        return masked(x, y)
     return _sum(call, [x, y], np.zeros(1)) if isinstance(y, Value) else shift(call, x, y, 1.0)
+
+
+def masked(x: Value, mask: Mask) -> Value:
+    """Logits and which of them will race; what has been added to them is the mask's to add."""
+    if x.mask is not None:
+        raise Unsupported("two masks from the input")
+    if x.offset is not None:
+        keep = x.offset > MASKED
+        bias = x.offset.masked_fill(~keep, 0) + (0 if mask.bias is None else mask.bias)
+        mask = replace(mask, allowed=mask.allowed & keep, bias=bias)
+    return replace(x, offset=None, mask=mask)
 
 
 @handles("neg")
@@ -235,6 +244,8 @@ def scale(x: Value, factor: Any) -> Value:
 def where(call: Call) -> Value:
     """A choice by a constant between a value and a constant: a gain of 0 and 1, and an offset."""
     condition, x, y = call.args if call.function == "where" else (call.args[1], call.args[2], call.args[0])
+    if isinstance(condition, Mask):
+        return _masked(call, condition, *((x, y) if isinstance(x, Value) else (y, x)))
     if not isinstance(condition, torch.Tensor) or isinstance(x, Value) == isinstance(y, Value):
         raise Unsupported("a choice that depends on the input, or between two values")
     value, other, keep = (x, y, condition) if isinstance(x, Value) else (y, x, ~condition)
@@ -245,3 +256,15 @@ def where(call: Call) -> Value:
     if not bool(torch.isfinite(constant).all()):
         raise Unsupported("a fill that is not finite, outside a softmax")
     return shift(call, scale(value, keep.double()), constant, 1.0)
+
+
+def _masked(call: Call, mask: Mask, x: Any, other: Any) -> Value:
+    """Logits whose others are left out; or softmax weights, of which those of keys that did not race are 0 anyway."""
+    if isinstance(x, Value) and is_number(other):
+        if not x.normaliser and float(other) < MASKED:
+            return masked(x, mask)
+        raced = call.builder.network.nodes[x.node].inputs
+        keys = call.builder.keys(mask, len(x.shape))
+        if x.normaliser == x.node and not float(other) and bool(mask.allowed.all()) and set(keys) <= set(raced[1:]):
+            return x
+    raise Unsupported("a choice that depends on the input, outside a softmax")

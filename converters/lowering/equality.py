@@ -14,7 +14,7 @@ import numpy as np
 import torch
 
 from converters.captured import Captured, place
-from converters.front_end import split
+from converters.front_end import MaskPart, split
 from converters.lowering import Translation, translate
 from converters.lowering.builder import Neurons, Value
 from evaluator.closed_form import ClosedForm
@@ -94,6 +94,7 @@ class _Interpreter(torch.fx.Interpreter):
         super().__init__(torch.fx.GraphModule(torch.nn.Module(), captured.graph))
         self.captured = captured
         self.values: dict[torch.fx.Node, torch.Tensor] = {}
+        self.crossing = split(captured).crossing
 
     @torch.no_grad()
     def run_on(self, arguments: Arguments) -> torch.Tensor:
@@ -105,8 +106,10 @@ class _Interpreter(torch.fx.Interpreter):
         return outputs[0] if isinstance(outputs, (list, tuple)) else outputs
 
     def run_node(self, n: torch.fx.Node) -> Any:
-        """Evaluate a node and keep its value."""
+        """Evaluate a node and keep its value; padding attends to what it does in the network."""
         result = super().run_node(n)
+        if isinstance(crossing := self.crossing.get(n), MaskPart):
+            result = crossing.pattern.filled(result)
         if isinstance(result, torch.Tensor) and n.op == "call_function":
             self.values[n] = result
         return result

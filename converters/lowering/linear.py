@@ -26,6 +26,10 @@ def linear(call: Call) -> Value:
 def dense(call: Call, x: Value, w: np.ndarray, bias: np.ndarray | None) -> Value:
     """x W^T + b along the last axis, W (out, in)."""
     b = np.zeros(len(w)) if bias is None else np.broadcast_to(bias, len(w))
+    if x.offset is not None and as_parameter(x.offset, x.shape).size not in (1, x.shape[-1]):  # positions, by token
+        rows = torch.from_numpy(np.broadcast_to(as_parameter(x.offset, x.shape), x.shape) @ w.T)
+        y = dense(call, replace(x, offset=None), w, bias)
+        return HANDLERS["add"](replace(call, args=(y, rows), kwargs={}, shape=y.shape))
     x = call.builder.along(x, -1, call.name)
     node, gain, offset = call.builder.spikes(x)
     b = b + w @ last_axis(offset, x.shape, 0.0, "shift")

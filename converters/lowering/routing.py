@@ -12,7 +12,7 @@ import torch
 from torch.utils import _pytree as pytree
 
 from converters.lowering import Call, handles
-from converters.lowering.builder import Divisor, Surrounded, Unsupported, Value
+from converters.lowering.builder import Choice, Divisor, Surrounded, Unsupported, Value
 from converters.lowering.elementwise import broadcast
 
 
@@ -160,6 +160,8 @@ COPIES = (
 def wiring(call: Call) -> Value:
     """One index map, which is found by what the operation does to numbers; 0 stands for silence."""
     x: Value = call.args[0]
+    if call.function == "index" and any(isinstance(index, Choice) for index in call.args[1]):
+        return _chosen(call)
     if not isinstance(x, Value) or any(isinstance(a, Value) for a in pytree.tree_leaves((call.args[1:], call.kwargs))):
         raise Unsupported("a choice of places that depends on the input")
     size = math.prod(x.shape)
@@ -224,6 +226,17 @@ def _by_channel(x: Value, places: torch.Tensor) -> Value | None:
     index = (own[0] - 1).long().tolist()
     flat = x.routed(("reshape", [1, x.shape[1], size]), ("take", [2, index]))
     return flat.routed(("reshape", list(places.shape)))
+
+
+def _chosen(call: Call) -> Value:
+    """The row of a token that the input chooses: a product with 1 at its place and 0 elsewhere."""
+    from converters.lowering.attention import product
+
+    x, (batch, choice, *rest) = call.args[:2]
+    if len(x.shape) != 3 or x.shape[0] != 1 or rest or isinstance(batch, Choice) or not isinstance(choice, Choice):
+        raise Unsupported("a choice by the input of something else than one token of each sample")
+    places = choice.places.routed(("reshape", [1, 1, x.shape[1]]))
+    return product(call.builder, places, x, False, f"{call.name}.chosen").routed(("reshape", list(call.shape)))
 
 
 @handles("cat")

@@ -16,6 +16,7 @@ from deploy.errors import DeployError
 from deploy.sources import gguf
 from deploy.sources.loaded import ImageInput, InputSpec, LoadedModel, TextInput, first_line
 from deploy.sources.preprocessing import Normalisation, processor_input
+from deploy.sources.several import several, writer
 from deploy.sources.weights import RANDOM, put_weights, read_weights
 from deploy.sources.wrappers import PREFIX, LanguageModel, Normalised, TextModel
 
@@ -75,9 +76,12 @@ def load(
     classes = int(config.num_labels) if output == "logits" else None
     class_names = _class_names(config, classes)
     plain_name = Path(name).name
+    if (found := several(model, config, output)) is not None:
+        module, inputs = found
+        return LoadedModel(plain_name, spec, module, inputs, PREFIX, weights=weights, seed=seed)
     if getattr(model, "main_input_name", "") == "pixel_values":
         image, normalisation = _image(config, name)
-        module: nn.Module = Normalised(model, normalisation.mean, normalisation.std, output)
+        module = Normalised(model, normalisation.mean, normalisation.std, output)
         inputs = {"x": InputSpec("float32", image.size, ("pixel_values",))}
         return LoadedModel(plain_name, spec, module, inputs, PREFIX, classes, class_names, image, None, weights, seed)
     if getattr(model, "main_input_name", "") != "input_ids":
@@ -108,6 +112,8 @@ def _head(config: Any) -> tuple[Any, str]:
         for ending, builder, output in _HEADS:
             if architecture.endswith(ending):
                 return builder, output
+        if (builder := writer(architecture)) is not None:
+            return builder, "logits"
     return transformers.AutoModel, "last_hidden_state"
 
 

@@ -17,7 +17,6 @@ from evaluator.closed_form import ClosedForm
 from evaluator.stepping import Recorder, step_through
 from evaluator.timeline import timeline
 from processes.chips import LOIHI2
-from processes.errors import DeployError
 from processes.network import Network, Route
 from processes.phase_code import PhaseCode
 
@@ -112,16 +111,3 @@ def test_padding_does_not_touch_what_is_kept() -> None:
     kept = mask.bool()
     outputs = [runner.run(front(i, mask)).reshape(*mask.shape, -1)[kept] for i in (ids, other)]
     assert torch.equal(*outputs)
-
-
-def test_a_mask_that_differs_between_rows_is_refused() -> None:
-    class Causal(torch.nn.Module):
-        def forward(self, x: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
-            keep = mask.bool()[:, None, None, :] & torch.ones(4, 4, dtype=torch.bool).tril()
-            return torch.nn.functional.scaled_dot_product_attention(x[:, None], x[:, None], x[:, None], keep)
-
-    x, mask = torch.randn(2, 4, 8), torch.ones(2, 4, dtype=torch.long)
-    front = split(capture(Causal(), (x[:1], mask[:1]))).front
-    assert front is not None
-    with pytest.raises(DeployError, match="differs between rows"):
-        front(x, mask)

@@ -118,7 +118,7 @@ def test_files_that_are_no_data(tmp_path: Path) -> None:
         np.save(file, X)
     fails("not an .npz file", tmp_path / "single.npz", image_model())
     (tmp_path / "d.parquet").write_text("")
-    fails("not a kind of data known here; give one of .npz, .tsv", tmp_path / "d.parquet", image_model())
+    fails("not a kind of data known here; give one of .npz, .txt, .tsv", tmp_path / "d.parquet", image_model())
     with pytest.raises(DeployError, match="calibration samples: 0 asked for"):
         load_data(tmp_path / "d.npz", image_model(), "calibration", limit=0)
 
