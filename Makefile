@@ -9,12 +9,13 @@ IS_310 := sys.version_info[:2] == (3, 10)
 MISSING := missing: Python 3.10 with its venv module, the only version Lava runs on \
 	(install python3.10 and python3.10-venv, or `pyenv install 3.10`, or uv)
 
-.PHONY: fuzz help demo test quick mutations lint docs bench bench-accuracy targets-check interop report-check clean
+.PHONY: exhaustive fuzz help demo test quick mutations lint docs bench bench-accuracy targets-check interop report-check clean
 
 help:
 	@echo 'make demo   convert the bundled vision transformer, run it on Lava, write out/demo'
 	@echo 'make test   lint, then every test'
 	@echo 'make quick  what most changes break, within a minute: arithmetic, closed form against stepper, comparison, golden demo'
+	@echo 'make exhaustive  further families and grids of what the tests cover, which make test leaves out'
 	@echo 'make mutations  breaks the code in 30 places, one at a time, and says which of them the quick tests find'
 	@echo 'make lint   ruff, pyright and the direction of imports'
 	@echo 'make docs   the reference site and these pages, in out/site'
@@ -31,6 +32,9 @@ demo: $(INSTALLED)
 
 test: lint
 	OMP_NUM_THREADS=1 $(PYTHON) -m pytest -n 2 --dist loadgroup
+
+exhaustive: $(INSTALLED)
+	OMP_NUM_THREADS=1 $(PYTHON) -m pytest -n 2 -m exhaustive
 
 quick: $(INSTALLED)
 	OMP_NUM_THREADS=1 $(PYTHON) -m pytest -q -n 2 @tests/quick.txt

@@ -17,11 +17,16 @@ settings.register_profile("tests", derandomize=True, deadline=None)
 settings.load_profile("tests")
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Tests whose folder or file has one of these words in its name run one after another, though others run beside them.
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out exhaustive tests unless -m asks for some, and let those that need it run one after another.
 
-    Some check that a run leaves nothing in /dev/shm, which Lava or worker processes elsewhere would upset.
+    That is tests whose folder or file has one of these words in its name; others run beside them. Some check that a run
+    leaves nothing in /dev/shm, which Lava or worker processes elsewhere would upset.
     """
+    if not config.option.markexpr:
+        further = [item for item in items if item.get_closest_marker("exhaustive")]
+        config.hook.pytest_deselected(items=further)
+        items[:] = [item for item in items if not item.get_closest_marker("exhaustive")]
     root = Path(__file__).parent
     for item in items:
         name = str(item.path.relative_to(root))

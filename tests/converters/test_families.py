@@ -41,7 +41,16 @@ def names(family: Family) -> str:
     return family.name
 
 
-@pytest.mark.parametrize("family", SMALL, ids=names)
+ALIKE = {
+    "timm vit, average pooling", "timm deit", "timm deit3", "timm beit", "transformers ViT", "transformers DeiT",
+    "transformers Swin", "transformers RoBERTa", "transformers GPT-J", "transformers Qwen2", "transformers Mistral",
+    "transformers Gemma", "transformers Gemma 3, text", "transformers SmolLM3", "transformers StarCoder2",
+}  # fmt: skip
+"""Families each of whose operations another family here has too."""
+STEPPED = [pytest.param(f, marks=[pytest.mark.exhaustive] * (f.name in ALIKE), id=f.name) for f in SMALL]
+
+
+@pytest.mark.parametrize("family", STEPPED)
 def test_it_converts_spikes_and_steps(family: Family) -> None:
     ideal, error, _ = ideal_error(family)
     assert error < EQUAL

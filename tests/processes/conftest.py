@@ -46,6 +46,18 @@ class Elsewhere:
         return call
 
 
+COARSE = {"base": (1.15, 2.0), "steps": (4, 40)}
+"""Codes on which backends other than numba are tested every time; the others of the grid are exhaustive tests."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Marks what the second backend does on codes that the first is tested on as well."""
+    for item in items:
+        given = getattr(getattr(item, "callspec", None), "params", {})
+        if given.get("backend", "numba") == "torch" and any(given.get(k, v[0]) not in v for k, v in COARSE.items()):
+            item.add_marker(pytest.mark.exhaustive)
+
+
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if metafunc.module.__name__.rsplit(".", 1)[-1] in CLOSED_FORMS:
         metafunc.parametrize("backend", NAMES, indirect=True)
