@@ -71,6 +71,7 @@ class FrontEnd:
         patterns: of the masks.
         groups: for each mask, which part says who takes part; None if everybody always does.
         tokenwise: the input is (tokens, features), perhaps with a feature that says who takes part; else a flat row.
+        shape: of a sample of the network's input, with the leading 1.
     """
 
     module: torch.fx.GraphModule
@@ -80,6 +81,7 @@ class FrontEnd:
     patterns: tuple[Pattern, ...]
     groups: tuple[int | None, ...]
     tokenwise: bool
+    shape: tuple[int, ...]
 
     @property
     def what(self) -> str:
@@ -169,14 +171,16 @@ def split(captured: Captured) -> Split:
     groups, lengths = _groups(patterns, list(masks.values()))
     shapes = [tuple(n.meta["val"].shape) for n in numbers]
     tokenwise = len(numbers) == 1 and not choices and (not lengths or (len(shapes[0]), lengths) == (3, [shapes[0][1]]))
-    front = FrontEnd(
-        _module(captured, inputs, [*numbers, *choices, *masks]), captured.inputs, len(numbers), tuple(choices.values()),
-        tuple(patterns), tuple(groups), tokenwise,
-    )  # fmt: skip
     if tokenwise:
         parts = _features(shapes[0], bool(lengths))
+        shape = (*shapes[0][:-1], shapes[0][-1] + 1) if lengths else shapes[0]
     else:
-        parts = _row([*shapes, *((1, n) for n in choices.values()), *((1, 1, 1, n) for n in lengths)])
+        whole = [*shapes, *((1, n) for n in choices.values()), *((1, 1, 1, n) for n in lengths)]
+        parts, shape = _row(whole), (1, sum(map(math.prod, whole)))
+    front = FrontEnd(
+        _module(captured, inputs, [*numbers, *choices, *masks]), captured.inputs, len(numbers), tuple(choices.values()),
+        tuple(patterns), tuple(groups), tokenwise, shape,
+    )  # fmt: skip
     crossing: dict[Node, Crossing] = dict(zip(numbers, parts, strict=False))
     crossing |= {n: ChoicePart(part) for n, part in zip(choices, parts[len(numbers) :], strict=False)}
     keys = parts[len(numbers) + len(choices) :]

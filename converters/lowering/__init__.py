@@ -150,6 +150,10 @@ def translate(captured: Captured, input_shape: tuple[int, ...], fanout: bool, ne
     """Translate every operation of a captured model; arguments and errors are those of :func:`lower`."""
     known_operations()
     parts = split(captured)
+    if parts.front is not None and parts.front.shape != tuple(input_shape):
+        raise DeployError(
+            f"the network's input is {parts.front.shape}, not {tuple(input_shape)}; give what the front end returns"
+        )
     builder = Builder(LoweredNetwork(input_shape), fanout, neurons)
     values: dict[torch.fx.Node, Any] = {}
     refusals: list[Refusal] = []

@@ -498,8 +498,10 @@ def test_models_that_no_network_can_be_are_refused() -> None:
         def forward(self, x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
             return x + y
 
-    with pytest.raises(DeployError, match=r"2 (graded )?inputs"):
-        lower(capture(Two(), (torch.zeros(1, 3), torch.zeros(1, 3))), (1, 3))
+    captured = capture(Two(), (torch.zeros(1, 3), torch.zeros(1, 3)))
+    assert lower(captured, (1, 6)).input_shape == (1, 6)  # side by side
+    with pytest.raises(DeployError, match=r"input is \(1, 6\), not \(1, 3\)"):
+        lower(captured, (1, 3))
 
 
 def test_fanout_sends_spikes_to_every_reader() -> None:
