@@ -259,7 +259,12 @@ def divide(call: Call, source: str, of: str, shape: tuple[int, ...], eps: float,
     """``source`` divided by the root of what the squares of ``of`` sum to along the last axis, over ``features``, and ``eps``.
 
     Args:
-        source, of: nodes of graded potentials with the same rows; ``source`` has ``shape``.
+        call: the operation.
+        source: node of graded potentials of ``shape``.
+        of: node of graded potentials with the same rows.
+        shape: of the result.
+        eps: what is added to the mean.
+        features: what the sum is divided by.
     """
     net = call.builder.network
     ones = np.ones((1,) * len(shape))

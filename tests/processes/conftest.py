@@ -51,9 +51,12 @@ COARSE = {"base": (1.15, 2.0), "steps": (4, 40)}
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Marks what the second backend does on codes that the first is tested on as well."""
+    """Marks what the second backend does on codes that the first is tested on as well, and the longest of tables."""
     for item in items:
         given = getattr(getattr(item, "callspec", None), "params", {})
+        longest = given.get("base") == 1.05 and given.get("steps") == 128 and "function" in given
+        if longest and given["function"] not in ("gelu", "silu"):
+            item.add_marker(pytest.mark.exhaustive)
         if given.get("backend", "numba") == "torch" and any(given.get(k, v[0]) not in v for k, v in COARSE.items()):
             item.add_marker(pytest.mark.exhaustive)
 
