@@ -9,6 +9,7 @@ import numpy as np
 
 from deploy.nir_writers import conventions
 from deploy.schema import Caution, Layer
+from processes.fixed import magnitude_lost
 from targets.nir_graph.plan import Plan
 from targets.nir_graph.run import Discretisation, GraphRun
 
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     from processes.network import Network
 
 LOST = 0.1
-"""Share of a node's weights that rounding may set to 0."""
+"""Share of the magnitude of a node's weights that rounding may set to 0."""
 APART = 0.1
 """|fixed - float| / |float| of outputs, Euclidean."""
 
@@ -75,11 +76,11 @@ def silent_network(spikes: float, layers: Iterable[str]) -> tuple[Caution, ...]:
 
 
 def lost_weights(shares: Mapping[str, float], other: str) -> list[Caution]:
-    """By node the share of weights that became 0; ``other`` is the option that avoids it. The worst comes first."""
+    """Of nodes that lost more than ``LOST`` of their weights' magnitude, worst first; option ``other`` avoids it."""
     return [
         Caution(
             kind="weights", node=name, number=share,
-            text=f"rounding sets {100 * share:.3g} % of the weights of '{name}' to 0: a few are far larger",
+            text=f"rounding to 0 takes {100 * share:.3g} % of the weights of '{name}', by magnitude: a few are far larger",
             remedy=f"clip or rescale its largest weights before, or take {other}",
         )
         for name, share in sorted(shares.items(), key=lambda pair: -pair[1])
@@ -88,16 +89,14 @@ def lost_weights(shares: Mapping[str, float], other: str) -> list[Caution]:
 
 
 def shares_lost(floating: Network, fixed: Network) -> dict[str, float]:
-    """By synapse the share of its weights other than 0 that are 0 in integers."""
+    """By synapse how much of the magnitude of its weights is 0 in integers (:func:`processes.fixed.magnitude_lost`)."""
     from processes.network import Synapse
 
     found: dict[str, float] = {}
     for name, node in floating:
         op, rounded = node.op, fixed[name] if name in fixed.nodes else None
         if isinstance(op, Synapse) and isinstance(rounded, Synapse):
-            there = np.asarray(op.weight) != 0
-            gone = there & (np.asarray(rounded.weight) == 0)
-            found[name] = float(gone.sum() / max(there.sum(), 1))
+            found[name] = magnitude_lost(op.weight, rounded.weight)
     return found
 
 

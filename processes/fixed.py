@@ -3,7 +3,7 @@
 Everything here takes Python ints, signed numpy integer arrays or signed torch integer tensors, and gives
 equal results for all three; arguments of a call are of one kind (Python ints mix with either) and broadcast.
 Only right shifts round, and toward zero, as Lava's bit-accurate Loihi models do. Converting real numbers to
-mantissas, which happens once, rounds to nearest.
+mantissas, which happens once, rounds to nearest; ``magnitude_lost`` says what that took.
 """
 
 from __future__ import annotations
@@ -173,3 +173,20 @@ def to_mantissa(
     # ... unless rounding carries it there.
     exponent += to_integer(peak, exponent) > mantissa_limit(bits, signed)
     return Mantissa(to_integer(values, exponent).astype(np.int32), exponent, bits, signed)
+
+
+def magnitude_lost(wanted: np.ndarray, got: np.ndarray) -> float:
+    """How much of a node's weights rounding sets to 0: of each output the share of sum |w|, averaged over the outputs.
+
+    Weights far below the others of their output hardly count, however many they are; an output all of whose weights
+    become 0, because another output's are far larger, counts in full.
+
+    Args:
+        wanted: the real weights, with an axis of outputs first; outputs without a weight other than 0 are left out.
+        got: the integers that stand for them, of the same shape.
+    """
+    real = np.abs(np.asarray(wanted, np.float64))
+    real = real.reshape(len(real), -1) if real.ndim else real.reshape(1, 1)
+    gone = np.where(np.asarray(got).reshape(real.shape) == 0, real, 0.0).sum(1)
+    total = real.sum(1)
+    return float((gone[total > 0] / total[total > 0]).mean()) if total.any() else 0.0

@@ -24,7 +24,7 @@ import numpy as np
 from processes import lif
 from processes.chips import LOIHI2
 from processes.errors import DeployError, Refusal, UnsupportedGraph
-from processes.fixed import to_mantissa
+from processes.fixed import magnitude_lost, to_mantissa
 from processes.nir_nodes import Node, maps
 from processes.nir_nodes.neurons import Coefficients, FixedNeuron, Method, Reset, coefficients
 from targets.nir_graph.cycles import Edge
@@ -44,7 +44,7 @@ ALIGN = 2**CHIP.align_bits
 class Rounding:
     """The largest relative error that discretisation made in one parameter of one node.
 
-    ``lost``: of its values other than 0, the share that became 0.
+    ``lost``: how much of its magnitude became 0 (:func:`processes.fixed.magnitude_lost`).
     """
 
     node: str
@@ -57,9 +57,8 @@ class Rounding:
         """Of integers ``got`` that stand for real numbers ``wanted``, in the same units."""
         got, wanted = np.asarray(got), np.asarray(wanted, np.float64)
         largest = float(np.abs(wanted).max(initial=0)) or 1.0
-        there = wanted != 0
-        lost = float((there & (got == 0)).sum() / max(int(there.sum()), 1))
-        return cls(node, parameter, float(np.abs(got - wanted).max(initial=0)) / largest, lost)
+        error = float(np.abs(got - wanted).max(initial=0)) / largest
+        return cls(node, parameter, error, magnitude_lost(wanted, np.broadcast_to(got, wanted.shape)))
 
 
 def compile_fixed(

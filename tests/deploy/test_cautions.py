@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -18,6 +17,7 @@ from deploy.cli import main
 from deploy.report.page import Figures, render
 from deploy.schema import Caution, dumps, loads, read_report, write_report
 from deploy.schema import Report as Saved
+from processes.fixed import magnitude_lost
 from tests.deploy.reports import conversion, report
 
 RNG = np.random.default_rng(0)
@@ -64,7 +64,10 @@ def test_weights_that_rounding_sets_to_zero(tmp_path: Path, capsys: pytest.Captu
     assert run(path, capsys, "--dt", "1", "--precision", "fixed") == []
     weight[0, 0] = 500  # a thousand times the others: they are below half of an 8-bit step
     lines = run(network(path, weight), capsys, "--dt", "1", "--precision", "fixed")
-    assert "sets 96.9 % of the weights of 'linear' to 0" in lines[0] and "--precision float" in lines[0]
+    assert (
+        "rounding to 0 takes 75.1 % of the weights of 'linear', by magnitude" in lines[0]
+        and "--precision float" in lines[0]
+    )
     assert "'output'" in lines[1] and "% other sums than floating point" in lines[1]
     assert run(path, capsys, "--dt", "1") == []  # in floating point
 
@@ -77,20 +80,31 @@ def test_limits_are_exclusive() -> None:
     assert silent_network(0.0, ["a", "b"])[0].node == "a"
 
 
-def converted(large: Mapping[int, float]) -> Saved:
+def converted(inputs: int, factor: float) -> list[Caution]:
+    """What is said of the weights of a layer, the first of whose inputs has weights ``factor`` times those of the others."""
     torch.manual_seed(0)
-    module = nn.Sequential(nn.Linear(16, 12), nn.ReLU(), nn.Linear(12, 3)).eval()
+    module = nn.Sequential(nn.Linear(inputs, 12), nn.ReLU(), nn.Linear(12, 3)).eval()
     with torch.no_grad():
-        for row, factor in large.items():
-            module[0].weight[row, 0] *= factor  # type: ignore[operator,index]
-    return deploy.convert(module, torch.rand(20, 16), timesteps=8, base=1.6).report
+        module[0].weight[:, 0] *= factor  # type: ignore[operator,index]
+    found = deploy.convert(module, torch.rand(20, inputs), timesteps=8, base=1.6).report.warnings
+    return [caution for caution in found if caution.kind == "weights"]
 
 
 def test_a_conversion_says_which_weights_it_loses() -> None:
-    assert converted({}).warnings == ()
-    found = converted(dict.fromkeys(range(6), 2000.0)).warnings
-    weights = [caution for caution in found if caution.kind == "weights"]
-    assert weights and weights[0].number > LOST
+    assert converted(512, 1.0) == []
+    (found,) = converted(512, 600.0)
+    assert found.node == "0" and found.number > LOST
+
+
+def test_many_weights_that_weigh_nothing_are_no_loss() -> None:
+    assert converted(16, 10_000.0) == []  # 15 of 16 become 0, and with them 0.15 % of the sum
+
+
+def test_magnitude_lost_is_averaged_over_outputs() -> None:
+    weight = np.array([[[4.0, 1.0]], [[0.0, 0.0]], [[3.0, 1.0]]])
+    assert magnitude_lost(weight, np.array([[[4, 0]], [[0, 0]], [[0, 0]]])) == (0.2 + 1) / 2
+    assert magnitude_lost(weight, np.ones_like(weight)) == 0 == magnitude_lost(np.zeros((2, 2)), np.zeros((2, 2)))
+    assert magnitude_lost(np.array(0.3), np.array(0)) == 1
 
 
 CAUTION = Caution(kind="weights", node="fc1", number=0.25, text="rounding loses weights of 'fc1'", remedy="clip them")
