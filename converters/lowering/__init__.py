@@ -126,6 +126,10 @@ def lower(
     return network
 
 
+FILLED = frozenset({"full_like", "new_full", "new_ones", "new_zeros", "ones_like", "zeros_like"})
+"""Operations whose result follows from the shape of their operand alone, which makes it a constant."""
+
+
 @dataclass(frozen=True)
 class Translation:
     """A network that computes what a model does, and what each operation of the model has become in it.
@@ -202,6 +206,9 @@ def _evaluate(builder: Builder, node: torch.fx.Node, values: dict[torch.fx.Node,
     if not any(_holds_value(o) for o in operands):
         return node.target(*args, **kwargs)  # type: ignore[operator]
     name = str(node.target).removeprefix("aten.").split(".")[0]
+    if name in FILLED:
+        like = node.all_input_nodes[0].meta["val"]
+        return node.target(torch.empty(tuple(like.shape), dtype=like.dtype), *args[1:], **kwargs)  # type: ignore[operator]
     where = place(node)
     try:
         if name not in HANDLERS:

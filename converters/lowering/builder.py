@@ -146,6 +146,10 @@ class Divisor:
         """self + number, None if that is no divisor."""
         return None
 
+    def times(self, number: Any) -> Divisor | None:
+        """self * number, a constant; None if that is no divisor."""
+        return None
+
     def power(self, exponent: float) -> Divisor:
         """self ** exponent."""
         raise Unsupported(f"a mean of squares to the power {exponent:g}")

@@ -101,6 +101,17 @@ class Norm(Divisor):
             return None
         return replace(self, eps=self.eps + float(number))
 
+    def times(self, number: Any) -> Norm | None:
+        """One positive number for all rows goes into what the sum is divided by, if that stays whole."""
+        values = torch.as_tensor(number).detach().double()
+        if not values.numel() or not bool((values == values.flatten()[0]).all()) or values.flatten()[0] <= 0:
+            return None
+        factor = float(values.flatten()[0]) ** (1 / self.exponent)
+        features = self.features / factor
+        if round(features) < 1 or abs(features / round(features) - 1) > WHOLE or values.numel() > math.prod(self.shape):
+            return None
+        return replace(self, features=round(features), eps=self.eps * factor)
+
     def power(self, exponent: float) -> Norm:
         """Of the mean its root, or the root's inverse."""
         if self.exponent * exponent not in (0.5, -0.5):
@@ -130,11 +141,15 @@ class Norm(Divisor):
             summed = total(inner, gate(inner, y, y), 1 / self.features)
             value = summed if not self.eps else shift(replace(call, shape=summed.shape), summed, self.eps, 1.0)
         else:
-            if self.eps > SILENT:
-                raise Unsupported("a root of a sum of squares and a constant that divides nothing")
+            if self.eps > SILENT:  # what is added to the sum is the square of one more value, which is constant
+                y = y.routed(("pad", [0, 1]))
+                last = torch.zeros(y.shape, dtype=torch.float64)
+                last[..., -1] = math.sqrt(self.eps * self.features)
+                y = replace(y, offset=last if y.offset is None else y.offset + last)
+            inner = replace(call, shape=y.shape)
             source = call.builder.graded(y, call.name)
             y = Value(source, y.shape)
-            divided = divide(inner, source, source, y.shape, max(self.eps, SILENT), self.features)
+            divided = divide(inner, source, source, y.shape, SILENT, self.features)
             value = total(inner, gate(inner, y, divided), 1 / self.features)
             call.builder.roots.add(value.node)
         return value.routed(("reshape", list(self.shape)))
@@ -152,6 +167,8 @@ class Norm(Divisor):
         return unrows(y, shape, self.axes)
 
 
+WHOLE = 1e-6
+"""How far, relatively, a number of features may be from a whole one: constants of a model are in single precision."""
 SILENT = 1e-10
 """What is added to a sum of squares of nothing, which would divide zero by zero."""
 

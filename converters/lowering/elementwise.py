@@ -142,6 +142,8 @@ def mul(call: Call) -> Any:
     if isinstance(x, Divisor):
         x, y = y, x
     if isinstance(y, Divisor):
+        if not isinstance(x, (Value, Curve, Divisor)) and (scaled := y.times(x)) is not None:
+            return scaled
         return y.multiply(call, x.formed(call) if isinstance(x, Divisor) else resolved(x))
     if (both := combined(x, y, torch.mul, lambda a, b: _times(call, a, b))) is not None:
         return both
@@ -207,7 +209,12 @@ def div(call: Call) -> Any:
     x, y = call.args[:2]
     if call.kwargs.get("rounding_mode") is not None:
         raise Unsupported("a division that rounds")
-    x = x.formed(call) if isinstance(x, Divisor) else x
+    if isinstance(x, Divisor):
+        constant = not isinstance(y, (Value, Curve, Divisor))
+        scaled = x.times(1.0 / torch.as_tensor(y).detach().double()) if constant else None
+        if scaled is not None:
+            return scaled
+        x = x.formed(call)
     if isinstance(y, Divisor) and isinstance(x, (Value, Curve)):
         return y.divide(call, resolved(x))
     if (both := combined(x, y, torch.div, lambda a, b: _over(call, a, b))) is not None:
@@ -233,6 +240,8 @@ def scale(x: Value, factor: Any) -> Value:
     gain = torch.as_tensor(factor).detach().double()
     if gain.ndim:
         x = broadcast(x, tuple(torch.broadcast_shapes(gain.shape, x.shape)))
+    if bool((gain == 1).all()):
+        return x
     return replace(
         x,
         gain=gain if x.gain is None else x.gain * gain,

@@ -82,6 +82,20 @@ def spelled_layer_norm(y: torch.Tensor) -> torch.Tensor:
     return centred / torch.sqrt(centred.pow(2).mean(-1, keepdim=True) + 1e-3)
 
 
+def spelled_scaler(y: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """A time series over its deviation in time, both by sums over counts of what was observed (PatchTST)."""
+    observed = torch.ones_like(y, dtype=torch.bool)
+    count = observed.sum(1, keepdim=True).clamp_min(1.0)
+    mean = (y * observed).sum(1, keepdim=True) / count
+    deviation = torch.sqrt((((y - mean) * observed) ** 2).sum(1, keepdim=True) / count + 0.1)
+    return (y - mean) / deviation, mean, deviation
+
+
+def scaled_back(m: Any, x: torch.Tensor) -> torch.Tensor:
+    y, mean, deviation = spelled_scaler(m.a(x))
+    return m.b(y) * deviation + mean
+
+
 def by_variance(y: torch.Tensor) -> torch.Tensor:
     return (y - y.mean(-1, keepdim=True)) * torch.rsqrt(y.var(-1, unbiased=False, keepdim=True) + 1e-3)
 
@@ -309,6 +323,10 @@ ACCEPTED = [
     part("sum that broadcasts", lambda m, x: m.b(m.a(x) + m.a(x).mean(1, keepdim=True)), **two()),
     part("constant that broadcasts", lambda m, x: m.b(torch.relu(m.a(x)[:, :1]) + m.m), m=torch.randn(1, 5, 8), **two()),
     part("gain that broadcasts", lambda m, x: m.b(torch.relu(m.a(x)[..., :1]) * m.g), g=VECTOR, **two()),
+    part("scaled by mean and deviation", lambda m, x: m.b(spelled_scaler(m.a(x))[0]), **two()),
+    part("scaled back by its deviation", scaled_back, **two(out=8)),
+    part("filled like an activation", lambda m, x: m.b((y := m.a(x)) * torch.ones_like(y) + y.new_full((5, 8), 0.5)), **two()),
+    part("norm times a constant", lambda m, x: m.b((y := m.a(x)) / (y.norm(dim=-1, keepdim=True) * 8**-0.5)), **two()),
     part("clamped from below", lambda m, x: m.b(m.a(x).clamp_min(-0.3)), **two()),
 ]  # fmt: skip
 
