@@ -85,8 +85,8 @@ def _described(name: str, shapes: Mapping[str, tuple[int, ...]], network: Networ
 def _sample(name: str, spec: InputSpec, model: LoadedModel, given: tuple[int, ...] | None) -> np.ndarray:
     """One sample of an argument: ones, which are token numbers and masks, too."""
     known = spec.shape if given is None or len(model.inputs) > 1 else given
-    if known is None and model.image is not None:
-        known = model.image.size
+    if known is None and model.files is not None:
+        known = model.files.size
     if known is None:
         raise DeployError(
             f"--shape missing: {model.spec} does not say what `{name}` is; give one sample's, as --shape 3,32,32"

@@ -1,4 +1,4 @@
-"""Data specifications: an .npz file, an image folder, or a table of texts; read, shaped and checked."""
+"""Data specifications: an .npz file, a folder of images or recordings, or a table of texts; read, shaped and checked."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from deploy.sources.loaded import LoadedModel
 from deploy.sources.tables import SUFFIXES as TABLES
 
 if TYPE_CHECKING:
-    from deploy.sources.images import Sample
+    from deploy.sources.folders import Sample
 
 Role = Literal["calibration", "evaluation"]
 Given = Mapping[str, int | str] | None
@@ -28,7 +28,7 @@ OPTIONS = {"calibration": "--calib", "evaluation": "--eval"}
 LABELS = "y"
 TEXT = ".txt"
 CALIBRATION_IMAGES = 256
-"""Images of a folder that calibration takes, unless told otherwise; more change scales little and take long."""
+"""Files of a folder that calibration takes, unless told otherwise; more change scales little and take long."""
 
 
 @dataclass(frozen=True)
@@ -73,7 +73,7 @@ def load_data(
     """Reads and checks data for `model`.
 
     spec: None means the demo model's own data of that role. limit: at most so many samples, the first
-    ones (of image folders: the first of every class in turn). tokens: length to pad and cut texts to;
+    ones (of folders: the first of every class in turn). tokens: length to pad and cut texts to;
     None means the longest text here, so calibration's length is to be given for the evaluation data.
     labels: what labels mean, where the model's configuration does not say.
     Raises DeployError, naming the file and the first fault found.
@@ -82,10 +82,10 @@ def load_data(
         raise DeployError(f"{role} samples: {limit} asked for; at least 1 is needed")
     path = _path(spec, role)
     if path is not None and path.is_dir():
-        from deploy.sources.images import list_folder
+        from deploy.sources.folders import list_folder
 
         samples = list_folder(path, model)
-        return _of_images(path, model, role, samples[:limit], samples, labels)
+        return _of_files(path, model, role, samples[:limit], samples, labels)
     data = _demo(model, role) if path is None else _read(path, model, role, limit, tokens, labels)
     if limit is not None:
         data = data.take(slice(0, limit))
@@ -93,18 +93,18 @@ def load_data(
 
 
 def load_calibration(spec: Path | str | None, model: LoadedModel, limit: int | None = None, seed: int = 0) -> Data:
-    """Calibration data: at most ``limit`` samples drawn at random, the same for a seed; other image files stay unread.
+    """Calibration data: at most ``limit`` samples drawn at random, the same for a seed; other files stay unread.
 
-    limit: None for 256 of an image folder, as many of each class, and for all samples of anything else.
+    limit: None for 256 of a folder, as many of each class, and for all samples of anything else.
     Raises DeployError, as `load_data`.
     """
     path = _path(spec, "calibration")
     if path is None or not path.is_dir():
         return drawn(load_data(spec, model, "calibration"), limit, seed)
-    from deploy.sources.images import draw, list_folder
+    from deploy.sources.folders import draw, list_folder
 
     samples = draw(list_folder(path, model), limit or CALIBRATION_IMAGES, seed)
-    return _of_images(path, model, "calibration", samples, samples, None)
+    return _of_files(path, model, "calibration", samples, samples, None)
 
 
 def load_both(
@@ -123,15 +123,15 @@ def load_both(
     if path is None or not path.is_dir():
         calibration, evaluation = hold_out(load_data(spec, model, "evaluation", labels=labels))
         return drawn(calibration, calibration_limit, seed), evaluation.take(slice(limit))
-    from deploy.sources.images import draw, list_folder
+    from deploy.sources.folders import draw, list_folder
 
     samples = list_folder(path, model)
     held = _held(len(samples), 0.2, str(path))
     kept = [each for each, out in zip(samples, held, strict=True) if not out]
     rest = draw(kept, calibration_limit or CALIBRATION_IMAGES, seed)
     judged = [each for each, out in zip(samples, held, strict=True) if out][:limit]
-    evaluation = _of_images(path, model, "evaluation", judged, samples, labels)
-    return _of_images(path, model, "calibration", rest, rest, None), evaluation
+    evaluation = _of_files(path, model, "evaluation", judged, samples, labels)
+    return _of_files(path, model, "calibration", rest, rest, None), evaluation
 
 
 def drawn(data: Data, limit: int | None, seed: int) -> Data:
@@ -189,26 +189,27 @@ def _read(
 
 def kinds_of(model: LoadedModel) -> str:
     """What data a model takes, in words."""
-    return "a table (.csv, .tsv, .jsonl)" if model.text is not None else "an .npz or an image folder"
+    if model.text is not None:
+        return "a table (.csv, .tsv, .jsonl)"
+    return "an .npz" if model.files is None else f"an .npz or a folder of {model.files.noun}s"
 
 
-def _of_images(
+def _of_files(
     path: Path, model: LoadedModel, role: Role, samples: list[Sample], all_samples: list[Sample], given: Given
 ) -> Data:
-    """Data of image files; ``all_samples``: of the folder, whose classes say what each class is."""
-    from deploy.sources.images import read_images
+    """Data of images or recordings; ``all_samples``: of the folder, whose classes say what each class is."""
+    from deploy.sources.folders import kind_of, read_files
 
-    if model.image is None:
-        raise DeployError(f"{path}: an image folder, but {model.spec} has no known image size; give an .npz")
+    kind = kind_of(model, path)
     folders = [name for _, name in all_samples if name is not None] if role == "evaluation" else []
     numbers = class_numbers(folders, model, str(path), given, folders=True) if folders else {}
     labels = np.array([numbers[name] for _, name in samples if name is not None], np.int64) if numbers else None
     # Names belong to numbers 0 .. n-1 only if the folders are all of the classes.
     complete = sorted(numbers.values()) == list(range(len(numbers)))
     names = tuple(sorted(numbers, key=numbers.__getitem__)) if complete else ()
-    inputs = {next(iter(model.inputs)): read_images([file for file, _ in samples], model.image)}
+    inputs = {next(iter(model.inputs)): read_files([file for file, _ in samples], kind)}
     table = label_table(folders, numbers, model)
-    data = Data(inputs, labels, model.class_names or names, str(path), model.image.transform, table)
+    data = Data(inputs, labels, model.class_names or names, str(path), kind.transform, table)
     return check_data(data, model, role)
 
 

@@ -11,14 +11,16 @@ import torch
 import transformers
 from PIL import Image
 from torch import nn
+from transformers.models.auto import modeling_auto
 
 from deploy.errors import DeployError
 from deploy.sources import gguf
 from deploy.sources.loaded import ImageInput, InputSpec, LoadedModel, TextInput, first_line
 from deploy.sources.preprocessing import Normalisation, processor_input
 from deploy.sources.several import several, writer
+from deploy.sources.sounds import extractor_input
 from deploy.sources.weights import RANDOM, put_weights, read_weights
-from deploy.sources.wrappers import PREFIX, LanguageModel, Normalised, TextModel
+from deploy.sources.wrappers import PREFIX, LanguageModel, Normalised, OneInput, TextModel
 
 CAUSAL = "next token"
 """In place of an output's name: the model is a language model."""
@@ -28,10 +30,25 @@ _HEADS: tuple[tuple[str, Any, str], ...] = (
     ("ForImageClassification", transformers.AutoModelForImageClassification, "logits"),
     ("ForImageClassificationWithTeacher", transformers.AutoModelForImageClassification, "logits"),
     ("ForSequenceClassification", transformers.AutoModelForSequenceClassification, "logits"),
+    ("ForAudioClassification", transformers.AutoModelForAudioClassification, "logits"),
+    ("ForCTC", transformers.AutoModelForCTC, "logits"),
     ("ForCausalLM", transformers.AutoModelForCausalLM, CAUSAL),
     ("LMHeadModel", transformers.AutoModelForCausalLM, CAUSAL),
 )
 
+
+SERIES = {
+    "ForPrediction": "prediction_outputs",
+    "ForRegression": "regression_outputs",
+    "ForTimeSeriesClassification": "prediction_outputs",
+    "ForClassification": "prediction_logits",
+}
+"""Models of time series (PatchTST, PatchTSMixer), which no auto class builds: the field of their result to keep."""
+
+LONGEST = 600
+"""Seconds of a recording that a network may take."""
+SOUND, TIMES = ("input_values", "input_features"), "past_values"
+"""Arguments of models of sound, which have an extractor, and of time series."""
 
 HUB = ("revision", "subfolder")
 """Arguments that say where on the hub a model is; the others change its configuration."""
@@ -43,6 +60,8 @@ def load(
     """Builds the model in folder or of hub name `name`; see `deploy.sources.model.load_model`."""
     spec = f"hf:{name}"
     place = {key: value for key, value in arguments.items() if key in HUB}
+    seconds = arguments.get("seconds")
+    arguments = {key: value for key, value in arguments.items() if key != "seconds"}
     transformers.logging.set_verbosity_error()
     transformers.logging.disable_progress_bar()
     if name.endswith(".gguf"):
@@ -70,7 +89,8 @@ def load(
     else:
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
-            model = cast(nn.Module, builder.from_config(config))
+            make = getattr(builder, "from_config", None) or builder._from_config  # auto classes, and classes of models
+            model = cast(nn.Module, make(config))
         if isinstance(weights, Path):
             put_weights(model, read_weights(weights), weights, spec)
     classes = int(config.num_labels) if output == "logits" else None
@@ -84,9 +104,28 @@ def load(
         module = Normalised(model, normalisation.mean, normalisation.std, output)
         inputs = {"x": InputSpec("float32", image.size, ("pixel_values",))}
         return LoadedModel(plain_name, spec, module, inputs, PREFIX, classes, class_names, image, None, weights, seed)
-    if getattr(model, "main_input_name", "") != "input_ids":
+    argument = str(getattr(model, "main_input_name", ""))
+    if argument in SOUND:
+        sound = extractor_input(name, argument, _seconds(seconds, spec))
+        inputs = {"x": InputSpec("float32", sound.size, (argument,))}
+        scored = None if type(model).__name__.endswith("ForCTC") else classes
+        module = OneInput(model, argument, output)
+        return LoadedModel(
+            plain_name, spec, module, inputs, PREFIX, scored, class_names, None, None, weights, seed, sound
+        )
+    if seconds is not None:
+        raise DeployError(f"{spec}: {type(model).__name__} takes no waveforms; leave seconds out of --model-args")
+    if argument == TIMES:
+        shape = (config.context_length, config.num_input_channels)
+        scored = int(config.num_targets) if output == SERIES["ForClassification"] else None
+        inputs = {"x": InputSpec("float32", shape, (TIMES,))}
+        return LoadedModel(
+            plain_name, spec, OneInput(model, TIMES, output), inputs, PREFIX, scored, weights=weights, seed=seed
+        )
+    if argument != "input_ids":
         raise DeployError(
-            f"{spec}: {type(model).__name__} takes neither images nor text; wrap it in path/file.py:callable"
+            f"{spec}: {type(model).__name__} takes neither images, sounds, time series nor text; wrap it in "
+            "path/file.py:callable"
         )
     if output == CAUSAL:
         return language_model(model, plain_name, spec, name, weights, seed)
@@ -109,12 +148,27 @@ def language_model(
 
 def _head(config: Any) -> tuple[Any, str]:
     for architecture in config.architectures or ():
+        if architecture in modeling_auto.MODEL_FOR_AUDIO_CLASSIFICATION_MAPPING_NAMES.values():
+            return (
+                transformers.AutoModelForAudioClassification,
+                "logits",
+            )  # Wav2Vec2ForSequenceClassification and the like
+        if hasattr(config, "context_length") and hasattr(config, "num_input_channels"):
+            ending = next((end for end in SERIES if architecture.endswith(end)), None)
+            if ending is not None and isinstance(found := getattr(transformers, architecture, None), type):
+                return found, SERIES[ending]
         for ending, builder, output in _HEADS:
             if architecture.endswith(ending):
                 return builder, output
         if (builder := writer(architecture)) is not None:
             return builder, "logits"
     return transformers.AutoModel, "last_hidden_state"
+
+
+def _seconds(given: Any, spec: str) -> float | None:
+    if given is None or (isinstance(given, (int, float)) and not isinstance(given, bool) and 0 < given <= LONGEST):
+        return None if given is None else float(given)
+    raise DeployError(f"{spec}: seconds={given!r} in --model-args; give a number above 0 and at most {LONGEST}")
 
 
 def _pretrained(builder: Any, name: str, spec: str, output: str, config: Any, place: Mapping[str, Any]) -> nn.Module:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import ClassVar, Literal
 
 import numpy as np
 import torch
@@ -49,9 +49,43 @@ class ImageInput:
     transform: str
     order: tuple[int, ...] = ()
 
+    noun: ClassVar[str] = "image"
+    suffixes: ClassVar[frozenset[str]] = frozenset(
+        {".jpg", ".jpeg", ".png", ".bmp", ".webp", ".gif", ".tif", ".tiff", ".pgm", ".ppm"}
+    )
+
+    def read(self, file: Path) -> np.ndarray:
+        """The raw pixels of a file; raises DeployError if it is no image."""
+        from deploy.sources.modes import open_image
+
+        return self.pixels(open_image(file, self.size[0])).numpy()
+
     def ordered(self, images: np.ndarray) -> np.ndarray:
         """Images (N, channels, ...) in grey or RGB, their channels as the module takes them."""
         return images[:, list(self.order)] if self.order and images.ndim > 1 else images
+
+
+@dataclass(frozen=True)
+class SoundInput:
+    """How recordings become the module's input: float32 waveforms or features of ``size``, by the model's own extractor.
+
+    rate: samples a second. values: what the extractor makes of a waveform (samples,) float32 in [-1, 1] at that rate.
+    transform: the library and its settings, in words, for reports.
+    """
+
+    size: tuple[int, ...]
+    rate: int
+    values: Callable[[np.ndarray], torch.Tensor]
+    transform: str
+
+    noun: ClassVar[str] = "recording"
+    suffixes: ClassVar[frozenset[str]] = frozenset({".wav"})
+
+    def read(self, file: Path) -> np.ndarray:
+        """What the extractor makes of a file; raises DeployError if it is no recording."""
+        from deploy.sources.sounds import read_waveform
+
+        return self.values(read_waveform(file, self.rate)).numpy()
 
 
 @dataclass(frozen=True)
@@ -92,6 +126,12 @@ class LoadedModel:
     text: TextInput | None = None
     weights: Path | str | None = field(default=None)
     seed: int = 0
+    sound: SoundInput | None = None
+
+    @property
+    def files(self) -> ImageInput | SoundInput | None:
+        """How files of a folder, one a sample, become the input; None if the model takes none."""
+        return self.image or self.sound
 
     def example(self, batch: int = 1) -> dict[str, torch.Tensor]:
         """Inputs of the right shapes and dtypes: uniform in [0, 1) for floats, zeros for integers.

@@ -35,6 +35,20 @@ class Normalised(nn.Module):
         return result if self.output is None else getattr(result, self.output)
 
 
+class OneInput(nn.Module):
+    """A transformers model of one real input (a waveform, its features, a time series) and one tensor as its result.
+
+    x: (N, ...) float32, given as ``argument``. output: the field of the result to return.
+    """
+
+    def __init__(self, model: nn.Module, argument: str, output: str) -> None:
+        super().__init__()
+        self.model, self.argument, self.output = model, argument, output
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return getattr(self.model(**{self.argument: x}), self.output)
+
+
 class LanguageModel(nn.Module):
     """A transformers language model as a function of its tokens alone.
 

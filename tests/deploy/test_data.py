@@ -189,7 +189,7 @@ def test_faulty_image_folders(tmp_path: Path) -> None:
     fails("holds no images", tmp_path / "empty", image_model())
     fails("cannot be matched with the 3 classes", folder(tmp_path / "two", {"a": 1, "b": 1}), image_model())
     fails("out of range", folder(tmp_path / "range", {"0": 1, "3": 1}), image_model())
-    fails("no known image size", folder(tmp_path / "text", {"a": 1}), plain_model())
+    fails("takes no files of known size", folder(tmp_path / "text", {"a": 1}), plain_model())
     broken = folder(tmp_path / "broken", {"0": 1})
     (broken / "0" / "0.png").write_bytes(b"\x89PNG\r\n\x1a\n")
     fails("0.png: not a readable image", broken, image_model())
