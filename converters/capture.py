@@ -10,7 +10,7 @@ from typing import Any
 
 import torch
 
-from converters.captured import Captured
+from converters.captured import Captured, place
 from converters.decompose import decompose
 from converters.lowering import known_operations
 from processes.errors import DeployError
@@ -33,9 +33,16 @@ def capture(model: torch.nn.Module, example: tuple[torch.Tensor, ...]) -> Captur
     except Exception as error:
         first = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         raise DeployError(f"{type(model).__name__} cannot be captured by torch.export: {first}") from error
+    for node in program.graph.nodes:
+        value = node.meta.get("val")
+        if isinstance(value, torch.Tensor) and not all(isinstance(size, int) for size in value.shape):
+            raise DeployError(
+                f"{type(model).__name__}: the shape of what `{node.target}` gives at '{place(node)}' depends on the input's "
+                "values; a network has neurons for one shape"
+            )
     signature = program.graph_signature
     tensors: dict[str, Any] = {**program.state_dict, **program.constants}
     sources = {**signature.inputs_to_parameters, **signature.inputs_to_buffers}
     sources |= signature.inputs_to_lifted_tensor_constants
-    constants = {place: tensors[name].detach() for place, name in sources.items()}
+    constants = {node: tensors[name].detach() for node, name in sources.items()}
     return Captured(program.graph, constants, tuple(str(name) for name in signature.user_inputs), example)

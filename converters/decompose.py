@@ -13,7 +13,7 @@ from torch.export import ExportedProgram, default_decompositions
 LOOKUPS = {
     "embedding", "add", "add_", "sub", "rsub", "mul", "mul_", "div", "where", "masked_fill", "masked_fill_", "zeros_like",
     "dropout", "dropout_", "clone", "contiguous", "alias", "detach", "detach_", "to", "_to_copy", "type_as", "lift_fresh_copy",
-    "reshape", "view", "expand", "unsqueeze", "squeeze", "slice", "select", "index", "permute", "transpose",
+    "reshape", "view", "expand", "unsqueeze", "squeeze", "slice", "select", "index", "index_select", "permute", "transpose",
 }  # fmt: skip
 """What the host does to embeddings and masks; these stay whole for it."""
 

@@ -67,7 +67,7 @@ HANDLERS: dict[str, Handler] = {}
 TAKE_DIVISORS = {
     "add", "add_", "mul", "mul_", "div", "div_", "pow", "rsqrt", "sqrt", "reciprocal", "clamp", "clamp_", "clamp_min",
     "clamp_max", "expand", "expand_as", "reshape", "view", "unsqueeze", "_unsafe_view", "alias", "clone", "to", "_to_copy",
-    "type_as", "detach",
+    "type_as", "detach", "_assert_tensor_metadata",
 }  # fmt: skip
 """Operations whose handlers take a :class:`~converters.lowering.builder.Divisor`; others get the value that it is."""
 TAKE_CURVES: set[str] = set()
@@ -128,6 +128,9 @@ def lower(
 
 FILLED = frozenset({"full_like", "new_full", "new_ones", "new_zeros", "ones_like", "zeros_like"})
 """Operations whose result follows from the shape of their operand alone, which makes it a constant."""
+
+LIKE_ANOTHER = frozenset({"expand_as", "reshape_as", "type_as", "view_as"})
+"""Operations that take no more than the shape of their second operand."""
 
 
 @dataclass(frozen=True)
@@ -206,9 +209,9 @@ def _evaluate(builder: Builder, node: torch.fx.Node, values: dict[torch.fx.Node,
     if not any(_holds_value(o) for o in operands):
         return node.target(*args, **kwargs)  # type: ignore[operator]
     name = str(node.target).removeprefix("aten.").split(".")[0]
-    if name in FILLED:
-        like = node.all_input_nodes[0].meta["val"]
-        return node.target(torch.empty(tuple(like.shape), dtype=like.dtype), *args[1:], **kwargs)  # type: ignore[operator]
+    if name in FILLED or (name in LIKE_ANOTHER and not _holds_value(args[0])):
+        stand_ins = map_arg(node.args, lambda n: _stand_in(n) if _holds_value(values[n]) else values[n])
+        return node.target(*stand_ins, **kwargs)  # type: ignore[operator]
     where = place(node)
     try:
         if name not in HANDLERS:
@@ -227,6 +230,12 @@ def _evaluate(builder: Builder, node: torch.fx.Node, values: dict[torch.fx.Node,
         # shapes or arguments that no handler foresaw
         refusals.append(Refusal(name, where, f"this use of it is not supported ({' '.join(str(error).split())[:80]})"))
     return _Refused()
+
+
+def _stand_in(node: torch.fx.Node) -> torch.Tensor:
+    """A tensor of a value's shape and type, whose numbers nobody reads."""
+    value = node.meta["val"]
+    return torch.empty(tuple(value.shape), dtype=value.dtype)
 
 
 def _formed(call: Call, operands: Any) -> Any:

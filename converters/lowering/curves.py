@@ -41,7 +41,7 @@ class Curve:
     of: Value
     function: Function
     otherwise: Callable[[], Value] | None = None
-    square_of: Value | None = None
+    square_of: Value | Curve | None = None
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -112,11 +112,11 @@ def combined(
         return None
     one, two = curve(x), curve(y)
     if function is torch.mul and otherwise is not None and isinstance(x, Value) and x == y and one is None:
-        return None if x.normaliser or x.mask else Curve(x, torch.square, lambda: otherwise(x, x), x)
+        return None if x.mask else Curve(x, torch.square, lambda: otherwise(x, x), x)
     if one is None or two is None or one.of != two.of:
         return None
     f, g = one.function, two.function
-    square = x if function is torch.mul and isinstance(x, Value) and x == y else None
+    square = x if function is torch.mul and (x is y or (isinstance(x, Value) and x == y)) else None
     apart = None if otherwise is None else lambda: otherwise(resolved(x), resolved(y))
     return Curve(one.of, lambda v: function(f(v), g(v)), apart, square)
 

@@ -16,8 +16,13 @@ from converters.masks import MASKED
 from processes.elementwise_product import ElementwiseProduct
 
 
+@handles("_assert_tensor_metadata", curves=True)
+def checked(call: Call) -> None:
+    """The exporter's note of what it assumed; nothing is computed."""
+
+
 @handles("dropout", "dropout_", "alias", "clone", "contiguous", "detach", "to", "_to_copy", "lift_fresh_copy",
-         "_assert_tensor_metadata", "type_as", "dropout1d", "feature_dropout")  # fmt: skip
+         "type_as", "dropout1d", "feature_dropout")  # fmt: skip
 def nothing(call: Call) -> Value:
     """Does nothing at inference."""
     return call.args[0]

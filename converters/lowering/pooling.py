@@ -26,7 +26,7 @@ def mean(call: Call) -> Any:
     chosen = [] if axes is None else np.atleast_1d(axes).tolist()
     pool = tuple(int(a) % len(x.shape) for a in chosen or range(len(x.shape)))
     if isinstance(x, Curve) and x.square_of is not None:
-        return squares(x.square_of, tuple(sorted(pool)), of_mean, keep)
+        return squares(resolved(x.square_of), tuple(sorted(pool)), of_mean, keep)
     x = resolved(x)
     value = average(call, x, pool)
     if of_mean and keep:

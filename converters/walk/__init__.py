@@ -10,8 +10,8 @@ import torch
 
 State = Literal["accepted", "refused", "failed", "left out"]
 STATES: tuple[State, ...] = ("accepted", "refused", "failed", "left out")
-Model = tuple[torch.nn.Module, torch.Tensor]
-"""A model that takes one tensor and returns one, and samples (N, ...) for it."""
+Model = tuple[torch.nn.Module, tuple[torch.Tensor, ...]]
+"""A model that takes tensors and returns one, and samples (N, ...) for each of them."""
 
 
 class LeftOut(Exception):

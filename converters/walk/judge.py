@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import time
 from collections import Counter
+from collections.abc import Sequence
 
 import torch
 
@@ -52,15 +53,18 @@ def deviation_of(built: Model) -> float:
 
     Raises:
         DeployError: the model cannot be captured or lowered.
+        LeftOut: what the model itself gives is not finite.
     """
     model, samples = built
     model = spread(model)
-    captured = capture(model, (samples[:1],))
+    captured = capture(model, tuple(each[:1] for each in samples))
     front = split(captured).front
-    entering = samples.numpy() if front is None else front(samples)
+    entering = samples[0].numpy() if front is None else front(*samples)
     runner = ClosedForm(lower(captured, (1, *entering.shape[1:])), torch.float64, ideal=True)
     outputs = runner.real(runner.run(entering))
-    expected = torch.cat([_expected(model, sample[None]) for sample in samples])
+    expected = torch.cat([_expected(model, [each[None] for each in sample]) for sample in zip(*samples, strict=True)])
+    if not bool(torch.isfinite(expected).all()):
+        raise LeftOut("with random weights it gives NaN or infinity itself")
     return float((outputs.reshape(expected.shape) - expected).abs().max() / expected.abs().max())
 
 
@@ -86,9 +90,10 @@ def spread(model: torch.nn.Module, seed: int = 0) -> torch.nn.Module:
 
 
 @torch.no_grad()
-def _expected(model: torch.nn.Module, sample: torch.Tensor) -> torch.Tensor:
+def _expected(model: torch.nn.Module, sample: Sequence[torch.Tensor]) -> torch.Tensor:
     """In float64, so that a deep model's own rounding is not taken for a deviation; in float32 where it cannot be."""
     try:
-        return copy.deepcopy(model).double()(sample.double() if sample.is_floating_point() else sample).double()
+        exact = [each.double() if each.is_floating_point() else each for each in sample]
+        return copy.deepcopy(model).double()(*exact).double()
     except RuntimeError:
-        return model(sample).double()
+        return model(*sample).double()

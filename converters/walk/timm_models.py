@@ -56,7 +56,7 @@ def built(module: str) -> tuple[str, Model]:
                 images = torch.rand(SAMPLES, CHANNELS, size, size)
                 with torch.no_grad():
                     if isinstance(model(images[:1]), torch.Tensor):
-                        return f"{name}, {size} pixels", (model, images)
+                        return f"{name}, {size} pixels", (model, (images,))
                 reason = "it does not return one tensor"
             except Exception as error:  # an image size that it cannot take says so in any way
                 reason = f"{type(error).__name__}: {error}"

@@ -227,3 +227,37 @@ def test_masks_of_one_group_that_part_are_refused() -> None:
     front(tokens(), PADDED)
     with pytest.raises(DeployError, match="differs between layers"):
         front(tokens(), PADDED + 3 * torch.tensor([1, 0, 0, 0]))
+
+
+def test_a_shape_that_follows_from_the_values_of_the_input_is_refused() -> None:
+    class Chosen(nn.Module):
+        def forward(self, x: torch.Tensor, kept: torch.Tensor) -> torch.Tensor:
+            return x[0, kept[0] > 0].sum(0, keepdim=True)
+
+    with pytest.raises(
+        DeployError, match=r"the shape of what `aten\.\w+\.Tensor` gives at '.*' depends on the input's values"
+    ):
+        capture(Chosen(), (torch.rand(1, 4, 8), torch.ones(1, 4, dtype=torch.int64)))
+
+
+def test_positions_are_looked_up_by_index_select() -> None:
+    class Positions(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.tokens, self.mix = nn.Embedding(9, 8), nn.Linear(8, 8)
+            self.register_buffer("table", torch.randn(6, 8, generator=torch.Generator().manual_seed(0)))
+
+        def forward(self, ids: torch.Tensor) -> torch.Tensor:
+            there = (ids != 1).int()
+            positions = there.cumsum(1) * there
+            found = self.get_buffer("table").index_select(0, positions.reshape(-1)).reshape(*ids.shape, 8)
+            return self.mix(self.tokens(ids) + found)
+
+    torch.manual_seed(0)
+    model, ids = Positions().eval(), torch.tensor([[4, 5, 6, 1], [4, 1, 1, 1]])
+    captured = capture(model, (ids[:1],))
+    front = split(captured).front
+    assert front is not None
+    runner = ClosedForm(lower(captured, front.shape), torch.float64, ideal=True)
+    with torch.no_grad():
+        torch.testing.assert_close(runner.real(runner.run(front(ids))).float()[:, 0], model(ids))

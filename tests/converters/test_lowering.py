@@ -326,6 +326,9 @@ ACCEPTED = [
     part("scaled by mean and deviation", lambda m, x: m.b(spelled_scaler(m.a(x))[0]), **two()),
     part("scaled back by its deviation", scaled_back, **two(out=8)),
     part("filled like an activation", lambda m, x: m.b((y := m.a(x)) * torch.ones_like(y) + y.new_full((5, 8), 0.5)), **two()),
+    part("rms_norm of a squared activation", lambda m, x: m.b(rms(torch.relu(m.a(x)).square())), **two()),
+    part("rms_norm of what attention gives", lambda m, x: m.out(rms(F.scaled_dot_product_attention(*heads(m, x)))[:, 0].repeat(1, 1, 2)), **qkv()),
+    part("constant expanded like an activation", lambda m, x: m.b((y := m.a(x)) + m.g.expand_as(y)), g=VECTOR, **two()),
     part("norm times a constant", lambda m, x: m.b((y := m.a(x)) / (y.norm(dim=-1, keepdim=True) * 8**-0.5)), **two()),
     part("clamped from below", lambda m, x: m.b(m.a(x).clamp_min(-0.3)), **two()),
 ]  # fmt: skip

@@ -19,7 +19,7 @@ from converters.walk.runs import known, walk
 
 def subject(name: str, build: Callable[[], nn.Module]) -> Subject:
     def built() -> tuple[str, Model]:
-        return name, (build(), torch.rand(2, 3, 8, generator=torch.Generator().manual_seed(0)))
+        return name, (build(), (torch.rand(2, 3, 8, generator=torch.Generator().manual_seed(0)),))
 
     return Subject(f"own {name}", built)
 
@@ -130,6 +130,20 @@ def test_architectures_are_built_small() -> None:
     for kind, name in (("llama", "LlamaForCausalLM"), ("vit", "ViTForImageClassification")):
         built, (model, samples) = hugging_face.built(kind, name)
         assert built.startswith(name) and sum(p.numel() for p in model.parameters()) < 100_000
-        assert model(samples).shape[0] == len(samples)
-    with pytest.raises(LeftOut, match="takes input_values"):
-        hugging_face.built("wav2vec2", "Wav2Vec2Model")
+        assert model(*samples).shape[0] == len(samples[0])
+    with pytest.raises(LeftOut, match="takes states"):
+        hugging_face.built("decision_transformer", "DecisionTransformerModel")
+
+
+@pytest.mark.parametrize(
+    "kind, name, arguments",
+    [
+        ("clip", "CLIPModel", ("input_ids", "pixel_values")),
+        ("t5", "T5Model", ("input_ids", "decoder_input_ids")),
+        ("audio-spectrogram-transformer", "ASTForAudioClassification", ("input_values",)),
+    ],
+)
+def test_architectures_of_several_inputs_are_fed(kind: str, name: str, arguments: tuple[str, ...]) -> None:
+    _, (model, samples) = hugging_face.built(kind, name)
+    assert isinstance(model, hugging_face.OneTensor) and model.arguments == arguments
+    assert bool(torch.isfinite(model(*(each[:1] for each in samples))).all())

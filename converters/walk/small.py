@@ -1,0 +1,69 @@
+"""Configurations of transformers made small: widths, depths and counts by the attributes that name them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import transformers
+
+TOKENS, WORDS = 9, 99
+
+WIDTHS: dict[str, Any] = {
+    **dict.fromkeys(("hidden_size", "d_model", "n_embd", "dim", "embedding_size", "word_embed_proj_dim", "pooler_hidden_size",
+                     "emb_dim", "embed_dim", "entity_emb_size", "projection_dim", "q_lora_rank", "kv_lora_rank"), 32),
+    **dict.fromkeys(("intermediate_size", "ffn_dim", "n_inner", "d_ff", "encoder_ffn_dim", "decoder_ffn_dim", "hidden_dim",
+                     "ffn_hidden_size", "moe_intermediate_size", "shared_expert_intermediate_size"), 64),
+    **dict.fromkeys(("num_attention_heads", "n_head", "n_heads", "num_heads", "encoder_attention_heads",
+                     "decoder_attention_heads"), 4),
+    **dict.fromkeys(("num_key_value_heads", "num_kv_heads"), 2),
+    **dict.fromkeys(("head_dim", "d_kv", "qk_rope_head_dim", "qk_nope_head_dim", "v_head_dim"), 8),
+    "rotary_dim": 4,
+}  # fmt: skip
+"""Attributes that say how wide a model is; some of them have to fit others, which a configuration alone does not tell."""
+COUNTS: dict[str, Any] = {
+    **dict.fromkeys(("num_hidden_layers", "n_layer", "n_layers", "num_layers", "encoder_layers", "decoder_layers"), 2),
+    **dict.fromkeys(("num_experts", "num_local_experts", "n_routed_experts"), 4),
+    **dict.fromkeys(("num_experts_per_tok", "moe_topk"), 2),
+    **dict.fromkeys(("n_group", "topk_group"), 1),
+    **dict.fromkeys(("max_position_embeddings", "n_positions", "n_ctx", "max_seq_len"), 64),
+    **dict.fromkeys(("vocab_size", "entity_vocab_size", "n_words", "vocab_size_per_layer_input"), WORDS),
+    "num_labels": 5, "use_cache": False,
+}  # fmt: skip
+"""Attributes that say how deep a model is, and how much of everything it has."""
+STAGES = {"hidden_sizes": lambda n, i: min(n, 16 * (1 + i)), "embed_dims": lambda n, i: min(n, 16 * (1 + i)),
+          "depths": lambda n, i: 1, "layer_depths": lambda n, i: 1}  # fmt: skip
+"""Attributes that have one number for each stage."""
+LAYERS = ("layer_types", "layers_block_type", "mlp_layer_types")
+
+
+def shrink(config: Any, size: int, widths: bool, stages: bool) -> None:
+    """Make a configuration small in place, and those inside it.
+
+    Args:
+        size: of images, in pixels.
+        widths: whether widths become small, too, and not only depths and counts.
+        stages: whether what has a number for each stage does.
+    """
+    small = {**COUNTS, **(WIDTHS if widths else {})}
+    for attribute, value in list(vars(config).items()):
+        if isinstance(value, transformers.PretrainedConfig):
+            shrink(value, size, widths, stages)
+        elif attribute in small and isinstance(value, int):
+            setattr(config, attribute, type(value)(min(value, small[attribute])))
+        elif attribute == "image_size":
+            setattr(config, attribute, size if isinstance(value, int) else [size] * len(value))
+        elif attribute == "vocab_size" and value is None:
+            setattr(config, attribute, WORDS)
+        elif attribute.endswith("_token_id") and isinstance(value, int) and value >= WORDS:
+            setattr(config, attribute, 0)
+        elif stages and attribute in STAGES and isinstance(value, (list, tuple)):
+            setattr(config, attribute, [STAGES[attribute](n, i) for i, n in enumerate(value)])
+        elif widths and attribute == "rope_parameters" and isinstance(value, dict):
+            setattr(config, attribute, {**value, "mrope_section": [2, 1, 1]})
+        elif attribute in LAYERS and isinstance(value, list):
+            setattr(config, attribute, value[: COUNTS["num_hidden_layers"]])
+    if widths and hasattr(config, "kv_lora_rank"):  # latent attention has keys for every head
+        config.num_key_value_heads = config.num_attention_heads
+    for attribute in ("pad_token_id", "decoder_start_token_id"):
+        if getattr(config, attribute, None) is None:
+            setattr(config, attribute, 0)
