@@ -329,6 +329,8 @@ ACCEPTED = [
     part("rms_norm of a squared activation", lambda m, x: m.b(rms(torch.relu(m.a(x)).square())), **two()),
     part("rms_norm of what attention gives", lambda m, x: m.out(rms(F.scaled_dot_product_attention(*heads(m, x)))[:, 0].repeat(1, 1, 2)), **qkv()),
     part("constant expanded like an activation", lambda m, x: m.b((y := m.a(x)) + m.g.expand_as(y)), g=VECTOR, **two()),
+    part("windows beyond the padding", lambda m, x: m.d(F.avg_pool2d(m.c(x), 3, 2, ceil_mode=True)), c=nn.Conv2d(4, 6, 1), d=nn.Conv2d(6, 2, 2), **CONV),
+    part("a window beyond the image", lambda m, x: m.b(F.avg_pool2d(m.c(x), 64, ceil_mode=True).flatten(1)), c=nn.Conv2d(4, 8, 1), b=nn.Linear(8, 3), **CONV),
     part("norm times a constant", lambda m, x: m.b((y := m.a(x)) / (y.norm(dim=-1, keepdim=True) * 8**-0.5)), **two()),
     part("clamped from below", lambda m, x: m.b(m.a(x).clamp_min(-0.3)), **two()),
 ]  # fmt: skip
