@@ -20,7 +20,6 @@ from converters.discretise import products, synapses, thresholds
 from converters.discretise.observe import observe, saturating
 from converters.discretise.state import Discretisation
 from converters.ingredients import ALL, Ingredients
-from converters.scales import routed
 from processes import legal
 from processes.batches import Progress
 from processes.chips import Chip
@@ -48,6 +47,7 @@ from processes.network import (
     require,
 )
 from processes.operation import Operation
+from processes.routing.calibration import routed
 
 ATTEMPTS = 10  # to find exponents with which nothing saturates; each may halve layers' resolution
 
