@@ -13,10 +13,10 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from converters.fold import columns
-from converters.scales import Firing, places, scale_of, with_scale
-from processes.network import ConvSynapse, DenseSynapse, Network, PhaseNeuron, Route, ScaleSynapse, Synapse
-from processes.phase_neuron.schedule import LINEAR
+from converters.scales import places, scale_of
+from processes.calibration import factors, rescaled, used
+from processes.network import Network
+from processes.operation import Operation
 
 
 def balance(network: Network, bases: Mapping[str, float], steps: int) -> None:
@@ -30,35 +30,30 @@ def balance(network: Network, bases: Mapping[str, float], steps: int) -> None:
     for name, share in _shares(network).items():
         op, scale = network[name], scale_of(network, name)
         factor = 1 / share.clip(bases[name] ** (-steps / 8), 1)
-        if isinstance(op, PhaseNeuron) and op.schedule.function not in LINEAR:  # its tables come one per power of two
+        if factors(op) == "octaves":
             factor = 2.0 ** np.floor(np.log2(factor))
-        network.put(name, with_scale(op, scale * factor.reshape(scale.shape)))
+        network.put(name, rescaled(op, scale * factor.reshape(scale.shape)))
 
 
 def _shares(network: Network) -> dict[str, np.ndarray]:
     """For firing nodes that only synapses read, the largest share of its row's largest weight by scale, (scales,)."""
     shares: dict[str, np.ndarray] = {}
     tied: set[str] = set()
-    for _, node in network:
+    for name, node in network:
         for operand in node.inputs:
             origin = network.origin(operand)
-            if origin == Network.INPUT or not isinstance(network[origin], Firing) or isinstance(node.op, Route):
+            if network.origin(name) != name or origin == Network.INPUT or not _free(network[origin]):
                 continue
             share = shares.setdefault(origin, np.zeros(scale_of(network, origin).size))
-            if isinstance(node.op, DenseSynapse | ConvSynapse):
-                where = places(network, operand)
-                where = np.moveaxis(where, 1, -1) if isinstance(node.op, ConvSynapse) else where
-                used = np.broadcast_to(_used(node.op, scale_of(network, operand).reshape(-1)), where.shape)
-                np.maximum.at(share, where.reshape(-1), used.reshape(-1))
-            elif not isinstance(node.op, ScaleSynapse):
+            gains = used(node.op, scale_of(network, operand).reshape(-1))
+            if gains is None:
                 tied.add(origin)  # to other scales, or to powers of two, by a product
+                continue
+            where = places(network, operand)
+            np.maximum.at(share, where.reshape(-1), np.broadcast_to(gains, where.shape).reshape(-1))
     return {name: share for name, share in shares.items() if name not in tied}
 
 
-def _used(op: Synapse, scale: np.ndarray) -> np.ndarray:
-    """The largest share that each input channel's weights have of their row's largest weight, (channels,)."""
-    weight = np.abs(columns(op, scale))
-    weight = weight.reshape(len(weight), weight.shape[1], -1).max(2)
-    relative = weight / np.maximum(weight.max(1, keepdims=True), 1e-30)
-    groups = op.groups if isinstance(op, ConvSynapse) else 1
-    return relative.reshape(groups, -1, relative.shape[1]).max(1).reshape(-1)
+def _free(op: Operation) -> bool:
+    """Whether it is a neuron whose scale may be raised."""
+    return op.fires and not op.passes_on and factors(op) != "none"

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 
 import numpy as np
 
 from converters.balance import balance
-from converters.fold import fold, race_thresholds
 from converters.ingredients import ALL, Ingredients
-from converters.scales import Firing, observe_peaks, set_scales, with_scale
+from converters.positions import Position
+from converters.scales import observe_peaks, set_scales
 from converters.sensitivity import Site
 from processes import legal
 from processes.batches import Progress
+from processes.calibration import Coding, coded, factors, folded, rescaled
 from processes.errors import DeployError
-from processes.network import CalibratedNetwork, LoweredNetwork, Network, ScaledNetwork, Woss, require
+from processes.network import CalibratedNetwork, LoweredNetwork, Network, ScaledNetwork, require
 from processes.phase_code import PhaseCode
 
 
@@ -112,29 +112,16 @@ def encode(
         sharpen: make WOSS too sharp by the factor B, as published.
         balanced: raise scales where weights that will be integers gain by it (:mod:`converters.balance`).
     """
-    coded = require(network, ScaledNetwork, "coding").at(CalibratedNetwork)
+    out = require(network, ScaledNetwork, "coding").at(CalibratedNetwork)
     for name, site in sites.items():
-        op = coded[name]
-        if isinstance(op, Firing | Woss):
-            op = replace(op, spikes=site.spikes, latest=_latest(op.scale.shape, site))
-            coded.put(name, with_scale(op, op.scale * site.scale))
+        op = coded(out[name], site.spikes, site.latest)
+        out.put(name, op if factors(op) == "none" else rescaled(op, Position(out, name).scale * site.scale))
     if balanced:
-        balance(coded, {name: site.base for name, site in sites.items()}, code.steps)
-    for name, node in list(coded):
+        balance(out, {name: site.base for name, site in sites.items()}, code.steps)
+    for name, node in list(out):
         own = PhaseCode(sites[name].base, code.steps) if name in sites else code
-        op = fold(coded, name, node.op, node.inputs, own, peaks.get(name))
-        if isinstance(op, Woss):
-            op = replace(op, race=race_thresholds(op, peaks[name]) if race else None)
-            if sharpen:
-                after = None if op.after is None else op.after / op.base
-                op = replace(op, ramp=op.ramp / op.base, after=after)
-        coded.put(name, op)
+        out.put(name, folded(node.op, Position(out, name), Coding(own, peaks.get(name), race, sharpen)))
     most = max((site.spikes for site in sites.values()), default=1)
-    coded.about |= {"base": code.base, "timesteps": code.steps, "spikes": most, "precision": "float"}
-    legal.check(coded)
-    return coded
-
-
-def _latest(shape: tuple[int, ...], site: Site) -> np.ndarray | None:
-    """The site's last steps of second spikes, in the broadcast shape of its scales."""
-    return None if site.latest is None else np.array(site.latest, np.int16).reshape(shape)
+    out.about |= {"base": code.base, "timesteps": code.steps, "spikes": most, "precision": "float"}
+    legal.check(out)
+    return out

@@ -16,10 +16,12 @@ from types import MappingProxyType
 import numpy as np
 import torch
 
-from converters.gradients import outputs_read
+from converters.gradients import outputs_read, sample_axis
 from evaluator.closed_form import ClosedForm
 from processes.batches import Progress, slices
-from processes.network import CalibratedNetwork, ConvSynapse, DenseSynapse, Network, Synapse
+from processes.calibration import weights
+from processes.network import CalibratedNetwork, Network
+from processes.synapse import Synapse
 
 SAMPLES = 64  # of the calibration set that biases come from: activations of live nodes are held in memory together
 HELD_BACK = 32  # others, on which the outputs have to be better
@@ -98,7 +100,8 @@ def _correct(
         wanted[name] = [node.op.ideal(*x) for x in zip(*(wanted[i] for i in node.inputs), strict=True)]
         arriving = list(zip(*(found[i] for i in node.inputs), strict=True))
         found[name] = [op.closed_form(*x).values for x in arriving]
-        if isinstance(op, DenseSynapse | ConvSynapse):
+        if weights(op) == "shared":
+            assert isinstance(op, Synapse)
             weight = [importance[name][part] if name in importance else None for part in parts]
             missing, gained[name] = _missing(op, wanted[name], found[name], weight)
             op = replace(op, bias=op.bias + missing)
@@ -116,7 +119,7 @@ def _missing(
     op: Synapse, wanted: list[torch.Tensor], found: list[torch.Tensor], importance: list[np.ndarray | None]
 ) -> tuple[np.ndarray, float]:
     """What to add to the bias (out,), and the share of the squared error that this removes."""
-    features = 2 if isinstance(op, ConvSynapse) else wanted[0].ndim - 1
+    features = sample_axis(op, wanted[0].ndim)
     sums, squares, counts = [0.0, 0.0], 0.0, [0.0, 0.0]
     for x, y, rows in zip(wanted, found, importance, strict=True):
         error = (x - y).movedim(features, -1).flatten(1, -2).double()  # (N, rows, features)

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from converters.scales import Firing
 from converters.sensitivity import Site
-from processes.network import Network, PhaseNeuron
-from processes.phase_neuron.schedule import LINEAR
+from processes.calibration import factors
+from processes.network import Network
 
 CURVED = Site(1.7, 2)  # measured on a trained UniFormer at T = 12: bases 2.0 and 1.5 give about twice its error
 
@@ -14,11 +13,13 @@ def digit_sites(network: Network, base: float, spikes: int, input_spikes: int) -
     """Codes by firing node."""
     sites: dict[str, Site] = {}
     for name, node in network:
-        op = node.op
-        if isinstance(op, PhaseNeuron) and op.schedule.function not in LINEAR:
-            sites[name] = CURVED
-        elif isinstance(op, Firing):
-            sites[name] = Site(base, max(spikes, input_spikes) if network.codes_input(name) else spikes)
-        elif op.fires and not op.passes_on:
-            sites[name] = Site(base, 1)
+        if not node.op.fires or node.op.passes_on:
+            continue
+        match factors(node.op):
+            case "octaves":  # curved functions
+                sites[name] = CURVED
+            case "any":
+                sites[name] = Site(base, max(spikes, input_spikes) if network.codes_input(name) else spikes)
+            case "none":
+                sites[name] = Site(base, 1)
     return sites

@@ -13,7 +13,8 @@ import torch
 
 from evaluator.closed_form import ClosedForm
 from processes.batches import Progress, slices
-from processes.network import ConvSynapse, DenseSynapse, Network, SiExp, Woss
+from processes.calibration import accepts, feature_axis, weights
+from processes.network import Network
 from processes.operation import Operation, Result
 
 PROBES = 2
@@ -54,7 +55,7 @@ def probe(
 
 def outputs_read(network: Network, x: torch.Tensor, out: torch.Tensor) -> torch.Tensor:
     """1 for outputs that are read and 0 for those of padding tokens, broadcast shape."""
-    masked = any(isinstance(node.op, Woss | SiExp) and len(node.inputs) > 1 for _, node in network)
+    masked = any(len(node.inputs) > 1 and accepts(node.op) == "equal units" for _, node in network)
     x = x.reshape(len(x), *network.input_shape)
     if not masked or out.shape[:-1] != x.shape[:-1]:  # one output for all tokens
         return torch.ones(())
@@ -78,8 +79,13 @@ def row_importance(
     found: dict[str, list[np.ndarray]] = {}
     for part in slices(len(samples), batch, progress):
         few = samples[part]
-        for name, _, gradients in probe(network, few, rng, lambda op: isinstance(op, DenseSynapse | ConvSynapse)):
+        for name, _, gradients in probe(network, few, rng, lambda op: weights(op) == "shared"):
             squares = gradients.square_().mean(0)
-            features = 2 if isinstance(network[name], ConvSynapse) else squares.ndim - 1
-            found.setdefault(name, []).append(squares.mean(features).flatten(1).numpy())
+            features = squares.mean(sample_axis(network[name], squares.ndim))
+            found.setdefault(name, []).append(features.flatten(1).numpy())
     return {name: np.concatenate(parts) for name, parts in found.items()}
+
+
+def sample_axis(op: Operation, axes: int) -> int:
+    """The axis of a batch (N, *shape), of so many axes, along which an operation's features lie."""
+    return 1 + feature_axis(op) % (axes - 1)

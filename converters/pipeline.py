@@ -22,7 +22,6 @@ from converters.ingredients import ALL, Ingredients
 from converters.lowering import lower
 from converters.lowering.builder import Neurons
 from converters.lowering.equality import check_equal
-from converters.sit import FITTED
 from converters.sites import BUDGET, Tuning, tune
 from evaluator.closed_form import ClosedForm, fired
 from processes.batches import slices
@@ -30,6 +29,7 @@ from processes.chips import LOIHI2, Chip
 from processes.network import CalibratedNetwork, FixedPointNetwork, LoweredNetwork, Network
 from processes.operation import Operation, Result
 from processes.phase_code import PhaseCode
+from processes.si_neuron.calibration import FITTED
 
 Progress = Callable[[str, int, int], None]
 BINARY = 2.0  # base of the SIT method's digits

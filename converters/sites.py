@@ -18,9 +18,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from converters.ingredients import ALL, Ingredients
-from converters.scales import Firing
 from converters.sensitivity import Evidence, Site, Trial, gather
 from processes.batches import Progress
+from processes.calibration import factors
 from processes.network import Network
 
 BASES = (1.04, 1.06, 1.08, 1.1, 1.12, 1.15, 1.18, 1.22, 1.26, 1.3, 1.35, 1.4, 1.5, 1.6, 1.8, 2.0)
@@ -110,7 +110,7 @@ def tune(
 
     def refine(tried: Tried, budget: float) -> dict[str, Choice]:
         for name, choice in _cheapest(tried, reference, budget).items():
-            scaled = ingredients.layer_scales and isinstance(network[name], Firing)
+            scaled = ingredients.layer_scales and factors(network[name]) != "none"
             tried[name] += _finer(evidence[name], tried[name], choice.site, SCALES if scaled else (1.0,), base is None)
         return _cheapest(tried, reference, budget)
 

@@ -36,6 +36,7 @@ class Mutation(NamedTuple):
 
 COMPARISON = "evaluator/compare.py"
 CORRECT = "converters/correct.py"
+DIVIDES = "processes/dynamic_threshold"
 BREAK_EVEN = "deploy/energy/break_even.py"
 PRODUCT_EVENTS = "processes/trace_product/events.py"
 MUTATIONS = (
@@ -50,8 +51,8 @@ MUTATIONS = (
     Mutation(CORRECT, "4 * first * second > first**2 + second**2", "first == first", "safeguard: halves disagree", SAFE),
     Mutation(CORRECT, "order[len(held) : len(held) + SAMPLES]", "order[:SAMPLES]", "safeguard: judged on seen ones", SAFE),
     Mutation("converters/pipeline.py", "samples[held], batch)", "samples[few], batch)", "safeguard: scales, on seen", SAFE),
-    Mutation("converters/discretise/synapses.py", "/ 2 / chip.trace_headroom", "/ 2", "safeguard: headroom dropped", SAFE),
-    Mutation("converters/fold.py", "median = 0.6745", "median = 1.0", "safeguard: which rows are half silent", SAFE),
+    Mutation("processes/synapse/integers.py", "/ 2 / chip.trace_headroom", "/ 2", "safeguard: headroom dropped", SAFE),
+    Mutation(f"{DIVIDES}/calibration.py", "median = 0.6745", "median = 1.0", "safeguard: which rows are half silent", SAFE),
     Mutation(BREAK_EVEN, "a * f * f + b * f", "a * f + b * f", "energy: linear in what grows with the square", SAFE),
     Mutation(
         "processes/events.py", "return 2 if quantity", "return 1 if quantity", "energy: attention linear in tokens", SAFE

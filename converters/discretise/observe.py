@@ -9,11 +9,14 @@ import numpy as np
 import torch
 
 from converters.discretise.rounding import Moments, moments
+from converters.gradients import sample_axis
 from evaluator.closed_form import ClosedForm
 from processes.batches import Progress, slices
-from processes.network import ConvSynapse, DenseSynapse, Network, SiExp, Synapse
+from processes.calibration import weights
+from processes.network import ConvSynapse, Network
 from processes.operation import Operation, Result
 from processes.spikes import decode
+from processes.synapse import Synapse
 
 
 @dataclass
@@ -26,7 +29,8 @@ class Observed:
         batch: the samples that are seen now.
         input_peak: largest |input|.
         peaks: largest |potential| per last-axis or channel row of every node that is not spikes.
-        norms: of spikes, the largest Euclidean norm of decoded values along the last axis, which bounds partial sums.
+        norms: of spikes that shared weights hear, the largest Euclidean norm of decoded values along the last axis, which
+            bounds partial sums.
         moments: of what arrives at weights that are shared, by :meth:`key`.
     """
 
@@ -42,11 +46,11 @@ class Observed:
         """Largest |potential| of a node that is not spikes, or of the input."""
         return self.input_peak if name == Network.INPUT else float(self.peaks[name].max())
 
-    def key(self, name: str, op: Synapse) -> str:
+    def key(self, name: str, op: Operation) -> str:
         """Dense synapses that read the same spikes share their moments; convolutions have kernels of their own."""
         return name if isinstance(op, ConvSynapse) else self.network.nodes[name].inputs[0]
 
-    def at(self, name: str, op: Synapse) -> Moments | None:
+    def at(self, name: str, op: Operation) -> Moments | None:
         """Moments at a synapse; None if nothing that arrives there matters to the outputs."""
         found = self.moments.get(self.key(name, op))
         return found if found is not None and found.count > 0 else None
@@ -55,26 +59,26 @@ class Observed:
         """A node's codes or potentials of a batch."""
         y = result.values
         if op.emits != "spikes":
-            axis = 2 if isinstance(op, ConvSynapse) else y.ndim - 1
-            keep = tuple(a for a in range(y.ndim) if a != axis)
+            keep = tuple(a for a in range(y.ndim) if a != sample_axis(op, y.ndim))
             peak = y.abs().amax(keep, keepdim=True)[0].double().numpy()
             self.peaks[name] = np.maximum(self.peaks.get(name, 0.0), peak)
             return
-        if isinstance(op, SiExp):  # its spikes are no phase code
+        heard = {reader: self.network[reader] for reader in self.network.readers(name)}
+        synapses = {reader: op for reader, op in heard.items() if isinstance(op, Synapse) and weights(op) == "shared"}
+        if not synapses:
             return
         x = decode(y, self.network.code(name).levels)
         self.norms[name] = max(self.norms.get(name, 0.0), float(torch.linalg.vector_norm(x, dim=-1).max()))
         arriving: dict[str, Moments] = {}
-        for reader in self.network.readers(name):
-            synapse = self.network[reader]
-            if isinstance(synapse, DenseSynapse | ConvSynapse) and (key := self.key(reader, synapse)) not in arriving:
+        for reader, synapse in synapses.items():
+            if (key := self.key(reader, synapse)) not in arriving:
                 arriving[key] = moments(synapse, x, self._importance(key))
         for key, found in arriving.items():
             self.moments[key] = self.moments[key] + found if key in self.moments else found
 
     def _importance(self, key: str) -> torch.Tensor | None:
         """How much the rows of this batch that arrive at the synapses of ``key`` count, together; None if all the same."""
-        own = [rows for name, rows in self.importance.items() if self.key(name, self.network[name]) == key]  # type: ignore[arg-type]
+        own = [rows for name, rows in self.importance.items() if self.key(name, self.network[name]) == key]
         return torch.from_numpy(sum(rows[self.batch] for rows in own)) if own else None
 
 

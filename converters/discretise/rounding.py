@@ -16,7 +16,9 @@ import numpy as np
 import scipy.linalg
 import torch
 
-from processes.network import ConvSynapse, DenseSynapse, Synapse
+from processes.calibration import weights
+from processes.network import ConvSynapse
+from processes.synapse import Synapse
 
 ROWS = 1024  # of a batch that enter the moments; evenly spaced if there are more
 DAMPING = 0.1  # of the mean variance, added to each: calibration data are few
@@ -75,7 +77,7 @@ def round_weights(op: Synapse, weight: np.ndarray, limit: int, seen: Moments | N
 
     Without moments, and where weights are not shared, each weight is rounded to nearest.
     """
-    if seen is None or not isinstance(op, DenseSynapse | ConvSynapse):
+    if seen is None or weights(op) != "shared":
         return np.rint(weight), np.zeros(1)
     groups = np.split(weight.reshape(len(weight), -1), len(seen.first))
     rounded = [_compensate(rows, *_factor(seen, g), limit) for g, rows in enumerate(groups)]

@@ -16,7 +16,7 @@ import torch
 
 from converters.front_end import Part
 from processes.dynamic_threshold import DynamicThreshold
-from processes.elementwise_product import ElementwiseProduct
+from processes.lowering import multiplies
 from processes.network import LoweredNetwork, Network
 from processes.phase_neuron import PhaseNeuron
 from processes.phase_neuron.schedule import FloatSchedule
@@ -24,7 +24,6 @@ from processes.residual import Centre, Residual
 from processes.routing import Route, Step, route_shape
 from processes.si_neuron import SiNeuron
 from processes.synapse import ConvSynapse, DenseSynapse, ScaleSynapse
-from processes.trace_product import TraceProduct
 
 ONE = np.ones(1)
 
@@ -315,7 +314,7 @@ class Builder:
     def is_product(self, node: str) -> bool:
         """Whether ``node`` is a product of activations, routed or not."""
         origin = self.network.origin(node)
-        return origin != Network.INPUT and isinstance(self.network[origin], TraceProduct | ElementwiseProduct)
+        return origin != Network.INPUT and multiplies(self.network[origin])
 
     def graded(self, value: Value, name: str) -> str:
         """Node of graded potentials: a population integrates what comes as currents."""

@@ -17,16 +17,14 @@ from converters.lowering import Call
 from converters.lowering.builder import ONE, Builder, Divisor, Unsupported, Value
 from converters.lowering.elementwise import gate, is_number, scale, shift
 from processes.dynamic_threshold import DynamicThreshold
-from processes.elementwise_product import ElementwiseProduct
-from processes.max_pool import MaxPool
+from processes.lowering import Signs, never_negative
 from processes.network import Network
 from processes.phase_neuron import PhaseNeuron
+from processes.phase_neuron.lowering import never_below_zero
 from processes.phase_neuron.schedule import FloatSchedule
-from processes.residual import Residual
-from processes.routing import Route, apply
-from processes.synapse import ScaleSynapse, Synapse
-from processes.trace_product import SquareSum, TraceProduct
-from processes.woss import Woss
+from processes.routing import apply
+from processes.synapse import ScaleSynapse
+from processes.trace_product import SquareSum
 
 
 def rows(x: Value, axes: tuple[int, ...]) -> Value:
@@ -179,7 +177,7 @@ def quotient(call: Call, x: Value, y: Value) -> Value:
     Raises:
         Unsupported: y may be negative.
     """
-    if not never_negative(call.builder, y):
+    if not is_never_negative(call.builder, y):
         raise Unsupported("a division by an activation that may be negative")
     lead = (1,) * (len(call.shape) - len(y.shape))
     divisor = y.routed(("reshape", [*lead, *y.shape])) if lead else y
@@ -193,71 +191,33 @@ def quotient(call: Call, x: Value, y: Value) -> Value:
     return unrows(divide(call, source, of, dividend.shape, 0.0, 1), call.shape, axes)
 
 
-ABOVE = {"relu", "sigmoid", "hardsigmoid", "exp", "softplus"}
-"""Activations that are never negative, whatever their potential."""
-
-
-def never_negative(builder: Builder, x: Value) -> bool:
+def is_never_negative(builder: Builder, x: Value) -> bool:
     """Whether a value can be told to be zero or above, whatever the input, from the operations that it follows from."""
-    function = activation(x.activation, _above(builder, x.node))
+    function = x.activation
+    signs = _signs(builder, x.node)
+    if function != "identity":
+        signs = torch.full_like(signs, never_below_zero(function))
     numbers = (t is None or bool((t >= 0).all()) for t in (x.gain, x.offset))
-    return all(numbers) and bool(apply(function.double(), x.steps, 0).all() if not _pads(x) else function.all())
+    return all(numbers) and bool(apply(signs.double(), x.steps, 0).all() if not _pads(x) else signs.all())
 
 
 def _pads(x: Value) -> bool:
     return any(kind == "pad" for kind, _ in x.steps)
 
 
-def activation(function: str, above: torch.Tensor) -> torch.Tensor:
-    """Which of some neurons are never negative, given which of their potentials are not."""
-    name, _, numbers = function.partition(":")
-    if name == "identity":
-        return above
-    known = name in ABOVE or (name == "clamp" and float(numbers.split(",")[0]) >= 0)
-    return torch.full_like(above, known)
-
-
-def _above(builder: Builder, name: str) -> torch.Tensor:
+def _signs(builder: Builder, name: str) -> torch.Tensor:
     """Which values of a node are never negative (bool, its sample shape), as far as its operations tell."""
-    net = builder.network
-    if name == Network.INPUT:
-        return torch.zeros(net.input_shape, dtype=torch.bool)
-    op, shape = net[name], tuple(net.shape(name))
-    every = torch.ones(shape, dtype=torch.bool)
-    if name in builder.roots or isinstance(op, Woss | SquareSum):
-        return every
-    if isinstance(op, PhaseNeuron) and op.schedule.function != "identity":
-        return activation(op.schedule.function, every)
-    inputs = [_above(builder, source) for source in net.nodes[name].inputs]
-    match op:
-        case Route():
-            return apply(1.0 - inputs[0].double(), op.chain, 0) == 0  # padding is zero
-        case PhaseNeuron() | DynamicThreshold():
-            return inputs[0]
-        case ElementwiseProduct():
-            return every if len(set(net.nodes[name].inputs)) == 1 else inputs[0] & inputs[1]
-        case Residual():
-            weights = np.ones(len(inputs)) if op.weights is None else op.weights
-            bias = torch.from_numpy(np.broadcast_to(op.bias >= 0, shape).copy())
-            return (
-                torch.stack([i & torch.as_tensor(w >= 0) for i, w in zip(inputs, weights, strict=True)]).all(0) & bias
-            )
-        case TraceProduct():
-            a, b = (i.double() for i in inputs)
-            b = b.transpose(-1, -2) if op.transpose_b else b
-            return (a @ b == a.shape[-1]) & torch.from_numpy(np.broadcast_to(op.bias >= 0, shape).copy())
-        case ScaleSynapse():
-            signs = torch.from_numpy(np.broadcast_to(op.weight >= 0, inputs[0].shape).copy())
-            kept = inputs[0] & signs
-            for axis in op.pool or ():
-                kept = kept.all(axis, keepdim=True)
-            return kept & torch.as_tensor(op.bias >= 0)
-        case Synapse() if bool((op.weight >= 0).all()) and bool((op.bias >= 0).all()) and bool(inputs[0].all()):
-            return every
-        case MaxPool() if bool(inputs[0].all()):
-            return every
-        case _:
-            return ~every
+    net, needed = builder.network, {name}
+    for node in reversed(net.nodes):
+        if node in needed and node not in builder.roots:
+            needed.update(net.nodes[node].inputs)
+    known = {Network.INPUT: torch.zeros(net.input_shape, dtype=torch.bool)}
+    for each, node in net:
+        if each in builder.roots:
+            known[each] = torch.ones(node.op.shape, dtype=torch.bool)
+        elif each in needed:
+            known[each] = never_negative(node.op, Signs(node.inputs, known.__getitem__))
+    return known[name]
 
 
 def total(call: Call, x: Value, factor: float) -> Value:

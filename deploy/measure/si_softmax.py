@@ -9,15 +9,16 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-from converters import sit
 from deploy.schema import SoftmaxError
 from processes.si_exp import SiExp
+from processes.si_exp.calibration import PUBLISHED, REACH, least_steps, with_tables
 from processes.si_exp.table import load_table
 from processes.si_norm import SiNorm
+from processes.si_norm.calibration import listening
 
 KEYS, ROWS = 64, 1000
 STEPS = range(4, 17)
-LEAST_STEPS = sit.least_steps(sit.REACH)
+LEAST_STEPS = least_steps(REACH)
 
 
 def softmax_errors(seed: int = 0) -> list[SoftmaxError]:
@@ -32,7 +33,7 @@ def _errors(steps: int, rng: np.random.Generator) -> SoftmaxError:
     reaches = steps >= LEAST_STEPS
     return SoftmaxError(
         steps=steps,
-        exp_published=_root_mean_square(load_table("exp", steps, *sit.PUBLISHED)(points), np.exp(points)),
+        exp_published=_root_mean_square(load_table("exp", steps, *PUBLISHED)(points), np.exp(points)),
         exp_extended=_root_mean_square(near, np.exp(points)),
         relative=float(np.abs(exponentials(far, steps) / np.exp(far) - 1).max()) if reaches else None,
         published=mean_square(narrow, steps, extended=False),
@@ -45,18 +46,16 @@ def _root_mean_square(found: np.ndarray, meant: np.ndarray) -> float:
     return float(np.sqrt(np.mean((found - meant) ** 2)))
 
 
-def neurons(
-    shape: tuple[int, ...], steps: int, extended: bool = True, reach: float = sit.REACH
-) -> tuple[SiExp, SiNorm]:
+def neurons(shape: tuple[int, ...], steps: int, extended: bool = True, reach: float = REACH) -> tuple[SiExp, SiNorm]:
     """Populations for rows of this shape, in real units."""
     one = np.ones((1, 1))
     exponential = SiExp(shape=shape, threshold=one, reset=one, output=one, gain=np.ones(1))
-    exponential = sit.fold_exp(exponential, np.ones(1), steps, extended, reach)
+    exponential = with_tables(exponential, np.ones(1), steps, extended, reach)
     norm = SiNorm(shape=shape, output=one, digits=0, steps=steps, scale=np.ones((1,) * len(shape)))
-    return exponential, sit.fold_norm(norm, exponential, steps)
+    return exponential, listening(norm, exponential, steps)
 
 
-def exponentials(x: np.ndarray, steps: int, reach: float = sit.REACH) -> np.ndarray:
+def exponentials(x: np.ndarray, steps: int, reach: float = REACH) -> np.ndarray:
     """exp(x) of x <= 0 by extended SI-exp, each in a row of its own beside a 0."""
     rows = np.stack([x, np.zeros_like(x)], 1)
     exponential, _ = neurons((1, len(x), 2), steps, True, reach)

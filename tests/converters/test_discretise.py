@@ -100,7 +100,7 @@ def test_exponents_are_found_before_weights_are_rounded_together(
         together.append(seen is not None)
         return rounded(op, weight, limit, seen)
 
-    monkeypatch.setattr("converters.discretise.synapses.round_weights", watched)
+    monkeypatch.setattr("converters.discretise.round_weights", watched)
     second = discretise(network, samples, LOIHI2)
     per_pass = np.split(np.array(together), 4)
     assert [bool(passed.any()) for passed in per_pass] == [True, False, False, True] and not answers

@@ -13,10 +13,11 @@ from torch import nn
 from converters import pipeline
 from converters.correct import HELD_BACK, SAMPLES, _missing, hold_back
 from converters.discretise import discretise
-from converters.fold import half_silent
+from converters.positions import Position
 from deploy.energy.break_even import BreakEven, _solve
 from evaluator.closed_form import ClosedForm
 from processes.chips import LOIHI2
+from processes.dynamic_threshold.calibration import half_silent
 from processes.events import growth
 from processes.network import DenseSynapse, DynamicThreshold, Network, PhaseNeuron, Residual, Route, SquareSum, Synapse
 from processes.operation import Operation
@@ -94,7 +95,7 @@ def test_half_silent_rows_are_those_half_of_whose_values_fall_below_the_smallest
     network = Network((1, 1, features))
     coder = network.add("code", PhaseNeuron(shape=(1, 1, features), schedule=schedule), Network.INPUT)
     squares = network.add("squares", SquareSum(shape=(1, 1, 1), trace=code.levels, weight=scale**2), coder)
-    deviation = np.sqrt(half_silent(network, squares) / features)
+    deviation = np.sqrt(half_silent(Position(network, squares)) / features)
     x = torch.from_numpy(np.random.default_rng(0).normal(0, deviation, (1250, 1, 1, features)))
     silent = float((network[coder].closed_form(x).values == 0).double().mean())
     assert abs(silent - 0.5) < HALF

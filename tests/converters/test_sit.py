@@ -11,7 +11,6 @@ import pytest
 import torch
 from torch import nn
 
-from converters import sit
 from converters.pipeline import Conversion, Variant, convert_module
 from deploy.measure.hybrid import Hybrid, parts
 from deploy.measure.si_softmax import mean_square, softmax_errors
@@ -20,6 +19,7 @@ from evaluator.closed_form import ClosedForm
 from evaluator.network_file import read, write
 from processes.errors import DeployError
 from processes.network import SiExp, SiNeuron, SiNorm
+from processes.si_exp import calibration as sit
 from processes.si_exp.fit import fit
 from processes.si_exp.table import load_table, read_tables, write_tables
 from tests.converters.modules import images, module, small_vit

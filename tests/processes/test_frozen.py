@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from converters.scales import with_scale
+from processes.calibration import rescaled
 from processes.operation import REGISTRY, Operation
 from processes.phase_neuron import PhaseNeuron
 from processes.phase_neuron.schedule import FloatSchedule
@@ -45,7 +45,7 @@ def test_another_scale_of_an_operation_that_has_run_is_that_of_a_fresh_one() -> 
     v, scale = torch.tensor([[[0.9, 0.5, -0.6]]]), np.full((1, 1), 4.0)
     used = neurons()
     before = used.closed_form(v).values
-    changed, fresh = (with_scale(op, scale).closed_form(v).values for op in (used, neurons()))
+    changed, fresh = (rescaled(op, scale).closed_form(v).values for op in (used, neurons()))
     assert (changed == fresh).all() and (changed != before).any()
     assert (used.closed_form(v).values == before).all()
 

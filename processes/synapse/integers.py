@@ -6,21 +6,10 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from converters.discretise.rounding import round_weights
-from converters.discretise.state import Discretisation
+from processes.calibration import feature_axis
 from processes.fixed import mantissa_limit, to_mantissa
-from processes.network import (
-    ConvSynapse,
-    DenseSynapse,
-    Network,
-    PhaseNeuron,
-    Residual,
-    Route,
-    ScaleSynapse,
-    SiExp,
-    Synapse,
-    Woss,
-)
+from processes.integers import FixedPosition, Integers, Setting, integers
+from processes.synapse import ConvSynapse, DenseSynapse, ScaleSynapse, Synapse
 
 
 @dataclass(frozen=True)
@@ -57,61 +46,66 @@ class Scaled:
         return self.weight / self.unit.reshape(_column(self.unit, self.weight))
 
 
-def synapse(state: Discretisation, name: str, op: Synapse) -> Synapse:
-    """The finest trace and exponents with which nothing is clipped."""
-    chip, code = state.chip, state.network.code(state.network.nodes[name].inputs[0])
-    coarser, scaled = state.coarser.get(name, 0), _scaled(state, name, op, chip.trace_bits)
-    if coarser or (scaled.needed > scaled.finest).any() or not _never_clips(state, name, op, scaled):
-        scaled = _scaled(state, name, op, chip.reduced_trace_bits, max(0, coarser - 1))
+@integers.of(DenseSynapse, ConvSynapse)
+def _(op: DenseSynapse | ConvSynapse, at: FixedPosition, setting: Setting) -> Integers:
+    """A row's unit is that of the neurons along the axis of its features."""
+    fixed, real = _integers(op, at, setting)
+    shape = [1] * len(op.shape)
+    shape[feature_axis(op)] = len(op.weight)
+    return Integers(fixed, real.reshape(shape))
+
+
+@integers.of(ScaleSynapse)
+def _(op: ScaleSynapse, at: FixedPosition, setting: Setting) -> Integers:
+    """Every weight is a row."""
+    return Integers(*_integers(op, at, setting))
+
+
+def _integers(op: Synapse, at: FixedPosition, setting: Setting) -> tuple[Synapse, np.ndarray]:
+    """The finest trace and exponents with which nothing is clipped, and the units of rows."""
+    chip, (source,), coarser = setting.chip, at.operands, setting.coarser
+    scaled = _scaled(op, at, setting, chip.trace_bits, coarser)
+    if coarser or (scaled.needed > scaled.finest).any() or not _never_clips(op, at, setting, scaled):
+        scaled = _scaled(op, at, setting, chip.reduced_trace_bits, max(0, coarser - 1))
     unit, real = scaled.unit, scaled.unit * scaled.own
-    seen = state.seen.at(name, op) if state.ingredients.rounding else None
-    rounded, offset = round_weights(op, scaled.mantissa, mantissa_limit(chip.weight_bits), seen)
-    integers = replace(
+    rounded, offset = setting.rounded(scaled.mantissa, mantissa_limit(chip.weight_bits))
+    fixed = replace(
         op,
         weight=rounded.astype(np.int8),
         bias=np.rint(scaled.bias / unit + offset * (2**scaled.bits - 1)).astype(np.int32),
-        trace=code.trace(scaled.bits),
+        trace=source.code.trace(scaled.bits),
         unit=real,
         state_bits=chip.state_bits,
     )
-    if not isinstance(op, ScaleSynapse):
-        shape = [1] * len(op.shape)
-        shape[1 if isinstance(op, ConvSynapse) else -1] = len(op.weight)
-        real = real.reshape(shape)
-    state.units[name] = real
-    return integers
+    return fixed, real
 
 
-def _scaled(state: Discretisation, name: str, op: Synapse, bits: int, coarser: int = 0) -> Scaled:
+def _scaled(op: Synapse, at: FixedPosition, setting: Setting, bits: int, coarser: int) -> Scaled:
     """With a trace of so many bits."""
-    chip, each = state.chip, isinstance(op, ScaleSynapse)  # each: every weight is a row
+    chip, each = setting.chip, isinstance(op, ScaleSynapse)  # each: every weight is a row
     rows = op.weight.shape if each else (len(op.weight),)
-    free = state.ingredients.row_units and _any_unit_will_do(state.network, name)
-    own = (
-        (_exact_unit if each else _full_unit)(op.weight, bits, mantissa_limit(chip.weight_bits))
-        if free
-        else np.ones(rows)
-    )
-    reach = state.seen.peaks[name] if each else state.seen.peaks[name].reshape(-1)
+    own = np.ones(rows)
+    if setting.row_units and at.any_unit:
+        own = (_exact_unit if each else _full_unit)(op.weight, bits, mantissa_limit(chip.weight_bits))
+    assert at.peak is not None
+    reach = at.peak if each else at.peak.reshape(-1)
     bias = np.broadcast_to(op.bias, np.broadcast_shapes(op.bias.shape, rows)) / own
     weight = op.weight / own.reshape(_column(own, op.weight)) / (2**bits - 1)
-    finest = to_mantissa(weight, chip.weight_bits, axis=tuple(range(op.weight.ndim)) if each else 0).exponent.reshape(
-        rows
-    )
+    axes = tuple(range(op.weight.ndim)) if each else 0
+    finest = to_mantissa(weight, chip.weight_bits, axis=axes).exponent.reshape(rows)
     largest = np.maximum(_reduce_to(reach / own, rows), _reduce_to(np.abs(bias), rows))
     limit = 2.0**chip.state_bits / 2 / chip.trace_headroom
     with np.errstate(divide="ignore"):
         needed = np.where(largest > 0, np.ceil(np.log2(largest / limit)), -np.inf)
-    return Scaled(bits, own, weight, bias, finest, needed, coarser, _compared(state.network, name))
+    return Scaled(bits, own, weight, bias, finest, needed, coarser, at.compared)
 
 
-def _never_clips(state: Discretisation, name: str, op: Synapse, scaled: Scaled) -> bool:
+def _never_clips(op: Synapse, at: FixedPosition, setting: Setting, scaled: Scaled) -> bool:
     """Whether ||w|| ||x|| proves it for inputs like the calibration set's; other layers are judged by their reach."""
     if not isinstance(op, DenseSynapse):
         return True
-    source = state.network.nodes[name].inputs[0]
-    reach = np.linalg.norm(scaled.mantissa, axis=1).max() * float(state.seen.norms[source]) * (2**scaled.bits - 1)
-    return bool(reach <= state.chip.state_limit)
+    reach = np.linalg.norm(scaled.mantissa, axis=1).max() * at.operands[0].norm * (2**scaled.bits - 1)
+    return bool(reach <= setting.chip.state_limit)
 
 
 def _full_unit(weight: np.ndarray, bits: int, limit: int) -> np.ndarray:
@@ -126,26 +120,6 @@ def _exact_unit(weight: np.ndarray, bits: int, limit: int) -> np.ndarray:
     units = np.arange(limit // 2 + 1, limit + 1) / (limit + 1)
     mantissa = np.frexp(np.abs(weight)[..., None] / (2**bits - 1) / units)[0] * (limit + 1)
     return units[np.argmin(np.abs(mantissa - np.rint(mantissa)) / np.maximum(mantissa, 1), -1)]
-
-
-def _any_unit_will_do(network: Network, name: str) -> bool:
-    """Whether, past any routes, only phase neurons and residual streams read it.
-
-    They take any unit that is the mantissa of a weight times a power of two.
-    """
-    return all(
-        isinstance(network[reader], PhaseNeuron | Residual)
-        or (isinstance(network[reader], Route) and _any_unit_will_do(network, reader))
-        for reader in network.readers(name)
-    )
-
-
-def _compared(network: Network, name: str) -> bool:
-    """Whether, past any routes, its potentials race with each other in a softmax."""
-    return any(
-        isinstance(network[reader], Woss | SiExp) or (isinstance(network[reader], Route) and _compared(network, reader))
-        for reader in network.readers(name)
-    )
 
 
 def _column(rows: np.ndarray, weight: np.ndarray) -> tuple[int, ...]:

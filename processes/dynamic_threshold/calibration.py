@@ -1,0 +1,83 @@
+"""Calibration of dynamic thresholds: a table of thresholds in units of the potential for each unit of the row's sum."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from processes.calibration import (
+    NEW_SPIKES,
+    Coding,
+    Position,
+    accepts,
+    as_operand,
+    coded,
+    factors,
+    feature_axis,
+    features,
+    folded,
+    largest_by_feature,
+    observed,
+    own_scale,
+    picks,
+    real_units,
+    rescaled,
+    scaled,
+    shared,
+    unit,
+    used,
+    weights,
+    with_spikes,
+    worth,
+)
+from processes.dynamic_threshold import DynamicThreshold
+
+features.of(DynamicThreshold)(as_operand)
+feature_axis.always(-1, DynamicThreshold)
+weights.always("none", DynamicThreshold)
+accepts.always("binary units", DynamicThreshold)
+observed.of(DynamicThreshold)(lambda op, shape: largest_by_feature(shape))
+coded.of(DynamicThreshold)(with_spikes)
+factors.always("any", DynamicThreshold)
+worth.of(DynamicThreshold)(own_scale)
+picks.refuse(NEW_SPIKES, DynamicThreshold)
+unit.of(DynamicThreshold)(real_units)
+shared.always((), DynamicThreshold)
+used.always(None, DynamicThreshold)
+
+
+@scaled.of(DynamicThreshold)
+def _(op: DynamicThreshold, peak: np.ndarray, octaves: bool) -> DynamicThreshold:
+    """The largest of each column: its divisor goes with rows, and so cannot its scale.
+
+    A scale per head is the same for all of the head's columns.
+    """
+    peak = peak.max(-2, keepdims=True)
+    wide = np.broadcast_to(peak, (*peak.shape[:-1], op.shape[-1])).copy() if peak.size > 1 else peak
+    return replace(op, scale=wide)
+
+
+@rescaled.of(DynamicThreshold)
+def _(op: DynamicThreshold, scale: np.ndarray) -> DynamicThreshold:
+    """With this scale."""
+    return replace(op, scale=scale)
+
+
+@folded.of(DynamicThreshold)
+def _(op: DynamicThreshold, at: Position, coding: Coding) -> DynamicThreshold:
+    """Thresholds by step: of squares for a norm, else in units of what is divided."""
+    code, (divided, divisor) = coding.code, at.operands
+    theta, own = op.scale.reshape(-1, 1) * code.midpoints, replace(op, base=code.base, steps=code.steps)
+    if op.squared:
+        return replace(own, table=theta**2 / op.features, low=half_silent(divisor))
+    heard = np.broadcast_to(divided.unit, op.scale.shape)
+    return replace(own, trace=divisor.code.levels, table=theta / heard.reshape(-1, 1))
+
+
+def half_silent(squares: Position) -> float:
+    """Sum of squares of a row of normally distributed values half of which are below the smallest level of their code."""
+    (operand,) = squares.operands
+    median = 0.6745  # of |x| for standard normal x
+    smallest = operand.code.midpoints[-1]
+    return float(operand.shape[-1] * (operand.scale**2).mean() * (smallest / median) ** 2)

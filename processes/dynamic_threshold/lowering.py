@@ -1,0 +1,9 @@
+"""Lowering with dynamic thresholds: a division by what is positive keeps signs."""
+
+from __future__ import annotations
+
+from processes.dynamic_threshold import DynamicThreshold
+from processes.lowering import as_the_first, multiplies, never_negative
+
+multiplies.always(False, DynamicThreshold)
+never_negative.of(DynamicThreshold)(as_the_first)

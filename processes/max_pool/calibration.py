@@ -1,0 +1,76 @@
+"""Calibration of max pooling: it passes spikes on, so that values of a field have to share their operand's scale."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import torch
+
+from processes.calibration import (
+    KEEPS,
+    OF_CODES,
+    Coding,
+    Position,
+    Round,
+    Wanted,
+    accepts,
+    feature_axis,
+    features,
+    folded,
+    observed,
+    picks,
+    real_units,
+    shared,
+    unit,
+    used,
+    weights,
+    worth,
+)
+from processes.errors import DeployError
+from processes.max_pool import MaxPool
+from processes.phase_code import PhaseCode
+
+for trait in OF_CODES:
+    trait.refuse(KEEPS, MaxPool)
+feature_axis.always(1, MaxPool)
+weights.always("none", MaxPool)
+accepts.always("any scales", MaxPool)
+observed.always(None, MaxPool)
+unit.of(MaxPool)(real_units)
+used.always(None, MaxPool)
+
+
+@features.of(MaxPool)
+def _(op: MaxPool, sources: list[np.ndarray], of_input: bool) -> np.ndarray:
+    """One for a field."""
+    return sources[0].max(op.pooled, keepdims=True)
+
+
+@worth.of(MaxPool)
+def _(op: MaxPool, at: Position) -> np.ndarray:
+    """What the operand's are."""
+    return at.operands[0].scale.max(op.pooled, keepdims=True)
+
+
+@picks.of(MaxPool)
+def _(op: MaxPool, values: torch.Tensor) -> torch.Tensor:
+    """The largest of each field."""
+    return op.fields(values)
+
+
+@shared.of(MaxPool)
+def _(op: MaxPool, step: Round, at: Position, together: bool) -> Wanted:
+    """One scale for a field, the largest: whose spike comes first has the larger value."""
+    return (at.operands[0].scale.max(op.pooled, keepdims=True),) if step == "fields" else ()
+
+
+@folded.of(MaxPool)
+def _(op: MaxPool, at: Position, coding: Coding) -> MaxPool:
+    """With its operand's code and scale."""
+    (source,) = at.operands
+    passed = source.code
+    assert isinstance(passed, PhaseCode)
+    if (source.scale != at.scale).any():
+        raise DeployError(f"'{at.name}': scales of its operand differ within a field")
+    return replace(op, scale=at.scale, base=passed.base, steps=passed.steps, spikes=source.spikes)

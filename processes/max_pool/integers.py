@@ -1,0 +1,8 @@
+"""Max pooling of spikes, which are the same in any arithmetic."""
+
+from __future__ import annotations
+
+from processes.integers import Integers, integers
+from processes.max_pool import MaxPool
+
+integers.of(MaxPool)(lambda op, at, setting: Integers(op))

@@ -1,0 +1,28 @@
+"""Lowering with phase neurons: some activations are never negative, whatever their potential."""
+
+from __future__ import annotations
+
+import torch
+
+from processes.lowering import Signs, multiplies, never_negative
+from processes.phase_neuron import PhaseNeuron
+
+ABOVE = {"relu", "sigmoid", "hardsigmoid", "exp", "softplus"}
+"""Activations that are never negative, whatever their potential."""
+
+multiplies.always(False, PhaseNeuron)
+
+
+@never_negative.of(PhaseNeuron)
+def _(op: PhaseNeuron, signs: Signs) -> torch.Tensor:
+    """By its activation."""
+    function = op.schedule.function
+    if function == "identity":
+        return signs(0)
+    return torch.full(op.shape, never_below_zero(function), dtype=torch.bool)
+
+
+def never_below_zero(function: str) -> bool:
+    """Whether an activation other than the identity is never negative."""
+    name, _, numbers = function.partition(":")
+    return name in ABOVE or (name == "clamp" and float(numbers.split(",")[0]) >= 0)

@@ -1,0 +1,57 @@
+"""Calibration of routes: whatever is routed keeps its features, scales and units, each in its new place."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+
+from processes.calibration import (
+    ASKED_BEHIND,
+    KEEPS,
+    OF_CODES,
+    accepts,
+    feature_axis,
+    features,
+    folded,
+    numbered,
+    observed,
+    picks,
+    shared,
+    unfolded,
+    unit,
+    used,
+    weights,
+    worth,
+)
+from processes.routing import Route, apply
+
+for trait in OF_CODES:
+    trait.refuse(KEEPS, Route)
+used.refuse(ASKED_BEHIND, Route)
+accepts.refuse(ASKED_BEHIND, Route)
+feature_axis.always(-1, Route)
+weights.always("none", Route)
+observed.always(None, Route)
+shared.always((), Route)
+folded.of(Route)(unfolded)
+worth.of(Route)(lambda op, at: routed(op, at.operands[0].scale))
+unit.of(Route)(lambda op, at: routed(op, at.operands[0].unit))
+picks.of(Route)(lambda op, values: apply(values, op.chain, 0))
+
+
+@features.of(Route)
+def _(op: Route, sources: list[np.ndarray], of_input: bool) -> np.ndarray:
+    """Those of the operand; a part of a flat input has features of its own."""
+    if of_input and sources[0].ndim == 2 < len(op.shape):
+        return numbered(op.shape, 1 if len(op.shape) == 4 else -1)
+    return routed(op, sources[0])
+
+
+def routed(op: Route, values: np.ndarray) -> np.ndarray:
+    """Scales or units after a route; padding, which is silent, takes whatever its neighbours have."""
+    full = apply(torch.tensor(values).expand(op.source_shape), op.chain, 0).numpy()
+    for axis in range(full.ndim):
+        largest = full.max(axis, keepdims=True)
+        if ((full == largest) | (full == 0)).all():
+            full = largest
+    return np.ascontiguousarray(full)

@@ -1,0 +1,16 @@
+"""Lowering with routes: values keep their signs in their new places, and padding is zero."""
+
+from __future__ import annotations
+
+import torch
+
+from processes.lowering import Signs, multiplies, never_negative
+from processes.routing import Route, apply
+
+multiplies.refuse("wiring is looked through, and what it routes is asked", Route)
+
+
+@never_negative.of(Route)
+def _(op: Route, signs: Signs) -> torch.Tensor:
+    """Routed as numbers of which padding is 0."""
+    return apply(1.0 - signs(0).double(), op.chain, 0) == 0

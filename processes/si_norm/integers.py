@@ -1,0 +1,19 @@
+"""SI-norm in integers: it reads its exponential by the integers that this sends."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from processes.integers import FixedPosition, Integers, Setting, integers
+from processes.si_exp import SiExp
+from processes.si_exp.integers import integer_output
+from processes.si_norm import SiNorm
+
+
+@integers.of(SiNorm)
+def _(op: SiNorm, at: FixedPosition, setting: Setting) -> Integers:
+    """With its exponential's integer outputs."""
+    exponential = at.operands[0].op
+    assert isinstance(exponential, SiExp)
+    output, _ = integer_output(exponential, setting.chip)
+    return Integers(replace(op, output=output, state_bits=setting.chip.state_bits))

@@ -1,0 +1,114 @@
+"""Calibration of products: scales of both operands stay in the unit of the potential, which is the same along the sum."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from processes.calibration import (
+    EQUAL,
+    NEW_SPIKES,
+    NO_SPIKES,
+    OF_CODES,
+    Coding,
+    Position,
+    Round,
+    Wanted,
+    accepts,
+    all_numbered,
+    feature_axis,
+    features,
+    folded,
+    observed,
+    picks,
+    real_units,
+    shared,
+    unit,
+    used,
+    weights,
+    worth,
+)
+from processes.errors import DeployError
+from processes.trace_product import SquareSum, TraceProduct
+
+for trait in (*OF_CODES, worth):
+    trait.refuse(NO_SPIKES, TraceProduct, SquareSum)
+picks.refuse(NEW_SPIKES, TraceProduct, SquareSum)
+observed.always(None, TraceProduct, SquareSum)
+weights.always("none", TraceProduct, SquareSum)
+used.always(None, TraceProduct, SquareSum)
+feature_axis.always(-1, TraceProduct, SquareSum)
+accepts.always("any scales", TraceProduct)
+accepts.always("octave scales", SquareSum)  # shares are shifted by a feature's exponent
+shared.always((), SquareSum)
+unit.of(SquareSum)(real_units)
+
+
+@features.of(TraceProduct)
+def _(op: TraceProduct, sources: list[np.ndarray], of_input: bool) -> np.ndarray:
+    """One for each pair of the features of rows."""
+    a, b = sources[0], _rows(op, sources[1])
+    lead = np.broadcast_shapes(a.shape[:-2], b.shape[:-2])
+    return all_numbered((*lead, a.shape[-2], b.shape[-2]))
+
+
+@features.of(SquareSum)
+def _(op: SquareSum, sources: list[np.ndarray], of_input: bool) -> np.ndarray:
+    """All rows are the same feature."""
+    return np.ones((1,) * len(op.shape))
+
+
+@unit.of(TraceProduct)
+def _(op: TraceProduct, at: Position) -> np.ndarray:
+    """The product of the operands' scales, by row and column."""
+    a, b = at.operands[0].scale, _rows(op, at.operands[1].scale)
+    if a.shape[-2] == b.shape[-2] == 1:
+        a, b = a * b, np.ones((1,) * a.ndim)
+    if any(np.ptp(scale, axis=-1).max() > EQUAL * scale.max() for scale in (a, b)):
+        raise DeployError(f"'{at.name}': the scales of its operands vary along the axis that is summed")
+    return a.max(-1, keepdims=True) * b.max(-1, keepdims=True).swapaxes(-1, -2)
+
+
+@shared.of(TraceProduct)
+def _(op: TraceProduct, step: Round, at: Position, together: bool) -> Wanted:
+    """Scales that do not vary along the summed axis.
+
+    Where only features of one head meet (q k^T), it is enough, ``together``, that s_q,d s_k,d is the same for all d. Logits
+    of a softmax are compared with each other, so those of a head have one unit even where they belong to features
+    (attention between channels). As ``followers`` the first operand's scales rise where the second one's, which other heads
+    or products share, have been raised more.
+    """
+    if step not in ("products", "followers"):
+        return ()
+    a, b = at.operands[0].scale, _rows(op, at.operands[1].scale)
+    columns_meet = a.shape[-2] == b.shape[-2] == 1
+    if step == "followers":
+        follows = columns_meet and np.ptp(a * b, axis=-1).max() > EQUAL * (a * b).max()
+        return ((a * b).max(-1, keepdims=True) / b, None) if follows else ()
+    if together and columns_meet and min(a.shape[-1], b.shape[-1]) > 1:
+        factor = np.sqrt((a * b).max(-1, keepdims=True) / (a * b))
+        a, b = a * factor, b * factor
+    else:
+        summed = (-2, -1) if at.compared else -1
+        a, b = a.max(summed, keepdims=True), b.max(summed, keepdims=True)
+    return a, _rows(op, b)
+
+
+@folded.of(TraceProduct)
+def _(op: TraceProduct, at: Position, coding: Coding) -> TraceProduct:
+    """A trace for each operand's code; the bias in units of the product."""
+    traces = np.stack([operand.code.levels for operand in at.operands])
+    return replace(op, traces=traces, bias=op.bias / at.unit)
+
+
+@folded.of(SquareSum)
+def _(op: SquareSum, at: Position, coding: Coding) -> SquareSum:
+    """Squares of scales are its weights."""
+    (source,) = at.operands
+    return replace(op, trace=source.code.levels, weight=source.scale**2)
+
+
+def _rows(op: TraceProduct, b: np.ndarray) -> np.ndarray:
+    """The second operand with the summed axis last, as the first has it."""
+    return b if op.transpose_b else b.swapaxes(-1, -2)

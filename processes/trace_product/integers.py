@@ -1,0 +1,44 @@
+"""Traces of products, as fine as calibrated potentials leave room for."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from processes.integers import FixedPosition, Integers, Setting, integers
+from processes.trace_product import SquareSum, TraceProduct
+
+
+@integers.of(TraceProduct)
+def _(op: TraceProduct, at: FixedPosition, setting: Setting) -> Integers:
+    """One trace for each operand, which begin at the same value."""
+    assert at.peak is not None
+    left, right = at.operands
+    first = setting.product_trace(max(float(at.peak.max()), float(np.abs(op.bias).max(initial=0.0))))
+    fixed = replace(
+        op,
+        traces=np.stack([operand.code.trace_from(first) for operand in (left, right)]),
+        bias=np.rint(op.bias * first**2).astype(np.int32),
+        delay=right.window.start - left.window.start,
+        state_bits=setting.chip.state_bits,
+    )
+    return Integers(fixed, at.unit / first**2, first)
+
+
+@integers.of(SquareSum)
+def _(op: SquareSum, at: FixedPosition, setting: Setting) -> Integers:
+    """Features whose scales are powers of two apart shift their share."""
+    assert at.peak is not None
+    (source,) = at.operands
+    scale = source.scale
+    exponents = np.rint(np.log2(scale)).astype(np.int32)
+    first = setting.product_trace(float(at.peak.max()) / float(scale.max()) ** 2)
+    fixed = replace(
+        op,
+        trace=source.code.trace_from(first),
+        weight=None,
+        shift=2 * (exponents.max() - exponents),
+        state_bits=setting.chip.state_bits,
+    )
+    return Integers(fixed, np.full((1,) * len(op.shape), (scale.max() / first) ** 2))

@@ -1,0 +1,95 @@
+"""Calibration of WOSS: a ramp of ln B per step in units of the logits, and thresholds by which a winner is found."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import torch
+
+from processes.calibration import (
+    NEW_SPIKES,
+    Coding,
+    Observation,
+    Position,
+    accepts,
+    as_it_is,
+    as_operand,
+    coded,
+    factors,
+    feature_axis,
+    features,
+    folded,
+    observed,
+    own_scale,
+    picks,
+    real_units,
+    rescaled,
+    scaled,
+    shared,
+    unit,
+    unit_by_head,
+    used,
+    weights,
+    with_spikes,
+    worth,
+)
+from processes.woss import Woss
+from processes.woss.further import further_thresholds
+
+features.of(Woss)(as_operand)
+feature_axis.always(-1, Woss)
+weights.always("none", Woss)
+accepts.always("equal units", Woss)
+scaled.of(Woss)(as_it_is)  # a winner is 1
+rescaled.of(Woss)(as_it_is)
+factors.always("none", Woss)
+coded.of(Woss)(with_spikes)
+worth.of(Woss)(own_scale)
+picks.refuse(NEW_SPIKES, Woss)
+unit.of(Woss)(real_units)
+shared.always((), Woss)
+used.always(None, Woss)
+
+
+@observed.of(Woss)
+def _(op: Woss, shape: tuple[int, ...]) -> Observation:
+    """The smallest winner, negated, and the largest."""
+
+    def winners(v: torch.Tensor) -> np.ndarray:
+        largest = v.amax(-1).double()
+        return np.array([-largest.min(), largest.max()])
+
+    return Observation("operand", winners)
+
+
+@folded.of(Woss)
+def _(op: Woss, at: Position, coding: Coding) -> Woss:
+    """The ramp by head, and of what goes on after a spike the thresholds by what was sent."""
+    code = coding.code
+    per_head = unit_by_head(at).reshape(-1) * op.gain
+    prefixes, after = further_thresholds(code, op.spikes) if op.spikes > 1 else (None, None)
+    op = replace(
+        op,
+        base=code.base,
+        steps=code.steps,
+        ramp=(np.arange(code.steps) + 0.5) * np.log(code.base) / per_head[:, None],
+        prefixes=prefixes,
+        after=None if after is None else after / per_head[:, None, None, None],
+    )
+    op = replace(op, race=_race_thresholds(op, coding.peak) if coding.race else None)
+    if not coding.sharpen:
+        return op
+    return replace(op, ramp=op.ramp / op.base, after=None if op.after is None else op.after / op.base)
+
+
+def _race_thresholds(op: Woss, winners: np.ndarray | None) -> np.ndarray:
+    """Thresholds that fall from the largest calibrated winner to the smallest, ln B of the softmax per step."""
+    assert winners is not None
+    low, high = -winners[0], winners[1]
+    fall = op.ramp[:, 1] - op.ramp[:, 0]  # in units of the potential, per head
+    real = np.log(op.base) / (fall * op.gain)
+    steps = max(2, int(np.ceil((high - low) / (fall * real).min())) + 1)
+    thresholds = high / real[:, None] - np.arange(steps) * fall[:, None]
+    thresholds[:, -1] = -np.inf  # whoever is left
+    return thresholds

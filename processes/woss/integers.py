@@ -1,0 +1,25 @@
+"""WOSS in integers: its ramp and thresholds in the unit of the logits, which has shrunk since floating point."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from processes.integers import FixedPosition, Integers, Setting, entries, finer, integers
+from processes.thresholds import NEVER
+from processes.woss import Woss
+
+
+@integers.of(Woss)
+def _(op: Woss, at: FixedPosition, setting: Setting) -> Integers:
+    """All tables by head, rounded."""
+    factor = finer(at)
+    fixed = replace(
+        op,
+        ramp=np.minimum(np.rint(op.ramp * factor), NEVER).astype(np.int32),
+        race=None if op.race is None else entries(op.race * factor),
+        after=None if op.after is None else entries(op.after * factor[..., None, None]),
+        state_bits=setting.chip.state_bits,
+    )
+    return Integers(fixed)
