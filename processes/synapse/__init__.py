@@ -100,6 +100,7 @@ class DenseSynapse(Synapse):
     """y = W x + b along the last axis; weight (out, in), bias (out,), units (out,)."""
 
     name: ClassVar[str] = "dense"
+    shapeless: ClassVar[tuple[str, ...]] = ("rows", "_tensors")
 
     def linear(self, x: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
         """x W^T."""
