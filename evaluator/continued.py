@@ -108,14 +108,14 @@ class Continued:
         self,
         held: Held,
         x: np.ndarray | torch.Tensor,
-        observed: Callable[[Network, Mapping[str, torch.Tensor]], Observe] | None = None,
+        observed: Callable[[PartForm], Observe] | None = None,
     ) -> tuple[torch.Tensor, Held]:
         """Outputs (N, 1, n, *output) in the model's units of n tokens after those held, and what is held after them.
 
         Args:
             held: of earlier tokens of the same samples; ``NOTHING`` before the first.
             x: the tokens' inputs, (N, 1, n, features).
-            observed: given the part's network and what is held, what sees every node's result.
+            observed: given the run of these tokens, what sees every node's result.
 
         Raises:
             DeployError: the network is laid out for fewer tokens.
@@ -123,21 +123,29 @@ class Continued:
         first, stop = held.tokens, held.tokens + np.shape(x)[-2]
         if stop > self.window:
             raise DeployError(f"{stop} tokens; the network was converted for {self.window}")
-        part = _Part(self.part(first, stop), self.dtype, False, self.device, self.backend)
+        part = PartForm(self.part(first, stop), self.dtype, False, self.device, self.backend)
         part.go_on(held, self.answers)
-        outputs = part.real(part.run(x, None if observed is None else observed(part.network, held.traces)))
+        outputs = part.real(part.run(x, None if observed is None else observed(part)))
         return outputs, Held(stop, part.traces)
 
 
-class _Part(ClosedForm):
-    """A closed form of some tokens, whose products read the traces of earlier ones too."""
+class PartForm(ClosedForm):
+    """The closed form of some tokens, whose products read the traces of earlier ones too.
+
+    Attributes:
+        held: by product, the spikes of earlier tokens.
+        traces: by product, those and the new tokens' behind them, as soon as it has run.
+    """
+
+    held: Mapping[str, torch.Tensor]
+    traces: dict[str, torch.Tensor]
 
     def go_on(self, held: Held, answers: Mapping[str, Tokens]) -> None:
-        """Read what is held; ``traces`` becomes what is held afterwards."""
-        self.held, self.answers, self.traces = held.traces, answers, {}
+        """Begin behind what is held."""
+        self.held, self.traces, self._answers = held.traces, {}, answers
 
     def _operands(self, name: str, sent: list[torch.Tensor]) -> list[torch.Tensor]:
-        axis = self.answers[name].holds
+        axis = self._answers[name].holds
         if axis is None:
             return sent
         own, reached = sent
