@@ -85,19 +85,34 @@ def tune(
         spikes: most spikes per value; None to allow a second one where it pays, within the budget.
         input_spikes: the same for the neurons that code the input, if that is more.
         batch: samples evaluated together.
-        progress: called with (samples done, samples in all).
+        progress: called with (done, in all), of samples that are evaluated and then of nodes whose candidates are tried.
         ingredients: what there is to choose.
         budget: spikes with some second ones, relative to those of the best codes of one.
     """
     few = samples[np.unique(np.linspace(0, len(samples) - 1, SAMPLES).astype(int))]
-    evidence = gather(network, few, steps, batch, progress)
+    rounds = 2 if spikes is not None else 5
+    nodes = sum(node.op.fires and not node.op.passes_on for _, node in network)
+    done = 0
+
+    def advance() -> None:
+        nonlocal done
+        done += 1
+        if progress is not None:
+            progress(len(few) + done, len(few) + rounds * nodes)
+
+    def gathered(samples: int, _: int) -> None:
+        if progress is not None:
+            progress(samples, len(few) + rounds * nodes)
+
+    evidence = gather(network, few, steps, batch, gathered)
 
     def first(bases: Sequence[float], number: int, limits: Sequence[int] = ()) -> Tried:
         tried = {}
         for name, seen in evidence.items():
             least = input_spikes if network.codes_input(name) else 1
             n = max(least, number)
-            tried[name] = [seen.trial(Site(b, n), limits if n > least else ()) for b in bases]
+            tried[name] = seen.trials([Site(b, n) for b in bases], limits if n > least else ())
+            advance()
         return tried
 
     bases = BASES[::2] if base is None else (base,)
@@ -112,6 +127,7 @@ def tune(
         for name, choice in _cheapest(tried, reference, budget).items():
             scaled = ingredients.layer_scales and isinstance(network[name], Firing)
             tried[name] += _finer(evidence[name], tried[name], choice.site, SCALES if scaled else (1.0,), base is None)
+            advance()
         return _cheapest(tried, reference, budget)
 
     chosen = refine(tried, math.inf)
@@ -139,7 +155,7 @@ def _finer(seen: Evidence, tried: list[Trial], best: Site, scales: Sequence[floa
     near = BASES[max(0, place - 1) : place + 2] if any_base else (best.base,)
     sites = [Site(base, tried[0].site.spikes, scale) for base in near for scale in scales]
     known = {trial.site for trial in tried}
-    return [seen.trial(site, tried[0].limits) for site in sites if site not in known]
+    return seen.trials([site for site in sites if site not in known], tried[0].limits)
 
 
 def _cheapest(tried: Tried, plain: dict[str, Trial], budget: float) -> dict[str, Choice]:
