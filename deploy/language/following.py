@@ -50,16 +50,12 @@ class Source:
     Attributes:
         following: gives them.
         window: T, the most tokens of a text.
-        steps: time steps of a run, 0 if nothing is stepped.
-        held: whether earlier tokens' traces are held; if not, why every token runs the whole window, or empty.
-        why: see ``held``.
+        steps: time steps of a run, 0 of the original's.
     """
 
     following: Following
     window: int
     steps: int
-    held: bool = False
-    why: str = ""
 
 
 def spiking(network: Network, model: LoadedModel, target: str) -> Source:
@@ -75,12 +71,12 @@ def spiking(network: Network, model: LoadedModel, target: str) -> Source:
     window, steps = network.input_shape[1], timeline(network).period
     front = front_end(model.module, [np.zeros((1, window), np.int64)])[1]
     if target != "closed-form":
-        return Source(_whole(network, front, place), window, steps, why=f"{target} keeps nothing between runs")
+        return Source(_whole(network, front, place), window, steps)
     try:
         continued = Continued(network)
-    except DeployError as why:
-        return Source(_whole(network, front, None), window, steps, why=str(why))
-    return Source(_continued(continued, front), window, steps, held=True)
+    except DeployError:  # it mixes tokens in another way
+        return Source(_whole(network, front, None), window, steps)
+    return Source(_continued(continued, front), window, steps)
 
 
 def original(model: LoadedModel, window: int) -> Source:
