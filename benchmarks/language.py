@@ -1,10 +1,10 @@
 """SmolLM2-135M-Instruct as a spiking network: perplexity beside the original's, agreement, spikes and time of a token.
 
     python -m benchmarks.language
-    python -m benchmarks.language --rows "2,40" --rows "1,40" --evaluated 4096 --resume
+    python -m benchmarks.language --rows 2,40,fixed --rows 1,40,fixed --evaluated 4096 --resume
 
 Everything between the token embedding and the logits spikes, in integers. It is calibrated on one work (Debian's FAQ) and
-judged on another (Debian's policy), in windows whose tokens are each predicted once. out/bench-language.json keeps what has been
+judged on another (Debian's policy), in windows whose tokens are each predicted once. out/bench-language.json keeps what was
 measured; docs/language.md has the figures. `make bench-llm` runs it.
 """
 
@@ -88,11 +88,14 @@ def measured(network: Network, model: LoadedModel, text: TextInput, given: Windo
     prompt = encoded(PROMPT, text, PROMPT).tolist()
     written = [token.text for token in generate(spiking(network, model, "closed-form"), prompt, new, GREEDY, text)]
     held = (time.perf_counter() - begin) / len(written)
-    return Row(*total.tolist(), spikes / seen, seconds / seen, original_seconds / seen, 0.0, held, "".join(written))
+    return Row(
+        **dict(zip(COLUMNS, total.tolist(), strict=True)), spikes=spikes / seen, seconds=seconds / seen,
+        original_seconds=original_seconds / seen, convert_seconds=0.0, held_seconds=held, text="".join(written),
+    )  # fmt: skip
 
 
 def main(
-    rows: Annotated[list[str], typer.Option(help="SPIKES,T, such as 2,40; SPIKES may be auto.")] = [  # noqa: B006
+    rows: Annotated[list[str], typer.Option(help="SPIKES,T,PRECISION; SPIKES may be auto.")] = [  # noqa: B006
         "2,40",
         "1,40",
         "auto,40",
@@ -105,7 +108,7 @@ def main(
     evaluated: Annotated[int, typer.Option(help="Tokens of the other work, from its beginning.")] = 20_000,
     new: Annotated[int, typer.Option(help="Tokens to go on with.")] = 64,
     batch: Annotated[int, typer.Option(help="Windows evaluated together while converting.")] = 8,
-    balance: Annotated[bool, typer.Option(help="Whether scales may be raised for the sake of integer weights.")] = True,
+    without: Annotated[str, typer.Option(help="An ingredient of conversion to leave out, such as headroom.")] = "",
     resume: Annotated[bool, typer.Option(help="Whether to keep what has been measured.")] = False,
     page: Annotated[Path, typer.Option(help="Where measured rows are kept.")] = KEPT,
 ) -> None:
@@ -117,23 +120,24 @@ def main(
     fit, judged = (document(path, text) for path in material.prose())
     samples = fit[: calibration * tokens].reshape(calibration, tokens)
     given = windows(judged[:evaluated], tokens, stride)
+    ingredients = replace(ALL, **{without: False}) if without else ALL
     kept = json.loads(page.read_text()) if resume and page.exists() else {}
     console = Console()
     for row in rows:
-        if row in kept:
+        if (name := f"{row} without {without}" if without else row) in kept:
             continue
-        spikes, steps = row.split(",")
+        spikes, steps, precision = row.split(",")
         begin = time.perf_counter()
         stages = convert_module(
             model.module, [samples], int(steps), spikes=None if spikes == "auto" else int(spikes), input_spikes=2, batch=batch,
-            ingredients=replace(ALL, balance=balance), progress=_told(console),
+            fixed=precision == "fixed", ingredients=ingredients, progress=_told(console),
         )  # fmt: skip
         seconds = time.perf_counter() - begin
         found = replace(measured(stages.network, model, text, given, new), convert_seconds=seconds)
-        kept[row] = asdict(found)
+        kept[name] = asdict(found)
         page.parent.mkdir(parents=True, exist_ok=True)
         page.write_text(json.dumps(kept, indent=1))
-        console.print(_table({row: found}))
+        console.print(_table({name: found}))
     console.print(_table({row: Row(**values) for row, values in kept.items()}))
 
 
@@ -151,8 +155,8 @@ def _told(console: Console):
 
 def _table(rows: dict[str, Row]) -> Table:
     columns = (
-        "spikes, T", "original", "spiking", "more", "same token", "KL", "spikes a token", "ms a token", "original", "held",
-        "minutes to convert",
+        "spikes, T, precision", "original", "spiking", "more", "same token", "KL", "spikes a token", "ms a token", "original",
+        "held", "minutes to convert",
     )  # fmt: skip
     found = Table(*columns, title="SmolLM2-135M-Instruct, perplexity", title_justify="left")
     for name, row in rows.items():

@@ -11,6 +11,10 @@ damage. The weights of a softmax are not independent: those too small for the co
 
     error = sum over rows of the mean over probes of (sum g e)^2
 
+Values that unseen samples have may be larger than any calibrated one, above all those of gates, which multiply two ranges. A
+site's halves may be *crossed*: each is judged in units of what the other half's largest values set, feature by feature, so that
+clipping of unseen values has its price and headroom can be chosen against it.
+
 Nor are errors where second spikes make large values exact: what is left is what small values lose, which shrinks a row as a
 whole. There (``together``) what features make alone is scaled to what they make together.
 """
@@ -18,7 +22,7 @@ whole. There (``together``) what features make alone is scaled to what they make
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -35,6 +39,8 @@ from processes.spikes import decode, silence_after
 
 VALUES = 2**17  # of a site on which candidates are judged; rows beyond are left out at random
 TINY = 1e-30
+LEAST = 2**-4
+"""Of a feature's largest value: a half that has only smaller ones is no guide to what clips."""
 
 
 @dataclass(frozen=True)
@@ -173,7 +179,12 @@ def _by_limit(table: np.ndarray) -> np.ndarray:
 
 
 def gather(
-    network: Network, samples: np.ndarray, steps: int, batch: int = 8, progress: Progress | None = None
+    network: Network,
+    samples: np.ndarray,
+    steps: int,
+    batch: int = 8,
+    progress: Progress | None = None,
+    crossed: Collection[str] = (),
 ) -> dict[str, Evidence]:
     """Evidence on every firing node.
 
@@ -183,8 +194,10 @@ def gather(
         steps: T.
         batch: samples evaluated together, which bounds the memory that gradients take.
         progress: called with (samples done, samples in all).
+        crossed: nodes whose halves are judged by each other's largest values.
     """
     rng = np.random.default_rng(0)
+    peaks: dict[str, list[torch.Tensor]] = {}
     kept: dict[str, list[list[tuple[torch.Tensor, torch.Tensor]]]] = {}
     share: dict[str, float] = {}
     done = 0
@@ -193,6 +206,9 @@ def gather(
         for part in slices(len(own), batch):
             few = own[part]
             for name, rows, gradients in _gradients(network, few, rng):
+                if name in crossed:
+                    known = peaks.setdefault(name, [torch.zeros(rows.shape[-1])] * 2)
+                    known[half] = torch.maximum(known[half], rows.abs().amax(0))
                 most = max(1, VALUES * len(few) // (len(samples) * rows.shape[-1]))
                 if most < len(rows):
                     chosen = torch.from_numpy(rng.choice(len(rows), most, replace=False))
@@ -206,6 +222,10 @@ def gather(
         name: [(torch.cat([v for v, _ in half]), torch.cat([g for _, g in half], -2)) for half in halves if half]
         for name, halves in kept.items()
     }
+    for name, largest in peaks.items():
+        if len(joined[name]) == 2:
+            units = [other.clamp(min=LEAST) for other in reversed(largest)]
+            joined[name] = [(v / unit, g * unit) for (v, g), unit in zip(joined[name], units, strict=True)]
     return {
         name: Evidence(halves, share.get(name, 1.0), len(samples), steps, isinstance(network[name], Woss))
         for name, halves in joined.items()

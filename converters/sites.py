@@ -21,10 +21,12 @@ from converters.ingredients import ALL, Ingredients
 from converters.scales import Firing
 from converters.sensitivity import Evidence, Site, Trial, gather
 from processes.batches import Progress
-from processes.network import Network
+from processes.network import ElementwiseProduct, Network
 
 BASES = (1.04, 1.06, 1.08, 1.1, 1.12, 1.15, 1.18, 1.22, 1.26, 1.3, 1.35, 1.4, 1.5, 1.6, 1.8, 2.0)
 SCALES = (1.0, 0.95, 0.9, 0.85)
+HEADROOM = (1.25, 1.5, 2.0, 3.0, 4.0)
+"""Further scales of gates and what reads them, whose largest values in unseen samples exceed the calibrated ones by far."""
 SAMPLES = 64  # of the calibration set
 BUDGET = (
     1.39  # spikes of a network with some second spikes, relative to one spike per value; 0.5 % more has been measured
@@ -104,7 +106,8 @@ def tune(
         if progress is not None:
             progress(samples, len(few) + rounds * nodes)
 
-    evidence = gather(network, few, steps, batch, gathered)
+    gates = gated(network) if ingredients.headroom else frozenset()
+    evidence = gather(network, few, steps, batch, gathered, gates)
 
     def first(bases: Sequence[float], number: int, limits: Sequence[int] = ()) -> Tried:
         tried = {}
@@ -126,7 +129,8 @@ def tune(
     def refine(tried: Tried, budget: float) -> dict[str, Choice]:
         for name, choice in _cheapest(tried, reference, budget).items():
             scaled = ingredients.layer_scales and isinstance(network[name], Firing)
-            tried[name] += _finer(evidence[name], tried[name], choice.site, SCALES if scaled else (1.0,), base is None)
+            scales = (SCALES + HEADROOM if name in gates else SCALES) if scaled else (1.0,)
+            tried[name] += _finer(evidence[name], tried[name], choice.site, scales, base is None)
             advance()
         return _cheapest(tried, reference, budget)
 
@@ -139,6 +143,20 @@ def tune(
         reference = {name: trial for name, (trial,) in first((plain,), 1).items()}
         chosen = refine(first(bases, 2, limits), budget * fewest)
     return Tuning(plain, chosen)
+
+
+def gated(network: Network) -> frozenset[str]:
+    """Firing nodes that are multiplied by another neuron by neuron, and those that read such a product."""
+    found: set[str] = set()
+    for name, node in network:
+        if isinstance(node.op, ElementwiseProduct):
+            found.update(network.origin(source) for source in node.inputs)
+        found.update(
+            name for source in node.inputs
+            if node.op.fires and (origin := network.origin(source)) != network.INPUT
+            and isinstance(network[origin], ElementwiseProduct)
+        )  # fmt: skip
+    return frozenset(found)
 
 
 def _common_base(tried: Tried) -> float:
