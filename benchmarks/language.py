@@ -1,7 +1,7 @@
 """SmolLM2-135M-Instruct as a spiking network: perplexity beside the original's, agreement, spikes and time of a token.
 
     python -m benchmarks.language
-    python -m benchmarks.language --rows 2,40,fixed --rows 1,40,fixed --evaluated 4096 --resume
+    python -m benchmarks.language --rows 2,40 --rows 1,40 --evaluated 4096 --resume
 
 Everything between the token embedding and the logits spikes, in integers. It is calibrated on one work (Debian's FAQ) and
 judged on another (Debian's policy), in windows whose tokens are each predicted once. out/bench-language.json keeps what was
@@ -95,7 +95,9 @@ def measured(network: Network, model: LoadedModel, text: TextInput, given: Windo
 
 
 def main(
-    rows: Annotated[list[str], typer.Option(help="SPIKES,T,PRECISION; SPIKES may be auto.")] = [  # noqa: B006
+    rows: Annotated[
+        list[str], typer.Option(help="SPIKES,T, such as 2,40; SPIKES may be auto. Both precisions are measured.")
+    ] = [  # noqa: B006
         "2,40",
         "1,40",
         "auto,40",
@@ -108,7 +110,9 @@ def main(
     evaluated: Annotated[int, typer.Option(help="Tokens of the other work, from its beginning.")] = 20_000,
     new: Annotated[int, typer.Option(help="Tokens to go on with.")] = 64,
     batch: Annotated[int, typer.Option(help="Windows evaluated together while converting.")] = 8,
-    without: Annotated[str, typer.Option(help="An ingredient of conversion to leave out, such as headroom.")] = "",
+    without: Annotated[
+        str, typer.Option(help="Ingredients of conversion to leave out, such as headroom,rounding.")
+    ] = "",
     resume: Annotated[bool, typer.Option(help="Whether to keep what has been measured.")] = False,
     page: Annotated[Path, typer.Option(help="Where measured rows are kept.")] = KEPT,
 ) -> None:
@@ -120,24 +124,28 @@ def main(
     fit, judged = (document(path, text) for path in material.prose())
     samples = fit[: calibration * tokens].reshape(calibration, tokens)
     given = windows(judged[:evaluated], tokens, stride)
-    ingredients = replace(ALL, **{without: False}) if without else ALL
+    ingredients = replace(ALL, **dict.fromkeys(without.split(",") if without else [], False))
     kept = json.loads(page.read_text()) if resume and page.exists() else {}
     console = Console()
     for row in rows:
-        if (name := f"{row} without {without}" if without else row) in kept:
+        names = {
+            precision: f"{row}, {precision}" + f" without {without}" * bool(without) for precision in ("float", "fixed")
+        }
+        if names["fixed"] in kept:
             continue
-        spikes, steps, precision = row.split(",")
+        spikes, steps = row.split(",")
         begin = time.perf_counter()
         stages = convert_module(
             model.module, [samples], int(steps), spikes=None if spikes == "auto" else int(spikes), input_spikes=2, batch=batch,
-            fixed=precision == "fixed", ingredients=ingredients, progress=_told(console),
+            ingredients=ingredients, progress=_told(console),
         )  # fmt: skip
         seconds = time.perf_counter() - begin
-        found = replace(measured(stages.network, model, text, given, new), convert_seconds=seconds)
-        kept[name] = asdict(found)
-        page.parent.mkdir(parents=True, exist_ok=True)
-        page.write_text(json.dumps(kept, indent=1))
-        console.print(_table({name: found}))
+        for precision, network in (("float", stages.calibrated), ("fixed", stages.network)):
+            found = replace(measured(network, model, text, given, new), convert_seconds=seconds)
+            kept[names[precision]] = asdict(found)
+            page.parent.mkdir(parents=True, exist_ok=True)
+            page.write_text(json.dumps(kept, indent=1))
+            console.print(_table({names[precision]: found}))
     console.print(_table({row: Row(**values) for row, values in kept.items()}))
 
 

@@ -33,8 +33,8 @@ CODE = PhaseCode(1.4, 8)
 SAMPLES = 2
 CAUSAL = [
     f"transformers {name}" for name in (
-        "GPT-2", "GPT-J", "OPT", "GPT-NeoX", "Llama", "Qwen2", "Qwen3", "Mistral", "Gemma", "Gemma 2", "Gemma 3, text", "Phi", "Phi-3",
-        "SmolLM3", "OLMo 2", "StarCoder2", "Falcon", "Bloom",
+        "GPT-2", "GPT-J", "OPT", "GPT-NeoX", "Llama", "Qwen2", "Qwen3", "Mistral", "Gemma", "Gemma 2", "Gemma 3, text", "Phi",
+        "Phi-3", "SmolLM3", "OLMo 2", "StarCoder2", "Falcon", "Bloom",
     )
 ]  # fmt: skip
 QUICK = {"transformers GPT-2", "transformers Llama", "transformers Gemma 2", "transformers Phi"}
