@@ -9,7 +9,7 @@ IS_310 := sys.version_info[:2] == (3, 10)
 MISSING := missing: Python 3.10 with its venv module, the only version Lava runs on \
 	(install python3.10 and python3.10-venv, or `pyenv install 3.10`, or uv)
 
-.PHONY: exhaustive fuzz help demo test quick mutations lint docs bench bench-accuracy targets-check interop report-check clean
+.PHONY: exhaustive fuzz help demo test quick mutations lint docs bench bench-accuracy bench-llm targets-check interop report-check clean
 
 help:
 	@echo 'make demo   convert the bundled vision transformer, run it on Lava, write out/demo'
@@ -24,6 +24,7 @@ help:
 	@echo 'make targets-check  builds environments for other simulators in .tools and compares runs with theirs'
 	@echo 'make interop  our exports in snnTorch, Norse, sinabs and SpikingJelly (environments in .tools); writes docs/interop.md'
 	@echo 'make bench-accuracy  what codes and ingredients are worth with trained weights (about two hours); writes docs/accuracy.md'
+	@echo 'make bench-llm  SmolLM2-135M-Instruct as a spiking network: perplexity, agreement, time of a token (hours)'
 	@echo 'make report-check  the pages in headless Chromium; screenshots in out/screenshots'
 	@echo 'make clean  remove what these commands wrote, but for $(VENV)'
 
@@ -68,6 +69,10 @@ interop: $(INSTALLED)
 bench-accuracy: $(INSTALLED)
 	@$(INSTALL) '.[bench]'
 	$(PYTHON) -m benchmarks.accuracy
+
+bench-llm: $(INSTALLED)
+	@$(INSTALL) '.[llm]'
+	$(PYTHON) -m benchmarks.language --resume
 
 report-check: $(INSTALLED)
 	OMP_NUM_THREADS=1 $(PYTHON) -m pytest -n 0 -rs tests/deploy/test_browser.py

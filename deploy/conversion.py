@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
@@ -15,7 +15,8 @@ from deploy.arrays import Arguments, as_array, given_data
 from deploy.availability import chosen
 from deploy.errors import DeployError
 from deploy.evaluation.summary import batch_of, summed
-from deploy.language.generate import GREEDY, Choice, Token, generate, language_of, original, prompt_tokens, spiking
+from deploy.language.following import Source, original, spiking
+from deploy.language.generate import GREEDY, Choice, Token, Turns, generate, language_of, prompt_tokens
 from deploy.options.config import FILE, written
 from deploy.origin import Origin
 from deploy.output import GRAPH, PAGE, output_folder
@@ -71,13 +72,13 @@ class Conversion:
         return measure.evaluate(ClosedForm(self.network), self._input(x), self.origin.options.batch_size).outputs
 
     def generate(
-        self, prompt: str | Sequence[int], max_new_tokens: int = 32, choice: Choice = GREEDY,
+        self, prompt: str | Turns | Sequence[int], max_new_tokens: int = 32, choice: Choice = GREEDY,
         target: str | None = "closed-form", chat: bool = True,
     ) -> Iterator[Token]:  # fmt: skip
         """What a language model goes on with, token by token.
 
         Args:
-            prompt: text, or token numbers.
+            prompt: text, turns of a conversation, or token numbers.
             max_new_tokens: stop after so many, if the tokenizer's end token does not come before.
             choice: how the next token is chosen; the most likely one if left out.
             target: where the network runs; None for the original model.
@@ -86,17 +87,24 @@ class Conversion:
         Raises:
             DeployError: the model is no language model, the prompt is empty, or does not fit the network's window.
         """
-        model = self.origin.model
-        text = language_of(model)
+        text = language_of(self.origin.model)
         choice.check(text.vocabulary or 2**31)
-        numbers = prompt_tokens(prompt, text, chat) if isinstance(prompt, str) else list(prompt)
+        numbers = [number for number in prompt if isinstance(number, int | np.integer)]
+        if isinstance(prompt, str) or len(numbers) < len(prompt):
+            numbers = prompt_tokens(cast(str | Turns, prompt), text, chat)
         if not numbers:
             raise DeployError("the prompt has no tokens; give at least one")
+        return generate(self.source(target), [int(n) for n in numbers], max_new_tokens, choice, text)
+
+    def source(self, target: str | None = "closed-form") -> Source:
+        """Outputs of a text's last token, by the spiking network on a target, or by the original model for None.
+
+        Raises:
+            DeployError: the target cannot run here.
+        """
         if target is None:
-            logits, window, steps = original(model), self.network.input_shape[1], 0
-        else:
-            logits, window, steps = spiking(self.network, model, target)
-        return generate(logits, numbers, window, max_new_tokens, choice, text, steps)
+            return original(self.origin.model, self.network.input_shape[1])
+        return spiking(self.network, self.origin.model, target)
 
     def verify(
         self, samples: int = 2, x: Arguments | None = None, granularity: str = "block", progress: Progress | None = None,

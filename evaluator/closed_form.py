@@ -68,7 +68,7 @@ class ClosedForm:
         live = {Network.INPUT: self.encode(x)}
         values = live[Network.INPUT]
         for name, node in self.network:
-            operands = [live[source] for source in node.inputs]
+            operands = self._operands(name, [live[source] for source in node.inputs])
             result = self._evaluate(node.op, operands)
             values = result.values
             if observe is not None:
@@ -79,6 +79,10 @@ class ClosedForm:
                 if self.last_use[source] == name:
                     live.pop(source, None)
         return values
+
+    def _operands(self, name: str, sent: list[torch.Tensor]) -> list[torch.Tensor]:
+        """What a node reads, of what its operands sent."""
+        return sent
 
     def _check_stage(self) -> None:
         """Raise DeployError where spikes are asked of a network without codes, or the ideal of one that has them."""

@@ -15,6 +15,7 @@ from typing import Any, ClassVar, Literal, Protocol
 
 import numpy as np
 import torch
+from typing_extensions import Self
 
 from processes.errors import DeployError
 from processes.fixed import beyond, saturate, saturated
@@ -93,6 +94,8 @@ class Operation:
     emits: ClassVar[Emission]
     passes_on: ClassVar[bool] = False
     """Whether its spikes are in its operand's code, scale and all, so that there is none to choose for it."""
+    shapeless: ClassVar[tuple[str, ...]] = ()
+    """Cached properties that do not depend on the shape."""
 
     def __init_subclass__(cls) -> None:
         if "name" in cls.__dict__:
@@ -100,6 +103,12 @@ class Operation:
 
     def __post_init__(self) -> None:
         freeze_arrays(self)
+
+    def reshaped(self, shape: tuple[int, ...], **fields: Any) -> Self:
+        """The same for samples of another shape, with some fields changed on which nothing in ``shapeless`` depends."""
+        made = dataclasses.replace(self, shape=shape, **fields)
+        made.__dict__.update({name: self.__dict__[name] for name in self.shapeless if name in self.__dict__})
+        return made
 
     @property
     def fires(self) -> bool:

@@ -46,6 +46,9 @@ def add(call: Call) -> Any:
 def _plus(call: Call, x: Value, y: Any) -> Value:
     if isinstance(y, Mask):
         return masked(x, y)
+    if isinstance(y, torch.Tensor) and y.ndim > 1 and y.shape[-1] == x.shape[-1] and bool((y <= MASKED).any()):
+        keep = y > MASKED
+        return masked(x, Mask(None, keep, None if bool((y[keep] == 0).all()) else y.masked_fill(~keep, 0)))
     return _sum(call, [x, y], np.zeros(1)) if isinstance(y, Value) else shift(call, x, y, 1.0)
 
 

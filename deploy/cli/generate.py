@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import zip_longest
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
@@ -11,6 +12,9 @@ from rich.console import Console
 from deploy.cli.app import app
 from deploy.options import check_positive
 from deploy.options.declare import Anew, Folder, Trusted
+
+if TYPE_CHECKING:
+    from deploy.language.generate import Token
 
 
 @app.command()
@@ -26,6 +30,9 @@ def generate(
     top_k: Annotated[int | None, typer.Option(help="Draw among so many of the most likely tokens.")] = None,
     seed: Annotated[int, typer.Option(help="Seed of the draws.")] = 0,
     target: Annotated[str, typer.Option(help="Where to run it; `deploy targets` lists them.")] = "closed-form",
+    system: Annotated[
+        str | None, typer.Option(help="System's turn before the prompt, of models with a chat template.")
+    ] = None,
     chat: Annotated[bool, typer.Option(help="Whether to use the model's chat template, if it has one.")] = True,
     beside_original: Annotated[
         bool, typer.Option("--beside-original", help="Also print what the original model goes on with.")
@@ -44,15 +51,26 @@ def generate(
 
     conversion = api.load(folder, trust=Trust(trust, model))
     console, choice = Console(highlight=False), Choice(temperature, top_k, seed)
+    given = prompt if system is None else [{"role": "system", "content": system}, {"role": "user", "content": prompt}]
     tokens = []
-    for token in conversion.generate(prompt, max_new_tokens, choice, target, chat):
+    for token in conversion.generate(given, max_new_tokens, choice, target, chat):
         tokens.append(token)
         console.print(token.text, end="", markup=False, soft_wrap=True)
     console.print()
-    spikes = sum(token.spikes for token in tokens) / len(tokens)
-    console.print(f"{len(tokens)} tokens on {target}; per token {tokens[0].steps:,} time steps, {spikes:,.0f} spikes")
+    first, *later = tokens
+    console.print(f"{len(tokens)} tokens on {target}; the first ran {first.tokens} tokens: {_cost([first])}")
+    if later:
+        console.print(f"each further one ran {later[0].tokens}: {_cost(later)}")
     if beside_original:
-        theirs = list(conversion.generate(prompt, max_new_tokens, choice, None, chat))
+        theirs = list(conversion.generate(given, max_new_tokens, choice, None, chat))
         same = sum(a is not None and b is not None and a.number == b.number for a, b in zip_longest(tokens, theirs))
         console.print("Original: " + "".join(token.text for token in theirs), markup=False, soft_wrap=True)
         console.print(f"{same} of {max(len(tokens), len(theirs))} tokens are the same, place by place")
+
+
+def _cost(tokens: Sequence[Token]) -> str:
+    """What a token took, on average."""
+    spikes, energy = (
+        sum(values) / len(tokens) for values in zip(*[(t.spikes, t.microjoules) for t in tokens], strict=True)
+    )
+    return f"per token {tokens[0].steps:,} time steps, {spikes:,.0f} spikes, {energy:,.3g} µJ"

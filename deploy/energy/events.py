@@ -8,15 +8,16 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import torch
 
+from evaluator.continued import PartForm
 from evaluator.timeline import timeline
 from processes.events import EVENTS, Visit, events, messages
 from processes.network import Network
-from processes.operation import Operation, Result
+from processes.operation import Operation, Result, Window
 from processes.routing import Route
 
 
@@ -54,7 +55,7 @@ class EventCounter:
             if self.last_use[source] == name:
                 self.live.pop(source, None)
 
-    def _count(self, name: str, op: Operation, output: torch.Tensor) -> dict[str, int]:
+    def _count(self, name: str, op: Operation, output: torch.Tensor) -> Counter[str]:
         sources = self.network.nodes[name].inputs
         visit = Visit(
             op,
@@ -69,8 +70,12 @@ class EventCounter:
         if events.statement(type(op)).answer is None:
             self.uncounted.add(op.name)
         else:
-            total.update(events(op, visit))
+            total.update(self._caused(name, visit))
         return total
+
+    def _caused(self, name: str, visit: Visit) -> Counter[str]:
+        """Events of a node beside its messages."""
+        return Counter(events(visit.op, visit))
 
     @property
     def totals(self) -> Counter[str]:
@@ -79,6 +84,30 @@ class EventCounter:
         for counted in self.counts.values():
             total.update(counted)
         return total
+
+
+class ContinuedCounter(EventCounter):
+    """Counts the run of some tokens after others, whose traces are held: their spikes have been sent before.
+
+    Args:
+        part: the run, of which it sees every node's result.
+    """
+
+    def __init__(self, part: PartForm) -> None:
+        super().__init__(part.network)
+        self.part = part
+
+    def _caused(self, name: str, visit: Visit) -> Counter[str]:
+        """A product's queries and weights meet traces that are all written already; the new tokens' are copied."""
+        if name not in self.part.traces:
+            return super()._caused(name, visit)
+        (own, reached), (window, _) = visit.inputs, visit.windows
+        before = Window(window.start - visit.length(1), window.start)
+        wide = replace(visit, inputs=[own, self.part.traces[name]], windows=[window, before])
+        counted = super()._caused(name, wide)
+        held = counted["trace_copies"] - int(own.count_nonzero()) - int(reached.count_nonzero())
+        counted["trace_copies"] -= held
+        return counted
 
 
 def count_run(network: Network, values: Mapping[str, np.ndarray]) -> EventCounter:

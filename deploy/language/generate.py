@@ -1,31 +1,26 @@
 """Text that a spiking language model goes on with, token by token.
 
-Each new token is drawn on the host from the last token's outputs. The network has a fixed number of tokens, its window: the
-text so far stands at its beginning, and what follows cannot be seen from there, as every output depends on the tokens up to
-its own alone. So a token costs a run of the whole window, however long the text is.
+Each new token is drawn on the host from the last token's outputs (:mod:`deploy.language.following`). The network is laid out
+for a number of tokens, its window, which text and continuation must fit.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 
-from converters.pipeline import front_end, network_input
-from deploy import measure
 from deploy.errors import DeployError
-from deploy.options import check_choice
-from deploy.sources.loaded import LoadedModel, TextInput
+from deploy.language.following import Source
+from deploy.sources.loaded import LoadedModel, TextInput, first_line
 from deploy.sources.texts import encoded, tokenizer_of
-from evaluator.closed_form import ClosedForm
-from evaluator.timeline import timeline
-from processes.network import Network
-from targets import registry
 
-Logits = Callable[[np.ndarray], tuple[np.ndarray, int]]
-"""Of a window of token numbers (T,): logits (T, vocabulary), and how many spikes it took."""
+Turns = Sequence[Mapping[str, str]]
+"""A conversation: each turn has a ``role``, one of ``ROLES``, and a ``content``."""
+
+ROLES = ("system", "user", "assistant")
 
 
 @dataclass(frozen=True)
@@ -66,11 +61,16 @@ GREEDY = Choice()
 
 @dataclass(frozen=True)
 class Token:
-    """One new token: its number, the text that it adds, and what it took: time steps (None if not stepped) and spikes."""
+    """One new token: its number, the text that it adds, and what it took.
+
+    tokens: how many ran, the prompt's too if it is the first one. spikes, microjoules: theirs. steps: time steps of a run.
+    """
 
     number: int
     text: str
+    tokens: int
     spikes: int
+    microjoules: float
     steps: int
 
 
@@ -85,88 +85,65 @@ def language_of(model: LoadedModel) -> TextInput:
     return model.text
 
 
-def prompt_tokens(prompt: str, text: TextInput, chat: bool) -> list[int]:
-    """Token numbers of a prompt, as the user's turn where the tokenizer has a chat template and ``chat`` asks for it.
+def prompt_tokens(prompt: str | Turns, text: TextInput, chat: bool) -> list[int]:
+    """Token numbers of a prompt; a text is the user's turn where the tokenizer has a chat template and ``chat`` asks for it.
 
     Raises:
-        DeployError: the prompt is empty, or the tokenizer cannot code it.
+        DeployError: the prompt is empty, a role is unknown, or the tokenizer cannot code it.
     """
-    if not prompt.strip():
+    turns: Turns = [{"role": "user", "content": prompt}] if isinstance(prompt, str) else prompt
+    for turn in turns:
+        if turn.get("role") not in ROLES:
+            raise DeployError(f"the prompt has a turn of '{turn.get('role')}'; roles are {', '.join(ROLES)}")
+    if not any(turn.get("content", "").strip() for turn in turns):
         raise DeployError("--prompt: is empty; give the beginning of a text")
     tokenizer = tokenizer_of(text)
     if chat and getattr(tokenizer, "chat_template", None):
-        turn = [{"role": "user", "content": prompt}]
-        prompt = tokenizer.apply_chat_template(turn, tokenize=False, add_generation_prompt=True)
-    return [int(number) for number in encoded(prompt, text, "--prompt")]
+        try:
+            prompt = tokenizer.apply_chat_template(list(turns), tokenize=False, add_generation_prompt=True)
+        except Exception as error:  # templates are programs, and say themselves what they do not take
+            raise DeployError(
+                f"--prompt: the chat template of {text.tokenizer} does not take it ({first_line(error)}); give --no-chat"
+            ) from error
+    elif not isinstance(prompt, str):
+        raise DeployError(
+            f"the prompt has turns, but the tokenizer of {text.tokenizer} has no chat template; give a text"
+        )
+    return [int(number) for number in encoded(str(prompt), text, "--prompt")]
 
 
-def generate(
-    logits: Logits, prompt: Sequence[int], window: int, most: int, choice: Choice, text: TextInput, steps: int,
-) -> Iterator[Token]:  # fmt: skip
+def generate(source: Source, prompt: Sequence[int], most: int, choice: Choice, text: TextInput) -> Iterator[Token]:
     """New tokens one by one, until ``most`` are there or the tokenizer's end token comes.
 
     Args:
-        logits: of a window of tokens.
+        source: of a text's outputs.
         prompt: token numbers to go on from.
-        window: T, tokens that the network takes.
         most: new tokens at most.
         choice: how the next one is chosen.
         text: whose tokenizer turns numbers into text.
-        steps: time steps of a run.
 
     Raises:
-        DeployError: prompt and new tokens do not fit the window.
+        DeployError: prompt and new tokens do not fit the window, or the model does not know a token.
     """
-    if len(prompt) + most > window:
+    whole = len(prompt) + most
+    if whole > source.window:
+        remedy = f"or convert with --tokens {whole}"
+        if text.max_tokens is not None and whole > text.max_tokens:
+            remedy = f"as the model has {text.max_tokens:,} positions and no more"
         raise DeployError(
-            f"the prompt has {len(prompt)} tokens, with {most} new ones {len(prompt) + most}; the network was converted for "
-            f"{window}: shorten the prompt, give a smaller --max-new-tokens, or convert with --tokens {len(prompt) + most}"
+            f"the prompt has {len(prompt)} tokens, with {most} new ones {whole}; the network was converted for "
+            f"{source.window}: shorten the prompt, give a smaller --max-new-tokens, {remedy}"
         )
+    if text.vocabulary is not None and not all(0 <= number < text.vocabulary for number in prompt):
+        raise DeployError(f"the prompt has a token that the model does not know; it knows 0 to {text.vocabulary - 1}")
     tokenizer = tokenizer_of(text)
     draws, tokens, written = np.random.default_rng(choice.seed), list(prompt), ""
     for _ in range(most):
-        filled = np.array(tokens + [tokens[-1]] * (window - len(tokens)), np.int64)
-        found, spikes = logits(filled)
-        number = choice.of(found[len(tokens) - 1], draws)
+        found = source.following(tokens)
+        number = choice.of(found.logits, draws)
         tokens.append(number)
-        whole = tokenizer.decode(tokens[len(prompt) :])  # a character may need several tokens
-        yield Token(number, whole[len(written) :], spikes, steps)
-        written = whole
+        shown = tokenizer.decode(tokens[len(prompt) :])  # a character may need several tokens
+        yield Token(number, shown[len(written) :], found.tokens, found.spikes, found.microjoules, source.steps)
+        written = shown
         if number == tokenizer.eos_token_id:
             return
-
-
-def spiking(network: Network, model: LoadedModel, target: str) -> tuple[Logits, int, int]:
-    """Logits of the spiking network on a target; its window; its time steps.
-
-    Raises:
-        DeployError: the target is unknown, or cannot run here.
-    """
-    from deploy.availability import available
-
-    check_choice("--target", target, registry())
-    place = available(registry()[target])
-    window = network.input_shape[1]
-    front = front_end(model.module, [np.zeros((1, window), np.int64)])[1]
-
-    def logits(tokens: np.ndarray) -> tuple[np.ndarray, int]:
-        x = network_input(front, [tokens[None]])
-        if target == "closed-form":
-            found = measure.evaluate(ClosedForm(network), x, 1)
-            return found.outputs.reshape(window, -1), sum(found.spikes.values())
-        run = place.run(network, x, "block", None)
-        outputs = ClosedForm(network, torch.float64).real(torch.from_numpy(run.outputs)).float().numpy()
-        spikes = sum(int(np.count_nonzero(v)) for name, v in run.values.items() if network[name].fires)
-        return outputs.reshape(window, -1), spikes
-
-    return logits, window, timeline(network).period
-
-
-def original(model: LoadedModel) -> Logits:
-    """Logits of the trained model itself, which sends no spikes."""
-
-    @torch.no_grad()
-    def logits(tokens: np.ndarray) -> tuple[np.ndarray, int]:
-        return model.module(torch.from_numpy(tokens[None]))[0].numpy(), 0
-
-    return logits

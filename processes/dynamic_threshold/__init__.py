@@ -79,6 +79,7 @@ class DynamicThreshold(Operation):
 
     name: ClassVar[str] = "dynamic_threshold"
     emits: ClassVar[str] = "spikes"  # type: ignore[assignment]
+    shapeless: ClassVar[tuple[str, ...]] = ("_book", "_per_scale", "further")
 
     @property
     def code(self) -> PhaseCode:

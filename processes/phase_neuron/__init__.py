@@ -26,6 +26,7 @@ from processes.operation import Operation, Result, Window
 from processes.phase_code import PhaseCode
 from processes.phase_neuron.activations import activation
 from processes.phase_neuron.schedule import FixedSchedule, FloatSchedule
+from processes.phase_neuron.schedule import Lookup as Compiled
 from processes.spikes import by_step, may_fire, parameter_axes, per_neuron, silence_after
 from processes.thresholds import scaled_entry
 
@@ -48,6 +49,7 @@ class PhaseNeuron(Operation):
 
     name: ClassVar[str] = "phase_neuron"
     emits: ClassVar[str] = "spikes"  # type: ignore[assignment]
+    shapeless: ClassVar[tuple[str, ...]] = ("_lookup",)
 
     @property
     def scale(self) -> np.ndarray:
@@ -82,12 +84,16 @@ class PhaseNeuron(Operation):
     def _tables(self) -> PhaseTables:
         """The schedule's tables as float64, its codebook, and what follows the first spike."""
         axes = parameter_axes(self.shape, self.schedule.scale.shape)
-        book, factor, kind, units = self.schedule.lookup(self.spikes)
+        book, factor, kind, units = self._lookup
         scale, begin = per_neuron(factor, axes, np.float32), per_neuron(book.begin(kind), axes, np.uint32)
         shape = self.schedule.tables[0].shape
         pos, lo, hi, subtract = (np.ascontiguousarray(np.broadcast_to(t, shape), float) for t in self.schedule.tables)
         sequel = self.schedule.sequel(self.spikes)
         return PhaseTables(axes, Lookup(book, scale, begin, units), (pos, lo, hi, subtract), sequel)
+
+    @cached_property
+    def _lookup(self) -> Compiled:
+        return self.schedule.lookup(self.spikes)
 
     def stepper(self, window: Window, sources: list[Window]) -> PhaseNeuronStepper:
         """Integrates messages, fires in ``window``."""

@@ -100,6 +100,12 @@ class DenseSynapse(Synapse):
     """y = W x + b along the last axis; weight (out, in), bias (out,), units (out,)."""
 
     name: ClassVar[str] = "dense"
+    shapeless: ClassVar[tuple[str, ...]] = ("rows", "_tensors", "stored")
+
+    @cached_property
+    def stored(self) -> np.ndarray:
+        """Synapses of each feature that are stored, which weights of zero are not, (in,)."""
+        return np.count_nonzero(self.weight, axis=0)
 
     def linear(self, x: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
         """x W^T."""

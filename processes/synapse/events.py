@@ -20,7 +20,7 @@ def _(op: DenseSynapse, visit: Visit) -> Events:
     """A spike adds its column of stored weights; every output of a row is rewritten in each step with a spike."""
     codes = rows_of(visit.inputs[0])
     outputs, inputs = op.weight.shape
-    synapses = np.count_nonzero(op.weight, axis=0)
+    synapses = op.stored
     if (synapses == outputs).all():
         operations = int(np.count_nonzero(codes)) * outputs
     else:

@@ -29,7 +29,7 @@ import torch
 from processes.backends import backend_of
 from processes.backends.constants import constant
 from processes.backends.tables import Axes, Lookup, RaceFurther, RaceTables
-from processes.codebook import compile_codebook
+from processes.codebook import Codebook, compile_codebook
 from processes.kernels.stepped import fire_race, integrate
 from processes.operation import Operation, Result, Window
 from processes.phase_code import PhaseCode
@@ -80,6 +80,7 @@ class Woss(Operation):
 
     name: ClassVar[str] = "woss"
     emits: ClassVar[str] = "spikes"  # type: ignore[assignment]
+    shapeless: ClassVar[tuple[str, ...]] = ("_book",)
 
     @property
     def code(self) -> PhaseCode:
@@ -137,11 +138,15 @@ class Woss(Operation):
         """Codes by v_max - v, by a table for each row of ``ramp``, and the thresholds where that is unsure."""
         assert self.prefixes is not None and self.after is not None
         heads, _, keys = rows_of(self.shape)
-        known = zip(self.ramp.astype(float), self.after.astype(float), strict=True)
-        book = compile_codebook([race_pieces(ramp, self.prefixes, after) for ramp, after in known], self.steps, 0.0)
-        begin = np.broadcast_to(book.begin(np.arange(len(self.ramp)))[:, None], (heads, keys))
-        lookup = Lookup(book, np.ones((heads, keys), np.float32), np.ascontiguousarray(begin), 0.0)
+        begin = np.broadcast_to(self._book.begin(np.arange(len(self.ramp)))[:, None], (heads, keys))
+        lookup = Lookup(self._book, np.ones((heads, keys), np.float32), np.ascontiguousarray(begin), 0.0)
         return RaceFurther(lookup, self.after.astype(float), rows_after(self.prefixes, self.steps))
+
+    @cached_property
+    def _book(self) -> Codebook:
+        assert self.prefixes is not None and self.after is not None
+        known = zip(self.ramp.astype(float), self.after.astype(float), strict=True)
+        return compile_codebook([race_pieces(ramp, self.prefixes, after) for ramp, after in known], self.steps, 0.0)
 
     def racing(self, inputs: tuple[torch.Tensor, ...]) -> torch.Tensor:
         """Potentials (N, *shape), floating point, -inf where a key takes no part."""

@@ -7,6 +7,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
@@ -15,7 +16,7 @@ from torch import nn
 from converters.capture import capture
 from converters.lowering import UnsupportedModel, lower
 from processes.errors import DeployError
-from processes.network import DenseSynapse, Network, Readout
+from processes.network import DenseSynapse, Network, Readout, Woss
 from processes.phase_code import PhaseCode
 from tests.converters.modules import error, lowered, module, one_by_one, spiking
 from tests.tolerances import CONVERGED, FLOAT32
@@ -47,6 +48,12 @@ def attention(**kwargs: Any) -> Forward:
 def explicit(m: Any, x: torch.Tensor) -> torch.Tensor:
     q, k, v = heads(m, x)
     return joined(m, ((q * 0.5) @ k.transpose(-2, -1)).softmax(-1) @ v)
+
+
+def additive(m: Any, x: torch.Tensor) -> torch.Tensor:
+    """GPT-J's and Bloom's: a mask of zeros and very negative numbers is added to scaled logits."""
+    q, k, v = heads(m, x)
+    return joined(m, ((q @ k.transpose(-2, -1)) / 2 + m.mask).softmax(-1) @ v)
 
 
 def between_channels(m: Any, x: torch.Tensor) -> torch.Tensor:
@@ -256,6 +263,7 @@ ACCEPTED = [
     part("dropout", lambda m, x: m.b(F.dropout(m.a(x), 0.5, m.training)), **two()),
     part("explicit attention", explicit, **qkv()),
     part("explicit attention with a mask", masked, mask=BOOLEAN, **qkv()),
+    part("explicit attention with an additive mask", additive, mask=MASKED_BIAS, **qkv()),
     *(part(f"activation {name}", lambda m, x, f=f: m.b(f(m.a(x))), **two()) for name, f in ACTIVATIONS.items()),
     *(part(f"spelled {name}", lambda m, x, f=f: m.b(f(m.a(x))), **two()) for name, f in SPELLED.items()),
     part("rms_norm spelled out", lambda m, x: m.b(m.g * rms(m.a(x))), g=VECTOR, **two()),
@@ -541,3 +549,13 @@ def test_fanout_sends_spikes_to_every_reader() -> None:
         if node.op.name == "residual" and any(network.origin(i) in graded - {Network.INPUT} for i in node.inputs)
     ]
     assert not streams, "a stream read another stream's graded spikes"
+
+
+def test_an_additive_mask_leaves_keys_out_of_the_race() -> None:
+    """No potential is shifted by the very negative numbers that it is written with, which integers could not hold."""
+    mask = torch.full((5, 5), torch.finfo(torch.float32).min).triu(1)
+    network = lowered(module(additive, mask=mask, **qkv()), torch.zeros(1, *TOKENS))
+    (race,) = [node.op for _, node in network if isinstance(node.op, Woss)]
+    assert race.allowed is not None and (race.allowed == np.tril(np.ones((5, 5), bool))).all()
+    biases = [node.op.bias for _, node in network if hasattr(node.op, "bias")]
+    assert max(np.abs(bias).max() for bias in biases) < 1e3  # type: ignore[union-attr]

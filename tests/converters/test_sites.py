@@ -11,9 +11,10 @@ import torch
 from torch import nn
 
 from converters.calibrate import encode, scale, uniform
+from converters.ingredients import ALL
 from converters.pipeline import convert_module
-from converters.sensitivity import Evidence, Site, code_values, decoded, gather
-from converters.sites import BASES, BUDGET, Tuning, tune
+from converters.sensitivity import LEAST, Evidence, Site, code_values, decoded, gather
+from converters.sites import BASES, BUDGET, Tuning, gated, tune
 from evaluator.closed_form import ClosedForm
 from processes.network import Network, Woss
 from processes.operation import Result
@@ -173,3 +174,50 @@ def test_a_trial_of_limits_is_that_of_codes_that_keep_them(race: bool, together:
         spikes.append(tried.spikes[:, i].sum())
     assert spikes == sorted(spikes) and spikes[0] < spikes[-1]
     assert np.allclose(tried.errors[..., 0], evidence.trial(Site(1.2, 1)).errors[..., 0], rtol=FLOAT32)
+
+
+class _Gated(nn.Module):
+    """A gate; its product is seldom large."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.gate, self.up, self.down = nn.Linear(6, 12), nn.Linear(6, 12), nn.Linear(12, 5)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.down(torch.nn.functional.silu(self.gate(x)) * self.up(x))
+
+
+def _seldom_large(samples: int, seed: int) -> np.ndarray:
+    return np.random.default_rng(seed).standard_t(2, (samples, 4, 6)).astype(np.float32)
+
+
+def test_gates_have_headroom_where_unseen_samples_gain() -> None:
+    torch.manual_seed(0)
+    model, unseen = _Gated().eval(), torch.from_numpy(_seldom_large(64, 1))
+    network, peaks = scale(lowered(model, unseen[:1]), _seldom_large(12, 0))
+    errors, raised = {}, {}
+    for headroom in (True, False):
+        tuning = tune(network, _seldom_large(12, 0), 24, None, 2, ingredients=replace(ALL, headroom=headroom))
+        raised[headroom] = {name for name, site in tuning.sites.items() if site.scale > 1}
+        runner = ClosedForm(encode(network, tuning.sites, PhaseCode(tuning.base, 24), peaks))
+        with torch.no_grad():
+            errors[headroom] = float((runner.real(runner.run(unseen)).reshape(64, 4, 5) - model(unseen)).square().sum())
+    assert raised[True] and raised[True] <= gated(network) and not raised[False]
+    assert errors[True] < errors[False]
+
+
+def test_there_is_no_headroom_without_gates(scaled: Any) -> None:
+    network, _ = scaled
+    assert not gated(network)
+    assert all(site.scale <= 1 for site in tune(network, images(32), STEPS, None, 1).sites.values())
+
+
+def test_crossed_halves_are_in_units_of_each_other() -> None:
+    torch.manual_seed(0)
+    network, _ = scale(lowered(_Gated().eval(), torch.zeros(1, 4, 6)), _seldom_large(12, 0))
+    name = next(iter(gated(network)))
+    own, crossed = (gather(network, _seldom_large(12, 0), STEPS, crossed=names)[name] for names in ((), {name}))
+    largest = [values.abs().amax(0).clamp(min=LEAST) for values, _ in own.halves]
+    for (values, gradients), (seen, weighed), unit in zip(own.halves, crossed.halves, reversed(largest), strict=True):
+        assert torch.equal(values / unit, seen) and torch.equal(gradients * unit, weighed)
+    assert max(float(values.max()) for values, _ in crossed.halves) > 1  # what its own scale never sees

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,8 +21,11 @@ from deploy.cli import main
 from deploy.conversion import Conversion
 from deploy.errors import DeployError
 from deploy.evaluation.work import Batch, run_batch
-from deploy.language.generate import Choice
+from deploy.language import following
+from deploy.language.generate import Choice, prompt_tokens
 from deploy.language.scores import COLUMNS, Windows, scores, windows
+from deploy.sources.loaded import TextInput
+from deploy.sources.texts import encoded
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # of transformers, while it builds and exports models
 
@@ -152,6 +156,81 @@ def test_generated_tokens_follow_from_each_other(network: Conversion) -> None:
     assert theirs == [int(logits[0, 2].argmax())]
 
 
+def test_tokens_go_on_from_held_traces(network: Conversion) -> None:
+    """The prompt runs once, each token alone, and the outputs are exactly those of whole windows."""
+    prompt = [5, 9, 70]
+    found = list(network.generate(prompt, 5))
+    assert [token.tokens for token in found] == [3, 1, 1, 1, 1]
+    assert all(token.spikes > 0 and token.microjoules > 0 and token.steps > 0 for token in found)
+    source = network.source()
+    for length in (2, 5, 6):
+        tokens = [*prompt, *(token.number for token in found)][:length]
+        window = np.array([tokens + [1] * (WINDOW - length)])
+        assert (source.following(tokens).logits == network.run(window)[0, length - 1]).all()
+    assert [token.tokens for token in network.generate(prompt, 2, target="stepper")] == [WINDOW] * 2
+    spent = sum(token.spikes for token in network.generate(prompt, 3, target="stepper"))
+    assert sum(token.spikes for token in found[:3]) < spent / 3
+
+
+def test_a_network_that_cannot_go_on_runs_its_window(network: Conversion, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuses(network: Any) -> None:
+        raise DeployError("node 'x' cannot go on token by token: it mixes tokens")
+
+    expected = [token.number for token in network.generate("ab", 4)]
+    monkeypatch.setattr(following, "Continued", refuses)
+    found = list(network.generate("ab", 4))
+    assert [token.number for token in found] == expected and {token.tokens for token in found} == {WINDOW}
+
+
+TEMPLATE = (
+    "{% for turn in messages %}{% if turn.role == 'system' %}{{ raise_exception('no system turns') }}{% endif %}"
+    "<{{ turn.role }}>{{ turn.content }}{% endfor %}{% if add_generation_prompt %}<assistant>{% endif %}"
+)
+
+
+@pytest.fixture(scope="module")
+def chat(folder: Path, network: Conversion) -> TextInput:
+    """The model's text side with a tokenizer that has a chat template."""
+    tokenizer = transformers.AutoTokenizer.from_pretrained(folder / "llama")
+    tokenizer.chat_template = TEMPLATE
+    tokenizer.save_pretrained(folder / "chat")
+    assert network.origin.model.text is not None
+    return replace(network.origin.model.text, tokenizer=str(folder / "chat"))
+
+
+def test_a_text_becomes_the_users_turn(chat: TextInput) -> None:
+    wanted = encoded("<user>hi<assistant>", chat, "here").tolist()
+    assert prompt_tokens("hi", chat, chat=True) == wanted
+    assert prompt_tokens([{"role": "user", "content": "hi"}], chat, chat=True) == wanted
+    assert prompt_tokens("hi", chat, chat=False) == encoded("hi", chat, "here").tolist() != wanted
+
+
+def test_a_conversation_that_a_template_does_not_take(chat: TextInput, network: Conversion) -> None:
+    plain = network.origin.model.text
+    assert plain is not None
+    for turns, text, message in (
+        ([{"role": "clown", "content": "hi"}], chat, "turn of 'clown'; roles are system, user, assistant"),
+        ([{"role": "user", "content": " "}], chat, "is empty"),
+        ([{"role": "system", "content": "be brief"}, {"role": "user", "content": "hi"}], chat, "no system turns"),
+        ([{"role": "user", "content": "hi"}], plain, "has no chat template"),
+    ):
+        with pytest.raises(DeployError, match=message) as told:
+            prompt_tokens(turns, text, chat=True)
+        assert "\n" not in str(told.value)
+
+
+def test_a_tokenizer_of_another_model(chat: TextInput) -> None:
+    with pytest.raises(DeployError, match="the model knows 20: it is another model's"):
+        prompt_tokens("zebra", replace(chat, vocabulary=20), chat=False)
+
+
+def test_a_token_that_the_model_does_not_know(network: Conversion) -> None:
+    with pytest.raises(DeployError, match="it knows 0 to 256"):
+        next(network.generate([5, 257], 1))
+    with pytest.raises(DeployError, match="has no tokens"):
+        network.generate([], 1)
+
+
 def test_draws_are_those_of_their_seed(network: Conversion) -> None:
     def drawn(seed: int, top_k: int | None = None) -> list[int]:
         return [token.number for token in network.generate("ab", 6, Choice(1.5, top_k, seed))]
@@ -165,7 +244,8 @@ def test_text_is_printed_beside_the_original(folder: Path, capsys: pytest.Captur
     arguments = ["generate", str(folder / "out"), "--prompt", "time", "--max-new-tokens", "4", "--beside-original"]
     assert main(arguments) == 0
     told = capsys.readouterr().out
-    assert "per token" in told and "time steps" in told and "of 4 tokens are the same" in told
+    assert "the first ran 4 tokens: per token" in told and "each further one ran 1: per token" in told
+    assert "time steps" in told and "spikes" in told and "µJ" in told and "of 4 tokens are the same" in told
 
 
 @pytest.mark.parametrize(
@@ -173,6 +253,8 @@ def test_text_is_printed_beside_the_original(folder: Path, capsys: pytest.Captur
     [
         (["--prompt", " "], "is empty"),
         (["--prompt", "spikes", "--max-new-tokens", "7"], "13; the network was converted for 12"),
+        (["--prompt", "spikes", "--max-new-tokens", "30"], "as the model has 20 positions and no more"),
+        (["--prompt", "spikes", "--system", "be brief"], "has no chat template"),
         (["--prompt", "a", "--max-new-tokens", "0"], "--max-new-tokens"),
         (["--prompt", "a", "--temperature", "-1"], "--temperature"),
         (["--prompt", "a", "--top-k", "900"], "knows 257 tokens"),

@@ -1,0 +1,178 @@
+"""SmolLM2-135M-Instruct as a spiking network: perplexity beside the original's, agreement, spikes and time of a token.
+
+    python -m benchmarks.language
+    python -m benchmarks.language --rows 2,40 --rows 1,40 --evaluated 4096 --resume
+
+Everything between the token embedding and the logits spikes, in integers. It is calibrated on one work (Debian's FAQ) and
+judged on another (Debian's policy), in windows whose tokens are each predicted once. out/bench-language.json keeps what was
+measured; docs/language.md has the figures. `make bench-llm` runs it.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Annotated
+
+import numpy as np
+import torch
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from benchmarks import material
+from converters.ingredients import ALL
+from converters.pipeline import convert_module, front_end, network_input
+from deploy import measure
+from deploy.language.following import spiking
+from deploy.language.generate import GREEDY, generate
+from deploy.language.scores import COLUMNS, Windows, scores, windows
+from deploy.sources import load_model
+from deploy.sources.loaded import LoadedModel, TextInput
+from deploy.sources.texts import document, encoded
+from evaluator.closed_form import ClosedForm
+from processes.network import Network
+
+KEPT = Path("out/bench-language.json")
+PROMPT = "A package manager is a program that"
+
+
+@dataclass(frozen=True)
+class Row:
+    """What was measured of a network.
+
+    Attributes:
+        tokens, original, spiking, divergence, same: sums over tokens, as :data:`deploy.language.scores.COLUMNS` names them.
+        spikes: per token. seconds, original_seconds: per token of a window. convert_seconds: of the conversion.
+        held_seconds: per token, from held traces. text: a greedy continuation of ``PROMPT``.
+    """
+
+    tokens: float
+    original: float
+    spiking: float
+    divergence: float
+    same: float
+    spikes: float
+    seconds: float
+    original_seconds: float
+    convert_seconds: float
+    held_seconds: float
+    text: str
+
+    def cells(self) -> tuple[str, ...]:
+        """For a table."""
+        one, other = (np.exp(loss / self.tokens) for loss in (self.original, self.spiking))
+        return (
+            f"{one:.2f}", f"{other:.2f}", f"{other / one - 1:+.1%}", f"{self.same / self.tokens:.1%}",
+            f"{self.divergence / self.tokens:.4f}", f"{self.spikes:,.0f}", f"{1000 * self.seconds:.0f}",
+            f"{1000 * self.original_seconds:.0f}", f"{1000 * self.held_seconds:.0f}", f"{self.convert_seconds / 60:.1f}",
+        )  # fmt: skip
+
+
+def measured(network: Network, model: LoadedModel, text: TextInput, given: Windows, new: int) -> Row:
+    """The network beside its original, window by window, and ``new`` tokens that it goes on with."""
+    host = front_end(model.module, [given.tokens[:1]])[1]
+    total, original_seconds, seconds, spikes = np.zeros(len(COLUMNS)), 0.0, 0.0, 0
+    for tokens, counted in zip(given.tokens, given.counted, strict=True):
+        begin = time.perf_counter()
+        with torch.no_grad():
+            wanted = model.module(torch.from_numpy(tokens[None])).numpy()
+        original_seconds += time.perf_counter() - begin
+        found = measure.evaluate(ClosedForm(network), network_input(host, [tokens[None]]), 1)
+        seconds, spikes = seconds + found.seconds_per_sample, spikes + sum(found.spikes.values())
+        total += scores(wanted, found.outputs.reshape(wanted.shape), Windows(tokens[None], counted[None])).sum(0)
+    seen = given.tokens.size
+    begin = time.perf_counter()
+    prompt = encoded(PROMPT, text, PROMPT).tolist()
+    written = [token.text for token in generate(spiking(network, model, "closed-form"), prompt, new, GREEDY, text)]
+    held = (time.perf_counter() - begin) / len(written)
+    return Row(
+        **dict(zip(COLUMNS, total.tolist(), strict=True)), spikes=spikes / seen, seconds=seconds / seen,
+        original_seconds=original_seconds / seen, convert_seconds=0.0, held_seconds=held, text="".join(written),
+    )  # fmt: skip
+
+
+def main(
+    rows: Annotated[
+        list[str], typer.Option(help="SPIKES,T, such as 2,40; SPIKES may be auto. Both precisions are measured.")
+    ] = [  # noqa: B006
+        "2,40",
+        "1,40",
+        "auto,40",
+        "2,16",
+        "1,16",
+    ],
+    calibration: Annotated[int, typer.Option(help="Windows to calibrate on.")] = 16,
+    tokens: Annotated[int, typer.Option(help="Tokens of a window.")] = 512,
+    stride: Annotated[int, typer.Option(help="Tokens from a window to the next one.")] = 256,
+    evaluated: Annotated[int, typer.Option(help="Tokens of the other work, from its beginning.")] = 20_000,
+    new: Annotated[int, typer.Option(help="Tokens to go on with.")] = 64,
+    batch: Annotated[int, typer.Option(help="Windows evaluated together while converting.")] = 8,
+    without: Annotated[
+        str, typer.Option(help="Ingredients of conversion to leave out, such as headroom,rounding.")
+    ] = "",
+    resume: Annotated[bool, typer.Option(help="Whether to keep what has been measured.")] = False,
+    page: Annotated[Path, typer.Option(help="Where measured rows are kept.")] = KEPT,
+) -> None:
+    """Convert and measure, row by row."""
+    torch.set_num_threads(1)
+    model = load_model(f"hf:{material.smollm2()}")
+    assert model.text is not None
+    text = replace(model.text, window=tokens)
+    fit, judged = (document(path, text) for path in material.prose())
+    samples = fit[: calibration * tokens].reshape(calibration, tokens)
+    given = windows(judged[:evaluated], tokens, stride)
+    ingredients = replace(ALL, **dict.fromkeys(without.split(",") if without else [], False))
+    kept = json.loads(page.read_text()) if resume and page.exists() else {}
+    console = Console()
+    for row in rows:
+        names = {
+            precision: f"{row}, {precision}" + f" without {without}" * bool(without) for precision in ("float", "fixed")
+        }
+        if names["fixed"] in kept:
+            continue
+        spikes, steps = row.split(",")
+        begin = time.perf_counter()
+        stages = convert_module(
+            model.module, [samples], int(steps), spikes=None if spikes == "auto" else int(spikes), input_spikes=2, batch=batch,
+            ingredients=ingredients, progress=_told(console),
+        )  # fmt: skip
+        seconds = time.perf_counter() - begin
+        for precision, network in (("float", stages.calibrated), ("fixed", stages.network)):
+            found = replace(measured(network, model, text, given, new), convert_seconds=seconds)
+            kept[names[precision]] = asdict(found)
+            page.parent.mkdir(parents=True, exist_ok=True)
+            page.write_text(json.dumps(kept, indent=1))
+            console.print(_table({names[precision]: found}))
+    console.print(_table({row: Row(**values) for row, values in kept.items()}))
+
+
+def _told(console: Console):
+    """Prints each stage once."""
+    seen: set[str] = set()
+
+    def progress(stage: str, done: int, total: int) -> None:
+        if stage not in seen:
+            seen.add(stage)
+            console.print(f"{time.strftime('%H:%M:%S')} {stage}")
+
+    return progress
+
+
+def _table(rows: dict[str, Row]) -> Table:
+    columns = (
+        "spikes, T, precision", "original", "spiking", "more", "same token", "KL", "spikes a token", "ms a token", "original",
+        "held", "minutes to convert",
+    )  # fmt: skip
+    found = Table(*columns, title="SmolLM2-135M-Instruct, perplexity", title_justify="left")
+    for name, row in rows.items():
+        found.add_row(name, *row.cells())
+    for row in rows.values():
+        found.caption = f"{PROMPT}{row.text}"
+    return found
+
+
+if __name__ == "__main__":
+    typer.run(main)

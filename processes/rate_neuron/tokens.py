@@ -1,0 +1,14 @@
+"""Later tokens of rate neurons."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from processes.rate_neuron import RateNeuron
+from processes.tokens import Axes, Tokens, alone, tokens
+
+
+@tokens.of(RateNeuron)
+def _(op: RateNeuron, operands: Sequence[Axes]) -> Tokens:
+    """Every neuron for itself."""
+    return alone(op, operands)

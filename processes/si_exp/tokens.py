@@ -1,0 +1,19 @@
+"""Later tokens of fitted exponentials."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from processes.errors import DeployError
+from processes.si_exp import SiExp
+from processes.tokens import Axes, Tokens, causal, tokens
+
+
+@tokens.of(SiExp)
+def _(op: SiExp, operands: Sequence[Axes]) -> Tokens:
+    """A row is inhibited by the largest of the tokens up to its own."""
+    if len(operands) > 1:
+        raise DeployError("which tokens take part depends on the input")
+    if operands[0].columns != -1 or not causal(op.allowed, operands[0]):
+        raise DeployError("its rows read tokens after their own")
+    return Tokens(Axes(operands[0].rows, -1, masked=True), ("allowed",))

@@ -1,0 +1,25 @@
+"""Later tokens of synapses."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from processes.errors import DeployError
+from processes.synapse import ConvSynapse, DenseSynapse, ScaleSynapse
+from processes.tokens import Axes, Tokens, alone, along_features, tokens
+
+tokens.refuse("its kernel reaches over tokens that are still to come", ConvSynapse)
+
+
+@tokens.of(DenseSynapse)
+def _(op: DenseSynapse, operands: Sequence[Axes]) -> Tokens:
+    """Sums over features."""
+    return along_features(op, operands)
+
+
+@tokens.of(ScaleSynapse)
+def _(op: ScaleSynapse, operands: Sequence[Axes]) -> Tokens:
+    """Every neuron for itself, with weights of its token."""
+    if op.pool:
+        raise DeployError("it takes a mean over tokens or features")
+    return alone(op, operands, "weight", "bias", "unit")
