@@ -23,7 +23,7 @@ from deploy.options.convert import Activation, Exponential, Method, Precision, R
 from deploy.origin import NO_TRUST, Origin, Trust, origin_of
 from deploy.output import GRAPH, PAGE, output_folder, require_conversion
 from deploy.progress import Progress
-from deploy.report import render
+from deploy.report import Figures, read_figures, render
 from deploy.results import RunResult
 from deploy.schema import BudgetSearch, Report, read_report, write_report
 from deploy.sources import Data, LoadedModel, hold_out
@@ -206,14 +206,14 @@ def _conversion(
 ) -> Conversion:  # fmt: skip
     """The conversion of which ``network`` is what runs; its report is measured when it is asked for."""
 
-    def measured() -> tuple[Report, str]:
+    def measured() -> tuple[Report, str, Figures]:
         work = Examination(options, model, stages, network, evaluation, progress)
         report, figures = examine(work, chosen(options.target)[0], seconds, calibration)
         report = replace(report, budget=budget)
-        return report, render(report, figures)
+        return report, render(report, figures), figures
 
     return Conversion(network, Origin(options, model, evaluation), measured)
 
 
-def _read(folder: Path) -> tuple[Report, str]:
-    return read_report(folder), (folder / PAGE).read_text(encoding="utf-8")
+def _read(folder: Path) -> tuple[Report, str, Figures]:
+    return read_report(folder), (folder / PAGE).read_text(encoding="utf-8"), read_figures(folder)

@@ -2,41 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-
 import jinja2
-import numpy as np
 
 from deploy.energy import USUAL
 from deploy.energy.tables import cheaper, number
-from deploy.measure import AttentionMap, RasterLayer, Stage
 from deploy.overlap import sentence
-from deploy.report import drawings
+from deploy.report import data, drawings
 from deploy.report.energy import energy_bars, formula_bars
+from deploy.report.figures import Figures
 from deploy.report.headline import count, percent, sig, tiles
 from deploy.report.placement import placements
 from deploy.report.points import curves
+from deploy.report.rungs import rungs
 from deploy.schema import Report
 from deploy.shares import share_of
 from processes.operations import OPERATIONS
 from processes.words import meaning
-
-
-@dataclass(frozen=True)
-class Figures:
-    """What the page draws and report.json does not hold; parts that were not measured are left empty.
-
-    scatter: (original, decoded) real values by firing node, in random order. raster: spikes of one sample.
-    stages: from :func:`deploy.measure.stages`. attention: from :func:`deploy.measure.attention_maps`, of the same sample.
-    sample: the one that raster and attention are of, (*sample).
-    """
-
-    scatter: Mapping[str, tuple[np.ndarray, np.ndarray]] = field(default_factory=dict)
-    raster: Sequence[RasterLayer] = ()
-    stages: Sequence[Stage] = ()
-    attention: Sequence[AttentionMap] = ()
-    sample: np.ndarray | None = None
 
 
 def environment() -> jinja2.Environment:
@@ -75,6 +56,9 @@ def render(report: Report, figures: Figures) -> str:
             rasters=drawings.rasters(figures.raster),
             bars=drawings.bars(figures.stages, period),
             waits=drawings.waits(figures.stages),
+            stages=figures.stages,
+            rungs=rungs(report.ladder),
+            csv=data,
             ticks=drawings.ticks(period),
             starts=drawings.starts(report.overlap[-1].interval, period) if report.overlap else [],
             sentence=sentence,
