@@ -92,12 +92,13 @@ def convert_model(options: ConvertOptions, model: LoadedModel, calibration: Data
             fixed=options.precision == "fixed",
             spikes=None if code.spikes == "auto" else int(code.spikes),
             input_spikes=code.input_spikes,
-            variant=_variant(options),
+            variant=variant_of(options),
             batch=options.batch_size,
             progress=report,
         )
 
 
-def _variant(options: ConvertOptions) -> Variant:
+def variant_of(options: ConvertOptions) -> Variant:
+    """The choices between ways of doing the same that options make."""
     method = "sit" if options.method == "sit" else "spiked-attention"
     return Variant(options.residual, options.winner, options.softmax, method, options.exponential, options.activation)
