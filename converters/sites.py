@@ -12,12 +12,13 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from converters.ingredients import ALL, Ingredients
+from converters.overrides import Override, by_layer
 from converters.scales import Firing
 from converters.sensitivity import Evidence, Site, Trial, gather
 from processes.batches import Progress
@@ -32,6 +33,8 @@ BUDGET = (
 LIMITS = 9  # last steps of second spikes that are tried, for each feature
 PRICES = 25  # of a spike that are tried, by bisection
 LOWEST = 1e-15  # of the largest
+
+FREE = Override()  # of a node for which nothing is given
 
 Tried = dict[str, list[Trial]]
 
@@ -74,6 +77,7 @@ def tune(
     progress: Progress | None = None,
     ingredients: Ingredients = ALL,
     budget: float = BUDGET,
+    overrides: Mapping[str, Override] | None = None,
 ) -> Tuning:
     """Choose.
 
@@ -88,30 +92,43 @@ def tune(
         progress: called with (samples done, samples in all).
         ingredients: what there is to choose.
         budget: spikes with some second ones, relative to those of the best codes of one.
+        overrides: bases and spikes that are given, by pattern of nodes' names; what is given is not chosen.
+
+    Raises:
+        DeployError: a pattern matches no firing node.
     """
+    given = by_layer(overrides or {}, coded(network))
     few = samples[np.unique(np.linspace(0, len(samples) - 1, SAMPLES).astype(int))]
     evidence = gather(network, few, steps, batch, progress)
 
     def first(bases: Sequence[float], number: int, limits: Sequence[int] = ()) -> Tried:
         tried = {}
         for name, seen in evidence.items():
-            least = input_spikes if network.codes_input(name) else 1
-            n = max(least, number)
-            tried[name] = [seen.trial(Site(b, n), limits if n > least else ()) for b in bases]
+            own = given.get(name, FREE)
+            least = own.spikes or (input_spikes if network.codes_input(name) else 1)
+            n = own.spikes or max(least, number)
+            among = bases if own.base is None else (own.base,)
+            tried[name] = [seen.trial(Site(b, n), limits if n > least else ()) for b in among]
         return tried
 
     bases = BASES[::2] if base is None else (base,)
     tried = first(bases, spikes or 1)
-    plain = _common_base(tried)
+    chosen_by_us = {name: own for name, own in tried.items() if given.get(name, FREE).base is None}
+    plain = _common_base(chosen_by_us or tried)
     if not ingredients.layer_bases:
         base, bases = plain, (plain,)
-    reference = {name: next(trial for trial in own if trial.site.base == plain) for name, own in tried.items()}
-    tried = {name: [trial for trial in own if trial.site.base in bases] for name, own in tried.items()}
+    reference = {
+        name: next(trial for trial in own if trial.site.base == (given.get(name, FREE).base or plain))
+        for name, own in tried.items()
+    }
+    for name in chosen_by_us:
+        tried[name] = [trial for trial in tried[name] if trial.site.base in bases]
 
     def refine(tried: Tried, budget: float) -> dict[str, Choice]:
         for name, choice in _cheapest(tried, reference, budget).items():
             scaled = ingredients.layer_scales and isinstance(network[name], Firing)
-            tried[name] += _finer(evidence[name], tried[name], choice.site, SCALES if scaled else (1.0,), base is None)
+            any_base = base is None and given.get(name, FREE).base is None
+            tried[name] += _finer(evidence[name], tried[name], choice.site, SCALES if scaled else (1.0,), any_base)
         return _cheapest(tried, reference, budget)
 
     chosen = refine(tried, math.inf)
@@ -123,6 +140,11 @@ def tune(
         reference = {name: trial for name, (trial,) in first((plain,), 1).items()}
         chosen = refine(first(bases, 2, limits), budget * fewest)
     return Tuning(plain, chosen)
+
+
+def coded(network: Network) -> list[str]:
+    """Nodes that have a code of their own."""
+    return [name for name, node in network if node.op.fires and not node.op.passes_on]
 
 
 def _common_base(tried: Tried) -> float:

@@ -52,6 +52,7 @@ def convert(
     softmax: Softmax = "direct",
     exponential: Exponential = "extended",
     activation: Activation = "schedule",
+    overrides: Mapping[str, Mapping[str, float | int]] | None = None,
     evaluation: Arguments | None = None,
     labels: Any = None,
     batch_size: int = 64,
@@ -74,6 +75,7 @@ def convert(
         softmax: the variant of the race, as `deploy convert --help` explains it.
         exponential: sit's exponential, as `deploy convert --help` explains it.
         activation: sit's activations, as `deploy convert --help` explains it.
+        overrides: base and spikes of single layers by pattern of their names, {"blocks.*.mlp.*": {"spikes": 2}}.
         evaluation: samples that the report is measured on; None to hold back a fifth of ``calibration``, which then sets no
             scales.
         labels: (N,) classes of ``evaluation``, for accuracy.
@@ -88,7 +90,7 @@ def convert(
     options = ConvertOptions(
         model=model.spec, method=method, timesteps=timesteps, base=None if base == "auto" else base, spikes=spikes,
         input_spikes=input_spikes, residual=residual, winner=winner, softmax=softmax, exponential=exponential,
-        activation=activation, precision=precision, target="closed-form", batch_size=batch_size,
+        activation=activation, overrides=overrides, precision=precision, target="closed-form", batch_size=batch_size,
     )  # fmt: skip
     options.check(registry())
     scales = given_data(calibration, None, model, "calibration")

@@ -9,9 +9,10 @@ from dataclasses import dataclass
 
 from converters.gradients import PROBES
 from converters.lowering import lower
+from converters.overrides import by_layer
 from converters.pipeline import GRADIENT_BATCH, front_end, network_input
 from converters.sensitivity import VALUES
-from converters.sites import SAMPLES
+from converters.sites import SAMPLES, coded
 from deploy.availability import chosen
 from deploy.errors import DeployError
 from deploy.model_check import ModelCheckup, described, roughly_coded
@@ -19,7 +20,7 @@ from deploy.options import ConvertOptions
 from deploy.output import check_replaceable
 from deploy.progress import Progress
 from deploy.sources import Data
-from deploy.steps import calibration_and_evaluation, loaded_model, variant_of
+from deploy.steps import calibration_and_evaluation, loaded_model, overrides_of, variant_of
 from processes.network import Network, Route
 from processes.synapse import Synapse
 from targets import registry
@@ -73,6 +74,7 @@ def dry_run(options: ConvertOptions, progress: Progress | None = None) -> DryRun
             variant = variant_of(options)
             few = network_input(front, arguments)
             lowered = lower(captured, few[:1].shape, variant.residual == "fanout", variant.neurons())
+            by_layer(overrides_of(options), coded(lowered))  # which refuses a pattern that matches none
             network = roughly_coded(lowered, few, options.code, variant)
         shapes = {name: array.shape[1:] for name, array in calibration.inputs.items()}
         host = "" if front is None else front.what
