@@ -55,7 +55,7 @@ def checkup_shown(found: Checkup) -> list[Table | str]:
 
 def checkup_content(found: Checkup) -> dict[str, Any]:
     """The same for `--json`."""
-    keys = ("version", "writer", "neurons", "parameters", "type_error", "dt", "runs")
+    keys = ("version", "writer", "framework", "neurons", "parameters", "type_error", "dt", "runs")
     lists = ("kinds", "conventions", "repairs", "refusals", "places")
     return {"file": str(found.path), **{key: getattr(found, key) for key in keys},
             **{key: [asdict(item) for item in getattr(found, key)] for key in lists}}  # fmt: skip
@@ -133,7 +133,8 @@ def _next(found: Checkup) -> str:
     if not found.runs:
         return f"It runs once it is repaired: deploy check {found.path} --repair -o FIXED.nir"
     note = ", which makes the harmless repairs" if found.repairs else ""
-    return f"To run it: deploy run {found.path} --input DATA.npz --target closed-form{dt}{note}"
+    preset = dt if found.framework is None else f" --from {found.framework}"
+    return f"To run it: deploy run {found.path} --input DATA.npz --target closed-form{preset}{note}"
 
 
 def _stopped(stops: Sequence[Refusal]) -> str:
