@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 from dataclasses import replace
+from datetime import datetime, timezone
 from functools import partial
 from pathlib import Path
 from typing import Any, Literal
@@ -211,7 +212,8 @@ def _conversion(
     def measured() -> tuple[Report, str, Figures]:
         work = Examination(options, model, stages, network, evaluation, progress)
         report, figures = examine(work, chosen(options.target)[0], seconds, calibration)
-        report = replace(report, budget=budget)
+        created = f"{datetime.now(timezone.utc):%Y-%m-%d %H:%M} UTC"
+        report = replace(report, budget=budget, created=created)
         return report, render(report, figures), figures
 
     return Conversion(network, Origin(options, model, evaluation), measured)

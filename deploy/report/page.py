@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import re
+
 import jinja2
 
+from deploy.arrays import GIVEN
 from deploy.energy import USUAL
 from deploy.energy.tables import cheaper, number
+from deploy.options.command import command
 from deploy.overlap import sentence
 from deploy.report import data, drawings
 from deploy.report.energy import energy_bars, formula_bars
 from deploy.report.figures import Figures
-from deploy.report.headline import count, percent, sig, tiles
+from deploy.report.headline import answers, count, diagnostics, percent, sig, verdict
 from deploy.report.placement import placements
 from deploy.report.points import curves
 from deploy.report.rungs import rungs
@@ -40,12 +44,15 @@ def environment() -> jinja2.Environment:
 def render(report: Report, figures: Figures) -> str:
     """The page of a report."""
     period, layers = report.latency_steps, report.layers
-    return (
+    return with_contents(
         environment()
         .get_template("page.html")
         .render(
             report=report,
-            tiles=tiles(report),
+            verdict=verdict(report),
+            command=_again(report),
+            answers=answers(report),
+            diagnostics=diagnostics(report),
             stepped=any(layer.stepped_saturations is not None for layer in layers),
             compared=list(dict.fromkeys(rung for layer in layers for rung in layer.errors)),
             operations=[
@@ -71,3 +78,23 @@ def render(report: Report, figures: Figures) -> str:
             d=drawings,
         )
     )
+
+
+def _again(report: Report) -> str | None:
+    """The command that makes the page again; None of a module that was given as an object."""
+    if report.command is not None or report.options is None or report.options.model.startswith(GIVEN):
+        return report.command
+    return command(report.options)
+
+
+def with_contents(page: str) -> str:
+    """The page with a list of its sections where the template has a mark for it."""
+    headings: list[str] = []
+
+    def numbered(match: re.Match[str]) -> str:
+        headings.append(match[1])
+        return f'<h2 id="s{len(headings)}">{match[1]}</h2>'
+
+    page = re.sub("<h2>(.*?)</h2>", numbered, page)
+    links = "".join(f'<li><a href="#s{number}">{text}</a></li>' for number, text in enumerate(headings, 1))
+    return page.replace("<!--contents-->", f'<nav aria-label="Contents"><ul>{links}</ul></nav>', 1)
