@@ -2,8 +2,8 @@
 # # An snnTorch network onto Loihi's integers
 #
 # A network of leaky neurons, trained in snnTorch, written as NIR and stepped in 8-bit weights, 12-bit decays and 24-bit
-# potentials. Loihi resets a neuron at its spike; snnTorch's default, subtraction, comes a step later, which no chip has. Resets to
-# zero are the same at the spike and a step later, so the network is trained with them.
+# potentials. Loihi resets a neuron at its spike; snnTorch's default, subtraction, comes a step later, which no chip has. Resets
+# to zero are the same at the spike and a step later, so the network is trained with them.
 #
 #     python examples/snntorch_to_loihi.py
 
