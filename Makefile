@@ -92,5 +92,5 @@ $(INSTALLED): pyproject.toml constraints.txt
 	    || { echo '$(MISSING)' >&2; exit 1; }; \
 	fi
 	@echo 'Installing into $(VENV) (about 6 GB with PyTorch; several minutes the first time) ...'
-	@$(INSTALL) '.[test,simulators,docs]'
+	@$(INSTALL) '.[test,simulators,docs,plots]'
 	@touch $@

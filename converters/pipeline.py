@@ -22,6 +22,7 @@ from converters.ingredients import ALL, Ingredients
 from converters.lowering import lower
 from converters.lowering.builder import Neurons
 from converters.lowering.equality import check_equal
+from converters.overrides import Override
 from converters.sites import BUDGET, Tuning, tune
 from evaluator.closed_form import ClosedForm, fired
 from processes.batches import slices
@@ -116,6 +117,7 @@ def convert_module(
     ingredients: Ingredients = ALL,
     batch: int = 32,
     progress: Progress | None = None,
+    overrides: Mapping[str, Override] | None = None,
 ) -> Conversion:
     """Convert a module.
 
@@ -132,9 +134,11 @@ def convert_module(
         ingredients: what to leave out, for comparisons.
         batch: calibration samples evaluated together.
         progress: called with (stage, done, total).
+        overrides: bases and spikes of single layers, by pattern of their names; not of digits.
 
     Raises:
         UnsupportedModel: with every operation that cannot be converted, before anything is.
+        DeployError: a pattern matches no layer.
     """
     captured, front = front_end(module, calibration)
     samples = network_input(front, calibration)
@@ -154,7 +158,7 @@ def convert_module(
     scaled, peaks = scale(ideal, samples, batch, report("calibrate"), ingredients)
     choose = functools.partial(
         tune, scaled, samples, steps, base, spikes, input_spikes, min(batch, GRADIENT_BATCH), report("choose the codes"),
-        ingredients,
+        ingredients, overrides=overrides,
     )  # fmt: skip
     tuning: Tuning | None = None
     if digits:

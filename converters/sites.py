@@ -12,12 +12,13 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from converters.ingredients import ALL, Ingredients
+from converters.overrides import Override, by_layer
 from converters.sensitivity import Evidence, Site, Trial, gather
 from processes.batches import Progress
 from processes.calibration import factors
@@ -34,6 +35,8 @@ BUDGET = (
 LIMITS = 9  # last steps of second spikes that are tried, for each feature
 PRICES = 25  # of a spike that are tried, by bisection
 LOWEST = 1e-15  # of the largest
+
+FREE = Override()  # of a node for which nothing is given
 
 Tried = dict[str, list[Trial]]
 
@@ -76,6 +79,7 @@ def tune(
     progress: Progress | None = None,
     ingredients: Ingredients = ALL,
     budget: float = BUDGET,
+    overrides: Mapping[str, Override] | None = None,
 ) -> Tuning:
     """Choose.
 
@@ -90,21 +94,26 @@ def tune(
         progress: called with (done, in all), of samples that are evaluated and then of nodes whose candidates are tried.
         ingredients: what there is to choose.
         budget: spikes with some second ones, relative to those of the best codes of one.
+        overrides: bases and spikes that are given, by pattern of nodes' names; what is given is not chosen.
+
+    Raises:
+        DeployError: a pattern matches no firing node.
     """
+    nodes = coded(network)
+    given = by_layer(overrides or {}, nodes)
     few = samples[np.unique(np.linspace(0, len(samples) - 1, SAMPLES).astype(int))]
     rounds = 2 if spikes is not None else 5
-    nodes = sum(node.op.fires and not node.op.passes_on for _, node in network)
     done = 0
 
     def advance() -> None:
         nonlocal done
         done += 1
         if progress is not None:
-            progress(len(few) + done, len(few) + rounds * nodes)
+            progress(len(few) + done, len(few) + rounds * len(nodes))
 
     def gathered(samples: int, _: int) -> None:
         if progress is not None:
-            progress(samples, len(few) + rounds * nodes)
+            progress(samples, len(few) + rounds * len(nodes))
 
     gates = gated(network) if ingredients.headroom else frozenset()
     evidence = gather(network, few, steps, batch, gathered, gates)
@@ -112,25 +121,33 @@ def tune(
     def first(bases: Sequence[float], number: int, limits: Sequence[int] = ()) -> Tried:
         tried = {}
         for name, seen in evidence.items():
-            least = input_spikes if network.codes_input(name) else 1
-            n = max(least, number)
-            tried[name] = seen.trials([Site(b, n) for b in bases], limits if n > least else ())
+            own = given.get(name, FREE)
+            least = own.spikes or (input_spikes if network.codes_input(name) else 1)
+            n = own.spikes or max(least, number)
+            among = bases if own.base is None else (own.base,)
+            tried[name] = seen.trials([Site(b, n) for b in among], limits if n > least else ())
             advance()
         return tried
 
     bases = BASES[::2] if base is None else (base,)
     tried = first(bases, spikes or 1)
-    plain = _common_base(tried)
+    chosen_by_us = {name: own for name, own in tried.items() if given.get(name, FREE).base is None}
+    plain = _common_base(chosen_by_us or tried)
     if not ingredients.layer_bases:
         base, bases = plain, (plain,)
-    reference = {name: next(trial for trial in own if trial.site.base == plain) for name, own in tried.items()}
-    tried = {name: [trial for trial in own if trial.site.base in bases] for name, own in tried.items()}
+    reference = {
+        name: next(trial for trial in own if trial.site.base == (given.get(name, FREE).base or plain))
+        for name, own in tried.items()
+    }
+    for name in chosen_by_us:
+        tried[name] = [trial for trial in tried[name] if trial.site.base in bases]
 
     def refine(tried: Tried, budget: float) -> dict[str, Choice]:
         for name, choice in _cheapest(tried, reference, budget).items():
             scaled = ingredients.layer_scales and factors(network[name]) != "none"
             scales = (SCALES + HEADROOM if name in gates else SCALES) if scaled else (1.0,)
-            tried[name] += _finer(evidence[name], tried[name], choice.site, scales, base is None)
+            any_base = base is None and given.get(name, FREE).base is None
+            tried[name] += _finer(evidence[name], tried[name], choice.site, scales, any_base)
             advance()
         return _cheapest(tried, reference, budget)
 
@@ -157,6 +174,11 @@ def gated(network: Network) -> frozenset[str]:
             and isinstance(network[origin], ElementwiseProduct)
         )  # fmt: skip
     return frozenset(found)
+
+
+def coded(network: Network) -> list[str]:
+    """Nodes that have a code of their own."""
+    return [name for name, node in network if node.op.fires and not node.op.passes_on]
 
 
 def _common_base(tried: Tried) -> float:

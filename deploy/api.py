@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 from dataclasses import replace
+from datetime import datetime, timezone
 from functools import partial
 from pathlib import Path
 from typing import Any, Literal
@@ -23,7 +24,7 @@ from deploy.options.convert import Activation, Exponential, Method, Precision, R
 from deploy.origin import NO_TRUST, Origin, Trust, origin_of
 from deploy.output import GRAPH, PAGE, output_folder, require_conversion
 from deploy.progress import Progress
-from deploy.report import render
+from deploy.report import Figures, read_figures, render
 from deploy.results import RunResult
 from deploy.schema import BudgetSearch, Report, read_report, write_report
 from deploy.sources import Data, LoadedModel, hold_out
@@ -52,6 +53,7 @@ def convert(
     softmax: Softmax = "direct",
     exponential: Exponential = "extended",
     activation: Activation = "schedule",
+    overrides: Mapping[str, Mapping[str, float | int]] | None = None,
     evaluation: Arguments | None = None,
     labels: Any = None,
     batch_size: int = 64,
@@ -74,6 +76,7 @@ def convert(
         softmax: the variant of the race, as `deploy convert --help` explains it.
         exponential: sit's exponential, as `deploy convert --help` explains it.
         activation: sit's activations, as `deploy convert --help` explains it.
+        overrides: base and spikes of single layers by pattern of their names, {"blocks.*.mlp.*": {"spikes": 2}}.
         evaluation: samples that the report is measured on; None to hold back a fifth of ``calibration``, which then sets no
             scales.
         labels: (N,) classes of ``evaluation``, for accuracy.
@@ -88,7 +91,7 @@ def convert(
     options = ConvertOptions(
         model=model.spec, method=method, timesteps=timesteps, base=None if base == "auto" else base, spikes=spikes,
         input_spikes=input_spikes, residual=residual, winner=winner, softmax=softmax, exponential=exponential,
-        activation=activation, precision=precision, target="closed-form", batch_size=batch_size,
+        activation=activation, overrides=overrides, precision=precision, target="closed-form", batch_size=batch_size,
     )  # fmt: skip
     options.check(registry())
     scales = given_data(calibration, None, model, "calibration")
@@ -206,14 +209,15 @@ def _conversion(
 ) -> Conversion:  # fmt: skip
     """The conversion of which ``network`` is what runs; its report is measured when it is asked for."""
 
-    def measured() -> tuple[Report, str]:
+    def measured() -> tuple[Report, str, Figures]:
         work = Examination(options, model, stages, network, evaluation, progress)
         report, figures = examine(work, chosen(options.target)[0], seconds, calibration)
-        report = replace(report, budget=budget)
-        return report, render(report, figures)
+        created = f"{datetime.now(timezone.utc):%Y-%m-%d %H:%M} UTC"
+        report = replace(report, budget=budget, created=created)
+        return report, render(report, figures), figures
 
     return Conversion(network, Origin(options, model, evaluation), measured)
 
 
-def _read(folder: Path) -> tuple[Report, str]:
-    return read_report(folder), (folder / PAGE).read_text(encoding="utf-8")
+def _read(folder: Path) -> tuple[Report, str, Figures]:
+    return read_report(folder), (folder / PAGE).read_text(encoding="utf-8"), read_figures(folder)

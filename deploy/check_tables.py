@@ -12,6 +12,7 @@ from rich.table import Table
 from deploy.errors import Refusal
 
 if TYPE_CHECKING:
+    from deploy.dry_run import DryRun
     from deploy.model_check import ModelCheckup
     from deploy.nir_check import Checkup
 
@@ -54,7 +55,7 @@ def checkup_shown(found: Checkup) -> list[Table | str]:
 
 def checkup_content(found: Checkup) -> dict[str, Any]:
     """The same for `--json`."""
-    keys = ("version", "writer", "neurons", "parameters", "type_error", "dt", "runs")
+    keys = ("version", "writer", "framework", "neurons", "parameters", "type_error", "dt", "runs")
     lists = ("kinds", "conventions", "repairs", "refusals", "places")
     return {"file": str(found.path), **{key: getattr(found, key) for key in keys},
             **{key: [asdict(item) for item in getattr(found, key)] for key in lists}}  # fmt: skip
@@ -71,19 +72,52 @@ def model_shown(found: ModelCheckup) -> list[Table | str]:
             *shown,
             f"{len(found.refusals)} operations cannot be converted; `deploy convert` would refuse the model",
         ]
-    shown.append(
-        _table(("becomes", "how often"), [(k.replace("_", " "), f"{n:,}") for k, n in found.operations.items()])
-    )
-    synapses = "" if found.synapses is None else f", {found.synapses:,} synapses"
-    cores = "".join(f"; {chip}: {count:,} cores on paper" for chip, count in found.cores.items())
-    shown.append(f"{found.neurons:,} neurons that fire{synapses}{cores}")
-    shown.append(
-        f"{found.windows} windows on the longest path: {found.steps:,} time steps a sample at T = {found.timesteps}"
-    )
-    shown.append(f"stays on the host: {found.host.removeprefix('host: ') or 'the scaling of the input'}")
     return [
         *shown,
+        *_network(found),
         "Everything converts. How accurate it is takes data: deploy convert --model ... --calib ... --eval ...",
+    ]
+
+
+def _network(found: ModelCheckup) -> list[Table | str]:
+    """What a model becomes: operations, sizes, time, what stays outside."""
+    synapses = "" if found.synapses is None else f", {found.synapses:,} synapses"
+    cores = "".join(f"; {chip}: {count:,} cores on paper" for chip, count in found.cores.items())
+    return [
+        _table(("becomes", "how often"), [(k.replace("_", " "), f"{n:,}") for k, n in found.operations.items()]),
+        f"{found.neurons:,} neurons that fire{synapses}{cores}",
+        f"{found.steps:,} time steps a sample, {found.windows:.1f} windows of T = {found.timesteps}",
+        f"stays on the host: {found.host.removeprefix('host: ') or 'the scaling of the input'}",
+    ]
+
+
+def dry_run_shown(found: DryRun) -> list[Table | str]:
+    """What `deploy convert --dry-run` prints."""
+    options, code = found.options, found.options.code
+    stepped = "nothing is stepped" if found.target == "closed-form" else f"{options.samples:,} samples stepped"
+    rows = [
+        ("model", options.model),
+        ("method", f"{options.method}, {options.precision} point"),
+        ("code", f"T = {code.timesteps}, B = {code.base}, spikes {code.spikes}, of the input {code.input_spikes}"),
+        *([("search", f"the cheapest code within --budget {options.budget}; T and spikes above may change")]
+          if options.budget is not None else []),
+        ("calibration", "{:,} samples of {}".format(*found.calibration)),
+        ("evaluation", "{:,} samples of {}".format(*found.evaluation)),
+        *([("read by", found.transform)] if found.transform else []),
+        ("target", f"{found.target}, {stepped}"),
+        ("written to", f"{options.folder()}{', replacing what is there' if options.force else ''}"),
+    ]  # fmt: skip
+    shown: list[Table | str] = [_table(("would convert", ""), rows)]
+    if found.model is not None:
+        shown += _network(found.model)
+    else:
+        shown.append("what a rate-coded network becomes is known only when its thresholds are")
+    total = sum(found.memory.values())
+    parts = [(what, f"{taken:.2f}") for what, taken in found.memory.items()]
+    return [
+        *shown,
+        _table(("memory that is held together at most, estimated", "GiB"), [*parts, ("in all, about", f"{total:.1f}")]),
+        "Nothing was converted. How long it takes is not estimated: it depends on the machine and on how codes turn out.",
     ]
 
 
@@ -99,7 +133,8 @@ def _next(found: Checkup) -> str:
     if not found.runs:
         return f"It runs once it is repaired: deploy check {found.path} --repair -o FIXED.nir"
     note = ", which makes the harmless repairs" if found.repairs else ""
-    return f"To run it: deploy run {found.path} --input DATA.npz --target closed-form{dt}{note}"
+    preset = dt if found.framework is None else f" --from {found.framework}"
+    return f"To run it: deploy run {found.path} --input DATA.npz --target closed-form{preset}{note}"
 
 
 def _stopped(stops: Sequence[Refusal]) -> str:

@@ -21,6 +21,7 @@ from deploy.options.config import FILE, written
 from deploy.origin import Origin
 from deploy.output import GRAPH, PAGE, output_folder
 from deploy.progress import Progress
+from deploy.report.figures import Figures, write_figures
 from deploy.results import Verification
 from deploy.schema import Evaluation, Report, write_report
 from deploy.steps import host_input
@@ -45,10 +46,10 @@ class Conversion:
 
     network: Network
     origin: Origin
-    measured: Callable[[], tuple[Report, str]] = field(repr=False)
+    measured: Callable[[], tuple[Report, str, Figures]] = field(repr=False)
 
     @cached_property
-    def _measured(self) -> tuple[Report, str]:
+    def _measured(self) -> tuple[Report, str, Figures]:
         return self.measured()
 
     @property
@@ -60,6 +61,11 @@ class Conversion:
     def page(self) -> str:
         """The report as one HTML page."""
         return self._measured[1]
+
+    @property
+    def figures(self) -> Figures:
+        """What the page draws besides the report; :mod:`deploy.plot` draws it for papers."""
+        return self._measured[2]
 
     def run(self, x: Arguments) -> np.ndarray:
         """The spiking network's outputs (N, *output), float32, in the model's units, by its closed form.
@@ -156,7 +162,7 @@ class Conversion:
         return summed("closed-form", data.source, [batch_of(original, found, classes)], data.labels)
 
     def save(self, folder: Path | str, force: bool = False) -> None:
-        """Write graph.nir, report.json and report.html, which ``deploy.load`` and every command read.
+        """Write graph.nir, report.json, report.html, figures.npz and run.yaml, which ``deploy.load`` and every command read.
 
         Raises:
             DeployError: the folder cannot be written, or holds something (an earlier conversion: unless ``force``).
@@ -166,10 +172,11 @@ class Conversion:
             self.write_report(scratch)
 
     def write_report(self, folder: Path) -> None:
-        """Write report.json and report.html."""
+        """Write report.json, report.html and what figures are drawn from."""
         write_report(folder, self.report)
         if self.report.options is not None:
             write_text(folder / FILE, written(self.report.options.record()))
+        write_figures(folder, self.figures)
         write_text(folder / PAGE, self.page)
 
     def _input(self, x: Arguments) -> np.ndarray:

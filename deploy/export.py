@@ -17,10 +17,13 @@ import torch
 
 from deploy import api
 from deploy.errors import DeployError
+from deploy.golden import golden_file, of_network, of_standard, write_golden
 from deploy.options import check_choice
 from deploy.origin import NO_TRUST, Trust
 from deploy.output import output_folder
+from deploy.report import read_figures
 from evaluator.closed_form import ClosedForm
+from evaluator.nir_reader import read_graph
 from processes.network import Network, Synapse
 from processes.operation import Result
 from targets.c99 import write_c
@@ -66,7 +69,12 @@ def export(
     network = api.load(folder).network
     if form == "whole":
         _write(out, lambda path: nir.write(path, network.to_nir()))
-        return Exported((out,), f"{len(network.nodes)} operations, {out.stat().st_size:,} bytes")
+        held = f"{len(network.nodes)} operations, {out.stat().st_size:,} bytes"
+        sample = read_figures(folder).sample
+        if sample is None:  # a folder from before samples were kept
+            return Exported((out,), held)
+        write_golden(golden_file(out), of_network(network, sample))
+        return Exported((out, golden_file(out)), f"{held}; one sample's spikes and potentials beside them")
     if form == "loihi2":
         with output_folder(out, force, ("run.py", "network.json")) as scratch:
             placement = write_bundle(network, api.evaluation_inputs(folder, 1, trust), scratch)
@@ -86,8 +94,9 @@ def export(
     observed = nir.TimeGriddedData(inputs.reshape(*inputs.shape[:2], -1), DIALECTS[dialect].dt)
     _write(out, lambda path: write_plain(path, plain.graph))
     _write(data, lambda path: nir.write_data(path, nir.NIRGraphData({"input": nir.NIRNodeData({"input": observed})})))
+    write_golden(golden_file(out), of_standard(read_graph(out), inputs[0]))
     note = f"{len(plain.names)} layers of LIF in the conventions of {dialect}, {len(plain.lines)} steps a sample"
-    return Exported((out, data), note)
+    return Exported((out, data, golden_file(out)), note)
 
 
 def input_codes(network: Network, x: np.ndarray) -> np.ndarray:

@@ -8,15 +8,20 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from converters.calibrate import encode, scale, uniform
+from converters.digits import digit_sites
 from converters.lowering import UnsupportedModel, lower
-from converters.pipeline import front_end, network_input
+from converters.pipeline import Variant, front_end, network_input
 from deploy.errors import DeployError, Refusal
-from deploy.options.convert import USUAL
+from deploy.options.convert import USUAL, Code
 from deploy.place import placed
 from deploy.sources import InputSpec, LoadedModel, load_model
 from evaluator.timeline import timeline
-from processes.network import Network, Route
+from processes.network import LoweredNetwork, Network, Route
+from processes.phase_code import PhaseCode
 
+ROUGH = 1.15
+"""Base of codes whose values nobody reads."""
 TOKENS = 16
 """Length of the text that a text model is captured with."""
 
@@ -30,7 +35,7 @@ class ModelCheckup:
         refusals: every operation that cannot be converted, and where it is; the rest is empty if there are any.
         host: what stays on the host, in words.
         operations: how many of each kind. neurons: that fire. synapses: stored weights, each for every place that uses it.
-        windows, steps: of the longest path, and time steps of a sample at the usual T = ``timesteps``.
+        steps: time steps of a sample at T = ``timesteps``. windows: the same in windows of T steps.
         cores: by chip, on paper.
     """
 
@@ -41,7 +46,7 @@ class ModelCheckup:
     operations: Mapping[str, int] = field(default_factory=dict)
     neurons: int = 0
     synapses: int | None = None
-    windows: int = 0
+    windows: float = 0.0
     steps: int = 0
     timesteps: int = USUAL["spiked-attention"].timesteps
     cores: Mapping[str, int] = field(default_factory=dict)
@@ -66,24 +71,37 @@ def check_model(spec: str, weights: str | None = None, shape: tuple[int, ...] | 
     except UnsupportedModel as error:
         found = tuple(Refusal(r.where or "top level", r.operation, r.reason) for r in error.refusals)
         return ModelCheckup(model.name, shapes, found)
-    return _described(model.name, shapes, network, "" if front is None else front.what)
+    rough = roughly_coded(network, network_input(front, arguments), USUAL["spiked-attention"], Variant())
+    return described(model.name, shapes, rough, "" if front is None else front.what)
 
 
-def _described(name: str, shapes: Mapping[str, tuple[int, ...]], network: Network, host: str) -> ModelCheckup:
+def roughly_coded(network: LoweredNetwork, samples: np.ndarray, code: Code, variant: Variant) -> Network:
+    """The spiking network with scales from so few ``samples`` that they mean nothing: neurons, synapses and steps are right.
+
+    ``code``: of every neuron; "auto" stands for whatever has no influence on these.
+    """
+    base = ROUGH if code.base == "auto" else float(code.base)
+    spikes = 1 if code.spikes == "auto" else int(code.spikes)
+    scaled, peaks = scale(network, samples)
+    sites = (digit_sites if variant.method == "sit" else uniform)(scaled, base, spikes, code.input_spikes)
+    window = PhaseCode(base, code.timesteps)
+    return encode(scaled, sites, window, peaks, variant.winner == "race", variant.softmax == "published")
+
+
+def described(name: str, shapes: Mapping[str, tuple[int, ...]], network: Network, host: str) -> ModelCheckup:
+    """The check-up of a spiking network."""
     fires = [node.op for _, node in network if node.op.fires and not isinstance(node.op, Route)]
-    window = next((op.schedule.steps for op in fires if hasattr(op, "schedule")), 1)  # type: ignore[attr-defined]
-    windows, rest = divmod(timeline(network).period, window)
-    steps = USUAL["spiked-attention"].timesteps
+    window, steps = int(network.about["timesteps"]), timeline(network).period
     places = placed(network)
     return ModelCheckup(
         name, shapes, (), host, Counter(node.op.name for _, node in network if not isinstance(node.op, Route)),
         sum(int(np.prod(op.shape)) for op in fires), next((p.synapses for p in places.values()), None),
-        windows, windows * steps + rest, steps, {chip: place.cores for chip, place in places.items()},
+        steps / window, steps, window, {chip: place.cores for chip, place in places.items()},
     )  # fmt: skip
 
 
 def _sample(name: str, spec: InputSpec, model: LoadedModel, given: tuple[int, ...] | None) -> np.ndarray:
-    """One sample of an argument: ones, which are token numbers and masks, too."""
+    """One sample of an argument: ones, which are token numbers and masks, or noise, which no normalisation divides by 0."""
     known = spec.shape if given is None or len(model.inputs) > 1 else given
     if known is None and model.files is not None:
         known = model.files.size
@@ -92,4 +110,6 @@ def _sample(name: str, spec: InputSpec, model: LoadedModel, given: tuple[int, ..
             f"--shape missing: {model.spec} does not say what `{name}` is; give one sample's, as --shape 3,32,32"
         )
     shape = tuple(TOKENS if size is None else size for size in known)
-    return np.ones((1, *shape), np.int64 if spec.dtype == "int64" else np.float32)
+    if spec.dtype == "int64":
+        return np.ones((1, *shape), np.int64)
+    return np.random.default_rng(0).random((1, *shape), np.float32)

@@ -16,6 +16,7 @@ import numpy as np
 
 from deploy.errors import DeployError, Refusal, UnsupportedGraph
 from deploy.nir_files import DEFAULT_DT
+from deploy.nir_presets import recognised
 from deploy.nir_writers import Convention, conventions, writer
 from evaluator.nir_reader import read_file
 from evaluator.nir_versions import Repair
@@ -60,7 +61,7 @@ class Checkup:
     """Everything that is said about a NIR file.
 
     Attributes:
-        version: of nir that the file names. writer: the tool that it seems to come from, and why.
+        version: of nir that the file names. writer: the tool that it seems to come from, and why; framework: its `--from` name.
         kinds: its nodes by type. neurons: of all populations, None while shapes do not fit.
         type_error: what nir's own type check says of the file as it is; None if it passes.
         repairs: what can be changed, harmless or not. refusals: what is still wrong behind the repairs.
@@ -80,6 +81,7 @@ class Checkup:
     refusals: tuple[Refusal, ...]
     places: tuple[Place, ...]
     repaired: nir.NIRGraph
+    framework: str | None = None
 
     @property
     def runs(self) -> bool:
@@ -117,6 +119,7 @@ def check(path: Path, dt: float | None = None) -> Checkup:
         None if plan is None else sum(int(np.prod(i.shape)) for i in items.values() if isinstance(i.node, NEURONS)),
         sum(map(_parameters, nodes.values())), _type_error(graph), tuple(open_questions), suggested,
         (*found.repairs, *repairs, *declared), tuple(refusals), tuple(_places(plan, nodes, refusals, step)), full,
+        None if suggested is None and made_by.startswith("unknown: some") else recognised(graph, given),
     )  # fmt: skip
 
 

@@ -11,6 +11,7 @@ import numpy as np
 from deploy.availability import available, chosen
 from deploy.cautions import of_graph
 from deploy.errors import DeployError
+from deploy.nir_presets import Preset, apply, recognised
 from deploy.options import GraphOptions, check_choice
 from deploy.options.graph import RESETS, STEPPINGS
 from deploy.output import output_folder
@@ -22,7 +23,7 @@ from evaluator.nir_reader import read_file
 from evaluator.nir_versions import Repair
 from targets import registry
 from targets.nir_graph.mend import mend
-from targets.nir_graph.plan import make_plan
+from targets.nir_graph.plan import flatten, make_plan
 from targets.nir_graph.run import TARGETS, Discretisation, GraphRun, run_graph, write_for_chip
 
 DEFAULT_DT = 1e-4
@@ -82,6 +83,8 @@ def run_file(
         return execute(network, x.astype(np.float32), target, granularity, progress, segments_in)
     if segments_in is not None:
         raise DeployError(f"--segments-in: {path} is a standard graph, which is not cut; leave the option out")
+    given = graph
+    graph, preset = (graph, None) if options.framework is None else apply(options.framework, graph)
     if target is None:
         place, why = chosen(None)
         target = place.name
@@ -90,14 +93,15 @@ def run_file(
     available(registry()[target], converted=False)
     if target not in TARGETS:
         raise DeployError(f"--target {target}: standard NIR graphs run on {', '.join(TARGETS)}")
-    how = discretisation(options, graph, None)
+    how = discretisation(options, graph, None, preset)
     plan = make_plan(graph, how.dt, how.method)
     shapes = {name: plan.items[name].shape for name in plan.inputs}
     signals = load_signals(data, shapes, samples, options.steps, how.dt)
-    how = discretisation(options, graph, signals.dt)
+    how = discretisation(options, graph, signals.dt, preset)
     calibration: Signals | None = None
     if options.calib is not None:
         calibration = load_signals(options.calib, shapes, None, options.steps, how.dt)
+    progress.note(_left_open(given, options, preset))
     with progress.stage(f"run on {target}", len(next(iter(signals.inputs.values())))) as advance:
         ran = run_graph(
             graph, signals.inputs, how, target, granularity, calibration.inputs if calibration else None,
@@ -107,14 +111,24 @@ def run_file(
     return GraphResult(ran, how, signals.labels, _weights(graph, ran.steps), repairs, cautions)
 
 
-def discretisation(options: GraphOptions, graph: nir.NIRGraph, dt: float | None) -> Discretisation:
-    """What the options ask for, with what the graph's metadata and the data's time step add."""
+def _left_open(graph: nir.NIRGraph, options: GraphOptions, preset: Preset | None) -> list[str]:
+    """What the named framework's files do not tell; without one, whose file this looks like."""
+    if preset is not None:
+        return [f"--from {options.framework}: its files do not tell {preset.open}"]
+    name = recognised(graph, flatten(graph, [])[0])
+    return [] if name is None else [f"the file looks like {name}'s; --from {name} takes its time step and its reset"]
+
+
+def discretisation(
+    options: GraphOptions, graph: nir.NIRGraph, dt: float | None, preset: Preset | None = None
+) -> Discretisation:
+    """What the options ask for, with what a preset, the graph's metadata and the data's time step add, in this order."""
     options.check()
-    reset = options.reset or _text(graph, "reset") or RESETS[0]
-    method = options.method or _text(graph, "method") or STEPPINGS[0]
+    reset = options.reset or (preset.reset if preset else None) or _text(graph, "reset") or RESETS[0]
+    method = options.method or (preset.method if preset else None) or _text(graph, "method") or STEPPINGS[0]
     check_choice("reset in the graph's metadata", reset, RESETS)
     check_choice("method in the graph's metadata", method, STEPPINGS)
-    dt = options.dt or _number(graph, "dt") or dt or DEFAULT_DT
+    dt = options.dt or (preset.dt if preset else None) or _number(graph, "dt") or dt or DEFAULT_DT
     return Discretisation(dt, method, reset, options.precision, options.scale)  # type: ignore[arg-type]
 
 

@@ -65,7 +65,7 @@ def conventions(graph: nir.NIRGraph, nodes: Mapping[str, nir.NIRNode]) -> tuple[
         zero = all(not np.any(cast(Any, node).v_reset) for node in resets)
         found = f"the file says {said}" if said else "v_reset = 0" if zero else "v_reset differs from 0"
         note = "" if said else "; by default sinabs, Rockpool and snnTorch train with resets that subtract"
-        rows.append(Convention("reset", found + note, "--reset v_reset|subtract"))
+        rows.append(Convention("reset", found + note, "--reset v_reset|subtract|delayed"))
     gains = {name: _gain(node, dt or SNNTORCH_DT) for name, node in nodes.items() if hasattr(node, "r")}
     if gains:
         low, high = min(gains.values()), max(gains.values())

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import resource
+import time
 from collections.abc import Callable, Iterator, Sequence
+
+from deploy.verbosity import Verbosity, verbosity
 
 Advance = Callable[[int], None]
 """Call it with the number of units that were just done."""
@@ -30,12 +34,15 @@ class Progress:
 
 
 class BarProgress(Progress):
-    """One bar per stage on the error stream, so that results on the output stream stay clean."""
+    """One bar per stage on the error stream, so that results on the output stream stay clean.
+
+    Under --quiet nothing at all; under --verbose each stage also leaves a line with its time and the memory reached.
+    """
 
     def __init__(self) -> None:
         from rich.console import Console
 
-        self._console = Console(stderr=True)
+        self._console = Console(stderr=True, quiet=verbosity() is Verbosity.QUIET)
 
     def note(self, lines: Sequence[str]) -> None:
         """Lines that a user should see before long work goes on, on the error stream."""
@@ -53,11 +60,15 @@ class BarProgress(Progress):
             progress.TimeElapsedColumn(),
             progress.TimeRemainingColumn(),
         )
-        with progress.Progress(*columns, console=self._console) as bars:
+        begin = time.perf_counter()
+        with progress.Progress(*columns, console=self._console, disable=self._console.quiet) as bars:
             task = bars.add_task(title, total=total)
             yield lambda units: bars.advance(task, units)
             if total is None:
                 bars.update(task, total=1, completed=1)
+        if verbosity() is Verbosity.VERBOSE:
+            reached = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20  # ru_maxrss: KiB on Linux
+            self.note([f"{title}: {time.perf_counter() - begin:.2f} s, {reached:.2f} GiB of memory at most so far"])
 
 
 @contextlib.contextmanager

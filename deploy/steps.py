@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from converters.overrides import Override
 from converters.pipeline import Conversion, Variant, convert_module, front_end, network_input
 from converters.rate import convert_rate_coded
 from deploy.options import ConvertOptions
@@ -92,12 +93,19 @@ def convert_model(options: ConvertOptions, model: LoadedModel, calibration: Data
             fixed=options.precision == "fixed",
             spikes=None if code.spikes == "auto" else int(code.spikes),
             input_spikes=code.input_spikes,
-            variant=_variant(options),
+            variant=variant_of(options),
             batch=options.batch_size,
             progress=report,
+            overrides=overrides_of(options),
         )
 
 
-def _variant(options: ConvertOptions) -> Variant:
+def overrides_of(options: ConvertOptions) -> dict[str, Override]:
+    """Codes that options give to single layers, by pattern of their names."""
+    return {pattern: Override(**given) for pattern, given in (options.by_layer or {}).items()}
+
+
+def variant_of(options: ConvertOptions) -> Variant:
+    """The choices between ways of doing the same that options make."""
     method = "sit" if options.method == "sit" else "spiked-attention"
     return Variant(options.residual, options.winner, options.softmax, method, options.exponential, options.activation)

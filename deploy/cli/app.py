@@ -2,22 +2,61 @@
 
 from __future__ import annotations
 
+import functools
+import inspect
 import signal
 import sys
-from collections.abc import Sequence
+import traceback
+from collections.abc import Callable, Sequence
 from types import FrameType
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
 from typer.exceptions import Abort, TyperException
 
 from deploy.errors import DeployError, UnsupportedGraph
+from deploy.verbosity import Verbosity, ask, verbosity
 
 FAILED, MISUSED, INTERRUPTED, TERMINATED = 1, 2, 130, 143
 """Exit codes: a check that did not hold; an error that the user can put right; Ctrl-C; SIGTERM."""
 
-app = typer.Typer(
+Verbose = Annotated[
+    bool, typer.Option("--verbose", "-v", help="Also say what each stage took, and where an error arose.")
+]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress and no notes: results, warnings, errors.")]
+
+
+class Application(typer.Typer):
+    """An application whose commands all take --verbose and --quiet."""
+
+    def command(self, *names: Any, **settings: Any) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+        """Typer's decorator; the command itself sees neither option, :func:`deploy.verbosity.verbosity` has them."""
+        register = super().command(*names, **settings)
+
+        def decorate(command: Callable[..., Any]) -> Callable[..., Any]:
+            signature = inspect.signature(command, eval_str=True)
+
+            @functools.wraps(command)
+            def run(*, verbose: bool, quiet: bool, **values: Any) -> Any:
+                ask(verbose, quiet)
+                return command(**values)
+
+            kind = inspect.Parameter.KEYWORD_ONLY
+            known = [parameter.replace(kind=kind) for parameter in signature.parameters.values()]
+            further = [
+                inspect.Parameter(name, kind, default=False, annotation=annotation)
+                for name, annotation in (("verbose", Verbose), ("quiet", Quiet))
+            ]
+            run.__signature__ = signature.replace(parameters=[*known, *further])  # type: ignore[attr-defined]
+            run.__annotations__ = {parameter.name: parameter.annotation for parameter in (*known, *further)}
+            register(run)
+            return command
+
+        return decorate
+
+
+app = Application(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
@@ -53,6 +92,7 @@ def _terminated(signum: int, frame: FrameType | None) -> None:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs the command line and returns its exit code; errors are one line on the error stream."""
     before = signal.signal(signal.SIGTERM, _terminated)
+    ask(verbose=False, quiet=False)
     try:
         code = app(args=None if arguments is None else list(arguments), standalone_mode=False)
     except UnsupportedGraph as error:
@@ -62,6 +102,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print("error: the NIR graph cannot run; the table says why, node by node", file=sys.stderr)
         return MISUSED
     except (DeployError, TyperException) as error:
+        if verbosity() is Verbosity.VERBOSE:
+            traceback.print_exc()
         message = error.format_message() if isinstance(error, TyperException) else str(error)
         message = " ".join(message.split())
         if message and isinstance(error, TyperException):

@@ -43,6 +43,14 @@ def convert(
             "--explain", help="Also show how each layer is coded, and what choosing it gained.", rich_help_panel=RUNS
         ),
     ] = False,
+    rehearse: Annotated[
+        bool,
+        typer.Option(
+            "--dry-run",
+            help="Say what would be done, with what data, and what it becomes and takes; convert nothing.",
+            rich_help_panel=RUNS,
+        ),
+    ] = False,
 ) -> None:
     r"""Converts a trained transformer to a spiking network, runs it and writes a report.
 
@@ -72,6 +80,9 @@ def convert(
     from targets import registry
 
     options.check(registry())  # before anything that takes seconds to import
+    if rehearse:
+        _rehearse(options)
+        return
     from deploy import api
     from deploy.console import budget_note, cautions_shown, codes_table, corrections, summary, sweep_table
 
@@ -86,3 +97,12 @@ def convert(
     console.print(f"Written to {options.folder()}; open {options.folder() / PAGE} in a browser.", soft_wrap=True)
     for line in cautions_shown(report.warnings):
         console.print(line, soft_wrap=True, markup=False)
+
+
+def _rehearse(options: ConvertOptions) -> None:
+    from deploy.check_tables import dry_run_shown
+    from deploy.dry_run import dry_run
+
+    console = Console()
+    for part in dry_run_shown(dry_run(options, BarProgress())):
+        console.print(part, soft_wrap=isinstance(part, str), markup=False)

@@ -86,7 +86,7 @@ def export(
         raise DeployError(f"--format {format}: --plain and --segments are forms of NIR; leave them out")
     form = format if format in FOLDERS else "plain" if plain else "segments" if segments else "whole"
     written = write(folder, out, form, dialect, samples, force, Trust(trust, model))
-    print(f"{written.note}; written to {', '.join(map(str, written.files[:2]))}")
+    print(f"{written.note}; written to {', '.join(map(str, written.files[:3]))}")
 
 
 def _for_chip(file: Path, data: Path | None, chip: str, out: Path, dt: float | None, reset: str | None) -> None:

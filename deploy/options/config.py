@@ -12,6 +12,7 @@ from typing import Any
 import yaml
 
 from deploy.errors import DeployError
+from deploy.options.overrides import read_overrides
 
 FILE = "run.yaml"
 """The options of a conversion, in its folder."""
@@ -44,7 +45,9 @@ def read(path: Path, options: type) -> dict[str, Any]:
             near = difflib.get_close_matches(name, known, n=1)
             hint = f"did you mean {near[0]}?" if near else f"known are {', '.join(known)}"
             raise DeployError(f"--config {path}: no option `{key}`; {hint}")
-        if isinstance(value, (dict, list)):
+        if name == "overrides" and isinstance(value, dict):
+            value = read_overrides(value)
+        elif isinstance(value, (dict, list)):
             raise DeployError(
                 f"--config {path}: `{key}` is a {type(value).__name__}; give one value, as on the command line"
             )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any, Literal, NamedTuple, get_args
@@ -12,6 +12,7 @@ from deploy.options.budget import Budget, read_budget
 from deploy.options.checks import check_choice, check_positive, same_file
 from deploy.options.config import image_size, model_arguments
 from deploy.options.declare import CODE, MODELS, RUNS, option, read_base, read_spikes
+from deploy.options.overrides import read_overrides
 
 Method = Literal["spiked-attention", "sit", "rate-coded"]
 Precision = Literal["fixed", "float"]
@@ -137,6 +138,15 @@ class ConvertOptions:
             CODE,
         ),
     ] = None
+    overrides: Annotated[
+        Mapping[str, Mapping[str, float | int]] | str | None,
+        option(
+            "Base and spikes of single layers by pattern of their names, as '{\"blocks.*.mlp.*\": {spikes: 2}}'; of patterns "
+            "that match the same layer the later goes first. Best kept in a --config file.",
+            CODE,
+            parser=read_overrides,
+        ),
+    ] = None
     cheapest: Annotated[
         Cheapest | None,
         option(
@@ -208,6 +218,11 @@ class ConvertOptions:
         """``budget`` as it is meant."""
         return None if self.budget is None else read_budget(self.budget)
 
+    @property
+    def by_layer(self) -> dict[str, dict[str, Any]] | None:
+        """``overrides`` as they are meant."""
+        return None if self.overrides is None else read_overrides(self.overrides)
+
     def in_force(self) -> ConvertOptions:
         """The same options with the values that the method gives to those left out."""
         return replace(self, **self.code._asdict())
@@ -241,6 +256,10 @@ class ConvertOptions:
             raise DeployError("--method rate-coded is a floating-point baseline; give --precision float")
         self._check_code()
         budget = self.loss  # refuses what is none
+        if self.by_layer is not None and self.method != "spiked-attention":
+            raise DeployError(
+                f"overrides: --method {self.method} has one code for all layers; leave them out, or take spiked-attention"
+            )
         if self.cheapest is not None:
             check_choice("--cheapest", self.cheapest, get_args(Cheapest))
             if budget is None:

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal, get_args
 
 from deploy.options.checks import check_choice
 from deploy.options.convert import PRECISIONS
 from deploy.options.declare import NIR, option
 
 STEPPINGS = ("euler", "exact")
-RESETS = ("v_reset", "subtract")
+RESETS = ("v_reset", "subtract", "delayed")
+Framework = Literal["snntorch", "norse", "sinabs", "spikingjelly", "rockpool"]
 
 
 @dataclass(frozen=True)
@@ -27,8 +28,18 @@ class GraphOptions:
     reset: Annotated[
         str | None,
         option(
-            "What a spike does: v_reset sets the potential to it, as NIR defines it; subtract takes threshold - v_reset off.",
+            "What a spike does: v_reset sets the potential to it, as NIR defines it; subtract takes threshold - v_reset off, "
+            "delayed a step later.",
             NIR,
+        ),
+    ] = None
+    framework: Annotated[
+        Framework | None,
+        option(
+            "Framework that wrote the file, whose time step, reset and recurrence are taken where NIR leaves them open; other "
+            "options go before it.",
+            NIR,
+            "--from",
         ),
     ] = None
     precision: Annotated[str, option("float, or fixed: Loihi's formats, with a table of the rounding errors.", NIR)] = (
@@ -50,3 +61,5 @@ class GraphOptions:
         check_choice("--precision", self.precision, PRECISIONS)
         if self.reset is not None:
             check_choice("--reset", self.reset, RESETS)
+        if self.framework is not None:
+            check_choice("--from", self.framework, get_args(Framework))

@@ -6,6 +6,8 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from deploy.report.data import table
+
 WIDTH, HEIGHT = 300, 180
 
 Series = Mapping[str, Sequence[tuple[float, float] | tuple[float, float, str]]]
@@ -23,7 +25,10 @@ class Line:
 
 @dataclass(frozen=True)
 class Chart:
-    """A chart in WIDTH x HEIGHT. ticks: (place, text). levels: horizontal lines (y, text). chosen: a point to stand out."""
+    """A chart in WIDTH x HEIGHT. ticks: (place, text). levels: horizontal lines (y, text). chosen: a point to stand out.
+
+    csv: the points as numbers.
+    """
 
     title: str
     x_label: str
@@ -34,6 +39,7 @@ class Chart:
     levels: list[tuple[float, str]] = field(default_factory=list)
     front: str = ""
     chosen: tuple[float, float] | None = None
+    csv: str = ""
 
 
 def line_chart(
@@ -82,11 +88,12 @@ def line_chart(
         lines.append(Line(label, path([(x, y) for x, y, *_ in drawn]) if joined and len(drawn) > 1 else "", dots))
     return Chart(
         title, x_label, y_label, lines,
-        [(place(x, every[0][1])[0], _text(x)) for x in _marks(x_low, x_high)],
-        [(place(x_low, y)[1], _text(y)) for y in (_powers(y_low, y_high) if log else _marks(y_low, y_high))],
+        [(place(x, every[0][1])[0], _text(x)) for x in marks(x_low, x_high)],
+        [(place(x_low, y)[1], _text(y)) for y in (_powers(y_low, y_high) if log else marks(y_low, y_high))],
         [(place(x_low, y)[1], name) for name, y in levels.items()],
         path(front) if len(front) > 1 else "",
         place(*chosen) if chosen else None,
+        table(("series", x_label, y_label), ((label, x, y) for label, points in series.items() for x, y, *_ in points)),
     )  # fmt: skip
 
 
@@ -96,7 +103,7 @@ def _range(values: Sequence[float]) -> tuple[float, float]:
     return low - margin, high + margin
 
 
-def _marks(low: float, high: float) -> list[float]:
+def marks(low: float, high: float) -> list[float]:
     """About five round numbers between the two."""
     rough = (high - low) / 5
     power = 10.0 ** math.floor(math.log10(rough))

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from deploy.measure import AttentionMap, RasterLayer, Stage
+from deploy.report import data
 from deploy.schema import SoftmaxError
 
 SIDE = 150
@@ -25,13 +26,14 @@ SHADES = 12
 
 @dataclass(frozen=True)
 class Panel:
-    """One scatter: points and the diagonal as paths in a square of SIDE; low and high: the axes' ends."""
+    """One scatter: points and the diagonal as paths in a square of SIDE; low and high: the axes' ends; csv: the points."""
 
     name: str
     points: str
     diagonal: str
     low: float
     high: float
+    csv: str
 
 
 @dataclass(frozen=True)
@@ -73,7 +75,9 @@ def panels(scatter: Mapping[str, tuple[np.ndarray, np.ndarray]]) -> list[Panel]:
         span = (high - low) or 1.0
         x = np.rint((original - low) / span * SIDE).astype(int)
         y = np.rint((high - decoded) / span * SIDE).astype(int)
-        drawn.append(Panel(name, _dots(x, y), f"M0 {SIDE}L{SIDE} 0", low, high))
+        kept = np.unique(np.stack([x, y]), axis=1, return_index=True)[1]  # of points in one place the first
+        numbers = data.table(("original", "decoded"), zip(original[kept].tolist(), decoded[kept].tolist(), strict=True))
+        drawn.append(Panel(name, _dots(x, y), f"M0 {SIDE}L{SIDE} 0", low, high, numbers))
     return drawn
 
 
@@ -150,14 +154,29 @@ def picture(sample: np.ndarray) -> Heat | None:
     return heat(grey - grey.min(), float(np.ptp(grey)))
 
 
-def waits(stages: Sequence[Stage]) -> list[tuple[str, str, int]]:
-    """(role, kind, steps) of what the latency consists of, longest first."""
+@dataclass(frozen=True)
+class Wait:
+    """A role's part of the latency: steps, and its place in a bar of TIME_WIDTH."""
+
+    role: str
+    kind: str
+    steps: int
+    x: float
+    width: float
+
+
+def waits(stages: Sequence[Stage]) -> list[Wait]:
+    """What the latency consists of, longest first."""
     total: dict[str, int] = {}
     for stage in stages:
         if stage.waited:
             total[stage.role] = total.get(stage.role, 0) + stage.waited
-    ordered = sorted(total.items(), key=lambda item: -item[1])
-    return [(role, _kind(role), steps) for role, steps in ordered]
+    scale, x = TIME_WIDTH / (sum(total.values()) or 1), 0.0
+    found: list[Wait] = []
+    for role, steps in sorted(total.items(), key=lambda item: -item[1]):
+        found.append(Wait(role, _kind(role), steps, round(x, 1), round(steps * scale, 1)))
+        x += steps * scale
+    return found
 
 
 def short(name: str, length: int = 30) -> str:

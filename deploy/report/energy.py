@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from deploy.energy.tables import FORMULA
 from deploy.measure.flops import ADD, MULTIPLY_ADD, MULTIPLY_ADD_INT8
+from deploy.report.charts import marks
 from deploy.schema import Cost, FlopsFormula, OriginalCost, Originals, Term
 
 ABOUT = (
@@ -16,24 +17,27 @@ ABOUT = (
 )
 SMALL = 0.002  # shares of a bar that are too thin to draw
 COLOURS = 9  # that the style sheet has
+LEFT, RIGHT = 104, 390  # ends of the axis in the drawing
 
 
 @dataclass(frozen=True)
 class EnergyBar:
-    """parts: (what, microjoules, percent of the width, colour number, omitted). total: microjoules of all parts."""
+    """parts: (what, microjoules, x, width, colour number, omitted), from LEFT to RIGHT. total: microjoules of all parts."""
 
     label: str
     total: float
-    parts: list[tuple[str, float, float, int, bool]]
+    parts: list[tuple[str, float, float, float, int, bool]]
 
 
 @dataclass(frozen=True)
 class CostChart:
-    """One convention. terms: (what, colour number, omitted) of the spiking network that can be seen."""
+    """One convention. terms: (what, colour number, omitted) of the spiking network that can be seen. ticks: (x, text)."""
 
     convention: Cost
     bars: list[EnergyBar]
     terms: list[tuple[str, int, bool]]
+    ticks: list[tuple[float, str]]
+    middle: float = (LEFT + RIGHT) / 2
 
 
 def energy_bars(energy: Mapping[str, Cost]) -> list[CostChart]:
@@ -80,17 +84,17 @@ def _chart(convention: Cost) -> CostChart:
     }
     totals = {label: sum(term.microjoules for term in terms) for label, terms in names.items()}
     widest = max(totals.values()) or 1.0
-    bars = [
-        EnergyBar(
-            label,
-            totals[label],
-            [
-                (term.what, term.microjoules, 100 * term.microjoules / widest, i % COLOURS, term.omitted)
-                for i, term in enumerate(terms)
-                if term.microjoules / widest > SMALL
-            ],
-        )
-        for label, terms in names.items()
-    ]
-    seen = [(what, colour, omitted) for what, _, _, colour, omitted in bars[0].parts]
-    return CostChart(convention, bars, seen)
+    scale = (RIGHT - LEFT) / widest
+    bars: list[EnergyBar] = []
+    for label, terms in names.items():
+        x, parts = float(LEFT), []
+        for number, term in enumerate(terms):
+            if (width := term.microjoules * scale) > SMALL * (RIGHT - LEFT):
+                parts.append(
+                    (term.what, term.microjoules, round(x, 2), round(width, 2), number % COLOURS, term.omitted)
+                )
+            x += width
+        bars.append(EnergyBar(label, totals[label], parts))
+    seen = [(what, colour, omitted) for what, *_, colour, omitted in bars[0].parts]
+    ticks = [(round(LEFT + tick * scale, 1), f"{tick:g}") for tick in marks(0.0, widest)]
+    return CostChart(convention, bars, seen, ticks)

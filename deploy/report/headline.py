@@ -4,12 +4,20 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from deploy.schema import NOT_STEPPED, Report
+from deploy.energy import USUAL
+from deploy.schema import NOT_STEPPED, Cost, Report
 from deploy.shares import share_of
+from targets.placement.chip import load_chip
 
 NBSP = "\N{NO-BREAK SPACE}"
 
 
+EIGHT_BITS = "ANN, 8-bit weights"
+"""The rung of the original with the weights of the integer network."""
+SATURATED = (
+    "Potentials that were clipped at the width of the state: their neurons answer too little. Look up the layer in the table "
+    "below, and calibrate on more data, or on data that is more like what is evaluated"
+)
 LOW_ROWS = (
     "rows that a normalisation divides by a deviation so small that most of their codes stay silent: they lose their values. "
     "Look up the layer in the table below, calibrate on data with such rows, raise --timesteps, or take --spikes 2"
@@ -28,17 +36,27 @@ class Tile:
 
 def tiles(report: Report) -> list[Tile]:
     """Headline numbers; those that were not measured have no tile."""
-    found = [*_quality(report), *_exactness(report)]
-    spikes, times = report.spikes, report.seconds
-    if spikes.per_neuron is not None:
-        note = f"{count(spikes.total_per_sample)} spikes per sample"
-        found.append(Tile("Spikes per neuron", f"{spikes.per_neuron:.3f}", note))
+    return [*answers(report), *diagnostics(report)]
+
+
+def answers(report: Report) -> list[Tile]:
+    """What a reader asks first: how good, how dear, on how many chips, how slow."""
+    found = [*_quality(report), *_energy(report), *_chips(report)]
     steps, window = report.latency_steps, report.timesteps
     note = f"{steps / window:.1f} windows of T = {window}"
     if report.overlap:
         closest = min(report.overlap, key=lambda overlap: overlap.interval)
         note += f"; samples overlap every {count(closest.interval)} steps with {closest.state_sets} sets of state"
-    found.append(Tile("Latency", f"{count(steps)} steps", note))
+    return [*found, Tile("Latency", f"{count(steps)} steps", note)]
+
+
+def diagnostics(report: Report) -> list[Tile]:
+    """Whether the run can be trusted, and what to do where it cannot."""
+    found = _exactness(report)
+    spikes, times = report.spikes, report.seconds
+    if spikes.per_neuron is not None:
+        note = f"{count(spikes.total_per_sample)} spikes per sample"
+        found.append(Tile("Spikes per neuron", f"{spikes.per_neuron:.3f}", note))
     notes: list[str] = []
     if times.ann_per_sample:
         notes.append(f"{times.closed_form_per_sample / times.ann_per_sample:.1f} × the original's")
@@ -48,10 +66,79 @@ def tiles(report: Report) -> list[Tile]:
     note = "over all samples"
     if report.compared is not None and report.compared.saturations is not None:
         note += f"; {count(report.compared.saturations)} in the samples stepped"
+    if report.saturations:
+        note += f". {SATURATED}"
     found.append(Tile("Saturated potentials", count(report.saturations), note, bad=report.saturations > 0))
     if report.low_variance_rows:
         found.append(Tile("Low-variance rows", count(report.low_variance_rows), LOW_ROWS, bad=True))
     return found
+
+
+def _energy(report: Report) -> list[Tile]:
+    """By the usual convention, everything counted, beside the original in both arithmetics."""
+    cost = report.energy.get(USUAL)
+    if cost is None:
+        return []
+    spiking, fp32, int8 = joules(cost)
+    eight = next((rung.accuracy for rung in report.ladder if rung.name == EIGHT_BITS), None)
+    right = "" if eight is None else f", which with 8-bit weights is right on {percent(eight)}"
+    beside = [
+        f"{sig(spiking / it)} × {name} ({sig(it)} µJ)"
+        for name, it in (("the original in FP32", fp32), ("in INT8", int8))
+    ]
+    note = f"{', '.join(beside)}{right}; {cost.title}"
+    return [Tile("Energy, per sample", f"{sig(spiking)}{NBSP}µJ", note)]
+
+
+def joules(cost: Cost) -> tuple[float, float, float]:
+    """Microjoules of everything that was counted: spiking, the original in FP32, in INT8."""
+    return sum(term.microjoules for term in cost.snn_terms), cost.ann.fp32.everything, cost.ann.int8.everything
+
+
+def _chips(report: Report) -> list[Tile]:
+    """Cores and chips on paper, and what is missing to run there, of the chip on which most layers fit."""
+    if not report.placement:
+        return []
+    name, found = min(report.placement.items(), key=lambda item: len(item[1].obstacles))
+    chip = load_chip(name)
+    missing = "; ".join((*chip.needs, *found.obstacles))
+    note = f"{count(found.cores)} cores of {chip.title}, on paper: nothing of this runs there yet. Missing: {missing}"
+    return [Tile("Chips", count(found.chips), note)]
+
+
+def verdict(report: Report) -> str:
+    """The page in one sentence: quality, energy, time."""
+    parts = [_good(report)]
+    cost = report.energy.get(USUAL)
+    if cost is not None and all(value > 0 for value in joules(cost)):
+        spiking, fp32, int8 = joules(cost)
+        parts.append(
+            f"takes {sig(spiking / fp32)} times the energy of the original in FP32 and {sig(spiking / int8)} times that in "
+            f"INT8 by the convention “{cost.title}”"
+        )
+    parts.append(f"answers after {count(report.latency_steps)} time steps")
+    return f"The spiking network {', '.join(parts[:-1])} and {parts[-1]}."
+
+
+def _good(report: Report) -> str:
+    """How close it is, in words that claim no more than so many samples can tell."""
+    share, ann = share_of(report.snn.accuracy, report.samples), report.ann.accuracy
+    if share is not None and ann is not None:
+        low, high = share.interval
+        apart = f"{abs(100 * (share.value - ann)):.2f} points {'above' if share.value > ann else 'below'}"
+        if low <= ann <= high:
+            sure = f"a difference that {count(report.samples)} samples cannot tell from none"
+        else:
+            sure = f"more than {count(report.samples)} samples would show by chance"
+        beside = "as often as the original" if share.value == ann else f"{apart} the original, {sure}"
+        return f"is right on {percent(share.value)} of the samples, {beside}"
+    if share is not None:
+        return f"is right on {percent(share.value)} of the samples"
+    if report.agreement is not None:
+        return f"predicts what the original does on {percent(report.agreement)} of the samples"
+    if report.snn.output_cosine is not None:
+        return f"has outputs with a mean cosine of {report.snn.output_cosine:.5f} to the original's"
+    return "was measured without labels or classes"
 
 
 def _quality(report: Report) -> list[Tile]:

@@ -23,3 +23,56 @@ for (const table of document.querySelectorAll("table.sortable")) {
     });
   });
 }
+
+// Saves a figure: its drawing as SVG, in the light theme's colours, or the numbers behind it as CSV.
+const STYLES = ["fill", "stroke", "stroke-width", "stroke-dasharray", "stroke-linecap", "opacity", "font-size", "font-family", "text-anchor"];
+function offer(name, ending, type, text) {
+  const link = document.createElement("a");
+  link.href = URL.createObjectURL(new Blob([text], { type }));
+  link.download = `${name.replace(/[^\w.-]+/g, "-").toLowerCase()}.${ending}`;
+  link.click();
+  URL.revokeObjectURL(link.href);
+}
+function standalone(figure) {
+  document.documentElement.classList.add("light");
+  const drawn = figure.querySelector("svg"), copy = drawn.cloneNode(true);
+  const originals = [drawn, ...drawn.querySelectorAll("*")];
+  [copy, ...copy.querySelectorAll("*")].forEach((element, number) => {
+    const style = getComputedStyle(originals[number]);
+    if (!["title", "svg"].includes(element.tagName)) for (const key of STYLES) element.style.setProperty(key, style.getPropertyValue(key));
+    element.removeAttribute("class");
+  });
+  document.documentElement.classList.remove("light");
+  const box = drawn.viewBox.baseVal, size = Math.min(14, Math.max(8, box.width / 28)), legend = [...figure.querySelectorAll(".legend li")];
+  const write = (text, y, colour) => {
+    const line = copy.appendChild(document.createElementNS(drawn.namespaceURI, "text"));
+    Object.entries({ x: box.x + 4, y, "font-size": size, "font-family": "sans-serif", fill: colour }).forEach((pair) => line.setAttribute(...pair));
+    line.textContent = text;
+  };
+  write(figure.dataset.name, box.y - size / 2, "#16202b");
+  legend.forEach((entry, number) => {
+    const mark = entry.querySelector("i");
+    write(`${mark ? "\u25a0 " : ""}${entry.textContent.trim()}`, box.y + box.height + (number + 1) * size * 1.3, mark ? getComputedStyle(mark).backgroundColor : "#16202b");
+  });
+  const height = box.height + 2 * size + legend.length * size * 1.3 + (legend.length ? size / 2 : 0);
+  copy.setAttribute("viewBox", `${box.x} ${box.y - 2 * size} ${box.width} ${height}`);
+  copy.setAttribute("width", box.width);
+  copy.setAttribute("height", height);
+  copy.setAttribute("style", "background:#fff");
+  return new XMLSerializer().serializeToString(copy);
+}
+for (const figure of document.querySelectorAll("figure[data-name]")) {
+  const line = document.createElement("p");
+  line.className = "save";
+  const name = figure.dataset.name;
+  const kinds = { SVG: () => offer(name, "svg", "image/svg+xml", standalone(figure)), CSV: () => offer(name, "csv", "text/csv", figure.dataset.csv) };
+  for (const [kind, press] of Object.entries(kinds)) {
+    const button = document.createElement("button");
+    button.type = "button";
+    button.textContent = kind;
+    button.setAttribute("aria-label", `Save ${name} as ${kind}`);
+    button.addEventListener("click", press);
+    line.append(button);
+  }
+  figure.append(line);
+}

@@ -2,41 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+import re
 
 import jinja2
-import numpy as np
 
+from deploy.arrays import GIVEN
 from deploy.energy import USUAL
 from deploy.energy.tables import cheaper, number
-from deploy.measure import AttentionMap, RasterLayer, Stage
+from deploy.options.command import command
 from deploy.overlap import sentence
-from deploy.report import drawings
+from deploy.report import data, drawings
 from deploy.report.energy import energy_bars, formula_bars
-from deploy.report.headline import count, percent, sig, tiles
+from deploy.report.figures import Figures
+from deploy.report.headline import answers, count, diagnostics, percent, sig, verdict
 from deploy.report.placement import placements
 from deploy.report.points import curves
+from deploy.report.rungs import rungs
 from deploy.schema import Report
 from deploy.shares import share_of
 from processes.operations import OPERATIONS
 from processes.words import meaning
-
-
-@dataclass(frozen=True)
-class Figures:
-    """What the page draws and report.json does not hold; parts that were not measured are left empty.
-
-    scatter: (original, decoded) real values by firing node, in random order. raster: spikes of one sample.
-    stages: from :func:`deploy.measure.stages`. attention: from :func:`deploy.measure.attention_maps`, of the same sample.
-    sample: the one that raster and attention are of, (*sample).
-    """
-
-    scatter: Mapping[str, tuple[np.ndarray, np.ndarray]] = field(default_factory=dict)
-    raster: Sequence[RasterLayer] = ()
-    stages: Sequence[Stage] = ()
-    attention: Sequence[AttentionMap] = ()
-    sample: np.ndarray | None = None
 
 
 def environment() -> jinja2.Environment:
@@ -59,12 +44,15 @@ def environment() -> jinja2.Environment:
 def render(report: Report, figures: Figures) -> str:
     """The page of a report."""
     period, layers = report.latency_steps, report.layers
-    return (
+    return with_contents(
         environment()
         .get_template("page.html")
         .render(
             report=report,
-            tiles=tiles(report),
+            verdict=verdict(report),
+            command=_again(report),
+            answers=answers(report),
+            diagnostics=diagnostics(report),
             stepped=any(layer.stepped_saturations is not None for layer in layers),
             compared=list(dict.fromkeys(rung for layer in layers for rung in layer.errors)),
             operations=[
@@ -75,6 +63,9 @@ def render(report: Report, figures: Figures) -> str:
             rasters=drawings.rasters(figures.raster),
             bars=drawings.bars(figures.stages, period),
             waits=drawings.waits(figures.stages),
+            stages=figures.stages,
+            rungs=rungs(report.ladder),
+            csv=data,
             ticks=drawings.ticks(period),
             starts=drawings.starts(report.overlap[-1].interval, period) if report.overlap else [],
             sentence=sentence,
@@ -87,3 +78,23 @@ def render(report: Report, figures: Figures) -> str:
             d=drawings,
         )
     )
+
+
+def _again(report: Report) -> str | None:
+    """The command that makes the page again; None of a module that was given as an object."""
+    if report.command is not None or report.options is None or report.options.model.startswith(GIVEN):
+        return report.command
+    return command(report.options)
+
+
+def with_contents(page: str) -> str:
+    """The page with a list of its sections where the template has a mark for it."""
+    headings: list[str] = []
+
+    def numbered(match: re.Match[str]) -> str:
+        headings.append(match[1])
+        return f'<h2 id="s{len(headings)}">{match[1]}</h2>'
+
+    page = re.sub("<h2>(.*?)</h2>", numbered, page)
+    links = "".join(f'<li><a href="#s{number}">{text}</a></li>' for number, text in enumerate(headings, 1))
+    return page.replace("<!--contents-->", f'<nav aria-label="Contents"><ul>{links}</ul></nav>', 1)

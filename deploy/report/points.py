@@ -49,9 +49,17 @@ def settings(points: Sequence[Point]) -> list[str]:
 def _setting_charts(points: Sequence[Measured]) -> list[Chart]:
     lost, loss = _loss(points)
     found = [
-        line_chart(f"{lost} against T", "T", lost, _series(points, "timesteps", loss)),
-        line_chart("Error of outputs against T", "T", "error", _series(points, "timesteps", _error), log=True),
-        line_chart("Error of outputs against B", "B", "error", _series(points, "chosen_base", _error), log=True),
+        line_chart(f"{lost} against T", "T, time steps", lost, _series(points, "timesteps", loss)),
+        line_chart(
+            "Error of outputs against T",
+            "T, time steps",
+            "relative error",
+            _series(points, "timesteps", _error),
+            log=True,
+        ),
+        line_chart(
+            "Error of outputs against B", "B", "relative error", _series(points, "chosen_base", _error), log=True
+        ),
         line_chart(f"{lost} against B", "B", lost, _series(points, "chosen_base", loss)),
     ]
     return _several([chart for chart in found if chart is not None])
@@ -67,8 +75,9 @@ def _cost_chart(search: Search, points: Sequence[Measured], name: str) -> Chart 
         assert isinstance(point, Measured)  # no other is on a front, or chosen
         return point.cost(name), loss(point)
 
+    against, axis = ("latency", "latency, time steps") if name == LATENCY else ("energy", "energy per sample, µJ")
     return line_chart(
-        f"{lost} against {'latency' if name == LATENCY else 'energy'}", "time steps" if name == LATENCY else "µJ", lost,
+        f"{lost} against {against}", axis, lost,
         {
             label: [(p.cost(name), loss(p), f"T = {p.timesteps}") for p in group]
             for label, group in _groups(points, "timesteps").items()
@@ -91,14 +100,19 @@ def _energy_charts(search: Search, points: Sequence[Measured], name: str) -> lis
     lengths = any(point.tokens is not None for point in points)
     levels = {} if lengths else original(points[0])
     over_time = line_chart(
-        "Energy against T", "T", "µJ", _series(points, "timesteps", spiking), log=True, levels=levels
+        "Energy against T",
+        "T, time steps",
+        "energy per sample, µJ",
+        _series(points, "timesteps", spiking),
+        log=True,
+        levels=levels,
     )
     found = [*(_several([over_time]) if over_time else []), _cost_chart(search, points, name)]
     if lengths:
         series = _series(points, "tokens", spiking)
         for whose in original(points[0]):
             series[whose] = sorted({(float(p.tokens), original(p)[whose]) for p in points if p.tokens is not None})
-        found.append(line_chart("Energy against input length", "tokens", "µJ", series, log=True))
+        found.append(line_chart("Energy against input length", "tokens", "energy per sample, µJ", series, log=True))
     return [chart for chart in found if chart is not None]
 
 

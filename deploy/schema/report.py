@@ -42,7 +42,7 @@ class Report:
     Attributes:
         schema_version: of the file that it was read from; 0 of files from before there were versions.
         model, method, precision, timesteps, base, target: what was converted, how, and what stepped it.
-        command: that wrote it.
+        command: that wrote it. created: when, as 2026-01-31 12:00 UTC.
         options: in force; absent of a module that was given as an object.
         granularity, processes, bytes: of the target's run: what a process holds, how many there were, and their memory.
         transform: how image files or texts became arrays, in words; absent where arrays were given.
@@ -77,6 +77,7 @@ class Report:
     versions: Mapping[str, str]
     schema_version: Count = 0
     command: str | None = None
+    created: str | None = None
     options: Options | None = None
     granularity: str | None = None
     processes: Count | None = None

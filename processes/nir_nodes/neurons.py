@@ -4,7 +4,8 @@ With x the input of a step, in floating point::
 
     v <- a_v v + c_i i + c_x x + b          i the current before the step (CubaLI, CubaLIF)
     i <- a_i i + b_x x
-    spike if v > threshold, and then v <- v_reset, or v <- v - (threshold - v_reset) where resets subtract
+    spike if v > threshold, and then v <- v_reset, or v <- v - (threshold - v_reset) where resets subtract; where they are
+    delayed, that is taken off a step later, after the decay
 
 The coefficients come from NIR's differential equations and the step dt:
 
@@ -27,7 +28,7 @@ import numpy as np
 from processes import lif
 
 Method = Literal["euler", "exact"]
-Reset = Literal["v_reset", "subtract"]
+Reset = Literal["v_reset", "subtract", "delayed"]
 
 
 @dataclass(frozen=True)
@@ -85,7 +86,7 @@ class Neuron:
     shape: tuple[int, ...]
     threshold: np.ndarray | None = None
     v_reset: np.ndarray | None = None
-    subtract: bool = False
+    how: Reset = "v_reset"
     overflows: int = 0
 
     def __post_init__(self) -> None:
@@ -94,12 +95,16 @@ class Neuron:
     def reset(self) -> None:
         """Every state to zero."""
         self.v = self.i = np.zeros((1, *self.shape))
+        self.owed: np.ndarray | float = 0.0
         self.peak = 0.0
 
     def step(self, x: np.ndarray | None) -> np.ndarray | None:
-        """Spikes or potentials of this step; ``v`` is the potential after resets, ``peak`` the largest |v| before."""
+        """Spikes or potentials of this step; ``v`` is the potential after resets, ``peak`` the largest |v| before.
+
+        ``owed`` is what delayed resets still have to take off.
+        """
         of, drive = self.of, 0.0 if x is None else x
-        v = of.a_v * self.v + of.c_x * drive + of.b
+        v = of.a_v * self.v + of.c_x * drive + of.b - self.owed
         if of.a_i is not None:
             assert of.c_i is not None and of.b_x is not None
             v = v + of.c_i * self.i
@@ -110,7 +115,10 @@ class Neuron:
             return v
         spikes = v > self.threshold
         assert self.v_reset is not None
-        self.v = np.where(spikes, v - self.threshold + self.v_reset if self.subtract else self.v_reset, v)
+        if self.how == "delayed":
+            self.v, self.owed = v, np.where(spikes, self.threshold - self.v_reset, 0.0)
+        else:
+            self.v = np.where(spikes, v - self.threshold + self.v_reset if self.how == "subtract" else self.v_reset, v)
         return spikes.astype(np.float64) if spikes.any() else None
 
 

@@ -97,7 +97,7 @@ def float_node(node: Any, shape: tuple[int, ...], dt: float, method: Method, res
         if not isinstance(node, SPIKING):
             return Neuron(of, shape)
         threshold, v_reset = (np.asarray(v, np.float64) for v in (node.v_threshold, node.v_reset))
-        return Neuron(of, shape, threshold, v_reset, reset == "subtract")
+        return Neuron(of, shape, threshold, v_reset, reset)
     if isinstance(node, nir.Threshold):
         return maps.Threshold(np.broadcast_to(np.asarray(node.threshold, np.float64), shape))
     if (weights := weights_of(node)) is not None:

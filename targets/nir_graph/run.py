@@ -30,7 +30,8 @@ class Discretisation:
     Attributes:
         dt: time step in the unit of the graph's time constants.
         method: Euler's, or the exact solution for inputs that are constant during a step.
-        reset: a spike sets v to v_reset as NIR defines it, or takes threshold - v_reset off.
+        reset: a spike sets v to v_reset as NIR defines it, or takes threshold - v_reset off, at
+            once or, "delayed", a step later; only in floating point.
         precision: floating point, or Loihi's integers.
         scale: units of weight per real 1 in fixed point; None chooses.
     """
@@ -76,6 +77,7 @@ def run_graph(
         UnsupportedGraph: with all that cannot run.
         DeployError: anything else.
     """
+    _check_reset(how, target)
     plan = make_plan(graph, how.dt, how.method)
     program = compile_float(plan, how.dt, how.method, how.reset)
     floating: Traces | None = None
@@ -107,6 +109,7 @@ def write_for_chip(
     graph: nir.NIRGraph, inputs: dict[str, np.ndarray], how: Discretisation, target: str, folder: Path
 ) -> None:
     """The graph in a chip's integers with the first sample, as files for a lab that has its SDK; see ``write_package``."""
+    _check_reset(how, target)
     plan = make_plan(graph, how.dt, how.method)
     program = compile_float(plan, how.dt, how.method, how.reset)
     request = Request(
@@ -114,6 +117,16 @@ def write_for_chip(
     )
     held = hold(target, request)
     write_package(held, inputs[held.source][0], folder)
+
+
+def _check_reset(how: Discretisation, target: str) -> None:
+    """Raises DeployError where resets that come a step late would have to run on a chip."""
+    if how.reset == "delayed" and (how.precision == "fixed" or target in HOLDERS):
+        where = f"--target {target}" if target in HOLDERS else "--precision fixed"
+        raise DeployError(
+            f"{where}: chips reset at the spike, this network a step later (--reset delayed); train it with "
+            "reset_delay=False and give --reset subtract, which weights that were trained otherwise may not survive"
+        )
 
 
 def _elsewhere(target: str, request: Request, floating: Traces, done: Callable[[int], None] | None) -> GraphRun:

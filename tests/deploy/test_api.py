@@ -115,7 +115,9 @@ def test_the_stepper_is_compared_with_the_closed_form(precision: Any) -> None:
 def test_saved_and_loaded(converted: deploy.Conversion, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     out = tmp_path / "out"
     converted.save(out)
-    assert {path.name for path in out.iterdir()} == {"graph.nir", "report.json", "report.html", "run.yaml"}
+    assert {path.name for path in out.iterdir()} == {
+        "graph.nir", "report.json", "report.html", "figures.npz", "run.yaml",
+    }  # fmt: skip
     with pytest.raises(DeployError, match="already holds a conversion; --force"):
         converted.save(out)
     converted.save(out, force=True)

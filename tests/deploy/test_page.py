@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import io
-from dataclasses import replace
+import shlex
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -11,14 +12,30 @@ import pytest
 import scipy.stats
 from rich.console import Console
 
+from deploy.cli import main
 from deploy.compare import comparison
 from deploy.console import summary, sweep_table
+from deploy.energy import USUAL
 from deploy.energy.conventions import conventions
 from deploy.energy.tables import FORMULA, energy_tables
 from deploy.options import ConvertOptions
-from deploy.report.headline import tiles
+from deploy.options.command import command
+from deploy.report.headline import EIGHT_BITS, answers, tiles, verdict
 from deploy.report.page import Figures, render
-from deploy.schema import Code, Cost, Exactness, FlopsFormula, OriginalCost, Originals, Placement, Rung, Search, Spiking
+from deploy.schema import (
+    Code,
+    Cost,
+    Exactness,
+    FlopsFormula,
+    Original,
+    OriginalCost,
+    Originals,
+    Placement,
+    Rung,
+    Search,
+    Spiking,
+    Term,
+)
 from deploy.shares import Share, share_of
 from targets import registry
 from targets.placement.chip import NAMES, load_chip
@@ -154,3 +171,61 @@ def test_a_sweep_says_how_sure_its_accuracy_is() -> None:
     shown = printed(sweep_table(Search(points=(point(8, accuracy=0.5), point(9, accuracy=0.9)))))
     assert "accuracy on 100 samples: 95 % intervals of up to ± 9.6 points" in " ".join(shown.split())
     assert "intervals" not in printed(sweep_table(Search(points=(point(8, output_cosine=0.5),))))
+
+
+def test_the_first_screen_answers() -> None:
+    spiking = Term(what="all", event="x", picojoules_each=1.0, microjoules=2.0, source="")
+    ann = Originals(
+        fp32=OriginalCost(microjoules=4.0), int8=OriginalCost(microjoules=0.5, microjoules_with_omitted=1.0)
+    )
+    priced = Cost(title="T", about="", source="", snn_microjoules=2.0, snn_terms=(spiking,), ann=ann)
+    held = report(
+        samples=1000, snn=Spiking(accuracy=0.90), ann=Original(accuracy=0.91), energy={USUAL: priced},
+        placement={"loihi2": placement()}, created="2026-01-31 12:00 UTC", versions={"torch": "2"},
+        options=ConvertOptions(model="timm:x", calib=Path("a b"), timesteps=16, spikes=2, overrides={"*": {"base": 1.3}}),
+        ladder=(Rung(name=EIGHT_BITS, samples=1000, accuracy=0.88),),
+    )  # fmt: skip
+    said = verdict(held)
+    assert "90.00\u00a0% of the samples, 1.00 points below the original, a difference that 1,000 samples cannot" in said
+    assert (
+        "takes 0.5 times the energy of the original in FP32 and 2 times that in INT8" in said
+        and "99 time steps" in said
+    )
+    assert "more than 1,000 samples would show by chance" in verdict(replace(held, ann=Original(accuracy=0.95)))
+    assert "as often as the original" in verdict(replace(held, ann=Original(accuracy=0.90)))
+    labels = {tile.label: tile for tile in answers(held)}
+    assert list(labels) == ["Accuracy", "Energy, per sample", "Chips", "Latency"]
+    assert "with 8-bit weights is right on 88.00" in labels["Energy, per sample"].note
+    assert "microcode" in labels["Chips"].note and "nothing of this runs there yet" in labels["Chips"].note
+    page = render(held, Figures())
+    first, rest = page.split("<h2", 1)
+    for answer in (
+        "2026-01-31 12:00 UTC",
+        "Contents",
+        'href="#s1"',
+        "deploy convert --model timm:x --calib &#39;a b&#39;",
+    ):
+        assert answer in first and answer not in rest.split("<script>")[0], answer
+    assert "Mismatches" in rest and "Mismatches" not in first
+    assert all(f'<h2 id="s{n}">' in page for n in range(1, page.count("<h2") + 1))
+    bare = render(report(options=ConvertOptions(model="module:Net")), Figures())
+    assert "makes this page again" not in bare and "was measured without labels" in bare
+
+
+def test_the_command_asks_for_the_same_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = ConvertOptions(
+        model="timm:x", weights=Path("w.pt"), calib=Path("a b"), evaluation=Path("e"), timesteps=16, base=1.4, spikes=2,
+        blocks=True, strict=True, batch_size=8, budget=0.5, overrides={"*.softmax": {"spikes": 2}}, out=Path("o"),
+    )  # fmt: skip
+    got: list[ConvertOptions] = []
+
+    def convert_files(options: ConvertOptions, progress: Any) -> Any:
+        got.append(options)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("deploy.api.convert_files", convert_files)
+    assert main(shlex.split(command(asked))[1:]) == 130
+    for one in fields(ConvertOptions):
+        mine, theirs = getattr(asked.in_force(), one.name), getattr(got[0].in_force(), one.name)
+        assert str(mine) == str(theirs), one.name
+    assert command(ConvertOptions()) == "deploy convert"

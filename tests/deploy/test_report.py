@@ -120,7 +120,9 @@ class Checker(HTMLParser):
         self.text: list[str] = []
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.loads += [f"{tag} {name}" for name, _ in attrs if name in ("src", "href", "srcset", "xlink:href", "data")]
+        loading = ("src", "href", "srcset", "xlink:href", "data")
+        within = [name for name, value in attrs if (value or "").startswith("#")]  # places on the page itself
+        self.loads += [f"{tag} {name}" for name, _ in attrs if name in loading and name not in within]
         if tag not in self.VOID:
             self.open.append(tag)
 

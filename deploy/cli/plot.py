@@ -1,0 +1,43 @@
+"""`deploy plot`: figures for papers."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from deploy.cli.app import app
+
+
+@app.command()
+def plot(
+    folder: Annotated[Path, typer.Argument(help="A folder that convert wrote; for pareto also that of a sweep.")],
+    figure: Annotated[
+        str,
+        typer.Option(help="What to draw.", metavar="ladder|scatter|raster|energy|pareto|attention|timeline"),
+    ],
+    out: Annotated[
+        Path, typer.Option("--out", "-o", help="File to write: .svg, .pdf or .png, or .csv for the numbers behind it.")
+    ],
+    layers: Annotated[
+        str | None, typer.Option(help="Of scatter, raster, attention: layers whose names match, as 'blocks.0.*'.")
+    ] = None,
+    convention: Annotated[str | None, typer.Option(help="Of pareto: the convention of energy.")] = None,
+) -> None:
+    """Draws what a conversion's page shows as a figure for papers, or writes its numbers.
+
+    It needs matplotlib: pip install 'spikedeploy\\[plots]'.
+
+    [bold]Examples[/bold]
+
+    deploy plot out/demo --figure energy -o energy.svg
+
+    deploy plot out/demo --figure raster --layers 'blocks.0.*' -o raster.pdf
+
+    deploy plot out/sweep --figure pareto -o pareto.png
+    """
+    from deploy.plot import save
+
+    save(folder, figure, out, layers, convention)
+    print(f"Written to {out}")

@@ -1,0 +1,110 @@
+"""`deploy convert --dry-run`: what a conversion would do and take, from its options, its data and the lowered model alone."""
+
+from __future__ import annotations
+
+import math
+import resource
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from converters.gradients import PROBES
+from converters.lowering import lower
+from converters.overrides import by_layer
+from converters.pipeline import GRADIENT_BATCH, front_end, network_input
+from converters.sensitivity import VALUES
+from converters.sites import SAMPLES, coded
+from deploy.availability import chosen
+from deploy.errors import DeployError
+from deploy.model_check import ModelCheckup, described, roughly_coded
+from deploy.options import ConvertOptions
+from deploy.output import check_replaceable
+from deploy.progress import Progress
+from deploy.sources import Data
+from deploy.steps import calibration_and_evaluation, loaded_model, overrides_of, variant_of
+from processes.network import Network, Route
+from processes.synapse import Synapse
+from targets import registry
+
+SINGLE, DOUBLE = 4, 8  # bytes
+NETWORKS = 3  # that weights are held of beside the lowered one: scaled, calibrated, discretised
+FEW = 2  # calibration samples, whose scales are thrown away
+GIB = 2**30
+
+
+@dataclass(frozen=True)
+class DryRun:
+    """What `deploy convert` would do.
+
+    Attributes:
+        options: in force. target: what would step, and how many samples.
+        model: what the lowered model becomes; None of a rate-coded network, which is lowered with its thresholds.
+        calibration, evaluation: samples and where they come from. transform: how files become arrays, in words.
+        memory: GiB by what takes it, of the largest things that are held together.
+    """
+
+    options: ConvertOptions
+    target: str
+    model: ModelCheckup | None
+    calibration: tuple[int, str]
+    evaluation: tuple[int, str]
+    transform: str
+    memory: Mapping[str, float]
+
+
+def dry_run(options: ConvertOptions, progress: Progress | None = None) -> DryRun:
+    """Everything that a conversion does before it sets the first scale: options, folder, model, data, lowering.
+
+    Raises:
+        DeployError: whatever the conversion would refuse by then; UnsupportedModel with every operation that is in its way.
+    """
+    progress = progress or Progress()
+    options.check(registry())
+    options.check_paths()
+    check_replaceable(options.folder().expanduser().absolute(), options.force)
+    target, why = chosen(options.target)
+    progress.note([why] if why else [])
+    with progress.stage("load the model and the data"):
+        model = loaded_model(options)
+        calibration, evaluation = calibration_and_evaluation(options, model)
+    network, found = None, None
+    if options.method != "rate-coded":
+        arguments = [array[:FEW] for array in calibration.inputs.values()]
+        with progress.stage("capture and lower"):
+            captured, front = front_end(model.module, arguments)
+            variant = variant_of(options)
+            few = network_input(front, arguments)
+            lowered = lower(captured, few[:1].shape, variant.residual == "fanout", variant.neurons())
+            by_layer(overrides_of(options), coded(lowered))  # which refuses a pattern that matches none
+            network = roughly_coded(lowered, few, options.code, variant)
+        shapes = {name: array.shape[1:] for name, array in calibration.inputs.items()}
+        host = "" if front is None else front.what
+        found = described(model.name, shapes, network, host)
+    return DryRun(
+        options, target.name, found, _of(calibration), _of(evaluation), evaluation.transform,
+        memory(network, options.batch_size),
+    )  # fmt: skip
+
+
+def memory(network: Network | None, batch: int) -> dict[str, float]:
+    """GiB by what takes it; the first part is what this process, with model and data loaded, has taken by now."""
+    held = {"program, model and data, as loaded": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / GIB}
+    if network is None:
+        return held
+    operations = [node.op for _, node in network if not isinstance(node.op, Route)]
+    values = sum(math.prod(op.shape) for op in operations)
+    weights = sum(op.weight.size for op in operations if isinstance(op, Synapse))
+    judged = sum(min(VALUES, SAMPLES * math.prod(op.shape)) for op in operations if op.fires)
+    parts = {
+        "weights of the scaled, the calibrated and the integer network": NETWORKS * DOUBLE * weights,
+        f"values and gradients of {min(GRADIENT_BATCH, batch)} samples, to choose codes": (
+            SINGLE * (2 + PROBES) * min(GRADIENT_BATCH, batch) * values
+        ),
+        "values that candidates for codes are judged on": SINGLE * (2 + PROBES) * judged,
+    }
+    return held | {what: taken / GIB for what, taken in parts.items()}
+
+
+def _of(data: Data) -> tuple[int, str]:
+    if not len(data):
+        raise DeployError(f"{data.source}: holds no samples")
+    return len(data), data.source

@@ -1,0 +1,87 @@
+"""The ladder as a drawing: a row for each rung, its shares of samples with their 95 % intervals, or its error."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from deploy.report.charts import marks
+from deploy.schema import Rung
+from deploy.shares import share_of
+
+WIDTH, LEFT, ROW = 640, 200, 34
+COLOURS = {"accuracy": 0, "agreement": 1, "relative_error": 2}
+
+
+@dataclass(frozen=True)
+class Mark:
+    """A dot at (x, y) and the ends of the line through it, which are equal if there is none. text: what a pointer reads."""
+
+    x: float
+    y: float
+    low: float
+    high: float
+    colour: int
+    text: str
+
+
+@dataclass(frozen=True)
+class Row:
+    """A rung: y of its name, and its marks."""
+
+    name: str
+    y: float
+    marks: list[Mark]
+
+
+@dataclass(frozen=True)
+class Rungs:
+    """ticks: (x, text) of the axis that ``label`` names, whose middle is at ``middle``. legend: (name, colour)."""
+
+    width: int
+    height: int
+    middle: float
+    label: str
+    ticks: list[tuple[float, str]]
+    rows: list[Row]
+    legend: list[tuple[str, int]]
+
+
+def rungs(ladder: Sequence[Rung]) -> Rungs | None:
+    """Accuracy and agreement in percent; of models without classes the outputs' relative error. None of fewer than two."""
+    keys = [key for key in ("accuracy", "agreement") if any(getattr(rung, key) is not None for rung in ladder)]
+    label = "share of samples, % (lines: 95 % intervals)" if keys else "relative error of outputs"
+    keys = keys or ["relative_error"]
+    values = [
+        (number, key, *found) for number, rung in enumerate(ladder) for key in keys if (found := _value(rung, key))
+    ]
+    if len(ladder) < 2 or not values:
+        return None
+    low, high = min(v[3] for v in values), max(v[4] for v in values)
+    margin = (high - low) * 0.05 or 1.0
+    low, high = low - margin, high + margin
+
+    def x(value: float) -> float:
+        return round(LEFT + (value - low) / (high - low) * (WIDTH - LEFT - 10), 1)
+
+    rows = [Row(rung.name, ROW * number + ROW / 2, []) for number, rung in enumerate(ladder)]
+    for number, key, middle, start, end, text in values:
+        row, apart = rows[number], 5 * (2 * keys.index(key) - len(keys) + 1)
+        name = key.replace("_", " ")
+        row.marks.append(Mark(x(middle), row.y + apart, x(start), x(end), COLOURS[key], f"{row.name}, {name}: {text}"))
+    return Rungs(
+        WIDTH, ROW * len(ladder), (LEFT + WIDTH) / 2, label, [(x(tick), f"{tick:g}") for tick in marks(low, high)], rows,
+        [(key.replace("_", " "), COLOURS[key]) for key in keys],
+    )  # fmt: skip
+
+
+def _value(rung: Rung, key: str) -> tuple[float, float, float, str] | None:
+    """The value, the ends of its interval and both in words."""
+    value = getattr(rung, key)
+    if key == "relative_error":
+        return None if value is None else (value, value, value, f"{value:.4f}")
+    share = share_of(value, rung.samples)
+    if share is None:
+        return None
+    low, high = share.interval
+    return 100 * share.value, 100 * low, 100 * high, str(share)
