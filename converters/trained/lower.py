@@ -94,6 +94,10 @@ class _Lowering:
                 self.env[node] = args[0][args[1]]
             elif not any(isinstance(value, Signal) for value in flat):
                 self.env[node] = node.target(*args, **kwargs)  # type: ignore[operator]
+            elif name == "copy" and isinstance(
+                args[1], torch.Tensor
+            ):  # what an assignment puts in the place of a signal
+                self.env[node] = args[1].expand(args[0].shape)
             elif node.target is torch.ops.deploy_trained.neuron.default:
                 self.env[node] = self._neuron(node, *args)
             elif name in LAYOUTS:
@@ -138,34 +142,40 @@ class _Lowering:
         return x if x.shape == shape else self.moved(x, _places(x, 0).expand(shape).contiguous())
 
     def _layout(self, node: torch.fx.Node, name: str, args: list[Any], kwargs: dict[str, Any]) -> Any:
-        """Runs the operation on places instead of values."""
+        """Runs the operation on places instead of values, and on the constants that it puts beside them."""
         signals: list[Signal] = []
+        constants: list[torch.Tensor] = []
 
         def places(value: Any) -> Any:
             if isinstance(value, Signal):
                 start = sum(int(np.prod(s.shape)) for s in signals)
                 signals.append(value)
                 return _places(value, start)
-            if isinstance(value, torch.Tensor):
-                raise Unsupported(f"{name} of a signal and a constant")
+            if isinstance(value, torch.Tensor) and value.is_floating_point():
+                constants.append(value)
+                return torch.full(value.shape, -1)
             return [places(v) for v in value] if isinstance(value, list) else value
 
-        args = [places(arg) for arg in args]
-        if name in ("pad", "constant_pad_nd"):
-            mode, value = ("constant", args[2:3]) if name == "constant_pad_nd" else (args[2:3], args[3:4])
-            if (name == "pad" and mode not in ([], ["constant"])) or (value and value[0] not in (None, 0, 0.0)):
-                raise Unsupported("padding with something else than 0")
-            moved = torch.nn.functional.pad(args[0], args[1], value=-1)
-        elif name in ("_to_copy", "to", "dropout", "detach", "alias", "lift_fresh_copy"):
-            moved = args[0]
-        else:
-            moved = node.target(*args, **{k: v for k, v in kwargs.items() if k != "memory_format"})  # type: ignore[operator]
-        label, ends = self.named("layout"), [Wire(s.name) for s in signals]
+        def values(value: Any) -> Any:
+            if isinstance(value, Signal):
+                return torch.zeros(value.shape, dtype=torch.float64)
+            return [values(v) for v in value] if isinstance(value, list) else value
 
-        def put(index: torch.Tensor) -> Signal:
-            return self.add(label, Layout(index.contiguous().numpy().astype(np.int64)), tuple(ends), tuple(index.shape))
+        moved = _moved(node, name, places(args), kwargs)
+        wires = tuple(Wire(s.name) for s in signals)
 
-        return put(moved) if isinstance(moved, torch.Tensor) else [put(index) for index in moved]
+        def put(index: torch.Tensor, constant: torch.Tensor | None) -> Signal:
+            op = Layout(index.contiguous().numpy().astype(np.int64))
+            found = self.add(self.named("layout"), op, wires, tuple(index.shape))
+            if constant is None:
+                return found
+            shift = Affine(np.ones(()), constant.numpy())
+            return self.add(self.named("constant"), shift, (found,), found.shape)
+
+        beside = _moved(node, name, values(args), kwargs) if constants else None
+        if isinstance(moved, torch.Tensor):
+            return put(moved, beside)
+        return [put(index, None if beside is None else beside[i]) for i, index in enumerate(moved)]
 
     def _neuron(self, node: torch.fx.Node, x: Signal, name: str, states: int) -> list[Signal]:
         if name in self.nodes:
@@ -186,6 +196,18 @@ class _Lowering:
             else:
                 found.append(found[0])
         return found
+
+
+def _moved(node: torch.fx.Node, name: str, args: list[Any], kwargs: dict[str, Any]) -> Any:
+    """The operation on other tensors; what pads, pads with -1 where 0 is meant."""
+    if name in ("pad", "constant_pad_nd"):
+        mode, value = ([], args[2:3]) if name == "constant_pad_nd" else (args[2:3], args[3:4])
+        if mode not in ([], ["constant"]) or (value and value[0] not in (None, 0, 0.0)):
+            raise Unsupported("padding with something else than 0")
+        return torch.nn.functional.pad(args[0], args[1], value=-1)
+    if name in ("_to_copy", "to", "dropout", "detach", "alias", "lift_fresh_copy"):
+        return args[0]
+    return node.target(*args, **{k: v for k, v in kwargs.items() if k != "memory_format"})  # type: ignore[operator]
 
 
 class _Refused:

@@ -22,7 +22,7 @@ LAYOUTS = {
     "view", "_unsafe_view", "reshape", "permute", "transpose", "t", "unsqueeze", "squeeze", "expand", "clone", "contiguous",
     "alias", "flatten", "select", "slice", "repeat", "detach", "_to_copy", "to", "flip", "roll", "cat", "stack", "split",
     "chunk", "unbind", "split_with_sizes", "constant_pad_nd", "pad", "movedim", "narrow", "dropout", "swapaxes", "unflatten",
-    "lift_fresh_copy", "numpy_T", "mT", "expand_as", "view_as", "index_select",
+    "lift_fresh_copy", "numpy_T", "mT", "expand_as", "view_as", "index_select", "slice_scatter", "select_scatter",
 }  # fmt: skip
 """Operations that move values."""
 

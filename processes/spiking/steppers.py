@@ -12,7 +12,6 @@ import numpy as np
 
 from processes.chips import LOIHI2, Chip
 from processes.fixed import saturate, saturated, shift_toward_zero
-from processes.nir_nodes.maps import conv_map
 from processes.spiking import Layout, MaxPool, Product, Reduce, SumPool, Weighted
 
 Message = np.ndarray | None
@@ -23,10 +22,23 @@ def weighted_map(op: Weighted, weight: np.ndarray, shape: tuple[int, ...]) -> Ma
     """W x without the bias, for other weights of the same layer; ``shape`` is that of one sample's output."""
     if weight.ndim == 2:
         return lambda x: x @ weight.T
-    padding = [(p, p) for p in op.padding]
-    convolve = conv_map(weight, op.stride, padding, op.dilation, op.groups)
-    axes = weight.ndim - 1
-    return lambda x: convolve(x.reshape(-1, *x.shape[-axes:])).reshape(len(x), *shape)
+    axes = weight.ndim - 2
+    padding = [(0, 0), (0, 0), *((p, p) for p in op.padding)]
+    reach = tuple((k - 1) * d + 1 for k, d in zip(weight.shape[2:], op.dilation, strict=True))
+    steps = tuple(slice(None, None, s) for s in op.stride)
+    taps = tuple(slice(None, None, d) for d in op.dilation)
+    kernels = weight.reshape(op.groups, len(weight) // op.groups, -1)
+    last = tuple(range(2, 2 + axes)), tuple(range(2 + axes, 2 + 2 * axes))
+
+    def convolve(x: np.ndarray) -> np.ndarray:
+        images = np.pad(x.reshape(-1, *x.shape[-1 - axes :]), padding)
+        windows = np.lib.stride_tricks.sliding_window_view(images, reach, axis=last[0])  # type: ignore[call-overload]
+        windows = windows[(slice(None), slice(None), *steps, *taps)]
+        columns = windows.transpose(0, 1, *last[1], *last[0])  # a column of taps for each position
+        columns = columns.reshape(len(images), op.groups, kernels.shape[2], -1)
+        return (kernels @ columns).reshape(len(x), *shape)
+
+    return convolve
 
 
 @dataclass
@@ -158,21 +170,23 @@ class Multiplied:
 
 @dataclass
 class Pooled:
-    """Maxima or sums of windows, and sums along axes."""
+    """Maxima or sums of windows, and sums along axes; sums of integers saturate."""
 
     op: MaxPool | SumPool | Reduce
     shape: tuple[int, ...]
+    chip: Chip = LOIHI2
     overflows: int = 0
 
     def reset(self) -> None:
-        """Nothing to forget."""
+        """Nothing is left of the samples before."""
+        self.overflows = 0
 
     def step(self, x: Message) -> Message:
         """(samples, *shape)."""
         if x is None:
             return None
         if isinstance(self.op, Reduce):
-            return x.sum(tuple(axis + 1 for axis in self.op.axes)).reshape(len(x), *self.shape)
+            return self._held(x.sum(tuple(axis + 1 for axis in self.op.axes)).reshape(len(x), *self.shape))
         largest = isinstance(self.op, MaxPool)
         least = -np.inf if x.dtype.kind == "f" else np.iinfo(x.dtype).min
         edges = [(0, 0)] * (x.ndim - 2) + [(p, p) for p in self.op.padding]
@@ -180,4 +194,11 @@ class Pooled:
         windows = np.lib.stride_tricks.sliding_window_view(padded, self.op.kernel, axis=(-2, -1))  # type: ignore[call-overload]
         rows, columns = self.op.stride
         windows = windows[..., ::rows, ::columns, :, :]
-        return (windows.max((-2, -1)) if largest else windows.sum((-2, -1))).reshape(len(x), *self.shape)
+        y = windows.max((-2, -1)) if largest else windows.sum((-2, -1))
+        return self._held(y.reshape(len(x), *self.shape))
+
+    def _held(self, y: np.ndarray) -> np.ndarray:
+        if y.dtype.kind == "f":
+            return y
+        self.overflows += saturated(y, self.chip.graded_bits)
+        return saturate(y, self.chip.graded_bits)

@@ -173,17 +173,20 @@ class _Compiler:
         return Edge(label)
 
     def _reach(self, name: str) -> float:
-        """The largest value of a signal and of the sums that it goes into."""
-        found, waiting, seen = 0.0, [name], set[str]()
+        """The largest value of a signal and of what it becomes without being multiplied, in its own scale."""
+        found, waiting, seen = 0.0, [(name, 1.0)], set[str]()
         while waiting:
-            at = waiting.pop()
-            if at in seen:
+            at, factor = waiting.pop()
+            op = self.graph.nodes[at].op
+            if at in seen or isinstance(op, Neuron):
                 continue
             seen.add(at)
-            if not isinstance(self.graph.nodes[at].op, Neuron):
-                found = max(found, self.peaks[at])
-                further = [r for r in self.readers[at] if isinstance(self.graph.nodes[r].op, Sum | Layout | MaxPool)]
-                waiting += further
+            if at != name and (scale := _factor(op)):
+                factor *= abs(scale)  # a matter of the unit: its integers are those that it reads
+            elif at != name and not isinstance(op, Sum | Layout | MaxPool | SumPool | Reduce):
+                continue
+            found = max(found, self.peaks[at] / factor)
+            waiting += [(reader, factor) for reader in self.readers[at]]
         return found
 
     def _weighted(self, name: str, node: Node, op: Weighted, edges: tuple[Edge, ...], reads: float) -> Stage:
@@ -202,8 +205,7 @@ class _Compiler:
 
     def _affine(self, name: str, node: Node, op: Affine, edges: tuple[Edge, ...], reads: float) -> Stage:
         """One factor for all is a matter of the unit."""
-        factor = float(op.scale.flat[0]) if (op.scale == op.scale.flat[0]).all() else None
-        if factor:
+        if factor := _factor(op):
             unit = reads * abs(factor)
             # a shift may need a finer unit
             whole = bool((op.shift / unit == np.rint(op.shift / unit)).all())
@@ -260,6 +262,11 @@ class _Compiler:
         """Note how far the integers are from what they stand for, relative to the largest of them."""
         if np.any(wanted):
             self.errors.append(Rounding.of(name, parameter, got, wanted))
+
+
+def _factor(op: Any) -> float:
+    """The factor of an Affine that multiplies all by the same; 0 of others."""
+    return float(op.scale.flat[0]) if isinstance(op, Affine) and (op.scale == op.scale.flat[0]).all() else 0.0
 
 
 def _kept(share: np.ndarray) -> np.ndarray:
