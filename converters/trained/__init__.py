@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from torch import nn
 
 from converters.trained.fold import fold
@@ -33,4 +35,5 @@ def capture(model: nn.Module, shape: tuple[int, ...], form: Form, frames: int) -
             f"{type(model).__name__} has no neurons of snnTorch, Norse or SpikingJelly; tell of others by "
             "converters.trained.register(CLASS, decay=..., threshold=...) in the model's file"
         )
-    return fold(lower(trace(model.eval(), shape, form, frames, found), model, found))
+    graph = fold(lower(trace(model.eval(), shape, form, frames, found), model, found))
+    return replace(graph, frame=tuple(shape))

@@ -14,7 +14,9 @@ def fold(graph: Graph) -> Graph:
     graph = _join_layouts(graph)
     for name in list(graph.nodes):
         node = graph.nodes[name]
-        if isinstance(node.op, Affine) and (folded := _into_weights(graph, name, node, node.op)) is not None:
+        if isinstance(node.op, Affine) and (node.op.scale == 1).all() and not node.op.shift.any():
+            graph = graph.without(name)
+        elif isinstance(node.op, Affine) and (folded := _into_weights(graph, name, node, node.op)) is not None:
             graph = folded
     return _join_layouts(graph)
 

@@ -229,4 +229,4 @@ def _pruned(graph: Graph) -> Graph:
         if name not in needed:
             needed.add(name)
             waiting += [wire.source for wire in graph.nodes[name].wires]
-    return Graph({n: node for n, node in graph.nodes.items() if n in needed}, graph.input, graph.output, graph.notes)
+    return Graph({n: node for n, node in graph.nodes.items() if n in needed}, graph.input, graph.output)

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 
 class Attention(nn.Module):
-    """Spike-driven self-attention on potentials (T, batch, C, H, W); `talking_heads` is in checkpoints, and nothing reads it."""
+    """Spike-driven self-attention on potentials (T, batch, C, H, W); nothing reads `talking_heads`, which checkpoints have."""
 
     def __init__(self, width: int, heads: int) -> None:
         super().__init__()

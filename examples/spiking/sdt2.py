@@ -144,8 +144,9 @@ class MetaSpikeFormer(nn.Module):
 
     def __init__(
         self, channels: int = 3, classes: int = 1000, widths: tuple[int, ...] = (96, 192, 384, 480), heads: int = 8,
-        depths: tuple[int, int] = (6, 2), ratio: int = 4, T: int = 1, first: tuple[int, int] = (7, 2),
+        depths: tuple[int, int] = (6, 2), ratio: int = 4, T: int = 1, first: tuple[int, int] = (7, 2), kd: bool = False,
     ) -> None:  # fmt: skip
+        """``kd``: for checkpoints that were distilled, which have a second head that reads spikes."""
         super().__init__()
         self.T = T
         half = widths[0] // 2
@@ -161,6 +162,7 @@ class MetaSpikeFormer(nn.Module):
         self.downsample4 = DownSampling(widths[2], widths[3], stride=1)
         self.block4 = nn.ModuleList(Block(widths[3], heads, ratio) for _ in range(depths[1]))
         self.head = nn.Linear(widths[3], classes)
+        self.lif, self.head_kd = (lif(), nn.Linear(widths[3], classes)) if kd else (None, None)
 
     def forward(self, x: Tensor) -> Tensor:
         x = repeated(x, self.T)
@@ -171,7 +173,10 @@ class MetaSpikeFormer(nn.Module):
             part = getattr(self, name)
             for layer in part if isinstance(part, nn.ModuleList) else [part]:
                 x = layer(x)
-        return self.head(x.flatten(3).mean(3)).mean(0)
+        x = x.flatten(3).mean(3)
+        if self.head_kd is None or self.lif is None:
+            return self.head(x).mean(0)
+        return (self.head(x).mean(0) + self.head_kd(self.lif(x)).mean(0)) / 2
 
 
 def small(T: int = 4) -> nn.Module:

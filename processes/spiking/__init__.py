@@ -7,7 +7,7 @@ frame as the model was traced with it, its leading axes of length 1 (time and ba
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -127,12 +127,12 @@ class Node:
 
 @dataclass(frozen=True)
 class Graph:
-    """Nodes in running order, the name of the one that enters, and of the one that leaves."""
+    """Nodes in running order, the one that enters and the one that leaves by name, and the shape of a frame."""
 
     nodes: dict[str, Node]
     input: str
     output: str
-    notes: tuple[str, ...] = field(default=())
+    frame: tuple[int, ...] = ()
 
     def readers(self) -> dict[str, list[str]]:
         """Who reads each node, once for each wire."""
