@@ -210,7 +210,7 @@ def _jelly_if(m: Any) -> Reading:
 
 
 def _jelly_lif(m: Any) -> Reading:
-    # clock_driven 0.0.0.0.12 has the attribute since 0.0.0.0.7; before, inputs always decayed
+    # releases without the attribute always let inputs decay
     return _jelly(m, 1.0 / m.tau, getattr(m, "decay_input", True))
 
 

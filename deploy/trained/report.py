@@ -70,6 +70,7 @@ class TrainedReport(Part):
 
     Attributes:
         differing_from_original: spikes of the captured network in float64 that are not the original's, of `compared_spikes`.
+        changed_by_float32: spikes of the original that are other ones in float32 than in float64.
         readout: how the model's output follows from those of its steps.
         spikes_changed: share of spikes that are other ones in fixed point.
         standard_nir: the file, or why there is none.
@@ -84,6 +85,7 @@ class TrainedReport(Part):
     readout: str
     compared_spikes: int
     differing_from_original: int
+    changed_by_float32: int
     original_accuracy: float | None
     floating: Run
     fixed: Run

@@ -114,6 +114,8 @@ def _report(options: TrainedOptions, loaded: Loaded, folder: Path, progress: Pro
             f"{options.model}: {sum(differing.values())} of {compared} spikes are not the model's own, most in {worst}; what "
             "it does between frames has to be in its neurons"
         )
+    single = run_original(loaded.model, x[:COMPARED], form, graph, loaded.neurons, torch.float32)
+    rounded = sum(int((single.spikes[name] != spikes).sum()) for name, spikes in original.spikes.items())
     theirs = _originals(loaded, form, how)
     calib = loaded.calib.reshape(*loaded.calib.shape[:2], *inside)
     fixed = compile_fixed(graph, interpret(floating, {graph.input: calib}).peaks, calib)
@@ -128,7 +130,7 @@ def _report(options: TrainedOptions, loaded: Loaded, folder: Path, progress: Pro
     formula = published(graph, counts)
     return TrainedReport(
         model=options.model, form=options.form, frames=options.frames, neurons=_neurons(graph), nodes=len(graph.nodes),
-        readout=how, compared_spikes=compared, differing_from_original=sum(differing.values()),
+        readout=how, compared_spikes=compared, differing_from_original=sum(differing.values()), changed_by_float32=rounded,
         original_accuracy=_accuracy(theirs, loaded.labels), floating=first, fixed=second, spikes_changed=float(changed),
         overflows=stepped.overflows, largest_rounding=max((e.error for e in fixed.errors), default=0.0),
         lava=_lava(graph, fixed, shaped[: options.lava_samples], progress), standard_nir=_standard(graph, folder),

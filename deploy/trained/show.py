@@ -13,8 +13,9 @@ def shown(report: TrainedReport) -> Iterator[Table | str]:
     """Runs, energy, and what the published formula leaves out."""
     equal = report.compared_spikes - report.differing_from_original
     yield (
-        f"{report.model}: {report.neurons:,} neurons, {report.frames} frames; {equal:,} of {report.compared_spikes:,} spikes "
-        f"in float64 are the model's own; its output is the {report.readout} of its steps' outputs"
+        f"{report.model}: {report.neurons:,} neurons, {report.frames} frames. {equal:,} of {report.compared_spikes:,} spikes "
+        f"are the model's own in float64 ({report.changed_by_float32:,} of its own change in float32). Its output is the "
+        f"{report.readout} of its steps' outputs"
     )
     runs = Table("", "Samples", "Accuracy", "Same prediction", "Spikes a sample", "Seconds a sample")
     own = "" if report.original_accuracy is None else f"{report.original_accuracy:.2%}"

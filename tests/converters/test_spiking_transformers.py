@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import load_file
 from torch import nn
 
 from converters.trained import capture
@@ -175,3 +176,21 @@ def test_published_checkpoints_fit(name: str) -> None:
         state = getattr(importlib.import_module(name), kind)().state_dict()
     assert sorted(state) == sorted(published_keys(name))
     assert {key: tuple(state[key].shape) for key in shapes} == shapes
+
+
+def test_the_weights_beside_the_example() -> None:
+    """They classify the demo's images about as well as docs/trained.md says, and so do 8-bit weights."""
+    from deploy.demo import FOLDER as DEMO
+    from deploy.demo import IMAGES, to_pixels
+
+    model = importlib.import_module("spikformer").small(4)
+    model.load_state_dict(load_file(FOLDER / "spikformer.safetensors"))
+    with np.load(DEMO / IMAGES) as file:
+        x, labels = to_pixels(file["evaluation_images"][:60]).astype(np.float64), file["evaluation_labels"][:60]
+    graph = capture(model, (1, 28, 28), "static", 4)
+    x = np.repeat(x[:, None], 4, 1).reshape(60, 4, *graph.nodes[graph.input].shape)
+    ours = interpret(compile_float(graph), {graph.input: x})
+    fixed = interpret(compile_fixed(graph, ours.peaks, x), {graph.input: x})
+    for traces in (ours, fixed):
+        predicted = traces.outputs[graph.output].mean(1).reshape(60, -1).argmax(1)
+        assert (predicted == labels).mean() > 0.75

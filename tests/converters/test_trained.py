@@ -352,3 +352,63 @@ def test_what_happens_between_frames_outside_neurons_is_refused() -> None:
     graph, ours, theirs = both(Difference(), (FEATURES,), "sequence")
     with pytest.raises(DeployError, match="do not make the model's own"):
         readout(ours.outputs[graph.output], theirs.output, ROUNDING * 1e3)
+
+
+class Bordered(nn.Module):
+    """A padded image whose border is assigned, as in the published code of Spike-driven Transformer V2."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        torch.manual_seed(4)
+        self.bn, self.lif, self.conv = nn.BatchNorm2d(2), nodes.LIFNode(v_threshold=0.7), nn.Conv2d(2, 4, 3, bias=False)
+        self.last = nodes.LIFNode(v_threshold=0.3)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = nn.functional.pad(self.bn(self.lif(x)), (1, 1, 1, 1))
+        border = (self.bn.bias - self.bn.running_mean * self.bn.weight).view(1, -1, 1, 1)  # type: ignore[operator]
+        x[:, :, 0:1, :] = border
+        x[:, :, -1:, :] = border
+        x[:, :, :, 0:1] = border
+        x[:, :, :, -1:] = border
+        return self.last(self.conv(x))
+
+
+def test_what_is_assigned_to_a_signal() -> None:
+    equal(Bordered(), (2, 5, 5), "step", "each")
+
+
+class NorseSequence(nn.Module):
+    """Norse's layers that take all steps."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        norse = pytest.importorskip("norse.torch")
+        torch.manual_seed(1)
+        self.fc, self.lif = nn.Linear(FEATURES, 8), norse.LIF(norse.LIFParameters(v_th=t(0.3)))
+        self.out, self.li = nn.Linear(8, 3), norse.LI()
+        self.fc.weight.data *= 4
+
+    def forward(self, x: Tensor) -> Tensor:
+        spikes, _ = self.lif(self.fc(x))
+        return self.li(self.out(spikes))[0]
+
+
+def test_norse_sequences() -> None:
+    pytest.importorskip("norse")
+    equal(NorseSequence(), (FEATURES,), "sequence", "each")
+
+
+class Twice(nn.Module):
+    """One population for two layers."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.fc, self.lif = nn.Linear(FEATURES, FEATURES), nodes.LIFNode()
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.lif(self.fc(self.lif(self.fc(x))))
+
+
+def test_a_population_called_twice_in_a_step_is_refused() -> None:
+    with pytest.raises(Uncaptured, match=r"lif \(LIFNode\): called twice within one step"):
+        capture(Twice(), (FEATURES,), "step", FRAMES)

@@ -71,7 +71,7 @@ def test_the_command(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
     pytest.importorskip("lava.magma")
     assert run(place, "--lava-samples", "1") == 0
     shown = capsys.readouterr().out
-    assert "spikes in float64 are the model's own" in shown and "What the formula leaves out" in shown
+    assert "the model's own in float64" in shown and "What the formula leaves out" in shown
     report = read_trained(place / "out")
     assert report.differing_from_original == 0 < report.compared_spikes
     assert report.readout == "mean" and report.floating.agreement == 1.0
