@@ -57,10 +57,13 @@ def register(
 
     Args:
         kind: the class; subclasses count, too.
-        decay, threshold, gain: of a module, numbers or tensors that broadcast with its population.
+        decay: of a module, a number or a tensor that broadcasts with its population.
+        threshold: likewise.
         reset: "subtract" takes the threshold off after a spike, "set" sets mem to ``v_reset``.
         delayed: whether that happens at the beginning of the next step, before decay.
         inclusive: whether mem = threshold fires.
+        gain: what the input is multiplied by, as decay.
+        v_reset: of "set".
         returned: what forward returns of [spikes, mem]; spikes alone if not given.
     """
 

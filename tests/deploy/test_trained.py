@@ -12,9 +12,9 @@ from torch import nn
 
 from converters.trained import capture, nodes
 from deploy.cli import main
-from deploy.trained import read_trained
 from deploy.trained.count import Counting, tallied
 from deploy.trained.energy import priced, published
+from deploy.trained.report import read_trained
 from processes.spiking import Affine
 from targets.nir_graph.program import interpret
 from targets.trained.program import compile_float
