@@ -108,8 +108,13 @@ def energy(
 ) -> None:
     """What a conversion costs, from counted events, by every convention of docs/energy.md, beside the original network.
 
+    Of a folder that `deploy trained` wrote: beside the formula of the spiking transformers' papers, and what that leaves out.
+
     Example: deploy energy out/demo --layers
     """
+    if (folder / "trained.json").is_file():
+        _energy_of_trained(folder, layers, as_json)
+        return
     from deploy.energy.tables import energy_tables
     from deploy.schema import dumps, read_report
 
@@ -126,6 +131,26 @@ def energy(
     for table in energy_tables(content, layers):
         console.print(table)
     console.print("Sources of every price: deploy/energy/conventions/, and report.json")
+
+
+def _energy_of_trained(folder: Path, layers: bool, as_json: bool) -> None:
+    from deploy.trained.report import read_trained
+    from deploy.trained.show import energy_shown, layers_shown
+
+    content = read_trained(folder)
+    if as_json:
+        print(
+            content.model_dump_json(
+                include={"events", "formula", "energy"} | ({"layers"} if layers else set()), indent=1
+            )
+        )
+        return
+    console = Console()
+    for part in [*energy_shown(content), *([layers_shown(content)] if layers else [])]:
+        console.print(part, soft_wrap=isinstance(part, str))
+    console.print(
+        "Sources of every price: deploy/energy/conventions/, and docs/trained.md of the formula", soft_wrap=True
+    )
 
 
 @app.command()

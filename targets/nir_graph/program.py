@@ -13,7 +13,7 @@ import nir
 import numpy as np
 
 from processes.nir_nodes import Node, maps
-from processes.nir_nodes.neurons import FixedNeuron, Method, Neuron, Reset, coefficients
+from processes.nir_nodes.neurons import Method, Neuron, Reset, coefficients
 from targets.nir_graph.cycles import Edge, delay_steps
 from targets.nir_graph.kinds import NEURONS, SPIKING
 from targets.nir_graph.plan import Plan
@@ -33,6 +33,7 @@ class Stage:
         spikes: whether its output is zeros and ones.
         unit: real value of one unit of its output; 1 in floating point.
         unit_v: the same of the potential of a neuron.
+        separate: whether the node takes what arrives one by one, instead of the sum.
     """
 
     node: Node
@@ -41,6 +42,12 @@ class Stage:
     spikes: bool
     unit: float = 1.0
     unit_v: float = 1.0
+    separate: bool = False
+
+    @property
+    def population(self) -> bool:
+        """Whether the node has potentials of its own."""
+        return hasattr(self.node, "v")
 
 
 @dataclass
@@ -171,7 +178,10 @@ class Stepper:
         """All messages of this step, given those from outside."""
         now = dict(arrived)
         for name, stage in self.stages.items():
-            if stage.sources:
+            if stage.separate:
+                operands: Any = [gather((edge,), now, self.before) for edge in stage.sources]
+                now[name] = stage.node.step(*operands)
+            elif stage.sources:
                 now[name] = stage.node.step(gather(stage.sources, now, self.before))
         self.before = now
         return now
@@ -206,7 +216,7 @@ class Recorder:
     def __init__(self, program: Program, samples: int, steps: int, potentials: bool) -> None:
         self.program = program
         self.outputs = {n: np.zeros((samples, steps, *program.stages[n].shape)) for n in program.outputs}
-        self.neurons = {n: s for n, s in program.stages.items() if isinstance(s.node, (Neuron, FixedNeuron))}
+        self.neurons = {n: s for n, s in program.stages.items() if s.population}
         self.spikes = {n: np.zeros((samples, steps, *s.shape), bool) for n, s in self.neurons.items() if s.spikes}
         dtype = np.int64 if program.fixed else np.float64
         self.potentials = {
@@ -233,8 +243,9 @@ class Recorder:
     def finish(self) -> None:
         """Samples are over: count what only the nodes know."""
         for name, stage in self.program.stages.items():
-            if isinstance(stage.node, (Neuron, FixedNeuron)):
-                self.peaks[name] = max(self.peaks[name], stage.node.peak * stage.unit_v)
+            if stage.population:
+                node: Any = stage.node
+                self.peaks[name] = max(self.peaks[name], node.peak * stage.unit_v)
             if stage.node.overflows:
                 self.overflows[name] = self.overflows.get(name, 0) + stage.node.overflows
 

@@ -1,0 +1,39 @@
+"""Networks that were trained as spiking ones, captured as they are: ``capture(model, shape, form, frames)``."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from torch import nn
+
+from converters.trained.fold import fold
+from converters.trained.leaves import neurons, register
+from converters.trained.lower import Uncaptured, lower
+from converters.trained.trace import Form, trace
+from processes.errors import DeployError
+from processes.spiking import Graph
+
+__all__ = ["Form", "Uncaptured", "capture", "register"]
+
+
+def capture(model: nn.Module, shape: tuple[int, ...], form: Form, frames: int) -> Graph:
+    """The graph of one time step of a trained spiking module.
+
+    Args:
+        model: in evaluation mode.
+        shape: of one frame, without time and batch.
+        form: what its forward takes.
+        frames: time steps.
+
+    Raises:
+        Uncaptured: with every module that stands in the way.
+        DeployError: it has no neurons, or cannot be traced.
+    """
+    found = neurons(model)
+    if not found:
+        raise DeployError(
+            f"{type(model).__name__} has no neurons of snnTorch, Norse or SpikingJelly; tell of others by "
+            "converters.trained.register(CLASS, decay=..., threshold=...) in the model's file"
+        )
+    graph = fold(lower(trace(model.eval(), shape, form, frames, found), model, found))
+    return replace(graph, frame=tuple(shape))

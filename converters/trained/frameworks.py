@@ -1,0 +1,239 @@
+"""The neurons of snnTorch, Norse and SpikingJelly as rules; each class by its name and the package that it comes from.
+
+Nothing here imports those packages: attributes are read.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from converters.trained.leaves import Reading, number
+from processes.errors import DeployError
+from processes.spiking.neuron import Reset, Rule, Update
+
+
+def reader(module: nn.Module) -> Callable[[Any], Reading] | None:
+    """What reads a module, None of one that is no neuron."""
+    for kind in type(module).__mro__:
+        package = kind.__module__.split(".")[0]
+        place = "spikingjelly" if kind.__module__ == "converters.trained.nodes" else package
+        if found := READERS.get((place, kind.__name__)):
+            return found
+    return None
+
+
+def _refuse(condition: object, reason: str) -> None:
+    if condition:
+        raise DeployError(reason)
+
+
+# snnTorch 1.0.0, snntorch/_neurons: the reset of a spike acts at the beginning of the next step unless reset_delay=False
+
+
+def _snn_common(m: Any) -> tuple[np.ndarray, str, bool]:
+    """(threshold, reset mechanism, whether resets are delayed)."""
+    _refuse(m.inhibition, "inhibition lets one neuron of a layer fire; there is no rule for that")
+    _refuse(m.state_quant, "state_quant rounds states; leave it out, fixed point has its own")
+    mechanism = ("subtract", "zero", "none")[int(m.reset_mechanism_val)]
+    theta = number(m.threshold)
+    delayed = bool(getattr(m, "reset_delay", True))
+    _refuse(not delayed and mechanism == "zero" and theta.min() < 0, "reset_delay=False and a threshold below 0")
+    return theta, mechanism, delayed
+
+
+def _snn_reading(
+    m: Any, rule: Rule, order: tuple[int, ...], returned: int, recurrent: nn.Module | None = None
+) -> Reading:
+    """``order`` has the place of each state that forward returns; reset_mem returns ``returned`` tensors."""
+    return Reading(
+        rule, _snn_returned(m, order), recurrent, float(number(m.graded_spikes_factor)), {"reset_mem": returned}
+    )
+
+
+def _snn_returned(m: Any, order: tuple[int, ...]) -> Callable[[list[torch.Tensor]], Any]:
+    """What snnTorch's forward returns."""
+    if m.init_hidden and not m.output:
+        return lambda found: found[0]
+    return lambda found: tuple(found[i] for i in (0, *order))
+
+
+def _snn_rule(m: Any, update: Update, sub: Update, zero: Update) -> Rule:
+    theta, mechanism, delayed = _snn_common(m)
+    if mechanism == "none":
+        return Rule(update, theta, False, "none")
+    if mechanism == "zero":
+        return Rule(update, theta, False, "none" if delayed else "set", after=zero if delayed else None)
+    return Rule(update, theta, False, "none" if delayed else "subtract", after=sub)
+
+
+def _unit(m: Any, name: str) -> np.ndarray:
+    return np.clip(number(getattr(m, name)), 0, 1)
+
+
+def _leaky(m: Any) -> Reading:
+    theta, beta = number(m.threshold), _unit(m, "beta")
+    update = Update.of([[beta]], [1], [0])
+    rule = _snn_rule(m, update, Update.of([[beta]], [1], [-theta]), Update.of([[0]], [1], [0]))
+    return _snn_reading(m, rule, (1,), 1)
+
+
+def _rleaky(m: Any) -> Reading:
+    theta, beta = number(m.threshold), _unit(m, "beta")
+    update = Update.of([[beta]], [1], [0])
+    rule = _snn_rule(m, update, Update.of([[beta]], [1], [-theta]), Update.of([[0]], [0], [0]))
+    return _snn_reading(m, rule, (1,), 2, m.recurrent)
+
+
+def _lapicque(m: Any) -> Reading:
+    theta = number(m.threshold)
+    dt, r, c = (number(getattr(m, name)) for name in ("time_step", "R", "C"))
+    keep, gain = 1 - dt / (r * c), r * (1 / (r * c)) * dt
+    update = Update.of([[keep]], [gain], [0])
+    rule = _snn_rule(m, update, Update.of([[keep]], [gain], [-theta]), Update.of([[0]], [0], [0]))
+    return _snn_reading(m, rule, (1,), 1)
+
+
+def _synaptic(m: Any, recurrent: nn.Module | None = None) -> Reading:
+    theta, alpha, beta = number(m.threshold), _unit(m, "alpha"), _unit(m, "beta")
+    update = Update.of([[beta, alpha], [0, alpha]], [1, 1], [0, 0])
+    sub = Update.of([[beta, alpha], [0, alpha]], [1, 1], [-theta, 0])
+    zero = Update.of([[0, 0], [0, alpha]], [0, 1], [0, 0])
+    return _snn_reading(m, _snn_rule(m, update, sub, zero), (2, 1), 2 if recurrent is None else 3, recurrent)
+
+
+def _rsynaptic(m: Any) -> Reading:
+    _refuse(not m.reset_delay, "RSynaptic with reset_delay=False does not run in snnTorch itself")
+    return _synaptic(m, m.recurrent)
+
+
+def _alpha(m: Any) -> Reading:
+    theta, alpha, beta = number(m.threshold), _unit(m, "alpha"), _unit(m, "beta")
+    tau = np.log(alpha) / (np.log(beta) - np.log(alpha)) + 1
+    rows = [[0, tau * alpha, tau * beta], [0, alpha, 0], [0, 0, beta]]  # v, excitatory, inhibitory
+    update = Update.of(rows, [0, 1, -1], [0, 0, 0])
+    sub = Update.of([[0, tau * alpha, tau * beta + 1], [0, alpha, 0], [0, 0, 0]], [0, 1, 0], [0, -theta, 0])
+    zero = Update.of([[0] * 3] * 3, [0, 0, 0], [0, 0, 0])
+    return _snn_reading(m, _snn_rule(m, update, sub, zero), (2, 3, 1), 3)
+
+
+# Norse 1.1.0, norse/torch/functional: a spike resets v in its own step; inputs act in the step in which they arrive
+
+
+def _norse(m: Any, update: Update, initial: list[Any], state: Callable[[list[torch.Tensor]], Any]) -> Reading:
+    p: Any = m.p
+    reset: Reset = "set"
+    v_reset = number(p.v_reset)
+    method = getattr(getattr(p, "reset_method", None), "__name__", "reset_value")
+    if method == "reset_subtract":
+        reset = "subtract"
+    else:
+        _refuse(method != "reset_value", f"reset_method {method}; known are reset_value and reset_subtract")
+    values = tuple(number(value) for value in initial)
+    rule = Rule(update, number(p.v_th), False, reset, v_reset, initial=values)
+    return Reading(rule, lambda found: (found[0], state(found[1:])))
+
+
+def _share(m: Any, name: str) -> np.ndarray:
+    """dt / tau, in the precision in which Norse multiplies them."""
+    return number(m.dt * torch.as_tensor(getattr(m.p, name)))
+
+
+def _norse_lif(m: Any) -> Reading:
+    p = m.p
+    mem, syn, leak = _share(m, "tau_mem_inv"), _share(m, "tau_syn_inv"), number(p.v_leak)
+    update = Update.of([[1 - mem, mem], [0, 1 - syn]], [mem, 1 - syn], [mem * leak, 0])
+
+    def state(found: list[torch.Tensor]) -> Any:
+        from norse.torch.functional.lif import LIFFeedForwardState
+
+        return LIFFeedForwardState(v=found[0], i=found[1])
+
+    return _norse(m, update, [leak, 0.0], state)
+
+
+def _norse_box(m: Any) -> Reading:
+    mem, leak = _share(m, "tau_mem_inv"), number(m.p.v_leak)
+
+    def state(found: list[torch.Tensor]) -> Any:
+        from norse.torch.functional.lif_box import LIFBoxFeedForwardState
+
+        return LIFBoxFeedForwardState(v=found[0])
+
+    return _norse(m, Update.of([[1 - mem]], [mem], [mem * leak]), [leak], state)
+
+
+def _norse_if(m: Any) -> Reading:
+    def state(found: list[torch.Tensor]) -> Any:
+        from norse.torch.functional.iaf import IAFFeedForwardState
+
+        return IAFFeedForwardState(v=found[0])
+
+    return _norse(m, Update.of([[1.0]], [1.0], [0.0]), [m.p.v_reset], state)
+
+
+def _norse_li(m: Any) -> Reading:
+    p = m.p
+    mem, syn, leak = _share(m, "tau_mem_inv"), _share(m, "tau_syn_inv"), number(p.v_leak)
+    update = Update.of([[1 - mem, mem], [0, 1 - syn]], [mem, 1 - syn], [mem * leak, 0])
+
+    def state(found: list[torch.Tensor]) -> Any:
+        from norse.torch.functional.leaky_integrator import LIState
+
+        return LIState(v=found[1], i=found[2])
+
+    silent = Rule(update, np.asarray(np.inf), False, "none", initial=(leak, np.zeros(())))
+    return Reading(silent, lambda found: (found[1], state(found)))
+
+
+# SpikingJelly, and converters.trained.nodes, which has its equations
+
+
+def _jelly(m: Any, rate: Any, decay_input: bool) -> Reading:
+    _refuse(getattr(m, "store_v_seq", False), "store_v_seq; leave it out")
+    v_reset = None if m.v_reset is None else float(m.v_reset)
+    rest = 0.0 if v_reset is None else v_reset
+    rate = number(rate)
+    update = Update.of([[1 - rate]], [rate if decay_input else 1.0], [rate * rest])
+    reset: Reset = "subtract" if v_reset is None else "set"
+    theta = number(m.v_threshold)
+    return Reading(Rule(update, theta, True, reset, np.asarray(rest), initial=(np.asarray(rest),)))
+
+
+def _jelly_if(m: Any) -> Reading:
+    return _jelly(m, 0.0, decay_input=False)
+
+
+def _jelly_lif(m: Any) -> Reading:
+    # releases without the attribute always let inputs decay
+    return _jelly(m, 1.0 / m.tau, getattr(m, "decay_input", True))
+
+
+def _jelly_plif(m: Any) -> Reading:
+    return _jelly(m, torch.sigmoid(m.w.detach().double()), getattr(m, "decay_input", True))
+
+
+def _no_rule(m: Any) -> Reading:
+    raise DeployError("no rule is known for its equations; register it if mem = decay mem + x covers it")
+
+
+_JELLY: dict[str, Callable[[Any], Reading]] = {
+    "IFNode": _jelly_if, "MultiStepIFNode": _jelly_if, "LIFNode": _jelly_lif, "MultiStepLIFNode": _jelly_lif,
+    "ParametricLIFNode": _jelly_plif, "MultiStepParametricLIFNode": _jelly_plif, "BaseNode": _no_rule,
+}  # fmt: skip
+
+READERS: dict[tuple[str, str], Callable[[Any], Reading]] = {
+    ("snntorch", "Leaky"): _leaky, ("snntorch", "RLeaky"): _rleaky, ("snntorch", "Lapicque"): _lapicque,
+    ("snntorch", "Synaptic"): functools.partial(_synaptic), ("snntorch", "RSynaptic"): _rsynaptic,
+    ("snntorch", "Alpha"): _alpha, ("snntorch", "SpikingNeuron"): _no_rule,
+    ("norse", "LIFCell"): _norse_lif, ("norse", "LIF"): _norse_lif, ("norse", "LIFBoxCell"): _norse_box,
+    ("norse", "IAFCell"): _norse_if, ("norse", "IAF"): _norse_if, ("norse", "LICell"): _norse_li,
+    ("norse", "LI"): _norse_li, ("norse", "SNN"): _no_rule, ("norse", "SNNCell"): _no_rule,
+    ("norse", "SNNRecurrent"): _no_rule, ("norse", "SNNRecurrentCell"): _no_rule,
+} | {("spikingjelly", name): read for name, read in _JELLY.items()}  # fmt: skip
+"""By package and class; a subclass is read as the nearest of its bases."""

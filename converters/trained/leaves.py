@@ -1,0 +1,112 @@
+"""Which modules are neurons, and what their rules are."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from processes.errors import DeployError
+from processes.spiking.neuron import Reset, Rule, Update
+
+
+def _spikes_only(states: list[torch.Tensor]) -> Any:
+    return states[0]
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What a neuron module computes.
+
+    Attributes:
+        rule: its equations.
+        returned: what its forward returns of [spikes, state 0, state 1, ...].
+        recurrent: a module that its own spikes of the step before go through, into its input.
+        height: what a spike is sent as.
+        stubs: methods that a forward calls to get the state at first, and how many tensors each returns.
+    """
+
+    rule: Rule
+    returned: Callable[[list[torch.Tensor]], Any] = _spikes_only
+    recurrent: nn.Module | None = None
+    height: float = 1.0
+    stubs: dict[str, int] = field(default_factory=dict)
+
+
+Reader = Callable[[Any], Reading]
+_REGISTERED: dict[type[nn.Module], Reader] = {}
+
+
+def register(
+    kind: type[nn.Module],
+    decay: Callable[[Any], Any],
+    threshold: Callable[[Any], Any],
+    *,
+    reset: Reset = "none",
+    v_reset: float = 0.0,
+    delayed: bool = False,
+    inclusive: bool = False,
+    gain: Callable[[Any], Any] = lambda module: 1.0,
+    returned: Callable[[list[torch.Tensor]], Any] = _spikes_only,
+) -> None:
+    """Make a module class of one's own a neuron: mem = decay mem + gain x; spike = mem > threshold.
+
+    Args:
+        kind: the class; subclasses count, too.
+        decay: of a module, a number or a tensor that broadcasts with its population.
+        threshold: likewise.
+        reset: "subtract" takes the threshold off after a spike, "set" sets mem to ``v_reset``.
+        delayed: whether that happens at the beginning of the next step, before decay.
+        inclusive: whether mem = threshold fires.
+        gain: what the input is multiplied by, as decay.
+        v_reset: of "set".
+        returned: what forward returns of [spikes, mem]; spikes alone if not given.
+    """
+
+    def read(module: Any) -> Reading:
+        keep, theta = number(decay(module)), number(threshold(module))
+        gained = number(gain(module))
+        update, after = Update.of([[keep]], [gained], [0.0]), None
+        at_end: Reset = reset
+        if delayed and reset != "none":
+            start = -theta * keep if reset == "subtract" else keep * v_reset
+            after = Update.of([[keep if reset == "subtract" else 0.0]], [gained], [start])
+            at_end = "none"
+        return Reading(Rule(update, theta, inclusive, at_end, np.asarray(v_reset), after), returned)
+
+    _REGISTERED[kind] = read
+
+
+def number(value: Any) -> np.ndarray:
+    """A parameter as float64."""
+    if isinstance(value, torch.Tensor):
+        value = value.detach().cpu().numpy()
+    return np.asarray(value, np.float64)
+
+
+def neurons(model: nn.Module) -> dict[str, Reading]:
+    """The neurons of a model by qualified name.
+
+    Raises:
+        DeployError: a neuron has a setting that no rule covers; every one is named.
+    """
+    from converters.trained import frameworks  # its readers use what is above
+
+    found: dict[str, Reading] = {}
+    refused: list[str] = []
+    for name, module in model.named_modules():
+        reader = next((_REGISTERED[kind] for kind in type(module).__mro__ if kind in _REGISTERED), None)
+        reader = reader or frameworks.reader(module)
+        if reader is None:
+            continue
+        try:
+            found[name] = reader(module)
+        except DeployError as error:
+            refused.append(f"{name or 'the model'} ({type(module).__name__}): {error}")
+    if refused:
+        raise DeployError("neurons that no rule covers: " + "; ".join(refused))
+    return found

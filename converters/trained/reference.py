@@ -1,0 +1,139 @@
+"""What a trained spiking module computes itself: its output and every neuron's spikes."""
+
+from __future__ import annotations
+
+import inspect
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from converters.trained.leaves import Reading
+from converters.trained.trace import Form, first, lengths
+from processes.errors import DeployError
+from processes.spiking import Graph, Neuron
+
+
+@dataclass(frozen=True)
+class Reference:
+    """A run of the original.
+
+    Attributes:
+        output: as its forward returned it; of the form "step" (T, samples, ...).
+        spikes: by neuron, (samples, T, *shape) bool.
+    """
+
+    output: np.ndarray
+    spikes: dict[str, np.ndarray]
+
+
+def run_original(
+    model: nn.Module, x: np.ndarray, form: Form, graph: Graph, neurons: dict[str, Reading], dtype: torch.dtype
+) -> Reference:
+    """Run samples together.
+
+    Args:
+        model: is converted to ``dtype`` and stays so.
+        x: frames (samples, T, *shape); of the form "static" all T of a sample are the same image.
+        dtype: float64 leaves no ties by rounding, float32 is what it was trained in.
+
+    Raises:
+        DeployError: a neuron was not called once for each step.
+    """
+    model = model.eval().to(dtype)
+    modules = dict(model.named_modules())
+    heard: dict[str, list[np.ndarray]] = {
+        name: [] for name, node in graph.nodes.items() if isinstance(node.op, Neuron) and node.op.emits is None
+    }
+
+    def listen(name: str) -> Any:
+        return lambda module, inputs, outputs: heard[name].append(first(outputs).detach().cpu().numpy() != 0)
+
+    reset(model, neurons)
+    hooks: list[Any] = [modules[name].register_forward_hook(listen(name)) for name in heard]
+    hooks += [module.register_forward_pre_hook(_cast(dtype)) for module in modules.values()]
+    samples, steps = x.shape[:2]
+    frames = torch.from_numpy(x).to(dtype)
+    try:
+        with torch.no_grad(), lengths(model, form, steps, steps):
+            output = _run(model, frames, form)
+    finally:
+        for hook in hooks:
+            hook.remove()
+        reset(model, neurons)
+    spikes: dict[str, np.ndarray] = {}
+    for name, calls in heard.items():
+        shape = graph.nodes[name].shape
+        if sum(call.size for call in calls) != samples * steps * int(np.prod(shape)):
+            raise DeployError(f"{name}: called {len(calls)} times for {steps} steps; it has to run once in each step")
+        every = np.stack(calls).reshape(steps, samples, *shape)
+        spikes[name] = np.swapaxes(every, 0, 1)
+    return Reference(output.detach().cpu().double().numpy(), spikes)
+
+
+def _cast(dtype: torch.dtype) -> Any:
+    """Spikes of snnTorch and Norse are float32 whatever the model is."""
+
+    def cast(module: nn.Module, inputs: tuple[Any, ...]) -> tuple[Any, ...]:
+        return tuple(x.to(dtype) if isinstance(x, Tensor) and x.is_floating_point() else x for x in inputs)
+
+    return cast
+
+
+def _run(model: nn.Module, frames: Tensor, form: Form) -> Tensor:
+    if form == "static":
+        return first(model(frames[:, 0]))
+    if form == "sequence":
+        return first(model(frames.transpose(0, 1)))
+    outputs: list[Tensor] = []
+    state: Any = None
+    takes_state = "state" in inspect.signature(model.forward).parameters
+    for t in range(frames.shape[1]):
+        y = model(frames[:, t], state) if takes_state else model(frames[:, t])
+        state = y[1] if takes_state else None
+        outputs.append(first(y))
+    return torch.stack(outputs)
+
+
+def reset(model: nn.Module, neurons: dict[str, Reading]) -> None:
+    """Every neuron as it is before the first step, by its own method, if it has one."""
+    modules = dict(model.named_modules())
+    for name in neurons:
+        for method in ("reset", "reset_mem"):
+            function = getattr(modules[name], method, None)
+            if callable(function):
+                function()
+
+
+READOUTS = ("mean", "sum", "last", "each")
+
+
+def readout(ours: np.ndarray, theirs: np.ndarray, margin: float) -> str:
+    """How a model makes its output of those of all steps: their mean, their sum, the last, or each for itself.
+
+    Args:
+        ours: (samples, T, *shape), of the captured graph.
+        theirs: the model's own output.
+        margin: what may differ, relative to the largest value.
+
+    Raises:
+        DeployError: none of these gives the model's output.
+    """
+    reach = margin * max(1.0, float(np.abs(theirs).max(initial=0)))
+    for name in READOUTS:
+        value = read_out(ours, name)
+        if value.size == theirs.size and np.abs(value.ravel() - theirs.ravel()).max(initial=0) <= reach:
+            return name
+    raise DeployError(
+        "the captured network's outputs do not make the model's own by their mean, sum or last step; what the model does "
+        "between frames has to be in its neurons, and what comes after their average has to be linear"
+    )
+
+
+def read_out(outputs: np.ndarray, how: str) -> np.ndarray:
+    """(samples, *shape) of (samples, T, *shape); (T, samples, *shape) of "each"."""
+    if how == "each":
+        return np.swapaxes(outputs, 0, 1)
+    return {"mean": outputs.mean, "sum": outputs.sum}[how](1) if how != "last" else outputs[:, -1]

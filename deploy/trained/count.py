@@ -1,0 +1,162 @@
+"""What a captured spiking network does in a run, counted from its messages, never from nominal rates.
+
+Events have the names of :data:`processes.events.EVENTS`; what only networks of this kind have is beside them:
+
+* a layer that reads spikes, or sums of spikes, adds one weight for each spike and synapse that is not zero; one that reads
+  anything else multiplies, which is a MAC for each value and synapse that are not zero;
+* a product of spikes within a step adds one for each pair of spikes that meet;
+* neurons integrate, leak and compare at every step, whether something arrives or not.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from processes.spiking import Affine, Graph, Layout, MaxPool, Neuron, Product, Reduce, Source, Sum, SumPool, Weighted
+from processes.spiking.steppers import weighted_map
+from targets.nir_graph.program import Program, Stepper
+
+OTHERS = {
+    "macs": "multiply-accumulates of layers that read something else than spikes: pixels, averages, intermediate results",
+    "shortcut_additions": "values added up where shortcuts meet, potentials or spikes",
+    "pool_comparisons": "values compared in max pools",
+}
+"""Events beside the usual ones; `macs` are the spiking network's own here."""
+
+
+@dataclass
+class Counts:
+    """Events of a run.
+
+    Attributes:
+        events: by node, over all samples.
+        rates: by node, the mean value that it sends at a step, of nodes that send spikes or sums of spikes.
+        nominal: by node, multiply-accumulates of one step if every value took part, as published formulas count: weights, zeros
+            and padding included, and products of matrices.
+        samples, steps: of the run.
+    """
+
+    events: dict[str, Counter[str]] = field(default_factory=dict)
+    rates: dict[str, float] = field(default_factory=dict)
+    nominal: dict[str, int] = field(default_factory=dict)
+    samples: int = 0
+    steps: int = 0
+
+    def per_sample(self) -> Counter[str]:
+        """Events of the whole network for a sample."""
+        total: Counter[str] = Counter()
+        for counted in self.events.values():
+            total.update(counted)
+        return Counter({event: count / max(1, self.samples) for event, count in total.items()})
+
+
+def tallied(graph: Graph) -> set[str]:
+    """Nodes that send zeros and ones, or sums of them: 0, 1, 2, ..."""
+    found = graph.binary()
+    for name, node in graph.nodes.items():
+        if isinstance(node.op, Sum | Layout | MaxPool | SumPool | Reduce | Product):
+            found |= {name} if all(wire.source in found for wire in node.wires) else set()
+    return found
+
+
+class Counting:
+    """Runs a floating-point or integer program and counts."""
+
+    def __init__(self, graph: Graph, program: Program) -> None:
+        self.graph, self.program = graph, program
+        self.counts = Counts(nominal={name: _nominal(graph, name) for name in graph.nodes})
+        self.counts.nominal = {name: count for name, count in self.counts.nominal.items() if count}
+        self.tallied, self.binary, self.readers = tallied(graph), graph.binary(), graph.readers()
+        self.sums: Counter[str] = Counter()
+        self.fans = {
+            name: weighted_map(node.op, (node.op.weight != 0).astype(np.float64), node.shape)
+            for name, node in graph.nodes.items()
+            if isinstance(node.op, Weighted)
+        }
+
+    def run(self, x: np.ndarray) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+        """Outputs (samples, T, *shape) in real units, and each neuron's spikes per step, (samples, T), of a batch."""
+        encoded = self.program.encode(self.graph.input, x)
+        samples, steps = encoded.shape[:2]
+        stepper = Stepper(self.program, list(self.program.stages))
+        stage = self.program.stages[self.graph.output]
+        outputs = np.zeros((samples, steps, *stage.shape))
+        fired = {
+            name: np.zeros((samples, steps), np.int64)
+            for name, node in self.graph.nodes.items()
+            if isinstance(node.op, Neuron) and node.op.emits is None
+        }
+        before: dict[str, Any] = {}
+        for t in range(steps):
+            now = stepper.step({self.graph.input: encoded[:, t]})
+            for name in self.graph.nodes:
+                self._visit(name, now, before, samples)
+            for name, trace in fired.items():
+                message = now[name]
+                trace[:, t] = 0 if message is None else message.reshape(len(message), -1).sum(1)
+            message = now[self.graph.output]
+            outputs[:, t] = 0 if message is None else message
+            before = now
+        self.counts.samples += samples
+        self.counts.steps = steps
+        total = self.counts.samples * steps
+        self.counts.rates = {
+            name: self.sums[name] / (total * int(np.prod(self.graph.nodes[name].shape))) for name in self.tallied
+        }
+        return outputs * stage.unit, fired
+
+    def _visit(self, name: str, now: dict[str, Any], before: dict[str, Any], samples: int) -> None:
+        node = self.graph.nodes[name]
+        operands = [(before if wire.carried else now).get(wire.source) for wire in node.wires]
+        operands = [None if x is None else np.broadcast_to(x, (samples, *x.shape[1:])) for x in operands]
+        message, size = now.get(name), samples * int(np.prod(node.shape))
+        found: Counter[str] = Counter()
+        if name in self.tallied and message is not None:
+            self.sums[name] += int(np.broadcast_to(message, (samples, *node.shape)).sum())
+        if isinstance(node.op, Weighted) and operands[0] is not None:
+            tally = node.wires[0].source in self.tallied
+            taking = operands[0] if tally else operands[0] != 0
+            done = int(np.rint(self.fans[name](taking.astype(np.float64)).sum()))
+            found["synaptic_operations" if tally else "macs"] += done
+        elif isinstance(node.op, Product) and all(x is not None for x in operands):
+            a, b = ((x != 0).astype(np.float64) for x in operands if x is not None)
+            found["synaptic_operations"] += int((a @ b if node.op.matrices else a * b).sum())
+        elif isinstance(node.op, Neuron) and node.op.emits is None:
+            spikes = 0 if message is None else int(np.count_nonzero(np.broadcast_to(message, (samples, *node.shape))))
+            arrived = 0 if operands[0] is None else int(np.count_nonzero(operands[0]))
+            found.update(neuron_steps=size, compares=size, silent_compares=size - spikes, spikes=spikes)
+            found["potential_updates"] += arrived
+            found["transfers"] += spikes * len(set(self._layers(name)))
+        elif isinstance(node.op, Sum):
+            found["shortcut_additions"] += size * (len(operands) - 1)
+        elif isinstance(node.op, MaxPool):
+            found["pool_comparisons"] += size * (int(np.prod(node.op.kernel)) - 1)
+        if name not in self.tallied and message is not None:
+            onward = [r for r in self._layers(name) if isinstance(self.graph.nodes[r].op, Weighted | Product)]
+            if onward and not isinstance(node.op, Source | Layout | Affine):
+                graded = int(np.count_nonzero(message))
+                found.update(graded_spikes=graded, transfers=graded * len(set(onward)))
+        if found:
+            self.counts.events.setdefault(name, Counter()).update(found)
+
+    def _layers(self, name: str) -> list[str]:
+        """What a node's messages go to, past what only moves, adds or scales them."""
+        found: list[str] = []
+        for reader in self.readers[name]:
+            through = isinstance(self.graph.nodes[reader].op, Layout | Sum | Affine | MaxPool | Reduce | SumPool)
+            found += self._layers(reader) if through else [reader]
+        return found
+
+
+def _nominal(graph: Graph, name: str) -> int:
+    node = graph.nodes[name]
+    if isinstance(node.op, Weighted):
+        return int(np.prod(node.shape)) * int(np.prod(node.op.weight.shape[1:]))
+    if isinstance(node.op, Product):
+        inner = graph.nodes[node.wires[0].source].shape[-1] if node.op.matrices else 1
+        return int(np.prod(node.shape)) * inner
+    return 0

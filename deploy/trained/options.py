@@ -1,0 +1,58 @@
+"""Options of `deploy trained`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+from deploy.errors import DeployError
+from deploy.options import check_choice, check_positive
+from deploy.options.declare import MODELS, RUNS, option
+
+FORMS = ("static", "sequence", "step")
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainedOptions:
+    """A spiking model, its data, and how both are run."""
+
+    model: Annotated[str, option("path/file.py:callable, which returns the spiking module.", MODELS)]
+    data: Annotated[
+        Path,
+        option(
+            "An .npz: x (samples, ...), images or frames (samples, T, ...), and labels in y if there are any.", MODELS
+        ),
+    ]
+    weights: Annotated[
+        Path | None, option("A state dict: .safetensors, .pt or .pth, of the module's own key names.", MODELS)
+    ] = None
+    calib: Annotated[
+        Path | None,
+        option(
+            "Other data of the kind, which sets the units of fixed point; else the first samples of the data.", MODELS
+        ),
+    ] = None
+    frames: Annotated[int, option("Time steps T.", RUNS)] = 4
+    form: Annotated[
+        str,
+        option(
+            "What its forward takes: static, an image that it shows for T steps itself; sequence, all frames "
+            "(T, batch, ...); step, one frame after the other.",
+            RUNS,
+        ),
+    ] = "static"
+    samples: Annotated[int, option("How many samples to run.", RUNS)] = 200
+    lava_samples: Annotated[
+        int, option("How many of them to run on Lava in fixed point as well; 0 leaves Lava out.", RUNS)
+    ] = 2
+    out: Annotated[Path, option("Folder to write.", RUNS, "--out", "-o")] = Path("out/trained")
+    force: Annotated[bool, option("Replace what is there.", RUNS, "--force")] = False
+
+    def check(self) -> None:
+        """Raise DeployError for what can be seen without loading anything."""
+        check_positive("--frames", self.frames)
+        check_positive("--samples", self.samples)
+        check_choice("--form", self.form, FORMS)
+        if self.lava_samples < 0:
+            raise DeployError(f"--lava-samples {self.lava_samples}: a number of samples, or 0")

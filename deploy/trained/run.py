@@ -1,0 +1,239 @@
+"""Load, capture, compare with the original, run, count, write."""
+
+from __future__ import annotations
+
+import importlib
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from converters.trained import capture
+from converters.trained.leaves import Reading, neurons
+from converters.trained.reference import read_out, readout, run_original
+from deploy.errors import DeployError
+from deploy.output import output_folder
+from deploy.progress import Progress
+from deploy.sources.archives import read_arrays
+from deploy.sources.model import load_model
+from deploy.trained.count import Counting
+from deploy.trained.energy import priced, published
+from deploy.trained.options import TrainedOptions
+from deploy.trained.report import REPORT, Energy, Formula, LavaRun, Layer, Run, TrainedReport
+from processes.errors import UnsupportedGraph
+from processes.spiking import Graph, Neuron, Weighted
+from targets.nir_graph.program import Program, interpret
+from targets.trained.nir import write_standard
+from targets.trained.program import compile_fixed, compile_float
+
+NIR_FILE = "graph.nir"
+COMPARED = 8
+"""Samples that are compared with the original spike for spike, in float64."""
+BATCH, CALIBRATION = 50, 100
+OUTPUT_MARGIN = 1e-9
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """The model, its neurons, its graph, and data as frames (samples, T, *shape)."""
+
+    model: nn.Module
+    neurons: dict[str, Reading]
+    graph: Graph
+    x: np.ndarray
+    labels: np.ndarray | None
+    calib: np.ndarray
+
+
+def run_trained(options: TrainedOptions, progress: Progress) -> TrainedReport:
+    """All of `deploy trained`.
+
+    Raises:
+        DeployError: whatever a user can put right; converters.trained.Uncaptured with all modules that have no form.
+    """
+    options.check()
+    with output_folder(options.out, options.force, (REPORT,)) as folder:
+        loaded = load(options)
+        report = _report(options, loaded, folder, progress)
+        (folder / REPORT).write_text(report.model_dump_json(indent=1) + "\n", encoding="utf-8")
+    return report
+
+
+def load(options: TrainedOptions) -> Loaded:
+    """The model captured, and its data."""
+    if ".py:" not in options.model:
+        raise DeployError(f"--model {options.model}: a spiking module is named as path/file.py:callable")
+    model = load_model(options.model, options.weights).module
+    x, labels = read_frames(options.data, options)
+    calib = x[:CALIBRATION] if options.calib is None else read_frames(options.calib, options)[0][:CALIBRATION]
+    shape = x.shape[2:]
+    form: Any = options.form
+    graph = capture(model, shape, form, options.frames)
+    return Loaded(model, neurons(model), graph, x, labels, calib)
+
+
+def read_frames(path: Path, options: TrainedOptions) -> tuple[np.ndarray, np.ndarray | None]:
+    """Frames (samples, T, *shape) float64 and labels; images are repeated where forward does not do so itself."""
+    if not path.is_file():
+        raise DeployError(f"--data {path}: no such file; give an .npz with x and y")
+    arrays = read_arrays(path)
+    x = arrays.get("x")
+    if x is None or x.dtype.kind not in "fiub" or x.ndim < 2 or not len(x):
+        raise DeployError(f"{path}: holds no array x (samples, ...) of numbers")
+    x = x[: options.samples].astype(np.float64) / (255 if x.dtype == np.uint8 else 1)
+    if not np.isfinite(x).all():
+        raise DeployError(f"{path}: x holds NaN or infinity; remove those samples")
+    labels = arrays.get("y")
+    labels = None if labels is None else np.asarray(labels)[: options.samples]
+    if labels is not None and (labels.shape != (len(x),) or labels.dtype.kind not in "iu"):
+        raise DeployError(f"{path}: labels y are {labels.dtype} {labels.shape}; give one integer for each sample")
+    framed = options.form != "static" and x.ndim > 2 and x.shape[1] == options.frames
+    if not framed:
+        x = np.repeat(x[:, None], options.frames, axis=1)
+    return x, labels
+
+
+def _report(options: TrainedOptions, loaded: Loaded, folder: Path, progress: Progress) -> TrainedReport:
+    graph, x = loaded.graph, loaded.x
+    form: Any = options.form
+    inside = graph.nodes[graph.input].shape
+    shaped = x.reshape(*x.shape[:2], *inside)
+    floating = compile_float(graph)
+    original = run_original(loaded.model, x[:COMPARED], form, graph, loaded.neurons, torch.float64)
+    ours = interpret(floating, {graph.input: shaped[:COMPARED]})
+    how = readout(ours.outputs[graph.output], original.output, OUTPUT_MARGIN)
+    differing = {name: int((ours.spikes[name] != theirs).sum()) for name, theirs in original.spikes.items()}
+    compared = sum(theirs.size for theirs in original.spikes.values())
+    if sum(differing.values()) > 1e-5 * compared:
+        worst = max(differing, key=lambda name: differing[name])
+        raise DeployError(
+            f"{options.model}: {sum(differing.values())} of {compared} spikes are not the model's own, most in {worst}; what "
+            "it does between frames has to be in its neurons"
+        )
+    single = run_original(loaded.model, x[:COMPARED], form, graph, loaded.neurons, torch.float32)
+    rounded = sum(int((single.spikes[name] != spikes).sum()) for name, spikes in original.spikes.items())
+    theirs = _originals(loaded, form, how)
+    calib = loaded.calib.reshape(*loaded.calib.shape[:2], *inside)
+    fixed = compile_fixed(graph, interpret(floating, {graph.input: calib}).peaks, calib)
+    counting = Counting(graph, floating)
+    first = _run(counting, shaped, how, loaded.labels, theirs, progress, "floating point")
+    integers = Counting(graph, fixed)
+    second = _run(integers, shaped, how, loaded.labels, theirs, progress, "fixed point")
+    few = {graph.input: shaped[:COMPARED]}
+    stepped = interpret(fixed, few)
+    changed = np.mean([(stepped.spikes[name] != s[:COMPARED]).mean() for name, s in ours.spikes.items()])
+    counts = counting.counts
+    formula = published(graph, counts)
+    return TrainedReport(
+        model=options.model, form=options.form, frames=options.frames, neurons=_neurons(graph), nodes=len(graph.nodes),
+        readout=how, compared_spikes=compared, differing_from_original=sum(differing.values()), changed_by_float32=rounded,
+        original_accuracy=_accuracy(theirs, loaded.labels), floating=first, fixed=second, spikes_changed=float(changed),
+        overflows=stepped.overflows, largest_rounding=max((e.error for e in fixed.errors), default=0.0),
+        lava=_lava(graph, fixed, shaped[: options.lava_samples], progress), standard_nir=_standard(graph, folder),
+        layers=_layers(graph, counting), events=dict(sorted(counts.per_sample().items())),
+        formula=Formula(
+            microjoules=formula.picojoules / 1e6, first_macs=formula.first_macs, operations=formula.operations,
+            counted_operations=formula.counted_operations, left_out=formula.left_out,
+        ),
+        energy=[
+            Energy(name=p.name, title=p.title, microjoules=p.picojoules / 1e6, omitted_microjoules=p.omitted / 1e6)
+            for p in priced(counts)
+        ],
+    )  # fmt: skip
+
+
+def _originals(loaded: Loaded, form: Any, how: str) -> np.ndarray:
+    """The model's own outputs in float32, (samples, outputs)."""
+    found: list[np.ndarray] = []
+    for start in range(0, len(loaded.x), BATCH):
+        part = loaded.x[start : start + BATCH]
+        output = run_original(loaded.model, part, form, loaded.graph, loaded.neurons, torch.float32).output
+        output = output.mean(0) if how == "each" else output
+        found.append(output.reshape(len(part), -1))
+    return np.concatenate(found)
+
+
+def _run(
+    counting: Counting,
+    x: np.ndarray,
+    how: str,
+    labels: np.ndarray | None,
+    theirs: np.ndarray,
+    progress: Progress,
+    name: str,
+) -> Run:
+    outputs: list[np.ndarray] = []
+    spikes, begin = 0, time.perf_counter()
+    with progress.stage(f"run in {name}", len(x)) as advance:
+        for start in range(0, len(x), BATCH):
+            part = x[start : start + BATCH]
+            y, fired = counting.run(part)
+            spikes += sum(int(trace.sum()) for trace in fired.values())
+            y = y.mean(1) if how == "each" else read_out(y, how)
+            outputs.append(y.reshape(len(part), -1))
+            advance(len(part))
+    seconds = (time.perf_counter() - begin) / len(x)
+    found = np.concatenate(outputs)
+    agreement = float((found.argmax(1) == theirs.argmax(1)).mean())
+    return Run(
+        samples=len(x), accuracy=_accuracy(found, labels), agreement=agreement, spikes=spikes / len(x),
+        seconds_per_sample=seconds,
+    )  # fmt: skip
+
+
+def _accuracy(outputs: np.ndarray, labels: np.ndarray | None) -> float | None:
+    return None if labels is None else float((outputs.argmax(1) == labels).mean())
+
+
+def _lava(graph: Graph, fixed: Program, x: np.ndarray, progress: Progress) -> LavaRun | None:
+    """Every spike, potential and output of fixed point on Lava and stepped."""
+    if not len(x):
+        return None
+    importlib.import_module("processes.lava")  # has to come before anything of Lava's
+    from targets.nir_graph.lava import run_in_lava
+
+    expected = interpret(fixed, {graph.input: x}, potentials=True)
+    with progress.stage("run on Lava", len(x)) as advance:
+        found = run_in_lava(fixed, {graph.input: x}, potentials=True, done=lambda _: advance(1))
+    compared = differing = 0
+    for kind in ("spikes", "potentials", "outputs"):
+        for name, values in getattr(expected, kind).items():
+            compared += values.size
+            differing += int((getattr(found, kind)[name] != values).sum())
+    return LavaRun(samples=len(x), compared=compared, differing=differing)
+
+
+def _standard(graph: Graph, folder: Path) -> str:
+    try:
+        write_standard(graph, folder / NIR_FILE)
+    except UnsupportedGraph as error:
+        named = "; ".join(f"{r.node}: {r.reason}" for r in error.refusals[:5])
+        more = f"; and {len(error.refusals) - 5} more" if len(error.refusals) > 5 else ""
+        return f"none: {named}{more}"
+    return NIR_FILE
+
+
+def _neurons(graph: Graph) -> int:
+    fires = [node for node in graph.nodes.values() if isinstance(node.op, Neuron)]
+    return sum(int(np.prod(node.shape)) for node in fires)
+
+
+def _layers(graph: Graph, counting: Counting) -> list[Layer]:
+    counts, found = counting.counts, []
+    for name, node in graph.nodes.items():
+        if isinstance(node.op, Neuron | Weighted) or counts.events.get(name, {}).get("synaptic_operations"):
+            events = counts.events.get(name, {})
+            kind = type(node.op).__name__.lower()
+            found.append(
+                Layer(
+                    name=name, kind=kind, size=int(np.prod(node.shape)),
+                    rate=counts.rates.get(name) if kind == "neuron" else None,
+                    synaptic_operations=events.get("synaptic_operations", 0) / counts.samples,
+                    macs=events.get("macs", 0) / counts.samples,
+                )
+            )  # fmt: skip
+    return found

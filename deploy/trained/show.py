@@ -1,0 +1,70 @@
+"""A report of `deploy trained` in a terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from rich.table import Table
+
+from deploy.trained.report import Run, TrainedReport
+
+
+def shown(report: TrainedReport) -> Iterator[Table | str]:
+    """Runs, energy, and what the published formula leaves out."""
+    equal = report.compared_spikes - report.differing_from_original
+    yield (
+        f"{report.model}: {report.neurons:,} neurons, {report.frames} frames. {equal:,} of {report.compared_spikes:,} spikes "
+        f"are the model's own in float64 ({report.changed_by_float32:,} of its own change in float32). Its output is the "
+        f"{report.readout} of its steps' outputs"
+    )
+    runs = Table("", "Samples", "Accuracy", "Same prediction", "Spikes a sample", "Seconds a sample")
+    own = "" if report.original_accuracy is None else f"{report.original_accuracy:.2%}"
+    runs.add_row("the model itself, float32", f"{report.floating.samples:,}", own, "", "", "")
+    for name, run in (("floating point", report.floating), ("fixed point", report.fixed)):
+        runs.add_row(name, *_cells(run))
+    yield runs
+    yield f"Fixed point changes {report.spikes_changed:.2%} of the spikes; largest rounding {report.largest_rounding:.2%}"
+    if report.lava is not None:
+        lava = report.lava
+        yield (
+            f"Lava, fixed point, {lava.samples} samples: {lava.differing:,} of {lava.compared:,} spikes, potentials and "
+            "outputs differ from the stepped run"
+        )
+    yield f"Standard NIR: {report.standard_nir}"
+    yield from energy_shown(report)
+
+
+def energy_shown(report: TrainedReport) -> Iterator[Table | str]:
+    """Every convention next to the published formula."""
+    table = Table("Convention", "µJ a sample", "Left out, at its prices", title="Energy, from counted events")
+    formula = report.formula
+    table.add_row(
+        "published formula: SOPs × 0.9 pJ + MACs of the first layer × 4.6 pJ", f"{formula.microjoules:.4g}", ""
+    )
+    for energy in report.energy:
+        omitted = f"{energy.omitted_microjoules:.4g}" if energy.omitted_microjoules else ""
+        table.add_row(energy.title, f"{energy.microjoules:.4g}", omitted)
+    yield table
+    yield (
+        f"The formula has {formula.operations:,.0f} SOPs (rate × T × MACs); {formula.counted_operations:,.0f} additions were "
+        f"counted. It has {formula.first_macs:,} MACs of the first layer."
+    )
+    left = Table("What the formula leaves out", "a sample")
+    for event, count in formula.left_out.items():
+        left.add_row(event.replace("_", " "), f"{count:,.0f}")
+    yield left
+
+
+def layers_shown(report: TrainedReport) -> Table:
+    """A row for each population, layer and product."""
+    table = Table("Layer", "Kind", "Size", "Spikes per neuron and step", "Additions a sample", "MACs a sample")
+    for layer in report.layers:
+        rate = "" if layer.rate is None else f"{layer.rate:.4f}"
+        done = (f"{count:,.0f}" if count else "" for count in (layer.synaptic_operations, layer.macs))
+        table.add_row(layer.name, layer.kind, f"{layer.size:,}", rate, *done)
+    return table
+
+
+def _cells(run: Run) -> tuple[str, ...]:
+    accuracy = "" if run.accuracy is None else f"{run.accuracy:.2%}"
+    return f"{run.samples:,}", accuracy, f"{run.agreement:.2%}", f"{run.spikes:,.0f}", f"{run.seconds_per_sample:.3g}"

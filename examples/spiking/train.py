@@ -1,0 +1,76 @@
+"""Train a spiking transformer of this folder on Fashion-MNIST by surrogate gradients, and write its weights and the test data.
+
+    python examples/spiking/train.py spikformer --data DIR [--out out/spiking] [--epochs 3] [--images 60000] [--steps 4]
+
+DIR holds the four original files; `deploy/demo/train.py` says where they come from. Writes NAME.safetensors, calib.npz (256
+training images) and test.npz (all 10,000 test images, looked at once, after the last epoch). An epoch of all images takes some
+minutes on two CPU cores.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import sys
+from pathlib import Path
+
+import numpy as np
+import torch
+from safetensors.torch import save_file
+from torch import Tensor, nn
+
+sys.path.insert(0, str(Path(__file__).parents[2]))
+
+from converters.trained.nodes import reset_net
+from deploy.demo import to_pixels
+from deploy.demo.train import Cycle, correct, read_split, train
+
+MODELS = ("spikformer", "spikingformer", "sdt", "sdt2", "qkformer")
+SEED = 0
+CALIBRATION_IMAGES = 256
+
+
+class Fresh(nn.Module):
+    """A model whose neurons start anew at every call."""
+
+    def __init__(self, model: nn.Module) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(self, x: Tensor) -> Tensor:
+        reset_net(self.model)
+        return self.model(x)
+
+
+def main() -> None:
+    """Entry point."""
+    parser = argparse.ArgumentParser(description="Train a small spiking transformer on Fashion-MNIST.")
+    parser.add_argument("model", choices=MODELS)
+    parser.add_argument("--data", type=Path, required=True, help="folder with the four idx .gz files")
+    parser.add_argument("--out", type=Path, default=Path("out/spiking"))
+    parser.add_argument("--epochs", type=int, default=3)
+    parser.add_argument("--images", type=int, default=60000, help="train on so many images only")
+    parser.add_argument("--steps", type=int, default=4, help="time steps T")
+    parser.add_argument("--threads", type=int, default=2)
+    options = parser.parse_args()
+    torch.set_num_threads(options.threads)
+    torch.manual_seed(SEED)
+    images, labels = read_split(options.data, "train")
+    test_images, test_labels = read_split(options.data, "t10k")
+    options.out.mkdir(parents=True, exist_ok=True)
+    chosen = np.sort(np.random.default_rng(SEED).choice(len(images), CALIBRATION_IMAGES, replace=False))
+    for name, x, y in (("calib", images[chosen], labels[chosen]), ("test", test_images, test_labels)):
+        np.savez_compressed(options.out / f"{name}.npz", x=to_pixels(x), y=y.astype(np.int64))
+
+    model = Fresh(importlib.import_module(options.model).small(options.steps))
+    used = torch.from_numpy(images[: options.images].copy())
+    targets = torch.from_numpy(labels[: options.images].astype(np.int64))
+    train(model, used, targets, Cycle(options.epochs, 0, 4e-3, 100, 0), SEED)
+    accuracy = correct(model, test_images, test_labels).mean()
+    weights = {name: tensor.contiguous() for name, tensor in model.model.state_dict().items()}
+    save_file(weights, options.out / f"{options.model}.safetensors", {"test_accuracy": f"{accuracy:.4f}"})
+    print(f"{options.model}: {accuracy:.4f} on the {len(test_images)} test images")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,210 @@
+"""Neurons of trained spiking networks: one rule for those of snnTorch, Norse, SpikingJelly and plain code.
+
+A population has states s_0 .. s_n, of which s_0 is the membrane potential v. With x the input of a step::
+
+    r = fires(v)                                          of the potential that the step before left
+    s <- keep s + gain x + bias                           or, where r and there is a rule ``after`` spikes, that one
+    spike = fires(v)                                      v > threshold, or v >= threshold if ``inclusive``
+    v <- v - threshold (spike - r)   of "subtract";       v <- v_reset where spike, of "set"
+
+snnTorch resets at the beginning of the next step: ``after`` with the reset in it, and "none" at the end. SpikingJelly and
+Norse reset in the step of the spike, and have no ``after``. r counts in "subtract" only where there is an ``after``.
+
+In integers (:class:`FixedNeuron`) all states have one unit. Coefficients have 12 bits behind the point, and each product is
+cut toward zero, as Loihi's decays are; thresholds are multiples of 64 units; states saturate at 24 bits::
+
+    s_j <- saturate24( sum_k cut(s_k keep_jk, 12) + cut(x gain_j, 12) + bias_j )
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+import numpy as np
+
+from processes.chips import LOIHI2, Chip
+from processes.fixed import mul_shift, saturate, saturated, shift_toward_zero
+
+Reset = Literal["none", "subtract", "set"]
+
+
+@dataclass(frozen=True, eq=False)
+class Update:
+    """s <- keep s + gain x + bias; entries are arrays that broadcast with the population.
+
+    Attributes:
+        keep: by state and state, () of nothing.
+        gain: by state.
+        bias: by state.
+    """
+
+    keep: tuple[tuple[np.ndarray, ...], ...]
+    gain: tuple[np.ndarray, ...]
+    bias: tuple[np.ndarray, ...]
+
+    @classmethod
+    def of(cls, keep: object, gain: object, bias: object) -> Update:
+        """From numbers: nested sequences of floats or arrays."""
+        rows = tuple(tuple(np.asarray(value, np.float64) for value in row) for row in keep)  # type: ignore[attr-defined]
+        vectors = (tuple(np.asarray(value, np.float64) for value in vector) for vector in (gain, bias))  # type: ignore[attr-defined]
+        return cls(rows, *vectors)
+
+
+@dataclass(frozen=True, eq=False)
+class Rule:
+    """The equations above.
+
+    Attributes:
+        update: of every step.
+        threshold: broadcasts with the population.
+        inclusive: whether a potential that equals the threshold fires.
+        reset: what a spike does at the end of its step.
+        v_reset: of "set".
+        after: the update of a step that begins with a potential at which the neuron fires; None is ``update``.
+        initial: the states at first; one value for each.
+    """
+
+    update: Update
+    threshold: np.ndarray
+    inclusive: bool
+    reset: Reset
+    v_reset: np.ndarray = field(default_factory=lambda: np.zeros(()))
+    after: Update | None = None
+    initial: tuple[np.ndarray, ...] = ()
+
+    @property
+    def states(self) -> int:
+        """How many there are."""
+        return len(self.update.gain)
+
+
+@dataclass
+class FloatNeuron:
+    """A population in floating point. ``v`` are its potentials after resets, ``peak`` the largest magnitude before."""
+
+    rule: Rule
+    shape: tuple[int, ...]
+    emits: int | None = None
+    overflows: int = 0
+
+    def __post_init__(self) -> None:
+        self.reset()
+
+    @property
+    def v(self) -> np.ndarray:
+        """Potentials after resets."""
+        return self.s[0]
+
+    def reset(self) -> None:
+        """Every state as it is at first."""
+        initial = self.rule.initial or (np.zeros(()),) * self.rule.states
+        self.s = [np.broadcast_to(value, (1, *self.shape)) for value in initial]
+        self.peak = 0.0
+
+    def step(self, x: np.ndarray | None) -> np.ndarray:
+        """Spikes (samples, *shape) of 0 and 1, or the state that is sent."""
+        rule, drive = self.rule, np.zeros((1, *self.shape)) if x is None else x
+        after = None if rule.after is None else self._fires(self.s[0])
+        s = _updated(rule.update, self.s, drive)
+        if rule.after is not None and after is not None and after.any():
+            other = _updated(rule.after, self.s, drive)
+            s = [np.where(after, b, a) for a, b in zip(s, other, strict=True)]
+        spikes = self._fires(s[0])
+        self.peak = max(self.peak, *(float(np.abs(state).max(initial=0)) for state in s))
+        if rule.reset == "subtract":
+            s[0] = s[0] - rule.threshold * (spikes * 1.0 if after is None else spikes * 1.0 - after)
+        elif rule.reset == "set":
+            s[0] = np.where(spikes, rule.v_reset, s[0])
+        self.s = s
+        return spikes * 1.0 if self.emits is None else s[self.emits]
+
+    def _fires(self, v: np.ndarray) -> np.ndarray:
+        return v >= self.rule.threshold if self.rule.inclusive else v > self.rule.threshold
+
+
+def _updated(update: Update, s: list[np.ndarray], x: np.ndarray) -> list[np.ndarray]:
+    found = []
+    for row, gain, bias in zip(update.keep, update.gain, update.bias, strict=True):
+        total = gain * x + bias
+        for kept, state in zip(row, s, strict=True):
+            if np.any(kept):
+                total = total + kept * state
+        found.append(total)
+    return found
+
+
+@dataclass(frozen=True, eq=False)
+class Integers:
+    """A rule in integers, in units of the potential.
+
+    Attributes:
+        update, after: coefficients in units of 2^-12, int64; biases in units of the potential.
+        threshold, v_reset, initial: int64, in units of the potential.
+        left: bits by which the input is shifted left to be in that unit; negative shifts right, toward zero.
+    """
+
+    update: Update
+    after: Update | None
+    threshold: np.ndarray
+    v_reset: np.ndarray
+    initial: tuple[np.ndarray, ...]
+    left: int
+
+
+@dataclass
+class FixedNeuron:
+    """The same in integers; what it sends are spikes of 0 and 1, or a state in units of the potential."""
+
+    rule: Rule
+    integers: Integers
+    shape: tuple[int, ...]
+    emits: int | None = None
+    chip: Chip = LOIHI2
+    overflows: int = 0
+
+    def __post_init__(self) -> None:
+        self.reset()
+
+    @property
+    def v(self) -> np.ndarray:
+        """Potentials after resets, int64."""
+        return self.s[0]
+
+    def reset(self) -> None:
+        """Every state as it is at first."""
+        self.s = [np.broadcast_to(value, (1, *self.shape)) for value in self.integers.initial]
+        self.peak, self.overflows = 0.0, 0
+
+    def step(self, x: np.ndarray | None) -> np.ndarray:
+        """Spikes or a state, int64 (samples, *shape)."""
+        of, rule = self.integers, self.rule
+        drive = np.zeros((1, *self.shape), np.int64) if x is None else shift_toward_zero(x, -of.left)
+        after = None if of.after is None else self._fires(self.s[0])
+        s = self._updated(of.update, drive)
+        if of.after is not None and after is not None and after.any():
+            s = [np.where(after, b, a) for a, b in zip(s, self._updated(of.after, drive), strict=True)]
+        self.overflows += sum(saturated(state, self.chip.state_bits) for state in s)
+        s = [saturate(state, self.chip.state_bits) for state in s]
+        spikes = self._fires(s[0])
+        self.peak = max(self.peak, float(np.abs(s[0]).max(initial=0)))
+        if rule.reset == "subtract":
+            s[0] = s[0] - of.threshold * (spikes.astype(np.int64) - (0 if after is None else after))
+        elif rule.reset == "set":
+            s[0] = np.where(spikes, of.v_reset, s[0])
+        s[0] = saturate(s[0], self.chip.state_bits)
+        self.s = s
+        return spikes.astype(np.int64) if self.emits is None else s[self.emits]
+
+    def _fires(self, v: np.ndarray) -> np.ndarray:
+        return v >= self.integers.threshold if self.rule.inclusive else v > self.integers.threshold
+
+    def _updated(self, update: Update, x: np.ndarray) -> list[np.ndarray]:
+        bits, found = self.chip.decay_bits, []
+        for row, gain, bias in zip(update.keep, update.gain, update.bias, strict=True):
+            total = mul_shift(x, gain, bits) + bias
+            for kept, state in zip(row, self.s, strict=True):
+                if np.any(kept):
+                    total = total + mul_shift(state, kept, bits)
+            found.append(total)
+        return found

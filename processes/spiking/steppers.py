@@ -1,0 +1,204 @@
+"""What steps the nodes without a state; floating point and integers, which differ in the dtype of what arrives.
+
+Messages are arrays (samples, *shape), or None for silence, and what a node reads from a silent operand is 0.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from processes.chips import LOIHI2, Chip
+from processes.fixed import saturate, saturated, shift_toward_zero
+from processes.spiking import Layout, MaxPool, Product, Reduce, SumPool, Weighted
+
+Message = np.ndarray | None
+Map = Callable[[np.ndarray], np.ndarray]
+
+
+def weighted_map(op: Weighted, weight: np.ndarray, shape: tuple[int, ...]) -> Map:
+    """W x without the bias, for other weights of the same layer; ``shape`` is that of one sample's output."""
+    if weight.ndim == 2:
+        return lambda x: x @ weight.T
+    axes = weight.ndim - 2
+    padding = [(0, 0), (0, 0), *((p, p) for p in op.padding)]
+    reach = tuple((k - 1) * d + 1 for k, d in zip(weight.shape[2:], op.dilation, strict=True))
+    steps = tuple(slice(None, None, s) for s in op.stride)
+    taps = tuple(slice(None, None, d) for d in op.dilation)
+    kernels = weight.reshape(op.groups, len(weight) // op.groups, -1)
+    last = tuple(range(2, 2 + axes)), tuple(range(2 + axes, 2 + 2 * axes))
+
+    def convolve(x: np.ndarray) -> np.ndarray:
+        images = np.pad(x.reshape(-1, *x.shape[-1 - axes :]), padding)
+        windows = np.lib.stride_tricks.sliding_window_view(images, reach, axis=last[0])  # type: ignore[call-overload]
+        windows = windows[(slice(None), slice(None), *steps, *taps)]
+        columns = windows.transpose(0, 1, *last[1], *last[0])  # a column of taps for each position
+        columns = columns.reshape(len(images), op.groups, kernels.shape[2], -1)
+        return (kernels @ columns).reshape(len(x), *shape)
+
+    return convolve
+
+
+@dataclass
+class Moved:
+    """A :class:`Layout` of operands of given shapes."""
+
+    op: Layout
+    shapes: tuple[tuple[int, ...], ...]
+    overflows: int = 0
+
+    def __post_init__(self) -> None:
+        size = int(sum(np.prod(shape) for shape in self.shapes))
+        flat = self.op.index.ravel()
+        self.padded = bool((flat < 0).any())
+        self.same = len(flat) == size and bool((flat == np.arange(size)).all())
+
+    def reset(self) -> None:
+        """Nothing to forget."""
+
+    def step(self, *operands: Message) -> Message:
+        """(samples, *index.shape)."""
+        there = [x for x in operands if x is not None]
+        if not there:
+            return None
+        samples, dtype = max(map(len, there)), there[0].dtype
+        flat = [
+            np.zeros((samples, int(np.prod(shape))), dtype)
+            if x is None
+            else np.broadcast_to(x, (samples, *shape)).reshape(samples, -1)
+            for x, shape in zip(operands, self.shapes, strict=True)
+        ]
+        if self.padded:
+            flat.append(np.zeros((samples, 1), dtype))  # index -1
+        joined = flat[0] if len(flat) == 1 else np.concatenate(flat, axis=1)
+        moved = joined if self.same else joined[:, self.op.index.ravel()]
+        return moved.reshape(samples, *self.op.index.shape)
+
+
+@dataclass
+class Scaled:
+    """y = scale x + shift in floating point."""
+
+    scale: np.ndarray
+    shift: np.ndarray
+    shape: tuple[int, ...]
+    overflows: int = 0
+
+    def reset(self) -> None:
+        """Nothing to forget."""
+
+    def step(self, x: Message) -> Message:
+        """(samples, *shape)."""
+        return np.broadcast_to(self.shift, (1, *self.shape)) if x is None else self.scale * x + self.shift
+
+
+@dataclass
+class FixedScaled:
+    """y = saturate(cut(mantissa x, right) + shift) in integers; ``mantissa`` and ``right`` broadcast with ``shape``."""
+
+    mantissa: np.ndarray
+    right: np.ndarray
+    shift: np.ndarray
+    shape: tuple[int, ...]
+    chip: Chip = LOIHI2
+    overflows: int = 0
+
+    def reset(self) -> None:
+        """Nothing is left of the samples before."""
+        self.overflows = 0
+
+    def step(self, x: Message) -> Message:
+        """int64 (samples, *shape)."""
+        x = np.zeros((1, *self.shape), np.int64) if x is None else x
+        y = shift_toward_zero(x * self.mantissa, self.right) + self.shift
+        self.overflows += saturated(y, self.chip.graded_bits)
+        return np.broadcast_to(saturate(y, self.chip.graded_bits), (len(x), *self.shape))
+
+
+@dataclass
+class Added:
+    """The sum of its operands, each shifted left by ``left`` bits in integers, and saturated there."""
+
+    left: tuple[int, ...]
+    fixed: bool
+    chip: Chip = LOIHI2
+    overflows: int = 0
+
+    def reset(self) -> None:
+        """Nothing is left of the samples before."""
+        self.overflows = 0
+
+    def step(self, *operands: Message) -> Message:
+        """(samples, *shape)."""
+        total: Message = None
+        for x, left in zip(operands, self.left, strict=True):
+            if x is not None:
+                shifted = x << left if self.fixed else x
+                total = shifted if total is None else total + shifted
+        if total is None or not self.fixed:
+            return total
+        self.overflows += saturated(total, self.chip.graded_bits)
+        return saturate(total, self.chip.graded_bits)
+
+
+@dataclass
+class Multiplied:
+    """The product of two operands; sums of integers saturate."""
+
+    op: Product
+    fixed: bool
+    chip: Chip = LOIHI2
+    overflows: int = 0
+
+    def reset(self) -> None:
+        """Nothing is left of the samples before."""
+        self.overflows = 0
+
+    def step(self, a: Message, b: Message) -> Message:
+        """(samples, *shape)."""
+        if a is None or b is None:
+            return None
+        if not self.fixed:
+            return a @ b if self.op.matrices else a * b
+        # integers of 24 bits and fewer, as float64: exact while 2^5 such products add up, and spikes always
+        y = (a.astype(np.float64) @ b.astype(np.float64)).astype(np.int64) if self.op.matrices else a * b
+        self.overflows += saturated(y, self.chip.graded_bits)
+        return saturate(y, self.chip.graded_bits)
+
+
+@dataclass
+class Pooled:
+    """Maxima or sums of windows, and sums along axes; sums of integers saturate."""
+
+    op: MaxPool | SumPool | Reduce
+    shape: tuple[int, ...]
+    chip: Chip = LOIHI2
+    overflows: int = 0
+
+    def reset(self) -> None:
+        """Nothing is left of the samples before."""
+        self.overflows = 0
+
+    def step(self, x: Message) -> Message:
+        """(samples, *shape)."""
+        if x is None:
+            return None
+        if isinstance(self.op, Reduce):
+            return self._held(x.sum(tuple(axis + 1 for axis in self.op.axes)).reshape(len(x), *self.shape))
+        largest = isinstance(self.op, MaxPool)
+        least = -np.inf if x.dtype.kind == "f" else np.iinfo(x.dtype).min
+        edges = [(0, 0)] * (x.ndim - 2) + [(p, p) for p in self.op.padding]
+        padded = np.pad(x, edges, constant_values=least if largest else 0) if any(self.op.padding) else x
+        windows = np.lib.stride_tricks.sliding_window_view(padded, self.op.kernel, axis=(-2, -1))  # type: ignore[call-overload]
+        rows, columns = self.op.stride
+        windows = windows[..., ::rows, ::columns, :, :]
+        y = windows.max((-2, -1)) if largest else windows.sum((-2, -1))
+        return self._held(y.reshape(len(x), *self.shape))
+
+    def _held(self, y: np.ndarray) -> np.ndarray:
+        if y.dtype.kind == "f":
+            return y
+        self.overflows += saturated(y, self.chip.graded_bits)
+        return saturate(y, self.chip.graded_bits)

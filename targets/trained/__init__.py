@@ -1,0 +1,1 @@
+"""Captured spiking networks as programs: floating point, integers, Lava, NIR."""

@@ -1,0 +1,287 @@
+"""A captured network as a program of the stepping evaluator: floating point, or Loihi-style integers.
+
+In integers every signal has a unit, the real value of 1:
+
+* Spikes and products of spikes are counts. A constant factor changes their unit and no number.
+* A layer with weights has 8-bit mantissas and one exponent per output; its unit is the finest power of two in which 24 bits
+  hold twice what it, and all that is added to it, reached in floating point. Biases have 24 bits.
+* Potentials have the unit of the neuron's input times its gain, shifted left by as many bits as 24 leave room for; so no input
+  is rounded. Decays have 12 bits, products with them are cut toward zero, thresholds are multiples of 64 units.
+* Operands of a sum are shifted left to the finest unit among them.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from processes.chips import LOIHI2
+from processes.errors import DeployError, Refusal
+from processes.fixed import to_mantissa
+from processes.nir_nodes import maps
+from processes.spiking import (
+    Affine,
+    Graph,
+    Layout,
+    MaxPool,
+    Neuron,
+    Node,
+    Product,
+    Reduce,
+    Source,
+    Sum,
+    SumPool,
+    Weighted,
+)
+from processes.spiking.neuron import FixedNeuron, FloatNeuron, Integers, Update
+from processes.spiking.steppers import Added, FixedScaled, Moved, Multiplied, Pooled, Scaled, weighted_map
+from targets.nir_graph.cycles import Edge
+from targets.nir_graph.fixed import Rounding
+from targets.nir_graph.program import Program, Stage
+
+CHIP = LOIHI2
+HEADROOM = 2.0
+"""What a signal may exceed the largest value by that it reached in floating point."""
+ALIGN = 2**CHIP.align_bits
+DECAY = 2**CHIP.decay_bits
+LIMIT = CHIP.state_limit
+
+
+def compile_float(graph: Graph) -> Program:
+    """The program in float64; the output's values as they are."""
+    binary = graph.binary()
+    stages: dict[str, Stage] = {}
+    for name, node in graph.nodes.items():
+        shapes = tuple(graph.nodes[wire.source].shape for wire in node.wires)
+        edges = tuple(Edge(wire.source, wire.carried) for wire in node.wires)
+        stages[name] = Stage(_float_node(node, shapes), edges, node.shape, name in binary, separate=bool(edges))
+    return Program(stages, [graph.input], [graph.output], fixed=False)
+
+
+def _float_node(node: Node, shapes: tuple[tuple[int, ...], ...]) -> Any:
+    op = node.op
+    if isinstance(op, Weighted):
+        bias = None if op.bias is None else op.rows(op.bias)
+        return maps.Weighted(weighted_map(op, op.weight, node.shape), bias, node.shape)
+    if isinstance(op, Affine):
+        return Scaled(op.scale, op.shift, node.shape)
+    if isinstance(op, Neuron):
+        return FloatNeuron(op.rule, node.shape, op.emits)
+    return _plain(node, shapes, fixed=False)
+
+
+def _plain(node: Node, shapes: tuple[tuple[int, ...], ...], fixed: bool, left: tuple[int, ...] = ()) -> Any:
+    """Nodes without numbers of their own."""
+    op = node.op
+    if isinstance(op, Source):
+        return maps.Stateless(lambda x: x)
+    if isinstance(op, Layout):
+        return Moved(op, shapes)
+    if isinstance(op, Sum):
+        return Added(left or (0,) * len(shapes), fixed)
+    if isinstance(op, Product):
+        return Multiplied(op, fixed)
+    if isinstance(op, MaxPool | SumPool | Reduce):
+        return Pooled(op, node.shape)
+    raise DeployError(f"{type(op).__name__} has no stepper")
+
+
+def compile_fixed(graph: Graph, peaks: Mapping[str, float], inputs: np.ndarray) -> Program:
+    """The program in integers.
+
+    Args:
+        peaks: ``Traces.peaks`` of the floating-point program on calibration data.
+        inputs: that data, which sets the unit of the input.
+
+    Raises:
+        DeployError: with every neuron that has no such form.
+    """
+    refusals = [
+        Refusal(name, "neuron", "its threshold is below 0, and a chip's are not")
+        for name, node in graph.nodes.items()
+        if isinstance(node.op, Neuron) and np.min(node.op.rule.threshold) < 0
+    ]
+    if refusals:
+        raise DeployError("; ".join(f"{r.node}: {r.reason}" for r in refusals))
+    return _Compiler(graph, peaks, inputs).program()
+
+
+class _Compiler:
+    """Goes through the graph once, in order."""
+
+    def __init__(self, graph: Graph, peaks: Mapping[str, float], inputs: np.ndarray) -> None:
+        self.graph, self.peaks, self.inputs = graph, peaks, inputs
+        self.readers = graph.readers()
+        self.units: dict[str, float] = {}
+        self.stages: dict[str, Stage] = {}
+        self.errors: list[Rounding] = []
+
+    def program(self) -> Program:
+        """All stages."""
+        binary = self.graph.binary()
+        for name, node in self.graph.nodes.items():
+            if isinstance(node.op, Neuron) and node.op.emits is None:
+                self.units[name] = 1.0  # also for who reads it a step later
+        for name, node in self.graph.nodes.items():
+            stage = self._stage(name, node)
+            self.units[name] = stage.unit
+            self.stages[name] = replace(stage, spikes=name in binary)
+        return Program(self.stages, [self.graph.input], [self.graph.output], fixed=True, errors=self.errors)
+
+    def _stage(self, name: str, node: Node) -> Stage:
+        op = node.op
+        edges = tuple(Edge(wire.source, wire.carried) for wire in node.wires)
+        units = [self.units[wire.source] for wire in node.wires]
+        shapes = tuple(self.graph.nodes[wire.source].shape for wire in node.wires)
+        if isinstance(op, Source):
+            return Stage(maps.Stateless(lambda x: x), (), node.shape, False, _input_unit(self.inputs))
+        if isinstance(op, Weighted):
+            return self._weighted(name, node, op, edges, units[0])
+        if isinstance(op, Affine):
+            return self._affine(name, node, op, edges, units[0])
+        if isinstance(op, Neuron):
+            return self._neuron(name, node, op, edges, units[0])
+        unit, left = units[0] if units else 1.0, (0,) * len(units)
+        if isinstance(op, Product):
+            unit = units[0] * units[1]
+        elif len(set(units)) > 1:
+            unit = min(units)
+            ratios = [math.log2(other / unit) for other in units]
+            left = tuple(round(ratio) for ratio in ratios)
+            if any(abs(ratio - bits) > 1e-9 for ratio, bits in zip(ratios, left, strict=True)):
+                edges = tuple(self._brought(name, edge, unit) for edge in edges)
+                left = (0,) * len(units)
+            if isinstance(op, Layout) and any(left):
+                edges = tuple(self._brought(name, edge, unit) for edge in edges)
+        return Stage(_plain(node, shapes, True, left), edges, node.shape, False, unit, separate=True)
+
+    def _brought(self, name: str, edge: Edge, unit: float) -> Edge:
+        """An edge whose signal is multiplied to have another unit."""
+        if self.units[edge.source] == unit:
+            return edge
+        label, shape = f"{edge.source}->{name}", self.graph.nodes[edge.source].shape
+        wanted = np.asarray(self.units[edge.source] / unit)
+        rounded = to_mantissa(wanted, CHIP.weight_bits, axis=None)
+        self._state(label, "scale", rounded.value(), wanted)
+        node = FixedScaled(rounded.mantissa, -rounded.exponent, np.zeros(1, np.int64), shape)
+        self.stages[label] = Stage(node, (edge,), shape, False, unit, separate=True)
+        self.units[label] = unit
+        return Edge(label)
+
+    def _reach(self, name: str) -> float:
+        """The largest value of a signal and of what it becomes without being multiplied, in its own scale."""
+        found, waiting, seen = 0.0, [(name, 1.0)], set[str]()
+        while waiting:
+            at, factor = waiting.pop()
+            op = self.graph.nodes[at].op
+            if at in seen or isinstance(op, Neuron):
+                continue
+            seen.add(at)
+            if at != name and (scale := _factor(op)):
+                factor *= abs(scale)  # a matter of the unit: its integers are those that it reads
+            elif at != name and not isinstance(op, Sum | Layout | MaxPool | SumPool | Reduce):
+                continue
+            found = max(found, self.peaks[at] / factor)
+            waiting += [(reader, factor) for reader in self.readers[at]]
+        return found
+
+    def _weighted(self, name: str, node: Node, op: Weighted, edges: tuple[Edge, ...], reads: float) -> Stage:
+        unit = _fine(self._reach(name))
+        rounded = to_mantissa(op.weight * (reads / unit), CHIP.weight_bits, axis=0)
+        self._state(name, "weight", rounded.value() * unit, op.weight * reads)
+        bias = None
+        if op.bias is not None and op.bias.any():
+            bias = op.rows(np.rint(op.bias / unit).astype(np.int64))
+            self._state(name, "bias", bias.ravel(), op.bias / unit)
+        mapped = weighted_map(op, rounded.mantissa.astype(np.float64), node.shape)
+        right: Any = op.rows(np.minimum(-rounded.exponent.astype(np.int64).ravel(), 62))  # nothing is left of more
+        return Stage(
+            maps.FixedWeighted(mapped, bias, right, node.shape, rounded.mantissa), edges, node.shape, False, unit
+        )
+
+    def _affine(self, name: str, node: Node, op: Affine, edges: tuple[Edge, ...], reads: float) -> Stage:
+        """One factor for all is a matter of the unit."""
+        if factor := _factor(op):
+            unit = reads * abs(factor)
+            # a shift may need a finer unit
+            whole = bool((op.shift / unit == np.rint(op.shift / unit)).all())
+            bits = 0 if whole else max(0, math.floor(math.log2(unit / _fine(self._reach(name)))))
+            unit /= 2**bits
+            mantissa, right = np.asarray(int(math.copysign(1, factor))), np.asarray(-bits)
+        else:
+            unit = _fine(self._reach(name))
+            rounded = to_mantissa(op.scale * (reads / unit), CHIP.weight_bits, axis=tuple(range(op.scale.ndim)))
+            self._state(name, "scale", rounded.value(), op.scale * (reads / unit))
+            mantissa, right = rounded.mantissa.astype(np.int64), -rounded.exponent
+            mantissa, right = (value.reshape(np.shape(op.scale)) for value in (mantissa, right))
+        shift = np.rint(op.shift / unit).astype(np.int64)
+        self._state(name, "shift", shift, op.shift / unit)
+        return Stage(FixedScaled(mantissa, right, shift, node.shape), edges, node.shape, False, unit, separate=True)
+
+    def _neuron(self, name: str, node: Node, op: Neuron, edges: tuple[Edge, ...], reads: float) -> Stage:
+        rule = op.rule
+        updates = [rule.update] + ([] if rule.after is None else [rule.after])
+        gain = float(max((np.abs(value).max() for update in updates for value in update.gain), default=0.0)) or 1.0
+        fires = bool(np.isfinite(rule.threshold).all())
+        reach = max(
+            self.peaks[name], float(np.max(rule.threshold)) if fires else 0.0, float(np.abs(rule.v_reset).max())
+        )
+        left = math.floor(math.log2(reads * gain * LIMIT / (HEADROOM * reach))) if reach > 0 else 0
+        unit = reads * gain / 2.0**left
+        threshold = np.rint((rule.threshold if fires else np.zeros(())) / (unit * ALIGN)).astype(np.int64) * ALIGN
+        if fires:
+            self._state(name, "threshold", threshold, rule.threshold / unit)
+        else:
+            threshold = np.full((), np.iinfo(np.int64).max)
+        initial = rule.initial or (np.zeros(()),) * rule.states
+        integers = Integers(
+            self._update(name, rule.update, gain, unit),
+            None if rule.after is None else self._update(name, rule.after, gain, unit),
+            threshold,
+            np.rint(rule.v_reset / unit).astype(np.int64),
+            tuple(np.rint(value / unit).astype(np.int64) for value in initial),
+            left,
+        )
+        stepping = FixedNeuron(rule, integers, node.shape, op.emits)
+        return Stage(stepping, edges, node.shape, False, 1.0 if op.emits is None else unit, unit)
+
+    def _update(self, name: str, update: Update, gain: float, unit: float) -> Update:
+        keep = [[_kept(value) for value in row] for row in update.keep]
+        gains = [np.rint(value / gain * DECAY).astype(np.int64) for value in update.gain]
+        biases = [np.rint(value / unit).astype(np.int64) for value in update.bias]
+        for row, wanted in zip(keep, update.keep, strict=True):
+            for got, real in zip(row, wanted, strict=True):
+                self._state(name, "decay", got, real * DECAY)
+        return Update(tuple(map(tuple, keep)), tuple(gains), tuple(biases))
+
+    def _state(self, name: str, parameter: str, got: Any, wanted: Any) -> None:
+        """Note how far the integers are from what they stand for, relative to the largest of them."""
+        if np.any(wanted):
+            self.errors.append(Rounding.of(name, parameter, got, wanted))
+
+
+def _factor(op: Any) -> float:
+    """The factor of an Affine that multiplies all by the same; 0 of others."""
+    return float(op.scale.flat[0]) if isinstance(op, Affine) and (op.scale == op.scale.flat[0]).all() else 0.0
+
+
+def _kept(share: np.ndarray) -> np.ndarray:
+    """A coefficient in units of 2^-12; a decay is rounded up, since its product is cut."""
+    exact = np.asarray(share, np.float64) * DECAY
+    up = np.ceil(exact - 1e-4)
+    return np.where((share >= 0) & (share <= 1), up, np.rint(exact)).astype(np.int64)
+
+
+def _fine(reach: float) -> float:
+    """The smallest power of two u for which HEADROOM * reach / u fits 24 signed bits."""
+    return 2.0 ** math.ceil(math.log2(HEADROOM * reach / LIMIT)) if reach > 0 else 1.0
+
+
+def _input_unit(x: np.ndarray) -> float:
+    """1 for integers of 16 bits, else the finest power of two."""
+    reach = float(np.abs(x).max(initial=0))
+    return 1.0 if reach < 2**15 and (x == np.rint(x)).all() else _fine(reach)

@@ -1,0 +1,414 @@
+"""Trained spiking modules: captured, they fire the spikes of their own framework, every one of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
+
+from converters.trained import Form, Uncaptured, capture, nodes, register
+from converters.trained.leaves import neurons
+from converters.trained.reference import readout, run_original
+from processes.errors import DeployError
+from processes.spiking import Affine, Graph, Neuron
+from targets.nir_graph.program import Traces, interpret
+from targets.trained.program import compile_float
+from tests.tolerances import ROUNDING
+
+FEATURES, FRAMES, SAMPLES = 6, 12, 20
+
+
+def settled(model: nn.Module, seed: int = 0) -> nn.Module:
+    """The model with statistics in its batch norms, in evaluation mode."""
+    generator = torch.Generator().manual_seed(seed)
+    for module in model.modules():
+        if isinstance(module, nn.BatchNorm1d | nn.BatchNorm2d):
+            assert module.running_mean is not None and module.running_var is not None
+            module.running_mean.normal_(0, 0.1, generator=generator)
+            module.running_var.uniform_(0.2, 1.0, generator=generator)
+            module.weight.data.uniform_(0.5, 2.0, generator=generator)
+            module.bias.data.normal_(0, 0.3, generator=generator)
+    return model.eval()
+
+
+def frames(shape: tuple[int, ...], form: Form, seed: int = 0) -> np.ndarray:
+    x = np.random.default_rng(seed).uniform(0, 2, (SAMPLES, FRAMES, *shape))
+    if form == "static":
+        x[:] = x[:, :1]
+    return x
+
+
+def both(model: nn.Module, shape: tuple[int, ...], form: Form) -> tuple[Graph, Traces, Any]:
+    """The graph, our run and the model's own, in float64."""
+    model = settled(model)
+    graph = capture(model, shape, form, FRAMES)
+    x = frames(shape, form)
+    theirs = run_original(model, x, form, graph, neurons(model), torch.float64)
+    ours = interpret(compile_float(graph), {graph.input: x.reshape(SAMPLES, FRAMES, *graph.nodes[graph.input].shape)})
+    return graph, ours, theirs
+
+
+def equal(model: nn.Module, shape: tuple[int, ...], form: Form, how: str) -> Graph:
+    """Every spike is equal, some but not all fire, and the outputs are the model's own."""
+    graph, ours, theirs = both(model, shape, form)
+    assert ours.spikes.keys() == theirs.spikes.keys()
+    for name, spikes in theirs.spikes.items():
+        assert np.array_equal(ours.spikes[name], spikes), name
+        assert 0.002 < spikes.mean() < 0.998, name
+    assert readout(ours.outputs[graph.output], theirs.output, ROUNDING * 1e3) == how
+    return graph
+
+
+class Two(nn.Module):
+    """A layer, neurons under test, and a layer of neurons that reads them; a frame at a time."""
+
+    def __init__(self, neuron: Callable[[], nn.Module]) -> None:
+        super().__init__()
+        torch.manual_seed(1)
+        self.first, self.under_test = nn.Linear(FEATURES, 8), neuron()
+        self.second, self.last = nn.Linear(8, 5), nodes.LIFNode(tau=1.5)
+        self.first.weight.data *= 2
+        self.second.weight.data *= 6
+        self.second.bias.data += 0.5
+
+    def forward(self, x: Tensor) -> Tensor:
+        spikes = self.under_test(self.first(x))
+        return self.last(self.second(spikes.to(x.dtype)))
+
+
+def snntorch(name: str, *arguments: Any, **named: Any) -> Callable[[], nn.Module]:
+    def build() -> nn.Module:
+        snn = pytest.importorskip("snntorch")
+        return getattr(snn, name)(*arguments, init_hidden=True, **named)
+
+    return build
+
+
+BETAS = torch.linspace(0.5, 0.95, 8)
+RESETS = [dict(reset_mechanism=r, reset_delay=d) for r in ("subtract", "zero", "none") for d in (True, False)]
+SNNTORCH: list[tuple[str, Any, dict[str, Any]]] = [
+    *(("Leaky", 0.9, named) for named in RESETS),
+    *(("Synaptic", 0.7, dict(beta=0.8) | named) for named in RESETS),
+    *(("RLeaky", 0.8, dict(linear_features=8) | named) for named in RESETS[:4]),
+    *(("Alpha", 0.9, dict(beta=0.8, reset_mechanism=r, threshold=0.6)) for r in ("subtract", "zero", "none")),
+    *(("Lapicque", 0.8, dict(reset_mechanism=r, threshold=0.4)) for r in ("subtract", "zero", "none")),
+    ("RLeaky", 0.8, dict(all_to_all=False, V=torch.linspace(-1, 1, 8))),
+    ("RSynaptic", 0.7, dict(beta=0.8, linear_features=8)),
+    ("Leaky", BETAS, dict(threshold=torch.linspace(0.5, 2, 8))),
+    ("Leaky", 1.3, dict(threshold=0.7)),
+    ("Leaky", 0.9, dict(graded_spikes_factor=0.5)),
+]
+
+
+class Beside(nn.Module):
+    """Models side by side, traced and run as one."""
+
+    def __init__(self, models: dict[str, nn.Module]) -> None:
+        super().__init__()
+        self.models = nn.ModuleDict(models)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.cat([model(x) for model in self.models.values()], -1)
+
+
+def test_snntorch() -> None:
+    models = {f"{i} {name}": Two(snntorch(name, decay, **named)) for i, (name, decay, named) in enumerate(SNNTORCH)}
+    graph = equal(Beside(models), (FEATURES,), "step", "each")
+    assert sum(isinstance(node.op, Neuron) for node in graph.nodes.values()) == 2 * len(SNNTORCH)
+
+
+def test_a_delayed_reset_at_once_fires_other_spikes() -> None:
+    """What the tests above would see."""
+    pytest.importorskip("snntorch")
+    model = Two(snntorch("Leaky", 0.9))
+    graph, _, theirs = both(model, (FEATURES,), "step")
+    node = graph.nodes["under_test"]
+    assert isinstance(node.op, Neuron)
+    for wrong in (
+        replace(node.op.rule, after=None),
+        replace(node.op.rule, after=None, reset="subtract", inclusive=False, threshold=np.asarray(1.01)),
+    ):
+        broken = replace(graph, nodes=graph.nodes | {"under_test": replace(node, op=Neuron(wrong))})
+        ours = interpret(compile_float(broken), {"input": frames((FEATURES,), "step").reshape(SAMPLES, FRAMES, 1, -1)})
+        assert not np.array_equal(ours.spikes["under_test"], theirs.spikes["under_test"])
+
+
+class Loop(nn.Module):
+    """The form of snnTorch's tutorials: states by hand, a loop over steps, recordings of all."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        snn = pytest.importorskip("snntorch")
+        torch.manual_seed(2)
+        self.num_steps = FRAMES
+        self.conv, self.norm, self.lif1 = nn.Conv2d(1, 4, 3, padding=1), nn.BatchNorm2d(4), snn.Leaky(0.9)
+        self.pool, self.fc, self.lif2 = nn.MaxPool2d(2), nn.Linear(36, 10), snn.Synaptic(0.7, 0.9)
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        mem1 = self.lif1.init_leaky()
+        syn2, mem2 = self.lif2.init_synaptic()
+        spikes, potentials = [], []
+        for _ in range(self.num_steps):
+            spk1, mem1 = self.lif1(self.norm(self.conv(x)), mem1)
+            spk2, syn2, mem2 = self.lif2(self.fc(self.pool(spk1).flatten(1)), syn2, mem2)
+            spikes.append(spk2)
+            potentials.append(mem2)
+        return torch.stack(spikes), torch.stack(potentials)
+
+
+class Potentials(Loop):
+    """Its output is the membrane potential of the last layer."""
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        spikes, potentials = super().forward(x)
+        return potentials, spikes
+
+
+def test_a_loop_over_steps() -> None:
+    equal(Loop(), (1, 6, 6), "static", "each")
+    graph = equal(Potentials(), (1, 6, 6), "static", "each")
+    assert not any(isinstance(node.op, Affine) for node in graph.nodes.values())  # the batch norm is in the weights
+
+
+def norse_cell(name: str, **named: Any) -> Callable[[], nn.Module]:
+    def build() -> nn.Module:
+        norse = pytest.importorskip("norse.torch")
+        kinds = {"LIFCell": norse.LIFParameters, "LIFBoxCell": norse.LIFBoxParameters, "IAFCell": norse.IAFParameters}
+        return getattr(norse, name)(kinds[name](**named))
+
+    return build
+
+
+class NorseNet(nn.Module):
+    """SequentialState, a frame at a time, its state handed back in."""
+
+    def __init__(self, cell: Callable[[], nn.Module]) -> None:
+        super().__init__()
+        norse = pytest.importorskip("norse.torch")
+        torch.manual_seed(1)
+        self.net = norse.SequentialState(nn.Linear(FEATURES, 8), cell(), nn.Linear(8, 5), norse.LICell())
+        self.net[0].weight.data *= 4
+
+    def forward(self, x: Tensor, state: Any = None) -> Any:
+        return self.net(x, state)
+
+
+def t(x: float) -> Tensor:
+    return torch.as_tensor(x)
+
+
+def subtracting() -> Any:
+    return pytest.importorskip("norse.torch.functional.reset").reset_subtract
+
+
+NORSE = {
+    "lif": ("LIFCell", lambda: dict(v_th=t(0.3))),
+    "lif v_reset": ("LIFCell", lambda: dict(v_th=t(0.3), v_reset=t(-0.2), v_leak=t(0.1))),
+    "box": ("LIFBoxCell", lambda: dict(v_th=t(0.3))),
+    "box subtract": ("LIFBoxCell", lambda: dict(v_th=t(0.3), reset_method=subtracting())),
+    "iaf": ("IAFCell", lambda: dict(v_th=t(1.5), v_reset=t(0.1))),
+}
+
+
+@pytest.mark.parametrize("case", NORSE)
+def test_norse(case: str) -> None:
+    pytest.importorskip("norse")
+    name, named = NORSE[case]
+    equal(NorseNet(norse_cell(name, **named())), (FEATURES,), "step", "each")
+
+
+JELLY = [
+    (kind, named | {"v_reset": v_reset})
+    for kind, named in (
+        ("IFNode", {}), ("LIFNode", {"tau": 2.0}), ("LIFNode", {"tau": 3.0, "decay_input": False, "v_threshold": 1.2}),
+        ("ParametricLIFNode", {"init_tau": 2.7}),
+    )
+    for v_reset in (None, 0.0, -0.3)
+]  # fmt: skip
+
+
+def test_spikingjelly() -> None:
+    models = {
+        f"{i} {kind}": Two(lambda k=kind, n=named: getattr(nodes, k)(**n)) for i, (kind, named) in enumerate(JELLY)
+    }
+    equal(Beside(models), (FEATURES,), "step", "each")
+
+
+class MultiStep(nn.Module):
+    """The form of clock_driven models: (T, batch, ...) folded into the batch around every layer."""
+
+    def __init__(self, iand: bool = False) -> None:
+        super().__init__()
+        torch.manual_seed(3)
+        self.iand = iand
+        self.conv, self.bn = nn.Conv2d(1, 8, 3, padding=1, bias=False), nn.BatchNorm2d(8)
+        self.lif = nodes.MultiStepLIFNode(tau=2.0, detach_reset=True, backend="cupy")
+        self.conv2, self.bn2 = nn.Conv2d(8, 8, 3, padding=1, groups=4, bias=False), nn.BatchNorm2d(8)
+        self.lif2 = nodes.MultiStepParametricLIFNode(init_tau=2.0, v_reset=None)
+        self.conv2.weight.data *= 5
+        self.pool, self.head = nn.MaxPool2d(3, 2, 1), nn.Linear(8, 5)
+
+    def forward(self, x: Tensor) -> Tensor:
+        steps, batch = x.shape[:2]
+        y = self.bn(self.conv(x.flatten(0, 1)))
+        shortcut = self.lif(y.reshape(steps, batch, *y.shape[1:]).contiguous())
+        y = self.bn2(self.conv2(shortcut.flatten(0, 1)))
+        y = self.lif2(y.reshape(steps, batch, *y.shape[1:]).contiguous())
+        y = shortcut * (1 - y) if self.iand else shortcut + y
+        y = self.pool(y.flatten(0, 1))
+        return self.head(y.reshape(steps, batch, *y.shape[1:]).flatten(3).mean(3)).mean(0)
+
+
+@pytest.mark.parametrize("iand", [False, True])
+def test_shortcuts_of_spikes(iand: bool) -> None:
+    graph = equal(MultiStep(iand), (1, 8, 8), "sequence", "mean")
+    assert ("product" in graph.binary()) == iand
+
+
+class Own(nn.Module):
+    """Somebody's neuron."""
+
+    def __init__(self, decay: float) -> None:
+        super().__init__()
+        self.decay = nn.Parameter(torch.tensor(decay))
+        self.reset()
+
+    def reset(self) -> None:
+        self.mem: Any = 0.0
+
+    def forward(self, x: Tensor) -> Tensor:
+        self.mem = self.decay * self.mem + x
+        spike = (self.mem > 1.0).to(x.dtype)
+        self.mem = self.mem * (1 - spike)
+        return spike
+
+
+def test_a_registered_neuron(monkeypatch: pytest.MonkeyPatch) -> None:
+    from converters.trained import leaves
+
+    monkeypatch.setattr(leaves, "_REGISTERED", {})
+    only = nn.Sequential(nn.Linear(FEATURES, 4), Own(0.7))
+    with pytest.raises(DeployError, match="no neurons of snnTorch, Norse or SpikingJelly"):
+        capture(only, (FEATURES,), "step", FRAMES)
+    register(Own, decay=lambda m: m.decay, threshold=lambda m: 1.0, reset="set")
+    equal(Two(lambda: Own(0.7)), (FEATURES,), "step", "each")
+
+
+class Strange(nn.Module):
+    """What has no form in spikes, twice."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.fc, self.lif = nn.Linear(FEATURES, 8), nodes.LIFNode()
+        self.act, self.blocks = nn.GELU(), nn.Sequential(nn.Linear(8, 8), nn.LayerNorm(8))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.blocks(self.lif(self.act(self.fc(x))))
+
+
+def test_all_that_stands_in_the_way_is_named() -> None:
+    with pytest.raises(Uncaptured) as error:
+        capture(Strange(), (FEATURES,), "step", FRAMES)
+    assert [(r.node, r.kind) for r in error.value.refusals] == [("act", "GELU")]
+    with pytest.raises(Uncaptured, match=r"act \(GELU\).*blocks.1 \(LayerNorm\)"):
+        capture(Both(), (FEATURES,), "step", FRAMES)
+
+
+class Both(Strange):
+    """Two branches, each with something of which there is no form."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.lif(self.act(self.fc(x))) + self.blocks(self.fc(x))
+
+
+def test_settings_without_a_rule_are_named() -> None:
+    snn = pytest.importorskip("snntorch")
+    model = nn.Sequential(nn.Linear(FEATURES, 4), snn.Leaky(0.9, init_hidden=True), snn.SLSTM(4, 4))
+    model[1].inhibition = True
+    with pytest.raises(DeployError, match=r"1 \(Leaky\): inhibition.*2 \(SLSTM\): no rule"):
+        capture(model, (FEATURES,), "step", FRAMES)
+
+
+class Difference(nn.Module):
+    """Something between frames that is not in a neuron."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        torch.manual_seed(1)
+        self.fc, self.lif = nn.Linear(FEATURES, 4), nodes.MultiStepLIFNode(tau=2.0)
+        self.fc.weight.data *= 4
+
+    def forward(self, x: Tensor) -> Tensor:
+        spikes = self.lif(self.fc(x))
+        return spikes[0] if len(x) == 1 else spikes[-1] - spikes[0]
+
+
+def test_what_happens_between_frames_outside_neurons_is_refused() -> None:
+    graph, ours, theirs = both(Difference(), (FEATURES,), "sequence")
+    with pytest.raises(DeployError, match="do not make the model's own"):
+        readout(ours.outputs[graph.output], theirs.output, ROUNDING * 1e3)
+
+
+class Bordered(nn.Module):
+    """A padded image whose border is assigned, as in the published code of Spike-driven Transformer V2."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        torch.manual_seed(4)
+        self.bn, self.lif, self.conv = nn.BatchNorm2d(2), nodes.LIFNode(v_threshold=0.7), nn.Conv2d(2, 4, 3, bias=False)
+        self.last = nodes.LIFNode(v_threshold=0.3)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = nn.functional.pad(self.bn(self.lif(x)), (1, 1, 1, 1))
+        border = (self.bn.bias - self.bn.running_mean * self.bn.weight).view(1, -1, 1, 1)  # type: ignore[operator]
+        x[:, :, 0:1, :] = border
+        x[:, :, -1:, :] = border
+        x[:, :, :, 0:1] = border
+        x[:, :, :, -1:] = border
+        return self.last(self.conv(x))
+
+
+def test_what_is_assigned_to_a_signal() -> None:
+    equal(Bordered(), (2, 5, 5), "step", "each")
+
+
+class NorseSequence(nn.Module):
+    """Norse's layers that take all steps."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        norse = pytest.importorskip("norse.torch")
+        torch.manual_seed(1)
+        self.fc, self.lif = nn.Linear(FEATURES, 8), norse.LIF(norse.LIFParameters(v_th=t(0.3)))
+        self.out, self.li = nn.Linear(8, 3), norse.LI()
+        self.fc.weight.data *= 4
+
+    def forward(self, x: Tensor) -> Tensor:
+        spikes, _ = self.lif(self.fc(x))
+        return self.li(self.out(spikes))[0]
+
+
+def test_norse_sequences() -> None:
+    pytest.importorskip("norse")
+    equal(NorseSequence(), (FEATURES,), "sequence", "each")
+
+
+class Twice(nn.Module):
+    """One population for two layers."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.fc, self.lif = nn.Linear(FEATURES, FEATURES), nodes.LIFNode()
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.lif(self.fc(self.lif(self.fc(x))))
+
+
+def test_a_population_called_twice_in_a_step_is_refused() -> None:
+    with pytest.raises(Uncaptured, match=r"lif \(LIFNode\): called twice within one step"):
+        capture(Twice(), (FEATURES,), "step", FRAMES)
