@@ -18,9 +18,9 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from converters.sit import fold_exp, fold_norm
 
 import processes.lava  # noqa: F401 - before anything of Lava's
-from converters.sit import fold_exp, fold_norm
 from processes.lava.record import Recording
 from processes.lava.source import SourceProcess
 from processes.operation import Window
