@@ -94,9 +94,13 @@ integers: Trait[[FixedPosition, Setting], Integers] = Trait("integers", "how it 
 
 
 def finer(at: FixedPosition) -> np.ndarray:
-    """By how much the unit of what it hears shrank, (P, 1): units of floating point are the product's own."""
+    """By how much the unit of a softmax's logits shrank by head, (P, 1): in floating point they are the product's own.
+
+    Logits of a head have one unit even where each column has a number of its own for it, as those of a linear layer do.
+    """
     (heard, *_) = at.operands
-    return heard.unit.reshape(-1, 1) / heard.integer_unit.reshape(-1, 1)
+    fixed = heard.integer_unit.max((-2, -1))
+    return heard.unit.max((-2, -1)).reshape(-1, 1) / fixed.reshape(-1, 1)
 
 
 def entries(table: np.ndarray) -> np.ndarray:
