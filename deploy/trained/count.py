@@ -16,7 +16,20 @@ from typing import Any
 
 import numpy as np
 
-from processes.spiking import Affine, Graph, Layout, MaxPool, Neuron, Product, Reduce, Source, Sum, SumPool, Weighted
+from processes.spiking import (
+    Affine,
+    Graph,
+    Layout,
+    Levels,
+    MaxPool,
+    Neuron,
+    Product,
+    Reduce,
+    Source,
+    Sum,
+    SumPool,
+    Weighted,
+)
 from processes.spiking.steppers import weighted_map
 from targets.nir_graph.program import Program, Stepper
 
@@ -56,7 +69,7 @@ class Counts:
 
 def tallied(graph: Graph) -> set[str]:
     """Nodes that send zeros and ones, or sums of them: 0, 1, 2, ..."""
-    found = graph.binary()
+    found = graph.binary() | {name for name, node in graph.nodes.items() if isinstance(node.op, Levels)}
     for name, node in graph.nodes.items():
         if isinstance(node.op, Sum | Layout | MaxPool | SumPool | Reduce | Product):
             found |= {name} if all(wire.source in found for wire in node.wires) else set()
@@ -130,6 +143,10 @@ class Counting:
             arrived = 0 if operands[0] is None else int(np.count_nonzero(operands[0]))
             found.update(neuron_steps=size, compares=size, silent_compares=size - spikes, spikes=spikes)
             found["potential_updates"] += arrived
+            found["transfers"] += spikes * len(set(self._layers(name)))
+        elif isinstance(node.op, Levels):  # a population that fires in up to `most` binary steps
+            spikes, steps = 0 if message is None else int(message.sum()), size * node.op.most
+            found.update(neuron_steps=steps, compares=steps, silent_compares=steps - spikes, spikes=spikes)
             found["transfers"] += spikes * len(set(self._layers(name)))
         elif isinstance(node.op, Sum):
             found["shortcut_additions"] += size * (len(operands) - 1)

@@ -25,7 +25,7 @@ from deploy.trained.energy import priced, published
 from deploy.trained.options import TrainedOptions
 from deploy.trained.report import REPORT, Energy, Formula, LavaRun, Layer, Run, TrainedReport
 from processes.errors import UnsupportedGraph
-from processes.spiking import Graph, Neuron, Weighted
+from processes.spiking import Graph, Levels, Neuron, Weighted
 from targets.nir_graph.program import Program, interpret
 from targets.trained.nir import write_standard
 from targets.trained.program import compile_fixed, compile_float
@@ -34,7 +34,7 @@ NIR_FILE = "graph.nir"
 COMPARED = 8
 """Samples that are compared with the original spike for spike, in float64."""
 BATCH, CALIBRATION = 50, 100
-OUTPUT_MARGIN = 1e-9
+OUTPUT_MARGIN = 1e-6  # some modules cast to float32 on the way
 
 
 @dataclass(frozen=True)
@@ -218,20 +218,24 @@ def _standard(graph: Graph, folder: Path) -> str:
 
 
 def _neurons(graph: Graph) -> int:
-    fires = [node for node in graph.nodes.values() if isinstance(node.op, Neuron)]
-    return sum(int(np.prod(node.shape)) for node in fires)
+    """Populations that send a state as well are there twice."""
+    sizes: dict[int, int] = {}
+    for node in graph.nodes.values():
+        if isinstance(node.op, Neuron | Levels):
+            sizes[id(node.op.rule if isinstance(node.op, Neuron) else node)] = int(np.prod(node.shape))
+    return sum(sizes.values())
 
 
 def _layers(graph: Graph, counting: Counting) -> list[Layer]:
     counts, found = counting.counts, []
     for name, node in graph.nodes.items():
-        if isinstance(node.op, Neuron | Weighted) or counts.events.get(name, {}).get("synaptic_operations"):
+        if isinstance(node.op, Neuron | Levels | Weighted) or counts.events.get(name, {}).get("synaptic_operations"):
             events = counts.events.get(name, {})
             kind = type(node.op).__name__.lower()
             found.append(
                 Layer(
                     name=name, kind=kind, size=int(np.prod(node.shape)),
-                    rate=counts.rates.get(name) if kind == "neuron" else None,
+                    rate=counts.rates.get(name) if kind in ("neuron", "levels") else None,
                     synaptic_operations=events.get("synaptic_operations", 0) / counts.samples,
                     macs=events.get("macs", 0) / counts.samples,
                 )

@@ -47,6 +47,17 @@ def build():
     return Net()
 
 
+class Frames(nn.Module):
+    def __init__(self):
+        super().__init__()
+        torch.manual_seed(1)
+        self.fc, self.lif = nn.Linear(3, 4), MultiStepLIFNode(v_threshold=0.4)
+        self.fc.weight.data *= 4
+
+    def forward(self, x):
+        return self.lif(self.fc(x))
+
+
 def strange():
     return nn.Sequential(nn.Linear(6, 6), nn.GELU(), MultiStepLIFNode(), nn.Softmax(-1))
 """
@@ -95,6 +106,23 @@ def test_what_a_user_can_put_right(place: Path, capsys: pytest.CaptureFixture[st
     assert main(["trained", "--model", "demo", "--data", f"{place}/data.npz"]) == 2
     assert "named as path/file.py:callable" in capsys.readouterr().err
     assert run(place, "--form", "frames") == 2
+
+
+def test_frames(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Frames (samples, T, ...) of bytes, for a forward that takes all of them; its file runs as any standard graph."""
+    x = np.random.default_rng(0).integers(0, 256, (SAMPLES, 5, 3), dtype=np.uint8)
+    np.savez(place / "frames.npz", x=x)
+    options = ["--form", "sequence", "--frames", "5", "--lava-samples", "0", "-o", f"{place}/out"]
+    assert main(["trained", "--model", f"{place}/net.py:Frames", "--data", f"{place}/frames.npz", *options]) == 0
+    report = read_trained(place / "out")
+    assert report.original_accuracy is None and report.readout == "each" and report.standard_nir == "graph.nir"
+    np.savez(place / "scaled.npz", x=x / 255)
+    capsys.readouterr()
+    saved = place / "ran.npz"
+    command = ["run", f"{place}/out/graph.nir", "--input", f"{place}/scaled.npz", "--samples", f"{SAMPLES}"]
+    assert main([*command, "--target", "stepper", "--output", str(saved)]) == 0
+    with np.load(saved) as file:
+        assert file["spikes:lif"].sum() / SAMPLES == report.floating.spikes > 0
 
 
 def test_counts_are_those_of_loops() -> None:
