@@ -131,6 +131,7 @@ def _report(options: TrainedOptions, loaded: Loaded, folder: Path, progress: Pro
     return TrainedReport(
         model=options.model, form=options.form, frames=options.frames, neurons=_neurons(graph), nodes=len(graph.nodes),
         readout=how, compared_spikes=compared, differing_from_original=sum(differing.values()), changed_by_float32=rounded,
+        silent=[name for name, spikes in original.spikes.items() if not spikes.any()],
         original_accuracy=_accuracy(theirs, loaded.labels), floating=first, fixed=second, spikes_changed=float(changed),
         overflows=stepped.overflows, largest_rounding=max((e.error for e in fixed.errors), default=0.0),
         lava=_lava(graph, fixed, shaped[: options.lava_samples], progress), standard_nir=_standard(graph, folder),

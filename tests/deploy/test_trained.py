@@ -173,6 +173,15 @@ def test_counts_are_those_of_loops() -> None:
     assert formula.left_out["neuron_steps"] == done["neuron_steps"]
 
 
+def test_silence_is_said(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    np.savez(place / "data.npz", x=np.full((SAMPLES, 5, 3), 1e-6, np.float32))
+    options = ["--form", "sequence", "--frames", "5", "--lava-samples", "0", "-o", f"{place}/out"]
+    (place / "net.py").write_text(MODEL.replace("self.fc.weight.data *= 4", "self.fc.bias.data *= 0"))
+    assert main(["trained", "--model", f"{place}/net.py:Frames", "--data", f"{place}/data.npz", *options]) == 0
+    assert "1 populations never fired" in " ".join(capsys.readouterr().out.split())
+    assert read_trained(place / "out").silent == ["lif"]
+
+
 def test_what_is_scaled_is_no_tally() -> None:
     """An average of spikes is multiplied by weights, a sum of them added up."""
 
