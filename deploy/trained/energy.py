@@ -1,7 +1,7 @@
 """The published formula of spiking transformers, and this package's conventions, on counted events of one network.
 
-Published (Spikformer, section 4.1 and appendix; the others follow it), with fr the mean firing rate of what a layer reads, or of a
-product's first operand, and the share of values other than 0 where that is no spikes::
+Published (Spikformer, ICLR 2023; the others follow it), with fr the mean firing rate of what a layer reads, or of a product's
+first operand, and the share of values other than 0 where that is no spikes::
 
     E = 4.6 pJ * MACs of the first layer + 0.9 pJ * sum over the other layers and products of fr * T * MACs
 
