@@ -11,7 +11,7 @@ from converters.trained.leaves import neurons, register
 from converters.trained.lower import Uncaptured, lower
 from converters.trained.trace import Form, trace
 from processes.errors import DeployError
-from processes.spiking import Graph
+from processes.spiking import Graph, Levels
 
 __all__ = ["Form", "Uncaptured", "capture", "register"]
 
@@ -30,10 +30,14 @@ def capture(model: nn.Module, shape: tuple[int, ...], form: Form, frames: int) -
         DeployError: it has no neurons, or cannot be traced.
     """
     found = neurons(model)
-    if not found:
-        raise DeployError(
-            f"{type(model).__name__} has no neurons of snnTorch, Norse or SpikingJelly; tell of others by "
-            "converters.trained.register(CLASS, decay=..., threshold=...) in the model's file"
-        )
-    graph = fold(lower(trace(model.eval(), shape, form, frames, found), model, found))
+    unknown = (
+        f"{type(model).__name__} has no neurons of snnTorch, Norse or SpikingJelly; tell of others by "
+        "converters.trained.register(CLASS, decay=..., threshold=...) in the model's file"
+    )
+    try:
+        graph = fold(lower(trace(model.eval(), shape, form, frames, found), model, found))
+    except DeployError as error:
+        raise error if found else DeployError(f"{unknown}. {error}") from error
+    if not found and not any(isinstance(node.op, Levels) for node in graph.nodes.values()):
+        raise DeployError(unknown)
     return replace(graph, frame=tuple(shape))

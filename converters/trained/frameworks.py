@@ -52,7 +52,7 @@ def _snn_reading(
 ) -> Reading:
     """``order`` has the place of each state that forward returns; reset_mem returns ``returned`` tensors."""
     return Reading(
-        rule, _snn_returned(m, order), recurrent, float(number(m.graded_spikes_factor)), {"reset_mem": returned}
+        rule, _snn_returned(m, order), recurrent, float(number(m.graded_spikes_factor).item()), {"reset_mem": returned}
     )
 
 

@@ -51,6 +51,8 @@ def register(
     delayed: bool = False,
     inclusive: bool = False,
     gain: Callable[[Any], Any] = lambda module: 1.0,
+    initial: Callable[[Any], Any] = lambda module: 0.0,
+    height: Callable[[Any], float] = lambda module: 1.0,
     returned: Callable[[list[torch.Tensor]], Any] = _spikes_only,
 ) -> None:
     """Make a module class of one's own a neuron: mem = decay mem + gain x; spike = mem > threshold.
@@ -64,6 +66,8 @@ def register(
         inclusive: whether mem = threshold fires.
         gain: what the input is multiplied by, as decay.
         v_reset: of "set".
+        initial: mem before the first step.
+        height: what a spike is sent as.
         returned: what forward returns of [spikes, mem]; spikes alone if not given.
     """
 
@@ -76,7 +80,8 @@ def register(
             start = -theta * keep if reset == "subtract" else keep * v_reset
             after = Update.of([[keep if reset == "subtract" else 0.0]], [gained], [start])
             at_end = "none"
-        return Reading(Rule(update, theta, inclusive, at_end, np.asarray(v_reset), after), returned)
+        rule = Rule(update, theta, inclusive, at_end, np.asarray(v_reset), after, (number(initial(module)),))
+        return Reading(rule, returned, height=float(number(height(module)).item()))
 
     _REGISTERED[kind] = read
 

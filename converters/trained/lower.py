@@ -13,7 +13,7 @@ from torch.utils._pytree import tree_leaves
 from converters.trained.leaves import Reading
 from converters.trained.rules import LAYOUTS, RULES, Unsupported, module_layer
 from processes.errors import DeployError, Refusal
-from processes.spiking import Affine, Graph, Layout, Neuron, Node, Op, Source, Sum, Wire
+from processes.spiking import Affine, Graph, Layout, Levels, Neuron, Node, Op, Source, Sum, Wire
 
 INPUT = "input"
 
@@ -75,7 +75,12 @@ class _Lowering:
             raise Uncaptured(type(self.model).__name__, self.refusals)
         if not isinstance(output, Signal):
             raise DeployError(f"{type(self.model).__name__}: its output does not depend on its input")
-        return _pruned(Graph(self.nodes, INPUT, output.name))
+        graph = _pruned(Graph(self.nodes, INPUT, output.name))
+        clips = [(n, node) for n, node in graph.nodes.items() if isinstance(node.op, Levels) and not node.op.rounds]
+        if clips:
+            reason = "clamps and does not round; spikes have no such values"
+            raise Uncaptured(type(self.model).__name__, [Refusal(n, "clamp", reason) for n, _ in clips])
+        return graph
 
     def _operation(self, node: torch.fx.Node) -> None:
         stack = node.meta.get("nn_module_stack") or {"": ("model", "")}

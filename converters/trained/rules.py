@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from processes.spiking import Affine, MaxPool, Product, Reduce, Sum, SumPool, Weighted, Wire
+from processes.spiking import Affine, Levels, MaxPool, Product, Reduce, Sum, SumPool, Weighted, Wire
 
 if TYPE_CHECKING:
     from converters.trained.lower import Signal
@@ -176,11 +176,24 @@ def _mean(at: Any, shape: tuple[int, ...], x: Any, axes: Any = None, keep: bool 
     return total if count == 1 else _affine(at, total, 1 / count, 0.0, shape)
 
 
+def _clamp(at: Any, shape: tuple[int, ...], x: Any, least: Any = None, most: Any = None) -> Any:
+    if least != 0 or most is None or most != int(most) or most < 1:
+        raise Unsupported(f"a clamp to {least} .. {most}; an integer activation has 0 .. D")
+    return at.add(at.module, Levels(int(most), rounds=False), (x,), shape)
+
+
+def _round(at: Any, shape: tuple[int, ...], x: Any) -> Any:
+    clip = at.nodes[x.name]
+    if not isinstance(clip.op, Levels) or clip.op.rounds:
+        raise Unsupported("rounds what is not clamped to 0 .. D before")
+    return at.add(f"{at.module}.levels", Levels(clip.op.most), tuple(clip.wires), shape)
+
+
 RULES: dict[str, Any] = {
     "linear": _linear, "conv1d": _conv, "conv2d": _conv, "_native_batch_norm_legit_no_training": _batch_norm,
     "batch_norm": _plain_batch_norm, "add": _add, "sub": _sub, "rsub": _rsub, "neg": _neg, "mul": _mul, "div": _div,
     "matmul": _matmul, "bmm": _matmul, "max_pool2d": _max_pool, "avg_pool2d": _avg_pool, "adaptive_avg_pool2d": _adaptive,
-    "sum": _summed, "mean": _mean,
+    "sum": _summed, "mean": _mean, "clamp": _clamp, "round": _round,
 }  # fmt: skip
 """By aten operation without its overload; called with the lowering, the shape of the result, and the arguments."""
 

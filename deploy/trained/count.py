@@ -16,7 +16,20 @@ from typing import Any
 
 import numpy as np
 
-from processes.spiking import Affine, Graph, Layout, MaxPool, Neuron, Product, Reduce, Source, Sum, SumPool, Weighted
+from processes.spiking import (
+    Affine,
+    Graph,
+    Layout,
+    Levels,
+    MaxPool,
+    Neuron,
+    Product,
+    Reduce,
+    Source,
+    Sum,
+    SumPool,
+    Weighted,
+)
 from processes.spiking.steppers import weighted_map
 from targets.nir_graph.program import Program, Stepper
 
@@ -35,6 +48,7 @@ class Counts:
     Attributes:
         events: by node, over all samples.
         rates: by node, the mean value that it sends at a step, of nodes that send spikes or sums of spikes.
+        shares: by node, the share of values other than 0, of all others.
         nominal: by node, multiply-accumulates of one step if every value took part, as published formulas count: weights, zeros
             and padding included, and products of matrices.
         samples, steps: of the run.
@@ -42,6 +56,7 @@ class Counts:
 
     events: dict[str, Counter[str]] = field(default_factory=dict)
     rates: dict[str, float] = field(default_factory=dict)
+    shares: dict[str, float] = field(default_factory=dict)
     nominal: dict[str, int] = field(default_factory=dict)
     samples: int = 0
     steps: int = 0
@@ -56,7 +71,7 @@ class Counts:
 
 def tallied(graph: Graph) -> set[str]:
     """Nodes that send zeros and ones, or sums of them: 0, 1, 2, ..."""
-    found = graph.binary()
+    found = graph.binary() | {name for name, node in graph.nodes.items() if isinstance(node.op, Levels)}
     for name, node in graph.nodes.items():
         if isinstance(node.op, Sum | Layout | MaxPool | SumPool | Reduce | Product):
             found |= {name} if all(wire.source in found for wire in node.wires) else set()
@@ -104,9 +119,9 @@ class Counting:
         self.counts.samples += samples
         self.counts.steps = steps
         total = self.counts.samples * steps
-        self.counts.rates = {
-            name: self.sums[name] / (total * int(np.prod(self.graph.nodes[name].shape))) for name in self.tallied
-        }
+        means = {name: self.sums[name] / (total * int(np.prod(node.shape))) for name, node in self.graph.nodes.items()}
+        self.counts.rates = {name: mean for name, mean in means.items() if name in self.tallied}
+        self.counts.shares = {name: mean for name, mean in means.items() if name not in self.tallied}
         return outputs * stage.unit, fired
 
     def _visit(self, name: str, now: dict[str, Any], before: dict[str, Any], samples: int) -> None:
@@ -115,8 +130,9 @@ class Counting:
         operands = [None if x is None else np.broadcast_to(x, (samples, *x.shape[1:])) for x in operands]
         message, size = now.get(name), samples * int(np.prod(node.shape))
         found: Counter[str] = Counter()
-        if name in self.tallied and message is not None:
-            self.sums[name] += int(np.broadcast_to(message, (samples, *node.shape)).sum())
+        if message is not None:
+            whole = np.broadcast_to(message, (samples, *node.shape))
+            self.sums[name] += int(whole.sum()) if name in self.tallied else int(np.count_nonzero(whole))
         if isinstance(node.op, Weighted) and operands[0] is not None:
             tally = node.wires[0].source in self.tallied
             taking = operands[0] if tally else operands[0] != 0
@@ -130,6 +146,10 @@ class Counting:
             arrived = 0 if operands[0] is None else int(np.count_nonzero(operands[0]))
             found.update(neuron_steps=size, compares=size, silent_compares=size - spikes, spikes=spikes)
             found["potential_updates"] += arrived
+            found["transfers"] += spikes * len(set(self._layers(name)))
+        elif isinstance(node.op, Levels):  # a population that fires in up to `most` binary steps
+            spikes, steps = 0 if message is None else int(message.sum()), size * node.op.most
+            found.update(neuron_steps=steps, compares=steps, silent_compares=steps - spikes, spikes=spikes)
             found["transfers"] += spikes * len(set(self._layers(name)))
         elif isinstance(node.op, Sum):
             found["shortcut_additions"] += size * (len(operands) - 1)

@@ -1,6 +1,7 @@
 """The published formula of spiking transformers, and this package's conventions, on counted events of one network.
 
-Published (Spikformer, section 4.1 and appendix; the others follow it), with fr the mean firing rate of what a layer reads::
+Published (Spikformer, ICLR 2023; the others follow it), with fr the mean firing rate of what a layer reads, or of a product's
+first operand, and the share of values other than 0 where that is no spikes::
 
     E = 4.6 pJ * MACs of the first layer + 0.9 pJ * sum over the other layers and products of fr * T * MACs
 
@@ -70,8 +71,9 @@ def published(graph: Graph, counts: Counts) -> Published:
         node = graph.nodes[name]
         if name in first or not isinstance(node.op, Weighted | Product):
             continue
-        rates = [counts.rates[wire.source] for wire in node.wires if wire.source in counts.rates]
-        operations += (rates[0] if rates else 1.0) * counts.steps * macs
+        source = node.wires[0].source
+        rate = counts.rates[source] if source in counts.rates else counts.shares[source]
+        operations += rate * counts.steps * macs
     events = counts.per_sample()
     macs = sum(counts.nominal[name] for name in first)
     kept = ("synaptic_operations", "macs", "silent_compares", "transfers")

@@ -72,6 +72,7 @@ class TrainedReport(Part):
         differing_from_original: spikes of the captured network in float64 that are not the original's, of `compared_spikes`.
         changed_by_float32: spikes of the original that are other ones in float32 than in float64.
         readout: how the model's output follows from those of its steps.
+        silent: populations of which no neuron fired in the compared samples, so that nothing was compared.
         spikes_changed: share of spikes that are other ones in fixed point.
         standard_nir: the file, or why there is none.
         events: per sample, of the floating-point run.
@@ -86,6 +87,7 @@ class TrainedReport(Part):
     compared_spikes: int
     differing_from_original: int
     changed_by_float32: int
+    silent: list[str]
     original_accuracy: float | None
     floating: Run
     fixed: Run

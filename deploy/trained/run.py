@@ -25,7 +25,7 @@ from deploy.trained.energy import priced, published
 from deploy.trained.options import TrainedOptions
 from deploy.trained.report import REPORT, Energy, Formula, LavaRun, Layer, Run, TrainedReport
 from processes.errors import UnsupportedGraph
-from processes.spiking import Graph, Neuron, Weighted
+from processes.spiking import Graph, Levels, Neuron, Weighted
 from targets.nir_graph.program import Program, interpret
 from targets.trained.nir import write_standard
 from targets.trained.program import compile_fixed, compile_float
@@ -34,7 +34,7 @@ NIR_FILE = "graph.nir"
 COMPARED = 8
 """Samples that are compared with the original spike for spike, in float64."""
 BATCH, CALIBRATION = 50, 100
-OUTPUT_MARGIN = 1e-9
+OUTPUT_MARGIN = 1e-6  # some modules cast to float32 on the way
 
 
 @dataclass(frozen=True)
@@ -131,6 +131,7 @@ def _report(options: TrainedOptions, loaded: Loaded, folder: Path, progress: Pro
     return TrainedReport(
         model=options.model, form=options.form, frames=options.frames, neurons=_neurons(graph), nodes=len(graph.nodes),
         readout=how, compared_spikes=compared, differing_from_original=sum(differing.values()), changed_by_float32=rounded,
+        silent=[name for name, spikes in original.spikes.items() if not spikes.any()],
         original_accuracy=_accuracy(theirs, loaded.labels), floating=first, fixed=second, spikes_changed=float(changed),
         overflows=stepped.overflows, largest_rounding=max((e.error for e in fixed.errors), default=0.0),
         lava=_lava(graph, fixed, shaped[: options.lava_samples], progress), standard_nir=_standard(graph, folder),
@@ -218,20 +219,24 @@ def _standard(graph: Graph, folder: Path) -> str:
 
 
 def _neurons(graph: Graph) -> int:
-    fires = [node for node in graph.nodes.values() if isinstance(node.op, Neuron)]
-    return sum(int(np.prod(node.shape)) for node in fires)
+    """Populations that send a state as well are there twice."""
+    sizes: dict[int, int] = {}
+    for node in graph.nodes.values():
+        if isinstance(node.op, Neuron | Levels):
+            sizes[id(node.op.rule if isinstance(node.op, Neuron) else node)] = int(np.prod(node.shape))
+    return sum(sizes.values())
 
 
 def _layers(graph: Graph, counting: Counting) -> list[Layer]:
     counts, found = counting.counts, []
     for name, node in graph.nodes.items():
-        if isinstance(node.op, Neuron | Weighted) or counts.events.get(name, {}).get("synaptic_operations"):
+        if isinstance(node.op, Neuron | Levels | Weighted) or counts.events.get(name, {}).get("synaptic_operations"):
             events = counts.events.get(name, {})
             kind = type(node.op).__name__.lower()
             found.append(
                 Layer(
                     name=name, kind=kind, size=int(np.prod(node.shape)),
-                    rate=counts.rates.get(name) if kind == "neuron" else None,
+                    rate=counts.rates.get(name) if kind in ("neuron", "levels") else None,
                     synaptic_operations=events.get("synaptic_operations", 0) / counts.samples,
                     macs=events.get("macs", 0) / counts.samples,
                 )

@@ -17,6 +17,12 @@ def shown(report: TrainedReport) -> Iterator[Table | str]:
         f"are the model's own in float64 ({report.changed_by_float32:,} of its own change in float32). Its output is the "
         f"{report.readout} of its steps' outputs"
     )
+    if report.silent:
+        more = ", ..." if len(report.silent) > 3 else ""
+        yield (
+            f"{len(report.silent)} populations never fired in what was compared: {', '.join(report.silent[:3])}{more}; "
+            "are these the trained weights, and pixels as the model takes them?"
+        )
     runs = Table("", "Samples", "Accuracy", "Same prediction", "Spikes a sample", "Seconds a sample")
     own = "" if report.original_accuracy is None else f"{report.original_accuracy:.2%}"
     runs.add_row("the model itself, float32", f"{report.floating.samples:,}", own, "", "", "")

@@ -104,7 +104,19 @@ class Neuron:
     emits: int | None = None
 
 
-Op = Source | Layout | Weighted | Affine | Sum | Product | MaxPool | SumPool | Reduce | Neuron
+@dataclass(frozen=True)
+class Levels:
+    """An integer activation ("MultiSpike"): y = round(x), halves to the even number, clipped to 0 .. ``most``.
+
+    Without a state: as many binary spikes as y says, in ``most`` binary steps within the step. ``rounds``: False of a clip that
+    nothing rounds, which does not run.
+    """
+
+    most: int
+    rounds: bool = True
+
+
+Op = Source | Layout | Weighted | Affine | Sum | Product | MaxPool | SumPool | Reduce | Neuron | Levels
 
 
 @dataclass(frozen=True)

@@ -169,6 +169,22 @@ class Multiplied:
 
 
 @dataclass
+class Counted:
+    """A :class:`Levels` of signals of which one unit stands for ``unit``."""
+
+    most: int
+    unit: float = 1.0
+    overflows: int = 0
+
+    def reset(self) -> None:
+        """Nothing to forget."""
+
+    def step(self, x: Message) -> Message:
+        """(samples, *shape); units are powers of two, so the product is exact."""
+        return None if x is None else np.clip(np.rint(x * self.unit), 0, self.most).astype(x.dtype)
+
+
+@dataclass
 class Pooled:
     """Maxima or sums of windows, and sums along axes; sums of integers saturate."""
 

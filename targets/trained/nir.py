@@ -1,9 +1,10 @@
 """A captured network as a standard NIR graph, where it has that form.
 
-Layers are Affine, Conv1d and Conv2d; sums of windows SumPool2d; neurons IF, LIF and CubaLIF with dt = 1, Euler's method::
+Layers are Affine, Conv1d and Conv2d; sums of windows SumPool2d; neurons IF, LIF and CubaLIF by Euler's method, with a
+dt that snnTorch (1e-4) or Norse (1e-3) takes for granted::
 
-    v <- k v + g x + c                      LIF: tau = 1 / (1 - k), r = g / (1 - k), v_leak = c / (1 - k);  IF for k = 1
-    v <- k v + g j + c,  j <- e j + h x     CubaLIF: tau_mem, r and v_leak likewise, tau_syn = 1 / (1 - e), w_in = h / (1 - e)
+    v <- k v + g x + c                      LIF: tau = dt / (1 - k), r = g / (1 - k), v_leak = c / (1 - k);  IF for k = 1
+    v <- k v + g j + c,  j <- e j + h x     CubaLIF: tau_mem, r and v_leak likewise, tau_syn = dt / (1 - e), w_in = h / (1 - e)
 
 * A reset at the beginning of the next step that takes theta off is one in the step of the spike that takes theta / k off.
 * A neuron that fires at v = theta has the next smaller threshold in float64; other simulators' float32 may round it away.
@@ -21,6 +22,9 @@ import numpy as np
 from processes.errors import Refusal, UnsupportedGraph
 from processes.spiking import Affine, Graph, Layout, Neuron, Node, Source, Sum, SumPool, Weighted
 from processes.spiking.neuron import Rule
+
+DT = 1e-4
+"""snnTorch's, and what `deploy run` takes where nothing says otherwise."""
 
 
 class _NoForm(Exception):
@@ -41,16 +45,16 @@ class Leak:
     h: np.ndarray | None = None
 
 
-def write_standard(graph: Graph, file: Path) -> None:
-    """Write the graph as NIR.
+def write_standard(graph: Graph, file: Path, dt: float = DT) -> None:
+    """Write the graph as NIR, for a time step ``dt``.
 
     Raises:
         UnsupportedGraph: with every node that has no standard form.
     """
-    nir.write(str(file), standard(graph))
+    nir.write(str(file), standard(graph, dt))
 
 
-def standard(graph: Graph) -> nir.NIRGraph:
+def standard(graph: Graph, dt: float = DT) -> nir.NIRGraph:
     """The NIR graph; its metadata say dt, method and reset.
 
     Raises:
@@ -67,7 +71,7 @@ def standard(graph: Graph) -> nir.NIRGraph:
         unknown |= {name} if behind else set()
         try:
             shapes[name] = _shape(node, reads[0])
-            nodes[_safe(name)] = _standard(node, shapes[name], reads[0], resets)
+            nodes[_safe(name)] = _standard(node, shapes[name], reads[0], resets, dt)
         except _NoForm as error:
             unknown.add(name)
             if not behind or not isinstance(node.op, Layout | Weighted):
@@ -81,7 +85,7 @@ def standard(graph: Graph) -> nir.NIRGraph:
     edges = [(_safe(wire.source), _safe(name)) for name, node in graph.nodes.items() for wire in node.wires]
     nodes["output"] = nir.Output({"output": np.array(shapes[graph.output])})
     edges.append((_safe(graph.output), "output"))
-    metadata = {"dt": 1.0, "method": "euler", "reset": "subtract" if True in resets else "v_reset"}
+    metadata = {"dt": dt, "method": "euler", "reset": "subtract" if True in resets else "v_reset"}
     return nir.NIRGraph(nodes, edges, metadata=metadata, type_check=False)  # type: ignore[arg-type]
 
 
@@ -103,7 +107,7 @@ def _shape(node: Node, reads: tuple[int, ...]) -> tuple[int, ...]:
     return reads
 
 
-def _standard(node: Node, shape: tuple[int, ...], reads: tuple[int, ...], resets: set[bool]) -> Any:
+def _standard(node: Node, shape: tuple[int, ...], reads: tuple[int, ...], resets: set[bool], dt: float) -> Any:
     op = node.op
     if isinstance(op, Source):
         return nir.Input({"input": np.array(shape)})
@@ -135,7 +139,7 @@ def _standard(node: Node, shape: tuple[int, ...], reads: tuple[int, ...], resets
             raise _NoForm("sends its state beside spikes, which a node of NIR does not")
         leak = leak_of(op.rule)
         resets |= set() if leak.subtracts is None else {leak.subtracts}
-        return neuron_node(leak, shape)
+        return neuron_node(leak, shape, dt)
     raise _NoForm(f"NIR has no {type(op).__name__}")
 
 
@@ -196,18 +200,18 @@ def _reset(rule: Rule, k: np.ndarray, theta: np.ndarray) -> tuple[np.ndarray, bo
     raise _NoForm("a delayed reset that is none of NIR's")
 
 
-def neuron_node(leak: Leak, shape: tuple[int, ...]) -> Any:
-    """The node; dt = 1."""
+def neuron_node(leak: Leak, shape: tuple[int, ...], dt: float) -> Any:
+    """The node."""
 
     def full(value: Any) -> np.ndarray:
         return np.broadcast_to(np.asarray(value, np.float64), shape).copy()
 
     rest: dict[str, Any] = {"v_threshold": full(leak.theta), "v_reset": full(leak.v_reset)}
     if np.all(leak.k == 1):
-        return nir.IF(r=full(leak.g), **rest)
+        return nir.IF(r=full(leak.g / dt), **rest)
     lost = 1 - leak.k
     rest |= {"r": full(leak.g / lost), "v_leak": full(leak.c / lost)}
     if leak.e is None or leak.h is None:
-        return nir.LIF(tau=full(1 / lost), **rest)
+        return nir.LIF(tau=full(dt / lost), **rest)
     kept = 1 - leak.e
-    return nir.CubaLIF(tau_mem=full(1 / lost), tau_syn=full(1 / kept), w_in=full(leak.h / kept), **rest)
+    return nir.CubaLIF(tau_mem=full(dt / lost), tau_syn=full(dt / kept), w_in=full(leak.h / kept), **rest)

@@ -27,6 +27,7 @@ from processes.spiking import (
     Affine,
     Graph,
     Layout,
+    Levels,
     MaxPool,
     Neuron,
     Node,
@@ -38,7 +39,7 @@ from processes.spiking import (
     Weighted,
 )
 from processes.spiking.neuron import FixedNeuron, FloatNeuron, Integers, Update
-from processes.spiking.steppers import Added, FixedScaled, Moved, Multiplied, Pooled, Scaled, weighted_map
+from processes.spiking.steppers import Added, Counted, FixedScaled, Moved, Multiplied, Pooled, Scaled, weighted_map
 from targets.nir_graph.cycles import Edge
 from targets.nir_graph.fixed import Rounding
 from targets.nir_graph.program import Program, Stage
@@ -77,6 +78,8 @@ def _float_node(node: Node, shapes: tuple[tuple[int, ...], ...]) -> Any:
 def _plain(node: Node, shapes: tuple[tuple[int, ...], ...], fixed: bool, left: tuple[int, ...] = ()) -> Any:
     """Nodes without numbers of their own."""
     op = node.op
+    if isinstance(op, Levels):
+        return Counted(op.most)
     if isinstance(op, Source):
         return maps.Stateless(lambda x: x)
     if isinstance(op, Layout):
@@ -145,6 +148,8 @@ class _Compiler:
             return self._affine(name, node, op, edges, units[0])
         if isinstance(op, Neuron):
             return self._neuron(name, node, op, edges, units[0])
+        if isinstance(op, Levels):
+            return Stage(Counted(op.most, units[0]), edges, node.shape, False, separate=True)
         unit, left = units[0] if units else 1.0, (0,) * len(units)
         if isinstance(op, Product):
             unit = units[0] * units[1]

@@ -15,9 +15,9 @@ from converters.trained import Form, Uncaptured, capture, nodes, register
 from converters.trained.leaves import neurons
 from converters.trained.reference import readout, run_original
 from processes.errors import DeployError
-from processes.spiking import Affine, Graph, Neuron
-from targets.nir_graph.program import Traces, interpret
-from targets.trained.program import compile_float
+from processes.spiking import Affine, Graph, Levels, Neuron
+from targets.nir_graph.program import Stepper, Traces, interpret
+from targets.trained.program import compile_fixed, compile_float
 from tests.tolerances import ROUNDING
 
 FEATURES, FRAMES, SAMPLES = 6, 12, 20
@@ -412,3 +412,117 @@ class Twice(nn.Module):
 def test_a_population_called_twice_in_a_step_is_refused() -> None:
     with pytest.raises(Uncaptured, match=r"lif \(LIFNode\): called twice within one step"):
         capture(Twice(), (FEATURES,), "step", FRAMES)
+
+
+class Rounded(torch.autograd.Function):
+    """A MultiSpike activation as the code of Spike-driven Transformer V3 has it."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, most: int) -> Tensor:  # type: ignore[override]
+        return torch.round(torch.clamp(x, min=0, max=most))
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> Any:
+        return gradients[0], None
+
+
+class MultiSpike(nn.Module):
+    """Integer activations of 4 levels, one of them normalised."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        torch.manual_seed(5)
+        self.first, self.second, self.head = nn.Linear(FEATURES, 8), nn.Linear(8, 8), nn.Linear(8, 3)
+        self.first.weight.data *= 5
+
+    def forward(self, x: Tensor) -> Tensor:
+        levels = Rounded.apply(self.first(x), 4)
+        assert isinstance(levels, Tensor)
+        return self.head(torch.round(torch.clamp(self.second(levels), min=0, max=4)) / 4)
+
+
+def test_integer_activations() -> None:
+    model = MultiSpike()
+    graph, ours, theirs = both(model, (FEATURES,), "step")
+    assert readout(ours.outputs[graph.output], theirs.output, ROUNDING * 1e3) == "each"
+    levels = [name for name, node in graph.nodes.items() if isinstance(node.op, Levels)]
+    assert len(levels) == 2
+    x = frames((FEATURES,), "step").reshape(SAMPLES, FRAMES, 1, FEATURES)
+    fixed = compile_fixed(graph, ours.peaks, x)
+    stepper = Stepper(fixed, list(fixed.stages))
+    sent = [stepper.step({"input": fixed.encode("input", x)[:, step]})[levels[0]] for step in range(FRAMES)]
+    with torch.no_grad():
+        wanted = Rounded.apply(model.first(torch.from_numpy(x[:, :, 0])), 4)
+    assert isinstance(wanted, Tensor)
+    found = np.stack([np.asarray(message) for message in sent], 1)[:, :, 0]
+    assert found.dtype == np.int64 and set(np.unique(found)) == set(range(5))
+    assert 0 < (found != wanted.numpy()).mean() < 0.05  # 8-bit weights
+
+
+def test_a_clamp_alone_is_refused() -> None:
+    class Clamped(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.fc, self.lif = nn.Linear(FEATURES, 8), nodes.LIFNode()
+
+        def forward(self, x: Tensor) -> Tensor:
+            return torch.clamp(self.lif(self.fc(x)) * 3, min=0, max=2)
+
+    with pytest.raises(Uncaptured, match="clamps and does not round"):
+        capture(Clamped(), (FEATURES,), "step", FRAMES)
+
+
+class QCFS(nn.Module):
+    """The neuron of networks that quantised clip-floor-shift has converted, as published: T along the batch."""
+
+    def __init__(self, steps: int, theta: float) -> None:
+        super().__init__()
+        self.T, self.thresh = steps, nn.Parameter(torch.tensor([theta]))
+
+    def forward(self, x: Tensor) -> Tensor:
+        mem, sent = self.thresh / 2, []
+        for frame in x.unflatten(0, (self.T, -1)):
+            mem = mem + frame
+            spike = ((mem - self.thresh) >= 0).to(x.dtype) * self.thresh
+            mem = mem - spike
+            sent.append(spike)
+        return torch.cat(sent)
+
+
+class Converted(nn.Module):
+    """Two layers of them."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        torch.manual_seed(6)
+        self.T = FRAMES
+        self.net = nn.Sequential(
+            nn.Linear(FEATURES, 8), QCFS(FRAMES, 0.8), nn.Linear(8, 8), QCFS(FRAMES, 0.3), nn.Linear(8, 3)
+        )
+        self.net[2].weight.data *= 3
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.net(x.repeat(self.T, 1)).unflatten(0, (self.T, -1)).mean(0)
+
+
+def test_networks_that_qcfs_has_converted(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Spike for spike, and as close to the quantised network as its rule says: its levels are k theta / T."""
+    from converters.trained import leaves
+
+    monkeypatch.setattr(leaves, "_REGISTERED", {})
+    named: dict[str, Any] = {"reset": "subtract", "inclusive": True}
+    for start in (0.5, 0.0):
+        register(
+            QCFS,
+            lambda m: 1.0,
+            lambda m: m.thresh,
+            initial=lambda m, s=start: m.thresh * s,
+            height=lambda m: m.thresh,
+            **named,
+        )
+        if start == 0.5:
+            graph = equal(Converted(), (FEATURES,), "static", "mean")
+            assert graph.binary() >= {"net.1", "net.3"}
+        else:  # without the shift of half a threshold its spikes are others
+            _, ours, theirs = both(Converted(), (FEATURES,), "static")
+            assert not np.array_equal(ours.spikes["net.1"], theirs.spikes["net.1"])

@@ -47,6 +47,17 @@ def build():
     return Net()
 
 
+class Frames(nn.Module):
+    def __init__(self):
+        super().__init__()
+        torch.manual_seed(1)
+        self.fc, self.lif = nn.Linear(3, 4), MultiStepLIFNode(v_threshold=0.4)
+        self.fc.weight.data *= 4
+
+    def forward(self, x):
+        return self.lif(self.fc(x))
+
+
 def strange():
     return nn.Sequential(nn.Linear(6, 6), nn.GELU(), MultiStepLIFNode(), nn.Softmax(-1))
 """
@@ -97,6 +108,23 @@ def test_what_a_user_can_put_right(place: Path, capsys: pytest.CaptureFixture[st
     assert run(place, "--form", "frames") == 2
 
 
+def test_frames(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Frames (samples, T, ...) of bytes, for a forward that takes all of them; its file runs as any standard graph."""
+    x = np.random.default_rng(0).integers(0, 256, (SAMPLES, 5, 3), dtype=np.uint8)
+    np.savez(place / "frames.npz", x=x)
+    options = ["--form", "sequence", "--frames", "5", "--lava-samples", "0", "-o", f"{place}/out"]
+    assert main(["trained", "--model", f"{place}/net.py:Frames", "--data", f"{place}/frames.npz", *options]) == 0
+    report = read_trained(place / "out")
+    assert report.original_accuracy is None and report.readout == "each" and report.standard_nir == "graph.nir"
+    np.savez(place / "scaled.npz", x=x / 255)
+    capsys.readouterr()
+    saved = place / "ran.npz"
+    command = ["run", f"{place}/out/graph.nir", "--input", f"{place}/scaled.npz", "--samples", f"{SAMPLES}"]
+    assert main([*command, "--target", "stepper", "--output", str(saved)]) == 0
+    with np.load(saved) as file:
+        assert file["spikes:lif"].sum() / SAMPLES == report.floating.spikes > 0
+
+
 def test_counts_are_those_of_loops() -> None:
     torch.manual_seed(0)
     model = nn.Sequential(
@@ -143,6 +171,15 @@ def test_counts_are_those_of_loops() -> None:
     additions = next(p for p in priced(counts) if p.name == "45nm-additions")
     assert np.isclose(additions.picojoules, 0.9 * done["synaptic_operations"] + 4.6 * done["macs"], rtol=1e-12)
     assert formula.left_out["neuron_steps"] == done["neuron_steps"]
+
+
+def test_silence_is_said(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    np.savez(place / "data.npz", x=np.full((SAMPLES, 5, 3), 1e-6, np.float32))
+    options = ["--form", "sequence", "--frames", "5", "--lava-samples", "0", "-o", f"{place}/out"]
+    (place / "net.py").write_text(MODEL.replace("self.fc.weight.data *= 4", "self.fc.bias.data *= 0"))
+    assert main(["trained", "--model", f"{place}/net.py:Frames", "--data", f"{place}/data.npz", *options]) == 0
+    assert "1 populations never fired" in " ".join(capsys.readouterr().out.split())
+    assert read_trained(place / "out").silent == ["lif"]
 
 
 def test_what_is_scaled_is_no_tally() -> None:

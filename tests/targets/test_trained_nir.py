@@ -16,7 +16,7 @@ from processes.errors import UnsupportedGraph
 from processes.spiking import Graph
 from targets.nir_graph.program import interpret
 from targets.nir_graph.run import Discretisation, run_graph
-from targets.trained.nir import standard, write_standard
+from targets.trained.nir import DT, standard, write_standard
 from targets.trained.program import compile_float
 from tests.tolerances import ROUNDING
 
@@ -41,7 +41,7 @@ def both(graph: Graph, file: Path) -> tuple[dict[str, np.ndarray], dict[str, np.
     ours = interpret(compile_float(graph), {graph.input: x.reshape(SAMPLES, STEPS, *graph.nodes[graph.input].shape)})
     write_standard(graph, file)
     read = nir.read(file, type_check=False)
-    how = Discretisation(1.0, "euler", str(read.metadata["reset"]), "float")  # type: ignore[arg-type]
+    how = Discretisation(DT, "euler", str(read.metadata["reset"]), "float")  # type: ignore[arg-type]
     theirs = run_graph(read, {graph.input: x}, how)
     a = {name.replace(".", "_"): s.reshape(SAMPLES, STEPS, -1) for name, s in ours.spikes.items()}
     return a, {name: s.reshape(SAMPLES, STEPS, -1) for name, s in theirs.traces.spikes.items()}
@@ -84,7 +84,7 @@ def test_a_delayed_reset_taken_at_once_is_seen(tmp_path: Path) -> None:
     assert np.allclose(node.v_reset, 1 - 1 / 0.9, rtol=1e-6)
     node.v_reset = np.zeros_like(node.v_reset)
     x = np.random.default_rng(0).uniform(0, 2, (SAMPLES, STEPS, 6))
-    wrong = run_graph(written, {graph.input: x}, Discretisation(1.0, "euler", "subtract", "float"))
+    wrong = run_graph(written, {graph.input: x}, Discretisation(DT, "euler", "subtract", "float"))
     assert not np.array_equal(wrong.traces.spikes["1"].reshape(ours["1"].shape), ours["1"])
 
 
@@ -106,7 +106,7 @@ def test_outputs_are_equal(tmp_path: Path) -> None:
     graph = capture(nn.Sequential(nn.Linear(6, 8), nodes.LIFNode(), nn.Linear(8, 3)).eval(), (6,), "step", STEPS)
     x = np.random.default_rng(0).uniform(0, 3, (SAMPLES, STEPS, 6))
     ours = interpret(compile_float(graph), {graph.input: x[:, :, None]}).outputs[graph.output]
-    run = run_graph(standard(graph), {graph.input: x}, Discretisation(1.0, "euler", "v_reset", "float"))
+    run = run_graph(standard(graph), {graph.input: x}, Discretisation(DT, "euler", "v_reset", "float"))
     np.testing.assert_allclose(run.traces.outputs["output"], ours[:, :, 0], ROUNDING, ROUNDING)
 
 
@@ -118,3 +118,25 @@ def test_a_layer_that_feeds_itself(tmp_path: Path) -> None:
     ours, theirs = both(capture(model, (6,), "step", STEPS), tmp_path / "net.nir")
     for name, spikes in ours.items():
         assert 0.01 < spikes.mean() < 0.99 and np.array_equal(spikes, theirs[name]), name
+
+
+@pytest.mark.parametrize(("simulator", "dt"), [("snntorch", 1e-4), ("norse", 1e-3)])
+def test_other_simulators_fire_the_same_spikes(simulator: str, dt: float) -> None:
+    """A network trained with SpikingJelly's neurons in snnTorch and in Norse, each with the time step that it takes."""
+    pytest.importorskip(simulator)
+    from targets.simulators import simulate
+
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Linear(6, 64), nodes.LIFNode(), nn.Linear(64, 5), nodes.LIFNode(v_threshold=0.7)).eval()
+    model[0].weight.data *= 3
+    model[2].weight.data *= 4
+    graph = capture(model, (6,), "step", STEPS)
+    x = np.random.default_rng(0).uniform(0, 2, (SAMPLES, STEPS, 6))
+    ours = interpret(compile_float(graph), {graph.input: x[:, :, None]})
+    _, theirs = simulate(simulator, standard(graph, dt), x)
+    assert len(theirs) == len(ours.spikes) == 2
+    for name, spikes in ours.spikes.items():
+        assert 0.01 < spikes.mean() < 0.99
+        assert np.array_equal(spikes.reshape(SAMPLES, STEPS, -1), theirs[name].reshape(SAMPLES, STEPS, -1) > 0), name
+    _, others = simulate(simulator, standard(graph, dt * 1.5), x)  # another step is another network
+    assert not np.array_equal(others["1"], theirs["1"])
