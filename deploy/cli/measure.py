@@ -17,7 +17,7 @@ from deploy.progress import BarProgress
 
 
 @app.command()
-@takes(ConvertOptions, only=("model", "weights", "calib", "evaluation", "limit"))
+@takes(ConvertOptions, only=("model", "weights", "model_args", "image_size", "labels", "calib", "evaluation", "limit"))
 def sweep(
     shared: ConvertOptions,
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder for the results.")],
