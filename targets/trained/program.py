@@ -129,6 +129,8 @@ class _Compiler:
         for name, node in self.graph.nodes.items():
             if isinstance(node.op, Neuron) and node.op.emits is None:
                 self.units[name] = 1.0  # also for who reads it a step later
+            elif (factor := _factor(node.op)) and self.units.get(node.wires[0].source) == 1.0:
+                self.units[name] = abs(factor)  # a graded spike likewise
         for name, node in self.graph.nodes.items():
             stage = self._stage(name, node)
             self.units[name] = stage.unit

@@ -44,6 +44,7 @@ def example(name: str) -> nn.Module:
 
 
 NAMES = ("spikformer", "spikingformer", "sdt", "sdt2", "qkformer")
+QUICK = ("spikformer", "sdt2")  # products in both orders, shortcuts of spikes and of potentials
 SAMPLES = 3
 
 
@@ -58,7 +59,9 @@ def captured(name: str) -> tuple[Graph, np.ndarray, Traces, Any]:
     return graph, x, interpret(compile_float(graph), {graph.input: x}), theirs
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize(
+    "name", [name if name in QUICK else pytest.param(name, marks=pytest.mark.exhaustive) for name in NAMES]
+)
 def test_captured_whole(name: str) -> None:
     graph, x, ours, theirs = captured(name)
     assert ours.spikes.keys() == theirs.spikes.keys()

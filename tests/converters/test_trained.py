@@ -18,7 +18,7 @@ from processes.errors import DeployError
 from processes.spiking import Affine, Graph, Levels, Neuron
 from targets.nir_graph.program import Stepper, Traces, interpret
 from targets.trained.program import compile_fixed, compile_float
-from tests.tolerances import ROUNDING
+from tests.tolerances import INT8_SPIKES, ROUNDING
 
 FEATURES, FRAMES, SAMPLES = 6, 12, 20
 
@@ -120,6 +120,23 @@ def test_snntorch() -> None:
     models = {f"{i} {name}": Two(snntorch(name, decay, **named)) for i, (name, decay, named) in enumerate(SNNTORCH)}
     graph = equal(Beside(models), (FEATURES,), "step", "each")
     assert sum(isinstance(node.op, Neuron) for node in graph.nodes.values()) == 2 * len(SNNTORCH)
+
+
+def test_every_neuron_in_integers() -> None:
+    """Those that feed themselves and send graded spikes, too; most of their spikes stay."""
+    cases = [case for case in SNNTORCH if case[0] in ("Alpha", "RSynaptic", "Lapicque")] + [
+        ("RLeaky", 0.8, dict(linear_features=8, reset_mechanism=r)) for r in ("subtract", "zero")
+    ]
+    models = {f"{i} {name}": Two(snntorch(name, decay, **named)) for i, (name, decay, named) in enumerate(cases)}
+    for model in list(models.values())[-2:]:
+        model.under_test.graded_spikes_factor.fill_(0.5)  # type: ignore[operator, union-attr]
+    graph, ours, theirs = both(Beside(models), (FEATURES,), "step")
+    assert all(np.array_equal(ours.spikes[name], spikes) for name, spikes in theirs.spikes.items())
+    x = frames((FEATURES,), "step").reshape(SAMPLES, FRAMES, *graph.nodes[graph.input].shape)
+    fixed = interpret(compile_fixed(graph, ours.peaks, x), {graph.input: x})
+    for name, spikes in ours.spikes.items():
+        assert (fixed.spikes[name] != spikes).mean() < INT8_SPIKES, name
+    assert not fixed.overflows and any("graded" in name for name in graph.nodes)
 
 
 def test_a_delayed_reset_at_once_fires_other_spikes() -> None:
