@@ -18,7 +18,6 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from converters.sit import fold_exp, fold_norm
 
 import processes.lava  # noqa: F401 - before anything of Lava's
 from processes.lava.record import Recording
@@ -29,6 +28,7 @@ from processes.phase_neuron import PhaseNeuron
 from processes.phase_neuron.lava import PhaseNeuronProcess
 from processes.phase_neuron.schedule import FloatSchedule
 from processes.si_exp import SiExp
+from processes.si_exp.calibration import with_tables
 from processes.si_exp.lava import SiExpProcess
 from processes.si_norm import SiNorm
 from processes.si_norm.lava import SiNormProcess
@@ -53,11 +53,11 @@ product = TraceProduct(shape=ROWS, traces=np.stack([SCALE * CODE.levels] * 2), t
 ramp = ((np.arange(T) + 0.5) * np.log(CODE.base) / GAIN)[None]  # the threshold that falls behind the winner
 woss = Woss(shape=ROWS, ramp=ramp, base=CODE.base, steps=T, gain=GAIN)
 table = np.ones((1, 1))
-si_exp = fold_exp(
+si_exp = with_tables(
     SiExp(shape=ROWS, threshold=table, reset=table, output=table, gain=GAIN, clock=table, half=np.ones(1)),
     np.ones(1), K, extended=True,
 )  # fmt: skip
-si_norm = fold_norm(SiNorm(shape=ROWS, output=table, digits=0, steps=2, scale=one), si_exp, K)
+si_norm = SiNorm(shape=ROWS, output=si_exp.output, digits=si_exp.digits, steps=K, scale=one)
 
 # %% Their windows: each integrates while the one before it fires.
 first = Window(0, T)
