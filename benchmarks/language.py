@@ -113,6 +113,7 @@ def main(
     without: Annotated[
         str, typer.Option(help="Ingredients of conversion to leave out, such as headroom,rounding.")
     ] = "",
+    fixed: Annotated[bool, typer.Option(help="Whether to measure integers too.")] = True,
     resume: Annotated[bool, typer.Option(help="Whether to keep what has been measured.")] = False,
     page: Annotated[Path, typer.Option(help="Where measured rows are kept.")] = KEPT,
 ) -> None:
@@ -131,16 +132,18 @@ def main(
         names = {
             precision: f"{row}, {precision}" + f" without {without}" * bool(without) for precision in ("float", "fixed")
         }
-        if names["fixed"] in kept:
+        if names["fixed" if fixed else "float"] in kept:
             continue
         spikes, steps = row.split(",")
         begin = time.perf_counter()
         stages = convert_module(
             model.module, [samples], int(steps), spikes=None if spikes == "auto" else int(spikes), input_spikes=2, batch=batch,
-            ingredients=ingredients, progress=_told(console),
+            fixed=fixed, ingredients=ingredients, progress=_told(console),
         )  # fmt: skip
         seconds = time.perf_counter() - begin
-        for precision, network in (("float", stages.calibrated), ("fixed", stages.network)):
+        for precision, network in (("float", stages.calibrated), ("fixed", stages.fixed)):
+            if network is None:
+                continue
             found = replace(measured(network, model, text, given, new), convert_seconds=seconds)
             kept[names[precision]] = asdict(found)
             page.parent.mkdir(parents=True, exist_ok=True)
