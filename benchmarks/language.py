@@ -84,10 +84,12 @@ def measured(network: Network, model: LoadedModel, text: TextInput, given: Windo
         seconds, spikes = seconds + found.seconds_per_sample, spikes + sum(found.spikes.values())
         total += scores(wanted, found.outputs.reshape(wanted.shape), Windows(tokens[None], counted[None])).sum(0)
     seen = given.tokens.size
-    begin = time.perf_counter()
     prompt = encoded(PROMPT, text, PROMPT).tolist()
-    written = [token.text for token in generate(spiking(network, model, "closed-form"), prompt, new, GREEDY, text)]
-    held = (time.perf_counter() - begin) / len(written)
+    source, begins, written = spiking(network, model, "closed-form"), [], []
+    for token in generate(source, prompt, new, GREEDY, text):
+        begins.append(time.perf_counter())
+        written.append(token.text)
+    held = (begins[-1] - begins[0]) / max(1, len(begins) - 1)  # the first token is the prompt's
     return Row(
         **dict(zip(COLUMNS, total.tolist(), strict=True)), spikes=spikes / seen, seconds=seconds / seen,
         original_seconds=original_seconds / seen, convert_seconds=0.0, held_seconds=held, text="".join(written),
