@@ -84,10 +84,12 @@ def measured(network: Network, model: LoadedModel, text: TextInput, given: Windo
         seconds, spikes = seconds + found.seconds_per_sample, spikes + sum(found.spikes.values())
         total += scores(wanted, found.outputs.reshape(wanted.shape), Windows(tokens[None], counted[None])).sum(0)
     seen = given.tokens.size
-    begin = time.perf_counter()
     prompt = encoded(PROMPT, text, PROMPT).tolist()
-    written = [token.text for token in generate(spiking(network, model, "closed-form"), prompt, new, GREEDY, text)]
-    held = (time.perf_counter() - begin) / len(written)
+    source, begins, written = spiking(network, model, "closed-form"), [], []
+    for token in generate(source, prompt, new, GREEDY, text):
+        begins.append(time.perf_counter())
+        written.append(token.text)
+    held = (begins[-1] - begins[0]) / max(1, len(begins) - 1)  # the first token is the prompt's
     return Row(
         **dict(zip(COLUMNS, total.tolist(), strict=True)), spikes=spikes / seen, seconds=seconds / seen,
         original_seconds=original_seconds / seen, convert_seconds=0.0, held_seconds=held, text="".join(written),
@@ -113,6 +115,7 @@ def main(
     without: Annotated[
         str, typer.Option(help="Ingredients of conversion to leave out, such as headroom,rounding.")
     ] = "",
+    fixed: Annotated[bool, typer.Option(help="Whether to measure integers too.")] = True,
     resume: Annotated[bool, typer.Option(help="Whether to keep what has been measured.")] = False,
     page: Annotated[Path, typer.Option(help="Where measured rows are kept.")] = KEPT,
 ) -> None:
@@ -131,16 +134,18 @@ def main(
         names = {
             precision: f"{row}, {precision}" + f" without {without}" * bool(without) for precision in ("float", "fixed")
         }
-        if names["fixed"] in kept:
+        if names["fixed" if fixed else "float"] in kept:
             continue
         spikes, steps = row.split(",")
         begin = time.perf_counter()
         stages = convert_module(
             model.module, [samples], int(steps), spikes=None if spikes == "auto" else int(spikes), input_spikes=2, batch=batch,
-            ingredients=ingredients, progress=_told(console),
+            fixed=fixed, ingredients=ingredients, progress=_told(console),
         )  # fmt: skip
         seconds = time.perf_counter() - begin
-        for precision, network in (("float", stages.calibrated), ("fixed", stages.network)):
+        for precision, network in (("float", stages.calibrated), ("fixed", stages.fixed)):
+            if network is None:
+                continue
             found = replace(measured(network, model, text, given, new), convert_seconds=seconds)
             kept[names[precision]] = asdict(found)
             page.parent.mkdir(parents=True, exist_ok=True)

@@ -89,10 +89,12 @@ def prompt_tokens(prompt: str | Turns, text: TextInput, chat: bool) -> list[int]
     """Token numbers of a prompt; a text is the user's turn where the tokenizer has a chat template and ``chat`` asks for it.
 
     Raises:
-        DeployError: the prompt is empty, a role is unknown, or the tokenizer cannot code it.
+        DeployError: the prompt is empty or nothing of the kind, a role is unknown, or the tokenizer cannot code it.
     """
     turns: Turns = [{"role": "user", "content": prompt}] if isinstance(prompt, str) else prompt
     for turn in turns:
+        if not isinstance(turn, Mapping):
+            raise DeployError("the prompt is no text, no turns of a conversation, and no token numbers")
         if turn.get("role") not in ROLES:
             raise DeployError(f"the prompt has a turn of '{turn.get('role')}'; roles are {', '.join(ROLES)}")
     if not any(turn.get("content", "").strip() for turn in turns):

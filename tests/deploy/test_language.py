@@ -229,6 +229,8 @@ def test_a_token_that_the_model_does_not_know(network: Conversion) -> None:
         next(network.generate([5, 257], 1))
     with pytest.raises(DeployError, match="has no tokens"):
         network.generate([], 1)
+    with pytest.raises(DeployError, match="no text, no turns"):
+        network.generate([5, "b"], 1)  # type: ignore[list-item]
 
 
 def test_draws_are_those_of_their_seed(network: Conversion) -> None:
