@@ -210,5 +210,5 @@ def test_whole_conversions_have_those_scales(field: str) -> None:
 def test_the_plain_recipe_steps_as_its_closed_form() -> None:
     plain = converted(ingredients=NONE)
     assert plain.fixed is not None and not plain.corrected
-    assert {(site.base, site.scale) for site in sites(plain).values()} == {(plain.calibrated.about["base"], 1.0)}
+    assert {(site.base, site.scale) for site in sites(plain).values()} == {(plain.calibrated.header.base, 1.0)}
     assert compare(plain.fixed, images(2, seed=5)) > 200
