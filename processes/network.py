@@ -220,7 +220,7 @@ class CalibratedNetwork(Network):
     """Spiking, in floating point: every firing node has a code, and all scales are folded into what reads its spikes."""
 
     PRECISION = "float"
-    STATES = ("base", "timesteps", "spikes")
+    STATES = ("base", "timesteps")
 
 
 class FixedPointNetwork(Network):

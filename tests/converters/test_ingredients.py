@@ -134,8 +134,8 @@ def test_what_raised_scales_save_is_spent(monkeypatch: pytest.MonkeyPatch) -> No
     """On more second spikes; the budget is of spikes that are sent."""
     found: list[tuple[float, Tuning]] = []
 
-    def watched(*given: Any, budget: float = BUDGET) -> Tuning:
-        found.append((budget, tune(*given, budget=budget)))
+    def watched(*given: Any, budget: float = BUDGET, **named: Any) -> Tuning:
+        found.append((budget, tune(*given, budget=budget, **named)))
         return found[-1][1]
 
     sent = [100, 80]

@@ -52,6 +52,14 @@ def test_entries_come_in_one_order_and_absent_ones_not_at_all() -> None:
 
 
 @pytest.mark.parametrize("stage, header", STAGES)
+def test_what_no_stage_needs_may_be_absent(stage: type[Network], header: Header) -> None:
+    graph = network(stage, header).to_nir()
+    for name in ("spikes", "host", "model"):
+        graph.metadata.pop(name, None)
+    assert Network.from_nir(graph).header == replace(header, spikes=None, host=None, others={})
+
+
+@pytest.mark.parametrize("stage, header", STAGES)
 def test_a_stage_has_what_it_states(stage: type[Network], header: Header) -> None:
     for name in stage.STATES:
         without = replace(header, **{name: None})
