@@ -59,6 +59,12 @@ def test_what_no_stage_needs_may_be_absent(stage: type[Network], header: Header)
     assert Network.from_nir(graph).header == replace(header, spikes=None, host=None, others={})
 
 
+def test_stages_state_what_docs_nir_operations_lists() -> None:
+    assert [stage.STATES for stage, _ in STAGES] == [
+        (), ("base", "timesteps"), ("base", "timesteps", "chip", "input_unit"),
+    ]  # fmt: skip
+
+
 @pytest.mark.parametrize("stage, header", STAGES)
 def test_a_stage_has_what_it_states(stage: type[Network], header: Header) -> None:
     for name in stage.STATES:
