@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 import numpy as np
 
@@ -112,7 +113,9 @@ def encode(
         sharpen: make WOSS too sharp by the factor B, as published.
         balanced: raise scales where weights that will be integers gain by it (:mod:`converters.balance`).
     """
-    out = require(network, ScaledNetwork, "coding").at(CalibratedNetwork)
+    most = max((site.spikes for site in sites.values()), default=1)
+    header = replace(network.header, base=code.base, timesteps=code.steps, spikes=most, precision="float")
+    out = require(network, ScaledNetwork, "coding").at(CalibratedNetwork, header)
     for name, site in sites.items():
         op = coded(out[name], site.spikes, site.latest)
         out.put(name, op if factors(op) == "none" else rescaled(op, Position(out, name).scale * site.scale))
@@ -121,7 +124,5 @@ def encode(
     for name, node in list(out):
         own = PhaseCode(sites[name].base, code.steps) if name in sites else code
         out.put(name, folded(node.op, Position(out, name), Coding(own, peaks.get(name), race, sharpen)))
-    most = max((site.spikes for site in sites.values()), default=1)
-    out.about |= {"base": code.base, "timesteps": code.steps, "spikes": most, "precision": "float"}
     legal.check(out)
     return out

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 import numpy as np
@@ -147,7 +147,7 @@ def convert_module(
     ideal = lower(captured, samples[:1].shape, fanout, neurons)
     check_equal(captured, ideal, [argument[:COMPARED] for argument in calibration], fanout, neurons)
     if front is not None:
-        ideal.about["host"] = front.what
+        ideal.header = replace(ideal.header, host=front.what)
 
     def report(stage: str) -> Callable[[int, int], None] | None:
         return None if progress is None else functools.partial(progress, stage)

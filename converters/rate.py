@@ -73,8 +73,9 @@ def rate_coded(
     """
     _check(require(network, LoweredNetwork, "rate coding"))
     activations = _observe(network, samples, batch, np.random.default_rng(seed))
-    about = network.about | {"timesteps": steps, "spikes": steps, "precision": "float", "base": 1.0}  # all levels equal
-    coded = CalibratedNetwork(network.input_shape, about=about)
+    # base 1: all levels are equal
+    header = replace(network.header, base=1.0, timesteps=steps, spikes=steps, precision="float")
+    coded = CalibratedNetwork(network.input_shape, header=header)
     worth: dict[str, float] = {}  # of a spike
     for name, node in network:
         op = node.op

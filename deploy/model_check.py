@@ -91,7 +91,7 @@ def roughly_coded(network: LoweredNetwork, samples: np.ndarray, code: Code, vari
 def described(name: str, shapes: Mapping[str, tuple[int, ...]], network: Network, host: str) -> ModelCheckup:
     """The check-up of a spiking network."""
     fires = [node.op for _, node in network if node.op.fires and not isinstance(node.op, Route)]
-    window, steps = int(network.about["timesteps"]), timeline(network).period
+    window, steps = network.header.stated("timesteps"), timeline(network).period
     places = placed(network)
     return ModelCheckup(
         name, shapes, (), host, Counter(node.op.name for _, node in network if not isinstance(node.op, Route)),

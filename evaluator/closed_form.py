@@ -112,7 +112,7 @@ class ClosedForm:
         """Samples as real values and 0, or in whole units of the input, float64, and the bits of a graded spike."""
         samples = torch.as_tensor(x, device=self.device)
         samples = samples.reshape(len(samples), *self.network.input_shape)
-        unit = self.network.about.get("input_unit")
+        unit = self.network.header.input_unit
         if unit is None or self.ideal:
             return samples.to(self.dtype), 0
         bits = self.network[self.network.output].state_bits  # type: ignore[attr-defined]

@@ -46,7 +46,7 @@ def compare(network: Network, samples: np.ndarray, run: TargetRun) -> Exactness:
         run: the target's outputs, with the values of every node that is not wiring.
     """
     found = Exactness(saturations=run.clips)
-    exact = network.about.get("precision") == "fixed"
+    exact = network.header.fixed
     operands: dict[str, torch.Tensor] = {}
 
     def observe(name: str, op: Operation, result: Result) -> torch.Tensor:

@@ -145,3 +145,18 @@ LOIHI2 = Chip(
 )
 
 CHIPS: dict[str, Chip] = {chip.name: chip for chip in (LOIHI2,)}
+
+
+def widths_of(name: str | None) -> Chip:
+    """The table of a chip in :data:`CHIPS`; LOIHI2 where a network in floating point names none and is placed all the same.
+
+    Raises:
+        DeployError: the name is none of the tables', as of a chip of the user's own.
+    """
+    if name is None:
+        return LOIHI2
+    if name not in CHIPS:
+        raise DeployError(
+            f"there is no table of chip '{name}', only of {', '.join(CHIPS)}; add it to processes.chips.CHIPS"
+        )
+    return CHIPS[name]

@@ -10,13 +10,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 import nir
 import numpy as np
 from typing_extensions import Self
 
 from processes.errors import DeployError
+from processes.header import Header, Precision
 from processes.operation import REGISTRY, VERSION, Operation, from_metadata, to_metadata
 from processes.operations import (
     Centre,
@@ -65,17 +66,33 @@ class Network:
     Attributes:
         input_shape: sample shape of the input.
         nodes: name -> Node; operands come before those that use them.
-        about: numbers and texts that go with the network (base, steps, precision, model, ...).
+        header: what is decided for the whole network (base, steps, precision, ...). A stage's header states its ``STATES``.
         units: real value of one unit of each node's potential, broadcast shape, known after discretisation; not part
             of the NIR graph.
     """
 
     input_shape: tuple[int, ...]
     nodes: dict[str, Node] = field(default_factory=dict)
-    about: dict[str, Any] = field(default_factory=dict)
+    header: Header = field(default_factory=Header)
     units: dict[str, np.ndarray] = field(default_factory=dict)
 
     INPUT = "input"
+    PRECISION: ClassVar[Precision | None] = None
+    STATES: ClassVar[tuple[str, ...]] = ()
+
+    def __post_init__(self) -> None:
+        self.check_header()
+
+    def check_header(self) -> None:
+        """Raise DeployError if the header is not one of the network's stage; a plain Network asks nothing of it."""
+        if type(self) is Network:
+            return
+        what = f"the header of a {type(self).__name__}"
+        if self.header.precision != self.PRECISION:
+            raise DeployError(f"{what} has precision {self.PRECISION}; this one has {self.header.precision}")
+        if missing := self.header.missing(self.STATES):
+            made = f"one that {MADE_BY[type(self)]} made does"
+            raise DeployError(f"{what} does not state {', '.join(missing)}; {made}")
 
     def __iter__(self) -> Iterator[tuple[str, Node]]:
         return iter(self.nodes.items())
@@ -96,9 +113,15 @@ class Network:
         """Another network of the same operations, to which others can be put."""
         return self.at(type(self))
 
-    def at(self, stage: type[Stage]) -> Stage:
-        """A network of the same operations at another stage; who calls it says that they are what the stage asks for."""
-        return stage(self.input_shape, dict(self.nodes), dict(self.about), dict(self.units))
+    def at(self, stage: type[Stage], header: Header | None = None) -> Stage:
+        """A network of the same operations at another stage, with its own header or another.
+
+        Who calls it says that the operations are what the stage asks for.
+
+        Raises:
+            DeployError: the header does not state what the stage's networks do.
+        """
+        return stage(self.input_shape, dict(self.nodes), header or self.header, dict(self.units))
 
     def put(self, name: str, op: Operation) -> None:
         """Another operation in a node's place, with the same operands."""
@@ -154,8 +177,7 @@ class Network:
             edges += [(source, numbered[name]) for source in dict.fromkeys(operands)]
         nodes["output"] = nir.Output(output_type={"output": np.array(self[self.output].shape)})
         edges.append((numbered[self.output], "output"))
-        about = {key: value for key, value in self.about.items() if value is not None}
-        return nir.NIRGraph(nodes, edges, metadata=about | {"format": VERSION}, type_check=False)
+        return nir.NIRGraph(nodes, edges, metadata=self.header.entries() | {"format": VERSION}, type_check=False)
 
     @classmethod
     def from_nir(cls, graph: nir.NIRGraph) -> Network:
@@ -169,11 +191,9 @@ class Network:
             raise DeployError(f"the NIR graph has format {version}, this version reads format {VERSION}")
         if cls.INPUT not in graph.nodes:
             raise DeployError(f"the NIR graph has no node '{cls.INPUT}'; the file is damaged")
-        about = {key: _plain(value) for key, value in graph.metadata.items() if key != "format"}
-        if (precision := about.get("precision")) not in STAGES:
-            raise DeployError(f"the NIR graph has precision '{precision}', not float or fixed; the file is damaged")
-        stage = STAGES[precision]
-        network = stage(tuple(int(n) for n in graph.nodes[cls.INPUT].input_type["input"]), about=about)
+        header = Header.of({key: _plain(value) for key, value in graph.metadata.items() if key != "format"})
+        stage = STAGES[header.precision]
+        network = stage(tuple(int(n) for n in graph.nodes[cls.INPUT].input_type["input"]), header=header)
         names = {cls.INPUT: cls.INPUT}
         for numbered in sorted(graph.nodes):
             if numbered in (cls.INPUT, "output"):
@@ -199,15 +219,23 @@ class ScaledNetwork(LoweredNetwork):
 class CalibratedNetwork(Network):
     """Spiking, in floating point: every firing node has a code, and all scales are folded into what reads its spikes."""
 
+    PRECISION = "float"
+    STATES = ("base", "timesteps")
+
 
 class FixedPointNetwork(Network):
     """Spiking, in integers of a chip's widths."""
 
+    PRECISION = "fixed"
+    STATES = (*CalibratedNetwork.STATES, "chip", "input_unit")
+
 
 Stage = TypeVar("Stage", bound=Network)
-STAGES = {None: LoweredNetwork, "float": CalibratedNetwork, "fixed": FixedPointNetwork}
+STAGES: dict[Precision | None, type[Network]] = {
+    stage.PRECISION: stage for stage in (LoweredNetwork, CalibratedNetwork, FixedPointNetwork)
+}
 """Networks in files by the ``precision`` in their metadata; a lowered one has none."""
-MADE_BY = {
+MADE_BY: dict[type[Network], str] = {
     LoweredNetwork: "converters.lowering.lower",
     ScaledNetwork: "converters.calibrate.scale",
     CalibratedNetwork: "converters.calibrate.calibrate",

@@ -14,7 +14,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from processes.chips import CHIPS
+from processes.chips import widths_of
 from processes.footprint import Amount, Fan, Neurons, fans, layout, neurons
 from processes.network import Network
 from processes.operation import Operation
@@ -161,7 +161,7 @@ def _connections(
     network: Network, reader: str, index: int, operand: str, columns: int, own: Neurons
 ) -> list[Connection]:
     """How operand ``index`` of ``reader`` reaches it: as messages, or by a synapse or product that sends currents."""
-    chip, via = CHIPS[network.about.get("chip", "loihi2")], network.origin(operand)
+    chip, via = widths_of(network.header.chip), network.origin(operand)
     if via == Network.INPUT or network[via].emits != "currents":
         via, arriving = reader, [(index, operand)]
     else:

@@ -94,7 +94,7 @@ def nir_modules(graph: nir.NIRGraph, dtype: torch.dtype = torch.float32) -> tupl
         DeployError: the graph is not a network of this package, or of another version.
     """
     network = restore(graph)
-    unit = network.about.get("input_unit")
+    unit = network.header.input_unit
     nodes: dict[str, nir.NIRNode] = {}
     for name, node in graph.nodes.items():
         if isinstance(node, nir.Input):

@@ -21,6 +21,7 @@ SAFE = ("tests/converters/test_safeguards.py",)
 CHIPS = ("tests/processes/test_chips.py",)
 FIXED = ("tests/processes/test_fixed.py",)
 NETWORKS = ("tests/evaluator/test_random_networks.py",)
+TIES = ("tests/processes/test_ties.py",)
 GOLDEN = ("tests/evaluator/test_golden_demo.py",)
 
 
@@ -69,8 +70,8 @@ MUTATIONS = (
     Mutation("evaluator/closed_form.py", "saturate(graded, ", "(lambda x, _: x)(graded, ", "host: input unclipped", NETWORKS),
     Mutation("processes/phase_neuron/__init__.py", "self.left -= sign != 0", "pass", "stepper: spikes without end", NETWORKS),
     Mutation(
-        "processes/dynamic_threshold/__init__.py", "(self.magnitude >= threshold))", "(self.magnitude > threshold))",
-        "stepper: strict comparison in division", GOLDEN + NETWORKS + CHIPS,
+        "processes/kernels/stepped.py", "np.int8(x[d] >= threshold)", "np.int8(x[d] > threshold)",
+        "stepper: strict comparison in division", TIES,
     ),
     Mutation("processes/kernels/residual.py", "np.trunc(", "np.floor(", "closed form: residual shifts floor", NETWORKS),
     Mutation("processes/kernels/residual.py", "else -mean", "else -mean - 1", "closed form: mean of negative sums", NETWORKS),

@@ -73,11 +73,12 @@ def discretise(
 def _integers(
     network: CalibratedNetwork, chip: Chip, seen: Observed, coarser: Mapping[str, int], ingredients: Ingredients
 ) -> FixedPointNetwork:
-    """One pass in topological order; ``about`` gains the chip, the precision and the input's unit."""
+    """One pass in topological order; the header gains the chip, the precision and the input's unit."""
     # two bits of room: inputs may exceed the calibration set's
     input_unit = 2.0 ** (math.ceil(math.log2(seen.input_peak or 1.0)) - (chip.graded_bits - 2))
     state = Discretisation(network, seen, {Network.INPUT: np.full((1,) * len(network.input_shape), input_unit)})
-    out = FixedPointNetwork(network.input_shape, about=dict(network.about))
+    header = replace(network.header, precision="fixed", chip=chip.name, input_unit=input_unit)
+    out = FixedPointNetwork(network.input_shape, header=header)
     for name, node in network:
         rounded = partial(_rounded, node.op, seen.at(name, node.op) if ingredients.rounding else None)
         setting = Setting(chip, coarser.get(name, 0), rounded, ingredients.row_units)
@@ -88,7 +89,6 @@ def _integers(
         if made.formed_by is not None:
             state.formed_by[name] = made.formed_by
     out.units = state.units
-    out.about |= {"precision": "fixed", "chip": chip.name, "input_unit": input_unit}
     legal.check(out)
     return out
 

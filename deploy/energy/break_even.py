@@ -42,8 +42,8 @@ def quantities(counter: EventCounter) -> dict[Quantity, float]:
     found: dict[Quantity, float] = {}
     if neurons and counter.samples:
         found["spikes_per_neuron"] = counter.totals["spikes"] / counter.samples / neurons
-    if "timesteps" in network.about:
-        found["timesteps"] = float(network.about["timesteps"])
+    if network.header.timesteps is not None:
+        found["timesteps"] = float(network.header.timesteps)
     scores = [node.op.shape for _, node in network if isinstance(node.op, (SiExp, Woss))]
     if scores and all(math.prod(shape[:-3]) == 1 and shape[-1] == shape[-2] for shape in scores):
         found["tokens"] = float(max(shape[-1] for shape in scores))

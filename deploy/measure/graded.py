@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from deploy.schema import NotSpiking
-from processes.chips import CHIPS
+from processes.chips import widths_of
 from processes.network import Network
 from processes.operation import sample_size
 from processes.operations import OPERATIONS
@@ -12,8 +12,8 @@ from processes.words import NotSpikes, not_spikes
 
 def not_spiking(network: Network) -> list[NotSpiking]:
     """The list for one network, in the order of :data:`processes.operations.OPERATIONS`; what it has not is not in it."""
-    fixed = network.about.get("precision") == "fixed"
-    carried = f"of up to {CHIPS[network.about['chip']].graded_bits} bits" if fixed else "in floating point"
+    fixed = network.header.fixed
+    carried = f"of up to {widths_of(network.header.stated('chip')).graded_bits} bits" if fixed else "in floating point"
     order = {operation: place for place, operation in enumerate(OPERATIONS)}
     ops = sorted((node.op for _, node in network), key=lambda op: order[type(op)])
     said = [*_outside(network, fixed), *(stated for op in ops if (stated := not_spikes(op, carried)) is not None)]
@@ -31,6 +31,6 @@ def _outside(network: Network, fixed: bool) -> list[NotSpikes]:
     host = "scales and rounds it to an integer" if fixed else "passes it on as it is"
     why = f"one number per value at the first step; the host {host}, and neurons turn it into spikes"
     found = [NotSpikes("Input", why, sample_size(network.input_shape))]
-    if before := network.about.get("host"):
+    if before := network.header.host:
         found.insert(0, NotSpikes("Before the input", f"{before}; token numbers become the network's input"))
     return found

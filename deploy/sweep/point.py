@@ -113,7 +113,7 @@ def _measure(shared: ConvertOptions, point: Point, ann: np.ndarray) -> Measured:
     losses = measure.expected_losses(found.outputs, ann) if classes else None
     return Measured(
         **vars(point),
-        chosen_base=network.about["base"],
+        chosen_base=network.header.stated("base"),
         samples=len(found),
         ann_accuracy=reference.accuracy,
         accuracy=rung.accuracy,

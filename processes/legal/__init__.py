@@ -22,7 +22,8 @@ LIMIT = 2**27
 
 
 def check(network: Network) -> None:
-    """Raise DeployError for the first node that cannot be what its operation says."""
+    """Raise DeployError for a header that is not its stage's, or the first node that cannot be what its operation says."""
+    network.check_header()
     for name, node in network:
         check_stage(network, name, node.op)
         if (problem := _problem(network, node)) is not None:

@@ -32,10 +32,10 @@ def _complaints(network: Network, op: Operation) -> Iterator[str]:
     elif isinstance(network, FixedPointNetwork):
         if hasattr(op, "state_bits") and not bits:
             yield "it is in floating point after discretisation"
-        chip = CHIPS.get(str(network.about.get("chip")))
+        chip = CHIPS.get(network.header.stated("chip"))
         widest = FLOAT32 if chip is None else chip.state_bits  # a chip of the user's own: what carries its potentials
         if bits > widest:
-            yield f"state_bits is {bits}, and {network.about.get('chip')} holds potentials of {widest}"
+            yield f"state_bits is {bits}, and {network.header.chip} holds potentials of {widest}"
         for field, array in _deciding(op, real_in_fixed_point(op) | DECODING):
             if array.dtype.kind not in "biu":
                 yield f"{field} holds {array.dtype}, not integers"

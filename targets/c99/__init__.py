@@ -48,7 +48,8 @@ def write_c(network: Network, samples: np.ndarray, folder: Path) -> Program:
     environment.filters |= {"lines": lines, "comment": comment}
     about = {
         "program": program, "golden": compared, "factor": FACTOR, "code": round(KERNEL_KB + NODE_KB * len(program.steps)),
-        "input_shape": " x ".join(map(str, network.input_shape)), "input_unit": repr(float(network.about["input_unit"])),
+        "input_shape": " x ".join(map(str, network.input_shape)),
+        "input_unit": repr(float(network.header.stated("input_unit"))),
         "state_bits": readout.state_bits, "output_units": output_units(readout.unit),
         "weight_bytes": sum(op.weight.nbytes for _, op in synapses(network)),
     }  # fmt: skip

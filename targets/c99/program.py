@@ -77,7 +77,7 @@ def compile_network(network: Network) -> Program:
     Raises:
         DeployError: it is floating point, or an operation has no kernel; the message names the node and says why.
     """
-    if network.about.get("precision") != "fixed":
+    if not network.header.fixed:
         raise DeployError("a C program holds integers: convert with --precision fixed")
     for name, node in network:
         if node.op.name not in KERNELS:

@@ -35,13 +35,13 @@ def run(network: Network, samples: np.ndarray, granularity: str = "block", done:
 
     graded = ClosedForm(network, torch.float64).encode(samples).numpy()
     times = timeline(network)
-    exact = network.about.get("precision") == "fixed"
+    exact = network.header.fixed
     # compiles what steps, or reads it from numba's cache, once and not in every Process at the same time
     step_through(network, times, graded[0].astype(np.int64 if exact else np.float64), Recorder(network, times))
     with tempfile.TemporaryDirectory(prefix="recordings-") as place:
         folder = Path(place)
         processes = build(network, times, graded, folder, granularity)
-        precision = "fixed" if network.about.get("precision") == "fixed" else "float"
+        precision = "fixed" if exact else "float"
         took = run_processes(processes, times.period, len(samples), precision, done, measure_memory=True)
         values = {path.stem: np.load(path) for path in sorted(folder.glob("*.npy"))}
         clips = read_clips(network, folder) if precision == "fixed" else {}

@@ -55,7 +55,7 @@ def write_bundle(network: Network, sample: np.ndarray, folder: Path) -> Placemen
     Raises:
         DeployError: the network is floating point, or has an operation without a program.
     """
-    if network.about.get("precision") != "fixed":
+    if not network.header.fixed:
         raise DeployError("a Loihi 2 bundle holds integers: convert with --precision fixed")
     for name, node in network:
         if node.op.name not in PROGRAMS:
@@ -91,7 +91,7 @@ def _describe(network: Network, folder: Path) -> dict[str, Any]:
                 "parameters": path, "scalars": scalars,
             }
         )  # fmt: skip
-    about = {key: value for key, value in network.about.items() if isinstance(value, SCALARS)}
+    about = {key: value for key, value in network.header.entries().items() if isinstance(value, SCALARS)}
     return {"about": about, "period": times.period, "input": list(network.input_shape), "nodes": nodes}
 
 

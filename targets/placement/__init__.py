@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from processes.chips import CHIPS
+from processes.chips import widths_of
 from processes.footprint import WORD_BITS
 from processes.held import with_sets
 from processes.network import Network, Readout
@@ -196,7 +196,7 @@ def _obstacles(network: Network, population: Population, chip: ChipTable, tile: 
         found.append(f"one neuron needs {'; '.join(which) or 'more axons out than a core has'}")
     if not chip.features["programmable"] and not isinstance(population.op, Readout):
         found.append("needs a neuron program; this chip has leaky integrate-and-fire only")
-    payload = CHIPS[network.about.get("chip", "loihi2")].graded_bits
+    payload = widths_of(network.header.chip).graded_bits
     graded = population.op.emits == "graded" or any(c.kind in ("gather", "spread") for c in population.connections)
     limit = chip.limits["graded_bits"]
     if graded and limit is not None and payload > limit and not isinstance(population.op, Readout):

@@ -15,6 +15,7 @@ from torch import nn
 from converters.calibrate import calibrate
 from converters.scales import observe_peaks, scale_of
 from evaluator.closed_form import ClosedForm
+from processes.header import Header
 from processes.network import DynamicThreshold, Network, PhaseNeuron, SquareSum, TraceProduct
 from processes.phase_code import PhaseCode
 from tests.converters.modules import error, images, lowered, module, one_by_one, small_vit, spiking
@@ -136,9 +137,7 @@ def test_silent_channels_and_a_constant_set_do_no_harm() -> None:
 
 def test_the_code_is_kept_with_the_network(vit: nn.Module) -> None:
     network = spiking(vit, torch.from_numpy(images(4)), PhaseCode(1.3, 20))
-    assert {key: network.about[key] for key in ("base", "timesteps", "precision")} == {
-        "base": 1.3, "timesteps": 20, "precision": "float",
-    }  # fmt: skip
+    assert network.header == Header(base=1.3, timesteps=20, spikes=1, precision="float")
     codes: set[Any] = {(node.op.code.base, node.op.code.steps) for _, node in network if hasattr(node.op, "code")}
     codes |= {(n.op.schedule.base, n.op.schedule.steps) for _, n in network if isinstance(n.op, PhaseNeuron)}
     assert codes == {(1.3, 20)}

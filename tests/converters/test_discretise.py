@@ -79,7 +79,7 @@ def test_everything_fits_the_chip(vit: nn.Module) -> None:
             assert op.traces.min() >= 0 and op.traces.max() == op.traces[0, 0] <= LOIHI2.trace_limit, name
         if hasattr(op, "state_bits"):
             assert op.state_bits in (0, LOIHI2.state_bits), name
-    assert fixed.about["precision"] == "fixed" and network.about["precision"] == "float"
+    assert fixed.header.precision == "fixed" and network.header.precision == "float"
 
 
 def test_exponents_are_found_before_weights_are_rounded_together(

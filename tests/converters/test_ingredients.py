@@ -134,8 +134,8 @@ def test_what_raised_scales_save_is_spent(monkeypatch: pytest.MonkeyPatch) -> No
     """On more second spikes; the budget is of spikes that are sent."""
     found: list[tuple[float, Tuning]] = []
 
-    def watched(*given: Any, budget: float = BUDGET) -> Tuning:
-        found.append((budget, tune(*given, budget=budget)))
+    def watched(*given: Any, budget: float = BUDGET, **named: Any) -> Tuning:
+        found.append((budget, tune(*given, budget=budget, **named)))
         return found[-1][1]
 
     sent = [100, 80]
@@ -210,5 +210,5 @@ def test_whole_conversions_have_those_scales(field: str) -> None:
 def test_the_plain_recipe_steps_as_its_closed_form() -> None:
     plain = converted(ingredients=NONE)
     assert plain.fixed is not None and not plain.corrected
-    assert {(site.base, site.scale) for site in sites(plain).values()} == {(plain.calibrated.about["base"], 1.0)}
+    assert {(site.base, site.scale) for site in sites(plain).values()} == {(plain.calibrated.header.base, 1.0)}
     assert compare(plain.fixed, images(2, seed=5)) > 200

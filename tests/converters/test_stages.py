@@ -17,6 +17,7 @@ from evaluator.network_file import restore
 from processes import legal
 from processes.chips import LOIHI2
 from processes.errors import DeployError
+from processes.header import Header
 from processes.network import (
     CalibratedNetwork,
     DenseSynapse,
@@ -43,7 +44,7 @@ def stages() -> tuple[LoweredNetwork, CalibratedNetwork, FixedPointNetwork]:
 def test_passes_leave_what_they_take_as_it_is(stages) -> None:
     ideal, calibrated, fixed = stages
     assert [type(network) for network in stages] == [LoweredNetwork, CalibratedNetwork, FixedPointNetwork]
-    assert not ideal.about and calibrated.about["precision"] == "float" and fixed.about["precision"] == "fixed"
+    assert [network.header.precision for network in stages] == [None, "float", "fixed"] and ideal.header == Header()
     assert not any(calibrated[name] is fixed[name] for name, node in fixed)
 
 

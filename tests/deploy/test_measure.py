@@ -97,7 +97,7 @@ def test_saturated_potentials_are_added_up_over_batches() -> None:
 
 def test_inputs_that_a_graded_spike_cannot_carry_are_counted() -> None:
     network = tiny()
-    network.about["input_unit"] = 0.25
+    network.header = replace(network.header, input_unit=0.25)
     network.put("readout", replace(network["readout"], state_bits=8))  # +-127 quarters
     samples = np.array([[31.0, -40.0], [1.0, 2.0], [32.0, 500.0]], np.float32)
     runner = ClosedForm(network)

@@ -19,6 +19,7 @@ from deploy.report import Figures, build_report, drawings, render
 from deploy.schema import Exactness, Report, Seconds, write_report
 from evaluator.closed_form import ClosedForm
 from evaluator.timeline import timeline
+from processes.header import Header
 from processes.network import DenseSynapse, Network, PhaseNeuron, Readout
 from processes.phase_code import PhaseCode
 from processes.phase_neuron.schedule import FloatSchedule
@@ -45,7 +46,7 @@ def network() -> Network:
     code, ones = PhaseCode(1.4, 8), np.ones((1, 1))
     schedule = FloatSchedule(function="identity", scale=4 * ones, unit=ones, base=code.base, steps=code.steps)
     weight = 4 * np.array([[1.0, 0.5, -1.0], [0.0, -1.0, 2.0]])
-    net = Network((1, 3), about={"precision": "float"})
+    net = Network((1, 3), header=Header(precision="float"))
     net.add("code", PhaseNeuron(shape=(1, 3), schedule=schedule), Network.INPUT)
     net.add("head", DenseSynapse(shape=(1, 2), weight=weight, bias=np.zeros(2), trace=code.levels), "code")
     net.add("readout", Readout(shape=(1, 2), unit=np.ones((1, 2))), "head")

@@ -130,6 +130,23 @@ def test_mismatches_add_up_and_the_first_is_the_networks_first(networks: Network
     assert (found.first or "").startswith(f"layer '{early}', sample 1")
 
 
+@pytest.mark.parametrize("fires", [True, False])
+def test_of_several_in_a_layer_the_first_place_is_named(networks: Networks, fires: bool) -> None:
+    """The first by sample, then by neuron."""
+    network = networks["fixed"]
+    name = nodes(network, fires)[-1]
+    run = step_samples(network, SAMPLES)
+    values = run.values[name].copy()
+    places = [(0, *np.argwhere(values[0])[at]) for at in (1, -1)] + [(1, *np.argwhere(values[1])[0])]
+    for place in places:
+        values[place] = 0 if fires else values[place] + 1
+    # what reads the spikes was stepped with them all, and so differs as well, but comes later
+    found = compare(network, SAMPLES, replace(run, values=run.values | {name: values}))
+    assert found.mismatches >= len(places)
+    first = tuple(int(i) for i in (places[0][2:] if fires else places[0][1:]))
+    assert (found.first or "").startswith(f"layer '{name}', sample 0, neuron {first}: "), found.first
+
+
 def near_threshold(distance: float) -> tuple[Network, np.ndarray, str, int]:
     """A network, one sample whose first value lies ``distance`` (relative) above a threshold, its coder, and that step."""
     model = module(lambda m, x: m.a(x), a=nn.Linear(4, 3))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -40,7 +41,7 @@ def same(a: Any, b: Any, where: str) -> None:
 
 def check_same(written: Network, read: Network) -> None:
     assert list(written.nodes) == list(read.nodes) and written.input_shape == read.input_shape
-    assert written.about == read.about
+    assert written.header == read.header
     for name, node in written:
         assert node.inputs == read.nodes[name].inputs
         same(node.op, read[name], name)
@@ -83,7 +84,7 @@ def test_round_trip_is_bit_exact(calibrated: tuple[Network, torch.Tensor], fixed
     network, x = calibrated
     if fixed:
         network = discretise(network, x.numpy(), LOIHI2)
-    network.about["model"] = "a name"
+    network.header = replace(network.header, host="embeds tokens", others={"model": "a name"})
     read = round_trip(network, tmp_path / "graph.nir")
     check_same(network, read)
     check_same(read, round_trip(read, tmp_path / "again.nir"))

@@ -29,7 +29,7 @@ from tests.tolerances import ROUNDING
 
 def compare(network: Network, x: np.ndarray) -> int:
     """Every node of every sample; returns the number of spikes compared. ``x`` (N, *input)."""
-    fixed = "input_unit" in network.about
+    fixed = network.header.fixed
     runner = ClosedForm(network, torch.float64)
     closed: dict[str, np.ndarray] = {}
     runner.run(x, lambda name, op, result: closed.__setitem__(name, result.values.clone().numpy()))

@@ -78,25 +78,6 @@ def test_softmax_division_float(base: float, steps: int) -> None:
     assert tie.mean() < 0.1
 
 
-def test_exact_ties_of_the_division() -> None:
-    """Base 2, S a power of two, V exactly at theta_k S: floating point keeps the tie, and the earlier step
-    wins.
-    """
-    code = PhaseCode(2.0, 16)
-    e = np.ones((1, 1, 16, 4), np.int8)  # S = 4
-    v = (4 * code.midpoints)[None, :, None]
-    op = divide(np.ones((1, 1, 1)), code, (1, 16, 1), table=code.midpoints[None], trace=code.levels)
-    for sign in (1, -1):
-        assert op.closed_form(batch(sign * v[None]), batch(e[:, None]), dtype=torch.float64).values[
-            0, 0, 0, :, 0
-        ].tolist() == [sign * (k + 1) for k in range(16)]
-        assert (run(op, graded(sign * v, 16), spikes(e, 0, 16)).codes[0, 0, :, 0] == sign * np.arange(1, 17)).all()
-    below = np.nextafter(v, 0)
-    assert op.closed_form(batch(below[None]), batch(e[:, None]), dtype=torch.float64).values[
-        0, 0, 0, :, 0
-    ].tolist() == [*range(2, 17), 0]
-
-
 @given(
     seed=st.integers(0, 2**32 - 1), grid=st.sampled_from(GRID), features=st.integers(1, 9),
     drive_shift=st.integers(0, 9), drive_bits=st.sampled_from([8, 12, 15]),

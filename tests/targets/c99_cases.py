@@ -14,6 +14,7 @@ from torch import nn
 from converters.discretise import discretise
 from converters.pipeline import Conversion, Variant, convert_module
 from processes.chips import LOIHI2
+from processes.header import Header
 from processes.network import (
     FixedPointNetwork,
     Network,
@@ -186,7 +187,8 @@ def ties() -> Case:
 def near(ops: list[Operation]) -> Case:
     """Neurons that are given potentials at their thresholds and beside them, and any others."""
     rng, sizes = np.random.default_rng(0), [int(np.prod(op.shape)) for op in ops]
-    network = FixedPointNetwork((1, sum(sizes)), about={"precision": "fixed", "input_unit": 1.0})
+    header = Header(base=2.0, timesteps=1, spikes=1, precision="fixed", chip="loihi2", input_unit=1.0)
+    network = FixedPointNetwork((1, sum(sizes)), header=header)
     columns, sums = [], []
     for op, size, end in zip(ops, sizes, np.cumsum(sizes).tolist(), strict=True):
         steps = json.dumps([["slice", [1, end - size, end, 1]], ["reshape", list(op.shape)]])

@@ -17,6 +17,7 @@ from evaluator.closed_form import ClosedForm
 from evaluator.stepping import Recorder, step_through
 from evaluator.timeline import timeline
 from processes.chips import LOIHI2
+from processes.header import Header
 from processes.network import DenseSynapse, Network, PhaseNeuron, Readout, Route
 from processes.phase_code import PhaseCode
 from processes.phase_neuron.schedule import FloatSchedule
@@ -38,7 +39,7 @@ def two_layers() -> Network:
         held = 4 * np.array(weight)
         return DenseSynapse(shape=(1, len(weight)), weight=held, bias=np.zeros(len(weight)), trace=CODE.levels)
 
-    network = Network((1, 2), about={"timesteps": 3})
+    network = Network((1, 2), header=Header(timesteps=3))
     network.add("code", neurons("identity"), Network.INPUT)
     network.add("first", dense([[1, 2], [0, -1]]), "code")
     network.add("relu", neurons("relu"), "first")

@@ -198,7 +198,7 @@ def test_a_search_from_end_to_end(files: list[str], tmp_path: Path, capsys: pyte
     assert 0 in found["fronts"][CONVENTION]
     page = (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
     assert "What was searched for" in page and "Pareto front" in page and page.count("▶ ") >= 1
-    assert deploy.load(tmp_path / "out").network.about["timesteps"] == 8
+    assert deploy.load(tmp_path / "out").network.header.timesteps == 8
 
 
 def test_nothing_is_left_if_nothing_is_found(
