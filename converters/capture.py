@@ -9,11 +9,15 @@ from __future__ import annotations
 from typing import Any
 
 import torch
+from torch.utils._pytree import tree_leaves
 
 from converters.captured import Captured, place
 from converters.decompose import decompose
 from converters.lowering import known_operations
 from processes.errors import DeployError
+
+TRACED = 1e-3
+"""How far an exported graph's outputs may be from the model's, over the largest: both compute in the model's own float32."""
 
 
 def capture(model: torch.nn.Module, example: tuple[torch.Tensor, ...]) -> Captured:
@@ -45,4 +49,27 @@ def capture(model: torch.nn.Module, example: tuple[torch.Tensor, ...]) -> Captur
     sources = {**signature.inputs_to_parameters, **signature.inputs_to_buffers}
     sources |= signature.inputs_to_lifted_tensor_constants
     constants = {node: tensors[name].detach() for node, name in sources.items()}
-    return Captured(program.graph, constants, tuple(str(name) for name in signature.user_inputs), example)
+    captured = Captured(program.graph, constants, tuple(str(name) for name in signature.user_inputs), example)
+    _check(model, captured)
+    return captured
+
+
+@torch.no_grad()
+def _check(model: torch.nn.Module, captured: Captured) -> None:
+    """Compare the exported graph with the model itself, some of which behave otherwise while they are traced.
+
+    Raises:
+        DeployError: their first outputs differ by more than ``TRACED`` of the largest.
+    """
+    own = tree_leaves(model(*captured.example))[0]
+    given = {**captured.constants, **dict(zip(captured.inputs, captured.example, strict=True))}
+    places = [node.name for node in captured.graph.nodes if node.op == "placeholder"]
+    runner = torch.fx.Interpreter(torch.fx.GraphModule(torch.nn.Module(), captured.graph))
+    found = tree_leaves(runner.run(*(given[name] for name in places)))[0]
+    apart = float((found.double() - own.double()).abs().max() / own.double().abs().max().clamp_min(1e-30))
+    if apart > TRACED:
+        raise DeployError(
+            f"{type(model).__name__}: the graph that torch.export makes of it gives other outputs than the model itself, by "
+            f"{apart:.2g} of the largest: it behaves otherwise while it is traced (transformers' models may leave out a mask); "
+            "give all its arguments, masks too, or wrap the part that is to be converted"
+        )

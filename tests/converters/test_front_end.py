@@ -261,3 +261,19 @@ def test_positions_are_looked_up_by_index_select() -> None:
     runner = ClosedForm(lower(captured, front.shape), torch.float64, ideal=True)
     with torch.no_grad():
         torch.testing.assert_close(runner.real(runner.run(front(ids))).float()[:, 0], model(ids))
+
+
+def test_a_model_that_behaves_otherwise_while_it_is_traced_is_refused() -> None:
+    class Traced(nn.Module):
+        def __init__(self, otherwise: float) -> None:
+            super().__init__()
+            self.layer, self.otherwise = nn.Linear(4, 3), otherwise
+
+        def forward(self, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+            y = self.layer(x)
+            return (self.otherwise * y if torch.compiler.is_exporting() else y), x
+
+    torch.manual_seed(0)
+    capture(Traced(1.0), (torch.rand(1, 4),))
+    with pytest.raises(DeployError, match=r"gives other outputs than the model itself, by 0\.5 of the largest"):
+        capture(Traced(0.5), (torch.rand(1, 4),))
