@@ -22,11 +22,13 @@ import torch
 from processes.backends import backend_of
 from processes.backends.tables import Lookup, PhaseTables
 from processes.kernels.stepped import fire_first, integrate
+from processes.kernels.windows import fire_first_all, fire_several_all
 from processes.operation import Operation, Result, Window
 from processes.phase_code import PhaseCode
 from processes.phase_neuron.activations import activation
 from processes.phase_neuron.schedule import FixedSchedule, FloatSchedule
 from processes.phase_neuron.schedule import Lookup as Compiled
+from processes.sent import Operands, Sent, Stepwise, collected, complete
 from processes.spikes import by_step, may_fire, parameter_axes, per_neuron, silence_after
 from processes.thresholds import scaled_entry
 
@@ -140,6 +142,25 @@ class PhaseNeuronStepper:
         if not once:
             fires = self._again(sign, k)
         return sign if fires else None
+
+    def through(self, operands: Operands, stepwise: Stepwise) -> Sent | None:
+        """The spikes of all steps of its window, where further ones have the thresholds of first ones and nothing arrives in it."""
+        if self.sequel is not None or not complete(operands, self.start):
+            return stepwise()
+        v, left = self.flat
+        if operands[0] is not None:
+            v[:] = operands[0].total(self.limit)[0].reshape(-1)
+        signs, steps = np.empty((self.steps, len(v)), np.int8), np.empty(self.steps, np.int64)
+        if self.op.spikes == 1:
+            count = fire_first_all(v, self.axes, self.first, left, signs, steps)
+        else:
+            subtract = by_step(self.op.schedule.tables[3], self.axes, self.message)
+            shape, latest = self.op.schedule.scale.shape, self.op.latest
+            if latest is not None:
+                latest = per_neuron(np.broadcast_to(latest, shape).reshape(-1), self.axes, np.int64)
+            tables = (self.first, subtract, latest)
+            count = fire_several_all(v, self.axes, *tables, self.op.spikes, left, signs, steps)
+        return collected(signs, steps, count, self.start, self.op.shape)
 
     def _again(self, sign: np.ndarray, k: int) -> bool:
         """Further spikes at k put into ``sign``, and what all spikes of the step leave; whether there are any."""

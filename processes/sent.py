@@ -1,0 +1,108 @@
+"""What a node sends in a whole sample, for steppers that take all steps of it in one call."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import cached_property
+from typing import Protocol, runtime_checkable
+
+import numpy as np
+
+from processes.kernels.windows import events_of, integrate_all
+from processes.operation import Stepper, Window
+
+Total = tuple[np.ndarray, int]
+"""A potential (*shape) into which every message has been integrated, and how often it was clipped on the way."""
+
+Events = tuple[np.ndarray, np.ndarray, np.ndarray]
+
+
+class Sent:
+    """Messages (K, *shape) at ascending ``steps`` (K,), which are those of the sample at which anything is sent."""
+
+    def __init__(self, steps: np.ndarray, messages: np.ndarray) -> None:
+        self.steps, self.messages, self.last = steps, messages, int(steps[-1])
+        self._totals: dict[int | None, Total] = {}
+
+    def total(self, limit: int | None) -> Total:
+        """All messages integrated one after the other, clipped at ``limit`` after each; not to be written into."""
+        if limit not in self._totals:
+            self._totals[limit] = self._integrate(limit)
+        return self._totals[limit]
+
+    @cached_property
+    def events(self) -> Events:
+        """Signs (K, n) of messages that are spikes, at which event each message begins (K + 1,), and the places of events."""
+        signs = self.messages.reshape(len(self.messages), -1)
+        begin, places = np.empty(len(signs) + 1, np.int64), np.empty(signs.size + 1, np.int32)
+        return signs, begin, places[: events_of(signs, begin, places)]
+
+    def _integrate(self, limit: int | None) -> Total:
+        v = np.zeros(self.messages.shape[1:], self.messages.dtype)
+        return v, integrate_all(v.reshape(-1), self.messages.reshape(len(self.messages), -1), limit)
+
+
+class Currents(Sent):
+    """Currents that are integrated as they arise, and made into messages only if somebody asks for these.
+
+    ``last``: no message comes after this step.
+    """
+
+    def __init__(self, last: int, integrate: Callable[[int | None], Total], stepwise: Stepwise) -> None:
+        self.last, self._integrate, self._stepwise = int(last), integrate, stepwise
+        self._totals: dict[int | None, Total] = {}
+
+    @cached_property
+    def _sent(self) -> Sent:
+        sent = self._stepwise()
+        assert sent is not None
+        return sent
+
+    @property
+    def steps(self) -> np.ndarray:  # type: ignore[override]
+        """Steps of the messages."""
+        return self._sent.steps
+
+    @property
+    def messages(self) -> np.ndarray:  # type: ignore[override]
+        """The messages."""
+        return self._sent.messages
+
+
+Operands = Sequence[Sent | None]
+"""What each operand has sent; None if nothing in the whole sample."""
+Stepwise = Callable[[], Sent | None]
+"""Takes the same sample from its beginning, step by step: what is always right, for what has no faster way."""
+
+
+@runtime_checkable
+class Through(Stepper, Protocol):
+    """A stepper that, just reset, takes all steps of a sample in one call, as its ``step`` would one after the other."""
+
+    def through(self, operands: Operands, stepwise: Stepwise) -> Sent | None:
+        """What it sends, None if nothing; ``clips`` are counted as in steps."""
+
+
+def stepwise(stepper: Stepper, span: Window, begin: int, operands: Operands) -> Sent | None:
+    """Every step of ``span`` by itself; before ``begin`` the stepper only listens."""
+    stepper.reset()
+    arriving = [{} if sent is None else dict(zip(sent.steps.tolist(), sent.messages, strict=True)) for sent in operands]
+    found: dict[int, np.ndarray] = {}
+    for t in range(span.start, span.stop):
+        arrived = [messages.get(t) for messages in arriving]
+        if t < begin and all(message is None for message in arrived):
+            continue
+        message = stepper.step(t, arrived)
+        if message is not None:
+            found[t] = message
+    return Sent(np.array(list(found)), np.stack(list(found.values()))) if found else None
+
+
+def collected(signs: np.ndarray, steps: np.ndarray, count: int, start: int, shape: tuple[int, ...]) -> Sent | None:
+    """The first ``count`` of signs (T, n), sent at so many ``steps`` (T,) after ``start``, for neurons of a shape."""
+    return Sent(steps[:count] + start, signs[:count].reshape(count, *shape)) if count else None
+
+
+def complete(operands: Operands, start: int) -> bool:
+    """Whether nothing arrives after step ``start``, so that potentials are what they stay."""
+    return all(sent is None or sent.last <= start for sent in operands)
