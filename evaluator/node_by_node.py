@@ -51,7 +51,6 @@ class NodeByNode:
             return stepwise(stepper, span, begin, operands)
 
         def at_once(operands: Operands) -> Sent | None:
-            stepper.reset()
             return stepper.through(operands, lambda: alone(operands))  # pyright: ignore[reportAttributeAccessIssue]
 
         return name, at_once if isinstance(stepper, Through) else alone, lambda: getattr(stepper, "clips", 0)

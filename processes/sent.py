@@ -8,13 +8,14 @@ from typing import Protocol, runtime_checkable
 
 import numpy as np
 
-from processes.kernels.windows import events_of, integrate_all
+from processes.kernels.windows import events_of, events_of_codes, integrate_all, signs_of
 from processes.operation import Stepper, Window
 
 Total = tuple[np.ndarray, int]
 """A potential (*shape) into which every message has been integrated, and how often it was clipped on the way."""
 
 Events = tuple[np.ndarray, np.ndarray, np.ndarray]
+"""Spikes in order of time and place: the first of each message and the number of all (K + 1,), places, signs."""
 
 
 class Sent:
@@ -30,16 +31,65 @@ class Sent:
             self._totals[limit] = self._integrate(limit)
         return self._totals[limit]
 
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Of one message."""
+        return self.messages.shape[1:]
+
+    @property
+    def first(self) -> np.ndarray:
+        """The first message, (*shape)."""
+        return self.messages[0]
+
     @cached_property
     def events(self) -> Events:
-        """Signs (K, n) of messages that are spikes, at which event each message begins (K + 1,), and the places of events."""
+        """Of messages that are spikes."""
         signs = self.messages.reshape(len(self.messages), -1)
         begin, places = np.empty(len(signs) + 1, np.int64), np.empty(signs.size + 1, np.int32)
-        return signs, begin, places[: events_of(signs, begin, places)]
+        values = np.empty(signs.size + 1, np.int8)
+        events_of(signs, begin, places, values)
+        return begin, places, values
 
     def _integrate(self, limit: int | None) -> Total:
         v = np.zeros(self.messages.shape[1:], self.messages.dtype)
         return v, integrate_all(v.reshape(-1), self.messages.reshape(len(self.messages), -1), limit)
+
+
+class Once(Sent):
+    """Spikes of neurons that have one each, as codes (n,), not all 0, for a shape; messages are made if somebody asks."""
+
+    def __init__(self, codes: np.ndarray, start: int, shape: tuple[int, ...], period: int) -> None:
+        self.codes, self.start, self._shape, self.period = codes, start, shape, period
+        steps, begin = np.empty((2, period + 1), np.int64)
+        places, values = np.empty(len(codes), np.int32), np.empty(len(codes), np.int8)
+        count = events_of_codes(codes, steps[:period], begin, places, values)
+        self.steps, self.events = steps[:count] + start, (begin[: count + 1], places, values)
+        self.last = int(self.steps[-1])
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Of one message."""
+        return self._shape
+
+    @cached_property
+    def messages(self) -> np.ndarray:  # type: ignore[override]
+        """Signs int8 (K, *shape)."""
+        signs = np.zeros((len(self.steps), len(self.codes)), np.int8)
+        signs_of(*self.events, signs)
+        return signs.reshape(-1, *self.shape)
+
+    @property
+    def first(self) -> np.ndarray:
+        """The first message, (*shape)."""
+        begin, places, values = self.events
+        signs = np.zeros(len(self.codes), np.int8)
+        signs[places[: begin[1]]] = values[: begin[1]]
+        return signs.reshape(self.shape)
+
+    @staticmethod
+    def of(codes: np.ndarray, start: int, shape: tuple[int, ...], period: int) -> Once | None:
+        """Spikes in the ``period`` steps from ``start``, None if there are none."""
+        return Once(codes, start, shape, period) if codes.any() else None
 
 
 class Currents(Sent):
@@ -77,7 +127,7 @@ Stepwise = Callable[[], Sent | None]
 
 @runtime_checkable
 class Through(Stepper, Protocol):
-    """A stepper that, just reset, takes all steps of a sample in one call, as its ``step`` would one after the other."""
+    """A stepper that takes all steps of a sample in one call, as its ``step`` would one after the other when just reset."""
 
     def through(self, operands: Operands, stepwise: Stepwise) -> Sent | None:
         """What it sends, None if nothing; ``clips`` are counted as in steps."""
@@ -96,11 +146,6 @@ def stepwise(stepper: Stepper, span: Window, begin: int, operands: Operands) -> 
         if message is not None:
             found[t] = message
     return Sent(np.array(list(found)), np.stack(list(found.values()))) if found else None
-
-
-def collected(signs: np.ndarray, steps: np.ndarray, count: int, start: int, shape: tuple[int, ...]) -> Sent | None:
-    """The first ``count`` of signs (T, n), sent at so many ``steps`` (T,) after ``start``, for neurons of a shape."""
-    return Sent(steps[:count] + start, signs[:count].reshape(count, *shape)) if count else None
 
 
 def complete(operands: Operands, start: int) -> bool:

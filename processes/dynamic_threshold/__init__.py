@@ -29,7 +29,7 @@ from processes.kernels.stepped import fire_falling_step, integrate
 from processes.kernels.windows import fire_falling_all, weigh_all
 from processes.operation import Operation, Result, SaturatingStepper, Window, clips_of
 from processes.phase_code import PhaseCode
-from processes.sent import Operands, Sent, Stepwise, collected, complete
+from processes.sent import Once, Operands, Sent, Stepwise, complete
 from processes.spikes import by_step, decoded_sums, may_fire, per_neuron, row_axes, silence_after
 from processes.thresholds import level_entry
 
@@ -247,6 +247,7 @@ class DynamicThresholdStepper(SaturatingStepper):
         drive, other = operands
         if self.op.spikes > 1 or not complete(operands, self.start):
             return stepwise()
+        self.reset()
         if drive is not None:
             self.v = drive.total(self.clip_at)[0]
         if other is not None:
@@ -255,13 +256,12 @@ class DynamicThresholdStepper(SaturatingStepper):
                 self.factor = other.total(clip_at)[0].reshape(self.factor.shape)
             else:
                 traces = self.op.trace_table[other.steps - self.factor_start].astype(self.message)
-                spikes = other.messages.reshape(len(traces), self.factor.size, -1)
-                weigh_all(spikes, traces, self.factor.reshape(-1), clip_at)
+                weigh_all(*other.events, other.shape[-1], traces, self.factor.reshape(-1), clip_at)
         self._begin()
         magnitude, sign, limit, left = self.flat
-        signs, steps = np.empty((self.op.steps, len(magnitude)), np.int8), np.empty(self.op.steps, np.int64)
-        count = fire_falling_all(magnitude, sign, self.axes, self.table, self.shift, limit, left, signs, steps)
-        return collected(signs, steps, count, self.start, self.op.shape)
+        codes = np.zeros(len(magnitude), np.int32)
+        fire_falling_all(magnitude, sign, self.axes, self.table, self.shift, limit, left, codes)
+        return Once.of(codes, self.start, self.op.shape, self.op.steps)
 
     def _again(self, fired: np.ndarray, k: int) -> np.ndarray | None:
         """Signs of all spikes at k, of whose first ones ``fired`` tells, or None; neurons may fire several times."""

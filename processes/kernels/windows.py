@@ -1,7 +1,8 @@
-"""All steps of a sample in one call: loops over the kernels of one step, which stay the definition.
+"""All steps of a sample in one call: what the kernels of one step, which stay the definition, do at each of them.
 
-A message at each of K steps is (K, n); those at which nothing is sent are left out. Totals v are integrated step after step,
-and clipped at ``limit`` at each of them, as a neuron does: they are no sums.
+A message at each of K steps is (K, n); those at which nothing is sent are left out. Spikes are events in order of time and
+place: ``begin`` (K + 1,) is the first of each message and the number of all, ``places`` and signs ``values`` are of each.
+Totals v are integrated step after step, and clipped at ``limit`` at each of them, as a neuron does: they are no sums.
 """
 
 # numba types these functions by their calls, not by their signatures
@@ -11,16 +12,17 @@ from __future__ import annotations
 
 import numpy as np
 
+from processes.fixed import shift_toward_zero
 from processes.kernels.compiled import njit
 from processes.kernels.stepped import (
-    fire_falling_step,
     fire_first,
     fire_race,
     integrate,
     route,
     spikes_of,
-    square,
 )
+
+_shift = njit(inline="always")(shift_toward_zero)
 
 
 @njit(cache=True)
@@ -33,25 +35,58 @@ def integrate_all(v, messages, limit):
 
 
 @njit(cache=True)
-def events_of(signs, begin, places):
-    """Put the places of the spikes of signs (K, n) into ``places``, and which are a message's, begin[k] to begin[k + 1]."""
+def events_of(signs, begin, places, values):
+    """Put places and signs of the spikes of signs (K, n) into ``places`` and ``values``, and the first of each message and the
+    number of all into ``begin`` (K + 1,)."""
     count = 0
     for k in range(len(signs)):
         begin[k] = count
         count += spikes_of(signs[k], places[count:])
+        for e in range(begin[k], count):
+            values[e] = signs[k, places[e]]
     begin[len(signs)] = count
+
+
+@njit(cache=True)
+def events_of_codes(codes, steps, begin, places, values):
+    """The same of codes (n,) of neurons with one spike each, and their ``steps`` (T,); returns how many messages there are.
+
+    Places and values are n, of which those of silent neurons come behind all events.
+    """
+    free = np.zeros(len(steps) + 1, np.int64)
+    for i in range(len(codes)):
+        free[abs(codes[i])] += 1
+    silent, total, count = free[0], 0, 0
+    for k in range(len(steps)):
+        steps[count], begin[count] = k, total
+        count += free[k + 1] > 0
+        total, free[k + 1] = total + free[k + 1], total
+    begin[count], free[0] = total, len(codes) - silent
+    for i in range(len(codes)):
+        k = abs(codes[i])
+        places[free[k]] = i
+        values[free[k]] = 1 if codes[i] > 0 else -1
+        free[k] += 1
     return count
 
 
 @njit(cache=True)
-def enter_all(codes, signs, begin, places, steps):
-    """Enter spikes, signs (K, n) of ``steps`` (K,) with their :func:`events_of`, into the first free plane of codes (planes, n)."""
+def signs_of(begin, places, values, signs):
+    """Spikes as signs (K, n), which are 0 before."""
     for k in range(len(signs)):
+        for e in range(begin[k], begin[k + 1]):
+            signs[k, places[e]] = values[e]
+
+
+@njit(cache=True)
+def enter_all(codes, begin, places, values, steps):
+    """Enter spikes of ``steps`` (K,) into the first free plane of codes (planes, n)."""
+    for k in range(len(steps)):
         for e in range(begin[k], begin[k + 1]):
             i = places[e]
             for p in range(len(codes)):
                 if codes[p, i] == 0:
-                    codes[p, i] = signs[k, i] * (steps[k] + 1)
+                    codes[p, i] = values[e] * (steps[k] + 1)
                     break
 
 
@@ -63,11 +98,10 @@ def route_all(messages, index, out):
 
 
 @njit(cache=True)
-def dense_all(signs, begin, places, weight, factors, v, row, limit):
+def dense_all(begin, places, values, weight, factors, v, row, limit):
     """Integrate the currents of spikes by weight (in, O) and ``factors`` (K,) into v (R, O); returns the clips.
 
-    Spikes are signs (K, R * in) with their :func:`events_of`; ``row`` (O,) is room for a sum. What a row without a spike
-    receives is 0, which changes nothing.
+    ``row`` (O,) is room for a sum. What a row without a spike receives is 0, which changes nothing.
     """
     clips, width, e = 0, len(weight), 0
     for k in range(len(factors)):
@@ -78,7 +112,7 @@ def dense_all(signs, begin, places, weight, factors, v, row, limit):
             row[:] = 0
             while e < begin[k + 1] and places[e] < (r + 1) * width:
                 weights = weight[places[e] - r * width]
-                if signs[k, places[e]] > 0:
+                if values[e] > 0:
                     for o in range(len(row)):
                         row[o] += weights[o]
                 else:
@@ -117,11 +151,11 @@ def integrate_clipped(v, message, message_limit, limit):
 def multiply_all(a, b, arrivals, transpose, traces, held_a, held_b, limit, bias, first, v, v_limit):
     """Integrate the currents of a product into v (L, N, M), as steps of ``multiply``; returns the clips.
 
-    a and b are the signs (K, n) of an operand with their :func:`events_of`, and the lengths of its last two axes; ``arrivals``
-    (K, 2) the message of each step, -1 for none; ``traces`` (K, 2). At the step ``first``, -1 if at none, ``bias`` flows too.
+    a and b are the spikes of an operand and the lengths of its last two axes; ``arrivals`` (K, 2) the message of each step, -1
+    for none; ``traces`` (K, 2). At the step ``first``, -1 if at none, ``bias`` flows too.
     """
-    a_signs, a_begin, a_places, a_high, a_wide = a
-    b_signs, b_begin, b_places, b_high, b_wide = b
+    a_begin, a_places, a_values, a_high, a_wide = a
+    b_begin, b_places, b_values, b_high, b_wide = b
     out, clips, rows, columns = np.zeros_like(v), 0, v.shape[1], v.shape[2]
     flow, potential, flat_bias = out.reshape(-1), v.reshape(-1), bias.reshape(-1)
     a_begun = b_begun = False
@@ -136,7 +170,7 @@ def multiply_all(a, b, arrivals, transpose, traces, held_a, held_b, limit, bias,
                         n, i = n + 1, 0
                 j = b_places[e] - (end - b_wide)
                 m, f = (i, j) if transpose else (j, i)
-                value = b_signs[at_b, b_places[e]] * traces[k, 1]
+                value = b_values[e] * traces[k, 1]
                 if a_begun:
                     for o in range(rows):
                         out[n, o, m] += held_a[n, f, o] * value
@@ -149,7 +183,7 @@ def multiply_all(a, b, arrivals, transpose, traces, held_a, held_b, limit, bias,
                     if i == a_high:
                         n, i = n + 1, 0
                 f = a_places[e] - (end - a_wide)
-                value = a_signs[at_a, a_places[e]] * traces[k, 0]
+                value = a_values[e] * traces[k, 0]
                 if b_begun:
                     for m in range(columns):
                         out[n, i, m] += held_b[n, f, m] * value
@@ -167,44 +201,96 @@ def multiply_all(a, b, arrivals, transpose, traces, held_a, held_b, limit, bias,
 
 
 @njit(cache=True)
-def square_all(spikes, traces, held, weight, limit, v, v_limit):
-    """Integrate the shares of spikes (K, R, F) in sums of squares into v (R,); returns the clips."""
-    out, clips = np.empty_like(v), 0
-    for k in range(len(spikes)):
-        square(spikes[k], traces[k], held, weight, limit, out)
-        clips += integrate(v, out, v_limit)
+def square_all(begin, places, values, traces, held, weight, limit, v, v_limit):
+    """Integrate the shares of spikes in sums of squares of ``held`` (R, F) into v (R,), as steps of ``square``."""
+    clips, width, e = 0, held.shape[1], 0
+    for k in range(len(traces)):
+        r, trace = 0, traces[k]
+        while e < begin[k + 1]:
+            while places[e] >= (r + 1) * width:
+                r += 1
+            total = trace * 0
+            while e < begin[k + 1] and places[e] < (r + 1) * width:
+                f, value = places[e] - r * width, values[e] * trace
+                share = value * (value + 2 * held[r, f])
+                held[r, f] += value
+                total += share * weight[r, f] if limit is None else _shift(share, weight[r, f])
+                e += 1
+            clips += integrate_clipped(v[r : r + 1], np.array([total]), limit, v_limit)
     return clips
 
 
 @njit(cache=True)
-def weigh_all(spikes, traces, v, limit):
-    """Add traces (K,) times the sums of the rows of spikes (K, R, F) to v (R,), clipped at ``limit`` at each step."""
-    for k in range(len(spikes)):
-        for r in range(len(v)):
-            total = v[r] * 0
-            for f in range(spikes.shape[2]):
-                total += spikes[k, r, f]
+def weigh_all(begin, places, values, width, traces, v, limit):
+    """Add traces (K,) times the sums of rows, ``width`` long, to v (R,), clipped at ``limit`` at each step."""
+    e = 0
+    for k in range(len(traces)):
+        r = 0
+        while e < begin[k + 1]:
+            while places[e] >= (r + 1) * width:
+                r += 1
+            total = traces[k] * 0
+            while e < begin[k + 1] and places[e] < (r + 1) * width:
+                total += values[e]
+                e += 1
             v[r] += total * traces[k]
             if limit is not None:
                 v[r] = min(max(v[r], -limit), limit)
 
 
 @njit(cache=True)
-def fire_first_all(v, sides, tables, left, signs, steps):
-    """Put the steps k at which any of v (n,) has its one spike into ``steps``, and its signs (T, n); returns how many."""
-    count = 0
-    for k in range(len(steps)):
-        if fire_first(v, sides, tables, k, left, True, signs[count]):
-            steps[count] = k
-            count += 1
-    return count
+def fire_first_all(v, sides, tables, codes):
+    """The codes (n,), 0 before, of neurons with one spike each and potentials that stay, as steps of ``fire_first``.
+
+    A row goes through all steps before the next, and writes into one array alone: only then is the loop vectorised.
+    """
+    a_len, m_len, d_len = sides
+    for row in range(len(v) // d_len):
+        a, own = row // m_len % a_len, slice(row * d_len, (row + 1) * d_len)
+        x, code = v[own], codes[own]
+        for k in range(tables.shape[1]):
+            plus, minus, none = np.int32(k + 1), np.int32(-k - 1), np.int32(0)
+            up, bottom, top = tables[0, k, a], tables[1, k, a], tables[2, k, a]
+            for d in range(len(x)):
+                new = plus if x[d] >= up[d] else (minus if (x[d] >= bottom[d]) & (x[d] <= top[d]) else none)
+                code[d] = new if code[d] == 0 else code[d]
+
+
+@njit(cache=True)
+def fire_race_all(v, winner, ramp, rows, may_fire, codes):
+    """The same of softmax's spikes, codes (R, K)."""
+    sign = np.empty(v.shape, np.int8)
+    for k in range(len(ramp)):
+        if fire_race(v, winner, ramp, k, rows, may_fire, sign):
+            for r in range(len(v)):
+                for j in range(v.shape[1]):
+                    codes[r, j] += sign[r, j] * np.int32(k + 1)
+
+
+@njit(cache=True)
+def fire_falling_all(magnitude, direction, sides, table, shift, limit, left, codes):
+    """The same where a threshold falls from ``limit``, as steps of ``fire_falling_step``; only those with any ``left`` fire."""
+    a_len, m_len, d_len = sides
+    for row in range(len(limit)):
+        a, own, factor = row // m_len % a_len, slice(row * d_len, (row + 1) * d_len), limit[row]
+        x, code = magnitude[own], codes[own]
+        for k in range(len(table)):
+            entries, new = table[k, a], np.int32(k + 1)
+            for d in range(len(x)):
+                threshold = entries[d] * factor
+                if shift is not None:
+                    threshold >>= shift[a, d]
+                code[d] = new if (x[d] >= threshold) & (code[d] == 0) else code[d]
+        for d in range(len(x)):
+            code[d] *= direction[own][d] * (left[own][d] > 0)
 
 
 @njit(cache=True)
 def fire_several_all(v, sides, tables, subtract, latest, spikes, left, signs, steps):
-    """The same where neurons have up to ``spikes``, and each takes ``subtract`` (T, A, D) off its potential, which changes.
+    """Put the steps k at which any of v (n,) fires into ``steps``, and its signs (T, n); returns how many steps there are.
 
-    Thresholds after the first spike are +-pos; after ``latest`` (A, D), None if at no step, only first ones are fired.
+    Neurons have up to ``spikes``, each of which takes ``subtract`` (T, A, D) off the potential. Thresholds after the first
+    spike are +-pos; after ``latest`` (A, D), None if at no step, only first ones are fired.
     """
     a_len, m_len, d_len = sides
     count = 0
@@ -223,28 +309,6 @@ def fire_several_all(v, sides, tables, subtract, latest, spikes, left, signs, st
                 left[i] -= 1
                 v[i] -= sign[i] * subtract[k, a, d]
         if fires:
-            steps[count] = k
-            count += 1
-    return count
-
-
-@njit(cache=True)
-def fire_race_all(v, winner, ramp, rows, may_fire, signs, steps):
-    """The same of softmax's spikes, signs (T, R, K)."""
-    count = 0
-    for k in range(len(steps)):
-        if fire_race(v, winner, ramp, k, rows, may_fire, signs[count]):
-            steps[count] = k
-            count += 1
-    return count
-
-
-@njit(cache=True)
-def fire_falling_all(magnitude, direction, sides, table, shift, limit, left, signs, steps):
-    """The same where a threshold falls from ``limit``."""
-    count = 0
-    for k in range(len(steps)):
-        if fire_falling_step(magnitude, direction, sides, table, k, shift, limit, left, True, signs[count]):
             steps[count] = k
             count += 1
     return count

@@ -66,6 +66,7 @@ class ReadoutStepper:
         """The one message."""
         if not complete(operands, self.start):
             return stepwise()
+        self.reset()
         if operands[0] is not None:
             self.v = operands[0].total(2 ** (self.op.state_bits - 1) - 1 if self.op.state_bits else None)[0]
         return Sent(np.array([self.start]), self.v[None])

@@ -127,6 +127,7 @@ class ResidualStepper(SaturatingStepper):
         """The one message, of compartments that each hold all of their branch."""
         if not complete(operands, self.start):
             return stepwise()
+        self.reset()
         for i, sent in enumerate(operands):
             if sent is not None:
                 self.v[i] = sent.total(self.limit)[0].reshape(self.op.shape)

@@ -17,7 +17,7 @@ import torch
 from processes.kernels.stepped import route
 from processes.kernels.windows import route_all
 from processes.operation import Operation, Result, Window
-from processes.sent import Operands, Sent, Stepwise
+from processes.sent import Once, Operands, Sent, Stepwise
 
 Step = tuple[str, Any]
 
@@ -131,6 +131,10 @@ class RouteStepper:
         sent = operands[0]
         if sent is None:
             return None
+        if isinstance(sent, Once):
+            codes = np.empty(self.index.size, np.int32)
+            route(sent.codes, self.index.reshape(-1), codes)
+            return Once.of(codes, sent.start, self.index.shape, sent.period)
         messages = sent.messages.reshape(len(sent.steps), -1)
         if not self.plain:
             out = np.empty((len(messages), self.index.size), messages.dtype)

@@ -68,14 +68,13 @@ class DenseStepper(SynapseStepper):
             v = np.zeros(self.op.shape, self.message)
             begun = 0
             if spikes is not None and spikes.steps[0] == self.start:  # one message with the bias
-                first, begun = self.step(self.start, [spikes.messages[0]]), 1
+                first, begun = self.bias + self.gather(spikes.first, self.trace[0]), 1
             else:
                 first = self.bias
-            assert first is not None
             clips = integrate(v.reshape(-1), first.reshape(-1), limit)
             if spikes is not None:
-                signs, begin, places = spikes.events
-                rest = (signs[begun:], begin[begun:] - begin[begun], places[begin[begun] :])
+                begin, *events = spikes.events
+                rest = (begin[begun:] - begin[begun], *(a[begin[begun] :] for a in events))
                 factors = narrow(self.trace)[spikes.steps[begun:] - self.start]
                 clips += dense_all(*rest, self.rows, factors, v.reshape(-1, len(self.room)), self.room, limit)
             return v, clips

@@ -84,14 +84,14 @@ class ProductStepper:
             arrivals[np.searchsorted(steps, sent.steps), i] = np.arange(len(sent.steps))
             within = (source.start <= steps) & (steps < source.stop)
             traces[within, i] = self.broadcaster.traces[i][steps[within] - source.start]
-        spikes = [(*s.events, *s.messages.shape[-2:]) for s in (a, b)]
+        spikes = [(*s.events, *s.shape[-2:]) for s in (a, b)]
         first = -1 if self.bias is None else int(np.searchsorted(steps, self.window.start))
 
         def integrated(limit: int | None) -> Total:
             v = np.zeros(self.op.shape, self.message)
             outs = v.reshape(-1, *v.shape[-2:])
             bias = outs[:0] if self.bias is None else self.bias.reshape(outs.shape)
-            held = self._nothing_held(a.messages.shape[-1], *outs.shape)
+            held = self._nothing_held(a.shape[-1], *outs.shape)
             clips = multiply_all(
                 *spikes, arrivals, self.op.transpose_b, traces, *held, self.limit, bias, first, outs, limit
             )
@@ -151,13 +151,12 @@ class SquareStepper:
         sent = operands[0]
         if sent is None:
             return None
-        spikes = sent.messages.reshape(len(sent.messages), -1, sent.messages.shape[-1])
-        weight = np.broadcast_to(self.weight, sent.messages.shape[1:]).reshape(spikes.shape[1:])
+        weight = np.broadcast_to(self.weight, sent.shape).reshape(-1, sent.shape[-1])
         weight, traces = np.ascontiguousarray(weight), self.trace[sent.steps - self.start]
 
         def integrated(limit: int | None) -> Total:
             v, held = np.zeros(self.op.shape, self.message), np.zeros(weight.shape, self.message)
-            return v, square_all(spikes, traces, held, weight, self.limit, v.reshape(-1), limit)
+            return v, square_all(*sent.events, traces, held, weight, self.limit, v.reshape(-1), limit)
 
         return Currents(sent.steps[-1], integrated, stepwise)
 

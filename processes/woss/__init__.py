@@ -35,7 +35,7 @@ from processes.kernels.windows import fire_race_all
 from processes.operation import Operation, Result, Window
 from processes.phase_code import PhaseCode
 from processes.prefixes import rows_after
-from processes.sent import Operands, Sent, Stepwise, collected, complete
+from processes.sent import Once, Operands, Sent, Stepwise, complete
 from processes.spikes import silence_after
 from processes.woss.further import race_pieces
 
@@ -218,15 +218,16 @@ class WossStepper:
         race = self.start - self.op.exchange_steps
         if self.op.after is not None or len(operands) > 1 or not complete(operands, race):
             return stepwise()
+        self.reset()
         if operands[0] is not None:
             self.v = operands[0].total(self.limit)[0]
         for step in range(self.op.exchange_steps):
             self._find_winner(step)
         _, per_head, keys = rows_of(self.op.shape)
         v, may_fire = self.v.reshape(-1, keys), self.may_fire.reshape(-1, keys)
-        signs, steps = np.empty((self.op.steps, *v.shape), np.int8), np.empty(self.op.steps, np.int64)
-        count = fire_race_all(v, self.winner.reshape(-1), self.ramp, per_head, may_fire, signs, steps)
-        return collected(signs, steps, count, self.start, self.op.shape)
+        codes = np.zeros(v.shape, np.int32)
+        fire_race_all(v, self.winner.reshape(-1), self.ramp[: self.op.steps], per_head, may_fire, codes)
+        return Once.of(codes.reshape(-1), self.start, self.op.shape, self.op.steps)
 
     def _go_on(self, gap: np.ndarray, sign: np.ndarray, k: int) -> None:
         """Put into ``sign`` the further spikes at k of neurons that have fired, and note who goes on with what."""
