@@ -99,8 +99,11 @@ class Currents(Sent):
     """
 
     def __init__(self, last: int, integrate: Callable[[int | None], Total], stepwise: Stepwise) -> None:
-        self.last, self._integrate, self._stepwise = int(last), integrate, stepwise
+        self.last, self._integrated, self._stepwise = int(last), integrate, stepwise
         self._totals: dict[int | None, Total] = {}
+
+    def _integrate(self, limit: int | None) -> Total:
+        return self._integrated(limit)
 
     @cached_property
     def _sent(self) -> Sent:

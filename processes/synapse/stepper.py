@@ -73,10 +73,10 @@ class DenseStepper(SynapseStepper):
                 first = self.bias
             clips = integrate(v.reshape(-1), first.reshape(-1), limit)
             if spikes is not None:
-                begin, *events = spikes.events
-                rest = (begin[begun:] - begin[begun], *(a[begin[begun] :] for a in events))
-                factors = narrow(self.trace)[spikes.steps[begun:] - self.start]
-                clips += dense_all(*rest, self.rows, factors, v.reshape(-1, len(self.room)), self.room, limit)
+                begin, places, values = spikes.events
+                places, values, begin = places[begin[begun] :], values[begin[begun] :], begin[begun:] - begin[begun]
+                factors, rows = narrow(self.trace)[spikes.steps[begun:] - self.start], v.reshape(-1, len(self.room))
+                clips += dense_all(begin, places, values, self.rows, factors, rows, self.room, limit)
             return v, clips
 
         return Currents(self.start if spikes is None else spikes.steps[-1], integrated, stepwise)

@@ -84,18 +84,18 @@ class ProductStepper:
             arrivals[np.searchsorted(steps, sent.steps), i] = np.arange(len(sent.steps))
             within = (source.start <= steps) & (steps < source.stop)
             traces[within, i] = self.broadcaster.traces[i][steps[within] - source.start]
-        spikes = [(*s.events, *s.shape[-2:]) for s in (a, b)]
+        left, right = ((*s.events, *s.shape[-2:]) for s in (a, b))
         first = -1 if self.bias is None else int(np.searchsorted(steps, self.window.start))
 
         def integrated(limit: int | None) -> Total:
             v = np.zeros(self.op.shape, self.message)
             outs = v.reshape(-1, *v.shape[-2:])
             bias = outs[:0] if self.bias is None else self.bias.reshape(outs.shape)
-            held = self._nothing_held(a.shape[-1], *outs.shape)
-            clips = multiply_all(
-                *spikes, arrivals, self.op.transpose_b, traces, *held, self.limit, bias, first, outs, limit
+            held_a, held_b = self._nothing_held(a.shape[-1], *outs.shape)
+            across = self.op.transpose_b
+            return v, multiply_all(
+                left, right, arrivals, across, traces, held_a, held_b, self.limit, bias, first, outs, limit
             )
-            return v, clips
 
         return Currents(steps[-1], integrated, stepwise)
 
