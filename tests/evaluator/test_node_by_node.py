@@ -71,9 +71,7 @@ def test_with_one_spike_only_centring_goes_step_by_step(monkeypatch: pytest.Monk
     assert "WossStepper" in names
 
 
-@pytest.mark.parametrize(
-    "kind", ["phase_neuron", "dense_synapse", "trace_product", "woss", "dynamic_threshold", "square_sum"]
-)
+@pytest.mark.parametrize("kind", ["phase_neuron", "dense", "trace_product", "woss", "dynamic_threshold", "square_sum"])
 def test_a_node_that_is_wrongly_skipped_is_found(kind: str) -> None:
     found = network()
     skipped = next(name for name, node in found if node.op.name == kind)
