@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Iterator
 
 import numpy as np
 import torch
 
 from evaluator.closed_form import ClosedForm
 from evaluator.interval import Overlap
+from evaluator.node_by_node import NodeByNode
 from evaluator.overlapped import Overlapped
-from evaluator.stepping import Group, Recorder
 from evaluator.target_run import Done, TargetRun
-from evaluator.timeline import Timeline, timeline
+from evaluator.timeline import timeline
 from processes.network import Network, Route
 from processes.operation import Operation
 
@@ -27,7 +26,10 @@ def run(network: Network, samples: np.ndarray, done: Done | None = None, plan: O
     begin = time.perf_counter()
     recorded: list[dict[str, np.ndarray]] = []
     clips: Counter[str] = Counter({name: 0 for name in network.nodes} if exact else {})
-    stepped = _one_by_one(network, times, graded) if plan is None else Overlapped(network, times, plan).run(graded)
+    if plan is None:
+        stepped = map(NodeByNode(network, times).sample, graded)
+    else:
+        stepped = Overlapped(network, times, plan).run(graded)
     for number, recorder in enumerate(stepped):
         recorded.append(recorder.values)
         clips.update(recorder.clips)
@@ -37,17 +39,6 @@ def run(network: Network, samples: np.ndarray, done: Done | None = None, plan: O
     values = {name: np.stack([one.get(name, nothing) for one in recorded]) for name, nothing in silent.items()}
     seconds = (time.perf_counter() - begin) / len(graded)
     return TargetRun(values[network.output], values, seconds, clips=dict(clips))
-
-
-def _one_by_one(network: Network, times: Timeline, graded: np.ndarray) -> Iterator[Recorder]:
-    """What is recorded of each graded input."""
-    group = Group(network, times, list(network.nodes), [Network.INPUT], network.output)
-    for sample in graded:
-        group.record = recorder = Recorder(network, times)
-        _, clips = group.sample(sample)
-        for name, count in clips.items():
-            recorder.count(name, count)
-        yield recorder
 
 
 def _silence(op: Operation) -> np.ndarray:

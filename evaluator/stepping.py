@@ -12,8 +12,10 @@ import numpy as np
 
 from evaluator.timeline import Timeline
 from processes.kernels.stepped import enter_codes, integrate
+from processes.kernels.windows import enter_all
 from processes.network import Network, Route
 from processes.operation import Operation
+from processes.sent import Sent
 
 Record = Callable[[str, int, np.ndarray], None]
 
@@ -127,6 +129,16 @@ class Recorder:
             enter_codes(self.flat[name], message.reshape(-1), t - start)
         else:
             self.count(name, integrate(self.flat[name], message.reshape(-1), limit))
+
+    def take(self, name: str, sent: Sent) -> None:
+        """Take all messages of node ``name``."""
+        shape, start, limit = self.kinds[name]
+        if start is None:
+            self.values[name], clips = sent.total(limit)
+            self.count(name, clips)
+            return
+        values = self.values[name] = np.zeros(shape, np.int16)
+        enter_all(values.reshape(len(values), -1), *sent.events, sent.steps - start)
 
     def count(self, name: str, clips: int) -> None:
         """Add to the clips of a node."""

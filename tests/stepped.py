@@ -8,7 +8,7 @@ from unittest.mock import patch
 import numpy as np
 
 from evaluator import stepper
-from evaluator.stepping import Record, Recorder
+from evaluator.stepping import Group, Record, Recorder
 from evaluator.target_run import TargetRun
 from evaluator.timeline import Timeline
 from processes.network import Network
@@ -33,5 +33,18 @@ def step_samples(network: Network, samples: np.ndarray, faults: dict[int, Fault]
                 self.fault(name, t, message)
             super().__call__(name, t, message)
 
-    with patch.object(stepper, "Recorder", Faulty):
+    class EveryStep:
+        """All nodes at each step, with every message as an array: what a fault can write into."""
+
+        def __init__(self, network: Network, times: Timeline) -> None:
+            self.network, self.times = network, times
+            self.group = Group(network, times, list(network.nodes), [Network.INPUT], network.output)
+
+        def sample(self, x: np.ndarray) -> Recorder:
+            self.group.record = recorder = Faulty(self.network, self.times)
+            for name, clips in self.group.sample(x)[1].items():
+                recorder.count(name, clips)
+            return recorder
+
+    with patch.object(stepper, "NodeByNode", EveryStep):
         return stepper.run(network, samples)

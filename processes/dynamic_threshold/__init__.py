@@ -26,8 +26,10 @@ from processes.backends.tables import FallingTables, Lookup
 from processes.codebook import Codebook, compile_codebook, linear_pieces
 from processes.fixed import saturate, shift_toward_zero
 from processes.kernels.stepped import fire_falling_step, integrate
+from processes.kernels.windows import fire_falling_all, weigh_all
 from processes.operation import Operation, Result, SaturatingStepper, Window, clips_of
 from processes.phase_code import PhaseCode
+from processes.sent import Once, Operands, Sent, Stepwise, complete
 from processes.spikes import by_step, decoded_sums, may_fire, per_neuron, row_axes, silence_after
 from processes.thresholds import level_entry
 
@@ -222,12 +224,7 @@ class DynamicThresholdStepper(SaturatingStepper):
         if not 0 <= k < self.op.steps:
             return None
         if k == 0:
-            self.compared = self._drive()
-            self.magnitude = self.compared**2 if self.op.squared else np.abs(self.compared)
-            self.limit = self.factor + (self.message(self.op.offset) if self.op.squared else 0)
-            self.left *= (self.compared != 0) & (self.limit > 0)
-            self.sign = np.sign(self.compared).astype(np.int8)
-            self.flat = [a.reshape(-1) for a in (self.magnitude, self.sign, self.limit, self.left)]
+            self._begin()
         flat, once = np.empty(len(self.flat[0]), np.int8), self.op.spikes == 1
         magnitude, sign, limit, left = self.flat
         fires = fire_falling_step(magnitude, sign, self.axes, self.table, k, self.shift, limit, left, once, flat)
@@ -235,6 +232,36 @@ class DynamicThresholdStepper(SaturatingStepper):
         if not once:
             return self._again(fired, k)
         return fired if fires else None
+
+    def _begin(self) -> None:
+        """What is compared with what, when both operands are complete."""
+        self.compared = self._drive()
+        self.magnitude = self.compared**2 if self.op.squared else np.abs(self.compared)
+        self.limit = self.factor + (self.message(self.op.offset) if self.op.squared else 0)
+        self.left *= (self.compared != 0) & (self.limit > 0)
+        self.sign = np.sign(self.compared).astype(np.int8)
+        self.flat = [a.reshape(-1) for a in (self.magnitude, self.sign, self.limit, self.left)]
+
+    def through(self, operands: Operands, stepwise: Stepwise) -> Sent | None:
+        """The spikes of all steps of its window, where each neuron has one and both operands are complete before."""
+        drive, other = operands
+        if self.op.spikes > 1 or not complete(operands, self.start):
+            return stepwise()
+        self.reset()
+        if drive is not None:
+            self.v = drive.total(self.clip_at)[0]
+        if other is not None:
+            clip_at = self.clip_at if self.op.cuts else None
+            if self.op.squared:
+                self.factor = other.total(clip_at)[0].reshape(self.factor.shape)
+            else:
+                traces = self.op.trace_table[other.steps - self.factor_start].astype(self.message)
+                weigh_all(*other.events, other.shape[-1], traces, self.factor.reshape(-1), clip_at)
+        self._begin()
+        magnitude, sign, limit, left = self.flat
+        codes = np.zeros(len(magnitude), np.int32)
+        fire_falling_all(magnitude, sign, self.axes, self.table, self.shift, limit, left, codes)
+        return Once.of(codes, self.start, self.op.shape, self.op.steps)
 
     def _again(self, fired: np.ndarray, k: int) -> np.ndarray | None:
         """Signs of all spikes at k, of whose first ones ``fired`` tells, or None; neurons may fire several times."""

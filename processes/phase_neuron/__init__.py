@@ -22,11 +22,13 @@ import torch
 from processes.backends import backend_of
 from processes.backends.tables import Lookup, PhaseTables
 from processes.kernels.stepped import fire_first, integrate
+from processes.kernels.windows import fire_first_all, fire_several_all
 from processes.operation import Operation, Result, Window
 from processes.phase_code import PhaseCode
 from processes.phase_neuron.activations import activation
 from processes.phase_neuron.schedule import FixedSchedule, FloatSchedule
 from processes.phase_neuron.schedule import Lookup as Compiled
+from processes.sent import Once, Operands, Sent, Stepwise, complete
 from processes.spikes import by_step, may_fire, parameter_axes, per_neuron, silence_after
 from processes.thresholds import scaled_entry
 
@@ -111,6 +113,10 @@ class PhaseNeuronStepper:
         self.limit = 2 ** (op.state_bits - 1) - 1 if op.state_bits else None
         pos, lo, hi, subtract = op.schedule.tables
         self.first = np.stack([by_step(table, self.axes, self.message) for table in (pos, lo, hi)])
+        # potentials that fit 32 bits are compared with more at once; a threshold that does not is as far away where they end
+        bits = np.iinfo(np.int32)
+        fits = self.limit is not None and self.limit < bits.max
+        self.narrow = self.first.clip(bits.min, bits.max).astype(np.int32) if fits else self.first
         self.pos, self.subtract = (np.ascontiguousarray(t.T).reshape(-1, *shape) for t in (pos, subtract))
         self.sequel = op.schedule.sequel(op.spikes)
         if self.sequel is not None:
@@ -140,6 +146,26 @@ class PhaseNeuronStepper:
         if not once:
             fires = self._again(sign, k)
         return sign if fires else None
+
+    def through(self, operands: Operands, stepwise: Stepwise) -> Sent | None:
+        """The spikes of all steps of its window, where nothing arrives in it and thresholds do not depend on what was sent."""
+        if self.sequel is not None or not complete(operands, self.start):
+            return stepwise()
+        v = np.zeros(self.op.shape, self.message) if operands[0] is None else operands[0].total(self.limit)[0]
+        v = v.astype(self.narrow.dtype).reshape(-1)
+        if self.op.spikes == 1:
+            codes = np.zeros(len(v), np.int32)
+            fire_first_all(v, self.axes, self.narrow, codes)
+            return Once.of(codes, self.start, self.op.shape, self.steps)
+        signs, steps = np.empty((self.steps, len(v)), np.int8), np.empty(self.steps, np.int64)
+        subtract = by_step(self.op.schedule.tables[3], self.axes, self.message)
+        shape, latest = self.op.schedule.scale.shape, self.op.latest
+        if latest is not None:
+            latest = per_neuron(np.broadcast_to(latest, shape).reshape(-1), self.axes, np.int64)
+        tables = (self.narrow, subtract, latest)
+        left = np.full(len(v), self.op.spikes, np.int8)
+        count = fire_several_all(v, self.axes, *tables, self.op.spikes, left, signs, steps)
+        return Sent(steps[:count] + self.start, signs[:count].reshape(count, *self.op.shape)) if count else None
 
     def _again(self, sign: np.ndarray, k: int) -> bool:
         """Further spikes at k put into ``sign``, and what all spikes of the step leave; whether there are any."""

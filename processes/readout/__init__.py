@@ -13,6 +13,7 @@ import torch
 
 from processes.fixed import saturate
 from processes.operation import Operation, Result, Window
+from processes.sent import Operands, Sent, Stepwise, complete
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -60,3 +61,12 @@ class ReadoutStepper:
             if self.op.state_bits:
                 self.v = saturate(self.v, self.op.state_bits)
         return self.v if t == self.start else None
+
+    def through(self, operands: Operands, stepwise: Stepwise) -> Sent | None:
+        """The one message."""
+        if not complete(operands, self.start):
+            return stepwise()
+        self.reset()
+        if operands[0] is not None:
+            self.v = operands[0].total(2 ** (self.op.state_bits - 1) - 1 if self.op.state_bits else None)[0]
+        return Sent(np.array([self.start]), self.v[None])

@@ -23,6 +23,7 @@ from processes.backends.tables import Axes
 from processes.fixed import beyond, mul_shift
 from processes.kernels.stepped import integrate
 from processes.operation import Operation, Result, SaturatingStepper, Window
+from processes.sent import Operands, Sent, Stepwise, complete
 from processes.spikes import parameter_axes, per_neuron
 
 
@@ -121,6 +122,18 @@ class ResidualStepper(SaturatingStepper):
             return sum(held[1:], held[0]) + self.op.bias
         branches = [mul_shift(v, m, s) for v, m, s in zip(self.v, *self.op.factors, strict=True)]
         return self.saturate(sum(branches[1:], branches[0]) + self.op.bias, self.op.state_bits)
+
+    def through(self, operands: Operands, stepwise: Stepwise) -> Sent | None:
+        """The one message, of compartments that each hold all of their branch."""
+        if not complete(operands, self.start):
+            return stepwise()
+        self.reset()
+        for i, sent in enumerate(operands):
+            if sent is not None:
+                self.v[i] = sent.total(self.limit)[0].reshape(self.op.shape)
+        message = self.step(self.start, [None] * self.operands)
+        assert message is not None
+        return Sent(np.array([self.start]), message[None])
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)

@@ -15,7 +15,9 @@ import numpy as np
 import torch
 
 from processes.kernels.stepped import route
+from processes.kernels.windows import route_all
 from processes.operation import Operation, Result, Window
+from processes.sent import Once, Operands, Sent, Stepwise
 
 Step = tuple[str, Any]
 
@@ -123,3 +125,19 @@ class RouteStepper:
         out = np.empty(self.index.shape, message.dtype)
         route(message.reshape(-1), self.index.reshape(-1), out.reshape(-1))
         return out
+
+    def through(self, operands: Operands, stepwise: Stepwise) -> Sent | None:
+        """All messages, routed."""
+        sent = operands[0]
+        if sent is None:
+            return None
+        if isinstance(sent, Once):
+            codes = np.empty(self.index.size, np.int32)
+            route(sent.codes, self.index.reshape(-1), codes)
+            return Once.of(codes, sent.start, self.index.shape, sent.period)
+        messages = sent.messages.reshape(len(sent.steps), -1)
+        if not self.plain:
+            out = np.empty((len(messages), self.index.size), messages.dtype)
+            route_all(messages, self.index.reshape(-1), out)
+            messages = out
+        return Sent(sent.steps, messages.reshape(-1, *self.index.shape))

@@ -6,8 +6,10 @@ from typing import Any
 
 import numpy as np
 
-from processes.kernels.stepped import gather_conv, gather_dense
+from processes.kernels.stepped import gather_conv, gather_dense, integrate
+from processes.kernels.windows import dense_all
 from processes.operation import Window
+from processes.sent import Currents, Operands, Sent, Stepwise, Total
 from processes.synapse import ConvSynapse, DenseSynapse, ScaleSynapse, Synapse
 
 
@@ -57,6 +59,33 @@ class DenseStepper(SynapseStepper):
         rows = out.reshape(-1, out.shape[-1])
         gather_dense(spikes.reshape(len(rows), -1), self.rows, factor, self.room, rows)
         return out
+
+    def through(self, operands: Operands, stepwise: Stepwise) -> Sent | None:
+        """Currents of all steps, of which those of a step are integrated row by row as they arise."""
+        spikes = operands[0]
+
+        def integrated(limit: int | None) -> Total:
+            v = np.zeros(self.op.shape, self.message)
+            begun = 0
+            if spikes is not None and spikes.steps[0] == self.start:  # one message with the bias
+                first, begun = self.bias + self.gather(spikes.first, self.trace[0]), 1
+            else:
+                first = self.bias
+            clips = integrate(v.reshape(-1), first.reshape(-1), limit)
+            if spikes is not None:
+                begin, places, values = spikes.events
+                places, values, begin = places[begin[begun] :], values[begin[begun] :], begin[begun:] - begin[begun]
+                factors, rows = narrow(self.trace)[spikes.steps[begun:] - self.start], v.reshape(-1, len(self.room))
+                clips += dense_all(begin, places, values, self.rows, factors, rows, self.room, limit)
+            return v, clips
+
+        return Currents(self.start if spikes is None else spikes.steps[-1], integrated, stepwise)
+
+
+def narrow(factors: np.ndarray) -> np.ndarray:
+    """Integers as int32 if they fit, whose products of 64 bits with other int32 processors form faster."""
+    fits = factors.dtype == np.int64 and np.abs(factors).max(initial=0) < 2**31
+    return factors.astype(np.int32) if fits else factors
 
 
 class ConvStepper(SynapseStepper):

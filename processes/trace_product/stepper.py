@@ -6,7 +6,9 @@ import numpy as np
 
 from processes.chips import INT32
 from processes.kernels.stepped import multiply, square
+from processes.kernels.windows import multiply_all, square_all
 from processes.operation import Window
+from processes.sent import Currents, Operands, Sent, Stepwise, Total
 from processes.trace_product import SquareSum, TraceProduct
 
 Spikes = np.ndarray | None
@@ -69,17 +71,48 @@ class ProductStepper:
             current = self.bias if current is None else self.bias + current
         return current
 
+    def through(self, operands: Operands, stepwise: Stepwise) -> Sent | None:
+        """Currents of all steps, integrated as they arise; before both operands have spiked they are 0."""
+        a, b = operands
+        if a is None or b is None:
+            return stepwise()  # nothing but a bias
+        begin = [] if self.bias is None else [self.window.start]
+        steps = np.unique(np.concatenate([a.steps, b.steps, begin])).astype(np.int64)
+        arrivals = np.full((len(steps), 2), -1)
+        traces = np.zeros((len(steps), 2), self.message)
+        for i, (sent, source) in enumerate(zip((a, b), self.broadcaster.windows, strict=True)):
+            arrivals[np.searchsorted(steps, sent.steps), i] = np.arange(len(sent.steps))
+            within = (source.start <= steps) & (steps < source.stop)
+            traces[within, i] = self.broadcaster.traces[i][steps[within] - source.start]
+        left, right = ((*s.events, *s.shape[-2:]) for s in (a, b))
+        first = -1 if self.bias is None else int(np.searchsorted(steps, self.window.start))
+
+        def integrated(limit: int | None) -> Total:
+            v = np.zeros(self.op.shape, self.message)
+            outs = v.reshape(-1, *v.shape[-2:])
+            bias = outs[:0] if self.bias is None else self.bias.reshape(outs.shape)
+            held_a, held_b = self._nothing_held(a.shape[-1], *outs.shape)
+            across = self.op.transpose_b
+            return v, multiply_all(
+                left, right, arrivals, across, traces, held_a, held_b, self.limit, bias, first, outs, limit
+            )
+
+        return Currents(steps[-1], integrated, stepwise)
+
+    def _nothing_held(self, features: int, lead: int, rows: int, columns: int) -> tuple[np.ndarray, np.ndarray]:
+        """Traces of zero."""
+        return (
+            np.zeros((lead, features, rows), self.message),
+            np.zeros((lead, features, columns), self.message),
+        )
+
     def _multiply(self, a: np.ndarray, b: np.ndarray, traces: np.ndarray) -> np.ndarray:
         """Currents of this step's spikes of both operands, whose traces are raised."""
         out = np.empty(self.op.shape, self.message)
         outs = out.reshape(-1, *out.shape[-2:])
         if self.held is None:
             features = a.shape[2] if len(a) else b.shape[2 if self.op.transpose_b else 1]
-            lead, rows, columns = outs.shape
-            self.held = (
-                np.zeros((lead, features, rows), self.message),
-                np.zeros((lead, features, columns), self.message),
-            )
+            self.held = self._nothing_held(features, *outs.shape)
         multiply(a, b, self.op.transpose_b, traces, *self.held, self.limit, outs)
         return out
 
@@ -112,6 +145,20 @@ class SquareStepper:
         out = np.empty(self.op.shape, self.message)
         square(rows, self.trace[t - self.start], self.held, self.rows, self.limit, out.reshape(-1))
         return out
+
+    def through(self, operands: Operands, stepwise: Stepwise) -> Sent | None:
+        """Shares of all steps, integrated as they arise."""
+        sent = operands[0]
+        if sent is None:
+            return None
+        weight = np.broadcast_to(self.weight, sent.shape).reshape(-1, sent.shape[-1])
+        weight, traces = np.ascontiguousarray(weight), self.trace[sent.steps - self.start]
+
+        def integrated(limit: int | None) -> Total:
+            v, held = np.zeros(self.op.shape, self.message), np.zeros(weight.shape, self.message)
+            return v, square_all(*sent.events, traces, held, weight, self.limit, v.reshape(-1), limit)
+
+        return Currents(sent.steps[-1], integrated, stepwise)
 
 
 def _rows(spikes: Spikes) -> np.ndarray:

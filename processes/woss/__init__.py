@@ -31,9 +31,11 @@ from processes.backends.constants import constant
 from processes.backends.tables import Axes, Lookup, RaceFurther, RaceTables
 from processes.codebook import Codebook, compile_codebook
 from processes.kernels.stepped import fire_race, integrate
+from processes.kernels.windows import fire_race_all
 from processes.operation import Operation, Result, Window
 from processes.phase_code import PhaseCode
 from processes.prefixes import rows_after
+from processes.sent import Once, Operands, Sent, Stepwise, complete
 from processes.spikes import silence_after
 from processes.woss.further import race_pieces
 
@@ -210,6 +212,22 @@ class WossStepper:
             self._go_on(self.winner - self.v, sign, k)
             fires = sign.any()
         return sign if fires else None
+
+    def through(self, operands: Operands, stepwise: Stepwise) -> Sent | None:
+        """The race and its spikes, where each neuron has one, no mask arrives and potentials are complete before."""
+        race = self.start - self.op.exchange_steps
+        if self.op.after is not None or len(operands) > 1 or not complete(operands, race):
+            return stepwise()
+        self.reset()
+        if operands[0] is not None:
+            self.v = operands[0].total(self.limit)[0]
+        for step in range(self.op.exchange_steps):
+            self._find_winner(step)
+        _, per_head, keys = rows_of(self.op.shape)
+        v, may_fire = self.v.reshape(-1, keys), self.may_fire.reshape(-1, keys)
+        codes = np.zeros(v.shape, np.int32)
+        fire_race_all(v, self.winner.reshape(-1), self.ramp[: self.op.steps], per_head, may_fire, codes)
+        return Once.of(codes.reshape(-1), self.start, self.op.shape, self.op.steps)
 
     def _go_on(self, gap: np.ndarray, sign: np.ndarray, k: int) -> None:
         """Put into ``sign`` the further spikes at k of neurons that have fired, and note who goes on with what."""

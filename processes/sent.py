@@ -1,0 +1,156 @@
+"""What a node sends in a whole sample, for steppers that take all steps of it in one call."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import cached_property
+from typing import Protocol, runtime_checkable
+
+import numpy as np
+
+from processes.kernels.windows import events_of, events_of_codes, integrate_all, signs_of
+from processes.operation import Stepper, Window
+
+Total = tuple[np.ndarray, int]
+"""A potential (*shape) into which every message has been integrated, and how often it was clipped on the way."""
+
+Events = tuple[np.ndarray, np.ndarray, np.ndarray]
+"""Spikes in order of time and place: the first of each message and the number of all (K + 1,), places, signs."""
+
+
+class Sent:
+    """Messages (K, *shape) at ascending ``steps`` (K,), which are those of the sample at which anything is sent."""
+
+    def __init__(self, steps: np.ndarray, messages: np.ndarray) -> None:
+        self.steps, self.messages, self.last = steps, messages, int(steps[-1])
+        self._totals: dict[int | None, Total] = {}
+
+    def total(self, limit: int | None) -> Total:
+        """All messages integrated one after the other, clipped at ``limit`` after each; not to be written into."""
+        if limit not in self._totals:
+            self._totals[limit] = self._integrate(limit)
+        return self._totals[limit]
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Of one message."""
+        return self.messages.shape[1:]
+
+    @property
+    def first(self) -> np.ndarray:
+        """The first message, (*shape)."""
+        return self.messages[0]
+
+    @cached_property
+    def events(self) -> Events:
+        """Of messages that are spikes."""
+        signs = self.messages.reshape(len(self.messages), -1)
+        begin, places = np.empty(len(signs) + 1, np.int64), np.empty(signs.size + 1, np.int32)
+        values = np.empty(signs.size + 1, np.int8)
+        events_of(signs, begin, places, values)
+        return begin, places, values
+
+    def _integrate(self, limit: int | None) -> Total:
+        v = np.zeros(self.messages.shape[1:], self.messages.dtype)
+        return v, integrate_all(v.reshape(-1), self.messages.reshape(len(self.messages), -1), limit)
+
+
+class Once(Sent):
+    """Spikes of neurons that have one each, as codes (n,), not all 0, for a shape; messages are made if somebody asks."""
+
+    def __init__(self, codes: np.ndarray, start: int, shape: tuple[int, ...], period: int) -> None:
+        self.codes, self.start, self._shape, self.period = codes, start, shape, period
+        steps, begin = np.empty((2, period + 1), np.int64)
+        places, values = np.empty(len(codes), np.int32), np.empty(len(codes), np.int8)
+        count = events_of_codes(codes, steps[:period], begin, places, values)
+        self.steps, self.events = steps[:count] + start, (begin[: count + 1], places, values)
+        self.last = int(self.steps[-1])
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Of one message."""
+        return self._shape
+
+    @cached_property
+    def messages(self) -> np.ndarray:  # type: ignore[override]
+        """Signs int8 (K, *shape)."""
+        signs = np.zeros((len(self.steps), len(self.codes)), np.int8)
+        signs_of(*self.events, signs)
+        return signs.reshape(-1, *self.shape)
+
+    @property
+    def first(self) -> np.ndarray:
+        """The first message, (*shape)."""
+        begin, places, values = self.events
+        signs = np.zeros(len(self.codes), np.int8)
+        signs[places[: begin[1]]] = values[: begin[1]]
+        return signs.reshape(self.shape)
+
+    @staticmethod
+    def of(codes: np.ndarray, start: int, shape: tuple[int, ...], period: int) -> Once | None:
+        """Spikes in the ``period`` steps from ``start``, None if there are none."""
+        return Once(codes, start, shape, period) if codes.any() else None
+
+
+class Currents(Sent):
+    """Currents that are integrated as they arise, and made into messages only if somebody asks for these.
+
+    ``last``: no message comes after this step.
+    """
+
+    def __init__(self, last: int, integrate: Callable[[int | None], Total], stepwise: Stepwise) -> None:
+        self.last, self._integrated, self._stepwise = int(last), integrate, stepwise
+        self._totals: dict[int | None, Total] = {}
+
+    def _integrate(self, limit: int | None) -> Total:
+        return self._integrated(limit)
+
+    @cached_property
+    def _sent(self) -> Sent:
+        sent = self._stepwise()
+        assert sent is not None
+        return sent
+
+    @property
+    def steps(self) -> np.ndarray:  # type: ignore[override]
+        """Steps of the messages."""
+        return self._sent.steps
+
+    @property
+    def messages(self) -> np.ndarray:  # type: ignore[override]
+        """The messages."""
+        return self._sent.messages
+
+
+Operands = Sequence[Sent | None]
+"""What each operand has sent; None if nothing in the whole sample."""
+Stepwise = Callable[[], Sent | None]
+"""Takes the same sample from its beginning, step by step: what is always right, for what has no faster way."""
+
+
+@runtime_checkable
+class Through(Stepper, Protocol):
+    """A stepper that takes all steps of a sample in one call, as its ``step`` would one after the other when just reset."""
+
+    def through(self, operands: Operands, stepwise: Stepwise) -> Sent | None:
+        """What it sends, None if nothing; ``clips`` are counted as in steps."""
+
+
+def stepwise(stepper: Stepper, span: Window, begin: int, operands: Operands) -> Sent | None:
+    """Every step of ``span`` by itself; before ``begin`` the stepper only listens."""
+    stepper.reset()
+    arriving = [{} if sent is None else dict(zip(sent.steps.tolist(), sent.messages, strict=True)) for sent in operands]
+    found: dict[int, np.ndarray] = {}
+    for t in range(span.start, span.stop):
+        arrived = [messages.get(t) for messages in arriving]
+        if t < begin and all(message is None for message in arrived):
+            continue
+        message = stepper.step(t, arrived)
+        if message is not None:
+            found[t] = message
+    return Sent(np.array(list(found)), np.stack(list(found.values()))) if found else None
+
+
+def complete(operands: Operands, start: int) -> bool:
+    """Whether nothing arrives after step ``start``, so that potentials are what they stay."""
+    return all(sent is None or sent.last <= start for sent in operands)
