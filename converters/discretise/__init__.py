@@ -62,7 +62,7 @@ def discretise(
         searching = bool(clipped)
         fixed = _integers(network, chip, seen, coarser, quick if searching else ingredients)
         clipped = saturating(fixed, samples, batch)
-        if not clipped and not searching:
+        if not clipped and (not searching or quick == ingredients):
             return fixed
         for name in clipped:
             coarser[name] = coarser.get(name, 0) + 1
