@@ -54,7 +54,8 @@ def discretise(
     Raises:
         DeployError: a layer cannot be kept from saturating on the calibration set.
     """
-    seen = observe(require(network, CalibratedNetwork, "discretisation"), samples, importance, batch, progress)
+    require(network, CalibratedNetwork, "discretisation")
+    seen = observe(network, samples, importance, batch, progress, ingredients.rounding)
     coarser: dict[str, int] = {}
     quick = replace(ingredients, rounding=False)  # to find exponents, rounding to nearest will do
     clipped: list[str] = []
