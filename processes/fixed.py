@@ -143,15 +143,10 @@ def to_integer(values: np.ndarray, exponent: np.ndarray | int) -> np.ndarray:
     return np.rint(np.ldexp(np.asarray(values, dtype=np.float64), -np.asarray(exponent))).astype(np.int64)
 
 
-def to_mantissa(
+def row_exponents(
     values: np.ndarray, bits: int, axis: int | tuple[int, ...] | None = 0, *, signed: bool = True
-) -> Mantissa:
-    """Round ``values`` (real units, float64) to mantissas with one exponent per row.
-
-    A row is everything that shares its indices along ``axis``: 0 gives one exponent per output neuron of a
-    weight, None one for the whole array, all axes one per value. Exponents are as small as fits after
-    rounding, so the largest mantissa of a row lies in the top half of its range (64 .. 127 for 8 signed
-    bits). A row of zeros has exponent 0. Exponents keep the reduced axes with length 1, ready to broadcast.
+) -> np.ndarray:
+    """The exponents, int32, of :func:`to_mantissa`, which see only the largest value of each row.
 
     Raises:
         DeployError: a value is not finite, or negative where mantissas are unsigned.
@@ -172,7 +167,24 @@ def to_mantissa(
     exponent = np.where(peak > 0, power - magnitude_bits, 0).astype(np.int32)
     # ... unless rounding carries it there.
     exponent += to_integer(peak, exponent) > mantissa_limit(bits, signed)
-    return Mantissa(to_integer(values, exponent).astype(np.int32), exponent, bits, signed)
+    return exponent
+
+
+def to_mantissa(
+    values: np.ndarray, bits: int, axis: int | tuple[int, ...] | None = 0, *, signed: bool = True
+) -> Mantissa:
+    """Round ``values`` (real units, float64) to mantissas with one exponent per row.
+
+    A row is everything that shares its indices along ``axis``: 0 gives one exponent per output neuron of a
+    weight, None one for the whole array, all axes one per value. Exponents are as small as fits after
+    rounding, so the largest mantissa of a row lies in the top half of its range (64 .. 127 for 8 signed
+    bits). A row of zeros has exponent 0. Exponents keep the reduced axes with length 1, ready to broadcast.
+
+    Raises:
+        DeployError: a value is not finite, or negative where mantissas are unsigned.
+    """
+    exponent = row_exponents(values, bits, axis, signed=signed)
+    return Mantissa(to_integer(np.atleast_1d(values), exponent).astype(np.int32), exponent, bits, signed)
 
 
 def magnitude_lost(wanted: np.ndarray, got: np.ndarray) -> float:

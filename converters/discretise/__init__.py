@@ -54,7 +54,8 @@ def discretise(
     Raises:
         DeployError: a layer cannot be kept from saturating on the calibration set.
     """
-    seen = observe(require(network, CalibratedNetwork, "discretisation"), samples, importance, batch, progress)
+    require(network, CalibratedNetwork, "discretisation")
+    seen = observe(network, samples, importance, batch, progress, ingredients.rounding)
     coarser: dict[str, int] = {}
     quick = replace(ingredients, rounding=False)  # to find exponents, rounding to nearest will do
     clipped: list[str] = []
@@ -62,7 +63,7 @@ def discretise(
         searching = bool(clipped)
         fixed = _integers(network, chip, seen, coarser, quick if searching else ingredients)
         clipped = saturating(fixed, samples, batch)
-        if not clipped and not searching:
+        if not clipped and (not searching or quick == ingredients):
             return fixed
         for name in clipped:
             coarser[name] = coarser.get(name, 0) + 1

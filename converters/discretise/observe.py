@@ -26,6 +26,7 @@ class Observed:
     Attributes:
         network: the calibrated network.
         importance: of rows of synapses, (N, rows) of all samples, from :func:`converters.gradients.row_importance`.
+        together: whether weights are to be rounded together, which takes the moments.
         batch: the samples that are seen now.
         input_peak: largest |input|.
         peaks: largest |potential| per last-axis or channel row of every node that is not spikes.
@@ -36,6 +37,7 @@ class Observed:
 
     network: Network
     importance: Mapping[str, np.ndarray]
+    together: bool = True
     batch: slice = slice(0)
     input_peak: float = 0.0
     peaks: dict[str, np.ndarray] = field(default_factory=dict)
@@ -69,6 +71,8 @@ class Observed:
             return
         x = decode(y, self.network.code(name).levels)
         self.norms[name] = max(self.norms.get(name, 0.0), float(torch.linalg.vector_norm(x, dim=-1).max()))
+        if not self.together:
+            return
         arriving: dict[str, Moments] = {}
         for reader, synapse in synapses.items():
             if (key := self.key(reader, synapse)) not in arriving:
@@ -88,9 +92,10 @@ def observe(
     importance: Mapping[str, np.ndarray],
     batch: int = 32,
     progress: Progress | None = None,
+    together: bool = True,
 ) -> Observed:
     """Run a calibrated network on calibration samples (N, *input)."""
-    seen = Observed(network, importance, input_peak=float(np.abs(samples).max(initial=0.0)))
+    seen = Observed(network, importance, together, input_peak=float(np.abs(samples).max(initial=0.0)))
     runner = ClosedForm(network)
     for part in slices(len(samples), batch, progress):
         seen.batch = part

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from processes.calibration import feature_axis
-from processes.fixed import mantissa_limit, to_mantissa
+from processes.fixed import mantissa_limit, row_exponents
 from processes.integers import FixedPosition, Integers, Setting, integers
 from processes.synapse import ConvSynapse, DenseSynapse, ScaleSynapse, Synapse
 
@@ -92,7 +92,7 @@ def _scaled(op: Synapse, at: FixedPosition, setting: Setting, bits: int, coarser
     bias = np.broadcast_to(op.bias, np.broadcast_shapes(op.bias.shape, rows)) / own
     weight = op.weight / own.reshape(_column(own, op.weight)) / (2**bits - 1)
     axes = tuple(range(op.weight.ndim)) if each else 0
-    finest = to_mantissa(weight, chip.weight_bits, axis=axes).exponent.reshape(rows)
+    finest = row_exponents(weight, chip.weight_bits, axis=axes).reshape(rows)
     largest = np.maximum(_reduce_to(reach / own, rows), _reduce_to(np.abs(bias), rows))
     limit = 2.0**chip.state_bits / 2 / chip.trace_headroom
     with np.errstate(divide="ignore"):

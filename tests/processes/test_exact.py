@@ -10,6 +10,7 @@ import torch
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from processes.backends import backend_of
 from processes.backends.rows import Rows
 from processes.phase_code import PhaseCode
 from processes.synapse.exact import accumulate, accumulate_rows
@@ -144,3 +145,33 @@ def test_only_unsure_rows_are_stepped() -> None:
     weight = rng.integers(90, 128, (2, 64)).astype(np.int8)
     _, clips = check(codes, weight, np.array([5, -7], np.int32), PhaseCode(1.4, 4).trace(12), 24)
     assert clips == 2
+
+
+@pytest.mark.parametrize("planes, steps_through", [(1, False), (2, True)])
+def test_terms_of_one_sign_prove_what_norms_do_not(
+    planes: int, steps_through: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Half of the terms are negative: norms reach over the limit, no sum does. Twice the spikes, taken back later, do."""
+    size = 30
+    weight = np.tile(np.array([[127, -127]], np.int8), size // 2)
+    codes = np.stack([np.full((1, size), 1), np.full((1, size), -1)])[:planes].astype(np.int8)
+    trace = PhaseCode(2.0, 4).trace(12)
+    reach = FULL * size / 2
+    assert 2 * reach > LIMIT and (planes * reach > LIMIT) == steps_through
+    asked = []
+    backend = backend_of(batch(codes))
+    step_rows = backend.step_rows
+    monkeypatch.setattr(backend, "step_rows", lambda *given: asked.append(1) or step_rows(*given))
+    accumulate_rows(batch(codes), Rows(weight), np.zeros(1, np.int32), trace, 24)
+    assert bool(asked) == steps_through
+
+
+@pytest.mark.parametrize("over", [0, 1, 2])
+@pytest.mark.parametrize("sign", [1, -1])
+def test_one_sided_sums_include_the_bias(over: int, sign: int) -> None:
+    """Terms of the bias's sign come first and those of the other later, so that one unit of the bias decides."""
+    codes = np.concatenate([np.full((1, 1, 12), 1), np.full((1, 1, 12), 2)], 2).astype(np.int8)
+    weight = sign * np.concatenate([np.full((1, 12), 127), np.full((1, 12), -127)], 1).astype(np.int8)
+    bias = np.array([sign * (LIMIT - 12 * FULL + over)], np.int32)
+    _, clips = check(codes, weight.astype(np.int8), bias, PhaseCode(1.05, 4).trace(12), 24)
+    assert clips == bool(over)
