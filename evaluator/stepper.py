@@ -1,4 +1,4 @@
-"""Every operation's stepper in this process, one time step after the other: what Lava runs, without Lava."""
+"""Every operation's stepper in this process, node by node: what Lava runs, without Lava."""
 
 from __future__ import annotations
 
