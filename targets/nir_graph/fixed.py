@@ -58,7 +58,7 @@ class Rounding:
         got, wanted = np.asarray(got), np.asarray(wanted, np.float64)
         largest = float(np.abs(wanted).max(initial=0)) or 1.0
         error = float(np.abs(got - wanted).max(initial=0)) / largest
-        return cls(node, parameter, error, magnitude_lost(wanted, np.broadcast_to(got, wanted.shape)))
+        return cls(node, parameter, error, magnitude_lost(*np.broadcast_arrays(wanted, got)))
 
 
 def compile_fixed(
