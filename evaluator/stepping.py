@@ -11,8 +11,8 @@ from typing import NamedTuple
 import numpy as np
 
 from evaluator.timeline import Timeline
+from processes.kernels.messages import enter_all
 from processes.kernels.stepped import enter_codes, integrate
-from processes.kernels.windows import enter_all
 from processes.network import Network, Route
 from processes.operation import Operation
 from processes.sent import Sent

@@ -8,7 +8,7 @@ from typing import Protocol, runtime_checkable
 
 import numpy as np
 
-from processes.kernels.windows import events_of, events_of_codes, integrate_all, signs_of
+from processes.kernels.messages import events_of, events_of_codes, integrate_all, signs_of
 from processes.operation import Stepper, Window
 
 Total = tuple[np.ndarray, int]

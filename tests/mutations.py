@@ -70,7 +70,7 @@ MUTATIONS = (
     Mutation("evaluator/closed_form.py", "saturate(graded, ", "(lambda x, _: x)(graded, ", "host: input unclipped", NETWORKS),
     Mutation("processes/phase_neuron/__init__.py", "self.left -= sign != 0", "pass", "stepper: spikes without end", NETWORKS),
     Mutation(
-        "processes/kernels/stepped.py", "np.int8(x[d] >= threshold)", "np.int8(x[d] > threshold)",
+        "processes/kernels/rules.py", "np.int8(x >= threshold)", "np.int8(x > threshold)",
         "stepper: strict comparison in division", TIES,
     ),
     Mutation("processes/kernels/residual.py", "np.trunc(", "np.floor(", "closed form: residual shifts floor", NETWORKS),

@@ -12,24 +12,15 @@ from __future__ import annotations
 
 import numpy as np
 
-from processes.fixed import shift_toward_zero
+from processes.kernels import rules
 from processes.kernels.compiled import njit
-
-_shift = njit(inline="always")(shift_toward_zero)
+from processes.kernels.rules import add_row, first_arrives, first_sign, held, reached, second_arrives, share_of_square
 
 
 @njit(cache=True)
 def integrate(v, message, limit):
     """Add a message to potentials v and clip them, both (n,); returns how many were clipped."""
-    clips = 0
-    for i in range(len(v)):
-        x = v[i] + message[i]
-        if limit is not None:
-            y = min(max(x, -limit), limit)
-            clips += x != y
-            x = y
-        v[i] = x
-    return clips
+    return rules.integrate(v, message, None, limit)
 
 
 @njit(cache=True)
@@ -84,13 +75,7 @@ def gather_dense(spikes, weight, factor, row, out):
             continue
         row[:] = 0
         for n in range(count):
-            weights = weight[found[n]]
-            if own[found[n]] > 0:
-                for o in range(len(row)):
-                    row[o] += weights[o]
-            else:
-                for o in range(len(row)):
-                    row[o] -= weights[o]
+            add_row(row, weight[found[n]], own[found[n]])
         for o in range(len(row)):
             current[o] = row[o] * factor
 
@@ -136,35 +121,22 @@ def multiply(a, b, transpose, traces, held_a, held_b, limit, out):
     ``held_a`` (L, F, N) before this step's copies, one of a ``held_b`` (L, F, M) after them, so that two at once meet once.
     """
     out[:] = 0
-    flat = out.reshape(-1)
-    rows, columns = out.shape[1:]
     found = np.empty(max(a.size, b.size) + 1, np.int32)
     signs = b.reshape(-1)
-    for s in range(spikes_of(signs, found)):
-        rest, j = divmod(found[s], b.shape[2])
-        n, i = divmod(rest, b.shape[1])
-        m, f = (i, j) if transpose else (j, i)
-        value, held, place = signs[found[s]] * traces[1], held_a[n, f], n * rows * columns + m
-        for o in range(len(held)):
-            flat[place] += held[o] * value
-            place += columns
-        held_b[n, f, m] += value
+    places = found[: spikes_of(signs, found)]
+    second_arrives(places, signs[places], b.shape[1], b.shape[2], transpose, traces[1], held_a, held_b, True, out)
     signs = a.reshape(-1)
-    for s in range(spikes_of(signs, found)):
-        rest, f = divmod(found[s], a.shape[2])
-        n, i = divmod(rest, a.shape[1])
-        value, held, row = signs[found[s]] * traces[0], held_b[n, f], out[n, i]
-        for m in range(len(row)):
-            row[m] += held[m] * value
-        held_a[n, f, i] += value
+    places = found[: spikes_of(signs, found)]
+    first_arrives(places, signs[places], a.shape[1], a.shape[2], traces[0], held_a, held_b, True, out)
     if limit is not None:
+        flat = out.reshape(-1)
         for o in range(len(flat)):
-            flat[o] = min(max(flat[o], -limit), limit)
+            flat[o] = held(flat[o], limit)
 
 
 @njit(cache=True)
-def square(spikes, trace, held, weight, limit, out):
-    """Shares out (R,) of the spikes (R, F) of a step in the sum of squares of ``held`` (R, F), which they raise.
+def square(spikes, trace, traces, weight, limit, out):
+    """Shares out (R,) of the spikes (R, F) of a step in the sum of squares of ``traces`` (R, F), which they raise.
 
     ``weight`` (R, F) multiplies a feature's share, or in integers shifts it right.
     """
@@ -173,10 +145,9 @@ def square(spikes, trace, held, weight, limit, out):
         for f in range(spikes.shape[1]):
             if spikes[r, f] != 0:
                 value = spikes[r, f] * trace
-                share = value * (value + 2 * held[r, f])
-                held[r, f] += value
-                total += share * weight[r, f] if limit is None else _shift(share, weight[r, f])
-        out[r] = total if limit is None else min(max(total, -limit), limit)
+                total += share_of_square(value, traces[r, f], weight[r, f], limit)
+                traces[r, f] += value
+        out[r] = held(total, limit)
 
 
 @njit(cache=True)
@@ -193,9 +164,7 @@ def fire_first(v, sides, tables, k, left, once, sign):
         x, may, s = v[own], left[own], sign[own]
         up, bottom, top = tables[0, k, a], tables[1, k, a], tables[2, k, a]
         for d in range(len(x)):
-            plus = np.int8(x[d] >= up[d])
-            minus = np.int8(x[d] >= bottom[d]) & np.int8(x[d] <= top[d])
-            s[d] = (plus - (minus & (plus ^ 1))) & -np.int8(may[d] > 0)
+            s[d] = first_sign(x[d], up[d], bottom[d], top[d]) & -np.int8(may[d] > 0)
             may[d] -= s[d] & spent  # -1 is odd too
             fires |= s[d]
     return fires != 0
@@ -231,10 +200,7 @@ def fire_falling_step(magnitude, direction, sides, table, k, shift, limit, left,
         a, own, factor = row // m_len % a_len, slice(row * d_len, (row + 1) * d_len), limit[row]
         x, z, may, s, entries = magnitude[own], direction[own], left[own], sign[own], table[k, a]
         for d in range(len(x)):
-            threshold = entries[d] * factor
-            if shift is not None:
-                threshold >>= shift[a, d]
-            fired = np.int8(x[d] >= threshold) & np.int8(may[d] > 0)
+            fired = reached(x[d], entries[d], factor, shift, a, d) & np.int8(may[d] > 0)
             may[d] -= fired & spent
             s[d] = fired * z[d] if once else fired
             fires |= fired

@@ -14,8 +14,8 @@ from typing import Any, ClassVar
 import numpy as np
 import torch
 
+from processes.kernels.messages import route_all
 from processes.kernels.stepped import route
-from processes.kernels.windows import route_all
 from processes.operation import Operation, Result, Window
 from processes.sent import Once, Operands, Sent, Stepwise
 
