@@ -6,12 +6,10 @@ keeps linear, layer_norm, gelu and scaled_dot_product_attention whole, and names
 
 from __future__ import annotations
 
-from typing import Any
-
 import torch
 from torch.utils._pytree import tree_leaves
 
-from converters.captured import Captured, place
+from converters.captured import Captured, constants_of, place
 from converters.decompose import decompose
 from converters.lowering import known_operations
 from processes.errors import DeployError
@@ -44,12 +42,9 @@ def capture(model: torch.nn.Module, example: tuple[torch.Tensor, ...]) -> Captur
                 f"{type(model).__name__}: the shape of what `{node.target}` gives at '{place(node)}' depends on the input's "
                 "values; a network has neurons for one shape"
             )
-    signature = program.graph_signature
-    tensors: dict[str, Any] = {**program.state_dict, **program.constants}
-    sources = {**signature.inputs_to_parameters, **signature.inputs_to_buffers}
-    sources |= signature.inputs_to_lifted_tensor_constants
-    constants = {node: tensors[name].detach() for node, name in sources.items()}
-    captured = Captured(program.graph, constants, tuple(str(name) for name in signature.user_inputs), example)
+    captured = Captured(
+        program.graph, constants_of(program), tuple(str(name) for name in program.graph_signature.user_inputs), example
+    )
     _check(model, captured)
     return captured
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import torch
+from torch.export import ExportedProgram
 
 
 @dataclass(frozen=True)
@@ -22,6 +24,15 @@ class Captured:
     constants: dict[str, torch.Tensor]
     inputs: tuple[str, ...]
     example: tuple[torch.Tensor, ...]
+
+
+def constants_of(program: ExportedProgram) -> dict[str, torch.Tensor]:
+    """The tensors behind an exported program's placeholders (parameters, buffers, constants), by the placeholder's name."""
+    signature = program.graph_signature
+    tensors: dict[str, Any] = {**program.state_dict, **program.constants}
+    sources = {**signature.inputs_to_parameters, **signature.inputs_to_buffers}
+    sources |= signature.inputs_to_lifted_tensor_constants
+    return {node: tensors[name].detach() for node, name in sources.items()}
 
 
 def place(node: torch.fx.Node) -> str:

@@ -5,7 +5,6 @@ Nothing here imports those packages: attributes are read.
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Callable
 from typing import Any
 
@@ -229,7 +228,7 @@ _JELLY: dict[str, Callable[[Any], Reading]] = {
 
 READERS: dict[tuple[str, str], Callable[[Any], Reading]] = {
     ("snntorch", "Leaky"): _leaky, ("snntorch", "RLeaky"): _rleaky, ("snntorch", "Lapicque"): _lapicque,
-    ("snntorch", "Synaptic"): functools.partial(_synaptic), ("snntorch", "RSynaptic"): _rsynaptic,
+    ("snntorch", "Synaptic"): _synaptic, ("snntorch", "RSynaptic"): _rsynaptic,
     ("snntorch", "Alpha"): _alpha, ("snntorch", "SpikingNeuron"): _no_rule,
     ("norse", "LIFCell"): _norse_lif, ("norse", "LIF"): _norse_lif, ("norse", "LIFBoxCell"): _norse_box,
     ("norse", "IAFCell"): _norse_if, ("norse", "IAF"): _norse_if, ("norse", "LICell"): _norse_li,

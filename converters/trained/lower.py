@@ -10,6 +10,7 @@ import torch
 from torch import nn
 from torch.utils._pytree import tree_leaves
 
+from converters.captured import constants_of
 from converters.trained.leaves import Reading
 from converters.trained.rules import LAYOUTS, RULES, Unsupported, module_layer
 from processes.errors import DeployError, Refusal
@@ -55,15 +56,11 @@ class _Lowering:
 
     def graph(self) -> Graph:
         """All of it."""
-        signature = self.program.graph_signature
-        tensors = {**self.program.state_dict, **self.program.constants}
-        sources = {**signature.inputs_to_parameters, **signature.inputs_to_buffers}
-        sources |= signature.inputs_to_lifted_tensor_constants
+        constants = constants_of(self.program)
         output: Any = None
         for node in self.program.graph.nodes:
             if node.op == "placeholder":
-                if node.name in sources:
-                    constant = tensors[sources[node.name]].detach()
+                if (constant := constants.get(node.name)) is not None:
                     self.env[node] = constant.double() if constant.is_floating_point() else constant
                 else:
                     self.env[node] = self.add(INPUT, Source(), (), tuple(node.meta["val"].shape))

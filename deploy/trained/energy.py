@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 from deploy.energy.conventions import AFTER, conventions
 from deploy.trained.count import Counts
-from processes.spiking import Graph, Product, Weighted
+from processes.spiking import Affine, Graph, Layout, Product, Weighted
 
 ADDITION, MAC = 0.9, 4.6
 FP32 = ("45nm-additions", "spikedattention")
@@ -58,7 +58,7 @@ def first_layers(graph: Graph) -> set[str]:
             node = graph.nodes[reader]
             if isinstance(node.op, Weighted):
                 found.add(reader)
-            elif type(node.op).__name__ in ("Layout", "Affine"):
+            elif isinstance(node.op, Layout | Affine):
                 waiting.append(reader)
     return found
 

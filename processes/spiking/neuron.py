@@ -19,7 +19,7 @@ cut toward zero, as Loihi's decays are; thresholds are multiples of 64 units; st
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import ClassVar, Literal
 
 import numpy as np
 
@@ -79,61 +79,6 @@ class Rule:
         return len(self.update.gain)
 
 
-@dataclass
-class FloatNeuron:
-    """A population in floating point. ``v`` are its potentials after resets, ``peak`` the largest magnitude before."""
-
-    rule: Rule
-    shape: tuple[int, ...]
-    emits: int | None = None
-    overflows: int = 0
-
-    def __post_init__(self) -> None:
-        self.reset()
-
-    @property
-    def v(self) -> np.ndarray:
-        """Potentials after resets."""
-        return self.s[0]
-
-    def reset(self) -> None:
-        """Every state as it is at first."""
-        initial = self.rule.initial or (np.zeros(()),) * self.rule.states
-        self.s = [np.broadcast_to(value, (1, *self.shape)) for value in initial]
-        self.peak = 0.0
-
-    def step(self, x: np.ndarray | None) -> np.ndarray:
-        """Spikes (samples, *shape) of 0 and 1, or the state that is sent."""
-        rule, drive = self.rule, np.zeros((1, *self.shape)) if x is None else x
-        after = None if rule.after is None else self._fires(self.s[0])
-        s = _updated(rule.update, self.s, drive)
-        if rule.after is not None and after is not None and after.any():
-            other = _updated(rule.after, self.s, drive)
-            s = [np.where(after, b, a) for a, b in zip(s, other, strict=True)]
-        spikes = self._fires(s[0])
-        self.peak = max(self.peak, *(float(np.abs(state).max(initial=0)) for state in s))
-        if rule.reset == "subtract":
-            s[0] = s[0] - rule.threshold * (spikes * 1.0 if after is None else spikes * 1.0 - after)
-        elif rule.reset == "set":
-            s[0] = np.where(spikes, rule.v_reset, s[0])
-        self.s = s
-        return spikes * 1.0 if self.emits is None else s[self.emits]
-
-    def _fires(self, v: np.ndarray) -> np.ndarray:
-        return v >= self.rule.threshold if self.rule.inclusive else v > self.rule.threshold
-
-
-def _updated(update: Update, s: list[np.ndarray], x: np.ndarray) -> list[np.ndarray]:
-    found = []
-    for row, gain, bias in zip(update.keep, update.gain, update.bias, strict=True):
-        total = gain * x + bias
-        for kept, state in zip(row, s, strict=True):
-            if np.any(kept):
-                total = total + kept * state
-        found.append(total)
-    return found
-
-
 @dataclass(frozen=True, eq=False)
 class Integers:
     """A rule in integers, in units of the potential.
@@ -152,59 +97,108 @@ class Integers:
     left: int
 
 
-@dataclass
-class FixedNeuron:
-    """The same in integers; what it sends are spikes of 0 and 1, or a state in units of the potential."""
+class Population:
+    """A population that is stepped by its rule; floating point and integers differ in what a state holds.
 
-    rule: Rule
-    integers: Integers
-    shape: tuple[int, ...]
-    emits: int | None = None
-    chip: Chip = LOIHI2
-    overflows: int = 0
+    Attributes:
+        rule: how it fires and resets.
+        of: the numbers of the rule, real or integers.
+        shape: of a sample.
+        emits: None if it sends spikes, else the number of the state that it sends.
+        s: its states after resets, each (samples, *shape); s[0] is the potential.
+        peak: the largest magnitude of a state before resets.
+        overflows: how many states have been clipped.
+    """
 
-    def __post_init__(self) -> None:
+    dtype: ClassVar[type] = np.float64
+
+    def __init__(self, rule: Rule, of: Rule | Integers, shape: tuple[int, ...], emits: int | None = None) -> None:
+        self.rule, self.of, self.shape, self.emits = rule, of, shape, emits
         self.reset()
 
     @property
     def v(self) -> np.ndarray:
-        """Potentials after resets, int64."""
+        """Potentials after resets."""
         return self.s[0]
 
     def reset(self) -> None:
         """Every state as it is at first."""
-        self.s = [np.broadcast_to(value, (1, *self.shape)) for value in self.integers.initial]
+        initial = self.of.initial or (np.zeros(()),) * self.rule.states
+        self.s = [np.broadcast_to(value, (1, *self.shape)) for value in initial]
         self.peak, self.overflows = 0.0, 0
 
     def step(self, x: np.ndarray | None) -> np.ndarray:
-        """Spikes or a state, int64 (samples, *shape)."""
-        of, rule = self.integers, self.rule
-        drive = np.zeros((1, *self.shape), np.int64) if x is None else shift_toward_zero(x, -of.left)
+        """Spikes (samples, *shape) of 0 and 1, or the state that is sent."""
+        of, drive = self.of, self._drive(np.zeros((1, *self.shape), self.dtype) if x is None else x)
         after = None if of.after is None else self._fires(self.s[0])
         s = self._updated(of.update, drive)
         if of.after is not None and after is not None and after.any():
             s = [np.where(after, b, a) for a, b in zip(s, self._updated(of.after, drive), strict=True)]
-        self.overflows += sum(saturated(state, self.chip.state_bits) for state in s)
-        s = [saturate(state, self.chip.state_bits) for state in s]
-        spikes = self._fires(s[0])
-        self.peak = max(self.peak, float(np.abs(s[0]).max(initial=0)))
-        if rule.reset == "subtract":
-            s[0] = s[0] - of.threshold * (spikes.astype(np.int64) - (0 if after is None else after))
-        elif rule.reset == "set":
-            s[0] = np.where(spikes, of.v_reset, s[0])
-        s[0] = saturate(s[0], self.chip.state_bits)
+        self.overflows += sum(self._beyond(state) for state in s)
+        s = [self._held(state) for state in s]
+        spikes = self._fires(s[0]).astype(self.dtype)
+        self.peak = max(self.peak, *(float(np.abs(state).max(initial=0)) for state in s))
+        if self.rule.reset == "subtract":
+            s[0] = self._held(s[0] - of.threshold * (spikes if after is None else spikes - after))
+        elif self.rule.reset == "set":
+            s[0] = self._held(np.where(spikes, of.v_reset, s[0]))
         self.s = s
-        return spikes.astype(np.int64) if self.emits is None else s[self.emits]
+        return spikes if self.emits is None else s[self.emits]
 
     def _fires(self, v: np.ndarray) -> np.ndarray:
-        return v >= self.integers.threshold if self.rule.inclusive else v > self.integers.threshold
+        return v >= self.of.threshold if self.rule.inclusive else v > self.of.threshold
 
     def _updated(self, update: Update, x: np.ndarray) -> list[np.ndarray]:
-        bits, found = self.chip.decay_bits, []
+        found = []
         for row, gain, bias in zip(update.keep, update.gain, update.bias, strict=True):
-            total = mul_shift(x, gain, bits) + bias
+            total = self._times(x, gain) + bias
             for kept, state in zip(row, self.s, strict=True):
                 if np.any(kept):
-                    total = total + mul_shift(state, kept, bits)
+                    total = total + self._times(state, kept)
             found.append(total)
         return found
+
+    def _drive(self, x: np.ndarray) -> np.ndarray:
+        """The input in units of the potential."""
+        return x
+
+    def _times(self, x: np.ndarray, coefficient: np.ndarray) -> np.ndarray:
+        return coefficient * x
+
+    def _beyond(self, state: np.ndarray) -> int:
+        """How many states a state's width does not hold."""
+        return 0
+
+    def _held(self, state: np.ndarray) -> np.ndarray:
+        return state
+
+
+class FloatNeuron(Population):
+    """A population in floating point."""
+
+    def __init__(self, rule: Rule, shape: tuple[int, ...], emits: int | None = None) -> None:
+        super().__init__(rule, rule, shape, emits)
+
+
+class FixedNeuron(Population):
+    """The same in integers; what it sends are spikes of 0 and 1, or a state in units of the potential, int64."""
+
+    dtype: ClassVar[type] = np.int64
+
+    def __init__(
+        self, rule: Rule, integers: Integers, shape: tuple[int, ...], emits: int | None = None, chip: Chip = LOIHI2
+    ) -> None:
+        self.integers, self.chip = integers, chip
+        super().__init__(rule, integers, shape, emits)
+
+    def _drive(self, x: np.ndarray) -> np.ndarray:
+        return shift_toward_zero(x, -self.integers.left)
+
+    def _times(self, x: np.ndarray, coefficient: np.ndarray) -> np.ndarray:
+        return mul_shift(x, coefficient, self.chip.decay_bits)
+
+    def _beyond(self, state: np.ndarray) -> int:
+        return saturated(state, self.chip.state_bits)
+
+    def _held(self, state: np.ndarray) -> np.ndarray:
+        return saturate(state, self.chip.state_bits)

@@ -23,9 +23,9 @@ from evaluator.target_run import Done, TargetRun
 from processes.errors import DeployError
 from processes.nir_nodes.neurons import Method, Reset
 from targets.chains.chain import Chain
-from targets.nir_graph.fixed import Rounding
 from targets.nir_graph.plan import Plan
 from targets.nir_graph.program import Program, Traces
+from targets.nir_graph.units import Rounding
 from targets.tools import Tool
 
 if TYPE_CHECKING:

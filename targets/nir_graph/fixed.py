@@ -13,52 +13,23 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import nir
 import numpy as np
 
 from processes import lif
-from processes.chips import LOIHI2
 from processes.errors import DeployError, Refusal, UnsupportedGraph
-from processes.fixed import magnitude_lost, to_mantissa
+from processes.fixed import to_mantissa
 from processes.nir_nodes import Node, maps
 from processes.nir_nodes.neurons import Coefficients, FixedNeuron, Method, Reset, coefficients
 from targets.nir_graph.cycles import Edge
 from targets.nir_graph.kinds import NEURONS, SPIKING, WEIGHTED
 from targets.nir_graph.plan import Item, Plan
 from targets.nir_graph.program import Program, Stage, map_of, structural, weights_of
+from targets.nir_graph.units import ALIGN, CHIP, DECAY, Rounding, decay_of, finest_unit, input_unit, note
 from targets.nir_graph.windows import pair
-
-CHIP = LOIHI2
-HEADROOM = 2.0
-"""What a signal may exceed the largest value by that it reached in floating point."""
-DECAY = 2**CHIP.decay_bits
-ALIGN = 2**CHIP.align_bits
-
-
-@dataclass(frozen=True)
-class Rounding:
-    """The largest relative error that discretisation made in one parameter of one node.
-
-    ``lost``: how much of its magnitude became 0 (:func:`processes.fixed.magnitude_lost`).
-    """
-
-    node: str
-    parameter: str
-    error: float
-    lost: float = 0.0
-
-    @classmethod
-    def of(cls, node: str, parameter: str, got: Any, wanted: Any) -> Rounding:
-        """Of integers ``got`` that stand for real numbers ``wanted``, in the same units."""
-        got, wanted = np.asarray(got), np.asarray(wanted, np.float64)
-        largest = float(np.abs(wanted).max(initial=0)) or 1.0
-        error = float(np.abs(got - wanted).max(initial=0)) / largest
-        return cls(node, parameter, error, magnitude_lost(*np.broadcast_arrays(wanted, got)))
 
 
 def compile_fixed(
@@ -98,11 +69,6 @@ def _refuse(plan: Plan, method: Method) -> None:
         raise UnsupportedGraph(refusals)
 
 
-def _fine(reach: float, bits: int) -> float:
-    """The smallest power of two u for which HEADROOM * reach / u fits ``bits`` signed bits."""
-    return 2.0 ** math.ceil(math.log2(HEADROOM * reach / (2 ** (bits - 1) - 1))) if reach > 0 else 1.0
-
-
 class _Compiler:
     """Goes through the plan once, in order."""
 
@@ -139,13 +105,13 @@ class _Compiler:
     def _settle_units(self) -> None:
         """``units`` of every output and ``reads``, those of every input but the neurons'."""
         spiking = {name for name, item in self.plan.items.items() if isinstance(item.node, (*SPIKING, nir.Threshold))}
-        self.units = {name: _input_unit(self.inputs[name]) for name in self.plan.inputs} | dict.fromkeys(spiking, 1.0)
+        self.units = {name: input_unit(self.inputs[name]) for name in self.plan.inputs} | dict.fromkeys(spiking, 1.0)
         self.potential = {name: self._neuron_unit(name) for name in self.of}
         self.units |= {name: unit for name, unit in self.potential.items() if name not in spiking}
         for name, item in self.plan.items.items():
             if isinstance(item.node, WEIGHTED):
                 reader = self._folds_into(name)
-                fine = _fine(self.peaks[name], CHIP.graded_bits)
+                fine = finest_unit(self.peaks[name], CHIP.graded_bits)
                 self.units[name] = fine if reader is None else self.potential[reader]
         self.reads: dict[str, float] = {}
         waiting = [name for name, item in self.plan.items.items() if item.sources]
@@ -164,7 +130,7 @@ class _Compiler:
             return 1 / (self.scale * ALIGN)
         node: Any = self.plan.items[name].node
         reach = [self.peaks[name], *(np.abs(getattr(node, f, 0)).max() for f in ("v_threshold", "v_reset"))]
-        return _fine(float(max(reach)), CHIP.state_bits)
+        return finest_unit(float(max(reach)), CHIP.state_bits)
 
     def _folds_into(self, name: str) -> str | None:
         """The neuron whose gain a node's weights take on, if there is one."""
@@ -201,11 +167,11 @@ class _Compiler:
         in_unit = self.reads[name]
         rounded = to_mantissa(weight * in_unit / unit, CHIP.weight_bits, axis=None)
         exponent = int(rounded.exponent.item())
-        self._state(name, "weight", rounded.value(), weight * in_unit / unit)
+        note(self.errors, name, "weight", rounded.value(), weight * in_unit / unit)
         bias_units = None
         if bias is not None and bias.any():
             bias_units = np.rint(bias / unit).astype(np.int64)
-            self._state(name, "bias", bias_units, bias / unit)
+            note(self.errors, name, "bias", bias_units, bias / unit)
         mapped = map_of(item.node, rounded.mantissa.astype(np.float64))
         node = maps.FixedWeighted(mapped, bias_units, -exponent, item.shape, rounded.mantissa)
         self.stages[name] = Stage(node, sources, item.shape, False, unit)
@@ -221,14 +187,14 @@ class _Compiler:
         du = DECAY - 1 if of.a_i is None else self._decay(name, "tau_syn", of.a_i, 1) - 1
         fires = isinstance(node, SPIKING)
         bias = np.rint(of.b / unit).astype(np.int64)
-        self._state(name, "v_leak", bias, of.b / unit)
+        note(self.errors, name, "v_leak", bias, of.b / unit)
         vth = v_reset = np.zeros(1, np.int64)
         if fires:
             threshold = np.asarray(node.v_threshold, np.float64)
             vth = np.rint(threshold / (unit * ALIGN)).astype(np.int64)
-            self._state(name, "v_threshold", vth, threshold / (unit * ALIGN))
+            note(self.errors, name, "v_threshold", vth, threshold / (unit * ALIGN))
             v_reset = np.rint(np.asarray(node.v_reset, np.float64) / unit).astype(np.int64)
-            self._state(name, "v_reset", v_reset, np.asarray(node.v_reset, np.float64) / unit)
+            note(self.errors, name, "v_reset", v_reset, np.asarray(node.v_reset, np.float64) / unit)
         try:
             neuron = lif.LIF(du=du, dv=dv, vth=vth, bias=bias, v_reset=v_reset, subtract=self.subtract)
         except DeployError as error:
@@ -237,9 +203,8 @@ class _Compiler:
         self.stages[name] = Stage(stepping, sources, item.shape, fires, 1.0 if fires else unit, unit)
 
     def _decay(self, name: str, parameter: str, kept: np.ndarray, least: int) -> np.ndarray:
-        exact = DECAY * (1 - np.asarray(kept, np.float64))
-        d = np.clip(np.floor(exact + 1e-4), least, DECAY - 1 + least).astype(np.int64)
-        self._state(name, parameter, d, exact)
+        d = np.clip(decay_of(kept), least, DECAY - 1 + least)
+        note(self.errors, name, parameter, d, DECAY * (1 - np.asarray(kept, np.float64)))
         return d
 
     def _structural(self, name: str, item: Item) -> None:
@@ -259,11 +224,6 @@ class _Compiler:
             node = structural(item.node, item.shape, self.dt, integers=True)
             unit = self.units[name]
         self.stages[name] = Stage(node, sources, item.shape, spikes, unit)
-
-    def _state(self, name: str, parameter: str, got: Any, wanted: Any) -> None:
-        """Note how far the integers are from what they stand for, relative to the largest of them."""
-        if np.any(wanted):
-            self.errors.append(Rounding.of(name, parameter, got, wanted))
 
 
 def _area(node: nir.NIRNode) -> float:
@@ -287,9 +247,3 @@ def _folded(
     channels = full.reshape(item.shape[0], -1)[:, 0]
     column = channels.reshape(-1, *[1] * (weight.ndim - 1))
     return weight * column, None if bias is None else bias * column[..., 0]
-
-
-def _input_unit(x: np.ndarray) -> float:
-    """1 for integers of 16 bits, else the finest power of two."""
-    reach = float(np.abs(x).max(initial=0))
-    return 1.0 if reach < 2**15 and (x == np.rint(x)).all() else _fine(reach, CHIP.graded_bits)

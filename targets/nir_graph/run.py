@@ -15,9 +15,10 @@ import numpy as np
 from processes.errors import DeployError
 from processes.nir_nodes.neurons import Method, Reset
 from targets.chains import HOLDERS, Request, hold, run_chain, write_package
-from targets.nir_graph.fixed import Rounding, compile_fixed
+from targets.nir_graph.fixed import compile_fixed
 from targets.nir_graph.plan import Plan, make_plan
 from targets.nir_graph.program import Program, Traces, compile_float, interpret
+from targets.nir_graph.units import Rounding
 
 TARGETS = ("lava-sim", "stepper", "closed-form", *HOLDERS)
 """Where a standard graph runs; it has no closed form, so that target steps it in numpy. The last run chains only."""

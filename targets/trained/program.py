@@ -19,7 +19,6 @@ from typing import Any
 
 import numpy as np
 
-from processes.chips import LOIHI2
 from processes.errors import DeployError, Refusal
 from processes.fixed import to_mantissa
 from processes.nir_nodes import maps
@@ -41,15 +40,18 @@ from processes.spiking import (
 from processes.spiking.neuron import FixedNeuron, FloatNeuron, Integers, Update
 from processes.spiking.steppers import Added, Counted, FixedScaled, Moved, Multiplied, Pooled, Scaled, weighted_map
 from targets.nir_graph.cycles import Edge
-from targets.nir_graph.fixed import Rounding
 from targets.nir_graph.program import Program, Stage
-
-CHIP = LOIHI2
-HEADROOM = 2.0
-"""What a signal may exceed the largest value by that it reached in floating point."""
-ALIGN = 2**CHIP.align_bits
-DECAY = 2**CHIP.decay_bits
-LIMIT = CHIP.state_limit
+from targets.nir_graph.units import (
+    ALIGN,
+    CHIP,
+    DECAY,
+    HEADROOM,
+    Rounding,
+    decay_of,
+    finest_unit,
+    input_unit,
+    note,
+)
 
 
 def compile_float(graph: Graph) -> Program:
@@ -143,7 +145,7 @@ class _Compiler:
         units = [self.units[wire.source] for wire in node.wires]
         shapes = tuple(self.graph.nodes[wire.source].shape for wire in node.wires)
         if isinstance(op, Source):
-            return Stage(maps.Stateless(lambda x: x), (), node.shape, False, _input_unit(self.inputs))
+            return Stage(maps.Stateless(lambda x: x), (), node.shape, False, input_unit(self.inputs))
         if isinstance(op, Weighted):
             return self._weighted(name, node, op, edges, units[0])
         if isinstance(op, Affine):
@@ -173,7 +175,7 @@ class _Compiler:
         label, shape = f"{edge.source}->{name}", self.graph.nodes[edge.source].shape
         wanted = np.asarray(self.units[edge.source] / unit)
         rounded = to_mantissa(wanted, CHIP.weight_bits, axis=None)
-        self._state(label, "scale", rounded.value(), wanted)
+        note(self.errors, label, "scale", rounded.value(), wanted)
         node = FixedScaled(rounded.mantissa, -rounded.exponent, np.zeros(1, np.int64), shape)
         self.stages[label] = Stage(node, (edge,), shape, False, unit, separate=True)
         self.units[label] = unit
@@ -197,13 +199,13 @@ class _Compiler:
         return found
 
     def _weighted(self, name: str, node: Node, op: Weighted, edges: tuple[Edge, ...], reads: float) -> Stage:
-        unit = _fine(self._reach(name))
+        unit = finest_unit(self._reach(name), CHIP.state_bits)
         rounded = to_mantissa(op.weight * (reads / unit), CHIP.weight_bits, axis=0)
-        self._state(name, "weight", rounded.value() * unit, op.weight * reads)
+        note(self.errors, name, "weight", rounded.value() * unit, op.weight * reads)
         bias = None
         if op.bias is not None and op.bias.any():
             bias = op.rows(np.rint(op.bias / unit).astype(np.int64))
-            self._state(name, "bias", bias.ravel(), op.bias / unit)
+            note(self.errors, name, "bias", bias.ravel(), op.bias / unit)
         mapped = weighted_map(op, rounded.mantissa.astype(np.float64), node.shape)
         right: Any = op.rows(np.minimum(-rounded.exponent.astype(np.int64).ravel(), 62))  # nothing is left of more
         return Stage(
@@ -216,17 +218,17 @@ class _Compiler:
             unit = reads * abs(factor)
             # a shift may need a finer unit
             whole = bool((op.shift / unit == np.rint(op.shift / unit)).all())
-            bits = 0 if whole else max(0, math.floor(math.log2(unit / _fine(self._reach(name)))))
+            bits = 0 if whole else max(0, math.floor(math.log2(unit / finest_unit(self._reach(name), CHIP.state_bits))))
             unit /= 2**bits
             mantissa, right = np.asarray(int(math.copysign(1, factor))), np.asarray(-bits)
         else:
-            unit = _fine(self._reach(name))
+            unit = finest_unit(self._reach(name), CHIP.state_bits)
             rounded = to_mantissa(op.scale * (reads / unit), CHIP.weight_bits, axis=tuple(range(op.scale.ndim)))
-            self._state(name, "scale", rounded.value(), op.scale * (reads / unit))
+            note(self.errors, name, "scale", rounded.value(), op.scale * (reads / unit))
             mantissa, right = rounded.mantissa.astype(np.int64), -rounded.exponent
             mantissa, right = (value.reshape(np.shape(op.scale)) for value in (mantissa, right))
         shift = np.rint(op.shift / unit).astype(np.int64)
-        self._state(name, "shift", shift, op.shift / unit)
+        note(self.errors, name, "shift", shift, op.shift / unit)
         return Stage(FixedScaled(mantissa, right, shift, node.shape), edges, node.shape, False, unit, separate=True)
 
     def _neuron(self, name: str, node: Node, op: Neuron, edges: tuple[Edge, ...], reads: float) -> Stage:
@@ -237,11 +239,11 @@ class _Compiler:
         reach = max(
             self.peaks[name], float(np.max(rule.threshold)) if fires else 0.0, float(np.abs(rule.v_reset).max())
         )
-        left = math.floor(math.log2(reads * gain * LIMIT / (HEADROOM * reach))) if reach > 0 else 0
+        left = math.floor(math.log2(reads * gain * CHIP.state_limit / (HEADROOM * reach))) if reach > 0 else 0
         unit = reads * gain / 2.0**left
         threshold = np.rint((rule.threshold if fires else np.zeros(())) / (unit * ALIGN)).astype(np.int64) * ALIGN
         if fires:
-            self._state(name, "threshold", threshold, rule.threshold / unit)
+            note(self.errors, name, "threshold", threshold, rule.threshold / unit)
         else:
             threshold = np.full((), np.iinfo(np.int64).max)
         initial = rule.initial or (np.zeros(()),) * rule.states
@@ -262,13 +264,8 @@ class _Compiler:
         biases = [np.rint(value / unit).astype(np.int64) for value in update.bias]
         for row, wanted in zip(keep, update.keep, strict=True):
             for got, real in zip(row, wanted, strict=True):
-                self._state(name, "decay", got, real * DECAY)
+                note(self.errors, name, "decay", got, real * DECAY)
         return Update(tuple(map(tuple, keep)), tuple(gains), tuple(biases))
-
-    def _state(self, name: str, parameter: str, got: Any, wanted: Any) -> None:
-        """Note how far the integers are from what they stand for, relative to the largest of them."""
-        if np.any(wanted):
-            self.errors.append(Rounding.of(name, parameter, got, wanted))
 
 
 def _factor(op: Any) -> float:
@@ -277,18 +274,6 @@ def _factor(op: Any) -> float:
 
 
 def _kept(share: np.ndarray) -> np.ndarray:
-    """A coefficient in units of 2^-12; a decay is rounded up, since its product is cut."""
-    exact = np.asarray(share, np.float64) * DECAY
-    up = np.ceil(exact - 1e-4)
-    return np.where((share >= 0) & (share <= 1), up, np.rint(exact)).astype(np.int64)
-
-
-def _fine(reach: float) -> float:
-    """The smallest power of two u for which HEADROOM * reach / u fits 24 signed bits."""
-    return 2.0 ** math.ceil(math.log2(HEADROOM * reach / LIMIT)) if reach > 0 else 1.0
-
-
-def _input_unit(x: np.ndarray) -> float:
-    """1 for integers of 16 bits, else the finest power of two."""
-    reach = float(np.abs(x).max(initial=0))
-    return 1.0 if reach < 2**15 and (x == np.rint(x)).all() else _fine(reach)
+    """A coefficient in units of 2^-12, int64; a share that a state keeps is what its decay leaves."""
+    exact = np.rint(np.asarray(share, np.float64) * DECAY).astype(np.int64)
+    return np.where((share >= 0) & (share <= 1), DECAY - decay_of(share), exact)
