@@ -6,48 +6,25 @@ from dataclasses import replace
 
 import numpy as np
 
-from processes.calibration import (
-    NEW_SPIKES,
-    Coding,
-    Position,
-    accepts,
-    as_operand,
-    coded,
-    factors,
-    feature_axis,
-    features,
-    folded,
-    largest_by_feature,
-    observed,
-    own_scale,
-    picks,
-    real_units,
-    rescaled,
-    scaled,
-    shared,
-    unit,
-    used,
-    weights,
-    with_spikes,
-    worth,
-)
+from processes import calibration
+from processes.calibration import NEW_SPIKES, Coding, Position
 from processes.dynamic_threshold import DynamicThreshold
 
-features.of(DynamicThreshold)(as_operand)
-feature_axis.always(-1, DynamicThreshold)
-weights.always("none", DynamicThreshold)
-accepts.always("binary units", DynamicThreshold)
-observed.of(DynamicThreshold)(lambda op, shape: largest_by_feature(shape))
-coded.of(DynamicThreshold)(with_spikes)
-factors.always("any", DynamicThreshold)
-worth.of(DynamicThreshold)(own_scale)
-picks.refuse(NEW_SPIKES, DynamicThreshold)
-unit.of(DynamicThreshold)(real_units)
-shared.always((), DynamicThreshold)
-used.always(None, DynamicThreshold)
+calibration.features.of(DynamicThreshold)(calibration.as_operand)
+calibration.feature_axis.always(-1, DynamicThreshold)
+calibration.weights.always("none", DynamicThreshold)
+calibration.accepts.always("binary units", DynamicThreshold)
+calibration.observed.of(DynamicThreshold)(lambda op, shape: calibration.largest_by_feature(shape))
+calibration.coded.of(DynamicThreshold)(calibration.with_spikes)
+calibration.factors.always("any", DynamicThreshold)
+calibration.worth.of(DynamicThreshold)(calibration.own_scale)
+calibration.picks.refuse(NEW_SPIKES, DynamicThreshold)
+calibration.unit.of(DynamicThreshold)(calibration.real_units)
+calibration.shared.always((), DynamicThreshold)
+calibration.used.always(None, DynamicThreshold)
 
 
-@scaled.of(DynamicThreshold)
+@calibration.scaled.of(DynamicThreshold)
 def _(op: DynamicThreshold, peak: np.ndarray, octaves: bool) -> DynamicThreshold:
     """The largest of each column: its divisor goes with rows, and so cannot its scale.
 
@@ -58,13 +35,13 @@ def _(op: DynamicThreshold, peak: np.ndarray, octaves: bool) -> DynamicThreshold
     return replace(op, scale=wide)
 
 
-@rescaled.of(DynamicThreshold)
+@calibration.rescaled.of(DynamicThreshold)
 def _(op: DynamicThreshold, scale: np.ndarray) -> DynamicThreshold:
     """With this scale."""
     return replace(op, scale=scale)
 
 
-@folded.of(DynamicThreshold)
+@calibration.folded.of(DynamicThreshold)
 def _(op: DynamicThreshold, at: Position, coding: Coding) -> DynamicThreshold:
     """Thresholds by step: of squares for a norm, else in units of what is divided."""
     code, (divided, divisor) = coding.code, at.operands

@@ -6,52 +6,35 @@ from dataclasses import replace
 
 import numpy as np
 
-from processes.calibration import (
-    NEW_SPIKES,
-    NO_SPIKES,
-    OF_CODES,
-    Coding,
-    Position,
-    accepts,
-    all_numbered,
-    feature_axis,
-    features,
-    folded,
-    observed,
-    picks,
-    shared,
-    unit,
-    used,
-    weights,
-    worth,
-)
+from processes import calibration
+from processes.calibration import NEW_SPIKES, NO_SPIKES, OF_CODES, Coding, Position
 from processes.elementwise_product import ElementwiseProduct
 
-for trait in (*OF_CODES, worth):
+for trait in (*OF_CODES, calibration.worth):
     trait.refuse(NO_SPIKES, ElementwiseProduct)
-picks.refuse(NEW_SPIKES, ElementwiseProduct)
-observed.always(None, ElementwiseProduct)
-weights.always("none", ElementwiseProduct)
-used.always(None, ElementwiseProduct)
-feature_axis.always(-1, ElementwiseProduct)
-accepts.always("any scales", ElementwiseProduct)
-shared.always((), ElementwiseProduct)
+calibration.picks.refuse(NEW_SPIKES, ElementwiseProduct)
+calibration.observed.always(None, ElementwiseProduct)
+calibration.weights.always("none", ElementwiseProduct)
+calibration.used.always(None, ElementwiseProduct)
+calibration.feature_axis.always(-1, ElementwiseProduct)
+calibration.accepts.always("any scales", ElementwiseProduct)
+calibration.shared.always((), ElementwiseProduct)
 
 
-@features.of(ElementwiseProduct)
+@calibration.features.of(ElementwiseProduct)
 def _(op: ElementwiseProduct, sources: list[np.ndarray], of_input: bool) -> np.ndarray:
     """One for each pair of features that meet."""
-    return all_numbered(np.broadcast_shapes(*(source.shape for source in sources)))
+    return calibration.all_numbered(np.broadcast_shapes(*(source.shape for source in sources)))
 
 
-@unit.of(ElementwiseProduct)
+@calibration.unit.of(ElementwiseProduct)
 def _(op: ElementwiseProduct, at: Position) -> np.ndarray:
     """The product of the scales."""
     left, right = (operand.scale for operand in at.operands)
     return left * right
 
 
-@folded.of(ElementwiseProduct)
+@calibration.folded.of(ElementwiseProduct)
 def _(op: ElementwiseProduct, at: Position, coding: Coding) -> ElementwiseProduct:
     """A trace for each operand's code."""
     return replace(op, traces=np.stack([operand.code.levels for operand in at.operands]))

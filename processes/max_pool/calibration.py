@@ -7,65 +7,47 @@ from dataclasses import replace
 import numpy as np
 import torch
 
-from processes.calibration import (
-    KEEPS,
-    OF_CODES,
-    Coding,
-    Position,
-    Round,
-    Wanted,
-    accepts,
-    feature_axis,
-    features,
-    folded,
-    observed,
-    picks,
-    real_units,
-    shared,
-    unit,
-    used,
-    weights,
-    worth,
-)
+from processes import calibration
+from processes.calibration import KEEPS, OF_CODES, Coding, Position, Round, Wanted
 from processes.errors import DeployError
 from processes.max_pool import MaxPool
 from processes.phase_code import PhaseCode
 
 for trait in OF_CODES:
     trait.refuse(KEEPS, MaxPool)
-feature_axis.always(1, MaxPool)
-weights.always("none", MaxPool)
-accepts.always("any scales", MaxPool)
-observed.always(None, MaxPool)
-unit.of(MaxPool)(real_units)
-used.always(None, MaxPool)
+calibration.feature_axis.always(1, MaxPool)
+calibration.weights.always("none", MaxPool)
+calibration.accepts.always("any scales", MaxPool)
+calibration.observed.always(None, MaxPool)
+calibration.unit.of(MaxPool)(calibration.real_units)
+calibration.used.always(None, MaxPool)
 
 
-@features.of(MaxPool)
+@calibration.features.of(MaxPool)
 def _(op: MaxPool, sources: list[np.ndarray], of_input: bool) -> np.ndarray:
     """One for a field."""
     return sources[0].max(op.pooled, keepdims=True)
 
 
-@worth.of(MaxPool)
+@calibration.worth.of(MaxPool)
 def _(op: MaxPool, at: Position) -> np.ndarray:
     """What the operand's are."""
     return at.operands[0].scale.max(op.pooled, keepdims=True)
 
 
-@picks.of(MaxPool)
+@calibration.picks.of(MaxPool)
 def _(op: MaxPool, values: torch.Tensor) -> torch.Tensor:
     """The largest of each field."""
     return op.fields(values)
 
 
-@shared.of(MaxPool)
+@calibration.shared.of(MaxPool)
 def _(op: MaxPool, step: Round, at: Position, together: bool) -> Wanted:
     """One scale for a field, the largest: whose spike comes first has the larger value."""
     return (at.operands[0].scale.max(op.pooled, keepdims=True),) if step == "fields" else ()
 
 
-@folded.of(MaxPool)
+@calibration.folded.of(MaxPool)
 def _(op: MaxPool, at: Position, coding: Coding) -> MaxPool:
     """With its operand's code and scale."""
     (source,) = at.operands

@@ -2,30 +2,22 @@
 
 from __future__ import annotations
 
-from processes.calibration import (
-    NEW_SPIKES,
-    OF_CODES,
-    RATE_CODED,
-    accepts,
-    feature_axis,
-    features,
-    folded,
-    observed,
-    own_scale,
-    picks,
-    real_units,
-    shared,
-    unit,
-    used,
-    weights,
-    worth,
-)
+from processes import calibration
+from processes.calibration import NEW_SPIKES, OF_CODES, RATE_CODED
 from processes.rate_neuron import RateNeuron
 
-for trait in (*OF_CODES, features, accepts, observed, shared, used, folded):
+for trait in (
+    *OF_CODES,
+    calibration.features,
+    calibration.accepts,
+    calibration.observed,
+    calibration.shared,
+    calibration.used,
+    calibration.folded,
+):
     trait.refuse(RATE_CODED, RateNeuron)
-picks.refuse(NEW_SPIKES, RateNeuron)
-feature_axis.always(-1, RateNeuron)
-weights.always("none", RateNeuron)
-worth.of(RateNeuron)(own_scale)
-unit.of(RateNeuron)(real_units)
+calibration.picks.refuse(NEW_SPIKES, RateNeuron)
+calibration.feature_axis.always(-1, RateNeuron)
+calibration.weights.always("none", RateNeuron)
+calibration.worth.of(RateNeuron)(calibration.own_scale)
+calibration.unit.of(RateNeuron)(calibration.real_units)

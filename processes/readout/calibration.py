@@ -2,36 +2,19 @@
 
 from __future__ import annotations
 
-from processes.calibration import (
-    NEW_SPIKES,
-    NO_SPIKES,
-    OF_CODES,
-    accepts,
-    as_operand,
-    feature_axis,
-    features,
-    folded,
-    observed,
-    picks,
-    real_units,
-    shared,
-    unfolded,
-    unit,
-    used,
-    weights,
-    worth,
-)
+from processes import calibration
+from processes.calibration import NEW_SPIKES, NO_SPIKES, OF_CODES
 from processes.readout import Readout
 
-for trait in (*OF_CODES, worth):
+for trait in (*OF_CODES, calibration.worth):
     trait.refuse(NO_SPIKES, Readout)
-picks.refuse(NEW_SPIKES, Readout)
-observed.always(None, Readout)
-weights.always("none", Readout)
-used.always(None, Readout)
-feature_axis.always(-1, Readout)
-accepts.always("binary units", Readout)
-shared.always((), Readout)
-unit.of(Readout)(real_units)
-features.of(Readout)(as_operand)
-folded.of(Readout)(unfolded)
+calibration.picks.refuse(NEW_SPIKES, Readout)
+calibration.observed.always(None, Readout)
+calibration.weights.always("none", Readout)
+calibration.used.always(None, Readout)
+calibration.feature_axis.always(-1, Readout)
+calibration.accepts.always("binary units", Readout)
+calibration.shared.always((), Readout)
+calibration.unit.of(Readout)(calibration.real_units)
+calibration.features.of(Readout)(calibration.as_operand)
+calibration.folded.of(Readout)(calibration.unfolded)

@@ -4,46 +4,27 @@ from __future__ import annotations
 
 import numpy as np
 
-from processes.calibration import (
-    NEW_SPIKES,
-    NO_SPIKES,
-    OF_CODES,
-    Coding,
-    Position,
-    accepts,
-    as_operand,
-    feature_axis,
-    features,
-    folded,
-    observed,
-    picks,
-    real_units,
-    shared,
-    unfolded,
-    unit,
-    used,
-    weights,
-    worth,
-)
+from processes import calibration
+from processes.calibration import NEW_SPIKES, NO_SPIKES, OF_CODES, Coding, Position
 from processes.errors import DeployError
 from processes.residual import Centre, Residual
 
-for trait in (*OF_CODES, worth):
+for trait in (*OF_CODES, calibration.worth):
     trait.refuse(NO_SPIKES, Residual, Centre)
-picks.refuse(NEW_SPIKES, Residual, Centre)
-observed.always(None, Residual, Centre)
-weights.always("none", Residual, Centre)
-used.always(None, Residual, Centre)
-feature_axis.always(-1, Residual, Centre)
-accepts.always("any units", Residual)
-accepts.always("binary units", Centre)
-shared.always((), Residual, Centre)
-unit.of(Residual, Centre)(real_units)
-features.of(Centre)(as_operand)
-folded.of(Centre)(unfolded)
+calibration.picks.refuse(NEW_SPIKES, Residual, Centre)
+calibration.observed.always(None, Residual, Centre)
+calibration.weights.always("none", Residual, Centre)
+calibration.used.always(None, Residual, Centre)
+calibration.feature_axis.always(-1, Residual, Centre)
+calibration.accepts.always("any units", Residual)
+calibration.accepts.always("binary units", Centre)
+calibration.shared.always((), Residual, Centre)
+calibration.unit.of(Residual, Centre)(calibration.real_units)
+calibration.features.of(Centre)(calibration.as_operand)
+calibration.folded.of(Centre)(calibration.unfolded)
 
 
-@features.of(Residual)
+@calibration.features.of(Residual)
 def _(op: Residual, sources: list[np.ndarray], of_input: bool) -> np.ndarray:
     """Those of the first branch; of branches side by side, padded with zeros where the others are, each combination."""
     if sources[0].all():
@@ -54,7 +35,7 @@ def _(op: Residual, sources: list[np.ndarray], of_input: bool) -> np.ndarray:
     return (numbers.reshape(shape) + 1).astype(np.float64)
 
 
-@folded.of(Residual)
+@calibration.folded.of(Residual)
 def _(op: Residual, at: Position, coding: Coding) -> Residual:
     """As it is: its branches come through synapses, which are in real units."""
     if any(source.unit.max() != 1 for source in at.operands):

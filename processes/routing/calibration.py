@@ -5,45 +5,29 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-from processes.calibration import (
-    ASKED_BEHIND,
-    KEEPS,
-    OF_CODES,
-    accepts,
-    feature_axis,
-    features,
-    folded,
-    numbered,
-    observed,
-    picks,
-    shared,
-    unfolded,
-    unit,
-    used,
-    weights,
-    worth,
-)
+from processes import calibration
+from processes.calibration import ASKED_BEHIND, KEEPS, OF_CODES
 from processes.routing import Route, apply
 
 for trait in OF_CODES:
     trait.refuse(KEEPS, Route)
-used.refuse(ASKED_BEHIND, Route)
-accepts.refuse(ASKED_BEHIND, Route)
-feature_axis.always(-1, Route)
-weights.always("none", Route)
-observed.always(None, Route)
-shared.always((), Route)
-folded.of(Route)(unfolded)
-worth.of(Route)(lambda op, at: routed(op, at.operands[0].scale))
-unit.of(Route)(lambda op, at: routed(op, at.operands[0].unit))
-picks.of(Route)(lambda op, values: apply(values, op.chain, 0))
+calibration.used.refuse(ASKED_BEHIND, Route)
+calibration.accepts.refuse(ASKED_BEHIND, Route)
+calibration.feature_axis.always(-1, Route)
+calibration.weights.always("none", Route)
+calibration.observed.always(None, Route)
+calibration.shared.always((), Route)
+calibration.folded.of(Route)(calibration.unfolded)
+calibration.worth.of(Route)(lambda op, at: routed(op, at.operands[0].scale))
+calibration.unit.of(Route)(lambda op, at: routed(op, at.operands[0].unit))
+calibration.picks.of(Route)(lambda op, values: apply(values, op.chain, 0))
 
 
-@features.of(Route)
+@calibration.features.of(Route)
 def _(op: Route, sources: list[np.ndarray], of_input: bool) -> np.ndarray:
     """Those of the operand; a part of a flat input has features of its own."""
     if of_input and sources[0].ndim == 2 < len(op.shape):
-        return numbered(op.shape, 1 if len(op.shape) == 4 else -1)
+        return calibration.numbered(op.shape, 1 if len(op.shape) == 4 else -1)
     return routed(op, sources[0])
 
 

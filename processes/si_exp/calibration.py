@@ -7,31 +7,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from processes.calibration import (
-    NEW_SPIKES,
-    Coding,
-    Position,
-    accepts,
-    as_it_is,
-    as_operand,
-    coded,
-    factors,
-    feature_axis,
-    features,
-    folded,
-    observed,
-    own_scale,
-    picks,
-    real_units,
-    rescaled,
-    scaled,
-    shared,
-    unit,
-    unit_by_head,
-    used,
-    weights,
-    worth,
-)
+from processes import calibration
+from processes.calibration import NEW_SPIKES, Coding, Position
 from processes.errors import DeployError
 from processes.si_exp import SiExp
 from processes.si_exp.fit import halving
@@ -40,25 +17,25 @@ from processes.si_exp.table import load_table
 REACH = 12.5  # of the clock: an exponential further behind is below 2^-18, and adds nothing
 PUBLISHED = (-1.0, 1.0)
 
-for trait in (scaled, rescaled, coded):
-    trait.of(SiExp)(as_it_is)
-factors.always("none", SiExp)
-features.of(SiExp)(as_operand)
-feature_axis.always(-1, SiExp)
-weights.always("none", SiExp)
-accepts.always("equal units", SiExp)
-observed.always(None, SiExp)
-worth.of(SiExp)(own_scale)
-picks.refuse(NEW_SPIKES, SiExp)
-unit.of(SiExp)(real_units)
-shared.always((), SiExp)
-used.always(None, SiExp)
+for trait in (calibration.scaled, calibration.rescaled, calibration.coded):
+    trait.of(SiExp)(calibration.as_it_is)
+calibration.factors.always("none", SiExp)
+calibration.features.of(SiExp)(calibration.as_operand)
+calibration.feature_axis.always(-1, SiExp)
+calibration.weights.always("none", SiExp)
+calibration.accepts.always("equal units", SiExp)
+calibration.observed.always(None, SiExp)
+calibration.worth.of(SiExp)(calibration.own_scale)
+calibration.picks.refuse(NEW_SPIKES, SiExp)
+calibration.unit.of(SiExp)(calibration.real_units)
+calibration.shared.always((), SiExp)
+calibration.used.always(None, SiExp)
 
 
-@folded.of(SiExp)
+@calibration.folded.of(SiExp)
 def _(op: SiExp, at: Position, coding: Coding) -> SiExp:
     """With tables for the logits of each head; with a clock if it has one."""
-    return with_tables(op, unit_by_head(at), coding.code.steps, op.clock is not None)
+    return with_tables(op, calibration.unit_by_head(at), coding.code.steps, op.clock is not None)
 
 
 def division(steps: int, reach: float) -> tuple[int, int]:

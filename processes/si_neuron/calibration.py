@@ -6,31 +6,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from processes.calibration import (
-    NEW_SPIKES,
-    Coding,
-    Observation,
-    Position,
-    accepts,
-    as_it_is,
-    as_operand,
-    coded,
-    factors,
-    feature_axis,
-    features,
-    folded,
-    observed,
-    own_scale,
-    picks,
-    real_units,
-    rescaled,
-    scaled,
-    shared,
-    unit,
-    used,
-    weights,
-    worth,
-)
+from processes import calibration
+from processes.calibration import NEW_SPIKES, Coding, Observation, Position
 from processes.errors import DeployError
 from processes.si_exp.table import load_table
 from processes.si_neuron import SiNeuron
@@ -39,27 +16,27 @@ FITTED = ("gelu", "silu")  # functions of which tables are shipped
 RANGES = (2.0, 4.0, 8.0, 16.0)  # of these tables, +-
 HEADROOM = 1.1  # what a potential may exceed the calibration set's largest by
 
-for trait in (scaled, rescaled, coded):
-    trait.of(SiNeuron)(as_it_is)
-factors.always("none", SiNeuron)
-features.of(SiNeuron)(as_operand)
-feature_axis.always(-1, SiNeuron)
-weights.always("none", SiNeuron)
-accepts.always("binary units", SiNeuron)
-worth.of(SiNeuron)(own_scale)
-picks.refuse(NEW_SPIKES, SiNeuron)
-unit.of(SiNeuron)(real_units)
-shared.always((), SiNeuron)
-used.always(None, SiNeuron)
+for trait in (calibration.scaled, calibration.rescaled, calibration.coded):
+    trait.of(SiNeuron)(calibration.as_it_is)
+calibration.factors.always("none", SiNeuron)
+calibration.features.of(SiNeuron)(calibration.as_operand)
+calibration.feature_axis.always(-1, SiNeuron)
+calibration.weights.always("none", SiNeuron)
+calibration.accepts.always("binary units", SiNeuron)
+calibration.worth.of(SiNeuron)(calibration.own_scale)
+calibration.picks.refuse(NEW_SPIKES, SiNeuron)
+calibration.unit.of(SiNeuron)(calibration.real_units)
+calibration.shared.always((), SiNeuron)
+calibration.used.always(None, SiNeuron)
 
 
-@observed.of(SiNeuron)
+@calibration.observed.of(SiNeuron)
 def _(op: SiNeuron, shape: tuple[int, ...]) -> Observation:
     """The largest |potential| that it hears."""
     return Observation("operand", lambda v: v.abs().max().double().numpy())
 
 
-@folded.of(SiNeuron)
+@calibration.folded.of(SiNeuron)
 def _(op: SiNeuron, at: Position, coding: Coding) -> SiNeuron:
     """With the table of the smallest range that holds what was observed, one row per neuron.
 

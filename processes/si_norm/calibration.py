@@ -7,57 +7,34 @@ from dataclasses import replace
 
 import numpy as np
 
-from processes.calibration import (
-    NEW_SPIKES,
-    Coding,
-    Position,
-    accepts,
-    as_it_is,
-    as_operand,
-    coded,
-    factors,
-    feature_axis,
-    features,
-    folded,
-    largest_by_feature,
-    observed,
-    own_scale,
-    picks,
-    real_units,
-    rescaled,
-    scaled,
-    shared,
-    unit,
-    used,
-    weights,
-    worth,
-)
+from processes import calibration
+from processes.calibration import NEW_SPIKES, Coding, Position
 from processes.si_exp import SiExp
 from processes.si_norm import SiNorm
 
-rescaled.of(SiNorm)(as_it_is)
-coded.of(SiNorm)(as_it_is)
-factors.always("none", SiNorm)
-features.of(SiNorm)(as_operand)
-feature_axis.always(-1, SiNorm)
-weights.always("none", SiNorm)
-accepts.always("any scales", SiNorm)
-observed.of(SiNorm)(lambda op, shape: largest_by_feature((1,) * len(op.shape)))
-worth.of(SiNorm)(own_scale)
-picks.refuse(NEW_SPIKES, SiNorm)
-unit.of(SiNorm)(real_units)
-shared.always((), SiNorm)
-used.always(None, SiNorm)
+calibration.rescaled.of(SiNorm)(calibration.as_it_is)
+calibration.coded.of(SiNorm)(calibration.as_it_is)
+calibration.factors.always("none", SiNorm)
+calibration.features.of(SiNorm)(calibration.as_operand)
+calibration.feature_axis.always(-1, SiNorm)
+calibration.weights.always("none", SiNorm)
+calibration.accepts.always("any scales", SiNorm)
+calibration.observed.of(SiNorm)(lambda op, shape: calibration.largest_by_feature((1,) * len(op.shape)))
+calibration.worth.of(SiNorm)(calibration.own_scale)
+calibration.picks.refuse(NEW_SPIKES, SiNorm)
+calibration.unit.of(SiNorm)(calibration.real_units)
+calibration.shared.always((), SiNorm)
+calibration.used.always(None, SiNorm)
 
 
-@scaled.of(SiNorm)
+@calibration.scaled.of(SiNorm)
 def _(op: SiNorm, peak: np.ndarray, octaves: bool) -> SiNorm:
     """The power of two from the largest share on, at most 1."""
     scale = 2.0 ** min(0, math.ceil(math.log2(float(peak.max()))))
     return replace(op, scale=np.full((1,) * len(op.shape), scale))
 
 
-@folded.of(SiNorm)
+@calibration.folded.of(SiNorm)
 def _(op: SiNorm, at: Position, coding: Coding) -> SiNorm:
     """Reads its exponential by the tables that this has."""
     exponential = at.operands[0].op

@@ -6,86 +6,66 @@ from dataclasses import replace
 
 import numpy as np
 
-from processes.calibration import (
-    NEW_SPIKES,
-    NO_SPIKES,
-    OF_CODES,
-    Coding,
-    Position,
-    Round,
-    Wanted,
-    accepts,
-    feature_axis,
-    features,
-    folded,
-    numbered,
-    observed,
-    picks,
-    real_units,
-    shared,
-    unit,
-    used,
-    weights,
-    worth,
-)
+from processes import calibration
+from processes.calibration import NEW_SPIKES, NO_SPIKES, OF_CODES, Coding, Position, Round, Wanted
 from processes.errors import DeployError
 from processes.synapse import ConvSynapse, DenseSynapse, ScaleSynapse
 
-for trait in (*OF_CODES, worth):
+for trait in (*OF_CODES, calibration.worth):
     trait.refuse(NO_SPIKES, DenseSynapse, ConvSynapse, ScaleSynapse)
-picks.refuse(NEW_SPIKES, DenseSynapse, ConvSynapse, ScaleSynapse)
-observed.always(None, DenseSynapse, ConvSynapse, ScaleSynapse)
-unit.of(DenseSynapse, ConvSynapse, ScaleSynapse)(real_units)
-accepts.always("any scales", DenseSynapse, ConvSynapse, ScaleSynapse)
-weights.always("shared", DenseSynapse, ConvSynapse)
-weights.always("own", ScaleSynapse)
-feature_axis.always(-1, DenseSynapse, ScaleSynapse)
-feature_axis.always(1, ConvSynapse)
+calibration.picks.refuse(NEW_SPIKES, DenseSynapse, ConvSynapse, ScaleSynapse)
+calibration.observed.always(None, DenseSynapse, ConvSynapse, ScaleSynapse)
+calibration.unit.of(DenseSynapse, ConvSynapse, ScaleSynapse)(calibration.real_units)
+calibration.accepts.always("any scales", DenseSynapse, ConvSynapse, ScaleSynapse)
+calibration.weights.always("shared", DenseSynapse, ConvSynapse)
+calibration.weights.always("own", ScaleSynapse)
+calibration.feature_axis.always(-1, DenseSynapse, ScaleSynapse)
+calibration.feature_axis.always(1, ConvSynapse)
 
 
-@features.of(DenseSynapse, ConvSynapse)
+@calibration.features.of(DenseSynapse, ConvSynapse)
 def _(op: DenseSynapse | ConvSynapse, sources: list[np.ndarray], of_input: bool) -> np.ndarray:
     """Output rows."""
-    return numbered(op.shape, feature_axis(op))
+    return calibration.numbered(op.shape, calibration.feature_axis(op))
 
 
-@features.of(ScaleSynapse)
+@calibration.features.of(ScaleSynapse)
 def _(op: ScaleSynapse, sources: list[np.ndarray], of_input: bool) -> np.ndarray:
     """Those of the operand, one where several are added up."""
     return sources[0].max(op.pool, keepdims=True) if op.pool else sources[0]
 
 
-@shared.of(DenseSynapse, ConvSynapse)
+@calibration.shared.of(DenseSynapse, ConvSynapse)
 def _(op: DenseSynapse | ConvSynapse, step: Round, at: Position, together: bool) -> Wanted:
     """All tokens or pixels share the weights, so scales may vary along the axis of the inputs alone."""
     if step != "weights":
         return ()
     scale = at.operands[0].scale
-    axis = feature_axis(op) % scale.ndim
+    axis = calibration.feature_axis(op) % scale.ndim
     if scale.size == scale.shape[axis]:
         return ()
     return (scale.max(tuple(a for a in range(scale.ndim) if a != axis), keepdims=True),)
 
 
-@shared.of(ScaleSynapse)
+@calibration.shared.of(ScaleSynapse)
 def _(op: ScaleSynapse, step: Round, at: Position, together: bool) -> Wanted:
     """One unit for what is added up."""
     return (at.operands[0].scale.max(op.pool, keepdims=True),) if step == "weights" and op.pool else ()
 
 
-@used.of(DenseSynapse)
+@calibration.used.of(DenseSynapse)
 def _(op: DenseSynapse, scale: np.ndarray) -> np.ndarray:
     """By column."""
     return _largest_shares(columns(op, scale), 1)
 
 
-@used.of(ConvSynapse)
+@calibration.used.of(ConvSynapse)
 def _(op: ConvSynapse, scale: np.ndarray) -> np.ndarray:
     """By channel."""
     return _largest_shares(columns(op, scale), op.groups)[:, None, None]
 
 
-used.of(ScaleSynapse)(lambda op, scale: np.zeros(1))  # each weight is the only one of its row
+calibration.used.of(ScaleSynapse)(lambda op, scale: np.zeros(1))  # each weight is the only one of its row
 
 
 def _largest_shares(weight: np.ndarray, groups: int) -> np.ndarray:
@@ -96,17 +76,17 @@ def _largest_shares(weight: np.ndarray, groups: int) -> np.ndarray:
     return relative.reshape(groups, -1, relative.shape[1]).max(1).reshape(-1)
 
 
-@folded.of(DenseSynapse, ConvSynapse)
+@calibration.folded.of(DenseSynapse, ConvSynapse)
 def _(op: DenseSynapse | ConvSynapse, at: Position, coding: Coding) -> DenseSynapse | ConvSynapse:
     """Each column times the scale of its input."""
     (source,) = at.operands
     scale = source.scale
-    if scale.size != scale.shape[feature_axis(op) % scale.ndim]:
+    if scale.size != scale.shape[calibration.feature_axis(op) % scale.ndim]:
         raise DeployError(f"'{at.name}': the scale of its input varies along more than one axis")
     return replace(op, trace=source.code.levels, weight=columns(op, scale.reshape(-1)))
 
 
-@folded.of(ScaleSynapse)
+@calibration.folded.of(ScaleSynapse)
 def _(op: ScaleSynapse, at: Position, coding: Coding) -> ScaleSynapse:
     """Each weight times the scale of its neuron; what is added up has one."""
     (source,) = at.operands

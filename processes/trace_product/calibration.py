@@ -6,60 +6,39 @@ from dataclasses import replace
 
 import numpy as np
 
-from processes.calibration import (
-    EQUAL,
-    NEW_SPIKES,
-    NO_SPIKES,
-    OF_CODES,
-    Coding,
-    Position,
-    Round,
-    Wanted,
-    accepts,
-    all_numbered,
-    feature_axis,
-    features,
-    folded,
-    observed,
-    picks,
-    real_units,
-    shared,
-    unit,
-    used,
-    weights,
-    worth,
-)
+from processes import calibration
+from processes.calibration import EQUAL, NEW_SPIKES, NO_SPIKES, OF_CODES, Coding, Position, Round, Wanted
 from processes.errors import DeployError
 from processes.trace_product import SquareSum, TraceProduct
 
-for trait in (*OF_CODES, worth):
+for trait in (*OF_CODES, calibration.worth):
     trait.refuse(NO_SPIKES, TraceProduct, SquareSum)
-picks.refuse(NEW_SPIKES, TraceProduct, SquareSum)
-observed.always(None, TraceProduct, SquareSum)
-weights.always("none", TraceProduct, SquareSum)
-used.always(None, TraceProduct, SquareSum)
-feature_axis.always(-1, TraceProduct, SquareSum)
-accepts.always("any scales", TraceProduct)
-accepts.always("octave scales", SquareSum)  # shares are shifted by a feature's exponent
-shared.always((), SquareSum)
-unit.of(SquareSum)(real_units)
+calibration.picks.refuse(NEW_SPIKES, TraceProduct, SquareSum)
+calibration.observed.always(None, TraceProduct, SquareSum)
+calibration.weights.always("none", TraceProduct, SquareSum)
+calibration.used.always(None, TraceProduct, SquareSum)
+calibration.feature_axis.always(-1, TraceProduct, SquareSum)
+calibration.accepts.always("any scales", TraceProduct)
+calibration.accepts.always("octave scales", SquareSum)  # shares are shifted by a feature's exponent
+calibration.shared.always((), SquareSum)
+calibration.unit.of(SquareSum)(calibration.real_units)
 
 
-@features.of(TraceProduct)
+@calibration.features.of(TraceProduct)
 def _(op: TraceProduct, sources: list[np.ndarray], of_input: bool) -> np.ndarray:
     """One for each pair of the features of rows."""
     a, b = sources[0], _rows(op, sources[1])
     lead = np.broadcast_shapes(a.shape[:-2], b.shape[:-2])
-    return all_numbered((*lead, a.shape[-2], b.shape[-2]))
+    return calibration.all_numbered((*lead, a.shape[-2], b.shape[-2]))
 
 
-@features.of(SquareSum)
+@calibration.features.of(SquareSum)
 def _(op: SquareSum, sources: list[np.ndarray], of_input: bool) -> np.ndarray:
     """All rows are the same feature."""
     return np.ones((1,) * len(op.shape))
 
 
-@unit.of(TraceProduct)
+@calibration.unit.of(TraceProduct)
 def _(op: TraceProduct, at: Position) -> np.ndarray:
     """The product of the operands' scales, by row and column."""
     a, b = at.operands[0].scale, _rows(op, at.operands[1].scale)
@@ -70,7 +49,7 @@ def _(op: TraceProduct, at: Position) -> np.ndarray:
     return a.max(-1, keepdims=True) * b.max(-1, keepdims=True).swapaxes(-1, -2)
 
 
-@shared.of(TraceProduct)
+@calibration.shared.of(TraceProduct)
 def _(op: TraceProduct, step: Round, at: Position, together: bool) -> Wanted:
     """Scales that do not vary along the summed axis.
 
@@ -95,14 +74,14 @@ def _(op: TraceProduct, step: Round, at: Position, together: bool) -> Wanted:
     return a, _rows(op, b)
 
 
-@folded.of(TraceProduct)
+@calibration.folded.of(TraceProduct)
 def _(op: TraceProduct, at: Position, coding: Coding) -> TraceProduct:
     """A trace for each operand's code; the bias in units of the product."""
     traces = np.stack([operand.code.levels for operand in at.operands])
     return replace(op, traces=traces, bias=op.bias / at.unit)
 
 
-@folded.of(SquareSum)
+@calibration.folded.of(SquareSum)
 def _(op: SquareSum, at: Position, coding: Coding) -> SquareSum:
     """Squares of scales are its weights."""
     (source,) = at.operands

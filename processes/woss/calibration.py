@@ -7,52 +7,27 @@ from dataclasses import replace
 import numpy as np
 import torch
 
-from processes.calibration import (
-    NEW_SPIKES,
-    Coding,
-    Observation,
-    Position,
-    accepts,
-    as_it_is,
-    as_operand,
-    coded,
-    factors,
-    feature_axis,
-    features,
-    folded,
-    observed,
-    own_scale,
-    picks,
-    real_units,
-    rescaled,
-    scaled,
-    shared,
-    unit,
-    unit_by_head,
-    used,
-    weights,
-    with_spikes,
-    worth,
-)
+from processes import calibration
+from processes.calibration import NEW_SPIKES, Coding, Observation, Position
 from processes.woss import Woss
 from processes.woss.further import further_thresholds
 
-features.of(Woss)(as_operand)
-feature_axis.always(-1, Woss)
-weights.always("none", Woss)
-accepts.always("equal units", Woss)
-scaled.of(Woss)(as_it_is)  # a winner is 1
-rescaled.of(Woss)(as_it_is)
-factors.always("none", Woss)
-coded.of(Woss)(with_spikes)
-worth.of(Woss)(own_scale)
-picks.refuse(NEW_SPIKES, Woss)
-unit.of(Woss)(real_units)
-shared.always((), Woss)
-used.always(None, Woss)
+calibration.features.of(Woss)(calibration.as_operand)
+calibration.feature_axis.always(-1, Woss)
+calibration.weights.always("none", Woss)
+calibration.accepts.always("equal units", Woss)
+calibration.scaled.of(Woss)(calibration.as_it_is)  # a winner is 1
+calibration.rescaled.of(Woss)(calibration.as_it_is)
+calibration.factors.always("none", Woss)
+calibration.coded.of(Woss)(calibration.with_spikes)
+calibration.worth.of(Woss)(calibration.own_scale)
+calibration.picks.refuse(NEW_SPIKES, Woss)
+calibration.unit.of(Woss)(calibration.real_units)
+calibration.shared.always((), Woss)
+calibration.used.always(None, Woss)
 
 
-@observed.of(Woss)
+@calibration.observed.of(Woss)
 def _(op: Woss, shape: tuple[int, ...]) -> Observation:
     """The smallest winner, negated, and the largest."""
 
@@ -63,11 +38,11 @@ def _(op: Woss, shape: tuple[int, ...]) -> Observation:
     return Observation("operand", winners)
 
 
-@folded.of(Woss)
+@calibration.folded.of(Woss)
 def _(op: Woss, at: Position, coding: Coding) -> Woss:
     """The ramp by head, and of what goes on after a spike the thresholds by what was sent."""
     code = coding.code
-    per_head = unit_by_head(at).reshape(-1) * op.gain
+    per_head = calibration.unit_by_head(at).reshape(-1) * op.gain
     prefixes, after = further_thresholds(code, op.spikes) if op.spikes > 1 else (None, None)
     op = replace(
         op,
