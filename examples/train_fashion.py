@@ -17,12 +17,10 @@ import numpy as np
 import torch
 from safetensors.torch import save_file
 
-from deploy.demo import to_pixels
-from deploy.demo.train import Cycle, correct, read_split, train
+from deploy.demo.train import Cycle, correct, read_split, train, write_data
 
 SEED = 0
 MODELS = ("edgenext", "nextvit", "uniformer", "mlp", "cnn")
-CALIBRATION_IMAGES = 256
 
 
 def main() -> None:
@@ -38,10 +36,7 @@ def main() -> None:
     torch.manual_seed(SEED)
     images, labels = read_split(options.data, "train")
     test_images, test_labels = read_split(options.data, "t10k")
-    options.out.mkdir(parents=True, exist_ok=True)
-    chosen = np.sort(np.random.default_rng(SEED).choice(len(images), CALIBRATION_IMAGES, replace=False))
-    for name, x, y in (("calib", images[chosen], labels[chosen]), ("test", test_images, test_labels)):
-        np.savez_compressed(options.out / f"{name}.npz", x=to_pixels(x), y=y.astype(np.int64))
+    write_data(options.out, (images, labels), (test_images, test_labels))
 
     model = getattr(fashion_models, options.model)()
     cycle = Cycle(epochs=options.epochs, warm_up=1, peak_rate=4e-3, batch=128, shift=0)

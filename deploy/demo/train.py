@@ -74,6 +74,17 @@ def read_split(folder: Path, name: str) -> tuple[NDArray[np.uint8], NDArray[np.u
     return images, read_idx(folder / f"{name}-labels-idx1-ubyte.gz")
 
 
+def write_data(
+    folder: Path, train: tuple[NDArray[np.uint8], NDArray[np.uint8]], test: tuple[NDArray[np.uint8], NDArray[np.uint8]]
+) -> None:
+    """Raw pixels and labels for `deploy convert`: calib.npz, training images drawn by the seed, and test.npz, all of them."""
+    folder.mkdir(parents=True, exist_ok=True)
+    images, labels = train
+    chosen = np.sort(np.random.default_rng(SEED).choice(len(images), CALIBRATION_IMAGES, replace=False))
+    for name, x, y in (("calib", images[chosen], labels[chosen]), ("test", *test)):
+        np.savez_compressed(folder / f"{name}.npz", x=to_pixels(x), y=y.astype(np.int64))
+
+
 def augment(padded: Tensor, index: Tensor, shift: int, random: torch.Generator) -> Tensor:
     """A batch (B, 1, 28, 28) in [0, 1]: the images `index` (B,), each shifted and, half of them, mirrored.
 

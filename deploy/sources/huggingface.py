@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, cast
@@ -50,6 +52,8 @@ LONGEST = 600
 SOUND, TIMES = ("input_values", "input_features"), "past_values"
 """Arguments of models of sound, which have an extractor, and of time series."""
 
+LENGTH = "seconds"
+"""Argument that says how much of a recording a model of waveforms takes; no configuration has it."""
 HUB = ("revision", "subfolder")
 """Arguments that say where on the hub a model is; the others change its configuration."""
 
@@ -59,15 +63,14 @@ def load(
 ) -> LoadedModel:
     """Builds the model in folder or of hub name `name`; see `deploy.sources.model.load_model`."""
     spec = f"hf:{name}"
-    place = {key: value for key, value in arguments.items() if key in HUB}
-    seconds = arguments.get("seconds")
-    arguments = {key: value for key, value in arguments.items() if key != "seconds"}
     transformers.logging.set_verbosity_error()
     transformers.logging.disable_progress_bar()
     if name.endswith(".gguf"):
         if arguments:
             raise DeployError(f"{spec}: a GGUF file takes no --model-args; leave the option out")
         return gguf.load(Path(name).expanduser(), spec, weights, seed)
+    place = {key: value for key, value in arguments.items() if key in HUB}
+    settings = {key: value for key, value in arguments.items() if key != LENGTH}
     if name.startswith((".", "/", "~")) or name.count("/") > 1:
         folder = Path(name).expanduser()
         held = folder / str(place.get("subfolder", ""))
@@ -75,7 +78,7 @@ def load(
             raise DeployError(f"{spec}: {held}/config.json not found; give a folder that save_pretrained wrote")
         name = str(folder)
     try:
-        config: Any = transformers.AutoConfig.from_pretrained(name, trust_remote_code=False, **arguments)
+        config: Any = transformers.AutoConfig.from_pretrained(name, trust_remote_code=False, **settings)
     except Exception as error:  # a damaged configuration can lead it anywhere
         raise DeployError(
             f"{spec}: its configuration cannot be read ({first_line(error)}); give a folder that "
@@ -93,46 +96,45 @@ def load(
             model = cast(nn.Module, make(config))
         if isinstance(weights, Path):
             put_weights(model, read_weights(weights), weights, spec)
-    classes = int(config.num_labels) if output == "logits" else None
-    class_names = _class_names(config, classes)
-    plain_name = Path(name).name
+    argument = str(getattr(model, "main_input_name", ""))
+    if LENGTH in arguments and argument not in SOUND:
+        raise DeployError(f"{spec}: {type(model).__name__} takes no waveforms; leave {LENGTH} out of --model-args")
+    if output == CAUSAL and argument == "input_ids":
+        return language_model(model, Path(name).name, spec, name, weights, seed)
+    seconds = _seconds(arguments.get(LENGTH), spec)
+    return replace(_wrapped(model, config, name, spec, argument, output, seconds), weights=weights, seed=seed)
+
+
+def _wrapped(
+    model: nn.Module, config: Any, name: str, spec: str, argument: str, output: str, seconds: float | None
+) -> LoadedModel:
+    """The model in a module with one tensor as its result, with what that takes and the classes that it scores."""
+    loaded = partial(LoadedModel, Path(name).name, spec, prefix=PREFIX)
     if (found := several(model, config, output)) is not None:
-        module, inputs = found
-        return LoadedModel(plain_name, spec, module, inputs, PREFIX, weights=weights, seed=seed)
-    if getattr(model, "main_input_name", "") == "pixel_values":
+        return loaded(*found)
+    classes = int(config.num_labels) if output == "logits" else None
+    scored = partial(loaded, classes=classes, class_names=_class_names(config, classes))
+    if argument == "pixel_values":
         image, normalisation = _image(config, name)
         module = Normalised(model, normalisation.mean, normalisation.std, output)
-        inputs = {"x": InputSpec("float32", image.size, ("pixel_values",))}
-        return LoadedModel(plain_name, spec, module, inputs, PREFIX, classes, class_names, image, None, weights, seed)
-    argument = str(getattr(model, "main_input_name", ""))
+        return scored(module, {"x": InputSpec("float32", image.size, (argument,))}, image=image)
     if argument in SOUND:
-        sound = extractor_input(name, argument, _seconds(seconds, spec))
+        sound = extractor_input(name, argument, seconds)
+        letters = type(model).__name__.endswith("ForCTC")  # scores of each frame, which are no classes of a recording
         inputs = {"x": InputSpec("float32", sound.size, (argument,))}
-        scored = None if type(model).__name__.endswith("ForCTC") else classes
-        module = OneInput(model, argument, output)
-        return LoadedModel(
-            plain_name, spec, module, inputs, PREFIX, scored, class_names, None, None, weights, seed, sound
-        )
-    if seconds is not None:
-        raise DeployError(f"{spec}: {type(model).__name__} takes no waveforms; leave seconds out of --model-args")
+        return (loaded if letters else scored)(OneInput(model, argument, output), inputs, sound=sound)
     if argument == TIMES:
-        shape = (config.context_length, config.num_input_channels)
-        scored = int(config.num_targets) if output == SERIES["ForClassification"] else None
-        inputs = {"x": InputSpec("float32", shape, (TIMES,))}
-        return LoadedModel(
-            plain_name, spec, OneInput(model, TIMES, output), inputs, PREFIX, scored, weights=weights, seed=seed
-        )
-    if argument != "input_ids":
-        raise DeployError(
-            f"{spec}: {type(model).__name__} takes neither images, sounds, time series nor text; wrap it in "
-            "path/file.py:callable"
-        )
-    if output == CAUSAL:
-        return language_model(model, plain_name, spec, name, weights, seed)
-    module = TextModel(model, output)
-    inputs = {"input_ids": InputSpec("int64", (None,)), "attention_mask": InputSpec("int64", (None,))}
-    text = TextInput(name, getattr(config, "max_position_embeddings", None), getattr(config, "vocab_size", None))
-    return LoadedModel(plain_name, spec, module, inputs, PREFIX, classes, class_names, None, text, weights, seed)
+        inputs = {"x": InputSpec("float32", (config.context_length, config.num_input_channels), (TIMES,))}
+        targets = int(config.num_targets) if output == SERIES["ForClassification"] else None
+        return loaded(OneInput(model, TIMES, output), inputs, classes=targets)
+    if argument == "input_ids":
+        inputs = {"input_ids": InputSpec("int64", (None,)), "attention_mask": InputSpec("int64", (None,))}
+        text = TextInput(name, getattr(config, "max_position_embeddings", None), getattr(config, "vocab_size", None))
+        return scored(TextModel(model, output), inputs, text=text)
+    raise DeployError(
+        f"{spec}: {type(model).__name__} takes neither images, sounds, time series nor text; wrap it in "
+        "path/file.py:callable"
+    )
 
 
 def language_model(

@@ -22,12 +22,10 @@ from torch import Tensor, nn
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
 from converters.trained.nodes import reset_net
-from deploy.demo import to_pixels
-from deploy.demo.train import Cycle, correct, read_split, train
+from deploy.demo.train import Cycle, correct, read_split, train, write_data
 
 MODELS = ("spikformer", "spikingformer", "sdt", "sdt2", "qkformer")
 SEED = 0
-CALIBRATION_IMAGES = 256
 
 
 class Fresh(nn.Module):
@@ -57,10 +55,7 @@ def main() -> None:
     torch.manual_seed(SEED)
     images, labels = read_split(options.data, "train")
     test_images, test_labels = read_split(options.data, "t10k")
-    options.out.mkdir(parents=True, exist_ok=True)
-    chosen = np.sort(np.random.default_rng(SEED).choice(len(images), CALIBRATION_IMAGES, replace=False))
-    for name, x, y in (("calib", images[chosen], labels[chosen]), ("test", test_images, test_labels)):
-        np.savez_compressed(options.out / f"{name}.npz", x=to_pixels(x), y=y.astype(np.int64))
+    write_data(options.out, (images, labels), (test_images, test_labels))
 
     model = Fresh(importlib.import_module(options.model).small(options.steps))
     used = torch.from_numpy(images[: options.images].copy())
