@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -102,64 +102,82 @@ def tune(
     nodes = coded(network)
     given = by_layer(overrides or {}, nodes)
     few = samples[np.unique(np.linspace(0, len(samples) - 1, SAMPLES).astype(int))]
-    rounds = 2 if spikes is not None else 5
-    done = 0
+    whole = len(few) + (2 if spikes is not None else 5) * len(nodes)
+    told = itertools.count(len(few) + 1)
 
-    def advance() -> None:
-        nonlocal done
-        done += 1
+    def gathered(done: int, _: int) -> None:
         if progress is not None:
-            progress(len(few) + done, len(few) + rounds * len(nodes))
-
-    def gathered(samples: int, _: int) -> None:
-        if progress is not None:
-            progress(samples, len(few) + rounds * len(nodes))
+            progress(done, whole)
 
     gates = gated(network) if ingredients.headroom else frozenset()
     evidence = gather(network, few, steps, batch, gathered, gates)
+    search = _Search(network, evidence, given, input_spikes, ingredients, gates, lambda: gathered(next(told), whole))
 
-    def first(bases: Sequence[float], number: int, limits: Sequence[int] = ()) -> Tried:
-        tried = {}
-        for name, seen in evidence.items():
-            own = given.get(name, FREE)
-            least = own.spikes or (input_spikes if network.codes_input(name) else 1)
-            n = own.spikes or max(least, number)
-            among = bases if own.base is None else (own.base,)
-            tried[name] = seen.trials([Site(b, n) for b in among], limits if n > least else ())
-            advance()
-        return tried
-
-    bases = BASES[::2] if base is None else (base,)
-    tried = first(bases, spikes or 1)
-    chosen_by_us = {name: own for name, own in tried.items() if given.get(name, FREE).base is None}
-    plain = _common_base(chosen_by_us or tried)
-    if not ingredients.layer_bases:
-        base, bases = plain, (plain,)
+    tried = search.first(BASES[::2] if base is None else (base,), spikes or 1)
+    own = {name: trials for name, trials in tried.items() if search.given_base(name) is None}
+    plain = _common_base(own or tried)
     reference = {
-        name: next(trial for trial in own if trial.site.base == (given.get(name, FREE).base or plain))
-        for name, own in tried.items()
+        name: next(trial for trial in trials if trial.site.base == (search.given_base(name) or plain))
+        for name, trials in tried.items()
     }
-    for name in chosen_by_us:
-        tried[name] = [trial for trial in tried[name] if trial.site.base in bases]
-
-    def refine(tried: Tried, budget: float) -> dict[str, Choice]:
-        for name, choice in _cheapest(tried, reference, budget).items():
-            scaled = ingredients.layer_scales and factors(network[name]) != "none"
-            scales = (SCALES + HEADROOM if name in gates else SCALES) if scaled else (1.0,)
-            any_base = base is None and given.get(name, FREE).base is None
-            tried[name] += _finer(evidence[name], tried[name], choice.site, scales, any_base)
-            advance()
-        return _cheapest(tried, reference, budget)
-
-    chosen = refine(tried, math.inf)
+    if base is None and not ingredients.layer_bases:
+        base = plain
+        tried |= {name: [trial for trial in trials if trial.site.base == plain] for name, trials in own.items()}
+    chosen = search.refined(tried, reference, math.inf, base is None)
     if spikes is None:
         limits = np.unique(np.linspace(0, steps - 1, LIMITS).astype(int)).tolist()
         fewest = sum(choice.spikes for choice in chosen.values())
         # errors of one spike are those of rounding, and taken as independent they choose better
-        evidence = {name: replace(seen, together=True) for name, seen in evidence.items()}
-        reference = {name: trial for name, (trial,) in first((plain,), 1).items()}
-        chosen = refine(first(bases, 2, limits), budget * fewest)
+        search = replace(search, evidence={name: replace(seen, together=True) for name, seen in evidence.items()})
+        reference = {name: trial for name, (trial,) in search.first((plain,), 1).items()}
+        tried = search.first(BASES[::2] if base is None else (base,), 2, limits)
+        chosen = search.refined(tried, reference, budget * fewest, base is None)
     return Tuning(plain, chosen)
+
+
+@dataclass(frozen=True)
+class _Search:
+    """Candidates of all nodes, judged by what was gathered of them.
+
+    Attributes:
+        given: bases and spikes that are not to be chosen, by node.
+        gates: nodes whose scales may exceed the calibrated ones.
+        advance: called for each node whose candidates have been judged.
+    """
+
+    network: Network
+    evidence: Mapping[str, Evidence]
+    given: Mapping[str, Override]
+    input_spikes: int
+    ingredients: Ingredients
+    gates: frozenset[str]
+    advance: Callable[[], None]
+
+    def given_base(self, name: str) -> float | None:
+        """The base that a node has to take; None if it is free."""
+        return self.given.get(name, FREE).base
+
+    def first(self, bases: Sequence[float], number: int, limits: Sequence[int] = ()) -> Tried:
+        """Every node with each of these bases and so many spikes, or what is given for it."""
+        tried = {}
+        for name, seen in self.evidence.items():
+            own = self.given.get(name, FREE)
+            least = own.spikes or (self.input_spikes if self.network.codes_input(name) else 1)
+            n = own.spikes or max(least, number)
+            among = bases if own.base is None else (own.base,)
+            tried[name] = seen.trials([Site(b, n) for b in among], limits if n > least else ())
+            self.advance()
+        return tried
+
+    def refined(self, tried: Tried, reference: dict[str, Trial], budget: float, any_base: bool) -> dict[str, Choice]:
+        """The best of ``tried`` and of what is next to it, other scales too."""
+        for name, choice in _cheapest(tried, reference, budget).items():
+            scaled = self.ingredients.layer_scales and factors(self.network[name]) != "none"
+            scales = (SCALES + HEADROOM if name in self.gates else SCALES) if scaled else (1.0,)
+            free = any_base and self.given_base(name) is None
+            tried[name] += _finer(self.evidence[name], tried[name], choice.site, scales, free)
+            self.advance()
+        return _cheapest(tried, reference, budget)
 
 
 def gated(network: Network) -> frozenset[str]:
