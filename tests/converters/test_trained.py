@@ -11,57 +11,14 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from converters.trained import Form, Uncaptured, capture, nodes, register
-from converters.trained.leaves import neurons
-from converters.trained.reference import readout, run_original
+from converters.trained import capture, nodes, register
+from converters.trained.reference import readout
 from processes.errors import DeployError
-from processes.spiking import Affine, Graph, Levels, Neuron
-from targets.nir_graph.program import Stepper, Traces, interpret
+from processes.spiking import Affine, Levels, Neuron
+from targets.nir_graph.program import Stepper, interpret
 from targets.trained.program import compile_fixed, compile_float
+from tests.converters.spiking_modules import FEATURES, FRAMES, SAMPLES, both, equal, frames
 from tests.tolerances import INT8_SPIKES, ROUNDING
-
-FEATURES, FRAMES, SAMPLES = 6, 12, 20
-
-
-def settled(model: nn.Module, seed: int = 0) -> nn.Module:
-    """The model with statistics in its batch norms, in evaluation mode."""
-    generator = torch.Generator().manual_seed(seed)
-    for module in model.modules():
-        if isinstance(module, nn.BatchNorm1d | nn.BatchNorm2d):
-            assert module.running_mean is not None and module.running_var is not None
-            module.running_mean.normal_(0, 0.1, generator=generator)
-            module.running_var.uniform_(0.2, 1.0, generator=generator)
-            module.weight.data.uniform_(0.5, 2.0, generator=generator)
-            module.bias.data.normal_(0, 0.3, generator=generator)
-    return model.eval()
-
-
-def frames(shape: tuple[int, ...], form: Form, seed: int = 0) -> np.ndarray:
-    x = np.random.default_rng(seed).uniform(0, 2, (SAMPLES, FRAMES, *shape))
-    if form == "static":
-        x[:] = x[:, :1]
-    return x
-
-
-def both(model: nn.Module, shape: tuple[int, ...], form: Form) -> tuple[Graph, Traces, Any]:
-    """The graph, our run and the model's own, in float64."""
-    model = settled(model)
-    graph = capture(model, shape, form, FRAMES)
-    x = frames(shape, form)
-    theirs = run_original(model, x, form, graph, neurons(model), torch.float64)
-    ours = interpret(compile_float(graph), {graph.input: x.reshape(SAMPLES, FRAMES, *graph.nodes[graph.input].shape)})
-    return graph, ours, theirs
-
-
-def equal(model: nn.Module, shape: tuple[int, ...], form: Form, how: str) -> Graph:
-    """Every spike is equal, some but not all fire, and the outputs are the model's own."""
-    graph, ours, theirs = both(model, shape, form)
-    assert ours.spikes.keys() == theirs.spikes.keys()
-    for name, spikes in theirs.spikes.items():
-        assert np.array_equal(ours.spikes[name], spikes), name
-        assert 0.002 < spikes.mean() < 0.998, name
-    assert readout(ours.outputs[graph.output], theirs.output, ROUNDING * 1e3) == how
-    return graph
 
 
 class Two(nn.Module):
@@ -90,7 +47,11 @@ def snntorch(name: str, *arguments: Any, **named: Any) -> Callable[[], nn.Module
 
 
 BETAS = torch.linspace(0.5, 0.95, 8)
+
+
 RESETS = [dict(reset_mechanism=r, reset_delay=d) for r in ("subtract", "zero", "none") for d in (True, False)]
+
+
 SNNTORCH: list[tuple[str, Any, dict[str, Any]]] = [
     *(("Leaky", 0.9, named) for named in RESETS),
     *(("Synaptic", 0.7, dict(beta=0.8) | named) for named in RESETS),
@@ -192,53 +153,6 @@ def test_a_loop_over_steps() -> None:
     assert not any(isinstance(node.op, Affine) for node in graph.nodes.values())  # the batch norm is in the weights
 
 
-def norse_cell(name: str, **named: Any) -> Callable[[], nn.Module]:
-    def build() -> nn.Module:
-        norse = pytest.importorskip("norse.torch")
-        kinds = {"LIFCell": norse.LIFParameters, "LIFBoxCell": norse.LIFBoxParameters, "IAFCell": norse.IAFParameters}
-        return getattr(norse, name)(kinds[name](**named))
-
-    return build
-
-
-class NorseNet(nn.Module):
-    """SequentialState, a frame at a time, its state handed back in."""
-
-    def __init__(self, cell: Callable[[], nn.Module]) -> None:
-        super().__init__()
-        norse = pytest.importorskip("norse.torch")
-        torch.manual_seed(1)
-        self.net = norse.SequentialState(nn.Linear(FEATURES, 8), cell(), nn.Linear(8, 5), norse.LICell())
-        self.net[0].weight.data *= 4
-
-    def forward(self, x: Tensor, state: Any = None) -> Any:
-        return self.net(x, state)
-
-
-def t(x: float) -> Tensor:
-    return torch.as_tensor(x)
-
-
-def subtracting() -> Any:
-    return pytest.importorskip("norse.torch.functional.reset").reset_subtract
-
-
-NORSE = {
-    "lif": ("LIFCell", lambda: dict(v_th=t(0.3))),
-    "lif v_reset": ("LIFCell", lambda: dict(v_th=t(0.3), v_reset=t(-0.2), v_leak=t(0.1))),
-    "box": ("LIFBoxCell", lambda: dict(v_th=t(0.3))),
-    "box subtract": ("LIFBoxCell", lambda: dict(v_th=t(0.3), reset_method=subtracting())),
-    "iaf": ("IAFCell", lambda: dict(v_th=t(1.5), v_reset=t(0.1))),
-}
-
-
-@pytest.mark.parametrize("case", NORSE)
-def test_norse(case: str) -> None:
-    pytest.importorskip("norse")
-    name, named = NORSE[case]
-    equal(NorseNet(norse_cell(name, **named())), (FEATURES,), "step", "each")
-
-
 JELLY = [
     (kind, named | {"v_reset": v_reset})
     for kind, named in (
@@ -316,61 +230,6 @@ def test_a_registered_neuron(monkeypatch: pytest.MonkeyPatch) -> None:
     equal(Two(lambda: Own(0.7)), (FEATURES,), "step", "each")
 
 
-class Strange(nn.Module):
-    """What has no form in spikes, twice."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.fc, self.lif = nn.Linear(FEATURES, 8), nodes.LIFNode()
-        self.act, self.blocks = nn.GELU(), nn.Sequential(nn.Linear(8, 8), nn.LayerNorm(8))
-
-    def forward(self, x: Tensor) -> Tensor:
-        return self.blocks(self.lif(self.act(self.fc(x))))
-
-
-def test_all_that_stands_in_the_way_is_named() -> None:
-    with pytest.raises(Uncaptured) as error:
-        capture(Strange(), (FEATURES,), "step", FRAMES)
-    assert [(r.node, r.kind) for r in error.value.refusals] == [("act", "GELU")]
-    with pytest.raises(Uncaptured, match=r"act \(GELU\).*blocks.1 \(LayerNorm\)"):
-        capture(Both(), (FEATURES,), "step", FRAMES)
-
-
-class Both(Strange):
-    """Two branches, each with something of which there is no form."""
-
-    def forward(self, x: Tensor) -> Tensor:
-        return self.lif(self.act(self.fc(x))) + self.blocks(self.fc(x))
-
-
-def test_settings_without_a_rule_are_named() -> None:
-    snn = pytest.importorskip("snntorch")
-    model = nn.Sequential(nn.Linear(FEATURES, 4), snn.Leaky(0.9, init_hidden=True), snn.SLSTM(4, 4))
-    model[1].inhibition = True
-    with pytest.raises(DeployError, match=r"1 \(Leaky\): inhibition.*2 \(SLSTM\): no rule"):
-        capture(model, (FEATURES,), "step", FRAMES)
-
-
-class Difference(nn.Module):
-    """Something between frames that is not in a neuron."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        torch.manual_seed(1)
-        self.fc, self.lif = nn.Linear(FEATURES, 4), nodes.MultiStepLIFNode(tau=2.0)
-        self.fc.weight.data *= 4
-
-    def forward(self, x: Tensor) -> Tensor:
-        spikes = self.lif(self.fc(x))
-        return spikes[0] if len(x) == 1 else spikes[-1] - spikes[0]
-
-
-def test_what_happens_between_frames_outside_neurons_is_refused() -> None:
-    graph, ours, theirs = both(Difference(), (FEATURES,), "sequence")
-    with pytest.raises(DeployError, match="do not make the model's own"):
-        readout(ours.outputs[graph.output], theirs.output, ROUNDING * 1e3)
-
-
 class Bordered(nn.Module):
     """A padded image whose border is assigned, as in the published code of Spike-driven Transformer V2."""
 
@@ -392,43 +251,6 @@ class Bordered(nn.Module):
 
 def test_what_is_assigned_to_a_signal() -> None:
     equal(Bordered(), (2, 5, 5), "step", "each")
-
-
-class NorseSequence(nn.Module):
-    """Norse's layers that take all steps."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        norse = pytest.importorskip("norse.torch")
-        torch.manual_seed(1)
-        self.fc, self.lif = nn.Linear(FEATURES, 8), norse.LIF(norse.LIFParameters(v_th=t(0.3)))
-        self.out, self.li = nn.Linear(8, 3), norse.LI()
-        self.fc.weight.data *= 4
-
-    def forward(self, x: Tensor) -> Tensor:
-        spikes, _ = self.lif(self.fc(x))
-        return self.li(self.out(spikes))[0]
-
-
-def test_norse_sequences() -> None:
-    pytest.importorskip("norse")
-    equal(NorseSequence(), (FEATURES,), "sequence", "each")
-
-
-class Twice(nn.Module):
-    """One population for two layers."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.fc, self.lif = nn.Linear(FEATURES, FEATURES), nodes.LIFNode()
-
-    def forward(self, x: Tensor) -> Tensor:
-        return self.lif(self.fc(self.lif(self.fc(x))))
-
-
-def test_a_population_called_twice_in_a_step_is_refused() -> None:
-    with pytest.raises(Uncaptured, match=r"lif \(LIFNode\): called twice within one step"):
-        capture(Twice(), (FEATURES,), "step", FRAMES)
 
 
 class Rounded(torch.autograd.Function):
@@ -474,19 +296,6 @@ def test_integer_activations() -> None:
     found = np.stack([np.asarray(message) for message in sent], 1)[:, :, 0]
     assert found.dtype == np.int64 and set(np.unique(found)) == set(range(5))
     assert 0 < (found != wanted.numpy()).mean() < 0.05  # 8-bit weights
-
-
-def test_a_clamp_alone_is_refused() -> None:
-    class Clamped(nn.Module):
-        def __init__(self) -> None:
-            super().__init__()
-            self.fc, self.lif = nn.Linear(FEATURES, 8), nodes.LIFNode()
-
-        def forward(self, x: Tensor) -> Tensor:
-            return torch.clamp(self.lif(self.fc(x)) * 3, min=0, max=2)
-
-    with pytest.raises(Uncaptured, match="clamps and does not round"):
-        capture(Clamped(), (FEATURES,), "step", FRAMES)
 
 
 class QCFS(nn.Module):
