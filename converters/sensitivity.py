@@ -35,7 +35,7 @@ from processes.codebook import linear_pieces
 from processes.kernels import judged as judge
 from processes.network import Network, Woss
 from processes.phase_code import PhaseCode, code_dtype
-from processes.spikes import decode, silence_after
+from processes.spikes import silence_after
 
 VALUES = 2**17  # of a site on which candidates are judged; rows beyond are left out at random
 TINY = 1e-30
@@ -272,14 +272,3 @@ def values_of(codes: np.ndarray, site: Site, steps: int, race: bool) -> tuple[np
     each = np.sign(codes) * levels[np.abs(codes.astype(int))]
     factor = np.float32(1.0 if race else site.scale)
     return each[0] * factor, each.sum(0, dtype=np.float32) * factor
-
-
-def code_values(values: torch.Tensor, site: Site, steps: int, race: bool) -> torch.Tensor:
-    """Codes (spikes, rows, D) of values (rows, D), whose last step of second spikes is the same for all features."""
-    ends, codes = pieces_of(site, steps, race)
-    return torch.from_numpy(codes)[:, torch.bucketize(values, torch.from_numpy(ends))]
-
-
-def decoded(codes: torch.Tensor, site: Site, steps: int, race: bool) -> torch.Tensor:
-    """What they stand for, (rows, D)."""
-    return decode(codes, PhaseCode(site.base, steps).levels).mul_(1.0 if race else site.scale)

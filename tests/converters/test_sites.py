@@ -13,16 +13,28 @@ from torch import nn
 from converters.calibrate import encode, scale, uniform
 from converters.ingredients import ALL
 from converters.pipeline import convert_module
-from converters.sensitivity import LEAST, Evidence, Site, code_values, decoded, gather
+from converters.sensitivity import LEAST, Evidence, Site, gather, pieces_of
 from converters.sites import BASES, BUDGET, Tuning, gated, tune
 from evaluator.closed_form import ClosedForm
 from processes.network import Network, Woss
 from processes.operation import Result
 from processes.phase_code import PhaseCode
+from processes.spikes import decode
 from tests.converters.modules import images, lowered, one_by_one, small_vit
 from tests.tolerances import FIRST_ORDER, FLOAT32
 
 STEPS = 16
+
+
+def code_values(values: torch.Tensor, site: Site, steps: int, race: bool) -> torch.Tensor:
+    """Codes (spikes, rows, D) of values (rows, D), each looked up by itself."""
+    ends, codes = pieces_of(site, steps, race)
+    return torch.from_numpy(codes)[:, torch.bucketize(values, torch.from_numpy(ends))]
+
+
+def decoded(codes: torch.Tensor, site: Site, steps: int, race: bool) -> torch.Tensor:
+    """What they stand for, (rows, D)."""
+    return decode(codes, PhaseCode(site.base, steps).levels).mul_(1.0 if race else site.scale)
 
 
 @pytest.fixture(scope="module")
