@@ -6,6 +6,8 @@ Padding tokens have outputs like others, but nobody reads them: they are left ou
 
 from __future__ import annotations
 
+import functools
+import math
 from collections.abc import Callable
 
 import numpy as np
@@ -14,29 +16,37 @@ import torch
 from evaluator.closed_form import ClosedForm
 from processes.batches import Progress, slices
 from processes.calibration import accepts, feature_axis, weights
-from processes.network import Network
+from processes.network import Network, Route
 from processes.operation import Operation, Result
 
 PROBES = 2
+GRADIENT_BATCH = 8  # samples whose activations are held for gradients together, at most
+GRADIENT_BYTES = 4 * 2**30  # that they take, at most, unless a single sample takes more
+COPIES = 4  # of each value: itself, what derivatives keep, and the gradients on their way
+
+OnGradient = Callable[[torch.Tensor], None]
+"""What sees a node's gradient of each probe."""
+
+Watch = Callable[[str, torch.Tensor], OnGradient | None]
+"""Given a node and its values, what sees its gradients; None if nothing does."""
 
 
-def probe(
-    network: Network, x: np.ndarray, rng: np.random.Generator, wanted: Callable[[Operation], bool]
-) -> list[tuple[str, torch.Tensor, torch.Tensor]]:
-    """(name, values (N, *shape), gradients of the probes (PROBES, N, *shape)) of the nodes that are wanted.
+def probe(network: Network, x: np.ndarray, rng: np.random.Generator, watch: Watch) -> None:
+    """Show the gradients of ``PROBES`` random sums of the outputs to whoever watches a node.
+
+    Values and what derivatives need of them are held for all samples together; a gradient only as long as it is shown.
 
     Args:
         network: lowered, not folded.
-        x: inputs (N, *input); their gradients are kept in memory together.
-        rng: of the probes.
-        wanted: by operation.
+        x: inputs (N, *input).
+        rng: of the probes, which are drawn before ``watch`` is called.
+        watch: given a node and its values (N, *shape), says what sees the gradient of each probe (N, *shape), zeros where
+            the outputs do not depend on the node; None if nothing does. It is called in the network's order.
     """
     values: dict[str, torch.Tensor] = {}
 
-    def keep(name: str, op: Operation, result: Result) -> torch.Tensor | None:
+    def keep(name: str, op: Operation, result: Result) -> torch.Tensor:
         y = result.values
-        if not wanted(op):
-            return None
         values[name] = y.view_as(y)  # a neuron that codes its input as it is has gradients of its own
         return values[name]
 
@@ -44,13 +54,29 @@ def probe(
         graded = torch.as_tensor(x, dtype=torch.float32).clone().requires_grad_()
         out = ClosedForm(network, ideal=True).differentiable(graded, keep)
         read = outputs_read(network, graded.detach(), out)
-        gradients = [torch.empty((PROBES, *y.shape)) for y in values.values()]
-        for i in range(PROBES):
-            signs = torch.from_numpy((2 * rng.integers(0, 2, out.shape) - 1).astype(np.float32)) * read
-            found = torch.autograd.grad(out, list(values.values()), signs, retain_graph=True, materialize_grads=True)
-            for kept, g in zip(gradients, found, strict=True):
-                kept[i] = g
-    return [(name, y.detach(), g) for (name, y), g in zip(values.items(), gradients, strict=True)]
+        probes = [2 * rng.integers(0, 2, out.shape) - 1 for _ in range(PROBES)]
+        watching = {name: (y.shape, seen) for name, y in values.items() if (seen := watch(name, y.detach()))}
+        shown: set[str] = set()
+
+        def hook(name: str, gradient: torch.Tensor) -> None:
+            shown.add(name)
+            watching[name][1](gradient)
+
+        for name in watching:
+            values[name].register_hook(functools.partial(hook, name))
+        values.clear()
+        for i, signs in enumerate(probes):
+            shown.clear()
+            weights = torch.from_numpy(signs.astype(np.float32)) * read
+            torch.autograd.grad(out, graded, weights, retain_graph=i < PROBES - 1)
+            for name in watching.keys() - shown:
+                watching[name][1](torch.zeros(watching[name][0]))
+
+
+def differentiated_together(network: Network, batch: int) -> int:
+    """How many samples :func:`probe` may be given at a time: at most ``batch``, and what ``GRADIENT_BYTES`` hold."""
+    values = sum(math.prod(node.op.shape) for _, node in network if not isinstance(node.op, Route))
+    return max(1, min(batch, GRADIENT_BATCH, GRADIENT_BYTES // (COPIES * torch.float32.itemsize * values)))
 
 
 def outputs_read(network: Network, x: torch.Tensor, out: torch.Tensor) -> torch.Tensor:
@@ -63,7 +89,7 @@ def outputs_read(network: Network, x: torch.Tensor, out: torch.Tensor) -> torch.
 
 
 def row_importance(
-    network: Network, samples: np.ndarray, batch: int = 8, progress: Progress | None = None
+    network: Network, samples: np.ndarray, batch: int = GRADIENT_BATCH, progress: Progress | None = None
 ) -> dict[str, np.ndarray]:
     """Per synapse with shared weights, how much a row of its outputs (a token, a pixel) matters, float32 (N, rows).
 
@@ -78,12 +104,23 @@ def row_importance(
     rng = np.random.default_rng(0)
     found: dict[str, list[np.ndarray]] = {}
     for part in slices(len(samples), batch, progress):
-        few = samples[part]
-        for name, _, gradients in probe(network, few, rng, lambda op: weights(op) == "shared"):
-            squares = gradients.square_().mean(0)
-            features = squares.mean(sample_axis(network[name], squares.ndim))
+        squares: dict[str, torch.Tensor] = {}
+
+        def watch(name: str, _: torch.Tensor, squares: dict[str, torch.Tensor] = squares) -> OnGradient | None:
+            return functools.partial(_add_square, squares, name) if weights(network[name]) == "shared" else None
+
+        probe(network, samples[part], rng, watch)
+        for name, total in squares.items():
+            mean = total / PROBES
+            features = mean.mean(sample_axis(network[name], mean.ndim))
             found.setdefault(name, []).append(features.flatten(1).numpy())
     return {name: np.concatenate(parts) for name, parts in found.items()}
+
+
+def _add_square(squares: dict[str, torch.Tensor], name: str, gradient: torch.Tensor) -> None:
+    """Add a gradient's squares to those of a node."""
+    square = gradient.square()
+    squares[name] = squares[name].add_(square) if name in squares else square
 
 
 def sample_axis(op: Operation, axes: int) -> int:

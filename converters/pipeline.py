@@ -17,7 +17,7 @@ from converters.correct import correct_biases, hold_back, output_error
 from converters.digits import digit_sites
 from converters.discretise import discretise
 from converters.front_end import FrontEnd, split
-from converters.gradients import row_importance
+from converters.gradients import differentiated_together, row_importance
 from converters.ingredients import ALL, Ingredients
 from converters.lowering import lower
 from converters.lowering.builder import Neurons
@@ -35,7 +35,6 @@ from processes.si_neuron.calibration import FITTED
 Progress = Callable[[str, int, int], None]
 BINARY = 2.0  # base of the SIT method's digits
 COMPARED = 2  # calibration samples on which the lowered network must equal the model
-GRADIENT_BATCH = 8  # samples whose activations are held for gradients together
 
 
 @dataclass(frozen=True)
@@ -155,9 +154,10 @@ def convert_module(
     digits = variant.method == "sit"
     if spikes is not None and not digits:
         check_spikes(max(spikes, input_spikes))
+    few = differentiated_together(ideal, batch)
     scaled, peaks = scale(ideal, samples, batch, report("calibrate"), ingredients)
     choose = functools.partial(
-        tune, scaled, samples, steps, base, spikes, input_spikes, min(batch, GRADIENT_BATCH), report("choose the codes"),
+        tune, scaled, samples, steps, base, spikes, input_spikes, few, report("choose the codes"),
         ingredients, overrides=overrides,
     )  # fmt: skip
     tuning: Tuning | None = None
@@ -174,22 +174,25 @@ def convert_module(
     importance: dict[str, np.ndarray] = {}
     corrected: dict[str, float] = {}
     if ingredients.importance and not digits:
-        importance = row_importance(ideal, samples, GRADIENT_BATCH, report("weigh tokens"))
+        importance = row_importance(ideal, samples, few, report("weigh tokens"))
     if fixed and ingredients.balance and spikes != 1 and not digits:
         integer = functools.partial(discretise, chip=chip, batch=batch, ingredients=ingredients)
-        networks = [coded(scaled, sites, balanced=balanced) for balanced in (False, True)]
-        calibrated = _better(networks, ideal, samples, integer, importance, batch)
-        if spikes is None and calibrated is networks[1]:  # there are spikes left that raised scales have saved
-            plain, raised = (_sent(network, samples, batch) for network in networks)
+        made = functools.partial(coded, scaled, sites)
+        balanced = _gains(made, ideal, samples, integer, importance, batch)
+        if spikes is None and balanced:  # there are spikes left that raised scales have saved
+            plain, raised = (_sent(made(balanced=raised), samples, batch) for raised in (False, True))
             tuning = choose(budget=BUDGET * plain / max(raised, 1))
-            calibrated = coded(scaled, tuning.sites, balanced=True)
+            sites = tuning.sites
+        calibrated = coded(scaled, sites, balanced=balanced)
     else:
         calibrated = coded(scaled, sites)
     if ingredients.biases and not digits:
         calibrated, corrected = correct_biases(ideal, calibrated, samples, importance, batch, report("correct biases"))
+    ideal.release()
     integers: FixedPointNetwork | None = None
     if fixed:
         integers = discretise(calibrated, samples, chip, batch, report("discretise"), importance, ingredients)
+    calibrated.release()
     return Conversion(front, ideal, calibrated, integers, tuning, corrected)
 
 
@@ -206,21 +209,24 @@ def _sent(network: Network, samples: np.ndarray, batch: int) -> int:
     return sent
 
 
-def _better(
-    networks: Sequence[CalibratedNetwork],
+def _gains(
+    made: Callable[..., CalibratedNetwork],
     ideal: Network,
     samples: np.ndarray,
     integer: Callable[..., Network],
     importance: Mapping[str, np.ndarray],
     batch: int,
-) -> CalibratedNetwork:
-    """Of spiking networks the one whose integers err less on held-back samples; the first if there are none to tell by."""
+) -> bool:
+    """Whether integers err less on held-back samples with balanced scales; not if there are none to tell by.
+
+    One network is made after the other, as each takes as much memory as the model.
+    """
     held, few = hold_back(len(samples))
     if not len(held):
-        return networks[0]
+        return False
     rows = {name: values[few] for name, values in importance.items()}
-
-    def error(network: CalibratedNetwork) -> float:
-        return output_error(ideal, integer(network, samples[few], importance=rows), samples[held], batch)
-
-    return min(networks, key=error)
+    plain, balanced = (
+        output_error(ideal, integer(made(balanced=balanced), samples[few], importance=rows), samples[held], batch)
+        for balanced in (False, True)
+    )
+    return balanced < plain

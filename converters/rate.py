@@ -84,7 +84,9 @@ def rate_coded(
             function = op.schedule.function
             op = RateNeuron(shape=op.shape, function=function, threshold=np.array([worth[name]]), steps=steps)
         elif isinstance(op, Synapse):
-            op = replace(op, weight=op.weight * worth[network.origin(node.inputs[0])], trace=np.ones(steps))
+            op = replace(
+                op, weight=op.weight.astype(np.float64) * worth[network.origin(node.inputs[0])], trace=np.ones(steps)
+            )
         coded.nodes[name] = Node(op, node.inputs)
     legal.check(coded)
     return coded

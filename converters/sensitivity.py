@@ -21,15 +21,16 @@ whole. There (``together``) what features make alone is scaled to what they make
 
 from __future__ import annotations
 
+import functools
 import math
-from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import numpy as np
 import torch
 
-from converters.gradients import probe
+from converters.gradients import OnGradient, probe
 from processes.batches import Progress, slices
 from processes.codebook import linear_pieces
 from processes.kernels import judged as judge
@@ -196,53 +197,81 @@ def gather(
         progress: called with (samples done, samples in all).
         crossed: nodes whose halves are judged by each other's largest values.
     """
-    rng = np.random.default_rng(0)
-    peaks: dict[str, list[torch.Tensor]] = {}
-    kept: dict[str, list[list[tuple[torch.Tensor, torch.Tensor]]]] = {}
-    share: dict[str, float] = {}
+    seen = _Gathered(network, len(samples), crossed)
     done = 0
     for half in (0, 1):
         own = samples[half::2]
         for part in slices(len(own), batch):
             few = own[part]
-            for name, rows, gradients in _gradients(network, few, rng):
-                if name in crossed:
-                    known = peaks.setdefault(name, [torch.zeros(rows.shape[-1])] * 2)
-                    known[half] = torch.maximum(known[half], rows.abs().amax(0))
-                most = max(1, VALUES * len(few) // (len(samples) * rows.shape[-1]))
-                if most < len(rows):
-                    chosen = torch.from_numpy(rng.choice(len(rows), most, replace=False))
-                    share[name] = most / len(rows)
-                    rows, gradients = rows[chosen], gradients[:, chosen]
-                kept.setdefault(name, [[], []])[half].append((rows, gradients))
+            seen.half, seen.few = half, len(few)
+            probe(network, few, seen.rng, seen)
             done += len(few)
             if progress is not None:
                 progress(done, len(samples))
     joined = {
-        name: [(torch.cat([v for v, _ in half]), torch.cat([g for _, g in half], -2)) for half in halves if half]
-        for name, halves in kept.items()
+        name: [
+            (torch.cat([v for v, _ in half]), torch.cat([torch.stack(g) for _, g in half], -2))
+            for half in halves
+            if half
+        ]
+        for name, halves in seen.kept.items()
     }
-    for name, largest in peaks.items():
+    for name, largest in seen.peaks.items():
         if len(joined[name]) == 2:
             units = [other.clamp(min=LEAST) for other in reversed(largest)]
             joined[name] = [(v / unit, g * unit) for (v, g), unit in zip(joined[name], units, strict=True)]
     return {
-        name: Evidence(halves, share.get(name, 1.0), len(samples), steps, isinstance(network[name], Woss))
+        name: Evidence(halves, seen.share.get(name, 1.0), len(samples), steps, isinstance(network[name], Woss))
         for name, halves in joined.items()
     }
 
 
-def _gradients(
-    network: Network, x: np.ndarray, rng: np.random.Generator
-) -> Iterator[tuple[str, torch.Tensor, torch.Tensor]]:
-    """(name, values, gradients) of every firing node, as :class:`Evidence` holds them."""
-    for name, y, gradients in probe(network, x, rng, lambda op: op.fires and not op.passes_on):
-        scale = torch.tensor(network[name].scale).float()  # type: ignore[attr-defined]
-        y, gradients = y / scale, gradients.mul_(scale)
-        if isinstance(network[name], Woss):
-            yield name, y.flatten(0, -2), gradients.flatten(1, -2)
-        else:
-            yield name, by_feature(y, scale.shape), torch.stack([by_feature(g, scale.shape) for g in gradients])
+@dataclass
+class _Gathered:
+    """What is kept of values and gradients of every firing node, and of which rows.
+
+    Attributes:
+        network: lowered, scales known.
+        samples: in both halves.
+        crossed: nodes whose largest values are kept.
+        half, few: the half that a batch is of, and its samples.
+        kept: by node and half, of each batch values and, of each probe, gradients, as :class:`Evidence` holds them.
+        peaks: by crossed node and half, of each feature.
+        share: of a node's values that are kept, where not all are.
+    """
+
+    network: Network
+    samples: int
+    crossed: Collection[str]
+    half: int = 0
+    few: int = 0
+    rng: np.random.Generator = field(default_factory=functools.partial(np.random.default_rng, 0))
+    kept: dict[str, list[list[tuple[torch.Tensor, list[torch.Tensor]]]]] = field(default_factory=dict)
+    peaks: dict[str, list[torch.Tensor]] = field(default_factory=dict)
+    share: dict[str, float] = field(default_factory=dict)
+
+    def __call__(self, name: str, y: torch.Tensor) -> OnGradient | None:
+        """Keep some of a node's values (N, *shape) in a batch; returns what keeps the same of its gradients."""
+        op = self.network[name]
+        if not op.fires or op.passes_on:
+            return None
+        scale = torch.tensor(op.scale).float()  # type: ignore[attr-defined]
+
+        def rows_of(x: torch.Tensor) -> torch.Tensor:
+            return x.flatten(0, -2) if isinstance(op, Woss) else by_feature(x, scale.shape)
+
+        rows = rows_of(y / scale)
+        if name in self.crossed:
+            known = self.peaks.setdefault(name, [torch.zeros(rows.shape[-1])] * 2)
+            known[self.half] = torch.maximum(known[self.half], rows.abs().amax(0))
+        most = max(1, VALUES * self.few // (self.samples * rows.shape[-1]))
+        chosen: torch.Tensor | slice = slice(None)
+        if most < len(rows):
+            chosen = torch.from_numpy(self.rng.choice(len(rows), most, replace=False))
+            self.share[name] = most / len(rows)
+        gradients: list[torch.Tensor] = []
+        self.kept.setdefault(name, [[], []])[self.half].append((rows[chosen], gradients))
+        return lambda gradient: gradients.append(rows_of(gradient * scale)[chosen])
 
 
 def by_feature(values: torch.Tensor, scale: tuple[int, ...]) -> torch.Tensor:

@@ -7,10 +7,10 @@ import resource
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from converters.gradients import PROBES
+from converters.gradients import COPIES, PROBES, differentiated_together
 from converters.lowering import lower
 from converters.overrides import by_layer
-from converters.pipeline import GRADIENT_BATCH, front_end, network_input
+from converters.pipeline import front_end, network_input
 from converters.sensitivity import VALUES
 from converters.sites import SAMPLES, coded
 from deploy.availability import chosen
@@ -94,11 +94,10 @@ def memory(network: Network | None, batch: int) -> dict[str, float]:
     values = sum(math.prod(op.shape) for op in operations)
     weights = sum(op.weight.size for op in operations if isinstance(op, Synapse))
     judged = sum(min(VALUES, SAMPLES * math.prod(op.shape)) for op in operations if op.fires)
+    few = differentiated_together(network, batch)
     parts = {
         "weights of the scaled, the calibrated and the integer network": NETWORKS * DOUBLE * weights,
-        f"values and gradients of {min(GRADIENT_BATCH, batch)} samples, to choose codes": (
-            SINGLE * (2 + PROBES) * min(GRADIENT_BATCH, batch) * values
-        ),
+        f"values and gradients of {few} samples, to choose codes": SINGLE * COPIES * few * values,
         "values that candidates for codes are judged on": SINGLE * (2 + PROBES) * judged,
     }
     return held | {what: taken / GIB for what, taken in parts.items()}

@@ -123,6 +123,11 @@ class Network:
         """
         return stage(self.input_shape, dict(self.nodes), header or self.header, dict(self.units))
 
+    def release(self) -> None:
+        """Give back the memory of what operations keep besides their parameters (:meth:`Operation.release`)."""
+        for _, node in self:
+            node.op.release()
+
     def put(self, name: str, op: Operation) -> None:
         """Another operation in a node's place, with the same operands."""
         self.nodes[name] = Node(op, self.nodes[name].inputs)

@@ -11,6 +11,7 @@ import math
 import types
 import typing
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, ClassVar, Literal, Protocol
 
 import numpy as np
@@ -109,6 +110,13 @@ class Operation:
         made = dataclasses.replace(self, shape=shape, **fields)
         made.__dict__.update({name: self.__dict__[name] for name in self.shapeless if name in self.__dict__})
         return made
+
+    def release(self) -> None:
+        """Drop the tables that are made when they are first used, to have their memory back; they are made again."""
+        for kind in type(self).__mro__:
+            for name, value in vars(kind).items():
+                if isinstance(value, cached_property):
+                    self.__dict__.pop(name, None)
 
     @property
     def fires(self) -> bool:

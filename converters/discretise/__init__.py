@@ -16,8 +16,9 @@ from types import MappingProxyType
 
 import numpy as np
 
+from converters.discretise.arriving import Arriving
 from converters.discretise.observe import Observed, observe, saturating
-from converters.discretise.rounding import Moments, round_weights
+from converters.discretise.rounding import round_weights
 from converters.discretise.state import Discretisation, FixedPosition
 from converters.ingredients import ALL, Ingredients
 from processes import legal
@@ -81,7 +82,7 @@ def _integers(
     header = replace(network.header, precision="fixed", chip=chip.name, input_unit=input_unit)
     out = FixedPointNetwork(network.input_shape, header=header)
     for name, node in network:
-        rounded = partial(_rounded, node.op, seen.at(name, node.op) if ingredients.rounding else None)
+        rounded = partial(_rounded, name, node.op, seen.arriving if ingredients.rounding else None)
         setting = Setting(chip, coarser.get(name, 0), rounded, ingredients.row_units)
         made = integers(node.op, FixedPosition(network, name, state), setting)
         out.add(name, made.op, *node.inputs)
@@ -94,7 +95,9 @@ def _integers(
     return out
 
 
-def _rounded(op: Operation, seen: Moments | None, weight: np.ndarray, limit: int) -> tuple[np.ndarray, np.ndarray]:
-    """Rounded weights of a synapse, which sees ``seen``."""
+def _rounded(
+    name: str, op: Operation, arriving: Arriving | None, weight: np.ndarray, limit: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Rounded weights of a synapse, given what arrives there."""
     assert isinstance(op, Synapse)
-    return round_weights(op, weight, limit, seen)
+    return round_weights(op, weight, limit, None if arriving is None else arriving.at(name))

@@ -1,4 +1,4 @@
-"""What discretisation has to know of a calibrated network: how far potentials reach, and how inputs go together."""
+"""What discretisation has to know of a calibrated network: how far its potentials reach."""
 
 from __future__ import annotations
 
@@ -8,15 +8,13 @@ from dataclasses import dataclass, field
 import numpy as np
 import torch
 
-from converters.discretise.rounding import Moments, moments
+from converters.discretise.arriving import Arriving, heard
 from converters.gradients import sample_axis
 from evaluator.closed_form import ClosedForm
 from processes.batches import Progress, slices
-from processes.calibration import weights
-from processes.network import ConvSynapse, Network
+from processes.network import Network
 from processes.operation import Operation, Result
 from processes.spikes import decode
-from processes.synapse import Synapse
 
 
 @dataclass
@@ -25,37 +23,22 @@ class Observed:
 
     Attributes:
         network: the calibrated network.
-        importance: of rows of synapses, (N, rows) of all samples, from :func:`converters.gradients.row_importance`.
-        together: whether weights are to be rounded together, which takes the moments.
-        batch: the samples that are seen now.
+        arriving: how the inputs of synapses go together; None where weights are rounded one by one.
         input_peak: largest |input|.
         peaks: largest |potential| per last-axis or channel row of every node that is not spikes.
         norms: of spikes that shared weights hear, the largest Euclidean norm of decoded values along the last axis, which
             bounds partial sums.
-        moments: of what arrives at weights that are shared, by :meth:`key`.
     """
 
     network: Network
-    importance: Mapping[str, np.ndarray]
-    together: bool = True
-    batch: slice = slice(0)
+    arriving: Arriving | None
     input_peak: float = 0.0
     peaks: dict[str, np.ndarray] = field(default_factory=dict)
     norms: dict[str, float] = field(default_factory=dict)
-    moments: dict[str, Moments] = field(default_factory=dict)
 
     def reach(self, name: str) -> float:
         """Largest |potential| of a node that is not spikes, or of the input."""
         return self.input_peak if name == Network.INPUT else float(self.peaks[name].max())
-
-    def key(self, name: str, op: Operation) -> str:
-        """Dense synapses that read the same spikes share their moments; convolutions have kernels of their own."""
-        return name if isinstance(op, ConvSynapse) else self.network.nodes[name].inputs[0]
-
-    def at(self, name: str, op: Operation) -> Moments | None:
-        """Moments at a synapse; None if nothing that arrives there matters to the outputs."""
-        found = self.moments.get(self.key(name, op))
-        return found if found is not None and found.count > 0 else None
 
     def __call__(self, name: str, op: Operation, result: Result) -> None:
         """A node's codes or potentials of a batch."""
@@ -64,26 +47,9 @@ class Observed:
             keep = tuple(a for a in range(y.ndim) if a != sample_axis(op, y.ndim))
             peak = y.abs().amax(keep, keepdim=True)[0].double().numpy()
             self.peaks[name] = np.maximum(self.peaks.get(name, 0.0), peak)
-            return
-        heard = {reader: self.network[reader] for reader in self.network.readers(name)}
-        synapses = {reader: op for reader, op in heard.items() if isinstance(op, Synapse) and weights(op) == "shared"}
-        if not synapses:
-            return
-        x = decode(y, self.network.code(name).levels)
-        self.norms[name] = max(self.norms.get(name, 0.0), float(torch.linalg.vector_norm(x, dim=-1).max()))
-        if not self.together:
-            return
-        arriving: dict[str, Moments] = {}
-        for reader, synapse in synapses.items():
-            if (key := self.key(reader, synapse)) not in arriving:
-                arriving[key] = moments(synapse, x, self._importance(key))
-        for key, found in arriving.items():
-            self.moments[key] = self.moments[key] + found if key in self.moments else found
-
-    def _importance(self, key: str) -> torch.Tensor | None:
-        """How much the rows of this batch that arrive at the synapses of ``key`` count, together; None if all the same."""
-        own = [rows for name, rows in self.importance.items() if self.key(name, self.network[name]) == key]
-        return torch.from_numpy(sum(rows[self.batch] for rows in own)) if own else None
+        elif heard(self.network, name):
+            x = decode(y, self.network.code(name).levels)
+            self.norms[name] = max(self.norms.get(name, 0.0), float(torch.linalg.vector_norm(x, dim=-1).max()))
 
 
 def observe(
@@ -95,10 +61,10 @@ def observe(
     together: bool = True,
 ) -> Observed:
     """Run a calibrated network on calibration samples (N, *input)."""
-    seen = Observed(network, importance, together, input_peak=float(np.abs(samples).max(initial=0.0)))
+    arriving = Arriving(network, samples, importance, batch) if together else None
+    seen = Observed(network, arriving, input_peak=float(np.abs(samples).max(initial=0.0)))
     runner = ClosedForm(network)
     for part in slices(len(samples), batch, progress):
-        seen.batch = part
         runner.run(samples[part], seen)
     return seen
 

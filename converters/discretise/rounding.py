@@ -17,7 +17,9 @@ import scipy.linalg
 import torch
 
 from processes.calibration import weights
+from processes.kernels.rounded import descend
 from processes.network import ConvSynapse
+from processes.operation import Operation
 from processes.synapse import Synapse
 
 ROWS = 1024  # of a batch that enter the moments; evenly spaced if there are more
@@ -72,6 +74,13 @@ def moments(op: Synapse, x: torch.Tensor, importance: torch.Tensor | None = None
     return Moments(float(weight.sum()), weighted.sum(1).numpy(), (rows.mT @ weighted).numpy())
 
 
+def moments_bytes(op: Operation) -> int:
+    """Memory that the second moments at a dense synapse or a convolution take."""
+    assert isinstance(op, Synapse)
+    groups = op.groups if isinstance(op, ConvSynapse) else 1
+    return 8 * groups * op.weight[0].size ** 2
+
+
 def round_weights(op: Synapse, weight: np.ndarray, limit: int, seen: Moments | None) -> tuple[np.ndarray, np.ndarray]:
     """Integers within +-limit for ``weight``, in units of the mantissas, and what to add to the bias (out,).
 
@@ -117,11 +126,6 @@ def _compensate(
 
 def _descend(weight: np.ndarray, rounded: np.ndarray, covariance: np.ndarray, limit: int) -> np.ndarray:
     """Integers near ``rounded`` (out, n), each the best for its row while all others stay."""
-    pull, curvature = (weight - rounded) @ covariance, np.diag(covariance)
-    for _ in range(SWEEPS):
-        for j in range(len(curvature)):
-            moved = np.rint(rounded[:, j] + pull[:, j] / curvature[j]).clip(-limit, limit) - rounded[:, j]
-            rows = np.nonzero(moved)[0]
-            rounded[rows, j] += moved[rows]
-            pull[rows] -= np.outer(moved[rows], covariance[j])
+    pull = (weight - rounded) @ covariance
+    descend(rounded, pull, covariance, float(limit), SWEEPS)
     return rounded

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, cast
 
 import numpy as np
@@ -32,7 +32,7 @@ from converters.lowering.builder import (
 from converters.lowering.curves import Curve, resolved
 from converters.lowering.key_bias import drop_key_biases
 from processes.errors import DeployError
-from processes.network import LoweredNetwork
+from processes.network import ConvSynapse, DenseSynapse, LoweredNetwork
 from processes.readout import Readout
 
 
@@ -123,7 +123,16 @@ def lower(
     """
     network = translate(captured, input_shape, fanout, neurons).network
     drop_key_biases(network)
+    for name, node in network:
+        if isinstance(node.op, DenseSynapse | ConvSynapse):
+            network.put(name, _compact(node.op))
     return network
+
+
+def _compact(op: DenseSynapse | ConvSynapse) -> DenseSynapse | ConvSynapse:
+    """The same weights in half the memory, where they are float32 numbers: those of a model into which nothing was folded."""
+    single = op.weight.astype(np.float32)
+    return replace(op, weight=single) if (single == op.weight).all() else op
 
 
 FILLED = frozenset({"full_like", "new_full", "new_ones", "new_zeros", "ones_like", "zeros_like"})

@@ -63,7 +63,8 @@ def check_equal(
     for number in range(len(samples[0])):
         arguments = [torch.as_tensor(argument[number : number + 1]) for argument in samples]
         expected = _Interpreter(captured).run_on(arguments)
-        error = _distance(_run(captured, network, arguments)[network.output], expected)
+        runner, sample = _ideal(captured, network, arguments)
+        error = _distance(runner.run(sample), expected)
         if not error <= EQUAL:
             first = first_deviation(captured, translate(captured, network.input_shape, fanout, neurons), arguments)
             by = "" if first.error is None else f", by {first.error:.2g}"
@@ -75,9 +76,9 @@ def check_equal(
 
 def first_deviation(captured: Captured, translated: Translation, arguments: Arguments) -> Deviation:
     """The first operation of the model, in its own order, whose value the translated network holds differently."""
-    held, interpreter = _run(captured, translated.network, arguments), _Interpreter(captured)
-    interpreter.run_on(arguments)
-    for node, expected in interpreter.values.items():
+    held, values = _held(captured, translated.network, arguments), {}
+    _Interpreter(captured, values).run_on(arguments)
+    for node, expected in values.items():
         value = translated.values.get(node)
         if not isinstance(value, Value) or value.node not in held or value.normaliser or value.mask:
             continue  # not the network's, pruned, or not a number of its own yet
@@ -88,12 +89,12 @@ def first_deviation(captured: Captured, translated: Translation, arguments: Argu
 
 
 class _Interpreter(torch.fx.Interpreter):
-    """Runs a captured graph and keeps the tensors that its nodes give."""
+    """Runs a captured graph and puts the tensors that its nodes give into ``values``, if there is such a place."""
 
-    def __init__(self, captured: Captured) -> None:
+    def __init__(self, captured: Captured, values: dict[torch.fx.Node, torch.Tensor] | None = None) -> None:
         super().__init__(torch.fx.GraphModule(torch.nn.Module(), captured.graph))
         self.captured = captured
-        self.values: dict[torch.fx.Node, torch.Tensor] = {}
+        self.values = values
         self.crossing = split(captured).crossing
 
     @torch.no_grad()
@@ -106,20 +107,24 @@ class _Interpreter(torch.fx.Interpreter):
         return outputs[0] if isinstance(outputs, (list, tuple)) else outputs
 
     def run_node(self, n: torch.fx.Node) -> Any:
-        """Evaluate a node and keep its value; padding attends to what it does in the network."""
+        """Evaluate a node; padding attends to what it does in the network."""
         result = super().run_node(n)
         if isinstance(crossing := self.crossing.get(n), MaskPart):
             result = crossing.pattern.filled(result)
-        if isinstance(result, torch.Tensor) and n.op == "call_function":
+        if self.values is not None and isinstance(result, torch.Tensor) and n.op == "call_function":
             self.values[n] = result
         return result
 
 
-def _run(captured: Captured, network: Network, arguments: Arguments) -> dict[str, torch.Tensor]:
-    """Every node's value of one sample in real units, float64, with the input's."""
+def _ideal(captured: Captured, network: Network, arguments: Arguments) -> tuple[ClosedForm, np.ndarray]:
+    """What evaluates a network in real units, float64, and its input of one sample."""
     front = split(captured).front
-    runner = ClosedForm(network, torch.float64, ideal=True)
-    sample = arguments[0].numpy() if front is None else front(*arguments)
+    return ClosedForm(network, torch.float64, ideal=True), arguments[0].numpy() if front is None else front(*arguments)
+
+
+def _held(captured: Captured, network: Network, arguments: Arguments) -> dict[str, torch.Tensor]:
+    """Every node's value of one sample, with the input's."""
+    runner, sample = _ideal(captured, network, arguments)
     held = {Network.INPUT: runner.encode(sample)}
 
     def observe(name: str, op: Operation, result: Result) -> None:

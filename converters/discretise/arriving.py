@@ -1,0 +1,111 @@
+"""How the inputs of synapses go together over the calibration set, of as many layers at a time as memory holds.
+
+The moments of a layer's inputs are the square of their number in size: those of all layers of a large model would be several
+times its weights. They are gathered in the network's order for a group of layers, whose weights are then rounded, and the
+samples are run once more for the next group.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property, partial
+
+import numpy as np
+import torch
+
+from converters.discretise.rounding import Moments, moments, moments_bytes
+from evaluator.closed_form import ClosedForm
+from processes.batches import slices
+from processes.calibration import weights
+from processes.network import ConvSynapse, Network
+from processes.operation import Operation, Result
+from processes.spikes import decode
+from processes.synapse import Synapse
+
+MOMENTS_BYTES = 2**30
+"""Memory for the moments of a group of layers, unless a single one takes more."""
+
+
+def heard(network: Network, name: str) -> dict[str, Synapse]:
+    """Synapses with shared weights that read a node's spikes, by name."""
+    readers = {reader: network[reader] for reader in network.readers(name)}
+    return {reader: op for reader, op in readers.items() if isinstance(op, Synapse) and weights(op) == "shared"}
+
+
+@dataclass
+class Arriving:
+    """Moments of what arrives at shared weights.
+
+    Attributes:
+        network: the calibrated network.
+        samples: of the calibration set (N, *input).
+        importance: of rows of synapses, (N, rows) of all samples, from :func:`converters.gradients.row_importance`.
+        batch: samples evaluated together.
+        moments: by :meth:`key`, of the group of layers that was asked for last.
+    """
+
+    network: Network
+    samples: np.ndarray
+    importance: Mapping[str, np.ndarray]
+    batch: int = 32
+    moments: dict[str, Moments] = field(default_factory=dict)
+
+    def key(self, name: str) -> str:
+        """Dense synapses that read the same spikes share their moments; convolutions have kernels of their own."""
+        return name if isinstance(self.network[name], ConvSynapse) else self.network.nodes[name].inputs[0]
+
+    def at(self, name: str) -> Moments | None:
+        """Moments at a synapse; None if it has no weights that are shared, or nothing that arrives there matters."""
+        key = self.key(name)
+        group = next((group for group in self.groups if key in group), None)
+        if group is None:
+            return None
+        if key not in self.moments:
+            self._gather(group)
+        return self.moments[key] if self.moments[key].count > 0 else None
+
+    @cached_property
+    def groups(self) -> list[dict[str, list[str]]]:
+        """By key, the synapses of layers whose moments are in memory together; in the network's order."""
+        found: list[dict[str, list[str]]] = []
+        known: dict[str, list[str]] = {}
+        room = 0
+        for name, node in self.network:
+            if name not in heard(self.network, node.inputs[0]):
+                continue
+            key = self.key(name)
+            if key not in known:
+                size = moments_bytes(node.op)
+                if size > room:
+                    found.append({})
+                    room = MOMENTS_BYTES
+                room -= size
+                known[key] = found[-1][key] = []
+            known[key].append(name)
+        return found
+
+    def _gather(self, group: Mapping[str, list[str]]) -> None:
+        """Run the samples as far as the group needs it."""
+        self.moments.clear()
+        first = {names[0]: key for key, names in group.items()}
+        nodes = list(self.network)
+        last = max(number for number, (name, _) in enumerate(nodes) if name in first)
+        part = Network(self.network.input_shape, dict(nodes[:last]), self.network.header)
+
+        def look(batch: slice, name: str, op: Operation, result: Result) -> None:
+            for reader, synapse in heard(self.network, name).items():
+                if reader in first:
+                    key = first[reader]
+                    x = decode(result.values, self.network.code(name).levels)
+                    found = moments(synapse, x, self._importance(group[key], batch))
+                    self.moments[key] = self.moments[key] + found if key in self.moments else found
+
+        runner = ClosedForm(part)
+        for batch in slices(len(self.samples), self.batch):
+            runner.run(self.samples[batch], partial(look, batch))
+
+    def _importance(self, names: list[str], batch: slice) -> torch.Tensor | None:
+        """How much the rows of this batch that arrive at synapses count, together; None if all the same."""
+        own = [self.importance[name][batch] for name in names if name in self.importance]
+        return torch.from_numpy(sum(own)) if own else None

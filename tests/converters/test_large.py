@@ -1,0 +1,117 @@
+"""Large models: what is held in memory is bounded, and what comes out does not depend on the bound."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from converters import gradients
+from converters.calibrate import encode, scale, uniform
+from converters.discretise import arriving, discretise
+from converters.gradients import PROBES, differentiated_together, probe, row_importance
+from evaluator.closed_form import ClosedForm
+from processes.chips import LOIHI2
+from processes.network import CalibratedNetwork, DenseSynapse, LoweredNetwork, Network
+from processes.phase_code import PhaseCode
+from tests.converters.modules import images, lowered, small_vit
+
+CODE = PhaseCode(1.6, 8)
+
+
+@pytest.fixture(scope="module")
+def pair() -> tuple[LoweredNetwork, CalibratedNetwork]:
+    """A small ViT lowered, and coded."""
+    ideal = lowered(small_vit(), torch.from_numpy(images(1)))
+    scaled, peaks = scale(ideal, images(16))
+    return ideal, encode(scaled, uniform(scaled, CODE.base, 1), CODE, peaks)
+
+
+def weights_of(network: Network) -> dict[str, np.ndarray]:
+    return {name: node.op.weight for name, node in network if isinstance(node.op, DenseSynapse)}
+
+
+def test_integers_do_not_depend_on_how_many_layers_are_rounded_at_a_time(
+    pair: tuple[LoweredNetwork, CalibratedNetwork], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ideal, calibrated = pair
+    importance = row_importance(ideal, images(16))
+    whole = discretise(calibrated, images(16), LOIHI2, importance=importance)
+    assert len(arriving.Arriving(calibrated, images(16), importance).groups) == 1
+    monkeypatch.setattr(arriving, "MOMENTS_BYTES", 1)
+    inputs = arriving.Arriving(calibrated, images(16), importance)
+    assert len(inputs.groups) > 4 and all(len(group) == 1 for group in inputs.groups)
+    turns = discretise(calibrated, images(16), LOIHI2, importance=importance)
+    assert weights_of(whole).keys() == weights_of(turns).keys()
+    assert all((weight == weights_of(turns)[name]).all() for name, weight in weights_of(whole).items())
+    nearest = discretise(calibrated, images(16), LOIHI2)  # all rows count the same: other moments, other integers
+    assert any((weight != weights_of(nearest)[name]).any() for name, weight in weights_of(whole).items())
+
+
+def test_moments_of_one_group_are_in_memory(
+    pair: tuple[LoweredNetwork, CalibratedNetwork], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(arriving, "MOMENTS_BYTES", 1)
+    inputs = arriving.Arriving(pair[1], images(4), {})
+    for name in weights_of(pair[1]):
+        if inputs.at(name) is not None:
+            assert list(inputs.moments) == [inputs.key(name)]
+
+
+def test_few_samples_are_differentiated_together_where_activations_are_large(
+    pair: tuple[LoweredNetwork, CalibratedNetwork], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert [differentiated_together(pair[0], batch) for batch in (3, 8, 32)] == [3, 8, 8]
+    monkeypatch.setattr(gradients, "GRADIENT_BYTES", 1)
+    assert differentiated_together(pair[0], 32) == 1
+
+
+def test_gradients_are_those_of_the_random_sums(pair: tuple[LoweredNetwork, CalibratedNetwork]) -> None:
+    """Shown one by one, each is what differentiating the sum by that node alone gives."""
+    ideal = pair[0]
+    x = images(2)
+    shown: dict[str, list[torch.Tensor]] = {}
+
+    def watch(name: str, y: torch.Tensor) -> gradients.OnGradient:
+        assert y.shape == (2, *ideal[name].shape) and not y.requires_grad
+        return shown.setdefault(name, []).append
+
+    probe(ideal, x, np.random.default_rng(5), watch)
+    rng = np.random.default_rng(5)
+    signs = [2 * rng.integers(0, 2, (2, *ideal[ideal.output].shape)) - 1 for _ in range(PROBES)]
+    for name in list(ideal.nodes)[::7]:
+        leaf: list[torch.Tensor] = []
+
+        def replaced(node: str, op: object, result: object, name: str = name, leaf: list[torch.Tensor] = leaf):
+            if node != name:
+                return None
+            leaf.append(result.values.detach().requires_grad_())  # type: ignore[attr-defined]
+            return leaf[0]
+
+        with torch.enable_grad():
+            out = ClosedForm(ideal, ideal=True).differentiable(torch.as_tensor(x), replaced)
+        for number, sign in enumerate(signs):
+            weights = torch.from_numpy(sign.astype(np.float32)).reshape(out.shape)
+            (expected,) = torch.autograd.grad(out, leaf, weights, retain_graph=True)
+            torch.testing.assert_close(shown[name][number], expected)
+            assert not torch.allclose(shown[name][1 - number], expected) or not expected.any()
+
+
+def test_weights_of_a_model_stay_in_single_precision_until_something_is_folded_in(
+    pair: tuple[LoweredNetwork, CalibratedNetwork],
+) -> None:
+    types = {weight.dtype for weight in weights_of(pair[0]).values()}
+    assert np.dtype(np.float32) in types
+    assert {weight.dtype for weight in weights_of(pair[1]).values()} == {np.dtype(np.float64)}
+    for name, weight in weights_of(pair[0]).items():
+        assert weight.dtype == np.float64 or (weight.astype(np.float64).astype(np.float32) == weight).all(), name
+
+
+def test_tables_are_given_back_and_made_again(pair: tuple[LoweredNetwork, CalibratedNetwork]) -> None:
+    network = pair[1]
+    before = ClosedForm(network).run(images(2))
+    name = next(iter(weights_of(network)))
+    assert "_tensors" in vars(network[name])
+    network.release()
+    assert "_tensors" not in vars(network[name]) and "weight" in vars(network[name])
+    assert (ClosedForm(network).run(images(2)) == before).all()
