@@ -25,7 +25,7 @@ from converters.lowering.equality import check_equal
 from converters.overrides import Override
 from converters.sites import BUDGET, Tuning, tune
 from evaluator.closed_form import ClosedForm, fired
-from processes.batches import slices
+from processes.batches import slices, within
 from processes.chips import LOIHI2, Chip
 from processes.network import CalibratedNetwork, FixedPointNetwork, LoweredNetwork, Network
 from processes.operation import Operation, Result
@@ -178,7 +178,7 @@ def convert_module(
     if fixed and ingredients.balance and spikes != 1 and not digits:
         integer = functools.partial(discretise, chip=chip, batch=batch, ingredients=ingredients)
         made = functools.partial(coded, scaled, sites)
-        balanced = _gains(made, ideal, samples, integer, importance, batch)
+        balanced = _gains(made, ideal, samples, integer, importance, batch, report("compare scales"))
         if spikes is None and balanced:  # there are spikes left that raised scales have saved
             plain, raised = (_sent(made(balanced=raised), samples, batch) for raised in (False, True))
             tuning = choose(budget=BUDGET * plain / max(raised, 1))
@@ -216,6 +216,7 @@ def _gains(
     integer: Callable[..., Network],
     importance: Mapping[str, np.ndarray],
     batch: int,
+    progress: Callable[[int, int], None] | None,
 ) -> bool:
     """Whether integers err less on held-back samples with balanced scales; not if there are none to tell by.
 
@@ -225,8 +226,11 @@ def _gains(
     if not len(held):
         return False
     rows = {name: values[few] for name, values in importance.items()}
-    plain, balanced = (
-        output_error(ideal, integer(made(balanced=balanced), samples[few], importance=rows), samples[held], batch)
-        for balanced in (False, True)
-    )
+
+    def error(balanced: bool) -> float:
+        told = within(progress, int(balanced), 2)
+        network = integer(made(balanced=balanced), samples[few], importance=rows, progress=told)
+        return output_error(ideal, network, samples[held], batch)
+
+    plain, balanced = error(False), error(True)
     return balanced < plain

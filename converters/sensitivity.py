@@ -199,6 +199,8 @@ def gather(
     """
     seen = _Gathered(network, len(samples), crossed)
     done = 0
+    if progress is not None:
+        progress(done, len(samples))
     for half in (0, 1):
         own = samples[half::2]
         for part in slices(len(own), batch):

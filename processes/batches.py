@@ -8,19 +8,26 @@ Progress = Callable[[int, int], None]
 """Called with how many samples are done, and how many there are."""
 
 
+def within(progress: Progress | None, part: int, parts: int) -> Progress | None:
+    """Progress of one of several equal parts of a work, told as progress of the whole."""
+    return None if progress is None else lambda done, total: progress(part * total + done, parts * total)
+
+
 def slices(total: int, size: int, progress: Progress | None = None) -> Iterator[slice]:
     """Slices of at most ``size`` that cover ``range(total)`` in order; the last may be shorter.
 
     Args:
         total: how many samples there are.
         size: most samples of a batch, at least 1.
-        progress: called when the caller has finished a batch and asks for the next, and after the last one.
+        progress: called with 0 at first, when the caller has finished a batch and asks for the next, and after the last.
 
     Raises:
         ValueError: ``size`` is less than 1.
     """
     if size < 1:
         raise ValueError(f"a batch of {size} samples; at least 1 is needed")
+    if progress is not None:
+        progress(0, total)
     for start in range(0, total, size):
         stop = min(start + size, total)
         yield slice(start, stop)

@@ -49,20 +49,27 @@ def discretise(
         samples: calibration inputs (N, *input).
         chip: bit widths.
         batch: samples evaluated together.
-        progress: called with (samples done, samples in all).
+        progress: called with (done, in all), of samples that are seen and then of nodes whose weights are rounded.
         importance: from :func:`converters.gradients.row_importance`; without it all tokens and pixels count the same.
 
     Raises:
         DeployError: a layer cannot be kept from saturating on the calibration set.
     """
     require(network, CalibratedNetwork, "discretisation")
-    seen = observe(network, samples, importance, batch, progress, ingredients.rounding)
+    whole = len(samples) + len(network.nodes)
+
+    def told(done: int, _: int) -> None:
+        if progress is not None:
+            progress(done, whole)
+
+    seen = observe(network, samples, importance, batch, told, ingredients.rounding)
     coarser: dict[str, int] = {}
     quick = replace(ingredients, rounding=False)  # to find exponents, rounding to nearest will do
     clipped: list[str] = []
-    for _ in range(ATTEMPTS):
+    for attempt in range(ATTEMPTS):
         searching = bool(clipped)
-        fixed = _integers(network, chip, seen, coarser, quick if searching else ingredients)
+        advance = (lambda node, _: told(len(samples) + node, 0)) if attempt == 0 else None
+        fixed = _integers(network, chip, seen, coarser, quick if searching else ingredients, advance)
         clipped = saturating(fixed, samples, batch)
         if not clipped and (not searching or quick == ingredients):
             return fixed
@@ -73,7 +80,12 @@ def discretise(
 
 
 def _integers(
-    network: CalibratedNetwork, chip: Chip, seen: Observed, coarser: Mapping[str, int], ingredients: Ingredients
+    network: CalibratedNetwork,
+    chip: Chip,
+    seen: Observed,
+    coarser: Mapping[str, int],
+    ingredients: Ingredients,
+    progress: Progress | None,
 ) -> FixedPointNetwork:
     """One pass in topological order; the header gains the chip, the precision and the input's unit."""
     # two bits of room: inputs may exceed the calibration set's
@@ -90,6 +102,8 @@ def _integers(
             state.units[name] = made.unit
         if made.formed_by is not None:
             state.formed_by[name] = made.formed_by
+        if progress is not None:
+            progress(len(out.nodes), len(network.nodes))
     out.units = state.units
     legal.check(out)
     return out

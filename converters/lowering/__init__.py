@@ -125,11 +125,11 @@ def lower(
     drop_key_biases(network)
     for name, node in network:
         if isinstance(node.op, DenseSynapse | ConvSynapse):
-            network.put(name, _compact(node.op))
+            network.put(name, compact(node.op))
     return network
 
 
-def _compact(op: DenseSynapse | ConvSynapse) -> DenseSynapse | ConvSynapse:
+def compact(op: DenseSynapse | ConvSynapse) -> DenseSynapse | ConvSynapse:
     """The same weights in half the memory, where they are float32 numbers: those of a model into which nothing was folded."""
     single = op.weight.astype(np.float32)
     return replace(op, weight=single) if (single == op.weight).all() else op

@@ -10,6 +10,7 @@ from converters import gradients
 from converters.calibrate import encode, scale, uniform
 from converters.discretise import arriving, discretise
 from converters.gradients import PROBES, differentiated_together, probe, row_importance
+from converters.lowering import compact
 from evaluator.closed_form import ClosedForm
 from processes.chips import LOIHI2
 from processes.network import CalibratedNetwork, DenseSynapse, LoweredNetwork, Network
@@ -100,11 +101,14 @@ def test_gradients_are_those_of_the_random_sums(pair: tuple[LoweredNetwork, Cali
 def test_weights_of_a_model_stay_in_single_precision_until_something_is_folded_in(
     pair: tuple[LoweredNetwork, CalibratedNetwork],
 ) -> None:
-    types = {weight.dtype for weight in weights_of(pair[0]).values()}
-    assert np.dtype(np.float32) in types
+    assert np.dtype(np.float32) in {weight.dtype for weight in weights_of(pair[0]).values()}
     assert {weight.dtype for weight in weights_of(pair[1]).values()} == {np.dtype(np.float64)}
-    for name, weight in weights_of(pair[0]).items():
-        assert weight.dtype == np.float64 or (weight.astype(np.float64).astype(np.float32) == weight).all(), name
+    for model_weight, dtype in ((0.5, np.float32), (1 / 3, np.float64)):
+        op = DenseSynapse(
+            shape=(1, 2), weight=np.full((2, 2), model_weight), bias=np.zeros(2), trace=np.ones(1), state_bits=0
+        )
+        kept = compact(op).weight
+        assert kept.dtype == dtype and (kept == model_weight).all()
 
 
 def test_tables_are_given_back_and_made_again(pair: tuple[LoweredNetwork, CalibratedNetwork]) -> None:
