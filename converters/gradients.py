@@ -22,6 +22,7 @@ from processes.operation import Operation, Result
 PROBES = 2
 GRADIENT_BATCH = 8  # samples whose activations are held for gradients together, at most
 GRADIENT_BYTES = 4 * 2**30  # that they take, at most, unless a single sample takes more
+BATCH_BYTES = 2 * 2**30  # of memory for values of the largest node, where no gradients are taken
 COPIES = 4  # of each value: itself, what derivatives keep, and the gradients on their way
 
 OnGradient = Callable[[torch.Tensor], None]
@@ -77,6 +78,15 @@ def differentiated_together(network: Network, batch: int) -> int:
     """How many samples :func:`probe` may be given at a time: at most ``batch``, and what ``GRADIENT_BYTES`` hold."""
     values = sum(math.prod(node.op.shape) for _, node in network if not isinstance(node.op, Route))
     return max(1, min(batch, GRADIENT_BATCH, GRADIENT_BYTES // (COPIES * torch.float32.itemsize * values)))
+
+
+def evaluated_together(network: Network, batch: int) -> int:
+    """How many samples may be run at a time: at most ``batch``, and what ``BATCH_BYTES`` hold of the largest node; at least 1.
+
+    The logits of a language model's window are a hundred times its other values.
+    """
+    largest = max(math.prod(node.op.shape) for _, node in network)
+    return max(1, min(batch, BATCH_BYTES // (COPIES * torch.float64.itemsize * largest)))
 
 
 def outputs_read(network: Network, x: torch.Tensor, out: torch.Tensor) -> torch.Tensor:

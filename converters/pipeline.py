@@ -17,7 +17,7 @@ from converters.correct import correct_biases, hold_back, output_error
 from converters.digits import digit_sites
 from converters.discretise import discretise
 from converters.front_end import FrontEnd, split
-from converters.gradients import differentiated_together, row_importance
+from converters.gradients import differentiated_together, evaluated_together, row_importance
 from converters.ingredients import ALL, Ingredients
 from converters.lowering import lower
 from converters.lowering.builder import Neurons
@@ -154,7 +154,7 @@ def convert_module(
     digits = variant.method == "sit"
     if spikes is not None and not digits:
         check_spikes(max(spikes, input_spikes))
-    few = differentiated_together(ideal, batch)
+    few, batch = differentiated_together(ideal, batch), evaluated_together(ideal, batch)
     scaled, peaks = scale(ideal, samples, batch, report("calibrate"), ingredients)
     choose = functools.partial(
         tune, scaled, samples, steps, base, spikes, input_spikes, few, report("choose the codes"),

@@ -31,7 +31,8 @@ from processes.calibration import (
 from processes.network import Network
 from processes.operation import Operation, Result
 
-ROUNDS: tuple[Round, ...] = ("weights", "products", "followers")
+ROUNDS: tuple[Round, ...] = ("weights", "products", "followers", "weights", "seconds")
+"""Weights come twice: heads that share weights and meet keys of their own (relative positions) are raised for both."""
 
 
 def set_scales(network: Network, peaks: dict[str, np.ndarray], ingredients: Ingredients = ALL) -> None:

@@ -90,9 +90,9 @@ class Coding:
     sharpen: bool = False
 
 
-Round = Literal["weights", "products", "followers", "fields"]
-"""Scales are only ever raised, for what shares weights first, then for products, for products whose second operand others
-have raised since, and last, from the output to the input, for fields of max pooling."""
+Round = Literal["weights", "products", "followers", "seconds", "fields"]
+"""Scales are only ever raised: for what shares weights, for products, for products whose second operand others have
+raised since ("followers"), or whose first operand ("seconds"), and last, from the output to the input, for max pooling."""
 Wanted = Sequence["np.ndarray | None"]
 """By operand, the scales that are wanted at least, broadcast shape; None for any. Empty if all operands will do."""
 

@@ -11,6 +11,8 @@ import torch
 
 from converters.lowering import Call, constant, handles
 from converters.lowering.builder import ONE, Builder, Mask, Unsupported, Value, as_parameter
+from converters.lowering.elementwise import broadcast
+from converters.lowering.elementwise import scale as scaled
 from converters.lowering.linear import constant_product
 from converters.masks import MASKED
 from processes.routing import apply
@@ -29,8 +31,8 @@ def scaled_dot_product_attention(call: Call) -> Value:
         mask = torch.ones(q.shape[-2], k.shape[-2], dtype=torch.bool).tril()
     scale = call.kwargs.get("scale")
     scale = 1 / math.sqrt(q.shape[-1]) if scale is None else float(scale)
-    if not all(isinstance(x, Value) for x in (k, v)) or isinstance(mask, Value):
-        raise Unsupported("a key or value that is constant, or a mask that depends on the input")
+    if not all(isinstance(x, Value) for x in (k, v)):
+        raise Unsupported("a key or value that is constant")
     if call.kwargs.get("enable_gqa", False):
         k, v = (shared_heads(x, q.shape[-3]) for x in (k, v))
     if isinstance(q, Value):
@@ -39,6 +41,8 @@ def scaled_dot_product_attention(call: Call) -> Value:
         order = [*range(len(k.shape) - 2), len(k.shape) - 1, len(k.shape) - 2]
         shape = (*q.shape[:-1], k.shape[-2])
         logits = constant_product(replace(call, name=f"{call.name}.qk", shape=shape), q, k.routed(("permute", order)))
+    if isinstance(mask, Value):  # relative positions that a query weighs by its own features
+        logits, scale, mask = _summed(call.builder, scaled(logits, scale), mask, f"{call.name}.biased"), 1.0, mask.mask
     weights = race(call.builder, logits, scale, mask, f"{call.name}.softmax")
     return product(call.builder, weights, v, False, f"{call.name}.av")
 
@@ -125,6 +129,12 @@ def _keeps_rows(x: Value, raced: tuple[int, ...]) -> bool:
     return x.shape[-1] == len(keys) and bool((apply(keys.expand(raced), x.steps, 0) == keys).all())
 
 
+def _summed(b: Builder, logits: Value, bias: Value, name: str) -> Value:
+    """Logits and a bias that depends on the input."""
+    bias = broadcast(replace(bias, mask=None), logits.shape)
+    return Value(b.sum([logits, bias], np.zeros(1), logits.shape, name), logits.shape)
+
+
 def _operand(b: Builder, v: Value, name: str) -> Value:
     """An operand whose gain, if any, is one number; a shift or a gain per feature is coded anew."""
     pending = v.normaliser and b.emits(v.node) != "spikes"
@@ -140,8 +150,6 @@ def race(b: Builder, x: Value, scale: float, mask: Any, name: str) -> Value:
     uncoded = b.is_product(x.node) and x.activation == "identity"
     source = b.route(x.node, x.steps, x.shape) if uncoded else b.join(replace(x, gain=None))
     gain = np.full((1,) * len(x.shape), scale) if x.gain is None else as_parameter(x.gain, x.shape) * scale
-    if gain.size != ((1,) * 3 + gain.shape)[-3]:
-        raise Unsupported("a scale of the logits that varies within a head")
     allowed, bias, operands = None, None, [source]
     if isinstance(mask, Mask):
         operands += b.keys(mask, len(x.shape))
@@ -150,6 +158,11 @@ def race(b: Builder, x: Value, scale: float, mask: Any, name: str) -> Value:
         m = torch.as_tensor(mask)
         allowed = m if m.dtype == torch.bool else m > MASKED
         bias = m.masked_fill(~allowed, 0) if m.dtype != torch.bool and bool((m[allowed] != 0).any()) else None
+    if allowed is not None:
+        allowed, bias = (m if m is None else _without_leading_ones(m, len(x.shape)) for m in (allowed, bias))
+        gain = _of_those_that_race(gain, allowed.numpy())
+    if gain.size != ((1,) * 3 + gain.shape)[-3]:
+        raise Unsupported("a scale of the logits that varies within a head")
     if bias is not None:
         operands[0] = source = _biased(b, source, constant(bias) / gain, x.shape)
     allowed = (
@@ -162,6 +175,24 @@ def race(b: Builder, x: Value, scale: float, mask: Any, name: str) -> Value:
     op = Woss(shape=x.shape, ramp=np.ones((1, 2)), base=2.0, steps=2, gain=gain.reshape(-1), allowed=allowed)
     node = b.network.add(name, op, *operands)
     return Value(node, x.shape, normaliser=node)
+
+
+def _without_leading_ones(mask: torch.Tensor, axes: int) -> torch.Tensor:
+    """A mask of logits that have been reshaped to fewer axes since, the first of which took in those of length 1."""
+    more = max(0, mask.ndim - axes)
+    return mask.reshape(mask.shape[more:]) if set(mask.shape[:more]) <= {1} else mask
+
+
+def _of_those_that_race(gain: np.ndarray, allowed: np.ndarray) -> np.ndarray:
+    """A head's common gain, where it differs only at keys that take no part: masks that multiply logits by 0 there."""
+    if gain.ndim < 2 or gain.shape[-2:] == (1, 1):
+        return gain
+    raced = np.broadcast_to(allowed, np.broadcast_shapes(gain.shape, allowed.shape))
+    gain = np.broadcast_to(gain, raced.shape)
+    lowest, highest = (
+        f(gain, axis=(-2, -1), keepdims=True, where=raced, initial=i) for f, i in ((np.min, np.inf), (np.max, -np.inf))
+    )
+    return highest if (lowest == highest).all() else gain
 
 
 def _shares(

@@ -271,6 +271,8 @@ def where(call: Call) -> Value:
     if call.builder.is_product(value.node) and bool((constant[~keep] < MASKED).all()):
         return replace(value, offset=constant if value.offset is None else value.offset + constant)  # softmax's mask
     if not bool(torch.isfinite(constant).all()):
+        if bool((constant[~keep] < MASKED).all()):  # a softmax has to follow
+            return masked(value, Mask(None, keep, None))
         raise Unsupported("a fill that is not finite, outside a softmax")
     return shift(call, scale(value, keep.double()), constant, 1.0)
 

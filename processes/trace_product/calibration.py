@@ -56,15 +56,17 @@ def _(op: TraceProduct, step: Round, at: Position, together: bool) -> Wanted:
     Where only features of one head meet (q k^T), it is enough, ``together``, that s_q,d s_k,d is the same for all d. Logits
     of a softmax are compared with each other, so those of a head have one unit even where they belong to features
     (attention between channels). As ``followers`` the first operand's scales rise where the second one's, which other heads
-    or products share, have been raised more.
+    or products share, have been raised more, and as ``seconds`` the second operand's where the first one's have.
     """
-    if step not in ("products", "followers"):
+    if step not in ("products", "followers", "seconds"):
         return ()
     a, b = at.operands[0].scale, _rows(op, at.operands[1].scale)
     columns_meet = a.shape[-2] == b.shape[-2] == 1
-    if step == "followers":
-        follows = columns_meet and np.ptp(a * b, axis=-1).max() > EQUAL * (a * b).max()
-        return ((a * b).max(-1, keepdims=True) / b, None) if follows else ()
+    if step != "products":
+        if not columns_meet or np.ptp(a * b, axis=-1).max() <= EQUAL * (a * b).max():
+            return ()
+        most = (a * b).max(-1, keepdims=True)
+        return (most / b, None) if step == "followers" else (None, _rows(op, most / a))
     if together and columns_meet and min(a.shape[-1], b.shape[-1]) > 1:
         factor = np.sqrt((a * b).max(-1, keepdims=True) / (a * b))
         a, b = a * factor, b * factor

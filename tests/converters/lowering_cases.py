@@ -64,6 +64,27 @@ def factorised(m: Any, x: torch.Tensor) -> torch.Tensor:
     return joined(m, q @ (k.softmax(2).transpose(-2, -1) @ v))
 
 
+def by_content_and_place(m: Any, x: torch.Tensor) -> torch.Tensor:
+    """Relative positions that each query weighs by its own features, as in Conformer and SAM, and a causal mask."""
+    q, k, v = heads(m, x)
+    bias = (q @ m.p).masked_fill(~m.mask, -torch.inf)
+    return joined(m, F.scaled_dot_product_attention(q, k, v, attn_mask=bias, scale=0.3))
+
+
+def multiplied_mask(m: Any, x: torch.Tensor) -> torch.Tensor:
+    """The first GPT's: logits of keys that take no part are multiplied by 0 and lowered by 10,000."""
+    q, k, v = heads(m, x)
+    b = m.mask.float()
+    return joined(m, ((q @ k.transpose(-2, -1)) / 2 * b + -1e4 * (1 - b)).softmax(-1) @ v)
+
+
+def heads_in_the_batch(m: Any, x: torch.Tensor) -> torch.Tensor:
+    """BART's before its attention was shared: a mask (1, 1, tokens, keys) is added where logits are (1, heads, ...)."""
+    q, k, v = (y.flatten(0, 1) for y in heads(m, x))
+    logits = ((q @ k.transpose(-2, -1)).view(1, 2, 5, 5) + m.mask[None, None]).view(2, 5, 5)
+    return joined(m, (logits.softmax(-1) @ v).view(1, 2, 5, 4))
+
+
 def einsum_attention(m: Any, x: torch.Tensor) -> torch.Tensor:
     q, k, v = heads(m, x)
     weights = torch.einsum("bhqd,bhkd->bhqk", q, k).softmax(-1)
@@ -222,6 +243,9 @@ ACCEPTED = [
     part("sdpa bias", attention(), mask=BIAS, **qkv()),
     part("sdpa boolean mask", attention(), mask=BOOLEAN, **qkv()),
     part("sdpa bias and mask", attention(), mask=MASKED_BIAS, **qkv()),
+    part("sdpa bias by the query", by_content_and_place, p=torch.randn(4, 5, generator=G), mask=BOOLEAN, **qkv()),
+    part("mask that multiplies", multiplied_mask, mask=BOOLEAN, **qkv()),
+    part("mask of heads in the batch", heads_in_the_batch, mask=MASKED_BIAS, **qkv()),
     part("sdpa one token", lambda m, x: F.scaled_dot_product_attention(m.a(x), m.b(x), m.c(x)), (1, 8), a=nn.Linear(8, 8), b=nn.Linear(8, 8), c=nn.Linear(8, 8)),
     part("value path through an activation", lambda m, x: F.scaled_dot_product_attention(m.a(x), m.b(x), m.d(F.relu(m.c(x)))), a=nn.Linear(8, 8), b=nn.Linear(8, 8), c=nn.Linear(8, 8), d=nn.Linear(8, 8)),
     *[part(f, lambda m, x, f=f: m.b(getattr(F, f)(m.a(x))), **two()) for f in ("relu", "gelu", "silu", "sigmoid", "tanh")],

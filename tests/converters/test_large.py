@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import pytest
 import torch
@@ -9,7 +11,7 @@ import torch
 from converters import gradients
 from converters.calibrate import encode, scale, uniform
 from converters.discretise import arriving, discretise
-from converters.gradients import PROBES, differentiated_together, probe, row_importance
+from converters.gradients import PROBES, differentiated_together, evaluated_together, probe, row_importance
 from converters.lowering import compact
 from evaluator.closed_form import ClosedForm
 from processes.chips import LOIHI2
@@ -63,8 +65,12 @@ def test_few_samples_are_differentiated_together_where_activations_are_large(
     pair: tuple[LoweredNetwork, CalibratedNetwork], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert [differentiated_together(pair[0], batch) for batch in (3, 8, 32)] == [3, 8, 8]
+    assert [evaluated_together(pair[0], batch) for batch in (3, 32)] == [3, 32]
     monkeypatch.setattr(gradients, "GRADIENT_BYTES", 1)
     assert differentiated_together(pair[0], 32) == 1
+    largest = max(math.prod(node.op.shape) for _, node in pair[0])
+    monkeypatch.setattr(gradients, "BATCH_BYTES", 5 * gradients.COPIES * 8 * largest)
+    assert evaluated_together(pair[0], 32) == 5
 
 
 def test_gradients_are_those_of_the_random_sums(pair: tuple[LoweredNetwork, CalibratedNetwork]) -> None:
