@@ -52,12 +52,14 @@ class Site:
         spikes: most in a window.
         scale: factor on their calibrated scale.
         latest: last step at which a neuron that has fired does so again, by feature (scale) or one for all; None: any.
+        steps: T of its window; None for the T that the network's windows have in common.
     """
 
     base: float
     spikes: int
     scale: float = 1.0
     latest: tuple[int, ...] | None = None
+    steps: int | None = None
 
 
 class Trial(NamedTuple):
