@@ -106,6 +106,8 @@ def tune(
     """
     nodes = coded(network)
     given = by_layer(overrides or {}, nodes)
+    if steps is None:
+        windows.way(network, nodes, given).limit(latency)  # which refuses one that is too short before any work
     few = samples[np.unique(np.linspace(0, len(samples) - 1, SAMPLES).astype(int))]
     tried = (steps,) if steps is not None else windows.TRIED
     whole = len(few) + (2 if spikes is not None else 5) * len(nodes) * len(tried)
@@ -187,7 +189,9 @@ class _Search:
             least = own.spikes or (self.input_spikes if self.network.codes_input(name) else 1)
             n = own.spikes or max(least, number)
             among = bases if own.base is None else (own.base,)
-            limits = np.unique(np.linspace(0, seen.steps - 1, LIMITS).astype(int)).tolist() if limited and n > least else ()
+            limits = (
+                np.unique(np.linspace(0, seen.steps - 1, LIMITS).astype(int)).tolist() if limited and n > least else ()
+            )
             tried[name] = seen.trials([Site(b, n, steps=seen.steps) for b in among], limits)
             self.advance()
         return tried

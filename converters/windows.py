@@ -10,7 +10,7 @@ costs no latency.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -22,15 +22,13 @@ from processes.network import Network
 if TYPE_CHECKING:
     from converters.sites import Tuning
 
-TRIED = (4, 6, 8, 10, 12, 14, 16, 20, 24, 28, 32, 40)
+TRIED: tuple[int, ...] = (4, 6, 8, 10, 12, 14, 16, 20, 24, 28, 32, 40)
 """T that a node may have, ascending."""
 USUAL = 16
 """T of all nodes whose latency is the limit where none is given."""
 
 
-def chosen(
-    network: Network, tunings: Mapping[int, Tuning], limit: int | None, given: Mapping[str, Override]
-) -> Tuning:
+def chosen(network: Network, tunings: Mapping[int, Tuning], limit: int | None, given: Mapping[str, Override]) -> Tuning:
     """The codes of every node at the T that suits it.
 
     Args:
@@ -42,19 +40,26 @@ def chosen(
     Raises:
         DeployError: even the shortest windows take more.
     """
-    errors = {
-        name: {steps: tuning.choices[name].error for steps, tuning in tunings.items()}
-        for name in tunings[USUAL].choices
-    }
-    fixed = {name: own.timesteps for name, own in given.items() if own.timesteps is not None}
-    path = Path(network, errors, fixed)
-    if limit is None:
-        limit = path.latency(path.all_at(USUAL))
+    names = list(tunings[USUAL].choices)
+    errors = {name: {steps: tuning.choices[name].error for steps, tuning in tunings.items()} for name in names}
+    path = way(network, names, given, errors)
+    limit = path.limit(limit)
     windows = path.within(limit)
     plain = tunings[max((steps for steps in TRIED if path.latency(path.all_at(steps)) <= limit), default=TRIED[0])]
-    own = {name: tunings[windows[name] if name not in fixed else USUAL].choices[name] for name in errors}
-    choices = {name: replace(choice, plain_error=plain.choices[name].plain_error) for name, choice in own.items()}
+    choices = {}
+    for name, before in plain.choices.items():
+        choice = before if name in path.fixed else tunings[windows[name]].choices[name]
+        choices[name] = replace(choice, plain_error=before.plain_error)
     return replace(plain, choices=choices)
+
+
+def way(
+    network: Network, names: Iterable[str], given: Mapping[str, Override],
+    errors: Mapping[str, Mapping[int, float]] | None = None,
+) -> Path:  # fmt: skip
+    """The path of a network whose firing nodes are ``names``, some of which have their T given."""
+    fixed = {name: own.timesteps for name, own in given.items() if own.timesteps is not None}
+    return Path(network, errors or {name: {} for name in names}, fixed)
 
 
 class _Longer(NamedTuple):
@@ -86,19 +91,26 @@ class Path:
         """The same T for all nodes that may choose."""
         return {name: self.fixed.get(name, steps) for name in self.errors}
 
-    def within(self, limit: int) -> dict[str, int]:
-        """T by node, with which a sample takes at most ``limit`` steps.
+    def limit(self, given: int | None) -> int:
+        """Most steps of a sample: what is given, or what a T of ``USUAL`` would take.
 
         Raises:
-            DeployError: there are none.
+            DeployError: even the shortest windows take more than what is given.
         """
+        if given is None:
+            return self.latency(self.all_at(USUAL))
+        least = self.latency(self.all_at(TRIED[0]))
+        if least > given:
+            raise DeployError(
+                f"--latency {given}: windows of {TRIED[0]} steps, the shortest, already take {least:,} steps from the input to "
+                "the answer; give at least that many"
+            )
+        return given
+
+    def within(self, limit: int) -> dict[str, int]:
+        """T by node, with which a sample takes at most ``limit`` steps, as many as the shortest windows at least."""
         windows = self.all_at(TRIED[0])
         least = self.latency(windows)
-        if least > limit:
-            raise DeployError(
-                f"--latency {limit}: windows of {TRIED[0]} steps, the shortest, already take {least:,} steps from the input to "
-                f"the answer; give at least that many"
-            )
         waiting = [name for name in windows if self.latency({**windows, name: windows[name] + 1}) == least]
         stages = [[name for name in stage if name not in waiting] for stage in self.stages()]
         room = limit - least

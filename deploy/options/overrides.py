@@ -49,7 +49,9 @@ def _settings(pattern: str, settings: Any) -> dict[str, Any]:
         number = isinstance(value, int) and not isinstance(value, bool)
         if key == "base" and isinstance(value, (int, float)) and not isinstance(value, bool) and 1 < value <= 2:
             found[key] = float(value)
-        elif (key == "spikes" and number and value in (1, 2, 3)) or (key == "timesteps" and number and 2 <= value <= LONGEST):
+        elif (key == "spikes" and number and value in (1, 2, 3)) or (
+            key == "timesteps" and number and 2 <= value <= LONGEST
+        ):
             found[key] = value
         elif key in MEANT:
             raise DeployError(f"{where}: {key} is {value!r}; give {MEANT[key]}")

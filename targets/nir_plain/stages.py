@@ -97,7 +97,9 @@ def form_of(network: Network) -> Phase | Rate:
     windows = {op.steps for op in neurons}
     if len(windows) > 1:
         listed = ", ".join(str(steps) for steps in sorted(windows))
-        raise DeployError(f"windows of different lengths ({listed} steps) have no common leak; convert with one --timesteps")
+        raise DeployError(
+            f"windows of different lengths ({listed} steps) have no common leak; convert with one --timesteps"
+        )
     first = neurons[0]
     return Phase(float(bases.pop()), first.schedule.steps) if isinstance(first, PhaseNeuron) else Rate(first.steps)
 

@@ -19,7 +19,6 @@ from evaluator.closed_form import ClosedForm
 from processes.network import CalibratedNetwork, LoweredNetwork, Network, Stage
 from processes.phase_code import PhaseCode
 
-
 WINDOWS = (9, 5, 14, 7, 11)
 
 

@@ -72,7 +72,7 @@ def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
 )
 def test_the_formulas_give_every_spike_and_potential(make, tmp_path: Path) -> None:
     network = make()
-    x = np.random.default_rng(3).random((1, *network.input_shape[-3 if len(network.input_shape) > 3 else 1 :]), np.float32)
+    x = np.random.default_rng(3).random((1, *network.input_shape[1:]), np.float32)
     write_bundle(network, x, tmp_path)
     done = run_bundle(tmp_path)
     assert done.returncode == 0, done.stderr

@@ -90,7 +90,7 @@ def uneven_gates() -> Network:
 
 NETWORKS = {
     "vit": small_network, "convolutions": convolutions, "maxima": maxima, "sit": by_sit, "gates": gates,
-    "uneven": uneven_attention, "uneven gates": uneven_gates,
+    "uneven gates": uneven_gates,
 }  # fmt: skip
 
 

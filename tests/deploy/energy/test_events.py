@@ -21,7 +21,7 @@ from processes.header import Header
 from processes.network import DenseSynapse, Network, PhaseNeuron, Readout, Route
 from processes.phase_code import PhaseCode
 from processes.phase_neuron.schedule import FloatSchedule
-from tests.converters.modules import apart, end_early, gated, images, lowered, module, small_vit
+from tests.converters.modules import apart, end_early, gated, images, lowered, module, small_vit, uneven
 from tests.deploy.energy.stepwise import count_stepwise
 
 CODE = PhaseCode(2.0, 3)  # levels 1, 1/2, 1/4; midpoints 3/4, 3/8, 3/16
