@@ -82,15 +82,15 @@ def uneven_attention() -> Network:
     return discretise(uneven(apart(), torch.from_numpy(x), spikes=2), x, LOIHI2)
 
 
-def uneven_gates() -> Network:
+def uneven_gates(spikes: int = 2) -> Network:
     """Windows of unequal length of what meets in elementwise products, one side of which comes later."""
     x = images(4)
-    return discretise(uneven(gated(), torch.from_numpy(x), spikes=2), x, LOIHI2)
+    return discretise(uneven(gated(), torch.from_numpy(x), spikes), x, LOIHI2)
 
 
 NETWORKS = {
     "vit": small_network, "convolutions": convolutions, "maxima": maxima, "sit": by_sit, "gates": gates,
-    "uneven gates": uneven_gates,
+    "uneven gates": lambda: uneven_gates(1),
 }  # fmt: skip
 
 
