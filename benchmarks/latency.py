@@ -11,13 +11,12 @@ outputs; the last column interpolates the steps that a common T would need for t
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Annotated, NamedTuple
 
 import numpy as np
 import typer
 from rich.console import Console
-from rich.table import Table
 
 from benchmarks import minilm, swin_fashion
 from benchmarks.subject import Subject, in_batches
@@ -79,22 +78,30 @@ def main(
     samples: Annotated[int, typer.Option(help="Evaluation samples.")] = 1000,
     calibration: Annotated[int, typer.Option(help="Samples that set the scales.")] = 256,
 ) -> None:
-    """A table for each: one T, and a T for each layer within the same number of steps."""
+    """A row for each: one T, then a T for each layer within the same number of steps."""
     what = SUBJECTS[subject](samples, calibration)
-    common = [measured(what, f"T = {t}", int(t), None) for t in steps.split(",")]
-    own = [measured(what, "", None, row.steps) for row in common]
-    found = Table("windows", "steps", "agreement", "relative error", "seconds", "common T would need", title=what.name)
-    for row in [*common, *own]:
-        needed = ""
-        if row in own:
-            # errors fall about as a power of the steps
-            known = np.log([[each.error, each.steps] for each in reversed(common)])
-            at = np.exp(np.interp(np.log(row.error), known[:, 0], known[:, 1]))
-            needed = f"{at:,.0f} ({row.steps / at:.2f})"
-        found.add_row(
-            row.windows, f"{row.steps:,}", f"{row.agreement:.4f}", f"{row.error:.4f}", f"{row.seconds:.0f}", needed
-        )
-    Console(width=120).print(found)
+    console = Console(highlight=False)
+    console.print(
+        f"{what.name}, {len(what.labels):,} samples; windows, steps, agreement, relative error, common T needs"
+    )
+    common: list[Row] = []
+    for t in map(int, steps.split(",")):
+        common.append(measured(what, f"T = {t}", t, None))
+        console.print(_line(common[-1], ""))
+    for limit in [row.steps for row in common]:
+        row = measured(what, "", None, limit)
+        needed = steps_for(row.error, common)
+        console.print(_line(row, f"{needed:,.0f} steps: {row.steps / needed:.2f} of them"))
+
+
+def steps_for(error: float, common: Sequence[Row]) -> float:
+    """Steps at which one T for all would err so much, interpolated: errors fall about as a power of the steps."""
+    known = np.log([[row.error, row.steps] for row in sorted(common, key=lambda row: row.error)])
+    return float(np.exp(np.interp(np.log(error), known[:, 0], known[:, 1])))
+
+
+def _line(row: Row, needed: str) -> str:
+    return f"{row.windows:>10} {row.steps:6,} {row.agreement:.4f} {row.error:.4f} ({row.seconds:.0f} s) {needed}"
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from torch import nn
 
 from converters.discretise import discretise
 from evaluator import network_file
@@ -18,8 +19,9 @@ from processes.chips import LOIHI2
 from processes.errors import DeployError
 from processes.network import Network, TraceProduct
 from processes.operation import Window
-from processes.phase_code import side_by_side
-from tests.converters.modules import WINDOWS, apart, uneven
+from processes.phase_code import PhaseCode, side_by_side
+from targets.nir_plain.stages import form_of
+from tests.converters.modules import WINDOWS, apart, spiking, uneven
 from tests.evaluator.test_nir_roundtrip import check_same
 from tests.evaluator.test_random_networks import draw
 from tests.stepped import step_samples
@@ -114,6 +116,15 @@ def test_a_trace_that_goes_on_after_its_window_is_refused(make) -> None:
     changed.put(name, replace(op, traces=op.traces[:, :-1]))  # type: ignore[attr-defined]
     with pytest.raises(DeployError, match="traces is of shape"):
         legal.check(changed)
+
+
+def test_plain_graphs_refuse_them() -> None:
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Linear(4, 6), nn.ReLU(), nn.Linear(6, 5), nn.ReLU(), nn.Linear(5, 3)).eval()
+    x = torch.rand(6, 4)
+    assert form_of(spiking(model, x, PhaseCode(1.5, 9))).steps == 9
+    with pytest.raises(DeployError, match=r"windows of different lengths \(5, 9, 14 steps\) have no common leak"):
+        form_of(uneven(model, x))
 
 
 def test_traces_side_by_side() -> None:
