@@ -17,19 +17,20 @@ from converters.scales import places, scale_of
 from processes.calibration import factors, rescaled, used
 from processes.network import Network
 from processes.operation import Operation
+from processes.phase_code import PhaseCode
 
 
-def balance(network: Network, bases: Mapping[str, float], steps: int) -> None:
+def balance(network: Network, codes: Mapping[str, PhaseCode]) -> None:
     """Raise scales in place, before they are folded into weights.
 
     Args:
         network: with scales.
-        bases: B by firing node.
-        steps: T.
+        codes: B and T by firing node.
     """
     for name, share in _shares(network).items():
         op, scale = network[name], scale_of(network, name)
-        factor = 1 / share.clip(bases[name] ** (-steps / 8), 1)
+        code = codes[name]
+        factor = 1 / share.clip(code.base ** (-code.steps / 8), 1)
         if factors(op) == "octaves":
             factor = 2.0 ** np.floor(np.log2(factor))
         network.put(name, rescaled(op, scale * factor.reshape(scale.shape)))

@@ -107,22 +107,24 @@ def encode(
 
     Args:
         sites: codes by firing node.
-        code: window of every code, and the base that stands for them all.
+        code: window of the codes that have none of their own, and the base that stands for them all.
         peaks: from :func:`scale`.
         race: let WOSS find its winners by a falling threshold instead of graded spikes.
         sharpen: make WOSS too sharp by the factor B, as published.
         balanced: raise scales where weights that will be integers gain by it (:mod:`converters.balance`).
     """
     most = max((site.spikes for site in sites.values()), default=1)
-    header = replace(network.header, base=code.base, timesteps=code.steps, spikes=most, precision="float")
+    own = {name: PhaseCode(site.base, site.steps or code.steps) for name, site in sites.items()}
+    longest = max((each.steps for each in own.values()), default=code.steps)
+    header = replace(network.header, base=code.base, timesteps=longest, spikes=most, precision="float")
     out = require(network, ScaledNetwork, "coding").at(CalibratedNetwork, header)
     for name, site in sites.items():
         op = coded(out[name], site.spikes, site.latest)
         out.put(name, op if factors(op) == "none" else rescaled(op, Position(out, name).scale * site.scale))
     if balanced:
-        balance(out, {name: site.base for name, site in sites.items()}, code.steps)
+        balance(out, own)
     for name, node in list(out):
-        own = PhaseCode(sites[name].base, code.steps) if name in sites else code
-        out.put(name, folded(node.op, Position(out, name), Coding(own, peaks.get(name), race, sharpen)))
+        coding = Coding(own.get(name, code), peaks.get(name), race, sharpen)
+        out.put(name, folded(node.op, Position(out, name), coding))
     legal.check(out)
     return out

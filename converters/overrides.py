@@ -16,11 +16,12 @@ SHOWN = 5  # names that a message repeats
 class Override:
     """What of a layer's code is given; None for what is chosen as usual.
 
-    base: B in (1, 2]. spikes: most of a neuron in a window, 1 to 3.
+    base: B in (1, 2]. spikes: most of a neuron in a window, 1 to 3. timesteps: T, steps of its window.
     """
 
     base: float | None = None
     spikes: int | None = None
+    timesteps: int | None = None
 
 
 def by_layer(patterns: Mapping[str, Override], layers: Collection[str]) -> dict[str, Override]:
@@ -43,5 +44,6 @@ def by_layer(patterns: Mapping[str, Override], layers: Collection[str]) -> dict[
             found[name] = Override(
                 before.base if given.base is None else given.base,
                 before.spikes if given.spikes is None else given.spikes,
+                before.timesteps if given.timesteps is None else given.timesteps,
             )
     return found

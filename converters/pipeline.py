@@ -105,7 +105,7 @@ def network_input(front: FrontEnd | None, arguments: Sequence[np.ndarray]) -> np
 def convert_module(
     module: torch.nn.Module,
     calibration: Sequence[np.ndarray],
-    steps: int,
+    steps: int | None,
     base: float | None = None,
     *,
     spikes: int | None = 1,
@@ -117,13 +117,14 @@ def convert_module(
     batch: int = 32,
     progress: Progress | None = None,
     overrides: Mapping[str, Override] | None = None,
+    latency: int | None = None,
 ) -> Conversion:
     """Convert a module.
 
     Args:
         module: in evaluation mode; it is not changed.
         calibration: its arguments, each (N, ...), of samples that set the scales; never evaluation data.
-        steps: T.
+        steps: T; None to choose one for each firing node within ``latency``.
         base: B; None to choose one for each firing node by the outputs' error on calibration samples.
         spikes: most spikes of a neuron in a window; None for a second one where it pays.
         input_spikes: the same for the neurons that code the input, if that is more.
@@ -133,7 +134,9 @@ def convert_module(
         ingredients: what to leave out, for comparisons.
         batch: calibration samples evaluated together.
         progress: called with (stage, done, total).
-        overrides: bases and spikes of single layers, by pattern of their names; not of digits.
+        overrides: bases, spikes and T of single layers, by pattern of their names; not of digits.
+        latency: most steps of a sample, if T is chosen; None as for :func:`converters.sites.tune`. Not of digits, nor where
+            winners race, which takes steps that depend on what is chosen.
 
     Raises:
         UnsupportedModel: with every operation that cannot be converted, before anything is.
@@ -158,15 +161,16 @@ def convert_module(
     scaled, peaks = scale(ideal, samples, batch, report("calibrate"), ingredients)
     choose = functools.partial(
         tune, scaled, samples, steps, base, spikes, input_spikes, few, report("choose the codes"),
-        ingredients, overrides=overrides,
+        ingredients, overrides=overrides, latency=latency,
     )  # fmt: skip
     tuning: Tuning | None = None
     if digits:
         common = base or BINARY
+        assert steps is not None
         sites = digit_sites(scaled, common, spikes or steps // 2, input_spikes)
     else:
         tuning = choose()
-        common, sites = tuning.base, tuning.sites
+        common, sites, steps = tuning.base, tuning.sites, tuning.steps
     coded = functools.partial(
         encode, code=PhaseCode(common, steps), peaks=peaks,
         race=variant.winner == "race", sharpen=variant.softmax == "published",

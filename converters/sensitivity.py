@@ -53,12 +53,14 @@ class Site:
         spikes: most in a window.
         scale: factor on their calibrated scale.
         latest: last step at which a neuron that has fired does so again, by feature (scale) or one for all; None: any.
+        steps: T of its window; None for the T that the network's windows have in common.
     """
 
     base: float
     spikes: int
     scale: float = 1.0
     latest: tuple[int, ...] | None = None
+    steps: int | None = None
 
 
 class Trial(NamedTuple):
@@ -91,6 +93,7 @@ class Evidence:
         steps: T.
         race: whether it is softmax's, which fires at B^-(k + 1/2).
         together: whether features' errors are scaled to what they make together; of a softmax they always are.
+        orders: by half, where its values come from in ascending order, int32, once somebody has asked: the same for all T.
     """
 
     halves: list[tuple[torch.Tensor, torch.Tensor]]
@@ -99,6 +102,7 @@ class Evidence:
     steps: int
     race: bool
     together: bool = False
+    orders: dict[int, torch.Tensor] = field(default_factory=dict, repr=False, compare=False)
 
     def trial(self, site: Site, limits: Sequence[int] = ()) -> Trial:
         """The candidate's errors and spikes; ``limits``, of two spikes, ascend to T - 1, which stands for no limit."""
@@ -117,7 +121,10 @@ class Evidence:
     def _sorted(self, half: int) -> Sorted:
         """A half of the samples in the order of their values."""
         values, gradients = self.halves[half]
-        flat, order = values.reshape(-1).sort()
+        if half not in self.orders:
+            self.orders[half] = values.reshape(-1).argsort().int()
+        order = self.orders[half].long()
+        flat = values.reshape(-1)[order]
         rows, features = order.div(values.shape[1], rounding_mode="floor").int(), order.remainder(values.shape[1]).int()
         shape = (len(gradients), *values.shape)
         weights = None if self.race else gradients.square().mean(0).reshape(-1)[order].numpy()

@@ -2,7 +2,8 @@
 
 Three things are free at each node for a given T: the base (fine levels near the scale, or a wide range below it), how many
 spikes a value may take, and the scale (the calibrated maximum, or a little less, at which the largest values saturate but
-more levels sit where the values are). A choice is made only if it lowers the error on both halves of the samples.
+more levels sit where the values are). A choice is made only if it lowers the error on both halves of the samples. Where T is
+free too, all of this is chosen for each T, and then the T of each node (:mod:`converters.windows`).
 
 Within a budget of spikes, each feature has a last step of its own for second spikes: what a second spike takes off the
 squared error falls with the step at which it comes, and what it costs does not.
@@ -17,6 +18,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from converters import windows
 from converters.ingredients import ALL, Ingredients
 from converters.overrides import Override, by_layer
 from converters.sensitivity import Evidence, Site, Trial, gather
@@ -57,9 +59,10 @@ class Choice:
 
 @dataclass(frozen=True)
 class Tuning:
-    """Choices by node; ``base`` is the one of the plain codes."""
+    """Choices by node; ``base`` and ``steps`` are those of the plain codes."""
 
     base: float
+    steps: int
     choices: dict[str, Choice]
 
     @property
@@ -71,7 +74,7 @@ class Tuning:
 def tune(
     network: Network,
     samples: np.ndarray,
-    steps: int,
+    steps: int | None,
     base: float | None,
     spikes: int | None,
     input_spikes: int = 1,
@@ -80,13 +83,14 @@ def tune(
     ingredients: Ingredients = ALL,
     budget: float = BUDGET,
     overrides: Mapping[str, Override] | None = None,
+    latency: int | None = None,
 ) -> Tuning:
     """Choose.
 
     Args:
         network: lowered, scales known, not folded.
         samples: calibration inputs (N, *input).
-        steps: T.
+        steps: T; None to choose one for each node.
         base: B of every node; None to choose one for each.
         spikes: most spikes per value; None to allow a second one where it pays, within the budget.
         input_spikes: the same for the neurons that code the input, if that is more.
@@ -94,15 +98,19 @@ def tune(
         progress: called with (done, in all), of samples that are evaluated and then of nodes whose candidates are tried.
         ingredients: what there is to choose.
         budget: spikes with some second ones, relative to those of the best codes of one.
-        overrides: bases and spikes that are given, by pattern of nodes' names; what is given is not chosen.
+        overrides: bases, spikes and T that are given, by pattern of nodes' names; what is given is not chosen.
+        latency: most steps of a sample, if T is chosen; None for those that a T of ``windows.USUAL`` for all would take.
 
     Raises:
-        DeployError: a pattern matches no firing node.
+        DeployError: a pattern matches no firing node, or no T is short enough.
     """
     nodes = coded(network)
     given = by_layer(overrides or {}, nodes)
+    if steps is None:
+        windows.way(network, nodes, given).limit(latency)  # which refuses one that is too short before any work
     few = samples[np.unique(np.linspace(0, len(samples) - 1, SAMPLES).astype(int))]
-    whole = len(few) + (2 if spikes is not None else 5) * len(nodes)
+    tried = (steps,) if steps is not None else windows.TRIED
+    whole = len(few) + (2 if spikes is not None else 5) * len(nodes) * len(tried)
     told = itertools.count(len(few) + 1)
 
     def gathered(done: int, _: int) -> None:
@@ -110,9 +118,14 @@ def tune(
             progress(done, whole)
 
     gates = gated(network) if ingredients.headroom else frozenset()
-    evidence = gather(network, few, steps, batch, gathered, gates)
+    evidence = gather(network, few, tried[-1], batch, gathered, gates)
     search = _Search(network, evidence, given, input_spikes, ingredients, gates, lambda: gathered(next(told), whole))
+    tunings = {number: _tuned(search.at(number), number, base, spikes, budget) for number in tried}
+    return tunings[steps] if steps is not None else windows.chosen(network, tunings, latency, given)
 
+
+def _tuned(search: _Search, steps: int, base: float | None, spikes: int | None, budget: float) -> Tuning:
+    """The choices for a T, where none is given; the rest as for :func:`tune`."""
     tried = search.first(BASES[::2] if base is None else (base,), spikes or 1)
     own = {name: trials for name, trials in tried.items() if search.given_base(name) is None}
     plain = _common_base(own or tried)
@@ -120,19 +133,18 @@ def tune(
         name: next(trial for trial in trials if trial.site.base == (search.given_base(name) or plain))
         for name, trials in tried.items()
     }
-    if base is None and not ingredients.layer_bases:
+    if base is None and not search.ingredients.layer_bases:
         base = plain
         tried |= {name: [trial for trial in trials if trial.site.base == plain] for name, trials in own.items()}
     chosen = search.refined(tried, reference, math.inf, base is None)
     if spikes is None:
-        limits = np.unique(np.linspace(0, steps - 1, LIMITS).astype(int)).tolist()
         fewest = sum(choice.spikes for choice in chosen.values())
         # errors of one spike are those of rounding, and taken as independent they choose better
-        search = replace(search, evidence={name: replace(seen, together=True) for name, seen in evidence.items()})
+        search = search.seen(together=True)
         reference = {name: trial for name, (trial,) in search.first((plain,), 1).items()}
-        tried = search.first(BASES[::2] if base is None else (base,), 2, limits)
+        tried = search.first(BASES[::2] if base is None else (base,), 2, limited=True)
         chosen = search.refined(tried, reference, budget * fewest, base is None)
-    return Tuning(plain, chosen)
+    return Tuning(plain, steps, chosen)
 
 
 @dataclass(frozen=True)
@@ -140,7 +152,7 @@ class _Search:
     """Candidates of all nodes, judged by what was gathered of them.
 
     Attributes:
-        given: bases and spikes that are not to be chosen, by node.
+        given: bases, spikes and T that are not to be chosen, by node.
         gates: nodes whose scales may exceed the calibrated ones.
         advance: called for each node whose candidates have been judged.
     """
@@ -157,15 +169,30 @@ class _Search:
         """The base that a node has to take; None if it is free."""
         return self.given.get(name, FREE).base
 
-    def first(self, bases: Sequence[float], number: int, limits: Sequence[int] = ()) -> Tried:
-        """Every node with each of these bases and so many spikes, or what is given for it."""
+    def at(self, steps: int) -> _Search:
+        """The same for windows of so many steps, or as many as are given for a node."""
+        own = {name: self.given.get(name, FREE).timesteps or steps for name in self.evidence}
+        return replace(self, evidence={n: replace(seen, steps=own[n]) for n, seen in self.evidence.items()})
+
+    def seen(self, together: bool) -> _Search:
+        """The same with features' errors scaled to what they make together, or not."""
+        return replace(self, evidence={n: replace(seen, together=together) for n, seen in self.evidence.items()})
+
+    def first(self, bases: Sequence[float], number: int, limited: bool = False) -> Tried:
+        """Every node with each of these bases and so many spikes, or what is given for it.
+
+        ``limited``: second spikes may end before the window does.
+        """
         tried = {}
         for name, seen in self.evidence.items():
             own = self.given.get(name, FREE)
             least = own.spikes or (self.input_spikes if self.network.codes_input(name) else 1)
             n = own.spikes or max(least, number)
             among = bases if own.base is None else (own.base,)
-            tried[name] = seen.trials([Site(b, n) for b in among], limits if n > least else ())
+            limits = (
+                np.unique(np.linspace(0, seen.steps - 1, LIMITS).astype(int)).tolist() if limited and n > least else ()
+            )
+            tried[name] = seen.trials([Site(b, n, steps=seen.steps) for b in among], limits)
             self.advance()
         return tried
 
@@ -211,7 +238,7 @@ def _finer(seen: Evidence, tried: list[Trial], best: Site, scales: Sequence[floa
     """Candidates around the best one: bases next to it, and smaller scales."""
     place = BASES.index(best.base) if any_base else 0
     near = BASES[max(0, place - 1) : place + 2] if any_base else (best.base,)
-    sites = [Site(base, tried[0].site.spikes, scale) for base in near for scale in scales]
+    sites = [Site(base, tried[0].site.spikes, scale, steps=seen.steps) for base in near for scale in scales]
     known = {trial.site for trial in tried}
     return seen.trials([site for site in sites if site not in known], tried[0].limits)
 

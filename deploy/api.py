@@ -42,7 +42,8 @@ def convert(
     module: nn.Module,
     calibration: Arguments,
     *,
-    timesteps: int | None = None,
+    timesteps: int | Literal["auto"] | None = None,
+    latency: int | None = None,
     base: float | Literal["auto"] = "auto",
     spikes: int | Literal["auto"] | None = None,
     input_spikes: int | None = None,
@@ -65,7 +66,8 @@ def convert(
         module: takes and returns float32 tensors; it is copied, and not changed.
         calibration: the module's arguments, each an array or tensor (N, *sample): one, a sequence, or a mapping by the names
             of forward's arguments. These samples set the scales of codes.
-        timesteps: T, steps of a window; None for the method's usual number, 40 (sit: 12).
+        timesteps: T, steps of a window; "auto" chooses one for each layer; None for the method's usual number, 40 (sit: 12).
+        latency: of "auto", most steps from a sample's input to its answer; None for what 16 steps for all layers take.
         base: B in (1, 2], the ratio of neighbouring levels; "auto" chooses one for each layer.
         spikes: most spikes of a neuron in a window; "auto" adds a second one where it pays; None for 1 (sit: 6).
         input_spikes: the same for the neurons that code the input; None for 2 (sit: 6).
@@ -76,7 +78,7 @@ def convert(
         softmax: the variant of the race, as `deploy convert --help` explains it.
         exponential: sit's exponential, as `deploy convert --help` explains it.
         activation: sit's activations, as `deploy convert --help` explains it.
-        overrides: base and spikes of single layers by pattern of their names, {"blocks.*.mlp.*": {"spikes": 2}}.
+        overrides: base, spikes and timesteps of single layers by pattern of their names, {"blocks.*.mlp.*": {"spikes": 2}}.
         evaluation: samples that the report is measured on; None to hold back a fifth of ``calibration``, which then sets no
             scales.
         labels: (N,) classes of ``evaluation``, for accuracy.
@@ -89,8 +91,8 @@ def convert(
     """
     model = given_model(module, calibration)
     options = ConvertOptions(
-        model=model.spec, method=method, timesteps=timesteps, base=None if base == "auto" else base, spikes=spikes,
-        input_spikes=input_spikes, residual=residual, winner=winner, softmax=softmax, exponential=exponential,
+        model=model.spec, method=method, timesteps=timesteps, latency=latency, base=None if base == "auto" else base,
+        spikes=spikes, input_spikes=input_spikes, residual=residual, winner=winner, softmax=softmax, exponential=exponential,
         activation=activation, overrides=overrides, precision=precision, target="closed-form", batch_size=batch_size,
     )  # fmt: skip
     options.check(registry())

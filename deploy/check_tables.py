@@ -95,10 +95,11 @@ def dry_run_shown(found: DryRun) -> list[Table | str]:
     """What `deploy convert --dry-run` prints."""
     options, code = found.options, found.options.code
     stepped = "nothing is stepped" if found.target == "closed-form" else f"{options.samples:,} samples stepped"
+    limit = "" if options.latency is None else f" within {options.latency:,} steps"
     rows = [
         ("model", options.model),
         ("method", f"{options.method}, {options.precision} point"),
-        ("code", f"T = {code.timesteps}, B = {code.base}, spikes {code.spikes}, of the input {code.input_spikes}"),
+        ("code", f"T = {code.timesteps}{limit}, B = {code.base}, spikes {code.spikes}, of the input {code.input_spikes}"),
         *([("search", f"the cheapest code within --budget {options.budget}; T and spikes above may change")]
           if options.budget is not None else []),
         ("calibration", "{:,} samples of {}".format(*found.calibration)),

@@ -104,7 +104,7 @@ def comparison(folders: Sequence[Path]) -> Comparison:
 _SETTINGS: tuple[tuple[str, Callable[[Report], Any]], ...] = (
     ("method", lambda r: r.method),
     ("arithmetic", lambda r: r.precision),
-    ("window T", lambda r: r.timesteps),
+    ("window T", lambda r: r.timesteps_in_words),
     ("base B", lambda r: r.base_in_words),
     ("target", lambda r: r.target),
 )

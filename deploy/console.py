@@ -99,8 +99,8 @@ _EVALUATION_ROWS: tuple[tuple[str, Callable[[Evaluation], Any], Callable[[Any], 
 def summary(report: Report) -> Table:
     """The main numbers of a report; those it lacks are left out."""
     what = (
-        report.model, report.method, f"{report.precision} point", f"T = {report.timesteps}", f"B = {report.base_in_words}",
-        report.target,
+        report.model, report.method, f"{report.precision} point", f"T = {report.timesteps_in_words}",
+        f"B = {report.base_in_words}", report.target,
     )  # fmt: skip
     return _numbers(", ".join(what), report, _ROWS)
 
@@ -137,7 +137,7 @@ def codes_table(codes: Sequence[Code]) -> Table:
     table = Table(title="codes, and what choosing them gained", title_justify="left", show_footer=True)
     table.add_column("layer", "all together")
     for column, footer in (
-        ("B", ""), ("spikes", ""), ("second until", ""), ("scale", ""),
+        ("T", ""), ("B", ""), ("spikes", ""), ("second until", ""), ("scale", ""),
         ("error, plain code", _percent(sum(code.error_before for code in codes))),
         ("error, chosen", _percent(sum(code.error_after for code in codes))),
         ("spikes per sample", _count(sum(code.spikes_per_sample for code in codes))),
@@ -146,8 +146,8 @@ def codes_table(codes: Sequence[Code]) -> Table:
     for code in codes:
         latest = "" if code.latest is None else f"{code.latest[0]}–{code.latest[2]}"
         table.add_row(
-            code.name, f"{code.base:g}", str(code.spikes), latest, f"{code.scale:g}",
-            _percent(code.error_before), _percent(code.error_after), _count(code.spikes_per_sample),
+            code.name, "" if code.timesteps is None else str(code.timesteps), f"{code.base:g}", str(code.spikes),
+            latest, f"{code.scale:g}", _percent(code.error_before), _percent(code.error_after), _count(code.spikes_per_sample),
         )  # fmt: skip
     return table
 

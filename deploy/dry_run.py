@@ -74,8 +74,8 @@ def dry_run(options: ConvertOptions, progress: Progress | None = None) -> DryRun
             variant = variant_of(options)
             few = network_input(front, arguments)
             lowered = lower(captured, few[:1].shape, variant.residual == "fanout", variant.neurons())
-            by_layer(overrides_of(options), coded(lowered))  # which refuses a pattern that matches none
-            network = roughly_coded(lowered, few, options.code, variant)
+            given = by_layer(overrides_of(options), coded(lowered))  # which refuses a pattern that matches none
+            network = roughly_coded(lowered, few, options.code, variant, given)
         shapes = {name: array.shape[1:] for name, array in calibration.inputs.items()}
         host = "" if front is None else front.what
         found = described(model.name, shapes, network, host)

@@ -228,7 +228,7 @@ class Examination:
         options = self.options
         return {
             "model": options.model, "method": options.method, "precision": options.precision,
-            "timesteps": options.code.timesteps, "base": self.network.header.stated("base"), "target": target.name,
-            "granularity": options.granularity, "options": replace(options.in_force(), force=False),
+            "timesteps": self.network.header.stated("timesteps"), "base": self.network.header.stated("base"),
+            "target": target.name, "granularity": options.granularity, "options": replace(options.in_force(), force=False),
             "transform": self.evaluation.transform or None,
         }  # fmt: skip

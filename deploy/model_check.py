@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
+from converters import windows
 from converters.calibrate import encode, scale, uniform
 from converters.digits import digit_sites
 from converters.lowering import UnsupportedModel, lower
+from converters.overrides import Override
 from converters.pipeline import Variant, front_end, network_input
 from deploy.errors import DeployError, Refusal
 from deploy.options.convert import USUAL, Code
@@ -48,7 +50,7 @@ class ModelCheckup:
     synapses: int | None = None
     windows: float = 0.0
     steps: int = 0
-    timesteps: int = USUAL["spiked-attention"].timesteps
+    timesteps: int = int(USUAL["spiked-attention"].timesteps)
     cores: Mapping[str, int] = field(default_factory=dict)
 
 
@@ -75,16 +77,25 @@ def check_model(spec: str, weights: str | None = None, shape: tuple[int, ...] | 
     return described(model.name, shapes, rough, "" if front is None else front.what)
 
 
-def roughly_coded(network: LoweredNetwork, samples: np.ndarray, code: Code, variant: Variant) -> Network:
+def roughly_coded(
+    network: LoweredNetwork,
+    samples: np.ndarray,
+    code: Code,
+    variant: Variant,
+    given: Mapping[str, Override] | None = None,
+) -> Network:
     """The spiking network with scales from so few ``samples`` that they mean nothing: neurons, synapses and steps are right.
 
-    ``code``: of every neuron; "auto" stands for whatever has no influence on these.
+    ``code``: of every neuron; "auto" stands for whatever has no influence on these, as T for windows whose latency is the usual
+    limit. ``given``: what single layers are given.
     """
     base = ROUGH if code.base == "auto" else float(code.base)
     spikes = 1 if code.spikes == "auto" else int(code.spikes)
     scaled, peaks = scale(network, samples)
     sites = (digit_sites if variant.method == "sit" else uniform)(scaled, base, spikes, code.input_spikes)
-    window = PhaseCode(base, code.timesteps)
+    window = PhaseCode(base, windows.USUAL if code.timesteps == "auto" else code.timesteps)
+    own = {name: override.timesteps for name, override in (given or {}).items()}
+    sites = {name: replace(site, steps=own.get(name)) for name, site in sites.items()}
     return encode(scaled, sites, window, peaks, variant.winner == "race", variant.softmax == "published")
 
 

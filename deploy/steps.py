@@ -84,11 +84,11 @@ def convert_model(options: ConvertOptions, model: LoadedModel, calibration: Data
     with stages(progress) as report:
         if options.method == "rate-coded":
             arguments = list(calibration.inputs.values())
-            return convert_rate_coded(model.module, arguments, code.timesteps, options.batch_size)
+            return convert_rate_coded(model.module, arguments, int(code.timesteps), options.batch_size)
         return convert_module(
             model.module,
             list(calibration.inputs.values()),
-            code.timesteps,
+            None if code.timesteps == "auto" else int(code.timesteps),
             None if code.base == "auto" else float(code.base),
             fixed=options.precision == "fixed",
             spikes=None if code.spikes == "auto" else int(code.spikes),
@@ -97,6 +97,7 @@ def convert_model(options: ConvertOptions, model: LoadedModel, calibration: Data
             batch=options.batch_size,
             progress=report,
             overrides=overrides_of(options),
+            latency=options.latency,
         )
 
 

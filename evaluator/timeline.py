@@ -6,6 +6,7 @@ of their own. Every stepped target derives its clock from this table, so senders
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from processes.network import Network
@@ -27,12 +28,17 @@ class Timeline:
         return Window(start, self.windows[name].stop)
 
 
-def timeline(network: Network) -> Timeline:
-    """Schedule of one sample, from the input's graded message at step 0 to the readout's."""
+def timeline(network: Network, steps: Mapping[str, int] | None = None) -> Timeline:
+    """Schedule of one sample, from the input's graded message at step 0 to the readout's.
+
+    ``steps``: T of windows that are tried, by firing node, instead of those that the nodes have.
+    """
     windows = {Network.INPUT: Window(0, 1)}
     ready = {Network.INPUT: 0}
     for name, node in network:
         window = node.op.window([windows[s] for s in node.inputs], [ready[s] for s in node.inputs])
+        if steps is not None and name in steps:
+            window = Window(window.start, window.start + steps[name])
         windows[name] = window
         # a graded message can be acted upon in its own step, currents only when their window is over
         ready[name] = window.start if node.op.emits == "graded" else window.stop

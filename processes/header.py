@@ -26,7 +26,7 @@ class Header:
             the network takes the sample itself.
         base: B of the phase code, above 1, by which a spike one step later stands for B times less; where layers have bases
             of their own, the one that stands for them all. 1 in a rate-coded network, whose spikes are worth the same.
-        timesteps: T, the steps of every neuron's window.
+        timesteps: T, the steps of a neuron's window; where layers have windows of their own, of the longest.
         spikes: most spikes that any neuron sends in a window.
         precision: "float" for real numbers, "fixed" for integers of a chip's widths; None of a lowered network, which has no
             codes yet.

@@ -6,7 +6,7 @@ Compiled loops rely on shapes, lengths and ranges without looking again, so a ne
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any, Literal
 
 import numpy as np
@@ -39,6 +39,14 @@ def table(field: str, value: np.ndarray | None, *allowed: Shape) -> Complaints:
     if value is None or value.shape not in allowed:
         held = "missing" if value is None else f"of shape {value.shape}"
         yield f"{field} is {held}, not of {' or '.join(map(str, allowed))}"
+
+
+def traces(value: np.ndarray, steps: Sequence[int]) -> Complaints:
+    """Complain unless there is a trace for each operand, (operands, longest window), 0 behind a shorter one's last step."""
+    yield from table("traces", value, (len(steps), max(steps)))
+    for trace, window in zip(value, steps, strict=True):
+        if trace[window:].any():
+            yield f"a trace goes on after its operand's {window} steps"
 
 
 def fits(field: str, value: np.ndarray, shape: Shape) -> Complaints:

@@ -48,3 +48,6 @@ NORMALISED = 1e-6
 INT8_SPIKES = 0.1
 """Share of spikes that 8-bit weights change in an untrained network of twenty layers of neurons: each weight errs by up to
 0.4 % of its row's largest, potentials next to a threshold fall on its other side, and every layer passes that on."""
+GREEDY = 1.15
+"""Windows that are lengthened one after the other err at most so many times what the best of all combinations does: steps that
+are left over at the end fit no further T."""

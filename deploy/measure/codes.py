@@ -20,7 +20,7 @@ def codes(tuning: Tuning) -> tuple[Code, ...]:
         Code(
             name=name, base=choice.site.base, spikes=choice.site.spikes, scale=choice.site.scale,
             error_before=choice.plain_error / total, error_after=choice.error / total, spikes_per_sample=choice.spikes,
-            latest=None if choice.site.latest is None else _spread(choice.site.latest),
+            timesteps=choice.site.steps, latest=None if choice.site.latest is None else _spread(choice.site.latest),
         )
         for name, choice in tuning.choices.items()
     )  # fmt: skip

@@ -11,7 +11,7 @@ from deploy.errors import DeployError
 from deploy.options.budget import Budget, read_budget
 from deploy.options.checks import check_choice, check_positive, same_file
 from deploy.options.config import image_size, model_arguments
-from deploy.options.declare import CODE, MODELS, RUNS, option, read_base, read_spikes
+from deploy.options.declare import CODE, MODELS, RUNS, option, read_base, read_spikes, read_timesteps
 from deploy.options.overrides import read_overrides
 
 Method = Literal["spiked-attention", "sit", "rate-coded"]
@@ -30,7 +30,7 @@ SIT_STEPS = {"published": range(4, 17), "extended": range(7, 17)}  # fitted tabl
 class Code(NamedTuple):
     """T, B, most spikes of a neuron in a window, and of those that code the input."""
 
-    timesteps: int
+    timesteps: int | Literal["auto"]
     base: float | Literal["auto"]
     spikes: int | Literal["auto"]
     input_spikes: int
@@ -100,8 +100,21 @@ class ConvertOptions:
         "spiked-attention"
     )
     timesteps: Annotated[
+        int | Literal["auto"] | None,
+        option(
+            "T, time steps of a window; more are finer and slower. `auto` chooses one for each layer, within --latency. "
+            "\\[default: 40; sit 12, of 7 to 16]",
+            CODE,
+            parser=read_timesteps,
+        ),
+    ] = None
+    latency: Annotated[
         int | None,
-        option("T, time steps of a window; more are finer and slower. \\[default: 40; sit 12, of 7 to 16]", CODE),
+        option(
+            "With --timesteps auto: most time steps from a sample's input to its answer, all layers together. "
+            "\\[default: what --timesteps 16 takes]",
+            CODE,
+        ),
     ] = None
     base: Annotated[
         float | Literal["auto"] | None,
@@ -141,8 +154,8 @@ class ConvertOptions:
     overrides: Annotated[
         Mapping[str, Mapping[str, float | int]] | str | None,
         option(
-            "Base and spikes of single layers by pattern of their names, as '{\"blocks.*.mlp.*\": {spikes: 2}}'; of patterns "
-            "that match the same layer the later goes first. Best kept in a --config file.",
+            "Base, spikes and timesteps of single layers by pattern of their names, as '{\"blocks.*.mlp.*\": {spikes: 2}}'; of "
+            "patterns that match the same layer the later goes first. Best kept in a --config file.",
             CODE,
             parser=read_overrides,
         ),
@@ -285,7 +298,9 @@ class ConvertOptions:
 
     def _check_code(self) -> None:
         steps, base, spikes, input_spikes = self.code
-        if steps < 2:
+        if steps == "auto":
+            self._check_windows()
+        elif steps < 2:
             raise DeployError(f"--timesteps {steps}: a window needs at least 2 steps; give 8 to 64")
         if base != "auto" and not 1 < base <= 2:  # also refuses NaN
             raise DeployError(
@@ -295,6 +310,9 @@ class ConvertOptions:
         if spikes != "auto":
             check_positive("--spikes", spikes)
         check_positive("--input-spikes", input_spikes)
+        check_positive("--latency", self.latency)
+        if self.latency is not None and steps != "auto":
+            raise DeployError(f"--latency {self.latency}: limits what --timesteps auto chooses; give that too")
         if self.method != "sit":
             return
         known = SIT_STEPS[self.exponential]
@@ -309,6 +327,18 @@ class ConvertOptions:
             raise DeployError(
                 "--softmax and --winner belong to --method spiked-attention; --exponential is sit's choice"
             )
+
+    def _check_windows(self) -> None:
+        """Raises DeployError if T cannot be chosen by layer, or not within the limit."""
+        if self.method != "spiked-attention":
+            raise DeployError(f"--timesteps auto: --method {self.method} has one T for all layers; give a number")
+        if self.winner == "race":
+            raise DeployError(
+                "--timesteps auto: how long a race takes depends on what is chosen, so no limit can be kept; leave --winner "
+                "out, or give --timesteps a number"
+            )
+        if self.budget is not None:
+            raise DeployError("--timesteps auto: --budget chooses one T for all layers; leave one of the two out")
 
     def record(self) -> dict[str, Any]:
         """The options in force as plain values for report.json; those that say nothing are absent."""

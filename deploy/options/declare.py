@@ -41,6 +41,11 @@ def read_spikes(text: str) -> int | Literal["auto"]:
     return _number_or_auto("spikes", int, text, "1, 2, 3")
 
 
+def read_timesteps(text: str) -> int | Literal["auto"]:
+    """--timesteps as it is meant."""
+    return _number_or_auto("timesteps", int, text, "a whole number of steps, as 40,")
+
+
 def _number_or_auto(name: str, kind: Callable[[str], Any], text: str, meant: str) -> Any:
     if text == "auto":
         return "auto"

@@ -11,12 +11,15 @@ from deploy.errors import DeployError
 
 HOW = 'write them as overrides: {"blocks.*.mlp.*": {spikes: 2}}'
 REFUSED = {
-    "timesteps": "all windows of a network are equally long, since each layer integrates while the one before it fires; "
-    "--timesteps sets T of all",
     "precision": "a network has one arithmetic: integers and floating point cannot feed each other's potentials; "
     "--precision sets it for all",
 }
 """Settings that layers cannot differ in, and why."""
+LONGEST = 256
+"""Most steps of a window that a layer is given."""
+MEANT = {
+    "base": "a number above 1 and at most 2", "spikes": "1, 2 or 3", "timesteps": f"a whole number from 2 to {LONGEST}",
+}  # fmt: skip
 
 
 def read_overrides(given: str | Mapping[str, Any]) -> dict[str, dict[str, Any]]:
@@ -43,13 +46,15 @@ def _settings(pattern: str, settings: Any) -> dict[str, Any]:
     for key, value in settings.items():
         if key in REFUSED:
             raise DeployError(f"{where}: {key} cannot differ between layers: {REFUSED[key]}")
+        number = isinstance(value, int) and not isinstance(value, bool)
         if key == "base" and isinstance(value, (int, float)) and not isinstance(value, bool) and 1 < value <= 2:
             found[key] = float(value)
-        elif key == "spikes" and value in (1, 2, 3) and not isinstance(value, (bool, float)):
+        elif (key == "spikes" and number and value in (1, 2, 3)) or (
+            key == "timesteps" and number and 2 <= value <= LONGEST
+        ):
             found[key] = value
-        elif key in ("base", "spikes"):
-            meant = "a number above 1 and at most 2" if key == "base" else "1, 2 or 3"
-            raise DeployError(f"{where}: {key} is {value!r}; give {meant}")
+        elif key in MEANT:
+            raise DeployError(f"{where}: {key} is {value!r}; give {MEANT[key]}")
         else:
-            raise DeployError(f"{where}: no setting `{key}`; known are base and spikes")
+            raise DeployError(f"{where}: no setting `{key}`; known are {', '.join(MEANT)}")
     return found

@@ -44,6 +44,8 @@ def answers(report: Report) -> list[Tile]:
     found = [*_quality(report), *_energy(report), *_chips(report)]
     steps, window = report.latency_steps, report.timesteps
     note = f"{steps / window:.1f} windows of T = {window}"
+    if report.timesteps_in_words != str(window):
+        note = f"windows of T = {report.timesteps_in_words}"
     if report.overlap:
         closest = min(report.overlap, key=lambda overlap: overlap.interval)
         note += f"; samples overlap every {count(closest.interval)} steps with {closest.state_sets} sets of state"

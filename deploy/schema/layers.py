@@ -46,6 +46,7 @@ class Code:
     Attributes:
         base: B, the ratio of neighbouring levels.
         spikes: most spikes of a neuron in a window.
+        timesteps: T, the steps of its window; absent of reports from before layers could differ in it.
         scale: the value of level 0, the largest of its channels.
         error_before, error_after: its share of the outputs' squared error, of what all layers were expected to make with the
             plain code (one base for all, scales at the calibrated maximum), before and after its own code was chosen.
@@ -62,3 +63,4 @@ class Code:
     error_after: Number
     spikes_per_sample: Number
     latest: tuple[Count, Count, Count] | None = None
+    timesteps: Count | None = None

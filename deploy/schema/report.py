@@ -41,7 +41,8 @@ class Report:
 
     Attributes:
         schema_version: of the file that it was read from; 0 of files from before there were versions.
-        model, method, precision, timesteps, base, target: what was converted, how, and what stepped it.
+        model, method, precision, timesteps, base, target: what was converted, how, and what stepped it; where layers have
+            windows of their own, timesteps is the longest.
         command: that wrote it. created: when, as 2026-01-31 12:00 UTC.
         options: in force; absent of a module that was given as an object.
         granularity, processes, bytes: of the target's run: what a process holds, how many there were, and their memory.
@@ -111,6 +112,12 @@ class Report:
     def compared(self) -> Exactness | None:
         """``exactness`` of a run that was stepped; older reports compared the closed form with itself."""
         return None if self.target == "closed-form" else self.exactness
+
+    @property
+    def timesteps_in_words(self) -> str:
+        """T: `16`, or the range where layers differ in it."""
+        found = sorted({code.timesteps for code in self.codes if code.timesteps is not None})
+        return f"{found[0]} to {found[-1]}, layer by layer" if len(found) > 1 else f"{self.timesteps}"
 
     @property
     def base_in_words(self) -> str:

@@ -100,7 +100,7 @@ def open_axes(options: ConvertOptions) -> Axes:
     """What the options leave open."""
     tried = TRIED[options.method]
     return Axes(
-        tried.timesteps if options.timesteps is None else (options.timesteps,),
+        tried.timesteps if options.timesteps is None else (int(options.timesteps),),
         tried.spikes if options.spikes is None else (options.spikes,),
     )
 

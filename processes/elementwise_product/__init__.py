@@ -32,7 +32,7 @@ class ElementwiseProduct(Operation):
     at once, multiply to a potential that fits (:func:`largest`).
 
     Attributes:
-        traces: L_k of each operand's code, or the integer trace of it, (2, T).
+        traces: L_k of each operand's code, or the integer trace of it, (2, longest T); 0 after a shorter window.
         state_bits: width of the potential; 0 in floating point.
     """
 

@@ -9,6 +9,7 @@ import numpy as np
 from processes import calibration
 from processes.calibration import NEW_SPIKES, NO_SPIKES, OF_CODES, Coding, Position
 from processes.elementwise_product import ElementwiseProduct
+from processes.phase_code import side_by_side
 
 for trait in (*OF_CODES, calibration.worth):
     trait.refuse(NO_SPIKES, ElementwiseProduct)
@@ -37,4 +38,4 @@ def _(op: ElementwiseProduct, at: Position) -> np.ndarray:
 @calibration.folded.of(ElementwiseProduct)
 def _(op: ElementwiseProduct, at: Position, coding: Coding) -> ElementwiseProduct:
     """A trace for each operand's code."""
-    return replace(op, traces=np.stack([operand.code.levels for operand in at.operands]))
+    return replace(op, traces=side_by_side([operand.code.levels for operand in at.operands]))

@@ -9,6 +9,7 @@ import numpy as np
 
 from processes.elementwise_product import ElementwiseProduct, largest
 from processes.integers import FixedPosition, Integers, Setting, integers
+from processes.phase_code import side_by_side
 
 
 @integers.of(ElementwiseProduct)
@@ -17,7 +18,7 @@ def _(op: ElementwiseProduct, at: FixedPosition, setting: Setting) -> Integers:
     spikes = [operand.spikes for operand in at.operands]
 
     def traces(first: int) -> np.ndarray:
-        return np.stack([operand.code.trace_from(first) for operand in at.operands])
+        return side_by_side([operand.code.trace_from(first) for operand in at.operands])
 
     def fits(first: int) -> bool:
         return math.prod(largest(t, n) for t, n in zip(traces(first), spikes, strict=True)) <= setting.chip.state_limit

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from processes.elementwise_product import ElementwiseProduct
-from processes.invariants import Complaints, Shape, has_shape, invariants, reads, real_in_fixed_point, table
+from processes.invariants import Complaints, Shape, has_shape, invariants, reads, real_in_fixed_point, traces
 
 reads.always("spikes", ElementwiseProduct)
 real_in_fixed_point.always(frozenset(), ElementwiseProduct)
@@ -13,15 +13,13 @@ real_in_fixed_point.always(frozenset(), ElementwiseProduct)
 
 @invariants.of(ElementwiseProduct)
 def _(op: ElementwiseProduct, shapes: list[Shape], steps: list[int]) -> Complaints:
-    """Operands that broadcast, in windows of equal length, with a trace each whose first values multiply to what fits."""
+    """Operands that broadcast, with a trace each, which ends with its operand's window; first values multiply to what fits."""
     ranks = [len(shape) for shape in shapes]
     if ranks[0] == ranks[1] and all(1 in pair or pair[0] == pair[1] for pair in zip(*shapes, strict=True)):
         yield from has_shape(op, np.broadcast_shapes(*shapes))
     else:
         yield f"operands {shapes[0]} and {shapes[1]} do not broadcast"
-    if steps[0] != steps[1]:
-        yield f"operands of {steps[0]} and {steps[1]} steps make no product"
-    yield from table("traces", op.traces, (2, steps[0]))
+    yield from traces(op.traces, steps)
     if op.state_bits and op.traces.size:
         reach = int(op.traces[0].max()) * int(op.traces[1].max())
         if op.traces.min() < 0 or reach >= 2 ** (op.state_bits - 1):

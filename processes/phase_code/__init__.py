@@ -10,6 +10,7 @@ at step k with that sign; plane p holds the p-th spike of the window.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -67,6 +68,12 @@ class StepCode:
     def trace_from(self, first: int) -> np.ndarray:
         """round(first level), int32 (T,)."""
         return np.rint(first * self.levels).astype(np.int32)
+
+
+def side_by_side(traces: Sequence[np.ndarray]) -> np.ndarray:
+    """Traces of several operands, (operands, longest T); one of a shorter window is 0 after its last step."""
+    longest = max(map(len, traces))
+    return np.stack([np.pad(trace, (0, longest - len(trace))) for trace in traces])
 
 
 def code_dtype(steps: int) -> type[np.signedinteger]:

@@ -31,7 +31,7 @@ class TraceProduct(Operation):
     """Matrix product over the last axis of a and the last (``transpose_b``) or second-last axis of b, plus a bias.
 
     Attributes:
-        traces: L_k of each operand's code, or the integer product trace of it, (2, T).
+        traces: L_k of each operand's code, or the integer product trace of it, (2, longest T); 0 after a shorter window.
         bias: broadcast shape of the output, in the product's own units (attention bias); a single zero if none.
         delay: steps from the beginning of a's window to that of b's; fixed point only, where saturation depends on it.
         state_bits: width of the potential; 0 in floating point.

@@ -9,6 +9,7 @@ import numpy as np
 from processes import calibration
 from processes.calibration import EQUAL, NEW_SPIKES, NO_SPIKES, OF_CODES, Coding, Position, Round, Wanted
 from processes.errors import DeployError
+from processes.phase_code import side_by_side
 from processes.trace_product import SquareSum, TraceProduct
 
 for trait in (*OF_CODES, calibration.worth):
@@ -79,7 +80,7 @@ def _(op: TraceProduct, step: Round, at: Position, together: bool) -> Wanted:
 @calibration.folded.of(TraceProduct)
 def _(op: TraceProduct, at: Position, coding: Coding) -> TraceProduct:
     """A trace for each operand's code; the bias in units of the product."""
-    traces = np.stack([operand.code.levels for operand in at.operands])
+    traces = side_by_side([operand.code.levels for operand in at.operands])
     return replace(op, traces=traces, bias=op.bias / at.unit)
 
 

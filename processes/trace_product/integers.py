@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 
 from processes.integers import FixedPosition, Integers, Setting, integers
+from processes.phase_code import side_by_side
 from processes.trace_product import SquareSum, TraceProduct
 
 
@@ -18,7 +19,7 @@ def _(op: TraceProduct, at: FixedPosition, setting: Setting) -> Integers:
     first = setting.product_trace(max(float(at.peak.max()), float(np.abs(op.bias).max(initial=0.0))))
     fixed = replace(
         op,
-        traces=np.stack([operand.code.trace_from(first) for operand in (left, right)]),
+        traces=side_by_side([operand.code.trace_from(first) for operand in (left, right)]),
         bias=np.rint(op.bias * first**2).astype(np.int32),
         delay=right.window.start - left.window.start,
         state_bits=setting.chip.state_bits,

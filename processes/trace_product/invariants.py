@@ -14,6 +14,7 @@ from processes.invariants import (
     reads,
     real_in_fixed_point,
     table,
+    traces,
     within,
 )
 from processes.trace_product import SquareSum, TraceProduct
@@ -24,11 +25,11 @@ real_in_fixed_point.always(frozenset(), TraceProduct, SquareSum)
 
 @invariants.of(TraceProduct)
 def _(op: TraceProduct, shapes: list[Shape], steps: list[int]) -> Complaints:
-    """Operands that multiply, in windows of equal length, with a trace each."""
+    """Operands that multiply, with a trace each, which ends with its operand's window."""
     a, b = (torch.empty(shape, device="meta") for shape in shapes)
-    if steps[0] != steps[1] or shapes[0][:-2] != shapes[1][:-2] or abs(op.delay) > 2**20:
-        yield f"operands {shapes[0]} of {steps[0]} steps and {shapes[1]} of {steps[1]} make no product"
-    yield from table("traces", op.traces, (2, steps[0]))
+    if shapes[0][:-2] != shapes[1][:-2] or abs(op.delay) > 2**20:
+        yield f"operands {shapes[0]} and {shapes[1]} make no product"
+    yield from traces(op.traces, steps)
     yield from has_shape(op, tuple(op.product(a, b).shape))
     yield from fits("bias", op.bias, op.shape)
 

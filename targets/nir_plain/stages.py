@@ -94,6 +94,12 @@ def form_of(network: Network) -> Phase | Rate:
     if len(bases) > 1:
         listed = ", ".join(f"{b:g}" for b in sorted(bases))
         raise DeployError(f"codes of different bases ({listed}) have no common leak; convert with one --base")
+    windows = {op.steps for op in neurons}
+    if len(windows) > 1:
+        listed = ", ".join(str(steps) for steps in sorted(windows))
+        raise DeployError(
+            f"windows of different lengths ({listed} steps) have no common leak; convert with one --timesteps"
+        )
     first = neurons[0]
     return Phase(float(bases.pop()), first.schedule.steps) if isinstance(first, PhaseNeuron) else Rate(first.steps)
 

@@ -12,12 +12,14 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from converters.calibrate import calibrate
+from converters.calibrate import calibrate, encode, scale, uniform
 from converters.capture import capture
 from converters.lowering import lower
 from evaluator.closed_form import ClosedForm
 from processes.network import CalibratedNetwork, LoweredNetwork, Network, Stage
 from processes.phase_code import PhaseCode
+
+WINDOWS = (9, 5, 14, 7, 11)
 
 
 def module(forward: Callable[..., torch.Tensor], **parts: Any) -> nn.Module:
@@ -87,6 +89,18 @@ def gated() -> nn.Module:
     )  # fmt: skip
 
 
+def apart() -> nn.Module:
+    """A transformer's block on tokens (N, 3, 4) whose q, k and v are neurons of their own, and a head on their mean."""
+
+    def forward(m: Any, x: torch.Tensor) -> torch.Tensor:
+        y = m.norm(x)
+        x = x + m.out(F.scaled_dot_product_attention(m.q(y), m.k(y), m.v(y)))
+        return m.head((x + m.back(F.gelu(m.into(x)))).mean(1))
+
+    sizes = {"q": (4, 4), "k": (4, 4), "v": (4, 5), "out": (5, 4), "into": (4, 6), "back": (6, 4), "head": (4, 3)}
+    return module(forward, norm=nn.LayerNorm(4), **{name: nn.Linear(*size) for name, size in sizes.items()})
+
+
 def images(n: int, seed: int = 0) -> np.ndarray:
     """(n, 1, 12, 12) float32 in [0, 1]."""
     return np.random.default_rng(seed).random((n, 1, 12, 12), np.float32)
@@ -100,6 +114,14 @@ def lowered(model: nn.Module, x: torch.Tensor) -> LoweredNetwork:
 def spiking(model: nn.Module, x: torch.Tensor, code: PhaseCode, spikes: int = 1) -> CalibratedNetwork:
     """Calibrated on ``x``."""
     return calibrate(lowered(model, x), x.numpy(), code, spikes=spikes)
+
+
+def uneven(model: nn.Module, x: torch.Tensor, spikes: int = 1) -> CalibratedNetwork:
+    """Calibrated on ``x``, with windows of unequal length: no two nodes that follow each other have the same."""
+    scaled, peaks = scale(lowered(model, x), x.numpy())
+    plain = uniform(scaled, 1.5, spikes)
+    sites = {n: replace(site, steps=WINDOWS[i % len(WINDOWS)]) for i, (n, site) in enumerate(plain.items())}
+    return encode(scaled, sites, PhaseCode(1.5, WINDOWS[0]), peaks)
 
 
 @torch.no_grad()

@@ -130,7 +130,7 @@ def test_a_plain_code_where_there_is_nothing_to_choose(scaled: Any) -> None:
     """All-zero samples: no error anywhere, so that nothing beats the plain code."""
     network, _ = scaled
     chosen = tune(network, np.zeros_like(images(4)), 4, 1.5, 1, input_spikes=2).choices
-    assert chosen["input.neuron"].site == Site(1.5, 2)
+    assert chosen["input.neuron"].site == Site(1.5, 2, steps=4)
 
 
 def test_lost_weights_of_a_softmax_add_up() -> None:

@@ -13,6 +13,15 @@ TARGETS = ("closed-form", "lava-sim", "nir")
     ("changes", "words"),
     [
         ({"timesteps": 1}, "--timesteps 1: a window needs at least 2 steps"),
+        ({"timesteps": "auto", "method": "sit"}, "--timesteps auto: --method sit has one T"),
+        (
+            {"timesteps": "auto", "method": "rate-coded", "precision": "float"},
+            "--timesteps auto: --method rate-coded has one T",
+        ),
+        ({"timesteps": "auto", "winner": "race"}, "--timesteps auto: how long a race takes"),
+        ({"timesteps": "auto", "budget": "0.5"}, "--timesteps auto: --budget chooses one T"),
+        ({"timesteps": "auto", "latency": 0}, "--latency 0: at least 1"),
+        ({"timesteps": 16, "latency": 100}, "--latency 100: limits what --timesteps auto chooses"),
         ({"base": 1.0}, "--base 1: .*must be above 1"),
         ({"base": 2.5}, "--base 2.5"),
         ({"base": math.nan}, "--base nan"),
@@ -38,6 +47,7 @@ def test_one_line_names_the_option_and_the_remedy(changes: dict[str, object], wo
 def test_defaults_and_limits_pass() -> None:
     ConvertOptions().check(TARGETS)
     ConvertOptions(timesteps=2, base=2.0).check(TARGETS)
+    ConvertOptions(timesteps="auto", latency=300).check(TARGETS)
     ConvertOptions(base=math.nextafter(1.0, 2.0)).check(TARGETS)
 
 

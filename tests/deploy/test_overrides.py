@@ -65,13 +65,15 @@ def test_a_pattern_that_matches_nothing_is_refused_with_the_nearest() -> None:
 @pytest.mark.parametrize(
     ("given", "why"),
     [
-        ({"*": {"timesteps": 8}}, "all windows of a network are equally long"),
+        ({"*": {"timesteps": 1}}, "timesteps is 1; give a whole number from 2 to"),
+        ({"*": {"timesteps": 8.5}}, "timesteps is 8.5"),
+        ({"*": {"timesteps": "auto"}}, "timesteps is 'auto'"),
         ({"*": {"precision": "float"}}, "one arithmetic"),
         ({"*": {"spikes": 4}}, "spikes is 4; give 1, 2 or 3"),
         ({"*": {"spikes": True}}, "spikes is True"),
         ({"*": {"base": 1.0}}, "above 1 and at most 2"),
         ({"*": {"base": float("nan")}}, "above 1 and at most 2"),
-        ({"*": {"B": 1.2}}, "no setting `B`; known are base and spikes"),
+        ({"*": {"B": 1.2}}, "no setting `B`; known are base, spikes, timesteps"),
         ({"*": 3}, "no table of settings"),
         ("{", "no readable YAML"),
         ("3", "no table of patterns"),

@@ -25,13 +25,21 @@ from targets.placement import place
 from targets.placement.chip import load_chip
 from tests.converters.modules import images
 from tests.targets import c99_cases
-from tests.targets.test_placement import by_sit, convolutions, gates, maxima, small_network
+from tests.targets.test_placement import (
+    by_sit,
+    convolutions,
+    gates,
+    maxima,
+    small_network,
+    uneven_attention,
+    uneven_gates,
+)
 
 DEMO = Path(__file__).parents[1] / "golden" / "demo" / "fixed.nir"
 SAMPLES = 5
 NETWORKS = {
     "attention": small_network, "floating": convolutions, "maxima": maxima, "sit": by_sit, "gates": gates,
-    "masked": lambda: c99_cases.several_spikes()[0],
+    "masked": lambda: c99_cases.several_spikes()[0], "uneven": uneven_attention, "uneven gates": uneven_gates,
 }  # fmt: skip
 
 

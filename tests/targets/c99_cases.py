@@ -35,7 +35,7 @@ from processes.phase_neuron.schedule import FixedSchedule
 from processes.thresholds import ALWAYS, scaled_entry
 from tests.converters import modules
 from tests.converters.modules import end_early, images, module, spiking
-from tests.targets.test_placement import convolutions, maxima
+from tests.targets.test_placement import convolutions, maxima, uneven_attention
 
 Case = tuple[Network, np.ndarray]
 SAMPLES = 400  # of ties
@@ -223,6 +223,12 @@ def whole(conversion: Conversion) -> Network:
     return conversion.fixed
 
 
+@cache
+def uneven() -> Case:
+    """Windows of unequal length, on both sides of every product too; samples far beyond calibration."""
+    return uneven_attention(), np.concatenate([tokens(2, seed=1), 1000 * tokens(1)])
+
+
 CASES: tuple[Callable[[], Case], ...] = (
-    several_spikes, by_a_race, by_digits, by_trains, convolved, gated, pooled, rounded, ties,
+    several_spikes, by_a_race, by_digits, by_trains, convolved, gated, pooled, rounded, ties, uneven,
 )  # fmt: skip

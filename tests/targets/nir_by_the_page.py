@@ -177,7 +177,8 @@ def trace_product(m: dict[str, Any], a: Array, b: Array) -> Array:
 
 def elementwise_product(m: dict[str, Any], a: Array, b: Array) -> Array:
     """Decoded integers, neuron by neuron."""
-    one, other = (np.tensordot(trace, z, 1) for trace, z in zip(np.asarray(m["traces"], np.int64), (a, b), strict=True))
+    traces = np.asarray(m["traces"], np.int64)
+    one, other = (np.tensordot(trace[: len(z)], z, 1) for trace, z in zip(traces, (a, b), strict=True))
     return one * other
 
 

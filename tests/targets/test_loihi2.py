@@ -25,7 +25,15 @@ from targets.loihi2 import NO_PROGRAM, write_bundle
 from targets.loihi2.bundle.programs import PROGRAMS
 from targets.loihi2.bundle.programs.program import shift
 from tests.converters.modules import end_early, images, small_vit
-from tests.targets.test_placement import by_sit, convolutions, gates, maxima, small_network
+from tests.targets.test_placement import (
+    by_sit,
+    convolutions,
+    gates,
+    maxima,
+    small_network,
+    uneven_attention,
+    uneven_gates,
+)
 
 
 def two_spikes() -> Network:
@@ -58,10 +66,14 @@ def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@pytest.mark.parametrize("make", [small_network, two_spikes, second_spikes_that_end_early, by_sit, gates, maxima])
+@pytest.mark.parametrize(
+    "make",
+    [small_network, two_spikes, second_spikes_that_end_early, by_sit, gates, maxima, uneven_attention, uneven_gates],
+)
 def test_the_formulas_give_every_spike_and_potential(make, tmp_path: Path) -> None:
     network = make()
-    write_bundle(network, images(1, seed=3), tmp_path)
+    x = np.random.default_rng(3).random((1, *network.input_shape[1:]), np.float32)
+    write_bundle(network, x, tmp_path)
     done = run_bundle(tmp_path)
     assert done.returncode == 0, done.stderr
     assert done.stdout.startswith("identical: ")

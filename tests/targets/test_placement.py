@@ -27,7 +27,7 @@ from processes.readout import Readout
 from targets.placement import Placement, largest_tile, place, use_of
 from targets.placement.chip import CORE_LIMITS, NAMES, ChipTable, load_chip
 from targets.placement.edges import edges
-from tests.converters.modules import gated, images, module, small_vit, spiking
+from tests.converters.modules import apart, gated, images, module, small_vit, spiking, uneven
 from tests.deploy.reports import conversion
 
 
@@ -76,7 +76,22 @@ def gates() -> Network:
     return discretise(spiking(gated(), torch.from_numpy(x), PhaseCode(1.6, 6)), x, LOIHI2)
 
 
-NETWORKS = {"vit": small_network, "convolutions": convolutions, "maxima": maxima, "sit": by_sit, "gates": gates}
+def uneven_attention() -> Network:
+    """Windows of unequal length, of both sides of every product too, in softmax, norms and residual streams."""
+    x = np.random.default_rng(0).normal(size=(4, 3, 4)).astype(np.float32)
+    return discretise(uneven(apart(), torch.from_numpy(x), spikes=2), x, LOIHI2)
+
+
+def uneven_gates(spikes: int = 2) -> Network:
+    """Windows of unequal length of what meets in elementwise products, one side of which comes later."""
+    x = images(4)
+    return discretise(uneven(gated(), torch.from_numpy(x), spikes), x, LOIHI2)
+
+
+NETWORKS = {
+    "vit": small_network, "convolutions": convolutions, "maxima": maxima, "sit": by_sit, "gates": gates,
+    "uneven gates": lambda: uneven_gates(1),
+}  # fmt: skip
 
 
 @pytest.fixture(scope="module", params=NETWORKS)

@@ -21,7 +21,7 @@ from processes.header import Header
 from processes.network import DenseSynapse, Network, PhaseNeuron, Readout, Route
 from processes.phase_code import PhaseCode
 from processes.phase_neuron.schedule import FloatSchedule
-from tests.converters.modules import end_early, gated, images, lowered, module, small_vit
+from tests.converters.modules import apart, end_early, gated, images, lowered, module, small_vit, uneven
 from tests.deploy.energy.stepwise import count_stepwise
 
 CODE = PhaseCode(2.0, 3)  # levels 1, 1/2, 1/4; midpoints 3/4, 3/8, 3/16
@@ -123,6 +123,8 @@ NETWORKS: dict[str, tuple[nn.Module, torch.Tensor, dict]] = {
         torch.randn(8, 5, 8, generator=torch.Generator().manual_seed(0)),
         {},
     ),
+    "attention in windows of unequal length": (apart(), torch.randn(8, 3, 4), {"spikes": 2}),
+    "gates in windows of unequal length": (gated(), torch.from_numpy(images(8)), {"spikes": 2}),
     "gates": (gated(), torch.from_numpy(images(8)), {"spikes": 2}),
     "convolutions and a mean": (
         module(
@@ -146,7 +148,10 @@ NETWORKS: dict[str, tuple[nn.Module, torch.Tensor, dict]] = {
 @pytest.mark.parametrize("name", NETWORKS)
 def test_rules_count_what_happens_step_by_step(name: str) -> None:
     model, x, options = NETWORKS[name]
-    floating = calibrate(lowered(model, x), x.numpy(), PhaseCode(1.4, 12), **options)
+    if "unequal" in name:
+        floating = uneven(model, x, **options)
+    else:
+        floating = calibrate(lowered(model, x), x.numpy(), PhaseCode(1.4, 12), **options)
     network = discretise(end_early(floating) if "early" in name else floating, x.numpy(), LOIHI2)
     few = np.concatenate([x[:2].numpy(), 3 * x[2:3].numpy()])
     counter = EventCounter(network)

@@ -1,0 +1,108 @@
+"""Steps of the whole path at equal agreement with the original: one T for all layers, and a T for each layer.
+
+    python -m benchmarks.latency
+    python -m benchmarks.latency --subject minilm --steps 8,12,16,24,32,40
+
+Two spikes, fixed point, a base for each layer. For every limit on the path, which is what a common T takes, a T is chosen for
+each layer. What is compared at equal steps is how often predictions agree (the cosine, of embeddings) and the error of the
+outputs; the last column interpolates the steps that a common T would need for the same error.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from typing import Annotated, NamedTuple
+
+import numpy as np
+import typer
+from rich.console import Console
+
+from benchmarks import minilm, swin_fashion
+from benchmarks.subject import Subject, in_batches
+from converters.pipeline import Conversion, convert_module, network_input
+from deploy import demo
+from deploy.measure.metrics import agreement, output_cosine
+from evaluator.closed_form import ClosedForm
+from evaluator.timeline import timeline
+
+
+def demo_subject(samples: int, calibration: int) -> Subject:
+    """The bundled model and images."""
+    fit, (x, labels) = demo.calibration_data()[0][:calibration], demo.evaluation_data()
+    return Subject("demo", demo.load_model(), [fit], [x[:samples]], labels[:samples])
+
+
+SUBJECTS: dict[str, Callable[[int, int], Subject]] = {
+    "demo": demo_subject, "swin": swin_fashion.subject, "minilm": minilm.subject,
+}  # fmt: skip
+
+
+class Row(NamedTuple):
+    """A conversion: T, steps of its path, agreement or cosine, relative error of the outputs, seconds to convert."""
+
+    windows: str
+    steps: int
+    agreement: float
+    error: float
+    seconds: float
+
+
+def measured(subject: Subject, name: str, steps: int | None, limit: int | None) -> Row:
+    """Convert at a common T, or within a limit, and run all evaluation samples in the closed form."""
+    begin = time.perf_counter()
+    made = convert_module(subject.module, subject.calibration, steps, spikes=2, input_spikes=2, latency=limit)
+    seconds = time.perf_counter() - begin
+    features, wanted = outputs(subject, made), subject.wanted[0]
+    if subject.name == "demo" or subject.labels.max() > 1:
+        same = agreement(subject.head(features), subject.head(wanted))
+    else:
+        same = output_cosine(features, wanted)
+    error = float(np.linalg.norm(features - wanted) / np.linalg.norm(wanted))
+    if steps is None:
+        chosen = sorted(site.steps or 0 for site in (made.tuning.sites.values() if made.tuning else ()))
+        name = f"{chosen[0]} to {chosen[-1]}"
+    return Row(name, timeline(made.network).period, same, error, seconds)
+
+
+def outputs(subject: Subject, made: Conversion) -> np.ndarray:
+    """Features of the spiking network, (N, D)."""
+    runner = ClosedForm(made.network)
+    samples = network_input(made.front, subject.evaluation)
+    return in_batches(lambda x: runner.real(runner.run(x)), [samples], subject.evaluation, subject.pool)[0]
+
+
+def main(
+    subject: Annotated[str, typer.Option(help="demo, swin or minilm.")] = "demo",
+    steps: Annotated[str, typer.Option(help="T that all layers have in common, ascending.")] = "8,10,12,16,20,24,32,40",
+    samples: Annotated[int, typer.Option(help="Evaluation samples.")] = 1000,
+    calibration: Annotated[int, typer.Option(help="Samples that set the scales.")] = 256,
+) -> None:
+    """A row for each: one T, then a T for each layer within the same number of steps."""
+    what = SUBJECTS[subject](samples, calibration)
+    console = Console(highlight=False)
+    console.print(
+        f"{what.name}, {len(what.labels):,} samples; windows, steps, agreement, relative error, common T needs"
+    )
+    common: list[Row] = []
+    for t in map(int, steps.split(",")):
+        common.append(measured(what, f"T = {t}", t, None))
+        console.print(_line(common[-1], ""))
+    for limit in [row.steps for row in common]:
+        row = measured(what, "", None, limit)
+        needed = steps_for(row.error, common)
+        console.print(_line(row, f"{needed:,.0f} steps: {row.steps / needed:.2f} of them"))
+
+
+def steps_for(error: float, common: Sequence[Row]) -> float:
+    """Steps at which one T for all would err so much, interpolated: errors fall about as a power of the steps."""
+    known = np.log([[row.error, row.steps] for row in sorted(common, key=lambda row: row.error)])
+    return float(np.exp(np.interp(np.log(error), known[:, 0], known[:, 1])))
+
+
+def _line(row: Row, needed: str) -> str:
+    return f"{row.windows:>10} {row.steps:6,} {row.agreement:.4f} {row.error:.4f} ({row.seconds:.0f} s) {needed}"
+
+
+if __name__ == "__main__":
+    typer.run(main)
