@@ -12,6 +12,7 @@ import numpy as np
 import torch
 
 from evaluator.closed_form import ClosedForm
+from processes.backends.devices import current_device
 from processes.batches import Progress, slices
 from processes.calibration import accepts, feature_axis, weights
 from processes.network import Network
@@ -41,12 +42,12 @@ def probe(
         return values[name]
 
     with torch.enable_grad():
-        graded = torch.as_tensor(x, dtype=torch.float32).clone().requires_grad_()
+        graded = torch.as_tensor(x, dtype=torch.float32, device=current_device()).clone().requires_grad_()
         out = ClosedForm(network, ideal=True).differentiable(graded, keep)
         read = outputs_read(network, graded.detach(), out)
-        gradients = [torch.empty((PROBES, *y.shape)) for y in values.values()]
+        gradients = [torch.empty((PROBES, *y.shape), device=y.device) for y in values.values()]
         for i in range(PROBES):
-            signs = torch.from_numpy((2 * rng.integers(0, 2, out.shape) - 1).astype(np.float32)) * read
+            signs = torch.from_numpy((2 * rng.integers(0, 2, out.shape) - 1).astype(np.float32)).to(out.device) * read
             found = torch.autograd.grad(out, list(values.values()), signs, retain_graph=True, materialize_grads=True)
             for kept, g in zip(gradients, found, strict=True):
                 kept[i] = g
@@ -58,7 +59,7 @@ def outputs_read(network: Network, x: torch.Tensor, out: torch.Tensor) -> torch.
     masked = any(len(node.inputs) > 1 and accepts(node.op) == "equal units" for _, node in network)
     x = x.reshape(len(x), *network.input_shape)
     if not masked or out.shape[:-1] != x.shape[:-1]:  # one output for all tokens
-        return torch.ones(())
+        return torch.ones((), device=x.device)
     return x[..., -1:]
 
 
@@ -82,7 +83,7 @@ def row_importance(
         for name, _, gradients in probe(network, few, rng, lambda op: weights(op) == "shared"):
             squares = gradients.square_().mean(0)
             features = squares.mean(sample_axis(network[name], squares.ndim))
-            found.setdefault(name, []).append(features.flatten(1).numpy())
+            found.setdefault(name, []).append(features.flatten(1).cpu().numpy())
     return {name: np.concatenate(parts) for name, parts in found.items()}
 
 

@@ -119,9 +119,11 @@ class Evidence:
         flat, order = values.reshape(-1).sort()
         rows, features = order.div(values.shape[1], rounding_mode="floor").int(), order.remainder(values.shape[1]).int()
         shape = (len(gradients), *values.shape)
-        weights = None if self.race else gradients.square().mean(0).reshape(-1)[order].numpy()
-        seen = gradients.reshape(len(gradients), -1)[:, order].numpy() if self.race or self.together else None
-        return Sorted(flat.numpy(), rows.numpy(), features.numpy(), weights, seen, shape, self.steps, self.race)
+        weights = None if self.race else gradients.square().mean(0).reshape(-1)[order].cpu().numpy()
+        seen = gradients.reshape(len(gradients), -1)[:, order].cpu().numpy() if self.race or self.together else None
+        return Sorted(
+            flat.cpu().numpy(), rows.cpu().numpy(), features.cpu().numpy(), weights, seen, shape, self.steps, self.race
+        )
 
 
 @dataclass(frozen=True)
@@ -207,11 +209,11 @@ def gather(
             few = own[part]
             for name, rows, gradients in _gradients(network, few, rng):
                 if name in crossed:
-                    known = peaks.setdefault(name, [torch.zeros(rows.shape[-1])] * 2)
+                    known = peaks.setdefault(name, [torch.zeros(rows.shape[-1], device=rows.device)] * 2)
                     known[half] = torch.maximum(known[half], rows.abs().amax(0))
                 most = max(1, VALUES * len(few) // (len(samples) * rows.shape[-1]))
                 if most < len(rows):
-                    chosen = torch.from_numpy(rng.choice(len(rows), most, replace=False))
+                    chosen = torch.from_numpy(rng.choice(len(rows), most, replace=False)).to(rows.device)
                     share[name] = most / len(rows)
                     rows, gradients = rows[chosen], gradients[:, chosen]
                 kept.setdefault(name, [[], []])[half].append((rows, gradients))
@@ -237,7 +239,7 @@ def _gradients(
 ) -> Iterator[tuple[str, torch.Tensor, torch.Tensor]]:
     """(name, values, gradients) of every firing node, as :class:`Evidence` holds them."""
     for name, y, gradients in probe(network, x, rng, lambda op: op.fires and not op.passes_on):
-        scale = torch.tensor(network[name].scale).float()  # type: ignore[attr-defined]
+        scale = torch.tensor(network[name].scale, device=y.device).float()  # type: ignore[attr-defined]
         y, gradients = y / scale, gradients.mul_(scale)
         if isinstance(network[name], Woss):
             yield name, y.flatten(0, -2), gradients.flatten(1, -2)

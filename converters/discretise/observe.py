@@ -62,7 +62,7 @@ class Observed:
         y = result.values
         if op.emits != "spikes":
             keep = tuple(a for a in range(y.ndim) if a != sample_axis(op, y.ndim))
-            peak = y.abs().amax(keep, keepdim=True)[0].double().numpy()
+            peak = y.abs().amax(keep, keepdim=True)[0].double().cpu().numpy()
             self.peaks[name] = np.maximum(self.peaks.get(name, 0.0), peak)
             return
         heard = {reader: self.network[reader] for reader in self.network.readers(name)}
@@ -76,14 +76,14 @@ class Observed:
         arriving: dict[str, Moments] = {}
         for reader, synapse in synapses.items():
             if (key := self.key(reader, synapse)) not in arriving:
-                arriving[key] = moments(synapse, x, self._importance(key))
+                arriving[key] = moments(synapse, x, self._importance(key, x.device))
         for key, found in arriving.items():
             self.moments[key] = self.moments[key] + found if key in self.moments else found
 
-    def _importance(self, key: str) -> torch.Tensor | None:
+    def _importance(self, key: str, device: torch.device) -> torch.Tensor | None:
         """How much the rows of this batch that arrive at the synapses of ``key`` count, together; None if all the same."""
         own = [rows for name, rows in self.importance.items() if self.key(name, self.network[name]) == key]
-        return torch.from_numpy(sum(rows[self.batch] for rows in own)) if own else None
+        return torch.from_numpy(sum(rows[self.batch] for rows in own)).to(device) if own else None
 
 
 def observe(

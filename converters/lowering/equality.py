@@ -120,10 +120,10 @@ def _run(captured: Captured, network: Network, arguments: Arguments) -> dict[str
     front = split(captured).front
     runner = ClosedForm(network, torch.float64, ideal=True)
     sample = arguments[0].numpy() if front is None else front(*arguments)
-    held = {Network.INPUT: runner.encode(sample)}
+    held = {Network.INPUT: runner.encode(sample).cpu()}
 
     def observe(name: str, op: Operation, result: Result) -> None:
-        held[name] = result.values
+        held[name] = result.values.cpu()
 
     runner.run(sample, observe)
     return held

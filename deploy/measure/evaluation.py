@@ -123,7 +123,7 @@ def evaluate(
         outputs = result if runner.ideal else runner.real(result)
         clock.add(len(outputs), time.perf_counter() - begin - counter.seconds)
         counter.saturated(Network.INPUT, runner.input_clips(samples[part]))
-        parts.append(outputs.float().numpy())
+        parts.append(outputs.float().cpu().numpy())
     outputs = np.concatenate(parts)
     if outputs.shape[1] == 1:  # the leading 1 of a sample captured at batch size 1
         outputs = outputs[:, 0]
