@@ -10,7 +10,7 @@ from functools import cache, partial
 from typing import Any
 
 import torch
-from torch.utils._pytree import tree_map
+from torch.utils._pytree import tree_leaves, tree_map
 from torch.utils.backend_registration import _setup_privateuseone_for_python_backend
 
 NAME = "elsewhere"
@@ -58,7 +58,7 @@ def handed_on(func: Any, args: Any, kwargs: dict[str, Any]) -> Any:
         assert value.shape == value.held.shape, f"{func}: a tensor was resized, which the stand-in cannot"
         return value.held
 
-    there = any(isinstance(x, Elsewhere) for x in torch.utils._pytree.tree_leaves((args, kwargs)))
+    there = any(isinstance(x, Elsewhere) for x in tree_leaves((args, kwargs)))
     arguments, named = tree_map(inner, (args, kwargs))
     if (given := kwargs.get("device")) is not None:
         there = torch.device(given).type == NAME

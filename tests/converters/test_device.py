@@ -63,7 +63,7 @@ def test_a_tensor_that_stays_behind_is_found(monkeypatch: pytest.MonkeyPatch):
 def test_the_stand_in_refuses_what_devices_refuse():
     x = torch.ones(3, device=stand_in())
     with pytest.raises(RuntimeError, match="one device"):
-        x + torch.ones(3)
+        x.add(torch.ones(3))
     with pytest.raises(RuntimeError, match="numpy"):
         x.numpy()
     assert torch.equal((x + 1).cpu(), torch.full((3,), 2.0))
