@@ -61,6 +61,16 @@ def peak(run: Callable[[], object], device: torch.device) -> int | None:
     return 1024 * (kilobytes("VmHWM") - before)
 
 
+def subject(model: str, batch: int) -> tuple[torch.nn.Module, np.ndarray, np.ndarray]:
+    """The demo, or a timm model with random weights; its calibration data, and a batch of images."""
+    if model == "demo":
+        return demo.load_model(), demo.calibration_data()[0], demo.evaluation_data()[0][:batch]
+    torch.manual_seed(0)
+    rng = np.random.default_rng(0)
+    calibration, images = (rng.random((n, 3, 224, 224), np.float32) for n in (4, batch))
+    return timm.create_model(model, pretrained=False).eval(), calibration, images
+
+
 def main(
     model: Annotated[str, typer.Option(help="demo, or a timm model (random weights) for 224 x 224 pixels.")] = "demo",
     batch: Annotated[int, typer.Option(help="Images at a time.")] = 64,
@@ -81,13 +91,7 @@ def main(
     if threads:
         torch.set_num_threads(threads)
         numba.set_num_threads(threads)
-    if model == "demo":
-        module, calibration, images = demo.load_model(), demo.calibration_data()[0], demo.evaluation_data()[0][:batch]
-    else:
-        torch.manual_seed(0)
-        module = timm.create_model(model, pretrained=False).eval()
-        rng = np.random.default_rng(0)
-        calibration, images = (rng.random((n, 3, 224, 224), np.float32) for n in (4, batch))
+    module, calibration, images = subject(model, batch)
     place = device_named(device)
     x = torch.from_numpy(images).to(place)
 

@@ -124,10 +124,11 @@ def _missing(
     for x, y, rows in zip(wanted, found, importance, strict=True):
         error = (x - y).movedim(features, -1).flatten(1, -2).double()  # (N, rows, features)
         weight = torch.ones(error.shape[:2]) if rows is None else torch.from_numpy(rows)
+        weight = weight.to(error.device)
         weighted = error * weight[..., None]
         squares += float((weighted * error).sum())
         for half in (0, 1):
-            sums[half] = sums[half] + weighted[half::2].sum((0, 1)).numpy()
+            sums[half] = sums[half] + weighted[half::2].sum((0, 1)).cpu().numpy()
             counts[half] += float(weight[half::2].sum())
     if not all(counts):
         return np.zeros(len(op.weight)), 0.0

@@ -14,6 +14,7 @@ import numpy as np
 import torch
 
 from evaluator.closed_form import ClosedForm
+from processes.backends.devices import current_device
 from processes.batches import Progress, slices
 from processes.calibration import accepts, feature_axis, weights
 from processes.network import Network, Route
@@ -52,7 +53,7 @@ def probe(network: Network, x: np.ndarray, rng: np.random.Generator, watch: Watc
         return values[name]
 
     with torch.enable_grad():
-        graded = torch.as_tensor(x, dtype=torch.float32).clone().requires_grad_()
+        graded = torch.as_tensor(x, dtype=torch.float32, device=current_device()).clone().requires_grad_()
         out = ClosedForm(network, ideal=True).differentiable(graded, keep)
         read = outputs_read(network, graded.detach(), out)
         probes = [2 * rng.integers(0, 2, out.shape) - 1 for _ in range(PROBES)]
@@ -68,10 +69,10 @@ def probe(network: Network, x: np.ndarray, rng: np.random.Generator, watch: Watc
         values.clear()
         for i, signs in enumerate(probes):
             shown.clear()
-            weights = torch.from_numpy(signs.astype(np.float32)) * read
+            weights = torch.from_numpy(signs.astype(np.float32)).to(out.device) * read
             torch.autograd.grad(out, graded, weights, retain_graph=i < PROBES - 1)
             for name in watching.keys() - shown:
-                watching[name][1](torch.zeros(watching[name][0]))
+                watching[name][1](torch.zeros(watching[name][0], device=out.device))
 
 
 def differentiated_together(network: Network, batch: int) -> int:
@@ -94,7 +95,7 @@ def outputs_read(network: Network, x: torch.Tensor, out: torch.Tensor) -> torch.
     masked = any(len(node.inputs) > 1 and accepts(node.op) == "equal units" for _, node in network)
     x = x.reshape(len(x), *network.input_shape)
     if not masked or out.shape[:-1] != x.shape[:-1]:  # one output for all tokens
-        return torch.ones(())
+        return torch.ones((), device=x.device)
     return x[..., -1:]
 
 
@@ -123,7 +124,7 @@ def row_importance(
         for name, total in squares.items():
             mean = total / PROBES
             features = mean.mean(sample_axis(network[name], mean.ndim))
-            found.setdefault(name, []).append(features.flatten(1).numpy())
+            found.setdefault(name, []).append(features.flatten(1).cpu().numpy())
     return {name: np.concatenate(parts) for name, parts in found.items()}
 
 

@@ -121,7 +121,7 @@ def _observe(network: Network, samples: np.ndarray, batch: int, rng: np.random.G
 
     def observe(name: str, op: Operation, result: Result) -> None:
         if isinstance(op, PhaseNeuron):
-            flat = result.values.reshape(-1).double().numpy()
+            flat = result.values.reshape(-1).double().cpu().numpy()
             chosen = flat if len(flat) <= share else rng.choice(flat, share, replace=False)
             kept.setdefault(name, []).append(np.append(chosen, flat[np.abs(flat).argmax()]))
 

@@ -127,9 +127,11 @@ class Evidence:
         flat = values.reshape(-1)[order]
         rows, features = order.div(values.shape[1], rounding_mode="floor").int(), order.remainder(values.shape[1]).int()
         shape = (len(gradients), *values.shape)
-        weights = None if self.race else gradients.square().mean(0).reshape(-1)[order].numpy()
-        seen = gradients.reshape(len(gradients), -1)[:, order].numpy() if self.race or self.together else None
-        return Sorted(flat.numpy(), rows.numpy(), features.numpy(), weights, seen, shape, self.steps, self.race)
+        weights = None if self.race else gradients.square().mean(0).reshape(-1)[order].cpu().numpy()
+        seen = gradients.reshape(len(gradients), -1)[:, order].cpu().numpy() if self.race or self.together else None
+        return Sorted(
+            flat.cpu().numpy(), rows.cpu().numpy(), features.cpu().numpy(), weights, seen, shape, self.steps, self.race
+        )
 
 
 @dataclass(frozen=True)
@@ -264,19 +266,19 @@ class _Gathered:
         op = self.network[name]
         if not op.fires or op.passes_on:
             return None
-        scale = torch.tensor(op.scale).float()  # type: ignore[attr-defined]
+        scale = torch.tensor(op.scale, device=y.device).float()  # type: ignore[attr-defined]
 
         def rows_of(x: torch.Tensor) -> torch.Tensor:
             return x.flatten(0, -2) if isinstance(op, Woss) else by_feature(x, scale.shape)
 
         rows = rows_of(y / scale)
         if name in self.crossed:
-            known = self.peaks.setdefault(name, [torch.zeros(rows.shape[-1])] * 2)
+            known = self.peaks.setdefault(name, [torch.zeros(rows.shape[-1], device=rows.device)] * 2)
             known[self.half] = torch.maximum(known[self.half], rows.abs().amax(0))
         most = max(1, VALUES * self.few // (self.samples * rows.shape[-1]))
         chosen: torch.Tensor | slice = slice(None)
         if most < len(rows):
-            chosen = torch.from_numpy(self.rng.choice(len(rows), most, replace=False))
+            chosen = torch.from_numpy(self.rng.choice(len(rows), most, replace=False)).to(rows.device)
             self.share[name] = most / len(rows)
         gradients: list[torch.Tensor] = []
         self.kept.setdefault(name, [[], []])[self.half].append((rows[chosen], gradients))

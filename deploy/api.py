@@ -32,6 +32,7 @@ from deploy.sources.classes import label_lines
 from deploy.steps import calibration_and_evaluation, convert_model, host_input, loaded_model
 from deploy.sweep.budget import search
 from evaluator.network_file import read, write
+from processes.backends.devices import device_named, on_device
 from processes.network import Network
 from targets import registry
 
@@ -58,6 +59,7 @@ def convert(
     evaluation: Arguments | None = None,
     labels: Any = None,
     batch_size: int = 64,
+    device: str = "cpu",
     progress: Progress | None = None,
 ) -> Conversion:
     """Convert a trained module to a spiking network, in memory.
@@ -83,6 +85,7 @@ def convert(
             scales.
         labels: (N,) classes of ``evaluation``, for accuracy.
         batch_size: samples evaluated together.
+        device: where networks are evaluated, in conversion and afterwards: "cpu", "cuda", "cuda:N", or "auto".
         progress: shows how far it is, such as ``deploy.progress.BarProgress()``.
 
     Raises:
@@ -94,6 +97,7 @@ def convert(
         model=model.spec, method=method, timesteps=timesteps, latency=latency, base=None if base == "auto" else base,
         spikes=spikes, input_spikes=input_spikes, residual=residual, winner=winner, softmax=softmax, exponential=exponential,
         activation=activation, overrides=overrides, precision=precision, target="closed-form", batch_size=batch_size,
+        device=device,
     )  # fmt: skip
     options.check(registry())
     scales = given_data(calibration, None, model, "calibration")
@@ -123,7 +127,7 @@ def convert_files(options: ConvertOptions, progress: Progress | None = None) -> 
     target, why = chosen(options.target)
     progress.note([why] if why else [])
     options = replace(options, target=target.name)
-    with output_folder(options.folder(), options.force) as folder:
+    with on_device(options.device), output_folder(options.folder(), options.force) as folder:
         model = loaded_model(options)
         calibration, evaluation = calibration_and_evaluation(options, model)
         progress.note(label_lines(evaluation.label_table))
@@ -144,44 +148,50 @@ def convert_files(options: ConvertOptions, progress: Progress | None = None) -> 
         return conversion
 
 
-def load(folder: Path | str, module: nn.Module | None = None, trust: bool | Trust = False) -> Conversion:
+def load(
+    folder: Path | str, module: nn.Module | None = None, trust: bool | Trust = False, device: str = "cpu"
+) -> Conversion:
     """A conversion that ``deploy convert`` or :meth:`Conversion.save` wrote.
 
     The original model and its data are loaded again when something needs them. A model that was given as an object has to be
     given again, as ``module``, for what compares with it; its data too. A model from a Python file is imported again only
-    with ``trust=True``, as importing runs its code; nothing else in a folder is code.
+    with ``trust=True``, as importing runs its code; nothing else in a folder is code. ``device``: where it is evaluated from
+    here on, whatever it was converted on.
 
     Raises:
-        DeployError: the folder holds no conversion, or one that is damaged.
+        DeployError: the device is not here; the folder holds no conversion, or one that is damaged.
     """
+    place = device_named(device)
     folder = require_conversion(Path(folder))
     network = read(folder / GRAPH)
     origin = origin_of(folder, trust=trust if isinstance(trust, Trust) else Trust(files=trust))
     if module is not None:
         origin.given = given_model(module)
-    return Conversion(network, origin, partial(_read, folder))
+    return Conversion(network, origin, partial(_read, folder), place)
 
 
 def run_files(
     network: Path, data: Path | None, target: str | None, samples: int, granularity: str, progress: Progress | None = None,
-    segments_in: str | None = None, trust: Trust = NO_TRUST, state_sets: int | None = None,
+    segments_in: str | None = None, trust: Trust = NO_TRUST, state_sets: int | None = None, device: str = "cpu",
 ) -> RunResult:  # fmt: skip
     """Run ``samples`` samples of ``data`` (None: the evaluation data of the conversion) on a target (None: Lava
     where it can run, else the stepper).
 
     ``segments_in``: instead, the closed form with its plain segments stepped by that simulator. What only
     that target tells (energy and latency of a simulated chip, ...) is added to report.json. ``state_sets``: samples overlap,
-    and nodes hold up to so many at once.
+    and nodes hold up to so many at once. ``device``: where the closed form is evaluated.
     """
     folder = require_conversion(network)
-    conversion = load(folder, trust=trust)
+    conversion = load(folder, trust=trust, device=device)
     origin = conversion.origin
     loaded = origin.evaluation if data is None else origin.load(data, conversion.network)
     loaded = loaded.take(slice(samples))
-    result = execute(
-        conversion.network, host_input(origin.model, loaded), target, granularity, progress or Progress(), segments_in,
-        loaded.labels, origin.model.class_names, state_sets,
-    )  # fmt: skip
+    inputs = host_input(origin.model, loaded)
+    with on_device(conversion.device):
+        result = execute(
+            conversion.network, inputs, target, granularity, progress or Progress(), segments_in,
+            loaded.labels, origin.model.class_names, state_sets,
+        )  # fmt: skip
     report = read_report(folder)
     kept = tuple(caution for caution in report.warnings if caution.kind != "silent")
     result = replace(result, cautions=(*result.cautions, *kept))
@@ -201,7 +211,8 @@ def _converted(
 ) -> tuple[pipeline.Conversion, dict[str, float]]:
     """The stages of a conversion, and the seconds that it took."""
     begin = time.perf_counter()
-    stages = convert_model(options, model, calibration, progress)
+    with on_device(options.device):
+        stages = convert_model(options, model, calibration, progress)
     return stages, {"convert": time.perf_counter() - begin}
 
 
@@ -213,12 +224,13 @@ def _conversion(
 
     def measured() -> tuple[Report, str, Figures]:
         work = Examination(options, model, stages, network, evaluation, progress)
-        report, figures = examine(work, chosen(options.target)[0], seconds, calibration)
+        with on_device(options.device):
+            report, figures = examine(work, chosen(options.target)[0], seconds, calibration)
         created = f"{datetime.now(timezone.utc):%Y-%m-%d %H:%M} UTC"
         report = replace(report, budget=budget, created=created)
         return report, render(report, figures), figures
 
-    return Conversion(network, Origin(options, model, evaluation), measured)
+    return Conversion(network, Origin(options, model, evaluation), measured, device_named(options.device))
 
 
 def _read(folder: Path) -> tuple[Report, str, Figures]:

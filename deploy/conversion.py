@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, cast
 
 import numpy as np
+import torch
 
 from deploy import measure
 from deploy.arrays import Arguments, as_array, given_data
@@ -28,6 +29,7 @@ from deploy.steps import host_input
 from evaluator.closed_form import ClosedForm
 from evaluator.compare import compare
 from evaluator.network_file import write
+from processes.backends.devices import CPU, described, on_device
 from processes.files import write_text
 from processes.network import Network
 
@@ -42,11 +44,13 @@ class Conversion:
         network: the spiking network; iterating gives (name, node).
         origin: the model and the data that it was made of.
         measured: makes the report and its page when they are first asked for.
+        device: where the network is evaluated.
     """
 
     network: Network
     origin: Origin
     measured: Callable[[], tuple[Report, str, Figures]] = field(repr=False)
+    device: torch.device = CPU
 
     @cached_property
     def _measured(self) -> tuple[Report, str, Figures]:
@@ -75,7 +79,8 @@ class Conversion:
         Raises:
             DeployError: the network cannot take them.
         """
-        return measure.evaluate(ClosedForm(self.network), self._input(x), self.origin.options.batch_size).outputs
+        with on_device(self.device):
+            return measure.evaluate(ClosedForm(self.network), self._input(x), self.origin.options.batch_size).outputs
 
     def generate(
         self, prompt: str | Turns | Sequence[int], max_new_tokens: int = 32, choice: Choice = GREEDY,
@@ -110,7 +115,8 @@ class Conversion:
         """
         if target is None:
             return original(self.origin.model, self.network.input_shape[1])
-        return spiking(self.network, self.origin.model, target)
+        with on_device(self.device):
+            return spiking(self.network, self.origin.model, target)
 
     def verify(
         self, samples: int = 2, x: Arguments | None = None, granularity: str = "block", progress: Progress | None = None,
@@ -137,7 +143,8 @@ class Conversion:
         progress.note([why] if why else [])
         with progress.stage(f"run on {place.name}", len(inputs)) as advance:
             stepped = place.run(self.network, inputs, granularity, lambda _: advance(1))
-        found = compare(self.network, inputs, stepped)
+        with on_device(self.device):
+            found = compare(self.network, inputs, stepped)
         return Verification(
             place.name, len(inputs), found.compared_spikes, found.compared_potentials, sum(found.saturations.values()),
             found.mismatches, found.first,
@@ -157,9 +164,11 @@ class Conversion:
         data = given_data(x, labels, model, "evaluation")
         classes = model.classes is not None or data.labels is not None
         size = self.origin.options.batch_size
-        original = measure.ann_outputs(model.module, data.inputs, size)
-        found = measure.evaluate(ClosedForm(self.network), host_input(model, data), size)
-        return summed("closed-form", data.source, [batch_of(original, found, classes)], data.labels)
+        with on_device(self.device):
+            original = measure.ann_outputs(model.module, data.inputs, size)
+            found = measure.evaluate(ClosedForm(self.network), host_input(model, data), size)
+        batch = batch_of(original, found, classes)
+        return replace(summed("closed-form", data.source, [batch], data.labels), device=described(self.device))
 
     def save(self, folder: Path | str, force: bool = False) -> None:
         """Write graph.nir, report.json, report.html, figures.npz and run.yaml, which ``deploy.load`` and every command read.

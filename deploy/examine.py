@@ -26,6 +26,7 @@ from evaluator.closed_form import ClosedForm
 from evaluator.compare import compare
 from evaluator.target_run import TargetRun
 from evaluator.timeline import timeline
+from processes.backends.devices import current_device, described
 from processes.network import Network
 from targets.base import Target
 
@@ -230,5 +231,5 @@ class Examination:
             "model": options.model, "method": options.method, "precision": options.precision,
             "timesteps": self.network.header.stated("timesteps"), "base": self.network.header.stated("base"),
             "target": target.name, "granularity": options.granularity, "options": replace(options.in_force(), force=False),
-            "transform": self.evaluation.transform or None,
+            "transform": self.evaluation.transform or None, "device": described(current_device()),
         }  # fmt: skip

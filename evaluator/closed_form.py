@@ -7,19 +7,17 @@ stepped runs (Lava, and the numpy stepper) must agree with it spike for spike.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import torch
 
 from processes.backends import Backend, using
 from processes.backends.constants import constant
-from processes.backends.devices import full_precision
+from processes.backends.devices import current_device, full_precision
 from processes.fixed import saturate
 from processes.network import CalibratedNetwork, FixedPointNetwork, LoweredNetwork, Network, Route, require
 from processes.operation import Operation, Result, clips_of
-
-CPU = torch.device("cpu")
 
 Observe = Callable[[str, Operation, Result], torch.Tensor | None]
 
@@ -37,14 +35,14 @@ class ClosedForm:
         network: the converted network (or, with ``ideal``, a lowered one that has no codes yet).
         dtype: arithmetic of a floating-point network; float64 to compare with Lava, float32 for speed.
         ideal: evaluate what each operation stands for in the trained network instead of its spikes.
-        device: where; the inputs are moved there, the outputs stay there.
+        device: where, the current one if left out; the inputs are moved there, the outputs stay there.
         backend: what evaluates the kernels; None for that of the device.
     """
 
     network: Network
     dtype: torch.dtype = torch.float32
     ideal: bool = False
-    device: torch.device = CPU
+    device: torch.device = field(default_factory=current_device)
     backend: Backend | None = None
 
     def __post_init__(self) -> None:

@@ -54,7 +54,7 @@ def compare(network: Network, samples: np.ndarray, run: TargetRun) -> Exactness:
         if isinstance(op, Route):
             operands[name] = output
             return output
-        stepped = torch.from_numpy(run.values[name])
+        stepped = torch.from_numpy(run.values[name]).to(output.device)
         if op.fires:
             stepped = stepped.swapaxes(0, 1).to(output.dtype)
             wrong = stepped != output

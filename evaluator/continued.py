@@ -15,8 +15,9 @@ from dataclasses import dataclass, field
 import numpy as np
 import torch
 
-from evaluator.closed_form import CPU, ClosedForm, Observe
+from evaluator.closed_form import ClosedForm, Observe
 from processes.backends import Backend
+from processes.backends.devices import current_device
 from processes.errors import DeployError
 from processes.network import Network
 from processes.operation import Operation
@@ -78,7 +79,7 @@ class Continued:
 
     network: Network
     dtype: torch.dtype = torch.float32
-    device: torch.device = CPU
+    device: torch.device = field(default_factory=current_device)
     backend: Backend | None = None
 
     def __post_init__(self) -> None:

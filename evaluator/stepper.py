@@ -21,7 +21,7 @@ from processes.operation import Operation
 def run(network: Network, samples: np.ndarray, done: Done | None = None, plan: Overlap | None = None) -> TargetRun:
     """Step samples (N, *input) in real units, and keep every node's values; ``plan``: several at once, at its interval."""
     exact = network.header.fixed
-    graded = ClosedForm(network, torch.float64).encode(samples).numpy().astype(np.int64 if exact else np.float64)
+    graded = ClosedForm(network, torch.float64).encode(samples).cpu().numpy().astype(np.int64 if exact else np.float64)
     times = timeline(network)
     begin = time.perf_counter()
     recorded: list[dict[str, np.ndarray]] = []

@@ -198,7 +198,7 @@ def as_it_is(op: Any, *_: Any) -> Operation:
 def largest_by_feature(shape: Shape) -> Observation:
     """The largest |value| by feature, in the broadcast shape of features."""
     axes = tuple(axis for axis, size in enumerate((1, *shape)) if size == 1)
-    return Observation("output", lambda y: y.abs().amax(axes, keepdim=True)[0].double().numpy())
+    return Observation("output", lambda y: y.abs().amax(axes, keepdim=True)[0].double().cpu().numpy())
 
 
 def with_spikes(op: Any, spikes: int, latest: tuple[int, ...] | None) -> Operation:

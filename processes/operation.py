@@ -127,7 +127,7 @@ class Operation:
         """Real values (N, *shape), float64, of codes (planes, N, *shape); for operations that fire."""
         from processes.spikes import decode
 
-        return decode(codes, self.code.levels, torch.float64) * torch.tensor(self.scale)  # type: ignore[attr-defined]
+        return decode(codes, self.code.levels, torch.float64) * torch.tensor(self.scale, device=codes.device)  # type: ignore[attr-defined]
 
     def window(self, sources: list[Window], ready: list[int]) -> Window:
         """When it emits, from its operands' windows and the steps at which each may be acted upon."""

@@ -22,10 +22,10 @@ def run(network: Network, samples: np.ndarray, granularity: str = "", done: Done
         y = result.values
         clips[name] = result.clipped
         if not isinstance(op, Route):
-            values[name] = (y.swapaxes(0, 1) if op.fires else y).numpy().copy()
+            values[name] = (y.swapaxes(0, 1) if op.fires else y).cpu().numpy().copy()
 
     begin = time.perf_counter()
-    outputs = ClosedForm(network, torch.float64).run(samples, observe).numpy()
+    outputs = ClosedForm(network, torch.float64).run(samples, observe).cpu().numpy()
     seconds = (time.perf_counter() - begin) / len(samples)
     if done is not None:
         for sample in range(len(samples)):

@@ -98,14 +98,14 @@ class Arriving:
                 if reader in first:
                     key = first[reader]
                     x = decode(result.values, self.network.code(name).levels)
-                    found = moments(synapse, x, self._importance(group[key], batch))
+                    found = moments(synapse, x, self._importance(group[key], batch, x.device))
                     self.moments[key] = self.moments[key] + found if key in self.moments else found
 
         runner = ClosedForm(part)
         for batch in slices(len(self.samples), self.batch):
             runner.run(self.samples[batch], partial(look, batch))
 
-    def _importance(self, names: list[str], batch: slice) -> torch.Tensor | None:
+    def _importance(self, names: list[str], batch: slice, device: torch.device) -> torch.Tensor | None:
         """How much the rows of this batch that arrive at synapses count, together; None if all the same."""
         own = [self.importance[name][batch] for name in names if name in self.importance]
-        return torch.from_numpy(sum(own)) if own else None
+        return torch.from_numpy(sum(own)).to(device) if own else None

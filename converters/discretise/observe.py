@@ -45,7 +45,7 @@ class Observed:
         y = result.values
         if op.emits != "spikes":
             keep = tuple(a for a in range(y.ndim) if a != sample_axis(op, y.ndim))
-            peak = y.abs().amax(keep, keepdim=True)[0].double().numpy()
+            peak = y.abs().amax(keep, keepdim=True)[0].double().cpu().numpy()
             self.peaks[name] = np.maximum(self.peaks.get(name, 0.0), peak)
         elif heard(self.network, name):
             x = decode(y, self.network.code(name).levels)

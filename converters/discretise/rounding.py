@@ -66,12 +66,12 @@ def moments(op: Synapse, x: torch.Tensor, importance: torch.Tensor | None = None
         rows = patches.swapaxes(1, 2).flatten(0, 1).unflatten(1, (op.groups, -1)).swapaxes(0, 1)
     else:
         rows = x.reshape(1, -1, x.shape[-1])
-    weight = torch.ones(rows.shape[1]) if importance is None else importance.reshape(-1)
+    weight = torch.ones(rows.shape[1], device=x.device) if importance is None else importance.reshape(-1)
     counted = torch.nonzero(weight)[:, 0]
     counted = counted[:: max(1, -(-len(counted) // ROWS))]
     rows, weight = rows[:, counted].double(), weight[counted].double()
     weighted = rows * weight[:, None]
-    return Moments(float(weight.sum()), weighted.sum(1).numpy(), (rows.mT @ weighted).numpy())
+    return Moments(float(weight.sum()), weighted.sum(1).cpu().numpy(), (rows.mT @ weighted).cpu().numpy())
 
 
 def moments_bytes(op: Operation) -> int:

@@ -64,7 +64,7 @@ def check_equal(
         arguments = [torch.as_tensor(argument[number : number + 1]) for argument in samples]
         expected = _Interpreter(captured).run_on(arguments)
         runner, sample = _ideal(captured, network, arguments)
-        error = _distance(runner.run(sample), expected)
+        error = _distance(runner.run(sample).cpu(), expected)
         if not error <= EQUAL:
             first = first_deviation(captured, translate(captured, network.input_shape, fanout, neurons), arguments)
             by = "" if first.error is None else f", by {first.error:.2g}"
@@ -125,10 +125,10 @@ def _ideal(captured: Captured, network: Network, arguments: Arguments) -> tuple[
 def _held(captured: Captured, network: Network, arguments: Arguments) -> dict[str, torch.Tensor]:
     """Every node's value of one sample, with the input's."""
     runner, sample = _ideal(captured, network, arguments)
-    held = {Network.INPUT: runner.encode(sample)}
+    held = {Network.INPUT: runner.encode(sample).cpu()}
 
     def observe(name: str, op: Operation, result: Result) -> None:
-        held[name] = result.values
+        held[name] = result.values.cpu()
 
     runner.run(sample, observe)
     return held

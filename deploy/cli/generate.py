@@ -12,6 +12,7 @@ from rich.console import Console
 from deploy.cli.app import app
 from deploy.options import check_positive
 from deploy.options.declare import Anew, Folder, Trusted
+from deploy.options.devices import DEVICE, check_closed_form, check_device
 
 if TYPE_CHECKING:
     from deploy.language.generate import Token
@@ -37,6 +38,7 @@ def generate(
     beside_original: Annotated[
         bool, typer.Option("--beside-original", help="Also print what the original model goes on with.")
     ] = False,
+    device: Annotated[str, typer.Option(help=DEVICE)] = "cpu",
     trust: Trusted = False,
     model: Anew = None,
 ) -> None:
@@ -45,11 +47,13 @@ def generate(
     Example: deploy generate out/llama --prompt "The transistor" --max-new-tokens 16 --beside-original
     """
     check_positive("--max-new-tokens", max_new_tokens)
+    check_device(device)
+    check_closed_form(device, target)
     from deploy import api
     from deploy.language.generate import Choice
     from deploy.origin import Trust
 
-    conversion = api.load(folder, trust=Trust(trust, model))
+    conversion = api.load(folder, trust=Trust(trust, model), device=device)
     console, choice = Console(highlight=False), Choice(temperature, top_k, seed)
     given = prompt if system is None else [{"role": "system", "content": system}, {"role": "user", "content": prompt}]
     tokens = []

@@ -17,7 +17,10 @@ from deploy.progress import BarProgress
 
 
 @app.command()
-@takes(ConvertOptions, only=("model", "weights", "model_args", "image_size", "labels", "calib", "evaluation", "limit"))
+@takes(
+    ConvertOptions,
+    only=("model", "weights", "model_args", "image_size", "labels", "calib", "evaluation", "limit", "device"),
+)
 def sweep(
     shared: ConvertOptions,
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder for the results.")],
@@ -28,7 +31,8 @@ def sweep(
     spikes: Annotated[str, typer.Option(help="Most spikes of a neuron in a window: one or more, as 1,2,auto.")] = "1",
     tokens: Annotated[str, typer.Option(help="Lengths that text is cut to. \\[default: as it is]")] = "",
     workers: Annotated[
-        int | None, typer.Option(help="Worker processes. \\[default: one per core]", rich_help_panel=RUNS)
+        int | None,
+        typer.Option(help="Worker processes. \\[default: one per core; 1 for a CUDA device]", rich_help_panel=RUNS),
     ] = None,
     force: Annotated[
         bool, typer.Option("--force", help="Replace a sweep in the folder.", rich_help_panel=RUNS)

@@ -14,6 +14,7 @@ from deploy.cli.declared import takes
 from deploy.errors import DeployError
 from deploy.options import GRANULARITIES, EvaluateOptions, GraphOptions, check_choice, check_positive, overlapping
 from deploy.options.declare import OVERLAP, STATE_SETS, Anew, Folder, Trusted
+from deploy.options.devices import DEVICE, check_closed_form, check_device
 from deploy.progress import BarProgress
 
 Granularity = Annotated[str, typer.Option(help="What a Lava Process holds.", metavar="|".join(GRANULARITIES))]
@@ -43,6 +44,7 @@ def run(
     ] = None,
     overlap: Annotated[bool, typer.Option("--overlap", help=OVERLAP)] = False,
     state_sets: Annotated[int | None, typer.Option(help=STATE_SETS)] = None,
+    device: Annotated[str, typer.Option(help=DEVICE)] = "cpu",
     trust: Trusted = False,
     model: Anew = None,
 ) -> None:
@@ -63,6 +65,8 @@ def run(
     check_choice("--granularity", granularity, GRANULARITIES)
     if target is not None:
         check_choice("--target", target, registry())
+    check_device(device)
+    check_closed_form(device, None if network.is_file() or segments_in is not None else target)
     graph.check()
     sets = overlapping(overlap, state_sets)
     if sets is not None and (network.is_file() or segments_in is not None):
@@ -83,7 +87,7 @@ def run(
         from deploy.origin import Trust
 
         result = api.run_files(
-            network, data, target, samples, granularity, BarProgress(), segments_in, Trust(trust, model), sets
+            network, data, target, samples, granularity, BarProgress(), segments_in, Trust(trust, model), sets, device
         )
     console.print(outputs_table(result))
     took = "" if result.latency_steps is None else f", {result.latency_steps:,} time steps"

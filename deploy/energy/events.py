@@ -43,7 +43,7 @@ class EventCounter:
 
     def __call__(self, name: str, op: Operation, result: Result) -> None:
         """Count node ``name``, whose operands have been seen before."""
-        output = result.values
+        output = result.values.cpu()  # events are counted by compiled loops
         if name == self.first:
             samples = output.shape[1 if op.fires else 0]
             self.samples += samples
@@ -103,7 +103,7 @@ class ContinuedCounter(EventCounter):
             return super()._caused(name, visit)
         (own, reached), (window, _) = visit.inputs, visit.windows
         before = Window(window.start - visit.length(1), window.start)
-        wide = replace(visit, inputs=[own, self.part.traces[name]], windows=[window, before])
+        wide = replace(visit, inputs=[own, self.part.traces[name].cpu()], windows=[window, before])
         counted = super()._caused(name, wide)
         held = counted["trace_copies"] - int(own.count_nonzero()) - int(reached.count_nonzero())
         counted["trace_copies"] -= held

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import shutil
 from collections.abc import Sequence
 from dataclasses import replace
@@ -24,6 +23,7 @@ from deploy.evaluation.summary import Batch, joined, summed
 from deploy.evaluation.work import Job
 from deploy.language.scores import windows
 from deploy.options import EvaluateOptions, overlapping
+from deploy.options.devices import usual_workers
 from deploy.origin import Trust, origin_of
 from deploy.output import GRAPH, require_conversion
 from deploy.overlap import overlaps
@@ -32,6 +32,7 @@ from deploy.schema import Evaluation, Overlap, dumps, read_report
 from deploy.sources import Data
 from evaluator.network_file import read
 from evaluator.timeline import timeline
+from processes.backends.devices import described, device_named
 from processes.files import atomic_write, write_text
 from targets import registry
 
@@ -54,6 +55,7 @@ def evaluate(options: EvaluateOptions, progress: Progress | None = None) -> Eval
     """
     options.check(registry())
     available(registry()[options.target])
+    device = options.device if options.cluster is not None else described(device_named(options.device))
     folder = require_conversion(options.folder.expanduser()).absolute()
     trust = Trust(options.trust, options.model)
     origin = origin_of(folder, trust=trust)
@@ -73,7 +75,7 @@ def evaluate(options: EvaluateOptions, progress: Progress | None = None) -> Eval
     stepped = STEPPED_BATCH if sets is None else OVERLAPPED_BATCH
     size = options.batch_size or (64 if options.target == "closed-form" else stepped)
     classes = model.classes is not None or data.labels is not None
-    job = Job(folder, options.target, options.granularity, classes, stride > 0, trust, sets)
+    job = Job(folder, options.target, options.granularity, classes, stride > 0, trust, sets, options.device)
     place = _place(folder, _plan(job, data, size), options)
     total = -(-len(data) // size)
     files = [place / f"{number:06d}.npz" for number in range(total)]
@@ -85,13 +87,13 @@ def evaluate(options: EvaluateOptions, progress: Progress | None = None) -> Eval
     with (progress or Progress()).stage(f"evaluate on {options.target}", len(data)) as advance:
         advance(len(data) - sum(len(cut(number)[0]) for number in missing))
         if options.cluster is None:
-            done = on_this_machine(job, missing, cut, options.workers or os.cpu_count() or 1)
+            done = on_this_machine(job, missing, cut, options.workers or usual_workers(options.device))
         else:
             done = on_cluster(job, missing, cut, options.cluster)
         for number, batch in done:
             batch.save(files[number])
             advance(len(batch.cosine))
-    result = _write(folder, options, data, [Batch.load(file) for file in files], (length, stride))
+    result = _write(folder, options, data, [Batch.load(file) for file in files], (length, stride), device)
     shutil.rmtree(place)
     return result
 
@@ -104,7 +106,7 @@ def _plan(job: Job, data: Data, size: int) -> dict[str, str | int]:
         digest.update(np.ascontiguousarray(array).data)
     return {
         "network and data": digest.hexdigest(), "samples": len(data), "batch size": size, "target": job.target,
-        "granularity": job.granularity, "sets of state": job.state_sets or 0,
+        "granularity": job.granularity, "sets of state": job.state_sets or 0, "device": job.device,
     }  # fmt: skip
 
 
@@ -149,7 +151,7 @@ def _read_text(data: Data, stride: int) -> Data:
 
 
 def _write(
-    folder: Path, options: EvaluateOptions, data: Data, batches: list[Batch], text: tuple[int, int]
+    folder: Path, options: EvaluateOptions, data: Data, batches: list[Batch], text: tuple[int, int], device: str
 ) -> Evaluation:
     """Write evaluation.npz and evaluation.json, whole or not at all."""
     rows = joined(batches)
@@ -161,7 +163,7 @@ def _write(
     report = read_report(folder)
     found = silent_network(result.spikes.total_per_sample, (layer.name for layer in report.layers if layer.neurons))
     kept = tuple(caution for caution in report.warnings if caution.kind != "silent")
-    result = replace(result, warnings=(*found, *kept), overlap=_overlap(folder, options))
+    result = replace(result, warnings=(*found, *kept), overlap=_overlap(folder, options), device=device)
     write_text(folder / RESULT, dumps(result))
     return result
 

@@ -21,6 +21,7 @@ from deploy.output import GRAPH
 from evaluator.closed_form import ClosedForm
 from evaluator.compare import compare
 from evaluator.network_file import read
+from processes.backends.devices import on_device
 from targets import registry
 
 ALONE = threading.Lock()
@@ -38,6 +39,7 @@ class Job:
     language: bool = False
     trust: Trust = NO_TRUST
     state_sets: int | None = None
+    device: str = "cpu"
 
 
 class _Worker:
@@ -64,7 +66,7 @@ def run_batch(job: Job, arguments: Sequence[np.ndarray]) -> Batch:
     Of a language model, the last array says which tokens of each window count, (N, 2).
     One thread whatever the number of workers, because sums in floating point depend on the number of threads.
     """
-    with ALONE:
+    with ALONE, on_device(job.device):
         torch.set_num_threads(1)
         # where an array lies decides in which order its sums are vectorised: always at the start of a cache line
         arguments = [torch.tensor(argument).numpy() for argument in arguments]

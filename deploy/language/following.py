@@ -111,20 +111,20 @@ def _continued(continued: Continued, front: FrontEnd | None) -> Following:
 
         ran = len(tokens) - held.tokens
         outputs, held = continued.run(held, x, observed)
-        return Output(outputs[0, 0, -1].float().numpy(), ran, *_cost(counters[0]))
+        return Output(outputs[0, 0, -1].float().cpu().numpy(), ran, *_cost(counters[0]))
 
     return following
 
 
 def _whole(network: Network, front: FrontEnd | None, place: Target | None) -> Following:
     """By a run of the whole window for each token; on the closed form if ``place`` is None."""
-    window = network.input_shape[1]
+    window, runner = network.input_shape[1], ClosedForm(network)
 
     def following(tokens: Sequence[int]) -> Output:
         x = network_input(front, [_filled(tokens, window)])
         if place is None:
             counter = EventCounter(network)
-            outputs = measure.evaluate(ClosedForm(network), x, 1, events=counter).outputs
+            outputs = measure.evaluate(runner, x, 1, events=counter).outputs
         else:
             run = place.run(network, x, "block", None)
             outputs = ClosedForm(network, torch.float64).real(torch.from_numpy(run.outputs)).float().numpy()

@@ -97,7 +97,7 @@ def record_raster(
         output = result.values
         if not op.fires or isinstance(op, Route):
             return
-        codes = output[:, 0].reshape(len(output), -1).numpy().astype(np.int64)  # (planes, neurons)
+        codes = output[:, 0].reshape(len(output), -1).cpu().numpy().astype(np.int64)  # (planes, neurons)
         total = codes.shape[1]
         chosen = np.unique(np.linspace(0, total - 1, min(neurons, total)).round().astype(int))
         planes, rows = np.nonzero(codes[:, chosen])

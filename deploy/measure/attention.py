@@ -73,7 +73,7 @@ def _weights(runner: ClosedForm, sample: np.ndarray) -> dict[str, np.ndarray]:
                 e = output
             else:
                 e = op.decoded(output) if isinstance(op, SiExp) else decode(output, op.code.levels)
-            e = e.reshape(op.shape[-3:]).double().numpy()
+            e = e.reshape(op.shape[-3:]).double().cpu().numpy()
             found[name] = e / np.maximum(e.sum(-1, keepdims=True), 1e-30)
 
     runner.run(sample[None], observe)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -12,6 +13,7 @@ import torch
 from deploy.energy import EventCounter
 from deploy.measure.metrics import predictions
 from evaluator.closed_form import ClosedForm
+from processes.backends.devices import current_device
 from processes.batches import Progress, slices
 from processes.errors import DeployError
 from processes.network import DynamicThreshold, Network, Route
@@ -87,14 +89,15 @@ def ann_outputs(
     batch: int = 64,
     progress: Progress | None = None,
 ) -> Outputs:
-    """The original model on ``inputs``: arrays (N, *sample), the arguments of forward in order."""
-    total = len(next(iter(inputs.values())))
+    """The original model on ``inputs``: arrays (N, *sample), the arguments of forward in order; a copy on another device."""
+    total, device = len(next(iter(inputs.values()))), current_device()
+    module = module if device.type == "cpu" else copy.deepcopy(module).to(device)
     clock, parts = _Clock(), []
     for part in slices(total, batch, progress):
-        arguments = [torch.from_numpy(array[part]) for array in inputs.values()]
+        arguments = [torch.from_numpy(array[part]).to(device) for array in inputs.values()]
         begin = time.perf_counter()
         with torch.inference_mode():
-            parts.append(module(*arguments).float().numpy())
+            parts.append(module(*arguments).float().cpu().numpy())
         clock.add(len(parts[-1]), time.perf_counter() - begin)
     return Outputs(np.concatenate(parts), clock.per_sample())
 
@@ -120,10 +123,10 @@ def evaluate(
         counter.seconds, counter.start = 0.0, part.start
         begin = time.perf_counter()
         result = runner.run(samples[part], None if runner.ideal else counter)
-        outputs = result if runner.ideal else runner.real(result)
+        outputs = (result if runner.ideal else runner.real(result)).float().cpu().numpy()
         clock.add(len(outputs), time.perf_counter() - begin - counter.seconds)
         counter.saturated(Network.INPUT, runner.input_clips(samples[part]))
-        parts.append(outputs.float().numpy())
+        parts.append(outputs)
     outputs = np.concatenate(parts)
     if outputs.shape[1] == 1:  # the leading 1 of a sample captured at batch size 1
         outputs = outputs[:, 0]

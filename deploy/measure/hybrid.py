@@ -18,6 +18,7 @@ from converters.pipeline import Conversion
 from converters.scales import scale_of, unit_of
 from deploy.measure.ladder import Rung, rung
 from evaluator.closed_form import ClosedForm
+from processes.backends.devices import current_device
 from processes.batches import slices
 from processes.network import Network, Route, SiExp, SiNorm, Woss
 from processes.spikes import decode
@@ -59,7 +60,7 @@ class Hybrid:
     def _unit(self, name: str) -> torch.Tensor:
         """Real value of 1 of a potential."""
         unit = self.network.units[name] if self.network.units else unit_of(self.network, name)
-        return torch.tensor(unit, dtype=torch.float32)
+        return torch.tensor(unit, dtype=torch.float32, device=current_device())
 
     def _potential(self, name: str, value: torch.Tensor) -> torch.Tensor:
         potential = value / self._unit(name)
@@ -69,7 +70,7 @@ class Hybrid:
         origin = self.network.origin(name)
         if origin == Network.INPUT or not self.network[origin].fires:
             return output * self._unit(name)
-        scale = torch.tensor(scale_of(self.network, name), dtype=torch.float32)
+        scale = torch.tensor(scale_of(self.network, name), dtype=torch.float32, device=output.device)
         return decode(output, self.network.code(name).levels) * scale
 
 
@@ -87,7 +88,7 @@ def block_rungs(
     for name, spiking in parts(conversion.network):
         hybrid, outputs = Hybrid(conversion.ideal, conversion.network, spiking), []
         for part in slices(len(inputs), batch, functools.partial(progress, name)):
-            outputs.append(hybrid.run(inputs[part]).float().numpy())
+            outputs.append(hybrid.run(inputs[part]).float().cpu().numpy())
         found = np.concatenate(outputs)
         rungs.append(rung(name, found[:, 0] if found.shape[1] == 1 else found, reference, labels, classes))
     return rungs

@@ -37,7 +37,7 @@ def layer_values(ideal: Network, samples: np.ndarray) -> dict[str, np.ndarray]:
 
     def observe(name: str, op: Operation, result: Result) -> None:
         if not isinstance(op, Route):
-            values[name] = result.values.float().numpy().copy()  # synapses may add to it in place
+            values[name] = result.values.float().cpu().numpy().copy()  # synapses may add to it in place
 
     ClosedForm(ideal, torch.float32, ideal=True).run(samples, observe)
     return values
@@ -54,7 +54,7 @@ def real_values(network: Network, units: Mapping[str, np.ndarray] | None = None)
         if op.fires:
             return op.decoded(output)
         unit = unit_of(network, name) if units is None else units[name]
-        return output.double() * torch.tensor(unit)
+        return output.double() * torch.tensor(unit, device=output.device)
 
     return to_real
 
@@ -100,7 +100,7 @@ def compare_layers(
         if name not in reference:
             return
         original = reference[name]
-        values = (output if to_real is None else to_real(name, op, output)).numpy()
+        values = (output if to_real is None else to_real(name, op, output)).cpu().numpy()
         error = relative_error(values, original)
         if error is not None:
             found.errors[name] = error

@@ -12,6 +12,7 @@ from deploy.options.budget import Budget, read_budget
 from deploy.options.checks import check_choice, check_positive, same_file
 from deploy.options.config import image_size, model_arguments
 from deploy.options.declare import CODE, MODELS, RUNS, option, read_base, read_spikes, read_timesteps
+from deploy.options.devices import DEVICE, check_device
 from deploy.options.overrides import read_overrides
 
 Method = Literal["spiked-attention", "sit", "rate-coded"]
@@ -211,6 +212,7 @@ class ConvertOptions:
     ] = False
     granularity: Annotated[Granularity, option("What a Lava Process holds.", RUNS)] = "block"
     batch_size: Annotated[int, option("Samples per batch of the closed form.", RUNS)] = 64
+    device: Annotated[str, option(DEVICE, RUNS)] = "cpu"
     seed: Annotated[int, option("Seed of whatever is random.", RUNS)] = 0
     force: Annotated[bool, option("Replace an earlier conversion in the folder.", RUNS, "--force")] = False
     out: Annotated[Path | None, option("Folder for the results. \\[default: out/MODEL]", RUNS, "--out", "-o")] = None
@@ -282,6 +284,7 @@ class ConvertOptions:
         check_positive("--limit", self.limit)
         check_positive("--calib-limit", self.calib_limit)
         check_positive("--tokens", self.tokens)
+        check_device(self.device)
         if self.calib is not None and self.evaluation is not None and same_file(self.calib, self.evaluation):
             raise DeployError(
                 f"--calib and --eval are both {self.calib}: accuracy on calibration data flatters; give "

@@ -13,6 +13,7 @@ from deploy.errors import DeployError
 from deploy.options.checks import check_choice, check_positive, overlapping
 from deploy.options.convert import GRANULARITIES
 from deploy.options.declare import MODEL_ANEW, OVERLAP, STATE_SETS, TRUST, option
+from deploy.options.devices import DEVICE, check_device
 
 
 @dataclass(frozen=True)
@@ -37,7 +38,10 @@ class EvaluateOptions:
         int | None,
         option("Language models: tokens from one window of the text to the next. \\[default: half a window]"),
     ] = None
-    workers: Annotated[int | None, option("Worker processes on this machine. \\[default: one per core]")] = None
+    device: Annotated[str, option(DEVICE)] = "cpu"
+    workers: Annotated[
+        int | None, option("Worker processes on this machine. \\[default: one per core; 1 for a CUDA device]")
+    ] = None
     cluster: Annotated[
         str | None,
         option("Address of a Dask scheduler, tcp://HOST:8786, whose workers do it; they have to see FOLDER."),
@@ -59,6 +63,8 @@ class EvaluateOptions:
         check_positive("--batch-size", self.batch_size)
         check_positive("--workers", self.workers)
         check_positive("--stride", self.stride)
+        if self.cluster is None:  # whose workers have devices of their own
+            check_device(self.device)
         if self.cluster is not None and self.workers is not None:
             raise DeployError("--workers and --cluster: a cluster has its own workers; give one of the two")
         if self.resume and self.force:

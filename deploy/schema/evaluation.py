@@ -50,6 +50,7 @@ class Evaluation:
         exactness: the target against the closed form; absent if the closed form is what ran.
         language: how text is predicted; absent of other models than language models.
         overlap: how closely samples followed each other; absent if they ran one after the other.
+        device: where networks were evaluated, in words.
         warnings: what may be wrong although everything ran, what the conversion's report says among it.
     """
 
@@ -65,4 +66,5 @@ class Evaluation:
     exactness: Exactness | None = None
     language: Language | None = None
     overlap: Overlap | None = None
+    device: str | None = None
     warnings: tuple[Caution, ...] = ()

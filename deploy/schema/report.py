@@ -46,6 +46,7 @@ class Report:
         command: that wrote it. created: when, as 2026-01-31 12:00 UTC.
         options: in force; absent of a module that was given as an object.
         granularity, processes, bytes: of the target's run: what a process holds, how many there were, and their memory.
+        device: where networks were evaluated, in words.
         transform: how image files or texts became arrays, in words; absent where arrays were given.
         samples: evaluation samples. calibration_samples: those that set scales; shared_samples: those that are in both.
         ann, snn, agreement: the original and the spiking network on the evaluation samples.
@@ -83,6 +84,7 @@ class Report:
     granularity: str | None = None
     processes: Count | None = None
     bytes: Count | None = None
+    device: str | None = None
     transform: str | None = None
     calibration_samples: Count | None = None
     shared_samples: Count | None = None

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import itertools
 import json
-import os
 import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -17,6 +16,7 @@ from pathlib import Path
 from deploy import schema
 from deploy.errors import DeployError
 from deploy.options import ConvertOptions, check_positive
+from deploy.options.devices import usual_workers
 from deploy.progress import Progress
 from deploy.report.sweep import write_page
 from deploy.sweep.front import fronts
@@ -80,10 +80,15 @@ def sweep(options: SweepOptions, progress: Progress | None = None) -> schema.Swe
     for tokens in dict.fromkeys(point.tokens for point in points):
         if not original(folder, tokens).exists():
             material = load_material(shared, tokens)
-            keep_original(original(folder, tokens), material.model, material.judged, shared.batch_size, progress)
+            keep_original(
+                original(folder, tokens), material.model, material.judged, shared.batch_size, progress, shared.device
+            )
     files = {point: folder / POINTS / f"{point.name}.json" for point in points}
     missing = [point for point in points if not files[point].exists()]
-    with progress.stage("sweep", len(points)) as advance, processes(options.workers or os.cpu_count() or 1) as pool:
+    with (
+        progress.stage("sweep", len(points)) as advance,
+        processes(options.workers or usual_workers(shared.device)) as pool,
+    ):
         advance(len(points) - len(missing))
         for point, result in results(pool, shared, missing, folder):
             write_text(files[point], schema.dumps(result))

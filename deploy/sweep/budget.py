@@ -7,7 +7,6 @@ cheapest point within the limit is not tried at a larger T.
 from __future__ import annotations
 
 import math
-import os
 import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -18,6 +17,7 @@ from deploy.energy import USUAL as CONVENTION
 from deploy.errors import DeployError
 from deploy.measure import Quality, quality_of
 from deploy.options import Budget, ConvertOptions
+from deploy.options.devices import usual_workers
 from deploy.progress import Progress
 from deploy.schema import LATENCY, BudgetSearch, Failed, Measured
 from deploy.schema import Point as Result
@@ -71,9 +71,9 @@ def search(options: ConvertOptions, model: LoadedModel, calibration: Data, class
     cheapest = options.cheapest or "energy"
     shared = replace(options, target="closed-form", out=None, force=False)
     axes = open_axes(options)
-    with tempfile.TemporaryDirectory() as name, processes(min(os.cpu_count() or 1, len(axes.spikes))) as pool:
+    with tempfile.TemporaryDirectory() as name, processes(min(usual_workers(options.device), len(axes.spikes))) as pool:
         folder = Path(name)
-        keep_original(original(folder), model, judged, options.batch_size, progress)
+        keep_original(original(folder), model, judged, options.batch_size, progress, options.device)
         with progress.stage("search", len(axes.timesteps) * len(axes.spikes)) as advance:
 
             def run(points: Sequence[Point]) -> list[Result]:

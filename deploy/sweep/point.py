@@ -23,6 +23,7 @@ from deploy.sources import Data, LoadedModel
 from deploy.steps import calibration_and_evaluation, convert_model, held_back, loaded_model
 from evaluator.closed_form import ClosedForm
 from evaluator.timeline import timeline
+from processes.backends.devices import on_device
 from processes.files import atomic_write
 
 
@@ -80,9 +81,11 @@ def original(folder: Path, tokens: int | None = None) -> Path:
     return folder / f"original{'' if tokens is None else f'-{tokens}tokens'}.npy"
 
 
-def keep_original(file: Path, model: LoadedModel, data: Data, batch: int, progress: Progress) -> None:
+def keep_original(
+    file: Path, model: LoadedModel, data: Data, batch: int, progress: Progress, device: str = "cpu"
+) -> None:
     """Write the original model's outputs, which every point is compared with; whole or not at all."""
-    with stages(progress) as report:
+    with on_device(device), stages(progress) as report:
         outputs = measure.ann_outputs(
             model.module, data.inputs, batch, lambda d, n: report("original model", d, n)
         ).outputs
@@ -95,7 +98,8 @@ def run_point(shared: ConvertOptions, point: Point, ann_file: Path) -> Measured 
     torch.set_num_threads(1)  # points run beside one another
     numba.set_num_threads(1)
     try:
-        return _measure(shared, point, np.load(ann_file))
+        with on_device(shared.device):
+            return _measure(shared, point, np.load(ann_file))
     except DeployError as error:
         return Failed(**vars(point), failed=str(error))
 

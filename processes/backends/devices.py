@@ -4,10 +4,43 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 
 import torch
 
 from processes.errors import DeployError
+
+CPU = torch.device("cpu")
+
+_current: ContextVar[torch.device] = ContextVar("device", default=CPU)
+
+
+def current_device() -> torch.device:
+    """Where networks are evaluated if nothing else is said: the CPU, but within :func:`on_device`."""
+    return _current.get()
+
+
+@contextmanager
+def on_device(device: torch.device | str) -> Iterator[None]:
+    """Within this context networks are evaluated on a device, given by itself or by name, in full precision.
+
+    Raises:
+        DeployError: there is no such device here, as of :func:`device_named`.
+    """
+    token = _current.set(device if isinstance(device, torch.device) else device_named(device))
+    try:
+        with full_precision():
+            yield
+    finally:
+        _current.reset(token)
+
+
+def described(device: torch.device) -> str:
+    """A device in words, for reports: "cpu", or its index and what it is, "cuda:0 (NVIDIA H100)"."""
+    if device.type != "cuda":
+        return str(device)
+    index = torch.cuda.current_device() if device.index is None else device.index
+    return f"cuda:{index} ({torch.cuda.get_device_name(index)})"
 
 
 def device_named(name: str) -> torch.device:

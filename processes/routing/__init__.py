@@ -43,7 +43,7 @@ def apply_step(x: torch.Tensor, step: Step, lead: int) -> torch.Tensor:
             return x.expand(*front, *arg)
         case "take":
             axis, indices = arg
-            return x.index_select(lead + axis, torch.as_tensor(indices, dtype=torch.int64))
+            return x.index_select(lead + axis, torch.as_tensor(indices, dtype=torch.int64, device=x.device))
         case _:
             raise ValueError(f"unknown routing step {kind!r}")
 

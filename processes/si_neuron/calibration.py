@@ -33,7 +33,7 @@ calibration.used.always(None, SiNeuron)
 @calibration.observed.of(SiNeuron)
 def _(op: SiNeuron, shape: tuple[int, ...]) -> Observation:
     """The largest |potential| that it hears."""
-    return Observation("operand", lambda v: v.abs().max().double().numpy())
+    return Observation("operand", lambda v: v.abs().max().double().cpu().numpy())
 
 
 @calibration.folded.of(SiNeuron)

@@ -33,7 +33,7 @@ def _(op: Woss, shape: tuple[int, ...]) -> Observation:
 
     def winners(v: torch.Tensor) -> np.ndarray:
         largest = v.amax(-1).double()
-        return np.array([-largest.min(), largest.max()])
+        return np.array([-float(largest.min()), float(largest.max())])
 
     return Observation("operand", winners)
 

@@ -64,7 +64,7 @@ def golden(network: Network, samples: np.ndarray) -> Golden:
     for i, node in enumerate(compared):
         if node.size:
             hashes[:, i] = polynomial(run.values[node.name].reshape(len(samples), -1))
-    return Golden(ClosedForm(network).encode(samples).numpy(), tuple(compared), hashes)
+    return Golden(ClosedForm(network).encode(samples).cpu().numpy(), tuple(compared), hashes)
 
 
 def polynomial(values: np.ndarray) -> np.ndarray:

@@ -33,7 +33,7 @@ def run(network: Network, samples: np.ndarray, granularity: str = "block", done:
     from targets.lava_sim.network import build, read_clips
     from targets.lava_sim.runtime import run_processes
 
-    graded = ClosedForm(network, torch.float64).encode(samples).numpy()
+    graded = ClosedForm(network, torch.float64).encode(samples).cpu().numpy()
     times = timeline(network)
     exact = network.header.fixed
     # compiles what steps, or reads it from numba's cache, once and not in every Process at the same time

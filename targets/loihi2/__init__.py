@@ -160,7 +160,7 @@ def _write_placement(placement: Placement, folder: Path) -> None:
 def _write_golden(network: Network, sample: np.ndarray, folder: Path) -> None:
     """golden.npz: the graded input, and codes (planes, *shape) or potentials (*shape) of every node but wiring."""
     run = closed_form_target.run(network, sample[:1])
-    graded = ClosedForm(network).encode(sample[:1])[0].numpy()
+    graded = ClosedForm(network).encode(sample[:1])[0].cpu().numpy()
     golden = {name: _narrow(value[0]) for name, value in run.values.items()}
     np.savez_compressed(folder / "golden.npz", input=graded, **golden)
 

@@ -56,7 +56,7 @@ def test_a_report_from_before_versions_keeps_every_value(path: Path, tmp_path: P
     again = read_report(tmp_path)
     assert again == replace(read, schema_version=SCHEMA_VERSION)
     assert dict(keys(json.loads((tmp_path / REPORT).read_text(encoding="utf-8")))) == {
-        **dict(keys(held)), ".schema_version": SCHEMA_VERSION,
+        **dict(keys(held)), ".schema_version": SCHEMA_VERSION, ".options.device": "cpu",
     }  # fmt: skip
     assert {path.name for path in tmp_path.iterdir()} == {GRAPH, REPORT}
 

@@ -12,7 +12,7 @@ from converters.discretise import discretise
 from converters.pipeline import Variant, convert_module
 from evaluator.compare import compare
 from processes.chips import LOIHI2
-from processes.network import Network
+from processes.network import CalibratedNetwork, FixedPointNetwork, Network
 from processes.phase_code import PhaseCode
 from tests.converters.modules import spiking
 from tests.stepped import step_samples
@@ -112,21 +112,28 @@ def check(network: Network, samples: np.ndarray) -> None:
     assert found.compared_spikes > 0 and found.compared_potentials > 0
 
 
-@pytest.mark.parametrize("seed", range(12))
-def test_spiked_attention(seed: int) -> None:
-    """One to three spikes; samples of the calibration set, far beyond it, and zero."""
-    model, samples = draw(seed)
-    network = spiking(model, torch.from_numpy(samples), PhaseCode(1.5, STEPS), spikes=1 + seed % 3)
-    check(network, samples[:2])
-    check(discretise(network, samples, LOIHI2), np.concatenate([samples[:1], 5 * samples[1:2], 0 * samples[:1]]))
+SPIKED, SIT = range(12), range(12, 16)
+"""Seeds of networks by the two methods."""
 
 
-@pytest.mark.parametrize("seed", range(12, 16))
-def test_sit(seed: int) -> None:
-    """The SIT method, activations by fitted neurons or by schedules."""
+def converted(seed: int) -> tuple[CalibratedNetwork, FixedPointNetwork, np.ndarray]:
+    """A network drawn at random, in floating point and in integers, and its samples; the seed says by which method.
+
+    One to three spikes; activations of the SIT method by fitted neurons or by schedules.
+    """
     model, samples = draw(seed)
+    if seed in SPIKED:
+        network = spiking(model, torch.from_numpy(samples), PhaseCode(1.5, STEPS), spikes=1 + seed % 3)
+        return network, discretise(network, samples, LOIHI2), samples
     variant = Variant(method="sit", activation="fitted" if seed % 2 else "schedule")
     found = convert_module(model, [samples], 12, spikes=1 + seed % 3, variant=variant)
     assert found.fixed is not None
-    check(found.calibrated, samples[:2])
-    check(found.fixed, np.concatenate([samples[:1], 5 * samples[1:2], 0 * samples[:1]]))
+    return found.calibrated, found.fixed, samples
+
+
+@pytest.mark.parametrize("seed", [*SPIKED, *SIT])
+def test_stepped_equals_closed_form(seed: int) -> None:
+    """Samples of the calibration set, far beyond it, and zero."""
+    floating, fixed, samples = converted(seed)
+    check(floating, samples[:2])
+    check(fixed, np.concatenate([samples[:1], 5 * samples[1:2], 0 * samples[:1]]))

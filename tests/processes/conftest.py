@@ -14,8 +14,8 @@ from processes.backends.devices import full_precision
 CLOSED_FORMS = {
     f"test_{name}"
     for name in (
-        "dynamic_threshold", "exact", "max_pool", "phase_code", "phase_neuron", "residual", "si", "spikes", "synapse",
-        "trace_product", "woss",
+        "activations", "dynamic_threshold", "elementwise_product", "exact", "max_pool", "phase_code", "phase_neuron",
+        "residual", "si", "spikes", "synapse", "ties", "trace_product", "woss",
     )
 }  # fmt: skip
 """Modules whose tests evaluate closed forms."""
@@ -51,13 +51,18 @@ COARSE = {"base": (1.15, 2.0), "steps": (4, 40)}
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Marks what the second backend does on codes that the first is tested on as well, and the longest of tables."""
+    """Marks what the second backend does on codes that the first is tested on as well, and the longest of tables and searches.
+
+    The search for products of neurons is mostly stepped, which no backend does.
+    """
     for item in items:
         given = getattr(getattr(item, "callspec", None), "params", {})
         longest = given.get("base") == 1.05 and given.get("steps") == 128 and "function" in given
         if longest and given["function"] not in ("gelu", "silu"):
             item.add_marker(pytest.mark.exhaustive)
-        if given.get("backend", "numba") == "torch" and any(given.get(k, v[0]) not in v for k, v in COARSE.items()):
+        if given.get("backend", "numba") == "torch" and (
+            any(given.get(k, v[0]) not in v for k, v in COARSE.items()) or item.name.startswith("test_product[")
+        ):
             item.add_marker(pytest.mark.exhaustive)
 
 
