@@ -104,8 +104,7 @@ class ClosedForm:
         """Currents (T, N, *shape) of the synapse that a node hears, step by step."""
         (synapse,) = node.inputs
         sent = trains(live[self.network.nodes[synapse].inputs[0]], node.op.steps)  # type: ignore[attr-defined]
-        currents = self._evaluate(self.network[synapse], [sent.flatten(0, 1)[None]]).values
-        return currents.unflatten(0, sent.shape[:2])
+        return torch.stack([self._evaluate(self.network[synapse], [codes[None]]).values for codes in sent])
 
     def _operands(self, name: str, sent: list[torch.Tensor]) -> list[torch.Tensor]:
         """What a node reads, of what its operands sent."""

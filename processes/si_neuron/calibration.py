@@ -64,7 +64,7 @@ def _(op: SiNeuron, at: Position, coding: Coding) -> SiNeuron:
 
 
 def binary_digits(peak: float, steps: int) -> np.ndarray:
-    """T = h = d of the FS neuron for ReLU: alpha 2^(K - t) for t = 1 .. K, which spell numbers up to ``peak`` in steps of alpha.
+    """T = h = d of the FS neuron for ReLU: alpha 2^(K - t), t = 1 .. K, which spell numbers up to ``peak`` in steps of alpha.
 
     What lies between two steps is cut off. Source: C. Stoeckl and W. Maass, Nature Machine Intelligence 3, 2021.
     """
