@@ -25,7 +25,6 @@ from converters.pipeline import convert_module
 from evaluator.closed_form import ClosedForm
 from processes.operation import Operation, Result
 
-
 CALIBRATED = 16  # samples: what operations take hardly depends on scales
 
 

@@ -45,8 +45,8 @@ class Variant:
         residual: streams handed on as one "graded" spike per neuron and block, or by every branch's spikes ("fanout").
         winner: WOSS finds it by "graded" spikes or by a "race" of binary ones.
         softmax: "direct"; "two-stage" codes the logits before they race; "published" also sharpens them by B.
-        method: "spiked-attention": one-spike phase codes and WOSS; "sit": binary digits, SI-exp and SI-norm. What
-            follows is SIT's.
+        method: "spiked-attention": one-spike phase codes and WOSS; "fs": the same with activations by FS neurons; "sit":
+            binary digits, SI-exp and SI-norm. What follows is SIT's.
         exponential: SI-exp for "extended" input ranges, or fitted on [-1, 1] as "published".
         activation: GELU and SiLU by "fitted" neurons, or by threshold "schedule".
     """
@@ -54,7 +54,7 @@ class Variant:
     residual: Literal["graded", "fanout"] = "graded"
     winner: Literal["graded", "race"] = "graded"
     softmax: Literal["direct", "two-stage", "published"] = "direct"
-    method: Literal["spiked-attention", "sit"] = "spiked-attention"
+    method: Literal["spiked-attention", "fs", "sit"] = "spiked-attention"
     exponential: Literal["extended", "published"] = "extended"
     activation: Literal["schedule", "fitted"] = "schedule"
 
@@ -62,7 +62,8 @@ class Variant:
         """Which ones compute softmax and activations."""
         if self.method == "sit":
             return Neurons(fitted=FITTED if self.activation == "fitted" else (), si_softmax=self.exponential)
-        return Neurons(recode_logits=self.softmax != "direct")
+        fitted = ("relu", *FITTED) if self.method == "fs" else ()
+        return Neurons(recode_logits=self.softmax != "direct", fitted=fitted)
 
 
 @dataclass

@@ -72,7 +72,7 @@ def rate_coded(
         DeployError: an operation has no rate-coded form, the first in order.
     """
     _check(require(network, LoweredNetwork, "rate coding"))
-    activations = _observe(network, samples, batch, np.random.default_rng(seed))
+    activations = observe_activations(network, samples, batch, np.random.default_rng(seed))
     # base 1: all levels are equal
     header = replace(network.header, base=1.0, timesteps=steps, spikes=steps, precision="float")
     coded = CalibratedNetwork(network.input_shape, header=header)
@@ -114,7 +114,9 @@ def _check(network: Network) -> None:
             raise DeployError(f"rate coding converts ReLU networks: '{name}' is a {op.name}; {remedy}")
 
 
-def _observe(network: Network, samples: np.ndarray, batch: int, rng: np.random.Generator) -> dict[str, np.ndarray]:
+def observe_activations(
+    network: Network, samples: np.ndarray, batch: int, rng: np.random.Generator
+) -> dict[str, np.ndarray]:
     """Up to ``KEPT`` ideal activations of each neuron population, chosen at random."""
     kept: dict[str, list[np.ndarray]] = {}
     share = KEPT // max(1, -(-len(samples) // batch))

@@ -55,6 +55,7 @@ def convert(
     softmax: Softmax = "direct",
     exponential: Exponential = "extended",
     activation: Activation = "schedule",
+    mask_rate: float = 0.25,
     overrides: Mapping[str, Mapping[str, float | int]] | None = None,
     evaluation: Arguments | None = None,
     labels: Any = None,
@@ -74,12 +75,13 @@ def convert(
         spikes: most spikes of a neuron in a window; "auto" adds a second one where it pays; None for 1 (sit: 6).
         input_spikes: the same for the neurons that code the input; None for 2 (sit: 6).
         precision: "fixed", Loihi-style integers, or "float".
-        method: "spiked-attention", "sit", or "rate-coded" for ReLU networks in floating point.
+        method: "spiked-attention", "sit", or a baseline: "rate-coded", "qcfs", "snm", "mst", "fs".
         residual: how residual streams are handed on, as `deploy convert --help` explains it.
         winner: how softmax finds a row's largest logit, as `deploy convert --help` explains it.
         softmax: the variant of the race, as `deploy convert --help` explains it.
         exponential: sit's exponential, as `deploy convert --help` explains it.
         activation: sit's activations, as `deploy convert --help` explains it.
+        mask_rate: share of spikes that mst masks at random.
         overrides: base, spikes and timesteps of single layers by pattern of their names, {"blocks.*.mlp.*": {"spikes": 2}}.
         evaluation: samples that the report is measured on; None to hold back a fifth of ``calibration``, which then sets no
             scales.
@@ -96,7 +98,7 @@ def convert(
     options = ConvertOptions(
         model=model.spec, method=method, timesteps=timesteps, latency=latency, base=None if base == "auto" else base,
         spikes=spikes, input_spikes=input_spikes, residual=residual, winner=winner, softmax=softmax, exponential=exponential,
-        activation=activation, overrides=overrides, precision=precision, target="closed-form", batch_size=batch_size,
+        activation=activation, mask_rate=mask_rate, overrides=overrides, precision=precision, target="closed-form", batch_size=batch_size,
         device=device,
     )  # fmt: skip
     options.check(registry())

@@ -112,7 +112,7 @@ def dry_run_shown(found: DryRun) -> list[Table | str]:
     if found.model is not None:
         shown += _network(found.model)
     else:
-        shown.append("what a rate-coded network becomes is known only when its thresholds are")
+        shown.append("what this baseline's network becomes is known only when its thresholds are")
     total = sum(found.memory.values())
     parts = [(what, f"{taken:.2f}") for what, taken in found.memory.items()]
     return [

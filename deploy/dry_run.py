@@ -17,6 +17,7 @@ from deploy.availability import chosen
 from deploy.errors import DeployError
 from deploy.model_check import ModelCheckup, described, roughly_coded
 from deploy.options import ConvertOptions
+from deploy.options.convert import FLOATING
 from deploy.output import check_replaceable
 from deploy.progress import Progress
 from deploy.sources import Data
@@ -37,7 +38,7 @@ class DryRun:
 
     Attributes:
         options: in force. target: what would step, and how many samples.
-        model: what the lowered model becomes; None of a rate-coded network, which is lowered with its thresholds.
+        model: what the lowered model becomes; None of a baseline in floating point, which has its thresholds first.
         calibration, evaluation: samples and where they come from. transform: how files become arrays, in words.
         memory: GiB by what takes it, of the largest things that are held together.
     """
@@ -67,7 +68,7 @@ def dry_run(options: ConvertOptions, progress: Progress | None = None) -> DryRun
         model = loaded_model(options)
         calibration, evaluation = calibration_and_evaluation(options, model)
     network, found = None, None
-    if options.method != "rate-coded":
+    if options.method not in FLOATING:
         arguments = [array[:FEW] for array in calibration.inputs.values()]
         with progress.stage("capture and lower"):
             captured, front = front_end(model.module, arguments)

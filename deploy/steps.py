@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from converters.integrate_and_fire import RULES, convert_integrate_and_fire
 from converters.overrides import Override
 from converters.pipeline import Conversion, Variant, convert_module, front_end, network_input
 from converters.rate import convert_rate_coded
@@ -85,6 +86,12 @@ def convert_model(options: ConvertOptions, model: LoadedModel, calibration: Data
         if options.method == "rate-coded":
             arguments = list(calibration.inputs.values())
             return convert_rate_coded(model.module, arguments, int(code.timesteps), options.batch_size)
+        if options.method in RULES:
+            masked = options.mask_rate if options.method == "mst" else 0.0
+            arguments = list(calibration.inputs.values())
+            return convert_integrate_and_fire(
+                model.module, arguments, options.method, int(code.timesteps), options.batch_size, masked, options.seed
+            )
         return convert_module(
             model.module,
             list(calibration.inputs.values()),
@@ -108,5 +115,5 @@ def overrides_of(options: ConvertOptions) -> dict[str, Override]:
 
 def variant_of(options: ConvertOptions) -> Variant:
     """The choices between ways of doing the same that options make."""
-    method = "sit" if options.method == "sit" else "spiked-attention"
+    method = options.method if options.method in ("sit", "fs") else "spiked-attention"
     return Variant(options.residual, options.winner, options.softmax, method, options.exponential, options.activation)

@@ -6,7 +6,7 @@ stepped runs (Lava, and the numpy stepper) must agree with it spike for spike.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -16,8 +16,17 @@ from processes.backends import Backend, using
 from processes.backends.constants import constant
 from processes.backends.devices import current_device, full_precision
 from processes.fixed import saturate
-from processes.network import CalibratedNetwork, FixedPointNetwork, LoweredNetwork, Network, Route, require
+from processes.network import (
+    CalibratedNetwork,
+    FixedPointNetwork,
+    LoweredNetwork,
+    Network,
+    Node,
+    Route,
+    require,
+)
 from processes.operation import Operation, Result, clips_of
+from processes.spikes import trains
 
 Observe = Callable[[str, Operation, Result], torch.Tensor | None]
 
@@ -25,6 +34,11 @@ Observe = Callable[[str, Operation, Result], torch.Tensor | None]
 def fired(op: Operation, output: torch.Tensor) -> int:
     """Spikes that a node sends; a route passes on those of others."""
     return int(output.count_nonzero()) if op.fires and not isinstance(op, Route) else 0
+
+
+def streams(op: Operation) -> bool:
+    """Whether an operation hears the currents of its synapse step by step, not what they come to."""
+    return getattr(op, "streams", False)
 
 
 @dataclass
@@ -46,7 +60,7 @@ class ClosedForm:
     backend: Backend | None = None
 
     def __post_init__(self) -> None:
-        self.last_use = {source: name for name, node in self.network for source in node.inputs}
+        self.last_use = {source: name for name, node in self.network for source in self._read(node)}
 
     @torch.no_grad()
     def run(self, x: np.ndarray | torch.Tensor, observe: Observe | None = None) -> torch.Tensor:
@@ -67,16 +81,28 @@ class ClosedForm:
         values = live[Network.INPUT]
         for name, node in self.network:
             operands = self._operands(name, [live[source] for source in node.inputs])
+            if streams(node.op) and not self.ideal:
+                operands = [self._by_step(node, live)]
             result = self._evaluate(node.op, operands)
             values = result.values
             if observe is not None:
                 replacement = observe(name, node.op, result)
                 values = values if replacement is None else replacement
             live[name] = values
-            for source in node.inputs:
+            for source in self._read(node):
                 if self.last_use[source] == name:
                     live.pop(source, None)
         return values
+
+    def _read(self, node: Node) -> tuple[str, ...]:
+        """What a node's evaluation reads: its operands, and of one that hears currents by step the spikes that start them."""
+        return (*node.inputs, *self.network.nodes[node.inputs[0]].inputs) if streams(node.op) else node.inputs
+
+    def _by_step(self, node: Node, live: Mapping[str, torch.Tensor]) -> torch.Tensor:
+        """Currents (T, N, *shape) of the synapse that a node hears, step by step."""
+        (synapse,) = node.inputs
+        sent = trains(live[self.network.nodes[synapse].inputs[0]], node.op.steps)  # type: ignore[attr-defined]
+        return torch.stack([self._evaluate(self.network[synapse], [codes[None]]).values for codes in sent])
 
     def _operands(self, name: str, sent: list[torch.Tensor]) -> list[torch.Tensor]:
         """What a node reads, of what its operands sent."""

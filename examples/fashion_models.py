@@ -1,10 +1,11 @@
-"""Small models for Fashion-MNIST: the three architectures of the SIT-conversion paper, and two ReLU networks.
+"""Small models for Fashion-MNIST: the three architectures of the SIT-conversion paper, two ReLU networks,
+and a vision transformer with ReLU.
 
     python examples/train_fashion.py uniformer --data DIR
     deploy convert --model examples/fashion_models.py:uniformer --weights out/fashion/uniformer.safetensors \\
         --calib out/fashion/calib.npz --eval out/fashion/test.npz --method sit -o out/uniformer
 
-All take raw pixels in [0, 1], float32 (N, 1, 28, 28), and give logits (N, 10). The transformers pad them to 32 x 32. The
+All take raw pixels in [0, 1], float32 (N, 1, 28, 28), and give logits (N, 10). The paper's pad them to 32 x 32. The
 trained weights of the ReLU networks lie beside this file.
 """
 
@@ -13,6 +14,7 @@ from __future__ import annotations
 from timm.layers.classifier import ClassifierHead
 from timm.models.edgenext import EdgeNeXt
 from timm.models.nextvit import ConvNormAct, NextConvBlock, NextStage, NextTransformerBlock
+from timm.models.vision_transformer import VisionTransformer
 from torch import Tensor, nn
 from uniformer import UniFormer
 
@@ -86,3 +88,11 @@ def cnn() -> nn.Module:
     return nn.Sequential(
         nn.Conv2d(1, 8, 5, 2, 2), nn.ReLU(), nn.Conv2d(8, 16, 3, 2, 1), nn.ReLU(), nn.Flatten(), nn.Linear(784, CLASSES)
     )
+
+
+def relu_vit() -> nn.Module:
+    """A vision transformer whose MLPs have rectified linear units: 2 blocks of width 48, 49 patches and a class token."""
+    return VisionTransformer(
+        img_size=28, patch_size=4, in_chans=1, num_classes=CLASSES, embed_dim=48, depth=2, num_heads=3, mlp_ratio=4.0,
+        act_layer=nn.ReLU,
+    )  # fmt: skip

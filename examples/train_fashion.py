@@ -20,7 +20,7 @@ from safetensors.torch import save_file
 from deploy.demo.train import Cycle, correct, read_split, train, write_data
 
 SEED = 0
-MODELS = ("edgenext", "nextvit", "uniformer", "mlp", "cnn")
+MODELS = ("edgenext", "nextvit", "uniformer", "mlp", "cnn", "relu_vit")
 
 
 def main() -> None:

@@ -25,6 +25,7 @@ from processes.operations import (
     DenseSynapse,
     DynamicThreshold,
     ElementwiseProduct,
+    IfNeuron,
     MaxPool,
     PhaseNeuron,
     RateNeuron,
@@ -43,9 +44,9 @@ from processes.phase_code import PhaseCode
 from processes.synapse import Synapse
 
 __all__ = [
-    "CalibratedNetwork", "Centre", "ConvSynapse", "DenseSynapse", "DynamicThreshold", "ElementwiseProduct",
-    "FixedPointNetwork", "LoweredNetwork", "MaxPool", "Network", "Node", "PhaseNeuron", "RateNeuron", "Readout", "Residual",
-    "Route", "ScaleSynapse", "ScaledNetwork", "SiExp", "SiNeuron", "SiNorm", "SquareSum", "TraceProduct", "Woss",
+    "CalibratedNetwork", "Centre", "ConvSynapse", "DenseSynapse", "DynamicThreshold", "ElementwiseProduct", "FixedPointNetwork",
+    "IfNeuron", "LoweredNetwork", "MaxPool", "Network", "Node", "PhaseNeuron", "RateNeuron", "Readout", "Residual", "Route",
+    "ScaleSynapse", "ScaledNetwork", "SiExp", "SiNeuron", "SiNorm", "SquareSum", "TraceProduct", "Woss",
 ]  # fmt: skip
 
 NATIVE = {"weight", "bias", "stride", "padding", "dilation", "groups"}  # fields that NIR's own nodes hold

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from processes.dynamic_threshold import DynamicThreshold
 from processes.elementwise_product import ElementwiseProduct
+from processes.if_neuron import IfNeuron
 from processes.max_pool import MaxPool
 from processes.operation import Operation
 from processes.phase_neuron import PhaseNeuron
@@ -28,6 +29,7 @@ OPERATIONS: tuple[type[Operation], ...] = (
     ScaleSynapse,
     PhaseNeuron,
     RateNeuron,
+    IfNeuron,
     SiNeuron,
     MaxPool,
     Residual,

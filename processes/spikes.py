@@ -56,6 +56,14 @@ def may_fire(left: np.ndarray, spikes: int, latest: np.ndarray | None, k: int) -
     return left > 0 if latest is None else (left > 0) & ((left == spikes) | (k <= latest))
 
 
+def trains(codes: torch.Tensor, steps: int) -> torch.Tensor:
+    """Codes (T, N, *shape) of codes (planes, N, *shape): plane k has what is sent at step k."""
+    found = torch.zeros((steps + 1, *codes.shape[1:]), dtype=codes.dtype, device=codes.device)
+    for plane in codes:
+        found.scatter_(0, plane.abs().long()[None], plane[None])
+    return found[1:]
+
+
 def per_neuron(parameter: np.ndarray, axes: Axes, dtype: type | np.dtype) -> np.ndarray:
     """Parameters (P,), shared or one per neuron, as (A, D)."""
     a, _, d = axes

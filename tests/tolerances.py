@@ -20,6 +20,10 @@ SIT = {"schedule": 0.05, "fitted": 0.15}
 """Relative: a small model by the SIT method at T = 12. Two spikes of a curved function err by some per cent; a fitted
 neuron errs by about 0.02 wherever its input lies, which is much of a small potential."""
 
+BASELINE = 0.005
+"""Of accuracy: a published rule next to the same here. Pixels are coded by spikes here and are currents there, and potentials
+next to a threshold fall on its other side in float32."""
+
 FLOAT32_TRACE = 1e-6
 """Absolute: a membrane potential below 0.1 that another simulator published in float32, next to ours in float64."""
 

@@ -15,7 +15,7 @@ from deploy.options.declare import CODE, MODELS, RUNS, option, read_base, read_s
 from deploy.options.devices import DEVICE, check_device
 from deploy.options.overrides import read_overrides
 
-Method = Literal["spiked-attention", "sit", "rate-coded"]
+Method = Literal["spiked-attention", "sit", "rate-coded", "qcfs", "snm", "mst", "fs"]
 Precision = Literal["fixed", "float"]
 Granularity = Literal["block", "operation"]
 Residual = Literal["graded", "fanout"]
@@ -25,6 +25,8 @@ Exponential = Literal["extended", "published"]
 Activation = Literal["schedule", "fitted"]
 Cheapest = Literal["energy", "latency"]
 METHODS, PRECISIONS, GRANULARITIES = get_args(Method), get_args(Precision), get_args(Granularity)
+FLOATING = ("rate-coded", "qcfs", "snm", "mst")
+"""Methods that are baselines in floating point, whose networks are lowered with their thresholds."""
 SIT_STEPS = {"published": range(4, 17), "extended": range(7, 17)}  # fitted tables that come with the package; reach
 
 
@@ -40,6 +42,10 @@ class Code(NamedTuple):
 USUAL = {
     "spiked-attention": Code(40, "auto", 1, 2),
     "rate-coded": Code(40, "auto", 1, 2),
+    "qcfs": Code(32, "auto", 1, 2),
+    "snm": Code(32, "auto", 1, 2),
+    "mst": Code(32, "auto", 1, 2),
+    "fs": Code(16, "auto", 1, 2),
     "sit": Code(12, 2.0, 6, 6),  # signed binary digits, of which no more than half are ever needed
 }
 
@@ -97,14 +103,14 @@ class ConvertOptions:
         option("Tokens of a window that plain text (.txt) is cut into, for language models. \\[default: 128]", MODELS),
     ] = None
     limit: Annotated[int | None, option("Evaluate at most so many samples.", MODELS)] = None
-    method: Annotated[Method, option("Conversion method; rate-coded is a baseline for ReLU networks.", CODE)] = (
-        "spiked-attention"
-    )
+    method: Annotated[
+        Method, option("Conversion method; rate-coded, qcfs, snm, mst and fs are baselines (docs/methods.md).", CODE)
+    ] = "spiked-attention"
     timesteps: Annotated[
         int | Literal["auto"] | None,
         option(
             "T, time steps of a window; more are finer and slower. `auto` chooses one for each layer, within --latency. "
-            "\\[default: 40; sit 12, of 7 to 16]",
+            "\\[default: 40; sit 12, of 7 to 16; baselines 16 to 40]",
             CODE,
             parser=read_timesteps,
         ),
@@ -192,6 +198,7 @@ class ConvertOptions:
             "sit: GELU and SiLU by threshold schedules (schedule) or by fitted neurons as published (fitted).", CODE
         ),
     ] = "schedule"
+    mask_rate: Annotated[float, option("mst: share of spikes that are masked at random, from --seed.", CODE)] = 0.25
     precision: Annotated[Precision, option("Arithmetic of the network.", CODE)] = "fixed"
     strict: Annotated[bool, option("Stop at the first saturated potential.", CODE, "--strict")] = False
     target: Annotated[
@@ -267,8 +274,14 @@ class ConvertOptions:
             check_choice(f"--{name}", getattr(self, name), get_args(kind))
         if self.target is not None:
             check_choice("--target", self.target, targets)
-        if self.method == "rate-coded" and self.precision != "float":
-            raise DeployError("--method rate-coded is a floating-point baseline; give --precision float")
+        if self.method in FLOATING and self.precision != "float":
+            raise DeployError(f"--method {self.method} is a floating-point baseline; give --precision float")
+        if self.method in FLOATING and (self.residual, self.winner, self.softmax) != ("graded", "graded", "direct"):
+            raise DeployError(
+                f"--residual, --winner and --softmax are variants of spiked-attention; leave them out with --method {self.method}"
+            )
+        if not 0 <= self.mask_rate < 1:
+            raise DeployError(f"--mask-rate {self.mask_rate:g}: a share of spikes is at least 0 and below 1; give 0.25")
         self._check_code()
         budget = self.loss  # refuses what is none
         if self.by_layer is not None and self.method != "spiked-attention":

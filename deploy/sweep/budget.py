@@ -37,10 +37,15 @@ class Axes(NamedTuple):
     spikes: Sequence[int | Literal["auto"]]
 
 
+RATES = (16, 32, 64, 128, 256)
 TRIED = {
     "spiked-attention": Axes((8, 12, 16, 24, 32, 40), (1, "auto", 2)),
     "sit": Axes((8, 10, 12, 14, 16), (6,)),
-    "rate-coded": Axes((16, 32, 64, 128, 256), (1,)),
+    "rate-coded": Axes(RATES, (1,)),
+    "qcfs": Axes(RATES, (1,)),
+    "snm": Axes(RATES, (1,)),
+    "mst": Axes(RATES, (1,)),
+    "fs": Axes((8, 12, 16), (1,)),
 }
 
 

@@ -16,6 +16,7 @@ from processes.errors import DeployError
 from processes.invariants import WIDEST, invariants, reads
 from processes.legal.stage import check_stage
 from processes.network import Network, Node
+from processes.synapse import Synapse
 
 LIMIT = 2**27
 """Values of one sample at one node: 1 GB in float64."""
@@ -59,8 +60,19 @@ def _complaints(network: Network, node: Node) -> Iterator[str]:
             yield f"reads {kind} of '{name}' and takes the other"
     if not 0 <= (bits := getattr(node.op, "state_bits", 0)) <= WIDEST:
         yield f"state_bits is {bits}"
+    if getattr(node.op, "streams", False) and not _by_step(network, node):
+        yield "streams, and hears no synapse of spikes of as many steps"
     shapes = [network.shape(name) for name in node.inputs]
     yield from invariants(node.op, shapes, [_steps(network, name) for name in node.inputs])
+
+
+def _by_step(network: Network, node: Node) -> bool:
+    """Whether a node hears one synapse, of spikes that come in as many steps as it takes itself."""
+    op: Any = node.op
+    source = node.inputs[0]
+    if len(node.inputs) > 1 or source == network.INPUT or not isinstance(network[source], Synapse):
+        return False
+    return _steps(network, network.nodes[source].inputs[0]) == op.steps
 
 
 def _spikes(network: Network, name: str) -> bool:

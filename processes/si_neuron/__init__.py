@@ -4,7 +4,8 @@
 
 A spike carries the sign of its step's d_t and is worth |d_t| to all who hear it, so that weights meet it as they meet
 phase codes. Tables are in real units and fitted on one range; a potential beyond it sends what its end sends, or less.
-Source: SIT-conversion, equations 2-4, after the FS neuron; used for GELU and SiLU.
+Source: SIT-conversion, equations 2-4, after the FS neuron (C. Stoeckl and W. Maass, Nature Machine Intelligence 3, 2021); used
+for GELU and SiLU. With T = h = d = alpha 2^(K - t) it is the FS neuron for ReLU, which spells binary digits.
 """
 
 from __future__ import annotations

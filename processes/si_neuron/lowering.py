@@ -1,9 +1,16 @@
-"""Lowering with SI-neurons: what they are fitted to, GELU and SiLU, has negative values."""
+"""Lowering with SI-neurons: of what they compute, only ReLU is never negative."""
 
 from __future__ import annotations
 
-from processes.lowering import multiplies, never_negative, nowhere
+import torch
+
+from processes.lowering import Signs, everywhere, multiplies, never_negative, nowhere
 from processes.si_neuron import SiNeuron
 
 multiplies.always(False, SiNeuron)
-never_negative.of(SiNeuron)(nowhere)
+
+
+@never_negative.of(SiNeuron)
+def _(op: SiNeuron, signs: Signs) -> torch.Tensor:
+    """By its function."""
+    return everywhere(op, signs) if op.function == "relu" else nowhere(op, signs)

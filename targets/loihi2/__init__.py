@@ -30,7 +30,8 @@ from targets.loihi2.bundle.programs import PROGRAMS
 from targets.placement import Placement, place
 from targets.placement.chip import load_chip
 
-NO_PROGRAM = {"rate_neuron": "it is a floating-point baseline, which no conversion to integers takes"}
+BASELINE = "it is a floating-point baseline, which no conversion to integers takes"
+NO_PROGRAM = {"rate_neuron": BASELINE, "if_neuron": BASELINE}
 """Why operations without a program have none, by name; with PROGRAMS it names all operations."""
 FILES = ("run.py", "README.md")
 SCALARS = (int, float, bool, str)

@@ -23,5 +23,6 @@ KERNELS: dict[str, Callable[[Any, Place], Kernel | None]] = {
 
 NO_KERNEL = {
     "rate_neuron": "it is a floating-point baseline, which no conversion to integers takes",
+    "if_neuron": "it is a floating-point baseline, which no conversion to integers takes",
 }
 """Why operations without a kernel have none, by name; with KERNELS it names all operations."""

@@ -1,0 +1,222 @@
+"""The published conversions to integrate-and-fire neurons, without training: QCFS, SNM, and MST's masks on top of QCFS.
+
+* QCFS (T. Bu et al., ICLR 2022): activations are clip(floor(x T / lambda + 1/2) / T, 0, 1) lambda, one lambda for each layer;
+  neurons have threshold lambda, start from lambda / 2 and subtract. Its lambdas are learned, ours are the ones of
+  :func:`converters.rate.fit_threshold`.
+* SNM (Y. Wang et al., IJCAI 2022): neurons start from 0, have the largest activation of their channel as threshold, and take
+  spikes back.
+* MST (Z. Wang et al., ICCV 2023): QCFS in transformers, where a share of the spikes is masked at random. Its networks are
+  trained with the mask; here a spike is worth as much more as fewer are sent.
+
+Potentials are in real units, so that a threshold is lambda / T where theirs is lambda, and T steps add up to the activation.
+What has no rule there, softmax and norms, stays what it is by this package's own method.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+
+import numpy as np
+import torch
+
+from converters.calibrate import encode, scale
+from converters.lowering import lower
+from converters.lowering.builder import PLAIN
+from converters.lowering.equality import check_equal
+from converters.pipeline import COMPARED, GRADIENT_BATCH, Conversion, front_end, network_input
+from converters.rate import FUNCTIONS, fit_threshold, observe_activations
+from converters.sites import Tuning, tune
+from processes import legal
+from processes.calibration import accepts
+from processes.errors import DeployError
+from processes.network import (
+    CalibratedNetwork,
+    Centre,
+    DynamicThreshold,
+    IfNeuron,
+    LoweredNetwork,
+    Network,
+    PhaseNeuron,
+    Readout,
+    Residual,
+    Route,
+    ScaledNetwork,
+    SquareSum,
+    TraceProduct,
+    Woss,
+)
+from processes.phase_code import PhaseCode
+from processes.synapse import Synapse
+
+Method = Literal["qcfs", "snm", "mst"]
+KEPT = (Synapse, Residual, Centre, Route, Readout, TraceProduct, SquareSum, Woss, DynamicThreshold)
+
+
+@dataclass(frozen=True)
+class Rule:
+    """What the neurons of a method do.
+
+    Attributes:
+        initial: potential at first, as a share of the threshold.
+        memory: whether they take spikes back.
+        fitted: thresholds by layer with the least squared error, or (False) the largest activation of each channel.
+    """
+
+    initial: float
+    memory: bool
+    fitted: bool
+
+
+RULES: Mapping[Method, Rule] = {
+    "qcfs": Rule(0.5, False, True),
+    "snm": Rule(0.0, True, False),
+    "mst": Rule(0.5, False, True),
+}
+
+
+def convert_integrate_and_fire(
+    module: torch.nn.Module,
+    calibration: Sequence[np.ndarray],
+    method: Method,
+    steps: int,
+    batch: int = 32,
+    masked: float = 0.0,
+    seed: int = 0,
+) -> Conversion:
+    """Convert a module; arguments as :func:`converters.pipeline.convert_module`'s.
+
+    Args:
+        masked: share of the spikes that MST leaves out; 0 of the other methods.
+        seed: of the choice which.
+
+    Raises:
+        UnsupportedModel, DeployError: with everything that cannot be converted.
+    """
+    captured, front = front_end(module, calibration)
+    samples = network_input(front, calibration)
+    ideal = lower(captured, samples[:1].shape)
+    check_equal(captured, ideal, [argument[:COMPARED] for argument in calibration], False, PLAIN)
+    if front is not None:
+        ideal.header = replace(ideal.header, host=front.what)
+    network, tuning = integrate_and_fire(ideal, samples, method, steps, batch, masked, seed)
+    return Conversion(front, ideal, network, None, tuning)
+
+
+def integrate_and_fire(
+    network: LoweredNetwork,
+    samples: np.ndarray,
+    method: Method,
+    steps: int,
+    batch: int = 32,
+    masked: float = 0.0,
+    seed: int = 0,
+) -> tuple[CalibratedNetwork, Tuning]:
+    """The floating-point network of a lowered one, which is left as it is, and the codes of neurons that stay as they are.
+
+    Raises:
+        DeployError: operations have no form in these methods; the message names all of them.
+    """
+    refuse(network, method)
+    scaled, peaks = scale(network, samples, batch)
+    places = replaced(scaled)
+    others = [name for name, node in scaled if node.op.fires and not node.op.passes_on and name not in places]
+    tuning = Tuning(1.0, {})
+    if others:
+        found = tune(scaled, samples, steps, None, 1, 2, min(batch, GRADIENT_BATCH))
+        tuning = Tuning(found.base, {name: found.choices[name] for name in others})
+    worth = _worths(network, scaled, places, samples, RULES[method], steps, batch)
+    neurons = scaled.at(ScaledNetwork)
+    for number, name in enumerate(places):
+        op: Any = scaled[name]
+        zero = np.zeros((1,) * len(op.shape))
+        relu = op.schedule.function == "relu"
+        share = masked if not scaled.codes_input(name) else 0.0
+        neurons.put(
+            name,
+            IfNeuron(
+                shape=op.shape, function=op.schedule.function, scale=worth[name] / (1 - share), threshold=worth[name],
+                bias=zero, steps=steps, initial=RULES[method].initial if relu else 0.5,
+                memory=relu and RULES[method].memory, masked=share, seed=seed + number,
+            ),
+        )  # fmt: skip
+    code = PhaseCode(tuning.base if others else 2.0, steps)
+    coded = encode(neurons, tuning.sites, code, peaks)
+    coded.header = replace(coded.header, base=tuning.base, spikes=steps)
+    _stream(coded)
+    legal.check(coded)
+    return coded, tuning
+
+
+def refuse(network: Network, method: Method) -> None:
+    """Raise DeployError with every operation that the method has no form for."""
+    reasons = []
+    for name, node in network:
+        op = node.op
+        if isinstance(op, PhaseNeuron):
+            if op.schedule.function not in FUNCTIONS:
+                reasons.append(f"'{name}' computes {op.schedule.function}")
+        elif not isinstance(op, KEPT):
+            reasons.append(f"'{name}' is a {op.name}")
+    if reasons:
+        raise DeployError(
+            f"--method {method} converts ReLU and linear layers: {'; '.join(reasons)}; use the method spiked-attention"
+        )
+
+
+def replaced(network: Network) -> list[str]:
+    """Neurons that become integrate-and-fire neurons: all of a linear function whose scales may be any number."""
+    found = []
+    for name, node in network:
+        if isinstance(node.op, PhaseNeuron) and node.op.schedule.function in FUNCTIONS:
+            readers = [reader for _, reader in _readers(network, name)]
+            if all(accepts(reader) != "octave scales" for reader in readers):
+                found.append(name)
+    return found
+
+
+def _readers(network: Network, name: str) -> list[tuple[str, Any]]:
+    """Nodes that hear ``name`` past any routes."""
+    found: list[tuple[str, Any]] = []
+    for reader in network.readers(name):
+        if isinstance(network[reader], Route):
+            found += _readers(network, reader)
+        else:
+            found.append((reader, network[reader]))
+    return found
+
+
+def _worths(
+    network: LoweredNetwork,
+    scaled: ScaledNetwork,
+    places: Sequence[str],
+    samples: np.ndarray,
+    rule: Rule,
+    steps: int,
+    batch: int,
+) -> dict[str, np.ndarray]:
+    """What a spike of each neuron is worth: lambda / T."""
+    if not rule.fitted:
+        return {name: scaled[name].schedule.scale / steps for name in places}  # type: ignore[attr-defined]
+    activations = observe_activations(network, samples, batch, np.random.default_rng(0))
+    return {name: np.full((1,) * len(scaled[name].shape), fit_threshold(activations[name], steps)) for name in places}
+
+
+def _stream(network: CalibratedNetwork) -> None:
+    """Let neurons hear currents by step where a synapse of their own brings them, from neurons like them.
+
+    The synapse's bias, which comes in one step, becomes a current of every step.
+    """
+    for name, node in list(network):
+        source = node.inputs[0]
+        if not isinstance(node.op, IfNeuron) or source == network.INPUT:
+            continue
+        op = network[source]
+        if not isinstance(op, Synapse) or network.readers(source) != [name]:
+            continue
+        if isinstance(network[network.origin(network.nodes[source].inputs[0])], IfNeuron):
+            rows = op.bias.reshape(-1, *[1] * 2) if op.name == "conv2d" else op.bias
+            network.put(source, replace(op, bias=np.zeros_like(op.bias)))
+            bias = np.asarray(rows).reshape((1,) * (len(op.shape) - np.ndim(rows)) + np.shape(rows))
+            network.put(name, replace(node.op, bias=bias, streams=True))
