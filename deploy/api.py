@@ -31,11 +31,12 @@ from deploy.sources import Data, LoadedModel, hold_out
 from deploy.sources.classes import label_lines
 from deploy.steps import calibration_and_evaluation, convert_model, host_input, loaded_model
 from deploy.sweep.budget import search
+from deploy.trained.network import TrainedNetwork, is_trained, read_network
 from evaluator.network_file import read, write
 from processes.network import Network
 from targets import registry
 
-__all__ = ["Conversion", "convert", "convert_files", "evaluation_inputs", "load", "run_files"]
+__all__ = ["Conversion", "convert", "convert_files", "evaluation_inputs", "load", "load_conversion", "run_files"]
 
 
 def convert(
@@ -142,7 +143,14 @@ def convert_files(options: ConvertOptions, progress: Progress | None = None) -> 
         return conversion
 
 
-def load(folder: Path | str, module: nn.Module | None = None, trust: bool | Trust = False) -> Conversion:
+def load(
+    folder: Path | str, module: nn.Module | None = None, trust: bool | Trust = False
+) -> Conversion | TrainedNetwork:
+    """What a folder holds: a conversion, as :func:`load_conversion` reads it, or the network that ``deploy trained`` ran."""
+    return read_network(Path(folder)) if is_trained(Path(folder)) else load_conversion(folder, module, trust)
+
+
+def load_conversion(folder: Path | str, module: nn.Module | None = None, trust: bool | Trust = False) -> Conversion:
     """A conversion that ``deploy convert`` or :meth:`Conversion.save` wrote.
 
     The original model and its data are loaded again when something needs them. A model that was given as an object has to be
@@ -172,7 +180,7 @@ def run_files(
     and nodes hold up to so many at once.
     """
     folder = require_conversion(network)
-    conversion = load(folder, trust=trust)
+    conversion = load_conversion(folder, trust=trust)
     origin = conversion.origin
     loaded = origin.evaluation if data is None else origin.load(data, conversion.network)
     loaded = loaded.take(slice(samples))

@@ -22,13 +22,14 @@ from deploy.sources.archives import read_arrays
 from deploy.sources.model import load_model
 from deploy.trained.count import Counting
 from deploy.trained.energy import priced, published
+from deploy.trained.network import TrainedNetwork
 from deploy.trained.options import TrainedOptions
 from deploy.trained.report import REPORT, Energy, Formula, LavaRun, Layer, Run, TrainedReport
 from processes.errors import UnsupportedGraph
 from processes.spiking import Graph, Levels, Neuron, Weighted
 from targets.nir_graph.program import Program, interpret
 from targets.trained.nir import write_standard
-from targets.trained.program import compile_fixed, compile_float
+from targets.trained.program import compile_float
 
 NIR_FILE = "graph.nir"
 COMPARED = 8
@@ -118,7 +119,9 @@ def _report(options: TrainedOptions, loaded: Loaded, folder: Path, progress: Pro
     rounded = sum(int((single.spikes[name] != spikes).sum()) for name, spikes in original.spikes.items())
     theirs = _originals(loaded, form, how)
     calib = loaded.calib.reshape(*loaded.calib.shape[:2], *inside)
-    fixed = compile_fixed(graph, interpret(floating, {graph.input: calib}).peaks, calib)
+    network = TrainedNetwork.calibrated(graph, calib)
+    network.write(folder)
+    fixed = network.program("fixed")
     counting = Counting(graph, floating)
     first = _run(counting, shaped, how, loaded.labels, theirs, progress, "floating point")
     integers = Counting(graph, fixed)
