@@ -129,7 +129,7 @@ def compile_fixed(
     ]
     if refusals:
         raise DeployError("; ".join(f"{r.node}: {r.reason}" for r in refusals))
-    unit = inputs if isinstance(inputs, float) else input_unit(inputs)
+    unit = input_unit(inputs) if isinstance(inputs, np.ndarray) else inputs
     return _Compiler(graph, peaks, unit, rounded).program()
 
 

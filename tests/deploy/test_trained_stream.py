@@ -105,7 +105,7 @@ def test_a_file_that_is_none(made: tuple[Path, np.ndarray]) -> None:
         "network": np.frombuffer(content["network"].tobytes().replace(b"Weighted", b"Executed"), np.uint8)
     }
     np.savez(file, **broken)
-    with pytest.raises(DeployError, match="'Executed' with .* is no part of a spiking network"):
+    with pytest.raises(DeployError, match=r"'Executed' with .* is no part of a spiking network"):
         read_network(folder)
     file.unlink()
     with pytest.raises(DeployError, match="run deploy trained again"):
