@@ -23,7 +23,7 @@ from processes.spiking import Affine, Graph, Layout, Neuron, Node, Source, Sum, 
 from processes.spiking.neuron import Rule, Update
 from processes.spiking.steppers import Added
 from targets.nir_graph.cycles import Edge
-from targets.nir_graph.kinds import NEURONS, SPIKING, WEIGHTED
+from targets.nir_graph.kinds import NEURONS, SPIKING
 from targets.nir_graph.plan import Plan, make_plan
 from targets.nir_graph.program import Program, Stage, compile_float, map_of, weights_of
 from targets.nir_graph.windows import conv_geometry, pair
@@ -73,7 +73,7 @@ def counting_of(plan: Plan, program: Program, x: np.ndarray) -> Counting:
         stage, wires = program.stages[name], tuple(Wire(edge.source, edge.carried) for edge in item.sources)
         if len(wires) > 1:
             joined = f"{name} +"
-            added = Added((0,) * len(wires), fixed=False)
+            added: Any = Added((0,) * len(wires), fixed=False)
             stages[joined] = Stage(added, stage.sources, item.reads, False, separate=True)
             nodes[joined] = Node(Sum(), wires, item.reads)
             stage, wires = replace(stage, sources=(Edge(joined),)), (Wire(joined),)
@@ -94,9 +94,9 @@ def _operation(node: Any, shape: tuple[int, ...]) -> Any:
         return Source()
     if isinstance(node, nir.Scale):
         return Weighted(np.broadcast_to(node.scale, shape).reshape(size, 1), None)
-    if isinstance(node, WEIGHTED):
+    if (found := weights_of(node)) is not None:
         stride = conv_geometry(node)[0] if isinstance(node, nir.Conv1d | nir.Conv2d) else ()
-        return Weighted(np.asarray(node.weight, np.float64), None, stride)
+        return Weighted(found[0], None, stride)
     if isinstance(node, nir.SumPool2d):
         kernel, stride, padding = (pair(getattr(node, f), 2, f) for f in ("kernel_size", "stride", "padding"))
         return SumPool(kernel, stride, padding)  # type: ignore[arg-type]

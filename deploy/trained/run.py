@@ -22,6 +22,7 @@ from deploy.sources.archives import read_arrays
 from deploy.sources.model import load_model
 from deploy.trained.count import Counting, tallies
 from deploy.trained.energy import energies
+from deploy.trained.events import are_events, binned
 from deploy.trained.network import TrainedNetwork
 from deploy.trained.options import TrainedOptions
 from deploy.trained.report import REPORT, LavaRun, Run, TrainedReport
@@ -79,6 +80,10 @@ def load(options: TrainedOptions) -> Loaded:
 
 def read_frames(path: Path, options: TrainedOptions) -> tuple[np.ndarray, np.ndarray | None]:
     """Frames (samples, T, *shape) float64 and labels; images are repeated where forward does not do so itself."""
+    if path.exists() and are_events(path):
+        if options.form == "static":
+            raise DeployError(f"--data {path}: events make a frame for each step; give --form sequence or step")
+        return binned(path, options.frames, options.split, options.pixels(), options.samples)
     if not path.is_file():
         raise DeployError(f"--data {path}: no such file; give an .npz with x and y")
     arrays = read_arrays(path)
