@@ -12,6 +12,7 @@ userNN_LIGHT of recordings that are named by their class (DVS128 Gesture as toni
 
 from __future__ import annotations
 
+import importlib
 import re
 from pathlib import Path
 from typing import Any
@@ -55,12 +56,12 @@ def binned(
         DeployError: tonic is missing, a file cannot be read, or an event lies outside the sensor.
     """
     try:
-        from tonic.transforms import ToFrame
+        tonic: Any = importlib.import_module("tonic.transforms")
     except ImportError as error:
         raise DeployError(f"--data {path}: events are binned by tonic, which is not installed; {REMEDY}") from error
     named = recordings(path)[:samples]
     bins: dict[str, int] = {"n_time_bins" if split == "time" else "n_event_bins": frames}
-    transform: Any = ToFrame(sensor_size=(*sensor, 2), **bins)  # type: ignore[arg-type]
+    transform = tonic.ToFrame(sensor_size=(*sensor, 2), **bins)
     found = []
     for file, _ in named:
         events = read_events(file)
@@ -173,9 +174,8 @@ def _read_hdf5(file: Path) -> dict[str, np.ndarray] | None:
 
 def _read_aedat4(file: Path) -> dict[str, np.ndarray]:
     try:
-        from tonic.io import read_aedat4
-
-        events = read_aedat4(str(file))
+        tonic: Any = importlib.import_module("tonic.io")
+        events = tonic.read_aedat4(str(file))
     except ImportError as error:
         raise DeployError(f"{file}: AEDAT4 is read by tonic and aedat, which are not installed; {REMEDY}") from error
     except Exception as error:  # whatever a damaged file makes the decoder stumble over

@@ -15,6 +15,7 @@ from deploy.trained.events import are_events, binned, read_events, recordings
 from deploy.trained.report import read_trained
 
 EVENTS, SENSOR, FRAMES = 400, (12, 10), 4
+AEDAT4 = Path(__file__).parents[1] / "golden" / "events.aedat4"
 
 
 def events(seed: int = 0) -> dict[str, np.ndarray]:
@@ -138,6 +139,26 @@ def test_frames_count_events(tmp_path: Path, split: str) -> None:
         binned(tmp_path / "all", FRAMES, split, (8, 8), 9)
     with pytest.raises(DeployError, match="too few for 500 frames"):
         binned(tmp_path / "all", 500, split, SENSOR, 9)
+
+
+def test_aedat4() -> None:
+    """Eight events, written by the schemas of the format: event i at 1000 + 100 i, at (i, 3 i mod 10), on if i is even."""
+    pytest.importorskip("tonic", reason="tonic is not installed: pip install -e '.[events]'")
+    pytest.importorskip("aedat", reason="aedat is not installed: pip install -e '.[events]'")
+    found = read_events(AEDAT4)
+    i = np.arange(8)
+    for name, values in (("t", 1000 + 100 * i), ("x", i), ("y", 3 * i % 10), ("p", i % 2 == 0)):
+        assert np.array_equal(found[name], values), name
+    x, labels = binned(AEDAT4, 2, "events", SENSOR, 1)
+    assert labels is None and x.sum((2, 3, 4)).tolist() == [[4, 4]]
+
+
+def test_a_damaged_aedat4_is_refused(tmp_path: Path) -> None:
+    pytest.importorskip("tonic", reason="tonic is not installed: pip install -e '.[events]'")
+    pytest.importorskip("aedat", reason="aedat is not installed: pip install -e '.[events]'")
+    (tmp_path / "cut.aedat4").write_bytes(AEDAT4.read_bytes()[:700])
+    with pytest.raises(DeployError, match="no AEDAT4 file with events, or damaged"):
+        read_events(tmp_path / "cut.aedat4")
 
 
 MODEL = """
