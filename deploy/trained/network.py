@@ -13,6 +13,7 @@ import numpy as np
 
 from converters.trained.rounding import Together
 from converters.trained.scales import best_scales, rescaled
+from converters.trained.split import split
 from deploy.errors import DeployError
 from deploy.sources.archives import read_arrays
 from deploy.trained.report import REPORT, TrainedReport, read_trained
@@ -54,6 +55,7 @@ class TrainedNetwork:
         unit: of the input.
         rounding: by layer, mantissas of its weights and what its bias lacks with them.
         scales: by layer, what its outputs are multiplied by in fixed point (:mod:`converters.trained.scales`).
+        synapses: for each weight in fixed point: 1, or 2 (:mod:`converters.trained.split`).
         folder: that it was read from.
     """
 
@@ -62,24 +64,26 @@ class TrainedNetwork:
     unit: float
     rounding: dict[str, tuple[np.ndarray, np.ndarray]]
     scales: dict[str, np.ndarray]
+    synapses: int = 1
     folder: Path | None = None
 
     @classmethod
-    def calibrated(cls, graph: Graph, calib: np.ndarray) -> TrainedNetwork:
+    def calibrated(cls, graph: Graph, calib: np.ndarray, synapses: int = 1) -> TrainedNetwork:
         """From frames (samples, T, *shape of the graph's input)."""
-        together, unit = Together(graph), input_unit(calib)
-        interpret(compile_float(graph), {graph.input: calib}, seen=together.see)
-        scales = best_scales(graph, together.moments, CHIP.weight_bits)
-        scaled, _ = rescaled(graph, scales)  # layers read the same in it
-        peaks = interpret(compile_float(scaled), {graph.input: calib}).peaks
+        first, unit = Together(graph), input_unit(calib)
+        interpret(compile_float(graph), {graph.input: calib}, seen=first.see)
+        scales = best_scales(graph, first.moments, CHIP.weight_bits)
+        made = _integer_form(graph, scales, synapses)
+        together = Together(made)
+        peaks = interpret(compile_float(made), {graph.input: calib}, seen=together.see).peaks
         rounding: dict[str, tuple[np.ndarray, np.ndarray]] = {}
 
         def rounded(name: str, weight: np.ndarray, limit: int) -> tuple[np.ndarray, np.ndarray]:
             rounding[name] = together.rounded(name, weight, limit)
             return rounding[name]
 
-        compile_fixed(scaled, peaks, unit, rounded)
-        return cls(graph, peaks, unit, rounding, scales)
+        compile_fixed(made, peaks, unit, rounded)
+        return cls(graph, peaks, unit, rounding, scales, synapses)
 
     @cached_property
     def report(self) -> TrainedReport:
@@ -93,8 +97,8 @@ class TrainedNetwork:
         if precision == "float":
             return compile_float(self.graph)
         if precision == "fixed":
-            scaled, _ = rescaled(self.graph, self.scales)
-            return compile_fixed(scaled, self.peaks, self.unit, lambda name, *_: self.rounding[name])
+            made = _integer_form(self.graph, self.scales, self.synapses)
+            return compile_fixed(made, self.peaks, self.unit, lambda name, *_: self.rounding[name])
         raise DeployError(f"precision {precision!r}: give fixed or float")
 
     def stream(self, frames: Iterable[Any], precision: Precision = "fixed") -> Iterator[Frame]:
@@ -150,10 +154,17 @@ class TrainedNetwork:
                 "unit": self.unit,
                 "rounding": self.rounding,
                 "scales": self.scales,
+                "synapses": self.synapses,
             },
             arrays,
         )
         np.savez_compressed(folder / FILE, **{CONTENT: np.frombuffer(json.dumps(content).encode(), np.uint8)}, **arrays)
+
+
+def _integer_form(graph: Graph, scales: dict[str, np.ndarray], synapses: int) -> Graph:
+    """The graph whose weights become integers."""
+    scaled, _ = rescaled(graph, scales)
+    return split(scaled, CHIP.weight_bits) if synapses == 2 else scaled
 
 
 def is_trained(folder: Path) -> bool:

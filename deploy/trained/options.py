@@ -50,6 +50,9 @@ class TrainedOptions:
         str, option("Bins of a recording's events: time, of equal length; events, of equal numbers of events.", RUNS)
     ] = "time"
     sensor: Annotated[str, option("WIDTHxHEIGHT of the sensor that recorded events.", RUNS)] = "128x128"
+    synapses: Annotated[
+        int, option("Synapses of 8 bits for each weight in fixed point: 1, or 2, of which one holds the rest.", RUNS)
+    ] = 1
     samples: Annotated[int, option("How many samples to run.", RUNS)] = 200
     lava_samples: Annotated[
         int, option("How many of them to run on Lava in fixed point as well; 0 leaves Lava out.", RUNS)
@@ -63,6 +66,8 @@ class TrainedOptions:
         check_positive("--samples", self.samples)
         check_choice("--form", self.form, FORMS)
         check_choice("--split", self.split, SPLITS)
+        if self.synapses not in (1, 2):
+            raise DeployError(f"--synapses {self.synapses}: give 1 or 2")
         if self.lava_samples < 0:
             raise DeployError(f"--lava-samples {self.lava_samples}: a number of samples, or 0")
         self.pixels()

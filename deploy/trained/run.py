@@ -124,7 +124,7 @@ def _report(options: TrainedOptions, loaded: Loaded, folder: Path, progress: Pro
     rounded = sum(int((single.spikes[name] != spikes).sum()) for name, spikes in original.spikes.items())
     theirs = _originals(loaded, form, how)
     calib = loaded.calib.reshape(*loaded.calib.shape[:2], *inside)
-    network = TrainedNetwork.calibrated(graph, calib)
+    network = TrainedNetwork.calibrated(graph, calib, options.synapses)
     network.write(folder)
     fixed = network.program("fixed")
     spikes_arrive = tallies(x)

@@ -18,7 +18,7 @@ from converters.trained.reference import readout, run_original
 from processes.spiking import Graph, Neuron, Product
 from targets.nir_graph.program import Traces, interpret
 from targets.trained.program import compile_fixed, compile_float
-from tests.tolerances import INT8_SPIKES, ROUNDING
+from tests.tolerances import FLOAT32, INT8_SPIKES, ROUNDING
 
 FOLDER = Path(__file__).parents[2] / "examples" / "spiking"
 STEPS = 2
@@ -179,6 +179,29 @@ def test_published_checkpoints_fit(name: str) -> None:
         state = getattr(importlib.import_module(name), kind)().state_dict()
     assert sorted(state) == sorted(published_keys(name))
     assert {key: tuple(state[key].shape) for key in shapes} == shapes
+
+
+def test_the_gradient_that_training_uses() -> None:
+    """Written out for all steps at once, it is autograd's of one operation after the other."""
+    fused = importlib.import_module("fused")
+    parts = importlib.import_module("parts")
+    x = torch.rand(4, 3, 50, generator=torch.Generator().manual_seed(0)) * 3
+    towards = torch.rand(4, 3, 50, generator=torch.Generator().manual_seed(1))
+
+    def run(fuse: bool, alpha: float = 4.0) -> tuple[torch.Tensor, torch.Tensor]:
+        neuron = parts.lif(0.7)
+        neuron.alpha = alpha
+        if fuse:
+            fused.fuse(neuron)
+        drive = x.clone().requires_grad_()
+        spikes = neuron(drive)
+        (gradient,) = torch.autograd.grad((spikes * towards).sum(), drive)
+        return spikes.detach(), gradient
+
+    (spikes, wanted), (ours, found) = run(False), run(True)
+    assert 0.1 < float(spikes.mean()) < 0.9 and torch.equal(ours, spikes)
+    torch.testing.assert_close(found, wanted, rtol=FLOAT32, atol=FLOAT32)
+    assert not torch.allclose(run(True, 4.1)[1], wanted, rtol=FLOAT32, atol=FLOAT32)
 
 
 def test_the_weights_beside_the_example() -> None:

@@ -13,6 +13,7 @@ from converters.discretise.rounding import moments
 from converters.trained import capture, nodes
 from converters.trained.rounding import Together
 from converters.trained.scales import best_scales, reached, rescaled
+from converters.trained.split import split
 from processes.network import ConvSynapse
 from processes.spiking import Graph, Weighted
 from targets.nir_graph.program import Program, interpret
@@ -106,7 +107,7 @@ def test_what_others_read_has_no_scales() -> None:
 
 
 def test_integers_are_closer_than_those_to_nearest(network: tuple[Graph, np.ndarray]) -> None:
-    """Scales and rounding together each bring the outputs of every layer closer to those in floating point."""
+    """Scales and rounding together each keep more spikes, and a second synapse that holds the rest nearly all of them."""
     graph, x = network
     together, peaks = watched(graph, x)
     scaled, _ = rescaled(graph, best_scales(graph, together.moments, BITS))
@@ -120,6 +121,10 @@ def test_integers_are_closer_than_those_to_nearest(network: tuple[Graph, np.ndar
     both = compile_fixed(scaled, scaled_peaks, x, together.rounded)
     found = [changed(program) for program in (nearest, rounded, both)]
     assert found[2] < found[1] < found[0]
+    halves = split(scaled, BITS)
+    assert sum(isinstance(node.op, Weighted) for node in halves.nodes.values()) == 2 * 5
+    twice, halves_peaks = watched(halves, x)
+    assert changed(compile_fixed(halves, halves_peaks, x, twice.rounded)) < found[2] / 8
     for program in (nearest, rounded, both):
         for name, node in graph.nodes.items():
             if isinstance(node.op, Weighted):

@@ -32,7 +32,8 @@ def made(tmp_path: Path) -> tuple[Path, np.ndarray]:
             module.weight.data *= 4
     graph = capture(model.eval(), SHAPE, "step", STEPS)
     x = np.random.default_rng(0).uniform(0, 1, (SAMPLES, STEPS, *SHAPE))
-    TrainedNetwork.calibrated(graph, x.reshape(SAMPLES, STEPS, *graph.nodes[graph.input].shape)).write(tmp_path)
+    calib = x.reshape(SAMPLES, STEPS, *graph.nodes[graph.input].shape)
+    TrainedNetwork.calibrated(graph, calib, synapses=2).write(tmp_path)
     (tmp_path / REPORT).write_text("{}")
     return tmp_path, x
 
