@@ -15,6 +15,7 @@ from torch import nn
 from converters.trained import capture
 from converters.trained.leaves import neurons
 from converters.trained.reference import readout, run_original
+from deploy.trained.network import TrainedNetwork
 from processes.spiking import Graph, Neuron, Product
 from targets.nir_graph.program import Traces, interpret
 from targets.trained.program import compile_fixed, compile_float
@@ -205,18 +206,26 @@ def test_the_gradient_that_training_uses() -> None:
 
 
 def test_the_weights_beside_the_example() -> None:
-    """They classify the demo's images about as well as docs/trained.md says, and so do 8-bit weights."""
+    """They classify the demo's images about as well as docs/trained.md says, and so do integers; a second synapse is closer."""
     from deploy.demo import FOLDER as DEMO
     from deploy.demo import IMAGES, to_pixels
 
     model = importlib.import_module("spikformer").small(4)
     model.load_state_dict(load_file(FOLDER / "spikformer.safetensors"))
     with np.load(DEMO / IMAGES) as file:
-        x, labels = to_pixels(file["evaluation_images"][:60]).astype(np.float64), file["evaluation_labels"][:60]
+        both, labels = (
+            [file[f"{name}_images"][:60] for name in ("evaluation", "calibration")],
+            file["evaluation_labels"][:60],
+        )
     graph = capture(model, (1, 28, 28), "static", 4)
-    x = np.repeat(x[:, None], 4, 1).reshape(60, 4, *graph.nodes[graph.input].shape)
-    ours = interpret(compile_float(graph), {graph.input: x})
-    fixed = interpret(compile_fixed(graph, ours.peaks, x), {graph.input: x})
-    for traces in (ours, fixed):
-        predicted = traces.outputs[graph.output].mean(1).reshape(60, -1).argmax(1)
-        assert (predicted == labels).mean() > 0.75
+    x, calib = (
+        np.repeat(to_pixels(images).astype(np.float64)[:, None], 4, 1).reshape(40, 4, *graph.nodes[graph.input].shape)
+        for images in both
+    )
+    networks = [TrainedNetwork.calibrated(graph, calib[:20], synapses) for synapses in (1, 2)]
+    programs = [networks[0].program("float"), *(network.program() for network in networks)]
+    runs = [interpret(program, {graph.input: x}) for program in programs]
+    real, *fixed = (run.outputs[graph.output].mean(1).reshape(40, -1) for run in runs)
+    assert all((found.argmax(1) == labels).mean() > 0.75 for found in (real, *fixed))
+    once, twice = (np.square(found - real).mean() for found in fixed)
+    assert 0 < twice < once / 4 and once < 0.1 * real.var()
