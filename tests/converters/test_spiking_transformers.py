@@ -214,8 +214,8 @@ def test_the_weights_beside_the_example() -> None:
     model.load_state_dict(load_file(FOLDER / "spikformer.safetensors"))
     with np.load(DEMO / IMAGES) as file:
         both, labels = (
-            [file[f"{name}_images"][:60] for name in ("evaluation", "calibration")],
-            file["evaluation_labels"][:60],
+            [file[f"{name}_images"][:40] for name in ("evaluation", "calibration")],
+            file["evaluation_labels"][:40],
         )
     graph = capture(model, (1, 28, 28), "static", 4)
     x, calib = (
