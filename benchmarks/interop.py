@@ -108,7 +108,7 @@ def plain_row(title: str, folder: Path, simulator: str, samples: int) -> Row:
     inputs: Any = nir.read_data(str(file.with_name(f"{simulator}.data.nir"))).nodes["input"].observables["input"].data
     inputs = inputs.reshape(*inputs.shape[:2], *graph.nodes["input"].input_type["input"])
     outputs, spikes = simulate(simulator, graph, inputs)
-    network = api.load(folder).network
+    network = api.load_conversion(folder).network
     plain = plain_network(stages_of(network), form_of(network), DIALECTS[simulator])
     wanted, predictions = reference(network, api.evaluation_inputs(folder, samples, TRUST))
     got = [plain.codes(spikes[name], i) for i, name in enumerate(plain.names)]
@@ -137,7 +137,7 @@ def transformer_rows(folder: Path, samples: int) -> Iterator[Row]:
     for precision in ("float", "fixed"):
         out = folder / f"vit-{precision}"
         deploy.convert_files(deploy.ConvertOptions(precision=precision, target="closed-form", limit=samples, out=out))
-        network, x = api.load(out).network, api.evaluation_inputs(out, samples, TRUST)
+        network, x = api.load_conversion(out).network, api.evaluation_inputs(out, samples, TRUST)
         predictions = reference(network, x)[1]
         export(out, out / "whole.nir")
         graph, node_map = deploy.nir_modules(nir.read(out / "whole.nir", type_check=False))

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from deploy.api import convert, convert_files, load
     from deploy.conversion import Conversion
     from deploy.schema import Report
+    from deploy.trained.network import TrainedNetwork
     from targets.nir_modules import nir_modules
 
 try:
@@ -29,12 +30,13 @@ except PackageNotFoundError:  # used from a source tree that is not installed
     __version__ = "0+unknown"
 
 __all__ = [
-    "Conversion", "ConvertOptions", "DeployError", "Report", "convert", "convert_files", "load", "nir_modules",
+    "Conversion", "ConvertOptions", "DeployError", "Report", "TrainedNetwork", "convert", "convert_files", "load",
+    "nir_modules",
 ]  # fmt: skip
 
 _HOMES = {
     "Conversion": "deploy.conversion", "Report": "deploy.schema", "convert": "deploy.api", "convert_files": "deploy.api",
-    "load": "deploy.api", "nir_modules": "targets.nir_modules",
+    "load": "deploy.api", "TrainedNetwork": "deploy.trained.network", "nir_modules": "targets.nir_modules",
 }  # fmt: skip
 
 

@@ -31,12 +31,13 @@ from deploy.sources import Data, LoadedModel, hold_out
 from deploy.sources.classes import label_lines
 from deploy.steps import calibration_and_evaluation, convert_model, host_input, loaded_model
 from deploy.sweep.budget import search
+from deploy.trained.network import TrainedNetwork, is_trained, read_network
 from evaluator.network_file import read, write
 from processes.backends.devices import device_named, on_device
 from processes.network import Network
 from targets import registry
 
-__all__ = ["Conversion", "convert", "convert_files", "evaluation_inputs", "load", "run_files"]
+__all__ = ["Conversion", "convert", "convert_files", "evaluation_inputs", "load", "load_conversion", "run_files"]
 
 
 def convert(
@@ -98,8 +99,8 @@ def convert(
     options = ConvertOptions(
         model=model.spec, method=method, timesteps=timesteps, latency=latency, base=None if base == "auto" else base,
         spikes=spikes, input_spikes=input_spikes, residual=residual, winner=winner, softmax=softmax, exponential=exponential,
-        activation=activation, mask_rate=mask_rate, overrides=overrides, precision=precision, target="closed-form", batch_size=batch_size,
-        device=device,
+        activation=activation, mask_rate=mask_rate, overrides=overrides, precision=precision, target="closed-form",
+        batch_size=batch_size, device=device,
     )  # fmt: skip
     options.check(registry())
     scales = given_data(calibration, None, model, "calibration")
@@ -152,6 +153,15 @@ def convert_files(options: ConvertOptions, progress: Progress | None = None) -> 
 
 def load(
     folder: Path | str, module: nn.Module | None = None, trust: bool | Trust = False, device: str = "cpu"
+) -> Conversion | TrainedNetwork:
+    """What a folder holds: a conversion, as :func:`load_conversion` reads it, or the network that ``deploy trained`` ran."""
+    if is_trained(Path(folder)):
+        return read_network(Path(folder))
+    return load_conversion(folder, module, trust, device)
+
+
+def load_conversion(
+    folder: Path | str, module: nn.Module | None = None, trust: bool | Trust = False, device: str = "cpu"
 ) -> Conversion:
     """A conversion that ``deploy convert`` or :meth:`Conversion.save` wrote.
 
@@ -184,7 +194,7 @@ def run_files(
     and nodes hold up to so many at once. ``device``: where the closed form is evaluated.
     """
     folder = require_conversion(network)
-    conversion = load(folder, trust=trust, device=device)
+    conversion = load_conversion(folder, trust=trust, device=device)
     origin = conversion.origin
     loaded = origin.evaluation if data is None else origin.load(data, conversion.network)
     loaded = loaded.take(slice(samples))

@@ -66,7 +66,7 @@ def export(
     check_choice("--dialect", dialect, DIALECTS)
     if out.exists() and not force:
         raise DeployError(f"-o {out}: exists; --force replaces it, or choose another name")
-    network = api.load(folder).network
+    network = api.load_conversion(folder).network
     if form == "whole":
         _write(out, lambda path: nir.write(path, network.to_nir()))
         held = f"{len(network.nodes)} operations, {out.stat().st_size:,} bytes"

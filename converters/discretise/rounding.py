@@ -66,7 +66,12 @@ def moments(op: Synapse, x: torch.Tensor, importance: torch.Tensor | None = None
         rows = patches.swapaxes(1, 2).flatten(0, 1).unflatten(1, (op.groups, -1)).swapaxes(0, 1)
     else:
         rows = x.reshape(1, -1, x.shape[-1])
-    weight = torch.ones(rows.shape[1], device=x.device) if importance is None else importance.reshape(-1)
+    return moments_of(rows, importance)
+
+
+def moments_of(rows: torch.Tensor, importance: torch.Tensor | None = None) -> Moments:
+    """Of what weights meet, (groups, rows, n), of which ``ROWS`` count; ``importance`` as for :func:`moments`."""
+    weight = torch.ones(rows.shape[1], device=rows.device) if importance is None else importance.reshape(-1)
     counted = torch.nonzero(weight)[:, 0]
     counted = counted[:: max(1, -(-len(counted) // ROWS))]
     rows, weight = rows[:, counted].double(), weight[counted].double()
@@ -82,11 +87,16 @@ def moments_bytes(op: Operation) -> int:
 
 
 def round_weights(op: Synapse, weight: np.ndarray, limit: int, seen: Moments | None) -> tuple[np.ndarray, np.ndarray]:
-    """Integers within +-limit for ``weight``, in units of the mantissas, and what to add to the bias (out,).
+    """As :func:`round_together`; where weights are not shared, each is rounded to nearest."""
+    return round_together(weight, limit, seen if weights(op) == "shared" else None)
 
-    Without moments, and where weights are not shared, each weight is rounded to nearest.
+
+def round_together(weight: np.ndarray, limit: int, seen: Moments | None) -> tuple[np.ndarray, np.ndarray]:
+    """Integers within +-limit for ``weight`` (out, ...), in units of the mantissas, and what to add to the bias (out,).
+
+    Without moments each weight is rounded to nearest.
     """
-    if seen is None or weights(op) != "shared":
+    if seen is None:
         return np.rint(weight), np.zeros(1)
     groups = np.split(weight.reshape(len(weight), -1), len(seen.first))
     rounded = [_compensate(rows, *_factor(seen, g), limit) for g, rows in enumerate(groups)]

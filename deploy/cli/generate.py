@@ -53,7 +53,7 @@ def generate(
     from deploy.language.generate import Choice
     from deploy.origin import Trust
 
-    conversion = api.load(folder, trust=Trust(trust, model), device=device)
+    conversion = api.load_conversion(folder, trust=Trust(trust, model), device=device)
     console, choice = Console(highlight=False), Choice(temperature, top_k, seed)
     given = prompt if system is None else [{"role": "system", "content": system}, {"role": "user", "content": prompt}]
     tokens = []

@@ -6,15 +6,21 @@ import json
 from collections import Counter
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
 
 from deploy.cli.app import FAILED, app
+from deploy.cli.declared import takes
 from deploy.errors import DeployError
+from deploy.options import GraphOptions, check_positive
+from deploy.options.declare import NIR
 from deploy.output import PAGE
 from deploy.progress import BarProgress
+
+if TYPE_CHECKING:
+    from deploy.trained.report import EnergyReport
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print it as JSON.")]
 
@@ -101,19 +107,40 @@ def compare(
 
 
 @app.command()
+@takes(GraphOptions, only=("dt", "method", "reset", "framework", "steps"))
 def energy(
-    folder: Annotated[Path, typer.Argument(help="A folder that convert wrote.")],
+    graph: GraphOptions,
+    folder: Annotated[Path, typer.Argument(help="A folder that convert or trained wrote, or a standard .nir file.")],
     layers: Annotated[bool, typer.Option("--layers", help="Also list events layer by layer.")] = False,
     as_json: AsJson = False,
+    data: Annotated[
+        Path | None, typer.Option("--input", help="Data, as for run, on which events are counted.", rich_help_panel=NIR)
+    ] = None,
+    samples: Annotated[int, typer.Option(help="How many samples of it.", rich_help_panel=NIR)] = 20,
 ) -> None:
     """What a conversion costs, from counted events, by every convention of docs/energy.md, beside the original network.
 
-    Of a folder that `deploy trained` wrote: beside the formula of the spiking transformers' papers, and what that leaves out.
+    Of a folder that `deploy trained` wrote, and of a standard NIR file on data: beside the formula of the spiking transformers'
+    papers, and what that leaves out.
 
-    Example: deploy energy out/demo --layers
+    [bold]Examples[/bold]
+
+    deploy energy out/demo --layers
+
+    deploy energy net.nir --input spikes.npz --dt 1e-3 --samples 100
     """
+    check_positive("--samples", samples)
+    if folder.is_file():
+        from deploy.nir_energy import energy_of_file
+
+        _energy_of_trained(energy_of_file(folder, data, samples, graph, BarProgress()), layers, as_json)
+        return
+    if data is not None:
+        raise DeployError(f"--input: {folder} has its counted events with it; leave the option out")
     if (folder / "trained.json").is_file():
-        _energy_of_trained(folder, layers, as_json)
+        from deploy.trained.report import read_trained
+
+        _energy_of_trained(read_trained(folder), layers, as_json)
         return
     from deploy.energy.tables import energy_tables
     from deploy.schema import dumps, read_report
@@ -133,11 +160,9 @@ def energy(
     console.print("Sources of every price: deploy/energy/conventions/, and report.json")
 
 
-def _energy_of_trained(folder: Path, layers: bool, as_json: bool) -> None:
-    from deploy.trained.report import read_trained
+def _energy_of_trained(content: EnergyReport, layers: bool, as_json: bool) -> None:
     from deploy.trained.show import energy_shown, layers_shown
 
-    content = read_trained(folder)
     if as_json:
         print(
             content.model_dump_json(

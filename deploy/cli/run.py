@@ -125,7 +125,7 @@ def verify(
     from deploy import api
     from deploy.origin import Trust
 
-    result = api.load(folder, trust=Trust(trust, model)).verify(
+    result = api.load_conversion(folder, trust=Trust(trust, model)).verify(
         samples, granularity=granularity, progress=BarProgress(), target=target
     )
     compared = (

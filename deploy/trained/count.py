@@ -5,7 +5,9 @@ Events have the names of :data:`processes.events.EVENTS`; what only networks of 
 * a layer that reads spikes, or sums of spikes, adds one weight for each spike and synapse that is not zero; one that reads
   anything else multiplies, which is a MAC for each value and synapse that are not zero;
 * a product of spikes within a step adds one for each pair of spikes that meet;
-* neurons integrate, leak and compare at every step, whether something arrives or not.
+* neurons integrate and leak at every step, whether something arrives or not, and compare if they can fire.
+
+An input of whole numbers from 0 on is spikes, or how many of them arrived, as frames of events have it.
 """
 
 from __future__ import annotations
@@ -69,23 +71,34 @@ class Counts:
         return Counter({event: count / max(1, self.samples) for event, count in total.items()})
 
 
-def tallied(graph: Graph) -> set[str]:
-    """Nodes that send zeros and ones, or sums of them: 0, 1, 2, ..."""
-    found = graph.binary() | {name for name, node in graph.nodes.items() if isinstance(node.op, Levels)}
+def tallied(graph: Graph, spikes_arrive: bool = False) -> set[str]:
+    """Nodes that send zeros and ones, or sums of them: 0, 1, 2, ...; the input if ``spikes_arrive``."""
+    found = (
+        graph.binary()
+        | ({graph.input} if spikes_arrive else set())
+        | {name for name, node in graph.nodes.items() if isinstance(node.op, Levels)}
+    )
     for name, node in graph.nodes.items():
         if isinstance(node.op, Sum | Layout | MaxPool | SumPool | Reduce | Product):
             found |= {name} if all(wire.source in found for wire in node.wires) else set()
     return found
 
 
-class Counting:
-    """Runs a floating-point or integer program and counts."""
+def tallies(x: np.ndarray) -> bool:
+    """Whether an input is spikes, or how many of them arrive: whole numbers from 0 on."""
+    return bool((x >= 0).all() and (x == np.rint(x)).all())
 
-    def __init__(self, graph: Graph, program: Program) -> None:
+
+class Counting:
+    """Runs a floating-point or integer program and counts; ``spikes_arrive``: what enters is spikes, or sums of them."""
+
+    def __init__(self, graph: Graph, program: Program, spikes_arrive: bool = False) -> None:
         self.graph, self.program = graph, program
         self.counts = Counts(nominal={name: _nominal(graph, name) for name in graph.nodes})
         self.counts.nominal = {name: count for name, count in self.counts.nominal.items() if count}
-        self.tallied, self.binary, self.readers = tallied(graph), graph.binary(), graph.readers()
+        self.tallied, self.readers = tallied(graph, spikes_arrive), graph.readers()
+        ops = [node.op for node in graph.nodes.values()]
+        self.firing = {id(op.rule) for op in ops if isinstance(op, Neuron) and op.emits is None}
         self.sums: Counter[str] = Counter()
         self.fans = {
             name: weighted_map(node.op, (node.op.weight != 0).astype(np.float64), node.shape)
@@ -147,6 +160,9 @@ class Counting:
             found.update(neuron_steps=size, compares=size, silent_compares=size - spikes, spikes=spikes)
             found["potential_updates"] += arrived
             found["transfers"] += spikes * len(set(self._layers(name)))
+        elif isinstance(node.op, Neuron) and id(node.op.rule) not in self.firing:  # a population that never fires
+            found["neuron_steps"] += size
+            found["potential_updates"] += 0 if operands[0] is None else int(np.count_nonzero(operands[0]))
         elif isinstance(node.op, Levels):  # a population that fires in up to `most` binary steps
             spikes, steps = 0 if message is None else int(message.sum()), size * node.op.most
             found.update(neuron_steps=steps, compares=steps, silent_compares=steps - spikes, spikes=spikes)

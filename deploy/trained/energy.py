@@ -12,9 +12,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
+
 from deploy.energy.conventions import AFTER, conventions
-from deploy.trained.count import Counts
-from processes.spiking import Affine, Graph, Layout, Product, Weighted
+from deploy.trained.count import Counting, Counts
+from deploy.trained.report import Energy, EnergyReport, Formula, Layer
+from processes.spiking import Affine, Graph, Layout, Levels, Neuron, Product, Weighted
 
 ADDITION, MAC = 0.9, 4.6
 FP32 = ("45nm-additions", "spikedattention")
@@ -82,7 +85,8 @@ def published(graph: Graph, counts: Counts) -> Published:
     }
     done = sum(counts.events[name]["macs"] for name in counts.events if name not in first) / max(1, counts.samples)
     left_out["macs of later layers that read no spikes"] = done
-    left_out["macs of the first layer in the steps after the first"] = macs * (counts.steps - 1)
+    if graph.input not in counts.rates:  # else it adds up spikes, which are counted
+        left_out["macs of the first layer in the steps after the first"] = macs * (counts.steps - 1)
     return Published(
         macs, operations, MAC * macs + ADDITION * operations, events["synaptic_operations"],
         {event: count for event, count in left_out.items() if count},
@@ -101,4 +105,38 @@ def priced(counts: Counts) -> list[Priced]:
         mac = next(term.picojoules for term in convention.ann[arithmetic] if term.event == "macs")
         total = shares[False] + mac * events["macs"]
         found.append(Priced(convention.name, convention.title, total, shares[True]))
+    return found
+
+
+def energies(counting: Counting) -> EnergyReport:
+    """All of it as data, of what has been counted."""
+    graph, counts = counting.graph, counting.counts
+    formula = published(graph, counts)
+    return EnergyReport(
+        layers=_layers(graph, counts), events=dict(sorted(counts.per_sample().items())),
+        formula=Formula(
+            microjoules=formula.picojoules / 1e6, first_macs=formula.first_macs, operations=formula.operations,
+            counted_operations=formula.counted_operations, left_out=formula.left_out,
+        ),
+        energy=[
+            Energy(name=p.name, title=p.title, microjoules=p.picojoules / 1e6, omitted_microjoules=p.omitted / 1e6)
+            for p in priced(counts)
+        ],
+    )  # fmt: skip
+
+
+def _layers(graph: Graph, counts: Counts) -> list[Layer]:
+    found: list[Layer] = []
+    for name, node in graph.nodes.items():
+        if isinstance(node.op, Neuron | Levels | Weighted) or counts.events.get(name, {}).get("synaptic_operations"):
+            events = counts.events.get(name, {})
+            kind = type(node.op).__name__.lower()
+            found.append(
+                Layer(
+                    name=name, kind=kind, size=int(np.prod(node.shape)),
+                    rate=counts.rates.get(name) if kind in ("neuron", "levels") else None,
+                    synaptic_operations=events.get("synaptic_operations", 0) / counts.samples,
+                    macs=events.get("macs", 0) / counts.samples,
+                )
+            )  # fmt: skip
     return found

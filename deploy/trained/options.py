@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
@@ -11,6 +12,7 @@ from deploy.options import check_choice, check_positive
 from deploy.options.declare import MODELS, RUNS, option
 
 FORMS = ("static", "sequence", "step")
+SPLITS = ("time", "events")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,7 +23,9 @@ class TrainedOptions:
     data: Annotated[
         Path,
         option(
-            "An .npz: x (samples, ...), images or frames (samples, T, ...), and labels in y if there are any.", MODELS
+            "An .npz: x (samples, ...), images or frames (samples, T, ...), and labels in y if there are any. Or events: a "
+            "file (.npz with t, x, y, p; .h5; .aedat4), or a folder of them for each class.",
+            MODELS,
         ),
     ]
     weights: Annotated[
@@ -42,6 +46,13 @@ class TrainedOptions:
             RUNS,
         ),
     ] = "static"
+    split: Annotated[
+        str, option("Bins of a recording's events: time, of equal length; events, of equal numbers of events.", RUNS)
+    ] = "time"
+    sensor: Annotated[str, option("WIDTHxHEIGHT of the sensor that recorded events.", RUNS)] = "128x128"
+    synapses: Annotated[
+        int, option("Synapses of 8 bits for each weight in fixed point: 1, or 2, of which one holds the rest.", RUNS)
+    ] = 1
     samples: Annotated[int, option("How many samples to run.", RUNS)] = 200
     lava_samples: Annotated[
         int, option("How many of them to run on Lava in fixed point as well; 0 leaves Lava out.", RUNS)
@@ -54,5 +65,16 @@ class TrainedOptions:
         check_positive("--frames", self.frames)
         check_positive("--samples", self.samples)
         check_choice("--form", self.form, FORMS)
+        check_choice("--split", self.split, SPLITS)
+        if self.synapses not in (1, 2):
+            raise DeployError(f"--synapses {self.synapses}: give 1 or 2")
         if self.lava_samples < 0:
             raise DeployError(f"--lava-samples {self.lava_samples}: a number of samples, or 0")
+        self.pixels()
+
+    def pixels(self) -> tuple[int, int]:
+        """Width and height of the sensor."""
+        found = re.fullmatch(r"([1-9]\d{0,4})x([1-9]\d{0,4})", self.sensor)
+        if found is None:
+            raise DeployError(f"--sensor {self.sensor}: give its width and height in pixels, as 128x128")
+        return int(found[1]), int(found[2])

@@ -65,8 +65,17 @@ class Formula(Part):
     left_out: dict[str, float]
 
 
-class TrainedReport(Part):
-    """All of it.
+class EnergyReport(Part):
+    """What a run did and costs; `events` are per sample."""
+
+    layers: list[Layer]
+    events: dict[str, float]
+    formula: Formula
+    energy: list[Energy]
+
+
+class TrainedReport(EnergyReport):
+    """All of it; events are those of the floating-point run.
 
     Attributes:
         differing_from_original: spikes of the captured network in float64 that are not the original's, of `compared_spikes`.
@@ -75,7 +84,6 @@ class TrainedReport(Part):
         silent: populations of which no neuron fired in the compared samples, so that nothing was compared.
         spikes_changed: share of spikes that are other ones in fixed point.
         standard_nir: the file, or why there is none.
-        events: per sample, of the floating-point run.
     """
 
     model: str
@@ -96,10 +104,6 @@ class TrainedReport(Part):
     largest_rounding: float
     lava: LavaRun | None
     standard_nir: str
-    layers: list[Layer]
-    events: dict[str, float]
-    formula: Formula
-    energy: list[Energy]
 
 
 def read_trained(folder: Path) -> TrainedReport:

@@ -20,15 +20,17 @@ from deploy.output import output_folder
 from deploy.progress import Progress
 from deploy.sources.archives import read_arrays
 from deploy.sources.model import load_model
-from deploy.trained.count import Counting
-from deploy.trained.energy import priced, published
+from deploy.trained.count import Counting, tallies
+from deploy.trained.energy import energies
+from deploy.trained.events import are_events, binned
+from deploy.trained.network import TrainedNetwork
 from deploy.trained.options import TrainedOptions
-from deploy.trained.report import REPORT, Energy, Formula, LavaRun, Layer, Run, TrainedReport
+from deploy.trained.report import REPORT, LavaRun, Run, TrainedReport
 from processes.errors import UnsupportedGraph
-from processes.spiking import Graph, Levels, Neuron, Weighted
+from processes.spiking import Graph, Levels, Neuron
 from targets.nir_graph.program import Program, interpret
 from targets.trained.nir import write_standard
-from targets.trained.program import compile_fixed, compile_float
+from targets.trained.program import compile_float
 
 NIR_FILE = "graph.nir"
 COMPARED = 8
@@ -78,6 +80,10 @@ def load(options: TrainedOptions) -> Loaded:
 
 def read_frames(path: Path, options: TrainedOptions) -> tuple[np.ndarray, np.ndarray | None]:
     """Frames (samples, T, *shape) float64 and labels; images are repeated where forward does not do so itself."""
+    if path.exists() and are_events(path):
+        if options.form == "static":
+            raise DeployError(f"--data {path}: events make a frame for each step; give --form sequence or step")
+        return binned(path, options.frames, options.split, options.pixels(), options.samples)
     if not path.is_file():
         raise DeployError(f"--data {path}: no such file; give an .npz with x and y")
     arrays = read_arrays(path)
@@ -118,16 +124,17 @@ def _report(options: TrainedOptions, loaded: Loaded, folder: Path, progress: Pro
     rounded = sum(int((single.spikes[name] != spikes).sum()) for name, spikes in original.spikes.items())
     theirs = _originals(loaded, form, how)
     calib = loaded.calib.reshape(*loaded.calib.shape[:2], *inside)
-    fixed = compile_fixed(graph, interpret(floating, {graph.input: calib}).peaks, calib)
-    counting = Counting(graph, floating)
+    network = TrainedNetwork.calibrated(graph, calib, options.synapses)
+    network.write(folder)
+    fixed = network.program("fixed")
+    spikes_arrive = tallies(x)
+    counting = Counting(graph, floating, spikes_arrive)
     first = _run(counting, shaped, how, loaded.labels, theirs, progress, "floating point")
-    integers = Counting(graph, fixed)
+    integers = Counting(graph, fixed, spikes_arrive)
     second = _run(integers, shaped, how, loaded.labels, theirs, progress, "fixed point")
     few = {graph.input: shaped[:COMPARED]}
     stepped = interpret(fixed, few)
     changed = np.mean([(stepped.spikes[name] != s[:COMPARED]).mean() for name, s in ours.spikes.items()])
-    counts = counting.counts
-    formula = published(graph, counts)
     return TrainedReport(
         model=options.model, form=options.form, frames=options.frames, neurons=_neurons(graph), nodes=len(graph.nodes),
         readout=how, compared_spikes=compared, differing_from_original=sum(differing.values()), changed_by_float32=rounded,
@@ -135,15 +142,7 @@ def _report(options: TrainedOptions, loaded: Loaded, folder: Path, progress: Pro
         original_accuracy=_accuracy(theirs, loaded.labels), floating=first, fixed=second, spikes_changed=float(changed),
         overflows=stepped.overflows, largest_rounding=max((e.error for e in fixed.errors), default=0.0),
         lava=_lava(graph, fixed, shaped[: options.lava_samples], progress), standard_nir=_standard(graph, folder),
-        layers=_layers(graph, counting), events=dict(sorted(counts.per_sample().items())),
-        formula=Formula(
-            microjoules=formula.picojoules / 1e6, first_macs=formula.first_macs, operations=formula.operations,
-            counted_operations=formula.counted_operations, left_out=formula.left_out,
-        ),
-        energy=[
-            Energy(name=p.name, title=p.title, microjoules=p.picojoules / 1e6, omitted_microjoules=p.omitted / 1e6)
-            for p in priced(counts)
-        ],
+        **dict(energies(counting)),
     )  # fmt: skip
 
 
@@ -225,20 +224,3 @@ def _neurons(graph: Graph) -> int:
         if isinstance(node.op, Neuron | Levels):
             sizes[id(node.op.rule if isinstance(node.op, Neuron) else node)] = int(np.prod(node.shape))
     return sum(sizes.values())
-
-
-def _layers(graph: Graph, counting: Counting) -> list[Layer]:
-    counts, found = counting.counts, []
-    for name, node in graph.nodes.items():
-        if isinstance(node.op, Neuron | Levels | Weighted) or counts.events.get(name, {}).get("synaptic_operations"):
-            events = counts.events.get(name, {})
-            kind = type(node.op).__name__.lower()
-            found.append(
-                Layer(
-                    name=name, kind=kind, size=int(np.prod(node.shape)),
-                    rate=counts.rates.get(name) if kind in ("neuron", "levels") else None,
-                    synaptic_operations=events.get("synaptic_operations", 0) / counts.samples,
-                    macs=events.get("macs", 0) / counts.samples,
-                )
-            )  # fmt: skip
-    return found

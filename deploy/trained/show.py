@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from rich.table import Table
 
-from deploy.trained.report import Run, TrainedReport
+from deploy.trained.report import EnergyReport, Run, TrainedReport
 
 
 def shown(report: TrainedReport) -> Iterator[Table | str]:
@@ -40,7 +40,7 @@ def shown(report: TrainedReport) -> Iterator[Table | str]:
     yield from energy_shown(report)
 
 
-def energy_shown(report: TrainedReport) -> Iterator[Table | str]:
+def energy_shown(report: EnergyReport) -> Iterator[Table | str]:
     """Every convention next to the published formula."""
     table = Table("Convention", "µJ a sample", "Left out, at its prices", title="Energy, from counted events")
     formula = report.formula
@@ -61,7 +61,7 @@ def energy_shown(report: TrainedReport) -> Iterator[Table | str]:
     yield left
 
 
-def layers_shown(report: TrainedReport) -> Table:
+def layers_shown(report: EnergyReport) -> Table:
     """A row for each population, layer and product."""
     table = Table("Layer", "Kind", "Size", "Spikes per neuron and step", "Additions a sample", "MACs a sample")
     for layer in report.layers:

@@ -21,6 +21,8 @@ from torch import Tensor, nn
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
+from fused import fuse
+
 from converters.trained.nodes import reset_net
 from deploy.demo.train import Cycle, correct, read_split, train, write_data
 
@@ -58,6 +60,7 @@ def main() -> None:
     write_data(options.out, (images, labels), (test_images, test_labels))
 
     model = Fresh(importlib.import_module(options.model).small(options.steps))
+    fuse(model)
     used = torch.from_numpy(images[: options.images].copy())
     targets = torch.from_numpy(labels[: options.images].astype(np.int64))
     train(model, used, targets, Cycle(options.epochs, 0, 4e-3, 100, 0), SEED)

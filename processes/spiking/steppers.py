@@ -18,27 +18,28 @@ Message = np.ndarray | None
 Map = Callable[[np.ndarray], np.ndarray]
 
 
+def patches(op: Weighted, x: np.ndarray) -> np.ndarray:
+    """What each position of a convolution meets, (images, groups, columns of the weights, positions), of x (samples, ...)."""
+    axes = len(op.stride)
+    kernel = op.weight.shape[2:]
+    padding = [(0, 0), (0, 0), *((p, p) for p in op.padding)]
+    reach = tuple((k - 1) * d + 1 for k, d in zip(kernel, op.dilation, strict=True))
+    steps = tuple(slice(None, None, s) for s in op.stride)
+    taps = tuple(slice(None, None, d) for d in op.dilation)
+    last = tuple(range(2, 2 + axes)), tuple(range(2 + axes, 2 + 2 * axes))
+    images = np.pad(x.reshape(-1, *x.shape[-1 - axes :]), padding)
+    windows = np.lib.stride_tricks.sliding_window_view(images, reach, axis=last[0])  # type: ignore[call-overload]
+    windows = windows[(slice(None), slice(None), *steps, *taps)]
+    columns = windows.transpose(0, 1, *last[1], *last[0])  # a column of taps for each position
+    return columns.reshape(len(images), op.groups, int(np.prod(op.weight.shape[1:])), -1)
+
+
 def weighted_map(op: Weighted, weight: np.ndarray, shape: tuple[int, ...]) -> Map:
     """W x without the bias, for other weights of the same layer; ``shape`` is that of one sample's output."""
     if weight.ndim == 2:
         return lambda x: x @ weight.T
-    axes = weight.ndim - 2
-    padding = [(0, 0), (0, 0), *((p, p) for p in op.padding)]
-    reach = tuple((k - 1) * d + 1 for k, d in zip(weight.shape[2:], op.dilation, strict=True))
-    steps = tuple(slice(None, None, s) for s in op.stride)
-    taps = tuple(slice(None, None, d) for d in op.dilation)
     kernels = weight.reshape(op.groups, len(weight) // op.groups, -1)
-    last = tuple(range(2, 2 + axes)), tuple(range(2 + axes, 2 + 2 * axes))
-
-    def convolve(x: np.ndarray) -> np.ndarray:
-        images = np.pad(x.reshape(-1, *x.shape[-1 - axes :]), padding)
-        windows = np.lib.stride_tricks.sliding_window_view(images, reach, axis=last[0])  # type: ignore[call-overload]
-        windows = windows[(slice(None), slice(None), *steps, *taps)]
-        columns = windows.transpose(0, 1, *last[1], *last[0])  # a column of taps for each position
-        columns = columns.reshape(len(images), op.groups, kernels.shape[2], -1)
-        return (kernels @ columns).reshape(len(x), *shape)
-
-    return convolve
+    return lambda x: (kernels @ patches(op, x)).reshape(len(x), *shape)
 
 
 @dataclass

@@ -188,7 +188,12 @@ class Stepper:
 
 
 def interpret(
-    program: Program, inputs: Mapping[str, np.ndarray], *, potentials: bool = False, done: Progress | None = None
+    program: Program,
+    inputs: Mapping[str, np.ndarray],
+    *,
+    potentials: bool = False,
+    done: Progress | None = None,
+    seen: Callable[[Mapping[str, np.ndarray | None]], None] | None = None,
 ) -> Traces:
     """Run samples, all together, through every step.
 
@@ -196,6 +201,7 @@ def interpret(
         inputs: by Input, (samples, T, *shape) in real units.
         potentials: also record the neurons' potentials.
         done: called with each step's number when it is over.
+        seen: called with all messages of each step.
     """
     encoded = {name: program.encode(name, inputs[name]) for name in program.inputs}
     samples, steps = next(iter(encoded.values())).shape[:2]
@@ -204,6 +210,8 @@ def interpret(
     for t in range(steps):
         messages = stepper.step({name: x[:, t] for name, x in encoded.items()})
         recorder.write(slice(None), t, messages)
+        if seen is not None:
+            seen(messages)
         if done is not None:
             done(t)
     recorder.finish()

@@ -3,8 +3,9 @@
 In integers every signal has a unit, the real value of 1:
 
 * Spikes and products of spikes are counts. A constant factor changes their unit and no number.
-* A layer with weights has 8-bit mantissas and one exponent per output; its unit is the finest power of two in which 24 bits
-  hold twice what it, and all that is added to it, reached in floating point. Biases have 24 bits.
+* A layer with weights has 8-bit mantissas, each rounded to nearest or as the caller says, and one exponent per output; its
+  unit is the finest power of two in which 24 bits hold twice what it, and all that is added to it, reached in floating point.
+  Biases have 24 bits.
 * Potentials have the unit of the neuron's input times its gain, shifted left by as many bits as 24 leave room for; so no input
   is rounded. Decays have 12 bits, products with them are cut toward zero, thresholds are multiples of 64 units.
 * Operands of a sum are shifted left to the finest unit among them.
@@ -13,14 +14,14 @@ In integers every signal has a unit, the real value of 1:
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from processes.errors import DeployError, Refusal
-from processes.fixed import to_mantissa
+from processes.fixed import mantissa_limit, row_exponents, to_mantissa
 from processes.nir_nodes import maps
 from processes.spiking import (
     Affine,
@@ -95,12 +96,28 @@ def _plain(node: Node, shapes: tuple[tuple[int, ...], ...], fixed: bool, left: t
     raise DeployError(f"{type(op).__name__} has no stepper")
 
 
-def compile_fixed(graph: Graph, peaks: Mapping[str, float], inputs: np.ndarray) -> Program:
+Rounded = Callable[[str, np.ndarray, int], tuple[np.ndarray, np.ndarray]]
+"""Integers within a limit for a layer's weights in units of its mantissas, and what its bias lacks then, (out,): mantissas
+times real values of what the layer reads."""
+
+
+def to_nearest(name: str, weight: np.ndarray, limit: int) -> tuple[np.ndarray, np.ndarray]:
+    """Each weight for itself."""
+    return np.rint(weight), np.zeros(1)
+
+
+def compile_fixed(
+    graph: Graph,
+    peaks: Mapping[str, float],
+    inputs: np.ndarray | float,
+    rounded: Rounded = to_nearest,
+) -> Program:
     """The program in integers.
 
     Args:
         peaks: ``Traces.peaks`` of the floating-point program on calibration data.
-        inputs: that data, which sets the unit of the input.
+        inputs: that data, which sets the unit of the input, or the unit.
+        rounded: how weights become integers.
 
     Raises:
         DeployError: with every neuron that has no such form.
@@ -112,14 +129,15 @@ def compile_fixed(graph: Graph, peaks: Mapping[str, float], inputs: np.ndarray) 
     ]
     if refusals:
         raise DeployError("; ".join(f"{r.node}: {r.reason}" for r in refusals))
-    return _Compiler(graph, peaks, inputs).program()
+    unit = input_unit(inputs) if isinstance(inputs, np.ndarray) else inputs
+    return _Compiler(graph, peaks, unit, rounded).program()
 
 
 class _Compiler:
     """Goes through the graph once, in order."""
 
-    def __init__(self, graph: Graph, peaks: Mapping[str, float], inputs: np.ndarray) -> None:
-        self.graph, self.peaks, self.inputs = graph, peaks, inputs
+    def __init__(self, graph: Graph, peaks: Mapping[str, float], unit: float, rounded: Rounded) -> None:
+        self.graph, self.peaks, self.unit, self.rounded = graph, peaks, unit, rounded
         self.readers = graph.readers()
         self.units: dict[str, float] = {}
         self.stages: dict[str, Stage] = {}
@@ -145,7 +163,7 @@ class _Compiler:
         units = [self.units[wire.source] for wire in node.wires]
         shapes = tuple(self.graph.nodes[wire.source].shape for wire in node.wires)
         if isinstance(op, Source):
-            return Stage(maps.Stateless(lambda x: x), (), node.shape, False, input_unit(self.inputs))
+            return Stage(maps.Stateless(lambda x: x), (), node.shape, False, self.unit)
         if isinstance(op, Weighted):
             return self._weighted(name, node, op, edges, units[0])
         if isinstance(op, Affine):
@@ -200,16 +218,23 @@ class _Compiler:
 
     def _weighted(self, name: str, node: Node, op: Weighted, edges: tuple[Edge, ...], reads: float) -> Stage:
         unit = finest_unit(self._reach(name), CHIP.state_bits)
-        rounded = to_mantissa(op.weight * (reads / unit), CHIP.weight_bits, axis=0)
-        note(self.errors, name, "weight", rounded.value() * unit, op.weight * reads)
-        bias = None
-        if op.bias is not None and op.bias.any():
-            bias = op.rows(np.rint(op.bias / unit).astype(np.int64))
-            note(self.errors, name, "bias", bias.ravel(), op.bias / unit)
-        mapped = weighted_map(op, rounded.mantissa.astype(np.float64), node.shape)
-        right: Any = op.rows(np.minimum(-rounded.exponent.astype(np.int64).ravel(), 62))  # nothing is left of more
+        wanted = op.weight * (reads / unit)
+        exponent = row_exponents(wanted, CHIP.weight_bits)
+        mantissa, missing = self.rounded(name, np.ldexp(wanted, -exponent), mantissa_limit(CHIP.weight_bits))
+        note(self.errors, name, "weight", np.ldexp(mantissa, exponent) * unit, op.weight * reads)
+        exact = np.zeros(len(wanted)) if op.bias is None else op.bias / unit
+        exact = exact + np.ldexp(missing, exponent.ravel()) / reads
+        bias = op.rows(np.rint(exact).astype(np.int64)) if exact.any() else None
+        if bias is not None:
+            note(self.errors, name, "bias", bias.ravel(), exact)
+        mapped = weighted_map(op, mantissa.astype(np.float64), node.shape)
+        right: Any = op.rows(np.minimum(-exponent.astype(np.int64).ravel(), 62))  # nothing is left of more
         return Stage(
-            maps.FixedWeighted(mapped, bias, right, node.shape, rounded.mantissa), edges, node.shape, False, unit
+            maps.FixedWeighted(mapped, bias, right, node.shape, mantissa.astype(np.int32)),
+            edges,
+            node.shape,
+            False,
+            unit,
         )
 
     def _affine(self, name: str, node: Node, op: Affine, edges: tuple[Edge, ...], reads: float) -> Stage:

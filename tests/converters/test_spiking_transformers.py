@@ -15,10 +15,11 @@ from torch import nn
 from converters.trained import capture
 from converters.trained.leaves import neurons
 from converters.trained.reference import readout, run_original
+from deploy.trained.network import TrainedNetwork
 from processes.spiking import Graph, Neuron, Product
 from targets.nir_graph.program import Traces, interpret
 from targets.trained.program import compile_fixed, compile_float
-from tests.tolerances import INT8_SPIKES, ROUNDING
+from tests.tolerances import FLOAT32, INT8_SPIKES, ROUNDING
 
 FOLDER = Path(__file__).parents[2] / "examples" / "spiking"
 STEPS = 2
@@ -181,19 +182,50 @@ def test_published_checkpoints_fit(name: str) -> None:
     assert {key: tuple(state[key].shape) for key in shapes} == shapes
 
 
+def test_the_gradient_that_training_uses() -> None:
+    """Written out for all steps at once, it is autograd's of one operation after the other."""
+    fused = importlib.import_module("fused")
+    parts = importlib.import_module("parts")
+    x = torch.rand(4, 3, 50, generator=torch.Generator().manual_seed(0)) * 3
+    towards = torch.rand(4, 3, 50, generator=torch.Generator().manual_seed(1))
+
+    def run(fuse: bool, alpha: float = 4.0) -> tuple[torch.Tensor, torch.Tensor]:
+        neuron = parts.lif(0.7)
+        neuron.alpha = alpha
+        if fuse:
+            fused.fuse(neuron)
+        drive = x.clone().requires_grad_()
+        spikes = neuron(drive)
+        (gradient,) = torch.autograd.grad((spikes * towards).sum(), drive)
+        return spikes.detach(), gradient
+
+    (spikes, wanted), (ours, found) = run(False), run(True)
+    assert 0.1 < float(spikes.mean()) < 0.9 and torch.equal(ours, spikes)
+    torch.testing.assert_close(found, wanted, rtol=FLOAT32, atol=FLOAT32)
+    assert not torch.allclose(run(True, 4.1)[1], wanted, rtol=FLOAT32, atol=FLOAT32)
+
+
 def test_the_weights_beside_the_example() -> None:
-    """They classify the demo's images about as well as docs/trained.md says, and so do 8-bit weights."""
+    """They classify the demo's images about as well as docs/trained.md says, and so do integers; a second synapse is closer."""
     from deploy.demo import FOLDER as DEMO
     from deploy.demo import IMAGES, to_pixels
 
     model = importlib.import_module("spikformer").small(4)
     model.load_state_dict(load_file(FOLDER / "spikformer.safetensors"))
     with np.load(DEMO / IMAGES) as file:
-        x, labels = to_pixels(file["evaluation_images"][:60]).astype(np.float64), file["evaluation_labels"][:60]
+        both, labels = (
+            [file[f"{name}_images"][:40] for name in ("evaluation", "calibration")],
+            file["evaluation_labels"][:40],
+        )
     graph = capture(model, (1, 28, 28), "static", 4)
-    x = np.repeat(x[:, None], 4, 1).reshape(60, 4, *graph.nodes[graph.input].shape)
-    ours = interpret(compile_float(graph), {graph.input: x})
-    fixed = interpret(compile_fixed(graph, ours.peaks, x), {graph.input: x})
-    for traces in (ours, fixed):
-        predicted = traces.outputs[graph.output].mean(1).reshape(60, -1).argmax(1)
-        assert (predicted == labels).mean() > 0.75
+    x, calib = (
+        np.repeat(to_pixels(images).astype(np.float64)[:, None], 4, 1).reshape(40, 4, *graph.nodes[graph.input].shape)
+        for images in both
+    )
+    networks = [TrainedNetwork.calibrated(graph, calib[:20], synapses) for synapses in (1, 2)]
+    programs = [networks[0].program("float"), *(network.program() for network in networks)]
+    runs = [interpret(program, {graph.input: x}) for program in programs]
+    real, *fixed = (run.outputs[graph.output].mean(1).reshape(40, -1) for run in runs)
+    assert all((found.argmax(1) == labels).mean() > 0.75 for found in (real, *fixed))
+    once, twice = (np.square(found - real).mean() for found in fixed)
+    assert 0 < twice < once / 4 and once < 0.1 * real.var()
