@@ -12,10 +12,10 @@ from types import FrameType
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
 from typer.exceptions import Abort, TyperException
 
 from deploy.errors import DeployError, UnsupportedGraph
+from deploy.terminal import Terminal, plain
 from deploy.verbosity import Verbosity, ask, verbosity
 
 FAILED, MISUSED, INTERRUPTED, TERMINATED = 1, 2, 130, 143
@@ -98,14 +98,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except UnsupportedGraph as error:
         from deploy.console import refusals_table
 
-        Console(stderr=True).print(refusals_table(error.refusals))
+        Terminal(stderr=True).print(refusals_table(error.refusals))
         print("error: the NIR graph cannot run; the table says why, node by node", file=sys.stderr)
         return MISUSED
     except (DeployError, TyperException) as error:
         if verbosity() is Verbosity.VERBOSE:
             traceback.print_exc()
         message = error.format_message() if isinstance(error, TyperException) else str(error)
-        message = " ".join(message.split())
+        message = plain(" ".join(message.split()))
         if message and isinstance(error, TyperException):
             message = f"{message.rstrip('.')}; `deploy --help` and `deploy COMMAND --help` say what is known"
         if message:  # empty where a missing command was answered by the help

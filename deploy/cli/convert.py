@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
 from deploy.cli.app import app
 from deploy.cli.declared import takes
@@ -16,6 +15,7 @@ from deploy.options.config import read
 from deploy.options.declare import RUNS
 from deploy.output import PAGE
 from deploy.progress import BarProgress
+from deploy.terminal import Terminal
 
 
 def _from_file(context: typer.Context, config: Path | None) -> Path | None:
@@ -113,7 +113,7 @@ def convert(
     from deploy.console import budget_note, cautions_shown, codes_table, corrections, summary, sweep_table
 
     report = api.convert_files(options, BarProgress()).report
-    console = Console()
+    console = Terminal()
     if report.budget is not None:
         console.print(sweep_table(report.budget), budget_note(report.budget), "", sep="\n")
     if explain and report.codes:
@@ -129,6 +129,6 @@ def _rehearse(options: ConvertOptions) -> None:
     from deploy.check_tables import dry_run_shown
     from deploy.dry_run import dry_run
 
-    console = Console()
+    console = Terminal()
     for part in dry_run_shown(dry_run(options, BarProgress())):
         console.print(part, soft_wrap=isinstance(part, str), markup=False)

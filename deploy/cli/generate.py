@@ -7,11 +7,11 @@ from itertools import zip_longest
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
 
 from deploy.cli.app import app
 from deploy.options import check_positive
 from deploy.options.declare import Anew, Folder, Trusted
+from deploy.terminal import Terminal
 
 if TYPE_CHECKING:
     from deploy.language.generate import Token
@@ -50,7 +50,7 @@ def generate(
     from deploy.origin import Trust
 
     conversion = api.load(folder, trust=Trust(trust, model))
-    console, choice = Console(highlight=False), Choice(temperature, top_k, seed)
+    console, choice = Terminal(highlight=False), Choice(temperature, top_k, seed)
     given = prompt if system is None else [{"role": "system", "content": system}, {"role": "user", "content": prompt}]
     tokens = []
     for token in conversion.generate(given, max_new_tokens, choice, target, chat):

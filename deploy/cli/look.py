@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
 from deploy.cli.app import FAILED, app
 from deploy.errors import DeployError
 from deploy.output import PAGE
 from deploy.progress import BarProgress
+from deploy.terminal import Terminal
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print it as JSON.")]
 
@@ -29,7 +29,7 @@ def targets(as_json: AsJson = False) -> None:
     if as_json:
         print(json.dumps([asdict(status) for status in found], indent=1))
         return
-    Console().print(targets_table(found))
+    Terminal().print(targets_table(found))
 
 
 @app.command()
@@ -49,7 +49,7 @@ def place(
     from deploy.place import place as place_on
     from deploy.placement_table import print_placement
 
-    print_placement(Console(), *place_on(network, chip, state_sets))
+    print_placement(Terminal(), *place_on(network, chip, state_sets))
 
 
 @app.command()
@@ -66,7 +66,7 @@ def report(
         return
     if folder is None:
         raise DeployError("report: give a folder that convert wrote, or --schema")
-    console = Console()
+    console = Terminal()
     content = read_report(folder)
     console.print(summary(content))
     console.print(f"Details: {folder / PAGE}", soft_wrap=True)
@@ -89,7 +89,7 @@ def compare(
     from deploy import compare
 
     found = compare.comparison(folders)
-    console = Console()
+    console = Terminal()
     if as_json:
         print(json.dumps(asdict(found), indent=1))
     else:
@@ -127,7 +127,7 @@ def energy(
         by_layer = {"layers": {layer["name"]: layer.get("events", {}) for layer in whole["layers"]}} if layers else {}
         print(json.dumps(kept | by_layer, indent=1, ensure_ascii=False))
         return
-    console = Console()
+    console = Terminal()
     for table in energy_tables(content, layers):
         console.print(table)
     console.print("Sources of every price: deploy/energy/conventions/, and report.json")
@@ -145,7 +145,7 @@ def _energy_of_trained(folder: Path, layers: bool, as_json: bool) -> None:
             )
         )
         return
-    console = Console()
+    console = Terminal()
     for part in [*energy_shown(content), *([layers_shown(content)] if layers else [])]:
         console.print(part, soft_wrap=isinstance(part, str))
     console.print(
@@ -189,7 +189,7 @@ def models(
         for row in coverage(families):
             rows.append(row)
             advance(1)
-    Console().print(coverage_table(rows, COLUMNS))
+    Terminal().print(coverage_table(rows, COLUMNS))
     if any(row.state == "failed" for row in rows):
         raise typer.Exit(FAILED)
 

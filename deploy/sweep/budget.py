@@ -8,10 +8,8 @@ from __future__ import annotations
 
 import math
 import os
-import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Literal, NamedTuple, cast
 
 from deploy.energy import USUAL as CONVENTION
@@ -26,6 +24,7 @@ from deploy.steps import held_back
 from deploy.sweep.front import fronts
 from deploy.sweep.point import Point, keep_original, original
 from deploy.sweep.workers import processes, results
+from processes.leftovers import scratch_folder
 
 Run = Callable[[Sequence[Point]], Sequence[Result]]
 
@@ -71,8 +70,7 @@ def search(options: ConvertOptions, model: LoadedModel, calibration: Data, class
     cheapest = options.cheapest or "energy"
     shared = replace(options, target="closed-form", out=None, force=False)
     axes = open_axes(options)
-    with tempfile.TemporaryDirectory() as name, processes(min(os.cpu_count() or 1, len(axes.spikes))) as pool:
-        folder = Path(name)
+    with scratch_folder("search") as folder, processes(min(os.cpu_count() or 1, len(axes.spikes))) as pool:
         keep_original(original(folder), model, judged, options.batch_size, progress)
         with progress.stage("search", len(axes.timesteps) * len(axes.spikes)) as advance:
 
