@@ -14,6 +14,7 @@ from deploy.measure.metrics import predictions
 from evaluator.closed_form import ClosedForm
 from processes.batches import Progress, slices
 from processes.errors import DeployError
+from processes.kernels.compiled import compiling
 from processes.network import DynamicThreshold, Network, Route
 from processes.operation import Operation, Result, sample_size
 
@@ -22,7 +23,7 @@ from processes.operation import Operation, Result, sample_size
 
 @dataclass(frozen=True)
 class Outputs:
-    """outputs: (N, *output) float32, in the model's units. seconds_per_sample: after the first batch."""
+    """outputs: (N, *output) float32, in the model's units. seconds_per_sample: after a warm-up, without compilation."""
 
     outputs: np.ndarray
     seconds_per_sample: float
@@ -76,7 +77,7 @@ class _Clock:
         self.batches.append((samples, seconds))
 
     def per_sample(self) -> float:
-        """Compilation and cold caches fall into the first batch, which counts only if it is alone."""
+        """Cold caches fall into the first batch, which counts only if it is alone, after a sample that warmed them up."""
         counted = self.batches[1:] or self.batches
         return sum(seconds for _, seconds in counted) / sum(samples for samples, _ in counted)
 
@@ -90,6 +91,9 @@ def ann_outputs(
     """The original model on ``inputs``: arrays (N, *sample), the arguments of forward in order."""
     total = len(next(iter(inputs.values())))
     clock, parts = _Clock(), []
+    if 1 < total <= batch:
+        with torch.inference_mode():
+            module(*(torch.from_numpy(array[:1]) for array in inputs.values()))
     for part in slices(total, batch, progress):
         arguments = [torch.from_numpy(array[part]) for array in inputs.values()]
         begin = time.perf_counter()
@@ -116,12 +120,14 @@ def evaluate(
     """
     counter = _Counter(strict, events)
     clock, parts = _Clock(), []
+    if 1 < len(samples) <= batch:
+        runner.run(samples[:1])
     for part in slices(len(samples), batch, progress):
         counter.seconds, counter.start = 0.0, part.start
-        begin = time.perf_counter()
+        begin = time.perf_counter() - compiling()
         result = runner.run(samples[part], None if runner.ideal else counter)
         outputs = result if runner.ideal else runner.real(result)
-        clock.add(len(outputs), time.perf_counter() - begin - counter.seconds)
+        clock.add(len(outputs), time.perf_counter() - compiling() - begin - counter.seconds)
         counter.saturated(Network.INPUT, runner.input_clips(samples[part]))
         parts.append(outputs.float().numpy())
     outputs = np.concatenate(parts)

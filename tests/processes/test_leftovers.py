@@ -45,8 +45,9 @@ class Run:
 
     def kill(self) -> None:
         """With everything that it started, as a lack of memory or a container's end does."""
-        os.killpg(self.process.pid, signal.SIGKILL)
-        self.process.communicate()
+        if self.process.returncode is None:
+            os.killpg(self.process.pid, signal.SIGKILL)
+            self.process.communicate()
 
 
 @pytest.fixture
