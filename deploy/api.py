@@ -34,6 +34,7 @@ from deploy.sweep.budget import search
 from deploy.trained.network import TrainedNetwork, is_trained, read_network
 from evaluator.network_file import read, write
 from processes.backends.devices import device_named, on_device
+from processes.kernels.compiled import compiling
 from processes.network import Network
 from targets import registry
 
@@ -221,11 +222,11 @@ def evaluation_inputs(folder: Path, samples: int, trust: Trust = NO_TRUST) -> np
 def _converted(
     options: ConvertOptions, model: LoadedModel, calibration: Data, progress: Progress
 ) -> tuple[pipeline.Conversion, dict[str, float]]:
-    """The stages of a conversion, and the seconds that it took."""
-    begin = time.perf_counter()
+    """The stages of a conversion, and the seconds that it took without compiling kernels."""
+    begin = time.perf_counter() - compiling()
     with on_device(options.device):
         stages = convert_model(options, model, calibration, progress)
-    return stages, {"convert": time.perf_counter() - begin}
+    return stages, {"convert": time.perf_counter() - compiling() - begin}
 
 
 def _conversion(

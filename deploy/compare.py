@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from rich.table import Table
+from rich.text import Text
 
 from deploy.energy.tables import FORMULA
 from deploy.errors import DeployError
@@ -16,6 +17,7 @@ from deploy.report.headline import count, seconds, sig
 from deploy.report.page import environment
 from deploy.schema import Cost, FlopsFormula, Report, read_report
 from deploy.shares import share_of
+from deploy.terminal import plain
 from processes.files import write_text
 
 
@@ -153,7 +155,7 @@ def table(found: Comparison) -> Table:
     for name in found.names:
         grid.add_column(name, justify="right")
     for row in found.rows:
-        cells = [f"[bold]{v}[/bold]" if i in row.best else (v or "") for i, v in enumerate(row.values)]
+        cells = [Text(plain(v or ""), "bold" if i in row.best else "") for i, v in enumerate(row.values)]
         grid.add_row(row.label, *cells)
     return grid
 

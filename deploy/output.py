@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import contextlib
-import secrets
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 from deploy.errors import DeployError
+from processes import leftovers
 
 GRAPH = "graph.nir"
 REPORT = "report.json"
@@ -26,6 +26,7 @@ def output_folder(path: Path, force: bool = False, marks: tuple[str, ...] = CONV
     kind hold all files named `marks`.
     """
     path = path.expanduser().absolute()
+    _tidy(path)
     check_replaceable(path, force, marks)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -74,6 +75,15 @@ def require_conversion(path: Path) -> Path:
     return path
 
 
+def _tidy(path: Path) -> None:
+    """Remove what killed runs left beside `path`, and put back an older folder that one had moved out of the way."""
+    for old in leftovers.left_in(path.parent, f".{path.name}.old-"):
+        if not path.exists():
+            old.rename(path)
+    for word in ("partial", "old"):
+        leftovers.remove(path.parent, f".{path.name}.{word}-")
+
+
 def _replace(scratch: Path, path: Path) -> None:
     """Moves scratch to path; the folder that was there is removed only once the new one stands."""
     if not path.exists():
@@ -91,4 +101,4 @@ def _replace(scratch: Path, path: Path) -> None:
 
 def _sibling(path: Path, word: str) -> Path:
     """A hidden name beside `path`, on the same file system, that nothing else uses."""
-    return path.with_name(f".{path.name}.{word}-{secrets.token_hex(4)}")
+    return path.with_name(f".{path.name}.{word}-{leftovers.token()}")

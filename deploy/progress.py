@@ -40,9 +40,9 @@ class BarProgress(Progress):
     """
 
     def __init__(self) -> None:
-        from rich.console import Console
+        from deploy.terminal import Terminal
 
-        self._console = Console(stderr=True, quiet=verbosity() is Verbosity.QUIET)
+        self._console = Terminal(stderr=True, quiet=verbosity() is Verbosity.QUIET)
 
     def note(self, lines: Sequence[str]) -> None:
         """Lines that a user should see before long work goes on, on the error stream."""
@@ -54,7 +54,7 @@ class BarProgress(Progress):
         from rich import progress
 
         columns = (
-            progress.TextColumn("{task.description:<32}"),
+            progress.TextColumn("{task.description:<32}", markup=False),
             progress.BarColumn(),
             progress.MofNCompleteColumn(),
             progress.TimeElapsedColumn(),

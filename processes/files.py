@@ -3,23 +3,26 @@
 from __future__ import annotations
 
 import contextlib
-import secrets
 from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
+
+from processes import leftovers
 
 
 @contextlib.contextmanager
 def atomic_write(path: Path) -> Iterator[BinaryIO]:
     """An open file that takes the place of ``path`` when the block ends.
 
-    If the block raises, whatever was at ``path`` stays, and nothing else is left behind. A reader sees the old content or the
+    If the block raises, whatever was at ``path`` stays, and nothing else is left behind; what a killed process left of the same
+    is removed. A reader sees the old content or the
     new one, never a part.
 
     Raises:
         OSError: the folder cannot be written.
     """
-    scratch = path.with_name(f".{path.name}.{secrets.token_hex(4)}.partial")
+    leftovers.remove(path.parent, f".{path.name}.partial-")
+    scratch = path.with_name(f".{path.name}.partial-{leftovers.token()}")
     try:
         with scratch.open("wb") as file:
             yield file

@@ -11,6 +11,8 @@ import sys
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 
+from processes.leftovers import name_semaphores
+
 DEATH_SIGNAL = 1
 """prctl's PR_SET_PDEATHSIG."""
 
@@ -26,6 +28,7 @@ def follow(parent: int) -> None:
 
 def pool(number: int) -> ProcessPoolExecutor:
     """Processes that die with this one; each starts when there is something to do."""
+    name_semaphores()
     spawn = multiprocessing.get_context("spawn")  # PyTorch's and numba's threads do not survive a fork
     return ProcessPoolExecutor(number, spawn, follow, (os.getpid(),))
 

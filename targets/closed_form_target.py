@@ -9,6 +9,7 @@ import torch
 
 from evaluator.closed_form import ClosedForm
 from evaluator.target_run import Done, TargetRun
+from processes.kernels.compiled import compiling
 from processes.network import Network, Route
 from processes.operation import Operation, Result
 
@@ -24,9 +25,9 @@ def run(network: Network, samples: np.ndarray, granularity: str = "", done: Done
         if not isinstance(op, Route):
             values[name] = (y.swapaxes(0, 1) if op.fires else y).cpu().numpy().copy()
 
-    begin = time.perf_counter()
+    begin = time.perf_counter() - compiling()
     outputs = ClosedForm(network, torch.float64).run(samples, observe).cpu().numpy()
-    seconds = (time.perf_counter() - begin) / len(samples)
+    seconds = (time.perf_counter() - compiling() - begin) / len(samples)
     if done is not None:
         for sample in range(len(samples)):
             done(sample)

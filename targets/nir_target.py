@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import tempfile
-from pathlib import Path
-
 import numpy as np
 
 from evaluator.network_file import read, write
 from evaluator.target_run import Done, TargetRun
+from processes.leftovers import scratch_folder
 from processes.network import Network
 from targets import closed_form_target
 
 
 def run(network: Network, samples: np.ndarray, granularity: str = "", done: Done | None = None) -> TargetRun:
     """Write, read back, and run what was restored."""
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "graph.nir"
+    with scratch_folder("nir") as folder:
+        path = folder / "graph.nir"
         write(path, network)
         return closed_form_target.run(read(path), samples, granularity, done)

@@ -12,10 +12,10 @@ from types import FrameType
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
 from typer.exceptions import Abort, TyperException
 
 from deploy.errors import DeployError, UnsupportedGraph
+from deploy.terminal import Terminal, plain
 from deploy.verbosity import Verbosity, ask, verbosity
 
 FAILED, MISUSED, INTERRUPTED, TERMINATED = 1, 2, 130, 143
@@ -89,23 +89,39 @@ def _terminated(signum: int, frame: FrameType | None) -> None:
     raise SystemExit(TERMINATED)
 
 
+def _compiling() -> float:
+    """Seconds of compilation so far; a command that runs no kernel does not import what counts them."""
+    kernels = sys.modules.get("processes.kernels.compiled")
+    return 0.0 if kernels is None else kernels.compiling()
+
+
+def _tell_compilation(seconds: float) -> None:
+    """What the times that a command prints leave out."""
+    if seconds > 1 and verbosity() is not Verbosity.QUIET:
+        folder = sys.modules["processes.kernels.compiled"].cache_folder()
+        print(
+            f"compiling kernels took {seconds:.1f} s, which no other time holds; they are kept in {folder}",
+            file=sys.stderr,
+        )
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs the command line and returns its exit code; errors are one line on the error stream."""
-    before = signal.signal(signal.SIGTERM, _terminated)
+    before, compiled = signal.signal(signal.SIGTERM, _terminated), _compiling()
     ask(verbose=False, quiet=False)
     try:
         code = app(args=None if arguments is None else list(arguments), standalone_mode=False)
     except UnsupportedGraph as error:
         from deploy.console import refusals_table
 
-        Console(stderr=True).print(refusals_table(error.refusals))
+        Terminal(stderr=True).print(refusals_table(error.refusals))
         print("error: the NIR graph cannot run; the table says why, node by node", file=sys.stderr)
         return MISUSED
     except (DeployError, TyperException) as error:
         if verbosity() is Verbosity.VERBOSE:
             traceback.print_exc()
         message = error.format_message() if isinstance(error, TyperException) else str(error)
-        message = " ".join(message.split())
+        message = plain(" ".join(message.split()))
         if message and isinstance(error, TyperException):
             message = f"{message.rstrip('.')}; `deploy --help` and `deploy COMMAND --help` say what is known"
         if message:  # empty where a missing command was answered by the help
@@ -116,4 +132,5 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return INTERRUPTED
     finally:
         signal.signal(signal.SIGTERM, before)
+        _tell_compilation(_compiling() - compiled)
     return code if isinstance(code, int) else 0

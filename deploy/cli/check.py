@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
 
 from deploy.cli.app import FAILED, app
 from deploy.errors import DeployError
+from deploy.terminal import Terminal
 
 
 @app.command()
@@ -81,6 +81,6 @@ def _print(content: dict[str, Any] | None, shown: Sequence[Any]) -> None:
     """JSON, or what a person reads."""
     if content is not None:
         print(json.dumps(content, indent=1))
-    console = Console()
+    console = Terminal()
     for part in shown:
         console.print(part, soft_wrap=isinstance(part, str), markup=False)

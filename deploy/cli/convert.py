@@ -6,15 +6,16 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
 from deploy.cli.app import app
 from deploy.cli.declared import takes
+from deploy.errors import DeployError
 from deploy.options import ConvertOptions
 from deploy.options.config import read
 from deploy.options.declare import RUNS
 from deploy.output import PAGE
 from deploy.progress import BarProgress
+from deploy.terminal import Terminal
 
 
 def _from_file(context: typer.Context, config: Path | None) -> Path | None:
@@ -24,10 +25,22 @@ def _from_file(context: typer.Context, config: Path | None) -> Path | None:
     return config
 
 
+def _untrusted(context: typer.Context, model: str) -> bool:
+    """Whether it is the file of options, not the user, that names a Python file as the model."""
+    named = (context.default_map or {}).get("model")
+    return named is not None and named == model and ".py:" in model and not _typed(context, "model")
+
+
+def _typed(context: typer.Context, option: str) -> bool:
+    source = context.get_parameter_source(option)
+    return source is not None and source.name == "COMMANDLINE"
+
+
 @app.command(no_args_is_help=False)
 @takes(ConvertOptions)
 def convert(
     options: ConvertOptions,
+    context: typer.Context,
     config: Annotated[
         Path | None,
         typer.Option(
@@ -41,6 +54,14 @@ def convert(
         bool,
         typer.Option(
             "--explain", help="Also show how each layer is coded, and what choosing it gained.", rich_help_panel=RUNS
+        ),
+    ] = False,
+    trust: Annotated[
+        bool,
+        typer.Option(
+            "--trust",
+            help="Import the Python file that --config names as the model, which runs its code.",
+            rich_help_panel=RUNS,
         ),
     ] = False,
     rehearse: Annotated[
@@ -80,6 +101,11 @@ def convert(
     from targets import registry
 
     options.check(registry())  # before anything that takes seconds to import
+    if not trust and _untrusted(context, options.model):
+        raise DeployError(
+            f"--config {config}: names the Python file {options.model} as its model, and loading it would run its code; "
+            f"look at it, then give --trust, or name it yourself: --model {options.model}"
+        )
     if rehearse:
         _rehearse(options)
         return
@@ -87,7 +113,7 @@ def convert(
     from deploy.console import budget_note, cautions_shown, codes_table, corrections, summary, sweep_table
 
     report = api.convert_files(options, BarProgress()).report
-    console = Console()
+    console = Terminal()
     if report.budget is not None:
         console.print(sweep_table(report.budget), budget_note(report.budget), "", sep="\n")
     if explain and report.codes:
@@ -103,6 +129,6 @@ def _rehearse(options: ConvertOptions) -> None:
     from deploy.check_tables import dry_run_shown
     from deploy.dry_run import dry_run
 
-    console = Console()
+    console = Terminal()
     for part in dry_run_shown(dry_run(options, BarProgress())):
         console.print(part, soft_wrap=isinstance(part, str), markup=False)

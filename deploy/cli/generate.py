@@ -7,12 +7,12 @@ from itertools import zip_longest
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
 
 from deploy.cli.app import app
 from deploy.options import check_positive
 from deploy.options.declare import Anew, Folder, Trusted
 from deploy.options.devices import DEVICE, check_closed_form, check_device
+from deploy.terminal import Terminal
 
 if TYPE_CHECKING:
     from deploy.language.generate import Token
@@ -54,7 +54,7 @@ def generate(
     from deploy.origin import Trust
 
     conversion = api.load_conversion(folder, trust=Trust(trust, model), device=device)
-    console, choice = Console(highlight=False), Choice(temperature, top_k, seed)
+    console, choice = Terminal(highlight=False), Choice(temperature, top_k, seed)
     given = prompt if system is None else [{"role": "system", "content": system}, {"role": "user", "content": prompt}]
     tokens = []
     for token in conversion.generate(given, max_new_tokens, choice, target, chat):

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
 
 from deploy.cli.app import FAILED, app
 from deploy.cli.declared import takes
@@ -18,6 +17,7 @@ from deploy.options import GraphOptions, check_positive
 from deploy.options.declare import NIR
 from deploy.output import PAGE
 from deploy.progress import BarProgress
+from deploy.terminal import Terminal
 
 if TYPE_CHECKING:
     from deploy.trained.report import EnergyReport
@@ -35,7 +35,7 @@ def targets(as_json: AsJson = False) -> None:
     if as_json:
         print(json.dumps([asdict(status) for status in found], indent=1))
         return
-    Console().print(targets_table(found))
+    Terminal().print(targets_table(found))
 
 
 @app.command()
@@ -55,7 +55,7 @@ def place(
     from deploy.place import place as place_on
     from deploy.placement_table import print_placement
 
-    print_placement(Console(), *place_on(network, chip, state_sets))
+    print_placement(Terminal(), *place_on(network, chip, state_sets))
 
 
 @app.command()
@@ -72,7 +72,7 @@ def report(
         return
     if folder is None:
         raise DeployError("report: give a folder that convert wrote, or --schema")
-    console = Console()
+    console = Terminal()
     content = read_report(folder)
     console.print(summary(content))
     console.print(f"Details: {folder / PAGE}", soft_wrap=True)
@@ -95,7 +95,7 @@ def compare(
     from deploy import compare
 
     found = compare.comparison(folders)
-    console = Console()
+    console = Terminal()
     if as_json:
         print(json.dumps(asdict(found), indent=1))
     else:
@@ -154,7 +154,7 @@ def energy(
         by_layer = {"layers": {layer["name"]: layer.get("events", {}) for layer in whole["layers"]}} if layers else {}
         print(json.dumps(kept | by_layer, indent=1, ensure_ascii=False))
         return
-    console = Console()
+    console = Terminal()
     for table in energy_tables(content, layers):
         console.print(table)
     console.print("Sources of every price: deploy/energy/conventions/, and report.json")
@@ -170,7 +170,7 @@ def _energy_of_trained(content: EnergyReport, layers: bool, as_json: bool) -> No
             )
         )
         return
-    console = Console()
+    console = Terminal()
     for part in [*energy_shown(content), *([layers_shown(content)] if layers else [])]:
         console.print(part, soft_wrap=isinstance(part, str))
     console.print(
@@ -214,7 +214,7 @@ def models(
         for row in coverage(families):
             rows.append(row)
             advance(1)
-    Console().print(coverage_table(rows, COLUMNS))
+    Terminal().print(coverage_table(rows, COLUMNS))
     if any(row.state == "failed" for row in rows):
         raise typer.Exit(FAILED)
 

@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
 from deploy.cli.app import FAILED, app
 from deploy.cli.declared import takes
@@ -14,6 +13,7 @@ from deploy.errors import DeployError
 from deploy.options import METHODS, PRECISIONS, ConvertOptions
 from deploy.options.declare import RUNS, read_base, read_spikes
 from deploy.progress import BarProgress
+from deploy.terminal import Terminal
 
 
 @app.command()
@@ -57,7 +57,7 @@ def sweep(
         ),
         BarProgress(),
     )  # fmt: skip
-    console = Console()
+    console = Terminal()
     console.print(sweep_table(content))
     console.print(f"Written to {out}; open {out / SWEEP_PAGE} in a browser.", soft_wrap=True)
     if any(isinstance(point, Failed) for point in content.points):
@@ -81,7 +81,7 @@ def fit(
     from deploy.fitting import fit_table, fitted_summary, save_table
 
     table = fit_table(function, timesteps, *between, seed, BarProgress())
-    console = Console()
+    console = Terminal()
     console.print(fitted_summary(table))
     if out is not None:
         save_table(table, out)

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
 
 from deploy.cli.app import FAILED, app
 from deploy.cli.declared import takes
@@ -16,6 +15,7 @@ from deploy.options import GRANULARITIES, EvaluateOptions, GraphOptions, check_c
 from deploy.options.declare import OVERLAP, STATE_SETS, Anew, Folder, Trusted
 from deploy.options.devices import DEVICE, check_closed_form, check_device
 from deploy.progress import BarProgress
+from deploy.terminal import Terminal
 
 Granularity = Annotated[str, typer.Option(help="What a Lava Process holds.", metavar="|".join(GRANULARITIES))]
 
@@ -74,7 +74,7 @@ def run(
     target = "stepper" if sets is not None and target is None else target
     from deploy.console import cautions_shown, measured_table, outputs_table
 
-    console = Console()
+    console = Terminal()
     if network.is_file():
         from deploy.nir_files import GraphResult, run_file
 
@@ -156,13 +156,13 @@ def evaluate(options: EvaluateOptions) -> None:
     from deploy.evaluation import evaluate as run_evaluation
 
     result = run_evaluation(options, BarProgress())
-    console = Console()
+    console = Terminal()
     console.print(evaluation_table(result))
     for line in cautions_shown(result.warnings):
         console.print(line, soft_wrap=True, markup=False)
 
 
-def _show_graph(console: Console, result: Any, output: Path | None) -> None:
+def _show_graph(console: Terminal, result: Any, output: Path | None) -> None:
     from deploy.console import cautions_shown, graph_tables
 
     for shown in graph_tables(result):

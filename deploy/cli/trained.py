@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from rich.console import Console
-
 from deploy.cli.app import app
 from deploy.cli.declared import takes
 from deploy.progress import BarProgress
+from deploy.terminal import Terminal
 from deploy.trained.options import TrainedOptions
 
 
@@ -29,7 +28,7 @@ def trained(options: TrainedOptions) -> None:
     from deploy.trained.show import shown
 
     report = run_trained(options, BarProgress())
-    console = Console()
+    console = Terminal()
     for part in shown(report):
         console.print(part, soft_wrap=isinstance(part, str))
     console.print(f"Written to {options.out}", soft_wrap=True)

@@ -28,7 +28,7 @@ from deploy.origin import Trust, origin_of
 from deploy.output import GRAPH, require_conversion
 from deploy.overlap import overlaps
 from deploy.progress import Progress
-from deploy.schema import Evaluation, Overlap, dumps, read_report
+from deploy.schema import Evaluation, Overlap, dumps, loads, read_report
 from deploy.sources import Data
 from evaluator.network_file import read
 from evaluator.timeline import timeline
@@ -115,8 +115,8 @@ def _place(folder: Path, plan: dict[str, str | int], options: EvaluateOptions) -
     place = folder / UNFINISHED
     if place.exists():
         try:
-            found = json.loads((place / PLAN).read_text(encoding="utf-8"))
-        except (OSError, ValueError):
+            found = loads(dict[str, str | int], (place / PLAN).read_bytes(), place / PLAN)
+        except (OSError, DeployError):  # half a plan is none
             found = {}
         differing = [key for key, value in plan.items() if found.get(key) != value]
         if options.resume and differing:

@@ -10,15 +10,26 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from typing_extensions import TypedDict
 
 from deploy import measure
+from deploy.errors import DeployError
 from deploy.language.scores import COLUMNS, Windows, scores
-from deploy.schema import CoreSeconds, Evaluation, Exactness, Language, Original, Spikes, Spiking
+from deploy.schema import CoreSeconds, Evaluation, Exactness, Language, Original, Spikes, Spiking, loads
+from deploy.sources.archives import read_arrays
 from evaluator import compare
 from evaluator.closed_form import ClosedForm
 from evaluator.target_run import TargetRun
 from processes.files import atomic_write
 from processes.network import Network
+
+
+class Rest(TypedDict):
+    """What a batch's file holds besides arrays."""
+
+    counts: dict[str, int]
+    seconds: dict[str, float]
+    first: str
 
 
 @dataclass
@@ -55,9 +66,22 @@ class Batch:
 
     @classmethod
     def load(cls, path: Path) -> Batch:
-        """What :meth:`save` wrote."""
-        with np.load(path) as saved:
-            return cls(**{name: saved[name] for name in cls.ARRAYS}, **json.loads(str(saved["rest"])))
+        """What :meth:`save` wrote.
+
+        Raises:
+            DeployError: the file is damaged, or holds something else.
+        """
+        saved = read_arrays(path)
+        try:
+            rest = loads(Rest, str(saved["rest"]), path)
+            arrays = {name: saved[name] for name in cls.ARRAYS}
+        except (KeyError, DeployError) as error:
+            raise DeployError(f"{path}: no batch of an evaluation; --force begins anew") from error
+        samples = len(arrays["cosine"]) if arrays["cosine"].ndim == 1 else -1
+        fit = all(array.dtype.kind in "iuf" and array.ndim and len(array) in (0, samples) for array in arrays.values())
+        if not fit or arrays["language"].shape[1:] != (len(COLUMNS),):
+            raise DeployError(f"{path}: no batch of an evaluation; --force begins anew")
+        return cls(**arrays, **rest)
 
 
 def batch_of(

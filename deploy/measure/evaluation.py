@@ -16,6 +16,7 @@ from evaluator.closed_form import ClosedForm
 from processes.backends.devices import current_device
 from processes.batches import Progress, slices
 from processes.errors import DeployError
+from processes.kernels.compiled import compiling
 from processes.network import DynamicThreshold, Network, Route
 from processes.operation import Operation, Result, sample_size
 
@@ -24,7 +25,7 @@ from processes.operation import Operation, Result, sample_size
 
 @dataclass(frozen=True)
 class Outputs:
-    """outputs: (N, *output) float32, in the model's units. seconds_per_sample: after the first batch."""
+    """outputs: (N, *output) float32, in the model's units. seconds_per_sample: after a warm-up, without compilation."""
 
     outputs: np.ndarray
     seconds_per_sample: float
@@ -78,7 +79,7 @@ class _Clock:
         self.batches.append((samples, seconds))
 
     def per_sample(self) -> float:
-        """Compilation and cold caches fall into the first batch, which counts only if it is alone."""
+        """Cold caches fall into the first batch, which counts only if it is alone, after a sample that warmed them up."""
         counted = self.batches[1:] or self.batches
         return sum(seconds for _, seconds in counted) / sum(samples for samples, _ in counted)
 
@@ -93,6 +94,9 @@ def ann_outputs(
     total, device = len(next(iter(inputs.values()))), current_device()
     module = module if device.type == "cpu" else copy.deepcopy(module).to(device)
     clock, parts = _Clock(), []
+    if 1 < total <= batch:
+        with torch.inference_mode():
+            module(*(torch.from_numpy(array[:1]).to(device) for array in inputs.values()))
     for part in slices(total, batch, progress):
         arguments = [torch.from_numpy(array[part]).to(device) for array in inputs.values()]
         begin = time.perf_counter()
@@ -119,12 +123,14 @@ def evaluate(
     """
     counter = _Counter(strict, events)
     clock, parts = _Clock(), []
+    if 1 < len(samples) <= batch:
+        runner.run(samples[:1])
     for part in slices(len(samples), batch, progress):
         counter.seconds, counter.start = 0.0, part.start
-        begin = time.perf_counter()
+        begin = time.perf_counter() - compiling()
         result = runner.run(samples[part], None if runner.ideal else counter)
         outputs = (result if runner.ideal else runner.real(result)).float().cpu().numpy()
-        clock.add(len(outputs), time.perf_counter() - begin - counter.seconds)
+        clock.add(len(outputs), time.perf_counter() - compiling() - begin - counter.seconds)
         counter.saturated(Network.INPUT, runner.input_clips(samples[part]))
         parts.append(outputs)
     outputs = np.concatenate(parts)

@@ -33,7 +33,7 @@ def read(path: Path, options: type) -> dict[str, Any]:
         found = yaml.safe_load(path.expanduser().read_text(encoding="utf-8"))
     except OSError as error:
         raise DeployError(f"--config {path}: cannot be read ({error.strerror}); check the path") from error
-    except (yaml.YAMLError, UnicodeDecodeError, RecursionError) as error:
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
         raise DeployError(f"--config {path}: no readable YAML ({str(error).splitlines()[0]})") from error
     if not isinstance(found, dict):
         raise DeployError(f"--config {path}: holds no table of options; write lines such as `timesteps: 16`")
@@ -67,7 +67,7 @@ def model_arguments(text: str | None) -> dict[str, Any]:
     refusal = f"--model-args {text!r}: no list of NAME=VALUE; write them as img_size=64,num_classes=10"
     try:
         found = yaml.safe_load("{" + re.sub(r"([A-Za-z_]\w*)\s*=\s*", r"\1: ", text) + "}")
-    except (yaml.YAMLError, RecursionError) as error:
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
         raise DeployError(refusal) from error
     if not isinstance(found, dict) or any(not isinstance(key, str) or value is None for key, value in found.items()):
         raise DeployError(refusal)

@@ -31,7 +31,7 @@ def read_overrides(given: str | Mapping[str, Any]) -> dict[str, dict[str, Any]]:
     if isinstance(given, str):
         try:
             given = yaml.safe_load(given)
-        except (yaml.YAMLError, RecursionError) as error:
+        except (yaml.YAMLError, ValueError, RecursionError) as error:
             raise DeployError(f"overrides: no readable YAML; {HOW}") from error
     if not isinstance(given, Mapping) or not given:
         raise DeployError(f"overrides: no table of patterns; {HOW}")

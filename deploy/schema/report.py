@@ -26,7 +26,7 @@ NOT_STEPPED = "not stepped; run `deploy verify OUT`"
 
 @part
 class Seconds:
-    """Times of a conversion; each per sample after the first batch, which compiles and fills caches."""
+    """Times of a conversion, none with the compilation of kernels; those per sample are after a warm-up."""
 
     closed_form_per_sample: Number
     convert: Number | None = None

@@ -149,7 +149,8 @@ def language_model(
 
 
 def _head(config: Any) -> tuple[Any, str]:
-    for architecture in config.architectures or ():
+    given = config.architectures if isinstance(config.architectures, list) else []
+    for architecture in (name for name in given if isinstance(name, str)):
         if architecture in modeling_auto.MODEL_FOR_AUDIO_CLASSIFICATION_MAPPING_NAMES.values():
             return (
                 transformers.AutoModelForAudioClassification,

@@ -23,6 +23,9 @@ from deploy.sources.preprocessing import timm_input
 from deploy.sources.weights import RANDOM, put_weights, read_weights
 from deploy.sources.wrappers import PREFIX, Normalised
 
+SOURCES = {"pretrained", "pretrained_cfg", "pretrained_cfg_overlay", "checkpoint_path", "cache_dir"}
+"""Arguments of timm.create_model that say where weights come from, which timm would fetch and unpickle itself."""
+
 
 def load(
     name: str, weights: Path | str | None, seed: int, arguments: Mapping[str, Any] = MappingProxyType({})
@@ -35,6 +38,8 @@ def load(
         near = difflib.get_close_matches(name, timm.list_models(), n=3, cutoff=0.5)
         hint = f"did you mean {', '.join(near)}?" if near else "timm.list_models() lists them"
         raise DeployError(f"timm:{name}: timm {timm.__version__} has no such model; {hint}")
+    if foreign := sorted(SOURCES & arguments.keys()):
+        raise DeployError(f"timm:{name}: --model-args {foreign[0]}: weights come from --weights alone; leave it out")
     if weights is None:
         model = _pretrained(name, arguments)
     elif weights == RANDOM:
@@ -77,7 +82,7 @@ def _created(name: str, **options: Any) -> nn.Module:
     """timm.create_model, which does not take every argument for every model."""
     try:
         return timm.create_model(name, **options)
-    except (TypeError, ValueError, AssertionError) as error:
+    except Exception as error:  # arguments that no builder expects make it stumble anywhere
         raise DeployError(f"timm:{name}: --model-args: timm cannot build it ({first_line(error)})") from error
 
 

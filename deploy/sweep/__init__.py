@@ -12,6 +12,7 @@ import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from deploy import schema
 from deploy.errors import DeployError
@@ -105,13 +106,21 @@ def sweep(options: SweepOptions, progress: Progress | None = None) -> schema.Swe
     return content
 
 
+def _kept(file: Path) -> dict[str, Any]:
+    """What the sweep in a folder was asked for; nothing known of it where the file is damaged."""
+    try:
+        return schema.loads(dict[str, Any], file.read_bytes(), file)
+    except (OSError, DeployError):
+        return {}
+
+
 def _prepare(folder: Path, shared: ConvertOptions, force: bool) -> None:
     """Make the folder, or find in it a sweep of the same model and data."""
     plan = shared.record()
     if folder.exists() and any(folder.iterdir()):
         if not (folder / PLAN).is_file():
             raise DeployError(f"-o {folder}: holds something else than a sweep; choose another folder")
-        if json.loads((folder / PLAN).read_text(encoding="utf-8")) == plan and not force:
+        if _kept(folder / PLAN) == plan and not force:
             return
         if not force:
             raise DeployError(

@@ -7,10 +7,8 @@ cheapest point within the limit is not tried at a larger T.
 from __future__ import annotations
 
 import math
-import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Literal, NamedTuple, cast
 
 from deploy.energy import USUAL as CONVENTION
@@ -26,6 +24,7 @@ from deploy.steps import held_back
 from deploy.sweep.front import fronts
 from deploy.sweep.point import Point, keep_original, original
 from deploy.sweep.workers import processes, results
+from processes.leftovers import scratch_folder
 
 Run = Callable[[Sequence[Point]], Sequence[Result]]
 
@@ -76,8 +75,8 @@ def search(options: ConvertOptions, model: LoadedModel, calibration: Data, class
     cheapest = options.cheapest or "energy"
     shared = replace(options, target="closed-form", out=None, force=False)
     axes = open_axes(options)
-    with tempfile.TemporaryDirectory() as name, processes(min(usual_workers(options.device), len(axes.spikes))) as pool:
-        folder = Path(name)
+    workers = min(usual_workers(options.device), len(axes.spikes))
+    with scratch_folder("search") as folder, processes(workers) as pool:
         keep_original(original(folder), model, judged, options.batch_size, progress, options.device)
         with progress.stage("search", len(axes.timesteps) * len(axes.spikes)) as advance:
 

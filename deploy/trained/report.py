@@ -114,6 +114,6 @@ def read_trained(folder: Path) -> TrainedReport:
     """
     file = folder / REPORT
     try:
-        return TrainedReport.model_validate_json(file.read_text(encoding="utf-8"))
+        return TrainedReport.model_validate_json(file.read_bytes())
     except (OSError, ValidationError) as error:
         raise DeployError(f"{file}: no report of deploy trained that can be read; run it again") from error

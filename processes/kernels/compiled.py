@@ -22,7 +22,9 @@ from typing import Any
 
 import numba
 from numba import config
+from numba.core import event
 from numba.core.caching import _CacheLocator
+from numba.core.event import TimingListener
 
 ROOT = Path(__file__).resolve().parents[2]
 SOURCES = (
@@ -99,6 +101,22 @@ OWN = f"{__name__}.ContentLocator"
 NUMBAS = "UserProvidedCacheLocator,InTreeCacheLocator,UserWideCacheLocator,IPythonCacheLocator,ZipCacheLocator"
 if OWN not in config.CACHE_LOCATOR_CLASSES:  # pyright: ignore[reportAttributeAccessIssue] - set by numba at run time
     config.CACHE_LOCATOR_CLASSES = f"{OWN},{config.CACHE_LOCATOR_CLASSES or NUMBAS}"  # pyright: ignore[reportAttributeAccessIssue]
+
+
+class _Compilations(TimingListener):
+    """Seconds of all compilations of this process so far; what is read from the cache is none."""
+
+    _duration = 0.0
+
+
+_COMPILATIONS = _Compilations()
+event.register("numba:compile", _COMPILATIONS)
+
+
+def compiling() -> float:
+    """Seconds that this process has spent on compiling kernels so far."""
+    return _COMPILATIONS.duration
+
 
 njit = numba.njit
 """numba's decorator, imported from here so that the cache above is in place before anything is decorated."""

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import importlib
 import shutil
-import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -21,6 +20,7 @@ import numpy as np
 
 from evaluator.target_run import Done, TargetRun
 from processes.errors import DeployError
+from processes.leftovers import scratch_folder
 from processes.nir_nodes.neurons import Method, Reset
 from targets.chains.chain import Chain
 from targets.nir_graph.plan import Plan
@@ -92,8 +92,8 @@ class Worker:
         Raises:
             DeployError: the tool is not installed, or it failed.
         """
-        with tempfile.TemporaryDirectory(prefix=f"{self.tool.name}-") as place:
-            given, found = Path(place) / "network.npz", Path(place) / "spikes.npz"
+        with scratch_folder(self.tool.name) as place:
+            given, found = place / "network.npz", place / "spikes.npz"
             self.write(given, spikes)
             self.tool.run(self.program, given, found)
             with np.load(found) as out:

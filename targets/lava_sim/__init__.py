@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import importlib
-import tempfile
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -14,6 +12,7 @@ from evaluator.stepping import Recorder, step_through
 from evaluator.target_run import Done, TargetRun
 from evaluator.timeline import timeline
 from processes.errors import DeployError
+from processes.leftovers import scratch_folder
 from processes.network import Network
 from targets import probes
 
@@ -38,8 +37,7 @@ def run(network: Network, samples: np.ndarray, granularity: str = "block", done:
     exact = network.header.fixed
     # compiles what steps, or reads it from numba's cache, once and not in every Process at the same time
     step_through(network, times, graded[0].astype(np.int64 if exact else np.float64), Recorder(network, times))
-    with tempfile.TemporaryDirectory(prefix="recordings-") as place:
-        folder = Path(place)
+    with scratch_folder("recordings") as folder:
         processes = build(network, times, graded, folder, granularity)
         precision = "fixed" if exact else "float"
         took = run_processes(processes, times.period, len(samples), precision, done, measure_memory=True)

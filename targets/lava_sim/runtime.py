@@ -6,7 +6,6 @@ import contextlib
 import logging
 import resource
 import signal
-import tempfile
 import threading
 import time
 import warnings
@@ -23,6 +22,7 @@ from lava.magma.core.run_configs import Loihi2SimCfg
 
 from processes.errors import DeployError
 from processes.lava.process import SpikingProcess
+from processes.leftovers import scratch_folder
 from targets.lava_sim.infrastructure import SampleRuntime
 
 TAGS = {"float": "floating_pt", "fixed": "fixed_pt"}
@@ -70,13 +70,13 @@ def run_processes(
     _check(network, processes, steps_per_sample)
     reserve_descriptors(len(network))
     begin = time.perf_counter()
-    with tempfile.TemporaryDirectory(prefix="lava-") as folder, _ends_on_sigterm():
+    with scratch_folder("lava") as folder, _ends_on_sigterm():
         for process in network:
-            process.proc_params.overwrite("errors", Path(folder))
+            process.proc_params.overwrite("errors", folder)
         config = Loihi2SimCfg(select_tag=TAGS[precision])
         with _own_compiler():
             executable = processes[0].compile(config, {"pypy_channel_size": SLOTS})
-        runtime = SampleRuntime(executable, Path(folder), lockstep)
+        runtime = SampleRuntime(executable, folder, lockstep)
         failed, running = True, 0.0
         try:
             runtime.initialize()

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import functools
 import graphlib
-import tempfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -18,6 +17,7 @@ import scipy.sparse
 
 from processes.lava.generic import process_class
 from processes.lava.process import SpikingProcess
+from processes.leftovers import scratch_folder
 from processes.operation import Emission, Window
 from targets.lava_sim.runtime import run_processes
 from targets.nir_graph.program import Program, Recorder, Stepper, Traces
@@ -40,10 +40,8 @@ def run_in_lava(
     samples, steps = next(iter(encoded.values())).shape[:2]
     found = Traces({}, {})
     for part in _connected(program, partition(program, granularity)):
-        with tempfile.TemporaryDirectory(prefix="recordings-") as place:
-            groups = [
-                Group(program, names, encoded, Path(place) / f"{i}.npz", potentials) for i, names in enumerate(part)
-            ]
+        with scratch_folder("recordings") as place:
+            groups = [Group(program, names, encoded, place / f"{i}.npz", potentials) for i, names in enumerate(part)]
             processes = _connect(program, groups, steps)
             run_processes(processes, steps, samples, "fixed" if program.fixed else "float", done)
             for group in groups:

@@ -9,7 +9,6 @@ for every population.
 from __future__ import annotations
 
 import json
-import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +17,7 @@ import numpy as np
 from evaluator.target_run import Done, TargetRun
 from evaluator.timeline import Timeline, timeline
 from processes.errors import DeployError
+from processes.leftovers import scratch_folder
 from processes.network import Network
 from targets import closed_form_target
 from targets.placement import Placement, place
@@ -62,8 +62,7 @@ def _simulate(
     units = sorted({(a.unit, int(n)) for a in axons for n in np.unique(a.synapses)})
     number = {unit: i for i, unit in enumerate(units)}
     spans = [times.span(network, name.removesuffix(".row").removesuffix(".relay")) for name in groups]
-    with tempfile.TemporaryDirectory(prefix="sana-fe-") as place_:
-        folder = Path(place_)
+    with scratch_folder("sana-fe") as folder:
         np.savez(
             folder / "network.npz",
             groups=np.array([(group.first, group.size) for group in groups.values()]),

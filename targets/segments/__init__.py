@@ -9,7 +9,6 @@ which are checked before it is started.
 
 from __future__ import annotations
 
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,6 +17,7 @@ import numpy as np
 from processes import lif
 from processes.errors import DeployError
 from processes.fixed import mantissa_limit
+from processes.leftovers import scratch_folder
 from targets.tools import BRIAN2_LOIHI, NENGO_LOIHI, Tool
 
 WORKERS = {BRIAN2_LOIHI.name: "brian2_worker.py", NENGO_LOIHI.name: "nengo_worker.py"}
@@ -80,8 +80,7 @@ def emulate(tool: Tool, layers: list[Layer], spikes: np.ndarray) -> list[Trace]:
         for field in ("du", "dv", "vth", "bias"):
             value = np.broadcast_to(np.asarray(getattr(layer.neuron, field), np.int64).reshape(-1), size)
             arrays[f"{field}{i}"] = value
-    with tempfile.TemporaryDirectory(prefix=f"{tool.name}-") as place:
-        folder = Path(place)
+    with scratch_folder(tool.name) as folder:
         np.savez(folder / "segment.npz", **arrays)
         script = Path(__file__).with_name(WORKERS[tool.name])
         tool.run(script, folder / "segment.npz", folder / "traces.npz")

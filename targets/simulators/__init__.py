@@ -7,7 +7,6 @@ environments of their own, which ``python -m targets.tools`` makes.
 from __future__ import annotations
 
 import importlib.util
-import tempfile
 from pathlib import Path
 
 import nir
@@ -15,6 +14,7 @@ import numpy as np
 import torch
 
 from processes.errors import DeployError
+from processes.leftovers import scratch_folder
 from targets.nir_plain import write_plain
 from targets.simulators import worker
 from targets.tools import TOOLS
@@ -53,8 +53,7 @@ def simulate(name: str, graph: nir.NIRGraph, inputs: np.ndarray, dtype: torch.dt
     check_simulator(name)
     if name not in TOOLS:
         return worker.run(name, graph, inputs, dtype)
-    with tempfile.TemporaryDirectory(prefix=f"{name}-") as place:
-        folder = Path(place)
+    with scratch_folder(name) as folder:
         write_plain(folder / "graph.nir", graph)
         np.save(folder / "inputs.npy", inputs)
         TOOLS[name].run(Path(worker.__file__), name, folder / "graph.nir", folder / "inputs.npy", folder / "runs.npz")

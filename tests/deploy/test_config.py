@@ -93,7 +93,7 @@ def test_a_python_files_model_takes_arguments_and_an_image_folder(tmp_path: Path
         "base": 1.5, "calib": str(tmp_path / "images"), "target": "closed-form", "out": str(tmp_path / "out"), "spikes": 1,
     }  # fmt: skip
     (tmp_path / "mine.yaml").write_text(yaml.safe_dump(settings))
-    assert main(["convert", "--config", str(tmp_path / "mine.yaml"), "--timesteps", "6"]) == 0
+    assert main(["convert", "--config", str(tmp_path / "mine.yaml"), "--timesteps", "6", "--trust"]) == 0
     left = read(tmp_path / "out" / FILE, ConvertOptions)
     assert left["timesteps"] == 6 and left["base"] == 1.5 and left["model_args"] == "width=5, classes=2"
     loaded = load_model(left["model"], arguments=model_arguments(left["model_args"]), image=(3, 4, 4))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -15,6 +16,7 @@ from converters.capture import capture
 from converters.discretise import discretise
 from converters.lowering import lower
 from converters.scales import scale_of
+from deploy.cli.app import _tell_compilation
 from deploy.measure import (
     Outputs,
     accuracy,
@@ -22,6 +24,7 @@ from deploy.measure import (
     ann_outputs,
     compare_layers,
     evaluate,
+    evaluation,
     layer_values,
     not_spiking,
     output_cosine,
@@ -36,6 +39,7 @@ from evaluator.closed_form import ClosedForm
 from evaluator.timeline import timeline
 from processes.chips import LOIHI2
 from processes.errors import DeployError
+from processes.kernels import compiled
 from processes.network import DenseSynapse, Network, PhaseNeuron, Readout
 from processes.phase_code import PhaseCode
 from processes.phase_neuron.schedule import FloatSchedule
@@ -329,3 +333,62 @@ def test_strict_stops_at_the_first_saturation_and_names_it() -> None:
         evaluate(ClosedForm(network), samples, 1, lambda done, total: seen.append(done), strict=True)
     assert seen == [1, 2, 3]
     evaluate(ClosedForm(network), samples[:3], 1, strict=True)
+
+
+class Clock:
+    """Time that passes only where a test says so."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.now = self.compiled = 0.0
+        monkeypatch.setattr(evaluation.time, "perf_counter", lambda: self.now)
+        monkeypatch.setattr(evaluation, "compiling", lambda: self.compiled)
+
+
+class Cold:
+    """A network that takes a second a sample, 100 more the first time, and compiles for 50 more in its second run."""
+
+    ideal = True
+
+    def __init__(self, clock: Clock) -> None:
+        self.clock, self.runs = clock, 0
+
+    def run(self, samples: np.ndarray, observe: object = None) -> torch.Tensor:
+        self.runs += 1
+        self.clock.now += len(samples) + {1: 100, 2: 50}.get(self.runs, 0)
+        self.clock.compiled += 50 if self.runs == 2 else 0
+        return torch.zeros(len(samples), 2)
+
+    def input_clips(self, samples: np.ndarray) -> None:
+        return None
+
+
+@pytest.mark.parametrize(("samples", "seconds"), [(4, 1.0), (8, 1.0), (1, 101.0)])  # one sample alone has no warm-up
+def test_times_leave_out_the_first_run_and_compilation(
+    monkeypatch: pytest.MonkeyPatch, samples: int, seconds: float
+) -> None:
+    runner: Any = Cold(Clock(monkeypatch))
+    assert evaluation.evaluate(runner, np.zeros((samples, 3)), batch=4).seconds_per_sample == seconds
+
+
+def test_the_originals_time_leaves_out_its_first_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = Clock(monkeypatch)
+
+    class Slow(torch.nn.Module):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            clock.now += len(x) + (100 if not clock.now else 0)
+            return x
+
+    module = Slow()
+    assert evaluation.ann_outputs(module, {"x": np.zeros((3, 2), np.float32)}).seconds_per_sample == 1.0
+
+
+def test_compilation_is_counted_and_told(capsys: pytest.CaptureFixture[str]) -> None:
+    def increment(x: int) -> int:
+        return x + 1
+
+    before = compiled.compiling()
+    assert compiled.njit(increment)(1) == 2 and compiled.compiling() > before
+    _tell_compilation(0.9)
+    assert capsys.readouterr().err == ""
+    _tell_compilation(8.04)
+    assert "compiling kernels took 8.0 s" in capsys.readouterr().err

@@ -6,9 +6,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import typer
 
 import deploy
 from deploy.cli import main
+from deploy.cli.app import app
 from deploy.errors import DeployError
 from deploy.sources import load_model
 
@@ -65,6 +67,58 @@ def test_no_command_imports_the_file_that_a_report_names(
 def test_commands_that_need_no_model_run_nothing(made: Path, tmp_path: Path, line: str) -> None:
     main(line.format(out=made / "out", new=tmp_path / "new").split())
     assert not (made / "marker").exists()
+
+
+GIVEN = {"--figure": "energy", "--prompt": "a"}
+"""Options that a command cannot do without and that name no file."""
+ELSEWHERE = {"convert", "fit", "models", "sweep", "targets", "trained"}
+"""Commands that take no folder; convert reads one's options (below)."""
+
+
+def calls(folder: Path, new: Path) -> dict[str, list[str]]:
+    """Every command of the application, as it is registered, on ``folder``; what it has to be told beside comes from GIVEN."""
+    found: dict[str, list[str]] = {}
+    for name, command in typer.main.get_command(app).commands.items():  # type: ignore[attr-defined]
+        words = [name]
+        takes = any(parameter.param_type_name == "argument" for parameter in command.params)
+        for parameter in command.params if takes else ():
+            if parameter.param_type_name == "argument":
+                words += [str(folder)] * (2 if parameter.nargs == -1 else 1)
+            elif parameter.required:
+                option = max(parameter.opts, key=len)
+                words += [option, str(new) if option == "--out" else GIVEN[option]]
+        found[name] = words
+    return found
+
+
+def test_every_command_there_is(made: Path, tmp_path: Path) -> None:
+    lines = calls(made / "out", tmp_path / "new.csv")
+    assert {name for name, words in lines.items() if str(made / "out") not in words} == ELSEWHERE
+    for name in lines.keys() - ELSEWHERE:
+        main(lines[name])
+        assert not (made / "marker").exists(), name
+
+
+def test_a_file_of_options_runs_nothing(made: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    again = ["convert", "--config", str(made / "out" / "run.yaml"), "--force", "--dry-run"]
+    assert main(again) == 2
+    assert "would run its code" in capsys.readouterr().err and not (made / "marker").exists()
+    for how in (["--trust"], ["--model", f"{made}/net.py:build"]):
+        assert main([*again, *how]) == 0
+        (made / "marker").unlink()
+
+
+@pytest.mark.parametrize("text", ["model: !!python/object/apply:os.system [touch MARK]", "!!python/name:os.system : 1"])
+def test_yaml_makes_no_objects(tmp_path: Path, text: str, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "run.yaml").write_text(text.replace("MARK", str(tmp_path / "marker")))
+    assert main(["convert", "--config", str(tmp_path / "run.yaml")]) == 2
+    assert "no readable YAML" in capsys.readouterr().err and not (tmp_path / "marker").exists()
+
+
+def test_timm_is_not_told_where_to_fetch_pickles() -> None:
+    for argument in ("checkpoint_path", "pretrained_cfg", "pretrained_cfg_overlay"):
+        with pytest.raises(DeployError, match=f"{argument}: weights come from --weights"):
+            load_model("timm:vit_tiny_patch16_224", "random", arguments={argument: "x.pth"})
 
 
 @pytest.mark.parametrize("how", ["--trust", "--model {made}/net.py:build"])
