@@ -22,12 +22,14 @@ import numpy as np
 import torch
 
 from converters.calibrate import encode, scale
+from converters.choices import Tuning
+from converters.gradients import differentiated_together
 from converters.lowering import lower
 from converters.lowering.builder import PLAIN
 from converters.lowering.equality import check_equal
-from converters.pipeline import COMPARED, GRADIENT_BATCH, Conversion, front_end, network_input
+from converters.pipeline import COMPARED, Conversion, front_end, network_input
 from converters.rate import FUNCTIONS, fit_threshold, observe_activations
-from converters.sites import Tuning, tune
+from converters.sites import tune
 from processes import legal
 from processes.calibration import accepts
 from processes.errors import DeployError
@@ -122,10 +124,10 @@ def integrate_and_fire(
     scaled, peaks = scale(network, samples, batch)
     places = replaced(scaled)
     others = [name for name, node in scaled if node.op.fires and not node.op.passes_on and name not in places]
-    tuning = Tuning(1.0, {})
+    tuning = Tuning(1.0, steps, {})
     if others:
-        found = tune(scaled, samples, steps, None, 1, 2, min(batch, GRADIENT_BATCH))
-        tuning = Tuning(found.base, {name: found.choices[name] for name in others})
+        found = tune(scaled, samples, steps, None, 1, 2, differentiated_together(scaled, batch))
+        tuning = Tuning(found.base, steps, {name: found.choices[name] for name in others})
     worth = _worths(network, scaled, places, samples, RULES[method], steps, batch)
     neurons = scaled.at(ScaledNetwork)
     for number, name in enumerate(places):

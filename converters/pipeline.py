@@ -13,6 +13,7 @@ import torch
 from converters.calibrate import check_spikes, encode, scale
 from converters.capture import capture
 from converters.captured import Captured
+from converters.choices import Tuning
 from converters.correct import correct_biases, hold_back, output_error
 from converters.digits import digit_sites
 from converters.discretise import discretise
@@ -23,7 +24,7 @@ from converters.lowering import lower
 from converters.lowering.builder import Neurons
 from converters.lowering.equality import check_equal
 from converters.overrides import Override
-from converters.sites import BUDGET, Tuning, tune
+from converters.sites import BUDGET, tune
 from evaluator.closed_form import ClosedForm, fired
 from processes.batches import slices, within
 from processes.chips import LOIHI2, Chip

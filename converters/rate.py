@@ -12,11 +12,11 @@ from dataclasses import replace
 import numpy as np
 import torch
 
+from converters.choices import Tuning
 from converters.lowering import lower
 from converters.lowering.builder import PLAIN
 from converters.lowering.equality import check_equal
 from converters.pipeline import COMPARED, Conversion, front_end, network_input
-from converters.sites import Tuning
 from evaluator.closed_form import ClosedForm
 from processes import legal
 from processes.batches import slices
@@ -53,7 +53,7 @@ def convert_rate_coded(
     samples = network_input(front, calibration)
     ideal = lower(captured, samples[:1].shape)
     check_equal(captured, ideal, [argument[:COMPARED] for argument in calibration], False, PLAIN)
-    return Conversion(front, ideal, rate_coded(ideal, samples, steps, batch), None, Tuning(1.0, {}))
+    return Conversion(front, ideal, rate_coded(ideal, samples, steps, batch), None, Tuning(1.0, steps, {}))
 
 
 def rate_coded(

@@ -19,6 +19,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from converters import windows
+from converters.choices import Choice, Tuning
 from converters.ingredients import ALL, Ingredients
 from converters.overrides import Override, by_layer
 from converters.sensitivity import Evidence, Site, Trial, gather
@@ -41,34 +42,6 @@ LOWEST = 1e-15  # of the largest
 FREE = Override()  # of a node for which nothing is given
 
 Tried = dict[str, list[Trial]]
-
-
-@dataclass(frozen=True)
-class Choice:
-    """What was chosen for a node.
-
-    error: squared output error that the node makes, summed over the samples; plain_error: that of the plain code, with
-    the common base and the calibrated scale. spikes: per sample.
-    """
-
-    site: Site
-    error: float
-    spikes: float
-    plain_error: float
-
-
-@dataclass(frozen=True)
-class Tuning:
-    """Choices by node; ``base`` and ``steps`` are those of the plain codes."""
-
-    base: float
-    steps: int
-    choices: dict[str, Choice]
-
-    @property
-    def sites(self) -> dict[str, Site]:
-        """The chosen codes."""
-        return {name: choice.site for name, choice in self.choices.items()}
 
 
 def tune(

@@ -12,15 +12,13 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
+from converters.choices import Tuning
 from converters.overrides import Override
 from evaluator.timeline import timeline
 from processes.errors import DeployError
 from processes.network import Network
-
-if TYPE_CHECKING:
-    from converters.sites import Tuning
 
 TRIED: tuple[int, ...] = (4, 6, 8, 10, 12, 14, 16, 20, 24, 28, 32, 40)
 """T that a node may have, ascending."""

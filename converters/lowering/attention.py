@@ -159,7 +159,8 @@ def race(b: Builder, x: Value, scale: float, mask: Any, name: str) -> Value:
         allowed = m if m.dtype == torch.bool else m > MASKED
         bias = m.masked_fill(~allowed, 0) if m.dtype != torch.bool and bool((m[allowed] != 0).any()) else None
     if allowed is not None:
-        allowed, bias = (m if m is None else _without_leading_ones(m, len(x.shape)) for m in (allowed, bias))
+        allowed = _without_leading_ones(allowed, len(x.shape))
+        bias = None if bias is None else _without_leading_ones(bias, len(x.shape))
         gain = _of_those_that_race(gain, allowed.numpy())
     if gain.size != ((1,) * 3 + gain.shape)[-3]:
         raise Unsupported("a scale of the logits that varies within a head")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from converters.sites import Tuning
+from converters.choices import Tuning
 from deploy.schema import Code
 
 

@@ -11,10 +11,11 @@ import pytest
 import torch
 
 from converters.calibrate import scale
+from converters.choices import Tuning
 from converters.ingredients import ALL, Ingredients
 from converters.pipeline import Conversion, _sent, convert_module
 from converters.scales import scale_of
-from converters.sites import BUDGET, Tuning, tune
+from converters.sites import BUDGET, tune
 from evaluator.closed_form import ClosedForm
 from processes.network import DenseSynapse, Network, ScaleSynapse, TraceProduct
 from processes.operation import Operation, Result

@@ -11,10 +11,11 @@ import torch
 from torch import nn
 
 from converters.calibrate import encode, scale, uniform
+from converters.choices import Tuning
 from converters.ingredients import ALL
 from converters.pipeline import convert_module
 from converters.sensitivity import LEAST, Evidence, Site, gather, pieces_of
-from converters.sites import BASES, BUDGET, Tuning, gated, tune
+from converters.sites import BASES, BUDGET, gated, tune
 from evaluator.closed_form import ClosedForm
 from processes.network import Network, Woss
 from processes.operation import Result
