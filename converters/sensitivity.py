@@ -92,7 +92,7 @@ class Evidence:
         steps: T.
         race: whether it is softmax's, which fires at B^-(k + 1/2).
         together: whether features' errors are scaled to what they make together; of a softmax they always are.
-        orders: by half, where its values come from in ascending order, int32, as soon as somebody has asked: the same for all T.
+        orders: by half, where its values come from in ascending order, int32, once somebody has asked: the same for all T.
     """
 
     halves: list[tuple[torch.Tensor, torch.Tensor]]
