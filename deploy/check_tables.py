@@ -96,6 +96,8 @@ def dry_run_shown(found: DryRun) -> list[Table | str]:
     options, code = found.options, found.options.code
     stepped = "nothing is stepped" if found.target == "closed-form" else f"{options.samples:,} samples stepped"
     limit = "" if options.latency is None else f" within {options.latency:,} steps"
+    if code.timesteps == "auto":
+        limit += " (sizes and steps below are those of one T for all)"
     rows = [
         ("model", options.model),
         ("method", f"{options.method}, {options.precision} point"),

@@ -7,6 +7,7 @@ import resource
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from converters import windows
 from converters.gradients import COPIES, PROBES, differentiated_together
 from converters.lowering import lower
 from converters.overrides import by_layer
@@ -76,6 +77,10 @@ def dry_run(options: ConvertOptions, progress: Progress | None = None) -> DryRun
             few = network_input(front, arguments)
             lowered = lower(captured, few[:1].shape, variant.residual == "fanout", variant.neurons())
             given = by_layer(overrides_of(options), coded(lowered))  # which refuses a pattern that matches none
+            if options.code.timesteps == "auto":
+                windows.way(lowered, coded(lowered), given).limit(
+                    options.latency
+                )  # which refuses one that is too short
             network = roughly_coded(lowered, few, options.code, variant, given)
         shapes = {name: array.shape[1:] for name, array in calibration.inputs.items()}
         host = "" if front is None else front.what
