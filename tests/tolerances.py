@@ -48,3 +48,10 @@ NORMALISED = 1e-6
 INT8_SPIKES = 0.1
 """Share of spikes that 8-bit weights change in an untrained network of twenty layers of neurons: each weight errs by up to
 0.4 % of its row's largest, potentials next to a threshold fall on its other side, and every layer passes that on."""
+
+SECOND_SYNAPSE = 0.25
+"""Of what 8-bit weights change, the share that is left with a second synapse for the rest: weights err by 2^-7 of that, and
+what remains are potentials so close to a threshold that decays and units of 24 bits move them across."""
+
+INT8_POTENTIAL = 0.02
+"""Absolute, of potentials of about 1 in a first layer that fires the same spikes: its weights and decays are rounded."""
