@@ -55,3 +55,10 @@ INT8_SPIKES = 0.1
 GREEDY = 1.15
 """Windows that are lengthened one after the other err at most so many times what the best of all combinations does: steps that
 are left over at the end fit no further T."""
+
+SECOND_SYNAPSE = 0.25
+"""Of what 8-bit weights change, the share that is left with a second synapse for the rest: weights err by 2^-7 of that, and
+what remains are potentials so close to a threshold that decays and units of 24 bits move them across."""
+
+INT8_POTENTIAL = 0.02
+"""Absolute, of potentials of about 1 in a first layer that fires the same spikes: its weights and decays are rounded."""

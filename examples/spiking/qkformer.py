@@ -93,11 +93,11 @@ class Block(nn.Module):
 
 
 class Init(Fired):
-    """Patch embedding of pixels, at every ``stride``-th one."""
+    """Patch embedding of pixels."""
 
-    def __init__(self, channels: int, width: int, stride: int = 1) -> None:
+    def __init__(self, channels: int, width: int) -> None:
         super().__init__()
-        self.add("proj", conv(channels, width // 2, stride=stride), width // 2)
+        self.add("proj", conv(channels, width // 2), width // 2)
         self.add("proj1", conv(width // 2, width), width)
         self.add("proj_res", conv(width // 2, width, 1), width)
 
@@ -126,13 +126,12 @@ class QKFormer(nn.Module):
 
     def __init__(
         self, channels: int = 3, classes: int = 10, width: int = 384, heads: int = 8, depth: int = 4, ratio: float = 4.0,
-        T: int = 4, attend_channels: bool = False, stride: int = 1,
+        T: int = 4, attend_channels: bool = False,
     ) -> None:  # fmt: skip
         super().__init__()
         self.T = T
         quarter, half = width // 4, width // 2
-        self.patch_embed1 = Init(channels, quarter, stride)
-        self.patch_embed2, self.patch_embed3 = Stage(half), Stage(width)
+        self.patch_embed1, self.patch_embed2, self.patch_embed3 = Init(channels, quarter), Stage(half), Stage(width)
         first, second = (Block("tssa", QKAttention(w, heads, attend_channels), w, ratio) for w in (quarter, half))
         self.stage1, self.stage2 = nn.ModuleList([first]), nn.ModuleList([second])
         self.stage3 = nn.ModuleList(Block("ssa", SSA(width, heads), width, ratio) for _ in range(depth - 2))
@@ -148,5 +147,5 @@ class QKFormer(nn.Module):
 
 
 def small(T: int = 4) -> nn.Module:
-    """For Fashion-MNIST, at every second pixel a side."""
-    return QKFormer(1, 10, width=64, heads=4, depth=3, ratio=2.0, T=T, stride=2)
+    """For Fashion-MNIST."""
+    return QKFormer(1, 10, width=64, heads=4, depth=3, ratio=2.0, T=T)

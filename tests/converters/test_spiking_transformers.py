@@ -19,7 +19,7 @@ from deploy.trained.network import TrainedNetwork
 from processes.spiking import Graph, Neuron, Product
 from targets.nir_graph.program import Traces, interpret
 from targets.trained.program import compile_fixed, compile_float
-from tests.tolerances import FLOAT32, INT8_SPIKES, ROUNDING
+from tests.tolerances import FLOAT32, INT8_SPIKES, ROUNDING, SECOND_SYNAPSE
 
 FOLDER = Path(__file__).parents[2] / "examples" / "spiking"
 STEPS = 2
@@ -228,4 +228,4 @@ def test_the_weights_beside_the_example() -> None:
     real, *fixed = (run.outputs[graph.output].mean(1).reshape(40, -1) for run in runs)
     assert all((found.argmax(1) == labels).mean() > 0.75 for found in (real, *fixed))
     once, twice = (np.square(found - real).mean() for found in fixed)
-    assert 0 < twice < once / 4 and once < 0.1 * real.var()
+    assert 0 < twice < SECOND_SYNAPSE * once

@@ -18,7 +18,7 @@ from processes.network import ConvSynapse
 from processes.spiking import Graph, Weighted
 from targets.nir_graph.program import Program, interpret
 from targets.trained.program import compile_fixed, compile_float
-from tests.tolerances import ROUNDING
+from tests.tolerances import ROUNDING, SECOND_SYNAPSE
 
 SAMPLES, STEPS, BITS = 40, 4, 8
 
@@ -124,7 +124,7 @@ def test_integers_are_closer_than_those_to_nearest(network: tuple[Graph, np.ndar
     halves = split(scaled, BITS)
     assert sum(isinstance(node.op, Weighted) for node in halves.nodes.values()) == 2 * 5
     twice, halves_peaks = watched(halves, x)
-    assert changed(compile_fixed(halves, halves_peaks, x, twice.rounded)) < found[2] / 8
+    assert changed(compile_fixed(halves, halves_peaks, x, twice.rounded)) < SECOND_SYNAPSE * found[2]
     for program in (nearest, rounded, both):
         for name, node in graph.nodes.items():
             if isinstance(node.op, Weighted):
