@@ -76,7 +76,7 @@ def test_published_baselines_are_methods_of_the_same_command(
     assert main([*line, "--precision", "float", "--force"]) == 0
     report = json.loads((tmp_path / "out" / "report.json").read_text())
     assert report["method"] == method and report["options"]["mask_rate"] == 0.1
-    assert 0.9 < report["snn"]["output_cosine"] < 1 and report["compared"]["mismatches"] == 0
+    assert 0.9 < report["snn"]["output_cosine"] < 1 and report["exactness"]["mismatches"] == 0
 
 
 def inline(job: Job, numbers: Iterable[int], cut: engines.Cut, workers: int) -> Iterator[tuple[int, Batch]]:
