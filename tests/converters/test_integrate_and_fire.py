@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -31,11 +30,12 @@ EXAMPLES = Path(__file__).parents[2] / "examples"
 POPULATIONS = 3  # of the trained network: its input's and two hidden layers'
 
 
-def trained() -> nn.Module:
+def trained() -> nn.Sequential:
     """The two hidden layers of 32 ReLU that examples/train_fashion.py trained on Fashion-MNIST."""
     model = nn.Sequential(nn.Flatten(), nn.Linear(784, 32), nn.ReLU(), nn.Linear(32, 32), nn.ReLU(), nn.Linear(32, 10))
     model.load_state_dict(load_file(EXAMPLES / "mlp.safetensors"))
-    return model.eval()
+    model.eval()
+    return model
 
 
 def converted(method: Method, steps: int) -> CalibratedNetwork:
@@ -118,8 +118,8 @@ def test_every_spike_is_that_of_the_published_rule(method: Method, initial: floa
     found = [trains(values, steps).sign().reshape(steps, len(x), -1) for values in codes.values()]
     lambdas = lambdas_of(network, steps)
 
-    def differing(*rule: Any) -> list[int]:
-        logits, wanted = published(trained(), torch.from_numpy(x), lambdas, steps, *rule, True)
+    def differing(first: float, remembers: bool) -> list[int]:
+        logits, wanted = published(trained(), torch.from_numpy(x), lambdas, steps, first, remembers, True)
         close = torch.allclose(logits, outputs.reshape(len(x), -1), rtol=0, atol=1e-9)
         assert close == all(torch.equal(a, b) for a, b in zip(found, wanted, strict=True))
         return [int((a != b).sum()) for a, b in zip(found, wanted, strict=True)]
