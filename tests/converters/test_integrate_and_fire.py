@@ -48,7 +48,7 @@ def neurons(network: Network) -> dict[str, IfNeuron]:
 
 
 def published(
-    model: nn.Module,
+    model: nn.Sequential,
     x: torch.Tensor,
     lambdas: list[torch.Tensor],
     steps: int,
