@@ -21,8 +21,11 @@ SIT = {"schedule": 0.05, "fitted": 0.15}
 neuron errs by about 0.02 wherever its input lies, which is much of a small potential."""
 
 BASELINE = 0.005
-"""Of accuracy: a published rule next to the same here. Pixels are coded by spikes here and are currents there, and potentials
-next to a threshold fall on its other side in float32."""
+"""Of accuracy: a published rule in float64 next to the same here in float32, where a potential next to a threshold may fall on
+its other side."""
+
+PIXELS_CODED = {4: 0.9, 16: 0.95, 32: 0.95}
+"""Share of predictions that stay, by T, where pixels are spikes of T levels in place of the currents of the publications."""
 
 FLOAT32_TRACE = 1e-6
 """Absolute: a membrane potential below 0.1 that another simulator published in float32, next to ours in float64."""

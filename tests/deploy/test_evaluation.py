@@ -63,6 +63,22 @@ def test_the_rate_coded_baseline_is_a_method_of_the_same_command(converted: Path
     assert 0.9 < report["snn"]["output_cosine"] < 1 and report["spikes"]["per_neuron"] > 1
 
 
+@pytest.mark.parametrize("method", ["qcfs", "snm", "mst", "fs"])
+def test_published_baselines_are_methods_of_the_same_command(
+    method: str, converted: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = converted.parent
+    common = f"convert --model {folder / 'nets.py'}:build --calib {folder / 'calib.npz'} --eval {folder / 'eval.npz'}"
+    line = f"{common} --timesteps 16 --target stepper --mask-rate 0.1 --method {method} -o {tmp_path / 'out'}".split()
+    if method != "fs":
+        assert main(line) == 2 and "floating-point baseline; give --precision float" in capsys.readouterr().err
+    assert main([*line, "--precision", "float", "--winner", "race"]) == (0 if method == "fs" else 2)
+    assert main([*line, "--precision", "float", "--force"]) == 0
+    report = json.loads((tmp_path / "out" / "report.json").read_text())
+    assert report["method"] == method and report["options"]["mask_rate"] == 0.1
+    assert 0.9 < report["snn"]["output_cosine"] < 1 and report["exactness"]["mismatches"] == 0
+
+
 def inline(job: Job, numbers: Iterable[int], cut: engines.Cut, workers: int) -> Iterator[tuple[int, Batch]]:
     """All in this process, and not in order."""
     for number in sorted(numbers, key=lambda n: (7 * n) % 5):
