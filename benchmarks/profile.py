@@ -3,7 +3,8 @@
     python -m benchmarks.profile
     python -m benchmarks.profile --float --model swin_tiny_patch4_window7_224 --batch 8
 
-Bytes are those of operands and results, once each: what has to go through memory if nothing is gone over twice.
+Milliseconds are processor time of all threads, those that wait spinning among them, which other work on the machine changes
+least. Bytes are those of operands and results, once each: what has to go through memory if nothing is gone over twice.
 """
 
 from __future__ import annotations
@@ -41,9 +42,9 @@ class Timed(ClosedForm):
     nodes: dict[str, int] = field(default_factory=lambda: defaultdict(int))
 
     def _evaluate(self, op: Operation, operands: list[torch.Tensor]) -> Result:
-        begin = time.perf_counter()
+        begin = time.process_time()
         result = super()._evaluate(op, operands)
-        self.seconds[op.name] += time.perf_counter() - begin
+        self.seconds[op.name] += time.process_time() - begin
         self.moved[op.name] += sum(t.nbytes for t in (*operands, result.values))
         self.nodes[op.name] += 1
         return result
@@ -60,20 +61,20 @@ def main(
     threads: Annotated[int, typer.Option(help="Threads of every run; 0 for as many as there are cores.")] = 0,
 ) -> None:
     """Time the operations of a closed form, those of the network that it stands for, and the model itself, in turn."""
-    if threads:
-        torch.set_num_threads(threads)
-        numba.set_num_threads(threads)
     module, calibration, images = subject(model, batch)
     conversion = convert_module(
         module, [calibration[:CALIBRATED]], timesteps, base, spikes=spikes, batch=4, ingredients=PLAIN, fixed=fixed
     )
+    if threads:
+        torch.set_num_threads(threads)
+        numba.set_num_threads(threads)
     x, spent, ideals, originals = torch.from_numpy(images), [], [], []
     for number in range(rounds + 1):
         runs = Timed(conversion.network), Timed(conversion.ideal, ideal=True)
-        begin = time.perf_counter()
+        begin = time.process_time()
         with torch.inference_mode():
             module(x)
-        took = time.perf_counter() - begin
+        took = time.process_time() - begin
         for run in runs:
             run.run(x)
         if number:  # the first compiles, and fills caches

@@ -90,7 +90,7 @@ def decode_bounded(codes: torch.Tensor, trace: np.ndarray, axis: int = -1) -> tu
         out = sizes = decode(codes, trace)  # squares have no sign
     else:
         out, sizes = backend_of(codes).decode_sizes(codes, trace, torch.float32)
-    return out, sizes.square().sum(axis).sqrt_()
+    return out, torch.linalg.vector_norm(sizes, dim=axis)
 
 
 def decoded_sums(codes: torch.Tensor, trace: np.ndarray, dtype: torch.dtype) -> torch.Tensor:

@@ -19,7 +19,7 @@ import torch
 from processes.backends import backend_of
 from processes.backends.constants import constant
 from processes.backends.rows import MARGIN, Rows
-from processes.spikes import decode
+from processes.spikes import decode, decode_bounded
 
 Clips = torch.Tensor | None  # how often each neuron was clipped; None stands for no clip at all
 
@@ -29,15 +29,15 @@ def accumulate_rows(
 ) -> tuple[torch.Tensor, Clips]:
     """Potentials (rows, out) of codes (planes, rows, in); integers below 2^24 in magnitude, carried in float32."""
     backend, device, limit = backend_of(codes), codes.device, 2 ** (bits - 1) - 1
-    x, sizes = backend.decode_sizes(codes, trace, torch.float32)
+    x, norms = decode_bounded(codes, trace)
     y = torch.nn.functional.linear(x, rows.matrix(device), constant(bias, device, torch.float32))
-    norms = torch.linalg.vector_norm(sizes, dim=-1)
+    del x  # as large as what follows
     unsure = norms * rows.reach + float(np.abs(bias).max(initial=0)) > limit
     if bool(unsure.any()):
-        unsure[unsure.clone()] = _one_sided(sizes[unsure], y[unsure], rows, bias) > limit
+        sizes = backend.decode_sizes(codes[:, unsure], trace, torch.float32)[1]
+        unsure[unsure.clone()] = _one_sided(sizes, y[unsure], rows, bias) > limit
     if not bool(unsure.any()):
         return y, None
-    del x, sizes  # as large as what follows
     y[unsure], some = backend.step_rows(codes[:, unsure], rows, bias, trace, limit)
     if not bool(some.any()):
         return y, None

@@ -12,7 +12,7 @@ from converters.discretise import discretise
 from converters.pipeline import Variant, convert_module
 from evaluator.compare import compare
 from processes.chips import LOIHI2
-from processes.network import CalibratedNetwork, FixedPointNetwork, Network
+from processes.network import CalibratedNetwork, FixedPointNetwork, Network, TraceProduct
 from processes.phase_code import PhaseCode
 from tests.converters.modules import spiking
 from tests.stepped import step_samples
@@ -137,3 +137,12 @@ def test_stepped_equals_closed_form(seed: int) -> None:
     floating, fixed, samples = converted(seed)
     check(floating, samples[:2])
     check(fixed, np.concatenate([samples[:1], 5 * samples[1:2], 0 * samples[:1]]))
+
+
+def test_a_bound_that_promises_too_much_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Sums that saturate, taken for ones that cannot."""
+    _, fixed, samples = converted(1)
+    check(fixed, 5 * samples[2:4])
+    monkeypatch.setattr(TraceProduct, "_one_sided", lambda self, y, *rest: torch.zeros_like(y))
+    with pytest.raises(AssertionError):
+        check(fixed, 5 * samples[2:4])
