@@ -11,6 +11,7 @@ import typer
 from deploy.cli.app import app
 from deploy.options import check_positive
 from deploy.options.declare import Anew, Folder, Trusted
+from deploy.output import require_conversion
 from deploy.terminal import Terminal
 
 if TYPE_CHECKING:
@@ -45,6 +46,7 @@ def generate(
     Example: deploy generate out/llama --prompt "The transistor" --max-new-tokens 16 --beside-original
     """
     check_positive("--max-new-tokens", max_new_tokens)
+    require_conversion(folder)
     from deploy import api
     from deploy.language.generate import Choice
     from deploy.origin import Trust
