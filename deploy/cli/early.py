@@ -13,9 +13,7 @@ DATA = (".npz", ".npy", ".csv", ".tsv", ".jsonl", ".wav")
 
 def check_conversion(options: ConvertOptions) -> None:
     """Raise DeployError for a file that is not there, or a folder that may not be written to."""
-    for name, path in (("--calib", options.calib), ("--eval", options.evaluation), ("--labels", options.labels)):
-        if path is not None and not Path(path).expanduser().exists():
-            raise DeployError(f"{name} {path}: no such file or folder; check the path")
+    options.check_paths()
     check_model(options.model)
     check_replaceable(options.folder().expanduser().absolute(), options.force)
 
