@@ -89,6 +89,16 @@ def _terminated(signum: int, frame: FrameType | None) -> None:
     raise SystemExit(TERMINATED)
 
 
+def _remedy(message: str, words: Sequence[str]) -> str:
+    """What to do about a command line that cannot be read."""
+    command = next((word for word in words if word in typer.main.get_command(app).commands), None)  # type: ignore[attr-defined]
+    if command is not None and words[0].startswith("-"):
+        return f"options go behind the command: `deploy {command} {words[0]} ...`"
+    if command == "convert" and "unexpected extra argument" in message:
+        return f"options begin with dashes, the model too: `deploy convert --model {message.rpartition('(')[2].rstrip(').')}`"
+    return "`deploy --help` and `deploy COMMAND --help` say what is known"
+
+
 def _compiling() -> float:
     """Seconds of compilation so far; a command that runs no kernel does not import what counts them."""
     kernels = sys.modules.get("processes.kernels.compiled")
@@ -123,7 +133,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         message = error.format_message() if isinstance(error, TyperException) else str(error)
         message = plain(" ".join(message.split()))
         if message and isinstance(error, TyperException):
-            message = f"{message.rstrip('.')}; `deploy --help` and `deploy COMMAND --help` say what is known"
+            message = f"{message.rstrip('.')}; {_remedy(message, sys.argv[1:] if arguments is None else arguments)}"
         if message:  # empty where a missing command was answered by the help
             print(f"error: {message}", file=sys.stderr)
         return MISUSED

@@ -9,6 +9,7 @@ import typer
 
 from deploy.cli.app import app
 from deploy.cli.declared import takes
+from deploy.cli.early import check_conversion
 from deploy.errors import DeployError
 from deploy.options import ConvertOptions
 from deploy.options.config import read
@@ -106,6 +107,7 @@ def convert(
             f"--config {config}: names the Python file {options.model} as its model, and loading it would run its code; "
             f"look at it, then give --trust, or name it yourself: --model {options.model}"
         )
+    check_conversion(options)
     if rehearse:
         _rehearse(options)
         return

@@ -12,6 +12,7 @@ from deploy.cli.app import app
 from deploy.options import check_positive
 from deploy.options.declare import Anew, Folder, Trusted
 from deploy.options.devices import DEVICE, check_closed_form, check_device
+from deploy.output import require_conversion
 from deploy.terminal import Terminal
 
 if TYPE_CHECKING:
@@ -49,6 +50,7 @@ def generate(
     check_positive("--max-new-tokens", max_new_tokens)
     check_device(device)
     check_closed_form(device, target)
+    require_conversion(folder)
     from deploy import api
     from deploy.language.generate import Choice
     from deploy.origin import Trust

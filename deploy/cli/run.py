@@ -10,10 +10,12 @@ import typer
 
 from deploy.cli.app import FAILED, app
 from deploy.cli.declared import takes
+from deploy.cli.early import check_network
 from deploy.errors import DeployError
 from deploy.options import GRANULARITIES, EvaluateOptions, GraphOptions, check_choice, check_positive, overlapping
 from deploy.options.declare import OVERLAP, STATE_SETS, Anew, Folder, Trusted
 from deploy.options.devices import DEVICE, check_closed_form, check_device
+from deploy.output import require_conversion
 from deploy.progress import BarProgress
 from deploy.terminal import Terminal
 
@@ -72,6 +74,7 @@ def run(
     if sets is not None and (network.is_file() or segments_in is not None):
         raise DeployError("--overlap: for a converted network's folder, and on a target; leave it out")
     target = "stepper" if sets is not None and target is None else target
+    check_network(network, data, output)
     from deploy.console import cautions_shown, measured_table, outputs_table
 
     console = Terminal()
@@ -122,6 +125,7 @@ def verify(
     """
     check_positive("--samples", samples)
     check_choice("--granularity", granularity, GRANULARITIES)
+    require_conversion(folder)
     from deploy import api
     from deploy.origin import Trust
 
@@ -152,6 +156,7 @@ def evaluate(options: EvaluateOptions) -> None:
     from targets import registry
 
     options.check(registry())  # before anything that takes seconds to import
+    require_conversion(options.folder.expanduser())
     from deploy.console import cautions_shown, evaluation_table
     from deploy.evaluation import evaluate as run_evaluation
 

@@ -87,7 +87,9 @@ def read_labels(path: Path) -> dict[str, int | str]:
     try:
         content = json.loads(path.read_text(encoding="utf-8-sig"))
     except (OSError, ValueError, RecursionError) as error:
-        raise DeployError(f"--labels {path}: not a readable JSON file ({type(error).__name__})") from error
+        raise DeployError(
+            f'--labels {path}: not a readable JSON file ({type(error).__name__}); write {{"cat": 0, "dog": 1}}'
+        ) from error
     whole = isinstance(content, dict) and all(
         isinstance(value, (int, str)) and not isinstance(value, bool) for value in content.values()
     )

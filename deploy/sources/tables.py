@@ -46,12 +46,15 @@ def _decoded(path: Path) -> str:
     try:
         content = path.read_bytes()
         encoding = next((name for mark, name in MARKS if content.startswith(mark)), "utf-8")
-        return content.decode(encoding)
+        text = content.decode(encoding)
     except (OSError, UnicodeDecodeError) as error:
         raise DeployError(
             f"{path}: not readable as {path.suffix[1:]} in UTF-8 ({first_line(error)}); save it in UTF-8, or in UTF-16 with "
             "a byte-order mark"
         ) from error
+    if "\0" in text:
+        raise DeployError(f"{path}: holds zero bytes, as UTF-16 without a byte-order mark does; save it in UTF-8")
+    return text
 
 
 def _tab_separated(text: str, path: Path) -> list[Row]:

@@ -35,6 +35,8 @@ def api(monkeypatch: pytest.MonkeyPatch) -> types.SimpleNamespace:
     fake.run_files = lambda *args: RunResult(np.eye(3, dtype=np.float32), np.arange(3), ("a", "b", "c"), 10.0, 0.5, 99)
     fake.found = Verification("lava-sim", 1, 5, 6, 7, 0)
     fake.load_conversion = lambda folder, trust: types.SimpleNamespace(verify=verify)
+    for module, check in (("convert", "check_conversion"), ("run", "check_network"), ("run", "require_conversion")):
+        monkeypatch.setattr(sys.modules[f"deploy.cli.{module}"], check, lambda *_: None)  # paths are not there
     monkeypatch.setattr(deploy, "api", fake, raising=False)
     monkeypatch.setitem(sys.modules, "deploy.api", fake)  # pyright: ignore[reportArgumentType]
     return fake

@@ -12,6 +12,7 @@ import pytest
 from deploy.errors import DeployError
 from deploy.sources.archives import read_arrays
 from tests import fuzz
+from tests.fuzz_files import Reader
 
 
 @pytest.mark.filterwarnings("ignore")  # of Pillow and torch, about what they then refuse or read
@@ -24,7 +25,7 @@ def test_the_fuzzer_sees_a_reader_that_fails(monkeypatch: pytest.MonkeyPatch) ->
     def reader(file: Path) -> None:
         raise KeyError(file.name)
 
-    monkeypatch.setattr(fuzz, "READERS", (("d.x", b"x", reader),))
+    monkeypatch.setattr(fuzz, "readers", lambda: (Reader("d.x", b"x", reader),))
     assert list(fuzz.run(2)) == ["case 0, d.x: KeyError: 'd.x'", "case 1, d.x: KeyError: 'd.x'"]
 
 

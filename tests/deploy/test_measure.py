@@ -112,7 +112,9 @@ def test_inputs_that_a_graded_spike_cannot_carry_are_counted() -> None:
         evaluate(runner, samples[[1, 1, 2]], 1, strict=True)
 
 
-def test_time_of_the_first_batch_counts_only_if_it_is_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_time_of_the_first_batch_counts_only_if_it_is_alone_and_after_a_warm_up(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     class Slow(torch.nn.Module):
         """Takes 10 s the first time, then 1 s, on the clock that it moves."""
 
@@ -123,7 +125,7 @@ def test_time_of_the_first_batch_counts_only_if_it_is_alone(monkeypatch: pytest.
             self.now += 10 if self.calls == 1 else 1
             return x
 
-    for batch, expected in ((1, 1.0), (2, 1.0), (3, 10 / 3)):
+    for batch, expected in ((1, 1.0), (2, 1.0), (3, 1 / 3)):
         slow = Slow()
         monkeypatch.setattr(time, "perf_counter", lambda slow=slow: slow.now)
         outputs = ann_outputs(slow, {"x": INPUTS}, batch)
@@ -368,18 +370,6 @@ def test_times_leave_out_the_first_run_and_compilation(
 ) -> None:
     runner: Any = Cold(Clock(monkeypatch))
     assert evaluation.evaluate(runner, np.zeros((samples, 3)), batch=4).seconds_per_sample == seconds
-
-
-def test_the_originals_time_leaves_out_its_first_run(monkeypatch: pytest.MonkeyPatch) -> None:
-    clock = Clock(monkeypatch)
-
-    class Slow(torch.nn.Module):
-        def forward(self, x: torch.Tensor) -> torch.Tensor:
-            clock.now += len(x) + (100 if not clock.now else 0)
-            return x
-
-    module = Slow()
-    assert evaluation.ann_outputs(module, {"x": np.zeros((3, 2), np.float32)}).seconds_per_sample == 1.0
 
 
 def test_compilation_is_counted_and_told(capsys: pytest.CaptureFixture[str]) -> None:

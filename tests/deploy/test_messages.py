@@ -99,3 +99,35 @@ def test_a_nir_file_runs_without_pytorch(tmp_path: Path) -> None:
     run = ["run", str(tmp_path / "net.nir"), "--input", str(tmp_path / "x.npz"), "--target", "closed-form"]
     assert loaded(run) & {"torch", "transformers", "timm", "numba", "lava"} == set()
     assert "torch" in loaded(["convert", "--model", "nothing.py:f"])  # the control: it is noticed where it is imported
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        ("-v convert", "options go behind the command: `deploy convert -v ...`"),
+        ("--target lava-sim run out", "`deploy run --target ...`"),
+        ("convert net.py:build", "`deploy convert --model net.py:build`"),
+        ("convert --calib nowhere", "--calib nowhere: no such file or folder"),
+        ("convert --eval nowhere.csv", "--eval nowhere.csv: no such file or folder"),
+        ("convert --model nowhere.py:build --calib {here}/d.npz", "nowhere.py: no such file"),
+        ("convert --model hf:./nowhere --calib {here}/d.npz", "hf:./nowhere: no such file or folder"),
+        ("convert -o {here}/d.npz", "d.npz: is a file; choose a folder"),
+        ("convert -o {here}", "holds other files"),
+        ("run nowhere", "nowhere: no such folder"),
+        ("run {here}/d.npz --input {here}/net.nir", "d.npz: is data, no network"),
+        ("run {here}/net.nir --input nowhere.npz", "--input nowhere.npz: no such file"),
+        ("run {here}/net.nir --output {here}/x/o.npz", "o.npz: its folder does not exist"),
+        ("verify {here}", "holds no graph.nir and report.json"),
+        ("evaluate {here}", "holds no graph.nir and report.json"),
+        ("generate {here} --prompt a", "holds no graph.nir and report.json"),
+    ],
+)
+def test_mistakes_that_paths_show_are_refused_before_anything_heavy(
+    tmp_path: Path, line: str, words: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in ("d.npz", "net.nir"):
+        (tmp_path / name).write_bytes(b"")
+    for heavy in ("deploy.api", "deploy.console", "deploy.evaluation", "deploy.nir_files"):
+        monkeypatch.setitem(sys.modules, heavy, None)  # so that importing it fails
+    assert main(line.format(here=tmp_path).split()) == 2
+    assert words in capsys.readouterr().err

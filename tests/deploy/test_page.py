@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import shlex
+import sys
 from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
@@ -224,6 +225,7 @@ def test_the_command_asks_for_the_same_again(monkeypatch: pytest.MonkeyPatch) ->
         raise KeyboardInterrupt
 
     monkeypatch.setattr("deploy.api.convert_files", convert_files)
+    monkeypatch.setattr(sys.modules["deploy.cli.convert"], "check_conversion", lambda _: None)  # no such files
     assert main(shlex.split(command(asked))[1:]) == 130
     for one in fields(ConvertOptions):
         mine, theirs = getattr(asked.in_force(), one.name), getattr(got[0].in_force(), one.name)

@@ -38,6 +38,10 @@ FAMILIES: dict[str, tuple[str, dict[str, Any]]] = {
     "SigLIP": ("SiglipImageProcessor", {"size": {"height": 48, "width": 48}}),
     "MobileViT": ("MobileViTImageProcessor", {"size": {"shortest_edge": 60}, "crop_size": 56}),
     "EfficientNet": ("EfficientNetImageProcessor", {"rescale_offset": True}),
+    "ViT, nearest": ("ViTImageProcessor", {"size": {"height": 33, "width": 57}, "resample": 0}),
+    "CLIP, crop that pads": ("CLIPImageProcessor", {"size": {"shortest_edge": 40}, "crop_size": 56}),
+    "SegFormer": ("SegformerImageProcessor", {"size": {"height": 33, "width": 57}}),
+    "DPT": ("DPTImageProcessor", {"size": {"height": 64, "width": 80}, "do_pad": True, "size_divisor": 14}),
     "DINOv3, resized in floating point": ("DINOv3ViTImageProcessor", {}),
 }
 
@@ -131,6 +135,16 @@ def test_black_and_white_cmyk_and_rotation(tmp_path: Path) -> None:
         scaled = GREY.astype(kind) * (257 if kind is np.uint16 else 1)
         Image.fromarray(scaled).save(tmp_path / name, exif=exif)
         assert np.array_equal(np.asarray(open_image(tmp_path / name, 1)), np.rot90(GREY, -1))
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_every_orientation_is_turned_as_cameras_mean_it(tmp_path: Path, orientation: int) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    upright = {1: GREY, 2: GREY[:, ::-1], 3: GREY[::-1, ::-1], 4: GREY[::-1], 5: GREY.T, 6: np.rot90(GREY, -1)}
+    upright |= {7: GREY[::-1, ::-1].T, 8: np.rot90(GREY)}
+    Image.fromarray(GREY).save(tmp_path / "a.png", exif=exif)
+    assert np.array_equal(np.asarray(open_image(tmp_path / "a.png", 1)), upright[orientation])
 
 
 @pytest.mark.parametrize("values", [np.float32(GREY), np.full((4, 4), np.nan, np.float32), np.int32(GREY) * 1000])

@@ -17,6 +17,7 @@ from deploy.errors import DeployError
 from deploy.options import ConvertOptions
 from deploy.sources import InputSpec, LoadedModel, load_both, load_calibration, load_data
 from deploy.sources.classes import class_numbers, label_table, read_labels
+from deploy.sources.loaded import TextInput
 from deploy.sources.preprocessing import timm_input
 from deploy.sources.tables import read_rows
 
@@ -52,8 +53,34 @@ def test_quotes_that_are_characters_stay(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    ("content", "texts"),
+    [
+        (b"text,label\ra,1\r", ["a"]),  # ends of lines as old Macintoshes wrote them
+        (b"text,label\r\n\r\na,1\r\n\r\n", ["a"]),
+        (b",text,label\n0,a,1\n", ["a"]),  # DataFrame.to_csv with its index
+        (b'text;label\n"a;b";1\n', ["a;b"]),
+        (b"text,label\n", []),
+        (b"", []),
+    ],
+)
+def test_tables_of_other_programs(tmp_path: Path, content: bytes, texts: list[str]) -> None:
+    (tmp_path / "t.csv").write_bytes(content)
+    assert [row.fields["text"] for row in read_rows(tmp_path / "t.csv")] == texts
+
+
+@pytest.mark.parametrize("content", ["", "text,label\n"])
+def test_tables_without_a_row_are_no_data(tmp_path: Path, content: str) -> None:
+    (tmp_path / "t.csv").write_text(content)
+    text = LoadedModel("net", "net", nn.Identity(), {"input_ids": InputSpec("int64", (None,))}, text=TextInput("none"))
+    with pytest.raises(DeployError, match=r"t\.csv"):
+        load_data(tmp_path / "t.csv", text, "evaluation")
+
+
+@pytest.mark.parametrize(
     ("name", "content", "words"),
     [
+        ("t.csv", "text,label\na,1\n".encode("utf-16-le"), "without a byte-order mark"),
+        ("t.csv", "text,label\na,1,\n", "line 2 has 3 fields"),
         ("t.csv", "text,label\na,1\nb, c,0\n", "line 3 has 3 fields, the header 2"),
         ("t.csv", "text,label\na\n", "line 2 has 1 fields"),
         ("t.csv", 'text,label\n"a" b,1\n', "line 2: not readable as csv"),

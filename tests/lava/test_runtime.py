@@ -50,7 +50,7 @@ def nothing_left() -> Iterator[None]:
 
 def shared_memory() -> set[str]:
     """Names of all that Python's multiprocessing leaves in memory."""
-    kinds = ("psm_", "mp-", "sem.mp-")
+    kinds = ("psm_", "mp-", "sem.mp-", "spikedeploy-", "sem.spikedeploy-")
     return {entry.name for entry in Path("/dev/shm").iterdir() if entry.name.startswith(kinds)}
 
 

@@ -1,0 +1,44 @@
+"""What a command can refuse by looking at paths, before it imports anything that takes seconds."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from deploy.errors import DeployError
+from deploy.options import ConvertOptions
+from deploy.output import check_replaceable, require_conversion
+
+DATA = (".npz", ".npy", ".csv", ".tsv", ".jsonl", ".wav")
+
+
+def check_conversion(options: ConvertOptions) -> None:
+    """Raise DeployError for a file that is not there, or a folder that may not be written to."""
+    options.check_paths()
+    check_model(options.model)
+    check_replaceable(options.folder().expanduser().absolute(), options.force)
+
+
+def check_model(spec: str) -> None:
+    """Raise DeployError for a model in a Python file, or a folder of transformers, that is not there."""
+    place, colon, _ = spec.rpartition(":")
+    if place.endswith(".py") and colon and not Path(place).is_file():
+        raise DeployError(
+            f"{place}: no such file; --model path/file.py:callable names a Python file and a function in it"
+        )
+    folder = spec.removeprefix("hf:")
+    if folder != spec and folder.startswith((".", "/", "~")) and not Path(folder).expanduser().exists():
+        raise DeployError(f"{spec}: no such file or folder; give a folder that save_pretrained wrote, or a GGUF file")
+
+
+def check_network(network: Path, data: Path | None, output: Path | None) -> None:
+    """Raise DeployError for what is no network, for data that is not there, or for an output that has no place."""
+    if network.suffix in DATA:
+        raise DeployError(
+            f"{network}: is data, no network; give a .nir file or a conversion's folder, and data by --input"
+        )
+    if not network.is_file():
+        require_conversion(network)
+    if data is not None and not data.expanduser().exists():
+        raise DeployError(f"--input {data}: no such file or folder; check the path")
+    if output is not None and not output.expanduser().absolute().parent.is_dir():
+        raise DeployError(f"--output {output}: its folder does not exist; make it, or choose another file")
