@@ -93,7 +93,8 @@ def convert(
     options = ConvertOptions(
         model=model.spec, method=method, timesteps=timesteps, base=None if base == "auto" else base, spikes=spikes,
         input_spikes=input_spikes, residual=residual, winner=winner, softmax=softmax, exponential=exponential,
-        activation=activation, mask_rate=mask_rate, overrides=overrides, precision=precision, target="closed-form", batch_size=batch_size,
+        activation=activation, mask_rate=mask_rate, overrides=overrides, precision=precision, target="closed-form",
+        batch_size=batch_size,
     )  # fmt: skip
     options.check(registry())
     scales = given_data(calibration, None, model, "calibration")

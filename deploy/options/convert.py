@@ -266,7 +266,7 @@ class ConvertOptions:
             raise DeployError(f"--method {self.method} is a floating-point baseline; give --precision float")
         if self.method in FLOATING and (self.residual, self.winner, self.softmax) != ("graded", "graded", "direct"):
             raise DeployError(
-                f"--residual, --winner and --softmax are variants of spiked-attention; leave them out with --method {self.method}"
+                f"--residual, --winner and --softmax belong to --method spiked-attention; leave them out of {self.method}"
             )
         if not 0 <= self.mask_rate < 1:
             raise DeployError(f"--mask-rate {self.mask_rate:g}: a share of spikes is at least 0 and below 1; give 0.25")
