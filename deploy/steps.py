@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from converters.integrate_and_fire import RULES, convert_integrate_and_fire
+from converters.integrate_and_fire import convert_integrate_and_fire
 from converters.overrides import Override
 from converters.pipeline import Conversion, Variant, convert_module, front_end, network_input
 from converters.rate import convert_rate_coded
@@ -86,7 +86,7 @@ def convert_model(options: ConvertOptions, model: LoadedModel, calibration: Data
         if options.method == "rate-coded":
             arguments = list(calibration.inputs.values())
             return convert_rate_coded(model.module, arguments, code.timesteps, options.batch_size)
-        if options.method in RULES:
+        if options.method in ("qcfs", "snm", "mst"):
             masked = options.mask_rate if options.method == "mst" else 0.0
             arguments = list(calibration.inputs.values())
             return convert_integrate_and_fire(
