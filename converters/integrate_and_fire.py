@@ -71,6 +71,8 @@ class Rule:
     fitted: bool
 
 
+MASK_RATE = 0.25
+"""Share of spikes that MST masks, if nothing else is said."""
 RULES: Mapping[Method, Rule] = {
     "qcfs": Rule(0.5, False, True),
     "snm": Rule(0.0, True, False),

@@ -57,7 +57,7 @@ def convert(
     softmax: Softmax = "direct",
     exponential: Exponential = "extended",
     activation: Activation = "schedule",
-    mask_rate: float = 0.25,
+    mask_rate: float | None = None,
     overrides: Mapping[str, Mapping[str, float | int]] | None = None,
     evaluation: Arguments | None = None,
     labels: Any = None,
@@ -83,7 +83,7 @@ def convert(
         softmax: the variant of the race, as `deploy convert --help` explains it.
         exponential: sit's exponential, as `deploy convert --help` explains it.
         activation: sit's activations, as `deploy convert --help` explains it.
-        mask_rate: share of spikes that mst masks at random.
+        mask_rate: share of spikes that mst masks at random; None for 0.25.
         overrides: base, spikes and timesteps of single layers by pattern of their names, {"blocks.*.mlp.*": {"spikes": 2}}.
         evaluation: samples that the report is measured on; None to hold back a fifth of ``calibration``, which then sets no
             scales.

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from converters.integrate_and_fire import convert_integrate_and_fire
+from converters.integrate_and_fire import MASK_RATE, convert_integrate_and_fire
 from converters.overrides import Override
 from converters.pipeline import Conversion, Variant, convert_module, front_end, network_input
 from converters.rate import convert_rate_coded
@@ -87,7 +87,8 @@ def convert_model(options: ConvertOptions, model: LoadedModel, calibration: Data
             arguments = list(calibration.inputs.values())
             return convert_rate_coded(model.module, arguments, int(code.timesteps), options.batch_size)
         if options.method in ("qcfs", "snm", "mst"):
-            masked = options.mask_rate if options.method == "mst" else 0.0
+            asked = MASK_RATE if options.mask_rate is None else options.mask_rate
+            masked = asked if options.method == "mst" else 0.0
             arguments = list(calibration.inputs.values())
             return convert_integrate_and_fire(
                 model.module, arguments, options.method, int(code.timesteps), options.batch_size, masked, options.seed

@@ -6,14 +6,18 @@ is handed on to; what a real device refuses is refused: numpy's view of a tensor
 
 from __future__ import annotations
 
+import os
 from functools import cache, partial
 from typing import Any
 
+import pytest
 import torch
 from torch.utils._pytree import tree_leaves, tree_map
 from torch.utils.backend_registration import _setup_privateuseone_for_python_backend
 
 NAME = "elsewhere"
+ALONE = "DEPLOY_STAND_IN"
+"""Environment variable of a process that holds nothing but tests on this device."""
 CPU = torch.device("cpu")
 LIBRARY = torch.library.Library("aten", "IMPL")
 MAKING = (
@@ -79,7 +83,9 @@ def handed_on(func: Any, args: Any, kwargs: dict[str, Any]) -> Any:
 
 @cache
 def stand_in() -> torch.device:
-    """The device "elsewhere", which is there for the rest of the process."""
+    """The device "elsewhere", which is there for the rest of the process: in one of its own (``tests/test_stand_in.py``)."""
+    if ALONE not in os.environ:
+        pytest.skip("tests/test_stand_in.py runs it in a process of its own")
     _setup_privateuseone_for_python_backend(NAME)
     for make in MAKING:
         LIBRARY.impl(make, partial(_made, make), "PrivateUse1")

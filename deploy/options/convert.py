@@ -198,7 +198,9 @@ class ConvertOptions:
             "sit: GELU and SiLU by threshold schedules (schedule) or by fitted neurons as published (fitted).", CODE
         ),
     ] = "schedule"
-    mask_rate: Annotated[float, option("mst: share of spikes that are masked at random, from --seed.", CODE)] = 0.25
+    mask_rate: Annotated[
+        float | None, option("mst: share of spikes that are masked at random, from --seed. \\[default: 0.25]", CODE)
+    ] = None
     precision: Annotated[Precision, option("Arithmetic of the network.", CODE)] = "fixed"
     strict: Annotated[bool, option("Stop at the first saturated potential.", CODE, "--strict")] = False
     target: Annotated[
@@ -281,7 +283,7 @@ class ConvertOptions:
                 "--residual, --winner and --softmax are variants of spiked-attention; leave them out with "
                 f"--method {self.method}"
             )
-        if not 0 <= self.mask_rate < 1:
+        if self.mask_rate is not None and not 0 <= self.mask_rate < 1:
             raise DeployError(f"--mask-rate {self.mask_rate:g}: a share of spikes is at least 0 and below 1; give 0.25")
         self._check_code()
         budget = self.loss  # refuses what is none

@@ -1,0 +1,19 @@
+"""Tests on a stand-in device run in a process of their own: it stays for the whole process, and PyTorch prefers it."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+from tests.stand_in import ALONE
+
+
+@pytest.mark.parametrize("file", ["tests/converters/test_device.py", "tests/deploy/test_device.py"])
+def test_on_a_device_that_is_not_the_cpu(file: str) -> None:
+    command = [sys.executable, "-m", "pytest", "-q", "-n", "0", "-p", "no:cacheprovider", file]
+    done = subprocess.run(command, env={**os.environ, ALONE: "1"}, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout[-4000:]
+    assert " passed" in done.stdout and "skipped" not in done.stdout
