@@ -62,7 +62,7 @@ class Backend(Protocol):
         ...
 
     def square_sum_shifted(
-        self, codes: Tensor, trace: np.ndarray, shift: np.ndarray, limit: int
+        self, codes: Tensor, trace: np.ndarray, shift: np.ndarray, fraction: int, limit: int
     ) -> tuple[Tensor, Tensor]:
         """Saturating integer sums (N, ...) of shifted squares along the last axis of codes (planes, N, ..., D), and clips."""
         ...

@@ -12,6 +12,7 @@ from processes import thresholds  # noqa: F401  lets compiled code call shift_to
 from processes.fixed import shift_toward_zero
 from processes.kernels.compiled import njit
 from processes.kernels.decode import value
+from processes.kernels.rules import whole_part
 
 TOGETHER = 64  # rows of one worker
 
@@ -72,8 +73,9 @@ def square_sum(codes, table, weight, out):
 
 
 @njit(parallel=True, cache=True)
-def square_sum_shifted(codes, table, steps, shift, limit, out, clips):
-    """The same in integers, each spike's share (2 r p + p^2) shifted right before it is added; out clipped at every step."""
+def square_sum_shifted(codes, table, steps, shift, fraction, limit, out, clips):
+    """The same in integers, each spike's share (2 r p + p^2) shifted right before it is added to a sum with ``fraction`` bits
+    after the point, of which out is the whole part, clipped at every step."""
     planes, rows, d_len = codes.shape
     for part in prange((rows + TOGETHER - 1) // TOGETHER):
         held, level = np.empty(d_len, np.int64), np.empty(d_len, np.int64)
@@ -89,13 +91,13 @@ def square_sum_shifted(codes, table, steps, shift, limit, out, clips):
                     total += share
                     reach += abs(share)
                     held[d] += level[d]
-            out[r], clips[r] = total, 0
-            if reach > limit:
-                out[r], clips[r] = _step_squares(codes[:, r], table, steps, shift, limit)
+            out[r], clips[r] = total >> fraction, 0
+            if reach >> fraction >= limit:
+                out[r], clips[r] = _step_squares(codes[:, r], table, steps, shift, fraction, limit)
 
 
 @njit
-def _step_squares(codes, table, steps, shift, limit):
+def _step_squares(codes, table, steps, shift, fraction, limit):
     """(potential, clips) of one row, codes (planes, D), step by step."""
     arriving = np.zeros(steps, np.int64)
     for d in range(codes.shape[1]):
@@ -106,4 +108,7 @@ def _step_squares(codes, table, steps, shift, limit):
                 level = value(table, code)
                 arriving[abs(code) - 1] += shift_toward_zero(level * (level + 2 * held), shift[d])
                 held += level
+    rest = np.int64(0)
+    for k in range(steps):
+        arriving[k], rest = whole_part(arriving[k], rest, fraction, limit)
     return _clipped(arriving, limit)

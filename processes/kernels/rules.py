@@ -87,6 +87,18 @@ def first_arrives(places, values, high, wide, trace, held_a, held_b, meets, out)
 
 
 @njit(cache=True)
+def whole_part(total, rest, fraction, limit):
+    """(what a sum of squares sends of ``total`` and the ``rest`` kept from before, what it keeps for later steps).
+
+    In integers, sums have ``fraction`` bits after the point, which stay: what has been sent is the sum so far, rounded down.
+    """
+    if limit is None:
+        return total, rest
+    total = total + rest
+    return total >> fraction, total - (total >> fraction << fraction)
+
+
+@njit(cache=True)
 def share_of_square(value, before, weight, limit):
     """What a spike of ``value`` adds to the square of ``before``, times a weight, which in integers shifts right."""
     share = value * (value + 2 * before)

@@ -14,7 +14,16 @@ import numpy as np
 
 from processes.kernels import rules
 from processes.kernels.compiled import njit
-from processes.kernels.rules import add_row, first_arrives, first_sign, held, reached, second_arrives, share_of_square
+from processes.kernels.rules import (
+    add_row,
+    first_arrives,
+    first_sign,
+    held,
+    reached,
+    second_arrives,
+    share_of_square,
+    whole_part,
+)
 
 
 @njit(cache=True)
@@ -135,10 +144,11 @@ def multiply(a, b, transpose, traces, held_a, held_b, limit, out):
 
 
 @njit(cache=True)
-def square(spikes, trace, traces, weight, limit, out):
+def square(spikes, trace, traces, weight, limit, out, fraction, rest):
     """Shares out (R,) of the spikes (R, F) of a step in the sum of squares of ``traces`` (R, F), which they raise.
 
-    ``weight`` (R, F) multiplies a feature's share, or in integers shifts it right.
+    ``weight`` (R, F) multiplies a feature's share, or in integers shifts it right; ``rest`` (R,) keeps ``fraction`` bits of
+    the sums (:func:`processes.kernels.rules.whole_part`).
     """
     for r in range(len(spikes)):
         total = trace * 0  # out holds anything before
@@ -147,6 +157,7 @@ def square(spikes, trace, traces, weight, limit, out):
                 value = spikes[r, f] * trace
                 total += share_of_square(value, traces[r, f], weight[r, f], limit)
                 traces[r, f] += value
+        total, rest[r] = whole_part(total, rest[r], fraction, limit)
         out[r] = held(total, limit)
 
 

@@ -22,6 +22,7 @@ from processes.kernels.rules import (
     reached,
     second_arrives,
     share_of_square,
+    whole_part,
 )
 from processes.kernels.stepped import fire_first, fire_race
 
@@ -86,7 +87,7 @@ def multiply_all(a, b, arrivals, transpose, traces, held_a, held_b, limit, bias,
 
 
 @njit(cache=True)
-def square_all(begin, places, values, traces, raised, weight, limit, v, v_limit):
+def square_all(begin, places, values, traces, raised, weight, limit, v, v_limit, fraction, rest):
     """Integrate the shares of spikes in sums of squares of traces ``raised`` (R, F) into v (R,), as steps of ``square``."""
     clips, width, e = 0, raised.shape[1], 0
     for k in range(len(traces)):
@@ -100,6 +101,7 @@ def square_all(begin, places, values, traces, raised, weight, limit, v, v_limit)
                 total += share_of_square(value, raised[r, f], weight[r, f], limit)
                 raised[r, f] += value
                 e += 1
+            total, rest[r] = whole_part(total, rest[r], fraction, limit)
             clips += integrate(v[r : r + 1], np.array([total]), limit, v_limit)
     return clips
 

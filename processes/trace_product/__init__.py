@@ -14,6 +14,7 @@ calibrated potential allows; the potential saturates at every step like any othe
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import ClassVar
 
 import numpy as np
@@ -136,11 +137,16 @@ class SquareSum(Operation):
 
     A spike at k adds 2 r z p_k + p_k^2, times ``weight`` (real, broadcast shape: the squared scale of each feature's
     code) or shifted right by ``shift`` (integer, twice the exponent of the feature's power-of-two scale).
+
+    A feature that is thousands of times the others in a few tokens ("massive activations" of language models) sets the unit,
+    and what all others add would be cut off share by share. There the sum has ``fraction_bits`` more, a second word that
+    every share is added to and that is not sent: all that has been sent is the sum so far, rounded down.
     """
 
     trace: np.ndarray
     weight: np.ndarray | None = None
     shift: np.ndarray | None = None
+    fraction_bits: int = 0
     state_bits: int = 0
 
     name: ClassVar[str] = "square_sum"
@@ -160,8 +166,13 @@ class SquareSum(Operation):
         if not self.state_bits:
             return Result(backend.square_sum(codes, self.trace, np.asarray(self.weight), dtype).unsqueeze(-1))
         limit = 2 ** (self.state_bits - 1) - 1
-        y, clips = backend.square_sum_shifted(codes, self.trace, np.asarray(self.shift), limit)
+        y, clips = backend.square_sum_shifted(codes, self.trace, self.shares, self.fraction_bits, limit)
         return Result(y.unsqueeze(-1), clips.unsqueeze(-1) if bool(clips.any()) else None)
+
+    @cached_property
+    def shares(self) -> np.ndarray:
+        """By how much a feature's share is shifted right in units of the sum's last bit, to the left if negative."""
+        return np.asarray(self.shift) - self.fraction_bits
 
     def stepper(self, window: Window, sources: list[Window]):
         """One addition per spike."""

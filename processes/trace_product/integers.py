@@ -10,6 +10,8 @@ from processes.integers import FixedPosition, Integers, Setting, integers
 from processes.phase_code import side_by_side
 from processes.trace_product import SquareSum, TraceProduct
 
+FAR = 12  # bits that the largest feature's square has before the smallest's: shares of 22 bits then still have 10
+
 
 @integers.of(TraceProduct)
 def _(op: TraceProduct, at: FixedPosition, setting: Setting) -> Integers:
@@ -29,17 +31,19 @@ def _(op: TraceProduct, at: FixedPosition, setting: Setting) -> Integers:
 
 @integers.of(SquareSum)
 def _(op: SquareSum, at: FixedPosition, setting: Setting) -> Integers:
-    """Features whose scales are powers of two apart shift their share."""
+    """Features whose scales are powers of two apart shift their share, into a second word where they are far apart."""
     assert at.peak is not None
     (source,) = at.operands
     scale = source.scale
     exponents = np.rint(np.log2(scale)).astype(np.int32)
+    shift = 2 * (exponents.max() - exponents)
     first = setting.product_trace(float(at.peak.max()) / float(scale.max()) ** 2)
     fixed = replace(
         op,
         trace=source.code.trace_from(first),
         weight=None,
-        shift=2 * (exponents.max() - exponents),
+        shift=shift,
+        fraction_bits=setting.chip.state_bits if shift.max() > FAR else 0,
         state_bits=setting.chip.state_bits,
     )
     return Integers(fixed, np.full((1,) * len(op.shape), (scale.max() / first) ** 2))

@@ -34,6 +34,11 @@ def _(op: TraceProduct, shapes: list[Shape], steps: list[int]) -> Complaints:
     yield from fits("bias", op.bias, op.shape)
 
 
+FRACTION = (
+    24  # bits of a second word; a square of 27 bits times that many features as there may be then stays inside 64
+)
+
+
 @invariants.of(SquareSum)
 def _(op: SquareSum, shapes: list[Shape], steps: list[int]) -> Complaints:
     """One value a row, and a weight or a shift for each feature."""
@@ -43,3 +48,5 @@ def _(op: SquareSum, shapes: list[Shape], steps: list[int]) -> Complaints:
     if factor is None or factor.size not in (1, shapes[0][-1]):
         yield f"{'shift' if op.state_bits else 'weight'} does not fit {shapes[0][-1]} features"
     yield from within("shift", op.shift, -WIDEST, WIDEST)
+    if not 0 <= op.fraction_bits <= FRACTION:
+        yield f"fraction_bits of {op.fraction_bits} are outside 0 to {FRACTION}"

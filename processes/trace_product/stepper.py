@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from processes.chips import INT32
@@ -125,12 +127,13 @@ class SquareStepper:
         self.message = np.int64 if op.state_bits else np.float64
         self.limit = CURRENT_LIMIT if op.state_bits else None
         self.trace = op.trace.astype(self.message)
-        self.weight = np.asarray(op.shift if op.state_bits else op.weight).astype(self.message)
+        self.weight = np.asarray(op.shares if op.state_bits else op.weight).astype(self.message)
         self.reset()
 
     def reset(self) -> None:
-        """Traces to zero."""
+        """Traces and rests to zero."""
         self.held: np.ndarray | None = None
+        self.rest = np.zeros(math.prod(self.op.shape), self.message)
 
     def step(self, t: int, messages: list[Spikes]) -> np.ndarray | None:
         """Sums (*shape) of this step's shares, or None."""
@@ -143,7 +146,8 @@ class SquareStepper:
             weight = np.broadcast_to(self.weight, spikes.shape).reshape(rows.shape)
             self.rows = np.ascontiguousarray(weight)
         out = np.empty(self.op.shape, self.message)
-        square(rows, self.trace[t - self.start], self.held, self.rows, self.limit, out.reshape(-1))
+        trace, fraction = self.trace[t - self.start], self.op.fraction_bits
+        square(rows, trace, self.held, self.rows, self.limit, out.reshape(-1), fraction, self.rest)
         return out
 
     def through(self, operands: Operands, stepwise: Stepwise) -> Sent | None:
@@ -156,7 +160,9 @@ class SquareStepper:
 
         def integrated(limit: int | None) -> Total:
             v, held = np.zeros(self.op.shape, self.message), np.zeros(weight.shape, self.message)
-            return v, square_all(*sent.events, traces, held, weight, self.limit, v.reshape(-1), limit)
+            rest, fraction = np.zeros(len(weight), self.message), self.op.fraction_bits
+            clips = square_all(*sent.events, traces, held, weight, self.limit, v.reshape(-1), limit, fraction, rest)
+            return v, clips
 
         return Currents(sent.steps[-1], integrated, stepwise)
 

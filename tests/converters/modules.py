@@ -101,6 +101,16 @@ def apart() -> nn.Module:
     return module(forward, norm=nn.LayerNorm(4), **{name: nn.Linear(*size) for name, size in sizes.items()})
 
 
+def massive() -> nn.Module:
+    """RMSNorm of tokens (N, 3, 4) whose first feature is thousands of times the others, in the tokens that it is fed by."""
+
+    def forward(m: Any, x: torch.Tensor) -> torch.Tensor:
+        return m.head(F.rms_norm(m.into(x) * m.gain, (4,), m.weight, 1e-3))
+
+    gain, weight = torch.tensor([2.0**13, 1, 1, 1]), torch.tensor([0.01, 1, 1, 1])
+    return module(forward, into=nn.Linear(4, 4), head=nn.Linear(4, 3), gain=gain, weight=weight)
+
+
 def images(n: int, seed: int = 0) -> np.ndarray:
     """(n, 1, 12, 12) float32 in [0, 1]."""
     return np.random.default_rng(seed).random((n, 1, 12, 12), np.float32)

@@ -141,7 +141,7 @@ def test_what_raised_scales_save_is_spent(monkeypatch: pytest.MonkeyPatch) -> No
 
     sent = [100, 80]
     monkeypatch.setattr("converters.pipeline.tune", watched)
-    monkeypatch.setattr("converters.pipeline._better", lambda networks, *_: networks[1])
+    monkeypatch.setattr("converters.pipeline._gains", lambda *_: True)
     monkeypatch.setattr("converters.pipeline._sent", lambda *_: sent.pop(0))
     conversion = convert_module(small_vit(), [images(32)], 10, None, spikes=None)
     (first, least), (second, more) = found

@@ -37,21 +37,22 @@ def test_a_correction_is_judged_on_samples_that_it_did_not_see(samples: int) -> 
 
 
 def test_scales_are_judged_on_samples_that_they_did_not_see(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Of two networks the one that is kept is discretised on some samples and compared on others."""
+    """Each of the two networks is discretised on some samples and compared on others."""
     samples, seen, judged = np.arange(20)[:, None], [], []
 
-    def integer(network: str, x: np.ndarray, importance: dict[str, np.ndarray]) -> str:
+    def integer(network: str, x: np.ndarray, importance: dict[str, np.ndarray], progress: Any) -> str:
         seen.append(set(x[:, 0]))
         return network
 
     def error(ideal: Any, network: str, x: np.ndarray, batch: int) -> float:
         judged.append(set(x[:, 0]))
-        return {"worse": 2.0, "better": 1.0}[network]
+        return errors[network]
 
     monkeypatch.setattr(pipeline, "output_error", error)
-    networks: Any = ["worse", "better"]
-    assert pipeline._better(networks, None, samples, integer, {}, 8) == "better"  # type: ignore[arg-type]
-    assert len(seen) == len(judged) == 2 and not any(a & b for a, b in zip(seen, judged, strict=True))
+    made: Any = lambda balanced: "balanced" if balanced else "plain"  # noqa: E731
+    for errors, gains in (({"plain": 2.0, "balanced": 1.0}, True), ({"plain": 1.0, "balanced": 1.0}, False)):
+        assert pipeline._gains(made, None, samples, integer, {}, 8, None) is gains  # type: ignore[arg-type]
+    assert len(seen) == len(judged) == 4 and not any(a & b for a, b in zip(seen, judged, strict=True))
 
 
 def test_a_bias_moves_only_where_both_halves_of_the_samples_agree() -> None:

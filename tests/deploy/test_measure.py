@@ -80,7 +80,7 @@ def test_counts_of_a_tiny_network(batch: int) -> None:
     assert measured.predictions.tolist() == [1, 0, 0]
     assert measured.seconds_per_sample > 0
     assert seen[-1] == (3, 3)
-    assert [done for done, _ in seen] == [min(n, 3) for n in range(batch, 3 + batch, batch)]
+    assert [done for done, _ in seen] == [0, *(min(n, 3) for n in range(batch, 3 + batch, batch))]
 
 
 def integers(dense: DenseSynapse, weight: np.ndarray) -> DenseSynapse:
@@ -333,7 +333,7 @@ def test_strict_stops_at_the_first_saturation_and_names_it() -> None:
         DeployError, match=r"--strict: layer 'dense', sample 3, neuron \(0, 1\): the potential saturates"
     ):
         evaluate(ClosedForm(network), samples, 1, lambda done, total: seen.append(done), strict=True)
-    assert seen == [1, 2, 3]
+    assert seen == [0, 1, 2, 3]
     evaluate(ClosedForm(network), samples[:3], 1, strict=True)
 
 

@@ -29,6 +29,7 @@ from tests.targets.test_placement import (
     by_sit,
     convolutions,
     gates,
+    massive_feature,
     maxima,
     small_network,
     uneven_attention,
@@ -40,6 +41,7 @@ SAMPLES = 5
 NETWORKS = {
     "attention": small_network, "floating": convolutions, "maxima": maxima, "sit": by_sit, "gates": gates,
     "masked": lambda: c99_cases.several_spikes()[0], "uneven": uneven_attention, "uneven gates": uneven_gates,
+    "massive": massive_feature,
 }  # fmt: skip
 
 

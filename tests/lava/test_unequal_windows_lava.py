@@ -8,14 +8,14 @@ import pytest
 import processes.trace_product.lava  # noqa: F401 - Lava comes before whatever starts processes
 from evaluator.compare import compare
 from targets import lava_sim
-from tests.targets.test_placement import uneven_attention, uneven_gates
+from tests.targets.test_placement import massive_feature, uneven_attention, uneven_gates
 
 
-@pytest.mark.parametrize("make", [uneven_attention, uneven_gates])
+@pytest.mark.parametrize("make", [uneven_attention, uneven_gates, massive_feature])
 @pytest.mark.parametrize("granularity", ["operation", "block"])
 def test_unequal_windows(make, granularity: str) -> None:
     network = make()
     samples = np.random.default_rng(1).random((2, *network.input_shape[1:]), np.float32) * 2
     found = compare(network, samples, lava_sim.run(network, samples, granularity))
     assert (found.mismatches, found.first) == (0, None)
-    assert found.compared_spikes > 100 and found.compared_potentials > 100
+    assert found.compared_spikes > 100 and found.compared_potentials > 80

@@ -185,24 +185,27 @@ def test_saturation_at_every_step(
 @given(
     seed=st.integers(0, 2**32 - 1), grid=st.sampled_from(GRID), planes=st.integers(1, 2),
     bits=st.sampled_from([8, 12, 16, 20, 24]), width=st.integers(4, 12), features=st.integers(1, 30),
+    fraction=st.sampled_from([0, 7, 24]), far=st.sampled_from([6, 16]),
 )  # fmt: skip
 def test_square_sum_saturates_at_every_step(
-    seed: int, grid: tuple, planes: int, bits: int, width: int, features: int
+    seed: int, grid: tuple, planes: int, bits: int, width: int, features: int, fraction: int, far: int
 ) -> None:
     rng = np.random.default_rng(seed)
     steps, limit = grid[1], 2 ** (bits - 1) - 1
     trace = PhaseCode(*grid).trace(width)
     codes = random_codes(rng, (1, 3, features), steps, planes)
-    shift = 2 * rng.integers(0, 6, (1, 1, features)).astype(np.int32)
-    op = SquareSum(shape=(1, 3, 1), trace=trace, shift=shift, state_bits=bits)
+    shift = 2 * rng.integers(0, far, (1, 1, features)).astype(np.int32)
+    op = SquareSum(shape=(1, 3, 1), trace=trace, shift=shift, fraction_bits=fraction, state_bits=bits)
     expected, clips = [], 0
     for token in range(3):
-        total, held = 0, [0] * features
+        total, held, fine = 0, [0] * features, 0
         for k in range(steps):
+            sent = fine // 2**fraction
             for d, z in enumerate(signs(codes, k)[0, token].tolist()):
                 value = z * int(trace[k])
-                total += toward_zero(value * (value + 2 * held[d]), int(shift[0, 0, d]))
+                fine += toward_zero(value * (value + 2 * held[d]) * 2**fraction, int(shift[0, 0, d]))
                 held[d] += value
+            total += fine // 2**fraction - sent
             clips += abs(total) > limit
             total = max(-limit, min(limit, total))
         expected.append(total)
@@ -273,3 +276,24 @@ def test_square_sum(base: float, steps: int, planes: int) -> None:
     assert y[0, 0, :, 0].tolist() == total
     potential, clips = clipped_sum(run(op, spikes(codes, 1, steps)), op.shape, 24)
     assert potential[0, :, 0].tolist() == total and clips == 0
+
+
+def test_a_massive_feature_leaves_the_others_their_share() -> None:
+    """One feature is 2^14 times the others in one token: a second word keeps what the others add in all other tokens."""
+    code, features = PhaseCode(1.3, 40), 64
+    rng = np.random.default_rng(0)
+    codes = random_codes(rng, (1, 8, features), code.steps)
+    codes[0, 1:, 0] = 0
+    codes[0, 0, 0] = 1
+    trace = code.trace_from(2047)
+    shift = np.full((1, 1, features), 28, np.int32)
+    shift[..., 0] = 0
+    value = np.where(codes == 0, 0, np.sign(codes) * trace[np.abs(codes) - 1].astype(float))
+    exact = (value**2 * 2.0**-shift).sum(-1)
+    found = {
+        bits: SquareSum(shape=(8, 1), trace=trace, shift=shift[0], fraction_bits=bits, state_bits=24)
+        .closed_form(batch(codes.reshape(1, 8, features)[:, None])).values[0, :, 0].numpy()
+        for bits in (0, 24)
+    }  # fmt: skip
+    assert (found[24] == np.floor(exact[0])).all() and exact[0, 1:].min() > 1
+    assert (found[0][1:] == 0).all()  # without it, nothing is left of them

@@ -35,7 +35,7 @@ from processes.phase_neuron.schedule import FixedSchedule
 from processes.thresholds import ALWAYS, scaled_entry
 from tests.converters import modules
 from tests.converters.modules import end_early, images, module, spiking
-from tests.targets.test_placement import convolutions, maxima, uneven_attention
+from tests.targets.test_placement import convolutions, massive_feature, maxima, uneven_attention
 
 Case = tuple[Network, np.ndarray]
 SAMPLES = 400  # of ties
@@ -229,6 +229,12 @@ def uneven() -> Case:
     return uneven_attention(), np.concatenate([tokens(2, seed=1), 1000 * tokens(1)])
 
 
+@cache
+def massive() -> Case:
+    """Sums of squares with a second word; samples far beyond calibration, at which they saturate."""
+    return massive_feature(), np.concatenate([tokens(2, seed=1), 1000 * tokens(1)])
+
+
 CASES: tuple[Callable[[], Case], ...] = (
-    several_spikes, by_a_race, by_digits, by_trains, convolved, gated, pooled, rounded, ties, uneven,
+    several_spikes, by_a_race, by_digits, by_trains, convolved, gated, pooled, rounded, ties, uneven, massive,
 )  # fmt: skip

@@ -184,9 +184,11 @@ def elementwise_product(m: dict[str, Any], a: Array, b: Array) -> Array:
 
 def square_sum(m: dict[str, Any], z: Array) -> Array:
     held, v = np.zeros(z.shape[1:], np.int64), np.zeros((*z.shape[1:-1], 1), np.int64)
+    sum_, fraction = v, int(m.get("fraction_bits", 0))
     for k, p in enumerate(np.asarray(m["trace"], np.int64)):
-        share = cut((z[k] * p) ** 2 + 2 * z[k] * p * held, m["shift"])
-        v, held = sat(v + share.sum(-1, keepdims=True), m["state_bits"]), held + z[k] * p
+        share = cut(((z[k] * p) ** 2 + 2 * z[k] * p * held) * 2**fraction, m["shift"])
+        before, sum_ = sum_, sum_ + share.sum(-1, keepdims=True)
+        v, held = sat(v + sum_ // 2**fraction - before // 2**fraction, m["state_bits"]), held + z[k] * p
     return v
 
 

@@ -29,6 +29,7 @@ from tests.targets.test_placement import (
     by_sit,
     convolutions,
     gates,
+    massive_feature,
     maxima,
     small_network,
     uneven_attention,
@@ -68,7 +69,17 @@ def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.mark.parametrize(
     "make",
-    [small_network, two_spikes, second_spikes_that_end_early, by_sit, gates, maxima, uneven_attention, uneven_gates],
+    [
+        small_network,
+        two_spikes,
+        second_spikes_that_end_early,
+        by_sit,
+        gates,
+        maxima,
+        uneven_attention,
+        uneven_gates,
+        massive_feature,
+    ],
 )
 def test_the_formulas_give_every_spike_and_potential(make, tmp_path: Path) -> None:
     network = make()

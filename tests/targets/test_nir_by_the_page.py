@@ -19,7 +19,7 @@ from processes.network import Network
 from processes.operation import Result
 from tests.converters.modules import end_early, gated, images, module, small_vit
 from tests.targets.nir_by_the_page import run
-from tests.targets.test_placement import maxima, uneven_attention, uneven_gates
+from tests.targets.test_placement import massive_feature, maxima, uneven_attention, uneven_gates
 
 
 def nodes(codes: torch.Tensor, steps: int) -> np.ndarray:
@@ -88,11 +88,11 @@ def test_maxima(tmp_path: Path) -> None:
     assert "max_pool" in compare(maxima(), images(3), tmp_path / "maxima.nir")
 
 
-@pytest.mark.parametrize("make", [uneven_attention, uneven_gates])
-def test_windows_of_unequal_length(make: Callable[[], Network], tmp_path: Path) -> None:
+@pytest.mark.parametrize("make", [uneven_attention, uneven_gates, massive_feature])
+def test_windows_of_unequal_length_and_sums_of_two_words(make: Callable[[], Network], tmp_path: Path) -> None:
     network = make()
     x = np.random.default_rng(1).random((2, *network.input_shape[1:]), np.float32)
-    assert {"trace_product", "elementwise_product"} & compare(network, x, tmp_path / "uneven.nir")
+    assert {"trace_product", "elementwise_product", "square_sum"} & compare(network, x, tmp_path / "uneven.nir")
 
 
 def test_the_other_method(tmp_path: Path) -> None:

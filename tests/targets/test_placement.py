@@ -27,7 +27,7 @@ from processes.readout import Readout
 from targets.placement import Placement, largest_tile, place, use_of
 from targets.placement.chip import CORE_LIMITS, NAMES, ChipTable, load_chip
 from targets.placement.edges import edges
-from tests.converters.modules import apart, gated, images, module, small_vit, spiking, uneven
+from tests.converters.modules import apart, gated, images, massive, module, small_vit, spiking, uneven
 from tests.deploy.reports import conversion
 
 
@@ -74,6 +74,14 @@ def gates() -> Network:
     """Elementwise products of two populations."""
     x = images(4)
     return discretise(spiking(gated(), torch.from_numpy(x), PhaseCode(1.6, 6)), x, LOIHI2)
+
+
+def massive_feature() -> Network:
+    """Squares whose sum has a second word, of two spikes a value."""
+    x = np.random.default_rng(0).normal(size=(16, 3, 4)).astype(np.float32)
+    fixed = discretise(spiking(massive(), torch.from_numpy(x), PhaseCode(1.4, 16), spikes=2), x, LOIHI2)
+    assert any(getattr(node.op, "fraction_bits", 0) for _, node in fixed)
+    return fixed
 
 
 def uneven_attention() -> Network:

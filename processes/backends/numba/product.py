@@ -44,17 +44,17 @@ def square_sum(codes: torch.Tensor, trace: np.ndarray, weight: np.ndarray, dtype
 
 
 def square_sum_shifted(
-    codes: torch.Tensor, trace: np.ndarray, shift: np.ndarray, limit: int
+    codes: torch.Tensor, trace: np.ndarray, shift: np.ndarray, fraction: int, limit: int
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """Sums and clips, int32 (N, ...) each, along the last axis of squares in integers, of codes (planes, N, ..., D).
 
-    A spike at k of a neuron that has sent r adds (2 r p_k + p_k^2) >> shift_d, toward zero, at its step; the sum is clipped
-    to +-limit at every step.
+    A spike at k of a neuron that has sent r adds (2 r p_k + p_k^2) >> shift_d, toward zero, at its step, to a sum with
+    ``fraction`` bits after the point; what is added to its whole part is clipped to +-limit at every step.
     """
     out, clips = (torch.empty(codes.shape[1:-1], dtype=torch.int32) for _ in range(2))
     table, right = decode_table(trace, np.int64), _features(shift, codes, np.int64)
     kernels.square_sum_shifted(
-        _rows(codes), table, len(trace), right, limit, out.numpy().reshape(-1), clips.numpy().reshape(-1)
+        _rows(codes), table, len(trace), right, fraction, limit, out.numpy().reshape(-1), clips.numpy().reshape(-1)
     )
     return out, clips
 

@@ -60,12 +60,12 @@ def square_sum(codes: torch.Tensor, trace: np.ndarray, weight: np.ndarray, dtype
 
 
 def square_sum_shifted(
-    codes: torch.Tensor, trace: np.ndarray, shift: np.ndarray, limit: int
+    codes: torch.Tensor, trace: np.ndarray, shift: np.ndarray, fraction: int, limit: int
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """Sums and clips, int32 (N, ...) each, along the last axis of squares in integers, of codes (planes, N, ..., D).
 
-    A spike at k of a neuron that has sent r adds (2 r p_k + p_k^2) >> shift_d, toward zero, at its step; the sum is clipped
-    to +-limit at every step.
+    A spike at k of a neuron that has sent r adds (2 r p_k + p_k^2) >> shift_d, toward zero, at its step, to a sum with
+    ``fraction`` bits after the point; what is added to its whole part is clipped to +-limit at every step.
     """
     levels, right = (
         signed_levels(trace, codes.device, torch.int64),
@@ -77,14 +77,19 @@ def square_sum_shifted(
         shares.append(shift_toward_zero(level * (level + 2 * held), right))
         held = held + level
     share = torch.stack(shares)
-    total, clips = share.sum((0, -1)), torch.zeros(codes.shape[1:-1], dtype=torch.int64, device=codes.device)
-    may_clip = share.abs().sum((0, -1)) > limit
+    total, clips = (
+        share.sum((0, -1)) >> fraction,
+        torch.zeros(codes.shape[1:-1], dtype=torch.int64, device=codes.device),
+    )
+    may_clip = (share.abs().sum((0, -1)) >> fraction) >= limit
     if bool(may_clip.any()):
         spikes, added = codes[:, may_clip], share[:, may_clip]  # (planes, n, D)
         arriving = torch.zeros((spikes.shape[1], len(trace)), dtype=torch.int64, device=codes.device)
         for plane, part in zip(spikes, added, strict=True):
             arriving.scatter_add_(1, (plane.long().abs() - 1).clamp(min=0), part)
-        total[may_clip], clips[may_clip] = clipped_sums(arriving, limit)
+        whole = arriving.cumsum(1) >> fraction
+        sent = torch.diff(whole, dim=1, prepend=torch.zeros_like(whole[:, :1]))
+        total[may_clip], clips[may_clip] = clipped_sums(sent, limit)
     return total.int(), clips.int()
 
 

@@ -32,14 +32,14 @@ def trace_product(op: TraceProduct, place: Place) -> Kernel:
 def square_sum(op: SquareSum, place: Place) -> Kernel:
     """One local trace for each feature."""
     assert op.shift is not None
-    shifts, shift = fold(place.shapes[0], op.shift)
+    shifts, shift = fold(place.shapes[0], op.shares)
     return Kernel(
         "square_sum",
         {
             "start": place.starts[0], "rows": size(op.shape), "columns": place.shapes[0][-1],
-            "trace": words(op.trace), "shifts": shifts, "shift": words(shift),
+            "fraction": op.fraction_bits, "trace": words(op.trace), "shifts": shifts, "shift": words(shift),
         },
-        (State("int32_t", size(place.shapes[0])),),
+        (State("int32_t", size(place.shapes[0])), State("int32_t", size(op.shape))),
     )  # fmt: skip
 
 

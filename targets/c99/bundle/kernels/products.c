@@ -51,12 +51,13 @@ int trace_product_step(const struct trace_product *p, int32_t t, const int8_t *a
     return sends && t >= p->start;
 }
 
-int square_sum_step(const struct square_sum *p, int32_t t, const int8_t *z, int32_t *held, int32_t *current)
+int square_sum_step(const struct square_sum *p, int32_t t, const int8_t *z, int32_t *held, int32_t *rest, int32_t *current)
 {
+    const int64_t one = (int64_t)1 << p->fraction;
     if (!z)
         return 0;
     for (int32_t r = 0; r < p->rows; r++) {
-        int64_t sum = 0;
+        int64_t sum = rest[r];
         for (int32_t c = 0; c < p->columns; c++) {
             const int32_t n = r * p->columns + c;
             if (z[n] == 0)
@@ -65,7 +66,9 @@ int square_sum_step(const struct square_sum *p, int32_t t, const int8_t *z, int3
             sum += shift((int64_t)d * (d + 2 * held[n]), p->shift[of(&p->shifts, n)]);
             held[n] += d;
         }
-        current[r] = clip(sum, 32);
+        const int64_t whole = (sum < 0 ? sum - one + 1 : sum) / one; /* rounded down */
+        rest[r] = (int32_t)(sum - whole * one);
+        current[r] = clip(whole, 32);
     }
     return 1;
 }

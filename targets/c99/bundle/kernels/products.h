@@ -16,14 +16,14 @@ struct trace_product {
 int trace_product_step(const struct trace_product *p, int32_t t, const int8_t *a, const int8_t *b, int32_t *held_a,
                        int32_t *held_b, int64_t *sum, int32_t *current);
 
-/* current = sum_d shift(d (d + 2 r), n)          d: what is copied in this step */
+/* sum += sum_d shift(d (d + 2 r), n), whose whole part is sent and whose fraction is kept          d: what is copied in this step */
 struct square_sum {
-    int32_t start, rows, columns;
+    int32_t start, rows, columns, fraction;
     const int32_t *trace;
     struct fold shifts;
     const int32_t *shift;
 };
-int square_sum_step(const struct square_sum *p, int32_t t, const int8_t *z, int32_t *held, int32_t *current);
+int square_sum_step(const struct square_sum *p, int32_t t, const int8_t *z, int32_t *held, int32_t *rest, int32_t *current);
 
 /* current_n = (r_a + da)(r_b + db) - r_a r_b          of the two values that neuron n has */
 struct elementwise_product {

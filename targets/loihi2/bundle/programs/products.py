@@ -53,15 +53,19 @@ class ElementwiseProduct(Program):
 
 
 class SquareSum(Program):
-    """A spike adds shift(d (d + 2 r), n): d this step's copy of the trace, r the neuron's own trace so far."""
+    """A spike adds shift(d (d + 2 r), n): d this step's copy of the trace, r the neuron's own trace so far. The sum has
+    fraction_bits after the point; the whole part is sent and the rest kept."""
 
     def setup(self):
-        self.held = 0
+        self.held = self.rest = 0
 
     def step(self, t, messages):
         if messages[0] is None:
             return None
         d = messages[0].astype(np.int64) * self.p["trace"][t - self.start]
-        share = shift(d * (d + 2 * self.held), self.p["shift"])
+        fraction = self.p["fraction_bits"]
+        share = shift(d * (d + 2 * self.held), self.p["shift"] - fraction)
         self.held = self.held + d
-        return share.sum(-1, keepdims=True)
+        total = share.sum(-1, keepdims=True) + self.rest
+        self.rest = total - (total >> fraction << fraction)
+        return total >> fraction
