@@ -23,8 +23,21 @@ from deploy.sources.preprocessing import timm_input
 from deploy.sources.weights import RANDOM, put_weights, read_weights
 from deploy.sources.wrappers import PREFIX, Normalised
 
-SOURCES = {"pretrained", "pretrained_cfg", "pretrained_cfg_overlay", "checkpoint_path", "cache_dir"}
+SOURCES = {"pretrained", "pretrained_cfg", "checkpoint_path", "cache_dir"}
 """Arguments of timm.create_model that say where weights come from, which timm would fetch and unpickle itself."""
+OVERLAY = "pretrained_cfg_overlay"
+SHOWN = {
+    "mean",
+    "std",
+    "crop_pct",
+    "crop_mode",
+    "interpolation",
+    "input_size",
+    "num_classes",
+    "test_input_size",
+    "test_crop_pct",
+}
+"""What an overlay of timm's configuration may hold: what a model is shown, and nothing that is fetched."""
 
 
 def load(
@@ -38,7 +51,9 @@ def load(
         near = difflib.get_close_matches(name, timm.list_models(), n=3, cutoff=0.5)
         hint = f"did you mean {', '.join(near)}?" if near else "timm.list_models() lists them"
         raise DeployError(f"timm:{name}: timm {timm.__version__} has no such model; {hint}")
-    if foreign := sorted(SOURCES & arguments.keys()):
+    overlay = arguments.get(OVERLAY)
+    held = overlay.keys() if isinstance(overlay, Mapping) else {OVERLAY} & arguments.keys()
+    if foreign := sorted((SOURCES & arguments.keys()) | (held - SHOWN)):
         raise DeployError(f"timm:{name}: --model-args {foreign[0]}: weights come from --weights alone; leave it out")
     if weights is None:
         model = _pretrained(name, arguments)

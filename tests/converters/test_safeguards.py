@@ -46,11 +46,13 @@ def test_scales_are_judged_on_samples_that_they_did_not_see(monkeypatch: pytest.
 
     def error(ideal: Any, network: str, x: np.ndarray, batch: int) -> float:
         judged.append(set(x[:, 0]))
-        return errors[network]
+        return errors[-1][network]
 
     monkeypatch.setattr(pipeline, "output_error", error)
     made: Any = lambda balanced: "balanced" if balanced else "plain"  # noqa: E731
-    for errors, gains in (({"plain": 2.0, "balanced": 1.0}, True), ({"plain": 1.0, "balanced": 1.0}, False)):
+    errors: list[dict[str, float]] = []
+    for balanced, gains in ((1.0, True), (2.0, False)):
+        errors.append({"plain": 2.0, "balanced": balanced})
         assert pipeline._gains(made, None, samples, integer, {}, 8, None) is gains  # type: ignore[arg-type]
     assert len(seen) == len(judged) == 4 and not any(a & b for a, b in zip(seen, judged, strict=True))
 

@@ -12,6 +12,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from converters.discretise import discretise
+from converters.integrate_and_fire import integrate_and_fire
 from converters.rate import rate_coded
 from deploy.demo import evaluation_data
 from evaluator import network_file
@@ -74,9 +75,9 @@ def test_the_demo_in_floating_point_fires_the_same(place: str):
 
 @cache
 def small(name: int | str) -> tuple[Network, Network | None, np.ndarray]:
-    """A small network in floating point and, but for the rate-coded one, in integers, and samples.
+    """A small network in floating point and, but for the rate-coded ones, in integers, and samples.
 
-    By a random network's seed, "max pool" or "rate".
+    By a random network's seed, "max pool", "rate" or "qcfs".
     """
     if isinstance(name, int):
         return random_network(name)
@@ -90,10 +91,12 @@ def small(name: int | str) -> tuple[Network, Network | None, np.ndarray]:
         network = spiking(pooled, x, PhaseCode(1.5, 8), spikes=2)
         return network, discretise(network, x.numpy(), LOIHI2), x.numpy()
     plain = module(lambda m, x: m.head(F.relu(m.conv(x)).flatten(1)), conv=nn.Conv2d(1, 4, 3), head=nn.Linear(64, 3))
+    if name == "qcfs":
+        return integrate_and_fire(lowered(plain, x), x.numpy(), "qcfs", 12)[0], None, x.numpy()
     return rate_coded(lowered(plain, x), x.numpy(), 12), None, x.numpy()
 
 
-SMALL = (*SPIKED, *SIT, "max pool", "rate")
+SMALL = (*SPIKED, *SIT, "max pool", "rate", "qcfs")
 
 
 @pytest.mark.parametrize("place", PLACES)
