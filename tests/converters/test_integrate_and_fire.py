@@ -178,6 +178,7 @@ def test_steps_agree_with_the_closed_form_and_survive_nir(net: nn.Module, method
 
 
 @pytest.mark.parametrize("method", ["qcfs", "snm"])
+@pytest.mark.exhaustive
 def test_error_falls_with_the_number_of_steps(net: nn.Module, method: Method) -> None:
     x, held_out = (torch.from_numpy(np.random.default_rng(seed).random((16, 1, 6, 6), np.float32)) for seed in (0, 1))
     with torch.no_grad():
