@@ -24,10 +24,8 @@ import torch
 from converters.calibrate import encode, scale
 from converters.choices import Tuning
 from converters.gradients import differentiated_together
-from converters.lowering import lower
-from converters.lowering.builder import PLAIN
-from converters.lowering.equality import check_equal
-from converters.pipeline import COMPARED, Conversion, front_end, network_input
+from converters.pipeline import Conversion, lowered
+from converters.positions import readers
 from converters.rate import FUNCTIONS, fit_threshold, observe_activations
 from converters.sites import tune
 from processes import legal
@@ -98,12 +96,7 @@ def convert_integrate_and_fire(
     Raises:
         UnsupportedModel, DeployError: with everything that cannot be converted.
     """
-    captured, front = front_end(module, calibration)
-    samples = network_input(front, calibration)
-    ideal = lower(captured, samples[:1].shape)
-    check_equal(captured, ideal, [argument[:COMPARED] for argument in calibration], False, PLAIN)
-    if front is not None:
-        ideal.header = replace(ideal.header, host=front.what)
+    front, samples, ideal = lowered(module, calibration)
     network, tuning = integrate_and_fire(ideal, samples, method, steps, batch, masked, seed)
     return Conversion(front, ideal, network, None, tuning)
 
@@ -173,21 +166,9 @@ def replaced(network: Network) -> list[str]:
     """Neurons that become integrate-and-fire neurons: all of a linear function whose scales may be any number."""
     found = []
     for name, node in network:
-        if isinstance(node.op, PhaseNeuron) and node.op.schedule.function in FUNCTIONS:
-            readers = [reader for _, reader in _readers(network, name)]
-            if all(accepts(reader) != "octave scales" for reader in readers):
-                found.append(name)
-    return found
-
-
-def _readers(network: Network, name: str) -> list[tuple[str, Any]]:
-    """Nodes that hear ``name`` past any routes."""
-    found: list[tuple[str, Any]] = []
-    for reader in network.readers(name):
-        if isinstance(network[reader], Route):
-            found += _readers(network, reader)
-        else:
-            found.append((reader, network[reader]))
+        linear = isinstance(node.op, PhaseNeuron) and node.op.schedule.function in FUNCTIONS
+        if linear and all(accepts(reader) != "octave scales" for _, reader in readers(network, name)):
+            found.append(name)
     return found
 
 

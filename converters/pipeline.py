@@ -21,7 +21,7 @@ from converters.front_end import FrontEnd, split
 from converters.gradients import differentiated_together, evaluated_together, row_importance
 from converters.ingredients import ALL, Ingredients
 from converters.lowering import lower
-from converters.lowering.builder import Neurons
+from converters.lowering.builder import PLAIN, Neurons
 from converters.lowering.equality import check_equal
 from converters.overrides import Override
 from converters.sites import BUDGET, tune
@@ -104,6 +104,24 @@ def network_input(front: FrontEnd | None, arguments: Sequence[np.ndarray]) -> np
     return arguments[0] if front is None else front(*arguments)
 
 
+def lowered(
+    module: torch.nn.Module, calibration: Sequence[np.ndarray], fanout: bool = False, neurons: Neurons = PLAIN
+) -> tuple[FrontEnd | None, np.ndarray, LoweredNetwork]:
+    """What stays on the host, the network's inputs (N, ...) of ``calibration``, and the lowered network, equal to the module.
+
+    Raises:
+        UnsupportedModel: with every operation that cannot be converted.
+        WrongLowering: the network computes something else than the module.
+    """
+    captured, front = front_end(module, calibration)
+    samples = network_input(front, calibration)
+    ideal = lower(captured, samples[:1].shape, fanout, neurons)
+    check_equal(captured, ideal, [argument[:COMPARED] for argument in calibration], fanout, neurons)
+    if front is not None:
+        ideal.header = replace(ideal.header, host=front.what)
+    return front, samples, ideal
+
+
 def convert_module(
     module: torch.nn.Module,
     calibration: Sequence[np.ndarray],
@@ -144,14 +162,7 @@ def convert_module(
         UnsupportedModel: with every operation that cannot be converted, before anything is.
         DeployError: a pattern matches no layer.
     """
-    captured, front = front_end(module, calibration)
-    samples = network_input(front, calibration)
-    neurons = variant.neurons()
-    fanout = variant.residual == "fanout"
-    ideal = lower(captured, samples[:1].shape, fanout, neurons)
-    check_equal(captured, ideal, [argument[:COMPARED] for argument in calibration], fanout, neurons)
-    if front is not None:
-        ideal.header = replace(ideal.header, host=front.what)
+    front, samples, ideal = lowered(module, calibration, variant.residual == "fanout", variant.neurons())
 
     def report(stage: str) -> Callable[[int, int], None] | None:
         return None if progress is None else functools.partial(progress, stage)

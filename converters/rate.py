@@ -13,10 +13,7 @@ import numpy as np
 import torch
 
 from converters.choices import Tuning
-from converters.lowering import lower
-from converters.lowering.builder import PLAIN
-from converters.lowering.equality import check_equal
-from converters.pipeline import COMPARED, Conversion, front_end, network_input
+from converters.pipeline import Conversion, lowered
 from evaluator.closed_form import ClosedForm
 from processes import legal
 from processes.batches import slices
@@ -49,10 +46,7 @@ def convert_rate_coded(
     Raises:
         UnsupportedModel, DeployError: with what cannot be converted.
     """
-    captured, front = front_end(module, calibration)
-    samples = network_input(front, calibration)
-    ideal = lower(captured, samples[:1].shape)
-    check_equal(captured, ideal, [argument[:COMPARED] for argument in calibration], False, PLAIN)
+    front, samples, ideal = lowered(module, calibration)
     return Conversion(front, ideal, rate_coded(ideal, samples, steps, batch), None, Tuning(1.0, steps, {}))
 
 

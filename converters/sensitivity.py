@@ -214,8 +214,7 @@ def gather(
         own = samples[half::2]
         for part in slices(len(own), batch):
             few = own[part]
-            seen.half, seen.few = half, len(few)
-            probe(network, few, seen.rng, seen)
+            probe(network, few, seen.rng, functools.partial(seen.keep, half, len(few)))
             done += len(few)
             if progress is not None:
                 progress(done, len(samples))
@@ -245,7 +244,6 @@ class _Gathered:
         network: lowered, scales known.
         samples: in both halves.
         crossed: nodes whose largest values are kept.
-        half, few: the half that a batch is of, and its samples.
         kept: by node and half, of each batch values and, of each probe, gradients, as :class:`Evidence` holds them.
         peaks: by crossed node and half, of each feature.
         share: of a node's values that are kept, where not all are.
@@ -254,15 +252,13 @@ class _Gathered:
     network: Network
     samples: int
     crossed: Collection[str]
-    half: int = 0
-    few: int = 0
     rng: np.random.Generator = field(default_factory=functools.partial(np.random.default_rng, 0))
     kept: dict[str, list[list[tuple[torch.Tensor, list[torch.Tensor]]]]] = field(default_factory=dict)
     peaks: dict[str, list[torch.Tensor]] = field(default_factory=dict)
     share: dict[str, float] = field(default_factory=dict)
 
-    def __call__(self, name: str, y: torch.Tensor) -> OnGradient | None:
-        """Keep some of a node's values (N, *shape) in a batch; returns what keeps the same of its gradients."""
+    def keep(self, half: int, few: int, name: str, y: torch.Tensor) -> OnGradient | None:
+        """Keep some of a node's values (few, *shape) in a batch of a half; returns what keeps the same of its gradients."""
         op = self.network[name]
         if not op.fires or op.passes_on:
             return None
@@ -274,14 +270,14 @@ class _Gathered:
         rows = rows_of(y / scale)
         if name in self.crossed:
             known = self.peaks.setdefault(name, [torch.zeros(rows.shape[-1], device=rows.device)] * 2)
-            known[self.half] = torch.maximum(known[self.half], rows.abs().amax(0))
-        most = max(1, VALUES * self.few // (self.samples * rows.shape[-1]))
+            known[half] = torch.maximum(known[half], rows.abs().amax(0))
+        most = max(1, VALUES * few // (self.samples * rows.shape[-1]))
         chosen: torch.Tensor | slice = slice(None)
         if most < len(rows):
             chosen = torch.from_numpy(self.rng.choice(len(rows), most, replace=False)).to(rows.device)
             self.share[name] = most / len(rows)
         gradients: list[torch.Tensor] = []
-        self.kept.setdefault(name, [[], []])[self.half].append((rows[chosen], gradients))
+        self.kept.setdefault(name, [[], []])[half].append((rows[chosen], gradients))
         return lambda gradient: gradients.append(rows_of(gradient * scale)[chosen])
 
 

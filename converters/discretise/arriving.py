@@ -27,10 +27,9 @@ MOMENTS_BYTES = 2**30
 """Memory for the moments of a group of layers, unless a single one takes more."""
 
 
-def heard(network: Network, name: str) -> dict[str, Synapse]:
-    """Synapses with shared weights that read a node's spikes, by name."""
-    readers = {reader: network[reader] for reader in network.readers(name)}
-    return {reader: op for reader, op in readers.items() if isinstance(op, Synapse) and weights(op) == "shared"}
+def shared(network: Network) -> dict[str, Synapse]:
+    """Synapses with shared weights, by name, in the network's order."""
+    return {name: node.op for name, node in network if isinstance(node.op, Synapse) and weights(node.op) == "shared"}
 
 
 @dataclass
@@ -71,12 +70,10 @@ class Arriving:
         found: list[dict[str, list[str]]] = []
         known: dict[str, list[str]] = {}
         room = 0
-        for name, node in self.network:
-            if name not in heard(self.network, node.inputs[0]):
-                continue
+        for name, op in shared(self.network).items():
             key = self.key(name)
             if key not in known:
-                size = moments_bytes(node.op)
+                size = moments_bytes(op)
                 if size > room:
                     found.append({})
                     room = MOMENTS_BYTES
@@ -88,18 +85,20 @@ class Arriving:
     def _gather(self, group: Mapping[str, list[str]]) -> None:
         """Run the samples as far as the group needs it."""
         self.moments.clear()
-        first = {names[0]: key for key, names in group.items()}
+        sources: dict[str, list[str]] = {}
+        for key, (first, *_) in group.items():
+            sources.setdefault(self.network.nodes[first].inputs[0], []).append(key)
         nodes = list(self.network)
-        last = max(number for number, (name, _) in enumerate(nodes) if name in first)
-        part = Network(self.network.input_shape, dict(nodes[:last]), self.network.header)
+        last = max(number for number, (name, _) in enumerate(nodes) if name in sources)
+        part = Network(self.network.input_shape, dict(nodes[: last + 1]), self.network.header)
 
         def look(batch: slice, name: str, op: Operation, result: Result) -> None:
-            for reader, synapse in heard(self.network, name).items():
-                if reader in first:
-                    key = first[reader]
-                    x = decode(result.values, self.network.code(name).levels)
-                    found = moments(synapse, x, self._importance(group[key], batch, x.device))
-                    self.moments[key] = self.moments[key] + found if key in self.moments else found
+            for key in sources.get(name, ()):
+                synapse = self.network[group[key][0]]
+                assert isinstance(synapse, Synapse)
+                x = decode(result.values, self.network.code(name).levels)
+                found = moments(synapse, x, self._importance(group[key], batch, x.device))
+                self.moments[key] = self.moments[key] + found if key in self.moments else found
 
         runner = ClosedForm(part)
         for batch in slices(len(self.samples), self.batch):

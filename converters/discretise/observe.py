@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
 import torch
 
-from converters.discretise.arriving import Arriving, heard
+from converters.discretise.arriving import Arriving, shared
 from converters.gradients import sample_axis
 from evaluator.closed_form import ClosedForm
 from processes.batches import Progress, slices
@@ -36,6 +37,11 @@ class Observed:
     peaks: dict[str, np.ndarray] = field(default_factory=dict)
     norms: dict[str, float] = field(default_factory=dict)
 
+    @cached_property
+    def heard(self) -> set[str]:
+        """Nodes whose spikes shared weights hear."""
+        return {self.network.nodes[name].inputs[0] for name in shared(self.network)}
+
     def reach(self, name: str) -> float:
         """Largest |potential| of a node that is not spikes, or of the input."""
         return self.input_peak if name == Network.INPUT else float(self.peaks[name].max())
@@ -47,7 +53,7 @@ class Observed:
             keep = tuple(a for a in range(y.ndim) if a != sample_axis(op, y.ndim))
             peak = y.abs().amax(keep, keepdim=True)[0].double().cpu().numpy()
             self.peaks[name] = np.maximum(self.peaks.get(name, 0.0), peak)
-        elif heard(self.network, name):
+        elif name in self.heard:
             x = decode(y, self.network.code(name).levels)
             self.norms[name] = max(self.norms.get(name, 0.0), float(torch.linalg.vector_norm(x, dim=-1).max()))
 

@@ -19,7 +19,6 @@ import torch
 from processes.calibration import weights
 from processes.kernels.rounded import descend
 from processes.network import ConvSynapse
-from processes.operation import Operation
 from processes.synapse import Synapse
 
 ROWS = 1024  # of a batch that enter the moments; evenly spaced if there are more
@@ -79,9 +78,8 @@ def moments_of(rows: torch.Tensor, importance: torch.Tensor | None = None) -> Mo
     return Moments(float(weight.sum()), weighted.sum(1).cpu().numpy(), (rows.mT @ weighted).cpu().numpy())
 
 
-def moments_bytes(op: Operation) -> int:
+def moments_bytes(op: Synapse) -> int:
     """Memory that the second moments at a dense synapse or a convolution take."""
-    assert isinstance(op, Synapse)
     groups = op.groups if isinstance(op, ConvSynapse) else 1
     return 8 * groups * op.weight[0].size ** 2
 

@@ -183,7 +183,10 @@ def translate(captured: Captured, input_shape: tuple[int, ...], fanout: bool, ne
             values[node] = builder.part(Part((), input_shape)) if is_input else captured.constants[node.name]
         elif node.op == "output":
             if not refusals:
-                _read_out(builder, map_arg(node.args[0], lambda n: values[n]))
+                try:
+                    _read_out(builder, map_arg(node.args[0], lambda n: values[n]))
+                except Unsupported as refusal:
+                    refusals.append(Refusal("output", "", str(refusal)))
         else:
             values[node] = _evaluate(builder, node, values, refusals)
     if refusals:

@@ -159,8 +159,6 @@ def race(b: Builder, x: Value, scale: float, mask: Any, name: str) -> Value:
         allowed = m if m.dtype == torch.bool else m > MASKED
         bias = m.masked_fill(~allowed, 0) if m.dtype != torch.bool and bool((m[allowed] != 0).any()) else None
     if allowed is not None:
-        allowed = _without_leading_ones(allowed, len(x.shape))
-        bias = None if bias is None else _without_leading_ones(bias, len(x.shape))
         gain = _of_those_that_race(gain, allowed.numpy())
     if gain.size != ((1,) * 3 + gain.shape)[-3]:
         raise Unsupported("a scale of the logits that varies within a head")
@@ -176,12 +174,6 @@ def race(b: Builder, x: Value, scale: float, mask: Any, name: str) -> Value:
     op = Woss(shape=x.shape, ramp=np.ones((1, 2)), base=2.0, steps=2, gain=gain.reshape(-1), allowed=allowed)
     node = b.network.add(name, op, *operands)
     return Value(node, x.shape, normaliser=node)
-
-
-def _without_leading_ones(mask: torch.Tensor, axes: int) -> torch.Tensor:
-    """A mask of logits that have been reshaped to fewer axes since, the first of which took in those of length 1."""
-    more = max(0, mask.ndim - axes)
-    return mask.reshape(mask.shape[more:]) if set(mask.shape[:more]) <= {1} else mask
 
 
 def _of_those_that_race(gain: np.ndarray, allowed: np.ndarray) -> np.ndarray:

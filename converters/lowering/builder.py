@@ -71,7 +71,7 @@ class Value:
         return self.activation == "identity" and all(p is None for p in pending)
 
     def routed(self, *steps: Step) -> Value:
-        """The value after more routing; a pending gain and offset are routed along."""
+        """The value after more routing; a pending gain, offset and mask are routed along."""
 
         def follow(t: torch.Tensor | None) -> torch.Tensor | None:
             if t is None or t.numel() == 1:
@@ -84,7 +84,13 @@ class Value:
         merged = self.steps
         for step in steps:
             merged = _append(merged, step)
-        return replace(self, shape=shape, steps=merged, gain=follow(self.gain), offset=follow(self.offset))
+        mask = self.mask and replace(self.mask, allowed=follow(self.mask.allowed), bias=follow(self.mask.bias))
+        return replace(self, shape=shape, steps=merged, gain=follow(self.gain), offset=follow(self.offset), mask=mask)
+
+    def check_unmasked(self) -> None:
+        """Raise Unsupported where logits of which some take no part reach anything but a softmax."""
+        if self.mask is not None:
+            raise Unsupported("values left out by a mask, outside a softmax")
 
 
 def _append(steps: tuple[Step, ...], step: Step) -> tuple[Step, ...]:
@@ -226,6 +232,7 @@ class Builder:
 
     def fire(self, value: Value) -> str:
         """Node whose spikes code activation(node), before the value's route, gain and offset."""
+        value.check_unmasked()
         if self.emits(value.node) == "spikes":
             if value.activation == "identity" and not value.normaliser:
                 return value.node
@@ -280,6 +287,7 @@ class Builder:
         Potentials that are held stay as they are. Those of a product of activations are in units of its operands' scales:
         they join nothing uncoded. Where residual streams are spikes alone, a gain is a synapse's.
         """
+        value.check_unmasked()
         held = self.emits(value.node) != "spikes" and value.activation == "identity" and not value.normaliser
         if held and not self.is_product(value.node):
             pending = value.gain is not None or value.offset is not None

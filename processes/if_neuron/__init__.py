@@ -16,7 +16,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
@@ -99,6 +99,13 @@ class IfNeuron(Operation):
         """f(v + bias)."""
         return activation(self.function).torch(inputs[0] + constant(self.bias, inputs[0].device, inputs[0].dtype))
 
+    def fired(self, v: Any, held: Any, theta: Any, low: Any) -> Any:
+        """Signs of the spikes at potentials ``v``, tensors or arrays; ``held`` has positive less negative spikes so far."""
+        sign = 1 * (v >= theta)
+        if self.function == "identity":
+            return sign - 1 * (v < low)
+        return sign - 1 * ((v <= -theta) & (held > 0)) if self.memory else sign
+
     def closed_form(self, *inputs: torch.Tensor, dtype: torch.dtype = torch.float32) -> Result:
         """Codes (T, N, *shape) of currents by step (T, N, *shape), or of complete potentials (N, *shape)."""
         x = inputs[0]
@@ -108,19 +115,15 @@ class IfNeuron(Operation):
         v = constant(self.start, x.device, x.dtype).expand(currents.shape[1:])
         codes = torch.zeros(currents.shape, dtype=code_type(self.steps), device=x.device)
         count = torch.zeros((1, *v.shape), dtype=torch.int64, device=x.device)  # spikes sent so far
-        held = torch.zeros(v.shape, dtype=torch.int32, device=x.device)  # positive less negative ones
+        held = torch.zeros(v.shape, dtype=torch.int64, device=x.device)  # positive less negative ones
         for k in range(self.steps):
             v = v + currents[k]
             v = v + drive
-            sign = (v >= theta).int()
-            if self.function == "identity":
-                sign = sign - (v < low).int()
-            elif self.memory:
-                sign = sign - ((v <= -theta) & (held > 0)).int()
+            sign = self.fired(v, held, theta, low)
             v = v - sign * theta
             held = held + sign
             if self.sent is not None:
-                sign = sign * constant(self.sent[k], x.device, torch.int32)
+                sign = sign * constant(self.sent[k], x.device, torch.int64)
             codes.scatter_(0, count, (sign * (k + 1)).to(codes.dtype)[None])
             count = count + sign.abs()
         return Result(codes)
@@ -156,11 +159,7 @@ class IfNeuronStepper:
         if message is not None:
             self.v += message
         self.v += op.drive
-        sign = (self.v >= op.threshold).astype(np.int8)
-        if op.function == "identity":
-            sign -= self.v < op.low
-        elif op.memory:
-            sign -= (self.v <= -op.threshold) & (self.held > 0)
+        sign = op.fired(self.v, self.held, op.threshold, op.low).astype(np.int8)
         self.v -= sign * op.threshold
         self.held += sign
         if op.sent is not None:

@@ -48,6 +48,21 @@ def test_right_or_refused(forward: Forward, parts: dict[str, Any], shape: tuple[
     assert error(spiking(model, x, FINE), x, expected) < CONVERGED
 
 
+@pytest.mark.parametrize("use", ["relu", "sum", "linear", "readout"])
+@pytest.mark.parametrize("fill", [-torch.inf, -1e9])
+def test_values_left_out_by_a_mask_are_for_softmax_alone(use: str, fill: float) -> None:
+    """Whatever else reads them is refused, and nothing is converted."""
+
+    def forward(m: Any, x: torch.Tensor) -> torch.Tensor:
+        logits = m.a(x) + torch.where(m.mask[0], 0.0, fill) if fill == -1e9 else m.a(x).masked_fill(~m.mask[0], fill)
+        uses = {"relu": F.relu, "sum": lambda y: y + x[..., :5], "linear": m.b, "readout": lambda y: y}
+        return uses[use](logits)
+
+    model = module(forward, mask=torch.eye(5, dtype=torch.bool)[None], a=nn.Linear(8, 5), b=nn.Linear(5, 2))
+    with pytest.raises(UnsupportedModel, match="outside a softmax"):
+        lower(capture(model, (torch.zeros(1, 5, 8),)), (1, 5, 8))
+
+
 class Cosine(nn.Module):
     """What no neuron here computes."""
 
