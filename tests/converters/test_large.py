@@ -125,3 +125,11 @@ def test_tables_are_given_back_and_made_again(pair: tuple[LoweredNetwork, Calibr
     network.release()
     assert "_tensors" not in vars(network[name]) and "weight" in vars(network[name])
     assert (ClosedForm(network).run(images(2)) == before).all()
+
+
+def test_progress_covers_the_samples_and_the_rounding(pair: tuple[LoweredNetwork, CalibratedNetwork]) -> None:
+    told: list[tuple[int, int]] = []
+    discretise(pair[1], images(4), LOIHI2, batch=2, progress=lambda done, whole: told.append((done, whole)))
+    whole = 4 + len(pair[1].nodes)
+    assert {total for _, total in told} == {whole}
+    assert [done for done, _ in told] == [0, 2, *range(4, whole + 1)]
