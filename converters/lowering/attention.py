@@ -171,8 +171,7 @@ def race(b: Builder, x: Value, scale: float, mask: Any, name: str) -> Value:
         operands[0] = b.join(Value(b.fire(Value(source, x.shape)), x.shape))
     if b.neurons.si_softmax:
         return _shares(b, operands, x.shape, gain.reshape(-1), allowed, name)
-    op = Woss(shape=x.shape, ramp=np.ones((1, 2)), base=2.0, steps=2, gain=gain.reshape(-1), allowed=allowed)
-    node = b.network.add(name, op, *operands)
+    node = b.network.add(name, Woss.uncoded(x.shape, gain.reshape(-1), allowed), *operands)
     return Value(node, x.shape, normaliser=node)
 
 
@@ -192,14 +191,9 @@ def _shares(
     b: Builder, operands: list[str], shape: tuple[int, ...], gain: np.ndarray, allowed: np.ndarray | None, name: str
 ) -> Value:
     """Exponentials and their shares of the row's sum: divided before any product."""
-    one, clock = np.ones((1, 1)), np.ones((1, 1)) if b.neurons.si_softmax == "extended" else None
-    exponentials = SiExp(
-        shape=shape, threshold=one, reset=one, output=one, gain=gain, allowed=allowed, clock=clock,
-        half=None if clock is None else ONE,
-    )  # fmt: skip
+    exponentials = SiExp.uncoded(shape, gain, allowed, clocked=b.neurons.si_softmax == "extended")
     node = b.network.add(f"{name}.exp", exponentials, *operands)
-    shares = SiNorm(shape=shape, output=one, digits=0, steps=2, scale=np.ones((1,) * len(shape)))
-    return Value(b.network.add(f"{name}.norm", shares, node), shape)
+    return Value(b.network.add(f"{name}.norm", SiNorm.uncoded(shape), node), shape)
 
 
 def _biased(b: Builder, source: str, bias: np.ndarray, shape: tuple[int, ...]) -> str:

@@ -19,7 +19,6 @@ from processes.dynamic_threshold import DynamicThreshold
 from processes.lowering import multiplies
 from processes.network import LoweredNetwork, Network
 from processes.phase_neuron import PhaseNeuron
-from processes.phase_neuron.schedule import FloatSchedule
 from processes.residual import Centre, Residual
 from processes.routing import Route, Step, route_shape
 from processes.si_neuron import SiNeuron
@@ -242,22 +241,16 @@ class Builder:
         if key not in self.memo:
             source = value.node
             shape = self.network.input_shape if source == Network.INPUT else self.network[source].shape
-            axis = (1,) * len(shape)
-            ones = np.ones(axis)
             if value.normaliser:
-                op = DynamicThreshold(
-                    shape=shape, scale=ones, base=2.0, steps=2, table=np.ones((1, 2)), squared=False, trace=np.ones(2)
-                )
+                op = DynamicThreshold.uncoded(shape)
                 self.memo[key] = self.network.add(f"{source}.neuron", op, source, value.normaliser)
             elif value.activation in self.neurons.fitted:
-                one = np.ones((1, 1))
-                op = SiNeuron(shape=shape, function=value.activation, threshold=one, reset=one, output=ONE, unit=ones)
+                op = SiNeuron.uncoded(shape, value.activation)
                 self.memo[key] = self.network.add(f"{source}.{value.activation}", op, source)
             else:
-                schedule = FloatSchedule(function=value.activation, scale=ones, unit=ones, base=2.0, steps=2)
                 label = "neuron" if value.activation == "identity" else value.activation
                 self.memo[key] = self.network.add(
-                    f"{source}.{label}", PhaseNeuron(shape=shape, schedule=schedule), source
+                    f"{source}.{label}", PhaseNeuron.uncoded(shape, value.activation), source
                 )
         return self.memo[key]
 

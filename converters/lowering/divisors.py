@@ -21,7 +21,6 @@ from processes.lowering import Signs, never_negative
 from processes.network import Network
 from processes.phase_neuron import PhaseNeuron
 from processes.phase_neuron.lowering import never_below_zero
-from processes.phase_neuron.schedule import FloatSchedule
 from processes.routing import apply
 from processes.synapse import ScaleSynapse
 from processes.trace_product import SquareSum
@@ -244,13 +243,8 @@ def divide(call: Call, source: str, of: str, shape: tuple[int, ...], eps: float,
         features: what the sum is divided by.
     """
     net = call.builder.network
-    ones = np.ones((1,) * len(shape))
-    schedule = FloatSchedule(function="identity", scale=ones, unit=ones, base=2.0, steps=2)
-    own = net.shape(of)
-    coded = net.add(f"{call.name}.code", PhaseNeuron(shape=tuple(own), schedule=schedule), of)
-    squared = net.add(f"{call.name}.squares", SquareSum(shape=(*shape[:-1], 1), trace=ONE, weight=ones), coded)
-    norm = DynamicThreshold(
-        shape=shape, scale=ones, base=2.0, steps=2, table=np.ones((1, 2)), squared=True,
-        offset=float(features * eps), features=features,
-    )  # fmt: skip
+    coded = net.add(f"{call.name}.code", PhaseNeuron.uncoded(net.shape(of)), of)
+    one = np.ones((1,) * len(shape))
+    squared = net.add(f"{call.name}.squares", SquareSum(shape=(*shape[:-1], 1), trace=ONE, weight=one), coded)
+    norm = DynamicThreshold.uncoded(shape, eps, features)
     return Value(net.add(call.name, norm, source, squared), shape)

@@ -48,11 +48,9 @@ def _root_mean_square(found: np.ndarray, meant: np.ndarray) -> float:
 
 def neurons(shape: tuple[int, ...], steps: int, extended: bool = True, reach: float = REACH) -> tuple[SiExp, SiNorm]:
     """Populations for rows of this shape, in real units."""
-    one = np.ones((1, 1))
-    exponential = SiExp(shape=shape, threshold=one, reset=one, output=one, gain=np.ones(1))
+    exponential = SiExp.uncoded(shape, gain=np.ones(1), allowed=None, clocked=extended)
     exponential = with_tables(exponential, np.ones(1), steps, extended, reach)
-    norm = SiNorm(shape=shape, output=one, digits=0, steps=steps, scale=np.ones((1,) * len(shape)))
-    return exponential, listening(norm, exponential, steps)
+    return exponential, listening(SiNorm.uncoded(shape), exponential, steps)
 
 
 def exponentials(x: np.ndarray, steps: int, reach: float = REACH) -> np.ndarray:

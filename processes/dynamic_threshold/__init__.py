@@ -28,7 +28,7 @@ from processes.fixed import saturate, shift_toward_zero
 from processes.kernels.stepped import fire_falling_step, integrate
 from processes.kernels.windows import fire_falling_all, weigh_all
 from processes.operation import Operation, Result, SaturatingStepper, Window, clips_of
-from processes.phase_code import PhaseCode
+from processes.phase_code import UNCODED, PhaseCode
 from processes.sent import Once, Operands, Sent, Stepwise, complete
 from processes.spikes import by_step, decoded_sums, may_fire, per_neuron, row_axes, silence_after
 from processes.thresholds import level_entry
@@ -82,6 +82,22 @@ class DynamicThreshold(Operation):
     name: ClassVar[str] = "dynamic_threshold"
     emits: ClassVar[str] = "spikes"  # type: ignore[assignment]
     shapeless: ClassVar[tuple[str, ...]] = ("_book", "_per_scale", "further")
+
+    @classmethod
+    def uncoded(cls, shape: tuple[int, ...], eps: float | None = None, features: int = 1) -> DynamicThreshold:
+        """Neurons of ``shape`` of a lowered network; calibration chooses their scale, code and thresholds.
+
+        Args:
+            shape: of one sample.
+            eps: what LayerNorm adds to the mean of ``features`` squares; None for a quotient by a sum of spikes.
+            features: n.
+        """
+        squared = eps is not None
+        return cls(
+            shape=shape, scale=np.ones((1,) * len(shape)), base=UNCODED.base, steps=UNCODED.steps,
+            table=np.ones((1, UNCODED.steps)), squared=squared, trace=None if squared else np.ones(UNCODED.steps),
+            offset=features * (eps or 0.0), features=features,
+        )  # fmt: skip
 
     @property
     def code(self) -> PhaseCode:

@@ -50,6 +50,10 @@ class PhaseCode:
         return np.rint(first * self.levels).astype(np.int32)
 
 
+UNCODED = PhaseCode(base=2.0, steps=2)
+"""The shortest phase code. Neurons of a lowered network have it until calibration chooses theirs; no lowered network fires."""
+
+
 @dataclass(frozen=True, eq=False)
 class StepCode:
     """Any other code in which a step's spike is worth the same whoever sends it: ``levels`` float64 (T,), none above 1."""

@@ -24,7 +24,7 @@ from processes.backends.tables import Lookup, PhaseTables
 from processes.kernels.stepped import fire_first, integrate
 from processes.kernels.windows import fire_first_all, fire_several_all
 from processes.operation import Operation, Result, Window
-from processes.phase_code import PhaseCode
+from processes.phase_code import UNCODED, PhaseCode
 from processes.phase_neuron.activations import activation
 from processes.phase_neuron.schedule import FixedSchedule, FloatSchedule
 from processes.phase_neuron.schedule import Lookup as Compiled
@@ -52,6 +52,13 @@ class PhaseNeuron(Operation):
     name: ClassVar[str] = "phase_neuron"
     emits: ClassVar[str] = "spikes"  # type: ignore[assignment]
     shapeless: ClassVar[tuple[str, ...]] = ("_lookup",)
+
+    @classmethod
+    def uncoded(cls, shape: tuple[int, ...], function: str = "identity") -> PhaseNeuron:
+        """Neurons of ``shape`` that compute ``function`` in a lowered network; calibration chooses their scale and code."""
+        one = np.ones((1,) * len(shape))
+        schedule = FloatSchedule(function=function, scale=one, unit=one, base=UNCODED.base, steps=UNCODED.steps)
+        return cls(shape=shape, schedule=schedule)
 
     @property
     def scale(self) -> np.ndarray:

@@ -64,6 +64,15 @@ class SiExp(Operation):
     # rows and masks are those of the race
     mask, mask_of = Woss.mask, Woss.mask_of
 
+    @classmethod
+    def uncoded(cls, shape: tuple[int, ...], gain: np.ndarray, allowed: np.ndarray | None, clocked: bool) -> SiExp:
+        """Exponentials of ``shape`` in a lowered network, with a clock or as published; calibration fits their tables."""
+        one = np.ones((1, 1))
+        clock, half = (one, np.ones(1)) if clocked else (None, None)
+        return cls(
+            shape=shape, threshold=one, reset=one, output=one, gain=gain, allowed=allowed, clock=clock, half=half
+        )
+
     @property
     def digits(self) -> int:
         """J, steps of the clock."""

@@ -48,6 +48,14 @@ class SiNeuron(Operation):
     name: ClassVar[str] = "si_neuron"
     emits: ClassVar[str] = "spikes"  # type: ignore[assignment]
 
+    @classmethod
+    def uncoded(cls, shape: tuple[int, ...], function: str) -> SiNeuron:
+        """Neurons of ``shape`` that compute ``function`` in a lowered network; calibration fits their tables."""
+        one = np.ones((1, 1))
+        return cls(
+            shape=shape, function=function, threshold=one, reset=one, output=np.ones(1), unit=np.ones((1,) * len(shape))
+        )
+
     @property
     def steps(self) -> int:
         """K."""

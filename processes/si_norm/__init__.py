@@ -24,7 +24,7 @@ import torch
 
 from processes.backends import backend_of
 from processes.operation import Operation, Result, Window
-from processes.phase_code import PhaseCode, StepCode
+from processes.phase_code import UNCODED, PhaseCode, StepCode
 from processes.si_exp import halved
 
 BASE = 2.0
@@ -53,6 +53,11 @@ class SiNorm(Operation):
 
     name: ClassVar[str] = "si_norm"
     emits: ClassVar[str] = "spikes"  # type: ignore[assignment]
+
+    @classmethod
+    def uncoded(cls, shape: tuple[int, ...]) -> SiNorm:
+        """Shares of the rows of ``shape`` in a lowered network; calibration chooses their digits and how spikes are read."""
+        return cls(shape=shape, output=np.ones((1, 1)), digits=0, steps=UNCODED.steps, scale=np.ones((1,) * len(shape)))
 
     @property
     def spikes(self) -> int:

@@ -33,7 +33,7 @@ from processes.codebook import Codebook, compile_codebook
 from processes.kernels.stepped import fire_race, integrate
 from processes.kernels.windows import fire_race_all
 from processes.operation import Operation, Result, Window
-from processes.phase_code import PhaseCode
+from processes.phase_code import UNCODED, PhaseCode
 from processes.prefixes import rows_after
 from processes.sent import Once, Operands, Sent, Stepwise, complete
 from processes.spikes import silence_after
@@ -83,6 +83,12 @@ class Woss(Operation):
     name: ClassVar[str] = "woss"
     emits: ClassVar[str] = "spikes"  # type: ignore[assignment]
     shapeless: ClassVar[tuple[str, ...]] = ("_book",)
+
+    @classmethod
+    def uncoded(cls, shape: tuple[int, ...], gain: np.ndarray, allowed: np.ndarray | None = None) -> Woss:
+        """Rows of ``shape`` that race in a lowered network; calibration chooses their code and ramp."""
+        ramp = np.ones((1, UNCODED.steps))
+        return cls(shape=shape, ramp=ramp, base=UNCODED.base, steps=UNCODED.steps, gain=gain, allowed=allowed)
 
     @property
     def code(self) -> PhaseCode:

@@ -14,7 +14,6 @@ from processes.lowering import Signs, never_negative
 from processes.max_pool import MaxPool
 from processes.operation import Operation
 from processes.phase_neuron import PhaseNeuron
-from processes.phase_neuron.schedule import FloatSchedule
 from processes.residual import Residual
 from processes.routing import Route
 from processes.si_exp import SiExp
@@ -35,14 +34,12 @@ def sometimes(rng: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:
 
 def neurons(function: str) -> PhaseNeuron:
     """A population with an activation."""
-    schedule = FloatSchedule(function=function, scale=ONE, unit=ONE, base=2.0, steps=2)
-    return PhaseNeuron(shape=SHAPE, schedule=schedule)
+    return PhaseNeuron.uncoded(SHAPE, function)
 
 
 def divider(squared: bool) -> DynamicThreshold:
     """A quotient of rows."""
-    table = np.ones((1, 2))
-    return DynamicThreshold(shape=SHAPE, scale=ONE, base=2.0, steps=2, table=table, squared=squared, offset=0.1)
+    return DynamicThreshold.uncoded(SHAPE, 0.1 if squared else None)
 
 
 def dense(rng: np.random.Generator) -> DenseSynapse:
@@ -70,9 +67,9 @@ MADE: dict[str, Callable[[np.random.Generator], Made]] = {
     "dense": lambda rng: (dense(rng), 1),
     "route": lambda rng: (Route(shape=(1, 4, 4), steps='[["pad", [0, 0, 1, 0]]]', source_shape=SHAPE), 1),
     "largest": lambda rng: (MaxPool(shape=(1, 2, 3), kernel=(2, 2), stride=(1, 1), scale=ONE), 1),
-    "woss": lambda rng: (Woss(shape=SHAPE, ramp=np.ones((1, 2)), base=2.0, steps=2, gain=np.ones(1)), 1),
-    "si_exp": lambda rng: (SiExp(shape=SHAPE, threshold=ONE[0], reset=ONE[0], output=ONE[0], gain=np.ones(1)), 1),
-    "si_norm": lambda rng: (SiNorm(shape=SHAPE, output=ONE[0], digits=0, steps=2, scale=ONE), 1),
+    "woss": lambda rng: (Woss.uncoded(SHAPE, np.ones(1)), 1),
+    "si_exp": lambda rng: (SiExp.uncoded(SHAPE, np.ones(1), None, clocked=False), 1),
+    "si_norm": lambda rng: (SiNorm.uncoded(SHAPE), 1),
 }  # fmt: skip
 
 
