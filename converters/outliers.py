@@ -7,8 +7,8 @@ into the same neuron, whose units are its own, gives these bits back, and a chip
 outlying inputs and the others, two dense synapses weigh them, and a sum adds both. Each weight stays in one of the two: there
 are as many synapses and additions as before, and one message a neuron and one step more.
 
-The error of rounding goes by the square of a row's unit, and so of its largest weight. Columns are set apart where the mean
-square of this falls to ``GAIN`` or less, half a bit of every mantissa. Rows of Gaussian weights stay far above it.
+The mean square error of rounding goes by the square of a row's unit, and so of its largest weight. Columns are set apart where
+this falls to ``GAIN`` or less, as it does by four fifths of a bit of each mantissa. Rows of Gaussian weights stay far above it.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ import numpy as np
 from evaluator.closed_form import streams
 from processes.network import DenseSynapse, Network, Node, Residual, Route, Stage
 
-GAIN = 0.5
-"""What the mean square of rows' largest weights has to fall to, over that of all columns."""
+GAIN = 1 / 3
+"""What the square of a row's largest weight has to fall to, on average of the rows."""
 SHARE = 32
 """One column in so many may be set apart; layers of fewer columns stay whole."""
 NEAR = 1.1
