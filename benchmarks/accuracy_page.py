@@ -30,6 +30,7 @@ INGREDIENTS = {
     "importance": ("tokens and pixels count by what they cost the outputs", "all the same", "always"),
     "balance": ("scales raised where integer weights gain", "as in floating point", "judged"),
     "row_units": ("units of potentials of their own for rows of weights", "powers of two", "always"),
+    "outliers": ("outlying columns have a synapse of their own", "they set the units of all weights", "where they outlie"),
     "input_spikes": ("input coded with two spikes", "with one", "an option, `--input-spikes`"),
 }  # fmt: skip
 """What an ingredient is, what is there without it, and whether it is used only where calibration data gain by it."""

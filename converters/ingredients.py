@@ -26,6 +26,8 @@ class Ingredients:
         balance: scales are raised for the sake of integer weights (:mod:`converters.balance`) if held-back samples gain and
             values may take more than one spike.
         row_units: potentials of an integer layer's rows have units of their own; False: powers of two.
+        outliers: columns of an integer layer whose weights are far larger than the others' have a synapse of their own
+            (:mod:`converters.outliers`); False: they set the units of all.
     """
 
     layer_bases: bool = True
@@ -38,6 +40,7 @@ class Ingredients:
     importance: bool = True
     balance: bool = True
     row_units: bool = True
+    outliers: bool = True
 
 
 ALL = Ingredients()

@@ -23,6 +23,7 @@ from converters.ingredients import ALL, Ingredients
 from converters.lowering import lower
 from converters.lowering.builder import PLAIN, Neurons
 from converters.lowering.equality import check_equal
+from converters.outliers import outlying, rows_apart, set_apart
 from converters.overrides import Override
 from converters.sites import BUDGET, tune
 from evaluator.closed_form import ClosedForm, fired
@@ -208,6 +209,10 @@ def convert_module(
     ideal.release()
     integers: FixedPointNetwork | None = None
     if fixed:
+        if ingredients.outliers and not digits:
+            columns = outlying(calibrated)
+            ideal, calibrated = set_apart(ideal, columns), set_apart(calibrated, columns)
+            importance = rows_apart(importance, columns)
         integers = discretise(calibrated, samples, chip, batch, report("discretise"), importance, ingredients)
     calibrated.release()
     return Conversion(front, ideal, calibrated, integers, tuning, corrected)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -10,6 +11,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from converters.gradients import evaluated_together
 from converters.pipeline import Conversion, network_input
 from deploy import measure
 from deploy.cautions import far_from_float, lost_weights, shares_lost, silent_network
@@ -27,10 +29,12 @@ from evaluator.compare import compare
 from evaluator.target_run import TargetRun
 from evaluator.timeline import timeline
 from processes.backends.devices import current_device, described
-from processes.network import Network
+from processes.network import Network, Route
 from targets.base import Target
 
 LAYER_SAMPLES = 16  # samples on which layers are compared one by one
+LAYER_BYTES = 2**31
+"""Memory for what the original computes at all layers of these samples; of large models there are fewer of them."""
 CLOSED = "closed-form"
 """The target that steps nothing: there is no run to compare with the closed form, which is what every report measures."""
 
@@ -75,14 +79,14 @@ class Examination:
         options, inputs = self.options, self.inputs
         with stages(self.progress) as bar:
             ann = measure.ann_outputs(
-                self.model.module, self.evaluation.inputs, options.batch_size, lambda d, n: bar("original model", d, n)
+                self.model.module, self.evaluation.inputs, self.batch, lambda d, n: bar("original model", d, n)
             )
             runner = ClosedForm(self.network)
             events = EventCounter(self.network)
             snn = measure.evaluate(
                 runner,
                 inputs,
-                options.batch_size,
+                self.batch,
                 lambda d, n: bar("spiking, closed form", d, n),
                 options.strict,
                 events,
@@ -119,11 +123,11 @@ class Examination:
 
         if not self.options.blocks:
             return ()
-        reference = measure.ann_outputs(self.model.module, self.evaluation.inputs, self.options.batch_size).outputs
+        reference = measure.ann_outputs(self.model.module, self.evaluation.inputs, self.batch).outputs
         with stages(self.progress) as bar:
             rungs = block_rungs(
                 self.conversion, self.inputs, reference, self.evaluation.labels, self.classes,
-                self.options.batch_size, bar,
+                self.batch, bar,
             )  # fmt: skip
         return tuple(recorded(rung) for rung in rungs)
 
@@ -133,15 +137,26 @@ class Examination:
         found = silent_network(report.spikes.total_per_sample, (layer.name for layer in report.layers if layer.neurons))
         if conversion.fixed is None:
             return found
-        arguments = [array[:LAYER_SAMPLES] for array in calibration.inputs.values()]
+        arguments = [array[: self.few] for array in calibration.inputs.values()]
         x = network_input(conversion.front, arguments)
-        floating, fixed = (measure.evaluate(ClosedForm(n), x, self.options.batch_size).outputs
+        floating, fixed = (measure.evaluate(ClosedForm(n), x, self.batch).outputs
                            for n in (conversion.calibrated, self.network))  # fmt: skip
         return (
             *found,
             *lost_weights(shares_lost(conversion.calibrated, conversion.fixed), "--precision float"),
             *far_from_float(measure.relative_error(fixed, floating), report.layers),
         )
+
+    @cached_property
+    def batch(self) -> int:
+        """Samples evaluated together."""
+        return evaluated_together(self.network, self.options.batch_size)
+
+    @cached_property
+    def few(self) -> int:
+        """Samples on which layers are compared."""
+        values = sum(math.prod(node.op.shape) for _, node in self.conversion.ideal if not isinstance(node.op, Route))
+        return max(1, min(LAYER_SAMPLES, LAYER_BYTES // (np.dtype(np.float32).itemsize * values)))
 
     @cached_property
     def inputs(self) -> np.ndarray:
@@ -151,7 +166,7 @@ class Examination:
     @cached_property
     def reference(self) -> dict[str, np.ndarray]:
         """What the original computes at every layer, of the first evaluation samples."""
-        return measure.layer_values(self.conversion.ideal, self.inputs[:LAYER_SAMPLES])
+        return measure.layer_values(self.conversion.ideal, self.inputs[: self.few])
 
     @staticmethod
     def _to_real(network: Network) -> measure.ToReal:
@@ -188,7 +203,7 @@ class Examination:
         """Rungs of the closed forms, and the last one's scatter."""
         conversion, inputs = self.conversion, self.inputs
         labels, classes = self.evaluation.labels, self.classes
-        few = inputs[:LAYER_SAMPLES]
+        few = inputs[: self.few]
         rungs = [measure.rung("ANN", ann.outputs, ann.outputs, labels, classes)]
 
         def add(name: str, runner: ClosedForm, outputs: np.ndarray) -> measure.LayerComparison:
@@ -197,14 +212,16 @@ class Examination:
             rungs.append(measure.rung(name, outputs, ann.outputs, labels, classes, layers.errors))
             return layers
 
-        batch = self.options.batch_size
+        batch = self.batch
         if conversion.fixed is not None:
             rounded = measure.rounded_weights(conversion.ideal, conversion.calibrated, conversion.fixed)
             eight = ClosedForm(rounded, ideal=True)
             add("ANN, 8-bit weights", eight, measure.evaluate(eight, inputs, batch).outputs)
+            del rounded, eight  # as large as the model
             floating = ClosedForm(conversion.calibrated)
             done = measure.evaluate(floating, inputs, batch, lambda d, n: bar("spiking, floating point", d, n))
             add("spiking float", floating, done.outputs)
+            conversion.calibrated.release()
         name = f"spiking {self.options.precision}"
         return rungs, add(name, ClosedForm(self.network), snn.outputs).scatter
 
