@@ -93,7 +93,7 @@ class Block(nn.Module):
 
 
 class Init(Fired):
-    """Patch embedding of pixels; ``pooled`` halves the image before its first neurons, as the paper's form for ImageNet does."""
+    """Patch embedding of pixels; ``pooled`` halves images before the first neurons, as the paper's form for ImageNet does."""
 
     def __init__(self, channels: int, width: int, pooled: bool = False) -> None:
         super().__init__()
@@ -132,7 +132,11 @@ class QKFormer(nn.Module):
         super().__init__()
         self.T = T
         quarter, half = width // 4, width // 2
-        self.patch_embed1, self.patch_embed2, self.patch_embed3 = Init(channels, quarter, pooled), Stage(half), Stage(width)
+        self.patch_embed1, self.patch_embed2, self.patch_embed3 = (
+            Init(channels, quarter, pooled),
+            Stage(half),
+            Stage(width),
+        )
         first, second = (Block("tssa", QKAttention(w, heads, attend_channels), w, ratio) for w in (quarter, half))
         self.stage1, self.stage2 = nn.ModuleList([first]), nn.ModuleList([second])
         self.stage3 = nn.ModuleList(Block("ssa", SSA(width, heads), width, ratio) for _ in range(depth - 2))

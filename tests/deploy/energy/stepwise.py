@@ -130,7 +130,11 @@ def _arrivals(
     elif isinstance(op, SiNorm) and first is not None:  # at the neuron and at its row's own
         found["synaptic_operations"] += 2 * np.count_nonzero(first)
         found["potential_updates"] += 2 * np.count_nonzero(first)
-    elif isinstance(op, (PhaseNeuron, DynamicThreshold, SiNeuron, IfNeuron)) and kinds[0] == "graded" and first is not None:
+    elif (
+        isinstance(op, (PhaseNeuron, DynamicThreshold, SiNeuron, IfNeuron))
+        and kinds[0] == "graded"
+        and first is not None
+    ):
         found["potential_updates"] += first.size
     if isinstance(op, DynamicThreshold) and not op.squared and messages[1] is not None:
         found["synaptic_operations"] += np.count_nonzero(messages[1])

@@ -190,7 +190,9 @@ def integrating(x: torch.Tensor, method: Method, bias: bool) -> Network:
     return integrate_and_fire(lowered(model, x), x.numpy(), method, 8, masked=0.25 if method == "mst" else 0.0)[0]
 
 
-@pytest.mark.parametrize("method, bias", [("qcfs", True), ("qcfs", False), ("snm", True), ("snm", False), ("mst", True)])
+@pytest.mark.parametrize(
+    "method, bias", [("qcfs", True), ("qcfs", False), ("snm", True), ("snm", False), ("mst", True)]
+)
 def test_integrate_and_fire_is_counted_step_by_step(method: Method, bias: bool) -> None:
     x = torch.rand(8, 1, 6, 6, generator=torch.Generator().manual_seed(0))
     network = integrating(x, method, bias)
