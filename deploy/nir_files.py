@@ -25,6 +25,7 @@ from targets import registry
 from targets.nir_graph.mend import mend
 from targets.nir_graph.plan import flatten, make_plan
 from targets.nir_graph.run import TARGETS, Discretisation, GraphRun, run_graph, write_for_chip
+from targets.trained.whole import is_whole
 
 DEFAULT_DT = 1e-4
 """Seconds, where neither the graph, nor the data, nor --dt says: what the NIR paper's simulators take."""
@@ -74,6 +75,10 @@ def run_file(
     graph, repairs = read_repaired(path, options.dt)
     if data is None:
         raise DeployError(f"--input missing: {path} has no data with it; give an .npz or a NIR data file")
+    if is_whole(graph):
+        from deploy.nir_trained import run_whole
+
+        return run_whole(graph, data, target, samples, options, progress, segments_in)
     if "format" in graph.metadata:
         from deploy.execute import execute
         from evaluator.network_file import restore

@@ -19,10 +19,15 @@ COMPRESSED = 256  # entries of an array from which on compression pays for its i
 
 
 def write(path: Path, network: Network) -> None:
-    """Write a network as a NIR graph: what ``nir.write`` writes, in HDF5's compact layout, as most arrays are tiny."""
+    """Write a network as a NIR graph."""
+    write_graph(path, network.to_nir())
+
+
+def write_graph(path: Path, graph: nir.NIRGraph) -> None:
+    """Write a graph: what ``nir.write`` writes, in HDF5's compact layout, as most arrays are tiny."""
     with h5py.File(path, "w", libver="latest") as file:
         file.create_dataset("version", data=nir.version, dtype=h5py.string_dtype())
-        _store(file.create_group("node"), network.to_nir().to_dict())
+        _store(file.create_group("node"), graph.to_dict())
 
 
 def _store(group: h5py.Group, entries: Mapping[str, Any]) -> None:

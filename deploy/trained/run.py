@@ -31,8 +31,9 @@ from processes.spiking import Graph, Levels, Neuron
 from targets.nir_graph.program import Program, interpret
 from targets.trained.nir import write_standard
 from targets.trained.program import compile_float
+from targets.trained.whole import write_whole
 
-NIR_FILE = "graph.nir"
+NIR_FILE, WHOLE_FILE = "graph.nir", "whole.nir"
 COMPARED = 8
 """Samples that are compared with the original spike for spike, in float64."""
 BATCH, CALIBRATION = 50, 100
@@ -126,6 +127,7 @@ def _report(options: TrainedOptions, loaded: Loaded, folder: Path, progress: Pro
     calib = loaded.calib.reshape(*loaded.calib.shape[:2], *inside)
     network = TrainedNetwork.calibrated(graph, calib, options.synapses)
     network.write(folder)
+    write_whole(graph, folder / WHOLE_FILE, options.frames, how)
     fixed = network.program("fixed")
     spikes_arrive = tallies(x)
     counting = Counting(graph, floating, spikes_arrive)

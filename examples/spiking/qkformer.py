@@ -93,16 +93,17 @@ class Block(nn.Module):
 
 
 class Init(Fired):
-    """Patch embedding of pixels."""
+    """Patch embedding of pixels; ``pooled`` halves images before the first neurons, as the paper's form for ImageNet does."""
 
-    def __init__(self, channels: int, width: int) -> None:
+    def __init__(self, channels: int, width: int, pooled: bool = False) -> None:
         super().__init__()
         self.add("proj", conv(channels, width // 2), width // 2)
+        self.proj_maxpool = pool() if pooled else nn.Identity()
         self.add("proj1", conv(width // 2, width), width)
         self.add("proj_res", conv(width // 2, width, 1), width)
 
     def forward(self, x: Tensor) -> Tensor:
-        x = self.fire("proj", x)
+        x = self.proj_lif(fold(x, self.proj_conv, self.proj_bn, self.proj_maxpool))
         return self.fire("proj1", x) + self.fire("proj_res", x)
 
 
@@ -126,12 +127,16 @@ class QKFormer(nn.Module):
 
     def __init__(
         self, channels: int = 3, classes: int = 10, width: int = 384, heads: int = 8, depth: int = 4, ratio: float = 4.0,
-        T: int = 4, attend_channels: bool = False,
+        T: int = 4, attend_channels: bool = False, pooled: bool = False,
     ) -> None:  # fmt: skip
         super().__init__()
         self.T = T
         quarter, half = width // 4, width // 2
-        self.patch_embed1, self.patch_embed2, self.patch_embed3 = Init(channels, quarter), Stage(half), Stage(width)
+        self.patch_embed1, self.patch_embed2, self.patch_embed3 = (
+            Init(channels, quarter, pooled),
+            Stage(half),
+            Stage(width),
+        )
         first, second = (Block("tssa", QKAttention(w, heads, attend_channels), w, ratio) for w in (quarter, half))
         self.stage1, self.stage2 = nn.ModuleList([first]), nn.ModuleList([second])
         self.stage3 = nn.ModuleList(Block("ssa", SSA(width, heads), width, ratio) for _ in range(depth - 2))
@@ -147,5 +152,5 @@ class QKFormer(nn.Module):
 
 
 def small(T: int = 4) -> nn.Module:
-    """For Fashion-MNIST."""
-    return QKFormer(1, 10, width=64, heads=4, depth=3, ratio=2.0, T=T)
+    """For Fashion-MNIST: stages on 14, 7 and 4 pixels a side."""
+    return QKFormer(1, 10, width=64, heads=4, depth=3, ratio=2.0, T=T, pooled=True)

@@ -1,10 +1,12 @@
 """Train a spiking transformer of this folder on Fashion-MNIST by surrogate gradients, and write its weights and the test data.
 
-    python examples/spiking/train.py spikformer --data DIR [--out out/spiking] [--epochs 3] [--images 60000] [--steps 4]
+    python examples/spiking/train.py sdt2 --data DIR [--out out/spiking] [--first 4] [--epochs 2] [--images 60000] [--steps 4]
 
 DIR holds the four original files; `deploy/demo/train.py` says where they come from. Writes NAME.safetensors, calib.npz (256
-training images) and test.npz (all 10,000 test images, looked at once, after the last epoch). An epoch of all images takes some
-minutes on two CPU cores.
+training images) and test.npz (all 10,000 test images, looked at once, after the last epoch).
+
+The first epochs show each image for one step, which takes a quarter of the time of four, and find most of the weights; the
+others have all T steps, at a lower rate, and fit norms and thresholds to potentials that add up over time.
 """
 
 from __future__ import annotations
@@ -48,7 +50,8 @@ def main() -> None:
     parser.add_argument("model", choices=MODELS)
     parser.add_argument("--data", type=Path, required=True, help="folder with the four idx .gz files")
     parser.add_argument("--out", type=Path, default=Path("out/spiking"))
-    parser.add_argument("--epochs", type=int, default=3)
+    parser.add_argument("--first", type=int, default=4, help="epochs with one step an image")
+    parser.add_argument("--epochs", type=int, default=2, help="epochs with all steps, after those")
     parser.add_argument("--images", type=int, default=60000, help="train on so many images only")
     parser.add_argument("--steps", type=int, default=4, help="time steps T")
     parser.add_argument("--threads", type=int, default=2)
@@ -59,13 +62,16 @@ def main() -> None:
     test_images, test_labels = read_split(options.data, "t10k")
     write_data(options.out, (images, labels), (test_images, test_labels))
 
-    model = Fresh(importlib.import_module(options.model).small(options.steps))
+    network = importlib.import_module(options.model).small(options.steps)
+    model = Fresh(network)
     fuse(model)
     used = torch.from_numpy(images[: options.images].copy())
     targets = torch.from_numpy(labels[: options.images].astype(np.int64))
-    train(model, used, targets, Cycle(options.epochs, 0, 4e-3, 100, 0), SEED)
+    for number, (steps, epochs, rate) in enumerate(((1, options.first, 4e-3), (options.steps, options.epochs, 2e-3))):
+        network.T = steps
+        train(model, used, targets, Cycle(epochs, 0, rate, 100, 0), SEED + number)
     accuracy = correct(model, test_images, test_labels).mean()
-    weights = {name: tensor.contiguous() for name, tensor in model.model.state_dict().items()}
+    weights = {name: tensor.contiguous() for name, tensor in network.state_dict().items()}
     save_file(weights, options.out / f"{options.model}.safetensors", {"test_accuracy": f"{accuracy:.4f}"})
     print(f"{options.model}: {accuracy:.4f} on the {len(test_images)} test images")
 

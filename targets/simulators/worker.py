@@ -52,10 +52,16 @@ def _spikingjelly(graph, inputs, subtract):
 
 
 def _sinabs(graph, inputs, subtract):
-    """Its neurons keep their state to themselves, and always subtract."""
+    """Its neurons keep their state to themselves, and subtract and send several spikes a step unless told after the import."""
+    from sinabs.activation import MembraneReset, SingleSpike
     from sinabs.nir import from_nir
 
-    return from_nir(graph, batch_size=len(inputs))
+    module = from_nir(graph, batch_size=len(inputs))
+    for cell in module.modules():
+        if not subtract and hasattr(cell, "reset_fn"):
+            cell.reset_fn, cell.spike_fn = MembraneReset(), SingleSpike
+            cell.min_v_mem = None  # an IF's would be cut at -threshold
+    return module
 
 
 UNCHECKED = {"type_check": False} if "type_check" in inspect.signature(nir.read).parameters else {}

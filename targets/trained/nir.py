@@ -27,7 +27,7 @@ DT = 1e-4
 """snnTorch's, and what `deploy run` takes where nothing says otherwise."""
 
 
-class _NoForm(Exception):
+class NoForm(Exception):
     """Why a node has no standard form."""
 
 
@@ -72,7 +72,7 @@ def standard(graph: Graph, dt: float = DT) -> nir.NIRGraph:
         try:
             shapes[name] = _shape(node, reads[0])
             nodes[_safe(name)] = _standard(node, shapes[name], reads[0], resets, dt)
-        except _NoForm as error:
+        except NoForm as error:
             unknown.add(name)
             if not behind or not isinstance(node.op, Layout | Weighted):
                 refusals.append(Refusal(name, type(node.op).__name__, str(error)))
@@ -115,18 +115,18 @@ def _standard(node: Node, shape: tuple[int, ...], reads: tuple[int, ...], resets
         return nir.Scale(np.ones(shape))
     if isinstance(op, Layout):
         if not (op.index.ravel() == np.arange(op.index.size)).all() or len(node.wires) != 1:
-            raise _NoForm("moves values in a way that Flatten does not")
+            raise NoForm("moves values in a way that Flatten does not")
         if shape == reads:
             return nir.Scale(np.ones(shape))
         if shape != (int(np.prod(reads)),):
-            raise _NoForm(f"reshapes {reads} to {shape}, and NIR has Flatten only")
+            raise NoForm(f"reshapes {reads} to {shape}, and NIR has Flatten only")
         return nir.Flatten({"input": np.array(reads)}, 0, -1)
     if isinstance(op, Weighted):
         bias = np.zeros(len(op.weight)) if op.bias is None else op.bias
         if not op.stride:
             return nir.Affine(op.weight, bias)
         if len(reads) != 1 + len(op.stride):
-            raise _NoForm(f"a convolution of a signal of shape {reads}")
+            raise NoForm(f"a convolution of a signal of shape {reads}")
         if len(op.stride) == 1:
             return nir.Conv1d(reads[-1], op.weight, op.stride[0], op.padding[0], op.dilation[0], op.groups, bias)
         return nir.Conv2d(reads[-2:], op.weight, op.stride, op.padding, op.dilation, op.groups, bias)  # type: ignore[arg-type]
@@ -136,19 +136,19 @@ def _standard(node: Node, shape: tuple[int, ...], reads: tuple[int, ...], resets
         return nir.Scale(np.broadcast_to(op.scale, node.shape).reshape(shape).copy())
     if isinstance(op, Neuron):
         if op.emits is not None:
-            raise _NoForm("sends its state beside spikes, which a node of NIR does not")
+            raise NoForm("sends its state beside spikes, which a node of NIR does not")
         leak = leak_of(op.rule)
         resets |= set() if leak.subtracts is None else {leak.subtracts}
         return neuron_node(leak, shape, dt)
-    raise _NoForm(f"NIR has no {type(op).__name__}")
+    raise NoForm(f"NIR has no {type(op).__name__}")
 
 
 def leak_of(rule: Rule) -> Leak:
     """The numbers of an IF, LIF or CubaLIF that fires the same spikes."""
     if any(map(np.any, rule.initial)):
-        raise _NoForm("starts with another potential than 0")
+        raise NoForm("starts with another potential than 0")
     if not np.isfinite(rule.threshold).all():
-        raise _NoForm("never fires; NIR's LI would put out its potential")
+        raise NoForm("never fires; NIR's LI would put out its potential")
     update = rule.update
     e = h = None
     if rule.states == 1:
@@ -163,11 +163,11 @@ def leak_of(rule: Rule) -> Leak:
         h, c = update.gain[1], update.bias[0]
         g = update.gain[0] / h
     else:
-        raise _NoForm("its states are no current and no potential")
+        raise NoForm("its states are no current and no potential")
     if np.any(k > 1) or np.any(k < 0) or (e is not None and np.any((e >= 1) | (e < 0))):
-        raise _NoForm("a decay outside 0 to 1")
+        raise NoForm("a decay outside 0 to 1")
     if (np.any(k == 1) and not np.all(k == 1)) or (np.all(k == 1) and (e is not None or np.any(c))):
-        raise _NoForm("a potential that does not decay, with a current or a leak")
+        raise NoForm("a potential that does not decay, with a current or a leak")
     theta = np.nextafter(rule.threshold, -np.inf) if rule.inclusive else rule.threshold
     return Leak(k, g, c, theta, *_reset(rule, k, theta), e, h)
 
@@ -176,7 +176,7 @@ def _reset(rule: Rule, k: np.ndarray, theta: np.ndarray) -> tuple[np.ndarray, bo
     """(v_reset, whether resets subtract): NIR's takes threshold - v_reset off."""
     if rule.after is None:
         if rule.reset == "none":
-            raise _NoForm("does not reset, and NIR's neurons do")
+            raise NoForm("does not reset, and NIR's neurons do")
         return (theta - rule.threshold, True) if rule.reset == "subtract" else (rule.v_reset, False)
     taken = rule.update.bias[0] - rule.after.bias[0]
     same = all(np.array_equal(a, b) for a, b in zip(rule.update.gain, rule.after.gain, strict=True))
@@ -197,7 +197,7 @@ def _reset(rule: Rule, k: np.ndarray, theta: np.ndarray) -> tuple[np.ndarray, bo
         and not np.any(rule.after.keep[0][0])
     ):
         return np.zeros(()), False
-    raise _NoForm("a delayed reset that is none of NIR's")
+    raise NoForm("a delayed reset that is none of NIR's")
 
 
 def neuron_node(leak: Leak, shape: tuple[int, ...], dt: float) -> Any:

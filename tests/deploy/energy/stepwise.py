@@ -13,6 +13,7 @@ from processes.network import (
     DenseSynapse,
     DynamicThreshold,
     ElementwiseProduct,
+    IfNeuron,
     MaxPool,
     Network,
     PhaseNeuron,
@@ -104,6 +105,9 @@ def _sending(found: Counter[str], op, message: Spikes, k: int, eligible: np.ndar
     found["silent_compares"] += int(eligible.sum() - spikes.sum())
     if isinstance(op, (SiExp, SiNeuron, SiNorm)):  # a spike takes its part off the potential
         found["potential_updates"] += int(spikes.sum())
+    if isinstance(op, IfNeuron):  # what flows at every step rewrites every potential, else a spike takes its part off
+        flows = not op.streams or bool(op.bias.any())
+        found["potential_updates"] += int(np.prod(op.shape)) if flows else int(spikes.sum())
     if isinstance(op, SiNorm):  # the clock drives every potential; the row's sum arrives once
         found["potential_updates"] += int(np.prod(op.shape))
         found["graded_spikes"] += int(np.prod(op.shape[:-1])) if k == 0 else 0
@@ -126,7 +130,11 @@ def _arrivals(
     elif isinstance(op, SiNorm) and first is not None:  # at the neuron and at its row's own
         found["synaptic_operations"] += 2 * np.count_nonzero(first)
         found["potential_updates"] += 2 * np.count_nonzero(first)
-    elif isinstance(op, (PhaseNeuron, DynamicThreshold, SiNeuron)) and kinds[0] == "graded" and first is not None:
+    elif (
+        isinstance(op, (PhaseNeuron, DynamicThreshold, SiNeuron, IfNeuron))
+        and kinds[0] == "graded"
+        and first is not None
+    ):
         found["potential_updates"] += first.size
     if isinstance(op, DynamicThreshold) and not op.squared and messages[1] is not None:
         found["synaptic_operations"] += np.count_nonzero(messages[1])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -10,6 +12,7 @@ from torch import nn
 
 from converters.calibrate import calibrate
 from converters.discretise import discretise
+from converters.integrate_and_fire import Method, integrate_and_fire
 from converters.pipeline import Variant, convert_module
 from deploy.energy import EVENTS, EventCounter, count_run, differing, energy, neurobench
 from deploy.schema import NeuroBench, SynapticOperations
@@ -18,7 +21,7 @@ from evaluator.stepping import Recorder, step_through
 from evaluator.timeline import timeline
 from processes.chips import LOIHI2
 from processes.header import Header
-from processes.network import DenseSynapse, Network, PhaseNeuron, Readout, Route
+from processes.network import DenseSynapse, IfNeuron, Network, PhaseNeuron, Readout, Route
 from processes.phase_code import PhaseCode
 from processes.phase_neuron.schedule import FloatSchedule
 from tests.converters.modules import apart, end_early, gated, images, lowered, module, small_vit, uneven
@@ -175,6 +178,36 @@ def test_operations_of_sit_are_counted_step_by_step(activation: str) -> None:
     for node in counter.counts:
         for event in set(EVENTS) - {"macs", "outputs"}:
             assert counter.counts[node][event] == expected[node][event], f"{event} of {node}"
+
+
+def integrating(x: torch.Tensor, method: Method, bias: bool) -> Network:
+    """Convolution, ReLU, linear, ReLU, linear on neurons that fire while currents arrive."""
+    torch.manual_seed(1)
+    model = module(
+        lambda m, x: m.c(F.relu(m.b(F.relu(m.a(x)).flatten(1)))),
+        a=nn.Conv2d(1, 3, 3, padding=1, bias=bias), b=nn.Linear(108, 6, bias=bias), c=nn.Linear(6, 3),
+    )  # fmt: skip
+    return integrate_and_fire(lowered(model, x), x.numpy(), method, 8, masked=0.25 if method == "mst" else 0.0)[0]
+
+
+@pytest.mark.parametrize(
+    "method, bias", [("qcfs", True), ("qcfs", False), ("snm", True), ("snm", False), ("mst", True)]
+)
+def test_integrate_and_fire_is_counted_step_by_step(method: Method, bias: bool) -> None:
+    x = torch.rand(8, 1, 6, 6, generator=torch.Generator().manual_seed(0))
+    network = integrating(x, method, bias)
+    counter = EventCounter(network)
+    ClosedForm(network, torch.float64).run(x[:3].numpy(), counter)
+    expected = count_stepwise(network, ClosedForm(network, torch.float64).encode(x[:3].numpy()).numpy())
+    streaming = [name for name, node in network if isinstance(node.op, IfNeuron) and node.op.streams]
+    assert len(streaming) == 2 and all(counter.counts[name]["spikes"] for name in streaming) and not counter.uncounted
+    for node in counter.counts:
+        for event in set(EVENTS) - {"macs", "outputs"}:
+            assert counter.counts[node][event] == expected[node][event], f"{event} of {node}"
+    fewer = replace(network[streaming[0]], initial=0.25 * (network[streaming[0]].initial == 0))  # type: ignore[attr-defined]
+    network.put(streaming[0], fewer)
+    changed = count_stepwise(network, ClosedForm(network, torch.float64).encode(x[:3].numpy()).numpy())
+    assert changed[streaming[0]]["spikes"] != counter.counts[streaming[0]]["spikes"]
 
 
 def test_a_run_is_counted_from_its_own_spikes() -> None:
