@@ -84,7 +84,7 @@ def convert(
 
     deploy convert --model timm:vit_tiny_patch16_224 --calib images/train --eval images/val -o out/vit
 
-    deploy convert --model hf:./my-bert --calib train.tsv --eval dev.tsv --timesteps 40 -o out/bert
+    deploy convert --model hf:./my-bert --calib train.csv --eval dev.csv --timesteps 40 -o out/bert
 
     deploy convert --model nets.py:build --weights net.pt --calib calib.npz --target closed-form -o out/net
 
