@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from deploy.measure.recommend import recommended
 from deploy.report.page import environment
 from deploy.report.points import curves
 from deploy.schema import Sweep
@@ -12,5 +13,10 @@ from processes.files import write_text
 
 def write_page(path: Path, content: Sweep) -> None:
     """Write the page of a sweep.json."""
-    page = environment().get_template("sweep.html").render(content=content, sweep=curves(content))
+    found = recommended(content.points)
+    page = (
+        environment()
+        .get_template("sweep.html")
+        .render(content=content, sweep=curves(content), recommended=None if found is None else found[1])
+    )
     write_text(path, page)

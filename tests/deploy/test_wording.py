@@ -1,0 +1,26 @@
+"""Text of the page as markup."""
+
+from __future__ import annotations
+
+import html
+import re
+
+from deploy.report.wording import breakable, typed, unbroken
+
+COMMAND = "deploy convert --model timm:x --model-args 'img_size=28, depth=4' --calib 'a <b>'"
+
+
+def test_names_break_behind_dots_and_underscores_alone() -> None:
+    assert breakable("blocks.0.attn_drop") == "blocks.<wbr>0.<wbr>attn_<wbr>drop"
+    assert breakable("<b>. end.") == "&lt;b&gt;. end."
+
+
+def test_commands_break_between_words_and_say_the_same() -> None:
+    spans = re.findall("<span>(.*?)</span>", unbroken(COMMAND))
+    assert "--model-args" in spans and "&#39;img_size=28, depth=4&#39;" in spans
+    assert html.unescape(" ".join(spans)) == COMMAND
+    assert unbroken("it's <open>") == "it&#39;s &lt;open&gt;"  # never closed: as it is
+
+
+def test_what_is_typed_is_code_and_the_rest_is_text() -> None:
+    assert typed("run `a <b>`, then <c>") == "run <code>a &lt;b&gt;</code>, then &lt;c&gt;"
