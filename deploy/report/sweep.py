@@ -13,10 +13,12 @@ from processes.files import write_text
 
 def write_page(path: Path, content: Sweep) -> None:
     """Write the page of a sweep.json."""
-    found = recommended(content.points)
+    found, drawn = recommended(content.points), curves(content)
+    if found is not None:
+        drawn |= {"chosen": content.points[found[0]], "chosen_as": "recommended"}
     page = (
         environment()
         .get_template("sweep.html")
-        .render(content=content, sweep=curves(content), recommended=None if found is None else found[1])
+        .render(content=content, sweep=drawn, recommended=None if found is None else found[1])
     )
     write_text(path, page)

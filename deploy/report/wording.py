@@ -23,3 +23,17 @@ def unbroken(command: str) -> Markup:
 def typed(text: str) -> Markup:
     """Text whose parts between backticks are commands."""
     return Markup(re.sub(r"`([^`]*)`", r"<code>\1</code>", str(escape(text))))
+
+
+def below(value: object, counted: bool = True) -> Markup:
+    """A share, or another value as it is; of a share the interval stands below it, so that a column need not hold both.
+
+    counted: whether the number of samples stands there too.
+    """
+    found = re.fullmatch(r"([^(]*%) \((.*), (n = .*)\)", str(value))
+    if found is None:
+        return escape(value)
+    share, interval, samples = (
+        part.replace(" %", "\u00a0%").replace(" = ", "\u00a0=\u00a0") for part in found.groups()
+    )
+    return Markup("{}<small>{}</small>").format(share, f"{interval}, {samples}" if counted else interval)
