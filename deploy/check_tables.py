@@ -124,6 +124,22 @@ def dry_run_shown(found: DryRun) -> list[Table | str]:
     ]
 
 
+def dry_run_content(found: DryRun) -> dict[str, Any]:
+    """The same for `--json`; ``memory`` in GiB by what takes it."""
+    (calibration, calibrated_on), (evaluation, evaluated_on) = found.calibration, found.evaluation
+    return {
+        "options": asdict(found.options),
+        "code": found.options.code._asdict(),
+        "target": found.target,
+        "folder": found.options.folder(),
+        "calibration": {"samples": calibration, "source": calibrated_on},
+        "evaluation": {"samples": evaluation, "source": evaluated_on},
+        "transform": found.transform,
+        "model": None if found.model is None else model_content(found.model),
+        "memory_gib": dict(found.memory),
+    }
+
+
 def model_content(found: ModelCheckup) -> dict[str, Any]:
     """The same for `--json`."""
     return {**asdict(found), "converts": not found.refusals}

@@ -9,6 +9,7 @@ import numpy as np
 from rich import box
 from rich.table import Table
 
+from deploy.energy.tables import number
 from deploy.errors import Refusal
 from deploy.results import RunResult, TargetStatus
 from deploy.schema import (
@@ -215,17 +216,17 @@ def sweep_table(search: Search) -> Table:
     headings = [key.replace("_", " ") for key in shown] + ["steps"] + [f"{titles[name]}, µJ" for name in costs[1:]]
     for heading in headings:
         table.add_column(heading, justify="right")
-    for number, point in enumerate(points):
+    for index, point in enumerate(points):
         row = [_setting(point, key) for key in settings]
-        if within and number == within.chosen:
+        if within and index == within.chosen:
             row[0] = f"▶ {row[0]}"
         if isinstance(point, Failed):
             table.add_row(*row, point.failed)
             continue
         row += [_quality(point, key) for key in shown]
         for name in costs:
-            cost = _count(point.cost(name)) if name == LATENCY else f"{point.cost(name):.3g}"
-            row.append(f"{'● ' if number in search.fronts.get(name, ()) else ''}{cost}")
+            cost = _count(point.cost(name)) if name == LATENCY else number(point.cost(name))
+            row.append(f"●\u00a0{cost}" if index in search.fronts.get(name, ()) else cost)
         table.add_row(*row)
     counted = [Share(p.accuracy, p.samples) for p in done if p.accuracy is not None]
     if counted:
@@ -318,6 +319,29 @@ def graph_tables(result: GraphResult) -> list[Table | str]:
             f"sums over time, difference to floating point: {apart}; values that did not fit their width: {clipped:,}"
         )
     return shown
+
+
+def graph_content(result: GraphResult) -> dict[str, Any]:
+    """The same for `--json`: outputs summed over time (decoded where steps weigh), per sample; `--output` has them by step."""
+    run, how = result.run, result.how
+    samples = len(next(iter(run.traces.outputs.values())))
+    return {
+        "samples": samples,
+        "steps": run.steps,
+        "dt": how.dt,
+        "method": how.method,
+        "reset": how.reset,
+        "precision": how.precision,
+        "outputs": {name: np.tensordot(y, result.weights, (1, 0)) for name, y in run.traces.outputs.items()},
+        "labels": result.labels,
+        "spikes_per_sample": sum(int(s.sum()) for s in run.traces.spikes.values()) / samples,
+        "seconds_per_sample": run.seconds_per_sample,
+        "roundings": run.roundings,
+        "differing": run.differing,
+        "deviation": run.deviation,
+        "repairs": result.repairs,
+        "warnings": result.cautions,
+    }
 
 
 def cautions_shown(cautions: Sequence[Caution]) -> list[str]:

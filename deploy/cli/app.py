@@ -14,6 +14,7 @@ from typing import Annotated, Any
 import typer
 from typer.exceptions import Abort, TyperException
 
+from deploy.cli.answer import ask_json
 from deploy.errors import DeployError, UnsupportedGraph
 from deploy.terminal import Terminal, plain
 from deploy.verbosity import Verbosity, ask, verbosity
@@ -25,28 +26,32 @@ Verbose = Annotated[
     bool, typer.Option("--verbose", "-v", help="Also say what each stage took, and where an error arose.")
 ]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress and no notes: results, warnings, errors.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print the result as one JSON value, and no tables.")]
 
 
 class Application(typer.Typer):
-    """An application whose commands all take --verbose and --quiet."""
+    """An application whose commands all take --verbose, --quiet and --json."""
 
     def command(self, *names: Any, **settings: Any) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-        """Typer's decorator; the command itself sees neither option, :func:`deploy.verbosity.verbosity` has them."""
+        """Typer's decorator; the command itself sees none of these options: :func:`deploy.verbosity.verbosity` and
+        :func:`deploy.cli.answer.answered` have them.
+        """
         register = super().command(*names, **settings)
 
         def decorate(command: Callable[..., Any]) -> Callable[..., Any]:
             signature = inspect.signature(command, eval_str=True)
 
             @functools.wraps(command)
-            def run(*, verbose: bool, quiet: bool, **values: Any) -> Any:
+            def run(*, verbose: bool, quiet: bool, as_json: bool, **values: Any) -> Any:
                 ask(verbose, quiet)
+                ask_json(as_json)
                 return command(**values)
 
             kind = inspect.Parameter.KEYWORD_ONLY
             known = [parameter.replace(kind=kind) for parameter in signature.parameters.values()]
             further = [
                 inspect.Parameter(name, kind, default=False, annotation=annotation)
-                for name, annotation in (("verbose", Verbose), ("quiet", Quiet))
+                for name, annotation in (("verbose", Verbose), ("quiet", Quiet), ("as_json", AsJson))
             ]
             run.__signature__ = signature.replace(parameters=[*known, *further])  # type: ignore[attr-defined]
             run.__annotations__ = {parameter.name: parameter.annotation for parameter in (*known, *further)}
@@ -119,6 +124,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Runs the command line and returns its exit code; errors are one line on the error stream."""
     before, compiled = signal.signal(signal.SIGTERM, _terminated), _compiling()
     ask(verbose=False, quiet=False)
+    ask_json(False)
     try:
         code = app(args=None if arguments is None else list(arguments), standalone_mode=False)
     except UnsupportedGraph as error:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
+from deploy.cli.answer import answered
 from deploy.cli.app import FAILED, app
 from deploy.errors import DeployError
 from deploy.terminal import Terminal
@@ -24,7 +24,6 @@ def check(
     ] = None,
     weights: Annotated[str | None, typer.Option(help="Of a model, as for convert; `random` needs none.")] = None,
     shape: Annotated[str | None, typer.Option(help="Of a model's sample, where it does not say: 3,32,32.")] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print it as JSON.")] = False,
 ) -> None:
     """Looks over a NIR file, or a model before its conversion, on no data.
 
@@ -43,27 +42,28 @@ def check(
     if repair != (out is not None):
         raise DeployError("--repair and -o: give both, as `deploy check net.nir --repair -o fixed.nir`")
     if Path(file).suffix == ".nir" or Path(file).is_file():
-        _file(Path(file), out, dt, as_json)
+        _file(Path(file), out, dt)
     else:
-        _model(file, weights, shape, as_json)
+        _model(file, weights, shape)
 
 
-def _file(file: Path, out: Path | None, dt: float | None, as_json: bool) -> None:
+def _file(file: Path, out: Path | None, dt: float | None) -> None:
     from deploy.check_tables import checkup_content, checkup_shown
     from deploy.nir_check import check as look_over
     from deploy.nir_check import write_repaired
 
     found = look_over(file, dt)
-    _print(checkup_content(found) if as_json else None, [] if as_json else checkup_shown(found))
     if out is not None:
         write_repaired(found, out)
-        if not as_json:
-            print(f"Repaired file written to {out}")
-    elif not found.runs:
+    if not answered(checkup_content(found)):
+        _print([*checkup_shown(found), *([] if out is None else [f"Repaired file written to {out}"])])
+    if out is not None:
+        return
+    if not found.runs:
         raise typer.Exit(FAILED)
 
 
-def _model(spec: str, weights: str | None, shape: str | None, as_json: bool) -> None:
+def _model(spec: str, weights: str | None, shape: str | None) -> None:
     try:
         sizes = None if shape is None else tuple(int(size) for size in shape.split(","))
     except ValueError as error:
@@ -72,15 +72,13 @@ def _model(spec: str, weights: str | None, shape: str | None, as_json: bool) -> 
     from deploy.model_check import check_model
 
     found = check_model(spec, weights, sizes)
-    _print(model_content(found) if as_json else None, [] if as_json else model_shown(found))
+    if not answered(model_content(found)):
+        _print(model_shown(found))
     if found.refusals:
         raise typer.Exit(FAILED)
 
 
-def _print(content: dict[str, Any] | None, shown: Sequence[Any]) -> None:
-    """JSON, or what a person reads."""
-    if content is not None:
-        print(json.dumps(content, indent=1))
+def _print(shown: Sequence[Any]) -> None:
     console = Terminal()
     for part in shown:
         console.print(part, soft_wrap=isinstance(part, str), markup=False)

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from deploy.cli.answer import answered
 from deploy.cli.app import app
 from deploy.cli.declared import takes
 from deploy.cli.early import check_conversion
@@ -84,7 +85,7 @@ def convert(
 
     deploy convert --model timm:vit_tiny_patch16_224 --calib images/train --eval images/val -o out/vit
 
-    deploy convert --model hf:./my-bert --calib train.tsv --eval dev.tsv --timesteps 40 -o out/bert
+    deploy convert --model hf:./my-bert --calib train.csv --eval dev.csv --timesteps 40 -o out/bert
 
     deploy convert --model nets.py:build --weights net.pt --calib calib.npz --target closed-form -o out/net
 
@@ -113,8 +114,11 @@ def convert(
         return
     from deploy import api
     from deploy.console import budget_note, cautions_shown, codes_table, corrections, summary, sweep_table
+    from deploy.schema import dumps
 
     report = api.convert_files(options, BarProgress()).report
+    if answered(dumps(report)):
+        return
     console = Terminal()
     if report.budget is not None:
         console.print(sweep_table(report.budget), budget_note(report.budget), "", sep="\n")
@@ -128,9 +132,12 @@ def convert(
 
 
 def _rehearse(options: ConvertOptions) -> None:
-    from deploy.check_tables import dry_run_shown
+    from deploy.check_tables import dry_run_content, dry_run_shown
     from deploy.dry_run import dry_run
 
+    found = dry_run(options, BarProgress())
+    if answered(dry_run_content(found)):
+        return
     console = Terminal()
-    for part in dry_run_shown(dry_run(options, BarProgress())):
+    for part in dry_run_shown(found):
         console.print(part, soft_wrap=isinstance(part, str), markup=False)

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from deploy.cli.answer import answered
 from deploy.cli.app import app
 from deploy.errors import DeployError
 from deploy.options import check_choice, check_positive
@@ -86,7 +87,8 @@ def export(
         raise DeployError(f"--format {format}: --plain and --segments are forms of NIR; leave them out")
     form = format if format in FOLDERS else "plain" if plain else "segments" if segments else "whole"
     written = write(folder, out, form, dialect, samples, force, Trust(trust, model))
-    print(f"{written.note}; written to {', '.join(map(str, written.files[:3]))}")
+    if not answered(written):
+        print(f"{written.note}; written to {', '.join(map(str, written.files[:3]))}")
 
 
 def _for_chip(file: Path, data: Path | None, chip: str, out: Path, dt: float | None, reset: str | None) -> None:
@@ -95,4 +97,7 @@ def _for_chip(file: Path, data: Path | None, chip: str, out: Path, dt: float | N
     if not file.is_file():
         raise DeployError(f"--format {chip} takes a standard NIR graph, FILE.nir; {file} is none")
     write_chip_files(file, data, chip, out, GraphOptions(dt=dt, reset=reset))
-    print(f"written to {out}; where the SDK is: python run.py network.npz found.npz, to be compared with expected.npz")
+    if not answered({"files": [out], "note": "where the SDK is: python run.py network.npz found.npz"}):
+        print(
+            f"written to {out}; where the SDK is: python run.py network.npz found.npz, to be compared with expected.npz"
+        )

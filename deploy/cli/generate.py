@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from deploy.cli.answer import answered, asked_json
 from deploy.cli.app import app
 from deploy.options import check_positive
 from deploy.options.declare import Anew, Folder, Trusted
@@ -61,7 +62,12 @@ def generate(
     tokens = []
     for token in conversion.generate(given, max_new_tokens, choice, target, chat):
         tokens.append(token)
-        console.print(token.text, end="", markup=False, soft_wrap=True)
+        if not asked_json():
+            console.print(token.text, end="", markup=False, soft_wrap=True)
+    if asked_json():
+        theirs = conversion.generate(given, max_new_tokens, choice, None, chat) if beside_original else ()
+        answered({"target": target, "tokens": tokens, "original": list(theirs)})
+        return
     console.print()
     first, *later = tokens
     console.print(f"{len(tokens)} tokens on {target}; the first ran {first.tokens} tokens: {_cost([first])}")

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from deploy.cli.answer import answered
 from deploy.cli.app import FAILED, app
 from deploy.cli.declared import takes
 from deploy.errors import DeployError
@@ -22,18 +22,15 @@ from deploy.terminal import Terminal
 if TYPE_CHECKING:
     from deploy.trained.report import EnergyReport
 
-AsJson = Annotated[bool, typer.Option("--json", help="Print it as JSON.")]
-
 
 @app.command()
-def targets(as_json: AsJson = False) -> None:
+def targets() -> None:
     """Lists where a network can run: what is available here, and what the rest would need."""
     from deploy import availability
     from deploy.console import targets_table
 
     found = availability.targets()
-    if as_json:
-        print(json.dumps([asdict(status) for status in found], indent=1))
+    if answered(found):
         return
     Terminal().print(targets_table(found))
 
@@ -53,9 +50,13 @@ def place(
     Example: deploy place out/demo --chip loihi2
     """
     from deploy.place import place as place_on
+    from deploy.place import summary
     from deploy.placement_table import print_placement
 
-    print_placement(Terminal(), *place_on(network, chip, state_sets))
+    placement, overlap = place_on(network, chip, state_sets)
+    if answered({"chip": chip, "overlap": overlap, "placement": summary(placement, overlap.sets)}):
+        return
+    print_placement(Terminal(), placement, overlap)
 
 
 @app.command()
@@ -65,15 +66,17 @@ def report(
 ) -> None:
     """Shows the report of a conversion again."""
     from deploy.console import cautions_shown, summary
-    from deploy.schema import json_schema, read_report
+    from deploy.schema import dumps, json_schema, read_report
 
     if schema:
         print(json.dumps(json_schema(), indent=2))
         return
     if folder is None:
         raise DeployError("report: give a folder that convert wrote, or --schema")
-    console = Terminal()
     content = read_report(folder)
+    if answered(dumps(content)):
+        return
+    console = Terminal()
     console.print(summary(content))
     console.print(f"Details: {folder / PAGE}", soft_wrap=True)
     for line in cautions_shown(content.warnings):
@@ -86,7 +89,6 @@ def compare(
     out: Annotated[
         Path | None, typer.Option("--out", "-o", help="Also write the comparison to this .html file.")
     ] = None,
-    as_json: AsJson = False,
 ) -> None:
     """Sets conversions side by side: accuracy, steps, spikes, energy, what does not spike.
 
@@ -95,14 +97,13 @@ def compare(
     from deploy import compare
 
     found = compare.comparison(folders)
-    console = Terminal()
-    if as_json:
-        print(json.dumps(asdict(found), indent=1))
-    else:
-        console.print(compare.table(found))
     if out is not None:
         compare.write_page(found, out)
-    if out is not None and not as_json:
+    if answered(found):
+        return
+    console = Terminal()
+    console.print(compare.table(found))
+    if out is not None:
         console.print(f"Written to {out}", soft_wrap=True)
 
 
@@ -112,7 +113,6 @@ def energy(
     graph: GraphOptions,
     folder: Annotated[Path, typer.Argument(help="A folder that convert or trained wrote, or a standard .nir file.")],
     layers: Annotated[bool, typer.Option("--layers", help="Also list events layer by layer.")] = False,
-    as_json: AsJson = False,
     data: Annotated[
         Path | None, typer.Option("--input", help="Data, as for run, on which events are counted.", rich_help_panel=NIR)
     ] = None,
@@ -133,14 +133,14 @@ def energy(
     if folder.is_file():
         from deploy.nir_energy import energy_of_file
 
-        _energy_of_trained(energy_of_file(folder, data, samples, graph, BarProgress()), layers, as_json)
+        _energy_of_trained(energy_of_file(folder, data, samples, graph, BarProgress()), layers)
         return
     if data is not None:
         raise DeployError(f"--input: {folder} has its counted events with it; leave the option out")
     if (folder / "trained.json").is_file():
         from deploy.trained.report import read_trained
 
-        _energy_of_trained(read_trained(folder), layers, as_json)
+        _energy_of_trained(read_trained(folder), layers)
         return
     from deploy.energy.tables import energy_tables
     from deploy.schema import dumps, read_report
@@ -148,11 +148,10 @@ def energy(
     content = read_report(folder)
     if not content.energy:
         raise DeployError(f"{folder}: its report has no counted events; convert again with --force")
-    if as_json:
-        whole = json.loads(dumps(content))
-        kept = {key: whole[key] for key in ("events", "energy", "flops_formula", "neurobench") if key in whole}
-        by_layer = {"layers": {layer["name"]: layer.get("events", {}) for layer in whole["layers"]}} if layers else {}
-        print(json.dumps(kept | by_layer, indent=1, ensure_ascii=False))
+    whole = json.loads(dumps(content))
+    kept = {key: whole[key] for key in ("events", "energy", "flops_formula", "neurobench") if key in whole}
+    by_layer = {"layers": {layer["name"]: layer.get("events", {}) for layer in whole["layers"]}} if layers else {}
+    if answered(kept | by_layer):
         return
     console = Terminal()
     for table in energy_tables(content, layers):
@@ -160,15 +159,12 @@ def energy(
     console.print("Sources of every price: deploy/energy/conventions/, and report.json")
 
 
-def _energy_of_trained(content: EnergyReport, layers: bool, as_json: bool) -> None:
+def _energy_of_trained(content: EnergyReport, layers: bool) -> None:
     from deploy.trained.show import energy_shown, layers_shown
 
-    if as_json:
-        print(
-            content.model_dump_json(
-                include={"events", "formula", "energy"} | ({"layers"} if layers else set()), indent=1
-            )
-        )
+    if answered(
+        content.model_dump_json(include={"events", "formula", "energy"} | ({"layers"} if layers else set()), indent=1)
+    ):
         return
     console = Terminal()
     for part in [*energy_shown(content), *([layers_shown(content)] if layers else [])]:
@@ -214,7 +210,8 @@ def models(
         for row in coverage(families):
             rows.append(row)
             advance(1)
-    Terminal().print(coverage_table(rows, COLUMNS))
+    if not answered(rows):
+        Terminal().print(coverage_table(rows, COLUMNS))
     if any(row.state == "failed" for row in rows):
         raise typer.Exit(FAILED)
 
@@ -240,6 +237,7 @@ def _walk(only: str, jobs: int, timeout: float, memory: float, results: Path, ou
     out.parent.mkdir(parents=True, exist_ok=True)
     out.write_text(page(found, whole))
     counts = {state: sum(one.state == state for one in found) for state in STATES}
-    print(f"{', '.join(f'{number} {state}' for state, number in counts.items())}; written to {out}")
+    if not answered({"counts": counts, "results": results, "page": out}):
+        print(f"{', '.join(f'{number} {state}' for state, number in counts.items())}; written to {out}")
     if counts["failed"]:
         raise typer.Exit(FAILED)

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from deploy.cli.answer import answered
 from deploy.cli.app import FAILED, app
 from deploy.cli.declared import takes
 from deploy.errors import DeployError
@@ -45,7 +46,8 @@ def sweep(
     Example: deploy sweep --timesteps 8,16,24,32,40 --base 1.15,1.4,auto -o out/sweep
     """
     from deploy.console import sweep_table
-    from deploy.schema import Failed
+    from deploy.measure.recommend import recommended
+    from deploy.schema import Failed, dumps
     from deploy.sweep import PAGE as SWEEP_PAGE
     from deploy.sweep import SweepOptions
     from deploy.sweep import sweep as run_sweep
@@ -57,9 +59,13 @@ def sweep(
         ),
         BarProgress(),
     )  # fmt: skip
-    console = Terminal()
-    console.print(sweep_table(content))
-    console.print(f"Written to {out}; open {out / SWEEP_PAGE} in a browser.", soft_wrap=True)
+    if not answered(dumps(content)):
+        console = Terminal()
+        console.print(sweep_table(content))
+        found = recommended(content.points)
+        if found is not None:
+            console.print(found[1], soft_wrap=True)
+        console.print(f"Written to {out}; open {out / SWEEP_PAGE} in a browser.", soft_wrap=True)
     if any(isinstance(point, Failed) for point in content.points):
         raise typer.Exit(FAILED)
 
@@ -81,10 +87,13 @@ def fit(
     from deploy.fitting import fit_table, fitted_summary, save_table
 
     table = fit_table(function, timesteps, *between, seed, BarProgress())
+    if out is not None:
+        save_table(table, out)
+    if answered({"table": table, "errors": table.errors()}):
+        return
     console = Terminal()
     console.print(fitted_summary(table))
     if out is not None:
-        save_table(table, out)
         console.print(f"Written to {out}", soft_wrap=True)
 
 

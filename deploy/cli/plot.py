@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from deploy.cli.answer import answered
 from deploy.cli.app import app
 
 
@@ -40,4 +41,5 @@ def plot(
     from deploy.plot import save
 
     save(folder, figure, out, layers, convention)
-    print(f"Written to {out}")
+    if not answered({"figure": figure, "file": out}):
+        print(f"Written to {out}")

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
+from deploy.cli.answer import answered
 from deploy.cli.app import FAILED, app
 from deploy.cli.declared import takes
 from deploy.cli.early import check_network
@@ -77,13 +79,12 @@ def run(
     check_network(network, data, output)
     from deploy.console import cautions_shown, measured_table, outputs_table
 
-    console = Terminal()
     if network.is_file():
         from deploy.nir_files import GraphResult, run_file
 
         result = run_file(network, data, target, samples, granularity, graph, BarProgress(), segments_in)
         if isinstance(result, GraphResult):
-            _show_graph(console, result, output)
+            _show_graph(result, output)
             return
     else:
         from deploy import api
@@ -92,6 +93,11 @@ def run(
         result = api.run_files(
             network, data, target, samples, granularity, BarProgress(), segments_in, Trust(trust, model), sets, device
         )
+    if output is not None:
+        _save(output, output=result.outputs)
+    if answered(result):
+        return
+    console = Terminal()
     console.print(outputs_table(result))
     took = "" if result.latency_steps is None else f", {result.latency_steps:,} time steps"
     console.print(
@@ -101,7 +107,6 @@ def run(
     if result.measured:
         console.print(measured_table(result.measured))
     if output is not None:
-        _save(output, output=result.outputs)
         console.print(f"Outputs written to {output}", soft_wrap=True)
     for line in cautions_shown(result.cautions):
         console.print(line, soft_wrap=True, markup=False)
@@ -132,6 +137,10 @@ def verify(
     result = api.load_conversion(folder, trust=Trust(trust, model)).verify(
         samples, granularity=granularity, progress=BarProgress(), target=target
     )
+    if answered({**asdict(result), "identical": not result.mismatches}):
+        if result.mismatches:
+            raise typer.Exit(FAILED)
+        return
     compared = (
         f"{result.compared_spikes:,} spikes, {result.compared_potentials:,} potentials and "
         f"{result.saturations:,} saturations"
@@ -159,22 +168,29 @@ def evaluate(options: EvaluateOptions) -> None:
     require_conversion(options.folder.expanduser())
     from deploy.console import cautions_shown, evaluation_table
     from deploy.evaluation import evaluate as run_evaluation
+    from deploy.schema import dumps
 
     result = run_evaluation(options, BarProgress())
+    if answered(dumps(result)):
+        return
     console = Terminal()
     console.print(evaluation_table(result))
     for line in cautions_shown(result.warnings):
         console.print(line, soft_wrap=True, markup=False)
 
 
-def _show_graph(console: Terminal, result: Any, output: Path | None) -> None:
-    from deploy.console import cautions_shown, graph_tables
+def _show_graph(result: Any, output: Path | None) -> None:
+    from deploy.console import cautions_shown, graph_content, graph_tables
 
+    traces = result.run.traces
+    if output is not None:
+        _save(output, **traces.outputs, **{f"spikes:{name}": spikes for name, spikes in traces.spikes.items()})
+    if answered(graph_content(result)):
+        return
+    console = Terminal()
     for shown in graph_tables(result):
         console.print(shown, soft_wrap=isinstance(shown, str))
     if output is not None:
-        traces = result.run.traces
-        _save(output, **traces.outputs, **{f"spikes:{name}": spikes for name, spikes in traces.spikes.items()})
         console.print(f"Outputs and spikes written to {output}", soft_wrap=True)
     for line in cautions_shown(result.cautions):
         console.print(line, soft_wrap=True, markup=False)

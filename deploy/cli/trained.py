@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from deploy.cli.answer import answered
 from deploy.cli.app import app
 from deploy.cli.declared import takes
 from deploy.progress import BarProgress
@@ -28,6 +29,8 @@ def trained(options: TrainedOptions) -> None:
     from deploy.trained.show import shown
 
     report = run_trained(options, BarProgress())
+    if answered(report.model_dump_json(indent=1)):
+        return
     console = Terminal()
     for part in shown(report):
         console.print(part, soft_wrap=isinstance(part, str))

@@ -113,9 +113,10 @@ def marks(low: float, high: float) -> list[float]:
 
 
 def _powers(low: float, high: float) -> list[float]:
-    """1, 2, 5 times powers of ten between two exponents."""
+    """1, 2, 5 times powers of ten between two exponents; of which fewer than two lie there, round numbers."""
     exponents = range(math.floor(low), math.ceil(high) + 1)
-    return [f * 10.0**e for e in exponents for f in (1, 2, 5) if low <= math.log10(f * 10.0**e) <= high]
+    found = [f * 10.0**e for e in exponents for f in (1, 2, 5) if low <= math.log10(f * 10.0**e) <= high]
+    return found if len(found) > 1 else marks(10.0**low, 10.0**high)
 
 
 def _text(value: float) -> str:

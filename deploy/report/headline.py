@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from deploy.energy import USUAL
+from deploy.energy.tables import number
 from deploy.schema import NOT_STEPPED, Cost, Report
 from deploy.shares import share_of
 from targets.placement.chip import load_chip
@@ -43,9 +44,9 @@ def answers(report: Report) -> list[Tile]:
     """What a reader asks first: how good, how dear, on how many chips, how slow."""
     found = [*_quality(report), *_energy(report), *_chips(report)]
     steps, window = report.latency_steps, report.timesteps
-    note = f"{steps / window:.1f} windows of T = {window}"
+    note = f"from the first input to the answer: {steps / window:.1f} windows of T = {window}"
     if report.timesteps_in_words != str(window):
-        note = f"windows of T = {report.timesteps_in_words}"
+        note = f"from the first input to the answer: windows of T = {report.timesteps_in_words}"
     if report.overlap:
         closest = min(report.overlap, key=lambda overlap: overlap.interval)
         note += f"; samples overlap every {count(closest.interval)} steps with {closest.state_sets} sets of state"
@@ -65,7 +66,7 @@ def diagnostics(report: Report) -> list[Tile]:
     if times.target_per_sample is not None:
         notes.append(f"{report.target} {seconds(times.target_per_sample)}")
     found.append(Tile("Closed form, per sample", seconds(times.closed_form_per_sample), "; ".join(notes)))
-    note = "over all samples"
+    note = "over all samples" if report.saturations else "none was clipped at the width of the state, in any sample"
     if report.compared is not None and report.compared.saturations is not None:
         note += f"; {count(report.compared.saturations)} in the samples stepped"
     if report.saturations:
@@ -82,8 +83,12 @@ def _energy(report: Report) -> list[Tile]:
     if cost is None:
         return []
     spiking, fp32, int8 = joules(cost)
-    eight = next((rung.accuracy for rung in report.ladder if rung.name == EIGHT_BITS), None)
-    right = "" if eight is None else f", which with 8-bit weights is right on {percent(eight)}"
+    eight = next((rung for rung in report.ladder if rung.name == EIGHT_BITS), None)
+    right = ""
+    if eight is not None and eight.accuracy is not None:
+        right = f", which with 8-bit weights is right on {percent(eight.accuracy)}"
+    elif eight is not None and eight.output_cosine is not None:
+        right = f", whose outputs with 8-bit weights have a cosine of {eight.output_cosine:.5f}"
     beside = [
         f"{sig(spiking / it)} × {name} ({sig(it)} µJ)"
         for name, it in (("the original in FP32", fp32), ("in INT8", int8))
@@ -168,6 +173,8 @@ def _exactness(report: Report) -> list[Tile]:
     if exact is None:
         return []
     compared = f"of {count(exact.compared_spikes)} spikes, {report.target} against closed form"
+    if exact.mismatches:
+        compared += ". They should be identical: `deploy verify OUT` names the first layer, neuron and step that differ"
     return [Tile("Mismatches", count(exact.mismatches), compared, bad=exact.mismatches > 0)]
 
 
@@ -192,5 +199,5 @@ def seconds(value: float) -> str:
 
 
 def sig(value: float) -> str:
-    """Three significant digits."""
-    return f"{value:.3g}".replace("-", "−")
+    """Three significant digits; whole thousands with commas."""
+    return number(value).replace("-", "−")

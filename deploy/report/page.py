@@ -18,6 +18,7 @@ from deploy.report.headline import answers, count, diagnostics, percent, sig, ve
 from deploy.report.placement import placements
 from deploy.report.points import curves
 from deploy.report.rungs import rungs
+from deploy.report.wording import below, breakable, typed, unbroken
 from deploy.schema import Report
 from deploy.shares import share_of
 from processes.operations import OPERATIONS
@@ -35,7 +36,7 @@ def environment() -> jinja2.Environment:
     )
     found.filters |= {
         "percent": percent, "share": share_of, "count": count, "sig": sig, "short": drawings.short, "number": number,
-        "cheaper": cheaper,
+        "cheaper": cheaper, "breakable": breakable, "typed": typed, "below": below, "unbroken": unbroken,
     }  # fmt: skip
     found.globals["usual"] = USUAL
     return found

@@ -22,6 +22,7 @@ def curves(search: Search) -> dict[str, Any]:
         "done": done,
         "failed": [point for point in points if isinstance(point, Failed)],
         "chosen": points[search.chosen] if isinstance(search, BudgetSearch) else None,
+        "chosen_as": "chosen",
         "conventions": names,
         "measured": {q.key: q.title for q in QUALITIES if _all_have(done, q.key)},
         "by_setting": _setting_charts(done),

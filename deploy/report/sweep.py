@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from deploy.measure.recommend import recommended
 from deploy.report.page import environment
 from deploy.report.points import curves
 from deploy.schema import Sweep
@@ -12,5 +13,12 @@ from processes.files import write_text
 
 def write_page(path: Path, content: Sweep) -> None:
     """Write the page of a sweep.json."""
-    page = environment().get_template("sweep.html").render(content=content, sweep=curves(content))
+    found, drawn = recommended(content.points), curves(content)
+    if found is not None:
+        drawn |= {"chosen": content.points[found[0]], "chosen_as": "recommended"}
+    page = (
+        environment()
+        .get_template("sweep.html")
+        .render(content=content, sweep=drawn, recommended=None if found is None else found[1])
+    )
     write_text(path, page)
