@@ -27,8 +27,8 @@ from deploy.sources import InputSpec, LoadedModel, load_data, load_model
 from deploy.sources.classes import read_labels
 from deploy.sources.preprocessing import timm_input
 from deploy.sources.signals import load_signals
-from deploy.sources.sounds import read_waveform
 from deploy.sources.tables import read_rows
+from deploy.sources.waveforms import read_waveform
 from deploy.sources.weights import read_weights
 from processes.si_exp.table import load_table
 

@@ -11,9 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from deploy.errors import DeployError
+from deploy.errors import DeployError, first_line
 from deploy.evaluation.work import Batch, Job, run_batch
-from deploy.sources.loaded import first_line
 from targets import children
 
 DEATHS = 3

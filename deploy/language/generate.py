@@ -12,9 +12,9 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from deploy.errors import DeployError
+from deploy.errors import DeployError, first_line
 from deploy.language.following import Source
-from deploy.sources.loaded import LoadedModel, TextInput, first_line
+from deploy.sources.loaded import LoadedModel, TextInput
 from deploy.sources.texts import encoded, tokenizer_of
 
 Turns = Sequence[Mapping[str, str]]

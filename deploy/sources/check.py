@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, TypeVar
 import numpy as np
 import torch
 
-from deploy.errors import DeployError
-from deploy.sources.loaded import InputSpec, LoadedModel, first_line
+from deploy.errors import DeployError, first_line
+from deploy.sources.loaded import InputSpec, LoadedModel
 
 if TYPE_CHECKING:
     from deploy.sources.data import Data

@@ -4,30 +4,24 @@ from __future__ import annotations
 
 import importlib.util
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any, cast
 
 import torch
 from torch import nn
 
-from deploy.errors import DeployError
-
-if TYPE_CHECKING:
-    from deploy.sources.loaded import LoadedModel
+from deploy.errors import DeployError, first_line
 
 MAGIC = b"GGUF"
 
 
-def load(path: Path, spec: str, weights: Path | str | None, seed: int) -> LoadedModel:
-    """The model in a GGUF file, its tokenizer in the same file.
+def read_module(path: Path, spec: str, weights: Path | str | None) -> nn.Module:
+    """The causal language model of transformers in a GGUF file, which holds its tokenizer too.
 
     Raises:
         DeployError: the file is missing, is no GGUF file, holds an architecture that transformers does not read, or the
             packages that read it are missing.
     """
     import transformers
-
-    from deploy.sources.huggingface import language_model
-    from deploy.sources.loaded import first_line
 
     check_readable(path, spec)
     if weights is not None:
@@ -40,7 +34,7 @@ def load(path: Path, spec: str, weights: Path | str | None, seed: int) -> Loaded
         raise DeployError(
             f"{spec}: transformers cannot read this GGUF file ({first_line(error)}); take a folder with model.safetensors"
         ) from error
-    return language_model(cast(nn.Module, model), path.stem, spec, str(path.parent), None, seed, path.name)
+    return cast(nn.Module, model)
 
 
 def check_readable(path: Path, spec: str) -> None:

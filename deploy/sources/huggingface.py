@@ -15,9 +15,9 @@ from PIL import Image
 from torch import nn
 from transformers.models.auto import modeling_auto
 
-from deploy.errors import DeployError
+from deploy.errors import DeployError, first_line
 from deploy.sources import gguf
-from deploy.sources.loaded import ImageInput, InputSpec, LoadedModel, TextInput, first_line
+from deploy.sources.loaded import ImageInput, InputSpec, LoadedModel, TextInput
 from deploy.sources.preprocessing import Normalisation, processor_input
 from deploy.sources.several import several, writer
 from deploy.sources.sounds import extractor_input
@@ -68,7 +68,9 @@ def load(
     if name.endswith(".gguf"):
         if arguments:
             raise DeployError(f"{spec}: a GGUF file takes no --model-args; leave the option out")
-        return gguf.load(Path(name).expanduser(), spec, weights, seed)
+        path = Path(name).expanduser()
+        module = gguf.read_module(path, spec, weights)
+        return language_model(module, path.stem, spec, str(path.parent), None, seed, path.name)
     place = {key: value for key, value in arguments.items() if key in HUB}
     settings = {key: value for key, value in arguments.items() if key != LENGTH}
     if name.startswith((".", "/", "~")) or name.count("/") > 1:

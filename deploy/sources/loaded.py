@@ -83,7 +83,7 @@ class SoundInput:
 
     def read(self, file: Path) -> np.ndarray:
         """What the extractor makes of a file; raises DeployError if it is no recording."""
-        from deploy.sources.sounds import read_waveform
+        from deploy.sources.waveforms import read_waveform
 
         return self.values(read_waveform(file, self.rate)).numpy()
 
@@ -149,9 +149,3 @@ class LoadedModel:
             else:
                 tensors[name] = torch.rand(shape, generator=generator)
         return tensors
-
-
-def first_line(error: BaseException) -> str:
-    """The first line of an exception's message that says something, for use in a one-line error."""
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return lines[0][:200] if lines else type(error).__name__

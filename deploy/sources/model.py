@@ -14,8 +14,8 @@ from typing import Any
 import torch
 from torch import nn
 
-from deploy.errors import DeployError
-from deploy.sources.loaded import ImageInput, InputSpec, LoadedModel, TextInput, first_line
+from deploy.errors import DeployError, first_line
+from deploy.sources.loaded import ImageInput, InputSpec, LoadedModel, TextInput
 from deploy.sources.weights import RANDOM, put_weights, read_weights
 
 __all__ = ["ImageInput", "InputSpec", "LoadedModel", "TextInput", "checked", "load_model"]

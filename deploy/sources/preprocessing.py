@@ -18,8 +18,8 @@ import transformers
 from PIL import Image
 from timm.data.transforms_factory import create_transform
 
-from deploy.errors import DeployError
-from deploy.sources.loaded import ImageInput, first_line
+from deploy.errors import DeployError, first_line
+from deploy.sources.loaded import ImageInput
 
 PROBE = 256
 """Side of the constant images that a processor's normalisation is measured on, in pixels."""

@@ -9,8 +9,7 @@ import json
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from deploy.errors import DeployError
-from deploy.sources.loaded import first_line
+from deploy.errors import DeployError, first_line
 
 MARKS = (
     (codecs.BOM_UTF8, "utf-8-sig"), (codecs.BOM_UTF32_LE, "utf-32"), (codecs.BOM_UTF32_BE, "utf-32"),

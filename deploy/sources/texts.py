@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from deploy.errors import DeployError
-from deploy.sources.loaded import LoadedModel, TextInput, first_line
+from deploy.errors import DeployError, first_line
+from deploy.sources.loaded import LoadedModel, TextInput
 from deploy.sources.tables import Row, read_rows
 
 TEXT_COLUMNS = ("text", "sentence", "content", "review")

@@ -17,8 +17,8 @@ from timm.data.config import resolve_model_data_config
 from timm.data.imagenet_info import ImageNetInfo, infer_imagenet_subset
 from torch import nn
 
-from deploy.errors import DeployError
-from deploy.sources.loaded import InputSpec, LoadedModel, first_line
+from deploy.errors import DeployError, first_line
+from deploy.sources.loaded import InputSpec, LoadedModel
 from deploy.sources.preprocessing import timm_input
 from deploy.sources.weights import RANDOM, put_weights, read_weights
 from deploy.sources.wrappers import PREFIX, Normalised

@@ -12,8 +12,7 @@ import torch
 from safetensors.torch import load_file
 from torch import nn
 
-from deploy.errors import DeployError
-from deploy.sources.loaded import first_line
+from deploy.errors import DeployError, first_line
 
 RANDOM = "random"
 """The value of --weights that asks for seeded random initialisation, to size a network."""

@@ -16,7 +16,7 @@ import deploy
 from deploy.cli import main
 from deploy.errors import DeployError
 from deploy.sources import load_data, load_model
-from deploy.sources.sounds import read_waveform
+from deploy.sources.waveforms import read_waveform
 
 RATE = 800
 CONV: dict[str, Any] = {
