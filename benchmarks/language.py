@@ -2,15 +2,19 @@
 
     python -m benchmarks.language
     python -m benchmarks.language --rows 2,40 --rows 1,40 --evaluated 4096 --resume
+    python -m benchmarks.language --rows 2,16 --calibration 4 --tokens 64 --evaluated 64 --prompts 0 --stepped 16
 
 Everything between the token embedding and the logits spikes, in integers. It is calibrated on one work (Debian's FAQ) and
-judged on another (Debian's policy), in windows whose tokens are each predicted once. out/bench-language.json keeps what was
-measured; docs/language.md has the figures. `make bench-llm` runs it.
+judged on another (Debian's policy), in windows whose tokens are each predicted once. Then the original continues prompts from
+there greedily, and the network, given the same tokens, names each next one. With --stepped the first tokens of a window are
+also stepped on a target, and every spike and potential compared. out/bench-language.json keeps what was measured;
+docs/language.md has the figures. `make bench-llm` runs it.
 """
 
 from __future__ import annotations
 
 import json
+import math
 import time
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -33,9 +37,13 @@ from deploy.sources import load_model
 from deploy.sources.loaded import LoadedModel, TextInput
 from deploy.sources.texts import document, encoded
 from evaluator.closed_form import ClosedForm
+from evaluator.compare import compare
+from evaluator.continued import Continued
 from processes.network import Network
+from targets import lava_sim, stepper_target
 
 KEPT = Path("out/bench-language.json")
+PROMPT_TOKENS = 16
 PROMPT = "A package manager is a program that"
 
 
@@ -47,6 +55,9 @@ class Row:
         tokens, original, spiking, divergence, same: sums over tokens, as :data:`deploy.language.scores.COLUMNS` names them.
         spikes: per token. seconds, original_seconds: per token of a window. convert_seconds: of the conversion.
         held_seconds: per token, from held traces. text: a greedy continuation of ``PROMPT``.
+        chosen: share of the original's greedy choices that the network makes too, given the original's tokens.
+        differences: spikes and potentials that differ between target and closed form; None if nothing was stepped.
+        compared: how many were compared. stepped_seconds: for all tokens together.
     """
 
     tokens: float
@@ -60,6 +71,10 @@ class Row:
     convert_seconds: float
     held_seconds: float
     text: str
+    chosen: float = math.nan
+    differences: int | None = None
+    compared: int = 0
+    stepped_seconds: float = 0.0
 
     def cells(self) -> tuple[str, ...]:
         """For a table."""
@@ -68,6 +83,7 @@ class Row:
             f"{one:.2f}", f"{other:.2f}", f"{other / one - 1:+.1%}", f"{self.same / self.tokens:.1%}",
             f"{self.divergence / self.tokens:.4f}", f"{self.spikes:,.0f}", f"{1000 * self.seconds:.0f}",
             f"{1000 * self.original_seconds:.0f}", f"{1000 * self.held_seconds:.0f}", f"{self.convert_seconds / 60:.1f}",
+            f"{self.chosen:.1%}", "" if self.differences is None else f"{self.differences} of {self.compared:,}",
         )  # fmt: skip
 
 
@@ -96,6 +112,37 @@ def measured(network: Network, model: LoadedModel, text: TextInput, given: Windo
     )  # fmt: skip
 
 
+def greedy(model: LoadedModel, document: np.ndarray, prompts: int, new: int, window: int) -> Windows:
+    """Prompts from all over a document, each with the ``new`` tokens by which the original goes on; these count."""
+    begins = np.linspace(0, len(document) - PROMPT_TOKENS, prompts).astype(int)
+    tokens = np.stack([document[begin : begin + PROMPT_TOKENS] for begin in begins]).astype(np.int64)
+    for _ in range(new):
+        with torch.no_grad():
+            following = model.module(torch.from_numpy(tokens)).numpy()[:, -1].argmax(-1)
+        tokens = np.concatenate([tokens, following[:, None]], 1)
+    counted = np.tile([PROMPT_TOKENS, PROMPT_TOKENS + new], (prompts, 1))
+    return Windows(np.pad(tokens, ((0, 0), (0, window - tokens.shape[1])), mode="edge"), counted)
+
+
+def chosen(network: Network, model: LoadedModel, given: Windows) -> float:
+    """Share of the counted tokens of :func:`greedy` that the network chooses too."""
+    host, same = front_end(model.module, [given.tokens[:1]])[1], 0
+    for tokens, (first, stop) in zip(given.tokens, given.counted, strict=True):
+        outputs = measure.evaluate(ClosedForm(network), network_input(host, [tokens[None]]), 1).outputs[0]
+        same += int((outputs.reshape(len(tokens), -1)[first - 1 : stop - 1].argmax(-1) == tokens[first:stop]).sum())
+    return same / float((given.counted[:, 1] - given.counted[:, 0]).sum())
+
+
+def stepped(network: Network, model: LoadedModel, tokens: np.ndarray, target: str) -> dict[str, float]:
+    """Some tokens (1, n) on a target, against the closed form of the same."""
+    host = front_end(model.module, [tokens])[1]
+    part, x = Continued(network).part(0, tokens.shape[1]), network_input(host, [tokens])
+    run = (lava_sim if target == "lava-sim" else stepper_target).run(part, x)
+    found = compare(part, x, run)
+    compared = found.compared_spikes + found.compared_potentials
+    return {"differences": found.mismatches, "compared": compared, "stepped_seconds": run.seconds_per_sample}
+
+
 def main(
     rows: Annotated[
         list[str], typer.Option(help="SPIKES,T, such as 2,40; SPIKES may be auto. Both precisions are measured.")
@@ -112,6 +159,9 @@ def main(
     evaluated: Annotated[int, typer.Option(help="Tokens of the other work, from its beginning.")] = 20_000,
     new: Annotated[int, typer.Option(help="Tokens to go on with.")] = 64,
     batch: Annotated[int, typer.Option(help="Windows evaluated together while converting.")] = 8,
+    prompts: Annotated[int, typer.Option(help="Prompts that the original goes on with greedily.")] = 20,
+    first: Annotated[int, typer.Option("--stepped", help="Tokens of a window to step; 0 for none.")] = 0,
+    target: Annotated[str, typer.Option(help="Where they are stepped: stepper or lava-sim.")] = "stepper",
     without: Annotated[
         str, typer.Option(help="Ingredients of conversion to leave out, such as headroom,rounding.")
     ] = "",
@@ -128,6 +178,7 @@ def main(
     samples = fit[: calibration * tokens].reshape(calibration, tokens)
     given = windows(judged[:evaluated], tokens, stride)
     ingredients = replace(ALL, **dict.fromkeys(without.split(",") if without else [], False))
+    asked = greedy(model, judged[evaluated:], prompts, new, tokens) if prompts else None
     kept = json.loads(page.read_text()) if resume and page.exists() else {}
     console = Console()
     for row in rows:
@@ -147,6 +198,10 @@ def main(
             if network is None:
                 continue
             found = replace(measured(network, model, text, given, new), convert_seconds=seconds)
+            if asked is not None:
+                found = replace(found, chosen=chosen(network, model, asked))
+            if first and precision == "fixed":
+                found = replace(found, **stepped(network, model, given.tokens[:1, :first], target))
             kept[names[precision]] = asdict(found)
             page.parent.mkdir(parents=True, exist_ok=True)
             page.write_text(json.dumps(kept, indent=1))
@@ -169,7 +224,7 @@ def _told(console: Console):
 def _table(rows: dict[str, Row]) -> Table:
     columns = (
         "spikes, T, precision", "original", "spiking", "more", "same token", "KL", "spikes a token", "ms a token", "original",
-        "held", "minutes to convert",
+        "held", "minutes to convert", "greedy choices", "differences when stepped",
     )  # fmt: skip
     found = Table(*columns, title="SmolLM2-135M-Instruct, perplexity", title_justify="left")
     for name, row in rows.items():
