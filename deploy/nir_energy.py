@@ -84,6 +84,7 @@ def counting_of(plan: Plan, program: Program, x: np.ndarray) -> Counting:
     for name, item in plan.items.items():
         if (found := weights_of(item.node)) is not None:
             counting.fans[name] = map_of(item.node, (found[0] != 0).astype(np.float64))
+            counting.dense[name] = map_of(item.node, np.ones_like(found[0], np.float64))
     return counting
 
 

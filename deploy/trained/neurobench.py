@@ -18,7 +18,6 @@ import numpy as np
 from deploy.trained.count import Counting
 from deploy.trained.report import NeuroBench, SynapticOperations
 from processes.spiking import Levels, Neuron, Weighted
-from processes.spiking.steppers import weighted_map
 
 BYTES = 4
 
@@ -51,10 +50,8 @@ def neurobench(counting: Counting) -> NeuroBench:
 
 def _dense(counting: Counting, name: str) -> int:
     """Synapses that an input without zeros reaches in a step; what is padded reaches none."""
-    node = counting.graph.nodes[name]
-    assert isinstance(node.op, Weighted)
-    reads = counting.graph.nodes[node.wires[0].source].shape
-    return int(np.rint(weighted_map(node.op, np.ones_like(node.op.weight), node.shape)(np.ones((1, *reads))).sum()))
+    reads = counting.graph.nodes[counting.graph.nodes[name].wires[0].source].shape
+    return int(np.rint(counting.dense[name](np.ones((1, *reads))).sum()))
 
 
 def _fires(op: object) -> bool:
