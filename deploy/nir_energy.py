@@ -42,7 +42,7 @@ def energy_of_file(
     graph, _ = read_repaired(path, options.dt)
     if "format" in graph.metadata:
         raise DeployError(
-            f"{path}: a converted network; give the folder that deploy convert wrote, which has its events"
+            f"{path}: a network of this package; give the folder that deploy convert or trained wrote, which has its events"
         )
     if data is None:
         raise DeployError(f"--input missing: events of {path} are counted on data; give an .npz or a NIR data file")
