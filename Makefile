@@ -23,6 +23,7 @@ help:
 	@echo 'make bench  the measured figures in benchmarks/'
 	@echo 'make targets-check  builds environments for other simulators in .tools and compares runs with theirs'
 	@echo 'make interop  our exports in snnTorch, Norse, sinabs and SpikingJelly (environments in .tools); writes docs/interop.md'
+	@echo '              and metrics of ours next to NeuroBench itself'
 	@echo 'make bench-accuracy  what codes and ingredients are worth with trained weights (about two hours); writes docs/accuracy.md'
 	@echo 'make bench-llm  SmolLM2-135M-Instruct as a spiking network: perplexity, agreement, time of a token (hours)'
 	@echo 'make report-check  the pages in headless Chromium; screenshots in out/screenshots'
@@ -65,6 +66,9 @@ targets-check: $(INSTALLED)
 interop: $(INSTALLED)
 	$(PYTHON) -m targets.tools sinabs spikingjelly
 	OMP_NUM_THREADS=1 $(PYTHON) -m benchmarks.interop
+	$(PYTHON) -m pip install --quiet --no-deps --target .tools/neurobench neurobench==2.3.0
+	PYTHONPATH=.tools/neurobench OMP_NUM_THREADS=1 $(PYTHON) -m pytest -n 0 -rs -m 'exhaustive or not exhaustive' \
+	    tests/deploy/energy/test_neurobench.py tests/targets/test_trained_whole.py
 
 bench-accuracy: $(INSTALLED)
 	@$(INSTALL) '.[bench]'

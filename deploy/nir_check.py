@@ -21,6 +21,7 @@ from deploy.nir_writers import Convention, conventions, writer
 from evaluator.nir_reader import read_file
 from evaluator.nir_versions import Repair
 from processes.nir_nodes.neurons import Method
+from processes.spiking import Neuron
 from targets.chains import HOLDERS, Request, hold
 from targets.chains.chain import walk
 from targets.nir_graph.ends import copied
@@ -30,6 +31,8 @@ from targets.nir_graph.mend import declare, mend
 from targets.nir_graph.plan import Plan, flatten, make_plan
 from targets.nir_graph.program import Program, compile_float, interpret
 from targets.nir_importers import IMPORTERS
+from targets.trained.whole import is_whole
+from targets.trained.whole import restore as restore_trained
 
 PROBE = 8
 """Steps of random spikes on which a chip's integers are tried."""
@@ -148,19 +151,29 @@ def _ours(path: Path, version: str | None, graph: nir.NIRGraph) -> Checkup:
     refusals: tuple[Refusal, ...] = ()
     neurons = None
     counts: Counter[str] = Counter()
+    trained = is_whole(graph)
     try:
-        network = restore(graph)
-        counts = Counter(node.op.name for _, node in network)
-        neurons = sum(int(np.prod(node.op.shape)) for _, node in network if node.op.fires)
+        if trained:
+            spiking = restore_trained(graph)[0].nodes.values()
+            counts = Counter(type(node.op).__name__ for node in spiking)
+            neurons = sum(int(np.prod(node.shape)) for node in spiking if isinstance(node.op, Neuron))
+        else:
+            network = restore(graph)
+            counts = Counter(node.op.name for _, node in network)
+            neurons = sum(int(np.prod(node.op.shape)) for _, node in network if node.op.fires)
     except DeployError as error:
         refusals = (Refusal("graph", "NIRGraph", str(error)),)
     kinds = tuple(Kind(kind, count, None, 0) for kind, count in counts.most_common())
     stops = (
         Refusal(
-            "graph", "NIRGraph", "operations of this package; `deploy export --plain` or `--segments` writes others"
+            "graph",
+            "NIRGraph",
+            "operations of this package; `deploy run --segments-in` runs its plain segments there"
+            if trained
+            else "operations of this package; `deploy export --plain` or `--segments` writes others",
         ),
     )
-    here = [Place(name, refusals) for name in ("lava-sim", "closed-form")]
+    here = [Place(name, refusals) for name in (("stepper",) if trained else ("lava-sim", "closed-form"))]
     others = [Place(name, stops) for name in (*HOLDERS, *IMPORTERS)]
     made_by = writer(graph, {})
     return Checkup(path, version, made_by, kinds, neurons, 0, None, (), None, (), refusals, (*here, *others), graph)

@@ -42,7 +42,7 @@ def energy_of_file(
     graph, _ = read_repaired(path, options.dt)
     if "format" in graph.metadata:
         raise DeployError(
-            f"{path}: a converted network; give the folder that deploy convert wrote, which has its events"
+            f"{path}: a network of this package; give the folder that deploy convert or trained wrote, which has its events"
         )
     if data is None:
         raise DeployError(f"--input missing: events of {path} are counted on data; give an .npz or a NIR data file")
@@ -84,6 +84,7 @@ def counting_of(plan: Plan, program: Program, x: np.ndarray) -> Counting:
     for name, item in plan.items.items():
         if (found := weights_of(item.node)) is not None:
             counting.fans[name] = map_of(item.node, (found[0] != 0).astype(np.float64))
+            counting.dense[name] = map_of(item.node, np.ones_like(found[0], np.float64))
     return counting
 
 

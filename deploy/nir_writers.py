@@ -28,6 +28,8 @@ class Convention:
 
 def writer(graph: nir.NIRGraph, nodes: Mapping[str, nir.NIRNode]) -> str:
     """The tool, and by what it is recognised; ``nodes`` are the flat graph's."""
+    if str(graph.metadata.get("format", "")).startswith("spiking network"):
+        return "this package: a trained spiking network, whole"
     if "format" in graph.metadata:
         return "this package: a converted network with operations of its own"
     if "pulses" in graph.metadata:

@@ -90,7 +90,11 @@ def tallies(x: np.ndarray) -> bool:
 
 
 class Counting:
-    """Runs a floating-point or integer program and counts; ``spikes_arrive``: what enters is spikes, or sums of them."""
+    """Runs a floating-point or integer program and counts; ``spikes_arrive``: what enters is spikes, or sums of them.
+
+    Attributes:
+        fans: by layer, what counts the synapses that are not 0 of what it reads; ``dense``: all of them.
+    """
 
     def __init__(self, graph: Graph, program: Program, spikes_arrive: bool = False) -> None:
         self.graph, self.program = graph, program
@@ -100,11 +104,11 @@ class Counting:
         ops = [node.op for node in graph.nodes.values()]
         self.firing = {id(op.rule) for op in ops if isinstance(op, Neuron) and op.emits is None}
         self.sums: Counter[str] = Counter()
+        layers = {name: (node.op, node.shape) for name, node in graph.nodes.items() if isinstance(node.op, Weighted)}
         self.fans = {
-            name: weighted_map(node.op, (node.op.weight != 0).astype(np.float64), node.shape)
-            for name, node in graph.nodes.items()
-            if isinstance(node.op, Weighted)
+            name: weighted_map(op, (op.weight != 0).astype(np.float64), shape) for name, (op, shape) in layers.items()
         }
+        self.dense = {name: weighted_map(op, np.ones_like(op.weight), shape) for name, (op, shape) in layers.items()}
 
     def run(self, x: np.ndarray) -> tuple[np.ndarray, dict[str, np.ndarray]]:
         """Outputs (samples, T, *shape) in real units, and each neuron's spikes per step, (samples, T), of a batch."""

@@ -16,6 +16,7 @@ import numpy as np
 
 from deploy.energy.conventions import AFTER, conventions
 from deploy.trained.count import Counting, Counts
+from deploy.trained.neurobench import neurobench
 from deploy.trained.report import Energy, EnergyReport, Formula, Layer
 from processes.spiking import Affine, Graph, Layout, Levels, Neuron, Product, Weighted
 
@@ -122,6 +123,7 @@ def energies(counting: Counting) -> EnergyReport:
             Energy(name=p.name, title=p.title, microjoules=p.picojoules / 1e6, omitted_microjoules=p.omitted / 1e6)
             for p in priced(counts)
         ],
+        neurobench=neurobench(counting),
     )  # fmt: skip
 
 

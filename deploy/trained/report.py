@@ -65,13 +65,32 @@ class Formula(Part):
     left_out: dict[str, float]
 
 
+class SynapticOperations(Part):
+    """NeuroBench's, of a sample, by NeuroBench's names."""
+
+    Effective_MACs: float
+    Effective_ACs: float
+    Dense: float
+
+
+class NeuroBench(Part):
+    """NeuroBench's metrics by NeuroBench's names (:mod:`deploy.trained.neurobench`); shares are None where there is nothing."""
+
+    Footprint: int
+    ConnectionSparsity: float | None
+    ActivationSparsity: float | None
+    SynapticOperations: SynapticOperations
+    MembraneUpdates: float
+
+
 class EnergyReport(Part):
-    """What a run did and costs; `events` are per sample."""
+    """What a run did and costs; `events` are per sample; `neurobench` is None in folders of earlier versions."""
 
     layers: list[Layer]
     events: dict[str, float]
     formula: Formula
     energy: list[Energy]
+    neurobench: NeuroBench | None = None
 
 
 class TrainedReport(EnergyReport):

@@ -59,6 +59,13 @@ def energy_shown(report: EnergyReport) -> Iterator[Table | str]:
     for event, count in formula.left_out.items():
         left.add_row(event.replace("_", " "), f"{count:,.0f}")
     yield left
+    if report.neurobench is not None:
+        metrics = Table("NeuroBench metric", "value")
+        for name, value in report.neurobench.model_dump().items():
+            parts = {f"{name} {part}": n for part, n in value.items()} if isinstance(value, dict) else {name: value}
+            for label, number in parts.items():
+                metrics.add_row(label, "" if number is None else f"{number:,.4g}" if number < 1 else f"{number:,.0f}")
+        yield metrics
 
 
 def layers_shown(report: EnergyReport) -> Table:

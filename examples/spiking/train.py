@@ -28,7 +28,7 @@ from fused import fuse
 from converters.trained.nodes import reset_net
 from deploy.demo.train import Cycle, correct, read_split, train, write_data
 
-MODELS = ("spikformer", "spikingformer", "sdt", "sdt2", "qkformer")
+MODELS = ("spikformer", "spikingformer", "sdt", "sdt2", "qkformer", "spikingresformer")
 SEED = 0
 
 

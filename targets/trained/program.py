@@ -200,7 +200,7 @@ class _Compiler:
         return Edge(label)
 
     def _reach(self, name: str) -> float:
-        """The largest value of a signal and of what it becomes without being multiplied, in its own scale."""
+        """The largest value of a signal and of what it becomes, in its own scale, until something but spikes multiplies it."""
         found, waiting, seen = 0.0, [(name, 1.0)], set[str]()
         while waiting:
             at, factor = waiting.pop()
@@ -210,11 +210,21 @@ class _Compiler:
             seen.add(at)
             if at != name and (scale := _factor(op)):
                 factor *= abs(scale)  # a matter of the unit: its integers are those that it reads
+            elif isinstance(op, Product):
+                if not any(self._spikes(wire.source) for wire in self.graph.nodes[at].wires):
+                    continue
             elif at != name and not isinstance(op, Sum | Layout | MaxPool | SumPool | Reduce):
                 continue
             found = max(found, self.peaks[at] / factor)
             waiting += [(reader, factor) for reader in self.readers[at]]
         return found
+
+    def _spikes(self, name: str) -> bool:
+        """Whether a signal is spikes, moved at most, so that its integers are its values."""
+        node = self.graph.nodes[name]
+        if isinstance(node.op, Neuron):
+            return node.op.emits is None
+        return isinstance(node.op, Layout | MaxPool) and all(self._spikes(wire.source) for wire in node.wires)
 
     def _weighted(self, name: str, node: Node, op: Weighted, edges: tuple[Edge, ...], reads: float) -> Stage:
         unit = finest_unit(self._reach(name), CHIP.state_bits)

@@ -41,10 +41,13 @@ def example(name: str) -> nn.Module:
             module.running_mean.normal_(0, 0.1, generator=generator)
             module.running_var.uniform_(0.05, 0.2, generator=generator)
             module.bias.data.uniform_(0.2, 1.0, generator=generator)
+    for name, rate in model.named_buffers():
+        if "firing_rate" in name:  # SpikingResformer divides by its root
+            rate.uniform_(0.01, 0.03, generator=generator)
     return model.eval()
 
 
-NAMES = ("spikformer", "spikingformer", "sdt", "sdt2", "qkformer")
+NAMES = ("spikformer", "spikingformer", "sdt", "sdt2", "qkformer", "spikingresformer")
 QUICK = ("spikformer", "sdt2")  # products in both orders, shortcuts of spikes and of potentials
 SAMPLES = 3
 
@@ -97,12 +100,28 @@ def rep(at: str) -> list[str]:
     return layers + [f"{norm}.{key}" for norm in norms for key in kept]
 
 
+def resformer_keys() -> list[str]:
+    """Names in SpikingResformer's checkpoints: stages of one, two and three pairs, the later ones behind a downsampling."""
+    keys = ["classifier.weight", *triple("prologue.", "0", "1.bn", False)]
+    for stage in range(3):
+        keys += triple(f"layers.{stage}.0.", "conv", "norm.bn", False) if stage else []
+        for pair in range(stage + 1):
+            at = f"layers.{stage}.{2 * pair + bool(stage)}."
+            keys += [at + "firing_rate_x", at + "firing_rate_attn", *triple(at, "W", "norm.bn", False)]
+            keys += triple(at, "Wproj", "norm_proj.bn", False)
+            at = f"layers.{stage}.{2 * pair + bool(stage) + 1}."
+            keys += [key for part in ("up", "conv.0", "down") for key in triple(f"{at}{part}.", "1", "2.bn", False)]
+    return keys
+
+
 HEAD = ["head.weight", "head.bias"]
 NORMS = [f"norm{i}.{key}" for i in (1, 2) for key in ("weight", "bias")]
 
 
 def published_keys(name: str) -> list[str]:
     """Names in the published checkpoints, as their code defines the modules."""
+    if name == "spikingresformer":
+        return resformer_keys()
     keys = list(HEAD)
     if name in ("spikformer", "sdt"):
         for i in ("", "1", "2", "3"):
@@ -164,6 +183,16 @@ PUBLISHED: dict[str, tuple[str, dict[str, tuple[int, ...]]]] = {
     "sdt2": (
         "MetaSpikeFormer",
         {"downsample1_1.encode_conv.weight": (48, 3, 7, 7), "block4.1.attn.q_conv.0.body.2.0.weight": (480, 1, 3, 3)},
+    ),
+    "spikingresformer": (
+        "SpikingResformer",
+        {
+            "layers.0.0.W.weight": (128, 64, 4, 4),
+            "layers.1.1.firing_rate_x": (1, 1, 3, 1, 1),
+            "classifier.weight": (1000, 384),
+            "layers.2.2.conv.0.1.weight": (1536, 64, 3, 3),
+            "prologue.0.weight": (64, 3, 7, 7),
+        },
     ),
     "qkformer": (
         "QKFormer",
@@ -229,3 +258,26 @@ def test_the_weights_beside_the_example() -> None:
     assert all((found.argmax(1) == labels).mean() > 0.75 for found in (real, *fixed))
     once, twice = (np.square(found - real).mean() for found in fixed)
     assert 0 < twice < SECOND_SYNAPSE * once
+
+
+@pytest.mark.exhaustive
+def test_dual_spike_attention_on_lava() -> None:
+    """Potentials times spikes are in no other architecture: every spike, potential and output in integers."""
+    pytest.importorskip("lava.magma")
+    importlib.import_module("processes.lava")  # before anything of Lava's
+    from targets.nir_graph.lava import run_in_lava
+
+    graph, x, ours, _ = captured("spikingresformer")
+    fixed = compile_fixed(graph, ours.peaks, x)
+    expected = interpret(fixed, {graph.input: x[:2]}, potentials=True)
+    found = run_in_lava(fixed, {graph.input: x[:2]}, "operation", potentials=True)
+    compared = 0
+    for kind in ("spikes", "potentials", "outputs"):
+        for name, values in getattr(expected, kind).items():
+            compared += values.size
+            assert np.array_equal(getattr(found, kind)[name], values), f"{kind} of {name}"
+    assert compared > 10_000
+    assert any(
+        not np.array_equal(ours.spikes[name][:2], found.spikes[name]) for name in found.spikes
+    )  # floats are others
+    print(f"{compared:,} compared")

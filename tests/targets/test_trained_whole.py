@@ -77,6 +77,8 @@ def test_deploy_run(
     expected = ours.outputs[graph.output].mean(1).reshape(2, -1)
     with np.load(out) as saved:
         assert np.array_equal(saved["output"], expected.astype(np.float32)) and np.ptp(expected) > 1
+    assert main(["check", str(file)]) == 0
+    assert "a trained spiking network, whole" in capsys.readouterr().out
     assert main(["run", str(file), "--input", str(data), "--precision", "fixed"]) == 2
     assert "--precision: the file holds a trained network" in capsys.readouterr().err
     assert main(["run", str(file), "--input", str(data), "--target", "closed-form"]) == 2
