@@ -17,10 +17,10 @@ def plain(text: str) -> str:
 
 
 class Terminal(Console):
-    """A console that takes no markup and no emoji codes; what is meant to be bold is a :class:`rich.text.Text`."""
+    """A console without markup and emoji codes, in notebooks too; what is meant to be bold is a :class:`rich.text.Text`."""
 
     def __init__(self, **settings: Any) -> None:
-        super().__init__(markup=False, emoji=False, **settings)
+        super().__init__(markup=False, emoji=False, force_jupyter=False, **settings)
 
     def render_str(self, text: str, **settings: Any) -> Text:
         """Every string that is printed, alone or in a table."""

@@ -122,8 +122,8 @@ spelled = np.where(spikes["SI-norm"] > 0, si_norm.code.levels[np.abs(spikes["SI-
 for name, weights in (("WOSS", raced / raced.sum(-1, keepdims=True)), ("SI-norm", spelled)):
     print(f"softmax by {name}: largest error of a weight {np.abs(weights - exact).max():.3f}")
 
-# %% Plot: a row for each neuron, in the steps of the sample.
-if len(sys.argv) > 1 and importlib.util.find_spec("matplotlib"):
+# %% Plot: a row for each neuron, in the steps of the sample; blue positive, orange negative
+if importlib.util.find_spec("matplotlib"):
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(8, 6), layout="constrained")
@@ -135,5 +135,11 @@ if len(sys.argv) > 1 and importlib.util.find_spec("matplotlib"):
         axes.scatter(start + np.abs(codes) - 1, neuron, s=8, marker="|", c=np.where(codes > 0, "#0b6bcb", "#d1540a"))
         axes.set(title=name, ylabel="neuron", xlim=(0, period))
     axes.set_xlabel("time step")
-    figure.savefig(sys.argv[1])
-    print(f"spikes drawn in {sys.argv[1]}")
+    if "ipykernel" in sys.modules:
+        from IPython.display import SVG, display
+
+        figure.savefig("spikes.svg")
+        display(SVG("spikes.svg"))
+    elif len(sys.argv) > 1:
+        figure.savefig(sys.argv[1])
+        print(f"spikes drawn in {sys.argv[1]}")

@@ -126,4 +126,8 @@ def main(path: Path) -> None:
 
 
 if __name__ == "__main__":
+    if len(sys.argv) != 2:
+        raise SystemExit(
+            "give a plain export: python examples/read_nir.py mlp.nir (`deploy export OUT --plain -o mlp.nir`)"
+        )
     main(Path(sys.argv[1]))

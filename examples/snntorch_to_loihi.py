@@ -10,6 +10,8 @@
 # %% Train: which half of twelve inputs spikes more often?
 from __future__ import annotations
 
+import contextlib
+import io
 import tempfile
 import warnings
 from pathlib import Path
@@ -78,7 +80,8 @@ with tempfile.TemporaryDirectory() as place, warnings.catch_warnings():
             "--from", "snntorch", "--reset", "v_reset"]  # fmt: skip
     found = {}
     for precision in ("float", "fixed"):
-        assert main([*line, "--precision", precision, "--output", str(folder / "out.npz")]) == 0
+        with contextlib.redirect_stdout(io.StringIO()):  # tables of single samples
+            assert main([*line, "-q", "--precision", precision, "--output", str(folder / "out.npz")]) == 0
         with np.load(folder / "out.npz") as saved:
             found[precision] = saved["output"]
 

@@ -11,6 +11,8 @@ from deploy.cli import (  # noqa: F401  # each adds its commands
     run,
     trained,
 )
-from deploy.cli.app import main
+from deploy.cli.app import app, main
+
+app.arrange()
 
 __all__ = ["main"]

@@ -29,6 +29,16 @@ Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress and no n
 AsJson = Annotated[bool, typer.Option("--json", help="Print the result as one JSON value, and no tables.")]
 
 
+PANELS = {
+    "Convert": ("check", "convert", "sweep", "trained"),
+    "Look at what came of it": ("report", "compare", "energy", "place", "plot"),
+    "Run it": ("run", "verify", "evaluate", "generate"),
+    "Hand it on": ("export",),
+    "What there is": ("targets", "models", "fit"),
+}
+"""Commands as `deploy --help` groups them, in the order in which a user meets them."""
+
+
 class Application(typer.Typer):
     """An application whose commands all take --verbose, --quiet and --json."""
 
@@ -36,9 +46,10 @@ class Application(typer.Typer):
         """Typer's decorator; the command itself sees none of these options: :func:`deploy.verbosity.verbosity` and
         :func:`deploy.cli.answer.answered` have them.
         """
-        register = super().command(*names, **settings)
 
         def decorate(command: Callable[..., Any]) -> Callable[..., Any]:
+            panel = next(title for title, listed in PANELS.items() if command.__name__ in listed)
+            register = super(Application, self).command(*names, rich_help_panel=panel, **settings)
             signature = inspect.signature(command, eval_str=True)
 
             @functools.wraps(command)
@@ -60,6 +71,11 @@ class Application(typer.Typer):
 
         return decorate
 
+    def arrange(self) -> None:
+        """Puts the commands in the order of PANELS; they are registered in the order of their files' names."""
+        order = [name for listed in PANELS.values() for name in listed]
+        self.registered_commands.sort(key=lambda command: order.index(getattr(command.callback, "__name__", "")))
+
 
 app = Application(
     no_args_is_help=True,
@@ -68,7 +84,8 @@ app = Application(
     context_settings={"help_option_names": ["-h", "--help"]},
     help="Deploys trained transformers on neuromorphic hardware: converts them to spiking networks without "
     "retraining, runs them on a target and measures them.",
-    epilog="First try: [bold]deploy convert --target lava-sim[/bold] converts a bundled vision transformer.",
+    epilog="First try: [bold]deploy convert -o out/demo[/bold] converts a bundled vision transformer; then "
+    "[bold]deploy energy out/demo[/bold] says what it costs, and [bold]deploy verify out/demo[/bold] steps it spike by spike.",
 )
 
 

@@ -25,7 +25,10 @@ if TYPE_CHECKING:
 
 @app.command()
 def targets() -> None:
-    """Lists where a network can run: what is available here, and what the rest would need."""
+    """Lists where a network can run: what is available here, and what the rest would need.
+
+    Example: deploy targets
+    """
     from deploy import availability
     from deploy.console import targets_table
 
@@ -64,7 +67,10 @@ def report(
     folder: Annotated[Path | None, typer.Argument(help="A folder that convert wrote.")] = None,
     schema: Annotated[bool, typer.Option("--schema", help="Print the JSON Schema of report.json instead.")] = False,
 ) -> None:
-    """Shows the report of a conversion again."""
+    """Shows the report of a conversion again.
+
+    Example: deploy report out/demo
+    """
     from deploy.console import cautions_shown, summary
     from deploy.schema import dumps, json_schema, read_report
 
