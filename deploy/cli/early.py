@@ -6,6 +6,7 @@ from pathlib import Path
 
 from deploy.errors import DeployError
 from deploy.options import ConvertOptions
+from deploy.options.checks import check_input_file
 from deploy.output import check_replaceable, require_conversion
 
 DATA = (".npz", ".npy", ".csv", ".tsv", ".jsonl", ".wav")
@@ -38,7 +39,6 @@ def check_network(network: Path, data: Path | None, output: Path | None) -> None
         )
     if not network.is_file():
         require_conversion(network)
-    if data is not None and not data.expanduser().exists():
-        raise DeployError(f"--input {data}: no such file or folder; check the path")
+    check_input_file("--input", data)
     if output is not None and not output.expanduser().absolute().parent.is_dir():
         raise DeployError(f"--output {output}: its folder does not exist; make it, or choose another file")
