@@ -115,7 +115,7 @@ def _batch(
     first: str = "",
     text: Windows | None = None,
 ) -> Batch:
-    if original.outputs.shape != outputs.shape:
+    if original.outputs.size != outputs.size:  # their axes may differ: a target may keep one of time
         raise DeployError(
             f"the original gives outputs {original.outputs.shape[1:]}, the spiking network {outputs.shape[1:]}: it is another "
             "model than the one that was converted; give that one"
