@@ -6,6 +6,10 @@ keeps linear, layer_norm, gelu and scaled_dot_product_attention whole, and names
 
 from __future__ import annotations
 
+import contextlib
+import logging
+from collections.abc import Iterator
+
 import torch
 from torch.utils._pytree import tree_leaves
 
@@ -16,6 +20,17 @@ from processes.errors import DeployError
 
 TRACED = 1e-3
 """How far an exported graph's outputs may be from the model's, over the largest: both compute in the model's own float32."""
+
+
+@contextlib.contextmanager
+def _silent() -> Iterator[None]:
+    """Keeps PyTorch's exporter from logging an error, traceback and all, that it raises as well."""
+    before = logging.root.manager.disable
+    logging.disable(logging.CRITICAL)
+    try:
+        yield
+    finally:
+        logging.disable(before)
 
 
 def capture(model: torch.nn.Module, example: tuple[torch.Tensor, ...]) -> Captured:
@@ -29,7 +44,8 @@ def capture(model: torch.nn.Module, example: tuple[torch.Tensor, ...]) -> Captur
         DeployError: the model cannot be exported; the message holds the exporter's first line.
     """
     try:
-        with torch.no_grad():
+        # the exporter logs what it then raises, with a traceback of its own
+        with torch.no_grad(), _silent():
             program = torch.export.export(model.eval(), example, strict=False)
             program = decompose(program, known_operations())
     except Exception as error:

@@ -25,6 +25,7 @@ from converters.overrides import Override, by_layer
 from converters.sensitivity import Evidence, Site, Trial, gather
 from processes.batches import Progress
 from processes.calibration import factors
+from processes.errors import DeployError
 from processes.network import ElementwiseProduct, Network
 
 BASES = (1.04, 1.06, 1.08, 1.1, 1.12, 1.15, 1.18, 1.22, 1.26, 1.3, 1.35, 1.4, 1.5, 1.6, 1.8, 2.0)
@@ -75,9 +76,13 @@ def tune(
         latency: most steps of a sample, if T is chosen; None for those that a T of ``windows.USUAL`` for all would take.
 
     Raises:
-        DeployError: a pattern matches no firing node, or no T is short enough.
+        DeployError: no node fires, a pattern matches no firing node, or no T is short enough.
     """
     nodes = coded(network)
+    if not nodes:
+        raise DeployError(
+            "no layer of the model fires spikes: its output is its input, moved; there is nothing to convert"
+        )
     given = by_layer(overrides or {}, nodes)
     if steps is None:
         windows.way(network, nodes, given).limit(latency)  # which refuses one that is too short before any work

@@ -101,7 +101,7 @@ def convert(
         model=model.spec, method=method, timesteps=timesteps, latency=latency, base=None if base == "auto" else base,
         spikes=spikes, input_spikes=input_spikes, residual=residual, winner=winner, softmax=softmax, exponential=exponential,
         activation=activation, mask_rate=mask_rate, overrides=overrides, precision=precision, target="closed-form",
-        batch_size=batch_size, device=device,
+        batch_size=batch_size, device=str(device),
     )  # fmt: skip
     options.check(registry())
     scales = given_data(calibration, None, model, "calibration")

@@ -14,6 +14,7 @@ from torch import nn
 from deploy.errors import DeployError
 from deploy.sources import Data, InputSpec, LoadedModel, checked
 from deploy.sources.check import check_data
+from deploy.sources.model import check_kind
 
 GIVEN = "module:"
 """What the name of a model starts with that was given as an object, of which no folder keeps a copy."""
@@ -34,9 +35,12 @@ def given_model(module: nn.Module, arguments: Arguments | None = None) -> Loaded
     if not isinstance(module, nn.Module):
         raise DeployError(f"a {type(module).__name__} is no model; give a torch.nn.Module")
     name = type(module).__name__
+    check_kind(module, f"{GIVEN}{name}")
     names = _names(module, arguments, f"{GIVEN}{name}")
-    own = copy.deepcopy(module).cpu()
-    return checked(LoadedModel(name, f"{GIVEN}{name}", own, {each: InputSpec() for each in names}))
+    own = copy.deepcopy(module)
+    loaded = checked(LoadedModel(name, f"{GIVEN}{name}", own, {each: InputSpec() for each in names}))
+    own.cpu()
+    return loaded
 
 
 def given_data(arguments: Arguments, labels: Any, model: LoadedModel, role: str) -> Data:
@@ -68,7 +72,7 @@ def as_array(value: Any, name: str) -> np.ndarray:
         DeployError: ``value``, called ``name``, is none.
     """
     if isinstance(value, torch.Tensor):
-        value = value.detach().cpu().numpy()
+        value = _dense(value, name)
     try:
         found = np.asarray(value)
     except ValueError as error:
@@ -76,6 +80,20 @@ def as_array(value: Any, name: str) -> np.ndarray:
     if found.dtype == object or found.ndim == 0:
         raise DeployError(f"`{name}` is no array of numbers; give one of shape (samples, ...)")
     return found
+
+
+def _dense(value: torch.Tensor, name: str) -> np.ndarray:
+    """A tensor of any device as an array; bfloat16, which NumPy lacks, as float32.
+
+    Raises:
+        DeployError: it has no values (device meta), or is no plain tensor (sparse, quantised).
+    """
+    if value.is_meta:
+        raise DeployError(f"`{name}` is on the device meta, which holds no values; give a tensor of the CPU")
+    if value.layout != torch.strided or value.is_quantized:
+        raise DeployError(f"`{name}` is sparse or quantised; give .to_dense() or .dequantize() of it")
+    value = value.detach().cpu().resolve_conj().resolve_neg()
+    return (value.float() if value.dtype == torch.bfloat16 else value).numpy()
 
 
 def _names(module: nn.Module, arguments: Arguments | None, what: str) -> list[str]:

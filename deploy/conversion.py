@@ -18,6 +18,7 @@ from deploy.errors import DeployError
 from deploy.evaluation.summary import batch_of, summed
 from deploy.language.following import Source, original, spiking
 from deploy.language.generate import GREEDY, Choice, Token, Turns, generate, language_of, prompt_tokens
+from deploy.options.checks import check_positive
 from deploy.options.config import FILE, written
 from deploy.origin import Origin
 from deploy.output import GRAPH, PAGE, output_folder
@@ -134,6 +135,7 @@ class Conversion:
         Raises:
             DeployError: there is no data at hand, the target cannot run here, or a Process failed.
         """
+        check_positive("samples", samples)
         if x is None:
             inputs = host_input(self.origin.model, self.origin.evaluation.take(slice(samples)))
         else:
@@ -182,7 +184,13 @@ class Conversion:
 
     def write_report(self, folder: Path) -> None:
         """Write report.json, report.html and what figures are drawn from."""
-        write_report(folder, self.report)
+        try:
+            write_report(folder, self.report)
+        except ValueError as error:
+            raise DeployError(
+                f"{self.report.model}: a result is not as it has to be ({error}): data or weights are so large that 32-bit "
+                "floats overflow; rescale them"
+            ) from error
         if self.report.options is not None:
             write_text(folder / FILE, written(self.report.options.record()))
         write_figures(folder, self.figures)

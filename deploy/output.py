@@ -33,7 +33,8 @@ def output_folder(path: Path, force: bool = False, marks: tuple[str, ...] = CONV
         scratch = _sibling(path, "partial")
         scratch.mkdir()
     except OSError as error:
-        raise DeployError(f"-o {path}: cannot be written ({error.strerror}); choose another folder") from error
+        reason = f"{above} is a file" if (above := _file_above(path)) else error.strerror
+        raise DeployError(f"-o {path}: cannot be written ({reason}); choose another folder") from error
     try:
         yield scratch
         check_replaceable(path, force, marks)  # somebody else may have written there meanwhile
@@ -44,8 +45,14 @@ def output_folder(path: Path, force: bool = False, marks: tuple[str, ...] = CONV
 
 def check_replaceable(path: Path, force: bool, marks: tuple[str, ...] = CONVERSION) -> None:
     """Raises DeployError unless `path` is free, or an earlier folder of the kind that `force` allows to replace."""
-    if not path.exists() and not path.is_symlink():
+    try:
+        path.lstat()
+    except (FileNotFoundError, NotADirectoryError):
         return
+    except OSError as error:
+        raise DeployError(f"-o {path}: cannot be written ({error.strerror}); choose another folder") from error
+    if path.is_symlink() and not path.exists():
+        raise DeployError(f"-o {path}: is a link that leads nowhere; choose a folder")
     if not path.is_dir():
         raise DeployError(f"-o {path}: is a file; choose a folder")
     held = {entry.name for entry in path.iterdir()}
@@ -73,6 +80,11 @@ def require_conversion(path: Path) -> Path:
     if not is_conversion(path):
         raise DeployError(f"{path}: holds no {GRAPH} and {REPORT}; give a folder that deploy convert wrote")
     return path
+
+
+def _file_above(path: Path) -> Path | None:
+    """The file that stands where a folder above ``path`` would have to be; None if there is none."""
+    return next((each for each in path.parents if each.is_file()), None)
 
 
 def _tidy(path: Path) -> None:

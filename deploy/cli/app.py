@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import functools
 import inspect
+import os
 import signal
 import sys
 import traceback
@@ -19,8 +21,19 @@ from deploy.errors import DeployError, UnsupportedGraph
 from deploy.terminal import Terminal, plain
 from deploy.verbosity import Verbosity, ask, verbosity
 
-FAILED, MISUSED, INTERRUPTED, TERMINATED = 1, 2, 130, 143
-"""Exit codes: a check that did not hold; an error that the user can put right; Ctrl-C; SIGTERM."""
+FAILED, MISUSED, INTERRUPTED, CLOSED, TERMINATED = 1, 2, 130, 141, 143
+"""Exit codes: a check that did not hold; an error that the user can put right; Ctrl-C; output that nobody reads; SIGTERM."""
+REMEDIES = {
+    errno.ENOSPC: "make room, or choose another place",
+    errno.EDQUOT: "make room, or choose another place",
+    errno.EACCES: "get the right to it, or choose another place",
+    errno.EPERM: "get the right to it, or choose another place",
+    errno.EROFS: "choose another place",
+    errno.ENAMETOOLONG: "give a shorter name",
+    errno.EISDIR: "give a file",
+    errno.ENOTDIR: "give a folder",
+}
+"""What to do about what the system refuses."""
 
 Verbose = Annotated[
     bool, typer.Option("--verbose", "-v", help="Also say what each stage took, and where an error arose.")
@@ -121,6 +134,17 @@ def _remedy(message: str, words: Sequence[str]) -> str:
     return "`deploy --help` and `deploy COMMAND --help` say what is known"
 
 
+def _of_machine(error: OSError | MemoryError) -> str:
+    """What the system, not a value, stood in the way of: one line that names it and the remedy."""
+    said = next((line for line in str(error).splitlines() if line.strip()), "")
+    if isinstance(error, MemoryError):
+        return f"not enough memory ({said or 'no more is given'}); give fewer samples or a smaller --batch-size"
+    number = error.errno or (errno.ENOSPC if "No space left" in str(error) else 0)  # h5py tells it in words alone
+    place = f"{error.filename}: " if error.filename is not None else ""
+    remedy = REMEDIES.get(number, "check the path; --verbose says where this arose")
+    return f"{place}{error.strerror or os.strerror(number) if number else said}; {remedy}"
+
+
 def _compiling() -> float:
     """Seconds of compilation so far; a command that runs no kernel does not import what counts them."""
     kernels = sys.modules.get("processes.kernels.compiled")
@@ -159,6 +183,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
             message = f"{message.rstrip('.')}; {_remedy(message, sys.argv[1:] if arguments is None else arguments)}"
         if message:  # empty where a missing command was answered by the help
             print(f"error: {message}", file=sys.stderr)
+        return MISUSED
+    except BrokenPipeError:  # `deploy ... | head`: nobody reads on, and there is nobody to tell
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return CLOSED
+    except (OSError, MemoryError) as error:
+        if verbosity() is Verbosity.VERBOSE:
+            traceback.print_exc()
+        print(f"error: {_of_machine(error)}", file=sys.stderr)
         return MISUSED
     except (KeyboardInterrupt, Abort):
         print("interrupted", file=sys.stderr)

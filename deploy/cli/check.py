@@ -64,10 +64,13 @@ def _file(file: Path, out: Path | None, dt: float | None) -> None:
 
 
 def _model(spec: str, weights: str | None, shape: str | None) -> None:
+    numbers = "give whole numbers above 0 with commas between them, as 3,32,32"
     try:
         sizes = None if shape is None else tuple(int(size) for size in shape.split(","))
     except ValueError as error:
-        raise DeployError(f"--shape {shape}: give whole numbers with commas between them, as 3,32,32") from error
+        raise DeployError(f"--shape {shape}: {numbers}") from error
+    if sizes is not None and min(sizes) < 1:
+        raise DeployError(f"--shape {shape}: {numbers}")
     from deploy.check_tables import model_content, model_shown
     from deploy.model_check import check_model
 

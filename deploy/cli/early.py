@@ -6,6 +6,7 @@ from pathlib import Path
 
 from deploy.errors import DeployError
 from deploy.options import ConvertOptions
+from deploy.options.checks import check_input_file, same_file
 from deploy.output import check_replaceable, require_conversion
 
 DATA = (".npz", ".npy", ".csv", ".tsv", ".jsonl", ".wav")
@@ -30,6 +31,16 @@ def check_model(spec: str) -> None:
         raise DeployError(f"{spec}: no such file or folder; give a folder that save_pretrained wrote, or a GGUF file")
 
 
+def check_output(output: Path | None, *read: Path | None) -> None:
+    """Raise DeployError for a file of outputs that would replace what is read, or whose ending is another kind's."""
+    if output is None:
+        return
+    if any(path is not None and path.exists() and same_file(output, path) for path in read):
+        raise DeployError(f"--output {output}: is what the run reads, which is never replaced; choose another file")
+    if output.suffix != ".npz":
+        raise DeployError(f"--output {output}: outputs are written as .npz; give a file that ends so")
+
+
 def check_network(network: Path, data: Path | None, output: Path | None) -> None:
     """Raise DeployError for what is no network, for data that is not there, or for an output that has no place."""
     if network.suffix in DATA:
@@ -38,7 +49,6 @@ def check_network(network: Path, data: Path | None, output: Path | None) -> None
         )
     if not network.is_file():
         require_conversion(network)
-    if data is not None and not data.expanduser().exists():
-        raise DeployError(f"--input {data}: no such file or folder; check the path")
+    check_input_file("--input", data)
     if output is not None and not output.expanduser().absolute().parent.is_dir():
         raise DeployError(f"--output {output}: its folder does not exist; make it, or choose another file")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from itertools import zip_longest
 from typing import TYPE_CHECKING, Annotated
@@ -10,7 +11,9 @@ import typer
 
 from deploy.cli.answer import answered, asked_json
 from deploy.cli.app import app
-from deploy.options import check_positive
+from deploy.errors import DeployError
+from deploy.options import check_choice, check_positive
+from deploy.options.checks import check_seed
 from deploy.options.declare import Anew, Folder, Trusted
 from deploy.options.devices import DEVICE, check_closed_form, check_device
 from deploy.output import require_conversion
@@ -51,6 +54,13 @@ def generate(
     check_positive("--max-new-tokens", max_new_tokens)
     check_device(device)
     check_closed_form(device, target)
+    check_seed(seed)
+    check_positive("--top-k", top_k)
+    if not 0 <= temperature < math.inf:
+        raise DeployError(f"--temperature {temperature:g}: give 0 for the most likely token, or a number above")
+    from targets import registry
+
+    check_choice("--target", target, registry())
     require_conversion(folder)
     from deploy import api
     from deploy.language.generate import Choice

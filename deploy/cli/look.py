@@ -100,6 +100,8 @@ def compare(
 
     Example: deploy compare out/woss out/sit -o out/compare.html
     """
+    if out is not None and out.suffix.lower() not in (".html", ".htm"):
+        raise DeployError(f"-o {out}: the comparison is a page; give a file that ends in .html")
     from deploy import compare
 
     found = compare.comparison(folders)

@@ -12,6 +12,7 @@ from deploy.cli.app import FAILED, app
 from deploy.cli.declared import takes
 from deploy.errors import DeployError
 from deploy.options import METHODS, PRECISIONS, ConvertOptions
+from deploy.options.checks import check_seed
 from deploy.options.declare import RUNS, read_base, read_spikes
 from deploy.progress import BarProgress
 from deploy.terminal import Terminal
@@ -45,6 +46,11 @@ def sweep(
 
     Example: deploy sweep --timesteps 8,16,24,32,40 --base 1.15,1.4,auto -o out/sweep
     """
+    for option, text in (
+        ("timesteps", timesteps), ("base", base), ("method", method), ("precision", precision), ("spikes", spikes),
+    ):  # fmt: skip
+        if not _listed(text):
+            raise DeployError(f"--{option} {text!r}: names no setting; give one or more with commas between them")
     from deploy.console import sweep_table
     from deploy.measure.recommend import recommended
     from deploy.schema import Failed, dumps
@@ -84,6 +90,9 @@ def fit(
 
     Example: deploy fit --function exp --timesteps 12 --range -1 1
     """
+    check_seed(seed)
+    if timesteps > 64:
+        raise DeployError(f"--timesteps {timesteps}: tables have at most 64 steps; 12 suits most")
     from deploy.fitting import fit_table, fitted_summary, save_table
 
     table = fit_table(function, timesteps, *between, seed, BarProgress())

@@ -12,7 +12,7 @@ import typer
 from deploy.cli.answer import answered
 from deploy.cli.app import FAILED, app
 from deploy.cli.declared import takes
-from deploy.cli.early import check_network
+from deploy.cli.early import check_network, check_output
 from deploy.errors import DeployError
 from deploy.options import GRANULARITIES, EvaluateOptions, GraphOptions, check_choice, check_positive, overlapping
 from deploy.options.declare import OVERLAP, STATE_SETS, Anew, Folder, Trusted
@@ -77,6 +77,12 @@ def run(
         raise DeployError("--overlap: for a converted network's folder, and on a target; leave it out")
     target = "stepper" if sets is not None and target is None else target
     check_network(network, data, output)
+    check_output(output, network, data, graph.calib)
+    if not network.is_file() and graph != GraphOptions():
+        raise DeployError(
+            f"{network}: is a conversion, whose time step, neurons and arithmetic are its own: options of "
+            "standard NIR graphs belong to .nir files; leave them out"
+        )
     from deploy.console import cautions_shown, measured_table, outputs_table
 
     if network.is_file():
@@ -199,8 +205,10 @@ def _show_graph(result: Any, output: Path | None) -> None:
 def _save(path: Path, **arrays: Any) -> None:
     import numpy as np
 
+    from processes.files import atomic_write
+
     try:
-        with path.open("wb") as file:  # a handle, so that numpy adds no suffix
+        with atomic_write(path) as file:  # a handle, so that numpy adds no suffix
             np.savez(file, **arrays)
     except OSError as error:
         raise DeployError(f"--output {path}: cannot be written ({error.strerror}); choose another file") from error

@@ -115,6 +115,11 @@ def _batch(
     first: str = "",
     text: Windows | None = None,
 ) -> Batch:
+    if original.outputs.size != outputs.size:  # their axes may differ: a target may keep one of time
+        raise DeployError(
+            f"the original gives outputs {original.outputs.shape[1:]}, the spiking network {outputs.shape[1:]}: it is another "
+            "model than the one that was converted; give that one"
+        )
     told = np.zeros((0, len(COLUMNS))) if text is None else scores(original.outputs, outputs, text)
     wanted, found = (y.reshape(len(y), -1).astype(np.float64) for y in (original.outputs, outputs))
     none = np.zeros(0, np.int64)

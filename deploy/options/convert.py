@@ -9,11 +9,11 @@ from typing import Annotated, Any, Literal, NamedTuple, get_args
 
 from deploy.errors import DeployError
 from deploy.options.budget import Budget, read_budget
-from deploy.options.checks import check_choice, check_positive, same_file
+from deploy.options.checks import check_choice, check_input_file, check_number, check_positive, check_seed, same_file
 from deploy.options.config import image_size, model_arguments
 from deploy.options.declare import CODE, MODELS, RUNS, option, read_base, read_spikes, read_timesteps
 from deploy.options.devices import DEVICE, check_device
-from deploy.options.overrides import read_overrides
+from deploy.options.overrides import LONGEST, read_overrides
 
 Method = Literal["spiked-attention", "sit", "rate-coded", "qcfs", "snm", "mst", "fs"]
 Precision = Literal["fixed", "float"]
@@ -27,6 +27,9 @@ Cheapest = Literal["energy", "latency"]
 METHODS, PRECISIONS, GRANULARITIES = get_args(Method), get_args(Precision), get_args(Granularity)
 FLOATING = ("rate-coded", "qcfs", "snm", "mst")
 """Methods that are baselines in floating point, whose networks are lowered with their thresholds."""
+LONGEST_FLOATING = 4096
+"""Most steps of their windows: rates become finer by one part in T, where levels of other methods shrink geometrically."""
+MOST_SPIKES = 3
 SIT_STEPS = {"published": range(4, 17), "extended": range(7, 17)}  # fitted tables that come with the package; reach
 
 
@@ -267,6 +270,8 @@ class ConvertOptions:
 
     def check(self, targets: Iterable[str]) -> None:
         """Raises DeployError for the first option that cannot be meant; `targets` are the known names."""
+        if not self.model.strip():
+            raise DeployError("--model: is empty; give demo, timm:NAME, hf:NAME_OR_DIR or path/file.py:callable")
         model_arguments(self.model_args)
         image_size(self.image_size)
         for name, kind in (
@@ -283,6 +288,16 @@ class ConvertOptions:
                 "--residual, --winner and --softmax are variants of spiked-attention; leave them out with "
                 f"--method {self.method}"
             )
+        check_number("--mask-rate", self.mask_rate, whole=False)
+        if self.mask_rate is not None and self.method != "mst":
+            raise DeployError(
+                f"--mask-rate {self.mask_rate:g}: belongs to --method mst; leave it out, or take that method"
+            )
+        for name, value, usual in (
+            ("exponential", self.exponential, "extended"), ("activation", self.activation, "schedule"),
+        ):  # fmt: skip
+            if value != usual and self.method != "sit":
+                raise DeployError(f"--{name} {value}: belongs to --method sit; leave it out, or take that method")
         if self.mask_rate is not None and not 0 <= self.mask_rate < 1:
             raise DeployError(f"--mask-rate {self.mask_rate:g}: a share of spikes is at least 0 and below 1; give 0.25")
         self._check_code()
@@ -300,6 +315,7 @@ class ConvertOptions:
         check_positive("--limit", self.limit)
         check_positive("--calib-limit", self.calib_limit)
         check_positive("--tokens", self.tokens)
+        check_seed(self.seed)
         check_device(self.device)
         if self.calib is not None and self.evaluation is not None and same_file(self.calib, self.evaluation):
             raise DeployError(
@@ -312,15 +328,16 @@ class ConvertOptions:
     def check_paths(self) -> None:
         """Raises DeployError for the first of the data's paths that leads nowhere, before a model is loaded."""
         for name, path in (("--calib", self.calib), ("--eval", self.evaluation), ("--labels", self.labels)):
-            if path is not None and not path.expanduser().exists():
-                raise DeployError(f"{name} {path}: no such file or folder; check the path")
+            check_input_file(name, path)
 
     def _check_code(self) -> None:
         steps, base, spikes, input_spikes = self.code
         if steps == "auto":
             self._check_windows()
-        elif steps < 2:
-            raise DeployError(f"--timesteps {steps}: a window needs at least 2 steps; give 8 to 64")
+        else:
+            self._check_steps(steps)
+        if base != "auto":
+            check_number("--base", base, whole=False)
         if base != "auto" and not 1 < base <= 2:  # also refuses NaN
             raise DeployError(
                 f"--base {base:g}: levels shrink by it at every step, so it must be above 1 and at most 2; 1.15 suits "
@@ -328,7 +345,9 @@ class ConvertOptions:
             )
         if spikes != "auto":
             check_positive("--spikes", spikes)
+            self._check_spikes("--spikes", spikes)
         check_positive("--input-spikes", input_spikes)
+        self._check_spikes("--input-spikes", input_spikes)
         check_positive("--latency", self.latency)
         if self.latency is not None and steps != "auto":
             raise DeployError(f"--latency {self.latency}: limits what --timesteps auto chooses; give that too")
@@ -345,6 +364,22 @@ class ConvertOptions:
         if self.softmax != "direct" or self.winner != "graded":
             raise DeployError(
                 "--softmax and --winner belong to --method spiked-attention; --exponential is sit's choice"
+            )
+
+    def _check_spikes(self, option: str, spikes: int) -> None:
+        """Raises DeployError for more spikes than a neuron can spend on a value; sit's digits end by themselves."""
+        if self.method == "spiked-attention" and spikes > MOST_SPIKES:
+            raise DeployError(f"{option} {spikes}: neurons spend at most {MOST_SPIKES} on a value; give 1, 2 or 3")
+
+    def _check_steps(self, steps: int) -> None:
+        """Raises DeployError for a window of a length that no network is converted with."""
+        check_number("--timesteps", steps)
+        if steps < 2:
+            raise DeployError(f"--timesteps {steps}: a window needs at least 2 steps; give 8 to 64")
+        longest = LONGEST_FLOATING if self.method in FLOATING else LONGEST
+        if steps > longest:
+            raise DeployError(
+                f"--timesteps {steps}: windows of --method {self.method} have at most {longest} steps; give 8 to 64"
             )
 
     def _check_windows(self) -> None:

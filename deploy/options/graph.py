@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal, get_args
 
-from deploy.options.checks import check_choice
+from deploy.errors import DeployError
+from deploy.options.checks import check_choice, check_input_file, check_number, check_positive
 from deploy.options.convert import PRECISIONS
 from deploy.options.declare import NIR, option
 
@@ -59,6 +61,17 @@ class GraphOptions:
         if self.method is not None:
             check_choice("--method", self.method, STEPPINGS)
         check_choice("--precision", self.precision, PRECISIONS)
+        check_number("--dt", self.dt, whole=False)
+        if self.dt is not None and not 0 < self.dt < math.inf:  # also refuses NaN
+            raise DeployError(
+                f"--dt {self.dt}: the time step must be above 0, in the unit of the graph's time constants"
+            )
+        check_positive("--steps", self.steps)
+        if self.precision != "fixed":
+            for name, value in (("--scale", self.scale), ("--calib", self.calib)):
+                if value is not None:
+                    raise DeployError(f"{name} {value}: belongs to fixed point; add --precision fixed, or leave it out")
+        check_input_file("--calib", self.calib)
         if self.reset is not None:
             check_choice("--reset", self.reset, RESETS)
         if self.framework is not None:

@@ -19,7 +19,7 @@ def read_arrays(path: Path) -> dict[str, np.ndarray]:
         DeployError: it is no .npz or damaged, a member is no array of numbers or text, or its arrays do not fit the memory.
     """
     damaged = f"{path}: not an .npz file that numpy.savez wrote, or damaged"
-    if not zipfile.is_zipfile(path):  # which numpy would take for a pickle
+    if not path.is_file() or not zipfile.is_zipfile(path):  # which numpy would take for a pickle
         raise DeployError(damaged)
     try:
         with zipfile.ZipFile(path) as archive:

@@ -11,6 +11,11 @@ import torch
 from deploy.errors import DeployError, first_line
 from deploy.sources.loaded import InputSpec, LoadedModel
 
+LARGEST = 1e18
+"""Largest magnitude of data: its square, of which errors are made, still fits 32 bits."""
+ALONE = 1e-2
+"""Share of the largest output by which a sample's may differ in a batch of two: kernels sum in another order, no more."""
+
 if TYPE_CHECKING:
     from deploy.sources.data import Data
 
@@ -43,7 +48,9 @@ def _input(array: np.ndarray, name: str, spec: InputSpec, source: str, model: Lo
     where = f"{source}: array `{name}`"
     if array.dtype.kind not in "fiub":
         raise DeployError(f"{where} is {array.dtype}; numbers are needed (float32, or int64 for token numbers)")
-    if array.ndim < 1 or array.size == 0:
+    if array.ndim < 1:
+        raise DeployError(f"{where} is one number; give an array with an axis of samples first")
+    if array.size == 0:
         raise DeployError(f"{where} is empty (shape {array.shape}); give at least one sample")
     if not spec.fits(array.shape[1:]):
         shape = tuple("any" if size is None else size for size in spec.shape or ())
@@ -64,6 +71,10 @@ def _input(array: np.ndarray, name: str, spec: InputSpec, source: str, model: Lo
             raise DeployError(
                 f"{where}: {int(faulty.sum())} of {len(array)} samples hold NaN or infinity, first in sample "
                 f"{int(faulty.argmax())}; remove or repair them"
+            )
+        if np.abs(array).max() > LARGEST:
+            raise DeployError(
+                f"{where} holds {np.abs(array).max():.3g}; beyond {LARGEST:.0e} squares overflow 32-bit floats: rescale it"
             )
     known = model.text.vocabulary if model.text is not None and name == "input_ids" else None
     if known is not None and (array.min() < 0 or array.max() >= known):
@@ -93,13 +104,44 @@ def _try_one(inputs: dict[str, np.ndarray], model: LoadedModel, source: str) -> 
     except Exception as error:  # a foreign model can raise anything
         raise DeployError(
             f"{source}: {model.spec} cannot take one sample of it ({shapes}): {first_line(error)}; give data "
-            "shaped as its forward takes it"
+            f"shaped as its forward takes it{_types(inputs)}"
         ) from error
     if not isinstance(output, torch.Tensor):
         raise DeployError(f"{model.spec}: returns {type(output).__name__}; wrap it so that it returns one tensor")
+    if output.is_complex():
+        raise DeployError(f"{model.spec}: returns complex numbers; wrap it so that it returns one real tensor")
     if not bool(torch.isfinite(output).all()):
         raise DeployError(f"{model.spec}: gives NaN or infinity for the first sample of {source}; check its weights")
+    _check_alone(inputs, output, model)
     return output
+
+
+def _check_alone(inputs: dict[str, np.ndarray], output: torch.Tensor, model: LoadedModel) -> None:
+    """Raises DeployError if a sample's output depends on the others of its batch: a network sees one sample at a time."""
+    if min(map(len, inputs.values())) < 2 or output.ndim < 1 or not output.is_floating_point():
+        return
+    try:
+        with torch.inference_mode():
+            both = model.module(*(torch.from_numpy(array[:2]) for array in inputs.values()))
+    except Exception as error:  # a foreign model can raise anything
+        raise DeployError(
+            f"{model.spec}: takes one sample but not two at once: {first_line(error)}; its forward has to take (samples, ...)"
+        ) from error
+    if both.shape[1:] != output.shape[1:] or len(both) != 2:
+        return  # outputs without an axis of samples are refused where the model's operations are read
+    difference = float((both[:1] - output).abs().max())
+    if difference > ALONE * float(both.abs().max()):
+        raise DeployError(
+            f"{model.spec}: a sample's output depends on the other samples of its batch (by {difference:.3g}), or on chance; "
+            "spiking networks see one sample at a time: take means and normalisations over a sample's own axes"
+        )
+
+
+def _types(inputs: dict[str, np.ndarray]) -> str:
+    whole = [name for name, array in inputs.items() if array.dtype == np.int64]
+    return (
+        f"; {', '.join(whole)} holds whole numbers, which are tokens: store other numbers as float32" if whole else ""
+    )
 
 
 def _labels(labels: np.ndarray, samples: int, classes: int | None, source: str) -> np.ndarray:

@@ -55,9 +55,13 @@ def class_numbers(
     if not model.class_names and folders and len(distinct) == (model.classes or len(distinct)):
         return {label: number for number, label in enumerate(distinct)}
     foreign = next(label for label in distinct if by_name[label] is None)
-    known = f"names {', '.join(model.class_names[:3])}, ..." if model.class_names else f"numbers 0 to {_last(model)}"
+    if model.class_names:
+        known = f"names {', '.join(model.class_names[:3])}, ..."
+    else:
+        known = "numbers from 0" if model.classes is None else f"numbers 0 to {model.classes - 1}"
+    count = "" if model.classes is None else f"{model.classes} "
     raise DeployError(
-        f"{source}: class `{foreign}` cannot be matched with the {model.classes} classes of {model.spec} ({known}; "
+        f"{source}: class `{foreign}` cannot be matched with the {count}classes of {model.spec} ({known}; "
         f"{len(distinct)} classes here); {REMEDY.format(foreign)}"
     )
 
@@ -152,7 +156,3 @@ def _check_sorted_as_text(
 
 def _name(number: int, model: LoadedModel) -> str:
     return model.class_names[number] if number < len(model.class_names) else ""
-
-
-def _last(model: LoadedModel) -> str:
-    return "?" if model.classes is None else str(model.classes - 1)

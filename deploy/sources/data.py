@@ -147,6 +147,8 @@ def _path(spec: Path | str | None, role: Role) -> Path | None:
     path = Path(spec).expanduser()
     if not path.exists():
         raise DeployError(f"{OPTIONS[role]} {path}: no such file or folder")
+    if not (path.is_file() or path.is_dir()):  # a pipe would keep its reader waiting for ever
+        raise DeployError(f"{OPTIONS[role]} {path}: is neither a file nor a folder; save the data first")
     return path
 
 

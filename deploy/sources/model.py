@@ -95,15 +95,29 @@ def checked(loaded: LoadedModel) -> LoadedModel:
     """The model, put into evaluation mode.
 
     Raises:
-        DeployError: a tensor of it is not in float32.
+        DeployError: a tensor of it is not in float32, or has no values.
     """
     loaded.module.eval().requires_grad_(False)
     for name, tensor in loaded.module.state_dict().items():
+        if tensor.is_meta:
+            raise DeployError(
+                f"{loaded.spec}: {name} is on the device meta, which holds no values; load its weights first"
+            )
         if tensor.is_floating_point() and tensor.dtype != torch.float32:
             raise DeployError(
                 f"{loaded.spec}: {name} is {tensor.dtype}; models are taken in float32 (call .float() on it)"
             )
     return loaded
+
+
+def check_kind(module: nn.Module, spec: str) -> None:
+    """Raise DeployError for a module that wraps or replaces the one that can be read."""
+    kind = type(module).__name__
+    if isinstance(module, torch.jit.ScriptModule):
+        raise DeployError(f"{spec}: is compiled by TorchScript; give the module that it was made of")
+    inner = {"OptimizedModule": "_orig_mod", "DataParallel": "module", "DistributedDataParallel": "module"}.get(kind)
+    if inner is not None:
+        raise DeployError(f"{spec}: is a wrapper ({kind}) around the model; give the model itself, its .{inner}")
 
 
 def _meant(spec: str) -> str:
@@ -149,10 +163,11 @@ def _from_file(
             module = build(**arguments)
         except DeployError:
             raise
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             raise DeployError(f"{spec}: the call raised {type(error).__name__}: {first_line(error)}") from error
     if not isinstance(module, nn.Module):
         raise DeployError(f"{spec}: returned {type(module).__name__}; it must return a torch.nn.Module")
+    check_kind(module, spec)
     if isinstance(weights, Path):
         put_weights(module, read_weights(weights), weights, spec)
     parameters = inspect.signature(module.forward).parameters.values()
@@ -192,7 +207,7 @@ def _attribute(path: Path, name: str) -> Callable[[], Any]:
     sys.path.insert(0, str(path.parent.resolve()))
     try:
         module_spec.loader.exec_module(module)
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         del sys.modules[module_spec.name]
         raise DeployError(f"{path}: importing it raised {type(error).__name__}: {first_line(error)}") from error
     finally:
