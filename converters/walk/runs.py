@@ -6,7 +6,7 @@ import json
 import multiprocessing
 import resource
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from pathlib import Path
@@ -30,7 +30,14 @@ def known(results: Path) -> list[Found]:
     return found
 
 
-def walk(subjects: Sequence[Subject], results: Path, jobs: int, timeout: float, memory: float) -> Iterator[Found]:
+def walk(
+    subjects: Sequence[Subject],
+    results: Path,
+    jobs: int,
+    timeout: float,
+    memory: float,
+    judged: Callable[[Subject], Found] = judge,
+) -> Iterator[Found]:
     """Judge every subject that ``results`` does not hold yet, and append each to it as it is done.
 
     Args:
@@ -38,6 +45,7 @@ def walk(subjects: Sequence[Subject], results: Path, jobs: int, timeout: float, 
         jobs: processes at a time.
         timeout: seconds for each model, after which its process is ended.
         memory: GB (10^9 bytes) of address space that a model may take beyond what is imported.
+        judged: what is found of a subject, in its process; it raises nothing.
     """
     done = {found.family for found in known(results)}
     left = [subject for subject in subjects if subject.family not in done]
@@ -46,7 +54,7 @@ def walk(subjects: Sequence[Subject], results: Path, jobs: int, timeout: float, 
     with results.open("a") as file:
         while left or running:
             while left and len(running) < jobs:
-                run = _Run(left.pop(0), timeout, memory)
+                run = _Run(left.pop(0), timeout, memory, judged)
                 running[run.receiver] = run
             until = min(run.deadline for run in running.values()) - time.monotonic()
             ready = wait(list(running), max(0.0, until))
@@ -61,11 +69,13 @@ def walk(subjects: Sequence[Subject], results: Path, jobs: int, timeout: float, 
 class _Run:
     """A process that judges one subject."""
 
-    def __init__(self, subject: Subject, timeout: float, memory: float) -> None:
+    def __init__(
+        self, subject: Subject, timeout: float, memory: float, judged: Callable[[Subject], Found]
+    ) -> None:
         self.subject, self.start = subject, time.monotonic()
         self.deadline = self.start + timeout
         self.receiver, sender = FORKED.Pipe(duplex=False)
-        self.process: BaseProcess = FORKED.Process(target=_judge, args=(subject, sender, memory), daemon=True)
+        self.process: BaseProcess = FORKED.Process(target=_judge, args=(subject, sender, memory, judged), daemon=True)
         self.process.start()
         sender.close()
 
@@ -85,11 +95,11 @@ class _Run:
         return Found(self.subject.family, "", state, (reason,), None, round(time.monotonic() - self.start, 1))
 
 
-def _judge(subject: Subject, sender: Connection, memory: float) -> None:
+def _judge(subject: Subject, sender: Connection, memory: float, judged: Callable[[Subject], Found]) -> None:
     import torch
 
     torch.set_num_threads(1)
     taken = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
     limit = taken + int(memory * 1e9)
     resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
-    sender.send(judge(subject))
+    sender.send(judged(subject))
