@@ -9,6 +9,7 @@ with the operation in its metadata. Wires that arrive a step later are edges lik
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -29,6 +30,8 @@ FORMAT = "spiking network 1"
 KEY = "operation"
 NATIVE = "its own "
 """Arrays that a NIR node has itself."""
+LARGEST = 2**27
+"""Values of a node: what a file says of them takes no place in it, and their memory is taken at once."""
 
 
 def write_whole(graph: Graph, file: Path, frames: int, readout: str) -> None:
@@ -128,7 +131,10 @@ def _read(written: Any) -> Node:
     node = unpacked(text, arrays)
     if not isinstance(node, Node):
         raise DeployError(f"a {type(node).__name__} where a node has to be")
-    return replace(node, shape=tuple(int(n) for n in node.shape))
+    shape = tuple(int(n) for n in node.shape)
+    if min(shape) < 1 or math.prod(shape) > LARGEST:
+        raise DeployError(f"a node of shape {shape}, of which at most {LARGEST:,} values are read")
+    return replace(node, shape=shape)
 
 
 def _renamed(text: Any, names: Mapping[str, str]) -> Any:

@@ -234,13 +234,14 @@ def test_the_gradient_that_training_uses() -> None:
     assert not torch.allclose(run(True, 4.1)[1], wanted, rtol=FLOAT32, atol=FLOAT32)
 
 
-def test_the_weights_beside_the_example() -> None:
+@pytest.mark.parametrize("name", ["spikformer", pytest.param("sdt2", marks=pytest.mark.exhaustive)])
+def test_the_weights_beside_the_example(name: str) -> None:
     """They classify the demo's images about as well as docs/trained.md says, and so do integers; a second synapse is closer."""
     from deploy.demo import FOLDER as DEMO
     from deploy.demo import IMAGES, to_pixels
 
-    model = importlib.import_module("spikformer").small(4)
-    model.load_state_dict(load_file(FOLDER / "spikformer.safetensors"))
+    model = importlib.import_module(name).small(4)
+    model.load_state_dict(load_file(FOLDER / f"{name}.safetensors"))
     with np.load(DEMO / IMAGES) as file:
         both, labels = (
             [file[f"{name}_images"][:40] for name in ("evaluation", "calibration")],

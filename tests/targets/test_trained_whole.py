@@ -91,6 +91,11 @@ def test_damaged_files_are_refused(spikformer: tuple[Graph, np.ndarray, Traces])
     with pytest.raises(DeployError, match="this version reads 'spiking network 1'"):
         restore(graph)
     graph = whole(spikformer[0], STEPS, "mean")
+    entry = graph.nodes["0000.input"]
+    entry.metadata["operation"] = entry.metadata["operation"].replace("28, 28]", "28000, 28000]")
+    with pytest.raises(DeployError, match="of which at most 134,217,728 values are read"):
+        restore(graph)
+    graph = whole(spikformer[0], STEPS, "mean")
     del graph.nodes["0001.patch_embed.proj_conv"]
     with pytest.raises(DeployError, match="the file is damaged"):
         restore(graph)

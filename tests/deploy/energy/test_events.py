@@ -25,6 +25,7 @@ from processes.network import DenseSynapse, IfNeuron, Network, PhaseNeuron, Read
 from processes.phase_code import PhaseCode
 from processes.phase_neuron.schedule import FloatSchedule
 from tests.converters.modules import apart, end_early, gated, images, lowered, module, small_vit, uneven
+from tests.converters.test_integrate_and_fire import relu_vit
 from tests.deploy.energy.stepwise import count_stepwise
 
 CODE = PhaseCode(2.0, 3)  # levels 1, 1/2, 1/4; midpoints 3/4, 3/8, 3/16
@@ -190,20 +191,37 @@ def integrating(x: torch.Tensor, method: Method, bias: bool) -> Network:
     return integrate_and_fire(lowered(model, x), x.numpy(), method, 8, masked=0.25 if method == "mst" else 0.0)[0]
 
 
+def counted_both_ways(network: Network, x: np.ndarray) -> EventCounter:
+    """By the rules on codes, after every event of every node has been compared with the one counted step by step."""
+    counter = EventCounter(network)
+    ClosedForm(network, torch.float64).run(x, counter)
+    expected = count_stepwise(network, ClosedForm(network, torch.float64).encode(x).numpy())
+    assert not counter.uncounted
+    for node in counter.counts:
+        for event in set(EVENTS) - {"macs", "outputs"}:
+            assert counter.counts[node][event] == expected[node][event], f"{event} of {node}"
+    return counter
+
+
+@pytest.mark.exhaustive
+@pytest.mark.parametrize("method", ["qcfs", "snm", "mst"])
+def test_integrate_and_fire_in_a_transformer_is_counted_step_by_step(method: Method) -> None:
+    """Attention hears their trains of several spikes a neuron, of either sign."""
+    x = torch.rand(8, 1, 12, 12, generator=torch.Generator().manual_seed(1))
+    masked = 0.25 if method == "mst" else 0.0
+    network = integrate_and_fire(lowered(relu_vit(), x), x.numpy(), method, 8, masked=masked)[0]
+    assert counted_both_ways(network, x[:2].numpy()).totals["synaptic_operations"] > 100
+
+
 @pytest.mark.parametrize(
     "method, bias", [("qcfs", True), ("qcfs", False), ("snm", True), ("snm", False), ("mst", True)]
 )
 def test_integrate_and_fire_is_counted_step_by_step(method: Method, bias: bool) -> None:
     x = torch.rand(8, 1, 6, 6, generator=torch.Generator().manual_seed(0))
     network = integrating(x, method, bias)
-    counter = EventCounter(network)
-    ClosedForm(network, torch.float64).run(x[:3].numpy(), counter)
-    expected = count_stepwise(network, ClosedForm(network, torch.float64).encode(x[:3].numpy()).numpy())
+    counter = counted_both_ways(network, x[:3].numpy())
     streaming = [name for name, node in network if isinstance(node.op, IfNeuron) and node.op.streams]
-    assert len(streaming) == 2 and all(counter.counts[name]["spikes"] for name in streaming) and not counter.uncounted
-    for node in counter.counts:
-        for event in set(EVENTS) - {"macs", "outputs"}:
-            assert counter.counts[node][event] == expected[node][event], f"{event} of {node}"
+    assert len(streaming) == 2 and all(counter.counts[name]["spikes"] for name in streaming)
     fewer = replace(network[streaming[0]], initial=0.25 * (network[streaming[0]].initial == 0))  # type: ignore[attr-defined]
     network.put(streaming[0], fewer)
     changed = count_stepwise(network, ClosedForm(network, torch.float64).encode(x[:3].numpy()).numpy())
