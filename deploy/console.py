@@ -9,7 +9,6 @@ import numpy as np
 from rich import box
 from rich.table import Table
 
-from deploy.energy.tables import number
 from deploy.errors import Refusal
 from deploy.results import RunResult, TargetStatus
 from deploy.schema import (
@@ -200,6 +199,8 @@ def sweep_table(search: Search) -> Table:
 
     A dot marks the Pareto front of a cost, an arrow what a search chose. The page has more.
     """
+    from deploy.energy.tables import number  # which imports PyTorch; runs of NIR files do without
+
     points, within = search.points, search if isinstance(search, BudgetSearch) else None
     done = [point for point in points if isinstance(point, Measured)]
     others = ("method", "precision", "spikes", "tokens")

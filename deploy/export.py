@@ -95,7 +95,8 @@ def export(
     _write(out, lambda path: write_plain(path, plain.graph))
     _write(data, lambda path: nir.write_data(path, nir.NIRGraphData({"input": nir.NIRNodeData({"input": observed})})))
     write_golden(golden_file(out), of_standard(read_graph(out), inputs[0]))
-    note = f"{len(plain.names)} layers of LIF in the conventions of {dialect}, {len(plain.lines)} steps a sample"
+    layers = "1 layer" if len(plain.names) == 1 else f"{len(plain.names)} layers"
+    note = f"{layers} of LIF in the conventions of {dialect}, {len(plain.lines)} steps a sample"
     return Exported((out, data, golden_file(out)), note)
 
 
