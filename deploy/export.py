@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
-import os
-import secrets
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,11 +21,12 @@ from deploy.output import output_folder
 from deploy.report import read_figures
 from evaluator.closed_form import ClosedForm
 from evaluator.nir_reader import read_graph
+from processes.files import write_hdf5
 from processes.network import Network, Synapse
 from processes.operation import Result
 from targets.c99 import write_c
 from targets.loihi2 import write_bundle
-from targets.nir_plain import DIALECTS, form_of, plain_network, stages_of, write_plain
+from targets.nir_plain import DIALECTS, form_of, plain_network, stages_of, store_plain, write_plain
 from targets.nir_segments import cut
 
 MANIFEST = "manifest.json"
@@ -68,7 +66,7 @@ def export(
         raise DeployError(f"-o {out}: exists; --force replaces it, or choose another name")
     network = api.load_conversion(folder).network
     if form == "whole":
-        _write(out, lambda path: nir.write(path, network.to_nir()))
+        _write(out, lambda content: nir.write(content, network.to_nir()))
         held = f"{len(network.nodes)} operations, {out.stat().st_size:,} bytes"
         sample = read_figures(folder).sample
         if sample is None:  # a folder from before samples were kept
@@ -92,8 +90,10 @@ def export(
     data = out.with_name(f"{out.stem}.data.nir")
     inputs = plain.encode(input_codes(network, api.evaluation_inputs(folder, samples, trust)))
     observed = nir.TimeGriddedData(inputs.reshape(*inputs.shape[:2], -1), DIALECTS[dialect].dt)
-    _write(out, lambda path: write_plain(path, plain.graph))
-    _write(data, lambda path: nir.write_data(path, nir.NIRGraphData({"input": nir.NIRNodeData({"input": observed})})))
+    _write(out, lambda content: store_plain(content, plain.graph))
+    _write(
+        data, lambda content: nir.write_data(content, nir.NIRGraphData({"input": nir.NIRNodeData({"input": observed})}))
+    )
     write_golden(golden_file(out), of_standard(read_graph(out), inputs[0]))
     layers = "1 layer" if len(plain.names) == 1 else f"{len(plain.names)} layers"
     note = f"{layers} of LIF in the conventions of {dialect}, {len(plain.lines)} steps a sample"
@@ -138,15 +138,10 @@ def _segments(network: Network, out: Path, dialect: str, force: bool) -> Exporte
     )
 
 
-def _write(path: Path, write: Callable[[Path], None]) -> None:
+def _write(path: Path, write: Callable[[Any], None]) -> None:
     """Whole or not at all."""
-    part = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        write(part)
-        os.replace(part, path)
+        write_hdf5(path, write)
     except OSError as error:
-        raise DeployError(f"-o {path}: cannot be written ({error}); choose another file") from error
-    finally:
-        with contextlib.suppress(OSError):  # the folder may not even be one
-            part.unlink(missing_ok=True)
+        raise DeployError(f"-o {path}: cannot be written ({error.strerror}); choose another file") from error

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import math
-import os
-import secrets
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -20,6 +18,7 @@ from deploy.nir_presets import recognised
 from deploy.nir_writers import Convention, conventions, writer
 from evaluator.nir_reader import read_file
 from evaluator.nir_versions import Repair
+from processes.files import write_hdf5
 from processes.nir_nodes.neurons import Method
 from processes.spiking import Neuron
 from targets.chains import HOLDERS, Request, hold
@@ -134,14 +133,10 @@ def write_repaired(checkup: Checkup, out: Path) -> None:
     """
     if out.exists():
         raise DeployError(f"-o {out}: exists; choose another name")
-    part = out.with_name(f".{out.name}.{secrets.token_hex(4)}")
     try:
-        nir.write(part, checkup.repaired)
-        os.replace(part, out)
+        write_hdf5(out, lambda content: nir.write(content, checkup.repaired))  # pyright: ignore[reportArgumentType]
     except OSError as error:
-        raise DeployError(f"-o {out}: cannot be written ({error}); choose another file") from error
-    finally:
-        part.unlink(missing_ok=True)
+        raise DeployError(f"-o {out}: cannot be written ({error.strerror}); choose another file") from error
 
 
 def _ours(path: Path, version: str | None, graph: nir.NIRGraph) -> Checkup:

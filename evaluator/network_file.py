@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import h5py
 import nir
@@ -13,6 +13,7 @@ import numpy as np
 from evaluator.nir_reader import read_graph
 from processes import legal
 from processes.errors import DeployError
+from processes.files import write_hdf5
 from processes.network import Network
 
 COMPRESSED = 256  # entries of an array from which on compression pays for its index
@@ -25,9 +26,13 @@ def write(path: Path, network: Network) -> None:
 
 def write_graph(path: Path, graph: nir.NIRGraph) -> None:
     """Write a graph: what ``nir.write`` writes, in HDF5's compact layout, as most arrays are tiny."""
-    with h5py.File(path, "w", libver="latest") as file:
-        file.create_dataset("version", data=nir.version, dtype=h5py.string_dtype())
-        _store(file.create_group("node"), graph.to_dict())
+
+    def store(content: BinaryIO) -> None:
+        with h5py.File(content, "w", libver="latest") as file:
+            file.create_dataset("version", data=nir.version, dtype=h5py.string_dtype())
+            _store(file.create_group("node"), graph.to_dict())
+
+    write_hdf5(path, store)
 
 
 def _store(group: h5py.Group, entries: Mapping[str, Any]) -> None:

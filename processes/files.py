@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+import io
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import BinaryIO
 
@@ -29,6 +30,18 @@ def atomic_write(path: Path) -> Iterator[BinaryIO]:
         scratch.replace(path)
     finally:
         scratch.unlink(missing_ok=True)
+
+
+def write_hdf5(path: Path, write: Callable[[BinaryIO], None]) -> None:
+    """Write by :func:`atomic_write` what ``write`` makes in memory: HDF5 on a full disk neither raises OSError nor closes.
+
+    Raises:
+        OSError: the file cannot be written.
+    """
+    content = io.BytesIO()
+    write(content)
+    with atomic_write(path) as file:
+        file.write(content.getbuffer())
 
 
 def write_text(path: Path, text: str) -> None:

@@ -168,6 +168,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     ask_json(False)
     try:
         code = app(args=None if arguments is None else list(arguments), standalone_mode=False)
+        if code == INTERRUPTED:  # what Typer makes of Ctrl-C, without a word
+            raise KeyboardInterrupt
     except UnsupportedGraph as error:
         from deploy.console import refusals_table
 
@@ -195,6 +197,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (KeyboardInterrupt, Abort):
         print("interrupted", file=sys.stderr)
         return INTERRUPTED
+    except SystemExit as leaving:
+        if leaving.code == TERMINATED:
+            print("terminated", file=sys.stderr)
+        raise
     finally:
         signal.signal(signal.SIGTERM, before)
         _tell_compilation(_compiling() - compiled)

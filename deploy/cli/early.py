@@ -37,7 +37,7 @@ def check_output(output: Path | None, *read: Path | None) -> None:
         return
     if any(path is not None and path.exists() and same_file(output, path) for path in read):
         raise DeployError(f"--output {output}: is what the run reads, which is never replaced; choose another file")
-    if output.suffix != ".npz":
+    if output.suffix not in (".npz", ""):
         raise DeployError(f"--output {output}: outputs are written as .npz; give a file that ends so")
 
 

@@ -9,7 +9,7 @@ pass. They depend on nothing but the step.
 """
 
 from targets.nir_plain.dialects import DIALECTS, Dialect
-from targets.nir_plain.file import write_plain
+from targets.nir_plain.file import store_plain, write_plain
 from targets.nir_plain.graph import Plain, plain_network
 from targets.nir_plain.phase import Phase
 from targets.nir_plain.rate import Rate
@@ -25,5 +25,6 @@ __all__ = [
     "form_of",
     "plain_network",
     "stages_of",
+    "store_plain",
     "write_plain",
 ]

@@ -86,7 +86,7 @@ HOLE[2, 0, 1, 1] = np.nan
         ({"x": X, "z": X}, "array `z` is no argument of net; known are x, y"),
         ({"x": X[:, 0]}, r"shape \(4, 4, 4\); net takes \(samples, 1, 4, 4\)"),
         ({"x": X[:0]}, r"`x` is empty \(shape \(0, 1, 4, 4\)\)"),
-        ({"x": np.float32(1)}, "`x` is empty|has shape"),
+        ({"x": np.float32(1)}, "`x` is one number|has shape"),
         ({"x": X.astype(np.int64)}, "is int64; net takes float32"),
         ({"x": X.astype("c8")}, "is complex64; numbers are needed"),
         ({"x": X.astype("U4")}, "numbers are needed"),
