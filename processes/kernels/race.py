@@ -15,40 +15,57 @@ from processes.kernels.lookup import look_up, room, rows_together, share_of, sha
 ZERO = np.float32(0)
 
 
-@njit(fastmath={"nnan", "nsz"})
+@njit
 def _largest(row, lowest):
-    """The largest of a row, ``lowest`` if nothing is above it."""
-    winner = lowest
-    for d in range(len(row)):
-        winner = max(winner, row[d])
-    return winner
+    """The largest of a row, ``lowest`` if nothing is above it: of every fourth, so that none waits for the one before it."""
+    one, two, three, four = lowest, lowest, lowest, lowest
+    fours = len(row) // 4 * 4
+    for d in range(0, fours, 4):
+        one, two = max(one, row[d]), max(two, row[d + 1])
+        three, four = max(three, row[d + 2]), max(four, row[d + 3])
+    for d in range(fours, len(row)):
+        one = max(one, row[d])
+    return max(max(one, two), max(three, four))
+
+
+@njit
+def _count(x, winner, per_gap, origin, steps, near, codes):
+    """Codes (D,) by how many thresholds lie before ``winner - x``, if F = gap * per_gap + origin reaches whole numbers at them.
+
+    Returns how many F lie farther than ``near`` from the middle between two of these.
+    """
+    number = x.dtype.type
+    half, last, unsure = number(0.5), np.int32(steps), 0
+    for d in range(len(x)):
+        place = min(max((winner - x[d]) * per_gap + origin, half), number(steps) + half)
+        k = np.int32(place)
+        unsure += not abs(place - number(k) - half) <= near  # so is what is no number
+        codes[d] = k + 1 if k < last else 0
+    return unsure
 
 
 @njit(parallel=True, cache=True)
-def fire_ramp(v, ramp, spread, codes):
+def fire_ramp(v, ramp, spread, accuracy, codes):
     """First plane of codes (planes, R, A, M, D) of rows ``v``: first k with max_d v - v <= ramp_k, never where v = -inf.
 
-    ramp (A or 1, T + 2) rises evenly between -inf and inf, in v's type.
+    ramp (A or 1, T + 2) rises evenly between -inf and inf, in v's type, whose relative ``accuracy`` is given. A row is counted
+    as if thresholds were spaced exactly; where a gap lies so near one that this could be wrong, the row is searched.
     """
     _, a_len, m_len, d_len = v.shape
     steps, number = ramp.shape[1] - 2, v.dtype.type
     for place in prange(v.shape[0] * a_len):
         r, a = place // a_len, place % a_len
         limit = ramp[a * spread]
-        per_gap = number((steps - 1) / max(1e-30, float(limit[steps] - limit[1])))
-        origin, last = number(0.5) - limit[1] * per_gap, number(steps)
+        per_gap = number((steps - 1) / max(1e-30, float(limit[steps] - limit[1]))) if steps > 1 else number(1)
+        origin = number(1) - limit[1] * per_gap
+        rounding, uneven = 8 * accuracy * (steps + 2 + abs(float(origin))), 0.0  # of three operations, generously
+        for k in range(1, steps + 1):
+            uneven = max(uneven, abs(float(limit[k]) * float(per_gap) + float(origin) - k))
+        near = number(0.5 - rounding - uneven)
         for m in range(m_len):
             x, out = v[r, a, m], codes[0, r, a, m]
             winner = _largest(x, number(-3e38))
-            sure = True
-            for d in range(d_len):
-                gap = winner - x[d]
-                # within half a step, so that the step is this one or the next, were thresholds spaced exactly
-                k = np.uint32(np.int32(max(number(0), min(last, gap * per_gap + origin))))
-                k += np.uint32(gap > limit[k + np.uint32(1)])
-                sure &= (gap > limit[k]) & (gap <= limit[k + np.uint32(1)])
-                out[d] = np.int32(k < steps) * np.int32(k + np.uint32(1))
-            if not sure:
+            if _count(x, winner, per_gap, origin, steps, near, out):
                 for d in range(d_len):
                     k = np.searchsorted(limit, winner - x[d]) - 1
                     out[d] = (k + 1) * (k < steps)

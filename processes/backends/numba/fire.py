@@ -54,7 +54,7 @@ def race(v: torch.Tensor, tables: RaceTables, spikes: int) -> torch.Tensor:
     folded, spread = as_numpy(v).reshape(-1, *tables.axes), int(len(tables.ramp) > 1)
     if tables.further is None:
         ramp = np.pad(tables.ramp.astype(folded.dtype), ((0, 0), (1, 1)), constant_values=(-np.inf, np.inf))
-        fire_ramp(folded, ramp, spread, codes.numpy().reshape(spikes, *folded.shape))
+        fire_ramp(folded, ramp, spread, float(np.finfo(folded.dtype).eps), codes.numpy().reshape(spikes, *folded.shape))
     else:
         lookup, after, row_after = tables.further
         _, begin, _, book = _lookup(lookup)
