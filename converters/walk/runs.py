@@ -69,9 +69,7 @@ def walk(
 class _Run:
     """A process that judges one subject."""
 
-    def __init__(
-        self, subject: Subject, timeout: float, memory: float, judged: Callable[[Subject], Found]
-    ) -> None:
+    def __init__(self, subject: Subject, timeout: float, memory: float, judged: Callable[[Subject], Found]) -> None:
         self.subject, self.start = subject, time.monotonic()
         self.deadline = self.start + timeout
         self.receiver, sender = FORKED.Pipe(duplex=False)
