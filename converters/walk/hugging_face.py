@@ -161,7 +161,7 @@ def _sample(config: Any, argument: str, shape: tuple[int, ...], size: int) -> to
         case "bbox":
             return torch.rand(SAMPLES, TOKENS, 4)
         case "input_features_mask":
-            return torch.ones(SAMPLES, shape[-1], dtype=torch.int64)
+            return torch.ones(SAMPLES, shape[-1] if shape else 1, dtype=torch.int64)
         case "pixel_values" | "pixel_values_videos":
             vision = getattr(config, "vision_config", config)
             channels = getattr(vision, "num_channels", getattr(vision, "in_channels", 3))
