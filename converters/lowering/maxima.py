@@ -95,7 +95,7 @@ def larger(call: Call) -> Any:
     if not isinstance(x, Value) or not isinstance(y, Value | torch.Tensor | int | float):
         raise Unsupported("the larger of operands that are no numbers")
     small = call.function == "minimum"
-    if is_number(y) and not small and float(y) <= torch.finfo(torch.float32).min:
+    if not isinstance(y, Value) and is_number(y) and not small and float(y) <= torch.finfo(torch.float32).min:
         return x  # lower than any number can be, masked logits too
     over = resolved(sub(replace(call, function="sub", args=(y, x) if small else (x, y), kwargs={})))
     above = activate(call, Value(call.builder.join(over), call.shape), "relu")
