@@ -50,6 +50,11 @@ def capture(model: torch.nn.Module, example: tuple[torch.Tensor, ...]) -> Captur
             program = decompose(program, known_operations())
     except Exception as error:
         first = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        if "data-dependent" in first:
+            raise DeployError(
+                f"{type(model).__name__} cannot be captured, it branches on the values of its input ({first}): each branch is "
+                "another network; give its masks as arguments, or wrap the part that is to be converted"
+            ) from error
         raise DeployError(f"{type(model).__name__} cannot be captured by torch.export: {first}") from error
     for node in program.graph.nodes:
         value = node.meta.get("val")

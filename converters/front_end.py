@@ -29,6 +29,10 @@ FILLS = (1, 2, 0)
 """Numbers put in the place of integers to see what a mask makes of them: a token that takes part, another, one that may not."""
 
 
+RESHAPED = {"expand", "expand_as", "view", "reshape", "unsqueeze"}
+"""Operations behind which a mask is still one: they may take a shape from the network, and so stand in it."""
+
+
 @dataclass(frozen=True)
 class Part:
     """A tensor in the network's input: how it is routed out of it, and its shape there.
@@ -246,6 +250,8 @@ def _fills(mask: Node) -> bool:
 
     def fills(user: Node) -> bool:
         name = name_of(user)
+        if name in RESHAPED:
+            return any(fills(reader) for reader in user.users)
         constant = len(user.args) > 1 and not (isinstance(user.args[1], Node) and _computed(user.args[1]))
         return name.startswith("masked_fill") or (name == "where" and constant)
 

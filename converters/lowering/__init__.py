@@ -135,6 +135,16 @@ def compact(op: DenseSynapse | ConvSynapse) -> DenseSynapse | ConvSynapse:
     return replace(op, weight=single) if (single == op.weight).all() else op
 
 
+REASONS = {
+    "topk": "which of its values are passed on depends on the input, and a network's wiring does not (mixtures of experts)",
+    "sort": "the order of its values depends on the input",
+    "argsort": "the order of its values depends on the input",
+    "grid_sampler_2d": "where it reads an image depends on the input",
+    "view_as_complex": "complex numbers",
+    "_fft_c2c": "complex numbers",
+}
+"""Why operations have no spiking form, where more can be said than that none is known."""
+
 FILLED = frozenset({"full_like", "new_full", "new_ones", "new_zeros", "ones_like", "zeros_like"})
 """Operations whose result follows from the shape of their operand alone, which makes it a constant."""
 
@@ -227,7 +237,7 @@ def _evaluate(builder: Builder, node: torch.fx.Node, values: dict[torch.fx.Node,
     where = place(node)
     try:
         if name not in HANDLERS:
-            raise Unsupported("no spiking form of it is known here")
+            raise Unsupported(REASONS.get(name, "no spiking form of it is known here"))
         meta = node.meta.get("val")
         shape = tuple(meta.shape) if isinstance(meta, torch.Tensor) else ()
         if name not in TAKE_CURVES:

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 
 from converters.lowering import Call, handles
-from converters.lowering.builder import Divisor, Unsupported, Value
+from converters.lowering.builder import Divisor, Mask, Unsupported, Value
 from converters.lowering.curves import Curve, curve, resolved
 from converters.lowering.elementwise import scale
 from processes.phase_neuron.activations import activation as function_of
@@ -43,6 +43,8 @@ def activation(call: Call) -> Any:
 def activate(call: Call, x: Any, target: str) -> Any:
     """An activation of a value; of a function of one potential, another such function."""
     f = function_of(target).torch
+    if isinstance(x, Mask):
+        raise Unsupported("a function of an attention mask: only a softmax reads one")
     if isinstance(x, Curve):
         return x.then(f, lambda value: _fire_as(call, value, target))
     if x.plain and call.builder.emits(x.node) != "spikes":
@@ -76,6 +78,11 @@ def clamp(call: Call) -> Any:
     high = call.arg(1, "max") if call.function == "clamp_max" else call.arg(2, "max")
     if isinstance(x, Divisor):
         return x.clamped(low, high)
+    if isinstance(low, Value) or isinstance(high, Value):
+        from converters.lowering.maxima import larger
+
+        below = x if low is None else larger(replace(call, function="maximum", args=(resolved(x), low), kwargs={}))
+        return below if high is None else larger(replace(call, function="minimum", args=(below, high), kwargs={}))
     bounds = [-math.inf if low is None else float(low), math.inf if high is None else float(high)]
     if bounds[1] < 0:
         raise Unsupported("a clamp that keeps no zero: what is silent would have to fire")

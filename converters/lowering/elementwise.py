@@ -259,12 +259,17 @@ def scale(x: Value, factor: Any) -> Value:
 
 @handles("where", "masked_fill", "masked_fill_")
 def where(call: Call) -> Value:
-    """A choice by a constant between a value and a constant: a gain of 0 and 1, and an offset."""
+    """A choice by a constant: of a value or a constant a gain of 0 and 1 and an offset, of two values a sum of such gains."""
     condition, x, y = call.args if call.function == "where" else (call.args[1], call.args[2], call.args[0])
     if isinstance(condition, Mask):
         return _masked(call, condition, *((x, y) if isinstance(x, Value) else (y, x)))
-    if not isinstance(condition, torch.Tensor) or isinstance(x, Value) == isinstance(y, Value):
-        raise Unsupported("a choice that depends on the input, or between two values")
+    if not isinstance(condition, torch.Tensor):
+        raise Unsupported("a choice that depends on the input")
+    if isinstance(x, Value) and isinstance(y, Value):
+        keep = condition.expand(call.shape).double()
+        return _sum(call, [scale(x, keep), scale(y, 1 - keep)], np.zeros(1))
+    if not isinstance(x, Value) and not isinstance(y, Value):
+        raise Unsupported("a choice of two values that are no numbers")
     value, other, keep = (x, y, condition) if isinstance(x, Value) else (y, x, ~condition)
     keep = keep.expand(call.shape)
     constant = torch.where(keep, 0.0, torch.as_tensor(other).double())

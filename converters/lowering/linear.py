@@ -71,6 +71,16 @@ def constant_product(call: Call, a: Any, b: Any) -> Value:
     raise Unsupported("a product of these operands")
 
 
+@handles("cumsum")
+def cumulative_sum(call: Call) -> Value:
+    """Sums of what stands before along an axis: a product with a triangular matrix of ones."""
+    x: Value = call.args[0]
+    axis = int(call.arg(1, "dim")) % len(x.shape)
+    order = [*(a for a in range(len(x.shape)) if a != axis), axis]
+    y = dense(call, x.routed(("permute", order)), np.tril(np.ones((x.shape[axis],) * 2)), None)
+    return y.routed(("permute", [order.index(a) for a in range(len(order))]))
+
+
 def _by_head(call: Call, x: Value, w: np.ndarray) -> Value:
     """x (1, heads, rows, in) times W (heads, out, in) of its own for each head: a grouped convolution of one pixel a row."""
     heads, outputs, inputs = w.reshape(-1, *w.shape[-2:]).shape

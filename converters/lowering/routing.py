@@ -12,7 +12,7 @@ import torch
 from torch.utils import _pytree as pytree
 
 from converters.lowering import Call, handles
-from converters.lowering.builder import Choice, Divisor, Surrounded, Unsupported, Value
+from converters.lowering.builder import Choice, Divisor, Mask, Surrounded, Unsupported, Value
 from converters.lowering.elementwise import broadcast
 
 
@@ -91,6 +91,9 @@ def expand(call: Call) -> Any:
     x = call.args[0]
     if isinstance(x, Divisor):
         return x
+    if isinstance(x, Mask):
+        bias = None if x.bias is None else x.bias.expand(call.shape)
+        return replace(x, allowed=x.allowed.expand(call.shape), bias=bias)
     if len(call.shape) != len(x.shape):
         x = x.routed(("reshape", [1] * (len(call.shape) - len(x.shape)) + list(x.shape)))
     return x.routed(("expand", list(call.shape)))

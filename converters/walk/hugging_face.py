@@ -21,6 +21,10 @@ MOST = 100_000_000
 IMAGES = (32, 64, 128, 224, 256)
 WAVEFORM = 2000
 """Samples of a recording."""
+WHOLE = 1920
+"""Samples of a recording of one channel, as codecs take it in whole frames."""
+FRAMES = 2
+"""Images of a model that compares several, or of a video whose configuration says no other number."""
 KNOWN = {
     "input_ids",
     "attention_mask",
@@ -29,9 +33,11 @@ KNOWN = {
     "input_values",
     "input_features",
     "past_values",
+    "pixel_values_videos",
 }
 """Arguments that something is known to give for."""
-BESIDE = ((), ("decoder_input_ids",), ("pixel_values",), ("attention_mask", "pixel_values"))
+BESIDE = ((), ("decoder_input_ids",), ("pixel_values",), ("attention_mask", "pixel_values"), ("input_ids",), ("bbox",),
+          ("decoder_input_ids", "bbox"), ("input_features_mask",), ("decoder_input_ids", "attention_mask"))  # fmt: skip
 """Arguments that are tried beside the first."""
 RESULTS = ("logits", "logits_per_image", "prediction_logits", "prediction_outputs", "last_hidden_state")
 
@@ -105,7 +111,7 @@ def built(kind: str, name: str) -> tuple[str, Model]:
                     if isinstance(given, torch.Tensor) and given.is_floating_point():
                         return f"{name}, {size} pixels" if "pixel_values" in arguments else name, (whole, samples)
                     reasons.append("it does not return a tensor")
-            if "pixel_values" not in takes:
+            if not takes & {"pixel_values", "pixel_values_videos"}:
                 break  # no other size makes a difference
     raise LeftOut(f"{name} cannot be run: {reasons[0]}")
 
@@ -130,15 +136,20 @@ def _samples(config: Any, arguments: Sequence[str], size: int) -> Iterator[tuple
     shapes: list[tuple[int, ...]] = [()]
     if arguments[0] == "input_values":
         bands = getattr(config, "num_mel_bins", None)
-        shapes = [(WAVEFORM,), *([(int(config.max_length), bands)] if bands and hasattr(config, "max_length") else [])]
+        mels = [(int(config.max_length), bands)] if bands and hasattr(config, "max_length") else []
+        shapes = [(WAVEFORM,), (1, WHOLE), *mels]
     elif arguments[0] == "input_features":
         bands = int(getattr(config, "num_mel_bins", getattr(config, "input_dim", 80)))
         frames = 2 * int(getattr(config, "max_source_positions", 32))
         shapes = [(bands, frames), (64, bands)]
+    elif arguments[0] in ("pixel_values", "pixel_values_videos"):
+        frames = int(getattr(config, "num_frames", getattr(config, "frames_per_clip", FRAMES)))
+        shapes = [(), (frames,)] if arguments[0] == "pixel_values" else [(frames,)]
     elif arguments[0] == "past_values":
         shapes = [(int(config.context_length), int(getattr(config, "num_input_channels", 1)))]
     for shape in shapes:
-        yield tuple(_sample(config, argument, shape, size) for argument in arguments)
+        own = [shape if argument.startswith(arguments[0]) else () for argument in arguments]
+        yield tuple(_sample(config, argument, each, size) for argument, each in zip(arguments, own, strict=True))
 
 
 def _sample(config: Any, argument: str, shape: tuple[int, ...], size: int) -> torch.Tensor:
@@ -147,9 +158,13 @@ def _sample(config: Any, argument: str, shape: tuple[int, ...], size: int) -> to
             return torch.randint(5, 50, (SAMPLES, TOKENS))
         case "attention_mask":
             return torch.ones(SAMPLES, TOKENS, dtype=torch.int64)
-        case "pixel_values":
+        case "bbox":
+            return torch.rand(SAMPLES, TOKENS, 4)
+        case "input_features_mask":
+            return torch.ones(SAMPLES, shape[-1] if shape else 1, dtype=torch.int64)
+        case "pixel_values" | "pixel_values_videos":
             vision = getattr(config, "vision_config", config)
             channels = getattr(vision, "num_channels", getattr(vision, "in_channels", 3))
-            return torch.rand(SAMPLES, channels if isinstance(channels, int) else 3, size, size)
+            return torch.rand(SAMPLES, *shape, channels if isinstance(channels, int) else 3, size, size)
         case _:
             return torch.randn(SAMPLES, *shape)

@@ -17,7 +17,7 @@ WIDTHS: dict[str, Any] = {
                      "decoder_attention_heads"), 4),
     **dict.fromkeys(("num_key_value_heads", "num_kv_heads"), 2),
     **dict.fromkeys(("head_dim", "d_kv", "qk_rope_head_dim", "qk_nope_head_dim", "v_head_dim"), 8),
-    "rotary_dim": 4,
+    "rotary_dim": 4, "mamba_n_heads": 8, "mamba_d_head": 8, "mamba_d_ssm": 64,
 }  # fmt: skip
 """Attributes that say how wide a model is; some of them have to fit others, which a configuration alone does not tell."""
 COUNTS: dict[str, Any] = {
@@ -27,9 +27,18 @@ COUNTS: dict[str, Any] = {
     **dict.fromkeys(("n_group", "topk_group"), 1),
     **dict.fromkeys(("max_position_embeddings", "n_positions", "n_ctx", "max_seq_len"), 64),
     **dict.fromkeys(("vocab_size", "entity_vocab_size", "n_words", "vocab_size_per_layer_input"), WORDS),
+    **dict.fromkeys(("num_frames", "frames_per_clip"), 4),
     "num_labels": 5, "use_cache": False,
 }  # fmt: skip
 """Attributes that say how deep a model is, and how much of everything it has."""
+UNSET = {
+    "head_dim": 8,
+    "num_key_value_heads": 4,
+    "num_experts_per_tok": 2,
+    "n_routed_experts": 4,
+    "prediction_length": 4,
+}
+"""Attributes that some configurations leave unset though their models need them."""
 STAGES = {"hidden_sizes": lambda n, i: min(n, 16 * (1 + i)), "embed_dims": lambda n, i: min(n, 16 * (1 + i)),
           "depths": lambda n, i: 1, "layer_depths": lambda n, i: 1}  # fmt: skip
 """Attributes that have one number for each stage."""
@@ -58,10 +67,14 @@ def shrink(config: Any, size: int, widths: bool, stages: bool) -> None:
             setattr(config, attribute, 0)
         elif stages and attribute in STAGES and isinstance(value, (list, tuple)):
             setattr(config, attribute, [STAGES[attribute](n, i) for i, n in enumerate(value)])
-        elif widths and attribute == "rope_parameters" and isinstance(value, dict):
+        elif widths and attribute in UNSET and value is None:
+            setattr(config, attribute, UNSET[attribute])
+        elif widths and attribute == "rope_parameters" and isinstance(value, dict) and "rope_type" in value:
             setattr(config, attribute, {**value, "mrope_section": [2, 1, 1]})
         elif attribute in LAYERS and isinstance(value, list):
             setattr(config, attribute, value[: COUNTS["num_hidden_layers"]])
+    if widths and hasattr(config, "expand") and hasattr(config, "num_heads"):  # a state space whose heads are its width
+        config.expand = 1
     if widths and hasattr(config, "kv_lora_rank"):  # latent attention has keys for every head
         config.num_key_value_heads = config.num_attention_heads
     for attribute in ("pad_token_id", "decoder_start_token_id"):

@@ -46,6 +46,13 @@ def additive(m: Any, x: torch.Tensor) -> torch.Tensor:
     return joined(m, ((q @ k.transpose(-2, -1)) / 2 + m.mask).softmax(-1) @ v)
 
 
+def floored_logits(m: Any, x: torch.Tensor) -> torch.Tensor:
+    """XGLM's: masked logits are kept above the lowest number that there is, which changes none."""
+    q, k, v = heads(m, x)
+    logits = (q @ k.transpose(-2, -1)) / 2 + m.mask.clamp_min(-1e9)
+    return joined(m, torch.max(logits, torch.full((), torch.finfo(torch.float32).min)).softmax(-1) @ v)
+
+
 def between_channels(m: Any, x: torch.Tensor) -> torch.Tensor:
     """Attention whose keys are channels, as DaViT's and XCiT's: their biases differ from key to key."""
     q, k, v = heads(m, x)
@@ -301,6 +308,17 @@ ACCEPTED = [
     part("conv2d same", lambda m, x: m.c(x), c=nn.Conv2d(4, 6, (3, 5), padding="same", dilation=(1, 2)), **CONV),
     part("conv3d of patches", lambda m, x: m.b(m.c(x).flatten(2).transpose(1, 2)), c=nn.Conv3d(2, 4, (2, 2, 3), (2, 2, 3)), b=nn.Linear(4, 3), shape=(2, 5, 4, 6)),
     part("sum of tokens", lambda m, x: m.b(m.a(x).sum(1)), **two()),
+    part("where of two values", lambda m, x: m.c(torch.where(m.k, m.a(x), m.b(x))), k=torch.rand(1, 5, 8) > 0.3, **three()),
+    part("larger of two values", lambda m, x: m.c(torch.maximum(m.a(x), m.b(x))), **three()),
+    part("larger, spelled max", lambda m, x: m.c(torch.max(m.a(x), m.b(x)[:, :1])), **three()),
+    part("smaller of two values", lambda m, x: m.c(torch.minimum(m.a(x), m.b(x))), **three()),
+    part("larger of a value and a number", lambda m, x: m.b(torch.maximum(m.a(x), torch.tensor(-0.3))), **two()),
+    part("larger of a value and a number above zero", lambda m, x: m.b(torch.maximum(m.a(x), torch.tensor(0.3))), **two()),
+    part("smaller of a value and a constant", lambda m, x: m.b(torch.minimum(m.v, m.a(x))), v=VECTOR, **two()),
+    part("smaller of a value and a number", lambda m, x: m.b(torch.minimum(m.a(x), torch.tensor(0.3))), **two()),
+    part("larger than the lowest number", floored_logits, mask=MASKED_BIAS, **qkv()),
+    part("cumsum over tokens", lambda m, x: m.b(m.a(x).cumsum(1)), **two()),
+    part("cumsum over features", lambda m, x: m.b(m.a(x).cumsum(-1)), **two()),
     part("where", lambda m, x: m.b(torch.where(m.k, m.a(x), 0.5)), k=torch.rand(1, 5, 8) > 0.3, **two()),
     part("index", lambda m, x: m.b(m.a(x)[:, m.i]), i=torch.tensor([4, 0, 0, 2]), **two()),
     part("index by rows and columns", lambda m, x: m.b(m.a(x)[:, m.i[:, None], m.i[None, :]]), i=torch.tensor([4, 0, 2]), **two(3)),

@@ -77,7 +77,7 @@ def test_every_refusal_is_listed_with_its_place() -> None:
             self.inner = nn.Linear(8, 8)
 
         def forward(self, x: torch.Tensor) -> torch.Tensor:
-            return torch.cumsum(self.inner(x), 1)
+            return self.inner(x).sin()
 
     model = nn.Sequential()
     model.first, model.between, model.second, model.last = Block(), Cosine(), Block(), nn.Linear(8, 2)
@@ -85,7 +85,7 @@ def test_every_refusal_is_listed_with_its_place() -> None:
     with pytest.raises(UnsupportedModel) as caught:
         lower(capture(model, (x,)), (1, 5, 8))
     # what follows a refused operation is not refused again
-    assert [(r.operation, r.where) for r in caught.value.refusals] == [("cumsum", "first")]
+    assert [(r.operation, r.where) for r in caught.value.refusals] == [("sin", "first")]
 
     class Parallel(nn.Module):
         def __init__(self) -> None:
@@ -98,9 +98,9 @@ def test_every_refusal_is_listed_with_its_place() -> None:
     with pytest.raises(UnsupportedModel) as caught:
         lower(capture(Parallel(), (x,)), (1, 5, 8))
     rows = [(r.operation, r.where) for r in caught.value.refusals]
-    assert rows == [("cumsum", "left"), ("cos", "middle"), ("cumsum", "right")]
+    assert rows == [("sin", "left"), ("cos", "middle"), ("sin", "right")]
     assert all(r.reason for r in caught.value.refusals)
-    for text in ("3 operations", "cumsum at 'left'", "cos at 'middle'", "cumsum at 'right'"):
+    for text in ("3 operations", "sin at 'left'", "cos at 'middle'", "sin at 'right'"):
         assert text in str(caught.value)
     assert "\n" not in str(caught.value)
 
@@ -187,3 +187,24 @@ def test_an_additive_mask_leaves_keys_out_of_the_race() -> None:
     assert race.allowed is not None and (race.allowed == np.tril(np.ones((5, 5), bool))).all()
     biases = [node.op.bias for _, node in network if hasattr(node.op, "bias")]
     assert max(np.abs(bias).max() for bias in biases) < 1e3  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize(
+    "forward, broken, instead",
+    [
+        (lambda m, x: torch.maximum(m.a(x), m.b(x)), "converters.lowering.maxima.activate", lambda call, x, f: x),
+        (lambda m, x: torch.minimum(m.a(x), m.b(x)), "converters.lowering.maxima.activate", lambda call, x, f: x),
+        (lambda m, x: m.a(x).cumsum(1), "converters.lowering.linear.np.tril", np.triu),
+        (lambda m, x: torch.where(m.k, m.a(x), m.b(x)), "converters.lowering.elementwise.scale", lambda x, factor: x),
+    ],
+)
+def test_what_they_are_lowered_by_matters(
+    forward: Forward, broken: str, instead: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without the ReLU of a larger value, the triangle of a running sum or the gains of a choice, the network is another."""
+    model = module(forward, k=torch.arange(40).reshape(1, 5, 8) % 3 > 0, **two(out=8))
+    x = inputs(TOKENS)
+    expected = one_by_one(model, x)
+    assert error(lowered(model, x), x, expected, ideal=True) < FLOAT32
+    monkeypatch.setattr(broken, instead)
+    assert error(lowered(model, x), x, expected, ideal=True) > FLOAT32
