@@ -11,8 +11,8 @@ from converters.balance import balance
 from converters.ingredients import ALL, Ingredients
 from converters.positions import Position
 from converters.scales import observe_peaks, set_scales
-from converters.sensitivity import Site
-from processes import legal
+from converters.sensitivity import SiteCode
+from processes import verifier
 from processes.batches import Progress
 from processes.calibration import Coding, coded, factors, folded, rescaled
 from processes.errors import DeployError
@@ -68,7 +68,7 @@ def scale(
     return scaled, peaks
 
 
-def uniform(network: Network, base: float, spikes: int, input_spikes: int = 1) -> dict[str, Site]:
+def uniform(network: Network, base: float, spikes: int, input_spikes: int = 1) -> dict[str, SiteCode]:
     """The same code for every firing node.
 
     Args:
@@ -84,7 +84,7 @@ def uniform(network: Network, base: float, spikes: int, input_spikes: int = 1) -
     for name, node in network:
         if node.op.fires and not node.op.passes_on:
             most = max(spikes, input_spikes) if network.codes_input(name) else spikes
-            sites[name] = Site(base, most)
+            sites[name] = SiteCode(base, most)
     return sites
 
 
@@ -96,7 +96,7 @@ def check_spikes(spikes: int) -> None:
 
 def encode(
     network: ScaledNetwork,
-    sites: Mapping[str, Site],
+    sites: Mapping[str, SiteCode],
     code: PhaseCode,
     peaks: Mapping[str, np.ndarray],
     race: bool = False,
@@ -126,5 +126,5 @@ def encode(
     for name, node in list(out):
         coding = Coding(own.get(name, code), peaks.get(name), race, sharpen)
         out.put(name, folded(node.op, Position(out, name), coding))
-    legal.check(out)
+    verifier.check(out)
     return out

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from converters.sensitivity import Site
+from converters.sensitivity import SiteCode
 
 
 @dataclass(frozen=True)
@@ -15,7 +15,7 @@ class Choice:
     the common base and the calibrated scale. spikes: per sample.
     """
 
-    site: Site
+    site: SiteCode
     error: float
     spikes: float
     plain_error: float
@@ -30,6 +30,6 @@ class Tuning:
     choices: dict[str, Choice]
 
     @property
-    def sites(self) -> dict[str, Site]:
+    def sites(self) -> dict[str, SiteCode]:
         """The chosen codes."""
         return {name: choice.site for name, choice in self.choices.items()}

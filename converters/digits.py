@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from converters.sensitivity import Site
+from converters.sensitivity import SiteCode
 from processes.calibration import factors
 from processes.network import Network
 
-CURVED = Site(1.7, 2)  # measured on a trained UniFormer at T = 12: bases 2.0 and 1.5 give about twice its error
+CURVED = SiteCode(1.7, 2)  # measured on a trained UniFormer at T = 12: bases 2.0 and 1.5 give about twice its error
 
 
-def digit_sites(network: Network, base: float, spikes: int, input_spikes: int) -> dict[str, Site]:
+def digit_sites(network: Network, base: float, spikes: int, input_spikes: int) -> dict[str, SiteCode]:
     """Codes by firing node."""
-    sites: dict[str, Site] = {}
+    sites: dict[str, SiteCode] = {}
     for name, node in network:
         if not node.op.fires or node.op.passes_on:
             continue
@@ -19,7 +19,7 @@ def digit_sites(network: Network, base: float, spikes: int, input_spikes: int) -
             case "octaves":  # curved functions
                 sites[name] = CURVED
             case "any":
-                sites[name] = Site(base, max(spikes, input_spikes) if network.codes_input(name) else spikes)
+                sites[name] = SiteCode(base, max(spikes, input_spikes) if network.codes_input(name) else spikes)
             case "none":
-                sites[name] = Site(base, 1)
+                sites[name] = SiteCode(base, 1)
     return sites

@@ -23,12 +23,12 @@ import torch
 
 from converters.calibrate import encode, scale
 from converters.choices import Tuning
+from converters.code_search import tune
 from converters.gradients import differentiated_together
 from converters.pipeline import Conversion, lowered
 from converters.positions import readers
 from converters.rate import FUNCTIONS, fit_threshold, observe_activations
-from converters.sites import tune
-from processes import legal
+from processes import verifier
 from processes.calibration import accepts
 from processes.errors import DeployError
 from processes.network import (
@@ -142,7 +142,7 @@ def integrate_and_fire(
     coded = encode(neurons, tuning.sites, code, peaks)
     coded.header = replace(coded.header, base=tuning.base, spikes=steps)
     _stream(coded)
-    legal.check(coded)
+    verifier.check(coded)
     return coded, tuning
 
 

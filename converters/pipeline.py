@@ -14,6 +14,7 @@ from converters.calibrate import check_spikes, encode, scale
 from converters.capture import capture
 from converters.captured import Captured
 from converters.choices import Tuning
+from converters.code_search import BUDGET, tune
 from converters.correct import correct_biases, hold_back, output_error
 from converters.digits import digit_sites
 from converters.discretise import discretise
@@ -25,7 +26,6 @@ from converters.lowering.builder import PLAIN, Neurons
 from converters.lowering.equality import check_equal
 from converters.outliers import outlying, rows_apart, set_apart
 from converters.overrides import Override
-from converters.sites import BUDGET, tune
 from evaluator.closed_form import ClosedForm, fired
 from processes.batches import slices, within
 from processes.chips import LOIHI2, Chip
@@ -156,8 +156,8 @@ def convert_module(
         batch: calibration samples evaluated together.
         progress: called with (stage, done, total).
         overrides: bases, spikes and T of single layers, by pattern of their names; not of digits.
-        latency: most steps of a sample, if T is chosen; None as for :func:`converters.sites.tune`. Not of digits, nor where
-            winners race, which takes steps that depend on what is chosen.
+        latency: most steps of a sample, if T is chosen; None as for :func:`converters.code_search.tune`. Not of digits,
+            nor where winners race, which takes steps that depend on what is chosen.
 
     Raises:
         UnsupportedModel: with every operation that cannot be converted, before anything is.

@@ -15,7 +15,7 @@ import torch
 from converters.choices import Tuning
 from converters.pipeline import Conversion, lowered
 from evaluator.closed_form import ClosedForm
-from processes import legal
+from processes import verifier
 from processes.batches import slices
 from processes.errors import DeployError
 from processes.network import (
@@ -82,7 +82,7 @@ def rate_coded(
                 op, weight=op.weight.astype(np.float64) * worth[network.origin(node.inputs[0])], trace=np.ones(steps)
             )
         coded.nodes[name] = Node(op, node.inputs)
-    legal.check(coded)
+    verifier.check(coded)
     return coded
 
 

@@ -32,7 +32,7 @@ import torch
 
 from converters.gradients import OnGradient, probe
 from processes.batches import Progress, slices
-from processes.codebook import linear_pieces
+from processes.codebook import linear_intervals
 from processes.kernels import judged as judge
 from processes.network import Network, Woss
 from processes.phase_code import PhaseCode, code_dtype
@@ -45,7 +45,7 @@ LEAST = 2**-4
 
 
 @dataclass(frozen=True)
-class Site:
+class SiteCode:
     """How the neurons of a firing node code.
 
     Attributes:
@@ -70,7 +70,7 @@ class Trial(NamedTuple):
     features of a softmax are one. spikes: per sample, (features, limits).
     """
 
-    site: Site
+    site: SiteCode
     limits: Sequence[int]
     errors: np.ndarray
     spikes: np.ndarray
@@ -104,11 +104,11 @@ class Evidence:
     together: bool = False
     orders: dict[int, torch.Tensor] = field(default_factory=dict, repr=False, compare=False)
 
-    def trial(self, site: Site, limits: Sequence[int] = ()) -> Trial:
+    def trial(self, site: SiteCode, limits: Sequence[int] = ()) -> Trial:
         """The candidate's errors and spikes; ``limits``, of two spikes, ascend to T - 1, which stands for no limit."""
         return self.trials([site], limits)[0]
 
-    def trials(self, sites: Sequence[Site], limits: Sequence[int] = ()) -> list[Trial]:
+    def trials(self, sites: Sequence[SiteCode], limits: Sequence[int] = ()) -> list[Trial]:
         """Those of several candidates, by whose order nothing changes."""
         limits = limits or (self.steps - 1,)
         found = [[half.judged(site, limits) for site in sites] for half in map(self._sorted, range(len(self.halves)))]
@@ -155,9 +155,9 @@ class Sorted:
     steps: int
     race: bool
 
-    def judged(self, site: Site, limits: Sequence[int]) -> tuple[np.ndarray, np.ndarray]:
+    def judged(self, site: SiteCode, limits: Sequence[int]) -> tuple[np.ndarray, np.ndarray]:
         """Squared output error and number of spikes, (features, limits); all features of a softmax are one."""
-        ends, codes = pieces_of(site, self.steps, self.race)
+        ends, codes = intervals_of(site, self.steps, self.race)
         bounds = np.append(np.searchsorted(self.values, ends, "right"), len(self.values))
         before, after = values_of(codes, site, self.steps, self.race)
         allowed = np.searchsorted(limits, np.arange(-1, self.steps)).clip(0, len(limits) - 1)  # by code
@@ -287,23 +287,23 @@ def by_feature(values: torch.Tensor, scale: tuple[int, ...]) -> torch.Tensor:
     return values.movedim(axes, list(range(-len(axes), 0))).reshape(-1, math.prod(scale))
 
 
-def pieces_of(site: Site, steps: int, race: bool) -> tuple[np.ndarray, np.ndarray]:
-    """Ends (n,) float32 of the pieces between which values have one code, and codes (spikes, n + 1).
+def intervals_of(site: SiteCode, steps: int, race: bool) -> tuple[np.ndarray, np.ndarray]:
+    """Ends (n,) float32 of the intervals between which values have one code, and codes (spikes, n + 1).
 
     A ``race`` fires at B^-(k + 1/2).
     """
     code = PhaseCode(site.base, steps)
     m = code.midpoints
     first = code.levels * site.base**-0.5 if race else m
-    parts = linear_pieces(np.stack([first, np.full_like(m, -np.inf), -first]), m, code.levels, site.spikes)
+    parts = linear_intervals(np.stack([first, np.full_like(m, -np.inf), -first]), m, code.levels, site.spikes)
     codes = parts.codes.astype(code_dtype(steps))
     if site.latest is not None:
         silence_after(torch.from_numpy(codes), np.array(site.latest))
     return (parts.ends * (1.0 if race else site.scale)).astype(np.float32), codes
 
 
-def values_of(codes: np.ndarray, site: Site, steps: int, race: bool) -> tuple[np.ndarray, np.ndarray]:
-    """What pieces' codes (spikes, n) stand for with their first spike and with all, float32 (n,)."""
+def values_of(codes: np.ndarray, site: SiteCode, steps: int, race: bool) -> tuple[np.ndarray, np.ndarray]:
+    """What intervals' codes (spikes, n) stand for with their first spike and with all, float32 (n,)."""
     levels = np.append(np.float32(0), PhaseCode(site.base, steps).levels.astype(np.float32))
     each = np.sign(codes) * levels[np.abs(codes.astype(int))]
     factor = np.float32(1.0 if race else site.scale)

@@ -8,12 +8,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from converters import windows
+from converters.code_search import SAMPLES, coded
 from converters.gradients import COPIES, PROBES, differentiated_together
 from converters.lowering import lower
 from converters.overrides import by_layer
 from converters.pipeline import front_end, network_input
 from converters.sensitivity import VALUES
-from converters.sites import SAMPLES, coded
 from deploy.availability import chosen
 from deploy.errors import DeployError
 from deploy.model_check import ModelCheckup, described, roughly_coded

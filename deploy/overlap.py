@@ -8,9 +8,9 @@ from deploy import schema
 from deploy.errors import DeployError
 from evaluator.interval import overlap
 from evaluator.timeline import Timeline
-from processes.held import held
 from processes.network import Network
 from processes.populations import populations
+from processes.state_sets import state_bits
 
 REPORTED = (1, 2)
 """Sets of state that reports look at."""
@@ -39,7 +39,7 @@ def overlaps(network: Network, times: Timeline, state_sets: Sequence[int] = REPO
 def further_bits(network: Network, sets: Mapping[str, int]) -> int | None:
     """Bits of all sets but the first; None for operations of which no footprint is known."""
     try:
-        bits = [pair for population in populations(network) for pair in held(population).items()]
+        bits = [pair for population in populations(network) for pair in state_bits(population).items()]
     except DeployError:
         return None
     return sum((sets.get(name, 1) - 1) * one for name, one in bits)

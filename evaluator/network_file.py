@@ -11,7 +11,7 @@ import nir
 import numpy as np
 
 from evaluator.nir_reader import read_graph
-from processes import legal
+from processes import verifier
 from processes.errors import DeployError
 from processes.files import write_hdf5
 from processes.network import Network
@@ -68,5 +68,5 @@ def restore(graph: nir.NIRGraph) -> Network:
     except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
         reason = " ".join(str(error).split())[:200]
         raise DeployError(f"the NIR graph has metadata that is no network's ({reason}); the file is damaged") from error
-    legal.check(network)
+    verifier.check(network)
     return network

@@ -1,7 +1,7 @@
 """Codebooks: what a neuron fires, as a function of its potential at the end of the window, in tables.
 
-The codes of all its spikes are piecewise constant in the potential, with some hundreds of pieces. Cut the float32 numbers
-into buckets that share their leading bits: nearly every bucket holds at most one end of a piece, so that its codes take
+The codes of all its spikes are piecewise constant in the potential, with some hundreds of intervals. Cut the float32 numbers
+into buckets that share their leading bits: nearly every bucket holds at most one end of an interval, so that its codes take
 two loads and two comparisons, whatever the number of spikes. A potential that lies closer to an end than rounding
 allows, or in a bucket that holds several, is *unsure*: its codes come from the definition's own comparisons. So a lookup
 never decides what the definition would decide otherwise.
@@ -24,12 +24,12 @@ Thresholds = Callable[[list[Prefix], np.ndarray], np.ndarray]
 
 MANTISSA_BITS = (7, 9, 10, 11)  # of a bucket, tried until few buckets hold more than one end
 FEW = 1 / 64
-NARROW = 2.0**-12  # relative width of pieces that are unsure altogether
+NARROW = 2.0**-12  # relative width of intervals that are unsure altogether
 OCTAVES = 32  # below the largest end that have buckets of their own
 ROUNDING = 2.0**-20.5  # relative: of a potential, a factor, a row's gain and their products in float32
 
 
-class Pieces(NamedTuple):
+class Intervals(NamedTuple):
     """ends (n,), ascending, and codes (planes, n + 1) between them, unsure from ``low`` to ``high`` (n,) around an end.
 
     Planes beyond those that a word has lanes for are left out; whatever would have spikes there is unsure.
@@ -41,7 +41,7 @@ class Pieces(NamedTuple):
     high: np.ndarray
 
 
-def pieces(after: Thresholds, steps: int, spikes: int) -> Pieces:
+def intervals(after: Thresholds, steps: int, spikes: int) -> Intervals:
     """What fires where.
 
     Args:
@@ -52,28 +52,28 @@ def pieces(after: Thresholds, steps: int, spikes: int) -> Pieces:
         spikes: planes of codes.
     """
     held = min(spikes, lanes(steps))
-    found = [_Piece(-np.inf, np.inf, (), goes_on=True)]
+    found = [_Interval(-np.inf, np.inf, (), goes_on=True)]
     for plane in range(held):
-        going_on = [piece for piece in found if piece.goes_on]
+        going_on = [interval for interval in found if interval.goes_on]
         if not going_on:
             break
-        ends = np.array([(piece.low, piece.high) for piece in going_on])
-        tables = iter(after([piece.sent for piece in going_on], ends))
+        ends = np.array([(interval.low, interval.high) for interval in going_on])
+        tables = iter(after([interval.sent for interval in going_on], ends))
         last = plane + 1 == held
         found = [
             part
-            for piece in found
-            for part in (_divide(piece, next(tables), last, spikes) if piece.goes_on else (piece,))
+            for interval in found
+            for part in (_divide(interval, next(tables), last, spikes) if interval.goes_on else (interval,))
         ]
-    ends = np.array([piece.low for piece in found[1:]])
-    codes = np.array([piece.sent + (0,) * (held - len(piece.sent)) for piece in found]).T
-    unsure = np.array([piece.unsure for piece in found])
-    low = np.where(unsure[:-1], [piece.low for piece in found[:-1]], ends)
-    high = np.where(unsure[1:], [piece.high for piece in found[1:]], ends)
-    return Pieces(ends, codes, low, high)
+    ends = np.array([interval.low for interval in found[1:]])
+    codes = np.array([interval.sent + (0,) * (held - len(interval.sent)) for interval in found]).T
+    unsure = np.array([interval.unsure for interval in found])
+    low = np.where(unsure[:-1], [interval.low for interval in found[:-1]], ends)
+    high = np.where(unsure[1:], [interval.high for interval in found[1:]], ends)
+    return Intervals(ends, codes, low, high)
 
 
-class _Piece(NamedTuple):
+class _Interval(NamedTuple):
     """Between two ends: what is sent there so far, whether something may follow, and whether it takes the definition."""
 
     low: float
@@ -83,21 +83,21 @@ class _Piece(NamedTuple):
     unsure: bool = False
 
 
-def _divide(piece: _Piece, tables: np.ndarray, last: bool, spikes: int) -> list[_Piece]:
-    """What comes of a piece by thresholds (4, T) of its next spike, the ``last`` one that codes have room for."""
-    parts: list[_Piece] = []
-    inner = np.unique(tables[(tables > piece.low) & (tables < piece.high)]).tolist()
-    ends = list(pairwise([piece.low, *inner, piece.high]))
+def _divide(interval: _Interval, tables: np.ndarray, last: bool, spikes: int) -> list[_Interval]:
+    """What comes of an interval by thresholds (4, T) of its next spike, the ``last`` one that codes have room for."""
+    parts: list[_Interval] = []
+    inner = np.unique(tables[(tables > interval.low) & (tables < interval.high)]).tolist()
+    ends = list(pairwise([interval.low, *inner, interval.high]))
     codes = fires(np.array([_between(*each) for each in ends]), tables).tolist()
     for (low, high), code in zip(ends, codes, strict=True):
         if high - low >= NARROW * max(abs(low), abs(high)):
-            sent = (*piece.sent, code) if code else piece.sent
+            sent = (*interval.sent, code) if code else interval.sent
             more = code != 0 and abs(code) < tables.shape[1] and len(sent) < spikes
-            parts.append(_Piece(low, high, sent, more and not last, more and last))
+            parts.append(_Interval(low, high, sent, more and not last, more and last))
             continue
         if parts and parts[-1].unsure:  # no bucket could tell narrow neighbours apart
             low = parts.pop().low
-        parts.append(_Piece(low, high, piece.sent, False, True))
+        parts.append(_Interval(low, high, interval.sent, False, True))
     return parts
 
 
@@ -123,13 +123,13 @@ def fires(x: np.ndarray, tables: np.ndarray) -> np.ndarray:
     return np.where(fired.any(0), sign * (k + 1), 0)
 
 
-def linear_pieces(first: np.ndarray, midpoints: np.ndarray, levels: np.ndarray, spikes: int) -> Pieces:
+def linear_intervals(first: np.ndarray, midpoints: np.ndarray, levels: np.ndarray, spikes: int) -> Intervals:
     """Those of a neuron that subtracts ``levels`` and goes on with +-``midpoints``, both (T,); first (3, T) is pos, lo, hi."""
-    return _linear_pieces(*(np.asarray(a, float).tobytes() for a in (first, midpoints, levels)), spikes)
+    return _linear_intervals(*(np.asarray(a, float).tobytes() for a in (first, midpoints, levels)), spikes)
 
 
 @lru_cache(maxsize=256)
-def _linear_pieces(first: bytes, midpoints: bytes, levels: bytes, spikes: int) -> Pieces:
+def _linear_intervals(first: bytes, midpoints: bytes, levels: bytes, spikes: int) -> Intervals:
     pos, lo, hi = np.frombuffer(first).reshape(3, -1)
     rest, level = np.frombuffer(midpoints), np.frombuffer(levels)
     steps = np.arange(len(pos))
@@ -142,7 +142,7 @@ def _linear_pieces(first: bytes, midpoints: bytes, levels: bytes, spikes: int) -
         never = np.full(later.shape, -np.inf)
         return np.stack([np.where(later, sent + rest, np.inf), never, never, np.where(later, sent - rest, -np.inf)], 1)
 
-    return pieces(after, len(pos), spikes)
+    return intervals(after, len(pos), spikes)
 
 
 @dataclass(frozen=True, eq=False)
@@ -176,8 +176,8 @@ class Codebook:
         return kind.astype(np.uint32) * np.uint32(2 * self.count)
 
 
-def compile_codebook(kinds: list[Pieces], steps: int, margin: float) -> Codebook:
-    """The codebook of pieces by kind of neuron.
+def compile_codebook(kinds: list[Intervals], steps: int, margin: float) -> Codebook:
+    """The codebook of intervals by kind of neuron.
 
     Args:
         kinds: by kind.
@@ -207,7 +207,7 @@ def compile_codebook(kinds: list[Pieces], steps: int, margin: float) -> Codebook
 
 
 def _cut(
-    kinds: list[Pieces], bits: int, smallest: float, largest: float, margin: float
+    kinds: list[Intervals], bits: int, smallest: float, largest: float, margin: float
 ) -> tuple[int, int, int, list[tuple[np.ndarray, np.ndarray, float]]]:
     """Shift, first and last bucket, and :func:`_buckets` of every kind, for so many bits of mantissa."""
     shift = 23 - bits
@@ -215,7 +215,7 @@ def _cut(
     return shift, first, last, [_buckets(kind, shift, first, last, margin) for kind in kinds]
 
 
-def _buckets(kind: Pieces, shift: int, first: int, last: int, margin: float) -> tuple[np.ndarray, np.ndarray, float]:
+def _buckets(kind: Intervals, shift: int, first: int, last: int, margin: float) -> tuple[np.ndarray, np.ndarray, float]:
     """at (buckets, 2), codes (planes, buckets, 2), and the share of buckets with more than one end."""
     edges = (np.arange(first, last + 2, dtype=np.uint32) << np.uint32(shift)).view(np.float32).astype(float)
     edges[0], edges[-1] = 0, np.inf

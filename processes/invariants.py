@@ -1,7 +1,7 @@
 """What has to hold for an operation to run: each says so of itself, in ``invariants.py`` of its folder.
 
 Compiled loops rely on shapes, lengths and ranges without looking again, so a network is checked before it runs
-(:mod:`processes.legal`). This file declares the traits, and the checks of single fields that the operations share.
+(:mod:`processes.verifier`). This file declares the traits, and the checks of single fields that the operations share.
 """
 
 from __future__ import annotations

@@ -21,7 +21,7 @@ from converters.discretise.observe import Observed, observe, saturating
 from converters.discretise.rounding import round_weights
 from converters.discretise.state import Discretisation, FixedPosition
 from converters.ingredients import ALL, Ingredients
-from processes import legal
+from processes import verifier
 from processes.batches import Progress
 from processes.chips import Chip
 from processes.errors import DeployError
@@ -105,7 +105,7 @@ def _integers(
         if progress is not None:
             progress(len(out.nodes), len(network.nodes))
     out.units = state.units
-    legal.check(out)
+    verifier.check(out)
     return out
 
 

@@ -16,7 +16,7 @@ from processes.codebook import Codebook
 Axes = tuple[int, int, int]
 
 
-class Sequel(NamedTuple):
+class FurtherSpikes(NamedTuple):
     """Thresholds of neurons that subtract nothing, by what they have sent: ``scaled_entry(tables[kind, row], factor, shift)``.
 
     tables (kinds, rows, 4, T), float64 or int64, holds (above, below, lo, hi): a neuron fires + at v >= above or v <= below,
@@ -52,19 +52,19 @@ class Lookup:
 class PhaseTables:
     """Phase neurons: + at the first k with v >= pos_k, - with lo_k <= v <= hi_k.
 
-    Having sent z at k, a neuron of a linear function (``sequel`` is None) subtracts z * subtract_k and goes on with +-pos.
+    Having sent z at k, a neuron of a linear function (``further`` is None) subtracts z * subtract_k and goes on with +-pos.
 
     Attributes:
         axes: (A, M, D).
         lookup: the codes of most potentials.
         thresholds: (pos, lo, hi, subtract), float64 (P, T) each.
-        sequel: thresholds of further spikes of a neuron that subtracts nothing.
+        further: thresholds of further spikes of a neuron that subtracts nothing.
     """
 
     axes: Axes
     lookup: Lookup
     thresholds: tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]
-    sequel: Sequel | None
+    further: FurtherSpikes | None
 
 
 @dataclass(frozen=True, eq=False)

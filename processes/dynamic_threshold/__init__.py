@@ -23,7 +23,7 @@ import torch
 
 from processes.backends import backend_of
 from processes.backends.tables import FallingTables, Lookup
-from processes.codebook import Codebook, compile_codebook, linear_pieces
+from processes.codebook import Codebook, compile_codebook, linear_intervals
 from processes.fixed import saturate, shift_toward_zero
 from processes.kernels.stepped import fire_falling_step, integrate
 from processes.kernels.windows import fire_falling_all, weigh_all
@@ -163,7 +163,7 @@ class DynamicThreshold(Operation):
         """Codes of v times ``_per_scale`` over the factor, or its root."""
         rest, gain, shift = self.further
         levels, midpoints = rest.astype(float)
-        kind = linear_pieces(
+        kind = linear_intervals(
             np.stack([midpoints, np.full(self.steps, -np.inf), -midpoints]), midpoints, levels, self.spikes
         )
         ends = np.abs(kind.ends)

@@ -55,12 +55,12 @@ def fire_linear(v, sides, scale, table, units, book, tables, spread, codes):
 
 @njit(parallel=True, cache=True)
 def fire_nonlinear(
-    v, sides, scale, table, units, book, tables, spread, sequel, row_after, kind, factor, sequel_shift, codes
+    v, sides, scale, table, units, book, tables, spread, further, row_after, kind, factor, further_shift, codes
 ):
     """The same of a neuron that subtracts nothing: having sent some codes it goes on with thresholds on v.
 
-    ``sequel`` (kinds, rows, 4, T) has (above, below, lo, hi) by step: + with v >= above or v <= below, - with lo <= v <= hi,
-    for neurons of ``kind`` (A * D or 1,) in units that ``factor`` and ``sequel_shift`` of the same shape convert
+    ``further`` (kinds, rows, 4, T) has (above, below, lo, hi) by step: + with v >= above or v <= below, - with lo <= v <= hi,
+    for neurons of ``kind`` (A * D or 1,) in units that ``factor`` and ``further_shift`` of the same shape convert
     (:func:`processes.thresholds.scaled_entry`). row_after (rows, 2T + 1) is the row after a code sent in a row, 0 being that
     of a neuron that has sent nothing.
     """
@@ -76,14 +76,14 @@ def fire_nonlinear(
                 a, d = i // (m_len * d_len) % a_len, i % d_len
                 c, y, k, row = (a * d_len + d) * spread, v[i], 0, 0
                 n, f = kind[c], factor[c]
-                s = None if sequel_shift is None else sequel_shift[c]
+                s = None if further_shift is None else further_shift[c]
                 for p in range(codes.shape[0]):
                     sign = 0
                     while k < steps and sign == 0:
                         if p == 0:
                             up, down = y >= pos[c, k], lo[c, k] <= y <= hi[c, k]
                         else:
-                            entry = sequel[n, row, :, k]
+                            entry = further[n, row, :, k]
                             up = (y >= scaled_entry(entry[0], f, s)) | (y <= scaled_entry(entry[1], f, s))
                             down = scaled_entry(entry[2], f, s) <= y <= scaled_entry(entry[3], f, s)
                         sign = 1 if up else -1 if down else 0

@@ -18,7 +18,7 @@ _shift = njit(inline="always")(shift_toward_zero)
 
 
 @njit(cache=True)
-def held(x, limit):
+def clipped(x, limit):
     """A potential as its state holds it."""
     if limit is None:
         return x
@@ -30,8 +30,8 @@ def integrate(v, message, message_limit, limit):
     """Add a message, held within ``message_limit``, to potentials v, both (n,); returns how many of these were clipped."""
     clips = 0
     for i in range(len(v)):
-        x = v[i] + held(message[i], message_limit)
-        y = held(x, limit)
+        x = v[i] + clipped(message[i], message_limit)
+        y = clipped(x, limit)
         clips += x != y
         v[i] = y
     return clips

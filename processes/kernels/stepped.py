@@ -16,9 +16,9 @@ from processes.kernels import rules
 from processes.kernels.compiled import njit
 from processes.kernels.rules import (
     add_row,
+    clipped,
     first_arrives,
     first_sign,
-    held,
     reached,
     second_arrives,
     share_of_square,
@@ -124,7 +124,7 @@ def gather_conv(spikes, weight, stride, padding, dilation, groups, factor, pixel
 
 @njit(cache=True)
 def multiply(a, b, transpose, traces, held_a, held_b, limit, out):
-    """Currents out (L, N, M) that the spikes a (L, N, F) and b of one step make with the traces held, which they raise.
+    """Currents out (L, N, M) that the spikes a (L, N, F) and b of one step make with the traces clipped, which they raise.
 
     b is (L, M, F) if ``transpose``, else (L, F, M); an operand of which nothing arrives has no rows, L = 0. A spike of b reads
     ``held_a`` (L, F, N) before this step's copies, one of a ``held_b`` (L, F, M) after them, so that two at once meet once.
@@ -140,7 +140,7 @@ def multiply(a, b, transpose, traces, held_a, held_b, limit, out):
     if limit is not None:
         flat = out.reshape(-1)
         for o in range(len(flat)):
-            flat[o] = held(flat[o], limit)
+            flat[o] = clipped(flat[o], limit)
 
 
 @njit(cache=True)
@@ -158,7 +158,7 @@ def square(spikes, trace, traces, weight, limit, out, fraction, rest):
                 total += share_of_square(value, traces[r, f], weight[r, f], limit)
                 traces[r, f] += value
         total, rest[r] = whole_part(total, rest[r], fraction, limit)
-        out[r] = held(total, limit)
+        out[r] = clipped(total, limit)
 
 
 @njit(cache=True)

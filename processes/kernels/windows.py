@@ -15,9 +15,9 @@ import numpy as np
 from processes.kernels.compiled import njit
 from processes.kernels.rules import (
     add_row,
+    clipped,
     first_arrives,
     first_sign,
-    held,
     integrate,
     reached,
     second_arrives,
@@ -46,7 +46,7 @@ def dense_all(begin, places, values, weight, factors, v, row, limit):
             potential = v[r]
             for o in range(len(row)):
                 x = potential[o] + row[o] * factor
-                y = held(x, limit)
+                y = clipped(x, limit)
                 clips += x != y
                 potential[o] = y
     return clips
@@ -76,7 +76,7 @@ def multiply_all(a, b, arrivals, transpose, traces, held_a, held_b, limit, bias,
             first_arrives(a_places[own], a_values[own], a_high, a_wide, traces[k, 0], held_a, held_b, b_begun, out)
         if k == first:
             for o in range(len(flow)):
-                flow[o] = held(flow[o], limit) + flat_bias[o]
+                flow[o] = clipped(flow[o], limit) + flat_bias[o]
             clips += integrate(potential, flow, None, v_limit)
         elif a_begun and b_begun:
             clips += integrate(potential, flow, limit, v_limit)
@@ -119,7 +119,7 @@ def weigh_all(begin, places, values, width, traces, v, limit):
             while e < begin[k + 1] and places[e] < (r + 1) * width:
                 total += values[e]
                 e += 1
-            v[r] = held(v[r] + total * traces[k], limit)
+            v[r] = clipped(v[r] + total * traces[k], limit)
 
 
 @njit(cache=True)

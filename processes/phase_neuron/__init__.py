@@ -97,8 +97,8 @@ class PhaseNeuron(Operation):
         scale, begin = per_neuron(factor, axes, np.float32), per_neuron(book.begin(kind), axes, np.uint32)
         shape = self.schedule.tables[0].shape
         pos, lo, hi, subtract = (np.ascontiguousarray(np.broadcast_to(t, shape), float) for t in self.schedule.tables)
-        sequel = self.schedule.sequel(self.spikes)
-        return PhaseTables(axes, Lookup(book, scale, begin, units), (pos, lo, hi, subtract), sequel)
+        further = self.schedule.further(self.spikes)
+        return PhaseTables(axes, Lookup(book, scale, begin, units), (pos, lo, hi, subtract), further)
 
     @cached_property
     def _lookup(self) -> Compiled:
@@ -125,9 +125,9 @@ class PhaseNeuronStepper:
         fits = self.limit is not None and self.limit < bits.max
         self.narrow = self.first.clip(bits.min, bits.max).astype(np.int32) if fits else self.first
         self.pos, self.subtract = (np.ascontiguousarray(t.T).reshape(-1, *shape) for t in (pos, subtract))
-        self.sequel = op.schedule.sequel(op.spikes)
-        if self.sequel is not None:
-            _, _, *parameters = self.sequel
+        self.further = op.schedule.further(op.spikes)
+        if self.further is not None:
+            _, _, *parameters = self.further
             self.own = [None if a is None else np.broadcast_to(a.reshape(shape), op.shape) for a in parameters]
         self.reset()
 
@@ -156,7 +156,7 @@ class PhaseNeuronStepper:
 
     def through(self, operands: Operands, stepwise: Stepwise) -> Sent | None:
         """The spikes of all steps of its window, where nothing arrives in it and thresholds do not depend on what was sent."""
-        if self.sequel is not None or not complete(operands, self.start):
+        if self.further is not None or not complete(operands, self.start):
             return stepwise()
         v = np.zeros(self.op.shape, self.message) if operands[0] is None else operands[0].total(self.limit)[0]
         v = v.astype(self.narrow.dtype).reshape(-1)
@@ -182,9 +182,9 @@ class PhaseNeuronStepper:
         if not sign.any():
             return False
         self.left -= sign != 0
-        if self.sequel is not None:
+        if self.further is not None:
             fired = np.nonzero(sign)
-            self.row[fired] = self.sequel.row_after[self.row[fired], sign[fired] * (k + 1) + self.steps]
+            self.row[fired] = self.further.row_after[self.row[fired], sign[fired] * (k + 1) + self.steps]
         else:
             self.v -= sign * self.subtract[k]
         return True
@@ -193,11 +193,11 @@ class PhaseNeuronStepper:
         """Put into ``sign`` what the neurons that have fired before do at k."""
         fired = np.nonzero((self.left < self.op.spikes) & (self.left > 0))
         v = self.v[fired]
-        if self.sequel is None:
+        if self.further is None:
             rest = np.broadcast_to(pos, self.v.shape)[fired]
             sign[fired] = (v >= rest).astype(np.int8) - (v <= -rest)
             return
         kind, factor, shift = (None if a is None else a[fired] for a in self.own)
-        above, below, lo, hi = scaled_entry(self.sequel.tables[kind, self.row[fired], :, k].T, factor, shift)
+        above, below, lo, hi = scaled_entry(self.further.tables[kind, self.row[fired], :, k].T, factor, shift)
         plus = (v >= above) | (v <= below)
         sign[fired] = plus.astype(np.int8) - (~plus & (lo <= v) & (v <= hi))

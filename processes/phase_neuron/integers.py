@@ -10,8 +10,8 @@ from processes.fixed import to_mantissa
 from processes.integers import FixedPosition, Integers, Setting, entries, integers
 from processes.phase_neuron import PhaseNeuron
 from processes.phase_neuron.activations import rests_above_zero
+from processes.phase_neuron.further import further_tables, root_tables
 from processes.phase_neuron.schedule import LINEAR, FixedSchedule
-from processes.phase_neuron.sequel import real_sequel, root_tables
 
 
 @integers.of(PhaseNeuron)
@@ -29,7 +29,7 @@ def _(op: PhaseNeuron, at: FixedPosition, setting: Setting) -> Integers:
     pos, lo, hi = root_tables(old.function, classes, old.code)
     prefixes, after = None, None
     if op.spikes > 1 and old.function not in LINEAR:
-        prefixes, after = real_sequel(old.function, classes, old.code, op.spikes)
+        prefixes, after = further_tables(old.function, classes, old.code, op.spikes)
     reach = np.stack([pos, lo, hi], 1).reshape(len(classes), -1)
     reach = reach if after is None else np.concatenate([reach, after.reshape(len(classes), -1)], 1)
     entry = 2.0 ** _spare_bits(reach, chip.schedule_bits)  # (classes,)

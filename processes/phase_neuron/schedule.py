@@ -2,8 +2,8 @@
 
 ``tables`` gives (pos, lo, hi, subtract), each (P, T) with P neurons' worth of parameters (1 if shared): fire + at
 the first k with v >= pos_k, fire - with lo_k <= v <= hi_k, and subtract that much of a spike's sign when firing. What
-is left fires against +-pos_k if the function is linear. Otherwise nothing is subtracted, and a ``sequel`` has the tables of
-further spikes (``sequel.py``).
+is left fires against +-pos_k if the function is linear. Otherwise nothing is subtracted, and ``further`` gives the tables of
+further spikes (``further.py``).
 """
 
 from __future__ import annotations
@@ -14,11 +14,11 @@ from typing import NamedTuple
 
 import numpy as np
 
-from processes.backends.tables import Sequel
-from processes.codebook import Codebook, Pieces, compile_codebook, linear_pieces, pieces
+from processes.backends.tables import FurtherSpikes
+from processes.codebook import Codebook, Intervals, compile_codebook, intervals, linear_intervals
 from processes.operation import freeze_arrays
 from processes.phase_code import PhaseCode
-from processes.phase_neuron.sequel import NEVER_FIRES, course, real_sequel, root_tables
+from processes.phase_neuron.further import NEVER_FIRES, further_tables, response, root_tables
 from processes.prefixes import Prefix, of_rows, rows_after
 from processes.thresholds import ALWAYS, NEVER, scaled_entry
 
@@ -66,21 +66,23 @@ class FloatSchedule:
         scale, unit = self.scale.reshape(-1), self.unit.reshape(-1)
         if self.function in LINEAR:
             first, kind, factor = root_tables(self.function, np.ones(1), self.code)[:, 0], np.zeros(1), unit / scale
-            kinds = [linear_pieces(first, self.code.midpoints, self.code.levels, spikes)]
+            kinds = [linear_intervals(first, self.code.midpoints, self.code.levels, spikes)]
         else:
             scales, kind = np.unique(scale, return_inverse=True)
-            kinds, factor = [course(self.function, float(s), self.code, spikes).pieces for s in scales], unit
+            kinds, factor = [response(self.function, float(s), self.code, spikes).intervals for s in scales], unit
         kind = np.ascontiguousarray(np.broadcast_to(kind.reshape(-1), factor.shape), np.int32)
         return Lookup(compile_codebook(kinds, self.steps, 0.0), factor.astype(np.float32), kind, 0.0)
 
-    def sequel(self, spikes: int) -> Sequel | None:
+    def further(self, spikes: int) -> FurtherSpikes | None:
         """Further spikes of a nonlinear function."""
         if spikes == 1 or self.function in LINEAR:
             return None
         scales, kind = np.unique(self.scale.reshape(-1), return_inverse=True)
-        prefixes, tables = real_sequel(self.function, scales, self.code, spikes)
+        prefixes, tables = further_tables(self.function, scales, self.code, spikes)
         kind = kind.reshape(-1).astype(np.int32)
-        return Sequel(tables, rows_after(prefixes, self.steps), kind, self.unit.reshape(-1).astype(np.float64), None)
+        return FurtherSpikes(
+            tables, rows_after(prefixes, self.steps), kind, self.unit.reshape(-1).astype(np.float64), None
+        )
 
     @cached_property
     def tables(self) -> Tables:
@@ -97,7 +99,7 @@ class FixedSchedule:
     ``mantissa``, ``shift`` and ``scale_class`` have the broadcast shape of ``scale`` (kept for decoding to real units);
     ``pos``, ``lo`` and ``hi`` are (classes, T), ``level`` is (T,). A nonlinear function with several spikes also
     has ``prefixes`` (rows, spikes - 1) and their tables ``after`` (classes, rows, 4, T), of
-    :func:`processes.phase_neuron.sequel.real_sequel`.
+    :func:`processes.phase_neuron.further.further_tables`.
     """
 
     function: str
@@ -128,17 +130,17 @@ class FixedSchedule:
         factor = 2.0 ** shift.astype(float) / mantissa
         first = np.stack([_endless(t) for t in (self.pos, self.lo, self.hi)], 1)  # (classes, 3, T)
         if self.function in LINEAR:
-            kinds = [linear_pieces(tables, tables[0], self.level, spikes) for tables in first]
+            kinds = [linear_intervals(tables, tables[0], self.level, spikes) for tables in first]
             units = float(spikes)  # what every earlier spike takes away is rounded too
         else:
-            kinds, units = [self._pieces(number, tables, spikes) for number, tables in enumerate(first)], 1.0
+            kinds, units = [self._intervals(number, tables, spikes) for number, tables in enumerate(first)], 1.0
         if bool((mantissa & (mantissa - 1) == 0).all() and (shift <= np.log2(mantissa)).all()):
             units = 0.0  # entries are shifted left
         book = compile_codebook(kinds, self.steps, units * float(factor.max()))
         kind = np.ascontiguousarray(np.broadcast_to(kind, factor.shape), np.int32)
         return Lookup(book, factor.astype(np.float32), kind, units)
 
-    def _pieces(self, kind: int, first: np.ndarray, spikes: int) -> Pieces:
+    def _intervals(self, kind: int, first: np.ndarray, spikes: int) -> Intervals:
         """Those of neurons of a class, from its tables."""
         known: dict[Prefix, np.ndarray] = {}
         if spikes > 1:
@@ -151,14 +153,14 @@ class FixedSchedule:
                 return np.stack([first[0], never[1], first[1], first[2]])[None]
             return np.array([known.get(prefix, never) for prefix in prefixes])
 
-        return pieces(after, self.steps, spikes)
+        return intervals(after, self.steps, spikes)
 
-    def sequel(self, spikes: int) -> Sequel | None:
+    def further(self, spikes: int) -> FurtherSpikes | None:
         """Further spikes of a nonlinear function."""
         if spikes == 1 or self.after is None or self.prefixes is None:
             return None
         kind, factor, shift = (a.reshape(-1) for a in (self.scale_class, self.mantissa, self.shift))
-        return Sequel(
+        return FurtherSpikes(
             self.after.astype(np.int64),
             rows_after(self.prefixes, self.steps),
             kind.astype(np.int32),

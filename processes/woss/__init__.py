@@ -37,7 +37,7 @@ from processes.phase_code import UNCODED, PhaseCode
 from processes.prefixes import rows_after
 from processes.sent import Once, Operands, Sent, Stepwise, complete
 from processes.spikes import silence_after
-from processes.woss.further import race_pieces
+from processes.woss.further import race_intervals
 
 EXCHANGE_STEPS = 2  # potentials to the inhibitory neuron, the largest back
 
@@ -154,7 +154,7 @@ class Woss(Operation):
     def _book(self) -> Codebook:
         assert self.prefixes is not None and self.after is not None
         known = zip(self.ramp.astype(float), self.after.astype(float), strict=True)
-        return compile_codebook([race_pieces(ramp, self.prefixes, after) for ramp, after in known], self.steps, 0.0)
+        return compile_codebook([race_intervals(ramp, self.prefixes, after) for ramp, after in known], self.steps, 0.0)
 
     def racing(self, inputs: tuple[torch.Tensor, ...]) -> torch.Tensor:
         """Potentials (N, *shape), floating point, -inf where a key takes no part."""

@@ -10,7 +10,7 @@ from functools import lru_cache
 
 import numpy as np
 
-from processes.codebook import Pieces, pieces
+from processes.codebook import Intervals, intervals
 from processes.phase_code import PhaseCode
 from processes.prefixes import Prefix, in_rows, may_follow, of_rows, sums
 
@@ -34,12 +34,12 @@ def further_thresholds(code: PhaseCode, spikes: int) -> tuple[np.ndarray, np.nda
         found.update((prefix, table) for prefix, table, on in zip(prefixes, tables, later.any(1), strict=True) if on)
         return np.stack([_below(*table) for table in tables])
 
-    pieces(after, code.steps, spikes)
+    intervals(after, code.steps, spikes)
     prefixes = in_rows(found, spikes - 1)
     return prefixes, np.stack([found[prefix] for prefix in of_rows(prefixes)])
 
 
-def race_pieces(ramp: np.ndarray, prefixes: np.ndarray, after: np.ndarray) -> Pieces:
+def race_intervals(ramp: np.ndarray, prefixes: np.ndarray, after: np.ndarray) -> Intervals:
     """Spikes by the distance to the winner: first ones by ramp (T,), further ones by ``after`` (rows, 2, T) of prefixes."""
     known = dict(zip(of_rows(prefixes), after, strict=True))
 
@@ -48,7 +48,7 @@ def race_pieces(ramp: np.ndarray, prefixes: np.ndarray, after: np.ndarray) -> Pi
             return _below(ramp)[None]
         return np.stack([_below(*known.get(prefix, known[()])) for prefix in sent])
 
-    return pieces(thresholds, len(ramp), prefixes.shape[1] + 1)
+    return intervals(thresholds, len(ramp), prefixes.shape[1] + 1)
 
 
 def _below(plus: np.ndarray, minus: np.ndarray | float = np.inf) -> np.ndarray:

@@ -14,9 +14,9 @@ import numpy as np
 
 from processes.chips import widths_of
 from processes.footprint import WORD_BITS
-from processes.held import with_sets
 from processes.network import Network, Readout
 from processes.populations import Connection, Population, populations
+from processes.state_sets import with_sets
 from targets.placement.chip import ChipTable
 
 

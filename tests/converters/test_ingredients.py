@@ -12,10 +12,10 @@ import torch
 
 from converters.calibrate import scale
 from converters.choices import Tuning
+from converters.code_search import BUDGET, tune
 from converters.ingredients import ALL, Ingredients
 from converters.pipeline import Conversion, _sent, convert_module
 from converters.scales import scale_of
-from converters.sites import BUDGET, tune
 from evaluator.closed_form import ClosedForm
 from processes.network import DenseSynapse, Network, ScaleSynapse, TraceProduct
 from processes.operation import Operation, Result

@@ -18,7 +18,7 @@ from deploy.demo import calibration_data, evaluation_data
 from evaluator.closed_form import ClosedForm
 from evaluator.compare import compare
 from evaluator.timeline import timeline
-from processes import legal
+from processes import verifier
 from processes.errors import DeployError
 from processes.network import CalibratedNetwork, DynamicThreshold, IfNeuron, Network, Woss
 from processes.spikes import trains
@@ -167,7 +167,7 @@ def test_steps_agree_with_the_closed_form_and_survive_nir(net: nn.Module, method
         masked = 0.25 if method == "mst" else 0.0
         network = integrate_and_fire(lowered(model, x), x.numpy(), method, 8, masked=masked)[0]
         restored = Network.from_nir(network.to_nir())
-        legal.check(restored)
+        verifier.check(restored)
         run = step_samples(restored, x.numpy()[:2])
         found = compare(restored, x.numpy()[:2], run)
         assert (found.mismatches, found.ties, found.first) == (0, 0, None) and found.compared_spikes > 1000
@@ -229,4 +229,4 @@ def test_files_whose_neurons_cannot_stream_are_refused() -> None:
     name, op = next(iter(neurons(network).items()))
     network.put(name, replace(op, streams=True))
     with pytest.raises(DeployError, match="streams, and hears no synapse"):
-        legal.check(network)
+        verifier.check(network)

@@ -14,7 +14,7 @@ from converters.discretise import discretise
 from converters.rate import rate_coded
 from evaluator.closed_form import ClosedForm
 from evaluator.network_file import restore
-from processes import legal
+from processes import verifier
 from processes.chips import LOIHI2
 from processes.errors import DeployError
 from processes.header import Header
@@ -91,7 +91,7 @@ def test_a_float_among_integers_is_found(stages) -> None:
         name = next(name for name, node in broken if isinstance(node.op, kind))
         broken.put(name, replace(broken[name], **{field: getattr(broken[name], field).astype(np.float64)}))
         with pytest.raises(DeployError, match=f"FixedPointNetwork: {field} holds float64"):
-            legal.check(broken)
+            verifier.check(broken)
 
 
 def test_an_integer_operation_before_discretisation_is_found(stages) -> None:
@@ -99,7 +99,7 @@ def test_an_integer_operation_before_discretisation_is_found(stages) -> None:
     name = next(name for name, node in broken if isinstance(node.op, PhaseNeuron))
     broken.put(name, stages[2][name])
     with pytest.raises(DeployError, match="in integers of 24 bits before discretisation"):
-        legal.check(broken)
+        verifier.check(broken)
 
 
 def test_a_potential_wider_than_the_chips_is_found(stages) -> None:
@@ -107,4 +107,4 @@ def test_a_potential_wider_than_the_chips_is_found(stages) -> None:
     name = next(name for name, node in broken if isinstance(node.op, DenseSynapse))
     broken.put(name, replace(broken[name], state_bits=28))
     with pytest.raises(DeployError, match="state_bits is 28, and loihi2 holds potentials of 24"):
-        legal.check(broken)
+        verifier.check(broken)

@@ -12,9 +12,9 @@ from torch import nn
 
 import deploy
 from converters import windows
+from converters.code_search import coded, tune
 from converters.overrides import Override
 from converters.pipeline import convert_module
-from converters.sites import coded, tune
 from converters.windows import TRIED, USUAL, Path, way
 from evaluator.closed_form import ClosedForm
 from evaluator.timeline import timeline

@@ -27,7 +27,7 @@ def test_site(tmp_path: Path) -> None:
     page = (tmp_path / "design.html").read_text(encoding="utf-8")
     assert "<math" in page and "arithmatex" not in page
     assert re.findall(r'<(?:script|link)[^>]*(?:src|href)="https?://', page) == []
-    for module in ("deploy.api", "evaluator.closed_form", "processes.woss", "converters.sites", "targets.base"):
+    for module in ("deploy.api", "evaluator.closed_form", "processes.woss", "converters.code_search", "targets.base"):
         assert module in (tmp_path / "reference" / f"{module}.html").read_text(encoding="utf-8")
 
 

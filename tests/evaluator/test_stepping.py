@@ -14,7 +14,7 @@ from converters.calibrate import calibrate, encode, scale, uniform
 from converters.capture import capture
 from converters.discretise import discretise
 from converters.lowering import lower
-from converters.sensitivity import Site
+from converters.sensitivity import SiteCode
 from evaluator.closed_form import ClosedForm
 from evaluator.stepping import Group, Recorder, step_through
 from evaluator.timeline import timeline
@@ -84,7 +84,7 @@ def test_every_site_with_a_base_of_its_own(vit: nn.Module, spikes: int, ending: 
     samples = images(16)
     network = lower(capture(vit, (torch.from_numpy(samples[:1]),)), (1, 1, 12, 12))
     plain = uniform(network, 1.2, spikes)
-    sites = {name: Site(1.2 + 0.03 * (i % 10), plain[name].spikes, 0.97) for i, name in enumerate(plain)}
+    sites = {name: SiteCode(1.2 + 0.03 * (i % 10), plain[name].spikes, 0.97) for i, name in enumerate(plain)}
     scaled, peaks = scale(network, samples)
     network = encode(scaled, sites, PhaseCode(1.9, 16), peaks)
     network = end_early(network) if ending else network

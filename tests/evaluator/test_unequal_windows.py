@@ -14,7 +14,7 @@ from converters.discretise import discretise
 from evaluator import network_file
 from evaluator.compare import compare
 from evaluator.timeline import timeline
-from processes import legal
+from processes import verifier
 from processes.chips import LOIHI2
 from processes.errors import DeployError
 from processes.network import Network, TraceProduct
@@ -108,14 +108,14 @@ def test_a_trace_that_goes_on_after_its_window_is_refused(make) -> None:
     network = make()
     name, op = next((n, node.op) for n, node in network if node.op.name in ("trace_product", "elementwise_product")
                     and not node.op.traces.all())  # type: ignore[attr-defined]  # fmt: skip
-    legal.check(network)
+    verifier.check(network)
     changed = network.copy()
     changed.put(name, replace(op, traces=op.traces + 1))  # type: ignore[attr-defined]
     with pytest.raises(DeployError, match="a trace goes on after its operand's"):
-        legal.check(changed)
+        verifier.check(changed)
     changed.put(name, replace(op, traces=op.traces[:, :-1]))  # type: ignore[attr-defined]
     with pytest.raises(DeployError, match="traces is of shape"):
-        legal.check(changed)
+        verifier.check(changed)
 
 
 def test_plain_graphs_refuse_them() -> None:

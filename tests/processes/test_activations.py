@@ -12,8 +12,8 @@ from processes.phase_code import PhaseCode
 from processes.phase_neuron import PhaseNeuron
 from processes.phase_neuron.activations import ACTIVATIONS
 from processes.phase_neuron.activations import activation as activation_of
+from processes.phase_neuron.further import root_tables
 from processes.phase_neuron.schedule import FloatSchedule
-from processes.phase_neuron.sequel import root_tables
 from tests.processes.reference import GRID, graded, run
 from tests.tolerances import ROUNDING, TIE
 

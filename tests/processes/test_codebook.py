@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from processes.codebook import compile_codebook, linear_pieces, pieces
+from processes.codebook import compile_codebook, intervals, linear_intervals
 from processes.kernels.fire import fire_linear
 from processes.phase_code import PhaseCode, code_dtype
 from tests.processes.reference import GRID
@@ -15,7 +15,7 @@ from tests.tolerances import UNSURE
 def by_lookup(code: PhaseCode, spikes: int, x: np.ndarray) -> np.ndarray:
     """Codes (spikes, n) of numbers in units of the scale, none where a lookup is unsure."""
     m = code.midpoints
-    kind = linear_pieces(np.stack([m, np.full_like(m, -np.inf), -m]), m, code.levels, spikes)
+    kind = linear_intervals(np.stack([m, np.full_like(m, -np.inf), -m]), m, code.levels, spikes)
     book = compile_codebook([kind], code.steps, 0.0)
     never = np.full((1, code.steps), np.inf)
     codes = np.full((spikes, x.size), 99, code_dtype(code.steps))
@@ -49,11 +49,11 @@ def test_the_definition_is_hardly_ever_asked(base: float, steps: int, spikes: in
 
 
 def test_narrow_pieces_join_and_words_hold_what_they_have_lanes_for() -> None:
-    """Three spikes in 128 steps would make millions of pieces; of twenty binary digits eight fit into a word."""
+    """Three spikes in 128 steps would make millions of intervals; of twenty binary digits eight fit into a word."""
     code, binary = PhaseCode(1.4, 128), PhaseCode(2.0, 20)
     m, b = code.midpoints, binary.midpoints
-    assert len(linear_pieces(np.stack([m, np.full_like(m, -np.inf), -m]), m, code.levels, 3).ends) < 100_000
-    digits = linear_pieces(np.stack([b, np.full_like(b, -np.inf), -b]), b, binary.levels, 20)
+    assert len(linear_intervals(np.stack([m, np.full_like(m, -np.inf), -m]), m, code.levels, 3).ends) < 100_000
+    digits = linear_intervals(np.stack([b, np.full_like(b, -np.inf), -b]), b, binary.levels, 20)
     assert len(digits.codes) == 8
     x = np.array([2.0 - 2.0**-19, 2.9 * 2.0**-19], np.float32)  # every level; and the last few
     codes = by_lookup(binary, 20, x)
@@ -63,7 +63,7 @@ def test_narrow_pieces_join_and_words_hold_what_they_have_lanes_for() -> None:
 
 def test_a_neuron_that_never_fires() -> None:
     never = np.array([np.inf, -np.inf, np.inf, -np.inf])[:, None].repeat(4, 1)
-    silent = pieces(lambda sent, _: np.stack([never] * len(sent)), 4, 2)
+    silent = intervals(lambda sent, _: np.stack([never] * len(sent)), 4, 2)
     assert len(silent.ends) == 0 and silent.codes.tolist() == [[0], [0]]
     book = compile_codebook([silent], 4, 0.0)
     assert not book.ends.any() and np.isinf(book.at).all()

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from processes import legal
+from processes import verifier
 from processes.chips import LOIHI2, widths_of
 from processes.errors import DeployError
 from processes.header import KINDS, Header
@@ -80,7 +80,7 @@ def test_a_stage_has_what_it_states(stage: type[Network], header: Header) -> Non
         later = network(stage, header)
         later.header = without
         with pytest.raises(DeployError, match=f"does not state {name}"):
-            legal.check(later)
+            verifier.check(later)
 
 
 @pytest.mark.parametrize("stage", [stage for stage, _ in STAGES])

@@ -12,8 +12,8 @@ from processes.phase_code import PhaseCode
 from processes.phase_neuron import PhaseNeuron
 from processes.phase_neuron.activations import ACTIVATIONS
 from processes.phase_neuron.activations import activation as activation_of
+from processes.phase_neuron.further import further_tables, root_tables
 from processes.phase_neuron.schedule import LINEAR, FixedSchedule, FloatSchedule
-from processes.phase_neuron.sequel import real_sequel, root_tables
 from processes.thresholds import ALWAYS, NEVER
 from tests.processes.reference import GRID, batch, currents, graded, run, toward_zero
 from tests.tolerances import TIE
@@ -231,7 +231,7 @@ def test_further_spikes_of_curved_functions_fixed(function: str, bits: int, spik
         return np.where(table == np.inf, NEVER, np.where(table == -np.inf, ALWAYS, rounded)).astype(np.int32)
 
     pos, lo, hi = (entries(table) for table in root_tables(function, scales, code))
-    prefixes, after = real_sequel(function, scales, code, spikes)
+    prefixes, after = further_tables(function, scales, code, spikes)
     after = entries(after)
     mantissa = rng.integers(2**15, 2**16, (1, 4)).astype(np.int32)
     shift = np.full((1, 4), 15 + 11 - (bits - 5), np.int32)

@@ -21,10 +21,10 @@ def fire(v: torch.Tensor, tables: PhaseTables, spikes: int) -> torch.Tensor:
     codes = empty_codes(spikes, v, thresholds[0].shape[1])
     known = (as_numpy(v).reshape(-1), tables.axes, *_lookup(tables.lookup), thresholds, int(len(thresholds[0]) > 1))
     flat = codes.numpy().reshape(spikes, -1)
-    if tables.sequel is None:
+    if tables.further is None:
         fire_linear(*known, flat)
     else:
-        fire_nonlinear(*known, *tables.sequel, flat)
+        fire_nonlinear(*known, *tables.further, flat)
     return codes
 
 

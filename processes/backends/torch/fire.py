@@ -24,7 +24,7 @@ def fire(v: torch.Tensor, tables: PhaseTables, spikes: int, look_up: LookUp = lo
     """Codes (spikes, N, *shape) of potentials v (N, *shape)."""
     folded, steps = v.reshape(-1, *tables.axes), tables.thresholds[0].shape[1]
     codes, unsure = look_up(folded, None, tables.lookup, torch.inf, spikes, code_type(steps))
-    define = linear_codes if tables.sequel is None else nonlinear_codes
+    define = linear_codes if tables.further is None else nonlinear_codes
     resolve(codes, unsure, lambda where: define(folded.reshape(-1)[where], where, tables, spikes))
     return codes.reshape(spikes, *v.shape)
 
@@ -73,9 +73,9 @@ def linear_codes(v: torch.Tensor, where: torch.Tensor, tables: PhaseTables, spik
 
 def nonlinear_codes(v: torch.Tensor, where: torch.Tensor, tables: PhaseTables, spikes: int) -> torch.Tensor:
     """Codes (spikes, n) of neurons ``where`` (n,) with potentials v (n,) whose thresholds depend on what they have sent."""
-    assert tables.sequel is not None
-    further, after, kind, factor = (constant(array, v.device) for array in tables.sequel[:4])
-    shift = None if tables.sequel.shift is None else constant(tables.sequel.shift, v.device)
+    assert tables.further is not None
+    further, after, kind, factor = (constant(array, v.device) for array in tables.further[:4])
+    shift = None if tables.further.shift is None else constant(tables.further.shift, v.device)
     pos, lo, hi, _ = (constant(table, v.device) for table in tables.thresholds)
     neuron = parameters_of(where, tables.axes, len(pos))
     y, steps = v.double()[:, None], pos.shape[1]

@@ -1,4 +1,4 @@
-"""Codes of potentials by a codebook: exact where it says so, and unsure where rounding or a narrow piece could matter."""
+"""Codes of potentials by a codebook: exact where it says so, and unsure where rounding or a narrow interval could matter."""
 
 from __future__ import annotations
 

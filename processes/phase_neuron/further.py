@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from processes.codebook import Pieces, pieces
+from processes.codebook import Intervals, intervals
 from processes.phase_code import PhaseCode
 from processes.phase_neuron.activations import FAR, activation
 from processes.prefixes import Prefix, in_rows, may_follow, of_rows, sums
@@ -20,10 +20,10 @@ NEVER_FIRES = np.array([np.inf, -np.inf, np.inf, -np.inf])  # (above, below, lo,
 WIDER = np.array([-1, 1, -1, 1])  # which way thresholds let more fire
 
 
-class Course(NamedTuple):
-    """Spikes of neurons of one scale: ``pieces`` of v in real units, and tables (4, T) after prefixes that go on."""
+class Response(NamedTuple):
+    """Spikes of neurons of one scale: ``intervals`` of v in real units, and tables (4, T) after prefixes that go on."""
 
-    pieces: Pieces
+    intervals: Intervals
     after: dict[Prefix, np.ndarray]
 
 
@@ -40,7 +40,7 @@ def root_tables(function: str, scale: np.ndarray, code: PhaseCode) -> np.ndarray
 
 
 @lru_cache(maxsize=256)
-def course(function: str, scale: float, code: PhaseCode, spikes: int) -> Course:
+def response(function: str, scale: float, code: PhaseCode, spikes: int) -> Response:
     """What neurons of ``scale`` send, by their potential."""
     found: dict[Prefix, np.ndarray] = {}
     f = activation(function)
@@ -64,16 +64,16 @@ def course(function: str, scale: float, code: PhaseCode, spikes: int) -> Course:
                 found[prefix] = np.where(WIDER[:, None] > 0, np.maximum(known, table), np.minimum(known, table))
         return tables
 
-    return Course(pieces(after, code.steps, spikes), found)
+    return Response(intervals(after, code.steps, spikes), found)
 
 
-def real_sequel(function: str, scales: np.ndarray, code: PhaseCode, spikes: int) -> tuple[np.ndarray, np.ndarray]:
+def further_tables(function: str, scales: np.ndarray, code: PhaseCode, spikes: int) -> tuple[np.ndarray, np.ndarray]:
     """Prefixes, integers (rows, spikes - 1), 0 where fewer codes were sent, and tables in real units (scales, rows, 4, T).
 
     A table holds (above, below, lo, hi) by step: fire + with v >= above_k or v <= below_k and - with lo_k <= v <= hi_k;
     infinite entries mean never, or no bound. Row 0 is that of whoever is not going on, and never fires.
     """
-    courses = [course(function, float(scale), code, spikes).after for scale in scales]
-    prefixes = in_rows(set().union(*courses), spikes - 1)
+    responses = [response(function, float(scale), code, spikes).after for scale in scales]
+    prefixes = in_rows(set().union(*responses), spikes - 1)
     never = np.repeat(NEVER_FIRES[:, None], code.steps, 1)
-    return prefixes, np.array([[own.get(prefix, never) for prefix in of_rows(prefixes)] for own in courses])
+    return prefixes, np.array([[own.get(prefix, never) for prefix in of_rows(prefixes)] for own in responses])

@@ -12,7 +12,7 @@ from processes.footprint import WORD_BITS, Amount
 from processes.populations import Population
 
 
-def held(population: Population) -> dict[str, int]:
+def state_bits(population: Population) -> dict[str, int]:
     """Bits of one set, by the node that holds them: the population's, and those of products whose currents it integrates."""
     bits = {population.name: _whole(population, _potentials(population.state)) * WORD_BITS}
     for connection in population.connections:

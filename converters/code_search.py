@@ -22,7 +22,7 @@ from converters import windows
 from converters.choices import Choice, Tuning
 from converters.ingredients import ALL, Ingredients
 from converters.overrides import Override, by_layer
-from converters.sensitivity import Evidence, Site, Trial, gather
+from converters.sensitivity import Evidence, SiteCode, Trial, gather
 from processes.batches import Progress
 from processes.calibration import factors
 from processes.errors import DeployError
@@ -170,7 +170,7 @@ class _Search:
             limits = (
                 np.unique(np.linspace(0, seen.steps - 1, LIMITS).astype(int)).tolist() if limited and n > least else ()
             )
-            tried[name] = seen.trials([Site(b, n, steps=seen.steps) for b in among], limits)
+            tried[name] = seen.trials([SiteCode(b, n, steps=seen.steps) for b in among], limits)
             self.advance()
         return tried
 
@@ -212,11 +212,11 @@ def _common_base(tried: Tried) -> float:
     return min(errors, key=errors.__getitem__)
 
 
-def _finer(seen: Evidence, tried: list[Trial], best: Site, scales: Sequence[float], any_base: bool) -> list[Trial]:
+def _finer(seen: Evidence, tried: list[Trial], best: SiteCode, scales: Sequence[float], any_base: bool) -> list[Trial]:
     """Candidates around the best one: bases next to it, and smaller scales."""
     place = BASES.index(best.base) if any_base else 0
     near = BASES[max(0, place - 1) : place + 2] if any_base else (best.base,)
-    sites = [Site(base, tried[0].site.spikes, scale, steps=seen.steps) for base in near for scale in scales]
+    sites = [SiteCode(base, tried[0].site.spikes, scale, steps=seen.steps) for base in near for scale in scales]
     known = {trial.site for trial in tried}
     return seen.trials([site for site in sites if site not in known], tried[0].limits)
 

@@ -12,10 +12,10 @@ from torch import nn
 
 from converters.calibrate import encode, scale, uniform
 from converters.choices import Tuning
+from converters.code_search import BASES, BUDGET, gated, tune
 from converters.ingredients import ALL
 from converters.pipeline import convert_module
-from converters.sensitivity import LEAST, Evidence, Site, gather, pieces_of
-from converters.sites import BASES, BUDGET, gated, tune
+from converters.sensitivity import LEAST, Evidence, SiteCode, gather, intervals_of
 from evaluator.closed_form import ClosedForm
 from processes.network import Network, Woss
 from processes.operation import Result
@@ -27,13 +27,13 @@ from tests.tolerances import FIRST_ORDER, FLOAT32
 STEPS = 16
 
 
-def code_values(values: torch.Tensor, site: Site, steps: int, race: bool) -> torch.Tensor:
+def code_values(values: torch.Tensor, site: SiteCode, steps: int, race: bool) -> torch.Tensor:
     """Codes (spikes, rows, D) of values (rows, D), each looked up by itself."""
-    ends, codes = pieces_of(site, steps, race)
+    ends, codes = intervals_of(site, steps, race)
     return torch.from_numpy(codes)[:, torch.bucketize(values, torch.from_numpy(ends))]
 
 
-def decoded(codes: torch.Tensor, site: Site, steps: int, race: bool) -> torch.Tensor:
+def decoded(codes: torch.Tensor, site: SiteCode, steps: int, race: bool) -> torch.Tensor:
     """What they stand for, (rows, D)."""
     return decode(codes, PhaseCode(site.base, steps).levels).mul_(1.0 if race else site.scale)
 
@@ -62,7 +62,7 @@ def output_error(
 def test_expected_errors_are_those_of_coding_one_node_alone(scaled: Any) -> None:
     """First order, independent errors: within a factor of what replacing the node's values does."""
     network, _ = scaled
-    x, site = images(32), Site(1.2, 1)
+    x, site = images(32), SiteCode(1.2, 1)
     evidence = gather(network, x, STEPS)
     runner = ClosedForm(network, ideal=True)
     ideal = runner.run(x)
@@ -94,8 +94,8 @@ def test_coded_values_are_what_the_network_sends(scaled: Any) -> None:
         levels = PhaseCode(1.3, STEPS).levels
         sent = sum(np.sign(p) * np.where(p == 0, 0, levels[np.abs(p) - 1]) for p in codes.numpy().astype(int))
         r = (x / torch.tensor(first.scale).float()).reshape(-1, x.shape[-1])  # type: ignore[attr-defined]
-        own = code_values(r, Site(1.3, spikes), STEPS, race=False)
-        values = decoded(own, Site(1.3, spikes), STEPS, race=False)
+        own = code_values(r, SiteCode(1.3, spikes), STEPS, race=False)
+        values = decoded(own, SiteCode(1.3, spikes), STEPS, race=False)
         assert np.allclose(values.numpy(), sent.reshape(values.shape), atol=FLOAT32)
         assert int(own.count_nonzero()) == np.count_nonzero(codes.numpy())
 
@@ -131,7 +131,7 @@ def test_a_plain_code_where_there_is_nothing_to_choose(scaled: Any) -> None:
     """All-zero samples: no error anywhere, so that nothing beats the plain code."""
     network, _ = scaled
     chosen = tune(network, np.zeros_like(images(4)), 4, 1.5, 1, input_spikes=2).choices
-    assert chosen["input.neuron"].site == Site(1.5, 2, steps=4)
+    assert chosen["input.neuron"].site == SiteCode(1.5, 2, steps=4)
 
 
 def test_lost_weights_of_a_softmax_add_up() -> None:
@@ -143,7 +143,7 @@ def test_lost_weights_of_a_softmax_add_up() -> None:
         gradients = torch.ones(2, 3, 11)
         gradients[..., 1::2] = sign
         evidence = Evidence([(values, gradients)], 1.0, 3, 8, race=True)
-        errors[sign] = float(evidence.trial(Site(1.5, 1)).error.sum())
+        errors[sign] = float(evidence.trial(SiteCode(1.5, 1)).error.sum())
     assert np.isclose(errors[1], 3 * (10 * 1e-3) ** 2, rtol=FLOAT32) and errors[-1] < 1e-6 * errors[1]
 
 
@@ -153,7 +153,7 @@ def test_features_errors_are_scaled_to_what_they_make_together() -> None:
     gradients = torch.ones(2, 4, 5)
     alone = Evidence([(values, gradients)], 1.0, 4, 8, race=False)
     together = replace(alone, together=True)
-    one, all_ = (seen.trial(Site(1.5, 2)) for seen in (alone, together))
+    one, all_ = (seen.trial(SiteCode(1.5, 2)) for seen in (alone, together))
     assert np.isclose(one.error.sum(), 4 * (values[0] ** 2).sum(), rtol=FLOAT32)
     assert np.isclose(all_.error.sum(), 4 * values[0].sum() ** 2, rtol=FLOAT32)
     assert np.allclose(all_.errors / all_.error.sum(), one.errors / one.error.sum(), rtol=FLOAT32)
@@ -166,7 +166,7 @@ def test_auto_sees_errors_together(scaled: Any) -> None:
     for spikes, together in ((1, False), (None, True)):
         tuning = tune(network, images(32), STEPS, None, spikes)
         for name, choice in tuning.choices.items():
-            plain = replace(evidence[name], together=together).trial(Site(tuning.base, 1))
+            plain = replace(evidence[name], together=together).trial(SiteCode(tuning.base, 1))
             assert np.isclose(choice.plain_error, plain.error.sum(), rtol=FLOAT32), name
 
 
@@ -177,16 +177,16 @@ def test_a_trial_of_limits_is_that_of_codes_that_keep_them(race: bool, together:
     gradients = torch.randn((2, 200, 6), generator=draw)
     evidence = Evidence([(values, gradients), (values.flip(0), gradients)], 0.5, 20, STEPS, race, together)
     limits = [0, 13, 14, STEPS - 1]
-    tried = evidence.trial(Site(1.2, 2), limits)
-    assert np.allclose(tried.error, evidence.trial(Site(1.2, 2)).error, rtol=FLOAT32)
+    tried = evidence.trial(SiteCode(1.2, 2), limits)
+    assert np.allclose(tried.error, evidence.trial(SiteCode(1.2, 2)).error, rtol=FLOAT32)
     spikes = []
     for i, limit in enumerate(limits):
-        one = evidence.trial(Site(1.2, 2, latest=(limit,)))
+        one = evidence.trial(SiteCode(1.2, 2, latest=(limit,)))
         assert np.allclose(tried.errors[..., i], one.errors[..., 0], rtol=FLOAT32)
         assert (tried.spikes[:, i] == one.spikes[:, 0]).all()
         spikes.append(tried.spikes[:, i].sum())
     assert spikes == sorted(spikes) and spikes[0] < spikes[-1]
-    assert np.allclose(tried.errors[..., 0], evidence.trial(Site(1.2, 1)).errors[..., 0], rtol=FLOAT32)
+    assert np.allclose(tried.errors[..., 0], evidence.trial(SiteCode(1.2, 1)).errors[..., 0], rtol=FLOAT32)
 
 
 class _Gated(nn.Module):

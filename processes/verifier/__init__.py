@@ -14,9 +14,9 @@ import numpy as np
 
 from processes.errors import DeployError
 from processes.invariants import WIDEST, invariants, reads
-from processes.legal.stage import check_stage
 from processes.network import Network, Node
 from processes.synapse import Synapse
+from processes.verifier.stage import check_stage
 
 LIMIT = 2**27
 """Values of one sample at one node: 1 GB in float64."""
