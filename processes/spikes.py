@@ -9,6 +9,9 @@ from processes.backends import backend_of
 from processes.backends.constants import constant
 from processes.backends.tables import Axes
 
+FOLDING = 4
+"""Groups of axes that fold: repeated, varying (A), repeated (M), varying (D)."""
+
 
 def parameter_axes(shape: tuple[int, ...], parameter: tuple[int, ...]) -> Axes:
     """(A, M, D) under which samples of ``shape`` fold, given the broadcast shape of their parameters.
@@ -18,20 +21,34 @@ def parameter_axes(shape: tuple[int, ...], parameter: tuple[int, ...]) -> Axes:
     Raises:
         ValueError: the parameters vary along more than two separate groups of axes.
     """
-    lengths = [1]  # alternately repeated and varying groups of axes
+    lengths = _groups(shape, parameter)
+    if len(lengths) == 1:
+        return 1, 1, shape[-1]
+    if len(lengths) == 2:
+        return 1, 1, lengths[1]
+    if len(lengths) > FOLDING:
+        raise ValueError(f"parameters of shape {parameter} do not fold over samples of shape {shape}")
+    _, a, m, d = [*lengths, 1][:FOLDING]
+    return a, m, d
+
+
+def foldable(shape: tuple[int, ...], parameter: tuple[int, ...]) -> tuple[int, ...]:
+    """The parameters' shape with as few of its last axes in full length as :func:`parameter_axes` needs."""
+    repeated = len(shape)
+    while len(_groups(shape, (*parameter[:repeated], *shape[repeated:]))) > FOLDING:
+        repeated -= 1
+    return (*parameter[:repeated], *shape[repeated:])
+
+
+def _groups(shape: tuple[int, ...], parameter: tuple[int, ...]) -> list[int]:
+    """Lengths of the groups of axes along which parameters alternately repeat and vary."""
+    lengths = [1]
     for full, size in zip(shape, parameter, strict=True):
         varies = size > 1
         if full > 1 and varies != (len(lengths) % 2 == 0):
             lengths.append(1)
         lengths[-1] *= full
-    if len(lengths) == 1:
-        return 1, 1, shape[-1]
-    if len(lengths) == 2:
-        return 1, 1, lengths[1]
-    if len(lengths) > 4:
-        raise ValueError(f"parameters of shape {parameter} do not fold over samples of shape {shape}")
-    _, a, m, d = [*lengths, 1][:4]
-    return a, m, d
+    return lengths
 
 
 def row_axes(shape: tuple[int, ...], parameter: tuple[int, ...]) -> Axes:

@@ -10,6 +10,7 @@ import numpy as np
 from processes.fixed import to_mantissa
 from processes.integers import FixedPosition, Integers, Setting, integers
 from processes.residual import Centre, Residual
+from processes.spikes import foldable
 
 
 @integers.of(Residual)
@@ -24,6 +25,7 @@ def _(op: Residual, at: FixedPosition, setting: Setting) -> Integers:
     shape = np.broadcast_shapes(*(unit.shape for unit in units))
     factors = np.stack([np.broadcast_to(unit, shape) for unit in units]) / 2.0**exponent
     factors = factors if op.weights is None else factors * op.weights
+    factors = np.broadcast_to(factors, (len(units), *foldable(op.shape, factors.shape[1:])))
     factors = np.where(np.abs(factors) * chip.state_limit < 1, 0.0, factors)  # what no potential makes 1
     factor = to_mantissa(factors, chip.weight_bits, axis=tuple(range(factors.ndim)))
     fixed = replace(

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from processes.phase_neuron import PhaseNeuron
 from processes.phase_neuron.schedule import FloatSchedule
-from processes.spikes import parameter_axes
+from processes.spikes import foldable, parameter_axes
 
 lengths = st.lists(st.integers(1, 4), min_size=1, max_size=5)
 
@@ -58,6 +58,28 @@ def test_neurons_fire_against_their_own_threshold(shape: list[int], data: st.Dat
     reached = np.abs(v)[..., None] >= (scale[..., None] * midpoints)
     expected = np.where(reached.any(-1), (reached.argmax(-1) + 1) * np.sign(v), 0)
     assert (codes == expected).all()
+
+
+@given(shape=lengths, data=st.data())
+def test_any_parameter_folds_once_its_last_axes_have_full_length(shape: list[int], data: st.DataObject) -> None:
+    parameter = tuple(n if data.draw(st.booleans()) else 1 for n in shape)
+    found = foldable(tuple(shape), parameter)
+    parameter_axes(tuple(shape), found)
+    assert np.broadcast_shapes(found, parameter) == found and np.broadcast_shapes(found, tuple(shape)) == tuple(shape)
+    try:
+        parameter_axes(tuple(shape), parameter)
+    except ValueError:
+        assert found != parameter
+    else:
+        assert found == parameter
+
+
+def test_scales_of_pairs_within_heads_need_their_last_axis() -> None:
+    """As where queries are rotated in neighbouring pairs: 4 heads, 9 tokens, 4 pairs of 2."""
+    shape, parameter = (1, 4, 9, 4, 2), (1, 4, 1, 4, 1)
+    with pytest.raises(ValueError, match="do not fold"):
+        parameter_axes(shape, parameter)
+    assert foldable(shape, parameter) == (1, 4, 1, 4, 2)
 
 
 def test_parameters_of_another_rank_are_refused() -> None:
