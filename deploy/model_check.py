@@ -18,6 +18,7 @@ from deploy.errors import DeployError, Refusal
 from deploy.options.convert import USUAL, Code
 from deploy.place import placed
 from deploy.sources import InputSpec, LoadedModel, load_model
+from deploy.sources.check import try_one
 from evaluator.timeline import timeline
 from processes.network import LoweredNetwork, Network, Route
 from processes.phase_code import PhaseCode
@@ -62,11 +63,12 @@ def check_model(spec: str, weights: str | None = None, shape: tuple[int, ...] | 
         shape: of one sample, where the model does not say.
 
     Raises:
-        DeployError: no such model, or one whose input nobody knows.
+        DeployError: no such model, one whose input nobody knows, or one that does not give one tensor.
     """
     model = load_model(spec, weights)
     arguments = [_sample(name, one, model, shape) for name, one in model.inputs.items()]
     shapes = {name: array.shape[1:] for name, array in zip(model.inputs, arguments, strict=True)}
+    try_one(dict(zip(model.inputs, arguments, strict=True)), model, "a sample of noise")
     try:
         captured, front = front_end(model.module, arguments)
         network = lower(captured, network_input(front, arguments).shape)

@@ -35,7 +35,7 @@ def check_data(data: D, model: LoadedModel, role: str) -> D:
     if len(set(lengths.values())) > 1:
         counts = ", ".join(f"{name} {count}" for name, count in lengths.items())
         raise DeployError(f"{data.source}: arrays hold different numbers of samples ({counts}); pair them up")
-    output = _try_one(inputs, model, data.source)
+    output = try_one(inputs, model, data.source)
     labels = data.labels
     if labels is not None:
         classes = model.classes or (output.shape[-1] if output.ndim == 2 else None)
@@ -94,8 +94,13 @@ def _check_raw(inputs: dict[str, np.ndarray], source: str) -> None:
             )
 
 
-def _try_one(inputs: dict[str, np.ndarray], model: LoadedModel, source: str) -> torch.Tensor:
-    """The model's output for the first sample; what the model cannot take shows here, before any work."""
+def try_one(inputs: dict[str, np.ndarray], model: LoadedModel, source: str) -> torch.Tensor:
+    """The model's output for the first of samples (N, ...) by argument; what it cannot take shows here, before any work.
+
+    Raises:
+        DeployError: the model cannot take it, or gives anything but one real, finite tensor, a sample's own. The message names
+            ``source``, where the samples come from.
+    """
     sample = {name: torch.from_numpy(array[:1]) for name, array in inputs.items()}
     shapes = ", ".join(f"{name} {tuple(t.shape)} {str(t.dtype).removeprefix('torch.')}" for name, t in sample.items())
     try:

@@ -28,6 +28,11 @@ class Bad(nn.Module):
 def good():
     torch.manual_seed(0)
     return nn.Sequential(nn.Linear(6, 5), nn.ReLU(), nn.Linear(5, 3))
+class Named(nn.Linear):
+    def forward(self, x):
+        return {"y": super().forward(x)}
+def named():
+    return Named(6, 3)
 def bad():
     return nn.Sequential(nn.Linear(6, 6), Bad())
 """
@@ -57,6 +62,11 @@ def test_a_refusal_names_the_operation_and_fails(nets: Path, capsys: pytest.Capt
     assert "no spiking form" in " ".join(capsys.readouterr().out.split())
     assert main(["check", f"{nets}:good", "--shape", "6"]) == 0
     assert "Everything converts" in capsys.readouterr().out
+
+
+def test_outputs_that_conversion_refuses_are_refused(nets: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["check", f"{nets}:named", "--shape", "6"]) == 2
+    assert "returns dict; wrap it so that it returns one tensor" in capsys.readouterr().err
 
 
 def test_a_shape_that_nobody_says_is_asked_for(nets: Path, capsys: pytest.CaptureFixture[str]) -> None:
