@@ -80,20 +80,27 @@ def test_limits_are_exclusive() -> None:
     assert silent_network(0.0, ["a", "b"])[0].node == "a"
 
 
-def converted(inputs: int, factor: float) -> list[Caution]:
-    """What is said of the weights of a layer, the first of whose inputs has weights ``factor`` times those of the others."""
+OUTPUTS = 40
+
+
+def converted(inputs: int, factor: float, columns: int = 1) -> list[Caution]:
+    """What is said of the weights of a layer, each row of which has one ``factor`` times as large, in the first ``columns``."""
     torch.manual_seed(0)
-    module = nn.Sequential(nn.Linear(inputs, 12), nn.ReLU(), nn.Linear(12, 3)).eval()
+    module = nn.Sequential(nn.Linear(inputs, OUTPUTS), nn.ReLU(), nn.Linear(OUTPUTS, 3)).eval()
     with torch.no_grad():
-        module[0].weight[:, 0] *= factor  # type: ignore[operator,index]
+        module[0].weight[torch.arange(OUTPUTS), torch.arange(OUTPUTS) % columns] *= factor  # type: ignore[operator,index]
     found = deploy.convert(module, torch.rand(20, inputs), timesteps=8, base=1.6).report.warnings
     return [caution for caution in found if caution.kind == "weights"]
 
 
 def test_a_conversion_says_which_weights_it_loses() -> None:
     assert converted(512, 1.0) == []
-    (found,) = converted(512, 600.0)
+    (found,) = converted(512, 600.0, columns=OUTPUTS)
     assert found.node == "0" and found.number > LOST
+
+
+def test_a_column_that_has_a_synapse_of_its_own_takes_no_bits_from_others() -> None:
+    assert converted(512, 600.0) == []
 
 
 def test_many_weights_that_weigh_nothing_are_no_loss() -> None:
