@@ -30,7 +30,7 @@ from targets.nir_graph.mend import declare, mend
 from targets.nir_graph.plan import Plan, flatten, make_plan
 from targets.nir_graph.program import Program, compile_float, interpret
 from targets.nir_importers import IMPORTERS
-from targets.trained.whole import is_whole
+from targets.trained.mark import is_whole
 from targets.trained.whole import restore as restore_trained
 
 PROBE = 8

@@ -25,7 +25,7 @@ from targets import registry
 from targets.nir_graph.mend import mend
 from targets.nir_graph.plan import flatten, make_plan
 from targets.nir_graph.run import TARGETS, Discretisation, GraphRun, run_graph, write_for_chip
-from targets.trained.whole import is_whole
+from targets.trained.mark import is_whole
 
 DEFAULT_DT = 1e-4
 """Seconds, where neither the graph, nor the data, nor --dt says: what the NIR paper's simulators take."""

@@ -1,6 +1,8 @@
 """Settings that every test shares."""
 
 import os
+import signal
+from collections.abc import Iterator
 
 # Before any import of the libraries that read them. No test may reach for a model hub; one thread in each
 # test process keeps parallel ones from fighting over the cores.
@@ -32,3 +34,11 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         name = str(item.path.relative_to(root))
         if any(word in name for word in ("lava", "evaluation", "sweep", "tutorials")):
             item.add_marker(pytest.mark.xdist_group("lava"))
+
+
+@pytest.fixture
+def interruptible() -> Iterator[None]:
+    """Ctrl-C reaches this process: what a shell starts in the background ignores it, and hands that on."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)

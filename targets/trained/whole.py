@@ -23,10 +23,10 @@ from processes.errors import DeployError
 from processes.spiking import Graph, Neuron, Node, Source, Weighted
 from processes.spiking.store import packed, unpacked
 from targets.nir_graph.program import Stepper
+from targets.trained.mark import FORMAT
 from targets.trained.nir import DT, NoForm, leak_of, neuron_node
 from targets.trained.program import compile_float
 
-FORMAT = "spiking network 1"
 KEY = "operation"
 NATIVE = "its own "
 """Arrays that a NIR node has itself."""
@@ -51,11 +51,6 @@ def whole(graph: Graph, frames: int, readout: str) -> nir.NIRGraph:
         "frame": np.array(graph.frame), "readout": readout,
     }  # fmt: skip
     return nir.NIRGraph(nodes, list(dict.fromkeys(edges)), metadata=metadata, type_check=False)  # type: ignore[arg-type]
-
-
-def is_whole(graph: nir.NIRGraph) -> bool:
-    """Whether :func:`whole` made it."""
-    return str(graph.metadata.get("format", "")).startswith("spiking network")
 
 
 def restore(graph: nir.NIRGraph) -> tuple[Graph, int, str]:

@@ -107,6 +107,7 @@ def last_line(capsys: pytest.CaptureFixture[str]) -> str:
     return error.splitlines()[-1]
 
 
+@pytest.mark.usefixtures("interruptible")
 @pytest.mark.parametrize(("place", "what"), list(enumerate((*PHASES, WRITTEN[0]))))
 def test_a_signal_in_any_phase_leaves_everything_as_it_was(
     place: int, what: str, here: Path, at: Any, capsys: pytest.CaptureFixture[str]

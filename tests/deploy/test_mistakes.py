@@ -247,6 +247,7 @@ def test_what_the_machine_refuses_is_one_line(
     assert found.startswith("error: ") and found.count("\n") == 1 and words in found
 
 
+@pytest.mark.usefixtures("interruptible")
 @pytest.mark.parametrize(
     ("number", "code", "words"), [(signal.SIGINT, 130, "interrupted\n"), (signal.SIGTERM, 143, "terminated\n")]
 )
