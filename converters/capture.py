@@ -44,7 +44,6 @@ def capture(model: torch.nn.Module, example: tuple[torch.Tensor, ...]) -> Captur
         DeployError: the model cannot be exported; the message holds the exporter's first line.
     """
     try:
-        # the exporter logs what it then raises, with a traceback of its own
         with torch.no_grad(), _silent():
             program = torch.export.export(model.eval(), example, strict=False)
             program = decompose(program, known_operations())

@@ -51,10 +51,8 @@ def outlying_columns(weight: np.ndarray) -> np.ndarray:
         return np.zeros(0, np.int64)
     sizes = sizes / sizes.max(1, keepdims=True)
     order = np.argsort(-(sizes**2).mean(0), kind="stable")
-    largest = np.maximum.accumulate(sizes[:, order[::-1]], axis=1)[
-        :, ::-1
-    ]  # of each row, among column k and later ones
-    left = (largest[:, : most + 1] ** 2).mean(0)  # with k columns set apart
+    from_last = np.maximum.accumulate(sizes[:, order[::-1]], axis=1)
+    left = (from_last[:, ::-1][:, : most + 1] ** 2).mean(0)  # of rows' largest weights, with k columns set apart
     if left[most] > GAIN:
         return np.zeros(0, np.int64)
     return np.sort(order[: int(np.argmax(left <= left[most] * NEAR))])

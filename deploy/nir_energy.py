@@ -97,7 +97,7 @@ def _operation(node: Any, shape: tuple[int, ...]) -> Any:
         return Weighted(np.broadcast_to(node.scale, shape).reshape(size, 1), None)
     if (found := weights_of(node)) is not None:
         stride = conv_geometry(node)[0] if isinstance(node, nir.Conv1d | nir.Conv2d) else ()
-        return Weighted(found[0], None, stride)
+        return Weighted(*found, stride)
     if isinstance(node, nir.SumPool2d):
         kernel, stride, padding = (pair(getattr(node, f), 2, f) for f in ("kernel_size", "stride", "padding"))
         return SumPool(kernel, stride, padding)  # type: ignore[arg-type]

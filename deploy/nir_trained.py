@@ -17,7 +17,7 @@ from deploy.progress import Progress
 from deploy.results import RunResult
 from deploy.sources.signals import load_signals
 from processes.batches import slices
-from processes.spiking import Graph, Levels, Neuron
+from processes.spiking import Graph, Neuron
 from targets.nir_graph.program import interpret
 from targets.trained.program import compile_float
 from targets.trained.segments import cut, run, simulated_by
@@ -75,11 +75,7 @@ def _run(network: Graph, x: np.ndarray, segments_in: str | None) -> tuple[np.nda
         if not segments:
             raise DeployError("--segments-in: no layer of the network has standard neurons behind it; leave it out")
         values = run(network, x, segments, simulated_by(segments_in))
-        firing = [name for name, node in network.nodes.items() if _fires(node.op)]
+        firing = [name for name, node in network.nodes.items() if node.fires]
         return values[network.output], int(sum(values[name].sum() for name in firing))
     traces = interpret(compile_float(network), {network.input: x})
     return traces.outputs[network.output], int(sum(spikes.sum() for spikes in traces.spikes.values()))
-
-
-def _fires(op: object) -> bool:
-    return isinstance(op, Levels) or (isinstance(op, Neuron) and op.emits is None)

@@ -9,6 +9,8 @@ from typing import Any, cast
 import nir
 import numpy as np
 
+from targets.trained.mark import is_whole
+
 SNNTORCH_DT = 1e-4
 """Seconds: the time step that snnTorch's exporter assumes."""
 
@@ -28,7 +30,7 @@ class Convention:
 
 def writer(graph: nir.NIRGraph, nodes: Mapping[str, nir.NIRNode]) -> str:
     """The tool, and by what it is recognised; ``nodes`` are the flat graph's."""
-    if str(graph.metadata.get("format", "")).startswith("spiking network"):
+    if is_whole(graph):
         return "this package: a trained spiking network, whole"
     if "format" in graph.metadata:
         return "this package: a converted network with operations of its own"

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from deploy.cli.answer import answered
+from deploy.cli.answer import answered, asked_json
 from deploy.cli.app import FAILED, app
 from deploy.cli.declared import takes
 from deploy.errors import DeployError
@@ -156,10 +156,11 @@ def energy(
     content = read_report(folder)
     if not content.energy:
         raise DeployError(f"{folder}: its report has no counted events; convert again with --force")
-    whole = json.loads(dumps(content))
-    kept = {key: whole[key] for key in ("events", "energy", "flops_formula", "neurobench") if key in whole}
-    by_layer = {"layers": {layer["name"]: layer.get("events", {}) for layer in whole["layers"]}} if layers else {}
-    if answered(kept | by_layer):
+    if asked_json():
+        whole = json.loads(dumps(content))
+        kept = {key: whole[key] for key in ("events", "energy", "flops_formula", "neurobench") if key in whole}
+        by_layer = {"layers": {layer["name"]: layer.get("events", {}) for layer in whole["layers"]}} if layers else {}
+        answered(kept | by_layer)
         return
     console = Terminal()
     for table in energy_tables(content, layers):
@@ -170,9 +171,8 @@ def energy(
 def _energy_of_trained(content: EnergyReport, layers: bool) -> None:
     from deploy.trained.show import energy_shown, layers_shown
 
-    if answered(
-        content.model_dump_json(include={"events", "formula", "energy"} | ({"layers"} if layers else set()), indent=1)
-    ):
+    shown = {"events", "formula", "energy", "neurobench"} | ({"layers"} if layers else set())
+    if answered(content.model_dump_json(include=shown, indent=1)):
         return
     console = Terminal()
     for part in [*energy_shown(content), *([layers_shown(content)] if layers else [])]:

@@ -143,19 +143,22 @@ def verify(
     result = api.load_conversion(folder, trust=Trust(trust, model)).verify(
         samples, granularity=granularity, progress=BarProgress(), target=target
     )
-    if answered({**asdict(result), "identical": not result.mismatches}):
+    if not answered({**asdict(result), "identical": not result.mismatches}):
+        compared = (
+            f"{result.compared_spikes:,} spikes, {result.compared_potentials:,} potentials and "
+            f"{result.saturations:,} saturations"
+        )
         if result.mismatches:
-            raise typer.Exit(FAILED)
-        return
-    compared = (
-        f"{result.compared_spikes:,} spikes, {result.compared_potentials:,} potentials and "
-        f"{result.saturations:,} saturations"
-    )
+            print(f"{result.mismatches:,} of {compared} differ; first: {result.first}", file=sys.stderr)
+        else:
+            by = (
+                f"target {result.stepped_by}"
+                if result.stepped_by != "lava-sim"
+                else f"one Lava Process per {granularity}"
+            )
+            print(f"identical: {compared}, {result.samples} samples, {by}")
     if result.mismatches:
-        print(f"{result.mismatches:,} of {compared} differ; first: {result.first}", file=sys.stderr)
         raise typer.Exit(FAILED)
-    how = f"one Lava Process per {granularity}" if result.stepped_by == "lava-sim" else f"target {result.stepped_by}"
-    print(f"identical: {compared}, {result.samples} samples, {how}")
 
 
 @app.command()

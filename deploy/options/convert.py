@@ -293,13 +293,13 @@ class ConvertOptions:
             raise DeployError(
                 f"--mask-rate {self.mask_rate:g}: belongs to --method mst; leave it out, or take that method"
             )
+        if self.mask_rate is not None and not 0 <= self.mask_rate < 1:
+            raise DeployError(f"--mask-rate {self.mask_rate:g}: a share of spikes is at least 0 and below 1; give 0.25")
         for name, value, usual in (
             ("exponential", self.exponential, "extended"), ("activation", self.activation, "schedule"),
         ):  # fmt: skip
             if value != usual and self.method != "sit":
                 raise DeployError(f"--{name} {value}: belongs to --method sit; leave it out, or take that method")
-        if self.mask_rate is not None and not 0 <= self.mask_rate < 1:
-            raise DeployError(f"--mask-rate {self.mask_rate:g}: a share of spikes is at least 0 and below 1; give 0.25")
         self._check_code()
         budget = self.loss  # refuses what is none
         if self.by_layer is not None and self.method != "spiked-attention":

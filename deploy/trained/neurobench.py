@@ -17,7 +17,7 @@ import numpy as np
 
 from deploy.trained.count import Counting
 from deploy.trained.report import NeuroBench, SynapticOperations
-from processes.spiking import Levels, Neuron, Weighted
+from processes.spiking import Weighted
 
 BYTES = 4
 
@@ -29,7 +29,7 @@ def neurobench(counting: Counting) -> NeuroBench:
     layers = {name: node.op for name, node in graph.nodes.items() if isinstance(node.op, Weighted)}
     stored = sum(op.weight.size for op in layers.values())
     biases = sum(op.bias.size for op in layers.values() if op.bias is not None)
-    firing = [node for node in graph.nodes.values() if _fires(node.op)]
+    firing = [node for node in graph.nodes.values() if node.fires]
     places = steps * sum(int(np.prod(node.shape)) for node in firing)
     spikes = sum(found["spikes"] for found in counts.events.values()) / samples
     done = {
@@ -52,7 +52,3 @@ def _dense(counting: Counting, name: str) -> int:
     """Synapses that an input without zeros reaches in a step; what is padded reaches none."""
     reads = counting.graph.nodes[counting.graph.nodes[name].wires[0].source].shape
     return int(np.rint(counting.dense[name](np.ones((1, *reads))).sum()))
-
-
-def _fires(op: object) -> bool:
-    return isinstance(op, Levels) or (isinstance(op, Neuron) and op.emits is None)

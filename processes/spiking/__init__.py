@@ -136,6 +136,11 @@ class Node:
     shape: tuple[int, ...]
     module: str = ""
 
+    @property
+    def fires(self) -> bool:
+        """Whether it sends spikes: integer activations, and neurons but those that send a state instead."""
+        return isinstance(self.op, Levels) or (isinstance(self.op, Neuron) and self.op.emits is None)
+
 
 @dataclass(frozen=True)
 class Graph:

@@ -1,4 +1,4 @@
-"""Outlying columns of a layer have a synapse of their own, in integers, where that gives the others half a bit or more."""
+"""Outlying columns of a layer have a synapse of their own, in integers, where that gives the others bits back."""
 
 from __future__ import annotations
 
