@@ -93,7 +93,7 @@ class Block(nn.Module):
 
 
 class Init(Fired):
-    """Patch embedding of pixels; ``pooled`` halves images before the first neurons, as the paper's form for ImageNet does."""
+    """Patch embedding of pixels; ``pooled``: images are halved before the first neurons, which takes a quarter of the time."""
 
     def __init__(self, channels: int, width: int, pooled: bool = False) -> None:
         super().__init__()
