@@ -9,9 +9,11 @@ import resource
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from functools import partial
+from multiprocessing.shared_memory import SharedMemory
 from pathlib import Path
 
 import numpy as np
@@ -45,13 +47,36 @@ def nothing_left() -> Iterator[None]:
     yield
     assert time.monotonic() - begin < SECONDS
     # what earlier tests left may go meanwhile
-    assert shared_memory() <= memory and set(me.children(recursive=True)) <= children and me.num_fds() <= descriptors
+    assert set(me.children(recursive=True)) <= children and me.num_fds() <= descriptors
+    assert not lasting(shared_memory() - memory)
+
+
+def lasting(names: set[str], seconds: float = 30.0) -> set[str]:
+    """Those of ``names`` that are there for so long: what tests of another process have there is gone when they end."""
+    end = time.monotonic() + seconds
+    while (left := names & shared_memory()) and time.monotonic() < end:
+        time.sleep(0.1)
+    return left
 
 
 def shared_memory() -> set[str]:
     """Names of all that Python's multiprocessing leaves in memory."""
     kinds = ("psm_", "mp-", "sem.mp-", "spikedeploy-", "sem.spikedeploy-")
     return {entry.name for entry in Path("/dev/shm").iterdir() if entry.name.startswith(kinds)}
+
+
+def test_memory_of_others_goes_and_what_is_left_lasts() -> None:
+    mine, theirs = (SharedMemory(create=True, size=1) for _ in range(2))
+    names = {memory.name.lstrip("/") for memory in (mine, theirs)}
+    assert names <= shared_memory()
+    going = threading.Timer(0.3, theirs.unlink)
+    going.start()
+    assert lasting(names, 1.5) == {mine.name.lstrip("/")}
+    going.join()
+    mine.unlink()
+    assert lasting(names) == set()
+    mine.close()
+    theirs.close()
 
 
 @pytest.mark.parametrize("lockstep", [False, True])
