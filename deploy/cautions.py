@@ -11,7 +11,7 @@ from deploy.nir_writers import conventions
 from deploy.schema import Caution, Layer
 from processes.fixed import magnitude_lost
 from targets.nir_graph.plan import Plan
-from targets.nir_graph.run import Discretisation, GraphRun
+from targets.nir_run import Discretisation, GraphRun
 
 if TYPE_CHECKING:
     from processes.network import Network

@@ -24,7 +24,7 @@ from evaluator.nir_versions import Repair
 from targets import registry
 from targets.nir_graph.mend import mend
 from targets.nir_graph.plan import flatten, make_plan
-from targets.nir_graph.run import TARGETS, Discretisation, GraphRun, run_graph, write_for_chip
+from targets.nir_run import TARGETS, Discretisation, GraphRun, run_graph, write_for_chip
 from targets.trained.mark import is_whole
 
 DEFAULT_DT = 1e-4

@@ -17,6 +17,17 @@ from torch.fx.node import map_arg
 
 from converters.captured import Captured, place
 from converters.front_end import ChoicePart, Crossing, MaskPart, Part, split
+from converters.lowering import (  # noqa: F401 - register handlers
+    activations,
+    attention,
+    bounds,
+    elementwise,
+    linear,
+    maxima,
+    norm,
+    pooling,
+    routing,
+)
 from converters.lowering.builder import (
     ONE,
     PLAIN,
@@ -30,59 +41,11 @@ from converters.lowering.builder import (
     Value,
 )
 from converters.lowering.curves import Curve, resolved
+from converters.lowering.handlers import HANDLERS, TAKE_CURVES, TAKE_DIVISORS, Call
 from converters.lowering.key_bias import drop_key_biases
 from processes.errors import DeployError
 from processes.network import ConvSynapse, DenseSynapse, LoweredNetwork
 from processes.readout import Readout
-
-
-@dataclass
-class Call:
-    """One operation of the model: what a handler sees.
-
-    Attributes:
-        builder: the network that is built.
-        function: name of the aten operation, without its overload.
-        name: path of its module, by which nodes are named.
-        args, kwargs: its arguments; values of the network, constants, or what other handlers returned.
-        shape: of its result.
-        target: the operation itself, to evaluate it on constants.
-    """
-
-    builder: Builder
-    function: str
-    name: str
-    args: tuple[Any, ...]
-    kwargs: dict[str, Any]
-    shape: tuple[int, ...]
-    target: Callable[..., Any]
-
-    def arg(self, index: int, name: str, default: Any = None) -> Any:
-        """Positional or keyword argument."""
-        return self.args[index] if len(self.args) > index else self.kwargs.get(name, default)
-
-
-Handler = Callable[[Call], Any]
-HANDLERS: dict[str, Handler] = {}
-TAKE_DIVISORS = {
-    "add", "add_", "mul", "mul_", "div", "div_", "pow", "rsqrt", "sqrt", "reciprocal", "clamp", "clamp_", "clamp_min",
-    "clamp_max", "expand", "expand_as", "reshape", "view", "unsqueeze", "_unsafe_view", "alias", "clone", "to", "_to_copy",
-    "type_as", "detach", "_assert_tensor_metadata",
-}  # fmt: skip
-"""Operations whose handlers take a :class:`~converters.lowering.builder.Divisor`; others get the value that it is."""
-TAKE_CURVES: set[str] = set()
-"""Operations whose handlers take a :class:`~converters.lowering.curves.Curve`; others get the value that it is."""
-
-
-def handles(*names: str, curves: bool = False) -> Callable[[Handler], Handler]:
-    """Register a handler for aten operations, without overload names; ``curves`` says that it takes curves."""
-
-    def register(handler: Handler) -> Handler:
-        HANDLERS.update(dict.fromkeys(names, handler))
-        TAKE_CURVES.update(names if curves else ())
-        return handler
-
-    return register
 
 
 class _Refused:
@@ -167,14 +130,11 @@ class Translation:
 
 def known_operations() -> frozenset[str]:
     """Names of the aten operations that have a handler, without overload names."""
-    from converters.lowering import activations, attention, elementwise, linear, maxima, norm, pooling, routing  # noqa: F401 - register handlers
-
     return frozenset(HANDLERS)
 
 
 def translate(captured: Captured, input_shape: tuple[int, ...], fanout: bool, neurons: Neurons) -> Translation:
     """Translate every operation of a captured model; arguments and errors are those of :func:`lower`."""
-    known_operations()
     parts = split(captured)
     if parts.front is not None and parts.front.shape != tuple(input_shape):
         raise DeployError(
@@ -278,8 +238,3 @@ def _read_out(builder: Builder, outputs: Any) -> None:
         raise DeployError("the model's output does not depend on its input")
     node = builder.join(value)
     builder.network.add("readout", Readout(shape=value.shape, unit=ONE), node)
-
-
-def constant(x: Any) -> np.ndarray:
-    """A constant operand as float64."""
-    return torch.as_tensor(x).detach().double().numpy()

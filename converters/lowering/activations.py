@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import replace
 from typing import Any
 
 import torch
 
-from converters.lowering import Call, handles
-from converters.lowering.builder import Divisor, Mask, Unsupported, Value
+from converters.lowering.arithmetic import scale
+from converters.lowering.builder import Mask, Unsupported, Value
 from converters.lowering.curves import Curve, curve, resolved
-from converters.lowering.elementwise import scale
+from converters.lowering.handlers import Call, handles
 from processes.phase_neuron.activations import activation as function_of
 
 PLAIN = (
@@ -68,25 +67,6 @@ def elu(call: Call) -> Any:
         raise Unsupported(f"ELU with an input scale of {inner:g}")
     y = activate(call, call.args[0], f"elu:{alpha}")
     return y if gain == 1 else scale(resolved(y), gain)
-
-
-@handles("clamp", "clamp_", "clamp_min", "clamp_max", curves=True)
-def clamp(call: Call) -> Any:
-    """Between two numbers, of which one may be missing; the floor of a norm that divides."""
-    x = call.args[0]
-    low = None if call.function == "clamp_max" else call.arg(1, "min")
-    high = call.arg(1, "max") if call.function == "clamp_max" else call.arg(2, "max")
-    if isinstance(x, Divisor):
-        return x.clamped(low, high)
-    if isinstance(low, Value) or isinstance(high, Value):
-        from converters.lowering.maxima import larger
-
-        below = x if low is None else larger(replace(call, function="maximum", args=(resolved(x), low), kwargs={}))
-        return below if high is None else larger(replace(call, function="minimum", args=(below, high), kwargs={}))
-    bounds = [-math.inf if low is None else float(low), math.inf if high is None else float(high)]
-    if bounds[1] < 0:
-        raise Unsupported("a clamp that keeps no zero: what is silent would have to fire")
-    return activate(call, x, f"clamp:{bounds[0]},{bounds[1]}")
 
 
 @handles("prelu", "_prelu_kernel")

@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 import torch
 
-from converters.lowering import Call, constant, handles
+from converters.lowering.arithmetic import broadcast
+from converters.lowering.arithmetic import scale as scaled
 from converters.lowering.builder import ONE, Builder, Mask, Unsupported, Value, as_parameter
-from converters.lowering.elementwise import broadcast
-from converters.lowering.elementwise import scale as scaled
+from converters.lowering.handlers import Call, constant, handles
 from converters.lowering.linear import constant_product
 from converters.masks import MASKED
 from processes.routing import apply

@@ -13,9 +13,9 @@ from typing import Any
 import numpy as np
 import torch
 
-from converters.lowering import Call
+from converters.lowering.arithmetic import gate, is_number, scale, shift
 from converters.lowering.builder import ONE, Builder, Divisor, Unsupported, Value
-from converters.lowering.elementwise import gate, is_number, scale, shift
+from converters.lowering.handlers import Call
 from processes.dynamic_threshold import DynamicThreshold
 from processes.lowering import Signs, never_negative
 from processes.network import Network

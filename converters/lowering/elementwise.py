@@ -9,11 +9,12 @@ from typing import Any
 import numpy as np
 import torch
 
-from converters.lowering import Call, handles
-from converters.lowering.builder import ONE, Divisor, Mask, Unsupported, Value, as_parameter
+from converters.lowering.arithmetic import gate, is_number, scale, shift, summed
+from converters.lowering.builder import Divisor, Mask, Unsupported, Value
 from converters.lowering.curves import Curve, combined, curve, resolved
+from converters.lowering.divisors import centred, quotient
+from converters.lowering.handlers import Call, handles
 from converters.masks import MASKED
-from processes.elementwise_product import ElementwiseProduct
 
 
 @handles("_assert_tensor_metadata", curves=True)
@@ -49,7 +50,7 @@ def _plus(call: Call, x: Value, y: Any) -> Value:
     if isinstance(y, torch.Tensor) and y.ndim > 1 and y.shape[-1] == x.shape[-1] and bool((y <= MASKED).any()):
         keep = y > MASKED
         return masked(x, Mask(None, keep, None if bool((y[keep] == 0).all()) else y.masked_fill(~keep, 0)))
-    return _sum(call, [x, y], np.zeros(1)) if isinstance(y, Value) else shift(call, x, y, 1.0)
+    return summed(call, [x, y], np.zeros(1)) if isinstance(y, Value) else shift(call, x, y, 1.0)
 
 
 def masked(x: Value, mask: Mask) -> Value:
@@ -84,10 +85,8 @@ def _minus(call: Call, x: Any, y: Any) -> Value:
     if not isinstance(x, Value):
         return shift(call, scale(y, -1.0), x, 1.0)
     if (axes := call.builder.mean_along(y, x)) is not None:
-        from converters.lowering.divisors import centred
-
         return centred(call.builder, x, axes, call.name)
-    return _sum(call, [x, scale(y, -1.0)], np.zeros(1))
+    return summed(call, [x, scale(y, -1.0)], np.zeros(1))
 
 
 def _sum_or_curve(call: Call, x: Any, y: Any, function: Any, otherwise: Callable[[Any, Any], Value]) -> Any:
@@ -115,34 +114,6 @@ def _number(x: Any) -> torch.Tensor:
     return torch.as_tensor(x, dtype=torch.float64).detach().reshape(())
 
 
-def is_number(x: Any) -> bool:
-    """Whether it is one real number, whatever holds it."""
-    return isinstance(x, (int, float)) or (isinstance(x, torch.Tensor) and x.numel() == 1)
-
-
-def broadcast(x: Value, shape: tuple[int, ...]) -> Value:
-    """``x`` repeated along axes of length one, or before its first axis, until it has ``shape``."""
-    if len(x.shape) < len(shape):
-        x = x.routed(("reshape", [*[1] * (len(shape) - len(x.shape)), *x.shape]))
-    return x if x.shape == shape else x.routed(("expand", list(shape)))
-
-
-def shift(call: Call, x: Value, y: Any, sign: float) -> Value:
-    """x + sign * y, y constant: an offset of spikes, a bias of potentials."""
-    offset = torch.as_tensor(y).detach().double() * sign
-    x = broadcast(x, tuple(torch.broadcast_shapes(offset.shape, x.shape)))
-    if call.builder.emits(x.node) == "spikes" or x.node == call.builder.network.INPUT:
-        if offset.numel() > 1 and offset.shape != torch.Size(call.shape):
-            offset = offset.expand(call.shape) if len(call.shape) == len(x.shape) else offset
-        return replace(x, offset=offset if x.offset is None else x.offset + offset)
-    return _sum(call, [x], as_parameter(offset.expand(x.shape), x.shape))
-
-
-def _sum(call: Call, values: list[Value], bias: np.ndarray) -> Value:
-    values = [broadcast(v, call.shape) for v in values]
-    return Value(call.builder.sum(values, bias, call.shape, f"{call.name}.add"), call.shape)
-
-
 @handles("mul", "mul_", curves=True)
 def mul(call: Call) -> Any:
     """By a constant, a gain to fold; by the inverse of a root, a normalisation; functions of one value make one function."""
@@ -162,23 +133,6 @@ def _times(call: Call, x: Any, y: Any) -> Value:
     if not isinstance(x, Value):
         x, y = y, x
     return gate(call, x, y) if isinstance(y, Value) else scale(x, y)
-
-
-def gate(call: Call, x: Value, y: Value) -> Value:
-    """x * y of two activations by their traces, neuron by neuron; gains come out of it, a shifted operand is coded anew."""
-    b = call.builder
-    gain, nodes = None, []
-    for operand in (x, y):
-        if operand.offset is not None:
-            operand = Value(b.graded(operand, call.name), operand.shape)
-        if operand.gain is not None:
-            gain = operand.gain if gain is None else gain * operand.gain
-        if len(operand.shape) != len(call.shape):
-            lead = [1] * (len(call.shape) - len(operand.shape))
-            operand = replace(operand, gain=None).routed(("reshape", [*lead, *operand.shape]))
-        nodes.append(b.spikes(replace(operand, gain=None))[0])
-    product = ElementwiseProduct(shape=call.shape, traces=np.stack([ONE, ONE]))
-    return Value(b.network.add(f"{call.name}.product", product, *nodes), call.shape, gain=gain)
 
 
 @handles("square", curves=True)
@@ -238,23 +192,7 @@ def div(call: Call) -> Any:
 
 
 def _over(call: Call, x: Value, y: Value) -> Value:
-    from converters.lowering.divisors import quotient
-
     return quotient(call, x, y)
-
-
-def scale(x: Value, factor: Any) -> Value:
-    """x * factor, a constant: a gain to fold."""
-    gain = torch.as_tensor(factor).detach().double()
-    if gain.ndim:
-        x = broadcast(x, tuple(torch.broadcast_shapes(gain.shape, x.shape)))
-    if bool((gain == 1).all()):
-        return x
-    return replace(
-        x,
-        gain=gain if x.gain is None else x.gain * gain,
-        offset=None if x.offset is None else x.offset * gain,
-    )
 
 
 @handles("where", "masked_fill", "masked_fill_")
@@ -267,7 +205,7 @@ def where(call: Call) -> Value:
         raise Unsupported("a choice that depends on the input")
     if isinstance(x, Value) and isinstance(y, Value):
         keep = condition.expand(call.shape).double()
-        return _sum(call, [scale(x, keep), scale(y, 1 - keep)], np.zeros(1))
+        return summed(call, [scale(x, keep), scale(y, 1 - keep)], np.zeros(1))
     if not isinstance(x, Value) and not isinstance(y, Value):
         raise Unsupported("a choice of two values that are no numbers")
     value, other, keep = (x, y, condition) if isinstance(x, Value) else (y, x, ~condition)

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import torch
 
-from converters.lowering import HANDLERS, Call, constant, handles
 from converters.lowering.builder import ONE, Unsupported, Value, as_parameter, last_axis
+from converters.lowering.handlers import HANDLERS, Call, constant, handles
 from processes.synapse import ConvSynapse, DenseSynapse
 
 

@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import math
-from dataclasses import replace
 from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 
-from converters.lowering import Call, handles
-from converters.lowering.activations import activate
+from converters.lowering.bounds import larger
 from converters.lowering.builder import Surrounded, Unsupported, Value, as_parameter
-from converters.lowering.curves import resolved
-from converters.lowering.elementwise import add, is_number, sub
+from converters.lowering.handlers import Call, handles
 from converters.lowering.linear import per_axis
 from processes.dynamic_threshold import DynamicThreshold
 from processes.max_pool import MaxPool
@@ -84,22 +81,6 @@ def adaptive(call: Call) -> Maxima:
     kernel = tuple(n // wanted for n, wanted in zip(x.shape[-axes:], size, strict=True))
     shape = (*x.shape[:-axes], *size)
     return Maxima([_over_trailing(call, x, shape, Windows(kernel, kernel, (0,) * axes, (1,) * axes))])
-
-
-@handles("maximum", "minimum")
-def larger(call: Call) -> Any:
-    """The larger of two operands is y + relu(x - y), the smaller y - relu(y - x); y may be a constant."""
-    x, y = call.args[:2]
-    if not isinstance(x, Value):
-        x, y = y, x
-    if not isinstance(x, Value) or not isinstance(y, Value | torch.Tensor | int | float):
-        raise Unsupported("the larger of operands that are no numbers")
-    small = call.function == "minimum"
-    if not isinstance(y, Value) and is_number(y) and not small and float(y) <= torch.finfo(torch.float32).min:
-        return x  # lower than any number can be, masked logits too
-    over = resolved(sub(replace(call, function="sub", args=(y, x) if small else (x, y), kwargs={})))
-    above = activate(call, Value(call.builder.join(over), call.shape), "relu")
-    return (sub if small else add)(replace(call, function="sub" if small else "add", args=(y, above), kwargs={}))
 
 
 @handles("amax", "max")

@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 import torch
 
-from converters.lowering import Call, handles
+from converters.lowering.arithmetic import scale, shift
 from converters.lowering.builder import Unsupported, Value
 from converters.lowering.divisors import Norm, centred, divide, rows, unrows
-from converters.lowering.elementwise import scale, shift
+from converters.lowering.handlers import Call, handles
 
 
 @handles("layer_norm")

@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 import torch
 
-from converters.lowering import Call, handles
+from converters.lowering.arithmetic import scale
 from converters.lowering.builder import ONE, Unsupported, Value, as_parameter
 from converters.lowering.curves import Curve, resolved
-from converters.lowering.elementwise import scale
+from converters.lowering.handlers import Call, handles
 from converters.lowering.linear import convolve, map_pixels, per_axis
 from converters.lowering.norm import squares
 from processes.synapse import ScaleSynapse

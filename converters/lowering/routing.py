@@ -11,9 +11,10 @@ import numpy as np
 import torch
 from torch.utils import _pytree as pytree
 
-from converters.lowering import Call, handles
+from converters.lowering.arithmetic import broadcast
+from converters.lowering.attention import product
 from converters.lowering.builder import Choice, Divisor, Mask, Surrounded, Unsupported, Value
-from converters.lowering.elementwise import broadcast
+from converters.lowering.handlers import Call, handles
 
 
 @handles("reshape", "view", "flatten", "unflatten", "unsqueeze", "squeeze", "_unsafe_view")
@@ -233,8 +234,6 @@ def _by_channel(x: Value, places: torch.Tensor) -> Value | None:
 
 def _chosen(call: Call) -> Value:
     """The row of a token that the input chooses: a product with 1 at its place and 0 elsewhere."""
-    from converters.lowering.attention import product
-
     x, (batch, choice, *rest) = call.args[:2]
     if len(x.shape) != 3 or x.shape[0] != 1 or rest or isinstance(batch, Choice) or not isinstance(choice, Choice):
         raise Unsupported("a choice by the input of something else than one token of each sample")

@@ -12,12 +12,12 @@ import numpy as np
 import torch
 from torch import nn
 
-from converters.trained.leaves import Reading, number
+from converters.trained.readings import Reader, Reading, number
 from processes.errors import DeployError
 from processes.spiking.neuron import Reset, Rule, Update
 
 
-def reader(module: nn.Module) -> Callable[[Any], Reading] | None:
+def reader(module: nn.Module) -> Reader | None:
     """What reads a module, None of one that is no neuron."""
     for kind in type(module).__mro__:
         package = kind.__module__.split(".")[0]
@@ -221,12 +221,12 @@ def _no_rule(m: Any) -> Reading:
     raise DeployError("no rule is known for its equations; register it if mem = decay mem + x covers it")
 
 
-_JELLY: dict[str, Callable[[Any], Reading]] = {
+_JELLY: dict[str, Reader] = {
     "IFNode": _jelly_if, "MultiStepIFNode": _jelly_if, "LIFNode": _jelly_lif, "MultiStepLIFNode": _jelly_lif,
     "ParametricLIFNode": _jelly_plif, "MultiStepParametricLIFNode": _jelly_plif, "BaseNode": _no_rule,
 }  # fmt: skip
 
-READERS: dict[tuple[str, str], Callable[[Any], Reading]] = {
+READERS: dict[tuple[str, str], Reader] = {
     ("snntorch", "Leaky"): _leaky, ("snntorch", "RLeaky"): _rleaky, ("snntorch", "Lapicque"): _lapicque,
     ("snntorch", "Synaptic"): _synaptic, ("snntorch", "RSynaptic"): _rsynaptic,
     ("snntorch", "Alpha"): _alpha, ("snntorch", "SpikingNeuron"): _no_rule,

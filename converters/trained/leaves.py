@@ -3,41 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 import torch
 from torch import nn
 
+from converters.trained import frameworks
+from converters.trained.readings import Reader, Reading, number, spikes_only
 from processes.errors import DeployError
 from processes.spiking.neuron import Reset, Rule, Update
 
-
-def _spikes_only(states: list[torch.Tensor]) -> Any:
-    return states[0]
-
-
-@dataclass(frozen=True)
-class Reading:
-    """What a neuron module computes.
-
-    Attributes:
-        rule: its equations.
-        returned: what its forward returns of [spikes, state 0, state 1, ...].
-        recurrent: a module that its own spikes of the step before go through, into its input.
-        height: what a spike is sent as.
-        stubs: methods that a forward calls to get the state at first, and how many tensors each returns.
-    """
-
-    rule: Rule
-    returned: Callable[[list[torch.Tensor]], Any] = _spikes_only
-    recurrent: nn.Module | None = None
-    height: float = 1.0
-    stubs: dict[str, int] = field(default_factory=dict)
-
-
-Reader = Callable[[Any], Reading]
 _REGISTERED: dict[type[nn.Module], Reader] = {}
 
 
@@ -53,7 +29,7 @@ def register(
     gain: Callable[[Any], Any] = lambda module: 1.0,
     initial: Callable[[Any], Any] = lambda module: 0.0,
     height: Callable[[Any], float] = lambda module: 1.0,
-    returned: Callable[[list[torch.Tensor]], Any] = _spikes_only,
+    returned: Callable[[list[torch.Tensor]], Any] = spikes_only,
 ) -> None:
     """Make a module class of one's own a neuron: mem = decay mem + gain x; spike = mem > threshold.
 
@@ -86,21 +62,12 @@ def register(
     _REGISTERED[kind] = read
 
 
-def number(value: Any) -> np.ndarray:
-    """A parameter as float64."""
-    if isinstance(value, torch.Tensor):
-        value = value.detach().cpu().numpy()
-    return np.asarray(value, np.float64)
-
-
 def neurons(model: nn.Module) -> dict[str, Reading]:
     """The neurons of a model by qualified name.
 
     Raises:
         DeployError: a neuron has a setting that no rule covers; every one is named.
     """
-    from converters.trained import frameworks  # its readers use what is above
-
     found: dict[str, Reading] = {}
     refused: list[str] = []
     for name, module in model.named_modules():

@@ -11,8 +11,8 @@ from torch import nn
 from torch.utils._pytree import tree_leaves
 
 from converters.captured import constants_of
-from converters.trained.leaves import Reading
-from converters.trained.rules import LAYOUTS, RULES, Unsupported, module_layer
+from converters.trained.readings import Reading
+from converters.trained.rules import LAYOUTS, RULES, Signal, Unsupported, module_layer
 from processes.errors import DeployError, Refusal
 from processes.spiking import Affine, Graph, Layout, Levels, Neuron, Node, Op, Source, Sum, Wire
 
@@ -26,13 +26,6 @@ class Uncaptured(DeployError):
         self.refusals = refusals
         listed = "; ".join(f"{r.node} ({r.kind}): {r.reason}" for r in refusals)
         super().__init__(f"{model} cannot be captured as a spiking network: {listed}")
-
-
-class Signal:
-    """The output of a node of the graph."""
-
-    def __init__(self, name: str, shape: tuple[int, ...]) -> None:
-        self.name, self.shape = name, shape
 
 
 def lower(program: torch.export.ExportedProgram, model: nn.Module, neurons: dict[str, Reading]) -> Graph:

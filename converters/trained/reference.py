@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from converters.trained.leaves import Reading
+from converters.trained.readings import Reading
 from converters.trained.trace import Form, first, lengths
 from processes.errors import DeployError
 from processes.spiking import Graph, Neuron

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import torch
@@ -10,12 +10,16 @@ from torch import nn
 
 from processes.spiking import Affine, Levels, MaxPool, Product, Reduce, Sum, SumPool, Weighted, Wire
 
-if TYPE_CHECKING:
-    from converters.trained.lower import Signal
-
 
 class Unsupported(Exception):
     """An operation that has no form here."""
+
+
+class Signal:
+    """The output of a node of the graph."""
+
+    def __init__(self, name: str, shape: tuple[int, ...]) -> None:
+        self.name, self.shape = name, shape
 
 
 LAYOUTS = {

@@ -12,7 +12,7 @@ from typing import Any, Literal
 import torch
 from torch import Tensor, nn
 
-from converters.trained.leaves import Reading
+from converters.trained.readings import Reading
 from processes.errors import DeployError
 
 Form = Literal["step", "sequence", "static"]

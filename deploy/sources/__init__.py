@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from deploy.sources.data import (
-        Data,
         hold_out,
         load_both,
         load_calibration,
@@ -19,6 +18,7 @@ if TYPE_CHECKING:
         with_length,
     )
     from deploy.sources.model import ImageInput, InputSpec, LoadedModel, TextInput, checked, load_model, with_window
+    from deploy.sources.samples import Data
     from deploy.sources.texts import words
 
 __all__ = [
@@ -40,7 +40,7 @@ __all__ = [
 ]
 
 _OF_MODELS = ("ImageInput", "InputSpec", "LoadedModel", "TextInput", "checked", "load_model", "with_window")
-_HOMES = dict.fromkeys(_OF_MODELS, "model") | {"words": "texts"}
+_HOMES = dict.fromkeys(_OF_MODELS, "model") | {"Data": "samples", "words": "texts"}
 
 
 def __getattr__(name: str) -> Any:

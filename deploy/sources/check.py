@@ -3,26 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 import torch
 
 from deploy.errors import DeployError, first_line
 from deploy.sources.loaded import InputSpec, LoadedModel
+from deploy.sources.samples import Data
 
 LARGEST = 1e18
 """Largest magnitude of data: its square, of which errors are made, still fits 32 bits."""
 ALONE = 1e-2
 """Share of the largest output by which a sample's may differ in a batch of two: kernels sum in another order, no more."""
 
-if TYPE_CHECKING:
-    from deploy.sources.data import Data
 
-    D = TypeVar("D", bound=Data)
-
-
-def check_data(data: D, model: LoadedModel, role: str) -> D:
+def check_data(data: Data, model: LoadedModel, role: str) -> Data:
     """The same data with its arrays as float32 or int64, labels as int64; runs the model on one sample.
 
     Raises DeployError for arrays that are empty, of another length, dtype or shape than the model takes,

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
-import torch
 
 from deploy.errors import DeployError
 from deploy.sources.archives import read_arrays
 from deploy.sources.check import check_data
 from deploy.sources.classes import LabelRow, class_numbers, label_table
 from deploy.sources.loaded import LoadedModel
+from deploy.sources.samples import Data
 from deploy.sources.tables import SUFFIXES as TABLES
 
 if TYPE_CHECKING:
@@ -29,37 +29,6 @@ LABELS = "y"
 TEXT = ".txt"
 CALIBRATION_IMAGES = 256
 """Files of a folder that calibration takes, unless told otherwise; more change scales little and take long."""
-
-
-@dataclass(frozen=True)
-class Data:
-    """Samples for a model's forward.
-
-    inputs: arrays (N, *sample), float32 or int64, named as the arguments and in their order.
-    labels: (N,) int64 or None.
-    class_names: one per class, or empty. source: what it was read from, for messages and reports.
-    transform: how files became arrays, in words; empty where arrays were given. label_table: how written labels were read.
-    """
-
-    inputs: Mapping[str, np.ndarray]
-    labels: np.ndarray | None
-    class_names: tuple[str, ...]
-    source: str
-    transform: str = ""
-    label_table: tuple[LabelRow, ...] = ()
-
-    def __len__(self) -> int:
-        return len(next(iter(self.inputs.values())))
-
-    def take(self, indices: np.ndarray | slice) -> Data:
-        """The samples at `indices`, in that order."""
-        inputs = {name: array[indices] for name, array in self.inputs.items()}
-        return replace(self, inputs=inputs, labels=None if self.labels is None else self.labels[indices])
-
-    def batches(self, size: int) -> Iterator[tuple[torch.Tensor, ...]]:
-        """Tensors of up to `size` samples at a time, the positional arguments of forward."""
-        for start in range(0, len(self), size):
-            yield tuple(torch.from_numpy(array[start : start + size]) for array in self.inputs.values())
 
 
 def load_data(

@@ -13,7 +13,8 @@ import torch
 from torch import nn
 
 from converters.trained import capture
-from converters.trained.leaves import Reading, neurons
+from converters.trained.leaves import neurons
+from converters.trained.readings import Reading
 from converters.trained.reference import read_out, readout, run_original
 from deploy.errors import DeployError
 from deploy.output import output_folder

@@ -10,10 +10,11 @@ pass. They depend on nothing but the step.
 
 from targets.nir_plain.dialects import DIALECTS, Dialect
 from targets.nir_plain.file import store_plain, write_plain
+from targets.nir_plain.form import form_of
 from targets.nir_plain.graph import Plain, plain_network
 from targets.nir_plain.phase import Phase
 from targets.nir_plain.rate import Rate
-from targets.nir_plain.stages import Stage, form_of, stages_of
+from targets.nir_plain.stages import Stage, stages_of
 
 __all__ = [
     "DIALECTS",

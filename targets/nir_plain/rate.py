@@ -9,14 +9,11 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from targets.nir_plain.pulses import Neurons, Pulse
-
-if TYPE_CHECKING:
-    from targets.nir_plain.stages import Stage
+from targets.nir_plain.stages import Stage
 
 
 @dataclass(frozen=True)

@@ -192,8 +192,8 @@ def test_an_additive_mask_leaves_keys_out_of_the_race() -> None:
 @pytest.mark.parametrize(
     "forward, broken, instead",
     [
-        (lambda m, x: torch.maximum(m.a(x), m.b(x)), "converters.lowering.maxima.activate", lambda call, x, f: x),
-        (lambda m, x: torch.minimum(m.a(x), m.b(x)), "converters.lowering.maxima.activate", lambda call, x, f: x),
+        (lambda m, x: torch.maximum(m.a(x), m.b(x)), "converters.lowering.bounds.activate", lambda call, x, f: x),
+        (lambda m, x: torch.minimum(m.a(x), m.b(x)), "converters.lowering.bounds.activate", lambda call, x, f: x),
         (lambda m, x: m.a(x).cumsum(1), "converters.lowering.linear.np.tril", np.triu),
         (lambda m, x: torch.where(m.k, m.a(x), m.b(x)), "converters.lowering.elementwise.scale", lambda x, factor: x),
     ],

@@ -20,7 +20,7 @@ from deploy.errors import DeployError
 from deploy.nir_files import read_repaired
 from deploy.nir_presets import FRAMEWORKS, apply, recognised
 from processes.errors import UnsupportedGraph
-from targets.nir_graph.run import TARGETS, Discretisation, run_graph
+from targets.nir_run import TARGETS, Discretisation, run_graph
 
 # Exporters of snnTorch and Norse call an older function of nirtorch.
 pytestmark = pytest.mark.filterwarnings("ignore:nirtorch.extract_nir_graph:DeprecationWarning")

@@ -20,7 +20,7 @@ from processes.errors import DeployError
 from processes.network import Network, TraceProduct
 from processes.operation import Window
 from processes.phase_code import PhaseCode, side_by_side
-from targets.nir_plain.stages import form_of
+from targets.nir_plain.form import form_of
 from tests.converters.modules import WINDOWS, apart, spiking, uneven
 from tests.evaluator.test_nir_roundtrip import check_same
 from tests.evaluator.test_random_networks import draw

@@ -6,7 +6,7 @@ import nir
 import pytest
 
 from processes.errors import DeployError
-from targets.nir_graph.run import GraphRun
+from targets.nir_run import GraphRun
 from tests.targets.nir_chains import cuba_chain, if_convolutions, lif_chain, run_on, spikes, threshold_chain
 
 

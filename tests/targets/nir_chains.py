@@ -9,7 +9,7 @@ from typing import Any
 import nir
 import numpy as np
 
-from targets.nir_graph.run import Discretisation, GraphRun, run_graph
+from targets.nir_run import Discretisation, GraphRun, run_graph
 
 DT = 1e-3
 

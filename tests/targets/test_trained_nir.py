@@ -15,7 +15,7 @@ from converters.trained import capture, nodes
 from processes.errors import UnsupportedGraph
 from processes.spiking import Graph
 from targets.nir_graph.program import interpret
-from targets.nir_graph.run import Discretisation, run_graph
+from targets.nir_run import Discretisation, run_graph
 from targets.trained.nir import DT, standard, write_standard
 from targets.trained.program import compile_float
 from tests.tolerances import ROUNDING

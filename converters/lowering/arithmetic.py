@@ -1,0 +1,73 @@
+"""Sums and products of values: an offset or a gain that is pending, a residual sum, a product by traces."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import torch
+
+from converters.lowering.builder import ONE, Value, as_parameter
+from converters.lowering.handlers import Call
+from processes.elementwise_product import ElementwiseProduct
+
+
+def is_number(x: Any) -> bool:
+    """Whether it is one real number, whatever holds it."""
+    return isinstance(x, (int, float)) or (isinstance(x, torch.Tensor) and x.numel() == 1)
+
+
+def broadcast(x: Value, shape: tuple[int, ...]) -> Value:
+    """``x`` repeated along axes of length one, or before its first axis, until it has ``shape``."""
+    if len(x.shape) < len(shape):
+        x = x.routed(("reshape", [*[1] * (len(shape) - len(x.shape)), *x.shape]))
+    return x if x.shape == shape else x.routed(("expand", list(shape)))
+
+
+def shift(call: Call, x: Value, y: Any, sign: float) -> Value:
+    """x + sign * y, y constant: an offset of spikes, a bias of potentials."""
+    offset = torch.as_tensor(y).detach().double() * sign
+    x = broadcast(x, tuple(torch.broadcast_shapes(offset.shape, x.shape)))
+    if call.builder.emits(x.node) == "spikes" or x.node == call.builder.network.INPUT:
+        if offset.numel() > 1 and offset.shape != torch.Size(call.shape):
+            offset = offset.expand(call.shape) if len(call.shape) == len(x.shape) else offset
+        return replace(x, offset=offset if x.offset is None else x.offset + offset)
+    return summed(call, [x], as_parameter(offset.expand(x.shape), x.shape))
+
+
+def summed(call: Call, values: list[Value], bias: np.ndarray) -> Value:
+    """The sum of values and a constant, by synapses onto one stream."""
+    values = [broadcast(v, call.shape) for v in values]
+    return Value(call.builder.sum(values, bias, call.shape, f"{call.name}.add"), call.shape)
+
+
+def scale(x: Value, factor: Any) -> Value:
+    """x * factor, a constant: a gain to fold."""
+    gain = torch.as_tensor(factor).detach().double()
+    if gain.ndim:
+        x = broadcast(x, tuple(torch.broadcast_shapes(gain.shape, x.shape)))
+    if bool((gain == 1).all()):
+        return x
+    return replace(
+        x,
+        gain=gain if x.gain is None else x.gain * gain,
+        offset=None if x.offset is None else x.offset * gain,
+    )
+
+
+def gate(call: Call, x: Value, y: Value) -> Value:
+    """x * y of two activations by their traces, neuron by neuron; gains come out of it, a shifted operand is coded anew."""
+    b = call.builder
+    gain, nodes = None, []
+    for operand in (x, y):
+        if operand.offset is not None:
+            operand = Value(b.graded(operand, call.name), operand.shape)
+        if operand.gain is not None:
+            gain = operand.gain if gain is None else gain * operand.gain
+        if len(operand.shape) != len(call.shape):
+            lead = [1] * (len(call.shape) - len(operand.shape))
+            operand = replace(operand, gain=None).routed(("reshape", [*lead, *operand.shape]))
+        nodes.append(b.spikes(replace(operand, gain=None))[0])
+    product = ElementwiseProduct(shape=call.shape, traces=np.stack([ONE, ONE]))
+    return Value(b.network.add(f"{call.name}.product", product, *nodes), call.shape, gain=gain)

@@ -1,0 +1,49 @@
+"""Bounds of values: the larger or the smaller of two operands, clamps between numbers or values."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from typing import Any
+
+import torch
+
+from converters.lowering.activations import activate
+from converters.lowering.arithmetic import is_number
+from converters.lowering.builder import Divisor, Unsupported, Value
+from converters.lowering.curves import resolved
+from converters.lowering.elementwise import add, sub
+from converters.lowering.handlers import Call, handles
+
+
+@handles("maximum", "minimum")
+def larger(call: Call) -> Any:
+    """The larger of two operands is y + relu(x - y), the smaller y - relu(y - x); y may be a constant."""
+    x, y = call.args[:2]
+    if not isinstance(x, Value):
+        x, y = y, x
+    if not isinstance(x, Value) or not isinstance(y, Value | torch.Tensor | int | float):
+        raise Unsupported("the larger of operands that are no numbers")
+    small = call.function == "minimum"
+    if not isinstance(y, Value) and is_number(y) and not small and float(y) <= torch.finfo(torch.float32).min:
+        return x  # lower than any number can be, masked logits too
+    over = resolved(sub(replace(call, function="sub", args=(y, x) if small else (x, y), kwargs={})))
+    above = activate(call, Value(call.builder.join(over), call.shape), "relu")
+    return (sub if small else add)(replace(call, function="sub" if small else "add", args=(y, above), kwargs={}))
+
+
+@handles("clamp", "clamp_", "clamp_min", "clamp_max", curves=True)
+def clamp(call: Call) -> Any:
+    """Between two numbers, of which one may be missing; the floor of a norm that divides."""
+    x = call.args[0]
+    low = None if call.function == "clamp_max" else call.arg(1, "min")
+    high = call.arg(1, "max") if call.function == "clamp_max" else call.arg(2, "max")
+    if isinstance(x, Divisor):
+        return x.clamped(low, high)
+    if isinstance(low, Value) or isinstance(high, Value):
+        below = x if low is None else larger(replace(call, function="maximum", args=(resolved(x), low), kwargs={}))
+        return below if high is None else larger(replace(call, function="minimum", args=(below, high), kwargs={}))
+    bounds = [-math.inf if low is None else float(low), math.inf if high is None else float(high)]
+    if bounds[1] < 0:
+        raise Unsupported("a clamp that keeps no zero: what is silent would have to fire")
+    return activate(call, x, f"clamp:{bounds[0]},{bounds[1]}")

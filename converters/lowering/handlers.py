@@ -1,0 +1,66 @@
+"""Handlers of a model's operations: by which aten operation they are found, and what they see of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+
+from converters.lowering.builder import Builder
+
+
+@dataclass
+class Call:
+    """One operation of the model: what a handler sees.
+
+    Attributes:
+        builder: the network that is built.
+        function: name of the aten operation, without its overload.
+        name: path of its module, by which nodes are named.
+        args, kwargs: its arguments; values of the network, constants, or what other handlers returned.
+        shape: of its result.
+        target: the operation itself, to evaluate it on constants.
+    """
+
+    builder: Builder
+    function: str
+    name: str
+    args: tuple[Any, ...]
+    kwargs: dict[str, Any]
+    shape: tuple[int, ...]
+    target: Callable[..., Any]
+
+    def arg(self, index: int, name: str, default: Any = None) -> Any:
+        """Positional or keyword argument."""
+        return self.args[index] if len(self.args) > index else self.kwargs.get(name, default)
+
+
+Handler = Callable[[Call], Any]
+HANDLERS: dict[str, Handler] = {}
+TAKE_DIVISORS = {
+    "add", "add_", "mul", "mul_", "div", "div_", "pow", "rsqrt", "sqrt", "reciprocal", "clamp", "clamp_", "clamp_min",
+    "clamp_max", "expand", "expand_as", "reshape", "view", "unsqueeze", "_unsafe_view", "alias", "clone", "to", "_to_copy",
+    "type_as", "detach", "_assert_tensor_metadata",
+}  # fmt: skip
+"""Operations whose handlers take a :class:`~converters.lowering.builder.Divisor`; others get the value that it is."""
+TAKE_CURVES: set[str] = set()
+"""Operations whose handlers take a :class:`~converters.lowering.curves.Curve`; others get the value that it is."""
+
+
+def handles(*names: str, curves: bool = False) -> Callable[[Handler], Handler]:
+    """Register a handler for aten operations, without overload names; ``curves`` says that it takes curves."""
+
+    def register(handler: Handler) -> Handler:
+        HANDLERS.update(dict.fromkeys(names, handler))
+        TAKE_CURVES.update(names if curves else ())
+        return handler
+
+    return register
+
+
+def constant(x: Any) -> np.ndarray:
+    """A constant operand as float64."""
+    return torch.as_tensor(x).detach().double().numpy()
