@@ -19,12 +19,29 @@ settings.register_profile("tests", derandomize=True, deadline=None)
 settings.load_profile("tests")
 
 
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave out exhaustive tests unless -m asks for some, and let those that need it run one after another.
+GROUPS = {
+    "lava": ("lava", "evaluation", "sweep", "tutorials"),
+    "networks": (
+        "test_c99",
+        "test_loihi2",
+        "test_placement",
+        "test_nir_by_the_page",
+        "test_unequal_windows",
+        "test_sana_fe",
+    ),
+    "random": ("test_random_networks", "test_backends"),
+    "spikformer": ("test_trained_whole",),
+    "converted": ("test_stepper", "deploy/test_text", "test_language", "test_export", "test_nir_plain"),
+}
+"""Words in the path of tests that run one after another, beside others.
 
-    That is tests whose folder or file has one of these words in its name; others run beside them. Some check that a run
-    leaves nothing in /dev/shm, which Lava or worker processes elsewhere would upset.
-    """
+Of "lava" some check that a run leaves nothing in /dev/shm, which Lava or worker processes elsewhere would upset. The others
+share networks that take long to convert, which two processes would both convert.
+"""
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out exhaustive tests unless -m asks for some, and let those of a group run one after another in one process."""
     if not config.option.markexpr:
         further = [item for item in items if item.get_closest_marker("exhaustive")]
         config.hook.pytest_deselected(items=further)
@@ -32,8 +49,10 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     root = Path(__file__).parent
     for item in items:
         name = str(item.path.relative_to(root))
-        if any(word in name for word in ("lava", "evaluation", "sweep", "tutorials")):
-            item.add_marker(pytest.mark.xdist_group("lava"))
+        for group, words in GROUPS.items():
+            if any(word in name for word in words):
+                item.add_marker(pytest.mark.xdist_group(group))
+                break
 
 
 @pytest.fixture

@@ -16,6 +16,8 @@ from processes.network import Network
 from tests.evaluator.test_random_networks import draw
 from tests.stand_in import stand_in
 
+pytestmark = pytest.mark.stand_in
+
 METHODS = {"spiked-attention": (8, 1.5), "chosen codes": (8, None), "sit": (12, None)}
 
 

@@ -75,6 +75,7 @@ def test_workers_do_not_share_a_gpu(monkeypatch: pytest.MonkeyPatch):
     assert usual_workers("auto") == (1 if cuda_devices() else 8)
 
 
+@pytest.mark.stand_in
 def test_a_conversion_says_where_it_ran_and_answers_the_same(elsewhere: str):
     model, samples = draw(2)
     there = deploy.convert(model, samples, timesteps=8, evaluation=samples[:4], device=elsewhere)
@@ -90,6 +91,7 @@ def test_a_conversion_says_where_it_ran_and_answers_the_same(elsewhere: str):
     assert evaluated.device == str(stand_in()) and evaluated.spikes == here.evaluate(samples).spikes
 
 
+@pytest.mark.stand_in
 def test_a_batch_of_an_evaluation_runs_there(elsewhere: str, monkeypatch: pytest.MonkeyPatch, tmp_path):
     model, samples = draw(2)
     made = deploy.convert(model, samples, timesteps=8, evaluation=samples[:4])

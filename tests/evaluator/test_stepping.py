@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -21,7 +22,7 @@ from evaluator.timeline import timeline
 from processes.chips import LOIHI2
 from processes.errors import DeployError
 from processes.kernels.stepped import enter_codes
-from processes.network import Network, Route
+from processes.network import LoweredNetwork, Network, Route
 from processes.phase_code import PhaseCode
 from tests.converters.modules import end_early, error, images, lowered, module, small_vit, spiking
 from tests.tolerances import ROUNDING
@@ -59,15 +60,20 @@ def vit() -> nn.Module:
     return small_vit()
 
 
+@cache
+def lowered_vit(fanout: bool = False) -> LoweredNetwork:
+    """Of the same model."""
+    return lower(capture(small_vit(), (torch.from_numpy(images(1)),)), (1, 1, 12, 12), fanout)
+
+
 GRIDS = [(1.15, 40, False), (1.4, 16, False), (1.4, 16, True), (2.0, 4, True), (1.05, 128, False)]
 
 
 @pytest.mark.parametrize("base, steps, fanout", GRIDS)
-def test_small_vit(vit: nn.Module, base: float, steps: int, fanout: bool) -> None:
+def test_small_vit(base: float, steps: int, fanout: bool) -> None:
     """Float and fixed, on samples of the calibration set, beyond it, all zero, all equal and all negative."""
     samples = images(16)
-    network = lower(capture(vit, (torch.from_numpy(samples[:1]),)), (1, 1, 12, 12), fanout)
-    network = calibrate(network, samples, PhaseCode(base, steps))
+    network = calibrate(lowered_vit(fanout), samples, PhaseCode(base, steps))
     x = np.concatenate([
         samples[:1], 20 * images(1, seed=5) - 10, np.zeros((1, 1, 12, 12)), np.full((1, 1, 12, 12), 0.5),
         -samples[1:2],
@@ -78,11 +84,12 @@ def test_small_vit(vit: nn.Module, base: float, steps: int, fanout: bool) -> Non
     assert compare(fixed, x) > 500
 
 
-@pytest.mark.parametrize("spikes, ending", [(1, False), (2, False), (2, True)])
-def test_every_site_with_a_base_of_its_own(vit: nn.Module, spikes: int, ending: bool) -> None:
+@pytest.mark.parametrize(
+    "spikes, ending", [(1, False), pytest.param(2, False, marks=pytest.mark.exhaustive), (2, True)]
+)
+def test_every_site_with_a_base_of_its_own(spikes: int, ending: bool) -> None:
     """Neurons that fire into one product, or that one reads, do not have the same levels."""
-    samples = images(16)
-    network = lower(capture(vit, (torch.from_numpy(samples[:1]),)), (1, 1, 12, 12))
+    samples, network = images(16), lowered_vit()
     plain = uniform(network, 1.2, spikes)
     sites = {name: SiteCode(1.2 + 0.03 * (i % 10), plain[name].spikes, 0.97) for i, name in enumerate(plain)}
     scaled, peaks = scale(network, samples)
@@ -94,15 +101,16 @@ def test_every_site_with_a_base_of_its_own(vit: nn.Module, spikes: int, ending: 
     assert compare(discretise(network, samples, LOIHI2), samples[:2]) > 500
 
 
-@pytest.mark.parametrize("base, steps, spikes", [(1.15, 40, 2), (1.4, 16, 2), (2.0, 4, 2)])
+@pytest.mark.parametrize(
+    "base, steps, spikes", [(1.15, 40, 2), pytest.param(1.4, 16, 2, marks=pytest.mark.exhaustive), (2.0, 4, 2)]
+)
 def test_small_vit_with_two_spikes(vit: nn.Module, base: float, steps: int, spikes: int) -> None:
     """Float and fixed, every node; and the second spike pays."""
     samples, x = images(16), torch.from_numpy(images(16, seed=9))
     expected = vit(x).detach()
     errors = {}
     for n in (1, spikes):
-        network = lower(capture(vit, (torch.from_numpy(samples[:1]),)), (1, 1, 12, 12))
-        network = calibrate(network, samples, PhaseCode(base, steps), spikes=n)
+        network = calibrate(lowered_vit(), samples, PhaseCode(base, steps), spikes=n)
         fixed = discretise(network, samples, LOIHI2)
         runner = ClosedForm(fixed)
         real = runner.real(runner.run(x)).reshape(expected.shape)
@@ -127,7 +135,7 @@ def test_three_spikes(vit: nn.Module) -> None:
     samples = images(8)
     expected, errors = vit(torch.from_numpy(samples)).detach(), []
     for spikes in (2, 3):
-        ideal = lowered(vit, torch.from_numpy(samples))
+        ideal = lowered_vit()
         whole = calibrate(ideal, samples, PhaseCode(1.4, 16), spikes=spikes)
         errors.append(error(whole, samples, expected))
     assert errors[1] < errors[0] * 3 / 4  # levels end at B^-15 in both
@@ -186,9 +194,9 @@ def test_a_value_path_one_stage_longer() -> None:
     compare(spiking(model, x, PhaseCode(1.4, 16)), x[:2].numpy())
 
 
-def test_one_sample_after_another_gives_what_each_gives_alone(vit: nn.Module) -> None:
+def test_one_sample_after_another_gives_what_each_gives_alone() -> None:
     samples = images(6)
-    network = discretise(spiking(vit, torch.from_numpy(samples), PhaseCode(1.4, 16)), samples, LOIHI2)
+    network = discretise(calibrate(lowered_vit(), samples, PhaseCode(1.4, 16)), samples, LOIHI2)
     times = timeline(network)
     runner = ClosedForm(network)
     graded = runner.encode(samples).numpy().astype(np.int64)
@@ -211,10 +219,10 @@ def test_codes_fill_planes_in_order_of_time() -> None:
     assert codes.tolist() == [[1, -2, 0], [-2, 3, 0]]
 
 
-def test_both_runs_count_the_same_saturations(vit: nn.Module) -> None:
+def test_both_runs_count_the_same_saturations() -> None:
     """Far beyond the calibrated range potentials clip: as often in one run as in the other, in the same layers."""
     samples = images(16)
-    fixed = discretise(spiking(vit, torch.from_numpy(samples), PhaseCode(1.15, 40), spikes=2), samples, LOIHI2)
+    fixed = discretise(calibrate(lowered_vit(), samples, PhaseCode(1.15, 40), spikes=2), samples, LOIHI2)
     x = np.concatenate([40 * samples[:1], -40 * samples[1:2]]).astype(np.float32)
     closed: dict[str, int] = {}
     runner = ClosedForm(fixed)

@@ -41,7 +41,7 @@ def check(network: Network, samples: np.ndarray) -> None:
         assert found.compared_spikes > 0 and found.compared_potentials > 0
 
 
-@pytest.mark.parametrize("seed", range(12))
+@pytest.mark.parametrize("seed", [pytest.param(n, marks=[pytest.mark.exhaustive] * (n > 5)) for n in range(12)])
 def test_random_networks(seed: int) -> None:
     """One to three spikes, floating point and fixed."""
     model, samples = draw(seed)

@@ -189,7 +189,7 @@ class _Echo:
         ("untimely", r"'relay2' failed at step 0: .*outside its window \[2, 5\)"),
     ],
 )
-@pytest.mark.parametrize("lockstep", [False, True])
+@pytest.mark.parametrize("lockstep", [False, pytest.param(True, marks=pytest.mark.exhaustive)])
 def test_a_failing_process_ends_the_run(trouble: str, message: str, lockstep: bool, tmp_path: Path) -> None:
     """The error names Process, step and cause; a second run in the same interpreter works."""
     with nothing_left():
@@ -200,9 +200,9 @@ def test_a_failing_process_ends_the_run(trouble: str, message: str, lockstep: bo
 
 
 def test_the_traceback_of_the_child_is_kept() -> None:
-    """It is the cause of the DeployError."""
-    with pytest.raises(DeployError) as caught:
-        run_processes(relay.chain(3, trouble="error"), 8, 1, "float")
+    """It is the cause of the DeployError, in lockstep, too."""
+    with nothing_left(), pytest.raises(DeployError, match="'relay1' failed at step 3") as caught:
+        run_processes(relay.chain(3, trouble="error"), 8, 1, "float", lockstep=True)
     assert "relay.py" in str(caught.value.__cause__)
 
 

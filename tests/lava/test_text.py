@@ -23,7 +23,7 @@ from targets.placement.chip import load_chip
 pytestmark = pytest.mark.filterwarnings("ignore")  # of transformers, while it builds and exports models
 
 
-@pytest.fixture(scope="module", params=[1, 2])
+@pytest.fixture(scope="module", params=[pytest.param(1, marks=pytest.mark.exhaustive), 2])
 def text(request: pytest.FixtureRequest) -> tuple[Conversion, np.ndarray]:
     """A BERT of two blocks with one or two spikes a value, and the input of two sentences of different lengths."""
     model, arguments = spread(hugging("Bert", "Model", **WORDS | {"num_hidden_layers": 2}))
@@ -37,8 +37,11 @@ def text(request: pytest.FixtureRequest) -> tuple[Conversion, np.ndarray]:
     return conversion, network_input(conversion.front, [a[order] for a in numbers])
 
 
-@pytest.mark.parametrize("granularity", ["block", "operation"])
-@pytest.mark.parametrize("precision", ["float", "fixed"])
+@pytest.mark.parametrize(
+    ("precision", "granularity"),
+    [("fixed", "block"), ("fixed", "operation"), ("float", "block"),
+     pytest.param("float", "operation", marks=pytest.mark.exhaustive)],
+)  # fmt: skip
 def test_lava_gives_the_spikes_of_the_closed_form(
     text: tuple[Conversion, np.ndarray], granularity: str, precision: str
 ) -> None:

@@ -11,8 +11,14 @@ from targets import lava_sim
 from tests.targets.test_placement import massive_feature, uneven_attention, uneven_gates
 
 
-@pytest.mark.parametrize("make", [uneven_attention, uneven_gates, massive_feature])
-@pytest.mark.parametrize("granularity", ["operation", "block"])
+@pytest.mark.parametrize(
+    ("make", "granularity"),
+    [
+        (uneven_attention, "operation"), (uneven_gates, "operation"), (massive_feature, "operation"),
+        (uneven_attention, "block"), *(pytest.param(make, "block", marks=pytest.mark.exhaustive)
+                                       for make in (uneven_gates, massive_feature)),
+    ],
+)  # fmt: skip
 def test_unequal_windows(make, granularity: str) -> None:
     network = make()
     samples = np.random.default_rng(1).random((2, *network.input_shape[1:]), np.float32) * 2

@@ -47,21 +47,25 @@ class Elsewhere:
 
 
 COARSE = {"base": (1.15, 2.0), "steps": (4, 40)}
-"""Codes on which backends other than numba are tested every time; the others of the grid are exhaustive tests."""
+"""Codes on which backends other than numba, and most activations, are tested every time; the others are exhaustive tests."""
+OFTEN = ("gelu", "silu")
+"""Activations that are tested on every code every time."""
+MASKS = ("none", "full")
+"""Masks on which backends other than numba are tested every time."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Marks what the second backend does on codes that the first is tested on as well, and the longest of tables and searches.
+    """Marks what the second backend does on codes and masks that the first is tested on as well, and most activations there.
 
     The search for products of neurons is mostly stepped, which no backend does.
     """
     for item in items:
         given = getattr(getattr(item, "callspec", None), "params", {})
-        longest = given.get("base") == 1.05 and given.get("steps") == 128 and "function" in given
-        if longest and given["function"] not in ("gelu", "silu"):
+        finer = any(given.get(k, v[0]) not in v for k, v in COARSE.items())
+        if finer and given.get("function", OFTEN[0]) not in OFTEN:
             item.add_marker(pytest.mark.exhaustive)
         if given.get("backend", "numba") == "torch" and (
-            any(given.get(k, v[0]) not in v for k, v in COARSE.items()) or item.name.startswith("test_product[")
+            finer or given.get("mask", MASKS[0]) not in MASKS or item.name.startswith("test_product[")
         ):
             item.add_marker(pytest.mark.exhaustive)
 

@@ -46,9 +46,7 @@ def main() -> None:
             schedule = FloatSchedule(function="identity", scale=scale, unit=np.ones(size), base=1.15, steps=40)
             op = PhaseNeuron(shape=(1, 3, 4, 5), schedule=schedule, spikes=spikes)
             tables: PhaseTables = op._tables
-            v = np.concatenate(
-                [rng.normal(0, 1, (20, *op.shape)), rng.choice(schedule.code.midpoints, (20, *op.shape))]
-            )
+            v = np.concatenate([rng.normal(0, 1, (6, *op.shape)), rng.choice(schedule.code.midpoints, (6, *op.shape))])
             v = torch.from_numpy(v)
             same("fire", plain.fire(v, tables, spikes), fused.fire(v, tables, spikes))
 

@@ -183,17 +183,17 @@ def fires_on(value: float, entry, factor, k_of: tuple, spikes: int, squared: boo
 def test_several_spikes_float(base: float, steps: int, spikes_each: int, squared: bool) -> None:
     """Against V or c compared with (A +- m_k) S or (A +- m_k)^2 (Qs + n eps), and close to the quotient."""
     rng = np.random.default_rng(steps)
-    code, shape, power = PhaseCode(base, steps), (1, 2, 20, 3), 2 if squared else 1
+    code, shape, power = PhaseCode(base, steps), (1, 2, 8, 3), 2 if squared else 1
     scale = rng.uniform(0.5, 2, (1, 2, 1, 3))
     unit = scale.reshape(-1) ** power / (8 if squared else 1)
     table = unit[:, None] * code.midpoints**power
     v = rng.normal(size=shape) * rng.choice([1, 0.1], shape)
     v[0, :, 1], v[0, :, 2], v[0, :, 3] = 0, 1e9, -1e9
     if squared:
-        factor = rng.uniform(0.5, 2, (1, 2, 20, 1))
+        factor = rng.uniform(0.5, 2, (1, 2, 8, 1))
         other, operand = batch(factor[None]), currents([factor], 2)
     else:
-        e = random_codes(rng, (1, 2, 20, 4), steps, signed=False)
+        e = random_codes(rng, (1, 2, 8, 4), steps, signed=False)
         e[..., 0] = 1  # the winner
         factor = np.where(e == 0, 0, code.levels[np.abs(e) - 1])[0].sum(-1, keepdims=True)
         other, operand = batch(e[:, None]), spikes(e, 2, steps)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
+
 import numpy as np
 import pytest
 import torch
@@ -26,11 +28,14 @@ def value(codes: np.ndarray, trace: np.ndarray) -> np.ndarray:
 
 def finest(codes: list[PhaseCode], planes: tuple[int, int], bits: int) -> np.ndarray:
     """Integer traces (2, T) as fine as ``bits`` allow for neurons of so many spikes."""
-    for first in range(2 ** (bits - 1), 0, -1):
-        traces = np.stack([code.trace_from(first) for code in codes])
-        if largest(traces[0], planes[0]) * largest(traces[1], planes[1]) < 2 ** (bits - 1):
-            return traces
-    raise ValueError(bits)
+
+    def fits(first: int) -> bool:
+        traces = [code.trace_from(first) for code in codes]
+        return largest(traces[0], planes[0]) * largest(traces[1], planes[1]) < 2 ** (bits - 1)
+
+    first = bisect_left(range(1, 2 ** (bits - 1)), True, key=lambda first: not fits(first))
+    assert first > 0 and fits(first) and not fits(first + 1)
+    return np.stack([code.trace_from(first) for code in codes])
 
 
 @settings(max_examples=60, deadline=None)

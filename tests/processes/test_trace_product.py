@@ -78,7 +78,7 @@ def operands(rng: np.random.Generator, shape: tuple[int, ...], transpose: bool, 
     return a, b, (*lead, rows, 5)
 
 
-@pytest.mark.parametrize("planes", [(1, 1), (2, 2), (1, 2)])
+@pytest.mark.parametrize("planes", [(1, 1), pytest.param((2, 2), marks=pytest.mark.exhaustive), (1, 2)])
 @pytest.mark.parametrize("shape, transpose, windows", CASES)
 @pytest.mark.parametrize("base, steps", GRID)
 def test_product(base: float, steps: int, shape: tuple[int, ...], transpose: bool, windows: int, planes: tuple) -> None:

@@ -6,6 +6,7 @@ import json
 import shutil
 import subprocess
 import sys
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -37,6 +38,7 @@ from tests.targets.test_placement import (
 )
 
 
+@cache
 def two_spikes() -> Network:
     """Every neuron may fire twice, those of softmax and GELU too."""
     samples = images(4)

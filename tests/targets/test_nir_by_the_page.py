@@ -47,9 +47,9 @@ def compare(network: Network, x: np.ndarray, path: Path) -> set[str]:
     return compared
 
 
-@pytest.mark.parametrize("spikes, early", [(1, False), (2, False), (2, True)])
+@pytest.mark.parametrize("spikes, early", [(1, False), pytest.param(2, False, marks=pytest.mark.exhaustive), (2, True)])
 def test_a_transformer(spikes: int, early: bool, tmp_path: Path) -> None:
-    x = images(10)
+    x = images(9)
     converted = convert_module(small_vit(), [x[:8]], 16, 1.3, spikes=spikes, input_spikes=2, fixed=True)
     assert converted.fixed is not None
     network = end_early(converted.fixed) if early else converted.fixed
@@ -70,7 +70,7 @@ def test_masks_pools_and_groups(tmp_path: Path) -> None:
         c=nn.Conv2d(2, 4, (3, 2), stride=2, dilation=(2, 1), groups=2, padding=(1, 0)), a=nn.Linear(4, 4), o=nn.Linear(4, 3),
         mask=mask,
     )  # fmt: skip
-    x = np.random.default_rng(0).normal(size=(10, 2, 7, 4)).astype(np.float32)
+    x = np.random.default_rng(0).normal(size=(9, 2, 7, 4)).astype(np.float32)
     converted = convert_module(model, [x[:8]], 16, 1.3, fixed=True)
     assert converted.fixed is not None
     compared = compare(converted.fixed, x[8:], tmp_path / "masked.nir")
@@ -78,7 +78,7 @@ def test_masks_pools_and_groups(tmp_path: Path) -> None:
 
 
 def test_gates(tmp_path: Path) -> None:
-    x = images(10)
+    x = images(9)
     converted = convert_module(gated(), [x[:8]], 16, 1.3, spikes=2, fixed=True)
     assert converted.fixed is not None
     assert "elementwise_product" in compare(converted.fixed, x[8:], tmp_path / "gated.nir")
@@ -96,7 +96,7 @@ def test_windows_of_unequal_length_and_sums_of_two_words(make: Callable[[], Netw
 
 
 def test_the_other_method(tmp_path: Path) -> None:
-    x = images(10)
+    x = images(9)
     converted = convert_module(small_vit(), [x[:8]], 12, variant=Variant(method="sit", activation="fitted"), fixed=True)
     assert converted.fixed is not None
     compared = compare(converted.fixed, x[8:], tmp_path / "sit.nir")

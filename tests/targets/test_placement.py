@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -31,6 +32,7 @@ from tests.converters.modules import apart, gated, images, massive, module, smal
 from tests.deploy.reports import conversion
 
 
+@cache
 def small_network() -> Network:
     samples = images(4)
     network = lower(capture(small_vit(), (torch.from_numpy(samples[:1]),)), (1, 1, 12, 12))
@@ -38,6 +40,7 @@ def small_network() -> Network:
     return discretise(network, samples, LOIHI2)
 
 
+@cache
 def convolutions() -> Network:
     """Grouped, strided, padded convolutions, pooling and a dense layer."""
 
@@ -50,6 +53,7 @@ def convolutions() -> Network:
     return spiking(module(forward, **parts), torch.from_numpy(images(4)), PhaseCode(1.4, 8))
 
 
+@cache
 def maxima() -> Network:
     """Max pooling in windows that overlap and are dilated, of what a residual and a convolution read, and over all pixels."""
 
@@ -62,6 +66,7 @@ def maxima() -> Network:
     return discretise(spiking(module(forward, **parts), torch.from_numpy(x), PhaseCode(1.4, 8), spikes=2), x, LOIHI2)
 
 
+@cache
 def by_sit() -> Network:
     """Exponentials and shares of SI neurons instead of a race."""
     variant = Variant(method="sit", activation="fitted")
@@ -70,12 +75,14 @@ def by_sit() -> Network:
     ).network
 
 
+@cache
 def gates() -> Network:
     """Elementwise products of two populations."""
     x = images(4)
     return discretise(spiking(gated(), torch.from_numpy(x), PhaseCode(1.6, 6)), x, LOIHI2)
 
 
+@cache
 def massive_feature() -> Network:
     """Squares whose sum has a second word, of two spikes a value."""
     x = np.random.default_rng(0).normal(size=(16, 3, 4)).astype(np.float32)
@@ -84,12 +91,14 @@ def massive_feature() -> Network:
     return fixed
 
 
+@cache
 def uneven_attention() -> Network:
     """Windows of unequal length, of both sides of every product too, in softmax, norms and residual streams."""
     x = np.random.default_rng(0).normal(size=(4, 3, 4)).astype(np.float32)
     return discretise(uneven(apart(), torch.from_numpy(x), spikes=2), x, LOIHI2)
 
 
+@cache
 def uneven_gates(spikes: int = 2) -> Network:
     """Windows of unequal length of what meets in elementwise products, one side of which comes later."""
     x = images(4)
