@@ -28,6 +28,8 @@ GROUPS = {
         "test_nir_by_the_page",
         "test_unequal_windows",
         "test_sana_fe",
+        "test_overlap",
+        "test_state_sets",
     ),
     "random": ("test_random_networks", "test_backends"),
     "spikformer": ("test_trained_whole",),

@@ -69,7 +69,7 @@ def same(one: TargetRun, other: TargetRun) -> bool:
     return one.clips == other.clips and all(np.array_equal(v, other.values[name]) for name, v in one.values.items())
 
 
-@pytest.mark.parametrize("state_sets", [1, 2, 4])
+@pytest.mark.parametrize("state_sets", [1, pytest.param(2, marks=pytest.mark.exhaustive), 4])
 @pytest.mark.parametrize("name", NETWORKS)
 def test_overlapped_samples_equal_samples_one_by_one(name: str, state_sets: int) -> None:
     plan, reported = planned(name, state_sets), []

@@ -62,8 +62,12 @@ def neuron_pairs() -> dict[str, Any]:
 KINDS = ["lif", "lif v_reset", "if subtract", "leaky", "leaky zero", "synaptic"]
 
 
-@pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("conv", [False, True])
+CONVOLVED = [
+    pytest.param(kind, True, marks=[pytest.mark.exhaustive] * (kind not in ("lif", "synaptic"))) for kind in KINDS
+]
+
+
+@pytest.mark.parametrize(("kind", "conv"), [*((kind, False) for kind in KINDS), *CONVOLVED])
 def test_the_file_fires_the_same_spikes(kind: str, conv: bool, tmp_path: Path) -> None:
     build = neuron_pairs()[kind]
     shape = (2, 4, 4) if conv else (6,)
