@@ -10,6 +10,7 @@ from torch import nn
 
 from converters.discretise import discretise
 from converters.pipeline import Variant, convert_module
+from evaluator.closed_form import ClosedForm
 from evaluator.compare import compare
 from processes.chips import LOIHI2
 from processes.network import CalibratedNetwork, FixedPointNetwork, Network, TraceProduct
@@ -137,6 +138,18 @@ def test_stepped_equals_closed_form(seed: int) -> None:
     floating, fixed, samples = converted(seed)
     check(floating, samples[:2])
     check(fixed, np.concatenate([samples[:1], 5 * samples[1:2], 0 * samples[:1]]))
+
+
+def test_an_input_beyond_what_a_graded_spike_carries_is_clipped() -> None:
+    """The stepper is given what the closed form encodes, so this cannot differ between them."""
+    _, fixed, samples = converted(0)
+    limit = 2 ** (LOIHI2.graded_bits - 1) - 1
+    most = limit * fixed.header.input_unit / np.abs(samples).max()
+    inside, beyond = (
+        np.abs(ClosedForm(fixed).encode((n * most * samples).astype(np.float32)).numpy()) for n in (0.5, 4)
+    )
+    assert abs(int(inside.max()) - limit // 2) <= 1
+    assert beyond.max() == limit and (beyond == limit).sum() > 1
 
 
 def test_a_bound_that_promises_too_much_is_found(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -124,6 +124,7 @@ def test_a_second_spike_that_takes_back_half_of_the_first(size: int) -> None:
     assert (clips > 0) == (size > 16)
 
 
+@settings(max_examples=40)
 @example(pad=0)
 @given(pad=st.integers(0, 400))
 def test_cauchy_schwarz_is_met_with_equality(pad: int) -> None:
