@@ -45,6 +45,14 @@ class Backend(Protocol):
         """Sums of the values of codes (planes, N, *shape) along the last axis."""
         ...
 
+    def linear(self, codes: Tensor, rows: Rows, bias: np.ndarray, trace: np.ndarray) -> tuple[Tensor, Tensor]:
+        """Potentials W x + b (R, out), float32, of codes (planes, R, in), and norms of the sizes of x, (R,)."""
+        ...
+
+    def one_sided(self, codes: Tensor, y: Tensor, rows: Rows, bias: np.ndarray, trace: np.ndarray) -> Tensor:
+        """For each row, at least the largest sum of positive, or of negative, terms of any output y, (R,)."""
+        ...
+
     def step_rows(
         self, codes: Tensor, rows: Rows, bias: np.ndarray, trace: np.ndarray, limit: int
     ) -> tuple[Tensor, Tensor]:

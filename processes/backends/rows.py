@@ -38,6 +38,16 @@ class Rows:
         return self._matrices[device]
 
     @cached_property
+    def fits_bytes(self) -> bool:
+        """Whether every weight's magnitude is at most 127, which that of -128 is not."""
+        return int(self.weight.min(initial=0)) > -128
+
+    @cached_property
+    def magnitudes(self) -> np.ndarray:
+        """(out, in) int8, where :attr:`fits_bytes`."""
+        return np.abs(self.weight)
+
+    @cached_property
     def signed(self) -> np.ndarray:
         """(2 in, out) int8: each input's weights, then their negatives."""
         return np.stack([self.weight.T, -self.weight.T], 1).reshape(-1, len(self.weight))

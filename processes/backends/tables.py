@@ -59,12 +59,21 @@ class PhaseTables:
         lookup: the codes of most potentials.
         thresholds: (pos, lo, hi, subtract), float64 (P, T) each.
         further: thresholds of further spikes of a neuron that subtracts nothing.
+
+    Raises:
+        ValueError: if a potential that reaches a threshold would not reach that of the next step.
     """
 
     axes: Axes
     lookup: Lookup
     thresholds: tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]
     further: FurtherSpikes | None
+
+    def __post_init__(self) -> None:
+        pos, lo, hi, _ = self.thresholds
+        never = lo[:, :-1] > hi[:, :-1]
+        _require_reached(pos[:, 1:] <= pos[:, :-1])
+        _require_reached(never | ((lo[:, 1:] <= lo[:, :-1]) & (hi[:, 1:] >= hi[:, :-1])))
 
 
 @dataclass(frozen=True, eq=False)
@@ -86,6 +95,9 @@ class FallingTables:
         limit: the largest y.
         rest: levels and midpoints of the code, (2, T), real or int64.
         unit, unit_shift: (P,) each, unit_shift None for real entries.
+
+    Raises:
+        ValueError: if a drive that reaches a threshold would not reach that of the next step.
     """
 
     axes: Axes
@@ -98,6 +110,16 @@ class FallingTables:
     rest: np.ndarray
     unit: np.ndarray
     unit_shift: np.ndarray | None
+
+    def __post_init__(self) -> None:
+        _require_reached(self.entries[:, 1:] <= self.entries[:, :-1])
+        _require_reached(self.rest[:, 1:] <= self.rest[:, :-1])
+
+
+def _require_reached(stays: np.ndarray) -> None:
+    """Loops look for the first step from any other, which takes that a threshold once reached stays reached."""
+    if not stays.all():
+        raise ValueError("thresholds rise within a window: a potential that reaches one has to reach all later ones")
 
 
 class RaceFurther(NamedTuple):

@@ -20,6 +20,48 @@ _shift = njit(inline="always")(shift_toward_zero)
 INF = np.float32(np.inf)
 
 
+@njit
+def placed(i, first_row, sides):
+    """Row of a value, and its indices along A and D; within a few rows 32 bits do, which divide several times as fast."""
+    a_len, m_len, d_len = sides
+    own = np.uint32(i - first_row * d_len)
+    down = own // np.uint32(d_len)
+    row = first_row + np.int64(down)
+    a = row // m_len % a_len if a_len > 1 else 0
+    return row, a, np.int64(own - down * np.uint32(d_len))
+
+
+@njit
+def nearby(code, begin, steps):
+    """Step of a looked-up code, that of no spike being the last, but none before ``begin``.
+
+    What a neuron does stays what it is until it has fired, and a threshold that has been reached stays reached, so that the
+    first step is found from any other.
+    """
+    guess = abs(np.int64(code))
+    return max(begin, guess - 1 if guess > 0 else steps)
+
+
+@njit
+def _linear_sign(left, plane, pos, lo, hi):
+    """Sign with which a neuron of a linear function would fire that has ``left`` after so many spikes; 0 if it would not."""
+    if left >= pos:
+        return 1
+    return -1 if ((left <= -pos) if plane > 0 else (lo <= left <= hi)) else 0
+
+
+@njit
+def _falling_sign(drive, plane, entry, sent, midpoint):
+    """The same against a falling threshold, having sent so much in so many spikes, in units of the drive's own sign."""
+    least, most, factor, squared, gain, shift = drive
+    if plane == 0:
+        return 1 if entry * factor <= most else 0
+    if level_entry(sent + midpoint, squared, gain, shift) * factor <= most:
+        return 1
+    down = sent >= midpoint and level_entry(sent - midpoint, squared, gain, shift) * factor >= least
+    return -1 if down else 0
+
+
 @njit(parallel=True, cache=True)
 def fire_linear(v, sides, scale, table, units, book, tables, spread, codes):
     """Codes (planes, values) of potentials v: + at the first k with v >= pos_k, - with lo_k <= v <= hi_k.
@@ -27,7 +69,7 @@ def fire_linear(v, sides, scale, table, units, book, tables, spread, codes):
     After a spike of sign z at k the neuron subtracts z * subtract_k and goes on from k + 1 with +-pos. ``tables`` is (pos,
     lo, hi, subtract), each (A * D or 1, T); scale, table (A, D), units and book are those of :func:`look_up`.
     """
-    a_len, m_len, d_len = sides
+    d_len = sides[2]
     pos, lo, hi, subtract = tables
     steps, together, rows = pos.shape[1], rows_together(d_len), len(v) // d_len
     for part in prange(shares(rows, d_len)):
@@ -36,21 +78,20 @@ def fire_linear(v, sides, scale, table, units, book, tables, spread, codes):
             x = v[first_row * d_len : (first_row + together) * d_len]
             for u in range(look_up(x, first_row, sides, None, scale, table, units, INF, book, codes, work)):
                 i = work[-1][u]
-                a, d = i // (m_len * d_len) % a_len, i % d_len
+                _, a, d = placed(i, first_row, sides)
                 c, left, k = (a * d_len + d) * spread, np.float64(v[i]), 0
                 for p in range(codes.shape[0]):
+                    j = nearby(codes[p, i], k, steps)
+                    while j > k and _linear_sign(left, p, pos[c, j - 1], lo[c, j - 1], hi[c, j - 1]) != 0:
+                        j -= 1
                     sign = 0
-                    while k < steps and sign == 0:
-                        if left >= pos[c, k]:
-                            sign = 1
-                        elif (left <= -pos[c, k]) if p > 0 else (lo[c, k] <= left <= hi[c, k]):
-                            sign = -1
-                        k += 1
-                    codes[p, i] = sign * k
-                    if sign == 0:
-                        k = steps  # nothing more
-                    else:
-                        left -= sign * subtract[c, k - 1]
+                    while j < steps and sign == 0:
+                        sign = _linear_sign(left, p, pos[c, j], lo[c, j], hi[c, j])
+                        j += 1
+                    codes[p, i] = sign * j
+                    k = j if sign != 0 else steps  # without a spike nothing more
+                    if sign != 0:
+                        left -= sign * subtract[c, j - 1]
 
 
 @njit(parallel=True, cache=True)
@@ -64,7 +105,7 @@ def fire_nonlinear(
     (:func:`processes.thresholds.scaled_entry`). row_after (rows, 2T + 1) is the row after a code sent in a row, 0 being that
     of a neuron that has sent nothing.
     """
-    a_len, m_len, d_len = sides
+    d_len = sides[2]
     pos, lo, hi, _ = tables
     steps, together, rows = pos.shape[1], rows_together(d_len), len(v) // d_len
     for part in prange(shares(rows, d_len)):
@@ -73,7 +114,7 @@ def fire_nonlinear(
             x = v[first_row * d_len : (first_row + together) * d_len]
             for u in range(look_up(x, first_row, sides, None, scale, table, units, INF, book, codes, work)):
                 i = work[-1][u]
-                a, d = i // (m_len * d_len) % a_len, i % d_len
+                _, a, d = placed(i, first_row, sides)
                 c, y, k, row = (a * d_len + d) * spread, v[i], 0, 0
                 n, f = kind[c], factor[c]
                 s = None if further_shift is None else further_shift[c]
@@ -122,7 +163,7 @@ def fire_falling(
     midpoint_k, or with the other sign at most that of A - midpoint_k; its entries are ``level_entry`` of these, by unit
     and unit_shift.
     """
-    a_len, m_len, d_len = sides
+    d_len = sides[2]
     steps, together, rows = entries.shape[1], rows_together(d_len), len(v) // d_len
     for part in prange(shares(rows, d_len)):
         work = room(together * d_len, book[4].dtype)
@@ -130,24 +171,22 @@ def fire_falling(
             x = v[first_row * d_len : (first_row + together) * d_len]
             for u in range(look_up(x, first_row, sides, gain, scale, table, units, biggest, book, codes, work)):
                 i = work[-1][u]
-                a, d = i // (m_len * d_len) % a_len, i % d_len
-                c, y, f = (a * d_len + d) * spread, v[i], factor[i // d_len]
+                row, a, d = placed(i, first_row, sides)
+                c, y, f = (a * d_len + d) * spread, v[i], factor[row]
                 s, g = None if shift is None else shift[c], unit[c]
                 h = None if unit_shift is None else unit_shift[c]
                 least, most = _drive(y, squared, s, cut, limit)
                 k, sent = 0 if least > 0 and f > 0 else steps, rest[0, 0] * 0
+                drive = (least, most, f, squared, g, h)
                 for p in range(codes.shape[0]):
+                    j = nearby(codes[p, i], k, steps)
+                    while j > k and _falling_sign(drive, p, entries[c, j - 1], sent, rest[1, j - 1]) != 0:
+                        j -= 1
                     sign = 0
-                    while k < steps and sign == 0:
-                        if p == 0:
-                            sign = int(entries[c, k] * f <= most)
-                        else:
-                            up = level_entry(sent + rest[1, k], squared, g, h) * f <= most
-                            down = (sent >= rest[1, k]) & (level_entry(sent - rest[1, k], squared, g, h) * f >= least)
-                            sign = 1 if up else -1 if down else 0
-                        k += 1
-                    codes[p, i] = sign * k if y > 0 else -sign * k
-                    if sign == 0:
-                        k = steps  # nothing more
-                    else:
-                        sent += sign * rest[0, k - 1]
+                    while j < steps and sign == 0:
+                        sign = _falling_sign(drive, p, entries[c, j], sent, rest[1, j])
+                        j += 1
+                    codes[p, i] = sign * j if y > 0 else -sign * j
+                    k = j if sign != 0 else steps  # without a spike nothing more
+                    if sign != 0:
+                        sent += sign * rest[0, j - 1]

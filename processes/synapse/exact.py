@@ -17,9 +17,8 @@ import numpy as np
 import torch
 
 from processes.backends import backend_of
-from processes.backends.constants import constant
 from processes.backends.rows import MARGIN, Rows
-from processes.spikes import decode, decode_bounded
+from processes.spikes import decode
 
 Clips = torch.Tensor | None  # how often each neuron was clipped; None stands for no clip at all
 
@@ -29,13 +28,10 @@ def accumulate_rows(
 ) -> tuple[torch.Tensor, Clips]:
     """Potentials (rows, out) of codes (planes, rows, in); integers below 2^24 in magnitude, carried in float32."""
     backend, device, limit = backend_of(codes), codes.device, 2 ** (bits - 1) - 1
-    x, norms = decode_bounded(codes, trace)
-    y = torch.nn.functional.linear(x, rows.matrix(device), constant(bias, device, torch.float32))
-    del x  # as large as what follows
+    y, norms = backend.linear(codes, rows, bias, trace)
     unsure = norms * rows.reach + float(np.abs(bias).max(initial=0)) > limit
     if bool(unsure.any()):
-        sizes = backend.decode_sizes(codes[:, unsure], trace, torch.float32)[1]
-        unsure[unsure.clone()] = _one_sided(sizes, y[unsure], rows, bias) > limit
+        unsure[unsure.clone()] = backend.one_sided(codes[:, unsure], y[unsure], rows, bias, trace) > limit
     if not bool(unsure.any()):
         return y, None
     y[unsure], some = backend.step_rows(codes[:, unsure], rows, bias, trace, limit)
@@ -44,20 +40,6 @@ def accumulate_rows(
     clips = torch.zeros(y.shape, dtype=torch.int16, device=device)
     clips[unsure] = some
     return y, clips
-
-
-def _one_sided(sizes: torch.Tensor, y: torch.Tensor, rows: Rows, bias: np.ndarray) -> torch.Tensor:
-    """For each row, at least the largest sum of positive, or of negative, terms of any output, bias included, (rows,).
-
-    ``sizes`` (rows, in) are sums of |trace_k| over each neuron's spikes, ``y`` (rows, out) float32 potentials, which need not
-    be exact: with n terms, both products err by less than n 2^-24 of the terms' magnitudes.
-    """
-    device = y.device
-    magnitudes = torch.nn.functional.linear(
-        sizes, rows.matrix(device).abs(), constant(np.abs(bias), device, torch.float32)
-    )
-    rounding = (sizes.shape[-1] + 4) * 2.0**-22
-    return magnitudes.add_(y.abs()).amax(-1).double() * ((1 + rounding) / 2)
 
 
 def accumulate(

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
+from processes.backends.tables import FallingTables, PhaseTables
 from processes.codebook import compile_codebook, intervals, linear_intervals
 from processes.kernels.fire import fire_linear
 from processes.phase_code import PhaseCode, code_dtype
+from processes.phase_neuron import PhaseNeuron
+from processes.phase_neuron.schedule import FloatSchedule
 from tests.processes.reference import GRID
 from tests.tolerances import UNSURE
 
@@ -67,3 +72,36 @@ def test_a_neuron_that_never_fires() -> None:
     assert len(silent.ends) == 0 and silent.codes.tolist() == [[0], [0]]
     book = compile_codebook([silent], 4, 0.0)
     assert not book.ends.any() and np.isinf(book.at).all()
+
+
+@pytest.mark.parametrize("spikes", [1, 2, 3])
+def test_the_definition_finds_the_first_step_from_wherever_its_search_begins(spikes: int) -> None:
+    """Rounding that nothing is sure against, and a codebook whose codes are shuffled: codes are those of the definition."""
+    rng, code = np.random.default_rng(spikes), PhaseCode(1.15, 40)
+    m = code.midpoints
+    x = (rng.normal(0, 1, 600) * rng.choice([1, 0.1, 0.01], 600)).astype(np.float32)
+    book = compile_codebook(
+        [linear_intervals(np.stack([m, np.full_like(m, -np.inf), -m]), m, code.levels, spikes)], 40, 0.0
+    )
+    shuffled = replace(book, ends=rng.permutation(book.ends))
+    tables = (m[None], np.full((1, 40), -np.inf), -m[None], code.levels[None])
+    codes = np.empty((spikes, x.size), code_dtype(40))
+    ones, begin = np.ones((1, x.size), np.float32), np.zeros((1, x.size), np.uint32)
+    fire_linear(x, (1, 1, x.size), ones, begin, np.float32(np.inf), shuffled.tables, tables, 0, codes)
+    assert codes.T.tolist() == [by_definition(code, spikes, float(number)) for number in x]
+
+
+def test_thresholds_that_rise_within_a_window_are_refused() -> None:
+    """Where the search begins matters once a threshold that has been reached is not reached at the next step."""
+    code = PhaseCode(1.4, 8)
+    one = np.ones((1, 1))
+    schedule = FloatSchedule(function="identity", scale=one, unit=one, base=code.base, steps=code.steps)
+    neuron = PhaseNeuron(shape=(1, 4), schedule=schedule)
+    lookup, (pos, lo, hi, subtract) = neuron._tables.lookup, neuron._tables.thresholds
+    rising = pos[:, ::-1].copy()
+    for thresholds in ((rising, lo, hi, subtract), (pos, lo, hi[:, ::-1].copy(), subtract)):
+        with pytest.raises(ValueError, match="thresholds rise within a window"):
+            PhaseTables((1, 1, 4), lookup, thresholds, None)
+    rest = np.stack([code.levels, code.midpoints])
+    with pytest.raises(ValueError, match="thresholds rise within a window"):
+        FallingTables((1, 1, 4), lookup, False, rising, None, 0, 2**62, rest, np.ones(1), None)

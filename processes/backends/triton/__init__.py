@@ -33,6 +33,8 @@ from processes.backends.torch import decode as plain_decode
 from processes.backends.torch import decode_sizes as plain_decode_sizes
 from processes.backends.torch import fire as plain_fire
 from processes.backends.torch import fire_falling as plain_fire_falling
+from processes.backends.torch import linear as plain_linear
+from processes.backends.torch import one_sided as plain_one_sided
 from processes.backends.torch import race as plain_race
 from processes.backends.torch import step_rows as plain_step_rows
 from processes.backends.torch.decode import signed_levels
@@ -41,8 +43,8 @@ from processes.backends.triton import fused
 
 __all__ = [
     "add_scaled", "centre", "clip", "decode", "decode_sizes", "fire", "fire_digits", "fire_exp", "fire_falling",
-    "fire_fitted", "fire_rate", "fire_train", "race", "row_sums", "spelled", "square_sum", "square_sum_shifted",
-    "step_pairs", "step_rows",
+    "fire_fitted", "fire_rate", "fire_train", "linear", "one_sided", "race", "row_sums", "spelled", "square_sum",
+    "square_sum_shifted", "step_pairs", "step_rows",
 ]  # fmt: skip
 
 LARGEST = 2**31
@@ -74,6 +76,10 @@ def decode_sizes(codes: torch.Tensor, trace: np.ndarray, dtype: torch.dtype) -> 
     if codes.numel() >= LARGEST:
         return plain_decode_sizes(codes, trace, dtype)
     return fused.decode(codes, signed_levels(trace, codes.device, dtype), sizes=True)
+
+
+linear = partial(plain_linear, decode_sizes=decode_sizes)
+one_sided = partial(plain_one_sided, decode_sizes=decode_sizes)
 
 
 def step_rows(

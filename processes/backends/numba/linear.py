@@ -1,0 +1,73 @@
+"""Products of spikes and weights in integers: of bytes where the processor multiplies these, else of float32."""
+
+from __future__ import annotations
+
+from functools import cache
+
+import numpy as np
+import torch
+
+from processes.backends.numba.decode import decode, decode_sizes
+from processes.backends.numba.views import as_numpy
+from processes.backends.rows import Rows
+from processes.backends.torch.linear import product, reach
+from processes.kernels import limbs
+from processes.kernels.decode import decode_table
+
+LARGEST = 127  # of a signed byte
+INPUTS = range(32, 2**16)
+"""Of fewer, bytes save nothing (and PyTorch 2.14 multiplies those of one column wrongly); of more, sums could reach 2^31."""
+PAYS = 256  # in * out / (in + out): below, splitting and joining cost more than products of bytes save
+
+
+@cache
+def multiplies_bytes() -> bool:
+    """Whether this processor has instructions for sums of products of bytes; without, they are slower than float32."""
+    known = torch.cpu.get_capabilities()
+    return bool(known.get("avx512_vnni") or known.get("avx_vnni"))
+
+
+def linear(codes: torch.Tensor, rows: Rows, bias: np.ndarray, trace: np.ndarray) -> tuple[torch.Tensor, torch.Tensor]:
+    """Potentials W x + b (R, out), float32, of codes (planes, R, in), and Euclidean norms of the sizes of x, (R,)."""
+    outputs, inputs = rows.weight.shape
+    fit = (len(codes) * int(trace[0]) + limbs.HALF) >> limbs.BITS <= LARGEST
+    if not (_takes(rows) and fit and inputs * outputs >= PAYS * (inputs + outputs)):
+        if len(codes) == 1:
+            x = sizes = decode(codes, trace, torch.float32)  # squares have no sign
+        else:
+            x, sizes = decode_sizes(codes, trace, torch.float32)
+        return product(x, rows, bias), torch.linalg.vector_norm(sizes, dim=-1)
+    high, low = (torch.empty(codes.shape[1:], dtype=torch.int8) for _ in range(2))
+    squares, y = torch.empty(codes.shape[1]), torch.empty((codes.shape[1], len(rows.weight)))
+    limbs.split(as_numpy(codes), decode_table(trace, np.int32), high.numpy(), low.numpy(), squares.numpy())
+    weight = torch.from_numpy(rows.weight).T
+    high, low = (_bytes(part, weight) for part in (high, low))
+    limbs.join(high.numpy(), low.numpy(), np.ascontiguousarray(bias, np.int64), y.numpy())
+    return y, squares.sqrt_()
+
+
+def one_sided(codes: torch.Tensor, y: torch.Tensor, rows: Rows, bias: np.ndarray, trace: np.ndarray) -> torch.Tensor:
+    """For each row, at least the largest sum of positive, or of negative, terms of any output, bias included, (R,).
+
+    It is half of the terms' magnitudes plus half of the sum y (R, out) of :func:`linear` itself. Of bytes, each size is
+    rounded up to a multiple of what makes the largest fit one.
+    """
+    if not _takes(rows):
+        return reach(decode_sizes(codes, trace, torch.float32)[1], y, rows, bias)
+    unit = -(-int(trace[0]) // (LARGEST // len(codes)))
+    sizes, out = torch.empty(codes.shape[1:], dtype=torch.int8), torch.empty(codes.shape[1])
+    table = np.abs(decode_table(-(-np.asarray(trace) // unit), np.int8))
+    limbs.sizes(as_numpy(codes), table, sizes.numpy())
+    magnitudes = _bytes(sizes, torch.from_numpy(rows.magnitudes).T)
+    limbs.one_sided(magnitudes.numpy(), np.float32(unit), np.abs(bias).astype(np.float32), y.numpy(), out.numpy())
+    return out.double() * (1 + 2.0**-20)  # float32 may have rounded down
+
+
+def _bytes(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
+    """Product int32 of matrices int8, exact while its sums stay below 2^31."""
+    return torch._int_mm(a, b)  # pyright: ignore[reportPrivateImportUsage]
+
+
+def _takes(rows: Rows) -> bool:
+    """Whether products of these weights and bytes are quick, and their sums and the weights' magnitudes in range."""
+    return multiplies_bytes() and rows.fits_bytes and rows.weight.shape[1] in INPUTS

@@ -1,0 +1,50 @@
+"""Products of spikes and weights in integers, and what they could reach on the way: the definition."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import torch
+
+from processes.backends.constants import constant
+from processes.backends.rows import Rows
+from processes.backends.torch.decode import decode_sizes
+
+DecodeSizes = Callable[[torch.Tensor, np.ndarray, torch.dtype], tuple[torch.Tensor, torch.Tensor]]
+"""The type of :func:`processes.backends.torch.decode.decode_sizes`, which another backend may replace."""
+
+
+def linear(
+    codes: torch.Tensor, rows: Rows, bias: np.ndarray, trace: np.ndarray, decode_sizes: DecodeSizes = decode_sizes
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Potentials W x + b (R, out), float32, of codes (planes, R, in), and Euclidean norms of the sizes of x, (R,)."""
+    x, sizes = decode_sizes(codes, trace, torch.float32)
+    return product(x, rows, bias), torch.linalg.vector_norm(sizes, dim=-1)
+
+
+def product(x: torch.Tensor, rows: Rows, bias: np.ndarray) -> torch.Tensor:
+    """W x + b (R, out) of values x (R, in), float32: exact, in any order, while no partial sum reaches 2^24."""
+    return torch.nn.functional.linear(x, rows.matrix(x.device), constant(bias, x.device, torch.float32))
+
+
+def one_sided(
+    codes: torch.Tensor, y: torch.Tensor, rows: Rows, bias: np.ndarray, trace: np.ndarray,
+    decode_sizes: DecodeSizes = decode_sizes,
+) -> torch.Tensor:  # fmt: skip
+    """For each row, at least the largest sum of positive, or of negative, terms of any output, bias included, (R,).
+
+    It is half of the terms' magnitudes plus half of the sum y (R, out) of :func:`linear` itself, which need not be exact: with
+    n terms, both products err by less than n 2^-24 of the terms' magnitudes.
+    """
+    return reach(decode_sizes(codes, trace, torch.float32)[1], y, rows, bias)
+
+
+def reach(sizes: torch.Tensor, y: torch.Tensor, rows: Rows, bias: np.ndarray) -> torch.Tensor:
+    """:func:`one_sided` of sizes (R, in)."""
+    device = y.device
+    magnitudes = torch.nn.functional.linear(
+        sizes, rows.matrix(device).abs(), constant(np.abs(bias), device, torch.float32)
+    )
+    rounding = (sizes.shape[-1] + 4) * 2.0**-22
+    return magnitudes.add_(y.abs()).amax(-1).double() * ((1 + rounding) / 2)

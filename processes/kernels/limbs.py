@@ -1,0 +1,71 @@
+"""Values of codes as two signed bytes each, for products of bytes, and what comes of such products.
+
+x = 128 high + low, with low from -64 to 63; sizes are sums of |trace_k| over a neuron's spikes.
+"""
+
+# numba types these functions by their calls, not by their signatures
+# pyright: reportArgumentType=false
+
+from __future__ import annotations
+
+import numpy as np
+from numba import prange
+
+from processes.kernels.compiled import njit
+from processes.kernels.decode import value
+
+BITS = 7  # of the lower byte
+HALF = 1 << (BITS - 1)
+
+
+@njit(parallel=True, cache=True)
+def split(codes, table, high, low, squares):
+    """Bytes high and low (R, in) of codes (planes, R, in), and squares (R,) = sums of squared sizes; table int32."""
+    planes, _, inputs = codes.shape
+    for r in prange(len(squares)):
+        x, size = np.zeros(inputs, np.int32), np.zeros(inputs, np.int32)
+        for p in range(planes):
+            row = codes[p, r]
+            for j in range(inputs):
+                entry = value(table, row[j])
+                x[j] += entry
+                size[j] += abs(entry)
+        upper, lower, total = high[r], low[r], np.float32(0)
+        for j in range(inputs):
+            above = (x[j] + HALF) >> BITS
+            upper[j] = above
+            lower[j] = x[j] - (above << BITS)
+        for j in range(inputs):
+            total += np.float32(size[j]) * np.float32(size[j])
+        squares[r] = total
+
+
+@njit(parallel=True, cache=True)
+def sizes(codes, table, out):
+    """out (R, in) int8 = sums over planes of the table's entries, none of them negative, codes (planes, R, in)."""
+    for r in prange(len(out)):
+        own = out[r]
+        own[:] = 0
+        for p in range(codes.shape[0]):
+            row = codes[p, r]
+            for j in range(len(own)):
+                own[j] += value(table, row[j])
+
+
+@njit(parallel=True, cache=True)
+def join(high, low, bias, out):
+    """out (R, O) float32 = 128 high + low + bias (O,), of products int32 (R, O)."""
+    for r in prange(len(out)):
+        upper, lower, own = high[r], low[r], out[r]
+        for o in range(len(own)):
+            own[o] = np.float32((np.int64(upper[o]) << BITS) + np.int64(lower[o]) + bias[o])
+
+
+@njit(parallel=True, cache=True)
+def one_sided(magnitudes, unit, bias, y, out):
+    """out (R,) = the largest over O of (unit * magnitudes + |bias| + |y|) / 2, magnitudes int32 and y float32 (R, O)."""
+    for r in prange(len(out)):
+        size, own, largest = magnitudes[r], y[r], np.float32(0)
+        for o in range(len(own)):
+            largest = max(largest, np.float32(size[o]) * unit + bias[o] + abs(own[o]))
+        out[r] = largest / 2
