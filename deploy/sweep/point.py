@@ -45,7 +45,7 @@ def load_material(shared: ConvertOptions, tokens: int | None) -> Material:
     """Model and data, text cut to ``tokens``. Under a budget, points are judged on calibration data that is held back."""
     model = loaded_model(shared)
     calibration, judged = calibration_and_evaluation(shared, model)
-    classes = model.classes is not None or judged.labels is not None
+    classes = model.scores or judged.labels is not None
     if shared.loss is not None:
         (calibration, judged), classes = held_back(calibration), not shared.loss.cosine
     return Material(model, _cut(calibration, tokens), _cut(judged, tokens), classes)
