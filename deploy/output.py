@@ -83,6 +83,8 @@ def require_conversion(path: Path) -> Path:
         raise DeployError(f"{path}: no such file; check the path, or write one: `deploy export OUT -o {path}`")
     if not path.exists():
         raise DeployError(f"{path}: no such folder; check the path, or make it: `deploy convert -o {path}`")
+    if path.is_file():
+        raise DeployError(f"{path}: is a file; give a folder that deploy convert wrote")
     if not is_conversion(path):
         raise DeployError(f"{path}: holds no {GRAPH} and {REPORT}; give a folder that deploy convert wrote")
     return path

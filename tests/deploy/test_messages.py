@@ -147,6 +147,7 @@ def test_a_nir_file_runs_without_pytorch(tmp_path: Path) -> None:
         ("verify {here}", "holds no graph.nir and report.json"),
         ("evaluate {here}", "holds no graph.nir and report.json"),
         ("generate {here} --prompt a", "holds no graph.nir and report.json"),
+        ("export {here}/net.nir -o {here}/other.nir", "net.nir: is a file; give a folder that deploy convert wrote"),
         ("energy {here}", "holds no graph.nir and report.json"),
         ("compare {here}", "1 conversion is nothing to compare"),
         ("plot nowhere --figure energy -o x.txt", "-o x.txt: ends in none of .svg, .pdf, .png, .csv"),
