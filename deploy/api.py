@@ -137,7 +137,7 @@ def convert_files(options: ConvertOptions, progress: Progress | None = None) -> 
         progress.note(label_lines(evaluation.label_table))
         found = None
         if options.budget is not None:
-            classes = model.classes is not None or evaluation.labels is not None
+            classes = model.scores or evaluation.labels is not None
             found = search(options, model, calibration, classes, progress)
             options = found.options
         stages, seconds = _converted(options, model, calibration, progress)

@@ -13,6 +13,7 @@ from rich.text import Text
 from deploy.energy.tables import FORMULA
 from deploy.errors import DeployError
 from deploy.options import ConvertOptions
+from deploy.output import require_conversions
 from deploy.report.headline import count, seconds, sig
 from deploy.report.page import environment
 from deploy.schema import Cost, FlopsFormula, Report, read_report
@@ -75,8 +76,7 @@ def comparison(folders: Sequence[Path]) -> Comparison:
     Raises:
         DeployError: fewer than two folders, one that is no conversion, or conversions of different models.
     """
-    if len(folders) < 2:
-        raise DeployError(f"{len(folders)} conversion is nothing to compare; give two folders or more")
+    require_conversions(folders)
     reports = [read_report(folder) for folder in folders]
     models = list(dict.fromkeys(report.model for report in reports))
     if len(models) > 1:

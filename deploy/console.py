@@ -42,6 +42,11 @@ def _count(value: float) -> str:
     return f"{value:,.0f}"
 
 
+def _few(value: float) -> str:
+    """A mean that may lie far below 1, which is not nothing."""
+    return f"{value:.3g}" if value < 10 else _count(value)
+
+
 def _seconds(value: float) -> str:
     return f"{value:.3g} s" if value >= 1 else f"{1000 * value:.3g} ms"
 
@@ -309,7 +314,7 @@ def graph_tables(result: GraphResult) -> list[Table | str]:
     numbers = f"{how.precision} point" if run.differing is None else "the chip's integers"
     shown.append(
         f"{samples} samples of {run.steps} steps, dt = {how.dt:g}, {how.method}, reset: {how.reset}, {numbers}; "
-        f"per sample {run.seconds_per_sample:.3g} s, {spikes / samples:,.0f} spikes"
+        f"per sample {run.seconds_per_sample:.3g} s, {_few(spikes / samples)} spikes"
     )
     if run.differing is not None:
         shown.append(f"spikes of the simulator that are not those of our own integers: {run.differing:,}")

@@ -164,7 +164,7 @@ class Conversion:
         """
         model = self.origin.model
         data = given_data(x, labels, model, "evaluation")
-        classes = model.classes is not None or data.labels is not None
+        classes = model.scores or data.labels is not None
         size = self.origin.options.batch_size
         with on_device(self.device):
             original = measure.ann_outputs(model.module, data.inputs, size)

@@ -175,7 +175,7 @@ class Examination:
     @property
     def classes(self) -> bool:
         """Whether outputs are class scores: the model says so, or the data has labels."""
-        return self.model.classes is not None or self.evaluation.labels is not None
+        return self.model.scores or self.evaluation.labels is not None
 
     def _target(self, target: Target, inputs: np.ndarray, bar: Callable[[str, int, int], None]) -> TargetRun:
         stage = f"stepped on {target.name}" if target.steps else target.name

@@ -17,7 +17,7 @@ from deploy.errors import DeployError
 from deploy.golden import golden_file, of_network, of_standard, write_golden
 from deploy.options import check_choice
 from deploy.origin import NO_TRUST, Trust
-from deploy.output import output_folder
+from deploy.output import check_free, output_folder
 from deploy.report import read_figures
 from evaluator.closed_form import ClosedForm
 from evaluator.nir_reader import read_graph
@@ -62,8 +62,7 @@ def export(
         DeployError: no such conversion, a form that the network does not have, or a file that cannot be written.
     """
     check_choice("--dialect", dialect, DIALECTS)
-    if out.exists() and not force:
-        raise DeployError(f"-o {out}: exists; --force replaces it, or choose another name")
+    check_free(out, force)
     network = api.load_conversion(folder).network
     if form == "whole":
         _write(out, lambda content: nir.write(content, network.to_nir()))

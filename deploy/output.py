@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from deploy.errors import DeployError
@@ -66,6 +66,12 @@ def check_replaceable(path: Path, force: bool, marks: tuple[str, ...] = CONVERSI
         raise DeployError(f"-o {path}: already holds {kind}; --force replaces it, or choose another folder")
 
 
+def check_free(file: Path, force: bool) -> None:
+    """Raise DeployError if ``file`` exists and ``force`` does not allow to replace it."""
+    if file.exists() and not force:
+        raise DeployError(f"-o {file}: exists; --force replaces it, or choose another name")
+
+
 def is_conversion(path: Path) -> bool:
     """Whether the folder is one that `deploy convert` wrote."""
     return all((path / name).is_file() for name in CONVERSION)
@@ -77,9 +83,19 @@ def require_conversion(path: Path) -> Path:
         raise DeployError(f"{path}: no such file; check the path, or write one: `deploy export OUT -o {path}`")
     if not path.exists():
         raise DeployError(f"{path}: no such folder; check the path, or make it: `deploy convert -o {path}`")
+    if path.is_file():
+        raise DeployError(f"{path}: is a file; give a folder that deploy convert wrote")
     if not is_conversion(path):
         raise DeployError(f"{path}: holds no {GRAPH} and {REPORT}; give a folder that deploy convert wrote")
     return path
+
+
+def require_conversions(paths: Sequence[Path]) -> None:
+    """Raise DeployError unless these are two conversions or more."""
+    if len(paths) < 2:
+        raise DeployError(f"{len(paths)} conversion is nothing to compare; give two folders or more")
+    for path in paths:
+        require_conversion(path)
 
 
 def _file_above(path: Path) -> Path | None:

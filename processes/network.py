@@ -193,8 +193,16 @@ class Network:
             DeployError: the graph was not written by this package, or by a newer version of it.
         """
         version = _plain(graph.metadata.get("format", "unknown"))
+        if version == "unknown":
+            raise DeployError(
+                "the NIR graph is no converted network, whose metadata names its format; `deploy check FILE.nir` says what "
+                "it is and `deploy run FILE.nir` runs it"
+            )
         if version != VERSION:
-            raise DeployError(f"the NIR graph has format {version}, this version reads format {VERSION}")
+            raise DeployError(
+                f"the NIR graph has format {version}, this version reads format {VERSION}; install the "
+                "spikedeploy that wrote it, or convert again"
+            )
         if cls.INPUT not in graph.nodes:
             raise DeployError(f"the NIR graph has no node '{cls.INPUT}'; the file is damaged")
         header = Header.of({key: _plain(value) for key, value in graph.metadata.items() if key != "format"})

@@ -35,11 +35,13 @@ def pool(number: int) -> ProcessPoolExecutor:
 
 @contextlib.contextmanager
 def workers(number: int) -> Iterator[ProcessPoolExecutor]:
-    """The same, for a block, whose end they do not outlive, whatever they are doing."""
-    executor = pool(number)
+    """The same, for a block, whose end they do not outlive; where it raises, whatever they are doing."""
+    executor, whole = pool(number), False
     try:
         yield executor
+        whole = True
     finally:
-        for process in list((executor._processes or {}).values()):
-            process.kill()  # what they still do is nobody's any more
-        executor.shutdown(wait=True, cancel_futures=True)
+        if not whole:
+            for process in list((executor._processes or {}).values()):
+                process.kill()  # what they still do is nobody's any more
+        executor.shutdown(wait=True, cancel_futures=True)  # unkilled, they take back semaphores of their libraries

@@ -10,6 +10,7 @@ import typer
 
 from deploy.cli.answer import answered
 from deploy.cli.app import FAILED, app
+from deploy.cli.early import check_model as check_spec
 from deploy.errors import DeployError
 from deploy.terminal import Terminal
 
@@ -48,6 +49,10 @@ def check(
 
 
 def _file(file: Path, out: Path | None, dt: float | None) -> None:
+    if not file.is_file():
+        raise DeployError(
+            f"{file}: no such file; give a .nir file, or a model as for convert: timm:NAME, hf:NAME_OR_DIR"
+        )
     from deploy.check_tables import checkup_content, checkup_shown
     from deploy.nir_check import check as look_over
     from deploy.nir_check import write_repaired
@@ -71,6 +76,7 @@ def _model(spec: str, weights: str | None, shape: str | None) -> None:
         raise DeployError(f"--shape {shape}: {numbers}") from error
     if sizes is not None and min(sizes) < 1:
         raise DeployError(f"--shape {shape}: {numbers}")
+    check_spec(spec)
     from deploy.check_tables import model_content, model_shown
     from deploy.model_check import check_model
 

@@ -11,7 +11,9 @@ from deploy.cli.answer import answered
 from deploy.cli.app import app
 from deploy.errors import DeployError
 from deploy.options import check_choice, check_positive
+from deploy.options.choices import DIALECTS
 from deploy.options.declare import MODEL_ANEW, TRUST
+from deploy.output import check_free, require_conversion
 
 FOLDERS = ("c", "loihi2")  # forms of a converted network that are not NIR
 CHIPS = ("speck", "xylo", "akida", "spinnaker2")
@@ -73,9 +75,6 @@ def export(
 
     deploy export net.nir --format spinnaker2 --input spikes.npz --dt 1e-3 -o net-spinnaker2
     """
-    from deploy.export import export as write
-    from deploy.origin import Trust
-
     check_choice("--format", format, ("nir", *FOLDERS, *CHIPS))
     if format in CHIPS:
         _for_chip(folder, data, format, out, dt, reset)
@@ -85,6 +84,12 @@ def export(
         raise DeployError("--plain and --segments: one graph or several; choose one")
     if format in FOLDERS and (plain or segments):
         raise DeployError(f"--format {format}: --plain and --segments are forms of NIR; leave them out")
+    check_choice("--dialect", dialect, DIALECTS)
+    require_conversion(folder)
+    check_free(out, force)
+    from deploy.export import export as write
+    from deploy.origin import Trust
+
     form = format if format in FOLDERS else "plain" if plain else "segments" if segments else "whole"
     written = write(folder, out, form, dialect, samples, force, Trust(trust, model))
     if not answered(written):

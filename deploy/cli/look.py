@@ -13,9 +13,10 @@ from deploy.cli.answer import answered, asked_json
 from deploy.cli.app import FAILED, app
 from deploy.cli.declared import takes
 from deploy.errors import DeployError
-from deploy.options import GraphOptions, check_positive
+from deploy.options import GraphOptions, check_choice, check_positive
+from deploy.options.choices import CHIPS
 from deploy.options.declare import NIR
-from deploy.output import PAGE
+from deploy.output import PAGE, require_conversion, require_conversions
 from deploy.progress import BarProgress
 from deploy.terminal import Terminal
 
@@ -52,6 +53,10 @@ def place(
 
     Example: deploy place out/demo --chip loihi2
     """
+    check_choice("--chip", chip, CHIPS)
+    check_positive("--state-sets", state_sets)
+    if not network.is_file():
+        require_conversion(network)
     from deploy.place import place as place_on
     from deploy.place import summary
     from deploy.placement_table import print_placement
@@ -102,6 +107,7 @@ def compare(
     """
     if out is not None and out.suffix.lower() not in (".html", ".htm"):
         raise DeployError(f"-o {out}: the comparison is a page; give a file that ends in .html")
+    require_conversions(folders)
     from deploy import compare
 
     found = compare.comparison(folders)
@@ -150,6 +156,7 @@ def energy(
 
         _energy_of_trained(read_trained(folder), layers)
         return
+    require_conversion(folder)
     from deploy.energy.tables import energy_tables
     from deploy.schema import dumps, read_report
 

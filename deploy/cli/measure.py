@@ -10,10 +10,13 @@ import typer
 from deploy.cli.answer import answered
 from deploy.cli.app import FAILED, app
 from deploy.cli.declared import takes
+from deploy.cli.early import check_model
 from deploy.errors import DeployError
 from deploy.options import METHODS, PRECISIONS, ConvertOptions
 from deploy.options.checks import check_seed
+from deploy.options.choices import check_fit
 from deploy.options.declare import RUNS, read_base, read_spikes
+from deploy.options.sweep import SweepOptions
 from deploy.progress import BarProgress
 from deploy.terminal import Terminal
 
@@ -51,20 +54,19 @@ def sweep(
     ):  # fmt: skip
         if not _listed(text):
             raise DeployError(f"--{option} {text!r}: names no setting; give one or more with commas between them")
+    options = SweepOptions(
+        shared, out, _whole("--timesteps", timesteps), [read_base(text) for text in _listed(base)], _listed(method),
+        _listed(precision), [read_spikes(text) for text in _listed(spikes)], _whole("--tokens", tokens), workers, force,
+    )  # fmt: skip
+    options.check()  # before anything that takes seconds to import
+    check_model(shared.model)
     from deploy.console import sweep_table
     from deploy.measure.recommend import recommended
     from deploy.schema import Failed, dumps
     from deploy.sweep import PAGE as SWEEP_PAGE
-    from deploy.sweep import SweepOptions
     from deploy.sweep import sweep as run_sweep
 
-    content = run_sweep(
-        SweepOptions(
-            shared, out, _whole("--timesteps", timesteps), [read_base(text) for text in _listed(base)], _listed(method),
-            _listed(precision), [read_spikes(text) for text in _listed(spikes)], _whole("--tokens", tokens), workers, force,
-        ),
-        BarProgress(),
-    )  # fmt: skip
+    content = run_sweep(options, BarProgress())
     if not answered(dumps(content)):
         console = Terminal()
         console.print(sweep_table(content))
@@ -91,8 +93,7 @@ def fit(
     Example: deploy fit --function exp --timesteps 12 --range -1 1
     """
     check_seed(seed)
-    if timesteps > 64:
-        raise DeployError(f"--timesteps {timesteps}: tables have at most 64 steps; 12 suits most")
+    check_fit(function, timesteps, *between)
     from deploy.fitting import fit_table, fitted_summary, save_table
 
     table = fit_table(function, timesteps, *between, seed, BarProgress())

@@ -9,6 +9,9 @@ import typer
 
 from deploy.cli.answer import answered
 from deploy.cli.app import app
+from deploy.options.choices import check_figure
+from deploy.options.sweep import RESULT
+from deploy.output import require_conversion
 
 
 @app.command()
@@ -38,6 +41,9 @@ def plot(
 
     deploy plot out/sweep --figure pareto -o pareto.png
     """
+    check_figure(figure, out)
+    if not (folder / RESULT).is_file():  # of a sweep
+        require_conversion(folder)
     from deploy.plot import save
 
     save(folder, figure, out, layers, convention)

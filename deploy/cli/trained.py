@@ -5,9 +5,12 @@ from __future__ import annotations
 from deploy.cli.answer import answered
 from deploy.cli.app import app
 from deploy.cli.declared import takes
+from deploy.cli.early import check_model
+from deploy.options.checks import check_input_file
+from deploy.output import check_replaceable
 from deploy.progress import BarProgress
 from deploy.terminal import Terminal
-from deploy.trained.options import TrainedOptions
+from deploy.trained.options import REPORT, TrainedOptions
 
 
 @app.command()
@@ -25,6 +28,10 @@ def trained(options: TrainedOptions) -> None:
     deploy trained --model nets.py:build --form sequence --frames 10 --data events.npz -o out/net
     """
     options.check()
+    check_model(options.model)
+    for name, path in (("--data", options.data), ("--weights", options.weights), ("--calib", options.calib)):
+        check_input_file(name, path)
+    check_replaceable(options.out.expanduser().absolute(), options.force, (REPORT,))
     from deploy.trained.run import run_trained
     from deploy.trained.show import shown
 

@@ -74,7 +74,7 @@ def evaluate(options: EvaluateOptions, progress: Progress | None = None) -> Eval
     sets = overlapping(options.overlap, options.state_sets)
     stepped = STEPPED_BATCH if sets is None else OVERLAPPED_BATCH
     size = options.batch_size or (64 if options.target == "closed-form" else stepped)
-    classes = model.classes is not None or data.labels is not None
+    classes = model.scores or data.labels is not None
     job = Job(folder, options.target, options.granularity, classes, stride > 0, trust, sets, options.device)
     place = _place(folder, _plan(job, data, size), options)
     total = -(-len(data) // size)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from deploy.errors import DeployError
-from deploy.options import check_choice
+from deploy.options.choices import check_figure
 from deploy.plot.activity import attention, raster, timeline
 from deploy.plot.costs import cost_charts, energy, pareto
 from deploy.plot.quality import ladder, scatter
@@ -20,7 +20,7 @@ FIGURES: dict[str, Callable[..., Any]] = {
     "ladder": ladder, "scatter": scatter, "raster": raster, "energy": energy, "pareto": pareto, "attention": attention,
     "timeline": timeline,
 }  # fmt: skip
-DRAWN, NUMBERS = ("svg", "pdf", "png"), "csv"
+NUMBERS = "csv"
 
 
 def _numbers(shown: Shown, figure: str) -> str:
@@ -53,11 +53,8 @@ def save(
     Raises:
         DeployError: there is no such figure, its numbers are not there, or the file cannot be written.
     """
-    check_choice("--figure", figure, FIGURES)
     out = Path(out)
-    kind = out.suffix.lstrip(".").lower()
-    if kind not in (*DRAWN, NUMBERS):
-        raise DeployError(f"-o {out}: ends in none of .{', .'.join((*DRAWN, NUMBERS))}; choose one")
+    kind = check_figure(figure, out)
     draw = FIGURES[figure]
     given = {name: value for name, value in (("layers", layers), ("convention", convention)) if value is not None}
     for name in given.keys() - inspect.signature(draw).parameters.keys():

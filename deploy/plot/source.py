@@ -9,9 +9,9 @@ from typing import Any, TypeAlias
 
 from deploy.conversion import Conversion
 from deploy.errors import DeployError
+from deploy.options.sweep import RESULT
 from deploy.report import Figures, read_figures
 from deploy.schema import Report, Search, Sweep, loads, read_report
-from deploy.sweep import RESULT
 
 Source: TypeAlias = "str | Path | Conversion"
 """A conversion, its folder, or for ``pareto`` the folder of a sweep."""

@@ -24,6 +24,22 @@ for (const table of document.querySelectorAll("table.sortable")) {
   });
 }
 
+// On a narrow screen, a table that is wider than its card shows each row as a block, every cell under its heading.
+const headed = [...document.querySelectorAll(".scroll table, .costs details table")].filter((table) => table.tHead);
+for (const table of headed) {
+  const titles = [...table.tHead.rows[0].cells].map((cell) => cell.textContent.trim());
+  for (const row of table.tBodies[0].rows) [...row.cells].forEach((cell, column) => { cell.dataset.title = titles[column]; });
+}
+function arrange() {
+  for (const table of headed) table.classList.remove("stacked");
+  if (window.innerWidth > 560) return;
+  const wide = headed.filter((table) => table.scrollWidth > table.parentElement.clientWidth);
+  for (const table of wide) table.classList.add("stacked");
+}
+arrange();
+window.addEventListener("resize", arrange);
+for (const folded of document.querySelectorAll("details")) folded.addEventListener("toggle", arrange);
+
 // Saves a figure: its drawing as SVG, in the light theme's colours, or the numbers behind it as CSV.
 const STYLES = ["fill", "stroke", "stroke-width", "stroke-dasharray", "stroke-linecap", "opacity", "font-size", "font-family", "text-anchor"];
 function offer(name, ending, type, text) {

@@ -34,6 +34,7 @@ def check_data(data: Data, model: LoadedModel, role: str) -> Data:
     labels = data.labels
     if labels is not None:
         classes = model.classes or (output.shape[-1] if output.ndim == 2 else None)
+        classes = None if classes == 1 else classes  # one number is no score that others are compared with
         # Calibration reads no labels, so faulty ones there do no harm.
         labels = _labels(labels, len(data), classes, data.source) if role == "evaluation" else None
     return replace(data, inputs=inputs, labels=labels)
@@ -146,17 +147,17 @@ def _types(inputs: dict[str, np.ndarray]) -> str:
 
 def _labels(labels: np.ndarray, samples: int, classes: int | None, source: str) -> np.ndarray:
     where = f"{source}: labels `y`"
+    if classes is None:
+        raise DeployError(f"{where}: the model gives no class scores to compare them with; leave the labels out")
     if labels.dtype.kind not in "iu" or labels.ndim != 1:
         raise DeployError(f"{where} are {labels.dtype} of shape {labels.shape}; give one integer per sample")
     if len(labels) != samples:
         raise DeployError(f"{where} are {len(labels)} for {samples} samples; give one integer per sample")
-    if classes is None:
-        raise DeployError(f"{where}: the model gives no class scores to compare them with; leave the labels out")
     wrong = (labels < 0) | (labels >= classes)
     if wrong.any():
         first = int(wrong.argmax())
         raise DeployError(
             f"{where}: {int(wrong.sum())} out of range, first {int(labels[first])} in sample {first}; the "
-            f"model's {classes} classes are 0 to {classes - 1}"
+            f"model's {classes} classes are 0 to {classes - 1}; number them so"
         )
     return labels.astype(np.int64)

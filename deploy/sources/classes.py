@@ -36,6 +36,12 @@ def class_numbers(
         DeployError: anything else would be a guess, or two of these readings are possible and differ.
     """
     distinct = sorted(set(labels))
+    if model.classes == 1:
+        away = "put the files into one folder without subfolders" if folders else "remove their column"
+        raise DeployError(
+            f"{source}: has labels, but {model.spec} gives one number a sample, which is no class: {away}; outputs are "
+            "compared as they are"
+        )
     if given is not None:
         return _given(distinct, given, model, source)
     by_name = {label: _number_of(label, model, source) for label in distinct}
@@ -49,6 +55,12 @@ def class_numbers(
             raise DeployError(
                 f"{source}: label `{other[0]}` is a name of class {by_name[other[0]]} of {model.spec} and a number too, and "
                 f"not all labels are such names; {REMEDY.format(other[0])}"
+            )
+        beyond = [label for label in distinct if model.classes is not None and numbers[label] >= model.classes]
+        if beyond:
+            raise DeployError(
+                f"{source}: label `{beyond[0]}` is no class of {model.spec}, whose {model.classes} are numbered from 0; "
+                f"{REMEDY.format(beyond[0])}"
             )
         _check_sorted_as_text(distinct, numbers, model, source, folders)
         return numbers

@@ -23,7 +23,7 @@ def list_folder(folder: Path, model: LoadedModel) -> list[Sample]:
         DeployError: there are none, or the model takes no files.
     """
     kind = kind_of(model, folder)
-    classes = {sub.name: _files(sub, kind) for sub in sorted(folder.iterdir()) if sub.is_dir()}
+    classes = {sub.name: _files(sub, kind) for sub in shown(folder) if sub.is_dir()}
     classes = {name: files for name, files in classes.items() if files}
     flat = _files(folder, kind)
     if classes and flat:
@@ -59,7 +59,12 @@ def draw(samples: list[Sample], limit: int, seed: int) -> list[Sample]:
 
 
 def _files(folder: Path, kind: ImageInput | SoundInput) -> list[Path]:
-    return sorted(file for file in folder.iterdir() if file.suffix.lower() in kind.suffixes)
+    return sorted(file for file in shown(folder) if file.suffix.lower() in kind.suffixes)
+
+
+def shown(folder: Path) -> list[Path]:
+    """What a folder holds, sorted, without what begins with a dot: macOS puts `._NAME.png` beside `NAME.png`."""
+    return sorted(entry for entry in folder.iterdir() if not entry.name.startswith("."))
 
 
 def read_files(files: list[Path], kind: ImageInput | SoundInput) -> np.ndarray:

@@ -129,6 +129,11 @@ class LoadedModel:
     sound: SoundInput | None = None
 
     @property
+    def scores(self) -> bool:
+        """Whether outputs are known to be scores of classes; a single number is none, and has no prediction."""
+        return (self.classes or 1) > 1
+
+    @property
     def files(self) -> ImageInput | SoundInput | None:
         """How files of a folder, one a sample, become the input; None if the model takes none."""
         return self.image or self.sound

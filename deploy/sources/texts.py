@@ -37,7 +37,10 @@ def read_table(path: Path, model: LoadedModel, role: str) -> tuple[list[str], li
     columns = list(dict.fromkeys(name for row in rows for name in row.fields))
     text = _column(TEXT_COLUMNS, columns, path)
     if text is None:
-        raise DeployError(f"{path}: no column {'/'.join(TEXT_COLUMNS)}; its columns are {', '.join(columns)}")
+        raise DeployError(
+            f"{path}: no column {'/'.join(TEXT_COLUMNS)}; its columns are {', '.join(columns)}; call the one of "
+            "texts `text`"
+        )
     label = _column(LABEL_COLUMNS, columns, path) if role == "evaluation" else None
     texts = [_text(row, text, path) for row in rows]
     if label is not None:

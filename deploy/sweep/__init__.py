@@ -6,61 +6,27 @@ asked for more points, goes on with those that it has.
 
 from __future__ import annotations
 
-import itertools
 import json
 import shutil
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from deploy import schema
 from deploy.errors import DeployError
-from deploy.options import ConvertOptions, check_positive
+from deploy.options import ConvertOptions
 from deploy.options.devices import usual_workers
+from deploy.options.sweep import PLAN, RESULT, SweepOptions
 from deploy.progress import Progress
 from deploy.report.sweep import write_page
 from deploy.sweep.front import fronts
-from deploy.sweep.point import Point, keep_original, load_material, original
+from deploy.sweep.point import keep_original, load_material, original
 from deploy.sweep.workers import processes, results
 from processes.files import write_text
-from targets import registry
 
-PLAN, RESULT, PAGE, POINTS = "plan.json", "sweep.json", "sweep.html", "points"
+PAGE, POINTS = "sweep.html", "points"
 
-
-@dataclass(frozen=True)
-class SweepOptions:
-    """Options of `deploy sweep`: every combination of the sequences is a point.
-
-    convert: what all points share; its own timesteps, base, method, precision and spikes are not read. tokens: lengths
-    that text is cut to, empty to leave it as it is. workers: processes, None for one per core. force: start anew.
-    """
-
-    convert: ConvertOptions
-    out: Path
-    timesteps: Sequence[int] = (8, 16, 24, 32, 40)
-    base: Sequence[float | str] = ("auto",)
-    methods: Sequence[str] = (ConvertOptions.method,)
-    precisions: Sequence[str] = (ConvertOptions.precision,)
-    spikes: Sequence[int | str] = (1,)
-    tokens: Sequence[int] = ()
-    workers: int | None = None
-    force: bool = False
-
-    def points(self) -> list[Point]:
-        """The grid, without repetitions."""
-        axes = (self.timesteps, self.base, self.methods, self.precisions, self.spikes, self.tokens or (None,))
-        return list(dict.fromkeys(Point(*values) for values in itertools.product(*axes)))
-
-    def check(self) -> None:
-        """Raises DeployError for the first option that cannot be meant."""
-        for point in self.points():
-            point.options(self.convert).check(registry())
-            if point.tokens is not None:
-                check_positive("--tokens", point.tokens)
-        if self.workers is not None:
-            check_positive("--workers", self.workers)
+__all__ = ["PAGE", "PLAN", "RESULT", "SweepOptions", "sweep"]
 
 
 def sweep(options: SweepOptions, progress: Progress | None = None) -> schema.Sweep:
@@ -74,7 +40,7 @@ def sweep(options: SweepOptions, progress: Progress | None = None) -> schema.Swe
     """
     options.check()
     progress = progress or Progress()
-    folder = options.out.expanduser().absolute()
+    folder = options.folder()
     shared = replace(options.convert, target="closed-form", out=None, force=False, budget=None)
     _prepare(folder, shared, options.force)
     points = options.points()
@@ -118,8 +84,6 @@ def _prepare(folder: Path, shared: ConvertOptions, force: bool) -> None:
     """Make the folder, or find in it a sweep of the same model and data."""
     plan = shared.record()
     if folder.exists() and any(folder.iterdir()):
-        if not (folder / PLAN).is_file():
-            raise DeployError(f"-o {folder}: holds something else than a sweep; choose another folder")
         if _kept(folder / PLAN) == plan and not force:
             return
         if not force:

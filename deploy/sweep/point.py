@@ -6,7 +6,6 @@ import functools
 import time
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, cast
 
 import numba
 import numpy as np
@@ -17,6 +16,7 @@ from deploy import measure
 from deploy.energy import EventCounter, energy
 from deploy.errors import DeployError
 from deploy.options import ConvertOptions
+from deploy.options.sweep import Point
 from deploy.progress import Progress, stages
 from deploy.schema import Cost, Failed, Joules, Measured
 from deploy.sources import Data, LoadedModel
@@ -25,31 +25,6 @@ from evaluator.closed_form import ClosedForm
 from evaluator.timeline import timeline
 from processes.backends.devices import on_device
 from processes.files import atomic_write
-
-
-@dataclass(frozen=True)
-class Point:
-    """A combination of settings; tokens: length that text is cut to, None for all of it."""
-
-    timesteps: int
-    base: float | str
-    method: str
-    precision: str
-    spikes: int | str
-    tokens: int | None = None
-
-    @property
-    def name(self) -> str:
-        """A file name."""
-        length = "" if self.tokens is None else f"-{self.tokens}tokens"
-        return f"T{self.timesteps}-B{self.base}-{self.method}-{self.precision}-{self.spikes}spikes{length}"
-
-    def options(self, shared: ConvertOptions) -> ConvertOptions:
-        """Those of a conversion at this point."""
-        return replace(
-            shared, timesteps=self.timesteps, base=cast(Any, self.base), method=self.method, precision=self.precision,
-            spikes=cast(Any, self.spikes),
-        )  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -70,7 +45,7 @@ def load_material(shared: ConvertOptions, tokens: int | None) -> Material:
     """Model and data, text cut to ``tokens``. Under a budget, points are judged on calibration data that is held back."""
     model = loaded_model(shared)
     calibration, judged = calibration_and_evaluation(shared, model)
-    classes = model.classes is not None or judged.labels is not None
+    classes = model.scores or judged.labels is not None
     if shared.loss is not None:
         (calibration, judged), classes = held_back(calibration), not shared.loss.cosine
     return Material(model, _cut(calibration, tokens), _cut(judged, tokens), classes)

@@ -21,6 +21,7 @@ import numpy as np
 
 from deploy.errors import DeployError
 from deploy.sources.archives import read_arrays
+from deploy.sources.folders import shown
 
 FIELDS = ("t", "x", "y", "p")
 RECORD = np.dtype([("t", np.int64), ("x", np.int64), ("y", np.int64), ("p", np.int64)])
@@ -90,8 +91,8 @@ def recordings(path: Path) -> list[tuple[Path, int | None]]:
     """Files and their classes, of all classes in turn; one without a class if the path is a file."""
     if path.is_file():
         return [(path, None)]
-    folders = sorted((entry for entry in path.iterdir() if entry.is_dir()), key=_order) if path.is_dir() else []
-    files = {folder: sorted((f for f in folder.iterdir() if f.suffix in SUFFIXES), key=_order) for folder in folders}
+    folders = sorted((entry for entry in shown(path) if entry.is_dir()), key=_order) if path.is_dir() else []
+    files = {folder: sorted((f for f in shown(folder) if f.suffix in SUFFIXES), key=_order) for folder in folders}
     files = {folder: held for folder, held in files.items() if held}
     if not files:
         raise DeployError(f"--data {path}: no recording, and no folder of {', '.join(SUFFIXES)} for each class")

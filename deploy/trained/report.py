@@ -7,8 +7,7 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from deploy.errors import DeployError
-
-REPORT = "trained.json"
+from deploy.trained.options import REPORT
 
 
 class Part(BaseModel):

@@ -25,8 +25,8 @@ from deploy.trained.count import Counting, tallies
 from deploy.trained.energy import energies
 from deploy.trained.events import are_events, binned
 from deploy.trained.network import TrainedNetwork
-from deploy.trained.options import TrainedOptions
-from deploy.trained.report import REPORT, LavaRun, Run, TrainedReport
+from deploy.trained.options import REPORT, TrainedOptions
+from deploy.trained.report import LavaRun, Run, TrainedReport
 from processes.errors import UnsupportedGraph
 from processes.spiking import Graph, Levels, Neuron
 from targets.nir_graph.program import Program, interpret

@@ -50,6 +50,10 @@ probe.textContent = JSON.stringify({
   background: getComputedStyle(document.body).backgroundColor,
   overflow: document.documentElement.scrollWidth - window.innerWidth,
   width: window.innerWidth, sorted,
+  cut: [...document.querySelectorAll(".scroll table")].filter((table) => {
+    const box = table.parentElement.getBoundingClientRect(), own = table.getBoundingClientRect();
+    return own.width && own.right > box.right + 1;
+  }).length,
 });
 document.body.append(probe);
 </script>"""
@@ -123,6 +127,7 @@ def test_pages(make: Any, theme: str, width: int, tmp_path: Path) -> None:
     found = look(make(tmp_path), tmp_path, f"{name}-{theme}-{width}.png", width, theme == "dark")
     assert (brightness(found["background"]) < 80) == (theme == "dark")
     assert found["width"] == width and found["overflow"] <= 0
+    assert width > 560 or found["cut"] == 0, "on a narrow screen no table is cut"
     for before, up, down in found["sorted"]:
         assert sorted(before) == sorted(up) and up == down[::-1] and len(before) > 1
     assert found["sorted"] or name == "compare"

@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -188,11 +189,40 @@ def test_faulty_image_folders(tmp_path: Path) -> None:
     (tmp_path / "empty" / "a").mkdir(parents=True)
     fails("holds no images", tmp_path / "empty", image_model())
     fails("cannot be matched with the 3 classes", folder(tmp_path / "two", {"a": 1, "b": 1}), image_model())
-    fails("out of range", folder(tmp_path / "range", {"0": 1, "3": 1}), image_model())
+    beyond = "label `3` is no class of net, whose 3 are numbered from 0; say what each means by --labels"
+    fails(beyond, folder(tmp_path / "range", {"0": 1, "3": 1}), image_model())
     fails("takes no files of known size", folder(tmp_path / "text", {"a": 1}), plain_model())
     broken = folder(tmp_path / "broken", {"0": 1})
     (broken / "0" / "0.png").write_bytes(b"\x89PNG\r\n\x1a\n")
     fails("0.png: not a readable image", broken, image_model())
+
+
+def test_hidden_files_and_folders_are_no_samples(tmp_path: Path) -> None:
+    path = folder(tmp_path / "d", {"a": 2, "b": 1, ".ipynb_checkpoints": 1})
+    for name in (".DS_Store", "a/.DS_Store", "a/._0.png", "b/._0.png"):  # what macOS leaves
+        (path / name).write_bytes(b"\0\5\x16\7")
+    data = load_data(path, image_model(2), "evaluation")
+    assert data.labels is not None and data.labels.tolist() == [0, 1, 0]
+    (path / "b" / "_0.png").write_bytes(b"\0\5\x16\7")  # the control: what is shown is read
+    fails("_0.png: not a readable image", path, image_model(2))
+
+
+def test_one_number_a_sample_is_no_class(tmp_path: Path, text_model: LoadedModel) -> None:
+    """It has no prediction: accuracy and agreement would be 100 % whatever comes out."""
+    one = image_model(1)
+    path = folder(tmp_path / "d", {"a": 1, "b": 1})
+    fails("net gives one number a sample, which is no class: put the files into one folder", path, one)
+    assert load_data(path, one, "calibration").labels is None
+    (tmp_path / "d.tsv").write_text("text\tlabel\ngood\t1\n")
+    fails(
+        "gives one number a sample, which is no class: remove their column",
+        tmp_path / "d.tsv",
+        replace(text_model, classes=1),
+    )
+    zeros = save(tmp_path / "d.npz", x=X, y=np.zeros(4, np.int64))
+    fails("the model gives no class scores to compare them with", zeros, one)
+    assert load_data(zeros, image_model(2), "evaluation").labels is not None  # the control
+    assert not one.scores and image_model(2).scores and not plain_model().scores
 
 
 def test_a_flat_folder_calibrates(tmp_path: Path) -> None:
@@ -257,10 +287,10 @@ def test_texts(tmp_path: Path, text_model: LoadedModel, suffix: str) -> None:
     ("name", "content", "words"),
     [
         ("d.csv", "", "holds no rows"),
-        ("d.csv", "a,b\n1,2\n", "no column text/sentence.*; its columns are a, b"),
+        ("d.csv", "a,b\n1,2\n", "no column text/sentence.*; its columns are a, b; call the one of texts `text`"),
         ("d.csv", "text,label\ngood,\n", "row 1 has an empty"),
         ("d.tsv", "text\tlabel\ngood\tother\n", "class `other` cannot be matched with the 2 classes of bag"),
-        ("d.tsv", "text\tlabel\ngood\t2\n", "1 out of range, first 2"),
+        ("d.tsv", "text\tlabel\ngood\t2\n", "label `2` is no class of bag, whose 2 are numbered from 0; say what"),
         ("d.jsonl", "{", "not readable as jsonl"),
         ("d.jsonl", "[1]\n", "every line must be a JSON object"),
     ],

@@ -11,10 +11,14 @@ import pytest
 
 from deploy.cli import main
 from deploy.errors import DeployError
-from deploy.options import ConvertOptions
+from deploy.options import ConvertOptions, choices
 from deploy.origin import Origin
 from deploy.sources import load_model
 
+SLOW = tuple(f"deploy.{name}" for name in (
+    "api", "check_tables", "compare", "console", "evaluation", "fitting", "nir_files", "plot", "sweep", "trained.run",
+))  # fmt: skip
+"""Modules of ours that import them."""
 HEAVY = ("torch", "transformers", "timm", "nir", "scipy", "numba", "lava")
 
 
@@ -72,6 +76,16 @@ LIGHT = {
     "run": ["run", "x.nir", "--target", "nowhere"],
     "evaluate": ["evaluate", "x", "--workers", "0"],
     "verify": ["verify", "x", "--samples", "0"],
+    "sweep": ["sweep", "-o", "s", "--timesteps", "8", "--method", "none"],
+    "fit": ["fit", "--function", "none"],
+    "trained": ["trained", "--model", "none.py:Net", "--data", "x.npz"],
+    "check": ["check", "hf:./none"],
+    "plot": ["plot", "none", "--figure", "energy", "-o", "x.svg"],
+    "export": ["export", "none", "-o", "x.nir"],
+    "energy": ["energy", "none"],
+    "place": ["place", "none", "--chip", "none"],
+    "compare": ["compare", "none", "none"],
+    "report": ["report", "none"],
 }
 
 
@@ -89,6 +103,18 @@ def loaded(arguments: list[str]) -> set[str]:
 @pytest.mark.parametrize("name", LIGHT)
 def test_help_and_refusals_wait_for_no_import(name: str) -> None:
     assert loaded(LIGHT[name]) == set()
+
+
+def test_names_that_are_checked_early_are_those_of_the_code() -> None:
+    from deploy import plot
+    from processes.si_exp import table
+    from targets import nir_plain
+    from targets.placement import chip
+
+    assert tuple(plot.FIGURES) == choices.FIGURES
+    assert tuple(table.FUNCTIONS) == choices.FUNCTIONS
+    assert tuple(nir_plain.DIALECTS) == choices.DIALECTS
+    assert choices.CHIPS == chip.NAMES
 
 
 def test_a_nir_file_runs_without_pytorch(tmp_path: Path) -> None:
@@ -121,14 +147,26 @@ def test_a_nir_file_runs_without_pytorch(tmp_path: Path) -> None:
         ("verify {here}", "holds no graph.nir and report.json"),
         ("evaluate {here}", "holds no graph.nir and report.json"),
         ("generate {here} --prompt a", "holds no graph.nir and report.json"),
+        ("export {here}/net.nir -o {here}/other.nir", "net.nir: is a file; give a folder that deploy convert wrote"),
+        ("energy {here}", "holds no graph.nir and report.json"),
+        ("compare {here}", "1 conversion is nothing to compare"),
+        ("plot nowhere --figure energy -o x.txt", "-o x.txt: ends in none of .svg, .pdf, .png, .csv"),
+        ("fit --range 1 0", "--range 1 0: give 2 steps or more and LOW below HIGH"),
+        ("sweep -o {here}", "holds something else than a sweep"),
+        ("sweep -o {here}/d.npz", "d.npz: is a file; choose a folder"),
+        ("sweep -o s --calib nowhere", "--calib nowhere: no such file or folder"),
+        ("trained --model nowhere.py:Net --data d.npz", "nowhere.py: no such file"),
+        ("trained --model {here}/net.py:Net --data nowhere.npz", "--data nowhere.npz: no such file"),
+        ("trained --model {here}/net.py:Net --data {here}/d.npz -o {here}", "holds other files"),
+        ("check nowhere.nir", "nowhere.nir: no such file"),
     ],
 )
 def test_mistakes_that_paths_show_are_refused_before_anything_heavy(
     tmp_path: Path, line: str, words: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    for name in ("d.npz", "net.nir"):
+    for name in ("d.npz", "net.nir", "net.py"):
         (tmp_path / name).write_bytes(b"")
-    for heavy in ("deploy.api", "deploy.console", "deploy.evaluation", "deploy.nir_files"):
+    for heavy in SLOW:
         monkeypatch.setitem(sys.modules, heavy, None)  # so that importing it fails
     assert main(line.format(here=tmp_path).split()) == 2
     assert words in capsys.readouterr().err
