@@ -22,7 +22,7 @@ from deploy.sources.model import load_model
 from deploy.trained.count import Counting, tallies
 from deploy.trained.energy import energies
 from deploy.trained.events import are_events, binned
-from deploy.trained.network import TrainedNetwork
+from deploy.trained.network import CALIBRATION, TrainedNetwork
 from deploy.trained.options import TrainedOptions
 from deploy.trained.report import REPORT, Run, TrainedReport
 from deploy.trained.verify import KEPT, on_lava, write_samples
@@ -36,7 +36,7 @@ from targets.trained.whole import write_whole
 NIR_FILE, WHOLE_FILE = "graph.nir", "whole.nir"
 COMPARED = 8
 """Samples that are compared with the original spike for spike, in float64."""
-BATCH, CALIBRATION = 50, 100
+BATCH = 50
 OUTPUT_MARGIN = 1e-6  # some modules cast to float32 on the way
 
 
