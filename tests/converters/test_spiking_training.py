@@ -1,17 +1,13 @@
-"""What training of the examples takes for granted: the fused neuron is the node, and attention of a new model is awake."""
+"""What training of the examples takes for granted: attention of a new model is awake."""
 
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import torch
-from torch import Tensor, nn
-
-from converters.trained.nodes import MultiStepLIFNode
-from tests.tolerances import ROUNDING
+from torch import nn
 
 FOLDER = Path(__file__).parents[2] / "examples" / "spiking"
 
@@ -19,27 +15,6 @@ FOLDER = Path(__file__).parents[2] / "examples" / "spiking"
 @pytest.fixture(autouse=True)
 def importable(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.syspath_prepend(str(FOLDER))
-
-
-def ran(neuron: nn.Module | Callable[[Tensor], Tensor], x: Tensor) -> tuple[Tensor, Tensor]:
-    """Spikes, and the gradient of a weighted sum of them."""
-    inputs = x.clone().requires_grad_()
-    spikes = neuron(inputs)
-    weights = torch.randn(x.shape, dtype=x.dtype, generator=torch.Generator().manual_seed(1))
-    return spikes.detach(), torch.autograd.grad((spikes * weights).sum(), inputs)[0]
-
-
-@pytest.mark.parametrize("steps", [1, 2, 4])
-def test_the_fused_neuron_is_the_node(steps: int) -> None:
-    x = 3 * torch.randn(steps, 5, 3, 4, 4, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
-    node = MultiStepLIFNode(tau=2.0, v_threshold=0.5, detach_reset=True)
-    expected, slope = ran(node, x)
-    importlib.import_module("fused").fuse(node)
-    spikes, found = ran(node, x)
-    assert torch.equal(spikes, expected) and 0 < spikes.mean() < 1
-    assert torch.allclose(found, slope, rtol=0, atol=ROUNDING) and found.abs().max() > 0.1
-    _, other = ran(MultiStepLIFNode(tau=2.0, v_threshold=0.5, detach_reset=False), x)
-    assert torch.allclose(found, other, rtol=0, atol=ROUNDING) == (steps == 1)  # a reset with a gradient is told apart
 
 
 @pytest.mark.parametrize("name", ["spikformer", "sdt2"])
