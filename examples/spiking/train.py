@@ -19,7 +19,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
@@ -78,6 +78,7 @@ def main() -> None:
     parser.add_argument("--epochs", type=int, default=1, help="epochs with all steps, after those")
     parser.add_argument("--images", type=int, default=60000, help="train on so many images only")
     parser.add_argument("--steps", type=int, default=2, help="time steps T")
+    parser.add_argument("--weights", type=Path, help="go on from these")
     parser.add_argument("--threads", type=int, default=2)
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
@@ -87,7 +88,10 @@ def main() -> None:
     write_data(options.out, (images, labels), (test_images, test_labels))
 
     network = importlib.import_module(options.model).small(options.steps)
-    wake(network, BIASES.get(options.model, BIAS))
+    if options.weights is None:
+        wake(network, BIASES.get(options.model, BIAS))
+    else:
+        network.load_state_dict(load_file(options.weights))
     model = Fresh(network).to(memory_format=torch.channels_last)
     fuse(model)
     used = torch.from_numpy(images[: options.images].copy())
