@@ -13,6 +13,7 @@ from processes import leftovers
 GRAPH = "graph.nir"
 REPORT = "report.json"
 PAGE = "report.html"
+TRAINED = "trained.json"
 CONVERSION = (GRAPH, REPORT)
 """What tells a conversion from other folders."""
 
@@ -85,6 +86,11 @@ def require_conversion(path: Path) -> Path:
         raise DeployError(f"{path}: no such folder; check the path, or make it: `deploy convert -o {path}`")
     if path.is_file():
         raise DeployError(f"{path}: is a file; give a folder that deploy convert wrote")
+    if (path / TRAINED).is_file():
+        raise DeployError(
+            f"{path}: deploy trained wrote it, and this command takes what deploy convert wrote; use `deploy verify` or "
+            f"`deploy energy` on it, or `deploy run {path / 'whole.nir'} --input DATA`"
+        )
     if not is_conversion(path):
         raise DeployError(f"{path}: holds no {GRAPH} and {REPORT}; give a folder that deploy convert wrote")
     return path

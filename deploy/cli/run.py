@@ -17,7 +17,7 @@ from deploy.errors import DeployError
 from deploy.options import GRANULARITIES, EvaluateOptions, GraphOptions, check_choice, check_positive, overlapping
 from deploy.options.declare import OVERLAP, STATE_SETS, Anew, Folder, Trusted
 from deploy.options.devices import DEVICE, check_closed_form, check_device
-from deploy.output import require_conversion
+from deploy.output import TRAINED, require_conversion
 from deploy.progress import BarProgress
 from deploy.terminal import Terminal
 
@@ -132,10 +132,15 @@ def verify(
 ) -> None:
     """Steps samples through time and runs them through the closed form, and fails at the first spike that differs.
 
+    A folder of deploy trained is verified in fixed point on Lava, on the first samples of its data, which it keeps.
+
     Example: deploy verify out/demo --samples 20
     """
     check_positive("--samples", samples)
     check_choice("--granularity", granularity, GRANULARITIES)
+    if (folder / TRAINED).is_file():
+        _verify_trained(folder, samples, target, granularity)
+        return
     require_conversion(folder)
     from deploy import api
     from deploy.origin import Trust
@@ -158,6 +163,24 @@ def verify(
             )
             print(f"identical: {compared}, {result.samples} samples, {by}")
     if result.mismatches:
+        raise typer.Exit(FAILED)
+
+
+def _verify_trained(folder: Path, samples: int, target: str | None, granularity: str) -> None:
+    if target not in (None, "lava-sim"):
+        raise DeployError(
+            f"--target {target}: {folder} is a folder of deploy trained, which Lava verifies; leave it out"
+        )
+    from deploy.trained.verify import verify_folder
+
+    found = verify_folder(folder, samples, granularity, BarProgress())
+    if not answered({**found.model_dump(), "identical": not found.differing}):
+        compared = f"{found.compared:,} spikes, potentials and outputs"
+        if found.differing:
+            print(f"{found.differing:,} of {compared} differ; first: {found.first}", file=sys.stderr)
+        else:
+            print(f"identical: {compared}, {found.samples} samples, one Lava Process per {granularity}")
+    if found.differing:
         raise typer.Exit(FAILED)
 
 

@@ -7,10 +7,10 @@ from deploy.cli.app import app
 from deploy.cli.declared import takes
 from deploy.cli.early import check_model
 from deploy.options.checks import check_input_file
-from deploy.output import check_replaceable
+from deploy.output import TRAINED, check_replaceable
 from deploy.progress import BarProgress
 from deploy.terminal import Terminal
-from deploy.trained.options import REPORT, TrainedOptions
+from deploy.trained.options import TrainedOptions
 
 
 @app.command()
@@ -31,7 +31,7 @@ def trained(options: TrainedOptions) -> None:
     check_model(options.model)
     for name, path in (("--data", options.data), ("--weights", options.weights), ("--calib", options.calib)):
         check_input_file(name, path)
-    check_replaceable(options.out.expanduser().absolute(), options.force, (REPORT,))
+    check_replaceable(options.out.expanduser().absolute(), options.force, (TRAINED,))
     from deploy.trained.run import run_trained
     from deploy.trained.show import shown
 

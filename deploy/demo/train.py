@@ -46,6 +46,7 @@ class Cycle:
     peak_rate: float
     batch: int
     shift: int  # pixels, each way
+    mirror: bool = True  # half of the images
 
 
 # Under shifts, a model this small does not fit even the training images; the second cycle does without.
@@ -85,14 +86,14 @@ def write_data(
         np.savez_compressed(folder / f"{name}.npz", x=to_pixels(x), y=y.astype(np.int64))
 
 
-def augment(padded: Tensor, index: Tensor, shift: int, random: torch.Generator) -> Tensor:
-    """A batch (B, 1, 28, 28) in [0, 1]: the images `index` (B,), each shifted and, half of them, mirrored.
+def augment(padded: Tensor, index: Tensor, shift: int, random: torch.Generator, mirror: bool = True) -> Tensor:
+    """A batch (B, 1, 28, 28) in [0, 1]: the images `index` (B,), each shifted and, with `mirror`, half of them mirrored.
 
     `padded` holds all images, uint8 (N, 28 + 2 * shift, 28 + 2 * shift), so a shift is a choice of window.
     """
     count, size = len(index), padded.shape[-1] - 2 * shift
     corner = torch.randint(2 * shift + 1, (2, count, 1), generator=random)
-    mirrored = torch.rand(count, 1, generator=random) < 0.5
+    mirrored = torch.rand(count, 1, generator=random) < (0.5 if mirror else 0)
     span = torch.arange(size).expand(count, size)
     rows = corner[0] + span
     columns = corner[1] + torch.where(mirrored, span.flip(1), span)
@@ -132,7 +133,7 @@ def train(model: nn.Module, images: Tensor, labels: Tensor, cycle: Cycle, seed: 
         for number, index in enumerate(order.view(per_epoch, cycle.batch)):
             for group in optimiser.param_groups:
                 group["lr"] = learning_rate(cycle, epoch * per_epoch + number, per_epoch)
-            logits = model(augment(padded, index, cycle.shift, random))
+            logits = model(augment(padded, index, cycle.shift, random, cycle.mirror))
             loss = nn.functional.cross_entropy(logits, labels[index], label_smoothing=LABEL_SMOOTHING)
             optimiser.zero_grad()
             loss.backward()

@@ -25,6 +25,8 @@ from targets.trained.program import compile_fixed, compile_float
 
 FILE = "network.npz"
 CONTENT = "network"
+CALIBRATION = 100
+"""Samples that set the units of fixed point, at most."""
 Precision = Literal["fixed", "float"]
 
 

@@ -11,8 +11,6 @@ from deploy.errors import DeployError
 from deploy.options import check_choice, check_positive
 from deploy.options.declare import MODELS, RUNS, option
 
-REPORT = "trained.json"
-"""What tells a folder that the command wrote from others."""
 FORMS = ("static", "sequence", "step")
 SPLITS = ("time", "events")
 

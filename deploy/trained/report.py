@@ -7,7 +7,7 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from deploy.errors import DeployError
-from deploy.trained.options import REPORT
+from deploy.output import TRAINED as REPORT
 
 
 class Part(BaseModel):
@@ -27,11 +27,12 @@ class Run(Part):
 
 
 class LavaRun(Part):
-    """Fixed point on Lava next to the stepped closed form; spikes, potentials and outputs that differ."""
+    """Fixed point on Lava next to the closed form; spikes, potentials and outputs that differ, and where the first one is."""
 
     samples: int
     compared: int
     differing: int
+    first: str | None = None
 
 
 class Layer(Part):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,12 +23,13 @@ from deploy.sources.model import load_model
 from deploy.trained.count import Counting, tallies
 from deploy.trained.energy import energies
 from deploy.trained.events import are_events, binned
-from deploy.trained.network import TrainedNetwork
-from deploy.trained.options import REPORT, TrainedOptions
-from deploy.trained.report import LavaRun, Run, TrainedReport
+from deploy.trained.network import CALIBRATION, TrainedNetwork
+from deploy.trained.options import TrainedOptions
+from deploy.trained.report import REPORT, Run, TrainedReport
+from deploy.trained.verify import KEPT, on_lava, write_samples
 from processes.errors import UnsupportedGraph
 from processes.spiking import Graph, Levels, Neuron
-from targets.nir_graph.program import Program, interpret
+from targets.nir_graph.program import interpret
 from targets.trained.nir import write_standard
 from targets.trained.program import compile_float
 from targets.trained.whole import write_whole
@@ -37,7 +37,7 @@ from targets.trained.whole import write_whole
 NIR_FILE, WHOLE_FILE = "graph.nir", "whole.nir"
 COMPARED = 8
 """Samples that are compared with the original spike for spike, in float64."""
-BATCH, CALIBRATION = 50, 100
+BATCH = 50
 OUTPUT_MARGIN = 1e-6  # some modules cast to float32 on the way
 
 
@@ -128,6 +128,7 @@ def _report(options: TrainedOptions, loaded: Loaded, folder: Path, progress: Pro
     calib = loaded.calib.reshape(*loaded.calib.shape[:2], *inside)
     network = TrainedNetwork.calibrated(graph, calib, options.synapses)
     network.write(folder)
+    write_samples(folder, shaped[:KEPT])
     write_whole(graph, folder / WHOLE_FILE, options.frames, how)
     fixed = network.program("fixed")
     spikes_arrive = tallies(x)
@@ -144,7 +145,8 @@ def _report(options: TrainedOptions, loaded: Loaded, folder: Path, progress: Pro
         silent=[name for name, spikes in original.spikes.items() if not spikes.any()],
         original_accuracy=_accuracy(theirs, loaded.labels), floating=first, fixed=second, spikes_changed=float(changed),
         overflows=stepped.overflows, largest_rounding=max((e.error for e in fixed.errors), default=0.0),
-        lava=_lava(graph, fixed, shaped[: options.lava_samples], progress), standard_nir=_standard(graph, folder),
+        lava=on_lava(graph, fixed, shaped[: options.lava_samples], progress) if options.lava_samples else None,
+        standard_nir=_standard(graph, folder),
         **dict(energies(counting)),
     )  # fmt: skip
 
@@ -190,24 +192,6 @@ def _run(
 
 def _accuracy(outputs: np.ndarray, labels: np.ndarray | None) -> float | None:
     return None if labels is None else float((outputs.argmax(1) == labels).mean())
-
-
-def _lava(graph: Graph, fixed: Program, x: np.ndarray, progress: Progress) -> LavaRun | None:
-    """Every spike, potential and output of fixed point on Lava and stepped."""
-    if not len(x):
-        return None
-    importlib.import_module("processes.lava")  # has to come before anything of Lava's
-    from targets.nir_graph.lava import run_in_lava
-
-    expected = interpret(fixed, {graph.input: x}, potentials=True)
-    with progress.stage("run on Lava", len(x)) as advance:
-        found = run_in_lava(fixed, {graph.input: x}, potentials=True, done=lambda _: advance(1))
-    compared = differing = 0
-    for kind in ("spikes", "potentials", "outputs"):
-        for name, values in getattr(expected, kind).items():
-            compared += values.size
-            differing += int((getattr(found, kind)[name] != values).sum())
-    return LavaRun(samples=len(x), compared=compared, differing=differing)
 
 
 def _standard(graph: Graph, folder: Path) -> str:

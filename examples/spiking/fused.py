@@ -19,12 +19,11 @@ class _Fired(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, rate: float, threshold: float, alpha: float) -> Tensor:  # type: ignore[override]
-        h, v = x * rate, torch.zeros_like(x[0])
-        spikes = torch.empty_like(x)
-        for now, spike in zip(h, spikes, strict=True):
-            now.add_(v, alpha=1 - rate)
-            torch.ge(now, threshold, out=spike)
-            torch.addcmul(now, now, spike, value=-1, out=v)
+        h, spikes = x * rate, torch.empty_like(x)
+        for t, now in enumerate(h):
+            if t:  # what the step before left of its potential; there is nothing before the first
+                now.add_(torch.addcmul(h[t - 1], h[t - 1], spikes[t - 1], value=-1), alpha=1 - rate)
+            torch.ge(now, threshold, out=spikes[t])
         ctx.save_for_backward(h, spikes)
         ctx.rate, ctx.threshold, ctx.alpha = rate, threshold, alpha
         return spikes
@@ -32,11 +31,11 @@ class _Fired(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> Any:
         h, spikes = ctx.saved_tensors
-        s = torch.sub(h, ctx.threshold).mul_(ctx.alpha).sigmoid_()
-        found = torch.addcmul(s, s, s, value=-1).mul_(ctx.alpha).mul_(gradients[0])
+        s = torch.add(h.new_tensor(-ctx.alpha * ctx.threshold), h, alpha=ctx.alpha).sigmoid_()
+        found = torch.ops.aten.sigmoid_backward(gradients[0], s)
         for t in range(len(h) - 2, -1, -1):  # the potential that a step leaves is a part of the next one's
             found[t].addcmul_(found[t + 1], 1 - spikes[t], value=1 - ctx.rate)
-        return found.mul_(ctx.rate), None, None, None
+        return found.mul_(ctx.alpha * ctx.rate), None, None, None
 
 
 def fuse(model: nn.Module) -> None:

@@ -151,6 +151,6 @@ class QKFormer(nn.Module):
         return self.head(x.flatten(3).mean(3).mean(0))
 
 
-def small(T: int = 4) -> nn.Module:
+def small(T: int = 2) -> nn.Module:
     """For Fashion-MNIST: stages on 14, 7 and 4 pixels a side."""
     return QKFormer(1, 10, width=64, heads=4, depth=3, ratio=2.0, T=T, pooled=True)

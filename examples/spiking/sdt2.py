@@ -179,6 +179,6 @@ class MetaSpikeFormer(nn.Module):
         return (self.head(x).mean(0) + self.head_kd(self.lif(x)).mean(0)) / 2
 
 
-def small(T: int = 4) -> nn.Module:
+def small(T: int = 2) -> nn.Module:
     """For Fashion-MNIST."""
     return MetaSpikeFormer(1, 10, (16, 24, 32, 48), heads=4, depths=(1, 1), ratio=2, T=T, first=(3, 2))

@@ -114,6 +114,6 @@ class Spikformer(nn.Module):
         return self.head(x.mean(2).mean(0))
 
 
-def small(T: int = 4) -> nn.Module:
+def small(T: int = 2) -> nn.Module:
     """For Fashion-MNIST: images of 28 x 28, of which 3 x 3 patches are left after pools by 2 three times and one of 4 x 4."""
     return Spikformer(1, 10, width=64, heads=4, depth=2, ratio=2.0, T=T, pools=(0, 1, 2))

@@ -143,7 +143,7 @@ class Averaged(SpikingResformer):
         return super().forward(x).mean(0)
 
 
-def small(T: int = 4) -> nn.Module:
+def small(T: int = 2) -> nn.Module:
     """For Fashion-MNIST: stages on 14 and 7 pixels a side after a 7 x 7 convolution of stride 2."""
     model = Averaged(1, 10, (16, 32), (1, 2), (2, 1), (1, 1), 28, T, group=16, plain=True)
     model.prologue[0] = conv(1, 16, 7, 2)

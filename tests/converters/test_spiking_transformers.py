@@ -240,16 +240,19 @@ def test_the_weights_beside_the_example(name: str) -> None:
     from deploy.demo import FOLDER as DEMO
     from deploy.demo import IMAGES, to_pixels
 
-    model = importlib.import_module(name).small(4)
+    model = importlib.import_module(name).small()
+    steps = model.T
     model.load_state_dict(load_file(FOLDER / f"{name}.safetensors"))
     with np.load(DEMO / IMAGES) as file:
         both, labels = (
             [file[f"{name}_images"][:40] for name in ("evaluation", "calibration")],
             file["evaluation_labels"][:40],
         )
-    graph = capture(model, (1, 28, 28), "static", 4)
+    graph = capture(model, (1, 28, 28), "static", steps)
     x, calib = (
-        np.repeat(to_pixels(images).astype(np.float64)[:, None], 4, 1).reshape(40, 4, *graph.nodes[graph.input].shape)
+        np.repeat(to_pixels(images).astype(np.float64)[:, None], steps, 1).reshape(
+            40, steps, *graph.nodes[graph.input].shape
+        )
         for images in both
     )
     networks = [TrainedNetwork.calibrated(graph, calib[:20], synapses) for synapses in (1, 2)]

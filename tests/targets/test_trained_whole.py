@@ -17,6 +17,7 @@ from converters.trained import capture, nodes
 from deploy.cli import main
 from deploy.demo import FOLDER as DEMO
 from deploy.demo import IMAGES, to_pixels
+from deploy.trained.network import TrainedNetwork
 from evaluator.nir_reader import read_graph
 from processes.errors import DeployError, UnsupportedGraph
 from processes.spiking import Graph, Neuron
@@ -79,10 +80,44 @@ def test_deploy_run(
         assert np.array_equal(saved["output"], expected.astype(np.float32)) and np.ptp(expected) > 1
     assert main(["check", str(file)]) == 0
     assert "a trained spiking network, whole" in capsys.readouterr().out
-    assert main(["run", str(file), "--input", str(data), "--precision", "fixed"]) == 2
-    assert "--precision: the file holds a trained network" in capsys.readouterr().err
+    assert main(["run", str(file), "--input", str(data), "--dt", "1e-3"]) == 2
+    assert "--dt: the file holds a trained network" in capsys.readouterr().err
     assert main(["run", str(file), "--input", str(data), "--target", "closed-form"]) == 2
-    assert "runs on stepper" in capsys.readouterr().err
+    assert "runs on stepper or lava-sim" in capsys.readouterr().err
+    fixed = ["--precision", "fixed", "--segments-in", "snntorch"]
+    assert main(["run", str(file), "--input", str(data), *fixed]) == 2
+    assert "simulators step in floating point" in capsys.readouterr().err
+
+
+def test_deploy_run_in_integers_and_on_lava(tmp_path: Path) -> None:
+    """As the folder of `deploy trained` runs, calibrated on the same data."""
+    pytest.importorskip("lava.magma")
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Linear(6, 32), nodes.LIFNode(v_threshold=0.7), nn.Linear(32, 5)).eval()
+    model[0].weight.data *= 2
+    graph = capture(model, (6,), "step", 8)
+    shape = graph.nodes[graph.input].shape
+    x, other = np.random.default_rng(0).uniform(0, 2, (2, 5, 8, 6)).astype(np.float32)
+    write_whole(graph, tmp_path / "whole.nir", 8, "mean")
+    np.savez(tmp_path / "data.npz", x=x)
+    np.savez(tmp_path / "calib.npz", x=4 * other)
+
+    def ran(*options: str) -> list[float]:
+        command = ["run", f"{tmp_path}/whole.nir", "--input", f"{tmp_path}/data.npz", "--samples", "5"]
+        assert main([*command, "--output", f"{tmp_path}/out.npz", *options]) == 0
+        with np.load(tmp_path / "out.npz") as saved:
+            return saved["output"].tolist()
+
+    def folder(calib: np.ndarray) -> list[float]:
+        frames, data = (a.reshape(5, 8, *shape).astype(np.float64) for a in (calib, x))
+        program = TrainedNetwork.calibrated(graph, frames).program()
+        outputs = interpret(program, {graph.input: data}).outputs[graph.output]
+        return outputs.mean(1).reshape(5, -1).astype(np.float32).tolist()
+
+    fixed = ran("--precision", "fixed")
+    assert fixed == folder(x) == ran("--precision", "fixed", "--target", "lava-sim") != ran()
+    assert ran() == ran("--target", "lava-sim")
+    assert ran("--precision", "fixed", "--calib", f"{tmp_path}/calib.npz") == folder(4 * other) != fixed
 
 
 def test_damaged_files_are_refused(spikformer: tuple[Graph, np.ndarray, Traces]) -> None:
