@@ -25,6 +25,7 @@ from converters.lowering.builder import (
     Divisor,
     Mask,
     Neurons,
+    Selection,
     Surrounded,
     Unsupported,
     Value,
@@ -136,7 +137,6 @@ def compact(op: DenseSynapse | ConvSynapse) -> DenseSynapse | ConvSynapse:
 
 
 REASONS = {
-    "topk": "which of its values are passed on depends on the input, and a network's wiring does not (mixtures of experts)",
     "sort": "the order of its values depends on the input",
     "argsort": "the order of its values depends on the input",
     "grid_sampler_2d": "where it reads an image depends on the input",
@@ -167,7 +167,7 @@ class Translation:
 
 def known_operations() -> frozenset[str]:
     """Names of the aten operations that have a handler, without overload names."""
-    from converters.lowering import activations, attention, elementwise, linear, maxima, norm, pooling, routing  # noqa: F401 - register handlers
+    from converters.lowering import activations, attention, elementwise, linear, maxima, norm, pooling, routing, winners  # noqa: F401 - register handlers
 
     return frozenset(HANDLERS)
 
@@ -245,7 +245,8 @@ def _evaluate(builder: Builder, node: torch.fx.Node, values: dict[torch.fx.Node,
         call = Call(builder, name, where or node.name, args, dict(kwargs), shape, cast(Callable[..., Any], node.target))
         if name not in TAKE_DIVISORS:
             call.args = tuple(_formed(call, args))
-        return HANDLERS[name](call)
+        selected = next((o for o in operands if isinstance(o, Selection)), None)
+        return HANDLERS[name](call) if selected is None else selected.follow(call)
     except Unsupported as refusal:
         refusals.append(Refusal(name, where, str(refusal)))
     except (ArithmeticError, AssertionError, AttributeError, LookupError, RuntimeError, TypeError, ValueError) as error:
@@ -269,7 +270,7 @@ def _formed(call: Call, operands: Any) -> Any:
 def _holds_value(operand: Any) -> bool:
     if isinstance(operand, (list, tuple)):
         return any(_holds_value(o) for o in operand)
-    return isinstance(operand, (Value, Curve, Mask, Choice, Divisor, Surrounded))
+    return isinstance(operand, (Value, Curve, Mask, Choice, Divisor, Surrounded, Selection))
 
 
 def _read_out(builder: Builder, outputs: Any) -> None:
