@@ -14,7 +14,7 @@ import torch
 from converters.lowering import HANDLERS, Call, handles
 from converters.lowering.builder import Selection, Unsupported, Value, as_parameter
 from converters.lowering.curves import resolved
-from converters.lowering.elementwise import gate, is_number
+from converters.lowering.elementwise import gate, is_number, scale
 from converters.lowering.maxima import CODED
 from processes.winners import Winners
 
@@ -165,11 +165,15 @@ def _gather(call: Call) -> Chosen:
 def _scatter(call: Call) -> Any:
     """Chosen values back at their places, over zeros."""
     x, axis, places, source = (*call.args[:3], call.arg(3, "src", call.kwargs.get("value")))
-    if isinstance(x, Value) or not isinstance(places, Places) or tuple(x.shape) != places.shape or bool((x != 0).any()):
-        raise Unsupported("the largest values written over others")
+    if not isinstance(places, Places) or tuple(x.shape) != places.shape:
+        raise Unsupported("the largest values written where others stand")
     _along_rows(call, places.shape, axis)
+    if places.mask is not None and (isinstance(x, Value) or bool((x != 0).any())):
+        raise Unsupported("the largest values written over others than zeros")
     if isinstance(source, Chosen) and source.places is places:
         return source.alone(call)
-    if not is_number(source) or float(source) != 1:
+    if not is_number(source):
         raise Unsupported("other values written to the places of the largest ones")
-    return torch.ones_like(x) if places.mask is None else places.mask
+    if places.mask is not None:
+        return scale(places.mask, float(source))
+    return torch.full(places.shape, float(source), dtype=x.dtype if isinstance(x, torch.Tensor) else None)

@@ -46,11 +46,12 @@ class Winners(Operation):
 
     name: ClassVar[str] = "winners"
     emits: ClassVar[str] = "spikes"  # type: ignore[assignment]
+    steps: ClassVar[int] = 1
 
     @property
     def code(self) -> StepCode:
         """One step, whose spike stands for 1."""
-        return StepCode(np.ones(1))
+        return StepCode(np.ones(self.steps))
 
     @property
     def scale(self) -> np.ndarray:
@@ -59,7 +60,7 @@ class Winners(Operation):
 
     def window(self, sources: list[Window], ready: list[int]) -> Window:
         """The step behind its operand's window, in which all of it is known."""
-        return Window(sources[0].stop, sources[0].stop + 1)
+        return Window(sources[0].stop, sources[0].stop + self.steps)
 
     def ideal(self, *inputs: torch.Tensor) -> torch.Tensor:
         """1 and 0; of equal values the first win."""

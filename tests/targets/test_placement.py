@@ -27,7 +27,7 @@ from processes.readout import Readout
 from targets.placement import Placement, largest_tile, place, use_of
 from targets.placement.chip import CORE_LIMITS, NAMES, ChipTable, load_chip
 from targets.placement.edges import edges
-from tests.converters.modules import apart, gated, images, massive, module, small_vit, spiking, uneven
+from tests.converters.modules import apart, gated, images, massive, mixture, module, small_vit, spiking, uneven
 from tests.deploy.reports import conversion
 
 
@@ -96,8 +96,14 @@ def uneven_gates(spikes: int = 2) -> Network:
     return discretise(uneven(gated(), torch.from_numpy(x), spikes), x, LOIHI2)
 
 
+def mixtures() -> Network:
+    """Groups of scores, of either sign, of which those that say the most gate what others say."""
+    x = np.random.default_rng(0).normal(size=(8, 3, 4)).astype(np.float32)
+    return discretise(spiking(mixture(biased=True), torch.from_numpy(x), PhaseCode(1.4, 8), spikes=2), x, LOIHI2)
+
+
 NETWORKS = {
-    "vit": small_network, "convolutions": convolutions, "maxima": maxima, "sit": by_sit, "gates": gates,
+    "vit": small_network, "convolutions": convolutions, "maxima": maxima, "sit": by_sit, "gates": gates, "mixtures": mixtures,
     "uneven gates": lambda: uneven_gates(1),
 }  # fmt: skip
 
