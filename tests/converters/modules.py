@@ -102,7 +102,7 @@ def apart() -> nn.Module:
 
 
 def mixture(count: int = 2, biased: bool = False) -> nn.Module:
-    """A mixture of five experts of two features each on tokens (N, 3, 4), ``count`` for each token, and a head on their mean.
+    """A mixture of five experts of eight features each on tokens (N, 3, 4), ``count`` for each token, and a head on their mean.
 
     Softmax of all says which ones and how much of each; or a sigmoid how much, and with a bias beside it which ones.
     """
@@ -114,10 +114,10 @@ def mixture(count: int = 2, biased: bool = False) -> nn.Module:
         weights = scores.gather(-1, places)
         weights = weights / weights.sum(-1, keepdim=True)
         routing = torch.zeros(1, 3, 5).scatter(-1, places, weights)
-        features = F.relu(m.up(x)).unflatten(-1, (5, 2)) * routing.unsqueeze(-1)
+        features = F.relu(m.up(x)).unflatten(-1, (5, 8)) * routing.unsqueeze(-1)
         return m.head((x + m.down(features.flatten(-2))).mean(1))
 
-    sizes = {"router": (4, 5), "up": (4, 10), "down": (10, 4), "head": (4, 3)}
+    sizes = {"router": (4, 5), "up": (4, 40), "down": (40, 4), "head": (4, 3)}
     return module(forward, bias=torch.linspace(-1.0, 0.2, 5), **{name: nn.Linear(*size) for name, size in sizes.items()})
 
 

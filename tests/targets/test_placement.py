@@ -96,14 +96,14 @@ def uneven_gates(spikes: int = 2) -> Network:
     return discretise(uneven(gated(), torch.from_numpy(x), spikes), x, LOIHI2)
 
 
-def mixtures() -> Network:
-    """Groups of scores, of either sign, of which those that say the most gate what others say."""
+def mixtures(biased: bool = True) -> Network:
+    """Groups of scores, of either sign if ``biased``, of which those that say the most gate what others say."""
     x = np.random.default_rng(0).normal(size=(8, 3, 4)).astype(np.float32)
-    return discretise(spiking(mixture(biased=True), torch.from_numpy(x), PhaseCode(1.4, 8), spikes=2), x, LOIHI2)
+    return discretise(spiking(mixture(biased=biased), torch.from_numpy(x), PhaseCode(1.4, 8), spikes=2), x, LOIHI2)
 
 
 NETWORKS = {
-    "vit": small_network, "convolutions": convolutions, "maxima": maxima, "sit": by_sit, "gates": gates, "mixtures": mixtures,
+    "vit": small_network, "convolutions": convolutions, "maxima": maxima, "sit": by_sit, "gates": gates, "mixtures": lambda: mixtures(False),
     "uneven gates": lambda: uneven_gates(1),
 }  # fmt: skip
 
