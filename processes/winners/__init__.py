@@ -63,8 +63,9 @@ class Winners(Operation):
         return Window(sources[0].stop, sources[0].stop + self.steps)
 
     def ideal(self, *inputs: torch.Tensor) -> torch.Tensor:
-        """1 and 0; of equal values the first win."""
-        return self._largest([inputs[0]]).to(inputs[0].dtype)
+        """1 and 0; of equal values the first win. Gradients pass straight through, so that who is compared matters to them."""
+        (x,) = inputs
+        return self._largest([x.detach()]).to(x.dtype) + (x - x.detach() if x.requires_grad else 0)
 
     def closed_form(self, *inputs: torch.Tensor, dtype: torch.dtype = torch.float32) -> Result:
         """Codes (1, N, *shape): trains compared by their first spikes, then by the next ones."""

@@ -107,6 +107,9 @@ def test_ideal_is_torchs() -> None:
     expected = torch.zeros_like(x).scatter(-1, x.topk(3).indices, 1.0)
     assert torch.equal(op.ideal(x), expected)
     assert op.ideal(torch.zeros(1, *SHAPE))[0, 0, 0].tolist() == [1, 1, 1, 0, 0, 0, 0]
+    known = x.clone().requires_grad_()
+    assert torch.equal(op.ideal(known).detach(), expected)
+    assert torch.equal(torch.autograd.grad(op.ideal(known).sum(), known)[0], torch.ones_like(x))
 
 
 def test_who_has_lost_stays_out(monkeypatch: pytest.MonkeyPatch) -> None:
