@@ -37,7 +37,8 @@ def _forward(experts: Any, hidden: torch.Tensor, chosen: torch.Tensor, weights: 
     """What the experts give for each token.
 
     Args:
-        experts: holds ``gate_up_proj``, or ``up_proj`` without gates, and ``down_proj``, (experts, outputs, inputs) or transposed.
+        experts: holds ``gate_up_proj``, or ``up_proj`` without gates, and ``down_proj``, each (experts, outputs, inputs) or
+            transposed.
         hidden: (tokens, features).
         chosen: which experts each token has, (tokens, k).
         weights: by which their outputs are multiplied, (tokens, k).

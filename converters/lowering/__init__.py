@@ -139,6 +139,7 @@ def compact(op: DenseSynapse | ConvSynapse) -> DenseSynapse | ConvSynapse:
 REASONS = {
     "sort": "the order of its values depends on the input",
     "argsort": "the order of its values depends on the input",
+    "bitwise_not": "a mask that depends on the input (experts that are chosen within chosen groups)",
     "grid_sampler_2d": "where it reads an image depends on the input",
     "view_as_complex": "complex numbers",
     "_fft_c2c": "complex numbers",

@@ -93,7 +93,7 @@ def scatter(call: Call) -> Any:
 
 SAME = frozenset({"to", "_to_copy", "type_as", "clone", "alias", "detach", "contiguous", "_assert_tensor_metadata"})
 """Operations that change no value."""
-POINTWISE = SAME | frozenset({"mul", "mul_", "div", "div_", "add", "add_", "sub", "sub_", "sigmoid", "relu", "tanh", "exp", "neg", "softplus", "silu"})  # fmt: skip
+POINTWISE = SAME | {"mul", "mul_", "div", "div_", "add", "add_", "sub", "sub_", "neg", "sigmoid", "relu", "tanh", "exp"}
 """Functions of each value, which do not ask where it is: choosing comes before or after them."""
 
 
@@ -105,10 +105,17 @@ def of_chosen(call: Call) -> Any:
     """
     if call.function in POINTWISE:
         return _pointwise(call)
-    known = {"sum": _sum, "softmax": _softmax, "_softmax": _softmax, "gather": _gather, "scatter": _scatter, "scatter_": _scatter}
-    if call.function not in known:
-        raise Unsupported("it asks for the order of the largest values, or where they are")
-    return known[call.function](call)
+    match call.function:
+        case "sum":
+            return _sum(call)
+        case "softmax" | "_softmax":
+            return _softmax(call)
+        case "gather":
+            return _gather(call)
+        case "scatter" | "scatter_":
+            return _scatter(call)
+        case _:
+            raise Unsupported("it asks for the order of the largest values, or where they are")
 
 
 def _pointwise(call: Call) -> Any:
@@ -143,7 +150,8 @@ def _softmax(call: Call) -> Chosen:
     chosen: Chosen = call.args[0]
     _along_rows(call, chosen.of.shape, call.args[1])
     shape = chosen.of.shape
-    every = Chosen(resolved(HANDLERS["softmax"](replace(call, args=(chosen.of, -1), kwargs={}, shape=shape))), chosen.places)
+    weights = resolved(HANDLERS["softmax"](replace(call, args=(chosen.of, -1), kwargs={}, shape=shape)))
+    every = Chosen(weights, chosen.places)
     if chosen.places.mask is None:
         return every
     part = HANDLERS["sum"](

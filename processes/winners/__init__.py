@@ -6,17 +6,17 @@
         where there are too few places for those that say the same, these stay live, and whoever says less drops out
     behind the window, those who have won and the first ``places`` of those that are still live fire +
 
-The neurons of a group share one code, whose thresholds fall: whoever spikes + earlier is larger, and whoever spikes - earlier is
-smaller. So the k earliest spikes win, and the k-th closes the group; where more come at once than there are places, the race
-goes on with their next spikes. Those whose trains are the same to the end have the same decoded value: the first of them win, as
-the lower index does where a sort is stable. A winner's spike stands for 1: multiplied with other values, neuron by neuron, it
-lets those of the winners through. That is how mixtures of experts choose.
+The neurons of a group share one code, whose thresholds fall: whoever spikes + earlier is larger, and whoever spikes - earlier
+is smaller. So the k earliest spikes win, and the k-th closes the group; where more come at once than there are places, the race
+goes on with their next spikes. Those whose trains are the same to the end have the same decoded value: the first of them win,
+as where a sort is stable. A winner's spike stands for 1: multiplied with other values, neuron by neuron, it lets those of the
+winners through. That is how mixtures of experts choose.
 
 With one spike a value, the winners are those of the largest decoded values; with several, of the largest potentials. Near ties
 may be decided otherwise than in the trained network, by less than the code's own error: that is inherent.
 
-Each neuron holds two bits for each value of its group. Ours (docs/design.md, Routing to experts); that the first k spikes shut
-out the rest is k-winners-take-all by lateral inhibition.
+Each neuron holds two bits for each value of its group. Ours (docs/design.md, k winners); that the first k spikes shut out the
+rest is k-winners-take-all by lateral inhibition.
 """
 
 from __future__ import annotations

@@ -118,7 +118,9 @@ def mixture(count: int = 2, biased: bool = False) -> nn.Module:
         return m.head((x + m.down(features.flatten(-2))).mean(1))
 
     sizes = {"router": (4, 5), "up": (4, 40), "down": (40, 4), "head": (4, 3)}
-    return module(forward, bias=torch.linspace(-1.0, 0.2, 5), **{name: nn.Linear(*size) for name, size in sizes.items()})
+    return module(
+        forward, bias=torch.linspace(-1.0, 0.2, 5), **{name: nn.Linear(*size) for name, size in sizes.items()}
+    )
 
 
 def massive() -> nn.Module:

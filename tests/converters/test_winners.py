@@ -137,6 +137,16 @@ def test_mixtures_come_near_the_model(count: int, biased: bool) -> None:
     assert error(fine, x, expected) < error(coarse, x, expected)
 
 
+def groups(m: Any, x: torch.Tensor) -> torch.Tensor:
+    """DeepSeek's with three groups, of which the input says which two."""
+    scores = m.a(x).sigmoid()
+    group = scores.view(1, 3, 3, 2).topk(2, -1)[0].sum(-1)
+    mask = torch.zeros_like(group).scatter_(-1, group.topk(2, -1)[1], 1)
+    mask = mask.unsqueeze(-1).expand(-1, -1, -1, 2).reshape(1, 3, EXPERTS)
+    places = scores.masked_fill(~mask.bool(), -torch.inf).topk(2, -1)[1]
+    return m.b(back(places, scores.gather(-1, places)))
+
+
 REFUSED: dict[str, tuple[Forward, str]] = {
     "the largest in order": (lambda m, x: m.a(x).topk(4, -1)[0] + x, "another operand|order"),
     "the smallest": (lambda m, x: m.b(back(*m.a(x).topk(2, -1, largest=False)[::-1])), "the smallest values"),
@@ -147,6 +157,7 @@ REFUSED: dict[str, tuple[Forward, str]] = {
     "of another race": (
         lambda m, x: m.b(back(m.a(x).topk(2, -1)[1], m.a(-x).topk(2, -1)[0])), "other values written",
     ),
+    "groups of groups": (groups, "chosen within chosen groups"),
     "places that are read": (lambda m, x: x[:, :, :2] * m.a(x).topk(2, -1)[1], "different races"),
 }  # fmt: skip
 

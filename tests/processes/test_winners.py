@@ -28,7 +28,7 @@ def winners_of(codes: np.ndarray, steps: int, count: int) -> np.ndarray:
     found = np.zeros(codes.shape[1:], int)
     for group in np.ndindex(codes.shape[1:-1]):
         trains = [tuple(train) for train in sent[group].tolist()]
-        found[group][sorted(range(len(trains)), key=lambda j: trains[j], reverse=True)[:count]] = 1  # noqa: B023
+        found[group][sorted(range(len(trains)), key=lambda j: trains[j], reverse=True)[:count]] = 1
     return found
 
 

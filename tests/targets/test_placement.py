@@ -103,8 +103,8 @@ def mixtures(biased: bool = True) -> Network:
 
 
 NETWORKS = {
-    "vit": small_network, "convolutions": convolutions, "maxima": maxima, "sit": by_sit, "gates": gates, "mixtures": lambda: mixtures(False),
-    "uneven gates": lambda: uneven_gates(1),
+    "vit": small_network, "convolutions": convolutions, "maxima": maxima, "sit": by_sit, "gates": gates,
+    "mixtures": lambda: mixtures(False), "uneven gates": lambda: uneven_gates(1),
 }  # fmt: skip
 
 

@@ -86,9 +86,9 @@ class MaxPool(Program):
 
 
 class Winners(Program):
-    """Two bits for each value of a neuron's group: live, and won. In each step, of those that are live, who says more than others
-    (+ before silence before -) wins, as long as there are places for all who say it; where there are too few, these stay
-    live, and who says less drops out. In the last step the first of those that are left take the places that are left.
+    """Two bits for each value of a neuron's group: live, and won. In each step, of those that are live, who says more than
+    others (+ before silence before -) wins, as long as there are places for all who say it; where there are too few, these
+    stay live, and who says less drops out. In the last step the first of those that are left take the places left.
     """
 
     def setup(self):
