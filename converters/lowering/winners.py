@@ -172,7 +172,8 @@ def _gather(call: Call) -> Chosen:
 
 def _scatter(call: Call) -> Any:
     """Chosen values back at their places, over zeros."""
-    x, axis, places, source = (*call.args[:3], call.arg(3, "src", call.kwargs.get("value")))
+    source: Any = call.arg(3, "src", call.kwargs.get("value"))
+    x, axis, places = call.args[:3]
     if not isinstance(places, Places) or tuple(x.shape) != places.shape:
         raise Unsupported("the largest values written where others stand")
     _along_rows(call, places.shape, axis)
