@@ -179,8 +179,10 @@ def _scatter(call: Call) -> Any:
     _along_rows(call, places.shape, axis)
     if places.mask is not None and (isinstance(x, Value) or bool((x != 0).any())):
         raise Unsupported("the largest values written over others than zeros")
-    if isinstance(source, Chosen) and source.places is places:
-        return source.alone(call)
+    if isinstance(source, Chosen):
+        if source.places is places:
+            return source.alone(call)
+        raise Unsupported("values chosen by another race, that are written to the places of the largest ones")
     if not is_number(source):
         raise Unsupported("other values written to the places of the largest ones")
     if places.mask is not None:

@@ -155,7 +155,7 @@ REFUSED: dict[str, tuple[Forward, str]] = {
         lambda m, x: m.b(torch.ones(1, 3, EXPERTS).scatter(-1, m.a(x).topk(2, -1)[1], 0.0)), "over others than zeros",
     ),
     "of another race": (
-        lambda m, x: m.b(back(m.a(x).topk(2, -1)[1], m.a(-x).topk(2, -1)[0])), "other values written",
+        lambda m, x: m.b(back(m.a(x).topk(2, -1)[1], m.a(-x).topk(2, -1)[0])), "by another race",
     ),
     "groups of groups": (groups, "chosen within chosen groups"),
     "places that are read": (lambda m, x: x[:, :, :2] * m.a(x).topk(2, -1)[1], "different races"),
