@@ -15,6 +15,7 @@ from torch.utils._pytree import tree_leaves
 
 from converters.captured import Captured, constants_of, place
 from converters.decompose import decompose
+from converters.experts import dense_experts
 from converters.lowering import known_operations
 from processes.errors import DeployError
 
@@ -44,7 +45,7 @@ def capture(model: torch.nn.Module, example: tuple[torch.Tensor, ...]) -> Captur
         DeployError: the model cannot be exported; the message holds the exporter's first line.
     """
     try:
-        with torch.no_grad(), _silent():
+        with torch.no_grad(), _silent(), dense_experts(model):
             program = torch.export.export(model.eval(), example, strict=False)
             program = decompose(program, known_operations())
     except Exception as error:

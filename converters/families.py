@@ -215,6 +215,7 @@ LM = HIDDEN | {"vocab_size": 50, "max_position_embeddings": 20, "pad_token_id": 
 GROUPED = LM | {"num_key_value_heads": 1}
 HEADS = GROUPED | {"head_dim": 8}
 WINDOW = HEADS | {"sliding_window": 4}
+EXPERTS = {"num_experts_per_tok": 2, "num_experts": 4}
 OPT = {
     "hidden_size": 16,
     "word_embed_proj_dim": 16,
@@ -303,6 +304,9 @@ FAMILIES = (
     Family("transformers StarCoder2", "Starcoder2ForCausalLM", causal("Starcoder2", **GROUPED)),
     Family("transformers Falcon", "FalconForCausalLM", causal("Falcon", **HIDDEN, vocab_size=50)),
     Family("transformers Bloom", "BloomForCausalLM", causal("Bloom", hidden_size=16, n_layer=1, n_head=2, vocab_size=50)),
+    Family("transformers Mixtral", "MixtralForCausalLM", causal("Mixtral", **HEADS, **EXPERTS)),
+    Family("transformers Qwen2-MoE", "Qwen2MoeForCausalLM",
+           causal("Qwen2Moe", **HEADS, **EXPERTS, moe_intermediate_size=8, shared_expert_intermediate_size=16)),
     Family("MA-BERT-like", "BertModel, ReLU, linear norms", _matrix_arithmetic),
     Family("torch TransformerEncoder", "nn.TransformerEncoder", _plain),
     Family("transformers T5, encoder", "T5EncoderModel", hugging("T5", "EncoderModel", **T5)),

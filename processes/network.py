@@ -38,6 +38,7 @@ from processes.operations import (
     SiNorm,
     SquareSum,
     TraceProduct,
+    Winners,
     Woss,
 )
 from processes.phase_code import PhaseCode
@@ -46,7 +47,7 @@ from processes.synapse import Synapse
 __all__ = [
     "CalibratedNetwork", "Centre", "ConvSynapse", "DenseSynapse", "DynamicThreshold", "ElementwiseProduct", "FixedPointNetwork",
     "IfNeuron", "LoweredNetwork", "MaxPool", "Network", "Node", "PhaseNeuron", "RateNeuron", "Readout", "Residual", "Route",
-    "ScaleSynapse", "ScaledNetwork", "SiExp", "SiNeuron", "SiNorm", "SquareSum", "TraceProduct", "Woss",
+    "ScaleSynapse", "ScaledNetwork", "SiExp", "SiNeuron", "SiNorm", "SquareSum", "TraceProduct", "Winners", "Woss",
 ]  # fmt: skip
 
 NATIVE = {"weight", "bias", "stride", "padding", "dilation", "groups"}  # fields that NIR's own nodes hold

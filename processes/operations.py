@@ -21,6 +21,7 @@ from processes.si_neuron import SiNeuron
 from processes.si_norm import SiNorm
 from processes.synapse import ConvSynapse, DenseSynapse, ScaleSynapse
 from processes.trace_product import SquareSum, TraceProduct
+from processes.winners import Winners
 from processes.woss import Woss
 
 OPERATIONS: tuple[type[Operation], ...] = (
@@ -32,6 +33,7 @@ OPERATIONS: tuple[type[Operation], ...] = (
     IfNeuron,
     SiNeuron,
     MaxPool,
+    Winners,
     Residual,
     Centre,
     Woss,

@@ -27,6 +27,7 @@ from converters.lowering import (  # noqa: F401 - register handlers
     norm,
     pooling,
     routing,
+    winners,
 )
 from converters.lowering.builder import (
     ONE,
@@ -36,6 +37,7 @@ from converters.lowering.builder import (
     Divisor,
     Mask,
     Neurons,
+    Selection,
     Surrounded,
     Unsupported,
     Value,
@@ -99,9 +101,9 @@ def compact(op: DenseSynapse | ConvSynapse) -> DenseSynapse | ConvSynapse:
 
 
 REASONS = {
-    "topk": "which of its values are passed on depends on the input, and a network's wiring does not (mixtures of experts)",
     "sort": "the order of its values depends on the input",
     "argsort": "the order of its values depends on the input",
+    "bitwise_not": "a mask that depends on the input (experts that are chosen within chosen groups)",
     "grid_sampler_2d": "where it reads an image depends on the input",
     "view_as_complex": "complex numbers",
     "_fft_c2c": "complex numbers",
@@ -205,7 +207,8 @@ def _evaluate(builder: Builder, node: torch.fx.Node, values: dict[torch.fx.Node,
         call = Call(builder, name, where or node.name, args, dict(kwargs), shape, cast(Callable[..., Any], node.target))
         if name not in TAKE_DIVISORS:
             call.args = tuple(_formed(call, args))
-        return HANDLERS[name](call)
+        selected = next((o for o in operands if isinstance(o, Selection)), None)
+        return HANDLERS[name](call) if selected is None else selected.follow(call)
     except Unsupported as refusal:
         refusals.append(Refusal(name, where, str(refusal)))
     except (ArithmeticError, AssertionError, AttributeError, LookupError, RuntimeError, TypeError, ValueError) as error:
@@ -229,7 +232,7 @@ def _formed(call: Call, operands: Any) -> Any:
 def _holds_value(operand: Any) -> bool:
     if isinstance(operand, (list, tuple)):
         return any(_holds_value(o) for o in operand)
-    return isinstance(operand, (Value, Curve, Mask, Choice, Divisor, Surrounded))
+    return isinstance(operand, (Value, Curve, Mask, Choice, Divisor, Surrounded, Selection))
 
 
 def _read_out(builder: Builder, outputs: Any) -> None:

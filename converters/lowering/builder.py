@@ -124,6 +124,14 @@ class Surrounded:
     widest: int
 
 
+class Selection:
+    """Values of which the input says where they stand, or their places: operations on one are its own."""
+
+    def follow(self, call: Any) -> Any:
+        """What an operation makes of it."""
+        raise Unsupported("places that depend on the input")
+
+
 class Divisor:
     """A number per row that need not be formed: what it divides fires against a threshold that moves with it.
 

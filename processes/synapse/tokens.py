@@ -19,7 +19,8 @@ def _(op: DenseSynapse, operands: Sequence[Axes]) -> Tokens:
 
 @tokens.of(ScaleSynapse)
 def _(op: ScaleSynapse, operands: Sequence[Axes]) -> Tokens:
-    """Every neuron for itself, with weights of its token."""
-    if op.pool:
-        raise DeployError("it takes a mean over tokens or features")
+    """Every neuron for itself, with weights of its token; or a sum over a token's own features."""
+    axes = {axis - len(op.shape) for axis in op.pool}
+    if axes & {operands[0].rows, operands[0].columns}:
+        raise DeployError("it takes a mean over tokens")
     return alone(op, operands, "weight", "bias", "unit")

@@ -101,6 +101,28 @@ def apart() -> nn.Module:
     return module(forward, norm=nn.LayerNorm(4), **{name: nn.Linear(*size) for name, size in sizes.items()})
 
 
+def mixture(count: int = 2, biased: bool = False) -> nn.Module:
+    """A mixture of five experts of eight features each on tokens (N, 3, 4), ``count`` for each token, and a head on their mean.
+
+    Softmax of all says which ones and how much of each; or a sigmoid how much, and with a bias beside it which ones.
+    """
+
+    def forward(m: Any, x: torch.Tensor) -> torch.Tensor:
+        logits = m.router(x)
+        scores = logits.sigmoid() if biased else logits.softmax(-1)
+        places = (scores + m.bias if biased else scores).topk(count, -1)[1]
+        weights = scores.gather(-1, places)
+        weights = weights / weights.sum(-1, keepdim=True)
+        routing = torch.zeros(1, 3, 5).scatter(-1, places, weights)
+        features = F.relu(m.up(x)).unflatten(-1, (5, 8)) * routing.unsqueeze(-1)
+        return m.head((x + m.down(features.flatten(-2))).mean(1))
+
+    sizes = {"router": (4, 5), "up": (4, 40), "down": (40, 4), "head": (4, 3)}
+    return module(
+        forward, bias=torch.linspace(-1.0, 0.2, 5), **{name: nn.Linear(*size) for name, size in sizes.items()}
+    )
+
+
 def massive() -> nn.Module:
     """RMSNorm of tokens (N, 3, 4) whose first feature is thousands of times the others, in the tokens that it is fed by."""
 

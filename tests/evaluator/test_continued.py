@@ -34,11 +34,11 @@ SAMPLES = 2
 CAUSAL = [
     f"transformers {name}" for name in (
         "GPT-2", "GPT-J", "OPT", "GPT-NeoX", "Llama", "Qwen2", "Qwen3", "Mistral", "Gemma", "Gemma 2", "Gemma 3, text", "Phi",
-        "Phi-3", "SmolLM3", "OLMo 2", "StarCoder2", "Falcon", "Bloom",
+        "Phi-3", "SmolLM3", "OLMo 2", "StarCoder2", "Falcon", "Bloom", "Mixtral", "Qwen2-MoE",
     )
 ]  # fmt: skip
-QUICK = {"transformers GPT-2", "transformers Llama", "transformers Gemma 2"}
-"""Between them: learned positions, rotary embeddings, grouped keys, gates, windows, capping."""
+QUICK = {"transformers GPT-2", "transformers Llama", "transformers Gemma 2", "transformers Mixtral"}
+"""Between them: learned positions, rotary embeddings, grouped keys, gates, windows, capping, routing to experts."""
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # of the libraries' own, while they build and export models
 

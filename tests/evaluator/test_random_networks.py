@@ -19,7 +19,7 @@ from tests.converters.modules import spiking
 from tests.stepped import step_samples
 
 FEATURES, TOKENS, STEPS = 4, 3, 8
-PARTS = ("linear", "attention", "norm", "activation", "gate", "residual")
+PARTS = ("linear", "attention", "norm", "activation", "gate", "experts", "residual")
 ACTIVATIONS = (nn.GELU, nn.SiLU, nn.ReLU, nn.Tanh)
 
 
@@ -47,6 +47,22 @@ class Gate(nn.Module):
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """(N, tokens, features) to the same shape."""
         return self.down(self.activation(self.gate(x)) * self.up(x))
+
+
+class Experts(nn.Module):
+    """Some of four experts of two features each, by softmax or by scores of either sign."""
+
+    def __init__(self, count: int, signed: bool) -> None:
+        super().__init__()
+        self.router, self.up, self.down = nn.Linear(FEATURES, 4), nn.Linear(FEATURES, 8), nn.Linear(8, FEATURES)
+        self.count, self.signed = count, signed
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """(N, tokens, features) to the same shape."""
+        scores = self.router(x).tanh() if self.signed else self.router(x).softmax(-1)
+        values, places = scores.topk(self.count, -1)
+        routing = torch.zeros(*scores.shape).scatter(-1, places, values)
+        return self.down((F.relu(self.up(x)).unflatten(-1, (4, 2)) * routing.unsqueeze(-1)).flatten(-2))
 
 
 class Branch(nn.Module):
@@ -87,6 +103,8 @@ def part(kind: str, rng: np.random.Generator) -> nn.Module:
         return nn.Sequential(nn.Linear(FEATURES, FEATURES), activation, nn.Linear(FEATURES, FEATURES))
     if kind == "gate":
         return Gate(ACTIVATIONS[rng.integers(len(ACTIVATIONS))]())
+    if kind == "experts":
+        return Experts(int(rng.integers(1, 4)), bool(rng.integers(2)))
     if kind == "residual":
         return Branch(part(str(rng.choice(PARTS[:-1])), rng))
     raise ValueError(kind)

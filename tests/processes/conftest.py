@@ -15,7 +15,7 @@ CLOSED_FORMS = {
     f"test_{name}"
     for name in (
         "activations", "dynamic_threshold", "elementwise_product", "exact", "max_pool", "phase_code", "phase_neuron",
-        "residual", "si", "spikes", "synapse", "ties", "trace_product", "woss",
+        "residual", "si", "spikes", "synapse", "ties", "trace_product", "winners", "woss",
     )
 }  # fmt: skip
 """Modules whose tests evaluate closed forms."""

@@ -20,6 +20,7 @@ from processes.si_exp import SiExp
 from processes.si_norm import SiNorm
 from processes.synapse import DenseSynapse, ScaleSynapse
 from processes.trace_product import SquareSum, TraceProduct
+from processes.winners import Winners
 from processes.woss import Woss
 
 SHAPE = (1, 3, 4)
@@ -67,6 +68,7 @@ MADE: dict[str, Callable[[np.random.Generator], Made]] = {
     "dense": lambda rng: (dense(rng), 1),
     "route": lambda rng: (Route(shape=(1, 4, 4), steps='[["pad", [0, 0, 1, 0]]]', source_shape=SHAPE), 1),
     "largest": lambda rng: (MaxPool(shape=(1, 2, 3), kernel=(2, 2), stride=(1, 1), scale=ONE), 1),
+    "k winners": lambda rng: (Winners(shape=SHAPE, count=2), 1),
     "woss": lambda rng: (Woss.uncoded(SHAPE, np.ones(1)), 1),
     "si_exp": lambda rng: (SiExp.uncoded(SHAPE, np.ones(1), None, clocked=False), 1),
     "si_norm": lambda rng: (SiNorm.uncoded(SHAPE), 1),

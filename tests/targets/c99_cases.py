@@ -35,7 +35,7 @@ from processes.phase_neuron.schedule import FixedSchedule
 from processes.thresholds import ALWAYS, scaled_entry
 from tests.converters import modules
 from tests.converters.modules import end_early, images, module, spiking
-from tests.targets.test_placement import convolutions, massive_feature, maxima, uneven_attention
+from tests.targets.test_placement import convolutions, massive_feature, maxima, mixtures, uneven_attention
 
 Case = tuple[Network, np.ndarray]
 SAMPLES = 400  # of ties
@@ -161,6 +161,12 @@ def pooled() -> Case:
 
 
 @cache
+def mixed() -> Case:
+    """Groups of which two of five win, by scores of either sign."""
+    return mixtures(), np.concatenate([tokens(4, seed=1), 0 * tokens(1)])
+
+
+@cache
 def rounded() -> Case:
     """A neuron whose function is above zero at zero and whose smallest thresholds, on either side of zero, scale to zero."""
     op = next(node.op for _, node in several_spikes()[0] if isinstance(node.op, PhaseNeuron))
@@ -236,5 +242,5 @@ def massive() -> Case:
 
 
 CASES: tuple[Callable[[], Case], ...] = (
-    several_spikes, by_a_race, by_digits, by_trains, convolved, gated, pooled, rounded, ties, uneven, massive,
+    several_spikes, by_a_race, by_digits, by_trains, convolved, gated, pooled, mixed, rounded, ties, uneven, massive,
 )  # fmt: skip

@@ -159,6 +159,24 @@ def max_pool(m: dict[str, Any], z: Array) -> Array:
     return sent
 
 
+def winners(m: dict[str, Any], z: Array) -> Array:
+    won, live = np.zeros(z.shape[1:], bool), np.ones(z.shape[1:], bool)
+    count = int(m["count"])
+    for signs in z:
+        for group in np.ndindex(z.shape[1:-1]):
+            places = count - won[group].sum()
+            for said in (1, 0, -1):
+                alike = live[group] & (signs[group] == said)
+                if alike.sum() >= places:
+                    live[group] = alike
+                    break
+                won[group] |= alike
+                live[group] &= ~alike
+                places -= alike.sum()
+    first = live & (np.cumsum(live, -1) <= count - won.sum(-1, keepdims=True))
+    return (won | first)[None].astype(np.int64)
+
+
 def trace_product(m: dict[str, Any], a: Array, b: Array) -> Array:
     b = b if bool(m["transpose_b"]) else b.swapaxes(-1, -2)
     traces, delay = np.asarray(m["traces"], np.int64), int(m["delay"])
@@ -347,5 +365,5 @@ OPERATIONS = {
     "square_sum": square_sum, "elementwise_product": elementwise_product,
     "woss": woss, "dynamic_threshold": dynamic_threshold, "residual": residual, "centre": centre,
     "route": route, "readout": readout, "si_exp": si_exp, "si_norm": si_norm, "si_neuron": si_neuron,
-    "max_pool": max_pool,
+    "max_pool": max_pool, "winners": winners,
 }  # fmt: skip

@@ -20,7 +20,7 @@ from targets.c99.golden import FACTOR, polynomial
 from targets.c99.kernels import KERNELS
 from targets.c99.kernels.kernel import Constants, Integer, fold
 from targets.c99.memory import Need, layout
-from tests.targets.c99_cases import CASES, Case, convolved, gated, pooled, rounded
+from tests.targets.c99_cases import CASES, Case, convolved, gated, mixed, pooled, rounded
 from tests.targets.test_placement import convolutions
 
 needs_compiler = pytest.mark.skipif(
@@ -69,9 +69,10 @@ def small(tmp_path_factory: pytest.TempPathFactory) -> Path:
         (rounded, "kernels/neurons.c", r"pos < 1 && .* > 0 \?", lambda m: "pos < 1 ?"),
         (gated, "kernels/products.c", r"da \* held_b\[j\] \+", lambda m: ""),
         (pooled, "kernels/pooling.c", r"behind\[j\] = 1", lambda m: "behind[j] = 0"),
+        (mixed, "kernels/pooling.c", r"stands\[j\] = OUT", lambda m: "stands[j] = LIVE"),
         (convolved, "samples.c", r"(sample_input\[\] = \{\n    )(-?\d+)", lambda m: f"{m[1]}{-int(m[2]) or 99999}"),
     ],
-    ids=["weight", "window", "refractory", "above zero", "below zero", "at zero", "trace", "gate", "input"],
+    ids=["weight", "window", "refractory", "above zero", "below zero", "at zero", "trace", "gate", "place", "input"],
 )
 def test_what_is_changed_is_found(
     case: Callable[[], Case], file: str, before: str, after: Callable[[re.Match[str]], str], tmp_path: Path

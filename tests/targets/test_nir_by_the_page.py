@@ -19,7 +19,7 @@ from processes.network import Network
 from processes.operation import Result
 from tests.converters.modules import end_early, gated, images, module, small_vit
 from tests.targets.nir_by_the_page import run
-from tests.targets.test_placement import massive_feature, maxima, uneven_attention, uneven_gates
+from tests.targets.test_placement import massive_feature, maxima, mixtures, uneven_attention, uneven_gates
 
 
 def nodes(codes: torch.Tensor, steps: int) -> np.ndarray:
@@ -86,6 +86,11 @@ def test_gates(tmp_path: Path) -> None:
 
 def test_maxima(tmp_path: Path) -> None:
     assert "max_pool" in compare(maxima(), images(3), tmp_path / "maxima.nir")
+
+
+def test_mixtures(tmp_path: Path) -> None:
+    x = np.random.default_rng(1).normal(size=(3, 3, 4)).astype(np.float32)
+    assert "winners" in compare(mixtures(), x, tmp_path / "mixtures.nir")
 
 
 @pytest.mark.parametrize("make", [uneven_attention, uneven_gates, massive_feature])

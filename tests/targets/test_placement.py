@@ -28,7 +28,7 @@ from processes.readout import Readout
 from targets.placement import Placement, largest_tile, place, use_of
 from targets.placement.chip import CORE_LIMITS, NAMES, ChipTable, load_chip
 from targets.placement.edges import edges
-from tests.converters.modules import apart, gated, images, massive, module, small_vit, spiking, uneven
+from tests.converters.modules import apart, gated, images, massive, mixture, module, small_vit, spiking, uneven
 from tests.deploy.reports import conversion
 
 
@@ -105,9 +105,15 @@ def uneven_gates(spikes: int = 2) -> Network:
     return discretise(uneven(gated(), torch.from_numpy(x), spikes), x, LOIHI2)
 
 
+def mixtures(biased: bool = True) -> Network:
+    """Groups of scores, of either sign if ``biased``, of which those that say the most gate what others say."""
+    x = np.random.default_rng(0).normal(size=(8, 3, 4)).astype(np.float32)
+    return discretise(spiking(mixture(biased=biased), torch.from_numpy(x), PhaseCode(1.4, 8), spikes=2), x, LOIHI2)
+
+
 NETWORKS = {
     "vit": small_network, "convolutions": convolutions, "maxima": maxima, "sit": by_sit, "gates": gates,
-    "uneven gates": lambda: uneven_gates(1),
+    "mixtures": lambda: mixtures(False), "uneven gates": lambda: uneven_gates(1),
 }  # fmt: skip
 
 

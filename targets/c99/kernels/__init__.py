@@ -14,7 +14,7 @@ from targets.c99.kernels.kernel import Kernel, Place
 KERNELS: dict[str, Callable[[Any, Place], Kernel | None]] = {
     "dense": synapses.dense, "conv2d": synapses.conv2d, "scale": synapses.scale, "route": synapses.route,
     "trace_product": products.trace_product, "square_sum": products.square_sum,
-    "elementwise_product": products.elementwise_product, "max_pool": pooling.max_pool,
+    "elementwise_product": products.elementwise_product, "max_pool": pooling.max_pool, "winners": pooling.winners,
     "phase_neuron": neurons.phase_neuron, "si_neuron": neurons.si_neuron,
     "dynamic_threshold": neurons.dynamic_threshold, "residual": neurons.residual, "centre": neurons.centre,
     "readout": neurons.readout, "woss": softmax.woss, "si_exp": softmax.si_exp, "si_norm": softmax.si_norm,

@@ -1,8 +1,9 @@
-"""Max pooling."""
+"""Races of spike trains: max pooling, k winners."""
 
 from __future__ import annotations
 
 from processes.max_pool import MaxPool
+from processes.winners import Winners
 from targets.c99.kernels.kernel import Kernel, Place, State, size
 
 
@@ -20,3 +21,13 @@ def max_pool(op: MaxPool, place: Place) -> Kernel:
         },
         (State("int8_t", fields * size(op.kernel)), State("int8_t", fields)),
     )  # fmt: skip
+
+
+def winners(op: Winners, place: Place) -> Kernel:
+    """Where each value stands in its group's race, and how many places the group has left."""
+    group = op.shape[-1]
+    return Kernel(
+        "winners",
+        {"start": place.window.start, "groups": size(op.shape[:-1]), "group": group, "count": op.count},
+        (State("int8_t", size(op.shape)), State("int32_t", size(op.shape[:-1]))),
+    )

@@ -25,6 +25,7 @@ from processes.network import (
     SiNorm,
     SquareSum,
     TraceProduct,
+    Winners,
     Woss,
 )
 
@@ -92,7 +93,7 @@ def _sending(found: Counter[str], op, message: Spikes, k: int, eligible: np.ndar
         found["graded_spikes"] += int(eligible.sum()) + int(eligible.any(-1).sum())
         found["compares"] += int(eligible.sum())
         found["silent_compares"] += int(eligible.sum())
-    if isinstance(op, MaxPool):  # nothing has a threshold
+    if isinstance(op, MaxPool | Winners):  # nothing has a threshold
         found["spikes"] += 0 if message is None else int(np.count_nonzero(message))
         return
     steps = op.schedule.steps if isinstance(op, PhaseNeuron) else op.steps
@@ -159,6 +160,9 @@ def _arrivals(
             arrived = spikes.reshape(-1)[field[field >= 0]]
             found["synaptic_operations"] += int(arrived.sum())
             found["potential_updates"] += int(arrived.any())
+    elif isinstance(op, Winners):  # every neuron of a group hears all of it
+        found["synaptic_operations"] += int(spikes.sum()) * op.shape[-1]
+        found["potential_updates"] += int(spikes.any(-1).sum()) * op.shape[-1]
     elif isinstance(op, ScaleSynapse):
         found["synaptic_operations"] += int(spikes.sum())
         found["potential_updates"] += int((spikes.any(op.pool) if op.pool else spikes).sum())

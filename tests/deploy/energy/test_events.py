@@ -24,7 +24,7 @@ from processes.header import Header
 from processes.network import DenseSynapse, IfNeuron, Network, PhaseNeuron, Readout, Route
 from processes.phase_code import PhaseCode
 from processes.phase_neuron.schedule import FloatSchedule
-from tests.converters.modules import apart, end_early, gated, images, lowered, module, small_vit, uneven
+from tests.converters.modules import apart, end_early, gated, images, lowered, mixture, module, small_vit, uneven
 from tests.converters.test_integrate_and_fire import relu_vit
 from tests.deploy.energy.stepwise import count_stepwise
 
@@ -138,6 +138,7 @@ NETWORKS: dict[str, tuple[nn.Module, torch.Tensor, dict]] = {
         torch.randn(8, 2, 7, 7, generator=torch.Generator().manual_seed(0)),
         {},
     ),
+    "k winners": (mixture(), torch.randn(8, 3, 4, generator=torch.Generator().manual_seed(0)), {"spikes": 2}),
     "maxima": (
         module(
             lambda m, x: m.b(F.max_pool2d(m.c(F.max_pool2d(F.relu(m.c(x)), (3, 2), 1, (1, 0), (2, 1))), 2).amax((-2, -1))),

@@ -41,3 +41,43 @@ int max_pool_step(const struct max_pool *p, int32_t t, const int8_t *z, int8_t *
     }
     return any != 0;
 }
+
+enum { LIVE, WON, OUT };
+
+/* What a step's spikes z decide in a group; returns how many of its places are taken then. */
+static int32_t race(const struct winners *p, int32_t taken, const int8_t *z, int8_t *stands)
+{
+    for (int8_t said = 1; said >= -1; said--) {
+        int32_t alike = 0;
+        for (int32_t j = 0; j < p->group; j++)
+            alike += stands[j] == LIVE && z[j] == said;
+        const int decided = alike >= p->count - taken;
+        for (int32_t j = 0; j < p->group; j++) {
+            if (stands[j] != LIVE)
+                continue;
+            if (decided && z[j] < said)
+                stands[j] = OUT;
+            else if (!decided && z[j] == said)
+                stands[j] = WON;
+        }
+        if (decided)
+            break;
+        taken += alike;
+    }
+    return taken;
+}
+
+int winners_step(const struct winners *p, int32_t t, const int8_t *z, int8_t *stands, int32_t *taken, int8_t *spikes)
+{
+    for (int32_t n = 0; n < p->groups; n++) {
+        if (z && t < p->start)
+            taken[n] = race(p, taken[n], z + n * p->group, stands + n * p->group);
+        if (t != p->start)
+            continue;
+        for (int32_t j = n * p->group; j < (n + 1) * p->group; j++) {
+            spikes[j] = stands[j] == WON || (stands[j] == LIVE && taken[n] < p->count);
+            taken[n] += stands[j] == LIVE;
+        }
+    }
+    return t == p->start;
+}

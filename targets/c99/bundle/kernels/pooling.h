@@ -1,4 +1,4 @@
-/* Max pooling: a race of spike trains, of which every field of values lets the largest through. */
+/* Races of spike trains: max pooling, of which every field of values lets the largest through, and k winners of groups. */
 #ifndef POOLING_H
 #define POOLING_H
 
@@ -12,5 +12,14 @@ struct max_pool {
     int32_t kernel_y, kernel_x, stride_y, stride_x, padding_y, padding_x, dilation_y, dilation_x;
 };
 int max_pool_step(const struct max_pool *p, int32_t t, const int8_t *z, int8_t *behind, int8_t *waiting, int8_t *spikes);
+
+/* In step `start` the `count` of each group that say the most fire +; in the steps before, they race.
+ *
+ * Of those that are live, whoever says more than others (+ before silence before -) wins while there are places for all that
+ * say it. Where there are too few, these stay live and whoever says less is out. In the end the first of those left win. */
+struct winners {
+    int32_t start, groups, group, count;
+};
+int winners_step(const struct winners *p, int32_t t, const int8_t *z, int8_t *stands, int32_t *taken, int8_t *spikes);
 
 #endif

@@ -18,6 +18,6 @@ PROGRAMS = {
     "elementwise_product": products.ElementwiseProduct, "phase_neuron": neurons.PhaseNeuron,
     "dynamic_threshold": neurons.DynamicThreshold, "residual": neurons.Residual, "centre": neurons.Centre,
     "readout": neurons.Readout, "woss": softmax.Woss, "si_exp": softmax.SiExp, "si_norm": softmax.SiNorm,
-    "si_neuron": softmax.SiNeuron, "max_pool": neurons.MaxPool,
+    "si_neuron": softmax.SiNeuron, "max_pool": neurons.MaxPool, "winners": neurons.Winners,
 }  # fmt: skip
 """By operation, as network.json names it."""

@@ -85,6 +85,32 @@ class MaxPool(Program):
         return np.stack([z[:, :, rows, columns] for rows, columns in cut])
 
 
+class Winners(Program):
+    """Two bits for each value of a neuron's group: live, and won. In each step, of those that are live, who says more than
+    others (+ before silence before -) wins, as long as there are places for all who say it; where there are too few, these
+    stay live, and who says less drops out. In the last step the first of those that are left take the places left.
+    """
+
+    def setup(self):
+        self.live, self.won = np.ones(self.shape, bool), np.zeros(self.shape, bool)
+
+    def step(self, t, messages):
+        left = int(self.p["count"]) - self.won.sum(-1, keepdims=True)
+        if t == self.start:
+            first = self.live & (np.cumsum(self.live, -1) <= left)
+            return (self.won | first).astype(int)
+        if messages[0] is not None:
+            more = np.zeros(self.shape, int)  # how many of the live say more, and how many as much or more
+            same = np.zeros(self.shape, int)
+            for said in (1, 0, -1):
+                as_much = (self.live & (messages[0] >= said)).sum(-1, keepdims=True)
+                same = np.where(messages[0] == said, as_much, same)
+                more = np.where(messages[0] == said - 1, as_much, more)
+            self.won = self.won | (self.live & (same < left))
+            self.live = self.live & (same >= left) & (more < left)
+        return None
+
+
 class DynamicThreshold(Program):
     """Divides by moving the threshold: fires in the sign of v at the first k with |v| >= (table_k * S) >> n, or, for
     LayerNorm, with shift(c, m)^2 >= (table_k * (Qs + offset)) >> n. S and Qs are the row's own neuron, integrated beside v.

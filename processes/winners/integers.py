@@ -1,0 +1,8 @@
+"""Winners of races of spikes, which are the same in any arithmetic."""
+
+from __future__ import annotations
+
+from processes.integers import Integers, integers
+from processes.winners import Winners
+
+integers.of(Winners)(lambda op, at, setting: Integers(op))
