@@ -61,7 +61,7 @@ class Experts(nn.Module):
         """(N, tokens, features) to the same shape."""
         scores = self.router(x).tanh() if self.signed else self.router(x).softmax(-1)
         values, places = scores.topk(self.count, -1)
-        routing = torch.zeros(*scores.shape).scatter(-1, places, values)
+        routing = torch.zeros_like(scores).scatter(-1, places, values)
         return self.down((F.relu(self.up(x)).unflatten(-1, (4, 2)) * routing.unsqueeze(-1)).flatten(-2))
 
 
