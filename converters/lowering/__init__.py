@@ -110,7 +110,7 @@ REASONS = {
 }
 """Why operations have no spiking form, where more can be said than that none is known."""
 
-FILLED = frozenset({"full_like", "new_full", "new_ones", "new_zeros", "ones_like", "zeros_like"})
+FILLED = frozenset({"empty_like", "full_like", "new_empty", "new_full", "new_ones", "new_zeros", "ones_like", "zeros_like"})
 """Operations whose result follows from the shape of their operand alone, which makes it a constant."""
 
 LIKE_ANOTHER = frozenset({"expand_as", "reshape_as", "type_as", "view_as"})
@@ -190,12 +190,12 @@ def _evaluate(builder: Builder, node: torch.fx.Node, values: dict[torch.fx.Node,
         except Unsupported as refusal:
             refusals.append(Refusal("getitem", place(node), str(refusal)))
             return _Refused()
-    if not any(_holds_value(o) for o in operands):
-        return node.target(*args, **kwargs)  # type: ignore[operator]
     name = str(node.target).removeprefix("aten.").split(".")[0]
+    if not any(_holds_value(o) for o in operands):
+        return _settled(name, node.target(*args, **kwargs))  # type: ignore[operator]
     if name in FILLED or (name in LIKE_ANOTHER and not _holds_value(args[0])):
         stand_ins = map_arg(node.args, lambda n: _stand_in(n) if _holds_value(values[n]) else values[n])
-        return node.target(*stand_ins, **kwargs)  # type: ignore[operator]
+        return _settled(name, node.target(*stand_ins, **kwargs))  # type: ignore[operator]
     where = place(node)
     try:
         if name not in HANDLERS:
@@ -215,6 +215,11 @@ def _evaluate(builder: Builder, node: torch.fx.Node, values: dict[torch.fx.Node,
         # shapes or arguments that no handler foresaw
         refusals.append(Refusal(name, where, f"this use of it is not supported ({' '.join(str(error).split())[:80]})"))
     return _Refused()
+
+
+def _settled(name: str, constant: Any) -> Any:
+    """A constant of the model, 0 where it is memory that the model writes later, as whatever lies there has no meaning."""
+    return torch.zeros_like(constant) if "empty" in name else constant
 
 
 def _stand_in(node: torch.fx.Node) -> torch.Tensor:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -208,3 +209,35 @@ def test_what_they_are_lowered_by_matters(
     assert error(lowered(model, x), x, expected, ideal=True) < FLOAT32
     monkeypatch.setattr(broken, instead)
     assert error(lowered(model, x), x, expected, ideal=True) > FLOAT32
+
+
+@pytest.fixture
+def visible() -> Iterator[None]:
+    """Memory that nothing has been written to holds NaN."""
+    torch.use_deterministic_algorithms(True)
+    yield
+    torch.use_deterministic_algorithms(False)
+
+
+@pytest.mark.usefixtures("visible")
+@pytest.mark.parametrize("like", ["torch.empty", "new_empty", "empty_like"])
+def test_memory_that_is_written_later_brings_nothing_into_the_network(like: str) -> None:
+    """Keys of DeepSeek's attention are put together so; what lay there before stood in a bias until it was overwritten."""
+    make = {
+        "torch.empty": lambda x: torch.empty(x.shape),
+        "new_empty": lambda x: x.new_empty(x.shape),
+        "empty_like": torch.empty_like,
+    }[like]
+
+    def forward(m: nn.Module, x: torch.Tensor) -> torch.Tensor:
+        x = m.first(x)
+        out = make(x)
+        out[..., :2] = x[..., 2:]
+        out[..., 2:] = x[..., :2]
+        return m.second(out)
+
+    x = torch.from_numpy(np.random.default_rng(0).normal(size=(4, 3, 4)).astype(np.float32))
+    net = module(forward, first=nn.Linear(4, 4), second=nn.Linear(4, 2))
+    network = lowered(net, x)
+    biases = [node.op.bias for _, node in network if hasattr(node.op, "bias")]
+    assert biases and all(np.isfinite(bias).all() for bias in biases)
