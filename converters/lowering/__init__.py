@@ -110,7 +110,9 @@ REASONS = {
 }
 """Why operations have no spiking form, where more can be said than that none is known."""
 
-FILLED = frozenset({"empty_like", "full_like", "new_empty", "new_full", "new_ones", "new_zeros", "ones_like", "zeros_like"})
+FILLED = frozenset(
+    {"empty_like", "full_like", "new_empty", "new_full", "new_ones", "new_zeros", "ones_like", "zeros_like"}
+)
 """Operations whose result follows from the shape of their operand alone, which makes it a constant."""
 
 LIKE_ANOTHER = frozenset({"expand_as", "reshape_as", "type_as", "view_as"})
