@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import time
 from collections.abc import Callable
 from dataclasses import fields
@@ -96,7 +95,6 @@ def _runner(network: Graph, calib: np.ndarray | None, place: str) -> Runner:
     if place == "stepper":
         return lambda inputs: interpret(program, inputs)
     chosen(place, steps=True)
-    importlib.import_module("processes.lava")  # has to come before anything of Lava's
     from targets.nir_graph.lava import run_in_lava
 
     return lambda inputs: run_in_lava(program, inputs)

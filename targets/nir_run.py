@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -93,7 +92,6 @@ def run_graph(
     samples, steps = next(iter(inputs.values())).shape[:2]
     begin = time.perf_counter()
     if target == "lava-sim":
-        importlib.import_module("processes.lava")  # has to come before anything of Lava's
         from targets.nir_graph.lava import run_in_lava
 
         traces = run_in_lava(program, inputs, granularity, done=done)

@@ -179,20 +179,16 @@ def div(call: Call) -> Any:
         x = x.formed(call)
     if isinstance(y, Divisor) and isinstance(x, (Value, Curve)):
         return y.divide(call, resolved(x))
-    if (both := combined(x, y, torch.div, lambda a, b: _over(call, a, b))) is not None:
+    if (both := combined(x, y, torch.div, lambda a, b: quotient(call, a, b))) is not None:
         return both
     if isinstance(x, (Value, Curve)) and isinstance(y, (Value, Curve)):
-        return _over(call, resolved(x), resolved(y))
+        return quotient(call, resolved(x), resolved(y))
     if not isinstance(x, (Value, Curve)):
         raise Unsupported("a constant that is divided by an activation")
     inverse = 1.0 / torch.as_tensor(y).detach().double()
     if isinstance(x, Curve) and inverse.numel() == 1:
         return x.then(lambda v: v * _number(inverse), lambda value: scale(value, inverse))
     return scale(resolved(x), inverse)
-
-
-def _over(call: Call, x: Value, y: Value) -> Value:
-    return quotient(call, x, y)
 
 
 @handles("where", "masked_fill", "masked_fill_")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 from pathlib import Path
 
 import numpy as np
@@ -54,7 +53,6 @@ def verify_folder(folder: Path, samples: int, granularity: str, progress: Progre
 
 def on_lava(graph: Graph, fixed: Program, x: np.ndarray, progress: Progress, granularity: str = "block") -> LavaRun:
     """Every spike, potential and output of frames (samples, T, *shape of the graph's input) on Lava and stepped."""
-    importlib.import_module("processes.lava")  # has to come before anything of Lava's
     from targets.nir_graph.lava import run_in_lava
 
     expected = interpret(fixed, {graph.input: x}, potentials=True)

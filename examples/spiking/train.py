@@ -101,7 +101,8 @@ def main() -> None:
     ):
         network.T = steps
         train(model, used, targets, Cycle(epochs, 0, rate, 100, 0, mirror=False), SEED + number)
-        keep(network, options.out / f"{options.model}-{steps}.safetensors") if epochs else None
+        if epochs:
+            keep(network, options.out / f"{options.model}-{steps}.safetensors")
     accuracy = correct(model, test_images, test_labels).mean()
     keep(network, options.out / f"{options.model}.safetensors", test_accuracy=f"{accuracy:.4f}")
     print(f"{options.model}: {accuracy:.4f} on the {len(test_images)} test images")

@@ -52,7 +52,10 @@ def _linear_sign(left, plane, pos, lo, hi):
 
 @njit
 def _falling_sign(drive, plane, entry, sent, midpoint):
-    """The same against a falling threshold, having sent so much in so many spikes, in units of the drive's own sign."""
+    """Sign, relative to the drive's, with which a dividing neuron would fire that has ``sent`` so much in so many spikes.
+
+    0 if it would not. ``drive`` holds what :func:`_drive` returns, the factor, and how entries of later spikes are made.
+    """
     least, most, factor, squared, gain, shift = drive
     if plane == 0:
         return 1 if entry * factor <= most else 0

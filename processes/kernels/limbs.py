@@ -20,7 +20,7 @@ HALF = 1 << (BITS - 1)
 
 @njit(parallel=True, cache=True)
 def split(codes, table, high, low, squares):
-    """Bytes high and low (R, in) of codes (planes, R, in), and squares (R,) = sums of squared sizes; table int32."""
+    """Bytes high and low (R, in) of codes (planes, R, in), and squares (R,) float32 = sums of squared sizes; table int32."""
     planes, _, inputs = codes.shape
     for r in prange(len(squares)):
         x, size = np.zeros(inputs, np.int32), np.zeros(inputs, np.int32)
@@ -30,13 +30,13 @@ def split(codes, table, high, low, squares):
                 entry = value(table, row[j])
                 x[j] += entry
                 size[j] += abs(entry)
-        upper, lower, total = high[r], low[r], np.float32(0)
+        upper, lower, total = high[r], low[r], np.int64(0)
         for j in range(inputs):
             above = (x[j] + HALF) >> BITS
             upper[j] = above
             lower[j] = x[j] - (above << BITS)
         for j in range(inputs):
-            total += np.float32(size[j]) * np.float32(size[j])
+            total += np.int64(size[j]) * size[j]
         squares[r] = total
 
 

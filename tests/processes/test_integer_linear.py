@@ -44,13 +44,15 @@ def reached(codes: np.ndarray, weight: np.ndarray, bias: np.ndarray, trace: np.n
 @settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     seed=st.integers(0, 2**32 - 1), planes=st.integers(1, 3), trace_bits=st.sampled_from([4, 11, 12]),
-    inputs=st.integers(2, 70), steps=st.sampled_from([4, 40, 128]),
+    inputs=st.integers(2, 70), steps=st.sampled_from([4, 40, 128]), any_order=st.booleans(),
 )  # fmt: skip
 def test_sums_are_those_of_float32_and_bounds_hold(
-    seed: int, planes: int, trace_bits: int, inputs: int, steps: int
+    seed: int, planes: int, trace_bits: int, inputs: int, steps: int, any_order: bool
 ) -> None:
+    """A bound by bytes exceeds that by float32 by less than what sizes are rounded up by: one unit for each spike."""
     rng = np.random.default_rng(seed)
-    trace = PhaseCode(1.15, steps).trace(trace_bits)
+    trace = PhaseCode(1.15, steps).trace(trace_bits) * (rng.choice([1, -1], steps) if any_order else 1)
+    trace = rng.permutation(trace) if any_order else trace
     weight = rng.integers(-127, 128, (5, inputs)).astype(np.int8)
     bias = rng.integers(-(2**20), 2**20, 5).astype(np.int32)
     codes = random_codes(rng, (4, inputs), steps, planes)
@@ -58,9 +60,36 @@ def test_sums_are_those_of_float32_and_bounds_hold(
     assert torch.equal(one[0], other[0])
     torch.testing.assert_close(one[1], other[1])
     limit = reached(codes, weight, bias, trace)
-    for backend in (NUMBA, TORCH):
-        bound = backend.one_sided(batch(codes), one[0], Rows(weight), bias, trace).numpy()
-        assert (bound >= limit).all()
+    quick, plain = (
+        backend.one_sided(batch(codes), one[0], Rows(weight), bias, trace).numpy() for backend in (NUMBA, TORCH)
+    )
+    assert (quick >= limit).all() and (plain >= limit).all()
+    unit = np.abs(trace).max() // (127 // planes) + 1
+    rounded_up = planes * unit * Rows(weight).largest_sum / 2
+    assert (quick <= (1 + 2.0**-18) * (plain + rounded_up)).all()
+
+
+@pytest.mark.usefixtures("by_bytes")
+def test_sizes_that_are_rounded_down_are_seen(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The bound of the first test fails where sizes lose what bytes do not hold."""
+    trace = PhaseCode(1.15, 40).trace(12)
+    codes = np.full((1, 1, 60), 30, np.int16)  # small ones
+    weight, bias, sizes = np.full((1, 60), 127, np.int8), np.zeros(1, np.int32), limbs.sizes
+    y, _ = NUMBA.linear(batch(codes), Rows(weight), bias, trace)
+    limit = reached(codes, weight, bias, trace)
+    assert NUMBA.one_sided(batch(codes), y, Rows(weight), bias, trace).item() >= limit[0]
+    monkeypatch.setattr(limbs, "sizes", lambda codes, table, out: sizes(codes, np.maximum(table, 1) - 1, out))
+    assert NUMBA.one_sided(batch(codes), y, Rows(weight), bias, trace).item() < limit[0]
+
+
+@pytest.mark.usefixtures("by_bytes")
+def test_trains_of_more_spikes_than_a_byte_counts() -> None:
+    """They are left to float32."""
+    codes = np.repeat(np.arange(1, 131, dtype=np.int16)[:, None, None], 40, 2)  # 130 planes of one row of 40 inputs
+    rows, trace, bias = Rows(np.full((2, 40), 3, np.int8)), np.ones(130, np.int64), np.zeros(2, np.int32)
+    y, _ = NUMBA.linear(batch(codes), rows, bias, trace)
+    assert y.tolist() == [[130.0 * 40 * 3] * 2]
+    assert NUMBA.one_sided(batch(codes), y, rows, bias, trace).item() >= 130 * 40 * 3
 
 
 @pytest.mark.usefixtures("by_bytes")

@@ -7,14 +7,16 @@ from functools import cache
 import numpy as np
 import torch
 
-from processes.backends.numba.decode import decode, decode_sizes
+from processes.backends.numba.decode import decode_sizes
 from processes.backends.numba.views import as_numpy
 from processes.backends.rows import Rows
-from processes.backends.torch.linear import product, reach
+from processes.backends.torch.linear import linear as plain_linear
+from processes.backends.torch.linear import one_sided as plain_one_sided
 from processes.kernels import limbs
 from processes.kernels.decode import decode_table
 
 LARGEST = 127  # of a signed byte
+LARGEST_VALUE = (LARGEST << limbs.BITS) + limbs.HALF - 1  # of two
 INPUTS = range(32, 2**16)
 """Of fewer, bytes save nothing (and PyTorch 2.14 multiplies those of one column wrongly); of more, sums could reach 2^31."""
 PAYS = 256  # in * out / (in + out): below, splitting and joining cost more than products of bytes save
@@ -30,15 +32,11 @@ def multiplies_bytes() -> bool:
 def linear(codes: torch.Tensor, rows: Rows, bias: np.ndarray, trace: np.ndarray) -> tuple[torch.Tensor, torch.Tensor]:
     """Potentials W x + b (R, out), float32, of codes (planes, R, in), and Euclidean norms of the sizes of x, (R,)."""
     outputs, inputs = rows.weight.shape
-    fit = (len(codes) * int(trace[0]) + limbs.HALF) >> limbs.BITS <= LARGEST
-    if not (_takes(rows) and fit and inputs * outputs >= PAYS * (inputs + outputs)):
-        if len(codes) == 1:
-            x = sizes = decode(codes, trace, torch.float32)  # squares have no sign
-        else:
-            x, sizes = decode_sizes(codes, trace, torch.float32)
-        return product(x, rows, bias), torch.linalg.vector_norm(sizes, dim=-1)
+    fits = len(codes) * int(np.abs(trace).max()) <= LARGEST_VALUE
+    if not (fits and inputs * outputs >= PAYS * (inputs + outputs) and _takes(codes, rows)):
+        return plain_linear(codes, rows, bias, trace, decode_sizes)
     high, low = (torch.empty(codes.shape[1:], dtype=torch.int8) for _ in range(2))
-    squares, y = torch.empty(codes.shape[1]), torch.empty((codes.shape[1], len(rows.weight)))
+    squares, y = torch.empty(codes.shape[1]), torch.empty((codes.shape[1], outputs))
     limbs.split(as_numpy(codes), decode_table(trace, np.int32), high.numpy(), low.numpy(), squares.numpy())
     weight = torch.from_numpy(rows.weight).T
     high, low = (_bytes(part, weight) for part in (high, low))
@@ -49,14 +47,15 @@ def linear(codes: torch.Tensor, rows: Rows, bias: np.ndarray, trace: np.ndarray)
 def one_sided(codes: torch.Tensor, y: torch.Tensor, rows: Rows, bias: np.ndarray, trace: np.ndarray) -> torch.Tensor:
     """For each row, at least the largest sum of positive, or of negative, terms of any output, bias included, (R,).
 
-    It is half of the terms' magnitudes plus half of the sum y (R, out) of :func:`linear` itself. Of bytes, each size is
-    rounded up to a multiple of what makes the largest fit one.
+    It is half of the terms' magnitudes plus half of the sum y (R, out) of :func:`linear` itself. Of bytes, each spike's size is
+    rounded up to a multiple of what makes the largest sum of a neuron's sizes fit one.
     """
-    if not _takes(rows):
-        return reach(decode_sizes(codes, trace, torch.float32)[1], y, rows, bias)
-    unit = -(-int(trace[0]) // (LARGEST // len(codes)))
+    if not _takes(codes, rows):
+        return plain_one_sided(codes, y, rows, bias, trace, decode_sizes)
+    magnitude = np.abs(trace).astype(np.int64)
+    unit = -(-int(magnitude.max()) // (LARGEST // len(codes)))
+    table = np.abs(decode_table(-(-magnitude // unit), np.int8))
     sizes, out = torch.empty(codes.shape[1:], dtype=torch.int8), torch.empty(codes.shape[1])
-    table = np.abs(decode_table(-(-np.asarray(trace) // unit), np.int8))
     limbs.sizes(as_numpy(codes), table, sizes.numpy())
     magnitudes = _bytes(sizes, torch.from_numpy(rows.magnitudes).T)
     limbs.one_sided(magnitudes.numpy(), np.float32(unit), np.abs(bias).astype(np.float32), y.numpy(), out.numpy())
@@ -68,6 +67,6 @@ def _bytes(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
     return torch._int_mm(a, b)  # pyright: ignore[reportPrivateImportUsage]
 
 
-def _takes(rows: Rows) -> bool:
-    """Whether products of these weights and bytes are quick, and their sums and the weights' magnitudes in range."""
-    return multiplies_bytes() and rows.fits_bytes and rows.weight.shape[1] in INPUTS
+def _takes(codes: torch.Tensor, rows: Rows) -> bool:
+    """Whether products with these weights are quick by bytes, and sums, magnitudes and planes of codes are in range."""
+    return multiplies_bytes() and rows.fits_bytes and rows.weight.shape[1] in INPUTS and len(codes) <= LARGEST

@@ -18,14 +18,13 @@ DecodeSizes = Callable[[torch.Tensor, np.ndarray, torch.dtype], tuple[torch.Tens
 def linear(
     codes: torch.Tensor, rows: Rows, bias: np.ndarray, trace: np.ndarray, decode_sizes: DecodeSizes = decode_sizes
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """Potentials W x + b (R, out), float32, of codes (planes, R, in), and Euclidean norms of the sizes of x, (R,)."""
+    """Potentials W x + b (R, out), float32, of codes (planes, R, in), and Euclidean norms of the sizes of x, (R,).
+
+    Sizes are sums of |trace_k| over a neuron's spikes. Sums are exact, in any order, while none reaches 2^24 on the way.
+    """
     x, sizes = decode_sizes(codes, trace, torch.float32)
-    return product(x, rows, bias), torch.linalg.vector_norm(sizes, dim=-1)
-
-
-def product(x: torch.Tensor, rows: Rows, bias: np.ndarray) -> torch.Tensor:
-    """W x + b (R, out) of values x (R, in), float32: exact, in any order, while no partial sum reaches 2^24."""
-    return torch.nn.functional.linear(x, rows.matrix(x.device), constant(bias, x.device, torch.float32))
+    y = torch.nn.functional.linear(x, rows.matrix(x.device), constant(bias, x.device, torch.float32))
+    return y, torch.linalg.vector_norm(sizes, dim=-1)
 
 
 def one_sided(
@@ -37,12 +36,7 @@ def one_sided(
     It is half of the terms' magnitudes plus half of the sum y (R, out) of :func:`linear` itself, which need not be exact: with
     n terms, both products err by less than n 2^-24 of the terms' magnitudes.
     """
-    return reach(decode_sizes(codes, trace, torch.float32)[1], y, rows, bias)
-
-
-def reach(sizes: torch.Tensor, y: torch.Tensor, rows: Rows, bias: np.ndarray) -> torch.Tensor:
-    """:func:`one_sided` of sizes (R, in)."""
-    device = y.device
+    sizes, device = decode_sizes(codes, trace, torch.float32)[1], y.device
     magnitudes = torch.nn.functional.linear(
         sizes, rows.matrix(device).abs(), constant(np.abs(bias), device, torch.float32)
     )
