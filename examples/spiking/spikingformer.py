@@ -111,6 +111,6 @@ class Spikingformer(nn.Module):
         return self.head(x.flatten(3).mean(3).mean(0))
 
 
-def small(T: int = 4) -> nn.Module:
+def small(T: int = 2) -> nn.Module:
     """For Fashion-MNIST."""
     return Spikingformer(1, 10, width=64, heads=4, depth=2, ratio=2.0, T=T, pools=(1, 2, 3))

@@ -1,9 +1,11 @@
 """Train a spiking transformer of this folder on Fashion-MNIST by surrogate gradients, and write its weights and the test data.
 
     python examples/spiking/train.py sdt2 --data DIR [--out out/spiking] [--first 8] [--epochs 1] [--images 60000] [--steps 2]
+        [--hold-out 0]
 
 DIR holds the four original files; `deploy/demo/train.py` says where they come from. Writes NAME.safetensors, calib.npz (256
-training images) and test.npz (all 10,000 test images, looked at once, after the last epoch).
+training images) and test.npz (all 10,000 test images, looked at once, after the last epoch). With `--hold-out N`, the last N
+training images are not trained on and say after each part how good the weights are: choices of epochs and rates go by those.
 
 The first epochs show each image for one step, which takes half of the time of two, and find most of the weights; the
 others have all T steps, at a lower rate, and fit norms and thresholds to potentials that add up over time.
@@ -77,6 +79,7 @@ def main() -> None:
     parser.add_argument("--first", type=int, default=8, help="epochs with one step an image")
     parser.add_argument("--epochs", type=int, default=1, help="epochs with all steps, after those")
     parser.add_argument("--images", type=int, default=60000, help="train on so many images only")
+    parser.add_argument("--hold-out", type=int, default=0, help="the last so many training images validate")
     parser.add_argument("--steps", type=int, default=2, help="time steps T")
     parser.add_argument("--weights", type=Path, help="go on from these")
     parser.add_argument("--threads", type=int, default=2)
@@ -94,15 +97,19 @@ def main() -> None:
         network.load_state_dict(load_file(options.weights))
     model = Fresh(network).to(memory_format=torch.channels_last)
     fuse(model)
-    used = torch.from_numpy(images[: options.images].copy())
-    targets = torch.from_numpy(labels[: options.images].astype(np.int64))
+    held, count = len(images) - options.hold_out, min(options.images, len(images) - options.hold_out)
+    used, targets = torch.from_numpy(images[:count].copy()), torch.from_numpy(labels[:count].astype(np.int64))
     for number, (steps, epochs, rate) in enumerate(
         ((1, options.first, RATES[0]), (options.steps, options.epochs, RATES[1]))
     ):
         network.T = steps
         train(model, used, targets, Cycle(epochs, 0, rate, 100, 0, mirror=False), SEED + number)
-        if epochs:
-            keep(network, options.out / f"{options.model}-{steps}.safetensors")
+        if not epochs:
+            continue
+        keep(network, options.out / f"{options.model}-{steps}.safetensors")
+        if options.hold_out:
+            accuracy = correct(model, images[held:], labels[held:]).mean()
+            print(f"{options.model}, T = {steps}: {accuracy:.4f} on {options.hold_out} held out", flush=True)
     accuracy = correct(model, test_images, test_labels).mean()
     keep(network, options.out / f"{options.model}.safetensors", test_accuracy=f"{accuracy:.4f}")
     print(f"{options.model}: {accuracy:.4f} on the {len(test_images)} test images")
