@@ -41,6 +41,20 @@ def streams(op: Operation) -> bool:
     return getattr(op, "streams", False)
 
 
+def read_by(network: Network, node: Node) -> tuple[str, ...]:
+    """What a node's evaluation reads: its operands, and of one that hears currents by step the spikes that start them."""
+    return (*node.inputs, *network.nodes[node.inputs[0]].inputs) if streams(node.op) else node.inputs
+
+
+def currents_by_step(
+    network: Network, node: Node, live: Mapping[str, torch.Tensor], dtype: torch.dtype
+) -> torch.Tensor:
+    """Currents (T, N, *shape) of the synapse that a node which streams hears; ``live`` has the codes that start them."""
+    (synapse,) = node.inputs
+    sent = trains(live[network.nodes[synapse].inputs[0]], node.op.steps)  # type: ignore[attr-defined]
+    return torch.stack([network[synapse].closed_form(codes[None], dtype=dtype).values for codes in sent])
+
+
 @dataclass
 class ClosedForm:
     """Runs a network on batches.
@@ -60,7 +74,7 @@ class ClosedForm:
     backend: Backend | None = None
 
     def __post_init__(self) -> None:
-        self.last_use = {source: name for name, node in self.network for source in self._read(node)}
+        self.last_use = {source: name for name, node in self.network for source in read_by(self.network, node)}
 
     @torch.no_grad()
     def run(self, x: np.ndarray | torch.Tensor, observe: Observe | None = None) -> torch.Tensor:
@@ -82,27 +96,17 @@ class ClosedForm:
         for name, node in self.network:
             operands = self._operands(name, [live[source] for source in node.inputs])
             if streams(node.op) and not self.ideal:
-                operands = [self._by_step(node, live)]
+                operands = [currents_by_step(self.network, node, live, self.dtype)]
             result = self._evaluate(node.op, operands)
             values = result.values
             if observe is not None:
                 replacement = observe(name, node.op, result)
                 values = values if replacement is None else replacement
             live[name] = values
-            for source in self._read(node):
+            for source in read_by(self.network, node):
                 if self.last_use[source] == name:
                     live.pop(source, None)
         return values
-
-    def _read(self, node: Node) -> tuple[str, ...]:
-        """What a node's evaluation reads: its operands, and of one that hears currents by step the spikes that start them."""
-        return (*node.inputs, *self.network.nodes[node.inputs[0]].inputs) if streams(node.op) else node.inputs
-
-    def _by_step(self, node: Node, live: Mapping[str, torch.Tensor]) -> torch.Tensor:
-        """Currents (T, N, *shape) of the synapse that a node hears, step by step."""
-        (synapse,) = node.inputs
-        sent = trains(live[self.network.nodes[synapse].inputs[0]], node.op.steps)  # type: ignore[attr-defined]
-        return torch.stack([self._evaluate(self.network[synapse], [codes[None]]).values for codes in sent])
 
     def _operands(self, name: str, sent: list[torch.Tensor]) -> list[torch.Tensor]:
         """What a node reads, of what its operands sent."""

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 import torch
 
+from evaluator.closed_form import currents_by_step, read_by, streams
 from evaluator.continued import PartForm
 from evaluator.timeline import timeline
 from processes.events import EVENTS, Visit, events, messages
@@ -38,7 +39,7 @@ class EventCounter:
     def __post_init__(self) -> None:
         self.times = timeline(self.network)
         self.first = next(iter(self.network.nodes))
-        self.last_use = {source: name for name, node in self.network for source in node.inputs}
+        self.last_use = {source: name for name, node in self.network for source in read_by(self.network, node)}
         self.live: dict[str, torch.Tensor] = {}
 
     def __call__(self, name: str, op: Operation, result: Result) -> None:
@@ -51,15 +52,18 @@ class EventCounter:
         if not isinstance(op, Route):
             self.counts.setdefault(name, Counter()).update(self._count(name, op, output))
         self.live[name] = output
-        for source in self.network.nodes[name].inputs:
+        for source in read_by(self.network, self.network.nodes[name]):
             if self.last_use[source] == name:
                 self.live.pop(source, None)
 
     def _count(self, name: str, op: Operation, output: torch.Tensor) -> Counter[str]:
         sources = self.network.nodes[name].inputs
+        received = [self.live[source] for source in sources]
+        if streams(op) and getattr(op, "masked", 0.0):  # what fires and is held back is seen in currents alone
+            received = [currents_by_step(self.network, self.network.nodes[name], self.live, received[0].dtype)]
         visit = Visit(
             op,
-            [self.live[source] for source in sources],
+            received,
             output,
             ["graded" if source == Network.INPUT else self.network[source].emits for source in sources],
             [self.times.windows[source] for source in sources],

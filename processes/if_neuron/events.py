@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from processes.events import Events, Visit, events, firing, growth, one_by_one
 from processes.if_neuron import IfNeuron
 
@@ -13,11 +15,17 @@ def _(op: IfNeuron, visit: Visit) -> Events:
     """Meets its threshold at every step.
 
     A bias, or an input that was complete before, rewrites its potential at every step; where currents alone do, a spike does.
-    A graded message is taken once more.
+    One that a mask holds back is no less a spike to its own neuron. A graded message is taken once more.
     """
     counted = firing(visit, op.steps, visit.size)
+    fired = counted["spikes"] if op.sent is None else _with_those_held_back(op, visit)
     counted["compares"] = op.steps * visit.size
-    counted["silent_compares"] = counted["compares"] - counted["spikes"]
+    counted["silent_compares"] = counted["compares"] - fired
     constant = not op.streams or bool(op.bias.any())
     taken = visit.size if visit.emits[0] == "graded" else 0
-    return counted | {"potential_updates": (op.steps * visit.size if constant else counted["spikes"]) + taken}
+    return counted | {"potential_updates": (op.steps * visit.size if constant else fired) + taken}
+
+
+def _with_those_held_back(op: IfNeuron, visit: Visit) -> int:
+    """Spikes that were sent and those that the mask kept: the neuron's own, from the currents or potentials that it heard."""
+    return int(replace(op, masked=0.0).closed_form(visit.inputs[0], dtype=visit.inputs[0].dtype).values.count_nonzero())

@@ -16,7 +16,7 @@ from targets.nir_graph.program import Traces, interpret
 from targets.trained.program import compile_float
 from tests.tolerances import ROUNDING
 
-FEATURES, FRAMES, SAMPLES = 6, 12, 20
+FEATURES, FRAMES, SAMPLES = 6, 12, 100
 
 
 def settled(model: nn.Module, seed: int = 0) -> nn.Module:

@@ -53,7 +53,10 @@ def count_stepwise(network: Network, samples: np.ndarray) -> dict[str, Counter[s
                 messages = [sent.get(source) for source in node.inputs]
                 k = t - times.windows[name].start
                 eligible = _eligible(node.op, steppers[name], fired.get(name), k)
+                held = steppers[name].held.copy() if isinstance(node.op, IfNeuron) else 0
                 sent[name] = steppers[name].step(t, messages)
+                # a mask may keep spikes from readers, and none from the neuron itself
+                crossed = np.abs(steppers[name].held - held).sum() if isinstance(node.op, IfNeuron) else None
                 if isinstance(node.op, Route):
                     continue
                 kinds = ["graded" if s == Network.INPUT else network[s].emits for s in node.inputs]
@@ -64,7 +67,7 @@ def count_stepwise(network: Network, samples: np.ndarray) -> dict[str, Counter[s
                     elif message is not None and kind == "graded":
                         found["transfers"] += message.size
                 _arrivals(found, node.op, messages, kinds, traces.setdefault(name, []), t, times.windows[name].start)
-                _sending(found, node.op, sent[name], t - times.windows[name].start, eligible, fired, name)
+                _sending(found, node.op, sent[name], t - times.windows[name].start, eligible, fired, name, crossed)
         for name, node in network:
             if node.op.emits != "currents" and not isinstance(node.op, Route):
                 counts[name]["neuron_steps"] += int(np.prod(node.op.shape)) * times.period
@@ -83,7 +86,9 @@ def _eligible(op, stepper, already: np.ndarray | None, k: int) -> np.ndarray:
     return left > (0 if already is None else already)
 
 
-def _sending(found: Counter[str], op, message: Spikes, k: int, eligible: np.ndarray, fired, name: str) -> None:
+def _sending(
+    found: Counter[str], op, message: Spikes, k: int, eligible: np.ndarray, fired, name: str, crossed: int | None
+) -> None:
     if not op.fires:
         found["graded_spikes"] += message.size if op.emits == "graded" and message is not None else 0
         return
@@ -101,14 +106,15 @@ def _sending(found: Counter[str], op, message: Spikes, k: int, eligible: np.ndar
         return
     spikes = np.zeros(op.shape, int) if message is None else np.abs(message).astype(int)
     fired[name] = fired.get(name, np.zeros(op.shape, int)) + spikes
+    crossed = int(spikes.sum() if crossed is None else crossed)
     found["spikes"] += int(spikes.sum())
     found["compares"] += int(eligible.sum())
-    found["silent_compares"] += int(eligible.sum() - spikes.sum())
+    found["silent_compares"] += int(eligible.sum()) - crossed
     if isinstance(op, (SiExp, SiNeuron, SiNorm)):  # a spike takes its part off the potential
         found["potential_updates"] += int(spikes.sum())
     if isinstance(op, IfNeuron):  # what flows at every step rewrites every potential, else a spike takes its part off
         flows = not op.streams or bool(op.bias.any())
-        found["potential_updates"] += int(np.prod(op.shape)) if flows else int(spikes.sum())
+        found["potential_updates"] += int(np.prod(op.shape)) if flows else crossed
     if isinstance(op, SiNorm):  # the clock drives every potential; the row's sum arrives once
         found["potential_updates"] += int(np.prod(op.shape))
         found["graded_spikes"] += int(np.prod(op.shape[:-1])) if k == 0 else 0

@@ -215,7 +215,7 @@ def test_integrate_and_fire_in_a_transformer_is_counted_step_by_step(method: Met
 
 
 @pytest.mark.parametrize(
-    "method, bias", [("qcfs", True), ("qcfs", False), ("snm", True), ("snm", False), ("mst", True)]
+    "method, bias", [("qcfs", True), ("qcfs", False), ("snm", True), ("snm", False), ("mst", True), ("mst", False)]
 )
 def test_integrate_and_fire_is_counted_step_by_step(method: Method, bias: bool) -> None:
     x = torch.rand(8, 1, 6, 6, generator=torch.Generator().manual_seed(0))
