@@ -6,6 +6,7 @@ PYTHON := $(VENV)/bin/python
 INSTALLED := $(VENV)/.installed
 INSTALL := $(PYTHON) -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable
 IS_310 := sys.version_info[:2] == (3, 10)
+SPIKINGJELLIES := 0.0.0.0.12 0.0.0.0.14 2.0.0
 MISSING := missing: Python 3.10 with its venv module, the only version Lava runs on \
 	(install python3.10 and python3.10-venv, or `pyenv install 3.10`, or uv)
 
@@ -69,6 +70,13 @@ interop: $(INSTALLED)
 	$(PYTHON) -m pip install --quiet --no-deps --target .tools/neurobench neurobench==2.3.0
 	PYTHONPATH=.tools/neurobench OMP_NUM_THREADS=1 $(PYTHON) -m pytest -n 0 -rs -m 'exhaustive or not exhaustive' \
 	    tests/deploy/energy/test_neurobench.py tests/targets/test_trained_whole.py
+	for release in $(SPIKINGJELLIES); do \
+	    folder=.tools/spikingjelly-$$release; \
+	    $(PYTHON) -m pip install --quiet --no-deps --ignore-requires-python --upgrade --target $$folder \
+	        spikingjelly==$$release loguru==0.7.3 && \
+	    PYTHONPATH=$$folder OMP_NUM_THREADS=1 $(PYTHON) -m pytest -n 0 -rs tests/converters/test_trained_spikingjelly.py \
+	        || exit 1; \
+	done
 
 bench-accuracy: $(INSTALLED)
 	@$(INSTALL) '.[bench]'

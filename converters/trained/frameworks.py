@@ -18,13 +18,21 @@ from processes.spiking.neuron import Reset, Rule, Update
 
 
 def reader(module: nn.Module) -> Reader | None:
-    """What reads a module, None of one that is no neuron."""
-    for kind in type(module).__mro__:
+    """What reads a module, None of one that is no neuron; a subclass that changes a method of its base has no rule."""
+    kinds = type(module).__mro__
+    for depth, kind in enumerate(kinds):
         package = kind.__module__.split(".")[0]
         place = "spikingjelly" if kind.__module__ == "converters.trained.nodes" else package
         if found := READERS.get((place, kind.__name__)):
-            return found
-    return None
+            return _no_rule if any(_changes(derived, kind) for derived in kinds[:depth]) else found
+    whole = type(module).__module__
+    return _no_rule if whole.startswith("spikingjelly.") and ".neuron" in whole else None
+
+
+def _changes(derived: type, base: type) -> bool:
+    """Whether a subclass has a method of its own in the place of one of the base's."""
+    own = {name for name, value in vars(derived).items() if callable(value) and name not in ("__init__", "extra_repr")}
+    return any(callable(getattr(base, name, None)) for name in own)
 
 
 def _refuse(condition: object, reason: str) -> None:

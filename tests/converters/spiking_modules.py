@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import torch
-from torch import nn
+from torch import Tensor, nn
 
-from converters.trained import Form, capture
+from converters.trained import Form, capture, nodes
 from converters.trained.leaves import neurons
 from converters.trained.reference import readout, run_original
 from processes.spiking import Graph
@@ -17,6 +18,34 @@ from targets.trained.program import compile_float
 from tests.tolerances import ROUNDING
 
 FEATURES, FRAMES, SAMPLES = 6, 12, 100
+
+
+class Two(nn.Module):
+    """A layer, neurons under test, and a layer of neurons that reads them; a frame at a time."""
+
+    def __init__(self, neuron: Callable[[], nn.Module]) -> None:
+        super().__init__()
+        torch.manual_seed(1)
+        self.first, self.under_test = nn.Linear(FEATURES, 8), neuron()
+        self.second, self.last = nn.Linear(8, 5), nodes.LIFNode(tau=1.5)
+        self.first.weight.data *= 2
+        self.second.weight.data *= 6
+        self.second.bias.data += 0.5
+
+    def forward(self, x: Tensor) -> Tensor:
+        spikes = self.under_test(self.first(x))
+        return self.last(self.second(spikes.to(x.dtype)))
+
+
+class Beside(nn.Module):
+    """Models side by side, traced and run as one."""
+
+    def __init__(self, models: dict[str, nn.Module]) -> None:
+        super().__init__()
+        self.models = nn.ModuleDict(models)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.cat([model(x) for model in self.models.values()], -1)
 
 
 def settled(model: nn.Module, seed: int = 0) -> nn.Module:

@@ -17,25 +17,8 @@ from processes.errors import DeployError
 from processes.spiking import Affine, Levels, Neuron
 from targets.nir_graph.program import Stepper, interpret
 from targets.trained.program import compile_fixed, compile_float
-from tests.converters.spiking_modules import FEATURES, FRAMES, SAMPLES, both, equal, frames
+from tests.converters.spiking_modules import FEATURES, FRAMES, SAMPLES, Beside, Two, both, equal, frames
 from tests.tolerances import INT8_SPIKES, ROUNDING
-
-
-class Two(nn.Module):
-    """A layer, neurons under test, and a layer of neurons that reads them; a frame at a time."""
-
-    def __init__(self, neuron: Callable[[], nn.Module]) -> None:
-        super().__init__()
-        torch.manual_seed(1)
-        self.first, self.under_test = nn.Linear(FEATURES, 8), neuron()
-        self.second, self.last = nn.Linear(8, 5), nodes.LIFNode(tau=1.5)
-        self.first.weight.data *= 2
-        self.second.weight.data *= 6
-        self.second.bias.data += 0.5
-
-    def forward(self, x: Tensor) -> Tensor:
-        spikes = self.under_test(self.first(x))
-        return self.last(self.second(spikes.to(x.dtype)))
 
 
 def snntorch(name: str, *arguments: Any, **named: Any) -> Callable[[], nn.Module]:
@@ -64,17 +47,6 @@ SNNTORCH: list[tuple[str, Any, dict[str, Any]]] = [
     ("Leaky", 1.3, dict(threshold=0.7)),
     ("Leaky", 0.9, dict(graded_spikes_factor=0.5)),
 ]
-
-
-class Beside(nn.Module):
-    """Models side by side, traced and run as one."""
-
-    def __init__(self, models: dict[str, nn.Module]) -> None:
-        super().__init__()
-        self.models = nn.ModuleDict(models)
-
-    def forward(self, x: Tensor) -> Tensor:
-        return torch.cat([model(x) for model in self.models.values()], -1)
 
 
 def test_snntorch() -> None:

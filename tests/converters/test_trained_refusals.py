@@ -48,6 +48,27 @@ def test_settings_without_a_rule_are_named() -> None:
         capture(model, (FEATURES,), "step", FRAMES)
 
 
+class Renamed(nodes.LIFNode):
+    """Other settings of a node whose rule is known."""
+
+    def __init__(self) -> None:
+        super().__init__(tau=3.0, v_threshold=0.5)
+
+
+class Slower(nodes.LIFNode):
+    """Other equations."""
+
+    def charged(self, x: Tensor) -> Tensor:
+        return self.v + super().charged(x) / 2
+
+
+def test_a_subclass_with_other_equations_is_refused() -> None:
+    graph = capture(nn.Sequential(nn.Linear(FEATURES, 4), Renamed()), (FEATURES,), "step", FRAMES)
+    assert "1" in graph.nodes
+    with pytest.raises(DeployError, match=r"1 \(Slower\): no rule is known for its equations; register it"):
+        capture(nn.Sequential(nn.Linear(FEATURES, 4), Slower()), (FEATURES,), "step", FRAMES)
+
+
 class Difference(nn.Module):
     """Something between frames that is not in a neuron."""
 
