@@ -49,9 +49,14 @@ SNNTORCH: list[tuple[str, Any, dict[str, Any]]] = [
 ]
 
 
+def all_of_snntorch() -> nn.Module:
+    return Beside(
+        {f"{i} {name}": Two(snntorch(name, decay, **named)) for i, (name, decay, named) in enumerate(SNNTORCH)}
+    )
+
+
 def test_snntorch() -> None:
-    models = {f"{i} {name}": Two(snntorch(name, decay, **named)) for i, (name, decay, named) in enumerate(SNNTORCH)}
-    graph = equal(Beside(models), (FEATURES,), "step", "each")
+    graph = equal(all_of_snntorch(), (FEATURES,), "step", "each")
     assert sum(isinstance(node.op, Neuron) for node in graph.nodes.values()) == 2 * len(SNNTORCH)
 
 
@@ -135,11 +140,14 @@ JELLY = [
 ]  # fmt: skip
 
 
+def all_of_spikingjelly() -> nn.Module:
+    return Beside(
+        {f"{i} {kind}": Two(lambda k=kind, n=named: getattr(nodes, k)(**n)) for i, (kind, named) in enumerate(JELLY)}
+    )
+
+
 def test_spikingjelly() -> None:
-    models = {
-        f"{i} {kind}": Two(lambda k=kind, n=named: getattr(nodes, k)(**n)) for i, (kind, named) in enumerate(JELLY)
-    }
-    equal(Beside(models), (FEATURES,), "step", "each")
+    equal(all_of_spikingjelly(), (FEATURES,), "step", "each")
 
 
 class MultiStep(nn.Module):
