@@ -6,6 +6,7 @@ Nothing here imports those packages: attributes are read.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -59,7 +60,11 @@ def _snn_reading(
 ) -> Reading:
     """``order`` has the place of each state that forward returns; reset_mem returns ``returned`` tensors."""
     return Reading(
-        rule, _snn_returned(m, order), recurrent, float(number(m.graded_spikes_factor).item()), {"reset_mem": returned}
+        rule,
+        _snn_returned(m, order),
+        recurrent,
+        float(number(m.graded_spikes_factor).item()),
+        stubs={"reset_mem": returned},
     )
 
 
@@ -164,6 +169,23 @@ def _norse_lif(m: Any) -> Reading:
     return _norse(m, update, [leak, 0.0], state)
 
 
+def _norse_recurrent(m: Any) -> Reading:
+    """LIF behind a layer of its own, and one that its spikes of the step before go through."""
+    outputs, inputs = m.recurrent_weights.shape
+    back = nn.Linear(inputs, outputs, bias=False)
+    back.weight = nn.Parameter(m.recurrent_weights.detach())
+
+    def returned(found: list[torch.Tensor]) -> Any:
+        from norse.torch.functional.lif import LIFState
+
+        return found[0], LIFState(z=found[0], v=found[1], i=found[2])
+
+    def feed(x: torch.Tensor) -> torch.Tensor:
+        return nn.functional.linear(x, m.input_weights)
+
+    return replace(_norse_lif(m), returned=returned, recurrent=back, feed=feed)
+
+
 def _norse_box(m: Any) -> Reading:
     mem, leak = _share(m, "tau_mem_inv"), number(m.p.v_leak)
 
@@ -234,13 +256,33 @@ _JELLY: dict[str, Reader] = {
     "ParametricLIFNode": _jelly_plif, "MultiStepParametricLIFNode": _jelly_plif, "BaseNode": _no_rule,
 }  # fmt: skip
 
+_NORSE_STATES = (
+    "CobaLIFCell", "LILinearCell", "LIFCorrelation", "ExpFilter", "RecurrentSequential", "ConstantCurrentLIFEncoder",
+    "PoissonEncoder", "PoissonEncoderStep", "SignedPoissonEncoder", "SignedPoissonEncoderStep", "SpikeLatencyLIFEncoder",
+)  # fmt: skip
+"""Modules that keep a state or draw at random, and are no cells by Norse's own classes."""
+
 READERS: dict[tuple[str, str], Reader] = {
-    ("snntorch", "Leaky"): _leaky, ("snntorch", "RLeaky"): _rleaky, ("snntorch", "Lapicque"): _lapicque,
-    ("snntorch", "Synaptic"): _synaptic, ("snntorch", "RSynaptic"): _rsynaptic,
-    ("snntorch", "Alpha"): _alpha, ("snntorch", "SpikingNeuron"): _no_rule,
-    ("norse", "LIFCell"): _norse_lif, ("norse", "LIF"): _norse_lif, ("norse", "LIFBoxCell"): _norse_box,
-    ("norse", "IAFCell"): _norse_if, ("norse", "IAF"): _norse_if, ("norse", "LICell"): _norse_li,
-    ("norse", "LI"): _norse_li, ("norse", "SNN"): _no_rule, ("norse", "SNNCell"): _no_rule,
-    ("norse", "SNNRecurrent"): _no_rule, ("norse", "SNNRecurrentCell"): _no_rule,
-} | {("spikingjelly", name): read for name, read in _JELLY.items()}  # fmt: skip
+    ("snntorch", "Leaky"): _leaky,
+    ("snntorch", "RLeaky"): _rleaky,
+    ("snntorch", "Lapicque"): _lapicque,
+    ("snntorch", "Synaptic"): _synaptic,
+    ("snntorch", "RSynaptic"): _rsynaptic,
+    ("snntorch", "Alpha"): _alpha,
+    ("snntorch", "SpikingNeuron"): _no_rule,
+    ("norse", "LIFCell"): _norse_lif,
+    ("norse", "LIF"): _norse_lif,
+    ("norse", "LIFBoxCell"): _norse_box,
+    ("norse", "IAFCell"): _norse_if,
+    ("norse", "IAF"): _norse_if,
+    ("norse", "LICell"): _norse_li,
+    ("norse", "LI"): _norse_li,
+    ("norse", "SNN"): _no_rule,
+    ("norse", "SNNCell"): _no_rule,
+    ("norse", "SNNRecurrent"): _no_rule,
+    ("norse", "SNNRecurrentCell"): _no_rule,
+    ("norse", "LIFRecurrentCell"): _norse_recurrent,
+    ("norse", "LIFRecurrent"): _norse_recurrent,
+} | {("norse", name): _no_rule for name in _NORSE_STATES}
+READERS |= {("spikingjelly", name): read for name, read in _JELLY.items()}  # fmt: skip
 """By package and class; a subclass is read as the nearest of its bases."""

@@ -128,6 +128,11 @@ class _Lowering:
         """A name for an operation of the module at hand."""
         return f"{self.module}.{what}" if self.module else what
 
+    @property
+    def layer(self) -> str:
+        """The name of a layer of the module at hand; of one inside a neuron, whose name is its population's, another."""
+        return self.named("layer") if self.module in self.neurons else self.module
+
     def moved(self, x: Signal, index: torch.Tensor) -> Signal:
         """x with its values moved; ``index`` is of x, flattened."""
         return self.add(self.named("layout"), Layout(index.numpy().astype(np.int64)), (x,), tuple(index.shape))

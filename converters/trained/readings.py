@@ -27,6 +27,7 @@ class Reading:
         returned: what its forward returns of [spikes, state 0, state 1, ...].
         recurrent: a module that its own spikes of the step before go through, into its input.
         height: what a spike is sent as.
+        feed: what forward does to its input before the neurons hear it; None: nothing.
         stubs: methods that a forward calls to get the state at first, and how many tensors each returns.
     """
 
@@ -34,6 +35,7 @@ class Reading:
     returned: Callable[[list[torch.Tensor]], Any] = spikes_only
     recurrent: nn.Module | None = None
     height: float = 1.0
+    feed: Callable[[torch.Tensor], torch.Tensor] | None = None
     stubs: dict[str, int] = field(default_factory=dict)
 
 

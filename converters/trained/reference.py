@@ -40,7 +40,7 @@ def run_original(
         dtype: float64 leaves no ties by rounding, float32 is what it was trained in.
 
     Raises:
-        DeployError: a neuron was not called once for each step.
+        DeployError: a neuron was not called once for each step, or forward itself fails.
     """
     model = model.eval().to(dtype)
     modules = dict(model.named_modules())
@@ -59,6 +59,14 @@ def run_original(
     try:
         with torch.no_grad(), lengths(model, form, steps, steps):
             output = _run(model, frames, form)
+    except DeployError:
+        raise
+    except Exception as error:
+        line = next(iter(str(error).strip().splitlines()), type(error).__name__)
+        raise DeployError(
+            f"{type(model).__name__}'s own forward fails with {samples} samples in {str(dtype).removeprefix('torch.')} (form "
+            f"{form}): {line}"
+        ) from error
     finally:
         for hook in hooks:
             hook.remove()
@@ -85,8 +93,8 @@ def _cast(dtype: torch.dtype) -> Any:
 def _run(model: nn.Module, frames: Tensor, form: Form) -> Tensor:
     if form == "static":
         return first(model(frames[:, 0]))
-    if form == "sequence":
-        return first(model(frames.transpose(0, 1)))
+    if form in ("sequence", "batch"):
+        return first(model(frames if form == "batch" else frames.transpose(0, 1)))
     outputs: list[Tensor] = []
     state: Any = None
     takes_state = "state" in inspect.signature(model.forward).parameters
@@ -123,8 +131,8 @@ def readout(ours: np.ndarray, theirs: np.ndarray, margin: float) -> str:
     """
     reach = margin * max(1.0, float(np.abs(theirs).max(initial=0)))
     for name in READOUTS:
-        value = read_out(ours, name)
-        if value.size == theirs.size and np.abs(value.ravel() - theirs.ravel()).max(initial=0) <= reach:
+        orders = (read_out(ours, name), ours) if name == "each" else (read_out(ours, name),)  # time first, or samples
+        if any(v.size == theirs.size and np.abs(v.ravel() - theirs.ravel()).max(initial=0) <= reach for v in orders):
             return name
     raise DeployError(
         "the captured network's outputs do not make the model's own by their mean, sum or last step; what the model does "

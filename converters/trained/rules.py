@@ -38,7 +38,7 @@ def _numbers(x: Any) -> np.ndarray:
 def _linear(at: Any, shape: tuple[int, ...], x: Any, weight: Any, bias: Any = None) -> Any:
     if not isinstance(weight, torch.Tensor) or (bias is not None and not isinstance(bias, torch.Tensor)):
         raise Unsupported("weights that depend on the input")
-    return at.add(at.module, Weighted(_numbers(weight), None if bias is None else _numbers(bias)), (x,), shape)
+    return at.add(at.layer, Weighted(_numbers(weight), None if bias is None else _numbers(bias)), (x,), shape)
 
 
 def _conv(at: Any, shape: tuple[int, ...], x: Any, weight: Any, bias: Any = None, stride: Any = 1, padding: Any = 0,

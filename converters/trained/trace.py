@@ -15,9 +15,9 @@ from torch import Tensor, nn
 from converters.trained.readings import Reading
 from processes.errors import DeployError
 
-Form = Literal["step", "sequence", "static"]
-"""What forward takes: a frame (batch, ...), of which it is called with one after the other; all of them (T, batch, ...); or an
-image (batch, ...), which it shows to the network for T steps itself."""
+Form = Literal["step", "sequence", "batch", "static"]
+"""What forward takes: a frame (batch, ...), of which it is called with one after the other; all of them (T, batch, ...), or
+(batch, T, ...); or an image (batch, ...), which it shows to the network for T steps itself."""
 
 LENGTHS = ("T", "num_steps", "time_steps", "timesteps", "time_step", "n_steps", "steps")
 """Attributes that models of the form "static" keep the number of steps in."""
@@ -60,7 +60,7 @@ def trace(
     Raises:
         DeployError: it cannot be exported; or a "static" model does not say where its number of steps is.
     """
-    frame = torch.zeros(1, *shape) if form != "sequence" else torch.zeros(1, 1, *shape)
+    frame = torch.zeros(1, *shape) if form in ("step", "static") else torch.zeros(1, 1, *shape)
     frame = frame.to(next((p.dtype for p in model.parameters() if p.is_floating_point()), torch.float32))
     try:
         with torch.no_grad(), _replaced(model, neurons), lengths(model, form, frames, 1):
@@ -123,6 +123,7 @@ def _replaced(model: nn.Module, neurons: dict[str, Reading]) -> Iterator[None]:
 
 def _stand_in(name: str, reading: Reading) -> Any:
     def forward(x: Tensor, *states: Any, **named: Any) -> Any:
+        x = x if reading.feed is None else reading.feed(x)
         return reading.returned(neuron(x, name, reading.rule.states))
 
     return forward

@@ -11,7 +11,7 @@ from deploy.errors import DeployError
 from deploy.options import check_choice, check_positive
 from deploy.options.declare import MODELS, RUNS, option
 
-FORMS = ("static", "sequence", "step")
+FORMS = ("static", "sequence", "batch", "step")
 SPLITS = ("time", "events")
 
 
@@ -42,7 +42,7 @@ class TrainedOptions:
         str,
         option(
             "What its forward takes: static, an image that it shows for T steps itself; sequence, all frames "
-            "(T, batch, ...); step, one frame after the other.",
+            "(T, batch, ...); batch, all of them (batch, T, ...); step, one frame after the other.",
             RUNS,
         ),
     ] = "static"

@@ -84,7 +84,7 @@ def read_frames(path: Path, options: TrainedOptions) -> tuple[np.ndarray, np.nda
     """Frames (samples, T, *shape) float64 and labels; images are repeated where forward does not do so itself."""
     if path.exists() and are_events(path):
         if options.form == "static":
-            raise DeployError(f"--data {path}: events make a frame for each step; give --form sequence or step")
+            raise DeployError(f"--data {path}: events make a frame for each step; give --form sequence, batch or step")
         return binned(path, options.frames, options.split, options.pixels(), options.samples)
     if not path.is_file():
         raise DeployError(f"--data {path}: no such file; give an .npz with x and y")
@@ -113,15 +113,15 @@ def _report(options: TrainedOptions, loaded: Loaded, folder: Path, progress: Pro
     floating = compile_float(graph)
     original = run_original(loaded.model, x[:COMPARED], form, graph, loaded.neurons, torch.float64)
     ours = interpret(floating, {graph.input: shaped[:COMPARED]})
-    how = readout(ours.outputs[graph.output], original.output, OUTPUT_MARGIN)
     differing = {name: int((ours.spikes[name] != theirs).sum()) for name, theirs in original.spikes.items()}
     compared = sum(theirs.size for theirs in original.spikes.values())
     if sum(differing.values()) > 1e-5 * compared:
         worst = max(differing, key=lambda name: differing[name])
         raise DeployError(
             f"{options.model}: {sum(differing.values())} of {compared} spikes are not the model's own, most in {worst}; what "
-            "it does between frames has to be in its neurons"
+            f"it does between frames has to be in its neurons, and --form {form} has to be what its forward takes"
         )
+    how = readout(ours.outputs[graph.output], original.output, OUTPUT_MARGIN)
     single = run_original(loaded.model, x[:COMPARED], form, graph, loaded.neurons, torch.float32)
     rounded = sum(int((single.spikes[name] != spikes).sum()) for name, spikes in original.spikes.items())
     theirs = _originals(loaded, form, how)
@@ -157,7 +157,7 @@ def _originals(loaded: Loaded, form: Any, how: str) -> np.ndarray:
     for start in range(0, len(loaded.x), BATCH):
         part = loaded.x[start : start + BATCH]
         output = run_original(loaded.model, part, form, loaded.graph, loaded.neurons, torch.float32).output
-        output = output.mean(0) if how == "each" else output
+        output = output.mean(1 if form == "batch" else 0) if how == "each" else output
         found.append(output.reshape(len(part), -1))
     return np.concatenate(found)
 

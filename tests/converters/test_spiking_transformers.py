@@ -52,14 +52,14 @@ QUICK = ("spikformer", "sdt2")  # products in both orders, shortcuts of spikes a
 SAMPLES = 3
 
 
-def captured(name: str) -> tuple[Graph, np.ndarray, Traces, Any]:
+def captured(name: str, samples: int = SAMPLES) -> tuple[Graph, np.ndarray, Traces, Any]:
     """The graph, images as frames, our run in floating point and the model's own."""
     model = example(name)
     graph = capture(model, (1, 16, 16), "static", STEPS)
-    images = np.random.default_rng(0).uniform(0, 1, (SAMPLES, 1, 1, 16, 16))
-    x = np.broadcast_to(images, (SAMPLES, STEPS, 1, 16, 16)).copy()
+    images = np.random.default_rng(0).uniform(0, 1, (samples, 1, 1, 16, 16))
+    x = np.broadcast_to(images, (samples, STEPS, 1, 16, 16)).copy()
     theirs = run_original(model, x, "static", graph, neurons(model), torch.float64)
-    x = x.reshape(SAMPLES, STEPS, *graph.nodes[graph.input].shape)
+    x = x.reshape(samples, STEPS, *graph.nodes[graph.input].shape)
     return graph, x, interpret(compile_float(graph), {graph.input: x}), theirs
 
 
@@ -262,6 +262,22 @@ def test_the_weights_beside_the_example(name: str) -> None:
     assert all((found.argmax(1) == labels).mean() > 0.75 for found in (real, *fixed))
     once, twice = (np.square(found - real).mean() for found in fixed)
     assert 0 < twice < SECOND_SYNAPSE * once
+
+
+@pytest.mark.exhaustive
+@pytest.mark.parametrize("name", NAMES)
+def test_a_hundred_samples(name: str) -> None:
+    """The model's own forward, spike for spike, by the closed form and on Lava in floating point."""
+    pytest.importorskip("lava.magma")
+    importlib.import_module("processes.lava")  # before anything of Lava's
+    from targets.nir_graph.lava import run_in_lava
+
+    graph, x, ours, theirs = captured(name, 100)
+    found = run_in_lava(compile_float(graph), {graph.input: x}, "block")
+    for run in (ours, found):
+        assert all(np.array_equal(run.spikes[neuron], spikes) for neuron, spikes in theirs.spikes.items())
+        assert readout(run.outputs[graph.output], theirs.output, ROUNDING * 1e3) == "mean"
+    print(f"{name}: 0 of {sum(spikes.size for spikes in theirs.spikes.values()):,} spikes differ, {len(x)} samples")
 
 
 @pytest.mark.exhaustive

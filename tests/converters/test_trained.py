@@ -181,6 +181,33 @@ def test_shortcuts_of_spikes(iand: bool) -> None:
     assert ("product" in graph.binary()) == iand
 
 
+class BatchFirst(nn.Module):
+    """Takes (batch, T, ...), starts anew at every call and steps by itself, through layers deep enough to matter."""
+
+    def __init__(self, sums: bool) -> None:
+        super().__init__()
+        torch.manual_seed(7)
+        self.sums = sums
+        layers = [
+            (nn.Linear(FEATURES, FEATURES), nodes.LIFNode(v_threshold=0.5, v_reset=v)) for v in (None, 0.0, -0.1) * 2
+        ]
+        self.net = nn.Sequential(*(part for pair in layers for part in pair))
+        for layer, _ in layers:
+            layer.weight.data *= 4
+
+    def forward(self, x: Tensor) -> Tensor:
+        nodes.reset_net(self)
+        steps = torch.stack([self.net(x[:, t]) for t in range(x.shape[1])], 1)
+        return steps.sum(1) if self.sums else steps
+
+
+def test_frames_behind_the_batch() -> None:
+    equal(BatchFirst(sums=True), (FEATURES,), "batch", "sum")
+    equal(BatchFirst(sums=False), (FEATURES,), "batch", "each")
+    _, ours, theirs = both(BatchFirst(sums=False), (FEATURES,), "sequence")  # which it does not take
+    assert not np.array_equal(ours.spikes["net.1"], theirs.spikes["net.1"])
+
+
 class Own(nn.Module):
     """Somebody's neuron."""
 

@@ -9,7 +9,9 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from tests.converters.spiking_modules import FEATURES, equal
+from converters.trained import Form, capture
+from processes.errors import DeployError
+from tests.converters.spiking_modules import FEATURES, FRAMES, equal
 
 
 def norse_cell(name: str, **named: Any) -> Callable[[], nn.Module]:
@@ -78,3 +80,47 @@ class NorseSequence(nn.Module):
 def test_norse_sequences() -> None:
     pytest.importorskip("norse")
     equal(NorseSequence(), (FEATURES,), "sequence", "each")
+
+
+class Recurrent(nn.Module):
+    """A cell with weights of its own, on its inputs and on its spikes of the step before; other thresholds, leak and reset."""
+
+    def __init__(self, kind: str) -> None:
+        super().__init__()
+        norse = pytest.importorskip("norse.torch")
+        torch.manual_seed(1)
+        p = norse.LIFParameters(v_th=t(0.2), v_leak=t(0.05), v_reset=t(-0.1))
+        self.fc, self.lif, self.out = nn.Linear(FEATURES, 8), getattr(norse, kind)(8, 7, p=p), nn.Linear(7, 3)
+        self.fc.weight.data *= 4
+        self.lif.recurrent_weights.data *= 10
+
+
+class Cell(Recurrent):
+    """A frame at a time."""
+
+    def forward(self, x: Tensor, state: Any = None) -> Any:
+        spikes, state = self.lif(self.fc(x), state)
+        return self.out(spikes), state
+
+
+class AllSteps(Recurrent):
+    """All frames."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.out(self.lif(self.fc(x))[0])
+
+
+@pytest.mark.parametrize(
+    "model, kind, form", [(Cell, "LIFRecurrentCell", "step"), (AllSteps, "LIFRecurrent", "sequence")]
+)
+def test_recurrent_cells(model: type[Recurrent], kind: str, form: Form) -> None:
+    graph = equal(model(kind), (FEATURES,), form, "each")
+    assert any(wire.carried for node in graph.nodes.values() for wire in node.wires)
+
+
+@pytest.mark.parametrize("kind", ["LSNNRecurrentCell", "CobaLIFCell", "LILinearCell"])
+def test_other_cells_are_refused_by_name(kind: str) -> None:
+    norse = pytest.importorskip("norse.torch")
+    model = norse.SequentialState(nn.Linear(FEATURES, 8), getattr(norse, kind)(8, 8))
+    with pytest.raises(DeployError, match=rf"1 \({kind}\): no rule is known"):
+        capture(model, (FEATURES,), "step", FRAMES)

@@ -89,6 +89,17 @@ def test_what_happens_between_frames_outside_neurons_is_refused() -> None:
         readout(ours.outputs[graph.output], theirs.output, ROUNDING * 1e3)
 
 
+def test_a_forward_that_fails_by_itself_says_so() -> None:
+    class Single(Difference):
+        def forward(self, x: Tensor) -> Tensor:
+            return self.lif(x @ torch.ones(FEATURES, 4) + self.fc(x))
+
+    with pytest.raises(
+        DeployError, match=r"Single's own forward fails with 100 samples in float64 \(form sequence\): "
+    ):
+        both(Single(), (FEATURES,), "sequence")
+
+
 class Twice(nn.Module):
     """One population for two layers."""
 

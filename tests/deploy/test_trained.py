@@ -106,6 +106,11 @@ def test_what_a_user_can_put_right(place: Path, capsys: pytest.CaptureFixture[st
     assert main(["trained", "--model", "demo", "--data", f"{place}/data.npz"]) == 2
     assert "named as path/file.py:callable" in capsys.readouterr().err
     assert run(place, "--form", "frames") == 2
+    capsys.readouterr()
+    np.savez(place / "frames.npz", x=np.random.default_rng(0).uniform(0, 1, (9, 5, 3)))
+    wrong = ["--form", "batch", "--frames", "5", "--lava-samples", "0"]
+    assert main(["trained", "--model", f"{place}/net.py:Frames", "--data", f"{place}/frames.npz", *wrong]) == 2
+    assert "--form batch has to be what its forward takes" in " ".join(capsys.readouterr().err.split())
 
 
 def test_frames(place: Path, capsys: pytest.CaptureFixture[str]) -> None:

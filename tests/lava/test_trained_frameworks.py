@@ -1,4 +1,4 @@
-"""Every neuron of every framework on Lava in floating point: the spikes of the framework itself, all of them, over 100 samples."""
+"""Every neuron of every framework on Lava in floating point fires the framework's own spikes, over 100 samples."""
 
 from __future__ import annotations
 
