@@ -234,7 +234,13 @@ def test_the_gradient_that_training_uses() -> None:
     assert not torch.allclose(run(True, 4.1)[1], wanted, rtol=FLOAT32, atol=FLOAT32)
 
 
-@pytest.mark.parametrize("name", ["spikformer", pytest.param("sdt2", marks=pytest.mark.exhaustive)])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "spikformer",
+        *(pytest.param(name, marks=pytest.mark.exhaustive) for name in ("spikingformer", "sdt2", "qkformer")),
+    ],
+)
 def test_the_weights_beside_the_example(name: str) -> None:
     """They classify the demo's images about as well as docs/trained.md says, and so do integers; a second synapse is closer."""
     from deploy.demo import FOLDER as DEMO
