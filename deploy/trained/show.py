@@ -6,7 +6,9 @@ from collections.abc import Iterator
 
 from rich.table import Table
 
+from deploy.trained.count import OTHERS
 from deploy.trained.report import EnergyReport, Run, TrainedReport
+from processes.events import EVENTS
 
 
 def shown(report: TrainedReport) -> Iterator[Table | str]:
@@ -20,7 +22,7 @@ def shown(report: TrainedReport) -> Iterator[Table | str]:
     if report.silent:
         more = ", ..." if len(report.silent) > 3 else ""
         yield (
-            f"{len(report.silent)} populations never fired in what was compared: {', '.join(report.silent[:3])}{more}; "
+            f"{len(report.silent)} {'population' if len(report.silent) == 1 else 'populations'} never fired in what was compared: {', '.join(report.silent[:3])}{more}; "
             "are these the trained weights, and pixels as the model takes them?"
         )
     runs = Table("", "Samples", "Accuracy", "Same prediction", "Spikes a sample", "Seconds a sample")
@@ -33,7 +35,7 @@ def shown(report: TrainedReport) -> Iterator[Table | str]:
     if report.lava is not None:
         lava = report.lava
         yield (
-            f"Lava, fixed point, {lava.samples} samples: {lava.differing:,} of {lava.compared:,} spikes, potentials and "
+            f"Lava, fixed point, {lava.samples} {'sample' if lava.samples == 1 else 'samples'}: {lava.differing:,} of {lava.compared:,} spikes, potentials and "
             "outputs differ from the stepped run"
         )
     yield f"Standard NIR: {report.standard_nir}"
@@ -52,12 +54,12 @@ def energy_shown(report: EnergyReport) -> Iterator[Table | str]:
         table.add_row(energy.title, f"{energy.microjoules:.4g}", omitted)
     yield table
     yield (
-        f"The formula has {formula.operations:,.0f} SOPs (rate × T × MACs); {formula.counted_operations:,.0f} additions were "
-        f"counted. It has {formula.first_macs:,} MACs of the first layer."
+        f"The formula has {formula.operations:,.0f} SOPs (rate × T × MACs, those on padding and on weights of zero included); "
+        f"{formula.counted_operations:,.0f} additions were counted. It has {formula.first_macs:,} MACs of the first layer."
     )
-    left = Table("What the formula leaves out", "a sample")
+    left = Table("What the formula leaves out", "a sample", "in words")
     for event, count in formula.left_out.items():
-        left.add_row(event.replace("_", " "), f"{count:,.0f}")
+        left.add_row(event.replace("_", " "), f"{count:,.0f}", (OTHERS | EVENTS).get(event, ""))
     yield left
     if report.neurobench is not None:
         metrics = Table("NeuroBench metric", "value")

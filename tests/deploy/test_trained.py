@@ -183,7 +183,7 @@ def test_silence_is_said(place: Path, capsys: pytest.CaptureFixture[str]) -> Non
     options = ["--form", "sequence", "--frames", "5", "--lava-samples", "0", "-o", f"{place}/out"]
     (place / "net.py").write_text(MODEL.replace("self.fc.weight.data *= 4", "self.fc.bias.data *= 0"))
     assert main(["trained", "--model", f"{place}/net.py:Frames", "--data", f"{place}/data.npz", *options]) == 0
-    assert "1 populations never fired" in " ".join(capsys.readouterr().out.split())
+    assert "1 population never fired" in " ".join(capsys.readouterr().out.split())
     assert read_trained(place / "out").silent == ["lif"]
 
 
