@@ -22,7 +22,8 @@ def shown(report: TrainedReport) -> Iterator[Table | str]:
     if report.silent:
         more = ", ..." if len(report.silent) > 3 else ""
         yield (
-            f"{len(report.silent)} {'population' if len(report.silent) == 1 else 'populations'} never fired in what was compared: {', '.join(report.silent[:3])}{more}; "
+            f"{_several(len(report.silent), 'population')} never fired in what was compared: "
+            f"{', '.join(report.silent[:3])}{more}; "
             "are these the trained weights, and pixels as the model takes them?"
         )
     runs = Table("", "Samples", "Accuracy", "Same prediction", "Spikes a sample", "Seconds a sample")
@@ -35,8 +36,8 @@ def shown(report: TrainedReport) -> Iterator[Table | str]:
     if report.lava is not None:
         lava = report.lava
         yield (
-            f"Lava, fixed point, {lava.samples} {'sample' if lava.samples == 1 else 'samples'}: {lava.differing:,} of {lava.compared:,} spikes, potentials and "
-            "outputs differ from the stepped run"
+            f"Lava, fixed point, {_several(lava.samples, 'sample')}: {lava.differing:,} of {lava.compared:,} spikes, potentials "
+            "and outputs differ from the stepped run"
         )
     yield f"Standard NIR: {report.standard_nir}"
     yield from energy_shown(report)
@@ -83,3 +84,7 @@ def layers_shown(report: EnergyReport) -> Table:
 def _cells(run: Run) -> tuple[str, ...]:
     accuracy = "" if run.accuracy is None else f"{run.accuracy:.2%}"
     return f"{run.samples:,}", accuracy, f"{run.agreement:.2%}", f"{run.spikes:,.0f}", f"{run.seconds_per_sample:.3g}"
+
+
+def _several(count: int, what: str) -> str:
+    return f"{count} {what}" if count == 1 else f"{count} {what}s"
