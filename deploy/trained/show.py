@@ -36,8 +36,8 @@ def shown(report: TrainedReport) -> Iterator[Table | str]:
     if report.lava is not None:
         lava = report.lava
         yield (
-            f"Lava, fixed point, {_several(lava.samples, 'sample')}: {lava.differing:,} of {lava.compared:,} spikes, potentials "
-            "and outputs differ from the stepped run"
+            f"Lava, fixed point, {_several(lava.samples, 'sample')}: {lava.differing:,} of {lava.compared:,} spikes, "
+            "potentials and outputs differ from the stepped run"
         )
     yield f"Standard NIR: {report.standard_nir}"
     yield from energy_shown(report)
