@@ -14,7 +14,6 @@ import numpy as np
 import torch
 
 from evaluator.closed_form import ClosedForm, Observe
-from processes.backends.devices import current_device
 from processes.batches import Progress, slices
 from processes.calibration import accepts, feature_axis, weights
 from processes.network import Network, Route
@@ -51,7 +50,9 @@ def probe(network: Network, x: np.ndarray, rng: np.random.Generator, watch: Watc
     form = ClosedForm(network, ideal=True)
     live = {Network.INPUT: form.encode(torch.as_tensor(x, dtype=torch.float32))}
     graded, shape = live[Network.INPUT], (len(x), *network[network.output].shape)
-    signs = [torch.from_numpy(2 * rng.integers(0, 2, shape) - 1).to(graded.device, torch.float32) for _ in range(PROBES)]
+    signs = [
+        torch.from_numpy(2 * rng.integers(0, 2, shape) - 1).to(graded.device, torch.float32) for _ in range(PROBES)
+    ]
     read = outputs_read(network, graded, shape)
     seen: dict[str, OnGradient] = {}
 
@@ -90,7 +91,9 @@ def _backwards(
     def keep(name: str, op: Operation, result: Result) -> torch.Tensor:
         if meet is not None:
             meet(name, op, result)
-        values[name] = result.values.view_as(result.values)  # one that passes on what it is given has gradients of its own
+        values[name] = result.values.view_as(
+            result.values
+        )  # one that passes on what it is given has gradients of its own
         return values[name]
 
     with torch.enable_grad():

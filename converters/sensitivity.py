@@ -21,7 +21,6 @@ whole. There (``together``) what features make alone is scaled to what they make
 
 from __future__ import annotations
 
-import functools
 import math
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
@@ -30,11 +29,13 @@ from typing import NamedTuple
 import numpy as np
 import torch
 
-from converters.gradients import OnGradient, probe
+from converters.gradients import PROBES, OnGradient, probe
+from processes.backends.devices import current_device
 from processes.batches import Progress, slices
 from processes.codebook import linear_intervals
 from processes.kernels import judged as judge
 from processes.network import Network, Woss
+from processes.operation import Operation
 from processes.phase_code import PhaseCode, code_dtype
 from processes.spikes import silence_after
 
@@ -206,79 +207,108 @@ def gather(
         progress: called with (samples done, samples in all).
         crossed: nodes whose halves are judged by each other's largest values.
     """
-    seen = _Gathered(network, len(samples), crossed)
-    done = 0
+    halves = [[samples[half::2][part] for part in slices(len(samples[half::2]), batch)] for half in (0, 1)]
+    rng, done = np.random.default_rng(0), 0
+    rooms = {
+        name: [_Room.of(node.op, len(samples), [len(few) for few in half], name in crossed) for half in halves]
+        for name, node in network
+        if node.op.fires and not node.op.passes_on
+    }
     if progress is not None:
         progress(done, len(samples))
-    for half in (0, 1):
-        own = samples[half::2]
-        for part in slices(len(own), batch):
-            few = own[part]
-            probe(network, few, seen.rng, functools.partial(seen.keep, half, len(few)))
+    for half, parts in enumerate(halves):
+        for few in parts:
+
+            def watch(name: str, y: torch.Tensor, half: int = half) -> OnGradient | None:
+                return rooms[name][half].keep(y, rng) if name in rooms else None
+
+            probe(network, few, rng, watch)
             done += len(few)
             if progress is not None:
                 progress(done, len(samples))
-    joined = {
-        name: [
-            (torch.cat([v for v, _ in half]), torch.cat([torch.stack(g) for _, g in half], -2))
-            for half in halves
-            if half
-        ]
-        for name, halves in seen.kept.items()
-    }
-    for name, largest in seen.peaks.items():
-        if len(joined[name]) == 2:
-            units = [other.clamp(min=LEAST) for other in reversed(largest)]
-            joined[name] = [(v / unit, g * unit) for (v, g), unit in zip(joined[name], units, strict=True)]
     return {
-        name: Evidence(halves, seen.share.get(name, 1.0), len(samples), steps, isinstance(network[name], Woss))
-        for name, halves in joined.items()
+        name: Evidence(_halves(own), _share(own), len(samples), steps, isinstance(network[name], Woss))
+        for name, own in rooms.items()
     }
+
+
+def _halves(rooms: Sequence[_Room]) -> list[tuple[torch.Tensor, torch.Tensor]]:
+    """Values and gradients of the halves that have samples, in units of each other's largest values where they are crossed."""
+    full = [room for room in rooms if len(room.values)]
+    if len(full) < 2 or full[0].largest is None:
+        return [(room.values, room.gradients) for room in full]
+    units = [room.largest.clamp(min=LEAST) for room in reversed(full) if room.largest is not None]
+    return [(room.values / unit, room.gradients * unit) for room, unit in zip(full, units, strict=True)]
+
+
+def _share(rooms: Sequence[_Room]) -> float:
+    """Of a node's values that are kept."""
+    return [room.share for room in rooms if len(room.values)][-1]
 
 
 @dataclass
-class _Gathered:
-    """What is kept of values and gradients of every firing node, and of which rows.
+class _Room:
+    """What is kept of a firing node in half of the samples.
+
+    It is there before the first sample is evaluated: many small allocations between large ones that are given back would leave
+    the memory of these in pieces, gigabytes for a language model.
 
     Attributes:
-        network: lowered, scales known.
-        samples: in both halves.
-        crossed: nodes whose largest values are kept.
-        kept: by node and half, of each batch values and, of each probe, gradients, as :class:`Evidence` holds them.
-        peaks: by crossed node and half, of each feature.
-        share: of a node's values that are kept, where not all are.
+        op: the node's operation. samples: in both halves.
+        values: (rows, features) in units of the calibrated scale, of a softmax (rows, keys).
+        gradients: (probes, rows, features or keys).
+        largest: magnitudes of features (features,), of all rows; None if nobody asks.
+        share: of a batch's values that are kept.
+        filled: rows.
     """
 
-    network: Network
+    op: Operation
     samples: int
-    crossed: Collection[str]
-    rng: np.random.Generator = field(default_factory=functools.partial(np.random.default_rng, 0))
-    kept: dict[str, list[list[tuple[torch.Tensor, list[torch.Tensor]]]]] = field(default_factory=dict)
-    peaks: dict[str, list[torch.Tensor]] = field(default_factory=dict)
-    share: dict[str, float] = field(default_factory=dict)
+    values: torch.Tensor
+    gradients: torch.Tensor
+    largest: torch.Tensor | None
+    share: float = 1.0
+    filled: int = 0
 
-    def keep(self, half: int, few: int, name: str, y: torch.Tensor) -> OnGradient | None:
-        """Keep some of a node's values (few, *shape) in a batch of a half; returns what keeps the same of its gradients."""
-        op = self.network[name]
-        if not op.fires or op.passes_on:
-            return None
-        scale = torch.tensor(op.scale, device=y.device).float()  # type: ignore[attr-defined]
+    @classmethod
+    def of(cls, op: Operation, samples: int, batches: Sequence[int], crossed: bool) -> _Room:
+        """An empty one for batches of so many samples."""
+        device = current_device()
+        each, features = _rows_of(op, torch.empty(1, *op.shape, device="meta")).shape
+        rows = sum(min(each * few, _most(few, samples, features)) for few in batches)
+        largest = torch.zeros(features, device=device) if crossed else None
+        values, gradients = (torch.zeros(*size, rows, features, device=device) for size in ((), (PROBES,)))
+        return cls(op, samples, values, gradients, largest)
 
-        def rows_of(x: torch.Tensor) -> torch.Tensor:
-            return x.flatten(0, -2) if isinstance(op, Woss) else by_feature(x, scale.shape)
-
-        rows = rows_of(y / scale)
-        if name in self.crossed:
-            known = self.peaks.setdefault(name, [torch.zeros(rows.shape[-1], device=rows.device)] * 2)
-            known[half] = torch.maximum(known[half], rows.abs().amax(0))
-        most = max(1, VALUES * few // (self.samples * rows.shape[-1]))
+    def keep(self, y: torch.Tensor, rng: np.random.Generator) -> OnGradient:
+        """Keep some of the values (few, *shape) of a batch; returns what keeps the same of its gradients."""
+        scale = torch.tensor(self.op.scale, device=y.device).float()  # type: ignore[attr-defined]
+        rows = _rows_of(self.op, y / scale)
+        if self.largest is not None:
+            self.largest = torch.maximum(self.largest, rows.abs().amax(0))
+        most = _most(len(y), self.samples, rows.shape[1])
         chosen: torch.Tensor | slice = slice(None)
         if most < len(rows):
-            chosen = torch.from_numpy(self.rng.choice(len(rows), most, replace=False)).to(rows.device)
-            self.share[name] = most / len(rows)
-        gradients: list[torch.Tensor] = []
-        self.kept.setdefault(name, [[], []])[half].append((rows[chosen], gradients))
-        return lambda gradient: gradients.append(rows_of(gradient * scale)[chosen])
+            chosen = torch.from_numpy(rng.choice(len(rows), most, replace=False)).to(rows.device)
+            self.share = most / len(rows)
+        kept = slice(self.filled, self.filled + min(most, len(rows)))
+        self.values[kept], self.filled = rows[chosen], kept.stop
+        probes = iter(self.gradients)
+
+        def on(gradient: torch.Tensor) -> None:
+            next(probes)[kept] = _rows_of(self.op, gradient * scale)[chosen]
+
+        return on
+
+
+def _most(few: int, samples: int, features: int) -> int:
+    """How many rows are kept of a batch of so many among all samples."""
+    return max(1, VALUES * few // (samples * features))
+
+
+def _rows_of(op: Operation, y: torch.Tensor) -> torch.Tensor:
+    """Values (N, *shape) of a firing node as (rows, features), of a softmax (rows, keys)."""
+    return y.flatten(0, -2) if isinstance(op, Woss) else by_feature(y, np.shape(op.scale))  # type: ignore[attr-defined]
 
 
 def by_feature(values: torch.Tensor, scale: tuple[int, ...]) -> torch.Tensor:
