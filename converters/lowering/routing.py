@@ -244,17 +244,15 @@ def _chosen(call: Call) -> Value:
 @handles("cat")
 def cat(call: Call) -> Value:
     """Values and constants side by side: a population in which each operand drives its own rows."""
-    parts = call.args[0]
+    parts = [part for part in call.args[0] if 0 not in part.shape]  # a cache without anything in it has no axes either
     axis = call.arg(1, "dim", 0) % len(call.shape)
     if any(isinstance(part, Value) and part.mask is not None for part in parts):
-        return _logits_and_sinks(call, list(parts), axis)
+        return _logits_and_sinks(call, parts, axis)
     branches: list[Value] = []
     bias = torch.zeros(call.shape, dtype=torch.float64)
     start = 0
     for part in parts:
         length = part.shape[axis]
-        if not length:
-            continue
         if isinstance(part, Value):
             padding = [0, 0] * (len(call.shape) - 1 - axis) + [start, call.shape[axis] - start - length]
             if part.offset is not None or part.activation != "identity":
