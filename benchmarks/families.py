@@ -1,7 +1,7 @@
-"""Error of accepted families' outputs by default codes: python -m benchmarks.families [--every 14] [--first 0] [--results FILE].
+"""Error of accepted families' outputs by default codes: python -m benchmarks.families [--every 14] [--first 0].
 
-Of the families that ``deploy models --all`` accepted every n-th from ``--first`` on is converted: random weights, T = 40, two spikes, fixed point,
-64 samples to calibrate and others to judge by. What has been measured is kept and not measured again.
+Of the families that ``deploy models --all`` accepted every n-th from ``--first`` on is converted: random weights, T = 40, two
+spikes, fixed point, 64 samples to calibrate and others to judge by. What has been measured is kept and not measured again.
 """
 
 from __future__ import annotations

@@ -192,12 +192,13 @@ def _scatter(call: Call) -> Any:
     if not isinstance(places, Places) or tuple(x.shape) != places.shape:
         raise Unsupported("the largest values written where others stand")
     _along_rows(call, places.shape, axis)
-    if isinstance(source, Chosen) and source.places is places and not isinstance(x, Value) and bool((x == -torch.inf).all()):
+    own = isinstance(source, Chosen) and source.places is places
+    if own and not isinstance(x, Value) and bool((x == -torch.inf).all()):
         return Unreachable(source)
     if places.mask is not None and (isinstance(x, Value) or bool((x != 0).any())):
         raise Unsupported("the largest values written over others than zeros")
     if isinstance(source, Chosen):
-        if source.places is places:
+        if own:
             return source.alone(call)
         raise Unsupported("values chosen by another race, that are written to the places of the largest ones")
     if not is_number(source):

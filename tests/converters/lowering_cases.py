@@ -57,7 +57,10 @@ def turned(m: Any, x: torch.Tensor) -> torch.Tensor:
     """DeepSeek-V2's and Llama 4's rotary positions, as products of complex numbers."""
     q, k, v = heads(m, x)
     angles = torch.polar(torch.ones(5, 2), torch.arange(5.0)[:, None] * torch.tensor([1.0, 0.1]))
-    q, k = (torch.view_as_real(torch.view_as_complex(t.reshape(1, 2, 5, 2, 2)) * angles[None, None]).flatten(3) for t in (q, k))
+    q, k = (
+        torch.view_as_real(torch.view_as_complex(t.reshape(1, 2, 5, 2, 2)) * angles[None, None]).flatten(3)
+        for t in (q, k)
+    )
     return joined(m, F.scaled_dot_product_attention(q, k, v))
 
 

@@ -49,7 +49,9 @@ def test_right_or_refused(forward: Forward, parts: dict[str, Any], shape: tuple[
     assert error(spiking(model, x, FINE), x, expected) < CONVERGED
 
 
-@pytest.mark.parametrize("use", ["relu", "sum", "linear", "readout", "largest", "less", "beside itself", "beside along tokens"])
+@pytest.mark.parametrize(
+    "use", ["relu", "sum", "linear", "readout", "largest", "less", "beside itself", "beside along tokens"]
+)
 @pytest.mark.parametrize("fill", [-torch.inf, -1e9])
 def test_values_left_out_by_a_mask_are_for_softmax_alone(use: str, fill: float) -> None:
     """Whatever else reads them is refused, and nothing is converted."""
@@ -76,7 +78,7 @@ def test_complex_numbers_are_turned_by_constants_alone(use: str) -> None:
         return m.b(torch.view_as_real(z * z if use == "product" else z.exp()).flatten(2))
 
     model = module(forward, a=nn.Linear(8, 8), b=nn.Linear(8, 2))
-    with pytest.raises(UnsupportedModel, match="complex|no spiking form"):
+    with pytest.raises(UnsupportedModel, match=r"complex|no spiking form"):
         lower(capture(model, (torch.zeros(1, 5, 8),)), (1, 5, 8))
 
 

@@ -162,7 +162,8 @@ REFUSED: dict[str, tuple[Forward, str]] = {
         lambda m, x: m.b(torch.ones(1, 3, EXPERTS).scatter(-1, m.a(x).topk(2, -1)[1], 0.0)), "over others than zeros",
     ),
     "minus infinity that is read": (
-        lambda m, x: m.b(torch.full((1, 3, EXPERTS), -torch.inf).scatter(-1, *m.a(x).topk(2, -1)[::-1]).tanh()), "minus infinity",
+        lambda m, x: m.b(torch.full((1, 3, EXPERTS), -torch.inf).scatter(-1, *m.a(x).topk(2, -1)[::-1]).tanh()),
+        "minus infinity",
     ),
     "of another race": (
         lambda m, x: m.b(back(m.a(x).topk(2, -1)[1], m.a(-x).topk(2, -1)[0])), "by another race",
