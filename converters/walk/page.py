@@ -26,7 +26,7 @@ WHY = """\
 ## Why they stay refused
 
 - `exp`, `sqrt`, `sub`, `maximum` (state spaces, gated delta rules, RecurrentGemma, RWKV): a state decays by a factor of each
-  token, so that a weight is a product over all tokens between; no threshold schedule divides by what it has not yet seen. `exp` of
+  token, so that a weight is a product over all tokens between; no threshold schedule divides by what it has not seen. `exp` of
   Pegasus-X and of attention whose logits also scale the output (`logsumexp`, Granite's sliding windows) asks for exponentials
   outside a softmax.
 - `unsqueeze`, `index`, `getitem`, `cat` (D-FINE, RT-DETR, GroupViT, PhiMoE, Inkling): the order of the largest values, or the
