@@ -43,7 +43,7 @@ ALIKE = {
     "timm vit, average pooling", "timm deit", "timm deit3", "timm beit", "transformers ViT", "transformers DeiT",
     "transformers Swin", "transformers RoBERTa", "transformers GPT-J", "transformers Qwen2", "transformers Mistral",
     "transformers Gemma", "transformers Gemma 3, text", "transformers SmolLM3", "transformers StarCoder2",
-    "transformers Qwen2-MoE",
+    "transformers Qwen2-MoE", "transformers Swin v2", "transformers Marian", "transformers OLMo 2", "transformers Phi-3",
 }  # fmt: skip
 """Families each of whose operations another family here has too."""
 STEPPED = [pytest.param(f, marks=[pytest.mark.exhaustive] * (f.name in ALIKE), id=f.name) for f in SMALL]
