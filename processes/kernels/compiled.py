@@ -125,4 +125,5 @@ def njit(*function: Callable[..., Any], parallel: bool = False, **options: Any) 
 
     Loops of one thread are compiled as plain ones: they compute the same, and compile in half the time.
     """
-    return numba.njit(*function, parallel=parallel and PARALLEL, **options)
+    decorator: Callable[..., Any] = numba.njit
+    return decorator(*function, parallel=parallel and PARALLEL, **options)
