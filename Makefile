@@ -34,7 +34,7 @@ demo: $(INSTALLED)
 	$(VENV)/bin/deploy convert --target lava-sim --force -o out/demo
 
 test: lint
-	OMP_NUM_THREADS=1 $(PYTHON) -m pytest -n 2 --dist loadgroup
+	OMP_NUM_THREADS=1 NUMBA_NUM_THREADS=1 $(PYTHON) -m pytest -n 2 --dist loadgroup
 
 exhaustive: $(INSTALLED)
 	OMP_NUM_THREADS=1 $(PYTHON) -m pytest -n 2 -m exhaustive

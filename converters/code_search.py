@@ -20,9 +20,10 @@ import numpy as np
 
 from converters import windows
 from converters.choices import Choice, Tuning
+from converters.evidence import gather
 from converters.ingredients import ALL, Ingredients
 from converters.overrides import Override, by_layer
-from converters.sensitivity import Evidence, SiteCode, Trial, gather
+from converters.sensitivity import Evidence, SiteCode, Trial
 from processes.batches import Progress
 from processes.calibration import factors
 from processes.errors import DeployError
@@ -263,4 +264,4 @@ def _at(price: float, trial: Trial, plain: Trial) -> Choice:
     elif latest.min() < trial.limits[-1]:
         site = replace(site, latest=tuple(latest.tolist()))
     error, spikes = (float(np.take_along_axis(table, best, 1).sum()) for table in (errors, trial.spikes))
-    return Choice(site, error, spikes, float(plain.error.sum()))
+    return Choice(site, error, spikes, float(plain.errors.sum(0)[:, -1].sum()))

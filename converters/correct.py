@@ -75,7 +75,7 @@ def output_error(ideal: Network, spiking: Network, samples: np.ndarray, batch: i
         x = samples[part]
         out = wanted.run(x)
         total += float(
-            (found.real(found.run(x)) - out).mul_(outputs_read(ideal, wanted.encode(x), out)).square_().sum()
+            (found.real(found.run(x)) - out).mul_(outputs_read(ideal, wanted.encode(x), out.shape)).square_().sum()
         )
     return total
 

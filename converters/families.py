@@ -216,6 +216,8 @@ GROUPED = LM | {"num_key_value_heads": 1}
 HEADS = GROUPED | {"head_dim": 8}
 WINDOW = HEADS | {"sliding_window": 4}
 EXPERTS = {"num_experts_per_tok": 2, "num_experts": 4}
+LATENT = {"q_lora_rank": 8, "kv_lora_rank": 8, "qk_rope_head_dim": 4, "qk_nope_head_dim": 4, "v_head_dim": 8}
+ROUTED = {"num_experts_per_tok": 2, "n_routed_experts": 4, "n_group": 1, "topk_group": 1, "first_k_dense_replace": 0}
 OPT = {
     "hidden_size": 16,
     "word_embed_proj_dim": 16,
@@ -307,6 +309,8 @@ FAMILIES = (
     Family("transformers Mixtral", "MixtralForCausalLM", causal("Mixtral", **HEADS, **EXPERTS)),
     Family("transformers Qwen2-MoE", "Qwen2MoeForCausalLM",
            causal("Qwen2Moe", **HEADS, **EXPERTS, moe_intermediate_size=8, shared_expert_intermediate_size=16)),
+    Family("transformers DeepSeek-V3", "DeepseekV3ForCausalLM",
+           causal("DeepseekV3", **LM, **LATENT, **ROUTED, num_key_value_heads=2, moe_intermediate_size=8)),
     Family("MA-BERT-like", "BertModel, ReLU, linear norms", _matrix_arithmetic),
     Family("torch TransformerEncoder", "nn.TransformerEncoder", _plain),
     Family("transformers T5, encoder", "T5EncoderModel", hugging("T5", "EncoderModel", **T5)),

@@ -21,27 +21,19 @@ whole. There (``together``) what features make alone is scaled to what they make
 
 from __future__ import annotations
 
-import functools
-import math
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import numpy as np
 import torch
 
-from converters.gradients import OnGradient, probe
-from processes.batches import Progress, slices
 from processes.codebook import linear_intervals
 from processes.kernels import judged as judge
-from processes.network import Network, Woss
 from processes.phase_code import PhaseCode, code_dtype
 from processes.spikes import silence_after
 
-VALUES = 2**17  # of a site on which candidates are judged; rows beyond are left out at random
 TINY = 1e-30
-LEAST = 2**-4
-"""Of a feature's largest value: a half that has only smaller ones is no guide to what clips."""
 
 
 @dataclass(frozen=True)
@@ -186,105 +178,6 @@ class Sorted:
 def _by_limit(table: np.ndarray) -> np.ndarray:
     """(..., limits) of what first spikes make, and what others add by limit, (..., 1 + limits)."""
     return table[..., :1] + table[..., 1:].cumsum(-1)
-
-
-def gather(
-    network: Network,
-    samples: np.ndarray,
-    steps: int,
-    batch: int = 8,
-    progress: Progress | None = None,
-    crossed: Collection[str] = (),
-) -> dict[str, Evidence]:
-    """Evidence on every firing node.
-
-    Args:
-        network: lowered, scales known, not folded.
-        samples: calibration inputs (N, *input).
-        steps: T.
-        batch: samples evaluated together, which bounds the memory that gradients take.
-        progress: called with (samples done, samples in all).
-        crossed: nodes whose halves are judged by each other's largest values.
-    """
-    seen = _Gathered(network, len(samples), crossed)
-    done = 0
-    if progress is not None:
-        progress(done, len(samples))
-    for half in (0, 1):
-        own = samples[half::2]
-        for part in slices(len(own), batch):
-            few = own[part]
-            probe(network, few, seen.rng, functools.partial(seen.keep, half, len(few)))
-            done += len(few)
-            if progress is not None:
-                progress(done, len(samples))
-    joined = {
-        name: [
-            (torch.cat([v for v, _ in half]), torch.cat([torch.stack(g) for _, g in half], -2))
-            for half in halves
-            if half
-        ]
-        for name, halves in seen.kept.items()
-    }
-    for name, largest in seen.peaks.items():
-        if len(joined[name]) == 2:
-            units = [other.clamp(min=LEAST) for other in reversed(largest)]
-            joined[name] = [(v / unit, g * unit) for (v, g), unit in zip(joined[name], units, strict=True)]
-    return {
-        name: Evidence(halves, seen.share.get(name, 1.0), len(samples), steps, isinstance(network[name], Woss))
-        for name, halves in joined.items()
-    }
-
-
-@dataclass
-class _Gathered:
-    """What is kept of values and gradients of every firing node, and of which rows.
-
-    Attributes:
-        network: lowered, scales known.
-        samples: in both halves.
-        crossed: nodes whose largest values are kept.
-        kept: by node and half, of each batch values and, of each probe, gradients, as :class:`Evidence` holds them.
-        peaks: by crossed node and half, of each feature.
-        share: of a node's values that are kept, where not all are.
-    """
-
-    network: Network
-    samples: int
-    crossed: Collection[str]
-    rng: np.random.Generator = field(default_factory=functools.partial(np.random.default_rng, 0))
-    kept: dict[str, list[list[tuple[torch.Tensor, list[torch.Tensor]]]]] = field(default_factory=dict)
-    peaks: dict[str, list[torch.Tensor]] = field(default_factory=dict)
-    share: dict[str, float] = field(default_factory=dict)
-
-    def keep(self, half: int, few: int, name: str, y: torch.Tensor) -> OnGradient | None:
-        """Keep some of a node's values (few, *shape) in a batch of a half; returns what keeps the same of its gradients."""
-        op = self.network[name]
-        if not op.fires or op.passes_on:
-            return None
-        scale = torch.tensor(op.scale, device=y.device).float()  # type: ignore[attr-defined]
-
-        def rows_of(x: torch.Tensor) -> torch.Tensor:
-            return x.flatten(0, -2) if isinstance(op, Woss) else by_feature(x, scale.shape)
-
-        rows = rows_of(y / scale)
-        if name in self.crossed:
-            known = self.peaks.setdefault(name, [torch.zeros(rows.shape[-1], device=rows.device)] * 2)
-            known[half] = torch.maximum(known[half], rows.abs().amax(0))
-        most = max(1, VALUES * few // (self.samples * rows.shape[-1]))
-        chosen: torch.Tensor | slice = slice(None)
-        if most < len(rows):
-            chosen = torch.from_numpy(self.rng.choice(len(rows), most, replace=False)).to(rows.device)
-            self.share[name] = most / len(rows)
-        gradients: list[torch.Tensor] = []
-        self.kept.setdefault(name, [[], []])[half].append((rows[chosen], gradients))
-        return lambda gradient: gradients.append(rows_of(gradient * scale)[chosen])
-
-
-def by_feature(values: torch.Tensor, scale: tuple[int, ...]) -> torch.Tensor:
-    """(N, *shape) as (rows, features), given the broadcast shape of what features differ in."""
-    axes = [1 + axis for axis, size in enumerate(scale) if size > 1]
-    return values.movedim(axes, list(range(-len(axes), 0))).reshape(-1, math.prod(scale))
 
 
 def intervals_of(site: SiteCode, steps: int, race: bool) -> tuple[np.ndarray, np.ndarray]:

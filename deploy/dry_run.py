@@ -9,11 +9,11 @@ from dataclasses import dataclass
 
 from converters import windows
 from converters.code_search import SAMPLES, coded
-from converters.gradients import COPIES, PROBES, differentiated_together
+from converters.evidence import VALUES
+from converters.gradients import COPIES, PART_BYTES, PROBES, differentiated_together
 from converters.lowering import lower
 from converters.overrides import by_layer
 from converters.pipeline import front_end, network_input
-from converters.sensitivity import VALUES
 from deploy.availability import chosen
 from deploy.errors import DeployError
 from deploy.model_check import ModelCheckup, described, roughly_coded
@@ -103,7 +103,7 @@ def memory(network: Network | None, batch: int) -> dict[str, float]:
     few = differentiated_together(network, batch)
     parts = {
         "weights of the scaled, the calibrated and the integer network": NETWORKS * DOUBLE * weights,
-        f"values and gradients of {few} samples, to choose codes": SINGLE * COPIES * few * values,
+        f"values and gradients of {few} samples, to choose codes": min(PART_BYTES, SINGLE * COPIES * few * values),
         "values that candidates for codes are judged on": SINGLE * (2 + PROBES) * judged,
     }
     return held | {what: taken / GIB for what, taken in parts.items()}

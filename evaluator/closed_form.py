@@ -6,7 +6,7 @@ stepped runs (Lava, and the numpy stepper) must agree with it spike for spike.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -82,31 +82,36 @@ class ClosedForm:
 
         ``observe(name, op, result)`` sees what every node made and may return other values in place of its own.
         """
-        return self.differentiable(x, observe)
+        return self.advance({Network.INPUT: self.encode(x)}, list(self.network.nodes), observe)
 
-    def differentiable(self, x: np.ndarray | torch.Tensor, observe: Observe | None = None) -> torch.Tensor:
-        """The same under the caller's gradient mode; only the ideal has gradients."""
+    def advance(
+        self, live: dict[str, torch.Tensor], names: Sequence[str], observe: Observe | None = None
+    ) -> torch.Tensor:
+        """Evaluate nodes in the network's order, under the caller's gradient mode; only the ideal has gradients.
+
+        Args:
+            live: what the nodes read, by name, (N, *shape) each. What no later node reads is taken out and what they make is
+                put in, so that the next nodes can be evaluated from it.
+            names: which, at least one.
+            observe: as of :meth:`run`.
+
+        Returns:
+            What the last of the nodes made.
+        """
         self._check_stage()
         with using(self.backend), full_precision():
-            return self._run(x, observe)
-
-    def _run(self, x: np.ndarray | torch.Tensor, observe: Observe | None) -> torch.Tensor:
-        live = {Network.INPUT: self.encode(x)}
-        values = live[Network.INPUT]
-        for name, node in self.network:
-            operands = self._operands(name, [live[source] for source in node.inputs])
-            if streams(node.op) and not self.ideal:
-                operands = [currents_by_step(self.network, node, live, self.dtype)]
-            result = self._evaluate(node.op, operands)
-            values = result.values
-            if observe is not None:
-                replacement = observe(name, node.op, result)
-                values = values if replacement is None else replacement
-            live[name] = values
-            for source in read_by(self.network, node):
-                if self.last_use[source] == name:
-                    live.pop(source, None)
-        return values
+            for name in names:
+                node = self.network.nodes[name]
+                operands = self._operands(name, [live[source] for source in node.inputs])
+                if streams(node.op) and not self.ideal:
+                    operands = [currents_by_step(self.network, node, live, self.dtype)]
+                result = self._evaluate(node.op, operands)
+                replacement = None if observe is None else observe(name, node.op, result)
+                live[name] = result.values if replacement is None else replacement
+                for source in read_by(self.network, node):
+                    if self.last_use[source] == name:
+                        live.pop(source, None)
+        return live[names[-1]]
 
     def _operands(self, name: str, sent: list[torch.Tensor]) -> list[torch.Tensor]:
         """What a node reads, of what its operands sent."""

@@ -21,6 +21,7 @@ from converters.lowering import (  # noqa: F401 - register handlers
     activations,
     attention,
     bounds,
+    complex_numbers,
     elementwise,
     linear,
     maxima,
@@ -105,7 +106,6 @@ REASONS = {
     "argsort": "the order of its values depends on the input",
     "bitwise_not": "a mask that depends on the input (experts that are chosen within chosen groups)",
     "grid_sampler_2d": "where it reads an image depends on the input",
-    "view_as_complex": "complex numbers",
     "_fft_c2c": "complex numbers",
 }
 """Why operations have no spiking form, where more can be said than that none is known."""

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 
 from converters.lowering.bounds import larger
-from converters.lowering.builder import Surrounded, Unsupported, Value, as_parameter
+from converters.lowering.builder import Selection, Surrounded, Unsupported, Value, as_parameter
 from converters.lowering.handlers import Call, handles
 from converters.lowering.linear import per_axis
 from processes.dynamic_threshold import DynamicThreshold
@@ -48,6 +49,19 @@ class Maxima(list[Value]):
         if index != 0:
             raise Unsupported("where the largest value is: a race says how large it is")
         return super().__getitem__(index)
+
+
+@dataclass(frozen=True)
+class Highest(Selection):
+    """The largest of each row of logits of which a mask leaves some out. A softmax is the same without it."""
+
+    logits: Value
+
+    def follow(self, call: Call) -> Value:
+        """Taken off the logits, it changes no softmax, and nothing else may read them."""
+        if call.function not in ("sub", "sub_") or call.args[0] is not self.logits:
+            self.logits.check_unmasked()
+        return self.logits
 
 
 @handles("max_pool1d", "max_pool2d", "max_pool3d", "max_pool1d_with_indices", "max_pool2d_with_indices",
@@ -91,6 +105,8 @@ def over_axes(call: Call) -> Any:
     if isinstance(axes, Value | torch.Tensor):
         return larger(call)
     with_places = call.function == "max" and axes is not None
+    if x.mask is not None and axes in (-1, [-1]) and call.arg(2, "keepdim", False):
+        return [Highest(x)] if with_places else Highest(x)
     chosen = [] if axes is None else np.atleast_1d(axes).tolist()
     pool = [int(a) % len(x.shape) for a in chosen or range(len(x.shape))]
     if not call.shape and not with_places:

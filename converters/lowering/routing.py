@@ -244,15 +244,15 @@ def _chosen(call: Call) -> Value:
 @handles("cat")
 def cat(call: Call) -> Value:
     """Values and constants side by side: a population in which each operand drives its own rows."""
-    parts = call.args[0]
+    parts = [part for part in call.args[0] if 0 not in part.shape]  # a cache without anything in it has no axes either
     axis = call.arg(1, "dim", 0) % len(call.shape)
+    if any(isinstance(part, Value) and part.mask is not None for part in parts):
+        return _logits_and_sinks(call, parts, axis)
     branches: list[Value] = []
     bias = torch.zeros(call.shape, dtype=torch.float64)
     start = 0
     for part in parts:
         length = part.shape[axis]
-        if not length:
-            continue
         if isinstance(part, Value):
             padding = [0, 0] * (len(call.shape) - 1 - axis) + [start, call.shape[axis] - start - length]
             if part.offset is not None or part.activation != "identity":
@@ -262,3 +262,18 @@ def cat(call: Call) -> Value:
             bias.narrow(axis, start, length).copy_(part)
         start += length
     return Value(call.builder.sum(branches, bias.numpy(), call.shape, f"{call.name}.cat"), call.shape)
+
+
+def _logits_and_sinks(call: Call, parts: list[Any], axis: int) -> Value:
+    """Masked logits, and constants beside them that race in every row: keys without a value, as attention sinks are."""
+    at, *more = [i for i, part in enumerate(parts) if isinstance(part, Value)]
+    logits, mask = parts[at], parts[at].mask
+    if more or mask.keys is not None or axis != len(call.shape) - 1:
+        logits.check_unmasked()
+    parts[at] = replace(logits, mask=None)
+    sides = [sum(part.shape[axis] for part in some) for some in (parts[:at], parts[at + 1 :])]
+    allowed, bias = (
+        None if each is None else torch.nn.functional.pad(each.expand(logits.shape), sides, value=fill)
+        for each, fill in ((mask.allowed, True), (mask.bias, 0.0))
+    )
+    return replace(cat(replace(call, args=(parts, axis), kwargs={})), mask=replace(mask, allowed=allowed, bias=bias))

@@ -58,6 +58,21 @@ class Chosen(Selection):
         return self.of if mask is None else gate(replace(call, shape=self.of.shape), mask, self.of)
 
 
+@dataclass(frozen=True)
+class Unreachable(Selection):
+    """Chosen values at their places, minus infinity elsewhere."""
+
+    chosen: Chosen
+
+    def follow(self, call: Call) -> Any:
+        """Functions that are 0 there."""
+        if call.function in SAME:
+            return self
+        if call.function not in ("sigmoid", "softmax", "_softmax"):
+            raise Unsupported("minus infinity beside the largest values, which only a sigmoid or a softmax makes 0")
+        return of_chosen(replace(call, args=(self.chosen, *call.args[1:]))).alone(call)
+
+
 @handles("topk")
 def largest(call: Call) -> tuple[Chosen, Places]:
     """The largest values of rows, and where they are."""
@@ -177,10 +192,13 @@ def _scatter(call: Call) -> Any:
     if not isinstance(places, Places) or tuple(x.shape) != places.shape:
         raise Unsupported("the largest values written where others stand")
     _along_rows(call, places.shape, axis)
+    own = isinstance(source, Chosen) and source.places is places
+    if own and not isinstance(x, Value) and bool((x == -torch.inf).all()):
+        return Unreachable(source)
     if places.mask is not None and (isinstance(x, Value) or bool((x != 0).any())):
         raise Unsupported("the largest values written over others than zeros")
     if isinstance(source, Chosen):
-        if source.places is places:
+        if own:
             return source.alone(call)
         raise Unsupported("values chosen by another race, that are written to the places of the largest ones")
     if not is_number(source):

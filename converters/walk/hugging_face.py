@@ -139,7 +139,8 @@ def _samples(config: Any, arguments: Sequence[str], size: int) -> Iterator[tuple
         mels = [(int(config.max_length), bands)] if bands and hasattr(config, "max_length") else []
         shapes = [(WAVEFORM,), (1, WHOLE), *mels]
     elif arguments[0] == "input_features":
-        bands = int(getattr(config, "num_mel_bins", getattr(config, "input_dim", 80)))
+        named = ("feature_projection_input_dim", "num_mel_bins", "input_dim")
+        bands = int(next((getattr(config, name) for name in named if hasattr(config, name)), 80))
         frames = 2 * int(getattr(config, "max_source_positions", 32))
         shapes = [(bands, frames), (64, bands)]
     elif arguments[0] in ("pixel_values", "pixel_values_videos"):

@@ -22,6 +22,22 @@ An accepted model runs in spikes; how accurate it is depends on its weights and 
 of each is walked, so this tells which operations convert and not what fits a chip (`deploy place`).
 """
 
+WHY = """\
+## Why they stay refused
+
+- `exp`, `sqrt`, `sub`, `maximum` (state spaces, gated delta rules, RecurrentGemma, RWKV): a state decays by a factor of each
+  token, so that a weight is a product over all tokens between; no threshold schedule divides by what it has not seen. `exp` of
+  Pegasus-X and of attention whose logits also scale the output (`logsumexp`, Granite's sliding windows) asks for exponentials
+  outside a softmax.
+- `unsqueeze`, `index`, `getitem`, `cat` (D-FINE, RT-DETR, GroupViT, PhiMoE, Inkling): the order of the largest values, or the
+  place of the largest. Wiring does not depend on the input; a race says which and how large, not into which place of a list.
+- `sin`, `cos`, `acos`, `expm1` and `gt` of activations: no schedule of them is known here; those of positions are constants.
+- `_fft_c2c`: complex numbers of activations. Turned by constants, as rotary positions are, they convert.
+- `grid_sampler_2d`, `aten.index.Tensor`, `aten.slice.Tensor`: where or how much is read depends on the input's values.
+- "branches on the values", "other outputs than the model itself": each branch is another network, and what is captured would
+  not be the model.
+"""
+
 
 def page(found: Sequence[Found], whole: Mapping[str, int]) -> str:
     """Markdown of everything that was found: totals, what blocks most often, and a table for each library.
@@ -32,7 +48,7 @@ def page(found: Sequence[Found], whole: Mapping[str, int]) -> str:
     libraries: dict[str, list[Found]] = {}
     for one in sorted(found, key=lambda one: one.family):
         libraries.setdefault(one.family.split()[0], []).append(one)
-    parts = [INTRODUCTION, _totals(libraries, whole), _blockers(found)]
+    parts = [INTRODUCTION, _totals(libraries, whole), _blockers(found), WHY]
     parts += [f"## {library}\n\n{_table(rows)}" for library, rows in libraries.items()]
     return "\n".join(parts)
 

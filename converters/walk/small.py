@@ -23,12 +23,12 @@ WIDTHS: dict[str, Any] = {
 COUNTS: dict[str, Any] = {
     **dict.fromkeys(("num_hidden_layers", "n_layer", "n_layers", "num_layers", "encoder_layers", "decoder_layers"), 2),
     **dict.fromkeys(("num_experts", "num_local_experts", "n_routed_experts"), 4),
-    **dict.fromkeys(("num_experts_per_tok", "moe_topk"), 2),
+    **dict.fromkeys(("num_experts_per_tok", "num_experts_per_token", "moe_topk"), 2),
     **dict.fromkeys(("n_group", "topk_group"), 1),
     **dict.fromkeys(("max_position_embeddings", "n_positions", "n_ctx", "max_seq_len"), 64),
     **dict.fromkeys(("vocab_size", "entity_vocab_size", "n_words", "vocab_size_per_layer_input"), WORDS),
     **dict.fromkeys(("num_frames", "frames_per_clip"), 4),
-    "num_labels": 5, "use_cache": False,
+    "num_kv_shared_layers": 0, "num_labels": 5, "use_cache": False,
 }  # fmt: skip
 """Attributes that say how deep a model is, and how much of everything it has."""
 UNSET = {
@@ -36,6 +36,7 @@ UNSET = {
     "num_key_value_heads": 4,
     "num_experts_per_tok": 2,
     "n_routed_experts": 4,
+    "n_shared_experts": 1,
     "prediction_length": 4,
 }
 """Attributes that some configurations leave unset though their models need them."""

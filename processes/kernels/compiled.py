@@ -35,6 +35,8 @@ SOURCES = (
     "processes/si_exp/fit.py",
 )
 """Every file whose code can end up in a kernel; a test finds those that are missing here."""
+PARALLEL: bool = config.NUMBA_NUM_THREADS > 1  # pyright: ignore[reportAttributeAccessIssue] - set by numba at run time
+"""Whether loops are shared out to threads."""
 KEPT = 16
 """Folders of other contents that stay, newest first: other checkouts, and the state before an edit."""
 
@@ -46,8 +48,8 @@ def sources() -> tuple[Path, ...]:
 
 
 def digest(paths: Iterable[Path]) -> str:
-    """A short name for numba's version and the names and contents of these files."""
-    content = hashlib.sha256(numba.__version__.encode())
+    """A short name for numba's version, whether loops are parallel, and the names and contents of these files."""
+    content = hashlib.sha256(f"{numba.__version__} {PARALLEL}".encode())
     for path in paths:
         content.update(path.relative_to(ROOT).as_posix().encode() + b"\0" + path.read_bytes() + b"\0")
     return content.hexdigest()[:16]
@@ -118,5 +120,10 @@ def compiling() -> float:
     return _COMPILATIONS.duration
 
 
-njit = numba.njit
-"""numba's decorator, imported from here so that the cache above is in place before anything is decorated."""
+def njit(*function: Callable[..., Any], parallel: bool = False, **options: Any) -> Any:
+    """numba's decorator, imported from here so that the cache above is in place before anything is decorated.
+
+    Loops of one thread are compiled as plain ones: they compute the same, and compile in half the time.
+    """
+    decorator: Callable[..., Any] = numba.njit
+    return decorator(*function, parallel=parallel and PARALLEL, **options)

@@ -46,6 +46,24 @@ def additive(m: Any, x: torch.Tensor) -> torch.Tensor:
     return joined(m, ((q @ k.transpose(-2, -1)) / 2 + m.mask).softmax(-1) @ v)
 
 
+def sinks(m: Any, x: torch.Tensor) -> torch.Tensor:
+    """gpt-oss's: a learned logit of each head races beside the keys, has no value, and the largest is taken off before."""
+    q, k, v = heads(m, x)
+    logits = torch.cat([(q @ k.transpose(-2, -1)) / 2 + m.mask, m.sink.expand(1, 2, 5, 1)], -1)
+    return joined(m, (logits - logits.max(-1, keepdim=True).values).softmax(-1)[..., :-1] @ v)
+
+
+def turned(m: Any, x: torch.Tensor) -> torch.Tensor:
+    """DeepSeek-V2's and Llama 4's rotary positions, as products of complex numbers."""
+    q, k, v = heads(m, x)
+    angles = torch.polar(torch.ones(5, 2), torch.arange(5.0)[:, None] * torch.tensor([1.0, 0.1]))
+    q, k = (
+        torch.view_as_real(torch.view_as_complex(t.reshape(1, 2, 5, 2, 2)) * angles[None, None]).flatten(3)
+        for t in (q, k)
+    )
+    return joined(m, F.scaled_dot_product_attention(q, k, v))
+
+
 def floored_logits(m: Any, x: torch.Tensor) -> torch.Tensor:
     """XGLM's: masked logits are kept above the lowest number that there is, which changes none."""
     q, k, v = heads(m, x)
@@ -285,6 +303,8 @@ ACCEPTED = [
     part("explicit attention", explicit, **qkv()),
     part("explicit attention with a mask", masked, mask=BOOLEAN, **qkv()),
     part("explicit attention with an additive mask", additive, mask=MASKED_BIAS, **qkv()),
+    part("attention sinks", sinks, mask=MASKED_BIAS, sink=torch.tensor([0.5, -1.0]).reshape(1, 2, 1, 1), **qkv()),
+    part("rotary positions as complex numbers", turned, **qkv()),
     *(part(f"activation {name}", lambda m, x, f=f: m.b(f(m.a(x))), **two()) for name, f in ACTIVATIONS.items()),
     *(part(f"spelled {name}", lambda m, x, f=f: m.b(f(m.a(x))), **two()) for name, f in SPELLED.items()),
     part("rms_norm spelled out", lambda m, x: m.b(m.g * rms(m.a(x))), g=VECTOR, **two()),

@@ -13,9 +13,10 @@ from torch import nn
 from converters.calibrate import encode, scale, uniform
 from converters.choices import Tuning
 from converters.code_search import BASES, BUDGET, gated, tune
+from converters.evidence import LEAST, gather
 from converters.ingredients import ALL
 from converters.pipeline import convert_module
-from converters.sensitivity import LEAST, Evidence, SiteCode, gather, intervals_of
+from converters.sensitivity import Evidence, SiteCode, intervals_of
 from evaluator.closed_form import ClosedForm
 from processes.network import Network, Woss
 from processes.operation import Result

@@ -73,9 +73,14 @@ def test_few_samples_are_differentiated_together_where_activations_are_large(
     assert evaluated_together(pair[0], 32) == 5
 
 
-def test_gradients_are_those_of_the_random_sums(pair: tuple[LoweredNetwork, CalibratedNetwork]) -> None:
-    """Shown one by one, each is what differentiating the sum by that node alone gives."""
+@pytest.mark.parametrize(("part_bytes", "cut"), [(2**30, False), (20_000, True), (1, True)])
+def test_gradients_are_those_of_the_random_sums(
+    pair: tuple[LoweredNetwork, CalibratedNetwork], part_bytes: int, cut: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Shown one by one, each is what differentiating the sum by that node alone gives, in however many parts."""
     ideal = pair[0]
+    monkeypatch.setattr(gradients, "PART_BYTES", part_bytes)
+    assert (len(gradients.parts(ideal, 2)) > 1) == cut
     x = images(2)
     shown: dict[str, list[torch.Tensor]] = {}
 
@@ -96,7 +101,8 @@ def test_gradients_are_those_of_the_random_sums(pair: tuple[LoweredNetwork, Cali
             return leaf[0]
 
         with torch.enable_grad():
-            out = ClosedForm(ideal, ideal=True).differentiable(torch.as_tensor(x), replaced)
+            form = ClosedForm(ideal, ideal=True)
+            out = form.advance({Network.INPUT: form.encode(x)}, list(ideal.nodes), replaced)
         for number, sign in enumerate(signs):
             weights = torch.from_numpy(sign.astype(np.float32)).reshape(out.shape)
             (expected,) = torch.autograd.grad(out, leaf, weights, retain_graph=True)

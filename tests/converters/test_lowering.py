@@ -49,18 +49,36 @@ def test_right_or_refused(forward: Forward, parts: dict[str, Any], shape: tuple[
     assert error(spiking(model, x, FINE), x, expected) < CONVERGED
 
 
-@pytest.mark.parametrize("use", ["relu", "sum", "linear", "readout"])
+@pytest.mark.parametrize(
+    "use", ["relu", "sum", "linear", "readout", "largest", "less", "beside itself", "beside along tokens"]
+)
 @pytest.mark.parametrize("fill", [-torch.inf, -1e9])
 def test_values_left_out_by_a_mask_are_for_softmax_alone(use: str, fill: float) -> None:
     """Whatever else reads them is refused, and nothing is converted."""
 
     def forward(m: Any, x: torch.Tensor) -> torch.Tensor:
         logits = m.a(x) + torch.where(m.mask[0], 0.0, fill) if fill == -1e9 else m.a(x).masked_fill(~m.mask[0], fill)
-        uses = {"relu": F.relu, "sum": lambda y: y + x[..., :5], "linear": m.b, "readout": lambda y: y}
+        uses: dict[str, Any] = {
+            "relu": F.relu, "sum": lambda y: y + x[..., :5], "linear": m.b, "readout": lambda y: y,
+            "largest": lambda y: x + y.amax(-1, keepdim=True), "less": lambda y: m.b(y - y.amax(-1, keepdim=True)),
+            "beside itself": lambda y: torch.cat([y, y], -1).softmax(-1),
+            "beside along tokens": lambda y: torch.cat([y, torch.zeros(1, 1, 5)], 1).softmax(-1),
+        }  # fmt: skip
         return uses[use](logits)
 
     model = module(forward, mask=torch.eye(5, dtype=torch.bool)[None], a=nn.Linear(8, 5), b=nn.Linear(5, 2))
     with pytest.raises(UnsupportedModel, match="outside a softmax"):
+        lower(capture(model, (torch.zeros(1, 5, 8),)), (1, 5, 8))
+
+
+@pytest.mark.parametrize("use", ["product", "function"])
+def test_complex_numbers_are_turned_by_constants_alone(use: str) -> None:
+    def forward(m: Any, x: torch.Tensor) -> torch.Tensor:
+        z = torch.view_as_complex(m.a(x).reshape(1, 5, 4, 2))
+        return m.b(torch.view_as_real(z * z if use == "product" else z.exp()).flatten(2))
+
+    model = module(forward, a=nn.Linear(8, 8), b=nn.Linear(8, 2))
+    with pytest.raises(UnsupportedModel, match=r"complex|no spiking form"):
         lower(capture(model, (torch.zeros(1, 5, 8),)), (1, 5, 8))
 
 

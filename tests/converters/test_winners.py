@@ -66,11 +66,18 @@ def one_group(m: Any, x: torch.Tensor) -> torch.Tensor:
     return m.b(back(places, scores.gather(-1, places)))
 
 
+def unreachable(m: Any, x: torch.Tensor) -> torch.Tensor:
+    """Llama 4's: a sigmoid of the chosen logits, and of minus infinity at all others."""
+    values, places = m.a(x).topk(2, -1)
+    return m.b(torch.full((1, 3, EXPERTS), -torch.inf).scatter(-1, places, values).sigmoid())
+
+
 CASES: dict[str, Forward] = {  # without ties, which torch leaves open
     "shares": shares,
     "softmax of the chosen": of_chosen,
     "a bias to choose by": biased,
     "one group": one_group,
+    "minus infinity elsewhere": unreachable,
     "places alone": lambda m, x: m.b(back(F.gelu(m.a(x)).topk(2, -1)[1], 1.0)),
     "one of them": lambda m, x: m.b(back(*m.a(x).softmax(-1).topk(1, -1)[::-1])),
     "all of them": lambda m, x: m.b(back(*m.a(x).topk(EXPERTS, -1)[::-1])),
@@ -153,6 +160,10 @@ REFUSED: dict[str, tuple[Forward, str]] = {
     "along tokens": (lambda m, x: x.topk(2, 1)[0].sum(1), "another axis than the last"),
     "over others": (
         lambda m, x: m.b(torch.ones(1, 3, EXPERTS).scatter(-1, m.a(x).topk(2, -1)[1], 0.0)), "over others than zeros",
+    ),
+    "minus infinity that is read": (
+        lambda m, x: m.b(torch.full((1, 3, EXPERTS), -torch.inf).scatter(-1, *m.a(x).topk(2, -1)[::-1]).tanh()),
+        "minus infinity",
     ),
     "of another race": (
         lambda m, x: m.b(back(m.a(x).topk(2, -1)[1], m.a(-x).topk(2, -1)[0])), "by another race",
