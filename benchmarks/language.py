@@ -163,7 +163,8 @@ def held(network: Network, model: LoadedModel, given: Windows) -> dict[str, floa
             original(input_ids=torch.from_numpy(tokens[None, place : place + 1]), past_key_values=past, use_cache=True)
             seconds, cached, timed = seconds + middle - begin, cached + time.process_time() - middle, timed + 1
     return {
-        "held_differences": differences, "held_compared": compared, "held_seconds": seconds / timed, "cached_seconds": cached / timed,
+        "held_differences": differences, "held_compared": compared,
+        "held_seconds": seconds / timed, "cached_seconds": cached / timed,
     }  # fmt: skip
 
 
@@ -266,8 +267,8 @@ def _table(rows: dict[str, Row]) -> Table:
     """A line for each measure, so that it fits a log of 80 columns."""
     measures = (
         "perplexity of the original", "of the network", "more", "same next token", "KL, nats", "spikes a token", "ms a token",
-        "ms a token, original", "ms a token from held traces", "ms a cached token, original", "minutes to convert", "greedy choices",
-        "differ from held traces", "differ when stepped",
+        "ms a token, original", "ms a token from held traces", "ms a cached token, original", "minutes to convert",
+        "greedy choices", "differ from held traces", "differ when stepped",
     )  # fmt: skip
     found = Table("SmolLM2-135M-Instruct", *rows)
     for title, *cells in zip(measures, *(row.cells() for row in rows.values()), strict=True):
