@@ -6,9 +6,11 @@
 
 Everything between the token embedding and the logits spikes, in integers. It is calibrated on one work (Debian's FAQ) and
 judged on another (Debian's policy), in windows whose tokens are each predicted once. Then the original continues prompts from
-there greedily, and the network, given the same tokens, names each next one. With --stepped the first tokens of a window are
-also stepped on a target, and every spike and potential compared. out/bench-language.json keeps what was measured;
-docs/language.md has the figures. `make bench-llm` runs it.
+there greedily, and the network, given the same tokens, names each next one. With --held it also goes through so many of these
+continuations token by token from held traces, every spike and potential compared with the whole sequence at once, and timed
+beside the original with its cache. With --stepped the first tokens of a window are also stepped on a target. All seconds are
+processor time but those of conversion and of targets. out/bench-language.json keeps what was measured; docs/language.md has
+the figures. `make bench-llm` runs it.
 """
 
 from __future__ import annotations
@@ -18,7 +20,7 @@ import math
 import time
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import numpy as np
 import torch
@@ -38,8 +40,10 @@ from deploy.sources.loaded import LoadedModel, TextInput
 from deploy.sources.texts import document, encoded
 from evaluator.closed_form import ClosedForm
 from evaluator.compare import compare
-from evaluator.continued import Continued
+from evaluator.continued import NOTHING, Continued
+from evaluator.going_on import differing
 from processes.network import Network
+from processes.operation import Result
 from targets import lava_sim, stepper_target
 
 KEPT = Path("out/bench-language.json")
@@ -54,10 +58,12 @@ class Row:
     Attributes:
         tokens, original, spiking, divergence, same: sums over tokens, as :data:`deploy.language.scores.COLUMNS` names them.
         spikes: per token. seconds, original_seconds: per token of a window. convert_seconds: of the conversion.
-        held_seconds: per token, from held traces. text: a greedy continuation of ``PROMPT``.
+        text: a greedy continuation of ``PROMPT``.
         chosen: share of the original's greedy choices that the network makes too, given the original's tokens.
         differences: spikes and potentials that differ between target and closed form; None if nothing was stepped.
         compared: how many were compared. stepped_seconds: for all tokens together.
+        held_differences, held_compared: of runs from held traces and of whole sequences. held_seconds: per token from held
+            traces. cached_seconds: per token of the original with its cache.
     """
 
     tokens: float
@@ -69,21 +75,27 @@ class Row:
     seconds: float
     original_seconds: float
     convert_seconds: float
-    held_seconds: float
     text: str
     chosen: float = math.nan
     differences: int | None = None
     compared: int = 0
     stepped_seconds: float = 0.0
+    held_differences: int | None = None
+    held_compared: int = 0
+    held_seconds: float = math.nan
+    cached_seconds: float = math.nan
 
     def cells(self) -> tuple[str, ...]:
         """For a table."""
         one, other = (np.exp(loss / self.tokens) for loss in (self.original, self.spiking))
         return (
             f"{one:.2f}", f"{other:.2f}", f"{other / one - 1:+.1%}", f"{self.same / self.tokens:.1%}",
-            f"{self.divergence / self.tokens:.4f}", f"{self.spikes:,.0f}", f"{1000 * self.seconds:.0f}",
-            f"{1000 * self.original_seconds:.0f}", f"{1000 * self.held_seconds:.0f}", f"{self.convert_seconds / 60:.1f}",
-            f"{self.chosen:.1%}", "" if self.differences is None else f"{self.differences} of {self.compared:,}",
+            f"{self.divergence / self.tokens:.4f}", f"{self.spikes:,.0f}", f"{1000 * self.seconds:.1f}",
+            f"{1000 * self.original_seconds:.1f} ({self.seconds / self.original_seconds:.2f} times)",
+            f"{1000 * self.held_seconds:.0f}",
+            f"{1000 * self.cached_seconds:.0f} ({self.held_seconds / self.cached_seconds:.2f} times)",
+            f"{self.convert_seconds / 60:.1f}", f"{self.chosen:.1%}", _of(self.held_differences, self.held_compared),
+            _of(self.differences, self.compared),
         )  # fmt: skip
 
 
@@ -92,23 +104,20 @@ def measured(network: Network, model: LoadedModel, text: TextInput, given: Windo
     host = front_end(model.module, [given.tokens[:1]])[1]
     total, original_seconds, seconds, spikes = np.zeros(len(COLUMNS)), 0.0, 0.0, 0
     for tokens, counted in zip(given.tokens, given.counted, strict=True):
-        begin = time.perf_counter()
+        begin = time.process_time()
         with torch.no_grad():
             wanted = model.module(torch.from_numpy(tokens[None])).numpy()
-        original_seconds += time.perf_counter() - begin
+        middle = time.process_time()
         found = measure.evaluate(ClosedForm(network), network_input(host, [tokens[None]]), 1)
-        seconds, spikes = seconds + found.seconds_per_sample, spikes + sum(found.spikes.values())
+        seconds, original_seconds = seconds + time.process_time() - middle, original_seconds + middle - begin
+        spikes += sum(found.spikes.values())
         total += scores(wanted, found.outputs.reshape(wanted.shape), Windows(tokens[None], counted[None])).sum(0)
     seen = given.tokens.size
     prompt = encoded(PROMPT, text, PROMPT).tolist()
-    source, begins, written = spiking(network, model, "closed-form"), [], []
-    for token in generate(source, prompt, new, GREEDY, text):
-        begins.append(time.perf_counter())
-        written.append(token.text)
-    held = (begins[-1] - begins[0]) / max(1, len(begins) - 1)  # the first token is the prompt's
+    written = [token.text for token in generate(spiking(network, model, "closed-form"), prompt, new, GREEDY, text)]
     return Row(
         **dict(zip(COLUMNS, total.tolist(), strict=True)), spikes=spikes / seen, seconds=seconds / seen,
-        original_seconds=original_seconds / seen, convert_seconds=0.0, held_seconds=held, text="".join(written),
+        original_seconds=original_seconds / seen, convert_seconds=0.0, text="".join(written),
     )  # fmt: skip
 
 
@@ -131,6 +140,32 @@ def chosen(network: Network, model: LoadedModel, given: Windows) -> float:
         outputs = measure.evaluate(ClosedForm(network), network_input(host, [tokens[None]]), 1).outputs[0]
         same += int((outputs.reshape(len(tokens), -1)[first - 1 : stop - 1].argmax(-1) == tokens[first:stop]).sum())
     return same / float((given.counted[:, 1] - given.counted[:, 0]).sum())
+
+
+@torch.no_grad()
+def held(network: Network, model: LoadedModel, given: Windows) -> dict[str, float]:
+    """Continuations token by token behind their prompts: from held traces, of the whole sequence, and of the original."""
+    host, continued = front_end(model.module, [given.tokens[:1]])[1], Continued(network)
+    original: Any = model.module.model
+    differences, compared, seconds, cached, timed = 0, 0, 0.0, 0.0, 0
+    for tokens, (first, stop) in zip(given.tokens, given.counted, strict=True):
+        x = torch.from_numpy(network_input(host, [tokens[None]])).reshape(1, *network.input_shape)[:, :, :stop]
+        whole: dict[str, Result] = {}
+        ClosedForm(continued.part(0, stop)).run(x, lambda name, _, result, whole=whole: whole.__setitem__(name, result))
+        found, of = differing(continued, x, whole, range(first, stop + 1))
+        differences, compared = differences + found.total(), compared + of
+        _, traces = continued.run(NOTHING, x[:, :, :first])
+        past = original(input_ids=torch.from_numpy(tokens[None, :first]), use_cache=True).past_key_values
+        for place in range(first, stop):
+            begin = time.process_time()
+            _, traces = continued.run(traces, x[:, :, place : place + 1])
+            middle = time.process_time()
+            original(input_ids=torch.from_numpy(tokens[None, place : place + 1]), past_key_values=past, use_cache=True)
+            seconds, cached, timed = seconds + middle - begin, cached + time.process_time() - middle, timed + 1
+    return {
+        "held_differences": differences, "held_compared": compared,
+        "held_seconds": seconds / timed, "cached_seconds": cached / timed,
+    }  # fmt: skip
 
 
 def stepped(network: Network, model: LoadedModel, tokens: np.ndarray, target: str) -> dict[str, float]:
@@ -160,6 +195,7 @@ def main(
     new: Annotated[int, typer.Option(help="Tokens to go on with.")] = 64,
     batch: Annotated[int, typer.Option(help="Windows evaluated together while converting.")] = 8,
     prompts: Annotated[int, typer.Option(help="Prompts that the original goes on with greedily.")] = 20,
+    few: Annotated[int, typer.Option("--held", help="Of these, how many are also run from held traces.")] = 0,
     first: Annotated[int, typer.Option("--stepped", help="Tokens of a window to step; 0 for none.")] = 0,
     target: Annotated[str, typer.Option(help="Where they are stepped: stepper or lava-sim.")] = "stepper",
     without: Annotated[
@@ -200,6 +236,8 @@ def main(
             found = replace(measured(network, model, text, given, new), convert_seconds=seconds)
             if asked is not None:
                 found = replace(found, chosen=chosen(network, model, asked))
+            if few and asked is not None and precision == "fixed":
+                found = replace(found, **held(network, model, Windows(asked.tokens[:few], asked.counted[:few])))
             if first and precision == "fixed":
                 found = replace(found, **stepped(network, model, given.tokens[:1, :first], target))
             kept[names[precision]] = asdict(found)
@@ -207,6 +245,10 @@ def main(
             page.write_text(json.dumps(kept, indent=1))
             console.print(_table({names[precision]: found}))
     console.print(_table({row: Row(**values) for row, values in kept.items()}))
+
+
+def _of(differences: int | None, compared: int) -> str:
+    return "" if differences is None else f"{differences} of {compared:,}"
 
 
 def _told(console: Console):
@@ -225,7 +267,8 @@ def _table(rows: dict[str, Row]) -> Table:
     """A line for each measure, so that it fits a log of 80 columns."""
     measures = (
         "perplexity of the original", "of the network", "more", "same next token", "KL, nats", "spikes a token", "ms a token",
-        "ms a token, original", "ms a token from held traces", "minutes to convert", "greedy choices", "differ when stepped",
+        "ms a token, original", "ms a token from held traces", "ms a cached token, original", "minutes to convert",
+        "greedy choices", "differ from held traces", "differ when stepped",
     )  # fmt: skip
     found = Table("SmolLM2-135M-Instruct", *rows)
     for title, *cells in zip(measures, *(row.cells() for row in rows.values()), strict=True):

@@ -20,12 +20,13 @@ from converters.families import FAMILIES, Family
 from converters.front_end import split
 from converters.lowering import lower
 from deploy.energy import ContinuedCounter, EventCounter
+from evaluator import going_on
 from evaluator.closed_form import ClosedForm
 from evaluator.continued import NOTHING, Continued, Held, PartForm, answers
 from processes.chips import LOIHI2
 from processes.errors import DeployError
 from processes.network import FixedPointNetwork, TraceProduct
-from processes.operation import Operation, Result
+from processes.operation import Result
 from processes.phase_code import PhaseCode
 from tests.converters.modules import module, spiking
 
@@ -82,31 +83,9 @@ def _run(network: FixedPointNetwork, x: np.ndarray) -> Subject:
 
 
 def differing(subject: Subject, cuts: list[int], change: Callable[[Held], Held] = lambda held: held) -> Counter[str]:
-    """By node, how many spikes, potentials and clips of parts that end at ``cuts`` are not the whole run's; 0 where all are.
-
-    ``change`` is made to what is held between parts.
-    """
-    continued, held = Continued(subject.network), NOTHING
-    found: Counter[str] = Counter()
-    for stop in cuts:
-        first = held.tokens
-
-        def compare(name: str, op: Operation, result: Result, first: int = first, stop: int = stop) -> None:
-            axes, expected = continued.answers[name].axes, subject.whole[name]
-            for own, whole in ((result.values, expected.values), (result.clips, expected.clips)):
-                if own is None and whole is None:
-                    continue
-                assert whole is not None
-                wanted = whole.narrow(axes.rows, first, stop - first)
-                wanted = wanted if axes.columns is None else wanted.narrow(axes.columns, 0, stop)
-                own = torch.zeros_like(wanted) if own is None else own
-                assert own.shape == wanted.shape
-                found[name] += int((own != wanted).sum())
-
-        outputs, held = continued.run(held, subject.x[:, :, first:stop], lambda part, compare=compare: compare)
-        assert outputs.shape[2] == stop - first
-        held = change(held)
-    assert found.keys() == subject.whole.keys()
+    """By node, how many spikes, potentials and clips of parts that end at ``cuts`` are not the whole run's; 0 where all are."""
+    found, compared = going_on.differing(Continued(subject.network), subject.x, subject.whole, cuts, change)
+    assert compared
     return found
 
 
