@@ -132,8 +132,9 @@ def convert_files(options: ConvertOptions, progress: Progress | None = None) -> 
     progress.note([why] if why else [])
     options = replace(options, target=target.name)
     with on_device(options.device), output_folder(options.folder(), options.force) as folder:
-        model = loaded_model(options)
-        calibration, evaluation = calibration_and_evaluation(options, model)
+        with progress.stage("load model and data"):
+            model = loaded_model(options)
+            calibration, evaluation = calibration_and_evaluation(options, model)
         progress.note(label_lines(evaluation.label_table))
         found = None
         if options.budget is not None:
@@ -141,8 +142,9 @@ def convert_files(options: ConvertOptions, progress: Progress | None = None) -> 
             found = search(options, model, calibration, classes, progress)
             options = found.options
         stages, seconds = _converted(options, model, calibration, progress)
-        write(folder / GRAPH, stages.network)
-        restored = read(folder / GRAPH)  # what runs from here on is what the file holds
+        with progress.stage("write the network"):
+            write(folder / GRAPH, stages.network)
+            restored = read(folder / GRAPH)  # what runs from here on is what the file holds
         restored.units = stages.network.units
         conversion = _conversion(
             options, model, stages, restored, calibration, evaluation, seconds, progress,

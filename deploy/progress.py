@@ -73,7 +73,7 @@ class BarProgress(Progress):
 
 @contextlib.contextmanager
 def stages(progress: Progress) -> Iterator[Callable[[str, int, int], None]]:
-    """Turns (stage, done, total) calls into one progress bar after the other."""
+    """Turns (stage, done, total) calls into one progress bar after the other; a stage that begins anew gets a new one."""
     with contextlib.ExitStack() as stack:
         bars: dict[str, tuple[contextlib.ExitStack, Callable[[int], None]]] = {}
         reached: dict[str, int] = {}
@@ -87,5 +87,6 @@ def stages(progress: Progress) -> Iterator[Callable[[str, int, int], None]]:
             reached[stage] = done
             if done == total:
                 own.close()
+                del bars[stage], reached[stage]
 
         yield report
