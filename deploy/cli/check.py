@@ -10,8 +10,9 @@ import typer
 
 from deploy.cli.answer import answered
 from deploy.cli.app import FAILED, app
-from deploy.cli.early import check_model as check_spec
 from deploy.errors import DeployError
+from deploy.sources.named import check_model as check_spec
+from deploy.sources.named import check_weights
 from deploy.terminal import Terminal
 
 
@@ -77,6 +78,7 @@ def _model(spec: str, weights: str | None, shape: str | None) -> None:
     if sizes is not None and min(sizes) < 1:
         raise DeployError(f"--shape {shape}: {numbers}")
     check_spec(spec)
+    check_weights(weights)
     from deploy.check_tables import model_content, model_shown
     from deploy.model_check import check_model
 

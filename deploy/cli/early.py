@@ -8,6 +8,7 @@ from deploy.errors import DeployError
 from deploy.options import ConvertOptions
 from deploy.options.checks import check_input_file, same_file
 from deploy.output import check_replaceable, require_conversion
+from deploy.sources.named import check_data, check_given, check_model, check_weights
 
 DATA = (".npz", ".npy", ".csv", ".tsv", ".jsonl", ".wav")
 
@@ -15,20 +16,17 @@ DATA = (".npz", ".npy", ".csv", ".tsv", ".jsonl", ".wav")
 def check_conversion(options: ConvertOptions) -> None:
     """Raise DeployError for a file that is not there, or a folder that may not be written to."""
     options.check_paths()
-    check_model(options.model)
+    check_named(options)
     check_replaceable(options.folder().expanduser().absolute(), options.force)
 
 
-def check_model(spec: str) -> None:
-    """Raise DeployError for a model in a Python file, or a folder of transformers, that is not there."""
-    place, colon, _ = spec.rpartition(":")
-    if place.endswith(".py") and colon and not Path(place).is_file():
-        raise DeployError(
-            f"{place}: no such file; --model path/file.py:callable names a Python file and a function in it"
-        )
-    folder = spec.removeprefix("hf:")
-    if folder != spec and folder.startswith((".", "/", "~")) and not Path(folder).expanduser().exists():
-        raise DeployError(f"{spec}: no such file or folder; give a folder that save_pretrained wrote, or a GGUF file")
+def check_named(options: ConvertOptions) -> None:
+    """Raise DeployError for a model, weights or data that cannot be what a conversion needs."""
+    check_model(options.model)
+    check_weights(options.weights)
+    check_given(options.model, "--calib", options.calib)
+    for data in (options.calib, options.evaluation):
+        check_data(data)
 
 
 def check_output(output: Path | None, *read: Path | None) -> None:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from deploy.cli.answer import answered
 from deploy.cli.app import app
 from deploy.cli.declared import takes
-from deploy.cli.early import check_model
 from deploy.options.checks import check_input_file
 from deploy.output import TRAINED, check_replaceable
 from deploy.progress import BarProgress
+from deploy.sources.named import check_model
 from deploy.terminal import Terminal
 from deploy.trained.options import TrainedOptions
 

@@ -16,13 +16,12 @@ from torch import nn
 
 from deploy.errors import DeployError, first_line
 from deploy.sources.loaded import ImageInput, InputSpec, LoadedModel, TextInput
-from deploy.sources.weights import RANDOM, put_weights, read_weights
+from deploy.sources.named import DEMO, RANDOM, check_source, unknown_form
+from deploy.sources.weights import put_weights, read_weights
 
 __all__ = ["ImageInput", "InputSpec", "LoadedModel", "TextInput", "checked", "load_model"]
 
-DEMO = "demo"
 _POSITIONAL = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
-FORMS = "demo, timm:NAME, hf:NAME_OR_DIR or path/file.py:callable"
 
 
 def load_model(
@@ -69,8 +68,7 @@ def load_model(
             )
         loaded = _from_file(spec, chosen, seed, arguments, image)
     else:
-        near = f"; did you mean {meant}?" if (meant := _meant(spec)) else ""
-        raise DeployError(f"--model {spec!r}: not a model specification; give {FORMS}{near}")
+        raise unknown_form(spec)
     return checked(loaded)
 
 
@@ -118,17 +116,6 @@ def check_kind(module: nn.Module, spec: str) -> None:
     inner = {"OptimizedModule": "_orig_mod", "DataParallel": "module", "DistributedDataParallel": "module"}.get(kind)
     if inner is not None:
         raise DeployError(f"{spec}: is a wrapper ({kind}) around the model; give the model itself, its .{inner}")
-
-
-def _meant(spec: str) -> str:
-    """The specification that comes nearest to one that is none; empty if nothing does."""
-    import timm
-
-    if spec and (Path(spec).expanduser() / "config.json").is_file():
-        return f"hf:{spec}"
-    if spec.endswith(".py"):
-        return f"{spec}:FUNCTION"
-    return f"timm:{spec}" if spec and "/" not in spec and timm.is_model(spec) else ""
 
 
 def _demo(weights: Path | str | None) -> LoadedModel:
@@ -193,10 +180,7 @@ def _names(parameters: Sequence[inspect.Parameter]) -> str:
 
 
 def _attribute(path: Path, name: str) -> Callable[[], Any]:
-    if not path.is_file():
-        raise DeployError(
-            f"{path}: no such file; --model path/file.py:callable names a Python file and a function in it"
-        )
+    check_source(path, name)
     module_spec = importlib.util.spec_from_file_location(f"_deploy_model_{path.stem}", path)
     if module_spec is None or module_spec.loader is None:
         raise DeployError(f"{path}: cannot be imported as a Python file")

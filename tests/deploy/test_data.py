@@ -23,6 +23,7 @@ from deploy.sources import (
     shared_samples,
 )
 from deploy.sources.preprocessing import timm_input
+from deploy.sources.unseen import unseen_line
 from tests.tolerances import PIXEL
 
 
@@ -195,6 +196,26 @@ def test_faulty_image_folders(tmp_path: Path) -> None:
     broken = folder(tmp_path / "broken", {"0": 1})
     (broken / "0" / "0.png").write_bytes(b"\x89PNG\r\n\x1a\n")
     fails("0.png: not a readable image", broken, image_model())
+
+
+def test_classes_that_calibration_never_saw(tmp_path: Path) -> None:
+    model = image_model(names=("a", "b", "c"))
+    whole, part = folder(tmp_path / "all", {"a": 1, "b": 1, "c": 2}), folder(tmp_path / "some", {"a": 1, "c": 1})
+    other = folder(tmp_path / "other", {"x": 3})
+    judged = load_data(whole, model, "evaluation")
+
+    def line(path: Path, evaluation: Data = judged) -> list[str]:
+        return unseen_line(load_calibration(path, model), evaluation, model)
+
+    assert line(part) == [
+        f"{part}: no calibration sample of 1 class (1 b): values of these may exceed the scales there; add some if accuracy suffers"
+    ]
+    assert line(whole) == line(other) == line(whole / "a") == []  # all are there; names that nothing is known of; none
+    labelled = save(tmp_path / "d.npz", x=images(4), y=np.array([0, 0, 2, 2]))
+    assert "(1 b)" in line(labelled)[0]
+    unlabelled = load_data(save(tmp_path / "e.npz", x=images(4)), model, "evaluation")
+    assert "(1 b)" in line(labelled, unlabelled)[0]  # as many samples as classes, and one class is not among them
+    assert line(save(tmp_path / "few.npz", x=images(2), y=np.array([0, 0])), unlabelled) == []
 
 
 def test_hidden_files_and_folders_are_no_samples(tmp_path: Path) -> None:
