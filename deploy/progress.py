@@ -36,7 +36,8 @@ class Progress:
 class BarProgress(Progress):
     """One bar per stage on the error stream, so that results on the output stream stay clean.
 
-    Under --quiet nothing at all; under --verbose each stage also leaves a line with its time and the memory reached.
+    Under --quiet nothing at all; under --verbose each stage also leaves a line with its time, by the clock and of this
+    process's threads together, and the memory reached.
     """
 
     def __init__(self) -> None:
@@ -60,7 +61,7 @@ class BarProgress(Progress):
             progress.TimeElapsedColumn(),
             progress.TimeRemainingColumn(),
         )
-        begin = time.perf_counter()
+        begin, used = time.perf_counter(), time.process_time()
         with progress.Progress(*columns, console=self._console, disable=self._console.quiet) as bars:
             task = bars.add_task(title, total=total)
             yield lambda units: bars.advance(task, units)
@@ -68,7 +69,10 @@ class BarProgress(Progress):
                 bars.update(task, total=1, completed=1)
         if verbosity() is Verbosity.VERBOSE:
             reached = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20  # ru_maxrss: KiB on Linux
-            self.note([f"{title}: {time.perf_counter() - begin:.2f} s, {reached:.2f} GiB of memory at most so far"])
+            took, used = time.perf_counter() - begin, time.process_time() - used
+            self.note(
+                [f"{title}: {took:.2f} s, {used:.2f} s of processors, {reached:.2f} GiB of memory at most so far"]
+            )
 
 
 @contextlib.contextmanager

@@ -26,7 +26,7 @@ def check_named(options: ConvertOptions) -> None:
     check_weights(options.weights)
     check_given(options.model, "--calib", options.calib)
     for data in (options.calib, options.evaluation):
-        check_data(data)
+        check_data(data, options.model)
 
 
 def check_output(output: Path | None, *read: Path | None) -> None:

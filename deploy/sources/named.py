@@ -86,10 +86,16 @@ def check_weights(given: Path | str | None) -> None:
         raise DeployError(f"{file}: weights files end in one of {known}, not {file.suffix or 'nothing'!r}")
 
 
-def check_data(path: Path | None) -> None:
-    """Raise DeployError for a file of data whose ending is of no kind that is read; folders are looked into later."""
-    kinds = (".npz", TEXT, *TABLES)
-    if path is not None and path.expanduser().is_file() and path.suffix not in kinds:
+def check_data(path: Path | None, spec: str = "") -> None:
+    """Raise DeployError for data of a kind that nobody reads, or texts where the model ``spec`` is known to take images."""
+    if path is None:
+        return
+    kinds, place = (".npz", TEXT, *TABLES), path.expanduser()
+    if place.is_dir() and all(entry.name.startswith(".") for entry in place.iterdir()):
+        raise DeployError(f"{path}: an empty folder; give one subfolder per class with images or recordings")
+    if place.is_file() and path.suffix in kinds[1:] and (spec == DEMO or spec.startswith("timm:")):
+        raise DeployError(f"{path}: texts, but {spec} has no tokenizer; give an .npz or an image folder")
+    if place.is_file() and path.suffix not in kinds:
         # no option is named: --calib alone also gives the evaluation data
         raise DeployError(f"{path}: not a kind of data known here; give one of {', '.join(kinds)}, or an image folder")
 

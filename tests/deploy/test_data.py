@@ -19,6 +19,7 @@ from deploy.sources import (
     LoadedModel,
     TextInput,
     hold_out,
+    load_calibration,
     load_data,
     shared_samples,
 )
@@ -207,9 +208,8 @@ def test_classes_that_calibration_never_saw(tmp_path: Path) -> None:
     def line(path: Path, evaluation: Data = judged) -> list[str]:
         return unseen_line(load_calibration(path, model), evaluation, model)
 
-    assert line(part) == [
-        f"{part}: no calibration sample of 1 class (1 b): values of these may exceed the scales there; add some if accuracy suffers"
-    ]
+    (found,) = line(part)
+    assert found.startswith(f"{part}: no calibration sample of 1 class (1 b): values of these may exceed the scales")
     assert line(whole) == line(other) == line(whole / "a") == []  # all are there; names that nothing is known of; none
     labelled = save(tmp_path / "d.npz", x=images(4), y=np.array([0, 0, 2, 2]))
     assert "(1 b)" in line(labelled)[0]
