@@ -7,8 +7,9 @@ from pathlib import Path
 from deploy.errors import DeployError
 from deploy.options import ConvertOptions
 from deploy.options.checks import check_input_file, same_file
+from deploy.options.config import image_size, model_arguments
 from deploy.output import check_replaceable, require_conversion
-from deploy.sources.named import check_data, check_given, check_model, check_weights
+from deploy.sources.named import check_belongings, check_data, check_given, check_model, check_weights
 
 DATA = (".npz", ".npy", ".csv", ".tsv", ".jsonl", ".wav")
 
@@ -23,6 +24,8 @@ def check_conversion(options: ConvertOptions) -> None:
 def check_named(options: ConvertOptions) -> None:
     """Raise DeployError for a model, weights or data that cannot be what a conversion needs."""
     check_model(options.model)
+    arguments, image = model_arguments(options.model_args), image_size(options.image_size)
+    check_belongings(options.model, options.weights, arguments, image)
     check_weights(options.weights)
     check_given(options.model, "--calib", options.calib)
     for data in (options.calib, options.evaluation):

@@ -16,7 +16,7 @@ from torch import nn
 
 from deploy.errors import DeployError, first_line
 from deploy.sources.loaded import ImageInput, InputSpec, LoadedModel, TextInput
-from deploy.sources.named import DEMO, RANDOM, check_source, unknown_form
+from deploy.sources.named import DEMO, RANDOM, check_belongings, check_source, unknown_form
 from deploy.sources.weights import put_weights, read_weights
 
 __all__ = ["ImageInput", "InputSpec", "LoadedModel", "TextInput", "checked", "load_model"]
@@ -43,15 +43,10 @@ def load_model(
     Raises:
         DeployError: whatever a user can put right.
     """
-    if image is not None and ".py:" not in spec:
-        raise DeployError(
-            f"--image-size: {spec} says itself how large its images are; it is for models in Python files"
-        )
+    check_belongings(spec, weights, arguments, image)
     chosen = weights if weights is None else RANDOM if str(weights) == RANDOM else Path(weights)
     if spec == DEMO:
-        if arguments:
-            raise DeployError("--model-args: the demo model takes none; leave the option out or give --model")
-        loaded = _demo(chosen)
+        loaded = _demo()
     elif spec.startswith("timm:"):
         from deploy.sources import timm_models
 
@@ -118,12 +113,10 @@ def check_kind(module: nn.Module, spec: str) -> None:
         raise DeployError(f"{spec}: is a wrapper ({kind}) around the model; give the model itself, its .{inner}")
 
 
-def _demo(weights: Path | str | None) -> LoadedModel:
+def _demo() -> LoadedModel:
     from deploy import demo
     from deploy.sources.preprocessing import timm_input
 
-    if weights is not None:
-        raise DeployError("--weights: the demo model comes with its weights; leave the option out or give --model")
     spec = InputSpec("float32", (1, 28, 28))
     names = tuple(demo.CLASSES)
     return LoadedModel(

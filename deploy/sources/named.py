@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
-from deploy.errors import DeployError
+from deploy.errors import DeployError, first_line
 from deploy.sources.tables import SUFFIXES as TABLES
 from deploy.sources.timm_names import perhaps_known, registered, unknown
 
@@ -38,6 +40,20 @@ def check_model(spec: str) -> None:
         check_source(Path(place), function)
     elif spec != DEMO:
         raise unknown_form(spec)
+
+
+def check_belongings(
+    spec: str, weights: Path | str | None, arguments: Mapping[str, Any], image: tuple[int, int, int] | None
+) -> None:
+    """Raise DeployError for weights, arguments or a size of images that a model of this kind does not take."""
+    if image is not None and ".py:" not in spec:
+        raise DeployError(
+            f"--image-size: {spec} says itself how large its images are; it is for models in Python files"
+        )
+    if spec == DEMO and arguments:
+        raise DeployError("--model-args: the demo model takes none; leave the option out or give --model")
+    if spec == DEMO and weights is not None:
+        raise DeployError("--weights: the demo model comes with its weights; leave the option out or give --model")
 
 
 def check_source(file: Path, function: str) -> None:
@@ -84,6 +100,19 @@ def check_weights(given: Path | str | None) -> None:
     if file.suffix != ".safetensors" and not file.name.endswith(PYTORCH_SUFFIXES):
         known = ", ".join((".safetensors", *PYTORCH_SUFFIXES))
         raise DeployError(f"{file}: weights files end in one of {known}, not {file.suffix or 'nothing'!r}")
+    if file.suffix == ".safetensors":
+        check_header(file)
+
+
+def check_header(file: Path) -> None:
+    """Raise DeployError for a safetensors file whose header cannot be read."""
+    from safetensors import safe_open
+
+    try:
+        with safe_open(file, framework="np"):  # reads no tensor
+            pass
+    except Exception as error:  # whatever a damaged header leads the reader to
+        raise DeployError(f"{file}: not a readable safetensors file ({first_line(error)})") from error
 
 
 def check_data(path: Path | None, spec: str = "") -> None:
