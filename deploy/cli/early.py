@@ -25,7 +25,7 @@ def check_named(options: ConvertOptions) -> None:
     """Raise DeployError for a model, weights or data that cannot be what a conversion needs."""
     check_model(options.model)
     arguments, image = model_arguments(options.model_args), image_size(options.image_size)
-    check_belongings(options.model, options.weights, arguments, image)
+    check_belongings(options.model, options.weights, arguments, image, options.tokens)
     check_weights(options.weights)
     check_given(options.model, "--calib", options.calib)
     for data in (options.calib, options.evaluation):

@@ -16,7 +16,7 @@ from torch import nn
 
 from deploy.errors import DeployError, first_line
 from deploy.sources.loaded import ImageInput, InputSpec, LoadedModel, TextInput
-from deploy.sources.named import DEMO, RANDOM, check_belongings, check_source, unknown_form
+from deploy.sources.named import DEMO, RANDOM, check_belongings, check_source, no_windows, unknown_form
 from deploy.sources.weights import put_weights, read_weights
 
 __all__ = ["ImageInput", "InputSpec", "LoadedModel", "TextInput", "checked", "load_model"]
@@ -76,7 +76,7 @@ def with_window(model: LoadedModel, tokens: int | None) -> LoadedModel:
     if tokens is None:
         return model
     if model.text is None or not model.text.causal:
-        raise DeployError(f"--tokens {tokens}: {model.spec} is no language model, whose text has windows; leave it out")
+        raise no_windows(model.spec, tokens)
     if model.text.max_tokens is not None and tokens > model.text.max_tokens:
         raise DeployError(
             f"--tokens {tokens}: {model.spec} has {model.text.max_tokens} positions; give at most as many"

@@ -43,9 +43,12 @@ def check_model(spec: str) -> None:
 
 
 def check_belongings(
-    spec: str, weights: Path | str | None, arguments: Mapping[str, Any], image: tuple[int, int, int] | None
-) -> None:
-    """Raise DeployError for weights, arguments or a size of images that a model of this kind does not take."""
+    spec: str, weights: Path | str | None, arguments: Mapping[str, Any], image: tuple[int, int, int] | None,
+    tokens: int | None = None,
+) -> None:  # fmt: skip
+    """Raise DeployError for weights, arguments, a size of images or of windows that a model of this kind does not take."""
+    if tokens is not None and (spec == DEMO or spec.startswith("timm:")):
+        raise no_windows(spec, tokens)
     if image is not None and ".py:" not in spec:
         raise DeployError(
             f"--image-size: {spec} says itself how large its images are; it is for models in Python files"
@@ -54,6 +57,11 @@ def check_belongings(
         raise DeployError("--model-args: the demo model takes none; leave the option out or give --model")
     if spec == DEMO and weights is not None:
         raise DeployError("--weights: the demo model comes with its weights; leave the option out or give --model")
+
+
+def no_windows(spec: str, tokens: int) -> DeployError:
+    """What to tell a user who gave a window to a model that has none."""
+    return DeployError(f"--tokens {tokens}: {spec} is no language model, whose text has windows; leave it out")
 
 
 def check_source(file: Path, function: str) -> None:
