@@ -10,6 +10,7 @@ import typer
 
 from deploy.cli.answer import answered
 from deploy.cli.app import FAILED, app
+from deploy.cli.early import check_nir
 from deploy.errors import DeployError
 from deploy.sources.named import check_model as check_spec
 from deploy.sources.named import check_weights
@@ -54,6 +55,7 @@ def _file(file: Path, out: Path | None, dt: float | None) -> None:
         raise DeployError(
             f"{file}: no such file; give a .nir file, or a model as for convert: timm:NAME, hf:NAME_OR_DIR"
         )
+    check_nir(file)
     from deploy.check_tables import checkup_content, checkup_shown
     from deploy.nir_check import check as look_over
     from deploy.nir_check import write_repaired

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from pathlib import Path
 
 from deploy.errors import DeployError
@@ -11,6 +12,7 @@ from deploy.options.config import image_size, model_arguments
 from deploy.output import check_replaceable, require_conversion
 from deploy.sources.named import check_belongings, check_data, check_given, check_model, check_weights
 
+HDF5 = b"\x89HDF\r\n\x1a\n"
 DATA = (".npz", ".npy", ".csv", ".tsv", ".jsonl", ".wav")
 
 
@@ -42,13 +44,27 @@ def check_output(output: Path | None, *read: Path | None) -> None:
         raise DeployError(f"--output {output}: outputs are written as .npz; give a file that ends so")
 
 
+def check_nir(file: Path) -> None:
+    """Raise DeployError for a file that does not begin as HDF5 does, as a NIR file is: at 0, 512, or a power of 2 beyond."""
+    size = file.stat().st_size
+    starts = [0, *itertools.takewhile(lambda start: start < size, (512 << n for n in itertools.count()))]
+    with file.open("rb") as opened:
+        for start in starts:
+            opened.seek(start)
+            if opened.read(len(HDF5)) == HDF5:
+                return
+    raise DeployError(f"{file}: not readable as a NIR graph (it is no HDF5 file); write it again with nir.write")
+
+
 def check_network(network: Path, data: Path | None, output: Path | None) -> None:
     """Raise DeployError for what is no network, for data that is not there, or for an output that has no place."""
     if network.suffix in DATA:
         raise DeployError(
             f"{network}: is data, no network; give a .nir file or a conversion's folder, and data by --input"
         )
-    if not network.is_file():
+    if network.is_file():
+        check_nir(network)
+    else:
         require_conversion(network)
     check_input_file("--input", data)
     if output is not None and not output.expanduser().absolute().parent.is_dir():

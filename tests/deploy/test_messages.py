@@ -85,6 +85,8 @@ LIGHT = {
     "weights": ["convert", "--weights", "none.pt"],
     "calib": ["convert", "--model", "timm:vit_tiny_patch16_224"],
     "data": ["convert", "--calib", __file__],
+    "nir": ["check", __file__],
+    "graph": ["run", __file__, "--target", "stepper"],
     "source": ["check", f"{__file__}:buil" + "d"],
     "plot": ["plot", "none", "--figure", "energy", "-o", "x.svg"],
     "export": ["export", "none", "-o", "x.nir"],
