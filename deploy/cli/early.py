@@ -62,10 +62,10 @@ def check_network(network: Path, data: Path | None, output: Path | None) -> None
         raise DeployError(
             f"{network}: is data, no network; give a .nir file or a conversion's folder, and data by --input"
         )
-    if network.is_file():
-        check_nir(network)
-    else:
+    if not network.is_file():
         require_conversion(network)
     check_input_file("--input", data)
     if output is not None and not output.expanduser().absolute().parent.is_dir():
         raise DeployError(f"--output {output}: its folder does not exist; make it, or choose another file")
+    if network.is_file():
+        check_nir(network)

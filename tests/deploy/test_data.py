@@ -209,7 +209,7 @@ def test_classes_that_calibration_never_saw(tmp_path: Path) -> None:
         return unseen_line(load_calibration(path, model), evaluation, model)
 
     (found,) = line(part)
-    assert found.startswith(f"{part}: no calibration sample of 1 class (1 b): values of these may exceed the scales")
+    assert found.startswith(f"{part}: no calibration sample of 1 class (1 b): values may exceed the scales there")
     assert line(whole) == line(other) == line(whole / "a") == []  # all are there; names that nothing is known of; none
     labelled = save(tmp_path / "d.npz", x=images(4), y=np.array([0, 0, 2, 2]))
     assert "(1 b)" in line(labelled)[0]

@@ -87,7 +87,7 @@ LIGHT = {
     "data": ["convert", "--calib", __file__],
     "nir": ["check", __file__],
     "graph": ["run", __file__, "--target", "stepper"],
-    "source": ["check", f"{__file__}:buil" + "d"],
+    "source": ["check", f"{__file__}:{'z' * 9}"],
     "plot": ["plot", "none", "--figure", "energy", "-o", "x.svg"],
     "export": ["export", "none", "-o", "x.nir"],
     "energy": ["energy", "none"],
