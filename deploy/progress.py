@@ -34,7 +34,7 @@ class Progress:
 
 
 class BarProgress(Progress):
-    """One bar per stage on the error stream, so that results on the output stream stay clean.
+    """One bar per stage on the error stream, so that results on the output stream stay clean; of unknown length it pulses.
 
     Under --quiet nothing at all; under --verbose each stage also leaves a line with its time, by the clock and of this
     process's threads together, and the memory reached.
@@ -62,11 +62,10 @@ class BarProgress(Progress):
             progress.TimeRemainingColumn(),
         )
         begin, used = time.perf_counter(), time.process_time()
-        with progress.Progress(*columns, console=self._console, disable=self._console.quiet) as bars:
+        unknown = total is None  # then the bar goes without a trace: an error after it is one line
+        with progress.Progress(*columns, console=self._console, transient=unknown, disable=self._console.quiet) as bars:
             task = bars.add_task(title, total=total)
             yield lambda units: bars.advance(task, units)
-            if total is None:
-                bars.update(task, total=1, completed=1)
         if verbosity() is Verbosity.VERBOSE:
             reached = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20  # ru_maxrss: KiB on Linux
             took, used = time.perf_counter() - begin, time.process_time() - used
