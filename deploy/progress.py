@@ -52,8 +52,25 @@ class BarProgress(Progress):
 
     @contextlib.contextmanager
     def stage(self, title: str, total: int | None = None) -> Iterator[Advance]:
+        begin, used = time.perf_counter(), time.process_time()
+        with self._bar(title, total) as advance:
+            yield advance
+        if verbosity() is Verbosity.VERBOSE:
+            reached = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20  # ru_maxrss: KiB on Linux
+            took, used = time.perf_counter() - begin, time.process_time() - used
+            self.note(
+                [f"{title}: {took:.2f} s, {used:.2f} s of processors, {reached:.2f} GiB of memory at most so far"]
+            )
+
+    @contextlib.contextmanager
+    def _bar(self, title: str, total: int | None) -> Iterator[Advance]:
+        """A bar; one of unknown length goes without a trace, so that an error after it is one line, in logs too."""
         from rich import progress
 
+        unknown = total is None
+        if unknown and not self._console.is_interactive:
+            yield lambda units: None
+            return
         columns = (
             progress.TextColumn("{task.description:<32}", markup=False),
             progress.BarColumn(),
@@ -61,17 +78,9 @@ class BarProgress(Progress):
             progress.TimeElapsedColumn(),
             progress.TimeRemainingColumn(),
         )
-        begin, used = time.perf_counter(), time.process_time()
-        unknown = total is None  # then the bar goes without a trace: an error after it is one line
         with progress.Progress(*columns, console=self._console, transient=unknown, disable=self._console.quiet) as bars:
             task = bars.add_task(title, total=total)
             yield lambda units: bars.advance(task, units)
-        if verbosity() is Verbosity.VERBOSE:
-            reached = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20  # ru_maxrss: KiB on Linux
-            took, used = time.perf_counter() - begin, time.process_time() - used
-            self.note(
-                [f"{title}: {took:.2f} s, {used:.2f} s of processors, {reached:.2f} GiB of memory at most so far"]
-            )
 
 
 @contextlib.contextmanager
