@@ -33,7 +33,9 @@ def unseen_line(calibration: Data, evaluation: Data, model: LoadedModel) -> list
 
 
 def _classes(calibration: Data, evaluation: Data) -> set[int]:
-    """Numbers of the classes of calibration samples; empty if their labels, or their folders' names, say nothing."""
+    """Numbers of the classes of calibration samples; empty if neither labels, which are read where evaluation data are held
+    back from the same file, nor folders' names tell.
+    """
     if calibration.labels is not None:
         return set(calibration.labels.tolist())
     numbers = {row.label: row.number for row in evaluation.label_table}
