@@ -18,7 +18,8 @@ import torch
 
 from converters.gradients import outputs_read, sample_axis
 from evaluator.closed_form import ClosedForm
-from processes.batches import Progress, slices
+from evaluator.telling import telling
+from processes.batches import Progress, joined, slices
 from processes.calibration import weights
 from processes.network import CalibratedNetwork, Network
 from processes.synapse import Synapse
@@ -44,7 +45,7 @@ def correct_biases(
         samples: calibration inputs (N, *input).
         importance: of rows of synapses, (N, rows), from :func:`converters.gradients.row_importance`.
         batch: samples evaluated together.
-        progress: called with (nodes done, nodes in all).
+        progress: called with (done, in all), of nodes that are corrected and then of samples that judge, twice.
 
     Returns:
         The network, and by synapse the share of its squared error that was its mean and is gone; ``spiking`` itself and
@@ -54,8 +55,12 @@ def correct_biases(
     if not len(held):
         return spiking, {}
     corrected = spiking.copy()
-    gained = _correct(ideal, corrected, samples, few, importance, batch, progress)
-    before, after = (output_error(ideal, network, samples[held], batch) for network in (spiking, corrected))
+    nodes, *judged = joined(progress, len(ideal.nodes), len(held), len(held))
+    gained = _correct(ideal, corrected, samples, few, importance, batch, nodes)
+    before, after = (
+        output_error(ideal, network, samples[held], batch, told)
+        for network, told in zip((spiking, corrected), judged, strict=True)
+    )
     return (corrected, gained) if after < before else (spiking, {})
 
 
@@ -67,16 +72,17 @@ def hold_back(samples: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 @torch.no_grad()
-def output_error(ideal: Network, spiking: Network, samples: np.ndarray, batch: int = 32) -> float:
+def output_error(
+    ideal: Network, spiking: Network, samples: np.ndarray, batch: int = 32, progress: Progress | None = None
+) -> float:
     """Sum of squared differences of the outputs that are read, in the model's units."""
     wanted, found = ClosedForm(ideal, ideal=True), ClosedForm(spiking)
     total = 0.0
-    for part in slices(len(samples), batch):
+    for part in slices(len(samples), batch, progress):
         x = samples[part]
         out = wanted.run(x)
-        total += float(
-            (found.real(found.run(x)) - out).mul_(outputs_read(ideal, wanted.encode(x), out.shape)).square_().sum()
-        )
+        sent = found.run(x, telling(found, part, len(samples), None, progress))
+        total += float((found.real(sent) - out).mul_(outputs_read(ideal, wanted.encode(x), out.shape)).square_().sum())
     return total
 
 

@@ -27,7 +27,8 @@ from converters.lowering.equality import check_equal
 from converters.outliers import outlying, rows_apart, set_apart
 from converters.overrides import Override
 from evaluator.closed_form import ClosedForm, fired
-from processes.batches import slices, within
+from evaluator.telling import telling
+from processes.batches import joined, slices, within
 from processes.chips import LOIHI2, Chip
 from processes.network import CalibratedNetwork, FixedPointNetwork, LoweredNetwork, Network
 from processes.operation import Operation, Result
@@ -106,18 +107,29 @@ def network_input(front: FrontEnd | None, arguments: Sequence[np.ndarray]) -> np
 
 
 def lowered(
-    module: torch.nn.Module, calibration: Sequence[np.ndarray], fanout: bool = False, neurons: Neurons = PLAIN
+    module: torch.nn.Module,
+    calibration: Sequence[np.ndarray],
+    fanout: bool = False,
+    neurons: Neurons = PLAIN,
+    progress: Callable[[int, int], None] | None = None,
 ) -> tuple[FrontEnd | None, np.ndarray, LoweredNetwork]:
     """What stays on the host, the network's inputs (N, ...) of ``calibration``, and the lowered network, equal to the module.
+
+    ``progress``: called with (done, in all) of reading the module, lowering it and comparing the two.
 
     Raises:
         UnsupportedModel: with every operation that cannot be converted.
         WrongLowering: the network computes something else than the module.
     """
+    told = progress or (lambda done, total: None)
+    told(0, 3)
     captured, front = front_end(module, calibration)
+    told(1, 3)
     samples = network_input(front, calibration)
     ideal = lower(captured, samples[:1].shape, fanout, neurons)
+    told(2, 3)
     check_equal(captured, ideal, [argument[:COMPARED] for argument in calibration], fanout, neurons)
+    told(3, 3)
     if front is not None:
         ideal.header = replace(ideal.header, host=front.what)
     return front, samples, ideal
@@ -163,11 +175,13 @@ def convert_module(
         UnsupportedModel: with every operation that cannot be converted, before anything is.
         DeployError: a pattern matches no layer.
     """
-    front, samples, ideal = lowered(module, calibration, variant.residual == "fanout", variant.neurons())
 
     def report(stage: str) -> Callable[[int, int], None] | None:
         return None if progress is None else functools.partial(progress, stage)
 
+    front, samples, ideal = lowered(
+        module, calibration, variant.residual == "fanout", variant.neurons(), report("read the model")
+    )
     digits = variant.method == "sit"
     if spikes is not None and not digits:
         check_spikes(max(spikes, input_spikes))
@@ -198,7 +212,8 @@ def convert_module(
         made = functools.partial(coded, scaled, sites)
         balanced = _gains(made, ideal, samples, integer, importance, batch, report("compare scales"))
         if spikes is None and balanced:  # there are spikes left that raised scales have saved
-            plain, raised = (_sent(made(balanced=raised), samples, batch) for raised in (False, True))
+            told = joined(report("count spikes"), len(samples), len(samples))
+            plain, raised = (_sent(made(balanced=bool(n)), samples, batch, told[n]) for n in range(2))
             tuning = choose(budget=BUDGET * plain / max(raised, 1))
             sites = tuning.sites
         calibrated = coded(scaled, sites, balanced=balanced)
@@ -218,7 +233,7 @@ def convert_module(
     return Conversion(front, ideal, calibrated, integers, tuning, corrected)
 
 
-def _sent(network: Network, samples: np.ndarray, batch: int) -> int:
+def _sent(network: Network, samples: np.ndarray, batch: int, progress: Callable[[int, int], None] | None) -> int:
     """How many spikes there are on the samples."""
     sent = 0
 
@@ -226,8 +241,9 @@ def _sent(network: Network, samples: np.ndarray, batch: int) -> int:
         nonlocal sent
         sent += fired(op, result.values)
 
-    for part in slices(len(samples), batch):
-        ClosedForm(network).run(samples[part], count)
+    runner = ClosedForm(network)
+    for part in slices(len(samples), batch, progress):
+        runner.run(samples[part], telling(runner, part, len(samples), count, progress))
     return sent
 
 

@@ -15,6 +15,7 @@ import torch
 from converters.ingredients import ALL, Ingredients
 from converters.positions import Position
 from evaluator.closed_form import ClosedForm
+from evaluator.telling import telling
 from processes.batches import Progress, slices
 from processes.calibration import (
     Observation,
@@ -82,7 +83,7 @@ def observe_peaks(
 
     runner = ClosedForm(network, torch.float32, ideal=True)
     for part in slices(len(samples), batch, progress):
-        runner.run(samples[part], observe)
+        runner.run(samples[part], telling(runner, part, len(samples), observe, progress))
     return peaks
 
 

@@ -29,6 +29,7 @@ from deploy.results import RunResult
 from deploy.schema import BudgetSearch, Report, read_report, write_report
 from deploy.sources import Data, LoadedModel, hold_out
 from deploy.sources.classes import label_lines
+from deploy.sources.unseen import unseen_line
 from deploy.steps import calibration_and_evaluation, convert_model, host_input, loaded_model
 from deploy.sweep.budget import search
 from deploy.trained.network import TrainedNetwork, is_trained, read_network
@@ -132,17 +133,19 @@ def convert_files(options: ConvertOptions, progress: Progress | None = None) -> 
     progress.note([why] if why else [])
     options = replace(options, target=target.name)
     with on_device(options.device), output_folder(options.folder(), options.force) as folder:
-        model = loaded_model(options)
-        calibration, evaluation = calibration_and_evaluation(options, model)
-        progress.note(label_lines(evaluation.label_table))
+        with progress.stage("load the model and the data"):
+            model = loaded_model(options)
+            calibration, evaluation = calibration_and_evaluation(options, model)
+        progress.note([*label_lines(evaluation.label_table), *unseen_line(calibration, evaluation, model)])
         found = None
         if options.budget is not None:
             classes = model.scores or evaluation.labels is not None
             found = search(options, model, calibration, classes, progress)
             options = found.options
         stages, seconds = _converted(options, model, calibration, progress)
-        write(folder / GRAPH, stages.network)
-        restored = read(folder / GRAPH)  # what runs from here on is what the file holds
+        with progress.stage("write the network"):
+            write(folder / GRAPH, stages.network)
+            restored = read(folder / GRAPH)  # what runs from here on is what the file holds
         restored.units = stages.network.units
         conversion = _conversion(
             options, model, stages, restored, calibration, evaluation, seconds, progress,

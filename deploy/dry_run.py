@@ -22,6 +22,7 @@ from deploy.options.convert import FLOATING
 from deploy.output import check_replaceable
 from deploy.progress import Progress
 from deploy.sources import Data
+from deploy.sources.unseen import unseen_line
 from deploy.steps import calibration_and_evaluation, loaded_model, overrides_of, variant_of
 from processes.network import Network, Route
 from processes.synapse import Synapse
@@ -68,6 +69,7 @@ def dry_run(options: ConvertOptions, progress: Progress | None = None) -> DryRun
     with progress.stage("load the model and the data"):
         model = loaded_model(options)
         calibration, evaluation = calibration_and_evaluation(options, model)
+    progress.note(unseen_line(calibration, evaluation, model))
     network, found = None, None
     if options.method not in FLOATING:
         arguments = [array[:FEW] for array in calibration.inputs.values()]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any
 
 import numpy as np
@@ -47,19 +47,20 @@ def examine(
     ``seconds``: what took time before, ``convert``. ``calibration``: the samples that set scales.
     """
     report, figures = work.measure(target, seconds)
-    tuning = work.conversion.tuning
-    report = replace(
-        report,
-        codes=() if tuning is None else measure.codes(tuning),
-        corrected_biases=work.conversion.corrected,
-        si_softmax=work.softmax(),
-        blocks=work.blocks(),
-        flops_formula=flops_formula(work.network, report.layers),
-        placement=placed(work.network),
-        calibration_samples=len(calibration),
-        shared_samples=shared_samples(calibration, work.evaluation),
-        warnings=work.warnings(report, calibration),
-    )
+    tuning, blocks = work.conversion.tuning, work.blocks()
+    with work.progress.stage("place and check"):
+        report = replace(
+            report,
+            codes=() if tuning is None else measure.codes(tuning),
+            corrected_biases=work.conversion.corrected,
+            si_softmax=work.softmax(),
+            blocks=blocks,
+            flops_formula=flops_formula(work.network, report.layers),
+            placement=placed(work.network),
+            calibration_samples=len(calibration),
+            shared_samples=shared_samples(calibration, work.evaluation),
+            warnings=work.warnings(report, calibration),
+        )
     return report, figures
 
 
@@ -79,7 +80,7 @@ class Examination:
         options, inputs = self.options, self.inputs
         with stages(self.progress) as bar:
             ann = measure.ann_outputs(
-                self.model.module, self.evaluation.inputs, self.batch, lambda d, n: bar("original model", d, n)
+                self.model.module, self.evaluation.inputs, self.batch, partial(bar, "original model")
             )
             runner = ClosedForm(self.network)
             events = EventCounter(self.network)
@@ -87,13 +88,17 @@ class Examination:
                 runner,
                 inputs,
                 self.batch,
-                lambda d, n: bar("spiking, closed form", d, n),
+                partial(bar, "spiking, closed form"),
                 options.strict,
                 events,
             )
             rungs, scatter = self._ladder(ann, snn, bar)
             stepped = None if target.name == CLOSED else self._target(target, inputs[: options.samples], bar)
-        about = self._about(target) if stepped is None else self._stepped(target, stepped, ann, rungs)
+        if stepped is None:
+            about = self._about(target)
+        else:
+            with self.progress.stage("compare with the closed form"):
+                about = self._stepped(target, stepped, ann, rungs)
         times = timeline(self.network)
         timed = Seconds(
             **seconds, closed_form_per_sample=snn.seconds_per_sample, ann_per_sample=ann.seconds_per_sample,
@@ -101,8 +106,9 @@ class Examination:
             target_start=None if stepped is None else stepped.seconds_start,
         )  # fmt: skip
         report = build_report(self.network, times, snn, rungs, events=events, seconds=timed, **about)
-        raster = measure.record_raster(runner, times, inputs[0])
-        attention = measure.attention_maps(self.conversion.ideal, runner, inputs[0], self._words())
+        with self.progress.stage("draw figures"):
+            raster = measure.record_raster(runner, times, inputs[0])
+            attention = measure.attention_maps(self.conversion.ideal, runner, inputs[0], self._words())
         return report, Figures(scatter, raster, measure.stages(self.network, times), attention, inputs[0])
 
     def _words(self) -> list[str]:
@@ -208,7 +214,8 @@ class Examination:
 
         def add(name: str, runner: ClosedForm, outputs: np.ndarray) -> measure.LayerComparison:
             to_real = None if runner.ideal else self._to_real(runner.network)
-            layers = measure.compare_layers(self.reference, runner, few, to_real, self.options.seed)
+            told = partial(bar, f"layers of {name}")
+            layers = measure.compare_layers(self.reference, runner, few, to_real, self.options.seed, told)
             rungs.append(measure.rung(name, outputs, ann.outputs, labels, classes, layers.errors))
             return layers
 
@@ -216,10 +223,14 @@ class Examination:
         if conversion.fixed is not None:
             rounded = measure.rounded_weights(conversion.ideal, conversion.calibrated, conversion.fixed)
             eight = ClosedForm(rounded, ideal=True)
-            add("ANN, 8-bit weights", eight, measure.evaluate(eight, inputs, batch).outputs)
+            add(
+                "ANN, 8-bit weights",
+                eight,
+                measure.evaluate(eight, inputs, batch, partial(bar, "original, 8-bit weights")).outputs,
+            )
             del rounded, eight  # as large as the model
             floating = ClosedForm(conversion.calibrated)
-            done = measure.evaluate(floating, inputs, batch, lambda d, n: bar("spiking, floating point", d, n))
+            done = measure.evaluate(floating, inputs, batch, partial(bar, "spiking, floating point"))
             add("spiking float", floating, done.outputs)
             conversion.calibrated.release()
         name = f"spiking {self.options.precision}"

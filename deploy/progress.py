@@ -34,9 +34,10 @@ class Progress:
 
 
 class BarProgress(Progress):
-    """One bar per stage on the error stream, so that results on the output stream stay clean.
+    """One bar per stage on the error stream, so that results on the output stream stay clean; of unknown length it pulses.
 
-    Under --quiet nothing at all; under --verbose each stage also leaves a line with its time and the memory reached.
+    Under --quiet nothing at all; under --verbose each stage also leaves a line with its time, by the clock and of this
+    process's threads together, and the memory reached.
     """
 
     def __init__(self) -> None:
@@ -51,8 +52,25 @@ class BarProgress(Progress):
 
     @contextlib.contextmanager
     def stage(self, title: str, total: int | None = None) -> Iterator[Advance]:
+        begin, used = time.perf_counter(), time.process_time()
+        with self._bar(title, total) as advance:
+            yield advance
+        if verbosity() is Verbosity.VERBOSE:
+            reached = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20  # ru_maxrss: KiB on Linux
+            took, used = time.perf_counter() - begin, time.process_time() - used
+            self.note(
+                [f"{title}: {took:.2f} s, {used:.2f} s of processors, {reached:.2f} GiB of memory at most so far"]
+            )
+
+    @contextlib.contextmanager
+    def _bar(self, title: str, total: int | None) -> Iterator[Advance]:
+        """A bar; one of unknown length goes without a trace, so that an error after it is one line, in logs too."""
         from rich import progress
 
+        unknown = total is None
+        if unknown and not self._console.is_interactive:
+            yield lambda units: None
+            return
         columns = (
             progress.TextColumn("{task.description:<32}", markup=False),
             progress.BarColumn(),
@@ -60,20 +78,14 @@ class BarProgress(Progress):
             progress.TimeElapsedColumn(),
             progress.TimeRemainingColumn(),
         )
-        begin = time.perf_counter()
-        with progress.Progress(*columns, console=self._console, disable=self._console.quiet) as bars:
+        with progress.Progress(*columns, console=self._console, transient=unknown, disable=self._console.quiet) as bars:
             task = bars.add_task(title, total=total)
             yield lambda units: bars.advance(task, units)
-            if total is None:
-                bars.update(task, total=1, completed=1)
-        if verbosity() is Verbosity.VERBOSE:
-            reached = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20  # ru_maxrss: KiB on Linux
-            self.note([f"{title}: {time.perf_counter() - begin:.2f} s, {reached:.2f} GiB of memory at most so far"])
 
 
 @contextlib.contextmanager
 def stages(progress: Progress) -> Iterator[Callable[[str, int, int], None]]:
-    """Turns (stage, done, total) calls into one progress bar after the other."""
+    """Turns (stage, done, total) calls into one progress bar after the other; a stage that begins anew gets a new one."""
     with contextlib.ExitStack() as stack:
         bars: dict[str, tuple[contextlib.ExitStack, Callable[[int], None]]] = {}
         reached: dict[str, int] = {}
@@ -87,5 +99,6 @@ def stages(progress: Progress) -> Iterator[Callable[[str, int, int], None]]:
             reached[stage] = done
             if done == total:
                 own.close()
+                del bars[stage], reached[stage]
 
         yield report

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Iterator
 
 Progress = Callable[[int, int], None]
@@ -11,6 +12,19 @@ Progress = Callable[[int, int], None]
 def within(progress: Progress | None, part: int, parts: int) -> Progress | None:
     """Progress of one of several equal parts of a work, told as progress of the whole."""
     return None if progress is None else lambda done, total: progress(part * total + done, parts * total)
+
+
+def joined(progress: Progress | None, *sizes: int) -> list[Progress | None]:
+    """Progress of each of several kinds of work, of these sizes, told as what is done of them together."""
+    if progress is None:
+        return [None] * len(sizes)
+    done = [0] * len(sizes)
+
+    def tell(kind: int, reached: int, _: int) -> None:
+        done[kind] = reached
+        progress(sum(done), sum(sizes))
+
+    return [functools.partial(tell, kind) for kind in range(len(sizes))]
 
 
 def slices(total: int, size: int, progress: Progress | None = None) -> Iterator[slice]:

@@ -8,6 +8,7 @@ calibration set, and the result is checked on it (docs/design.md, Fixed point).
 
 from __future__ import annotations
 
+import hashlib
 import math
 from collections.abc import Mapping
 from dataclasses import replace
@@ -22,13 +23,16 @@ from converters.discretise.rounding import round_weights
 from converters.discretise.state import Discretisation, FixedPosition
 from converters.ingredients import ALL, Ingredients
 from processes import verifier
-from processes.batches import Progress
+from processes.batches import Progress, joined
 from processes.chips import Chip
 from processes.errors import DeployError
 from processes.integers import Setting, integers
 from processes.network import CalibratedNetwork, FixedPointNetwork, Network, require
 from processes.operation import Operation
 from processes.synapse import Synapse
+
+Known = dict[str, tuple[tuple[bytes, int], np.ndarray, np.ndarray]]
+"""By synapse, of which weights and limit, and what they were rounded to: whole numbers, and what to add to the bias."""
 
 ATTEMPTS = 10  # to find exponents with which nothing saturates; each may halve layers' resolution
 
@@ -49,28 +53,33 @@ def discretise(
         samples: calibration inputs (N, *input).
         chip: bit widths.
         batch: samples evaluated together.
-        progress: called with (done, in all), of samples that are seen and then of nodes whose weights are rounded.
+        progress: called with (done, in all), of samples that are seen, of nodes whose weights are rounded, and of samples that
+            judge; once more from the start where something saturates.
         importance: from :func:`converters.gradients.row_importance`; without it all tokens and pixels count the same.
 
     Raises:
         DeployError: a layer cannot be kept from saturating on the calibration set.
     """
     require(network, CalibratedNetwork, "discretisation")
-    whole = len(samples) + len(network.nodes)
-
-    def told(done: int, _: int) -> None:
-        if progress is not None:
-            progress(done, whole)
-
-    seen = observe(network, samples, importance, batch, told, ingredients.rounding)
+    arriving = Arriving(network, samples, importance, batch) if ingredients.rounding else None
+    groups = 0 if arriving is None else len(arriving.groups)
+    many, nodes = len(samples), len(network.nodes)
+    looked, gathered, rounded, judged = joined(progress, many, many * groups, nodes, many)
+    if arriving is not None:
+        arriving.progress = gathered
+    seen = observe(network, samples, batch, looked, arriving)
     coarser: dict[str, int] = {}
+    known: Known = {}
     quick = replace(ingredients, rounding=False)  # to find exponents, rounding to nearest will do
     clipped: list[str] = []
     for attempt in range(ATTEMPTS):
         searching = bool(clipped)
-        advance = (lambda node, _: told(len(samples) + node, 0)) if attempt == 0 else None
-        fixed = _integers(network, chip, seen, coarser, quick if searching else ingredients, advance)
-        clipped = saturating(fixed, samples, batch)
+        if attempt > 0:
+            rounded, judged = joined(progress, nodes, many)
+        fixed = _integers(network, chip, seen, coarser, quick if searching else ingredients, known, rounded)
+        if attempt == 0 and gathered is not None:  # also of groups that nothing asked for
+            gathered(many * groups, many * groups)
+        clipped = saturating(fixed, samples, batch, judged)
         if not clipped and (not searching or quick == ingredients):
             return fixed
         for name in clipped:
@@ -85,6 +94,7 @@ def _integers(
     seen: Observed,
     coarser: Mapping[str, int],
     ingredients: Ingredients,
+    known: Known,
     progress: Progress | None,
 ) -> FixedPointNetwork:
     """One pass in topological order; the header gains the chip, the precision and the input's unit."""
@@ -94,7 +104,7 @@ def _integers(
     header = replace(network.header, precision="fixed", chip=chip.name, input_unit=input_unit)
     out = FixedPointNetwork(network.input_shape, header=header)
     for name, node in network:
-        rounded = partial(_rounded, name, node.op, seen.arriving if ingredients.rounding else None)
+        rounded = partial(_rounded, name, node.op, seen.arriving if ingredients.rounding else None, known)
         setting = Setting(chip, coarser.get(name, 0), rounded, ingredients.row_units)
         made = integers(node.op, FixedPosition(network, name, state), setting)
         out.add(name, made.op, *node.inputs)
@@ -110,8 +120,15 @@ def _integers(
 
 
 def _rounded(
-    name: str, op: Operation, arriving: Arriving | None, weight: np.ndarray, limit: int
+    name: str, op: Operation, arriving: Arriving | None, known: Known, weight: np.ndarray, limit: int
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Rounded weights of a synapse, given what arrives there."""
+    """Rounded weights of a synapse, given what arrives there, which takes time only where they have changed."""
     assert isinstance(op, Synapse)
-    return round_weights(op, weight, limit, None if arriving is None else arriving.at(name))
+    if arriving is None:
+        return round_weights(op, weight, limit, None)
+    asked = hashlib.blake2b(np.ascontiguousarray(weight).data).digest(), limit
+    if name not in known or known[name][0] != asked:
+        made, offset = round_weights(op, weight, limit, arriving.at(name))
+        known[name] = asked, made.astype(np.int16), offset
+    _, whole, offset = known[name]
+    return whole.astype(np.float64), offset

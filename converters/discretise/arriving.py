@@ -16,7 +16,8 @@ import torch
 
 from converters.discretise.rounding import Moments, moments, moments_bytes
 from evaluator.closed_form import ClosedForm
-from processes.batches import slices
+from evaluator.telling import telling
+from processes.batches import Progress, slices, within
 from processes.calibration import weights
 from processes.network import ConvSynapse, Network
 from processes.operation import Operation, Result
@@ -41,6 +42,7 @@ class Arriving:
         samples: of the calibration set (N, *input).
         importance: of rows of synapses, (N, rows) of all samples, from :func:`converters.gradients.row_importance`.
         batch: samples evaluated together.
+        progress: called with (samples done, samples in all), of all groups.
         moments: by :meth:`key`, of the group of layers that was asked for last.
     """
 
@@ -48,6 +50,7 @@ class Arriving:
     samples: np.ndarray
     importance: Mapping[str, np.ndarray]
     batch: int = 32
+    progress: Progress | None = None
     moments: dict[str, Moments] = field(default_factory=dict)
 
     def key(self, name: str) -> str:
@@ -101,8 +104,9 @@ class Arriving:
                 self.moments[key] = self.moments[key] + found if key in self.moments else found
 
         runner = ClosedForm(part)
-        for batch in slices(len(self.samples), self.batch):
-            runner.run(self.samples[batch], partial(look, batch))
+        total, told = len(self.samples), within(self.progress, self.groups.index(dict(group)), len(self.groups))
+        for batch in slices(total, self.batch, told):
+            runner.run(self.samples[batch], telling(runner, batch, total, partial(look, batch), told))
 
     def _importance(self, names: list[str], batch: slice, device: torch.device) -> torch.Tensor | None:
         """How much the rows of this batch that arrive at synapses count, together; None if all the same."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -12,6 +11,7 @@ import torch
 from converters.discretise.arriving import Arriving, shared
 from converters.gradients import sample_axis
 from evaluator.closed_form import ClosedForm
+from evaluator.telling import telling
 from processes.batches import Progress, slices
 from processes.network import Network
 from processes.operation import Operation, Result
@@ -61,21 +61,22 @@ class Observed:
 def observe(
     network: Network,
     samples: np.ndarray,
-    importance: Mapping[str, np.ndarray],
     batch: int = 32,
     progress: Progress | None = None,
-    together: bool = True,
+    arriving: Arriving | None = None,
 ) -> Observed:
-    """Run a calibrated network on calibration samples (N, *input)."""
-    arriving = Arriving(network, samples, importance, batch) if together else None
+    """Run a calibrated network on calibration samples (N, *input).
+
+    ``arriving``: of these samples; None where weights are rounded one by one.
+    """
     seen = Observed(network, arriving, input_peak=float(np.abs(samples).max(initial=0.0)))
     runner = ClosedForm(network)
     for part in slices(len(samples), batch, progress):
-        runner.run(samples[part], seen)
+        runner.run(samples[part], telling(runner, part, len(samples), seen, progress))
     return seen
 
 
-def saturating(network: Network, samples: np.ndarray, batch: int) -> list[str]:
+def saturating(network: Network, samples: np.ndarray, batch: int, progress: Progress | None = None) -> list[str]:
     """Nodes that clip a potential on ``samples``."""
     found: dict[str, None] = {}
 
@@ -84,6 +85,6 @@ def saturating(network: Network, samples: np.ndarray, batch: int) -> list[str]:
             found[name] = None
 
     runner = ClosedForm(network)
-    for part in slices(len(samples), batch):
-        runner.run(samples[part], look)
+    for part in slices(len(samples), batch, progress):
+        runner.run(samples[part], telling(runner, part, len(samples), look, progress))
     return list(found)

@@ -10,8 +10,10 @@ import typer
 
 from deploy.cli.answer import answered
 from deploy.cli.app import FAILED, app
-from deploy.cli.early import check_model as check_spec
+from deploy.cli.early import check_nir
 from deploy.errors import DeployError
+from deploy.sources.named import check_model as check_spec
+from deploy.sources.named import check_weights
 from deploy.terminal import Terminal
 
 
@@ -53,6 +55,7 @@ def _file(file: Path, out: Path | None, dt: float | None) -> None:
         raise DeployError(
             f"{file}: no such file; give a .nir file, or a model as for convert: timm:NAME, hf:NAME_OR_DIR"
         )
+    check_nir(file)
     from deploy.check_tables import checkup_content, checkup_shown
     from deploy.nir_check import check as look_over
     from deploy.nir_check import write_repaired
@@ -77,6 +80,7 @@ def _model(spec: str, weights: str | None, shape: str | None) -> None:
     if sizes is not None and min(sizes) < 1:
         raise DeployError(f"--shape {shape}: {numbers}")
     check_spec(spec)
+    check_weights(weights)
     from deploy.check_tables import model_content, model_shown
     from deploy.model_check import check_model
 

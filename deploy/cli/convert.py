@@ -112,11 +112,13 @@ def convert(
     if rehearse:
         _rehearse(options)
         return
-    from deploy import api
-    from deploy.console import budget_note, cautions_shown, codes_table, corrections, summary, sweep_table
-    from deploy.schema import dumps
+    progress = BarProgress()
+    with progress.stage("start"):
+        from deploy import api
+        from deploy.console import budget_note, cautions_shown, codes_table, corrections, summary, sweep_table
+        from deploy.schema import dumps
 
-    report = api.convert_files(options, BarProgress()).report
+    report = api.convert_files(options, progress).report
     if answered(dumps(report)):
         return
     console = Terminal()

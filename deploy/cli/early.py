@@ -2,33 +2,36 @@
 
 from __future__ import annotations
 
+import itertools
 from pathlib import Path
 
 from deploy.errors import DeployError
 from deploy.options import ConvertOptions
 from deploy.options.checks import check_input_file, same_file
+from deploy.options.config import image_size, model_arguments
 from deploy.output import check_replaceable, require_conversion
+from deploy.sources.named import check_belongings, check_data, check_given, check_model, check_weights
 
+HDF5 = b"\x89HDF\r\n\x1a\n"
 DATA = (".npz", ".npy", ".csv", ".tsv", ".jsonl", ".wav")
 
 
 def check_conversion(options: ConvertOptions) -> None:
     """Raise DeployError for a file that is not there, or a folder that may not be written to."""
     options.check_paths()
-    check_model(options.model)
+    check_named(options)
     check_replaceable(options.folder().expanduser().absolute(), options.force)
 
 
-def check_model(spec: str) -> None:
-    """Raise DeployError for a model in a Python file, or a folder of transformers, that is not there."""
-    place, colon, _ = spec.rpartition(":")
-    if place.endswith(".py") and colon and not Path(place).is_file():
-        raise DeployError(
-            f"{place}: no such file; --model path/file.py:callable names a Python file and a function in it"
-        )
-    folder = spec.removeprefix("hf:")
-    if folder != spec and folder.startswith((".", "/", "~")) and not Path(folder).expanduser().exists():
-        raise DeployError(f"{spec}: no such file or folder; give a folder that save_pretrained wrote, or a GGUF file")
+def check_named(options: ConvertOptions) -> None:
+    """Raise DeployError for a model, weights or data that cannot be what a conversion needs."""
+    check_model(options.model)
+    arguments, image = model_arguments(options.model_args), image_size(options.image_size)
+    check_belongings(options.model, options.weights, arguments, image, options.tokens)
+    check_weights(options.weights)
+    check_given(options.model, "--calib", options.calib)
+    for data in (options.calib, options.evaluation):
+        check_data(data, options.model)
 
 
 def check_output(output: Path | None, *read: Path | None) -> None:
@@ -39,6 +42,18 @@ def check_output(output: Path | None, *read: Path | None) -> None:
         raise DeployError(f"--output {output}: is what the run reads, which is never replaced; choose another file")
     if output.suffix not in (".npz", ""):
         raise DeployError(f"--output {output}: outputs are written as .npz; give a file that ends so")
+
+
+def check_nir(file: Path) -> None:
+    """Raise DeployError for a file that does not begin as HDF5 does, as a NIR file is: at 0, 512, or a power of 2 beyond."""
+    size = file.stat().st_size
+    starts = [0, *itertools.takewhile(lambda start: start < size, (512 << n for n in itertools.count()))]
+    with file.open("rb") as opened:
+        for start in starts:
+            opened.seek(start)
+            if opened.read(len(HDF5)) == HDF5:
+                return
+    raise DeployError(f"{file}: not readable as a NIR graph (it is no HDF5 file); write it again with nir.write")
 
 
 def check_network(network: Path, data: Path | None, output: Path | None) -> None:
@@ -52,3 +67,5 @@ def check_network(network: Path, data: Path | None, output: Path | None) -> None
     check_input_file("--input", data)
     if output is not None and not output.expanduser().absolute().parent.is_dir():
         raise DeployError(f"--output {output}: its folder does not exist; make it, or choose another file")
+    if network.is_file():
+        check_nir(network)

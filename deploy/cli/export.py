@@ -9,6 +9,7 @@ import typer
 
 from deploy.cli.answer import answered
 from deploy.cli.app import app
+from deploy.cli.early import check_nir
 from deploy.errors import DeployError
 from deploy.options import check_choice, check_positive
 from deploy.options.choices import DIALECTS
@@ -97,10 +98,11 @@ def export(
 
 
 def _for_chip(file: Path, data: Path | None, chip: str, out: Path, dt: float | None, reset: str | None) -> None:
-    from deploy.nir_files import GraphOptions, write_chip_files
-
     if not file.is_file():
         raise DeployError(f"--format {chip} takes a standard NIR graph, FILE.nir; {file} is none")
+    check_nir(file)
+    from deploy.nir_files import GraphOptions, write_chip_files
+
     write_chip_files(file, data, chip, out, GraphOptions(dt=dt, reset=reset))
     if not answered({"files": [out], "note": "where the SDK is: python run.py network.npz found.npz"}):
         print(

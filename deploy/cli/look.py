@@ -12,6 +12,7 @@ import typer
 from deploy.cli.answer import answered, asked_json
 from deploy.cli.app import FAILED, app
 from deploy.cli.declared import takes
+from deploy.cli.early import check_nir
 from deploy.errors import DeployError
 from deploy.options import GraphOptions, check_choice, check_positive
 from deploy.options.choices import CHIPS
@@ -145,6 +146,7 @@ def energy(
     """
     check_positive("--samples", samples)
     if folder.is_file():
+        check_nir(folder)
         from deploy.nir_energy import energy_of_file
 
         _energy_of_trained(energy_of_file(folder, data, samples, graph, BarProgress()), layers)

@@ -10,7 +10,7 @@ import typer
 from deploy.cli.answer import answered
 from deploy.cli.app import FAILED, app
 from deploy.cli.declared import takes
-from deploy.cli.early import check_model
+from deploy.cli.early import check_named
 from deploy.errors import DeployError
 from deploy.options import METHODS, PRECISIONS, ConvertOptions
 from deploy.options.checks import check_seed
@@ -59,7 +59,7 @@ def sweep(
         _listed(precision), [read_spikes(text) for text in _listed(spikes)], _whole("--tokens", tokens), workers, force,
     )  # fmt: skip
     options.check()  # before anything that takes seconds to import
-    check_model(shared.model)
+    check_named(shared)
     from deploy.console import sweep_table
     from deploy.measure.recommend import recommended
     from deploy.schema import Failed, dumps

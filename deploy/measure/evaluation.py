@@ -13,6 +13,7 @@ import torch
 from deploy.energy import EventCounter
 from deploy.measure.metrics import predictions
 from evaluator.closed_form import ClosedForm
+from evaluator.telling import telling
 from processes.backends.devices import current_device
 from processes.batches import Progress, slices
 from processes.errors import DeployError
@@ -128,7 +129,9 @@ def evaluate(
     for part in slices(len(samples), batch, progress):
         counter.seconds, counter.start = 0.0, part.start
         begin = time.perf_counter() - compiling()
-        result = runner.run(samples[part], None if runner.ideal else counter)
+        result = runner.run(
+            samples[part], telling(runner, part, len(samples), None if runner.ideal else counter, progress)
+        )
         outputs = (result if runner.ideal else runner.real(result)).float().cpu().numpy()
         clock.add(len(outputs), time.perf_counter() - compiling() - begin - counter.seconds)
         counter.saturated(Network.INPUT, runner.input_clips(samples[part]))

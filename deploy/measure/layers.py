@@ -11,6 +11,8 @@ import torch
 from converters.scales import unit_of
 from deploy.measure.metrics import relative_error
 from evaluator.closed_form import ClosedForm
+from evaluator.telling import telling
+from processes.batches import Progress, slices
 from processes.network import Network, Route
 from processes.operation import Operation, Result
 
@@ -83,6 +85,7 @@ def compare_layers(
     samples: np.ndarray,
     to_real: ToReal | None = None,
     seed: int = 0,
+    progress: Progress | None = None,
 ) -> LayerComparison:
     """Runs ``samples`` and compares every node of ``reference`` with it.
 
@@ -91,6 +94,7 @@ def compare_layers(
         runner: the converted network, or one evaluated with ``ideal``, whose outputs are real values already.
         to_real: from :func:`real_values`; None with ``ideal``.
         seed: of the choice of scatter points.
+        progress: called with (samples done, samples in all), node by node.
     """
     found = LayerComparison()
     rng = np.random.default_rng(seed)
@@ -105,9 +109,10 @@ def compare_layers(
         if error is not None:
             found.errors[name] = error
         if op.fires and not runner.ideal:
-            chosen = rng.permutation(original.size)[:POINTS]
+            chosen = rng.choice(original.size, min(POINTS, original.size), replace=False)
             decoded = values.reshape(-1)[chosen].astype(np.float32)
             found.scatter[name] = original.reshape(-1)[chosen], decoded
 
-    runner.run(samples, observe)
+    for part in slices(len(samples), len(samples), progress):  # one batch
+        runner.run(samples[part], telling(runner, part, len(samples), observe, progress))
     return found

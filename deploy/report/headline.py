@@ -21,7 +21,7 @@ SATURATED = (
 )
 LOW_ROWS = (
     "rows that a normalisation divides by a deviation so small that most of their codes stay silent: they lose their values. "
-    "Look up the layer in the table below, calibrate on data with such rows, raise --timesteps, or take --spikes 2"
+    "Look up the layer in the table below, calibrate on data with such rows, raise `--timesteps`, or take `--spikes 2`"
 )
 
 

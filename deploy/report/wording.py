@@ -21,8 +21,12 @@ def unbroken(command: str) -> Markup:
 
 
 def typed(text: str) -> Markup:
-    """Text whose parts between backticks are commands."""
-    return Markup(re.sub(r"`([^`]*)`", r"<code>\1</code>", str(escape(text))))
+    """Text whose parts between backticks are commands, which lines do not break within a word."""
+    parts = text.split("`")
+    if len(parts) % 2 == 0:  # a backtick that is never closed
+        return escape(text)
+    marked = (Markup("<code>{}</code>").format(unbroken(p)) if n % 2 else escape(p) for n, p in enumerate(parts))
+    return Markup().join(marked)
 
 
 def below(value: object, counted: bool = True) -> Markup:

@@ -15,8 +15,9 @@ from deploy.sources.archives import read_arrays
 from deploy.sources.check import check_data
 from deploy.sources.classes import LabelRow, class_numbers, label_table
 from deploy.sources.loaded import LoadedModel
+from deploy.sources.named import TEXT, check_given
+from deploy.sources.named import check_data as check_kind
 from deploy.sources.samples import Data
-from deploy.sources.tables import SUFFIXES as TABLES
 
 if TYPE_CHECKING:
     from deploy.sources.folders import Sample
@@ -26,7 +27,6 @@ Given = Mapping[str, int | str] | None
 """What labels mean: a --labels file as data, or None."""
 OPTIONS = {"calibration": "--calib", "evaluation": "--eval"}
 LABELS = "y"
-TEXT = ".txt"
 CALIBRATION_IMAGES = 256
 """Files of a folder that calibration takes, unless told otherwise; more change scales little and take long."""
 
@@ -129,6 +129,7 @@ def _read(
     tokens: int | None,
     given: Given,
 ) -> Data:
+    check_kind(path)
     if path.suffix == ".npz":
         return _read_npz(path, model, given)
     if path.suffix == TEXT:
@@ -141,21 +142,17 @@ def _read(
         windows = texts.read_windows(path, model.text, limit)
         how = f"tokenizer of {model.text.tokenizer}, windows of {model.text.window} tokens"
         return Data({"input_ids": windows}, None, (), str(path), how)
-    if path.suffix in TABLES:
-        from deploy.sources import texts
+    from deploy.sources import texts
 
-        rows, names = texts.read_table(path, model, role)
-        numbers, table = _numbered(names, model, str(path), given)
-        text = model.text
-        if text is None:
-            raise DeployError(f"{path}: a table of texts, but {model.spec} has no tokenizer; give an .npz")
-        inputs = texts.tokenise(rows[:limit], path, text, tokens)
-        how = f"tokenizer of {text.tokenizer}"
-        labels = None if numbers is None else numbers[:limit]
-        return Data(inputs, labels, model.class_names, str(path), how, table)
-    kinds = ", ".join((".npz", TEXT, *TABLES))
-    # no option is named: --calib alone also gives the evaluation data
-    raise DeployError(f"{path}: not a kind of data known here; give one of {kinds}, or an image folder")
+    rows, names = texts.read_table(path, model, role)
+    numbers, table = _numbered(names, model, str(path), given)
+    text = model.text
+    if text is None:
+        raise DeployError(f"{path}: a table of texts, but {model.spec} has no tokenizer; give an .npz")
+    inputs = texts.tokenise(rows[:limit], path, text, tokens)
+    how = f"tokenizer of {text.tokenizer}"
+    labels = None if numbers is None else numbers[:limit]
+    return Data(inputs, labels, model.class_names, str(path), how, table)
 
 
 def kinds_of(model: LoadedModel) -> str:
@@ -180,7 +177,8 @@ def _of_files(
     names = tuple(sorted(numbers, key=numbers.__getitem__)) if complete else ()
     inputs = {next(iter(model.inputs)): read_files([file for file, _ in samples], kind)}
     table = label_table(folders, numbers, model)
-    data = Data(inputs, labels, model.class_names or names, str(path), kind.transform, table)
+    own = frozenset(name for _, name in samples if name is not None)
+    data = Data(inputs, labels, model.class_names or names, str(path), kind.transform, table, own)
     return check_data(data, model, role)
 
 
@@ -195,10 +193,7 @@ def _numbered(
 
 
 def _demo(model: LoadedModel, role: Role) -> Data:
-    if model.spec != "demo":
-        raise DeployError(
-            f"{OPTIONS[role]} missing: {model.spec} has no data with it; give an .npz, an image folder or text table"
-        )
+    check_given(model.spec, OPTIONS[role], None)
     from deploy import demo
 
     images, labels = demo.calibration_data() if role == "calibration" else demo.evaluation_data()

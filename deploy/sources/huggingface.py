@@ -18,10 +18,11 @@ from transformers.models.auto import modeling_auto
 from deploy.errors import DeployError, first_line
 from deploy.sources import gguf
 from deploy.sources.loaded import ImageInput, InputSpec, LoadedModel, TextInput
+from deploy.sources.named import RANDOM
 from deploy.sources.preprocessing import Normalisation, processor_input
 from deploy.sources.several import several, writer
 from deploy.sources.sounds import extractor_input
-from deploy.sources.weights import RANDOM, put_weights, read_weights
+from deploy.sources.weights import put_weights, read_weights
 from deploy.sources.wrappers import PREFIX, LanguageModel, Normalised, OneInput, TextModel
 
 CAUSAL = "next token"

@@ -16,13 +16,12 @@ from torch import nn
 
 from deploy.errors import DeployError, first_line
 from deploy.sources.loaded import ImageInput, InputSpec, LoadedModel, TextInput
-from deploy.sources.weights import RANDOM, put_weights, read_weights
+from deploy.sources.named import DEMO, RANDOM, check_belongings, check_source, no_windows, unknown_form
+from deploy.sources.weights import put_weights, read_weights
 
 __all__ = ["ImageInput", "InputSpec", "LoadedModel", "TextInput", "checked", "load_model"]
 
-DEMO = "demo"
 _POSITIONAL = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
-FORMS = "demo, timm:NAME, hf:NAME_OR_DIR or path/file.py:callable"
 
 
 def load_model(
@@ -44,15 +43,10 @@ def load_model(
     Raises:
         DeployError: whatever a user can put right.
     """
-    if image is not None and ".py:" not in spec:
-        raise DeployError(
-            f"--image-size: {spec} says itself how large its images are; it is for models in Python files"
-        )
+    check_belongings(spec, weights, arguments, image)
     chosen = weights if weights is None else RANDOM if str(weights) == RANDOM else Path(weights)
     if spec == DEMO:
-        if arguments:
-            raise DeployError("--model-args: the demo model takes none; leave the option out or give --model")
-        loaded = _demo(chosen)
+        loaded = _demo()
     elif spec.startswith("timm:"):
         from deploy.sources import timm_models
 
@@ -69,8 +63,7 @@ def load_model(
             )
         loaded = _from_file(spec, chosen, seed, arguments, image)
     else:
-        near = f"; did you mean {meant}?" if (meant := _meant(spec)) else ""
-        raise DeployError(f"--model {spec!r}: not a model specification; give {FORMS}{near}")
+        raise unknown_form(spec)
     return checked(loaded)
 
 
@@ -83,7 +76,7 @@ def with_window(model: LoadedModel, tokens: int | None) -> LoadedModel:
     if tokens is None:
         return model
     if model.text is None or not model.text.causal:
-        raise DeployError(f"--tokens {tokens}: {model.spec} is no language model, whose text has windows; leave it out")
+        raise no_windows(model.spec, tokens)
     if model.text.max_tokens is not None and tokens > model.text.max_tokens:
         raise DeployError(
             f"--tokens {tokens}: {model.spec} has {model.text.max_tokens} positions; give at most as many"
@@ -120,23 +113,10 @@ def check_kind(module: nn.Module, spec: str) -> None:
         raise DeployError(f"{spec}: is a wrapper ({kind}) around the model; give the model itself, its .{inner}")
 
 
-def _meant(spec: str) -> str:
-    """The specification that comes nearest to one that is none; empty if nothing does."""
-    import timm
-
-    if spec and (Path(spec).expanduser() / "config.json").is_file():
-        return f"hf:{spec}"
-    if spec.endswith(".py"):
-        return f"{spec}:FUNCTION"
-    return f"timm:{spec}" if spec and "/" not in spec and timm.is_model(spec) else ""
-
-
-def _demo(weights: Path | str | None) -> LoadedModel:
+def _demo() -> LoadedModel:
     from deploy import demo
     from deploy.sources.preprocessing import timm_input
 
-    if weights is not None:
-        raise DeployError("--weights: the demo model comes with its weights; leave the option out or give --model")
     spec = InputSpec("float32", (1, 28, 28))
     names = tuple(demo.CLASSES)
     return LoadedModel(
@@ -193,10 +173,7 @@ def _names(parameters: Sequence[inspect.Parameter]) -> str:
 
 
 def _attribute(path: Path, name: str) -> Callable[[], Any]:
-    if not path.is_file():
-        raise DeployError(
-            f"{path}: no such file; --model path/file.py:callable names a Python file and a function in it"
-        )
+    check_source(path, name)
     module_spec = importlib.util.spec_from_file_location(f"_deploy_model_{path.stem}", path)
     if module_spec is None or module_spec.loader is None:
         raise DeployError(f"{path}: cannot be imported as a Python file")

@@ -19,6 +19,7 @@ class Data:
     labels: (N,) int64 or None.
     class_names: one per class, or empty. source: what it was read from, for messages and reports.
     transform: how files became arrays, in words; empty where arrays were given. label_table: how written labels were read.
+    folders: of classes that files came from, before any samples were taken of them.
     """
 
     inputs: Mapping[str, np.ndarray]
@@ -27,6 +28,7 @@ class Data:
     source: str
     transform: str = ""
     label_table: tuple[LabelRow, ...] = ()
+    folders: frozenset[str] = frozenset()
 
     def __len__(self) -> int:
         return len(next(iter(self.inputs.values())))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import difflib
 import logging
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -19,8 +18,10 @@ from torch import nn
 
 from deploy.errors import DeployError, first_line
 from deploy.sources.loaded import InputSpec, LoadedModel
+from deploy.sources.named import RANDOM
 from deploy.sources.preprocessing import timm_input
-from deploy.sources.weights import RANDOM, put_weights, read_weights
+from deploy.sources.timm_names import unknown
+from deploy.sources.weights import put_weights, read_weights
 from deploy.sources.wrappers import PREFIX, Normalised
 
 SOURCES = {"pretrained", "pretrained_cfg", "checkpoint_path", "cache_dir"}
@@ -48,9 +49,7 @@ def load(
     With a weights file the number of classes is the file's, so that fine-tuned models load as they are.
     """
     if not timm.is_model(name):
-        near = difflib.get_close_matches(name, timm.list_models(), n=3, cutoff=0.5)
-        hint = f"did you mean {', '.join(near)}?" if near else "timm.list_models() lists them"
-        raise DeployError(f"timm:{name}: timm {timm.__version__} has no such model; {hint}")
+        raise unknown(name)
     overlay = arguments.get(OVERLAY)
     held = overlay.keys() if isinstance(overlay, Mapping) else {OVERLAY} & arguments.keys()
     if foreign := sorted((SOURCES & arguments.keys()) | (held - SHOWN)):

@@ -13,14 +13,9 @@ from safetensors.torch import load_file
 from torch import nn
 
 from deploy.errors import DeployError, first_line
+from deploy.sources.named import KEY, check_weights
 
-RANDOM = "random"
-"""The value of --weights that asks for seeded random initialisation, to size a network."""
-
-PYTORCH_SUFFIXES = (".pt", ".pth", ".bin", ".ckpt", ".pth.tar", ".pt.tar")
 PREFIXES = ("module.", "_orig_mod.", "model.", "net.", "network.")
-KEY = "::"
-"""Between a checkpoint's file and the name of one of its tables of tensors: FILE::state_dict_ema."""
 _LISTED = 3
 
 Tensors = dict[str, torch.Tensor]
@@ -38,18 +33,14 @@ def read_weights(path: Path) -> Tensors:
     """
     name, _, key = str(path).partition(KEY)
     file = Path(name)
-    if not file.is_file():
-        raise DeployError(f"{file}: no such weights file; give a .safetensors, .pt or .pth file, or `{RANDOM}`")
+    check_weights(path)
     if file.suffix == ".safetensors":
         try:
             tensors = load_file(file)
         except Exception as error:  # whatever a damaged header leads the reader to
             raise DeployError(f"{file}: not a readable safetensors file ({first_line(error)})") from error
-    elif file.name.endswith(PYTORCH_SUFFIXES):
-        tensors = _table(_read_pytorch(file), key, file)
     else:
-        known = ", ".join((".safetensors", *PYTORCH_SUFFIXES))
-        raise DeployError(f"{file}: weights files end in one of {known}, not {file.suffix or 'nothing'!r}")
+        tensors = _table(_read_pytorch(file), key, file)
     for name, tensor in tensors.items():
         if tensor.is_floating_point() and not bool(torch.isfinite(tensor).all()):
             raise DeployError(f"{file}: tensor {name} holds NaN or infinity; the training run that wrote it diverged")

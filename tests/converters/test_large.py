@@ -8,15 +8,18 @@ import numpy as np
 import pytest
 import torch
 
+import converters.discretise as discretising
 from converters import gradients
 from converters.calibrate import encode, scale, uniform
 from converters.discretise import arriving, discretise
+from converters.discretise.rounding import Moments
 from converters.gradients import PROBES, differentiated_together, evaluated_together, probe, row_importance
 from converters.lowering import compact
 from evaluator.closed_form import ClosedForm
 from processes.chips import LOIHI2
 from processes.network import CalibratedNetwork, DenseSynapse, LoweredNetwork, Network
 from processes.phase_code import PhaseCode
+from processes.synapse import Synapse
 from tests.converters.modules import images, lowered, small_vit
 
 CODE = PhaseCode(1.6, 8)
@@ -136,6 +139,36 @@ def test_tables_are_given_back_and_made_again(pair: tuple[LoweredNetwork, Calibr
 def test_progress_covers_the_samples_and_the_rounding(pair: tuple[LoweredNetwork, CalibratedNetwork]) -> None:
     told: list[tuple[int, int]] = []
     discretise(pair[1], images(4), LOIHI2, batch=2, progress=lambda done, whole: told.append((done, whole)))
-    whole = 4 + len(pair[1].nodes)
+    whole = 4 + 4 + len(pair[1].nodes) + 4  # seen, gathered in one group, rounded, judged
     assert {total for _, total in told} == {whole}
-    assert [done for done, _ in told] == [0, 2, *range(4, whole + 1)]
+    assert sorted({done for done, _ in told}) == list(range(whole + 1))  # within batches too
+    assert [done for done, _ in told] == sorted(done for done, _ in told) and told[-2] != told[-1]
+
+
+def test_only_weights_that_have_changed_are_rounded_again(
+    pair: tuple[LoweredNetwork, CalibratedNetwork], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    layers = list(weights_of(pair[1]))
+    plain, judge = discretising.round_weights, discretising.saturating
+    asked: list[bool] = []
+
+    def counted(op: Synapse, weight: np.ndarray, limit: int, seen: Moments | None) -> tuple[np.ndarray, np.ndarray]:
+        asked.append(seen is not None)
+        return plain(op, weight, limit, seen)
+
+    def anew(name: str, op: Synapse, arriving: arriving.Arriving | None, _: object, weight: np.ndarray, limit: int):
+        return plain(op, weight, limit, None if arriving is None else arriving.at(name))
+
+    def converted() -> tuple[dict[str, np.ndarray], list[tuple[int, int]]]:
+        told: list[tuple[int, int]] = []
+        clipped = iter([[layers[0]]])  # the first attempt is said to saturate there
+        monkeypatch.setattr(discretising, "saturating", lambda *given: next(clipped, None) or judge(*given))
+        tell = lambda done, whole: told.append((done, whole))  # noqa: E731
+        return weights_of(discretise(pair[1], images(4), LOIHI2, progress=tell)), told
+
+    monkeypatch.setattr(discretising, "round_weights", counted)
+    found, told = converted()
+    assert len(layers) < sum(asked) < 2 * len(layers)  # all, and again what was made coarser
+    assert sum(done == whole for done, whole in told) == 2  # the search and the last; nobody judged the first
+    monkeypatch.setattr(discretising, "_rounded", anew)
+    assert all((weight == found[name]).all() for name, weight in converted()[0].items())

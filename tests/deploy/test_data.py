@@ -19,10 +19,12 @@ from deploy.sources import (
     LoadedModel,
     TextInput,
     hold_out,
+    load_calibration,
     load_data,
     shared_samples,
 )
 from deploy.sources.preprocessing import timm_input
+from deploy.sources.unseen import unseen_line
 from tests.tolerances import PIXEL
 
 
@@ -195,6 +197,26 @@ def test_faulty_image_folders(tmp_path: Path) -> None:
     broken = folder(tmp_path / "broken", {"0": 1})
     (broken / "0" / "0.png").write_bytes(b"\x89PNG\r\n\x1a\n")
     fails("0.png: not a readable image", broken, image_model())
+
+
+def test_classes_that_calibration_never_saw(tmp_path: Path) -> None:
+    model = image_model(names=("a", "b", "c"))
+    whole, part = folder(tmp_path / "all", {"a": 1, "b": 1, "c": 2}), folder(tmp_path / "some", {"a": 1, "c": 1})
+    other = folder(tmp_path / "other", {"x": 3})
+    judged = load_data(whole, model, "evaluation")
+
+    def line(path: Path, evaluation: Data = judged) -> list[str]:
+        return unseen_line(load_calibration(path, model), evaluation, model)
+
+    (found,) = line(part)
+    assert found.startswith(f"{part}: no calibration sample of 1 class (1 b): values may exceed the scales there")
+    assert line(whole) == line(other) == line(whole / "a") == []  # all are there; names that nothing is known of; none
+    arrays = save(tmp_path / "d.npz", x=images(4), y=np.array([0, 0, 2, 2]))
+    assert line(arrays) == []  # of arrays of their own, calibration reads no labels
+    held = load_data(arrays, model, "evaluation")  # as where evaluation data are held back from one file
+    unlabelled = load_data(save(tmp_path / "e.npz", x=images(4)), model, "evaluation")
+    assert all("(1 b)" in unseen_line(held, other, model)[0] for other in (judged, unlabelled))
+    assert unseen_line(held.take(slice(2)), unlabelled, model) == []  # fewer samples than classes
 
 
 def test_hidden_files_and_folders_are_no_samples(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from deploy.cli import main
 from deploy.errors import DeployError
 from deploy.options import ConvertOptions, choices
 from deploy.origin import Origin
-from deploy.sources import load_model
+from deploy.sources import load_model, timm_names
 
 SLOW = tuple(f"deploy.{name}" for name in (
     "api", "check_tables", "compare", "console", "evaluation", "fitting", "nir_files", "plot", "sweep", "trained.run",
@@ -80,6 +80,14 @@ LIGHT = {
     "fit": ["fit", "--function", "none"],
     "trained": ["trained", "--model", "none.py:Net", "--data", "x.npz"],
     "check": ["check", "hf:./none"],
+    "timm": ["check", "timm:vit_tinny"],
+    "form": ["convert", "--model", "vit_tiny_patch16_224"],
+    "weights": ["convert", "--weights", "none.pt"],
+    "calib": ["convert", "--model", "timm:vit_tiny_patch16_224"],
+    "data": ["convert", "--calib", __file__],
+    "nir": ["check", __file__],
+    "graph": ["run", __file__, "--target", "stepper"],
+    "source": ["check", f"{__file__}:{'z' * 9}"],
     "plot": ["plot", "none", "--figure", "energy", "-o", "x.svg"],
     "export": ["export", "none", "-o", "x.nir"],
     "energy": ["energy", "none"],
@@ -105,6 +113,19 @@ def test_help_and_refusals_wait_for_no_import(name: str) -> None:
     assert loaded(LIGHT[name]) == set()
 
 
+def test_names_of_timm_are_those_that_it_registers() -> None:
+    import timm
+
+    assert set(timm_names.registered()) == set(timm.list_models())
+    assert not timm_names.perhaps_known("vit_tinny")
+    known = (
+        "vit_tiny_patch16_224",
+        "vit_tiny_patch16_224.augreg_in21k",
+        "vit_tiny_patch16_224_in21k",
+    )  # a tag; an old name
+    assert all(timm.is_model(name) and timm_names.perhaps_known(name) for name in known)
+
+
 def test_names_that_are_checked_early_are_those_of_the_code() -> None:
     from deploy import plot
     from processes.si_exp import table
@@ -125,7 +146,8 @@ def test_a_nir_file_runs_without_pytorch(tmp_path: Path) -> None:
     run = ["run", str(tmp_path / "net.nir"), "--input", str(tmp_path / "x.npz"), "--target", "closed-form"]
     assert loaded(run) & {"torch", "transformers", "timm", "numba", "lava"} == set()
     # the control: it is noticed where it is imported
-    assert "torch" in loaded(["check", "timm:no_such_model_at_all"])
+    (tmp_path / "net.py").write_text("build = None")
+    assert "torch" in loaded(["check", f"{tmp_path}/net.py:build"])
 
 
 @pytest.mark.parametrize(

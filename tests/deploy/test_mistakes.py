@@ -163,7 +163,7 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     nir.write("net.nir", nir.NIRGraph.from_list(nir.Linear(np.ones((2, 3)))))
     os.mkfifo("pipe.npz")
     Path("leaves.py").write_text("def build():\n    raise SystemExit('bye')\n")
-    Path("left.py").write_text("raise SystemExit('bye')\n")
+    Path("left.py").write_text("raise SystemExit('bye')\nbuild = None\n")
     Path("net.py").write_text(
         "from torch import nn\ndef build():\n    return nn.Sequential(nn.Linear(6, 3), nn.ReLU())\n"
     )

@@ -101,7 +101,7 @@ def test_python_file_errors(net: str, name: str, words: str) -> None:
 
 
 def test_python_file_that_does_not_import(tmp_path: Path) -> None:
-    (tmp_path / "bad.py").write_text("import no_such_package")
+    (tmp_path / "bad.py").write_text("import no_such_package\nbuild = None")
     fails("importing it raised ModuleNotFoundError", f"{tmp_path / 'bad.py'}:build")
 
 

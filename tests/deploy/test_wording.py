@@ -23,7 +23,8 @@ def test_commands_break_between_words_and_say_the_same() -> None:
 
 
 def test_what_is_typed_is_code_and_the_rest_is_text() -> None:
-    assert typed("run `a <b>`, then <c>") == "run <code>a &lt;b&gt;</code>, then &lt;c&gt;"
+    code = "<code><span>a</span> <span>&lt;b&gt;</span></code>"
+    assert typed("run `a <b>`, then <c>") == f"run {code}, then &lt;c&gt;"
 
 
 def test_an_interval_stands_below_its_share() -> None:
