@@ -143,7 +143,7 @@ def evaluate(
 
 
 class _Counter:
-    """Counts what nodes emit, and the time that counting takes, which is not the network's."""
+    """Counts what nodes emit, and the time that counting takes besides compiling, which is not the network's."""
 
     def __init__(self, strict: bool, events: EventCounter | None) -> None:
         self.strict, self.events, self.start = strict, events, 0
@@ -152,12 +152,12 @@ class _Counter:
         self.seconds = 0.0
 
     def __call__(self, name: str, op: Operation, result: Result) -> None:
-        begin = time.perf_counter()
+        begin = time.perf_counter() - compiling()
         if not isinstance(op, Route):  # which passes on spikes that are counted where they were fired
             self._count(name, op, result)
         if self.events is not None:
             self.events(name, op, result)
-        self.seconds += time.perf_counter() - begin
+        self.seconds += time.perf_counter() - compiling() - begin
 
     def _count(self, name: str, op: Operation, result: Result) -> None:
         if op.fires:
