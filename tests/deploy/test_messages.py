@@ -177,7 +177,7 @@ def test_a_nir_file_runs_without_pytorch(tmp_path: Path) -> None:
         ("sweep -o {here}", "holds something else than a sweep"),
         ("sweep -o {here}/d.npz", "d.npz: is a file; choose a folder"),
         ("sweep -o s --calib nowhere", "--calib nowhere: no such file or folder"),
-        ("trained --model nowhere.py:Net --data d.npz", "nowhere.py: no such file"),
+        ("trained --model nowhere.py:Net --data {here}/d.npz", "nowhere.py: no such file"),
         ("trained --model {here}/net.py:Net --data nowhere.npz", "--data nowhere.npz: no such file"),
         ("trained --model {here}/net.py:Net --data {here}/d.npz -o {here}", "holds other files"),
         ("check nowhere.nir", "nowhere.nir: no such file"),
