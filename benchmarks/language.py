@@ -148,7 +148,7 @@ def held(network: Network, model: LoadedModel, given: Windows) -> dict[str, floa
     host, continued = front_end(model.module, [given.tokens[:1]])[1], Continued(network)
     original: Any = model.module.model
     differences, compared, seconds, cached, timed = 0, 0, 0.0, 0.0, 0
-    for tokens, (first, stop) in zip(given.tokens, given.counted, strict=True):
+    for tokens, (first, stop) in zip(given.tokens, given.counted.tolist(), strict=True):
         x = torch.from_numpy(network_input(host, [tokens[None]])).reshape(1, *network.input_shape)[:, :, :stop]
         whole: dict[str, Result] = {}
         ClosedForm(continued.part(0, stop)).run(x, lambda name, _, result, whole=whole: whole.__setitem__(name, result))
