@@ -2,10 +2,13 @@
 
     python -m benchmarks.stepper
     python -m benchmarks.stepper --lava
+    python -m benchmarks.stepper --timesteps 16,64
+    python -m benchmarks.stepper --model deit_tiny_patch16_224 --timesteps 16 --samples 2
 
-The demo in fixed point, T = 40, as the golden test has it, or another graph.nir for the demo's images; every spike and
-potential is recorded. Times are of the processor, which other work on the machine disturbs less than the clock's; Lava's are
-the clock's, as it has several processes.
+The demo in fixed point, T = 40, as the golden test has it, or another graph.nir for the demo's images; or the demo, or a timm
+model of random weights and 224 x 224 pixels, converted for each T, B = 1.4 at T = 16 and the same range for all. Every
+spike and potential is recorded. Times are of the processor, which other work on the machine disturbs less than the clock's;
+Lava's are the clock's, as it has several processes.
 """
 
 from __future__ import annotations
@@ -17,22 +20,30 @@ from pathlib import Path
 from typing import Annotated
 
 import numba
+import numpy as np
+import timm
 import torch
 import typer
 from rich.console import Console
 
+from converters.pipeline import convert_module
 from deploy import demo
 from evaluator import network_file, stepper
 from evaluator.closed_form import ClosedForm
 from evaluator.compare import compare
 from evaluator.timeline import timeline
+from processes.network import Network
 from targets import registry
 
+RANGE = 1.4**16
+"""Of a code's levels, at any T."""
 GOLDEN = Path(__file__).parents[1] / "tests" / "golden" / "demo" / "fixed.nir"
 
 
 def main(
     graph: Annotated[Path, typer.Option(help="A network that convert wrote for the demo's images.")] = GOLDEN,
+    model: Annotated[str | None, typer.Option(help="Instead, a timm model, random weights.")] = None,
+    timesteps: Annotated[str, typer.Option(help="T to convert for, each in turn; of the demo without --model.")] = "",
     samples: Annotated[int, typer.Option(help="Images of a run.")] = 10,
     rounds: Annotated[int, typer.Option(help="Runs of each, in turn; medians count.")] = 5,
     lava: Annotated[bool, typer.Option("--lava", help="Also two images through Lava.")] = False,
@@ -40,14 +51,34 @@ def main(
     """Time them in turn, so that a drifting machine favours none of them, and compare every spike and potential."""
     torch.set_num_threads(1)
     numba.set_num_threads(1)
-    network = network_file.read(graph)
     x = demo.evaluation_data()[0][:samples]
+    if model is None and not timesteps:
+        timed(network_file.read(graph), x, rounds, lava)
+        return
+    module, fit = demo.load_model(), demo.calibration_data()[0][:64]
+    if model is not None:
+        torch.manual_seed(0)
+        module, rng = timm.create_model(model, pretrained=False).eval(), np.random.default_rng(0)
+        fit, x = rng.random((4, 3, 224, 224), np.float32), rng.random((samples, 3, 224, 224), np.float32)
+    for steps in map(int, (timesteps or "16").split(",")):
+        timed(convert_module(module, [fit], steps, RANGE ** (1 / steps), batch=4).network, x, rounds, lava)
+
+
+def timed(network: Network, x: np.ndarray, rounds: int, lava: bool) -> None:
+    """Print what a sample takes and what was compared.
+
+    Raises:
+        SystemExit: with the first difference, if there is one.
+    """
+    samples = len(x)
     runs: dict[str, Callable[[], object]] = {
         "stepper": lambda: stepper.run(network, x),
         "closed form": lambda: ClosedForm(network, torch.float64).run(x),
     }
     seconds: dict[str, list[float]] = {name: [] for name in runs}
-    found = compare(network, x, stepper.run(network, x))
+    stepped = stepper.run(network, x)
+    found = compare(network, x, stepped)
+    sent = sum(np.count_nonzero(stepped.values[n]) for n, node in network if node.op.fires and n in stepped.values)
     runs["closed form"]()
     for _ in range(rounds):
         for name, run in runs.items():
@@ -59,8 +90,9 @@ def main(
     for name, taken in seconds.items():
         console.print(f"{name}: {1000 * statistics.median(taken):.1f} ms an image")
     console.print(
-        f"ratio {ratio:.1f}; {timeline(network).period} steps; {found.compared_spikes:,} spikes and "
-        f"{found.compared_potentials:,} potentials compared, {found.mismatches} differ"
+        f"ratio {ratio:.1f}; {timeline(network).period:,} steps; {sent / samples:,.0f} spikes an image; "
+        f"{found.compared_spikes:,} neurons' spikes and {found.compared_potentials:,} potentials compared, "
+        f"{found.mismatches} differ"
     )
     if lava:
         run = registry()["lava-sim"].run(network, x[:2], "block", None)

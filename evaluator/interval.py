@@ -9,6 +9,7 @@ sends for one sample at a time, so that who hears it knows by the clock for whic
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Any
 
 from evaluator.timeline import Timeline
 from processes.errors import DeployError
@@ -42,6 +43,14 @@ class Overlap:
     def in_flight(self) -> int:
         """Samples that are under way at once, at most."""
         return -(-self.latency // self.interval)
+
+    def measured(self, samples: int) -> dict[str, Any]:
+        """What a target tells of a run of so many samples."""
+        return {
+            "interval_steps": self.interval, "latency_steps": self.latency, "state_sets": self.state_sets,
+            "steps": self.interval * (samples - 1) + self.latency, "in_flight": min(self.in_flight, samples),
+            "answers_per_1000_steps": self.answers_per_1000_steps,
+        }  # fmt: skip
 
 
 def occupied(network: Network, times: Timeline) -> dict[str, int]:

@@ -6,13 +6,13 @@ stepper that is asked to hold a second sample, or a node that is asked to send f
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from evaluator.interval import Overlap
-from evaluator.stepping import Recorder
+from evaluator.stepping import Recorder, broadcast_of
 from evaluator.timeline import Timeline
 from processes.network import Network, Route
 from processes.operation import Stepper
@@ -64,24 +64,70 @@ class Flight:
     recorder: Recorder
 
 
-class Overlapped:
-    """Steps samples through a network, one every ``plan.interval`` steps."""
+class SharedGroup:
+    """Nodes ``names`` of a network, stepped together in one place for every sample under way.
 
-    def __init__(self, network: Network, times: Timeline, plan: Overlap) -> None:
-        self.network, self.times, self.plan = network, times, plan
+    What comes from outside (``sources``) is given, what goes outside (``sink``) is returned, as by
+    :class:`evaluator.stepping.Group`.
+    """
+
+    def __init__(
+        self, network: Network, times: Timeline, plan: Overlap, names: Sequence[str], sources: Sequence[str], sink: str
+    ) -> None:
+        self.network, self.sources, self.sink = network, sources, sink
         self.sets = {
             name: [
-                StateSet(name, node.op.stepper(times.windows[name], [times.windows[s] for s in node.inputs]))
+                StateSet(name, network[name].stepper(times.windows[name], [times.windows[s] for s in own]))
                 for _ in range(plan.sets.get(name, 1))
             ]
-            for name, node in network
+            for name, own in ((name, network.nodes[name].inputs) for name in names)
         }
-        self.spans = {name: times.span(network, name) for name in network.nodes}
+        self.operands = {
+            name: (*network.nodes[name].inputs, *(s for s in sources if s == broadcast_of(name))) for name in names
+        }
+        self.spans = {name: times.span(network, name) for name in names}
         self.active = [
             [n for n, span in self.spans.items() if span.start <= t < span.stop] for t in range(times.period)
         ]
-        self.sent = dict.fromkeys(network.nodes, -1)
+        self.sent = dict.fromkeys(names, -1)
         """Step of the run at which each node last sent."""
+
+    def step(
+        self, number: int, t: int, step: int, arrived: Sequence[np.ndarray | None], recorder: Recorder
+    ) -> np.ndarray | None:
+        """Step ``t`` of sample ``number``, the run's ``step``, of every node that it occupies; the sink's message.
+
+        Raises:
+            Occupied: a node still holds another sample, or sends for one.
+        """
+        messages = dict(zip(self.sources, arrived, strict=True))
+        for name in self.active[t]:
+            sets = self.sets[name]
+            stepper = sets[number % len(sets)].take(number, step)
+            message = stepper.step(t, [messages.get(source) for source in self.operands[name]])
+            if message is not None:
+                self._send(name, step)
+                messages[name] = message
+                if not isinstance(self.network[name], Route):
+                    recorder(name, t, message)
+            if t == self.spans[name].stop - 1:
+                recorder.count(name, getattr(stepper, "clips", 0))
+        return messages.get(self.sink)
+
+    def _send(self, name: str, step: int) -> None:
+        if self.sent[name] == step:
+            raise Occupied(
+                f"'{name}' is asked to send for two samples at step {step}; give the samples a larger interval"
+            )
+        self.sent[name] = step
+
+
+class Overlapped:
+    """Steps samples through a whole network, one every ``plan.interval`` steps."""
+
+    def __init__(self, network: Network, times: Timeline, plan: Overlap) -> None:
+        self.network, self.times, self.plan = network, times, plan
+        self.group = SharedGroup(network, times, plan, list(network.nodes), [Network.INPUT], network.output)
 
     def run(self, graded: np.ndarray) -> Iterator[Recorder]:
         """What is recorded of each of the graded inputs (N, 1, *shape), in order, when its answer is there."""
@@ -91,30 +137,7 @@ class Overlapped:
             if late == 0 and number < len(graded):
                 flights.append(Flight(number, graded[number], Recorder(self.network, self.times)))
             for flight in flights:
-                self._step(flight, step)
+                t = step - flight.number * self.plan.interval
+                self.group.step(flight.number, t, step, [flight.x if t == 0 else None], flight.recorder)
             if step - flights[0].number * self.plan.interval == self.times.period - 1:
                 yield flights.pop(0).recorder
-
-    def _step(self, flight: Flight, step: int) -> None:
-        """One step of every node that the sample occupies."""
-        t = step - flight.number * self.plan.interval
-        messages: dict[str, np.ndarray] = {Network.INPUT: flight.x} if t == 0 else {}
-        for name in self.active[t]:
-            sets = self.sets[name]
-            stepper = sets[flight.number % len(sets)].take(flight.number, step)
-            node = self.network.nodes[name]
-            message = stepper.step(t, [messages.get(source) for source in node.inputs])
-            if message is not None:
-                self._send(name, step)
-                messages[name] = message
-                if not isinstance(node.op, Route):
-                    flight.recorder(name, t, message)
-            if t == self.spans[name].stop - 1:
-                flight.recorder.count(name, getattr(stepper, "clips", 0))
-
-    def _send(self, name: str, step: int) -> None:
-        if self.sent[name] == step:
-            raise Occupied(
-                f"'{name}' is asked to send for two samples at step {step}; give the samples a larger interval"
-            )
-        self.sent[name] = step

@@ -12,6 +12,7 @@ TARGETS = (
         probes.lava,
         "targets.lava_sim:run",
         steps=True,
+        overlaps=True,
     ),
     Target(
         "stepper",

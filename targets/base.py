@@ -61,9 +61,16 @@ class Target:
         Raises:
             DeployError: the network or the machine cannot run there, or samples cannot overlap; the message says why.
         """
-        if state_sets is not None and not self.overlaps:
-            raise DeployError(f"--overlap: target {self.name} runs one sample after the other; give --target stepper")
+        if state_sets is not None:
+            self.check_overlap()
         module, function = self.where.split(":")
         run = getattr(importlib.import_module(module), function)
         more = {} if state_sets is None else {"state_sets": state_sets}
         return run(network, samples, granularity, done, **more)
+
+    def check_overlap(self) -> None:
+        """Raise DeployError if samples cannot overlap there."""
+        if not self.overlaps:
+            raise DeployError(
+                f"--overlap: target {self.name} runs one sample after the other; give --target stepper or lava-sim"
+            )

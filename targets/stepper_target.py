@@ -58,11 +58,7 @@ def _overlapped(network: Network, samples: np.ndarray, done: Done | None, state_
     """A run of samples in flight together, which says how close they were."""
     plan = overlap(network, timeline(network), state_sets)
     found = stepper.run(network, samples, done, plan)
-    found.measured = {
-        "interval_steps": plan.interval, "latency_steps": plan.latency, "state_sets": state_sets,
-        "steps": plan.interval * (len(samples) - 1) + plan.latency, "in_flight": min(plan.in_flight, len(samples)),
-        "answers_per_1000_steps": plan.answers_per_1000_steps,
-    }  # fmt: skip
+    found.measured = plan.measured(len(samples))
     return found
 
 

@@ -23,7 +23,7 @@ def option(text: str, panel: str | None = None, *names: str, parser: Callable[[s
 
 
 TRUST = "Import the Python file that the folder's report names as its model, which runs its code."
-OVERLAP = "Feed samples as closely as the network's timing allows, several in flight; target stepper."
+OVERLAP = "Feed samples as closely as the network's timing allows, several in flight; targets stepper and lava-sim."
 STATE_SETS = "With --overlap: most samples that a neuron holds at once. \\[default: 1]"
 MODEL_ANEW = "The original model, as for convert, in place of the one that the folder's report names."
 Folder = Annotated[Path, typer.Argument(help="A folder that convert wrote.")]

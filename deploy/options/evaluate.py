@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
@@ -14,6 +14,7 @@ from deploy.options.checks import check_choice, check_positive, overlapping
 from deploy.options.convert import GRANULARITIES
 from deploy.options.declare import MODEL_ANEW, OVERLAP, STATE_SETS, TRUST, option
 from deploy.options.devices import DEVICE, check_device
+from targets.base import Target
 
 
 @dataclass(frozen=True)
@@ -52,12 +53,12 @@ class EvaluateOptions:
     trust: Annotated[bool, option(TRUST, None, "--trust")] = False
     model: Annotated[str | None, option(MODEL_ANEW)] = None
 
-    def check(self, targets: Iterable[str]) -> None:
-        """Raises DeployError for the first option that cannot be meant; `targets` are the known names."""
+    def check(self, targets: Mapping[str, Target]) -> None:
+        """Raises DeployError for the first option that cannot be meant; `targets` are those known, by name."""
         check_choice("--target", self.target, targets)
         check_choice("--granularity", self.granularity, GRANULARITIES)
-        if self.overlap and self.target != "stepper":
-            raise DeployError(f"--overlap: target {self.target} runs one sample after the other; give --target stepper")
+        if self.overlap:
+            targets[self.target].check_overlap()
         overlapping(self.overlap, self.state_sets)
         check_positive("--limit", self.limit)
         check_positive("--batch-size", self.batch_size)

@@ -42,7 +42,7 @@ class StepModel(PyLoihiProcessModel):
         self.process: SpikingProcess = proc_params["process"]
         self.errors: Path | None = proc_params.get("errors")
         self.failed = False
-        self.stepper: Stepper | None = None
+        self.steppers: list[Stepper] = []
         self.receives = [self.process.receives(port) for port in self.process.operands]
         self.sends = [self.process.sends(port) for port in self.process.outputs]
         try:
@@ -56,7 +56,9 @@ class StepModel(PyLoihiProcessModel):
                 )
                 for port, recording in self.process.record.items()
             }
-            self.stepper = self.process.stepper(self.receives)
+            following = self.process.following
+            number = 1 if following is None else following.in_flight(self.process.period)
+            self.steppers = [self.process.stepper(self.receives) for _ in range(number)]
         except Exception as error:
             self._fail(error, None)
 
@@ -72,8 +74,13 @@ class StepModel(PyLoihiProcessModel):
         super().start()
 
     def run_spk(self) -> None:
-        """One step."""
-        sample, t = divmod(self.time_step - 1, self.process.period)
+        """One step of every sample that is under way."""
+        step, period, following = self.time_step - 1, self.process.period, self.process.following
+        for sample, t in [divmod(step, period)] if following is None else following.under_way(step, period):
+            self._step_of(sample, t)
+
+    def _step_of(self, sample: int, t: int) -> None:
+        """Receive, step and send: step ``t`` of a sample."""
         messages = [port.take() if w.start <= t < w.stop else None for port, w in self.operands]
         results: list[np.ndarray | None] = [None] * len(self.outputs)
         if not self.failed:
@@ -87,12 +94,15 @@ class StepModel(PyLoihiProcessModel):
 
     def _step(self, sample: int, t: int, messages: list[np.ndarray | None]) -> list[np.ndarray | None]:
         """The stepper's results, one per out port, recorded."""
-        assert self.stepper is not None
+        stepper = self.steppers[sample % len(self.steppers)]
         if t == 0:
-            self.stepper.reset()
-            for recorder in self.recorders.values():
+            stepper.reset()
+        for port, recorder in self.recorders.items():
+            if (
+                t == self.process.windows[port].start
+            ):  # another sample may be under way at its first step, none in its window
                 recorder.reset()
-        result = self.stepper.step(t, messages)
+        result = stepper.step(t, messages)
         results: list[np.ndarray | None] = [None] * len(self.outputs)
         if result is not None:
             results = [result] if len(results) == 1 else list(result)

@@ -7,7 +7,8 @@ and outside the window no communication takes place at all.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from lava.magma.core.process.ports.ports import InPort, OutPort
@@ -18,6 +19,24 @@ from processes.lava.record import Recording
 from processes.operation import Emission, Stepper, Window
 
 StepperFactory = Callable[[list[Window]], Stepper]
+
+
+@dataclass(frozen=True)
+class Following:
+    """``samples`` samples, one every ``interval`` steps, of which several are under way at once if a sample takes longer."""
+
+    interval: int
+    samples: int
+
+    def in_flight(self, period: int) -> int:
+        """Most samples under way at once, each of ``period`` steps."""
+        return -(-period // self.interval)
+
+    def under_way(self, step: int, period: int) -> Iterator[tuple[int, int]]:
+        """Samples at ``step`` of the run, and their own step, the one that began first first."""
+        first = max(0, (step - period) // self.interval + 1)
+        for sample in range(first, min(self.samples - 1, step // self.interval) + 1):
+            yield sample, step - sample * self.interval
 
 
 class SpikingProcess(AbstractProcess):
@@ -39,6 +58,10 @@ class SpikingProcess(AbstractProcess):
         window: steps of a sample in which the out ports send; one for all or one per port.
         period: steps of a sample.
         record: where to record the out ports, by name.
+
+    Attributes:
+        following: how samples follow each other, to be set before it runs; None if one begins when the one before has ended.
+            Every sample that is under way has a stepper of its own, all from the same factory.
     """
 
     ports: ClassVar[Mapping[str, Emission]] = {}
@@ -68,6 +91,7 @@ class SpikingProcess(AbstractProcess):
         super().__init__(process=self, name=name)
         root.handlers[:] = handlers  # Lava adds a console handler to the root logger for every Process
         self.stepper, self.period, self.record = stepper, period, dict(record or {})
+        self.following: Following | None = None
         self.operands = [port for port in self.ports if port.endswith("_in")]
         self.outputs = [port for port in self.ports if port.endswith("_out")]
         self.windows = {port: window if isinstance(window, Window) else window[port] for port in self.outputs}

@@ -8,6 +8,7 @@ import numpy as np
 import torch
 
 from evaluator.closed_form import ClosedForm
+from evaluator.interval import overlap
 from evaluator.stepping import Recorder, step_through
 from evaluator.target_run import Done, TargetRun
 from evaluator.timeline import timeline
@@ -17,10 +18,14 @@ from processes.network import Network
 from targets import probes
 
 
-def run(network: Network, samples: np.ndarray, granularity: str = "block", done: Done | None = None) -> TargetRun:
+def run(
+    network: Network, samples: np.ndarray, granularity: str = "block", done: Done | None = None,
+    state_sets: int | None = None,
+) -> TargetRun:  # fmt: skip
     """Run samples (N, *input) in real units, and keep every node's values.
 
     The network's precision says whether ``floating_pt`` or ``fixed_pt`` (bit-accurate Loihi style) models run.
+    ``state_sets``: samples follow each other as closely as nodes with so many sets of state allow.
 
     Raises:
         DeployError: Lava is not available, or a Process failed.
@@ -34,11 +39,12 @@ def run(network: Network, samples: np.ndarray, granularity: str = "block", done:
 
     graded = ClosedForm(network, torch.float64).encode(samples).cpu().numpy()
     times = timeline(network)
+    plan = None if state_sets is None else overlap(network, times, state_sets)
     exact = network.header.fixed
     # compiles what steps, or reads it from numba's cache, once and not in every Process at the same time
     step_through(network, times, graded[0].astype(np.int64 if exact else np.float64), Recorder(network, times))
     with scratch_folder("recordings") as folder:
-        processes = build(network, times, graded, folder, granularity)
+        processes = build(network, times, graded, folder, granularity, plan)
         precision = "fixed" if exact else "float"
         took = run_processes(processes, times.period, len(samples), precision, done, measure_memory=True)
         values = {path.stem: np.load(path) for path in sorted(folder.glob("*.npy"))}
@@ -51,4 +57,5 @@ def run(network: Network, samples: np.ndarray, granularity: str = "block", done:
         processes=took.processes,
         bytes=took.bytes,
         clips=clips,
+        measured={} if plan is None else plan.measured(len(samples)),
     )

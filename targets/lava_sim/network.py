@@ -6,20 +6,23 @@ the same, so the two granularities are bit-identical.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from lava.magma.core.process.process import AbstractProcess
 
+from evaluator.interval import Overlap
+from evaluator.overlapped import SharedGroup
 from evaluator.stepping import Group, Recorder, broadcast_of
 from evaluator.timeline import Timeline
 from processes.lava.generic import process_class
-from processes.lava.process import SpikingProcess
+from processes.lava.process import Following, SpikingProcess, StepperFactory
 from processes.lava.source import SourceProcess
 from processes.lava_process import process_of
 from processes.network import Network, Route, TraceProduct
-from processes.operation import Emission, Operation, Window
+from processes.operation import Emission, Operation
 from processes.trace_product.lava import TraceBroadcasterProcess
 from targets.partition import by_block
 
@@ -94,35 +97,75 @@ class RecordedGroup:
         return result
 
 
+class RecordedFlight:
+    """A stepper of every ``plan.in_flight``-th sample, from ``first`` on, in a group whose state it shares with the others."""
+
+    def __init__(self, group: SharedGroup, recorder: FileRecorder, plan: Overlap, first: int) -> None:
+        self.group, self.recorder, self.plan = group, recorder, plan
+        self.sample = first - plan.in_flight
+
+    def reset(self) -> None:
+        """The next sample."""
+        self.sample += self.plan.in_flight
+
+    def step(self, t: int, messages: list[np.ndarray | None]) -> np.ndarray | None:
+        """One step of the group."""
+        result = self.group.step(self.sample, t, t + self.sample * self.plan.interval, messages, self.recorder)
+        if t == self.plan.latency - 1:
+            self.recorder.flush(self.sample, {})
+        return result
+
+
+@dataclass(frozen=True)
+class Recorded:
+    """Makes the steppers of parts of a network, which record into ``folder``; ``plan``: of samples that overlap."""
+
+    network: Network
+    times: Timeline
+    folder: Path
+    plan: Overlap | None
+
+    def stepper(self, names: list[str], sources: list[str], sink: str) -> StepperFactory:
+        """Hands out the steppers, one for each sample that is under way at once.
+
+        They are built here, before the fork: torch, which lays out the routes, must not be called in a child.
+        """
+        parts = self.network, self.times
+        if self.plan is None:
+            recorder = FileRecorder(*parts, self.folder)
+            group = Group(*parts, names, sources, sink, recorder)
+            made = iter([RecordedGroup(group, recorder, self.times.period)])
+        else:
+            shared, plan = SharedGroup(*parts, self.plan, names, sources, sink), self.plan
+            made = iter(
+                [RecordedFlight(shared, FileRecorder(*parts, self.folder), plan, n) for n in range(plan.in_flight)]
+            )
+        return lambda windows: next(made)
+
+
 def build(
-    network: Network, times: Timeline, samples: np.ndarray, folder: Path, granularity: str
-) -> list[AbstractProcess]:
-    """Connected Processes, the source first; recordings go to ``folder``."""
+    network: Network, times: Timeline, samples: np.ndarray, folder: Path, granularity: str, plan: Overlap | None = None
+) -> Sequence[SpikingProcess]:
+    """Connected Processes, the source first; recordings go to ``folder``; ``plan``: of samples that overlap."""
     create_recordings(network, folder, len(samples))
     source = SourceProcess(samples, times.period)
     builder = _per_block if granularity == "block" else _per_operation
-    return [source, *builder(network, times, folder, source)]
+    processes: list[SpikingProcess] = [source, *builder(Recorded(network, times, folder, plan), source)]
+    if plan is not None:
+        for process in processes:
+            process.following = Following(plan.interval, len(samples))
+    return processes
 
 
-def _recorded(network: Network, times: Timeline, folder: Path, names: list[str], sources: list[str], sink: str):
-    # built here, before the fork: torch, which lays out the routes, must not be called in a child
-    recorder = FileRecorder(network, times, folder)
-    stepper = RecordedGroup(Group(network, times, names, sources, sink, recorder), recorder, times.period)
-
-    def hand_over(windows: list[Window]) -> RecordedGroup:
-        return stepper
-
-    return hand_over
-
-
-def _per_block(network: Network, times: Timeline, folder: Path, source: SpikingProcess) -> list[AbstractProcess]:
+def _per_block(recorded: Recorded, source: SpikingProcess) -> list[SpikingProcess]:
+    network, times = recorded.network, recorded.times
     sent: dict[str, tuple[Any, Emission]] = {Network.INPUT: (source.y_out, "graded")}
-    chain: list[AbstractProcess] = []
+    chain: list[SpikingProcess] = []
     for i, part in enumerate(by_block(network)):
         emits = network[part.sink].emits
         inputs = {f"x{n}_in": name for n, name in enumerate(part.sources)}
         process = process_class(tuple(sent[name][1] for name in part.sources), (emits,))(
-            stepper=_recorded(network, times, folder, part.nodes, part.sources, part.sink),
+            stepper=recorded.stepper(part.nodes, part.sources, part.sink),
             shapes={port: network.shape(name) for port, name in inputs.items()} | {"y0_out": network.shape(part.sink)},
             window=times.windows[part.sink],
             period=times.period,
@@ -135,16 +178,17 @@ def _per_block(network: Network, times: Timeline, folder: Path, source: SpikingP
     return chain
 
 
-def _per_operation(network: Network, times: Timeline, folder: Path, source: SpikingProcess) -> list[AbstractProcess]:
+def _per_operation(recorded: Recorded, source: SpikingProcess) -> list[SpikingProcess]:
+    network, times = recorded.network, recorded.times
     outputs = {Network.INPUT: source.y_out}
-    processes: list[AbstractProcess] = []
+    processes: list[SpikingProcess] = []
     for name, node in network:
         if isinstance(node.op, Route):
             continue
         origins = [network.origin(operand) for operand in node.inputs]
         routes = [r for operand in node.inputs for r in _routes(network, operand)]
         outer = [*origins, broadcast_of(name)] if isinstance(node.op, TraceProduct) else origins
-        make = _recorded(network, times, folder, [*dict.fromkeys(routes), name], outer, name)
+        make = recorded.stepper([*dict.fromkeys(routes), name], outer, name)
         shapes = [network.shape(origin) for origin in origins]
         trace: TraceBroadcasterProcess | None = None
         if isinstance(node.op, TraceProduct):

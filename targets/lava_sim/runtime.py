@@ -21,7 +21,7 @@ from lava.magma.core.process.process import AbstractProcess, ProcessServer
 from lava.magma.core.run_configs import Loihi2SimCfg
 
 from processes.errors import DeployError
-from processes.lava.process import SpikingProcess
+from processes.lava.process import Following, SpikingProcess
 from processes.leftovers import scratch_folder
 from targets.lava_sim.infrastructure import SampleRuntime
 
@@ -82,9 +82,10 @@ def run_processes(
             runtime.initialize()
             runtime.run_steps(0)  # answered once all models are built
             started = time.perf_counter()
+            following = _following(network)
             for sample in range(samples):
                 before = time.perf_counter()
-                runtime.run_steps(steps_per_sample)
+                runtime.run_steps(steps_per_sample if sample == 0 or following is None else following.interval)
                 running += time.perf_counter() - before
                 if on_sample is not None:
                     on_sample(sample)
@@ -139,6 +140,16 @@ def _check(network: set[Any], processes: Sequence[AbstractProcess], steps: int) 
                 process.receives(port)
             for port in process.outputs:
                 process.sends(port)
+
+
+def _following(network: set[Any]) -> Following | None:
+    """How samples follow each other, which the Processes have to agree on."""
+    found = {process.following for process in network if isinstance(process, SpikingProcess)}
+    if len(found) > 1:
+        raise DeployError(
+            f"Processes of one network let samples follow each other differently, {found}; make them equal"
+        )
+    return found.pop() if found else None
 
 
 def _memory(runtime: SampleRuntime) -> int:

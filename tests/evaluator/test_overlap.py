@@ -113,7 +113,7 @@ def test_state_that_two_samples_share_shows(name: str, monkeypatch: pytest.Monke
         return self.stepper
 
     monkeypatch.setattr(StateSet, "take", unchecked)
-    monkeypatch.setattr(overlapped.Overlapped, "_send", lambda *_: None)
+    monkeypatch.setattr(overlapped.SharedGroup, "_send", lambda *_: None)
     plan = planned(name, 1)
     assert same(stepper.run(*case(name), None, plan), one_by_one(name))
     assert not same(stepper.run(*case(name), None, replace(plan, interval=plan.interval // 2)), one_by_one(name))
