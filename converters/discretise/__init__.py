@@ -129,6 +129,6 @@ def _rounded(
     asked = hashlib.blake2b(np.ascontiguousarray(weight).data).digest(), limit
     if name not in known or known[name][0] != asked:
         made, offset = round_weights(op, weight, limit, arriving.at(name))
-        known[name] = asked, made.astype(np.int16), offset
+        known[name] = asked, made.astype(np.min_scalar_type(-limit - 1)), offset
     _, whole, offset = known[name]
     return whole.astype(np.float64), offset
