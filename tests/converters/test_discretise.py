@@ -85,13 +85,18 @@ def test_everything_fits_the_chip(vit: nn.Module) -> None:
 def test_exponents_are_found_before_weights_are_rounded_together(
     vit: nn.Module, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A layer that saturates is tried again with less, quickly, until it fits; what is returned has been rounded well."""
+    """A layer that saturates is tried again with less, quickly, until it fits; then what has changed is rounded well again."""
     samples = images(16)
     network = spiking(vit, torch.from_numpy(samples), PhaseCode(1.15, 40))
     first = discretise(network, samples, LOIHI2)
     name = next(name for name, node in first if isinstance(node.op, DenseSynapse))
-    answers, together = [[name], [name], [], []], []
-    monkeypatch.setattr("converters.discretise.saturating", lambda *_: answers.pop(0))
+    answers, together, ends = [[name], [name], [], []], [], []
+
+    def saturating(*_: object) -> list[str]:
+        ends.append(len(together))
+        return answers.pop(0)
+
+    monkeypatch.setattr("converters.discretise.saturating", saturating)
     rounded = rounding.round_weights
 
     def watched(
@@ -102,8 +107,9 @@ def test_exponents_are_found_before_weights_are_rounded_together(
 
     monkeypatch.setattr("converters.discretise.round_weights", watched)
     second = discretise(network, samples, LOIHI2)
-    per_pass = np.split(np.array(together), 4)
+    per_pass = np.split(np.array(together), ends[:-1])
     assert [bool(passed.any()) for passed in per_pass] == [True, False, False, True] and not answers
+    assert 0 < len(per_pass[3]) < len(per_pass[0]) == len(per_pass[1])
     before, after = (np.asarray(net[name].unit) for net in (first, second))  # type: ignore[attr-defined]
     assert np.log2(after.max() / before.max()) >= 1
 

@@ -286,8 +286,9 @@ def test_data_that_a_language_model_does_not_take(folder: Path, capsys: pytest.C
 
 
 def test_gguf_files_that_nobody_reads(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    damaged, foreign = tmp_path / "damaged.gguf", tmp_path / "foreign.gguf"
+    damaged, foreign, text = (tmp_path / name for name in ("damaged.gguf", "foreign.gguf", "text.txt"))
     damaged.write_bytes(b"no such file format")
+    text.write_text("words")
     writer = GGUFWriter(foreign, "abacus")
     writer.add_block_count(1)
     writer.write_header_to_file()
@@ -298,5 +299,5 @@ def test_gguf_files_that_nobody_reads(tmp_path: Path, capsys: pytest.CaptureFixt
         (damaged, "does not begin as a GGUF file"), (foreign, "cannot read this GGUF file"),
         (tmp_path / "none.gguf", "no such file"),
     ):  # fmt: skip
-        assert main(["convert", "--model", f"hf:{path}", "--calib", str(damaged), "-o", str(tmp_path / "out")]) == 2
+        assert main(["convert", "--model", f"hf:{path}", "--calib", str(text), "-o", str(tmp_path / "out")]) == 2
         assert message in capsys.readouterr().err
