@@ -187,7 +187,7 @@ def test_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None
     command = ["trained", "--model", f"{tmp_path}/net.py:Net", "--data", f"{tmp_path}/all", "--lava-samples", "0"]
     options = ["--frames", f"{FRAMES}", "--sensor", "12x10", "-o", f"{tmp_path}/out"]
     assert main([*command, *options]) == 2
-    assert "give --form sequence or step" in " ".join(capsys.readouterr().err.split())
+    assert "give --form sequence, batch or step" in " ".join(capsys.readouterr().err.split())
     assert main([*command, *options, "--form", "sequence", "--sensor", "big"]) == 2
     assert "as 128x128" in " ".join(capsys.readouterr().err.split())
     pytest.importorskip("tonic", reason="tonic is not installed: pip install -e '.[events]'")
