@@ -233,7 +233,7 @@ def convert_module(
     return Conversion(front, ideal, calibrated, integers, tuning, corrected)
 
 
-def _sent(network: Network, samples: np.ndarray, batch: int, progress: Callable[[int, int], None] | None) -> int:
+def _sent(network: Network, samples: np.ndarray, batch: int, progress: Callable[[int, int], None] | None = None) -> int:
     """How many spikes there are on the samples."""
     sent = 0
 
