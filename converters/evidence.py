@@ -75,7 +75,7 @@ def _halves(rooms: Sequence[_Room]) -> list[tuple[torch.Tensor, torch.Tensor]]:
 
 def _share(rooms: Sequence[_Room]) -> float:
     """Of a node's values that are kept."""
-    return [room.share for room in rooms if len(room.values)][-1]
+    return sum(len(room.values) for room in rooms) / sum(room.rows for room in rooms)
 
 
 @dataclass
@@ -90,8 +90,7 @@ class _Room:
         values: (rows, features) in units of the calibrated scale, of a softmax (rows, keys).
         gradients: (probes, rows, features or keys).
         largest: magnitudes of features (features,), of all rows; None if nobody asks.
-        share: of a batch's values that are kept.
-        filled: rows.
+        rows: of which these are some. filled: how many are there by now.
     """
 
     op: Operation
@@ -99,7 +98,7 @@ class _Room:
     values: torch.Tensor
     gradients: torch.Tensor
     largest: torch.Tensor | None
-    share: float = 1.0
+    rows: int
     filled: int = 0
 
     @classmethod
@@ -107,10 +106,10 @@ class _Room:
         """An empty one for batches of so many samples."""
         device = current_device()
         each, features = _rows_of(op, torch.empty(1, *op.shape, device="meta")).shape
-        rows = sum(min(each * few, _most(few, samples, features)) for few in batches)
+        kept = sum(min(each * few, _most(few, samples, features)) for few in batches)
         largest = torch.zeros(features, device=device) if crossed else None
-        values, gradients = (torch.zeros(*size, rows, features, device=device) for size in ((), (PROBES,)))
-        return cls(op, samples, values, gradients, largest)
+        values, gradients = (torch.zeros(*size, kept, features, device=device) for size in ((), (PROBES,)))
+        return cls(op, samples, values, gradients, largest, each * sum(batches))
 
     def keep(self, y: torch.Tensor, rng: np.random.Generator) -> OnGradient:
         """Keep some of the values (few, *shape) of a batch; returns what keeps the same of its gradients."""
@@ -122,7 +121,6 @@ class _Room:
         chosen: torch.Tensor | slice = slice(None)
         if most < len(rows):
             chosen = torch.from_numpy(rng.choice(len(rows), most, replace=False)).to(rows.device)
-            self.share = most / len(rows)
         kept = slice(self.filled, self.filled + min(most, len(rows)))
         self.values[kept], self.filled = rows[chosen], kept.stop
         probes = iter(self.gradients)

@@ -20,8 +20,10 @@ from processes.network import Network, Route
 from processes.operation import Operation, Result
 
 PROBES = 2
-GRADIENT_BATCH = 8  # samples whose activations are held for gradients together, at most
-GRADIENT_BYTES = 4 * 2**30  # that they take, at most, unless a single sample takes more
+GRADIENT_BATCH = 8  # samples whose gradients are taken together, at most
+GRADIENT_BYTES = (
+    4 * 2**30
+)  # that derivatives of all parts would take for them, at most, unless a single sample takes more
 BATCH_BYTES = 2 * 2**30  # of memory for values of the largest node, where no gradients are taken
 PART_BYTES = 2**30  # that derivatives take of a part of the network that is gone back through at a time, at most
 COPIES = 4  # of each value: itself, what derivatives keep, and the gradients on their way
@@ -91,9 +93,8 @@ def _backwards(
     def keep(name: str, op: Operation, result: Result) -> torch.Tensor:
         if meet is not None:
             meet(name, op, result)
-        values[name] = result.values.view_as(
-            result.values
-        )  # one that passes on what it is given has gradients of its own
+        y = result.values
+        values[name] = y.view_as(y)  # one that passes on what it is given has gradients of its own
         return values[name]
 
     with torch.enable_grad():

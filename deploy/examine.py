@@ -223,11 +223,8 @@ class Examination:
         if conversion.fixed is not None:
             rounded = measure.rounded_weights(conversion.ideal, conversion.calibrated, conversion.fixed)
             eight = ClosedForm(rounded, ideal=True)
-            add(
-                "ANN, 8-bit weights",
-                eight,
-                measure.evaluate(eight, inputs, batch, partial(bar, "original, 8-bit weights")).outputs,
-            )
+            done = measure.evaluate(eight, inputs, batch, partial(bar, "original, 8-bit weights"))
+            add("ANN, 8-bit weights", eight, done.outputs)
             del rounded, eight  # as large as the model
             floating = ClosedForm(conversion.calibrated)
             done = measure.evaluate(floating, inputs, batch, partial(bar, "spiking, floating point"))

@@ -41,7 +41,7 @@ class Windows(NamedTuple):
         return Windows(*((own[0], fill) for fill, own in zip(ABSENT, self, strict=True)))
 
 
-class Maxima(list[Value]):
+class Maxima(list["Value | Highest"]):
     """The largest values alone, of an operation that also says where they were."""
 
     def __getitem__(self, index: Any) -> Any:
@@ -106,7 +106,7 @@ def over_axes(call: Call) -> Any:
         return larger(call)
     with_places = call.function == "max" and axes is not None
     if x.mask is not None and axes in (-1, [-1]) and call.arg(2, "keepdim", False):
-        return [Highest(x)] if with_places else Highest(x)
+        return Maxima([Highest(x)]) if with_places else Highest(x)
     chosen = [] if axes is None else np.atleast_1d(axes).tolist()
     pool = [int(a) % len(x.shape) for a in chosen or range(len(x.shape))]
     if not call.shape and not with_places:

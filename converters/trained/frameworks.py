@@ -59,13 +59,8 @@ def _snn_reading(
     m: Any, rule: Rule, order: tuple[int, ...], returned: int, recurrent: nn.Module | None = None
 ) -> Reading:
     """``order`` has the place of each state that forward returns; reset_mem returns ``returned`` tensors."""
-    return Reading(
-        rule,
-        _snn_returned(m, order),
-        recurrent,
-        float(number(m.graded_spikes_factor).item()),
-        stubs={"reset_mem": returned},
-    )
+    height = float(number(m.graded_spikes_factor).item())
+    return Reading(rule, _snn_returned(m, order), recurrent, height, stubs={"reset_mem": returned})
 
 
 def _snn_returned(m: Any, order: tuple[int, ...]) -> Callable[[list[torch.Tensor]], Any]:
@@ -256,33 +251,26 @@ _JELLY: dict[str, Reader] = {
     "ParametricLIFNode": _jelly_plif, "MultiStepParametricLIFNode": _jelly_plif, "BaseNode": _no_rule,
 }  # fmt: skip
 
+_SNNTORCH: dict[str, Reader] = {
+    "Leaky": _leaky, "RLeaky": _rleaky, "Lapicque": _lapicque, "Synaptic": _synaptic, "RSynaptic": _rsynaptic,
+    "Alpha": _alpha, "SpikingNeuron": _no_rule,
+}  # fmt: skip
+
 _NORSE_STATES = (
     "CobaLIFCell", "LILinearCell", "LIFCorrelation", "ExpFilter", "RecurrentSequential", "ConstantCurrentLIFEncoder",
     "PoissonEncoder", "PoissonEncoderStep", "SignedPoissonEncoder", "SignedPoissonEncoderStep", "SpikeLatencyLIFEncoder",
 )  # fmt: skip
 """Modules that keep a state or draw at random, and are no cells by Norse's own classes."""
 
+_NORSE: dict[str, Reader] = {
+    "LIFCell": _norse_lif, "LIF": _norse_lif, "LIFBoxCell": _norse_box, "IAFCell": _norse_if, "IAF": _norse_if,
+    "LICell": _norse_li, "LI": _norse_li, "LIFRecurrentCell": _norse_recurrent, "LIFRecurrent": _norse_recurrent,
+    **dict.fromkeys(("SNN", "SNNCell", "SNNRecurrent", "SNNRecurrentCell", *_NORSE_STATES), _no_rule),
+}  # fmt: skip
+
 READERS: dict[tuple[str, str], Reader] = {
-    ("snntorch", "Leaky"): _leaky,
-    ("snntorch", "RLeaky"): _rleaky,
-    ("snntorch", "Lapicque"): _lapicque,
-    ("snntorch", "Synaptic"): _synaptic,
-    ("snntorch", "RSynaptic"): _rsynaptic,
-    ("snntorch", "Alpha"): _alpha,
-    ("snntorch", "SpikingNeuron"): _no_rule,
-    ("norse", "LIFCell"): _norse_lif,
-    ("norse", "LIF"): _norse_lif,
-    ("norse", "LIFBoxCell"): _norse_box,
-    ("norse", "IAFCell"): _norse_if,
-    ("norse", "IAF"): _norse_if,
-    ("norse", "LICell"): _norse_li,
-    ("norse", "LI"): _norse_li,
-    ("norse", "SNN"): _no_rule,
-    ("norse", "SNNCell"): _no_rule,
-    ("norse", "SNNRecurrent"): _no_rule,
-    ("norse", "SNNRecurrentCell"): _no_rule,
-    ("norse", "LIFRecurrentCell"): _norse_recurrent,
-    ("norse", "LIFRecurrent"): _norse_recurrent,
-} | {("norse", name): _no_rule for name in _NORSE_STATES}
-READERS |= {("spikingjelly", name): read for name, read in _JELLY.items()}  # fmt: skip
-"""By package and class; a subclass is read as the nearest of its bases."""
+    (package, name): read
+    for package, own in (("snntorch", _SNNTORCH), ("norse", _NORSE), ("spikingjelly", _JELLY))
+    for name, read in own.items()
+}
+"""By package and class; a subclass that changes no method is read as the nearest of its bases."""

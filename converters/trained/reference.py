@@ -118,21 +118,22 @@ def reset(model: nn.Module, neurons: dict[str, Reading]) -> None:
 READOUTS = ("mean", "sum", "last", "each")
 
 
-def readout(ours: np.ndarray, theirs: np.ndarray, margin: float) -> str:
+def readout(ours: np.ndarray, theirs: np.ndarray, margin: float, form: Form) -> str:
     """How a model makes its output of those of all steps: their mean, their sum, the last, or each for itself.
 
     Args:
         ours: (samples, T, *shape), of the captured graph.
         theirs: the model's own output.
         margin: what may differ, relative to the largest value.
+        form: of its forward, which says in what order it gives all steps.
 
     Raises:
         DeployError: none of these gives the model's output.
     """
     reach = margin * max(1.0, float(np.abs(theirs).max(initial=0)))
     for name in READOUTS:
-        orders = (read_out(ours, name), ours) if name == "each" else (read_out(ours, name),)  # time first, or samples
-        if any(v.size == theirs.size and np.abs(v.ravel() - theirs.ravel()).max(initial=0) <= reach for v in orders):
+        value = ours if (name, form) == ("each", "batch") else read_out(ours, name)
+        if value.size == theirs.size and np.abs(value.ravel() - theirs.ravel()).max(initial=0) <= reach:
             return name
     raise DeployError(
         "the captured network's outputs do not make the model's own by their mean, sum or last step; what the model does "

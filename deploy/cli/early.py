@@ -10,7 +10,7 @@ from deploy.options import ConvertOptions
 from deploy.options.checks import check_input_file, same_file
 from deploy.options.config import image_size, model_arguments
 from deploy.output import check_replaceable, require_conversion
-from deploy.sources.named import check_belongings, check_data, check_given, check_model, check_weights
+from deploy.sources.named import check_belongings, check_file_of_data, check_given, check_model, check_weights
 
 HDF5 = b"\x89HDF\r\n\x1a\n"
 DATA = (".npz", ".npy", ".csv", ".tsv", ".jsonl", ".wav")
@@ -31,7 +31,7 @@ def check_named(options: ConvertOptions) -> None:
     check_weights(options.weights)
     check_given(options.model, "--calib", options.calib)
     for data in (options.calib, options.evaluation):
-        check_data(data, options.model)
+        check_file_of_data(data, options.model)
 
 
 def check_output(output: Path | None, *read: Path | None) -> None:

@@ -15,8 +15,7 @@ from deploy.sources.archives import read_arrays
 from deploy.sources.check import check_data
 from deploy.sources.classes import LabelRow, class_numbers, label_table
 from deploy.sources.loaded import LoadedModel
-from deploy.sources.named import TEXT, check_given
-from deploy.sources.named import check_data as check_kind
+from deploy.sources.named import TEXT, check_file_of_data, check_given
 from deploy.sources.samples import Data
 
 if TYPE_CHECKING:
@@ -129,7 +128,7 @@ def _read(
     tokens: int | None,
     given: Given,
 ) -> Data:
-    check_kind(path)
+    check_file_of_data(path)
     if path.suffix == ".npz":
         return _read_npz(path, model, given)
     if path.suffix == TEXT:

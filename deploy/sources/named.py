@@ -120,10 +120,15 @@ def check_header(file: Path) -> None:
         with safe_open(file, framework="np"):  # reads no tensor
             pass
     except Exception as error:  # whatever a damaged header leads the reader to
-        raise DeployError(f"{file}: not a readable safetensors file ({first_line(error)})") from error
+        raise unreadable(file, error) from error
 
 
-def check_data(path: Path | None, spec: str = "") -> None:
+def unreadable(file: Path, error: Exception) -> DeployError:
+    """What to tell a user whose safetensors file is damaged."""
+    return DeployError(f"{file}: not a readable safetensors file ({first_line(error)})")
+
+
+def check_file_of_data(path: Path | None, spec: str = "") -> None:
     """Raise DeployError for data of a kind that nobody reads, or texts where the model ``spec`` is known to take images."""
     if path is None:
         return

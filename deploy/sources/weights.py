@@ -12,8 +12,8 @@ import torch
 from safetensors.torch import load_file
 from torch import nn
 
-from deploy.errors import DeployError, first_line
-from deploy.sources.named import KEY, check_weights
+from deploy.errors import DeployError
+from deploy.sources.named import KEY, check_weights, unreadable
 
 PREFIXES = ("module.", "_orig_mod.", "model.", "net.", "network.")
 _LISTED = 3
@@ -38,7 +38,7 @@ def read_weights(path: Path) -> Tensors:
         try:
             tensors = load_file(file)
         except Exception as error:  # whatever a damaged header leads the reader to
-            raise DeployError(f"{file}: not a readable safetensors file ({first_line(error)})") from error
+            raise unreadable(file, error) from error
     else:
         tensors = _table(_read_pytorch(file), key, file)
     for name, tensor in tensors.items():

@@ -121,7 +121,7 @@ def _report(options: TrainedOptions, loaded: Loaded, folder: Path, progress: Pro
             f"{options.model}: {sum(differing.values())} of {compared} spikes are not the model's own, most in {worst}; what "
             f"it does between frames has to be in its neurons, and --form {form} has to be what its forward takes"
         )
-    how = readout(ours.outputs[graph.output], original.output, OUTPUT_MARGIN)
+    how = readout(ours.outputs[graph.output], original.output, OUTPUT_MARGIN, form)
     single = run_original(loaded.model, x[:COMPARED], form, graph, loaded.neurons, torch.float32)
     rounded = sum(int((single.spikes[name] != spikes).sum()) for name, spikes in original.spikes.items())
     theirs = _originals(loaded, form, how)

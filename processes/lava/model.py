@@ -98,9 +98,7 @@ class StepModel(PyLoihiProcessModel):
         if t == 0:
             stepper.reset()
         for port, recorder in self.recorders.items():
-            if (
-                t == self.process.windows[port].start
-            ):  # another sample may be under way at its first step, none in its window
+            if t == self.process.windows[port].start:  # at its first step another sample may be under way, here none
                 recorder.reset()
         result = stepper.step(t, messages)
         results: list[np.ndarray | None] = [None] * len(self.outputs)

@@ -85,5 +85,5 @@ def equal(model: nn.Module, shape: tuple[int, ...], form: Form, how: str) -> Gra
     for name, spikes in theirs.spikes.items():
         assert np.array_equal(ours.spikes[name], spikes), name
         assert 0.002 < spikes.mean() < 0.998, name
-    assert readout(ours.outputs[graph.output], theirs.output, ROUNDING * 1e3) == how
+    assert readout(ours.outputs[graph.output], theirs.output, ROUNDING * 1e3, form) == how
     return graph

@@ -50,7 +50,7 @@ def test_right_or_refused(forward: Forward, parts: dict[str, Any], shape: tuple[
 
 
 @pytest.mark.parametrize(
-    "use", ["relu", "sum", "linear", "readout", "largest", "less", "beside itself", "beside along tokens"]
+    "use", ["relu", "sum", "linear", "readout", "largest", "less", "place", "beside itself", "beside along tokens"]
 )
 @pytest.mark.parametrize("fill", [-torch.inf, -1e9])
 def test_values_left_out_by_a_mask_are_for_softmax_alone(use: str, fill: float) -> None:
@@ -61,13 +61,15 @@ def test_values_left_out_by_a_mask_are_for_softmax_alone(use: str, fill: float) 
         uses: dict[str, Any] = {
             "relu": F.relu, "sum": lambda y: y + x[..., :5], "linear": m.b, "readout": lambda y: y,
             "largest": lambda y: x + y.amax(-1, keepdim=True), "less": lambda y: m.b(y - y.amax(-1, keepdim=True)),
+            "place": lambda y: (y - y.amax(-1, keepdim=True)).softmax(-1) + y.max(-1, keepdim=True)[1],
             "beside itself": lambda y: torch.cat([y, y], -1).softmax(-1),
             "beside along tokens": lambda y: torch.cat([y, torch.zeros(1, 1, 5)], 1).softmax(-1),
         }  # fmt: skip
         return uses[use](logits)
 
     model = module(forward, mask=torch.eye(5, dtype=torch.bool)[None], a=nn.Linear(8, 5), b=nn.Linear(5, 2))
-    with pytest.raises(UnsupportedModel, match="outside a softmax"):
+    why = "where the largest value is" if use == "place" else "outside a softmax"
+    with pytest.raises(UnsupportedModel, match=why):
         lower(capture(model, (torch.zeros(1, 5, 8),)), (1, 5, 8))
 
 

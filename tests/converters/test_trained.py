@@ -203,7 +203,10 @@ class BatchFirst(nn.Module):
 
 def test_frames_behind_the_batch() -> None:
     equal(BatchFirst(sums=True), (FEATURES,), "batch", "sum")
-    equal(BatchFirst(sums=False), (FEATURES,), "batch", "each")
+    graph = equal(BatchFirst(sums=False), (FEATURES,), "batch", "each")
+    _, ours, theirs = both(BatchFirst(sums=False), (FEATURES,), "batch")
+    with pytest.raises(DeployError, match="do not make the model's own"):  # in the order of another form
+        readout(ours.outputs[graph.output], theirs.output, ROUNDING * 1e3, "sequence")
     _, ours, theirs = both(BatchFirst(sums=False), (FEATURES,), "sequence")  # which it does not take
     assert not np.array_equal(ours.spikes["net.1"], theirs.spikes["net.1"])
 
@@ -290,7 +293,7 @@ class MultiSpike(nn.Module):
 def test_integer_activations() -> None:
     model = MultiSpike()
     graph, ours, theirs = both(model, (FEATURES,), "step")
-    assert readout(ours.outputs[graph.output], theirs.output, ROUNDING * 1e3) == "each"
+    assert readout(ours.outputs[graph.output], theirs.output, ROUNDING * 1e3, "step") == "each"
     levels = [name for name, node in graph.nodes.items() if isinstance(node.op, Levels)]
     assert len(levels) == 2
     x = frames((FEATURES,), "step").reshape(SAMPLES, FRAMES, 1, FEATURES)

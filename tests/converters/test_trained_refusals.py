@@ -86,7 +86,7 @@ class Difference(nn.Module):
 def test_what_happens_between_frames_outside_neurons_is_refused() -> None:
     graph, ours, theirs = both(Difference(), (FEATURES,), "sequence")
     with pytest.raises(DeployError, match="do not make the model's own"):
-        readout(ours.outputs[graph.output], theirs.output, ROUNDING * 1e3)
+        readout(ours.outputs[graph.output], theirs.output, ROUNDING * 1e3, "sequence")
 
 
 def test_a_forward_that_fails_by_itself_says_so() -> None:
