@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from converters.sensitivity import SiteCode
+from processes.phase_code import PhaseCode
 
 
 @dataclass(frozen=True)
@@ -28,6 +29,11 @@ class Tuning:
     base: float
     steps: int
     choices: dict[str, Choice]
+
+    @property
+    def code(self) -> PhaseCode:
+        """The plain code."""
+        return PhaseCode(self.base, self.steps)
 
     @property
     def sites(self) -> dict[str, SiteCode]:

@@ -15,25 +15,24 @@ import itertools
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 
 import numpy as np
 
 from converters import windows
 from converters.choices import Choice, Tuning
-from converters.evidence import gather
+from converters.evidence import coded, gated
 from converters.ingredients import ALL, Ingredients
 from converters.overrides import Override, by_layer
 from converters.sensitivity import Evidence, SiteCode, Trial
 from processes.batches import Progress
 from processes.calibration import factors
-from processes.errors import DeployError
-from processes.network import ElementwiseProduct, Network
+from processes.network import Network
 
 BASES = (1.04, 1.06, 1.08, 1.1, 1.12, 1.15, 1.18, 1.22, 1.26, 1.3, 1.35, 1.4, 1.5, 1.6, 1.8, 2.0)
 SCALES = (1.0, 0.95, 0.9, 0.85)
 HEADROOM = (1.25, 1.5, 2.0, 3.0, 4.0)
 """Further scales of gates and what reads them, whose largest values in unseen samples exceed the calibrated ones by far."""
-SAMPLES = 64  # of the calibration set
 BUDGET = (
     1.39  # spikes of a network with some second spikes, relative to one spike per value; 0.5 % more has been measured
 )
@@ -46,59 +45,67 @@ FREE = Override()  # of a node for which nothing is given
 Tried = dict[str, list[Trial]]
 
 
+def asked(
+    network: Network, steps: int | None, overrides: Mapping[str, Override], latency: int | None
+) -> dict[str, Override]:
+    """What is given for each node of a lowered network, before any work; arguments as for :func:`tune`.
+
+    Args:
+        overrides: bases, spikes and T that are given, by pattern of nodes' names; what is given is not chosen.
+
+    Raises:
+        DeployError: no node fires, a pattern matches no firing node, or no T is short enough.
+    """
+    nodes = coded(network)
+    given = by_layer(overrides, nodes)
+    if steps is None:
+        windows.way(network, nodes, given).limit(latency)
+    return given
+
+
 def tune(
     network: Network,
-    samples: np.ndarray,
+    evidence: Mapping[str, Evidence],
     steps: int | None,
     base: float | None,
     spikes: int | None,
     input_spikes: int = 1,
-    batch: int = 8,
     progress: Progress | None = None,
     ingredients: Ingredients = ALL,
     budget: float = BUDGET,
-    overrides: Mapping[str, Override] | None = None,
+    given: Mapping[str, Override] = MappingProxyType({}),
     latency: int | None = None,
 ) -> Tuning:
     """Choose.
 
     Args:
         network: lowered, scales known, not folded.
-        samples: calibration inputs (N, *input).
+        evidence: on its firing nodes, from :func:`converters.evidence.gather`.
         steps: T; None to choose one for each node.
         base: B of every node; None to choose one for each.
         spikes: most spikes per value; None to allow a second one where it pays, within the budget.
         input_spikes: the same for the neurons that code the input, if that is more.
-        batch: samples evaluated together.
-        progress: called with (done, in all), of samples that are evaluated and then of nodes whose candidates are tried.
+        progress: called with (done, in all), of nodes whose candidates are tried.
         ingredients: what there is to choose.
         budget: spikes with some second ones, relative to those of the best codes of one.
-        overrides: bases, spikes and T that are given, by pattern of nodes' names; what is given is not chosen.
+        given: from :func:`asked`.
         latency: most steps of a sample, if T is chosen; None for those that a T of ``windows.USUAL`` for all would take.
 
     Raises:
-        DeployError: no node fires, a pattern matches no firing node, or no T is short enough.
+        DeployError: no T is short enough.
     """
-    nodes = coded(network)
-    if not nodes:
-        raise DeployError(
-            "no layer of the model fires spikes: its output is its input, moved; there is nothing to convert"
-        )
-    given = by_layer(overrides or {}, nodes)
-    if steps is None:
-        windows.way(network, nodes, given).limit(latency)  # which refuses one that is too short before any work
-    few = samples[np.unique(np.linspace(0, len(samples) - 1, SAMPLES).astype(int))]
     tried = (steps,) if steps is not None else windows.TRIED
-    whole = len(few) + (2 if spikes is not None else 5) * len(nodes) * len(tried)
-    told = itertools.count(len(few) + 1)
+    whole = (2 if spikes is not None else 5) * len(evidence) * len(tried)
+    done = itertools.count(1)
 
-    def gathered(done: int, _: int) -> None:
+    def advance() -> None:
         if progress is not None:
-            progress(done, whole)
+            progress(next(done), whole)
 
-    gates = gated(network) if ingredients.headroom else frozenset()
-    evidence = gather(network, few, tried[-1], batch, gathered, gates)
-    search = _Search(network, evidence, given, input_spikes, ingredients, gates, lambda: gathered(next(told), whole))
+    if progress is not None:
+        progress(0, whole)
+    gates = gated(network) if ingredients.headroom else frozenset[str]()
+    search = _Search(network, evidence, given, input_spikes, ingredients, gates, advance)
     tunings = {number: _tuned(search.at(number), number, base, spikes, budget) for number in tried}
     return tunings[steps] if steps is not None else windows.chosen(network, tunings, latency, given)
 
@@ -184,25 +191,6 @@ class _Search:
             tried[name] += _finer(self.evidence[name], tried[name], choice.site, scales, free)
             self.advance()
         return _cheapest(tried, reference, budget)
-
-
-def gated(network: Network) -> frozenset[str]:
-    """Firing nodes that are multiplied by another neuron by neuron, and those that read such a product."""
-    found: set[str] = set()
-    for name, node in network:
-        if isinstance(node.op, ElementwiseProduct):
-            found.update(network.origin(source) for source in node.inputs)
-        found.update(
-            name for source in node.inputs
-            if node.op.fires and (origin := network.origin(source)) != network.INPUT
-            and isinstance(network[origin], ElementwiseProduct)
-        )  # fmt: skip
-    return frozenset(found)
-
-
-def coded(network: Network) -> list[str]:
-    """Nodes that have a code of their own."""
-    return [name for name, node in network if node.op.fires and not node.op.passes_on]
 
 
 def _common_base(tried: Tried) -> float:

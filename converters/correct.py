@@ -9,7 +9,7 @@ Source: bias correction of quantised networks (Nagel et al., 2019), here for spi
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from types import MappingProxyType
 
@@ -43,9 +43,9 @@ def correct_biases(
         ideal: lowered, without codes.
         spiking: the same nodes, encoded, floating point; left as it is.
         samples: calibration inputs (N, *input).
-        importance: of rows of synapses, (N, rows), from :func:`converters.gradients.row_importance`.
+        importance: of rows of synapses, (N, rows), from :func:`converters.evidence.gather`.
         batch: samples evaluated together.
-        progress: called with (done, in all), of nodes that are corrected and then of samples that judge, twice.
+        progress: called with (done, in all), of nodes that are corrected and then of samples that judge both networks.
 
     Returns:
         The network, and by synapse the share of its squared error that was its mean and is gone; ``spiking`` itself and
@@ -55,12 +55,9 @@ def correct_biases(
     if not len(held):
         return spiking, {}
     corrected = spiking.copy()
-    nodes, *judged = joined(progress, len(ideal.nodes), len(held), len(held))
+    nodes, judged = joined(progress, len(ideal.nodes), 2 * len(held))
     gained = _correct(ideal, corrected, samples, few, importance, batch, nodes)
-    before, after = (
-        output_error(ideal, network, samples[held], batch, told)
-        for network, told in zip((spiking, corrected), judged, strict=True)
-    )
+    before, after = output_errors(ideal, (spiking, corrected), samples[held], batch, judged)
     return (corrected, gained) if after < before else (spiking, {})
 
 
@@ -72,18 +69,29 @@ def hold_back(samples: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 @torch.no_grad()
-def output_error(
-    ideal: Network, spiking: Network, samples: np.ndarray, batch: int = 32, progress: Progress | None = None
-) -> float:
-    """Sum of squared differences of the outputs that are read, in the model's units."""
-    wanted, found = ClosedForm(ideal, ideal=True), ClosedForm(spiking)
-    total = 0.0
-    for part in slices(len(samples), batch, progress):
+def output_errors(
+    ideal: Network,
+    spiking: Sequence[Network],
+    samples: np.ndarray,
+    batch: int = 32,
+    progress: Progress | None = None,
+) -> list[float]:
+    """Of each network, the sum of squared differences of the outputs that are read, in the model's units.
+
+    ``progress``: called with (done, in all), of the samples for each network.
+    """
+    wanted, found = ClosedForm(ideal, ideal=True), [ClosedForm(network) for network in spiking]
+    totals, told = [0.0] * len(found), joined(progress, *[len(samples)] * len(found))
+    for part in slices(len(samples), batch):
         x = samples[part]
         out = wanted.run(x)
-        sent = found.run(x, telling(found, part, len(samples), None, progress))
-        total += float((found.real(sent) - out).mul_(outputs_read(ideal, wanted.encode(x), out.shape)).square_().sum())
-    return total
+        read = outputs_read(ideal, wanted.encode(x), out.shape)
+        for n, runner in enumerate(found):
+            sent = runner.run(x, telling(runner, part, len(samples), None, told[n]))
+            totals[n] += float((runner.real(sent) - out).mul_(read).square_().sum())
+            if (tell := told[n]) is not None:
+                tell(part.stop, len(samples))
+    return totals
 
 
 def _correct(
@@ -110,9 +118,8 @@ def _correct(
             assert isinstance(op, Synapse)
             weight = [importance[name][part] if name in importance else None for part in parts]
             missing, gained[name] = _missing(op, wanted[name], found[name], weight)
-            op = replace(op, bias=op.bias + missing)
-            spiking.put(name, op)
-            found[name] = [op.closed_form(*x).values for x in arriving]
+            spiking.put(name, replace(op, bias=op.bias + missing))
+            found[name] = [replace(op, bias=missing).with_bias(y) for y in found[name]]
         for source in dict.fromkeys(node.inputs):
             if last_use[source] == name:
                 del wanted[source], found[source]

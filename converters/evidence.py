@@ -1,24 +1,45 @@
-"""What candidates for codes are judged by: some values of nodes on calibration samples, and gradients of the outputs there."""
+"""What derivatives of the outputs tell, in one pass back through a lowered network.
+
+Of firing nodes: some values on calibration samples and the gradients there, by which candidates for codes are judged
+(:mod:`converters.sensitivity`). Of synapses with shared weights: how much a row of their outputs (a token, a pixel) matters,
+as errors of weights at a row cost the outputs so much, averaged over features.
+"""
 
 from __future__ import annotations
 
+import functools
 import math
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import torch
 
-from converters.gradients import PROBES, OnGradient, probe
+from converters.gradients import PROBES, OnGradient, probe, sample_axis
 from converters.sensitivity import Evidence
 from processes.backends.devices import current_device
 from processes.batches import Progress, slices
-from processes.network import Network, Woss
+from processes.calibration import weights
+from processes.errors import DeployError
+from processes.network import ElementwiseProduct, Network, Woss
 from processes.operation import Operation
 
+SAMPLES = 64  # of the calibration set on which candidates are judged
 VALUES = 2**17  # of a site on which candidates are judged; rows beyond are left out at random
 LEAST = 2**-4
 """Of a feature's largest value: a half that has only smaller ones is no guide to what clips."""
+
+
+class Gathered(NamedTuple):
+    """What was gathered of a network.
+
+    evidence: by firing node that has a code of its own. importance: of rows of the outputs, by synapse with shared weights,
+    float32 (N, rows) of all samples; empty if nobody asks.
+    """
+
+    evidence: dict[str, Evidence]
+    importance: dict[str, np.ndarray]
 
 
 def gather(
@@ -27,41 +48,97 @@ def gather(
     steps: int,
     batch: int = 8,
     progress: Progress | None = None,
-    crossed: Collection[str] = (),
-) -> dict[str, Evidence]:
-    """Evidence on every firing node.
+    headroom: bool = True,
+    importance: bool = True,
+) -> Gathered:
+    """Evidence on every firing node of at most ``SAMPLES`` samples, and the importance of rows on all of them.
 
     Args:
         network: lowered, scales known, not folded.
         samples: calibration inputs (N, *input).
-        steps: T.
+        steps: T of the evidence.
         batch: samples evaluated together, which bounds the memory that gradients take.
         progress: called with (samples done, samples in all).
-        crossed: nodes whose halves are judged by each other's largest values.
+        headroom: judge halves of gates by each other's largest values.
+        importance: also tell how much rows matter.
+
+    Raises:
+        DeployError: no node fires.
     """
-    halves = [[samples[half::2][part] for part in slices(len(samples[half::2]), batch)] for half in (0, 1)]
-    rng, done = np.random.default_rng(0), 0
+    nodes = coded(network)
+    crossed = gated(network) if headroom else frozenset[str]()
+    judged = np.unique(np.linspace(0, len(samples) - 1, SAMPLES).astype(int))
+    others = np.setdiff1d(np.arange(len(samples)), judged) if importance else judged[:0]
+    batches = [[few[part] for part in slices(len(few), batch)] for few in (judged[::2], judged[1::2], others)]
+    rng, done, total = np.random.default_rng(0), 0, len(judged) + len(others)
     rooms = {
-        name: [_Room.of(node.op, len(samples), [len(few) for few in half], name in crossed) for half in halves]
-        for name, node in network
-        if node.op.fires and not node.op.passes_on
+        name: [_Room.of(network[name], len(judged), [*map(len, half)], name in crossed) for half in batches[:2]]
+        for name in nodes
     }
+    rows = _no_rows(network, len(samples)) if importance else {}
     if progress is not None:
-        progress(done, len(samples))
-    for half, parts in enumerate(halves):
+        progress(done, total)
+    for half, parts in enumerate(batches):
         for few in parts:
 
-            def watch(name: str, y: torch.Tensor, half: int = half) -> OnGradient | None:
-                return rooms[name][half].keep(y, rng) if name in rooms else None
+            def watch(name: str, y: torch.Tensor, half: int = half, few: np.ndarray = few) -> OnGradient | None:
+                if name in rows:
+                    return functools.partial(_add_rows, rows[name], few, sample_axis(network[name], y.ndim))
+                return rooms[name][half].keep(y, rng) if name in rooms and half < 2 else None
 
-            probe(network, few, rng, watch)
+            probe(network, samples[few], rng, watch)
             done += len(few)
             if progress is not None:
-                progress(done, len(samples))
-    return {
-        name: Evidence(_halves(own), _share(own), len(samples), steps, isinstance(network[name], Woss))
+                progress(done, total)
+    evidence = {
+        name: Evidence(_halves(own), _share(own), len(judged), steps, isinstance(network[name], Woss))
         for name, own in rooms.items()
     }
+    return Gathered(evidence, rows)
+
+
+def coded(network: Network) -> list[str]:
+    """Nodes that have a code of their own.
+
+    Raises:
+        DeployError: there are none.
+    """
+    nodes = [name for name, node in network if node.op.fires and not node.op.passes_on]
+    if not nodes:
+        raise DeployError(
+            "no layer of the model fires spikes: its output is its input, moved; there is nothing to convert"
+        )
+    return nodes
+
+
+def gated(network: Network) -> frozenset[str]:
+    """Firing nodes that are multiplied by another neuron by neuron, and those that read such a product."""
+    found: set[str] = set()
+    for name, node in network:
+        if isinstance(node.op, ElementwiseProduct):
+            found.update(network.origin(source) for source in node.inputs)
+        found.update(
+            name for source in node.inputs
+            if node.op.fires and (origin := network.origin(source)) != network.INPUT
+            and isinstance(network[origin], ElementwiseProduct)
+        )  # fmt: skip
+    return frozenset(found)
+
+
+def _no_rows(network: Network, samples: int) -> dict[str, np.ndarray]:
+    """Zeros for the importance of rows."""
+    found = {}
+    for name, node in network:
+        if weights(node.op) == "shared":
+            shape = list(node.op.shape)
+            del shape[sample_axis(node.op, 1 + len(shape)) - 1]
+            found[name] = np.zeros((samples, math.prod(shape)), np.float32)
+    return found
+
+
+def _add_rows(rows: np.ndarray, few: np.ndarray, features: int, gradient: torch.Tensor) -> None:
+    """Add a probe's gradient (few, ...) to the importance of rows (N, rows); ``features``: the axis to average over."""
+    rows[few] += (gradient.square().mean(features) / PROBES).flatten(1).cpu().numpy()
 
 
 def _halves(rooms: Sequence[_Room]) -> list[tuple[torch.Tensor, torch.Tensor]]:

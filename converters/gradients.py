@@ -14,8 +14,7 @@ import numpy as np
 import torch
 
 from evaluator.closed_form import ClosedForm, Observe
-from processes.batches import Progress, slices
-from processes.calibration import accepts, feature_axis, weights
+from processes.calibration import accepts, feature_axis
 from processes.network import Network, Route
 from processes.operation import Operation, Result
 
@@ -155,41 +154,6 @@ def outputs_read(network: Network, x: torch.Tensor, shape: tuple[int, ...]) -> t
     if not masked or shape[:-1] != x.shape[:-1]:  # one output for all tokens
         return torch.ones((), device=x.device)
     return x[..., -1:]
-
-
-def row_importance(
-    network: Network, samples: np.ndarray, batch: int = GRADIENT_BATCH, progress: Progress | None = None
-) -> dict[str, np.ndarray]:
-    """Per synapse with shared weights, how much a row of its outputs (a token, a pixel) matters, float32 (N, rows).
-
-    Errors of its weights at a row cost the outputs so much, averaged over features.
-
-    Args:
-        network: lowered, not folded.
-        samples: inputs (N, *input).
-        batch: samples evaluated together, which bounds the memory that gradients take.
-        progress: called with (samples done, samples in all).
-    """
-    rng = np.random.default_rng(0)
-    found: dict[str, list[np.ndarray]] = {}
-    for part in slices(len(samples), batch, progress):
-        squares: dict[str, torch.Tensor] = {}
-
-        def watch(name: str, _: torch.Tensor, squares: dict[str, torch.Tensor] = squares) -> OnGradient | None:
-            return functools.partial(_add_square, squares, name) if weights(network[name]) == "shared" else None
-
-        probe(network, samples[part], rng, watch)
-        for name, total in squares.items():
-            mean = total / PROBES
-            features = mean.mean(sample_axis(network[name], mean.ndim))
-            found.setdefault(name, []).append(features.flatten(1).cpu().numpy())
-    return {name: np.concatenate(parts) for name, parts in found.items()}
-
-
-def _add_square(squares: dict[str, torch.Tensor], name: str, gradient: torch.Tensor) -> None:
-    """Add a gradient's squares to those of a node."""
-    square = gradient.square()
-    squares[name] = squares[name].add_(square) if name in squares else square
 
 
 def sample_axis(op: Operation, axes: int) -> int:

@@ -24,6 +24,7 @@ import torch
 from converters.calibrate import encode, scale
 from converters.choices import Tuning
 from converters.code_search import tune
+from converters.evidence import gather
 from converters.gradients import differentiated_together
 from converters.pipeline import Conversion, lowered
 from converters.positions import readers
@@ -121,7 +122,8 @@ def integrate_and_fire(
     others = [name for name, node in scaled if node.op.fires and not node.op.passes_on and name not in places]
     tuning = Tuning(1.0, steps, {})
     if others:
-        found = tune(scaled, samples, steps, None, 1, 2, differentiated_together(scaled, batch))
+        seen = gather(scaled, samples, steps, differentiated_together(scaled, batch), importance=False)
+        found = tune(scaled, seen.evidence, steps, None, 1, 2)
         tuning = Tuning(found.base, steps, {name: found.choices[name] for name in others})
     worth = _worths(network, scaled, places, samples, RULES[method], steps, batch)
     neurons = scaled.at(ScaledNetwork)

@@ -14,18 +14,20 @@ from converters.calibrate import check_spikes, encode, scale
 from converters.capture import capture
 from converters.captured import Captured
 from converters.choices import Tuning
-from converters.code_search import BUDGET, tune
-from converters.correct import correct_biases, hold_back, output_error
+from converters.code_search import BUDGET, asked, tune
+from converters.correct import correct_biases, hold_back, output_errors
 from converters.digits import digit_sites
 from converters.discretise import discretise
+from converters.evidence import gather
 from converters.front_end import FrontEnd, split
-from converters.gradients import differentiated_together, evaluated_together, row_importance
+from converters.gradients import differentiated_together, evaluated_together
 from converters.ingredients import ALL, Ingredients
 from converters.lowering import lower
 from converters.lowering.builder import PLAIN, Neurons
 from converters.lowering.equality import check_equal
 from converters.outliers import outlying, rows_apart, set_apart
 from converters.overrides import Override
+from converters.windows import TRIED
 from evaluator.closed_form import ClosedForm, fired
 from evaluator.telling import telling
 from processes.batches import joined, slices, within
@@ -185,40 +187,41 @@ def convert_module(
     digits = variant.method == "sit"
     if spikes is not None and not digits:
         check_spikes(max(spikes, input_spikes))
-    few, batch = differentiated_together(ideal, batch), evaluated_together(ideal, batch)
+    given = {} if digits else asked(ideal, steps, overrides or {}, latency)
+    batch = evaluated_together(ideal, batch)
     scaled, peaks = scale(ideal, samples, batch, report("calibrate"), ingredients)
-    choose = functools.partial(
-        tune, scaled, samples, steps, base, spikes, input_spikes, few, report("choose the codes"),
-        ingredients, overrides=overrides, latency=latency,
-    )  # fmt: skip
+    coded = functools.partial(
+        encode, scaled, peaks=peaks, race=variant.winner == "race", sharpen=variant.softmax == "published"
+    )
     tuning: Tuning | None = None
+    importance: dict[str, np.ndarray] = {}
+    corrected: dict[str, float] = {}
     if digits:
         common = base or BINARY
         assert steps is not None
         sites = digit_sites(scaled, common, spikes or steps // 2, input_spikes)
+        calibrated = coded(sites, PhaseCode(common, steps))
     else:
-        tuning = choose()
-        common, sites, steps = tuning.base, tuning.sites, tuning.steps
-    coded = functools.partial(
-        encode, code=PhaseCode(common, steps), peaks=peaks,
-        race=variant.winner == "race", sharpen=variant.softmax == "published",
-    )  # fmt: skip
-    importance: dict[str, np.ndarray] = {}
-    corrected: dict[str, float] = {}
-    if ingredients.importance and not digits:
-        importance = row_importance(ideal, samples, few, report("weigh tokens"))
-    if fixed and ingredients.balance and spikes != 1 and not digits:
+        together = differentiated_together(ideal, batch)
+        evidence, importance = gather(
+            scaled, samples, steps or TRIED[-1], together, report("take derivatives"),
+            ingredients.headroom, ingredients.importance,
+        )  # fmt: skip
+        choose = functools.partial(
+            tune, scaled, evidence, steps, base, spikes, input_spikes, report("choose the codes"), ingredients,
+            given=given, latency=latency,
+        )  # fmt: skip
         integer = functools.partial(discretise, chip=chip, batch=batch, ingredients=ingredients)
-        made = functools.partial(coded, scaled, sites)
-        balanced = _gains(made, ideal, samples, integer, importance, batch, report("compare scales"))
-        if spikes is None and balanced:  # there are spikes left that raised scales have saved
-            told = joined(report("count spikes"), len(samples), len(samples))
-            plain, raised = (_sent(made(balanced=bool(n)), samples, batch, told[n]) for n in range(2))
-            tuning = choose(budget=BUDGET * plain / max(raised, 1))
-            sites = tuning.sites
-        calibrated = coded(scaled, sites, balanced=balanced)
-    else:
-        calibrated = coded(scaled, sites)
+        tuning, balanced = choose(), False
+        if fixed and ingredients.balance and spikes != 1:
+            made = functools.partial(coded, tuning.sites, tuning.code)
+            balanced = _gains(made, ideal, samples, integer, importance, batch, report("compare scales"))
+            if spikes is None and balanced:  # there are spikes left that raised scales have saved
+                told = joined(report("count spikes"), len(samples), len(samples))
+                plain, raised = (_sent(made(balanced=bool(n)), samples, batch, told[n]) for n in range(2))
+                tuning = choose(budget=BUDGET * plain / max(raised, 1))
+        del evidence, choose  # hundreds of megabytes for a language model
+        calibrated = coded(tuning.sites, tuning.code, balanced=balanced)
     if ingredients.biases and not digits:
         calibrated, corrected = correct_biases(ideal, calibrated, samples, importance, batch, report("correct biases"))
     ideal.release()
@@ -268,7 +271,7 @@ def _gains(
     def error(balanced: bool) -> float:
         told = within(progress, int(balanced), 2)
         network = integer(made(balanced=balanced), samples[few], importance=rows, progress=told)
-        return output_error(ideal, network, samples[held], batch)
+        return output_errors(ideal, [network], samples[held], batch)[0]
 
     plain, balanced = error(False), error(True)
     return balanced < plain

@@ -7,12 +7,10 @@ import resource
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from converters import windows
-from converters.code_search import SAMPLES, coded
-from converters.evidence import VALUES
+from converters.code_search import asked
+from converters.evidence import SAMPLES, VALUES
 from converters.gradients import COPIES, PART_BYTES, PROBES, differentiated_together
 from converters.lowering import lower
-from converters.overrides import by_layer
 from converters.pipeline import front_end, network_input
 from deploy.availability import chosen
 from deploy.errors import DeployError
@@ -78,11 +76,8 @@ def dry_run(options: ConvertOptions, progress: Progress | None = None) -> DryRun
             variant = variant_of(options)
             few = network_input(front, arguments)
             lowered = lower(captured, few[:1].shape, variant.residual == "fanout", variant.neurons())
-            given = by_layer(overrides_of(options), coded(lowered))  # which refuses a pattern that matches none
-            if options.code.timesteps == "auto":
-                windows.way(lowered, coded(lowered), given).limit(
-                    options.latency
-                )  # which refuses one that is too short
+            steps = None if options.code.timesteps == "auto" else options.code.timesteps
+            given = asked(lowered, steps, overrides_of(options), options.latency)
             network = roughly_coded(lowered, few, options.code, variant, given)
         shapes = {name: array.shape[1:] for name, array in calibration.inputs.items()}
         host = "" if front is None else front.what

@@ -55,16 +55,16 @@ def discretise(
         batch: samples evaluated together.
         progress: called with (done, in all), of samples that are seen, of nodes whose weights are rounded, and of samples that
             judge; once more from the start where something saturates.
-        importance: from :func:`converters.gradients.row_importance`; without it all tokens and pixels count the same.
+        importance: from :func:`converters.evidence.gather`; without it all tokens and pixels count the same.
 
     Raises:
         DeployError: a layer cannot be kept from saturating on the calibration set.
     """
     require(network, CalibratedNetwork, "discretisation")
     arriving = Arriving(network, samples, importance, batch) if ingredients.rounding else None
-    groups = 0 if arriving is None else len(arriving.groups)
+    again = 0 if arriving is None else max(0, len(arriving.groups) - 1)
     many, nodes = len(samples), len(network.nodes)
-    looked, gathered, rounded, judged = joined(progress, many, many * groups, nodes, many)
+    looked, gathered, rounded, judged = joined(progress, many, many * again, nodes, many)
     if arriving is not None:
         arriving.progress = gathered
     seen = observe(network, samples, batch, looked, arriving)
@@ -76,9 +76,11 @@ def discretise(
         searching = bool(clipped)
         if attempt > 0:
             rounded, judged = joined(progress, nodes, many)
+            if arriving is not None:
+                arriving.progress = None  # what is gathered anew is not counted
         fixed = _integers(network, chip, seen, coarser, quick if searching else ingredients, known, rounded)
         if attempt == 0 and gathered is not None:  # also of groups that nothing asked for
-            gathered(many * groups, many * groups)
+            gathered(many * again, many * again)
         clipped = saturating(fixed, samples, batch, judged)
         if not clipped and (not searching or quick == ingredients):
             return fixed

@@ -2,7 +2,8 @@
 
 The moments of a layer's inputs are the square of their number in size: those of all layers of a large model would be several
 times its weights. They are gathered in the network's order for a group of layers, whose weights are then rounded, and the
-samples are run once more for the next group.
+samples are run once more for the next group. Those of the first group come from the run that observes potentials
+(:func:`converters.discretise.observe.observe`).
 """
 
 from __future__ import annotations
@@ -40,10 +41,10 @@ class Arriving:
     Attributes:
         network: the calibrated network.
         samples: of the calibration set (N, *input).
-        importance: of rows of synapses, (N, rows) of all samples, from :func:`converters.gradients.row_importance`.
+        importance: of rows of synapses, (N, rows) of all samples, from :func:`converters.evidence.gather`.
         batch: samples evaluated together.
-        progress: called with (samples done, samples in all), of all groups.
-        moments: by :meth:`key`, of the group of layers that was asked for last.
+        progress: called with (samples done, samples in all), of all groups but the first.
+        moments: by :meth:`key`, of the group of layers that was collected or asked for last.
     """
 
     network: Network
@@ -85,26 +86,29 @@ class Arriving:
             known[key].append(name)
         return found
 
+    def collect(self, group: Mapping[str, list[str]], batch: slice, name: str, result: Result) -> None:
+        """Add to the moments of a group what a node made of a batch of the samples."""
+        for key, names in group.items():
+            if self.network.nodes[names[0]].inputs[0] == name:
+                synapse = self.network[names[0]]
+                assert isinstance(synapse, Synapse)
+                x = decode(result.values, self.network.code(name).levels)
+                found = moments(synapse, x, self._importance(names, batch, x.device))
+                self.moments[key] = self.moments[key] + found if key in self.moments else found
+
     def _gather(self, group: Mapping[str, list[str]]) -> None:
         """Run the samples as far as the group needs it."""
         self.moments.clear()
-        sources: dict[str, list[str]] = {}
-        for key, (first, *_) in group.items():
-            sources.setdefault(self.network.nodes[first].inputs[0], []).append(key)
+        sources = {self.network.nodes[names[0]].inputs[0] for names in group.values()}
         nodes = list(self.network)
         last = max(number for number, (name, _) in enumerate(nodes) if name in sources)
         part = Network(self.network.input_shape, dict(nodes[: last + 1]), self.network.header)
 
         def look(batch: slice, name: str, op: Operation, result: Result) -> None:
-            for key in sources.get(name, ()):
-                synapse = self.network[group[key][0]]
-                assert isinstance(synapse, Synapse)
-                x = decode(result.values, self.network.code(name).levels)
-                found = moments(synapse, x, self._importance(group[key], batch, x.device))
-                self.moments[key] = self.moments[key] + found if key in self.moments else found
+            self.collect(group, batch, name, result)
 
         runner = ClosedForm(part)
-        total, told = len(self.samples), within(self.progress, self.groups.index(dict(group)), len(self.groups))
+        total, told = len(self.samples), within(self.progress, self.groups.index(dict(group)) - 1, len(self.groups) - 1)
         for batch in slices(total, self.batch, told):
             runner.run(self.samples[batch], telling(runner, batch, total, partial(look, batch), told))
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, partial
 
 import numpy as np
 import torch
@@ -67,12 +67,19 @@ def observe(
 ) -> Observed:
     """Run a calibrated network on calibration samples (N, *input).
 
-    ``arriving``: of these samples; None where weights are rounded one by one.
+    ``arriving``: of these samples, whose first group is collected on the way; None where weights are rounded one by one.
     """
     seen = Observed(network, arriving, input_peak=float(np.abs(samples).max(initial=0.0)))
+    first = arriving.groups[0] if arriving is not None and arriving.groups else {}
+
+    def look(part: slice, name: str, op: Operation, result: Result) -> None:
+        seen(name, op, result)
+        if arriving is not None:
+            arriving.collect(first, part, name, result)
+
     runner = ClosedForm(network)
     for part in slices(len(samples), batch, progress):
-        runner.run(samples[part], telling(runner, part, len(samples), seen, progress))
+        runner.run(samples[part], telling(runner, part, len(samples), partial(look, part), progress))
     return seen
 
 

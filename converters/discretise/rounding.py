@@ -17,7 +17,7 @@ import scipy.linalg
 import torch
 
 from processes.calibration import weights
-from processes.kernels.rounded import descend
+from processes.kernels.rounded import compensate, descend
 from processes.network import ConvSynapse
 from processes.synapse import Synapse
 
@@ -123,12 +123,10 @@ def _compensate(
     free, out = weight[:, order].astype(np.float64), np.empty(weight.shape)
     for start in range(0, len(order), BLOCK):
         stop = min(start + BLOCK, len(order))
-        errors = np.empty((len(weight), stop - start))
-        for j in range(start, stop):
-            out[:, j] = np.rint(free[:, j]).clip(-limit, limit)
-            errors[:, j - start] = (free[:, j] - out[:, j]) / factor[j, j]
-            free[:, j + 1 : stop] -= np.outer(errors[:, j - start], factor[j, j + 1 : stop])
-        free[:, stop:] -= errors @ factor[start:stop, stop:]
+        block, errors = slice(start, stop), np.empty((len(weight), stop - start))
+        own = np.ascontiguousarray(factor[block, block])
+        compensate(free[:, block], out[:, block], errors, own, float(limit))
+        free[:, stop:] -= errors @ factor[block, stop:]
     return _descend(weight, out[:, np.argsort(order)], damped[np.ix_(np.argsort(order), np.argsort(order))], limit)
 
 

@@ -64,7 +64,8 @@ def _uses(network: Network) -> tuple[dict[str, torch.Tensor], dict[str, dict[tup
             if isinstance(node.op, Route):
                 labels[name] = apply(reached, node.op.chain, 0)
             else:
-                found = np.unique(reached.numpy())
+                once = tuple(slice(1) if stride == 0 else slice(None) for stride in reached.stride())  # of what repeats
+                found = np.unique(reached[once].numpy())
                 uses.setdefault(network.origin(source), {})[(name, operand)] = found
         if name not in labels:
             labels[name] = torch.arange(1, node.op.shape[-1] + 1).expand(node.op.shape)

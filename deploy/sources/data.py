@@ -130,7 +130,7 @@ def _read(
 ) -> Data:
     check_file_of_data(path)
     if path.suffix == ".npz":
-        return _read_npz(path, model, given)
+        return _read_npz(path, model, role, given)
     if path.suffix == TEXT:
         from deploy.sources import texts
 
@@ -144,14 +144,16 @@ def _read(
     from deploy.sources import texts
 
     rows, names = texts.read_table(path, model, role)
-    numbers, table = _numbered(names, model, str(path), given)
+    judged = names if role == "evaluation" else None
+    numbers, table = _numbered(judged, model, str(path), given)
     text = model.text
     if text is None:
         raise DeployError(f"{path}: a table of texts, but {model.spec} has no tokenizer; give an .npz")
     inputs = texts.tokenise(rows[:limit], path, text, tokens)
     how = f"tokenizer of {text.tokenizer}"
     labels = None if numbers is None else numbers[:limit]
-    return Data(inputs, labels, model.class_names, str(path), how, table)
+    written = None if names is None or judged is not None else np.array(names[:limit])
+    return Data(inputs, labels, model.class_names, str(path), how, table, written)
 
 
 def kinds_of(model: LoadedModel) -> str:
@@ -176,8 +178,8 @@ def _of_files(
     names = tuple(sorted(numbers, key=numbers.__getitem__)) if complete else ()
     inputs = {next(iter(model.inputs)): read_files([file for file, _ in samples], kind)}
     table = label_table(folders, numbers, model)
-    own = frozenset(name for _, name in samples if name is not None)
-    data = Data(inputs, labels, model.class_names or names, str(path), kind.transform, table, own)
+    written = None if role == "evaluation" else np.array([name or "" for _, name in samples])
+    data = Data(inputs, labels, model.class_names or names, str(path), kind.transform, table, written)
     return check_data(data, model, role)
 
 
@@ -199,11 +201,14 @@ def _demo(model: LoadedModel, role: Role) -> Data:
     return Data({"x": images}, labels, model.class_names, f"demo {role} images")
 
 
-def _read_npz(path: Path, model: LoadedModel, given: Given) -> Data:
+def _read_npz(path: Path, model: LoadedModel, role: Role, given: Given) -> Data:
     """Arrays named as the forward arguments (`x` for a single one), labels in `y`: numbers, or text as for tables."""
     arrays = read_arrays(path)
     labels = arrays.pop(LABELS, None) if LABELS not in model.inputs else None
     table: tuple[LabelRow, ...] = ()
+    written = None
+    if role == "calibration" and labels is not None:
+        written, labels = np.char.strip(labels.astype(str)), None
     if labels is not None and labels.dtype.kind == "U" and labels.ndim == 1:
         labels, table = _numbered([str(label).strip() for label in labels], model, str(path), given)
     inputs: dict[str, np.ndarray] = {}
@@ -218,7 +223,8 @@ def _read_npz(path: Path, model: LoadedModel, given: Given) -> Data:
     if arrays:
         known = ", ".join((*model.inputs, LABELS))
         raise DeployError(f"{path}: array `{sorted(arrays)[0]}` is no argument of {model.spec}; known are {known}")
-    return Data(inputs, labels, model.class_names, str(path), label_table=table)
+    written = written if written is not None and written.shape == (len(next(iter(inputs.values()))),) else None
+    return Data(inputs, labels, model.class_names, str(path), label_table=table, written=written)
 
 
 def with_length(data: Data, tokens: int) -> Data:

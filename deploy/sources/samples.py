@@ -19,7 +19,8 @@ class Data:
     labels: (N,) int64 or None.
     class_names: one per class, or empty. source: what it was read from, for messages and reports.
     transform: how files became arrays, in words; empty where arrays were given. label_table: how written labels were read.
-    folders: of classes that files came from, before any samples were taken of them.
+    written: (N,) str, labels of calibration samples as they are written, names of folders too, which nobody has read as
+    classes; None without any.
     """
 
     inputs: Mapping[str, np.ndarray]
@@ -28,7 +29,7 @@ class Data:
     source: str
     transform: str = ""
     label_table: tuple[LabelRow, ...] = ()
-    folders: frozenset[str] = frozenset()
+    written: np.ndarray | None = None
 
     def __len__(self) -> int:
         return len(next(iter(self.inputs.values())))
@@ -36,7 +37,8 @@ class Data:
     def take(self, indices: np.ndarray | slice) -> Data:
         """The samples at `indices`, in that order."""
         inputs = {name: array[indices] for name, array in self.inputs.items()}
-        return replace(self, inputs=inputs, labels=None if self.labels is None else self.labels[indices])
+        labels, written = (None if each is None else each[indices] for each in (self.labels, self.written))
+        return replace(self, inputs=inputs, labels=labels, written=written)
 
     def batches(self, size: int) -> Iterator[tuple[torch.Tensor, ...]]:
         """Tensors of up to `size` samples at a time, the positional arguments of forward."""

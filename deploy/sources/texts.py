@@ -20,7 +20,9 @@ NUMBERING = ("", "id", "idx", "index", "unnamed: 0", "guid")
 
 
 def read_table(path: Path, model: LoadedModel, role: str) -> tuple[list[str], list[str] | None]:
-    """The texts of a table and, for evaluation, their labels as they are written (None: it has no label column).
+    """The texts of a table and their labels as they are written (None: it has no label column).
+
+    Calibration needs no labels: there they may be anything, and stand in any number of columns.
 
     Raises:
         DeployError: a table without texts, with an empty field, or whose labels may stand in a column of another name.
@@ -41,12 +43,15 @@ def read_table(path: Path, model: LoadedModel, role: str) -> tuple[list[str], li
             f"{path}: no column {'/'.join(TEXT_COLUMNS)}; its columns are {', '.join(columns)}; call the one of "
             "texts `text`"
         )
-    label = _column(LABEL_COLUMNS, columns, path) if role == "evaluation" else None
     texts = [_text(row, text, path) for row in rows]
+    if role == "calibration":
+        found = [name for name in columns if name.strip().lower() in LABEL_COLUMNS]
+        return texts, [str(row.fields.get(found[0], "")).strip() for row in rows] if found else None
+    label = _column(LABEL_COLUMNS, columns, path)
     if label is not None:
         return texts, [_label(row, label, path) for row in rows]
     unknown = [name for name in columns if name != text and name.strip().lower() not in NUMBERING]
-    if role == "evaluation" and unknown:
+    if unknown:
         raise DeployError(
             f"{path}: no column {'/'.join(LABEL_COLUMNS)}, and nobody says what `{unknown[0]}` is; call it `label` if it holds "
             "labels, or remove it"

@@ -33,10 +33,14 @@ def unseen_line(calibration: Data, evaluation: Data, model: LoadedModel) -> list
 
 
 def _classes(calibration: Data, evaluation: Data) -> set[int]:
-    """Numbers of the classes of calibration samples; empty if neither labels, which are read where evaluation data are held
-    back from the same file, nor folders' names tell.
+    """Numbers of the classes of calibration samples: of labels that have been read, where evaluation data are held back from
+    the same file, else of those that are written as evaluation data write theirs; empty if nothing tells.
     """
     if calibration.labels is not None:
         return set(calibration.labels.tolist())
+    if calibration.written is None:
+        return set()
     numbers = {row.label: row.number for row in evaluation.label_table}
-    return {numbers[folder] for folder in calibration.folders if folder in numbers}
+    if not numbers and evaluation.labels is not None:
+        numbers = {str(number): number for number in set(evaluation.labels.tolist())}
+    return {numbers[label] for label in set(calibration.written.tolist()) if label in numbers}

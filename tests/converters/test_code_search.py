@@ -12,9 +12,9 @@ from torch import nn
 
 from converters.calibrate import encode, scale, uniform
 from converters.choices import Tuning
-from converters.code_search import BASES, BUDGET, gated, tune
-from converters.evidence import LEAST, gather
-from converters.ingredients import ALL
+from converters.code_search import BASES, BUDGET, tune
+from converters.evidence import LEAST, gated, gather
+from converters.ingredients import ALL, Ingredients
 from converters.pipeline import convert_module
 from converters.sensitivity import Evidence, SiteCode, intervals_of
 from evaluator.closed_form import ClosedForm
@@ -37,6 +37,14 @@ def code_values(values: torch.Tensor, site: SiteCode, steps: int, race: bool) ->
 def decoded(codes: torch.Tensor, site: SiteCode, steps: int, race: bool) -> torch.Tensor:
     """What they stand for, (rows, D)."""
     return decode(codes, PhaseCode(site.base, steps).levels).mul_(1.0 if race else site.scale)
+
+
+def tuned(
+    network: Network, x: np.ndarray, steps: int, *asked: Any, ingredients: Ingredients = ALL, **named: Any
+) -> Tuning:
+    """The choice on samples."""
+    seen = gather(network, x, steps, headroom=ingredients.headroom)
+    return tune(network, seen.evidence, steps, *asked, ingredients=ingredients, **named)
 
 
 @pytest.fixture(scope="module")
@@ -64,7 +72,7 @@ def test_expected_errors_are_those_of_coding_one_node_alone(scaled: Any) -> None
     """First order, independent errors: within a factor of what replacing the node's values does."""
     network, _ = scaled
     x, site = images(32), SiteCode(1.2, 1)
-    evidence = gather(network, x, STEPS)
+    evidence = gather(network, x, STEPS).evidence
     runner = ClosedForm(network, ideal=True)
     ideal = runner.run(x)
     assert set(evidence) == set(uniform(network, 1.2, 1))
@@ -103,8 +111,8 @@ def test_coded_values_are_what_the_network_sends(scaled: Any) -> None:
 
 def test_a_base_for_each_node_lowers_the_error(scaled: Any, vit: nn.Module) -> None:
     network, peaks = scaled
-    one = tune(network, images(32), STEPS, 1.4, 1)
-    own = tune(network, images(32), STEPS, None, 1)
+    one = tuned(network, images(32), STEPS, 1.4, 1)
+    own = tuned(network, images(32), STEPS, None, 1)
     assert {choice.site.base for choice in one.choices.values()} == {1.4}
     assert len({choice.site.base for choice in own.choices.values()}) > 1 and own.base in BASES
     assert all(choice.error <= choice.plain_error for choice in own.choices.values())
@@ -114,7 +122,7 @@ def test_a_base_for_each_node_lowers_the_error(scaled: Any, vit: nn.Module) -> N
 
 def test_second_spikes_stay_within_the_budget(scaled: Any, vit: nn.Module) -> None:
     network, peaks = scaled
-    one, some, two = (tune(network, images(32), STEPS, None, n) for n in (1, None, 2))
+    one, some, two = (tuned(network, images(32), STEPS, None, n) for n in (1, None, 2))
     spent = [sum(choice.spikes for choice in tuning.choices.values()) for tuning in (one, some, two)]
     assert 0.98 * BUDGET * spent[0] < spent[1] <= BUDGET * spent[0] * (1 + 1e-9) < spent[2]
     assert any(choice.site.latest is not None for choice in some.choices.values())
@@ -131,7 +139,7 @@ def test_one_sample_is_enough(vit: nn.Module) -> None:
 def test_a_plain_code_where_there_is_nothing_to_choose(scaled: Any) -> None:
     """All-zero samples: no error anywhere, so that nothing beats the plain code."""
     network, _ = scaled
-    chosen = tune(network, np.zeros_like(images(4)), 4, 1.5, 1, input_spikes=2).choices
+    chosen = tuned(network, np.zeros_like(images(4)), 4, 1.5, 1, input_spikes=2).choices
     assert chosen["input.neuron"].site == SiteCode(1.5, 2, steps=4)
 
 
@@ -163,9 +171,9 @@ def test_features_errors_are_scaled_to_what_they_make_together() -> None:
 def test_auto_sees_errors_together(scaled: Any) -> None:
     """One spike for all does not."""
     network, _ = scaled
-    evidence = gather(network, images(32), STEPS)
+    evidence = gather(network, images(32), STEPS).evidence
     for spikes, together in ((1, False), (None, True)):
-        tuning = tune(network, images(32), STEPS, None, spikes)
+        tuning = tuned(network, images(32), STEPS, None, spikes)
         for name, choice in tuning.choices.items():
             plain = replace(evidence[name], together=together).trial(SiteCode(tuning.base, 1))
             assert np.isclose(choice.plain_error, plain.error.sum(), rtol=FLOAT32), name
@@ -211,7 +219,7 @@ def test_gates_have_headroom_where_unseen_samples_gain() -> None:
     network, peaks = scale(lowered(model, unseen[:1]), _seldom_large(12, 0))
     errors, raised = {}, {}
     for headroom in (True, False):
-        tuning = tune(network, _seldom_large(12, 0), 24, None, 2, ingredients=replace(ALL, headroom=headroom))
+        tuning = tuned(network, _seldom_large(12, 0), 24, None, 2, ingredients=replace(ALL, headroom=headroom))
         raised[headroom] = {name for name, site in tuning.sites.items() if site.scale > 1}
         runner = ClosedForm(encode(network, tuning.sites, PhaseCode(tuning.base, 24), peaks))
         with torch.no_grad():
@@ -223,14 +231,16 @@ def test_gates_have_headroom_where_unseen_samples_gain() -> None:
 def test_there_is_no_headroom_without_gates(scaled: Any) -> None:
     network, _ = scaled
     assert not gated(network)
-    assert all(site.scale <= 1 for site in tune(network, images(32), STEPS, None, 1).sites.values())
+    assert all(site.scale <= 1 for site in tuned(network, images(32), STEPS, None, 1).sites.values())
 
 
 def test_crossed_halves_are_in_units_of_each_other() -> None:
     torch.manual_seed(0)
     network, _ = scale(lowered(_Gated().eval(), torch.zeros(1, 4, 6)), _seldom_large(12, 0))
     name = next(iter(gated(network)))
-    own, crossed = (gather(network, _seldom_large(12, 0), STEPS, crossed=names)[name] for names in ((), {name}))
+    own, crossed = (
+        gather(network, _seldom_large(12, 0), STEPS, headroom=headroom).evidence[name] for headroom in (False, True)
+    )
     largest = [values.abs().amax(0).clamp(min=LEAST) for values, _ in own.halves]
     for (values, gradients), (seen, weighed), unit in zip(own.halves, crossed.halves, reversed(largest), strict=True):
         assert torch.equal(values / unit, seen) and torch.equal(gradients * unit, weighed)

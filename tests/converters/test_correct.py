@@ -9,14 +9,14 @@ import pytest
 import torch
 
 from converters.calibrate import encode, scale, uniform
-from converters.correct import HELD_BACK, correct_biases, output_error
+from converters.correct import HELD_BACK, correct_biases, output_errors
 from converters.coverage import spread
 from converters.discretise.rounding import moments
+from converters.evidence import gather
 from converters.families import WORDS, hugging
-from converters.gradients import row_importance
 from converters.lowering import lower
 from converters.pipeline import front_end, network_input
-from processes.network import DenseSynapse, Network
+from processes.network import DenseSynapse, LoweredNetwork, Network
 from processes.phase_code import PhaseCode
 from tests.converters.modules import images, lowered, small_vit
 from tests.tolerances import ROUNDING
@@ -41,7 +41,8 @@ def test_a_bias_that_all_samples_miss_is_given_back(pair: tuple[Network, Network
     assert gained[name] > 0.5 and all(0 <= share < 1 for share in gained.values())
     assert abs((corrected[name].bias - spiking[name].bias).mean()) < 0.03  # type: ignore[attr-defined]
     unseen = images(64, seed=3)
-    assert output_error(ideal, corrected, unseen) < output_error(ideal, broken, unseen)
+    after, before = output_errors(ideal, (corrected, broken), unseen)
+    assert after < before
 
 
 def test_what_does_not_help_held_back_samples_is_not_kept(pair: tuple[Network, Network]) -> None:
@@ -49,12 +50,18 @@ def test_what_does_not_help_held_back_samples_is_not_kept(pair: tuple[Network, N
     ideal, spiking = pair
     assert correct_biases(ideal, spiking, images(1)) == (spiking, {})
     corrected, gained = correct_biases(ideal, spiking, images(64))
-    kept = output_error(ideal, corrected, images(64)) < output_error(ideal, spiking, images(64))
+    after, before = output_errors(ideal, (corrected, spiking), images(64))
+    kept = after < before
     assert kept if gained else corrected is spiking
     narrow = images(64)
     order = np.random.default_rng(0).permutation(64)
     narrow[order[HELD_BACK:]] = narrow[0]  # biases that suit one image alone, judged by others
     assert correct_biases(ideal, spiking, narrow) == (spiking, {})
+
+
+def importance_of(network: LoweredNetwork, samples: np.ndarray) -> dict[str, np.ndarray]:
+    """Of rows of synapses."""
+    return gather(scale(network, samples)[0], samples, 8).importance
 
 
 @pytest.mark.filterwarnings("ignore")  # of transformers, while it builds and exports models
@@ -65,7 +72,7 @@ def test_padding_does_not_count() -> None:
     captured, front = front_end(model, numbers)
     samples = network_input(front, numbers)
     network = lower(captured, samples[:1].shape, False)
-    importance = row_importance(network, samples)
+    importance = importance_of(network, samples)
     padding = numbers[1] == 0
     assert padding.any() and not padding.all()
     for name, rows in importance.items():
@@ -83,6 +90,6 @@ def test_padding_does_not_count() -> None:
 def test_importance_follows_what_the_outputs_read() -> None:
     """Behind the last attention, only the class token's rows reach the classes."""
     network = lowered(small_vit(), torch.from_numpy(images(1)))
-    importance = row_importance(network, images(4))
+    importance = importance_of(network, images(4))
     last = next(rows for name, rows in importance.items() if "fc2" in name)
     assert last[:, 0].all() and not last[:, 1:].any()

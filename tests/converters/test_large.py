@@ -13,7 +13,8 @@ from converters import gradients
 from converters.calibrate import encode, scale, uniform
 from converters.discretise import arriving, discretise
 from converters.discretise.rounding import Moments
-from converters.gradients import PROBES, differentiated_together, evaluated_together, probe, row_importance
+from converters.evidence import gather
+from converters.gradients import PROBES, differentiated_together, evaluated_together, probe
 from converters.lowering import compact
 from evaluator.closed_form import ClosedForm
 from processes.chips import LOIHI2
@@ -41,7 +42,7 @@ def test_integers_do_not_depend_on_how_many_layers_are_rounded_at_a_time(
     pair: tuple[LoweredNetwork, CalibratedNetwork], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ideal, calibrated = pair
-    importance = row_importance(ideal, images(16))
+    importance = gather(scale(ideal, images(16))[0], images(16), 8).importance
     whole = discretise(calibrated, images(16), LOIHI2, importance=importance)
     assert len(arriving.Arriving(calibrated, images(16), importance).groups) == 1
     monkeypatch.setattr(arriving, "MOMENTS_BYTES", 1)
@@ -139,7 +140,7 @@ def test_tables_are_given_back_and_made_again(pair: tuple[LoweredNetwork, Calibr
 def test_progress_covers_the_samples_and_the_rounding(pair: tuple[LoweredNetwork, CalibratedNetwork]) -> None:
     told: list[tuple[int, int]] = []
     discretise(pair[1], images(4), LOIHI2, batch=2, progress=lambda done, whole: told.append((done, whole)))
-    whole = 4 + 4 + len(pair[1].nodes) + 4  # seen, gathered in one group, rounded, judged
+    whole = 4 + len(pair[1].nodes) + 4  # seen, rounded, judged
     assert {total for _, total in told} == {whole}
     assert sorted({done for done, _ in told}) == list(range(whole + 1))  # within batches too
     assert [done for done, _ in told] == sorted(done for done, _ in told) and told[-2] != told[-1]

@@ -44,11 +44,11 @@ def test_scales_are_judged_on_samples_that_they_did_not_see(monkeypatch: pytest.
         seen.append(set(x[:, 0]))
         return network
 
-    def error(ideal: Any, network: str, x: np.ndarray, batch: int) -> float:
+    def error(ideal: Any, networks: list[str], x: np.ndarray, batch: int) -> list[float]:
         judged.append(set(x[:, 0]))
-        return errors[-1][network]
+        return [errors[-1][network] for network in networks]
 
-    monkeypatch.setattr(pipeline, "output_error", error)
+    monkeypatch.setattr(pipeline, "output_errors", error)
     made: Any = lambda balanced: "balanced" if balanced else "plain"  # noqa: E731
     errors: list[dict[str, float]] = []
     for balanced, gains in ((1.0, True), (2.0, False)):

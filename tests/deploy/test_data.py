@@ -212,7 +212,10 @@ def test_classes_that_calibration_never_saw(tmp_path: Path) -> None:
     assert found.startswith(f"{part}: no calibration sample of 1 class (1 b): values may exceed the scales there")
     assert line(whole) == line(other) == line(whole / "a") == []  # all are there; names that nothing is known of; none
     arrays = save(tmp_path / "d.npz", x=images(4), y=np.array([0, 0, 2, 2]))
-    assert line(arrays) == []  # of arrays of their own, calibration reads no labels
+    assert line(arrays) == []  # numbers, where evaluation data have names
+    numbered = load_data(save(tmp_path / "n.npz", x=images(4), y=np.array([0, 1, 2, 2])), model, "evaluation")
+    assert "(1 b)" in line(arrays, numbered)[0]
+    assert line(save(tmp_path / "odd.npz", x=images(4), y=np.zeros((4, 2))), numbered) == []  # which mean nothing
     held = load_data(arrays, model, "evaluation")  # as where evaluation data are held back from one file
     unlabelled = load_data(save(tmp_path / "e.npz", x=images(4)), model, "evaluation")
     assert all("(1 b)" in unseen_line(held, other, model)[0] for other in (judged, unlabelled))
@@ -303,6 +306,9 @@ def test_texts(tmp_path: Path, text_model: LoadedModel, suffix: str) -> None:
     assert data.labels is not None and data.labels.tolist() == [0, 1]
     assert load_data(path, text_model, "evaluation", tokens=5).inputs["input_ids"].shape == (2, 5)
     assert load_data(path, text_model, "evaluation", tokens=9).inputs["input_ids"].shape == (2, 6)
+    calibration = load_calibration(path, text_model)
+    assert calibration.labels is None and unseen_line(calibration, data, text_model) == []
+    assert "(1 neg)" in unseen_line(calibration.take(slice(1)), data, text_model)[0]
 
 
 @pytest.mark.parametrize(

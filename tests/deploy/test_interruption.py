@@ -34,8 +34,8 @@ def build():
 """
 CONVERT = "convert --model net.py:build --calib x.npz --timesteps 8 --base 1.4 --target stepper -o out --force"
 PHASES = (
-    "calibrate", "choose the codes", "weigh tokens", "correct biases", "discretise", "original model", "spiking, closed form",
-    "stepped on stepper",
+    "calibrate", "take derivatives", "choose the codes", "correct biases", "discretise", "original model",
+    "spiking, closed form", "stepped on stepper",
 )  # fmt: skip
 """Stages of a conversion, as its progress names them."""
 WRITTEN = ("report.json", "run.yaml", "figures.npz", "report.html")
