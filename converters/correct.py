@@ -25,6 +25,7 @@ from processes.network import CalibratedNetwork, Network
 from processes.synapse import Synapse
 
 SAMPLES = 64  # of the calibration set that biases come from: activations of live nodes are held in memory together
+ROOM = 2**25  # values of which errors are seen at a time, in float64
 HELD_BACK = 32  # others, on which the outputs have to be better
 
 
@@ -134,15 +135,17 @@ def _missing(
     """What to add to the bias (out,), and the share of the squared error that this removes."""
     features = sample_axis(op, wanted[0].ndim)
     sums, squares, counts = [0.0, 0.0], 0.0, [0.0, 0.0]
+    together = 2 * max(1, ROOM // (2 * wanted[0][0].numel()))  # even, so that halves take turns
     for x, y, rows in zip(wanted, found, importance, strict=True):
-        error = (x - y).movedim(features, -1).flatten(1, -2).double()  # (N, rows, features)
-        weight = torch.ones(error.shape[:2]) if rows is None else torch.from_numpy(rows)
-        weight = weight.to(error.device)
-        weighted = error * weight[..., None]
-        squares += float((weighted * error).sum())
-        for half in (0, 1):
-            sums[half] = sums[half] + weighted[half::2].sum((0, 1)).cpu().numpy()
-            counts[half] += float(weight[half::2].sum())
+        for part in slices(len(x), together):
+            error = (x[part] - y[part]).movedim(features, -1).flatten(1, -2).double()  # (N, rows, features)
+            weight = torch.ones(error.shape[:2]) if rows is None else torch.from_numpy(rows[part])
+            weight = weight.to(error.device).double()[:, None]
+            own = (weight @ error)[:, 0]
+            squares += float((weight @ error.square_()).sum())
+            for half in (0, 1):
+                sums[half] = sums[half] + own[half::2].sum(0).cpu().numpy()
+                counts[half] += float(weight[half::2].sum())
     if not all(counts):
         return np.zeros(len(op.weight)), 0.0
     first, second = (total / count for total, count in zip(sums, counts, strict=True))

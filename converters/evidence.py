@@ -190,20 +190,20 @@ class _Room:
 
     def keep(self, y: torch.Tensor, rng: np.random.Generator) -> OnGradient:
         """Keep some of the values (few, *shape) of a batch; returns what keeps the same of its gradients."""
-        scale = torch.tensor(self.op.scale, device=y.device).float()  # type: ignore[attr-defined]
-        rows = _rows_of(self.op, y / scale)
+        scale = torch.tensor(self.op.scale, device=y.device).float().reshape(-1)  # type: ignore[attr-defined]
+        rows = _rows_of(self.op, y)
         if self.largest is not None:
-            self.largest = torch.maximum(self.largest, rows.abs().amax(0))
+            self.largest = torch.maximum(self.largest, rows.abs().amax(0) / scale)
         most = _most(len(y), self.samples, rows.shape[1])
         chosen: torch.Tensor | slice = slice(None)
         if most < len(rows):
             chosen = torch.from_numpy(rng.choice(len(rows), most, replace=False)).to(rows.device)
         kept = slice(self.filled, self.filled + min(most, len(rows)))
-        self.values[kept], self.filled = rows[chosen], kept.stop
+        self.values[kept], self.filled = rows[chosen] / scale, kept.stop
         probes = iter(self.gradients)
 
         def on(gradient: torch.Tensor) -> None:
-            next(probes)[kept] = _rows_of(self.op, gradient * scale)[chosen]
+            next(probes)[kept] = _rows_of(self.op, gradient)[chosen] * scale
 
         return on
 
