@@ -9,7 +9,7 @@ Source: bias correction of quantised networks (Nagel et al., 2019), here for spi
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from types import MappingProxyType
 
@@ -112,15 +112,17 @@ def _correct(
     gained: dict[str, float] = {}
     for number, (name, node) in enumerate(ideal):
         op = spiking[name]
-        wanted[name] = [node.op.ideal(*x) for x in zip(*(wanted[i] for i in node.inputs), strict=True)]
-        arriving = list(zip(*(found[i] for i in node.inputs), strict=True))
-        found[name] = [op.closed_form(*x).values for x in arriving]
+        right = (node.op.ideal(*x) for x in zip(*(wanted[i] for i in node.inputs), strict=True))
+        made = (op.closed_form(*x).values for x in zip(*(found[i] for i in node.inputs), strict=True))
+        if name in last_use:  # nobody else's are held: a language model's logits take gigabytes
+            right, made = wanted[name], found[name] = list(right), list(made)
         if weights(op) == "shared":
             assert isinstance(op, Synapse)
             weight = [importance[name][part] if name in importance else None for part in parts]
-            missing, gained[name] = _missing(op, wanted[name], found[name], weight)
+            missing, gained[name] = _missing(op, right, made, weight)
             spiking.put(name, replace(op, bias=op.bias + missing))
-            found[name] = [replace(op, bias=missing).with_bias(y) for y in found[name]]
+            if name in last_use:
+                found[name] = [replace(op, bias=missing).with_bias(y) for y in found[name]]
         for source in dict.fromkeys(node.inputs):
             if last_use[source] == name:
                 del wanted[source], found[source]
@@ -130,13 +132,13 @@ def _correct(
 
 
 def _missing(
-    op: Synapse, wanted: list[torch.Tensor], found: list[torch.Tensor], importance: list[np.ndarray | None]
+    op: Synapse, wanted: Iterable[torch.Tensor], found: Iterable[torch.Tensor], importance: list[np.ndarray | None]
 ) -> tuple[np.ndarray, float]:
     """What to add to the bias (out,), and the share of the squared error that this removes."""
-    features = sample_axis(op, wanted[0].ndim)
     sums, squares, counts = [0.0, 0.0], 0.0, [0.0, 0.0]
-    together = 2 * max(1, ROOM // (2 * wanted[0][0].numel()))  # even, so that halves take turns
     for x, y, rows in zip(wanted, found, importance, strict=True):
+        features = sample_axis(op, x.ndim)
+        together = 2 * max(1, ROOM // (2 * x[0].numel()))  # even, so that halves take turns
         for part in slices(len(x), together):
             error = (x[part] - y[part]).movedim(features, -1).flatten(1, -2).double()  # (N, rows, features)
             weight = torch.ones(error.shape[:2]) if rows is None else torch.from_numpy(rows[part])
