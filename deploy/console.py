@@ -211,7 +211,7 @@ def sweep_table(search: Search) -> Table:
     others = ("method", "precision", "spikes", "tokens")
     settings = ["timesteps", "base", *(key for key in others if len({getattr(point, key) for point in points}) > 1)]
     worth = "accuracy" if any(point.accuracy is not None for point in done) else "expected_loss"
-    wanted = (worth, "agreement", "output_cosine", *(() if within else ("relative_error",)))
+    wanted = (worth, "agreement", "perplexity", "output_cosine", *(() if within else ("relative_error",)))
     shown = [key for key in wanted if any(getattr(point, key) is not None for point in done)]
     conventions = (within.convention,) if within else _SWEPT
     costs = [LATENCY, *(name for name in conventions if done and name in done[0].energy)]

@@ -105,6 +105,7 @@ class Examination:
             target_per_sample=None if stepped is None else stepped.seconds_per_sample,
             target_start=None if stepped is None else stepped.seconds_start,
         )  # fmt: skip
+        about |= self._language(ann.outputs, snn.outputs)
         report = build_report(self.network, times, snn, rungs, events=events, seconds=timed, **about)
         with self.progress.stage("draw figures"):
             raster = measure.record_raster(runner, times, inputs[0])
@@ -116,6 +117,19 @@ class Examination:
         return (
             [] if self.model.text is None else words(self.model.text, [a[0] for a in self.evaluation.inputs.values()])
         )
+
+    def _language(self, wanted: np.ndarray, found: np.ndarray) -> dict[str, Any]:
+        """How a language model predicts and goes on, beside its original; nothing of other models."""
+        if self.model.text is None or not self.model.text.causal:
+            return {}
+        from deploy.language.beside import predicted, written
+
+        tokens = self.evaluation.inputs["input_ids"]
+        with self.progress.stage("go on with a text"):
+            return {
+                "language": predicted(wanted, found, tokens),
+                "written": written(self.network, self.model, tokens[0]),
+            }
 
     def softmax(self) -> tuple[SoftmaxError, ...]:
         """Errors of the SIT method's softmax by itself; none of other methods."""

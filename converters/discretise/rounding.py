@@ -113,10 +113,9 @@ def _factor(seen: Moments, group: int) -> tuple[np.ndarray, np.ndarray, np.ndarr
     variance = np.diag(covariance)
     order = np.argsort(-variance)  # those that matter most while most others are free
     damped = covariance[np.ix_(order, order)] + DAMPING * max(variance.mean(), 1e-12) * np.eye(len(order))
-    # an upper triangle r with damped = r r^T, whose inverse is the inverse's factor: a quarter of the work of inverting first
+    # an upper triangle r with damped = r r^T, whose inverse is the inverse's factor: less than half the work of inverting first
     root = scipy.linalg.cholesky(damped[::-1, ::-1], lower=True)[::-1, ::-1]
-    factor, failed = scipy.linalg.lapack.dtrtri(root)
-    assert failed == 0  # cholesky would have raised
+    factor = scipy.linalg.solve_triangular(root, np.eye(len(order)))
     return order, damped, factor
 
 

@@ -14,8 +14,8 @@ from typing_extensions import TypedDict
 
 from deploy import measure
 from deploy.errors import DeployError
-from deploy.language.scores import COLUMNS, Windows, scores
-from deploy.schema import CoreSeconds, Evaluation, Exactness, Language, Original, Spikes, Spiking, loads
+from deploy.language.scores import COLUMNS, Windows, scores, summary
+from deploy.schema import CoreSeconds, Evaluation, Exactness, Original, Spikes, Spiking, loads
 from deploy.sources.archives import read_arrays
 from evaluator import compare
 from evaluator.closed_form import ClosedForm
@@ -175,18 +175,9 @@ def summed(
         spikes=Spikes(total_per_sample=counts["spikes"] / samples),
         saturations=counts.get("saturations"),
         exactness=_exactness(counts, batches) if "mismatches" in counts else None,
-        language=_language(rows["language"], *windows) if len(rows["language"]) else None,
+        language=summary(rows["language"], *windows) if len(rows["language"]) else None,
         seconds=CoreSeconds(**{f"{name}_per_sample": value / samples for name, value in seconds.items()}),
     )
-
-
-def _language(rows: np.ndarray, window: int, stride: int) -> Language:
-    tokens, original, spiking, divergence, same = rows.sum(0)
-    return Language(
-        tokens=int(tokens), window=window, stride=stride,
-        original_perplexity=float(np.exp(original / tokens)), spiking_perplexity=float(np.exp(spiking / tokens)),
-        next_token_agreement=float(same / tokens), divergence=float(divergence / tokens),
-    )  # fmt: skip
 
 
 def _share(found: np.ndarray, wanted: np.ndarray | None) -> float | None:

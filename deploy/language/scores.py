@@ -13,6 +13,7 @@ import numpy as np
 import torch
 
 from deploy.errors import DeployError
+from deploy.schema import Language
 
 COLUMNS = ("tokens", "original", "spiking", "divergence", "same")
 """What is kept of a window: tokens counted, sums over them of both negative log-likelihoods, of the Kullback-Leibler
@@ -66,3 +67,13 @@ def scores(original: np.ndarray, spiking: np.ndarray, given: Windows) -> np.ndar
             float((theirs.exp() * (theirs - ours)).sum()), float((theirs.argmax(-1) == ours.argmax(-1)).sum()),
         )  # fmt: skip
     return rows
+
+
+def summary(rows: np.ndarray, window: int, stride: int) -> Language:
+    """What rows of ``COLUMNS`` come to, of windows of so many tokens, ``stride`` apart."""
+    tokens, original, spiking, divergence, same = rows.sum(0)
+    return Language(
+        tokens=int(tokens), window=window, stride=stride,
+        original_perplexity=float(np.exp(original / tokens)), spiking_perplexity=float(np.exp(spiking / tokens)),
+        next_token_agreement=float(same / tokens), divergence=float(divergence / tokens),
+    )  # fmt: skip

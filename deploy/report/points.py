@@ -24,6 +24,7 @@ def curves(search: Search) -> dict[str, Any]:
         "chosen": points[search.chosen] if isinstance(search, BudgetSearch) else None,
         "chosen_as": "chosen",
         "conventions": names,
+        "perplexity": _all_have(done, "perplexity"),
         "measured": {q.key: q.title for q in QUALITIES if _all_have(done, q.key)},
         "by_setting": _setting_charts(done),
         "by_latency": _cost_chart(search, done, LATENCY),
@@ -63,7 +64,25 @@ def _setting_charts(points: Sequence[Measured]) -> list[Chart]:
         ),
         line_chart(f"{lost} against B", "B", lost, _series(points, "chosen_base", loss)),
     ]
-    return _several([chart for chart in found if chart is not None])
+    return _several([chart for chart in (*found, *_perplexity_charts(points)) if chart is not None])
+
+
+def _perplexity_charts(points: Sequence[Measured]) -> list[Chart | None]:
+    """Of a language model's points, against T and against spikes."""
+    if not _all_have(points, "perplexity") or not _all_have(points, "spikes_per_neuron"):
+        return []
+    levels = {"original": points[0].ann_perplexity or 0.0} if not any(point.tokens for point in points) else {}
+    spikes = {
+        label: [(p.spikes_per_neuron or 0.0, p.perplexity or 0.0, f"T = {p.timesteps}") for p in group]
+        for label, group in _groups(points, "timesteps").items()
+    }
+    return [
+        line_chart(
+            "Perplexity against T", "T, time steps", "perplexity",
+            _series(points, "timesteps", lambda point: point.perplexity or 0.0), levels=levels,
+        ),
+        line_chart("Perplexity against spikes", "spikes per neuron", "perplexity", spikes, levels=levels, joined=False),
+    ]  # fmt: skip
 
 
 def _cost_chart(search: Search, points: Sequence[Measured], name: str) -> Chart | None:

@@ -15,9 +15,10 @@ from deploy.schema.energy import (
     SynapticOperations,
     Term,
 )
-from deploy.schema.evaluation import CoreSeconds, Evaluation, Language
+from deploy.schema.evaluation import CoreSeconds, Evaluation
 from deploy.schema.exactness import Exactness
 from deploy.schema.files import dumps, json_schema, loads, read_report, write_report
+from deploy.schema.language import Language, Written
 from deploy.schema.layers import Code, Layer
 from deploy.schema.overlap import Overlap
 from deploy.schema.placement import PlacedLayer, Placement
@@ -29,6 +30,6 @@ __all__ = [
     "LATENCY", "NOT_STEPPED", "SCHEMA_VERSION", "BreakEven", "BudgetSearch", "Caution", "Code", "CoreSeconds",
     "Cost", "Evaluation", "Exactness", "Failed", "FlopsFormula", "Joules", "Language", "Layer", "Measured", "NeuroBench",
     "NotSpiking", "Original", "OriginalCost", "Originals", "Overlap", "PlacedLayer", "Placement", "Point", "Report", "Rung",
-    "Search", "Seconds", "Setting", "SoftmaxError", "Spikes", "Spiking", "Sweep", "SynapticOperations", "Term",
+    "Search", "Seconds", "Setting", "SoftmaxError", "Spikes", "Spiking", "Sweep", "SynapticOperations", "Term", "Written",
     "dumps", "json_schema", "loads", "read_report", "write_report",
 ]  # fmt: skip

@@ -5,6 +5,7 @@ from __future__ import annotations
 from deploy.schema.accuracy import Original, Spiking
 from deploy.schema.caution import Caution
 from deploy.schema.exactness import Exactness
+from deploy.schema.language import Language
 from deploy.schema.overlap import Overlap
 from deploy.schema.parts import Count, Fraction, Number, part
 from deploy.schema.spikes import Spikes
@@ -16,26 +17,6 @@ class CoreSeconds:
 
     original_per_sample: Number
     target_per_sample: Number
-
-
-@part
-class Language:
-    """How a spiking language model predicts text beside its original.
-
-    Attributes:
-        tokens: how many were predicted, each once. window, stride: tokens that are read together, and from one to the next.
-        original_perplexity, spiking_perplexity: exp of the mean negative log-likelihood.
-        next_token_agreement: share of tokens whose most likely successor is the same.
-        divergence: mean Kullback-Leibler divergence of the spiking predictions from the original's, in nats.
-    """
-
-    tokens: Count
-    window: Count
-    stride: Count
-    original_perplexity: Number
-    spiking_perplexity: Number
-    next_token_agreement: Fraction
-    divergence: Number
 
 
 @part

@@ -8,6 +8,7 @@ from deploy.schema.accuracy import Original, Rung, SoftmaxError, Spiking
 from deploy.schema.caution import Caution
 from deploy.schema.energy import Cost, FlopsFormula, NeuroBench
 from deploy.schema.exactness import Exactness
+from deploy.schema.language import Language, Written
 from deploy.schema.layers import Code, Layer
 from deploy.schema.options import Options
 from deploy.schema.overlap import Overlap
@@ -50,6 +51,7 @@ class Report:
         transform: how image files or texts became arrays, in words; absent where arrays were given.
         samples: evaluation samples. calibration_samples: those that set scales; shared_samples: those that are in both.
         ann, snn, agreement: the original and the spiking network on the evaluation samples.
+        language, written: how a language model predicts the evaluation texts, and goes on with the first one.
         exactness, first_mismatch: the target's run against the closed form; absent if the closed form is what ran.
         latency_steps: time steps from a sample's first input to its readout.
         overlap: how closely samples may follow each other, by how many sets of state a node may have.
@@ -91,6 +93,8 @@ class Report:
     ann: Original = Original()
     snn: Spiking = Spiking()
     agreement: Fraction | None = None
+    language: Language | None = None
+    written: Written | None = None
     exactness: Exactness | None = None
     first_mismatch: str | None = None
     low_variance_rows: Count | None = None

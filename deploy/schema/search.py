@@ -50,6 +50,7 @@ class Measured(Setting):
         ann_accuracy, accuracy: of the original and of the spiking network; absent without labels.
         expected_loss: what the predictions that change cost in accuracy, as likely as the original takes each class to be
             (a share); expected_loss_error: its standard error.
+        ann_perplexity, perplexity: of the original and of the spiking network; absent of all but language models.
         energy: by convention.
         seconds: to convert and measure.
     """
@@ -69,6 +70,8 @@ class Measured(Setting):
     agreement: Fraction | None = None
     output_cosine: Number | None = None
     relative_error: Number | None = None
+    ann_perplexity: Number | None = None
+    perplexity: Number | None = None
 
     def cost(self, name: str) -> float:
         """Microjoules by an energy convention, or time steps for ``LATENCY``."""

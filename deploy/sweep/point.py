@@ -15,11 +15,12 @@ from converters.pipeline import network_input
 from deploy import measure
 from deploy.energy import EventCounter, energy
 from deploy.errors import DeployError
+from deploy.language.beside import predicted
 from deploy.options import ConvertOptions
 from deploy.options.sweep import Point
 from deploy.progress import Progress, stages
 from deploy.schema import Cost, Failed, Joules, Measured
-from deploy.sources import Data, LoadedModel
+from deploy.sources import Data, LoadedModel, with_window
 from deploy.steps import calibration_and_evaluation, convert_model, held_back, loaded_model
 from evaluator.closed_form import ClosedForm
 from evaluator.timeline import timeline
@@ -42,8 +43,12 @@ class Material:
 
 @functools.lru_cache(maxsize=2)
 def load_material(shared: ConvertOptions, tokens: int | None) -> Material:
-    """Model and data, text cut to ``tokens``. Under a budget, points are judged on calibration data that is held back."""
+    """Model and data, text cut to ``tokens``, a language model's into windows of as many. Under a budget, points are judged on
+    calibration data that is held back.
+    """
     model = loaded_model(shared)
+    if model.text is not None and model.text.causal:
+        model = with_window(model, tokens)
     calibration, judged = calibration_and_evaluation(shared, model)
     classes = model.scores or judged.labels is not None
     if shared.loss is not None:
@@ -90,6 +95,9 @@ def _measure(shared: ConvertOptions, point: Point, ann: np.ndarray) -> Measured:
     rung = measure.rung("spiking", found.outputs, ann, labels, classes)
     reference = measure.rung("original", ann, ann, labels, classes)
     losses = measure.expected_losses(found.outputs, ann) if classes else None
+    language = None
+    if material.model.text is not None and material.model.text.causal:
+        language = predicted(ann, found.outputs, material.judged.inputs["input_ids"])
     return Measured(
         **vars(point),
         chosen_base=network.header.stated("base"),
@@ -101,6 +109,8 @@ def _measure(shared: ConvertOptions, point: Point, ann: np.ndarray) -> Measured:
         agreement=rung.agreement,
         output_cosine=rung.output_cosine,
         relative_error=rung.relative_error,
+        ann_perplexity=None if language is None else language.original_perplexity,
+        perplexity=None if language is None else language.spiking_perplexity,
         latency_steps=timeline(network).period,
         spikes_per_neuron=found.spikes_per_neuron,
         saturations=sum(found.saturations.values()),

@@ -24,6 +24,8 @@ from deploy.evaluation.work import Batch, run_batch
 from deploy.language import following
 from deploy.language.generate import Choice, prompt_tokens
 from deploy.language.scores import COLUMNS, Windows, scores, windows
+from deploy.report.page import render
+from deploy.schema import read_report
 from deploy.sources.loaded import TextInput
 from deploy.sources.texts import encoded
 
@@ -129,6 +131,54 @@ def test_perplexity_of_a_text(folder: Path, network: Conversion, monkeypatch: py
     assert found["spiking_perplexity"] == pytest.approx(np.exp(rows[2] / rows[0]), rel=1e-3)
     assert found["original_perplexity"] != pytest.approx(found["spiking_perplexity"], rel=1e-6)
     assert main(["evaluate", str(folder / "out"), "--stride", "13"]) == 2
+
+
+def test_the_report_predicts_and_writes(folder: Path, network: Conversion) -> None:
+    report = json.loads((folder / "out" / "report.json").read_text())
+    data = network.origin.evaluation.inputs["input_ids"]
+    given = Windows(data, np.tile([1, WINDOW], (len(data), 1)))
+    with torch.no_grad():
+        logits = network.origin.model.module(torch.from_numpy(data)).numpy()
+    count, original, spiking, divergence, same = scores(logits, network.run(data), given).sum(0)
+    found = report["language"]
+    assert found["tokens"] == count == len(data) * (WINDOW - 1)
+    assert found["original_perplexity"] == pytest.approx(np.exp(original / count), rel=1e-3)
+    assert found["spiking_perplexity"] == pytest.approx(np.exp(spiking / count), rel=1e-3)
+    assert found["next_token_agreement"] == same / count and found["divergence"] == pytest.approx(
+        divergence / count, rel=1e-3
+    )
+    prompt = data[0, : WINDOW // 2].tolist()
+    ours, theirs = (list(network.generate(prompt, WINDOW - len(prompt), target=t)) for t in ("closed-form", None))
+    assert report["written"]["prompt"] == TEXT[40:][: len(prompt)]
+    assert report["written"]["spiking"] == [token.text for token in ours]
+    assert report["written"]["original"] == [token.text for token in theirs]
+    assert report["written"]["spikes_per_token"] == pytest.approx(np.mean([token.spikes for token in ours[1:]]))
+
+
+def test_a_sweep_has_perplexities(folder: Path, network: Conversion) -> None:
+    out = folder / "sweep"
+    asked = f"sweep --model hf:{folder / 'llama'} --calib {folder / 'calib.txt'} --eval {folder / 'eval.txt'}".split()
+    assert (
+        main([*asked, *f"--tokens {WINDOW} --timesteps 4,16 --base 1.3 --spikes 2 --workers 1 -o {out}".split()]) == 0
+    )
+    few, many = json.loads((out / "sweep.json").read_text())["points"]
+    wanted = json.loads((folder / "out" / "report.json").read_text())["language"]  # of windows as long
+    assert few["ann_perplexity"] == many["ann_perplexity"] == pytest.approx(wanted["original_perplexity"], rel=1e-6)
+    assert many["perplexity"] == pytest.approx(wanted["spiking_perplexity"], rel=1e-6)
+    assert abs(few["perplexity"] - few["ann_perplexity"]) > abs(many["perplexity"] - many["ann_perplexity"])
+    page = (out / "sweep.html").read_text()
+    assert "Perplexity against T" in page and "Perplexity against spikes" in page
+
+
+def test_the_page_marks_tokens_that_differ(folder: Path, network: Conversion) -> None:
+    report = read_report(folder / "out")
+    assert report.written is not None
+    same = replace(report, written=replace(report.written, original=("a", " b"), spiking=("a", " b")))
+    other = replace(report, written=replace(report.written, original=("a",), spiking=("a", " <c>")))
+    assert "<mark>" not in render(same, network.figures) and "How it predicts text" in render(same, network.figures)
+    assert "<dd>a<mark> &lt;c&gt;</mark></dd>" in render(other, network.figures)
+    plain = render(replace(report, written=None, language=None), network.figures)
+    assert "What it writes" not in plain and "How it predicts text" not in plain
 
 
 def test_no_token_sees_a_later_one(network: Conversion) -> None:
