@@ -188,7 +188,7 @@ def convert_module(
     if spikes is not None and not digits:
         check_spikes(max(spikes, input_spikes))
     given = {} if digits else asked(ideal, steps, overrides or {}, latency)
-    batch = evaluated_together(ideal, batch)
+    few, batch = differentiated_together(ideal, batch), evaluated_together(ideal, batch)
     scaled, peaks = scale(ideal, samples, batch, report("calibrate"), ingredients)
     coded = functools.partial(
         encode, scaled, peaks=peaks, race=variant.winner == "race", sharpen=variant.softmax == "published"
@@ -202,9 +202,8 @@ def convert_module(
         sites = digit_sites(scaled, common, spikes or steps // 2, input_spikes)
         calibrated = coded(sites, PhaseCode(common, steps))
     else:
-        together = differentiated_together(ideal, batch)
         evidence, importance = gather(
-            scaled, samples, steps or TRIED[-1], together, report("take derivatives"),
+            scaled, samples, steps or TRIED[-1], few, report("take derivatives"),
             ingredients.headroom, ingredients.importance,
         )  # fmt: skip
         choose = functools.partial(

@@ -16,6 +16,7 @@ from converters.pipeline import Conversion, network_input
 from deploy import measure
 from deploy.cautions import far_from_float, lost_weights, shares_lost, silent_network
 from deploy.energy import EventCounter, count_run, differing
+from deploy.language.beside import predicted, written
 from deploy.measure.flops import flops_formula
 from deploy.options import ConvertOptions
 from deploy.place import placed
@@ -120,16 +121,12 @@ class Examination:
 
     def _language(self, wanted: np.ndarray, found: np.ndarray) -> dict[str, Any]:
         """How a language model predicts and goes on, beside its original; nothing of other models."""
-        if self.model.text is None or not self.model.text.causal:
+        inputs, text = self.evaluation.inputs, self.model.text
+        language = predicted(self.model, wanted, found, inputs)
+        if language is None or text is None:
             return {}
-        from deploy.language.beside import predicted, written
-
-        tokens = self.evaluation.inputs["input_ids"]
         with self.progress.stage("go on with a text"):
-            return {
-                "language": predicted(wanted, found, tokens),
-                "written": written(self.network, self.model, tokens[0]),
-            }
+            return {"language": language, "written": written(self.network, self.model, text, inputs["input_ids"][0])}
 
     def softmax(self) -> tuple[SoftmaxError, ...]:
         """Errors of the SIT method's softmax by itself; none of other methods."""

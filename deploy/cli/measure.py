@@ -34,7 +34,9 @@ def sweep(
     method: Annotated[str, typer.Option(help=f"One or more of {', '.join(METHODS)}.")] = ConvertOptions.method,
     precision: Annotated[str, typer.Option(help=f"One or more of {', '.join(PRECISIONS)}.")] = ConvertOptions.precision,
     spikes: Annotated[str, typer.Option(help="Most spikes of a neuron in a window: one or more, as 1,2,auto.")] = "1",
-    tokens: Annotated[str, typer.Option(help="Lengths that text is cut to. \\[default: as it is]")] = "",
+    tokens: Annotated[
+        str, typer.Option(help="Lengths that text is cut to, or a language model's windows. \\[default: as it is]")
+    ] = "",
     workers: Annotated[
         int | None,
         typer.Option(help="Worker processes. \\[default: one per core; 1 for a CUDA device]", rich_help_panel=RUNS),

@@ -84,8 +84,8 @@ def original(model: LoadedModel, window: int) -> Source:
 
     @torch.no_grad()
     def following(tokens: Sequence[int]) -> Output:
-        logits = model.module(torch.from_numpy(_filled(tokens, window)))[0, len(tokens) - 1]
-        return Output(logits.float().numpy(), window, 0, 0.0)
+        logits = model.module(torch.tensor([list(tokens)]))[0, -1]
+        return Output(logits.float().numpy(), len(tokens), 0, 0.0)
 
     return Source(following, window, 0)
 

@@ -95,9 +95,7 @@ def _measure(shared: ConvertOptions, point: Point, ann: np.ndarray) -> Measured:
     rung = measure.rung("spiking", found.outputs, ann, labels, classes)
     reference = measure.rung("original", ann, ann, labels, classes)
     losses = measure.expected_losses(found.outputs, ann) if classes else None
-    language = None
-    if material.model.text is not None and material.model.text.causal:
-        language = predicted(ann, found.outputs, material.judged.inputs["input_ids"])
+    language = predicted(material.model, ann, found.outputs, material.judged.inputs)
     return Measured(
         **vars(point),
         chosen_base=network.header.stated("base"),

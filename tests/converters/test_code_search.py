@@ -13,7 +13,7 @@ from torch import nn
 from converters.calibrate import encode, scale, uniform
 from converters.choices import Tuning
 from converters.code_search import BASES, BUDGET, tune
-from converters.evidence import LEAST, gated, gather
+from converters.evidence import LEAST, SAMPLES, gated, gather
 from converters.ingredients import ALL, Ingredients
 from converters.pipeline import convert_module
 from converters.sensitivity import Evidence, SiteCode, intervals_of
@@ -245,3 +245,12 @@ def test_crossed_halves_are_in_units_of_each_other() -> None:
     for (values, gradients), (seen, weighed), unit in zip(own.halves, crossed.halves, reversed(largest), strict=True):
         assert torch.equal(values / unit, seen) and torch.equal(gradients * unit, weighed)
     assert max(float(values.max()) for values, _ in crossed.halves) > 1  # what its own scale never sees
+
+
+def test_codes_are_judged_on_some_samples_and_rows_on_all(scaled: Any) -> None:
+    network, x = scaled[0], images(SAMPLES + 6)
+    seen = gather(network, x, STEPS)
+    assert {own.samples for own in seen.evidence.values()} == {SAMPLES}
+    assert seen.importance and all(len(rows) == len(x) and rows.any(1).all() for rows in seen.importance.values())
+    codes = gather(network, x, STEPS, importance=False)
+    assert not codes.importance and {own.samples for own in codes.evidence.values()} == {SAMPLES}

@@ -10,10 +10,11 @@ from hypothesis import strategies as st
 
 from converters.calibrate import calibrate
 from converters.discretise import discretise
-from converters.discretise.rounding import Moments, moments, round_weights
+from converters.discretise.rounding import Moments, _factor, moments, round_weights
 from converters.scales import scale_of
 from evaluator.closed_form import ClosedForm
 from processes.chips import LOIHI2
+from processes.kernels.rounded import compensate
 from processes.network import ConvSynapse, DenseSynapse
 from processes.phase_code import PhaseCode
 from tests.converters.modules import lowered, shrinking_attention
@@ -52,6 +53,28 @@ def test_errors_of_correlated_inputs_cancel() -> None:
     rounded, _ = round_weights(op, weight, 127, moments(op, x))
     error, nearest = (((x.numpy() @ (w - weight).T) ** 2).mean() for w in (rounded, np.rint(weight)))
     assert error < nearest / 8
+
+
+def test_the_factor_is_that_of_the_inverse() -> None:
+    rows = np.random.default_rng(0).normal(size=(1, 60, 7)) @ np.random.default_rng(1).normal(size=(7, 7))
+    seen = Moments(60, rows.sum(1), rows.swapaxes(1, 2) @ rows)
+    _, damped, factor = _factor(seen, 0)
+    assert (np.tril(factor, -1) == 0).all() and (np.diag(factor) > 0).all()
+    np.testing.assert_allclose(factor.T @ factor @ damped, np.eye(7), atol=1e4 * ROUNDING)
+
+
+def test_a_block_is_rounded_as_its_loop_says() -> None:
+    """Bit for bit, also where the block is some columns of a larger matrix."""
+    rng = np.random.default_rng(0)
+    free, factor = rng.normal(0, 90, (50, 20)), np.triu(rng.normal(size=(6, 6))) + 4 * np.eye(6)
+    wanted, rounded, errors = free.copy(), np.zeros((50, 20)), np.empty((50, 6))
+    compensate(free[:, 5:11], rounded[:, 5:11], errors, factor, 127.0)
+    for j in range(6):
+        whole = np.rint(wanted[:, 5 + j]).clip(-127, 127)
+        error = (wanted[:, 5 + j] - whole) / factor[j, j]
+        assert (rounded[:, 5 + j] == whole).all() and (errors[:, j] == error).all()
+        wanted[:, 6 + j : 11] -= np.outer(error, factor[j, j + 1 :])
+    assert (np.abs(rounded) == 127).any() and (free == wanted).all()
 
 
 def test_what_is_uncorrelated_or_unseen_is_rounded_to_nearest() -> None:
