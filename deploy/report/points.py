@@ -71,7 +71,8 @@ def _perplexity_charts(points: Sequence[Measured]) -> list[Chart | None]:
     """Of a language model's points, against T and against spikes."""
     if not _all_have(points, "perplexity") or not _all_have(points, "spikes_per_neuron"):
         return []
-    levels = {"original": points[0].ann_perplexity or 0.0} if not any(point.tokens for point in points) else {}
+    originals = {point.ann_perplexity or 0.0 for point in points}  # one for each length of windows
+    levels = {"original": originals.pop()} if len(originals) == 1 else {}
     spikes = {
         label: [(p.spikes_per_neuron or 0.0, p.perplexity or 0.0, f"T = {p.timesteps}") for p in group]
         for label, group in _groups(points, "timesteps").items()

@@ -168,6 +168,7 @@ def test_a_sweep_has_perplexities(folder: Path, network: Conversion) -> None:
     assert abs(few["perplexity"] - few["ann_perplexity"]) > abs(many["perplexity"] - many["ann_perplexity"])
     page = (out / "sweep.html").read_text()
     assert "Perplexity against T" in page and "Perplexity against spikes" in page
+    assert ">original</text>" in page  # the level that all are to come near
 
 
 def test_the_page_marks_tokens_that_differ(folder: Path, network: Conversion) -> None:
