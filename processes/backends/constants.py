@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 import weakref
 from collections.abc import Callable
 
@@ -42,3 +43,10 @@ def _tensor(array: np.ndarray, dtype: torch.dtype | None, made: Make | None) -> 
     array = array if made is None else made(array)
     array = array.view(SIGNED[array.dtype]) if array.dtype in SIGNED else array
     return torch.tensor(array, dtype=dtype)
+
+
+def shared(array: np.ndarray) -> torch.Tensor:
+    """A tensor on the CPU that reads an array's own memory, and that nobody may write to; strided arrays are copied."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "The given NumPy array is not writable", UserWarning)
+        return torch.from_numpy(np.ascontiguousarray(array))

@@ -7,7 +7,7 @@ from functools import cached_property
 import numpy as np
 import torch
 
-from processes.backends.constants import constant
+from processes.backends.constants import constant, shared
 
 MARGIN = 1 + 1e-3
 """Float32 rounding of bounds themselves, far above 2^-24 times any row length."""
@@ -43,9 +43,14 @@ class Rows:
         return int(self.weight.min(initial=0)) > -128
 
     @cached_property
-    def magnitudes(self) -> np.ndarray:
-        """(out, in) int8, where :attr:`fits_bytes`."""
-        return np.abs(self.weight)
+    def transposed(self) -> torch.Tensor:
+        """(in, out) int8 on the CPU, in the weights' own memory."""
+        return shared(self.weight).T
+
+    @cached_property
+    def magnitudes(self) -> torch.Tensor:
+        """(in, out) int8 on the CPU, where :attr:`fits_bytes`."""
+        return self.transposed.abs()
 
     @cached_property
     def signed(self) -> np.ndarray:

@@ -18,7 +18,7 @@ from typing import ClassVar
 import numpy as np
 import torch
 
-from processes.backends.constants import constant
+from processes.backends.constants import constant, shared
 from processes.backends.rows import Rows
 from processes.operation import Operation, Result, Window
 from processes.spikes import decode
@@ -53,9 +53,11 @@ class Synapse(Operation):
         return sources[0]
 
     def tensor(self, dtype: torch.dtype, device: torch.device) -> torch.Tensor:
-        """Weights as a torch tensor, converted once for each type and device."""
+        """Weights as a torch tensor, converted once for each type and device, or in the array's own memory."""
         if (dtype, device) not in self._tensors:
-            self._tensors[dtype, device] = constant(self.weight, device, dtype)
+            on_host = device.type == "cpu"
+            tensor = shared(self.weight).to(dtype) if on_host else constant(self.weight, device, dtype)
+            self._tensors[dtype, device] = tensor
         return self._tensors[dtype, device]
 
     @cached_property

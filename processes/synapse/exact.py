@@ -6,19 +6,27 @@ spikes, x adds them up regardless of sign, as a later one may take back half of 
 a second product tells more: no subset exceeds the sum of all its positive (or negative) terms, which is half of the terms'
 magnitudes plus half of the sum itself, about a third of the first bound where signs are mixed. Where either is within the
 limit (less than 2^23) nothing clips, and a float32 product is exact in any order of summation because all its partial sums
-are integers below 2^24. The other rows are stepped through, which costs as much as twenty products.
+are integers below 2^24. For the other rows the window is cut into parts: what has been summed up before a part is known
+exactly, and only the part's own terms may arrive in any order. What even eight parts leave unsure is stepped through, which
+costs as much as fifty products.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import pairwise
 
 import numpy as np
 import torch
 
 from processes.backends import backend_of
+from processes.backends.constants import constant
 from processes.backends.rows import MARGIN, Rows
 from processes.spikes import decode
+
+PARTS = (4, 8)
+"""Into how many parts a window is cut, first and where that proves too little."""
+SAMPLED = 64  # rows whose codes say where to cut, which changes no result
 
 Clips = torch.Tensor | None  # how often each neuron was clipped; None stands for no clip at all
 
@@ -32,14 +40,56 @@ def accumulate_rows(
     unsure = norms * rows.reach + float(np.abs(bias).max(initial=0)) > limit
     if bool(unsure.any()):
         unsure[unsure.clone()] = backend.one_sided(codes[:, unsure], y[unsure], rows, bias, trace) > limit
-    if not bool(unsure.any()):
+    left = unsure.nonzero()[:, 0]
+    for parts in PARTS:
+        if len(left):
+            v, most = in_parts(codes[:, left], rows, bias, trace, parts)
+            y[left], left = v, left[most > limit]
+    if not len(left):
         return y, None
-    y[unsure], some = backend.step_rows(codes[:, unsure], rows, bias, trace, limit)
+    y[left], some = backend.step_rows(codes[:, left], rows, bias, trace, limit)
     if not bool(some.any()):
         return y, None
     clips = torch.zeros(y.shape, dtype=torch.int16, device=device)
-    clips[unsure] = some
+    clips[left] = some
     return y, clips
+
+
+def in_parts(
+    codes: torch.Tensor, rows: Rows, bias: np.ndarray, trace: np.ndarray, parts: int
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Potentials (R, out) of codes (planes, R, in), added up part by part of the window, and what they could reach, (R,).
+
+    No output of a row exceeds ``most`` at the end of any step: at the beginning of a part it holds v, and the part adds at most
+    the sum of its positive terms, and takes at most that of its negative ones. A part of a single step arrives at once.
+    Potentials are exact where ``most`` is below 2^23.
+    """
+    backend, steps, nothing = backend_of(codes), codes.abs(), np.zeros_like(bias)
+    v = constant(bias, codes.device, torch.float32).expand(codes.shape[1], -1)
+    most = v.new_zeros(len(v), dtype=torch.float64)
+    for begin, end in cuts(steps[:, :SAMPLED], trace, parts):
+        part = torch.where((steps > begin) & (steps <= end), codes, 0)
+        if end == begin + 1:
+            v = v + backend.linear(part, rows, nothing, np.ones_like(trace))[0] * float(trace[begin])
+            reach = v.abs().amax(-1).double()
+        else:
+            current, _ = backend.linear(part, rows, nothing, trace)
+            reach = backend.one_sided(part, current.abs().add_(v.abs(), alpha=2), rows, nothing, trace)
+            v = v + current
+        most = torch.maximum(most, reach)
+    return v, most
+
+
+def cuts(steps: torch.Tensor, trace: np.ndarray, parts: int) -> list[tuple[int, int]]:
+    """Parts [begin, end) of a window of len(trace) steps that carry about as much of the magnitudes, few being empty.
+
+    Steps are those of spikes, counted from 1, 0 being none.
+    """
+    spikes = torch.bincount(steps.flatten().long(), minlength=len(trace) + 1)[1:].cpu().numpy()
+    carried = np.cumsum(spikes * np.abs(trace).astype(np.float64))
+    inner = np.searchsorted(carried, carried[-1] * np.arange(1, parts) / parts) + 1
+    ends = sorted({0, *(int(end) for end in inner if end < len(trace)), len(trace)})
+    return list(pairwise(ends))
 
 
 def accumulate(

@@ -16,6 +16,7 @@ from converters.discretise.rounding import Moments
 from converters.evidence import gather
 from converters.gradients import PROBES, differentiated_together, evaluated_together, probe
 from converters.lowering import compact
+from converters.pipeline import lowered as checked
 from evaluator.closed_form import ClosedForm
 from processes.chips import LOIHI2
 from processes.network import CalibratedNetwork, DenseSynapse, LoweredNetwork, Network
@@ -36,6 +37,17 @@ def pair() -> tuple[LoweredNetwork, CalibratedNetwork]:
 
 def weights_of(network: Network) -> dict[str, np.ndarray]:
     return {name: node.op.weight for name, node in network if isinstance(node.op, DenseSynapse)}
+
+
+def test_weights_of_a_lowered_network_are_held_once() -> None:
+    """The comparison with the model leaves no copies of another type, and runs in float32 read the arrays themselves."""
+    _, _, ideal = checked(small_vit(), [images(2)])
+    synapses = [node.op for _, node in ideal if isinstance(node.op, Synapse) and node.op.weight.dtype == np.float32]
+    assert synapses and not any(op._tensors for op in synapses)
+    for dtype in (torch.float32, torch.float64):
+        ClosedForm(ideal, dtype, ideal=True).run(images(1))
+        own = [np.shares_memory(op.tensor(dtype, torch.device("cpu")).numpy(), op.weight) for op in synapses]
+        assert all(own) if dtype == torch.float32 else not any(own)
 
 
 def test_integers_do_not_depend_on_how_many_layers_are_rounded_at_a_time(

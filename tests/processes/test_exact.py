@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from processes.backends import backend_of
 from processes.backends.rows import Rows
 from processes.phase_code import PhaseCode
-from processes.synapse.exact import accumulate, accumulate_rows
+from processes.synapse import exact
+from processes.synapse.exact import PARTS, accumulate, accumulate_rows, cuts, in_parts
 from tests.processes.reference import batch, random_codes
 
 LIMIT = 2**23 - 1
@@ -148,23 +149,19 @@ def test_only_unsure_rows_are_stepped() -> None:
     assert clips == 2
 
 
-@pytest.mark.parametrize("planes, steps_through", [(1, False), (2, True)])
-def test_terms_of_one_sign_prove_what_norms_do_not(
-    planes: int, steps_through: bool, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.mark.parametrize("planes, unsure", [(1, False), (2, True)])
+def test_terms_of_one_sign_prove_what_norms_do_not(planes: int, unsure: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     """Half of the terms are negative: norms reach over the limit, no sum does. Twice the spikes, taken back later, do."""
     size = 30
     weight = np.tile(np.array([[127, -127]], np.int8), size // 2)
     codes = np.stack([np.full((1, size), 1), np.full((1, size), -1)])[:planes].astype(np.int8)
     trace = PhaseCode(2.0, 4).trace(12)
     reach = FULL * size / 2
-    assert 2 * reach > LIMIT and (planes * reach > LIMIT) == steps_through
+    assert 2 * reach > LIMIT and (planes * reach > LIMIT) == unsure
     asked = []
-    backend = backend_of(batch(codes))
-    step_rows = backend.step_rows
-    monkeypatch.setattr(backend, "step_rows", lambda *given: asked.append(1) or step_rows(*given))
+    monkeypatch.setattr(exact, "in_parts", lambda *given: asked.append(1) or in_parts(*given))
     accumulate_rows(batch(codes), Rows(weight), np.zeros(1, np.int32), trace, 24)
-    assert bool(asked) == steps_through
+    assert bool(asked) == unsure
 
 
 @pytest.mark.parametrize("over", [0, 1, 2])
@@ -176,3 +173,67 @@ def test_one_sided_sums_include_the_bias(over: int, sign: int) -> None:
     bias = np.array([sign * (LIMIT - 12 * FULL + over)], np.int32)
     _, clips = check(codes, weight.astype(np.int8), bias, PhaseCode(1.05, 4).trace(12), 24)
     assert clips == bool(over)
+
+
+def way(codes: np.ndarray, weight: np.ndarray, bias: np.ndarray, trace: np.ndarray) -> np.ndarray:
+    """Potentials (T, rows, out) at the end of every step, if nothing saturates, in exact integers."""
+    z = np.stack([(codes == k + 1).astype(np.int64) - (codes == -(k + 1)) for k in range(len(trace))]).sum(1)
+    return bias.astype(np.int64) + (trace.astype(np.int64)[:, None, None] * (z @ weight.astype(np.int64).T)).cumsum(0)
+
+
+@settings(max_examples=40)
+@given(
+    seed=st.integers(0, 2**32 - 1), planes=st.integers(1, 3), parts=st.sampled_from([1, 2, *PARTS]),
+    steps=st.sampled_from([2, 4, 40, 128]), size=st.integers(1, 300), any_order=st.booleans(),
+)  # fmt: skip
+def test_parts_of_a_window_bound_every_step(
+    seed: int, planes: int, parts: int, steps: int, size: int, any_order: bool
+) -> None:
+    """No step ends beyond what parts say; what they add up to is exact where that is below 2^23."""
+    rng = np.random.default_rng(seed)
+    trace = PhaseCode(1.15, steps).trace(11)
+    trace = rng.permutation(trace) * rng.choice([1, -1], steps) if any_order else trace
+    codes, weight = random_codes(rng, (5, size), steps, planes), rng.integers(-127, 128, (3, size)).astype(np.int8)
+    bias = rng.integers(-(2**20), 2**20, 3).astype(np.int32)
+    v, most = in_parts(batch(codes), Rows(weight), bias, trace, parts)
+    held = way(codes, weight, bias, trace)
+    assert (most.numpy() >= np.abs(held).max((0, 2))).all()
+    exact = most.numpy() <= LIMIT
+    assert (v.numpy()[exact] == held[-1][exact]).all()
+
+
+def test_parts_prove_what_a_whole_window_does_not(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Signs alternate from step to step: terms of one sign lie over the limit, no sum does, and no row is stepped."""
+    size, trace = 400, PhaseCode(1.05, 40).trace(11)
+    codes = np.tile(np.arange(1, 41), size // 40)[None, None].repeat(3, 1).astype(np.int8)
+    weight = np.tile(np.array([[30, -30]], np.int8), size // 2)
+    codes[0, 1], codes[0, 2] = 0, 1  # a row without a spike, and one of a single step
+    limit, bias = 2**21 - 1, np.array([5], np.int32)
+    backend = backend_of(batch(codes))
+    y, _ = backend.linear(batch(codes), Rows(weight), bias, trace)
+    assert backend.one_sided(batch(codes), y, Rows(weight), bias, trace)[0] > 2 * limit
+    monkeypatch.setattr(backend, "step_rows", lambda *given: pytest.fail("a row was stepped"))
+    assert check(codes, weight, bias, trace, 22) == (way(codes, weight, bias, trace)[-1].tolist(), 0)
+
+
+def test_a_part_that_forgets_what_came_before_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without the potential at a part's beginning its bound falls below what the part reaches."""
+    codes = np.repeat(np.arange(1, 5), 20)[None, None].astype(np.int8)
+    weight, bias, trace = np.full((1, 80), 127, np.int8), np.zeros(1, np.int32), np.full(4, 2047)
+    reached = np.abs(way(codes, weight, bias, trace)).max()
+    assert in_parts(batch(codes), Rows(weight), bias, trace, 2)[1].item() >= reached
+    backend = backend_of(batch(codes))
+    one_sided = backend.one_sided
+    monkeypatch.setattr(backend, "one_sided", lambda codes, y, *rest: one_sided(codes, 0 * y, *rest))
+    assert in_parts(batch(codes), Rows(weight), bias, trace, 2)[1].item() < reached
+
+
+@settings(max_examples=40)
+@given(seed=st.integers(0, 2**32 - 1), steps=st.sampled_from([2, 4, 40]), parts=st.integers(1, 9), silent=st.booleans())
+def test_parts_cover_a_window_once(seed: int, steps: int, parts: int, silent: bool) -> None:
+    """Each begins where the one before ends, the first at 0 and the last ends with the window; none is empty of steps."""
+    rng = np.random.default_rng(seed)
+    codes = batch(random_codes(rng, (3, 20), steps, 2)) * (not silent)
+    found = cuts(codes.abs(), PhaseCode(1.15, steps).trace(11), parts)
+    assert [step for begin, end in found for step in range(begin, end)] == list(range(steps))
+    assert 1 <= len(found) <= parts + silent and all(begin < end for begin, end in found)

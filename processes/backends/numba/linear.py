@@ -19,7 +19,7 @@ LARGEST = 127  # of a signed byte
 LARGEST_VALUE = (LARGEST << limbs.BITS) + limbs.HALF - 1  # of two
 INPUTS = range(32, 2**16)
 """Of fewer, bytes save nothing (and PyTorch 2.14 multiplies those of one column wrongly); of more, sums could reach 2^31."""
-PAYS = 256  # in * out / (in + out): below, splitting and joining cost more than products of bytes save
+PAYS = 64  # in * out / (in + out): below, splitting and joining cost more than products of bytes save
 
 
 @cache
@@ -38,8 +38,7 @@ def linear(codes: torch.Tensor, rows: Rows, bias: np.ndarray, trace: np.ndarray)
     high, low = (torch.empty(codes.shape[1:], dtype=torch.int8) for _ in range(2))
     squares, y = torch.empty(codes.shape[1]), torch.empty((codes.shape[1], outputs))
     limbs.split(as_numpy(codes), decode_table(trace, np.int32), high.numpy(), low.numpy(), squares.numpy())
-    weight = torch.from_numpy(rows.weight).T
-    high, low = (_bytes(part, weight) for part in (high, low))
+    high, low = (_bytes(part, rows.transposed) for part in (high, low))
     limbs.join(high.numpy(), low.numpy(), np.ascontiguousarray(bias, np.int64), y.numpy())
     return y, squares.sqrt_()
 
@@ -57,7 +56,7 @@ def one_sided(codes: torch.Tensor, y: torch.Tensor, rows: Rows, bias: np.ndarray
     table = np.abs(decode_table(-(-magnitude // unit), np.int8))
     sizes, out = torch.empty(codes.shape[1:], dtype=torch.int8), torch.empty(codes.shape[1])
     limbs.sizes(as_numpy(codes), table, sizes.numpy())
-    magnitudes = _bytes(sizes, torch.from_numpy(rows.magnitudes).T)
+    magnitudes = _bytes(sizes, rows.magnitudes)
     limbs.one_sided(magnitudes.numpy(), np.float32(unit), np.abs(bias).astype(np.float32), y.numpy(), out.numpy())
     return out.double() * (1 + 2.0**-20)  # float32 may have rounded down
 
