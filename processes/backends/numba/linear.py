@@ -7,7 +7,7 @@ from functools import cache
 import numpy as np
 import torch
 
-from processes.backends.numba.decode import decode_sizes
+from processes.backends.numba.decode import decode, decode_sizes
 from processes.backends.numba.views import as_numpy
 from processes.backends.rows import Rows
 from processes.backends.torch.linear import linear as plain_linear
@@ -34,7 +34,7 @@ def linear(codes: torch.Tensor, rows: Rows, bias: np.ndarray, trace: np.ndarray)
     outputs, inputs = rows.weight.shape
     fits = len(codes) * int(np.abs(trace).max()) <= LARGEST_VALUE
     if not (fits and inputs * outputs >= PAYS * (inputs + outputs) and _takes(codes, rows)):
-        return plain_linear(codes, rows, bias, trace, decode_sizes)
+        return plain_linear(codes, rows, bias, trace, decode, decode_sizes)
     high, low = (torch.empty(codes.shape[1:], dtype=torch.int8) for _ in range(2))
     squares, y = torch.empty(codes.shape[1]), torch.empty((codes.shape[1], outputs))
     limbs.split(as_numpy(codes), decode_table(trace, np.int32), high.numpy(), low.numpy(), squares.numpy())

@@ -9,20 +9,25 @@ import torch
 
 from processes.backends.constants import constant
 from processes.backends.rows import Rows
-from processes.backends.torch.decode import decode_sizes
+from processes.backends.torch.decode import decode, decode_sizes
 
+Decode = Callable[[torch.Tensor, np.ndarray, torch.dtype], torch.Tensor]
 DecodeSizes = Callable[[torch.Tensor, np.ndarray, torch.dtype], tuple[torch.Tensor, torch.Tensor]]
-"""The type of :func:`processes.backends.torch.decode.decode_sizes`, which another backend may replace."""
+"""The types of :func:`processes.backends.torch.decode.decode` and ``decode_sizes``, which another backend may replace."""
 
 
 def linear(
-    codes: torch.Tensor, rows: Rows, bias: np.ndarray, trace: np.ndarray, decode_sizes: DecodeSizes = decode_sizes
-) -> tuple[torch.Tensor, torch.Tensor]:
+    codes: torch.Tensor, rows: Rows, bias: np.ndarray, trace: np.ndarray,
+    decode: Decode = decode, decode_sizes: DecodeSizes = decode_sizes,
+) -> tuple[torch.Tensor, torch.Tensor]:  # fmt: skip
     """Potentials W x + b (R, out), float32, of codes (planes, R, in), and Euclidean norms of the sizes of x, (R,).
 
     Sizes are sums of |trace_k| over a neuron's spikes. Sums are exact, in any order, while none reaches 2^24 on the way.
     """
-    x, sizes = decode_sizes(codes, trace, torch.float32)
+    if len(codes) == 1:
+        x = sizes = decode(codes, trace, torch.float32)  # squares have no sign
+    else:
+        x, sizes = decode_sizes(codes, trace, torch.float32)
     y = torch.nn.functional.linear(x, rows.matrix(x.device), constant(bias, x.device, torch.float32))
     return y, torch.linalg.vector_norm(sizes, dim=-1)
 

@@ -78,7 +78,7 @@ def decode_sizes(codes: torch.Tensor, trace: np.ndarray, dtype: torch.dtype) -> 
     return fused.decode(codes, signed_levels(trace, codes.device, dtype), sizes=True)
 
 
-linear = partial(plain_linear, decode_sizes=decode_sizes)
+linear = partial(plain_linear, decode=decode, decode_sizes=decode_sizes)
 one_sided = partial(plain_one_sided, decode_sizes=decode_sizes)
 
 
