@@ -7,7 +7,7 @@ a second product tells more: no subset exceeds the sum of all its positive (or n
 magnitudes plus half of the sum itself, about a third of the first bound where signs are mixed. Where either is within the
 limit (less than 2^23) nothing clips, and a float32 product is exact in any order of summation because all its partial sums
 are integers below 2^24. For the other rows the window is cut into parts: what has been summed up before a part is known
-exactly, and only the part's own terms may arrive in any order. What even eight parts leave unsure is stepped through, which
+exactly, and only the part's own terms may arrive in any order. What fine parts leave unsure too is stepped through, which
 costs as much as fifty products.
 """
 
@@ -24,9 +24,9 @@ from processes.backends.constants import constant
 from processes.backends.rows import MARGIN, Rows
 from processes.spikes import decode
 
-PARTS = (4, 8)
-"""Into how many parts a window is cut, first and where that proves too little."""
 SAMPLED = 64  # rows whose codes say where to cut, which changes no result
+SINGLE = 3  # steps that take no longer one by one, which proves more, than together with their magnitudes
+USUAL = 0.9  # share of rows that parts are made for; those of the others are three times as fine
 
 Clips = torch.Tensor | None  # how often each neuron was clipped; None stands for no clip at all
 
@@ -35,28 +35,39 @@ def accumulate_rows(
     codes: torch.Tensor, rows: Rows, bias: np.ndarray, trace: np.ndarray, bits: int
 ) -> tuple[torch.Tensor, Clips]:
     """Potentials (rows, out) of codes (planes, rows, in); integers below 2^24 in magnitude, carried in float32."""
-    backend, device, limit = backend_of(codes), codes.device, 2 ** (bits - 1) - 1
+    backend, limit = backend_of(codes), 2 ** (bits - 1) - 1
     y, norms = backend.linear(codes, rows, bias, trace)
-    unsure = norms * rows.reach + float(np.abs(bias).max(initial=0)) > limit
-    if bool(unsure.any()):
-        unsure[unsure.clone()] = backend.one_sided(codes[:, unsure], y[unsure], rows, bias, trace) > limit
-    left = unsure.nonzero()[:, 0]
-    for parts in PARTS:
+    reach = norms * rows.reach + float(np.abs(bias).max(initial=0))
+    left = (reach > limit).nonzero()[:, 0]
+    if len(left):  # terms of one sign: half of the magnitudes and of the sum
+        left = left[reach[left] + taken(y, left).abs().amax(-1) > 2 * limit]
+    if len(left):
+        reach = backend.one_sided(taken(codes, left, 1), taken(y, left), rows, bias, trace)
+        left, reach = left[reach > limit], reach[reach > limit]
+    for finer in (1, 3):
         if len(left):
-            v, most = in_parts(codes[:, left], rows, bias, trace, parts)
-            y[left], left = v, left[most > limit]
+            held = min(USUAL, float(taken(y, left).abs().max()) / limit)
+            excess = max(0.0, float(reach.quantile(USUAL)) / limit - 1)
+            parts = finer * (2 + int(1.3 * excess / (1 - held)))
+            v, most = in_parts(taken(codes, left, 1), rows, bias, trace, parts, held)
+            y[left], left, reach = v, left[most > limit], reach[most > limit]
     if not len(left):
         return y, None
     y[left], some = backend.step_rows(codes[:, left], rows, bias, trace, limit)
     if not bool(some.any()):
         return y, None
-    clips = torch.zeros(y.shape, dtype=torch.int16, device=device)
+    clips = torch.zeros(y.shape, dtype=torch.int16, device=codes.device)
     clips[left] = some
     return y, clips
 
 
+def taken(values: torch.Tensor, which: torch.Tensor, axis: int = 0) -> torch.Tensor:
+    """Entries along an axis by their ascending indices, without a copy if these are all there are."""
+    return values if len(which) == values.shape[axis] else values.index_select(axis, which)
+
+
 def in_parts(
-    codes: torch.Tensor, rows: Rows, bias: np.ndarray, trace: np.ndarray, parts: int
+    codes: torch.Tensor, rows: Rows, bias: np.ndarray, trace: np.ndarray, parts: int, held: float = 0.0
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """Potentials (R, out) of codes (planes, R, in), added up part by part of the window, and what they could reach, (R,).
 
@@ -64,32 +75,38 @@ def in_parts(
     the sum of its positive terms, and takes at most that of its negative ones. A part of a single step arrives at once.
     Potentials are exact where ``most`` is below 2^23.
     """
-    backend, steps, nothing = backend_of(codes), codes.abs(), np.zeros_like(bias)
+    backend, nothing, step = backend_of(codes), np.zeros_like(bias), np.arange(len(trace))
     v = constant(bias, codes.device, torch.float32).expand(codes.shape[1], -1)
     most = v.new_zeros(len(v), dtype=torch.float64)
-    for begin, end in cuts(steps[:, :SAMPLED], trace, parts):
-        part = torch.where((steps > begin) & (steps <= end), codes, 0)
-        if end == begin + 1:
-            v = v + backend.linear(part, rows, nothing, np.ones_like(trace))[0] * float(trace[begin])
+    for begin, end in cuts(codes[:, :SAMPLED], trace, parts, held):
+        within = (begin <= step) & (step < end)
+        if end == begin + 1:  # spikes weighed by 1, so that sums are exact whatever the trace
+            v = v + backend.linear(codes, rows, nothing, within.astype(trace.dtype))[0] * float(trace[begin])
             reach = v.abs().amax(-1).double()
         else:
-            current, _ = backend.linear(part, rows, nothing, trace)
-            reach = backend.one_sided(part, current.abs().add_(v.abs(), alpha=2), rows, nothing, trace)
+            current, _ = backend.linear(codes, rows, nothing, trace * within)
+            reach = backend.one_sided(codes, current.abs().add_(v.abs(), alpha=2), rows, nothing, trace * within)
             v = v + current
         most = torch.maximum(most, reach)
     return v, most
 
 
-def cuts(steps: torch.Tensor, trace: np.ndarray, parts: int) -> list[tuple[int, int]]:
-    """Parts [begin, end) of a window of len(trace) steps that carry about as much of the magnitudes, few being empty.
+def cuts(codes: torch.Tensor, trace: np.ndarray, parts: int, held: float) -> list[tuple[int, int]]:
+    """Parts [begin, end) of a window of len(trace) steps, in the order of time.
 
-    Steps are those of spikes, counted from 1, 0 being none.
+    The first carries most of the magnitudes of codes, the others 1 - ``held`` as much, which is what is left of the limit where
+    potentials already hold that share of it.
     """
-    spikes = torch.bincount(steps.flatten().long(), minlength=len(trace) + 1)[1:].cpu().numpy()
+    spikes = torch.bincount(codes.flatten().long().abs(), minlength=len(trace) + 1)[1:].cpu().numpy()
     carried = np.cumsum(spikes * np.abs(trace).astype(np.float64))
-    inner = np.searchsorted(carried, carried[-1] * np.arange(1, parts) / parts) + 1
+    shares = np.cumsum([1.0] + [1 - held] * (parts - 1))
+    inner = np.searchsorted(carried, carried[-1] * shares[:-1] / shares[-1]) + 1
     ends = sorted({0, *(int(end) for end in inner if end < len(trace)), len(trace)})
-    return list(pairwise(ends))
+    return [
+        single
+        for begin, end in pairwise(ends)
+        for single in (pairwise(range(begin, end + 1)) if end - begin <= SINGLE else [(begin, end)])
+    ]
 
 
 def accumulate(

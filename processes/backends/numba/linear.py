@@ -32,14 +32,15 @@ def multiplies_bytes() -> bool:
 def linear(codes: torch.Tensor, rows: Rows, bias: np.ndarray, trace: np.ndarray) -> tuple[torch.Tensor, torch.Tensor]:
     """Potentials W x + b (R, out), float32, of codes (planes, R, in), and Euclidean norms of the sizes of x, (R,)."""
     outputs, inputs = rows.weight.shape
-    fits = len(codes) * int(np.abs(trace).max()) <= LARGEST_VALUE
-    if not (fits and inputs * outputs >= PAYS * (inputs + outputs) and _takes(codes, rows)):
+    largest = len(codes) * int(np.abs(trace).max())
+    if not (largest <= LARGEST_VALUE and inputs * outputs >= PAYS * (inputs + outputs) and _takes(codes, rows)):
         return plain_linear(codes, rows, bias, trace, decode, decode_sizes)
     high, low = (torch.empty(codes.shape[1:], dtype=torch.int8) for _ in range(2))
     squares, y = torch.empty(codes.shape[1]), torch.empty((codes.shape[1], outputs))
     limbs.split(as_numpy(codes), decode_table(trace, np.int32), high.numpy(), low.numpy(), squares.numpy())
-    high, low = (_bytes(part, rows.transposed) for part in (high, low))
-    limbs.join(high.numpy(), low.numpy(), np.ascontiguousarray(bias, np.int64), y.numpy())
+    lower = _bytes(low, rows.transposed)
+    upper = _bytes(high, rows.transposed) if largest >= limbs.HALF else torch.zeros_like(lower)
+    limbs.join(upper.numpy(), lower.numpy(), np.ascontiguousarray(bias, np.int64), y.numpy())
     return y, squares.sqrt_()
 
 
