@@ -136,3 +136,13 @@ def test_a_weight_of_minus_128_is_left_to_float32(monkeypatch: pytest.MonkeyPatc
     y, _ = NUMBA.linear(codes, rows, np.zeros(600, np.int32), trace)
     bound = NUMBA.one_sided(codes, y, rows, np.zeros(600, np.int32), trace)
     assert y[0, 0].item() == -128 * 600 * int(trace[0]) and bound.item() >= 128 * 600 * int(trace[0])
+
+
+@pytest.mark.usefixtures("by_bytes")
+def test_a_trace_of_zeros_carries_nothing() -> None:
+    """The last steps of a trace of few bits are zeros, and so is a part of a window that has only them."""
+    rows, trace, bias = Rows(np.full((5, 40), 7, np.int8)), np.zeros(8, np.int64), np.arange(5, dtype=np.int32)
+    codes = batch(np.ones((2, 3, 40), np.int8))
+    y, norms = NUMBA.linear(codes, rows, bias, trace)
+    assert y.tolist() == [[0, 1, 2, 3, 4]] * 3 and norms.tolist() == [0] * 3
+    assert (NUMBA.one_sided(codes, y, rows, bias, trace) >= 4).all()

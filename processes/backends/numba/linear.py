@@ -53,7 +53,7 @@ def one_sided(codes: torch.Tensor, y: torch.Tensor, rows: Rows, bias: np.ndarray
     if not _takes(codes, rows):
         return plain_one_sided(codes, y, rows, bias, trace, decode_sizes)
     magnitude = np.abs(trace).astype(np.int64)
-    unit = -(-int(magnitude.max()) // (LARGEST // len(codes)))
+    unit = max(1, -(-int(magnitude.max()) // (LARGEST // len(codes))))  # a trace of few bits may end in zeros
     table = np.abs(decode_table(-(-magnitude // unit), np.int8))
     sizes, out = torch.empty(codes.shape[1:], dtype=torch.int8), torch.empty(codes.shape[1])
     limbs.sizes(as_numpy(codes), table, sizes.numpy())
