@@ -4,7 +4,8 @@ The codes of all its spikes are piecewise constant in the potential, with some h
 into buckets that share their leading bits: nearly every bucket holds at most one end of an interval, so that its codes take
 two loads and two comparisons, whatever the number of spikes. A potential that lies closer to an end than rounding
 allows, or in a bucket that holds several, is *unsure*: its codes come from the definition's own comparisons. So a lookup
-never decides what the definition would decide otherwise.
+never decides what the definition would decide otherwise. Of narrower buckets nearly all hold no end at all: there one
+load is enough.
 """
 
 from __future__ import annotations
@@ -24,6 +25,8 @@ Thresholds = Callable[[list[Prefix], np.ndarray], np.ndarray]
 
 MANTISSA_BITS = (7, 9, 10, 11)  # of a bucket, tried until few buckets hold more than one end
 FEW = 1 / 64
+FINER = (1, 2, 3)  # more bits that quick buckets share, tried until few of them hold an end
+QUICK = 1 / 256
 NARROW = 2.0**-12  # relative width of intervals that are unsure altogether
 OCTAVES = 32  # below the largest end that have buckets of their own
 ROUNDING = 2.0**-20.5  # relative: of a potential, a factor, a row's gain and their products in float32
@@ -154,6 +157,9 @@ class Codebook:
         first, count: which buckets there are; smaller and larger magnitudes belong to the outermost.
         at: (2 * buckets,): codes are sure below the first and from the second on, float32.
         ends: (2 * buckets,): those codes, a spike in every byte (or two, if T > 127).
+        finer: how many fewer trailing bits share a quick bucket.
+        quick: a first entry, then the codes of quick buckets in which all are the same and sure. Of others, and of the first,
+            the first lane holds its most negative number.
         margin: how far beyond ``at`` a neuron may be unsure, in units of x.
 
     Tables of several kinds of neurons stand one after the other.
@@ -164,12 +170,16 @@ class Codebook:
     count: np.uint32
     at: np.ndarray
     ends: np.ndarray
+    finer: np.uint32
+    quick: np.ndarray
     margin: np.float32
 
     @property
-    def tables(self) -> tuple[np.uint32, np.uint32, np.uint32, np.ndarray, np.ndarray, np.float32]:
-        """As the compiled loops take them: the two of ``at`` in one load."""
-        return self.shift, self.first, self.count, self.at.view(np.uint64), self.ends, self.margin
+    def tables(
+        self,
+    ) -> tuple[np.uint32, np.uint32, np.uint32, np.ndarray, np.ndarray, np.uint32, np.ndarray, np.float32]:
+        """As the compiled loops take them."""
+        return self.shift, self.first, self.count, self.at, self.ends, self.finer, self.quick, self.margin
 
     def begin(self, kind: np.ndarray) -> np.ndarray:
         """Where the buckets of neurons' kinds begin, uint32."""
@@ -200,10 +210,35 @@ def compile_codebook(kinds: list[Intervals], steps: int, margin: float) -> Codeb
         shift, first, last, built = _cut(kinds, MANTISSA_BITS[-1], smallest, largest, margin)
     at = np.concatenate([table for table, _, _ in built]).reshape(-1)
     codes = np.concatenate([codes for _, codes, _ in built], 1).reshape(planes, -1)
-    packed = np.zeros(codes.shape[1], np.uint32 if width * planes <= 32 else np.uint64)
+    finer, quick = _quick(kinds, shift, first, last, margin, width)
+    return Codebook(
+        np.uint32(shift), np.uint32(first), np.uint32(last - first + 1), at, _packed(codes, width), np.uint32(finer),
+        _packed(quick, width), np.float32(margin),
+    )  # fmt: skip
+
+
+def _quick(
+    kinds: list[Intervals], shift: int, first: int, last: int, margin: float, width: int
+) -> tuple[int, np.ndarray]:
+    """How much finer quick buckets are than those of ``shift``, and their codes (planes, 1 + buckets)."""
+    for finer in FINER:
+        built = [_buckets(kind, shift - finer, first << finer, (last + 1 << finer) - 1, margin) for kind in kinds]
+        unsure = np.concatenate([np.isfinite(at[:, 0]) for at, _, _ in built])
+        if unsure.mean() <= QUICK or finer == FINER[-1]:
+            nothing = np.zeros(len(built[0][1]), int)
+            nothing[0] = -(2 ** (width - 1))
+            codes = np.concatenate([codes[:, :, 0] for _, codes, _ in built], 1)
+            return finer, np.column_stack([nothing, np.where(unsure, nothing[:, None], codes)])
+    raise AssertionError("FINER is empty")
+
+
+def _packed(codes: np.ndarray, width: int) -> np.ndarray:
+    """Words (n,) of codes (planes, n), of so many bits each."""
+    bits = next(bits for bits in (8, 16, 32, 64) if width * len(codes) <= bits)
+    words = np.zeros(codes.shape[1], f"uint{bits}")
     for p, plane in enumerate(codes):
-        packed |= (plane.astype(np.int64) & (2**width - 1)).astype(packed.dtype) << packed.dtype.type(width * p)
-    return Codebook(np.uint32(shift), np.uint32(first), np.uint32(last - first + 1), at, packed, np.float32(margin))
+        words |= (plane.astype(np.int64) & (2**width - 1)).astype(words.dtype) << words.dtype.type(width * p)
+    return words
 
 
 def _cut(

@@ -1,4 +1,4 @@
-"""Codes of all spikes by lookup: two loads and two comparisons, without branches, which nobody could predict.
+"""Codes of all spikes by lookup: one load, without branches, which nobody could predict; for a few, two more and comparisons.
 
 Loops that load from tables stay apart from those that only calculate: compilers make wide operations of the latter.
 Several rows are gone through together, so that beginning a loop does not cost more than its rounds.
@@ -14,7 +14,7 @@ import numpy as np
 from processes.kernels.compiled import njit
 
 SIGN, MAGNITUDE = np.uint32(31), np.uint32(0x7FFFFFFF)
-TWO = np.uint32(2)
+ONE = np.uint32(1)
 TOGETHER = 1024  # values
 SHARE = 16  # times that one worker does so in the same room
 
@@ -41,15 +41,9 @@ def share_of(part, rows, length):
 
 @njit
 def room(size, packed):
-    """Arrays for ``size`` values that :func:`look_up` works in, some twice, for numbers that are bits too."""
-    x32, near, unsure = (
-        np.empty(size, np.float32),
-        np.empty(2 * size, np.float32),
-        np.empty((size + 7) // 8 * 8, np.uint8),
-    )
-    place, own, which = np.empty(size, np.uint32), np.empty(size, np.float32), np.empty(size, np.int64)
-    twice = (x32, x32.view(np.uint32), near, near.view(np.uint64), unsure, unsure.view(np.uint64))
-    return (*twice, place, own, np.empty(size, packed), which)
+    """Arrays for ``size`` values that :func:`look_up` works in, one twice, for eight numbers at once too."""
+    few = np.empty((size + 7) // 8 * 8, np.uint8)
+    return np.empty(size, np.uint32), np.empty(size, packed), few, few.view(np.uint64), np.empty(size, np.int64)
 
 
 @njit
@@ -62,44 +56,62 @@ def look_up(x, first_row, sides, gain, scale, table, units, limit, book, codes, 
     :class:`processes.codebook.Codebook`. Returns how many are unsure.
     """
     a_len, m_len, d_len = sides
-    shift, first, count, at, ends, margin = book
-    x32, bits, near, near_pair, unsure, eight, place, own, packed, which = room
-    last, width, n = first + count - np.uint32(1), packed.dtype.type(8 * codes.itemsize), len(x)
-    begin = first_row * d_len
+    shift, first, count, at, ends, finer, quick, margin = book
+    place, packed, few, eight, which = room
+    width, n, begin = packed.dtype.type(8 * codes.itemsize), len(x), first_row * d_len
+    narrow, lowest, highest = shift - finer, first << finer, ((first + count) << finer) - ONE
     for j in range(n // d_len):
         a = (first_row + j) // m_len % a_len
         row = np.float32(1) if gain is None else gain[first_row + j]
         origin = np.uint64(j * d_len)
         for d in range(d_len):
             i = origin + np.uint64(d)
-            x32[i] = np.float32(x[i]) * row * scale[a, d]
-            own[i] = units * row * scale[a, d] if np.float32(abs(x[i])) <= limit else np.float32(np.inf)
-            place[i] = table[a, d]
+            factor, v = row * scale[a, d], np.float32(x[i])
+            bits = np.float32(v * factor).view(np.uint32)
+            bucket = min(max((bits & MAGNITUDE) >> narrow, lowest), highest) - lowest
+            known = (units * factor <= margin) & (np.float32(abs(v)) <= limit)  # not if it is no number
+            place[i] = (ONE + ((table[a, d] + (bits >> SIGN) * count) << finer) + bucket) * np.uint32(known)
     for i in range(n):
-        bucket = min(max((bits[i] & MAGNITUDE) >> shift, first), last) - first
-        place[i] += bucket + (bits[i] >> SIGN) * count
-    for i in range(n):
-        near_pair[i] = at[np.uint64(place[i])]
-    for i in range(n):
-        above = x32[i] >= near[2 * i + 1] + own[i]
-        sure = (above | (x32[i] < near[2 * i] - own[i])) & (own[i] <= margin)
-        unsure[i] = np.uint8(1) - np.uint8(sure)
-        place[i] = TWO * place[i] + np.uint32(above)
-    for i in range(n):
-        packed[i] = ends[np.uint64(place[i])]
+        packed[i] = quick[np.uint64(place[i])]
     for p in range(codes.shape[0]):
         out, by = codes[p, begin : begin + n], packed.dtype.type(p) * width
-        if p < 8 * packed.itemsize // width:
+        if p < packed.itemsize // codes.itemsize:
             for i in range(n):
                 out[i] = codes.dtype.type(packed[i] >> by)
         else:
             out[:] = 0  # what would have more spikes than a word has lanes is unsure
-    unsure[n:] = 0
-    found = 0
+    lane, none = codes[0, begin : begin + n], codes.dtype.type(-(1 << (8 * codes.itemsize - 1)))
+    for i in range(n):
+        few[i] = lane[i] == none
+    few[n:] = 0
+    marked = found = 0
     for word in range((n + 7) // 8):
         if eight[word] != 0:  # most have none
             for i in range(8 * word, 8 * word + 8):
-                if unsure[i] != 0:
-                    which[found] = begin + i
-                    found += 1
+                if few[i] != 0:
+                    which[marked] = i
+                    marked += 1
+    for u in range(marked):
+        i = np.uint32(which[u])
+        down = i // np.uint32(d_len)
+        row, d = first_row + np.int64(down), np.int64(i - down * np.uint32(d_len))
+        a = row // m_len % a_len if a_len > 1 else 0
+        factor = scale[a, d] if gain is None else gain[row] * scale[a, d]
+        own = units * factor if np.float32(abs(x[i])) <= limit else np.float32(np.inf)
+        word, sure = _near(np.float32(x[i]) * factor, own, table[a, d], shift, first, count, at, ends)
+        for p in range(min(codes.shape[0], ends.itemsize // codes.itemsize)):
+            codes[p, begin + i] = codes.dtype.type(word >> (ends.dtype.type(p) * width))
+        if not (sure and own <= margin):
+            which[found] = begin + i
+            found += 1
     return found
+
+
+@njit
+def _near(x, own, table, shift, first, count, at, ends):
+    """The word of codes of x, whose bucket may hold an end, and whether it is sure if x is off by up to ``own``."""
+    bits = np.float32(x).view(np.uint32)
+    bucket = min(max((bits & MAGNITUDE) >> shift, first), first + count - ONE) - first
+    place = np.int64(2) * np.int64(table + bucket + (bits >> SIGN) * count)
+    above = x >= at[place + 1] + own
+    return ends[place + above], above or x < at[place] - own

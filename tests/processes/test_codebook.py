@@ -66,6 +66,50 @@ def test_narrow_pieces_join_and_words_hold_what_they_have_lanes_for() -> None:
     assert codes[:, 1].tolist() == by_definition(binary, 20, float(x[1]))
 
 
+@pytest.mark.parametrize("spikes", [1, 2, 3])
+def test_quick_buckets_are_those_whose_numbers_all_fire_alike(spikes: int) -> None:
+    """Both ends of a bucket fire what it says; one that says another bucket's codes is seen, as it is what is looked up."""
+    code = PhaseCode(1.15, 40)
+    m = code.midpoints
+    book = compile_codebook(
+        [linear_intervals(np.stack([m, np.full_like(m, -np.inf), -m]), m, code.levels, spikes)], 40, 0.0
+    )
+    words = book.quick[1:].reshape(2, -1)
+    lanes = np.stack([(words >> words.dtype.type(8 * p)).astype(np.uint8).view(np.int8) for p in range(spikes)], -1)
+    shift = int(book.shift) - int(book.finer)
+    begins = (int(book.first) << int(book.finer)) + np.arange(words.shape[1] + 1, dtype=np.uint32)
+    edges = (begins << np.uint32(shift)).view(np.float32)
+    sure = lanes[:, :, 0] != -128
+    assert sure.mean() > 0.9
+    rng = np.random.default_rng(spikes)
+    for side, bucket in zip(*sure.nonzero(), strict=True):
+        if rng.random() < 0.1 and 0 < bucket < len(edges) - 2:  # the outermost hold whatever lies beyond
+            sign = 1 - 2 * int(side)
+            for edge in (edges[bucket], np.nextafter(edges[bucket + 1], np.float32(0))):
+                assert by_definition(code, spikes, sign * float(edge)) == lanes[side, bucket].tolist()
+
+
+def test_what_quick_buckets_say_is_what_fires() -> None:
+    """A table moved by a level's width fires one step off."""
+    code, x = PhaseCode(1.15, 40), np.linspace(0.1, 0.9, 500, dtype=np.float32)
+    m = code.midpoints
+    book = compile_codebook([linear_intervals(np.stack([m, np.full_like(m, -np.inf), -m]), m, code.levels, 1)], 40, 0.0)
+    tables = (m[None], np.full((1, 40), -np.inf), -m[None], code.levels[None])
+    one, begin = np.ones((1, x.size), np.float32), np.zeros((1, x.size), np.uint32)
+    wanted = [by_definition(code, 1, float(number)) for number in x]
+    level = 2 ** (23 - int(book.shift) + int(book.finer)) // 5  # a fifth of an octave
+    for moved, right in ((book, True), (replace(book, quick=np.roll(book.quick, level)), False)):
+        codes = np.empty((1, x.size), np.int8)
+        fire_linear(x, (1, 1, x.size), one, begin, np.float32(0), moved.tables, tables, 0, codes)
+        assert (codes.T.tolist() == wanted) == right
+
+
+def test_what_is_no_number_never_fires() -> None:
+    """It belongs to no bucket, though its bits look like those of the largest."""
+    code, x = PhaseCode(1.15, 40), np.array([np.nan, -np.nan, np.inf, 3.0], np.float32)
+    assert by_lookup(code, 1, x)[0].tolist() == [0, 0, 1, 1]
+
+
 def test_a_neuron_that_never_fires() -> None:
     never = np.array([np.inf, -np.inf, np.inf, -np.inf])[:, None].repeat(4, 1)
     silent = intervals(lambda sent, _: np.stack([never] * len(sent)), 4, 2)
@@ -83,7 +127,7 @@ def test_the_definition_finds_the_first_step_from_wherever_its_search_begins(spi
     book = compile_codebook(
         [linear_intervals(np.stack([m, np.full_like(m, -np.inf), -m]), m, code.levels, spikes)], 40, 0.0
     )
-    shuffled = replace(book, ends=rng.permutation(book.ends))
+    shuffled = replace(book, ends=rng.permutation(book.ends), quick=np.full_like(book.quick, book.quick[0]))
     tables = (m[None], np.full((1, 40), -np.inf), -m[None], code.levels[None])
     codes = np.empty((spikes, x.size), code_dtype(40))
     ones, begin = np.ones((1, x.size), np.float32), np.zeros((1, x.size), np.uint32)
