@@ -70,19 +70,18 @@ def discretise(
     seen = observe(network, samples, batch, looked, arriving)
     coarser: dict[str, int] = {}
     known: Known = {}
-    quick = replace(ingredients, rounding=False)  # to find exponents, rounding to nearest will do
-    clipped: list[str] = []
     for attempt in range(ATTEMPTS):
-        searching = bool(clipped)
         if attempt > 0:
             rounded, judged = joined(progress, nodes, many)
             if arriving is not None:
                 arriving.progress = None  # what is gathered anew is not counted
-        fixed = _integers(network, chip, seen, coarser, quick if searching else ingredients, known, rounded)
+        fixed = _integers(network, chip, seen, coarser, ingredients, known, rounded)
         if attempt == 0 and gathered is not None:  # also of groups that nothing asked for
             gathered(many * again, many * again)
+        if again and arriving is not None:  # of a large model, whose last group is all that is held
+            arriving.release()
         clipped = saturating(fixed, samples, batch, judged)
-        if not clipped and (not searching or quick == ingredients):
+        if not clipped:
             return fixed
         for name in clipped:
             coarser[name] = coarser.get(name, 0) + 1
@@ -131,6 +130,6 @@ def _rounded(
     asked = hashlib.blake2b(np.ascontiguousarray(weight).data).digest(), limit
     if name not in known or known[name][0] != asked:
         made, offset = round_weights(op, weight, limit, arriving.at(name))
-        known[name] = asked, made.astype(np.min_scalar_type(-limit - 1)), offset
+        known[name] = asked, np.ascontiguousarray(made, np.min_scalar_type(-limit - 1)), offset
     _, whole, offset = known[name]
     return whole.astype(np.float64), offset

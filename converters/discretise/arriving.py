@@ -2,7 +2,7 @@
 
 The moments of a layer's inputs are the square of their number in size: those of all layers of a large model would be several
 times its weights. They are gathered in the network's order for a group of layers, whose weights are then rounded, and the
-samples are run once more for the next group. Those of the first group come from the run that observes potentials
+samples are run on for the next group. Those of the first group come from the run that observes potentials
 (:func:`converters.discretise.observe.observe`).
 """
 
@@ -15,7 +15,7 @@ from functools import cached_property, partial
 import numpy as np
 import torch
 
-from converters.discretise.rounding import Moments, moments, moments_bytes
+from converters.discretise.rounding import Moments, factor, moments, moments_bytes
 from evaluator.closed_form import ClosedForm
 from evaluator.telling import telling
 from processes.batches import Progress, slices, within
@@ -45,6 +45,8 @@ class Arriving:
         batch: samples evaluated together.
         progress: called with (samples done, samples in all), of all groups but the first.
         moments: by :meth:`key`, of the group of layers that was collected or asked for last.
+        reached: how many nodes of the network have been run for it.
+        live: by a batch's first sample, what the nodes after these read (:meth:`evaluator.closed_form.ClosedForm.advance`).
     """
 
     network: Network
@@ -53,6 +55,8 @@ class Arriving:
     batch: int = 32
     progress: Progress | None = None
     moments: dict[str, Moments] = field(default_factory=dict)
+    reached: int = 0
+    live: dict[int, dict[str, torch.Tensor]] = field(default_factory=dict)
 
     def key(self, name: str) -> str:
         """Dense synapses that read the same spikes share their moments; convolutions have kernels of their own."""
@@ -67,6 +71,13 @@ class Arriving:
         if key not in self.moments:
             self._gather(group)
         return self.moments[key] if self.moments[key].count > 0 else None
+
+    def release(self) -> None:
+        """Give back the memory of moments, and of what the network's operations keep besides their parameters."""
+        self.moments.clear()
+        self._start()
+        factor.cache_clear()
+        self.network.release()
 
     @cached_property
     def groups(self) -> list[dict[str, list[str]]]:
@@ -96,21 +107,32 @@ class Arriving:
                 found = moments(synapse, x, self._importance(names, batch, x.device))
                 self.moments[key] = self.moments[key] + found if key in self.moments else found
 
+    @torch.no_grad()
     def _gather(self, group: Mapping[str, list[str]]) -> None:
-        """Run the samples as far as the group needs it."""
+        """Run the samples on as far as the group needs it, or from the start if it begins before what has been run."""
         self.moments.clear()
         sources = {self.network.nodes[names[0]].inputs[0] for names in group.values()}
-        nodes = list(self.network)
-        last = max(number for number, (name, _) in enumerate(nodes) if name in sources)
-        part = Network(self.network.input_shape, dict(nodes[: last + 1]), self.network.header)
+        names = list(self.network.nodes)
+        places = [number for number, name in enumerate(names) if name in sources]
+        if places[0] < self.reached:
+            self._start()
+        runner, nodes = ClosedForm(self.network), names[self.reached : places[-1] + 1]
 
         def look(batch: slice, name: str, op: Operation, result: Result) -> None:
             self.collect(group, batch, name, result)
 
-        runner = ClosedForm(part)
         total, told = len(self.samples), within(self.progress, self.groups.index(dict(group)) - 1, len(self.groups) - 1)
         for batch in slices(total, self.batch, told):
-            runner.run(self.samples[batch], telling(runner, batch, total, partial(look, batch), told))
+            if self.reached == 0:
+                self.live[batch.start] = {Network.INPUT: runner.encode(self.samples[batch])}
+            observe = telling(runner, batch, total, partial(look, batch), told)
+            runner.advance(self.live[batch.start], nodes, observe)
+        self.reached = places[-1] + 1
+
+    def _start(self) -> None:
+        """Forget what has been run."""
+        self.reached = 0
+        self.live.clear()
 
     def _importance(self, names: list[str], batch: slice, device: torch.device) -> torch.Tensor | None:
         """How much the rows of this batch that arrive at synapses count, together; None if all the same."""

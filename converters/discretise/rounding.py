@@ -97,13 +97,13 @@ def round_together(weight: np.ndarray, limit: int, seen: Moments | None) -> tupl
     if seen is None:
         return np.rint(weight), np.zeros(1)
     groups = np.split(weight.reshape(len(weight), -1), len(seen.first))
-    rounded = [_compensate(rows, *_factor(seen, g), limit) for g, rows in enumerate(groups)]
+    rounded = [_compensate(rows, *factor(seen, g), limit) for g, rows in enumerate(groups)]
     offsets = [(rows - out) @ mean for rows, out, mean in zip(groups, rounded, seen.mean, strict=True)]
     return np.concatenate(rounded).reshape(weight.shape), np.concatenate(offsets)
 
 
 @functools.lru_cache(maxsize=1)
-def _factor(seen: Moments, group: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def factor(seen: Moments, group: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """An order of the weights, their damped covariance (n, n) and, of its inverse, the factor, both in this order.
 
     Row j of the factor says how errors of weight j are best made up for by those after it. The synapses of queries, keys
@@ -115,14 +115,13 @@ def _factor(seen: Moments, group: int) -> tuple[np.ndarray, np.ndarray, np.ndarr
     damped = covariance[np.ix_(order, order)] + DAMPING * max(variance.mean(), 1e-12) * np.eye(len(order))
     # an upper triangle r with damped = r r^T, whose inverse is the inverse's factor: less than half the work of inverting first
     root = scipy.linalg.cholesky(damped[::-1, ::-1], lower=True)[::-1, ::-1]
-    factor = scipy.linalg.solve_triangular(root, np.eye(len(order)))
-    return order, damped, factor
+    return order, damped, scipy.linalg.solve_triangular(root, np.eye(len(order)))
 
 
 def _compensate(
     weight: np.ndarray, order: np.ndarray, damped: np.ndarray, factor: np.ndarray, limit: int
 ) -> np.ndarray:
-    """Integers for rows of weights (out, n) that keep E[((w - w') x)^2] small; the rest is from :func:`_factor`."""
+    """Integers for rows of weights (out, n) that keep E[((w - w') x)^2] small; the rest is from :func:`factor`."""
     free, out = weight[:, order].astype(np.float64), np.empty(weight.shape)
     for start in range(0, len(order), BLOCK):
         stop = min(start + BLOCK, len(order))

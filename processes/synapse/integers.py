@@ -71,7 +71,7 @@ def _integers(op: Synapse, at: FixedPosition, setting: Setting) -> tuple[Synapse
     rounded, offset = setting.rounded(scaled.mantissa, mantissa_limit(chip.weight_bits))
     fixed = replace(
         op,
-        weight=rounded.astype(np.int8),
+        weight=np.ascontiguousarray(rounded, np.int8),
         bias=np.rint(scaled.bias / unit + offset * (2**scaled.bits - 1)).astype(np.int32),
         trace=source.code.trace(scaled.bits),
         unit=real,

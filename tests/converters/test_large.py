@@ -12,7 +12,7 @@ import converters.discretise as discretising
 from converters import gradients
 from converters.calibrate import encode, scale, uniform
 from converters.discretise import arriving, discretise
-from converters.discretise.rounding import Moments
+from converters.discretise.rounding import Moments, factor
 from converters.evidence import gather
 from converters.gradients import PROBES, differentiated_together, evaluated_together, probe
 from converters.lowering import compact
@@ -67,6 +67,24 @@ def test_integers_do_not_depend_on_how_many_layers_are_rounded_at_a_time(
     assert any((weight != weights_of(nearest)[name]).any() for name, weight in weights_of(whole).items())
 
 
+def test_groups_go_on_where_the_one_before_has_ended(
+    pair: tuple[LoweredNetwork, CalibratedNetwork], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In the network's order every node is run once; whoever asks for an earlier group again has the same moments."""
+    monkeypatch.setattr(arriving, "MOMENTS_BYTES", 1)
+    inputs = arriving.Arriving(pair[1], images(4), {}, 2)
+    run: list[str] = []
+    evaluate = ClosedForm._evaluate
+    named = {id(node.op): name for name, node in pair[1]}
+    monkeypatch.setattr(ClosedForm, "_evaluate", lambda self, op, x: run.append(named[id(op)]) or evaluate(self, op, x))
+    found = {name: inputs.at(name) for name in weights_of(pair[1])}
+    assert len(run) == 2 * len(set(run)) and len(set(run)) > len(named) / 2  # two batches
+    for name, moments in list(found.items())[:3]:
+        again = inputs.at(name)
+        assert moments is not None and again is not None and (again.second == moments.second).all()
+    assert len(run) > 2 * len(set(run))
+
+
 def test_moments_of_one_group_are_in_memory(
     pair: tuple[LoweredNetwork, CalibratedNetwork], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -75,6 +93,25 @@ def test_moments_of_one_group_are_in_memory(
     for name in weights_of(pair[1]):
         if inputs.at(name) is not None:
             assert list(inputs.moments) == [inputs.key(name)]
+
+
+@pytest.mark.parametrize("groups", ["one", "several"])
+def test_what_rounding_held_is_given_back_before_integers_are_judged(
+    pair: tuple[LoweredNetwork, CalibratedNetwork], groups: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where there is a single group it stays, as integers that saturate are rounded from it again."""
+    found, held = discretising.saturating, []
+    synapses = [node.op for _, node in pair[1] if isinstance(node.op, DenseSynapse)]
+
+    def judged(*given: object) -> list[str]:
+        held.append((any(op._tensors for op in synapses), factor.cache_info().currsize))
+        return found(*given)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(discretising, "saturating", judged)
+    if groups == "several":
+        monkeypatch.setattr(arriving, "MOMENTS_BYTES", 1)
+    discretise(pair[1], images(4), LOIHI2)
+    assert held == [(False, 0) if groups == "several" else (True, 1)]
 
 
 def test_few_samples_are_differentiated_together_where_activations_are_large(
@@ -182,6 +219,6 @@ def test_only_weights_that_have_changed_are_rounded_again(
     monkeypatch.setattr(discretising, "round_weights", counted)
     found, told = converted()
     assert len(layers) < sum(asked) < 2 * len(layers)  # all, and again what was made coarser
-    assert sum(done == whole for done, whole in told) == 2  # the search and the last; nobody judged the first
+    assert sum(done == whole for done, whole in told) == 1  # the last; nobody judged the first
     monkeypatch.setattr(discretising, "_rounded", anew)
     assert all((weight == found[name]).all() for name, weight in converted()[0].items())

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from converters.calibrate import calibrate
 from converters.discretise import discretise
-from converters.discretise.rounding import Moments, _factor, moments, round_weights
+from converters.discretise.rounding import Moments, factor, moments, round_weights
 from converters.scales import scale_of
 from evaluator.closed_form import ClosedForm
 from processes.chips import LOIHI2
@@ -58,9 +58,9 @@ def test_errors_of_correlated_inputs_cancel() -> None:
 def test_the_factor_is_that_of_the_inverse() -> None:
     rows = np.random.default_rng(0).normal(size=(1, 60, 7)) @ np.random.default_rng(1).normal(size=(7, 7))
     seen = Moments(60, rows.sum(1), rows.swapaxes(1, 2) @ rows)
-    _, damped, factor = _factor(seen, 0)
-    assert (np.tril(factor, -1) == 0).all() and (np.diag(factor) > 0).all()
-    np.testing.assert_allclose(factor.T @ factor @ damped, np.eye(7), atol=1e4 * ROUNDING)
+    _, damped, triangle = factor(seen, 0)
+    assert (np.tril(triangle, -1) == 0).all() and (np.diag(triangle) > 0).all()
+    np.testing.assert_allclose(triangle.T @ triangle @ damped, np.eye(7), atol=1e4 * ROUNDING)
 
 
 def test_a_block_is_rounded_as_its_loop_says() -> None:
