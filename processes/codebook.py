@@ -27,6 +27,7 @@ MANTISSA_BITS = (7, 9, 10, 11)  # of a bucket, tried until few buckets hold more
 FEW = 1 / 64
 FINER = (1, 2, 3)  # more bits that quick buckets share, tried until few of them hold an end
 QUICK = 1 / 256
+LARGE = 2**17  # quick buckets: tables of more are not found in the nearest caches
 NARROW = 2.0**-12  # relative width of intervals that are unsure altogether
 OCTAVES = 32  # below the largest end that have buckets of their own
 ROUNDING = 2.0**-20.5  # relative: of a potential, a factor, a row's gain and their products in float32
@@ -212,8 +213,8 @@ def compile_codebook(kinds: list[Intervals], steps: int, margin: float) -> Codeb
     codes = np.concatenate([codes for _, codes, _ in built], 1).reshape(planes, -1)
     finer, quick = _quick(kinds, shift, first, last, margin, width)
     return Codebook(
-        np.uint32(shift), np.uint32(first), np.uint32(last - first + 1), at, _packed(codes, width), np.uint32(finer),
-        _packed(quick, width), np.float32(margin),
+        np.uint32(shift), np.uint32(first), np.uint32(last - first + 1), at, _packed(codes, width, (32, 64)),
+        np.uint32(finer), _packed(quick, width, (8, 16, 32, 64)), np.float32(margin),
     )  # fmt: skip
 
 
@@ -224,7 +225,7 @@ def _quick(
     for finer in FINER:
         built = [_buckets(kind, shift - finer, first << finer, (last + 1 << finer) - 1, margin) for kind in kinds]
         unsure = np.concatenate([np.isfinite(at[:, 0]) for at, _, _ in built])
-        if unsure.mean() <= QUICK or finer == FINER[-1]:
+        if unsure.mean() <= QUICK or unsure.size >= LARGE or finer == FINER[-1]:
             nothing = np.zeros(len(built[0][1]), int)
             nothing[0] = -(2 ** (width - 1))
             codes = np.concatenate([codes[:, :, 0] for _, codes, _ in built], 1)
@@ -232,13 +233,13 @@ def _quick(
     raise AssertionError("FINER is empty")
 
 
-def _packed(codes: np.ndarray, width: int) -> np.ndarray:
-    """Words (n,) of codes (planes, n), of so many bits each."""
-    bits = next(bits for bits in (8, 16, 32, 64) if width * len(codes) <= bits)
-    words = np.zeros(codes.shape[1], f"uint{bits}")
+def _packed(codes: np.ndarray, width: int, words: tuple[int, ...]) -> np.ndarray:
+    """Codes (planes, n) of so many bits each side by side in the narrowest of some ``words`` that holds them, (n,)."""
+    bits = next(bits for bits in words if width * len(codes) <= bits)
+    packed = np.zeros(codes.shape[1], f"uint{bits}")
     for p, plane in enumerate(codes):
-        words |= (plane.astype(np.int64) & (2**width - 1)).astype(words.dtype) << words.dtype.type(width * p)
-    return words
+        packed |= (plane.astype(np.int64) & (2**width - 1)).astype(packed.dtype) << packed.dtype.type(width * p)
+    return packed
 
 
 def _cut(

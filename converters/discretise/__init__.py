@@ -34,7 +34,7 @@ from processes.synapse import Synapse
 Known = dict[str, tuple[tuple[bytes, int], np.ndarray, np.ndarray]]
 """By synapse, of which weights and limit, and what they were rounded to: whole numbers, and what to add to the bias."""
 
-ATTEMPTS = 10  # to find exponents with which nothing saturates; each may halve layers' resolution
+ATTEMPTS = 20  # to find exponents with which nothing saturates; each may halve layers' resolution
 
 
 def discretise(
@@ -70,6 +70,7 @@ def discretise(
     seen = observe(network, samples, batch, looked, arriving)
     coarser: dict[str, int] = {}
     known: Known = {}
+    worst = 0  # where something clipped last: what is tried next is judged there first
     for attempt in range(ATTEMPTS):
         if attempt > 0:
             rounded, judged = joined(progress, nodes, many)
@@ -80,7 +81,7 @@ def discretise(
             gathered(many * again, many * again)
         if again and arriving is not None:  # of a large model, whose last group is all that is held
             arriving.release()
-        clipped = saturating(fixed, samples, batch, judged)
+        clipped, worst = saturating(fixed, samples, batch, judged, worst)
         if not clipped:
             return fixed
         for name in clipped:

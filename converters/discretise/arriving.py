@@ -25,7 +25,7 @@ from processes.operation import Operation, Result
 from processes.spikes import decode
 from processes.synapse import Synapse
 
-MOMENTS_BYTES = 2**30
+MOMENTS_BYTES = 2**29
 """Memory for the moments of a group of layers, unless a single one takes more."""
 
 

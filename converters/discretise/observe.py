@@ -83,8 +83,14 @@ def observe(
     return seen
 
 
-def saturating(network: Network, samples: np.ndarray, batch: int, progress: Progress | None = None) -> list[str]:
-    """Nodes that clip a potential on ``samples``."""
+def saturating(
+    network: Network, samples: np.ndarray, batch: int, progress: Progress | None = None, first: int = 0
+) -> tuple[list[str], int]:
+    """Nodes that clip a potential in a batch of samples, and the number of the first sample of this batch.
+
+    The batch that begins with sample ``first`` is judged before all others, and no more are once something clips: of a large
+    model each takes a while. Nothing clips where no node is returned.
+    """
     found: dict[str, None] = {}
 
     def look(name: str, op: Operation, result: Result) -> None:
@@ -92,6 +98,11 @@ def saturating(network: Network, samples: np.ndarray, batch: int, progress: Prog
             found[name] = None
 
     runner = ClosedForm(network)
+    order = np.roll(np.arange(len(samples)), -first)
     for part in slices(len(samples), batch, progress):
-        runner.run(samples[part], telling(runner, part, len(samples), look, progress))
-    return list(found)
+        runner.run(samples[order[part]], telling(runner, part, len(samples), look, progress))
+        if found:
+            if progress is not None:
+                progress(len(samples), len(samples))
+            return list(found), int(order[part.start])
+    return [], first

@@ -78,6 +78,7 @@ def rounded_weights(ideal: Network, calibrated: Network, fixed: Network) -> Netw
             rounded = integers.weight * unit * float(integers.trace.max())
             kept = np.ones(folded.weight.shape)
             np.divide(rounded, folded.weight, out=kept, where=folded.weight != 0)
-            op = replace(op, weight=op.weight * kept, bias=integers.bias * integers.unit)
+            weight = (op.weight * kept).astype(op.weight.dtype)  # of a large model, twice as wide is gigabytes
+            op = replace(op, weight=weight, bias=integers.bias * integers.unit)
         out.nodes[name] = Node(op, node.inputs)
     return out

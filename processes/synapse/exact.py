@@ -27,6 +27,7 @@ from processes.spikes import decode
 SAMPLED = 64  # rows whose codes say where to cut, which changes no result
 SINGLE = 3  # steps that take no longer one by one, which proves more, than together with their magnitudes
 USUAL = 0.9  # share of rows that parts are made for; those of the others are three times as fine
+FULLEST = 0.9  # of the limit: where potentials hold more, parts that leave room for the rest would be single steps
 
 Clips = torch.Tensor | None  # how often each neuron was clipped; None stands for no clip at all
 
@@ -46,7 +47,7 @@ def accumulate_rows(
         left, reach = left[reach > limit], reach[reach > limit]
     for finer in (1, 3):
         if len(left):
-            held = min(USUAL, float(taken(y, left).abs().max()) / limit)
+            held = min(FULLEST, float(taken(y, left).abs().max()) / limit)
             excess = max(0.0, float(reach.quantile(USUAL)) / limit - 1)
             parts = finer * (2 + int(1.3 * excess / (1 - held)))
             v, most = in_parts(taken(codes, left, 1), rows, bias, trace, parts, held)

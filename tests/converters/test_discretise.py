@@ -11,6 +11,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from converters.discretise import discretise, rounding
+from converters.discretise.observe import saturating
 from evaluator.closed_form import ClosedForm
 from processes.chips import LOIHI2
 from processes.errors import DeployError
@@ -92,9 +93,9 @@ def test_a_layer_that_saturates_is_tried_again_and_only_what_changes_is_rounded(
     name = next(name for name, node in first if isinstance(node.op, DenseSynapse))
     answers, together, ends = [[name], [name], []], [], []
 
-    def saturating(*_: object) -> list[str]:
+    def saturating(*_: object) -> tuple[list[str], int]:
         ends.append(len(together))
-        return answers.pop(0)
+        return answers.pop(0), 0
 
     monkeypatch.setattr("converters.discretise.saturating", saturating)
     rounded = rounding.round_weights
@@ -114,8 +115,26 @@ def test_a_layer_that_saturates_is_tried_again_and_only_what_changes_is_rounded(
     assert np.log2(after.max() / before.max()) >= 1
 
 
+def test_the_batch_that_clipped_is_judged_first_and_alone(vit: nn.Module) -> None:
+    """A sample that is far larger clips; those before it are not run again to find that out."""
+    samples = images(12)
+    fixed = discretise(spiking(vit, torch.from_numpy(samples), PhaseCode(1.15, 40)), samples, LOIHI2)
+    told: list[int] = []
+    large = samples.copy()
+    large[7] *= 1e4
+    clipped, first = saturating(fixed, large, 3, lambda done, _: told.append(done))
+    assert clipped and first == 6 and told[-1] == 12
+    assert saturating(fixed, large, 3, None, first) == (clipped, 6)
+    run, seen = ClosedForm.run, []
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(ClosedForm, "run", lambda self, x, observe: seen.append(len(x)) or run(self, x, observe))
+        saturating(fixed, large, 3, None, first)
+        assert seen == [3]
+        assert saturating(fixed, samples, 3, None, first) == ([], 6) and sum(seen[1:]) == 12
+
+
 def test_what_never_fits_is_named(vit: nn.Module, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("converters.discretise.saturating", lambda *_: ["input.neuron"])
+    monkeypatch.setattr("converters.discretise.saturating", lambda *_: (["input.neuron"], 0))
     with pytest.raises(DeployError, match=r"'input\.neuron' saturates 24 bits"):
         both(vit, 1.15, 40)
 

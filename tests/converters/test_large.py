@@ -103,7 +103,7 @@ def test_what_rounding_held_is_given_back_before_integers_are_judged(
     found, held = discretising.saturating, []
     synapses = [node.op for _, node in pair[1] if isinstance(node.op, DenseSynapse)]
 
-    def judged(*given: object) -> list[str]:
+    def judged(*given: object) -> tuple[list[str], int]:
         held.append((any(op._tensors for op in synapses), factor.cache_info().currsize))
         return found(*given)  # type: ignore[arg-type]
 
@@ -211,7 +211,7 @@ def test_only_weights_that_have_changed_are_rounded_again(
 
     def converted() -> tuple[dict[str, np.ndarray], list[tuple[int, int]]]:
         told: list[tuple[int, int]] = []
-        clipped = iter([[layers[0]]])  # the first attempt is said to saturate there
+        clipped = iter([([layers[0]], 0)])  # the first attempt is said to saturate there
         monkeypatch.setattr(discretising, "saturating", lambda *given: next(clipped, None) or judge(*given))
         tell = lambda done, whole: told.append((done, whole))  # noqa: E731
         return weights_of(discretise(pair[1], images(4), LOIHI2, progress=tell)), told
