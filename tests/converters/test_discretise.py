@@ -115,22 +115,29 @@ def test_a_layer_that_saturates_is_tried_again_and_only_what_changes_is_rounded(
     assert np.log2(after.max() / before.max()) >= 1
 
 
-def test_the_batch_that_clipped_is_judged_first_and_alone(vit: nn.Module) -> None:
-    """A sample that is far larger clips; those before it are not run again to find that out."""
-    samples = images(12)
-    fixed = discretise(spiking(vit, torch.from_numpy(samples), PhaseCode(1.15, 40)), samples, LOIHI2)
+def test_the_batch_that_clipped_is_judged_first_and_alone(vit: nn.Module, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of samples in batches of three, number 7 clips: those of its batch are judged next time, and all only if none clips."""
+    samples = np.arange(12)
+    network = spiking(vit, torch.from_numpy(images(2)), PhaseCode(1.15, 40))
+    run: list[int] = []
+
+    def clips_in(bad: int) -> None:
+        def evaluate(self: ClosedForm, x: np.ndarray, observe) -> None:
+            run.extend(x.tolist())
+            name, node = next(iter(self.network))
+            observe(name, node.op, Result(torch.zeros(1), torch.tensor([int(bad in x)])))
+
+        monkeypatch.setattr(ClosedForm, "run", evaluate)
+
+    clips_in(7)
     told: list[int] = []
-    large = samples.copy()
-    large[7] *= 1e4
-    clipped, first = saturating(fixed, large, 3, lambda done, _: told.append(done))
-    assert clipped and first == 6 and told[-1] == 12
-    assert saturating(fixed, large, 3, None, first) == (clipped, 6)
-    run, seen = ClosedForm.run, []
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(ClosedForm, "run", lambda self, x, observe: seen.append(len(x)) or run(self, x, observe))
-        saturating(fixed, large, 3, None, first)
-        assert seen == [3]
-        assert saturating(fixed, samples, 3, None, first) == ([], 6) and sum(seen[1:]) == 12
+    clipped, first = saturating(network, samples, 3, lambda done, _: told.append(done))
+    assert len(clipped) == 1 and first == 6 and run == list(range(9)) and told[-1] == 12
+    run.clear()
+    assert saturating(network, samples, 3, None, first) == (clipped, 6) and run == [6, 7, 8]
+    run.clear()
+    clips_in(-1)
+    assert saturating(network, samples, 3, None, first) == ([], 6) and sorted(run) == list(range(12))
 
 
 def test_what_never_fits_is_named(vit: nn.Module, monkeypatch: pytest.MonkeyPatch) -> None:
