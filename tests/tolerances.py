@@ -27,6 +27,9 @@ its other side."""
 PIXELS_CODED = {4: 0.9, 16: 0.95, 32: 0.95}
 """Share of predictions that stay, by T, where pixels are spikes of T levels in place of the currents of the publications."""
 
+FLOAT32_WEIGHT = 2.0**-23
+"""Relative: a weight held in float32 next to the same product in float64; twice what one rounding takes."""
+
 FLOAT32_TRACE = 1e-6
 """Absolute: a membrane potential below 0.1 that another simulator published in float32, next to ours in float64."""
 

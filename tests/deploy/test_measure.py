@@ -43,6 +43,7 @@ from processes.kernels import compiled
 from processes.network import DenseSynapse, Network, PhaseNeuron, Readout
 from processes.phase_code import PhaseCode
 from processes.phase_neuron.schedule import FloatSchedule
+from tests.tolerances import FLOAT32_WEIGHT
 
 CODE = PhaseCode(2.0, 3)  # levels 1, 1/2, 1/4; midpoints 3/4, 3/8, 3/16
 
@@ -276,7 +277,7 @@ def test_eight_bit_weights_are_those_of_the_fixed_network(converted: Converted) 
             assert op.unit is not None
             held = op.weight * op.unit[:, None] * op.trace[0]  # what one spike at k = 0 carries
             scale = scale_of(converted.floating, node.inputs[0]).reshape(-1)
-            np.testing.assert_allclose(rounded[name].weight * scale, held, rtol=1e-12)  # type: ignore[attr-defined]
+            np.testing.assert_allclose(rounded[name].weight * scale, held, rtol=FLOAT32_WEIGHT)  # type: ignore[attr-defined]
 
 
 def test_latency_is_the_sum_of_what_is_waited_for(converted: Converted) -> None:
