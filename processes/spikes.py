@@ -8,6 +8,7 @@ import torch
 from processes.backends import backend_of
 from processes.backends.constants import constant
 from processes.backends.tables import Axes
+from processes.backends.torch.decode import bounded
 
 FOLDING = 4
 """Groups of axes that fold: repeated, varying (A), repeated (M), varying (D)."""
@@ -103,11 +104,8 @@ def decode_bounded(codes: torch.Tensor, trace: np.ndarray, axis: int = -1) -> tu
 
     That is the norm of the sums of |trace_k| over each neuron's spikes.
     """
-    if len(codes) == 1:
-        out = sizes = decode(codes, trace)  # squares have no sign
-    else:
-        out, sizes = backend_of(codes).decode_sizes(codes, trace, torch.float32)
-    return out, torch.linalg.vector_norm(sizes, dim=axis)
+    backend = backend_of(codes)
+    return bounded(codes, trace, axis, backend.decode, backend.decode_sizes)
 
 
 def decoded_sums(codes: torch.Tensor, trace: np.ndarray, dtype: torch.dtype) -> torch.Tensor:

@@ -76,7 +76,7 @@ def fire_linear(v, sides, scale, table, units, book, tables, spread, codes):
     pos, lo, hi, subtract = tables
     steps, together, rows = pos.shape[1], rows_together(d_len), len(v) // d_len
     for part in prange(shares(rows, d_len)):
-        work = room(together * d_len, book[6].dtype)
+        work = room(together * d_len, book)
         for first_row in share_of(part, rows, d_len):
             x = v[first_row * d_len : (first_row + together) * d_len]
             for u in range(look_up(x, first_row, sides, None, scale, table, units, INF, book, codes, work)):
@@ -112,7 +112,7 @@ def fire_nonlinear(
     pos, lo, hi, _ = tables
     steps, together, rows = pos.shape[1], rows_together(d_len), len(v) // d_len
     for part in prange(shares(rows, d_len)):
-        work = room(together * d_len, book[6].dtype)
+        work = room(together * d_len, book)
         for first_row in share_of(part, rows, d_len):
             x = v[first_row * d_len : (first_row + together) * d_len]
             for u in range(look_up(x, first_row, sides, None, scale, table, units, INF, book, codes, work)):
@@ -169,7 +169,7 @@ def fire_falling(
     d_len = sides[2]
     steps, together, rows = entries.shape[1], rows_together(d_len), len(v) // d_len
     for part in prange(shares(rows, d_len)):
-        work = room(together * d_len, book[6].dtype)
+        work = room(together * d_len, book)
         for first_row in share_of(part, rows, d_len):
             x = v[first_row * d_len : (first_row + together) * d_len]
             for u in range(look_up(x, first_row, sides, gain, scale, table, units, biggest, book, codes, work)):

@@ -83,7 +83,7 @@ def fire_ramp_further(v, sides, table, book, ramp, after, row_after, spread, cod
     steps, together, rows = ramp.shape[1], rows_together(d_len), len(v) // d_len
     one = np.ones((a_len, d_len), np.float32)
     for part in prange(shares(rows, d_len)):
-        work, gap = room(together * d_len, book[6].dtype), np.empty(together * d_len, v.dtype)
+        work, gap = room(together * d_len, book), np.empty(together * d_len, v.dtype)
         for first_row in share_of(part, rows, d_len):
             x = v[first_row * d_len : (first_row + together) * d_len]
             for j in range(0, len(x), d_len):

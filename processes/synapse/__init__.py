@@ -55,9 +55,9 @@ class Synapse(Operation):
     def tensor(self, dtype: torch.dtype, device: torch.device) -> torch.Tensor:
         """Weights as a torch tensor, converted once for each type and device, or in the array's own memory."""
         if (dtype, device) not in self._tensors:
-            on_host = device.type == "cpu"
-            tensor = shared(self.weight).to(dtype) if on_host else constant(self.weight, device, dtype)
-            self._tensors[dtype, device] = tensor
+            self._tensors[dtype, device] = (
+                shared(self.weight).to(dtype) if device.type == "cpu" else constant(self.weight, device, dtype)
+            )
         return self._tensors[dtype, device]
 
     @cached_property

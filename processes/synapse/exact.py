@@ -3,12 +3,12 @@
 A window adds trace_k * w z(k) for k = 0, 1, ... and clips to +-(2^(bits-1) - 1) after every step. Every partial sum is
 a sum over a subset of the spikes, so by Cauchy-Schwarz it stays below ||w|| ||x|| + |b|; where a neuron has several
 spikes, x adds them up regardless of sign, as a later one may take back half of the first. Where this is more than the limit,
-a second product tells more: no subset exceeds the sum of all its positive (or negative) terms, which is half of the terms'
-magnitudes plus half of the sum itself, about a third of the first bound where signs are mixed. Where either is within the
-limit (less than 2^23) nothing clips, and a float32 product is exact in any order of summation because all its partial sums
-are integers below 2^24. For the other rows the window is cut into parts: what has been summed up before a part is known
-exactly, and only the part's own terms may arrive in any order. What fine parts leave unsure too is stepped through, which
-costs as much as fifty products.
+the sum of all positive (or negative) terms tells more, which no subset exceeds: half of the terms' magnitudes plus half of
+the sum itself. The magnitudes are at most the first bound, or come from a second product: about a third of it where
+signs are mixed. Where any of these is within the limit (less than 2^23) nothing clips, and a float32 product is exact in any
+order of summation because all its partial sums are integers below 2^24. For the other rows the window is cut into parts:
+what has been summed up before a part is known exactly, and only the part's own terms may arrive in any order. What fine
+parts leave unsure too is stepped through, which costs as much as fifty products.
 """
 
 from __future__ import annotations
@@ -26,7 +26,9 @@ from processes.spikes import decode
 
 SAMPLED = 64  # rows whose codes say where to cut, which changes no result
 SINGLE = 3  # steps that take no longer one by one, which proves more, than together with their magnitudes
-USUAL = 0.9  # share of rows that parts are made for; those of the others are three times as fine
+USUAL = 0.9  # share of rows that parts are made for
+FINER = (1, 3)  # how fine parts are, for these and for what they leave unsure
+SPARE = 1.3  # how many more parts than if their terms went as far as could be
 FULLEST = 0.9  # of the limit: where potentials hold more, parts that leave room for the rest would be single steps
 
 Clips = torch.Tensor | None  # how often each neuron was clipped; None stands for no clip at all
@@ -45,11 +47,11 @@ def accumulate_rows(
     if len(left):
         reach = backend.one_sided(taken(codes, left, 1), taken(y, left), rows, bias, trace)
         left, reach = left[reach > limit], reach[reach > limit]
-    for finer in (1, 3):
+    for finer in FINER:
         if len(left):
-            held = min(FULLEST, float(taken(y, left).abs().max()) / limit)
-            excess = max(0.0, float(reach.quantile(USUAL)) / limit - 1)
-            parts = finer * (2 + int(1.3 * excess / (1 - held)))
+            held = min(FULLEST, float(taken(y, left).abs().amax(-1).quantile(USUAL)) / limit)
+            excess = float(reach.quantile(USUAL)) / limit - 1
+            parts = finer * (2 + int(SPARE * excess / (1 - held)))
             v, most = in_parts(taken(codes, left, 1), rows, bias, trace, parts, held)
             y[left], left, reach = v, left[most > limit], reach[most > limit]
     if not len(left):
@@ -68,13 +70,13 @@ def taken(values: torch.Tensor, which: torch.Tensor, axis: int = 0) -> torch.Ten
 
 
 def in_parts(
-    codes: torch.Tensor, rows: Rows, bias: np.ndarray, trace: np.ndarray, parts: int, held: float = 0.0
+    codes: torch.Tensor, rows: Rows, bias: np.ndarray, trace: np.ndarray, parts: int, held: float
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """Potentials (R, out) of codes (planes, R, in), added up part by part of the window, and what they could reach, (R,).
 
-    No output of a row exceeds ``most`` at the end of any step: at the beginning of a part it holds v, and the part adds at most
-    the sum of its positive terms, and takes at most that of its negative ones. A part of a single step arrives at once.
-    Potentials are exact where ``most`` is below 2^23.
+    No output of a row exceeds the latter at the end of any step: at the beginning of a part it holds v, and the part adds
+    at most the sum of its positive terms, and takes at most that of its negative ones. A part of a single step arrives at once.
+    Potentials are exact where it is below 2^23. Parts are those of :func:`cuts`.
     """
     backend, nothing, step = backend_of(codes), np.zeros_like(bias), np.arange(len(trace))
     v = constant(bias, codes.device, torch.float32).expand(codes.shape[1], -1)

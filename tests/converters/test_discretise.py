@@ -86,7 +86,7 @@ def test_everything_fits_the_chip(vit: nn.Module) -> None:
 def test_a_layer_that_saturates_is_tried_again_and_only_what_changes_is_rounded(
     vit: nn.Module, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """With less, until it fits."""
+    """A layer's unit becomes coarser until nothing in it saturates; other layers keep their weights."""
     samples = images(16)
     network = spiking(vit, torch.from_numpy(samples), PhaseCode(1.15, 40))
     first = discretise(network, samples, LOIHI2)

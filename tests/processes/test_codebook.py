@@ -68,7 +68,7 @@ def test_narrow_pieces_join_and_words_hold_what_they_have_lanes_for() -> None:
 
 @pytest.mark.parametrize("spikes", [1, 2, 3])
 def test_quick_buckets_are_those_whose_numbers_all_fire_alike(spikes: int) -> None:
-    """Both ends of a bucket fire what it says; one that says another bucket's codes is seen, as it is what is looked up."""
+    """The first and the last number of a bucket fire what its entry says."""
     code = PhaseCode(1.15, 40)
     m = code.midpoints
     book = compile_codebook(

@@ -221,11 +221,11 @@ def test_a_part_that_forgets_what_came_before_is_seen(monkeypatch: pytest.Monkey
     codes = np.repeat(np.arange(1, 13), 20)[None, None].astype(np.int8)
     weight, bias, trace = np.full((1, 240), 127, np.int8), np.zeros(1, np.int32), np.full(12, 2047)
     reached = np.abs(way(codes, weight, bias, trace)).max()
-    assert in_parts(batch(codes), Rows(weight), bias, trace, 2)[1].item() >= reached
+    assert in_parts(batch(codes), Rows(weight), bias, trace, 2, 0.0)[1].item() >= reached
     backend = backend_of(batch(codes))
     one_sided = backend.one_sided
     monkeypatch.setattr(backend, "one_sided", lambda codes, y, *rest: one_sided(codes, 0 * y, *rest))
-    assert in_parts(batch(codes), Rows(weight), bias, trace, 2)[1].item() < reached
+    assert in_parts(batch(codes), Rows(weight), bias, trace, 2, 0.0)[1].item() < reached
 
 
 @settings(max_examples=40)

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import torch
 
 from processes.backends.constants import constant
 from processes.kernels.decode import decode_table
+
+Decode = Callable[[torch.Tensor, np.ndarray, torch.dtype], torch.Tensor]
+DecodeSizes = Callable[[torch.Tensor, np.ndarray, torch.dtype], tuple[torch.Tensor, torch.Tensor]]
+"""The types of :func:`decode` and :func:`decode_sizes`, which another backend may replace."""
 
 
 def decode(codes: torch.Tensor, trace: np.ndarray, dtype: torch.dtype) -> torch.Tensor:
@@ -28,6 +34,20 @@ def decode_sizes(codes: torch.Tensor, trace: np.ndarray, dtype: torch.dtype) -> 
         values += more
         sizes += more.abs()
     return values, sizes
+
+
+def bounded(
+    codes: torch.Tensor, trace: np.ndarray, axis: int, decode: Decode = decode, decode_sizes: DecodeSizes = decode_sizes
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Values in float32, and along an axis what no subset of the spikes exceeds, (N, *shape without the axis).
+
+    That is the norm of the sums of |trace_k| over each neuron's spikes.
+    """
+    if len(codes) == 1:
+        values = sizes = decode(codes, trace, torch.float32)  # squares have no sign
+    else:
+        values, sizes = decode_sizes(codes, trace, torch.float32)
+    return values, torch.linalg.vector_norm(sizes, dim=axis)
 
 
 def row_sums(codes: torch.Tensor, trace: np.ndarray, dtype: torch.dtype) -> torch.Tensor:

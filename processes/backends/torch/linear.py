@@ -2,18 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import numpy as np
 import torch
 
 from processes.backends.constants import constant
 from processes.backends.rows import Rows
-from processes.backends.torch.decode import decode, decode_sizes
-
-Decode = Callable[[torch.Tensor, np.ndarray, torch.dtype], torch.Tensor]
-DecodeSizes = Callable[[torch.Tensor, np.ndarray, torch.dtype], tuple[torch.Tensor, torch.Tensor]]
-"""The types of :func:`processes.backends.torch.decode.decode` and ``decode_sizes``, which another backend may replace."""
+from processes.backends.torch.decode import Decode, DecodeSizes, bounded, decode, decode_sizes
 
 
 def linear(
@@ -24,12 +18,8 @@ def linear(
 
     Sizes are sums of |trace_k| over a neuron's spikes. Sums are exact, in any order, while none reaches 2^24 on the way.
     """
-    if len(codes) == 1:
-        x = sizes = decode(codes, trace, torch.float32)  # squares have no sign
-    else:
-        x, sizes = decode_sizes(codes, trace, torch.float32)
-    y = torch.nn.functional.linear(x, rows.matrix(x.device), constant(bias, x.device, torch.float32))
-    return y, torch.linalg.vector_norm(sizes, dim=-1)
+    x, norms = bounded(codes, trace, -1, decode, decode_sizes)
+    return torch.nn.functional.linear(x, rows.matrix(x.device), constant(bias, x.device, torch.float32)), norms
 
 
 def one_sided(
