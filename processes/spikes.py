@@ -111,3 +111,8 @@ def decode_bounded(codes: torch.Tensor, trace: np.ndarray, axis: int = -1) -> tu
 def decoded_sums(codes: torch.Tensor, trace: np.ndarray, dtype: torch.dtype) -> torch.Tensor:
     """Sums (N, *shape without its last axis) of the values along the last axis."""
     return backend_of(codes).row_sums(codes, trace, dtype)
+
+
+def taken(values: torch.Tensor, which: torch.Tensor, axis: int = 0) -> torch.Tensor:
+    """Entries along an axis by their ascending indices, without a copy if these are all there are."""
+    return values if len(which) == values.shape[axis] else values.index_select(axis, which)

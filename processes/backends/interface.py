@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Protocol
 
 import numpy as np
@@ -75,16 +76,14 @@ class Backend(Protocol):
         """Saturating integer sums (N, ...) of shifted squares along the last axis of codes (planes, N, ..., D), and clips."""
         ...
 
-    def add_scaled(self, total: Tensor, v: Tensor, factor: np.ndarray, axes: Axes) -> None:
-        """total (N, *shape), float64, += the integer part of v (N, *shape) * factor (A, D)."""
+    def add_up(
+        self, operands: Sequence[Tensor], factors: np.ndarray, bias: np.ndarray, axes: Axes, limit: int
+    ) -> tuple[Tensor, Tensor | None]:
+        """int32 sums of a bias (A, D) and the integer parts of operands times factors (operands, A, D), and which clipped."""
         ...
 
-    def clip(self, total: Tensor, limit: int) -> tuple[Tensor, int]:
-        """int32 of whole numbers clipped to +-limit, and how many lay beyond."""
-        ...
-
-    def centre(self, v: Tensor, limit: int) -> tuple[Tensor, int]:
-        """int32 v minus its mean over the last axis, clipped to +-limit, and how many lay beyond."""
+    def centre(self, v: Tensor, limit: int) -> tuple[Tensor, Tensor | None]:
+        """int32 v minus its mean over the last axis, clipped to +-limit, and which were clipped."""
         ...
 
     def fire_fitted(self, v: Tensor, tables: FittedTables) -> Tensor:

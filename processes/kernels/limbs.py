@@ -18,25 +18,30 @@ BITS = 7  # of the lower byte
 HALF = 1 << (BITS - 1)
 
 
-@njit(parallel=True, cache=True)
+@njit(parallel=True, cache=True, fastmath={"reassoc", "contract"})
 def split(codes, table, high, low, squares):
     """Bytes high and low (R, in) of codes (planes, R, in), and squares (R,) float32 = sums of squared sizes; table int32."""
     planes, _, inputs = codes.shape
+    entries = table.copy()  # which nothing that is written here can change
     for r in prange(len(squares)):
-        x, size = np.zeros(inputs, np.int32), np.zeros(inputs, np.int32)
-        for p in range(planes):
+        x, size, total = np.empty(inputs, np.int32), np.empty(inputs, np.int32), np.float32(0)
+        first, upper, lower = codes[0, r], high[r], low[r]
+        for j in range(inputs):
+            x[j] = value(entries, first[j])
+        for j in range(inputs):
+            size[j] = abs(x[j])
+        for p in range(1, planes):
             row = codes[p, r]
             for j in range(inputs):
-                entry = value(table, row[j])
+                entry = value(entries, row[j])
                 x[j] += entry
                 size[j] += abs(entry)
-        upper, lower, total = high[r], low[r], np.int64(0)
         for j in range(inputs):
-            above = (x[j] + HALF) >> BITS
-            upper[j] = above
-            lower[j] = x[j] - (above << BITS)
+            above = (x[j] + np.int32(HALF)) >> np.int32(BITS)
+            upper[j] = np.int8(above)
+            lower[j] = np.int8(x[j] - (above << np.int32(BITS)))
         for j in range(inputs):
-            total += np.int64(size[j]) * size[j]
+            total += np.float32(size[j]) * np.float32(size[j])
         squares[r] = total
 
 
@@ -54,18 +59,20 @@ def sizes(codes, table, out):
 
 @njit(parallel=True, cache=True)
 def join(high, low, bias, out):
-    """out (R, O) float32 = 128 high + low + bias (O,), of products int32 (R, O)."""
+    """out (R, O) float32 = 128 high + low + bias (O,), of products int32 (R, O), in integers as wide as the bias's."""
+    number = bias.dtype.type
     for r in prange(len(out)):
         upper, lower, own = high[r], low[r], out[r]
         for o in range(len(own)):
-            own[o] = np.float32((np.int64(upper[o]) << BITS) + np.int64(lower[o]) + bias[o])
+            own[o] = np.float32(number((number(upper[o]) << BITS) + lower[o] + bias[o]))
 
 
 @njit(parallel=True, cache=True)
 def one_sided(magnitudes, unit, bias, y, out):
     """out (R,) = the largest over O of (unit * magnitudes + |bias| + |y|) / 2, magnitudes int32 and y float32 (R, O)."""
     for r in prange(len(out)):
-        size, own, largest = magnitudes[r], y[r], np.float32(0)
-        for o in range(len(own)):
-            largest = max(largest, np.float32(size[o]) * unit + bias[o] + abs(own[o]))
-        out[r] = largest / 2
+        size, own, largest = magnitudes[r], y[r], np.int32(0)
+        for o in range(len(own)):  # bits of positive floats have their order, and integers are compared many at a time
+            reach = np.float32(size[o]) * unit + bias[o] + abs(own[o])
+            largest = max(largest, np.float32(reach).view(np.int32))
+        out[r] = np.int32(largest).view(np.float32) / 2

@@ -14,29 +14,37 @@ from numba import prange
 
 from processes.kernels.compiled import njit
 
-
-@njit(parallel=True, cache=True)
-def add_scaled(total, v, scale):
-    """total (R, A, M, D), float64, += the integer part of v * scale (A, D)."""
-    _, a_len, m_len, d_len = v.shape
-    for place in prange(v.shape[0] * a_len):
-        r, a = place // a_len, place % a_len
-        factor = scale[a]
-        for m in range(m_len):
-            x, out = v[r, a, m], total[r, a, m]
-            for d in range(d_len):
-                out[d] += np.trunc(np.float64(x[d]) * factor[d])
+TOGETHER = 4096  # values of one worker
 
 
 @njit(parallel=True, cache=True)
-def clip(total, limit, out):
-    """out (R, D) int32 = total (R, D) clipped to +-limit; returns how many were beyond."""
+def add_up(operands, real, factors, bias, limit, out):
+    """out (R, A, M, D) int32 = bias (A, D) + the integer parts of v * factors (operands, A, D), clipped to +-limit.
+
+    operands are int32 of out's shape, which hold the bits of float32 where ``real`` (operands,) says so. Returns how many sums
+    were beyond the limit.
+    """
+    _, a_len, m_len, d_len = out.shape
+    rows = out.shape[0] * a_len * m_len
+    together = max(1, TOGETHER // d_len)
     beyond = 0
-    for r in prange(len(total)):
-        x, y = total[r], out[r]
-        for d in range(len(x)):
-            y[d] = np.int32(min(max(x[d], -limit), limit))
-            beyond += np.int64(abs(x[d]) > limit)
+    for part in prange((rows + together - 1) // together):
+        total = np.empty(d_len)
+        for row in range(part * together, min(rows, (part + 1) * together)):
+            r, a, m = row // (a_len * m_len), row // m_len % a_len, row % m_len
+            total[:] = bias[a]
+            for i in range(len(operands)):
+                v, factor = operands[i][r, a, m], factors[i, a]
+                if real[i]:
+                    for d in range(d_len):
+                        total[d] += np.trunc(np.float64(np.int32(v[d]).view(np.float32)) * factor[d])
+                else:
+                    for d in range(d_len):
+                        total[d] += np.trunc(np.float64(v[d]) * factor[d])
+            y = out[r, a, m]
+            for d in range(d_len):
+                y[d] = np.int32(min(max(total[d], -limit), limit))
+                beyond += np.int64(abs(total[d]) > limit)
     return beyond
 
 

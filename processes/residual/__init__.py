@@ -20,11 +20,11 @@ import torch
 from processes.backends import backend_of
 from processes.backends.constants import constant
 from processes.backends.tables import Axes
-from processes.fixed import beyond, mul_shift
+from processes.fixed import mul_shift
 from processes.kernels.stepped import integrate
 from processes.operation import Operation, Result, SaturatingStepper, Window
 from processes.sent import Operands, Sent, Stepwise, complete
-from processes.spikes import parameter_axes, per_neuron
+from processes.spikes import foldable, parameter_axes, per_neuron
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -68,22 +68,19 @@ class Residual(Operation):
         """Potentials (N, *shape): float, or int32."""
         if not self.state_bits:
             return Result(self.ideal(*inputs))
-        backend, limit = backend_of(inputs[0]), 2 ** (self.state_bits - 1) - 1
-        bias = constant(self.bias, inputs[0].device, torch.float64)
-        total = bias.expand(inputs[0].shape).contiguous()
-        for v, (axes, factor) in zip(inputs, self._scaled, strict=True):
-            backend.add_scaled(total, v, factor, axes)
-        out, clipped = backend.clip(total, limit)
-        return Result(out, beyond(total, self.state_bits).int() if clipped else None)
+        axes, factors, bias = self._folded
+        limit = 2 ** (self.state_bits - 1) - 1
+        return Result(*backend_of(inputs[0]).add_up(inputs, factors, bias, axes, limit))
 
     @cached_property
-    def _scaled(self) -> list[tuple[Axes, np.ndarray]]:
-        """How each operand folds, and mantissa 2^-shift of its neurons, float64 (A, D)."""
-        found = []
-        for mantissa, shift in zip(*self.factors, strict=True):
-            axes = parameter_axes(self.shape, shift.shape)
-            found.append((axes, per_neuron(np.ldexp(1.0 * mantissa, -shift).reshape(-1), axes, float)))
-        return found
+    def _folded(self) -> tuple[Axes, np.ndarray, np.ndarray]:
+        """How samples fold, and mantissa 2^-shift of every operand (operands, A, D) and the bias (A, D), float64."""
+        mantissas, shifts = self.factors
+        factors, bias = np.ldexp(mantissas.astype(float), -shifts), self.bias
+        full = foldable(self.shape, np.broadcast_shapes(factors.shape[1:], bias.shape))
+        axes = parameter_axes(self.shape, full)
+        own = [per_neuron(np.broadcast_to(p, full).reshape(-1), axes, float) for p in (*factors, bias)]
+        return axes, np.stack(own[:-1]), own[-1]
 
     @property
     def factors(self) -> tuple[np.ndarray, np.ndarray]:
@@ -161,11 +158,7 @@ class Centre(Operation):
         v = inputs[0]
         if v.is_floating_point():
             return Result(self.ideal(v))
-        out, clipped = backend_of(v).centre(v, 2 ** (self.state_bits - 1) - 1)
-        if not clipped:
-            return Result(out)
-        mean = torch.div(v.sum(-1, keepdim=True, dtype=torch.int64), v.shape[-1], rounding_mode="trunc")
-        return Result(out, beyond(v - mean, self.state_bits).int())
+        return Result(*backend_of(v).centre(v, 2 ** (self.state_bits - 1) - 1))
 
     def stepper(self, window: Window, sources: list[Window]) -> CentreStepper:
         """One exchange with the mean neuron."""

@@ -21,8 +21,8 @@ import torch
 
 from processes.backends import backend_of
 from processes.backends.constants import constant
-from processes.backends.rows import MARGIN, Rows
-from processes.spikes import decode
+from processes.backends.rows import Rows
+from processes.spikes import taken
 
 SAMPLED = 64  # rows whose codes say where to cut, which changes no result
 SINGLE = 3  # steps that take no longer one by one, which proves more, than together with their magnitudes
@@ -41,9 +41,10 @@ def accumulate_rows(
     backend, limit = backend_of(codes), 2 ** (bits - 1) - 1
     y, norms = backend.linear(codes, rows, bias, trace)
     reach = norms * rows.reach + float(np.abs(bias).max(initial=0))
+    if not len(reach) or float(reach.max()) <= limit:
+        return y, None
     left = (reach > limit).nonzero()[:, 0]
-    if len(left):  # terms of one sign: half of the magnitudes and of the sum
-        left = left[reach[left] + taken(y, left).abs().amax(-1) > 2 * limit]
+    left = left[reach[left] + taken(y, left).abs().amax(-1) > 2 * limit]  # half of the magnitudes and of the sum
     if len(left):
         reach = backend.one_sided(taken(codes, left, 1), taken(y, left), rows, bias, trace)
         left, reach = left[reach > limit], reach[reach > limit]
@@ -62,11 +63,6 @@ def accumulate_rows(
     clips = torch.zeros(y.shape, dtype=torch.int16, device=codes.device)
     clips[left] = some
     return y, clips
-
-
-def taken(values: torch.Tensor, which: torch.Tensor, axis: int = 0) -> torch.Tensor:
-    """Entries along an axis by their ascending indices, without a copy if these are all there are."""
-    return values if len(which) == values.shape[axis] else values.index_select(axis, which)
 
 
 def in_parts(
@@ -117,17 +113,28 @@ def accumulate(
     linear: Callable[[torch.Tensor], torch.Tensor],
     absolute: Callable[[torch.Tensor], torch.Tensor],
     with_bias: Callable[[torch.Tensor], torch.Tensor],
+    terms: int,
     trace: np.ndarray,
     bits: int,
 ) -> tuple[torch.Tensor, Clips]:
-    """The same for any linear map given in float64, and the map with absolute weights; all or nothing."""
+    """Potentials (N, *shape) of any linear map whose sums have so many terms at most, given with the map of absolute weights.
+
+    Samples in which the sum of all positive, or negative, terms of any neuron exceeds the limit are stepped through.
+    """
     limit = 2 ** (bits - 1) - 1
-    x = decode(codes, trace, torch.float64)
-    reach = absolute(x.abs() if codes.shape[0] == 1 else decode(codes.abs(), trace, torch.float64))
-    offset = with_bias(torch.zeros_like(reach)).abs()
-    if bool((reach * MARGIN + offset <= limit).all()):
-        return with_bias(linear(x)).to(torch.float32), None
-    return step_through(codes, linear, with_bias, trace, bits)
+    values, sizes = backend_of(codes).decode_sizes(codes, trace, torch.float32)
+    y = with_bias(linear(values))
+    twice = absolute(sizes) + with_bias(torch.zeros_like(y)).abs() + y.abs()
+    rounding = (terms + 4) * 2.0**-22
+    left = (twice.flatten(1).amax(-1) * (1 + rounding) > 2 * limit).nonzero()[:, 0]
+    if not len(left):
+        return y, None
+    y[left], some = step_through(taken(codes, left, 1), linear, with_bias, trace, bits)
+    if some is None:
+        return y, None
+    clips = torch.zeros(y.shape, dtype=some.dtype, device=y.device)
+    clips[left] = some
+    return y, clips
 
 
 def step_through(

@@ -22,9 +22,9 @@ import torch
 
 from processes.backends import backend_of
 from processes.backends.constants import constant
-from processes.backends.rows import MARGIN
 from processes.operation import Operation, Result, Window
 from processes.spikes import decode, decode_bounded
+from processes.trace_product.exact import saturating
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -65,7 +65,7 @@ class TraceProduct(Operation):
             pairs = zip(inputs, self.traces, strict=True)
             return Result(self._biased(*(decode(codes, trace, dtype) for codes, trace in pairs)))
         (a, norm_a), (b, norm_b) = (self._bounded(codes, i) for i, codes in enumerate(inputs))
-        return self._saturating(self._biased(a, b), inputs, (a, b), (norm_a, norm_b))
+        return Result(*saturating(self, self._biased(a, b), inputs, (a, b), (norm_a, norm_b)))
 
     def _biased(self, a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
         """The product plus the bias."""
@@ -76,53 +76,6 @@ class TraceProduct(Operation):
         """Values of an operand's codes, and the norms that no subset of a row's (or column's) spikes exceeds."""
         rows = operand == 0 or self.transpose_b
         return decode_bounded(codes, self.traces[operand], -1 if rows else -2)
-
-    def _one_sided(
-        self, y: torch.Tensor, inputs: tuple[torch.Tensor, ...], values: tuple[torch.Tensor, ...]
-    ) -> torch.Tensor:
-        """At least the largest sum of positive, or of negative, terms of each potential y, which need not be exact."""
-        a, b = (
-            x.abs() if len(codes) == 1 else backend_of(codes).decode_sizes(codes, trace, torch.float32)[1]
-            for codes, x, trace in zip(inputs, values, self.traces, strict=True)
-        )
-        rounding = (a.shape[-1] + 4) * 2.0**-22
-        magnitudes = self.product(a, b).add_(y.abs()).mul_((1 + rounding) / 2)
-        return magnitudes.add_(float(np.abs(self.bias).max()) * (1 + rounding))
-
-    def _saturating(
-        self, y: torch.Tensor, inputs: tuple[torch.Tensor, ...], values: tuple[torch.Tensor, ...],
-        norms: tuple[torch.Tensor, ...],
-    ) -> Result:  # fmt: skip
-        """y where it is exact, and stepped sums where it may not be.
-
-        Every partial sum, over features or over time, is one over a part of the spikes, so by Cauchy-Schwarz it stays below
-        |a_i| |b_j|; where a neuron has several spikes, these are the norms of their sums regardless of sign. Nor does it
-        exceed the sum of all positive terms, or of all negative ones. Below the limit (2^23 - 1) nothing saturates and
-        float32 is exact.
-        """
-        limit = 2 ** (self.state_bits - 1) - 1
-        norms = tuple(MARGIN * norm for norm in norms)
-        if bool((norms[0].amax(-1) * norms[1].amax(-1) + float(np.abs(self.bias).max()) <= limit).all()):
-            return Result(y)
-        sided = self._one_sided(y, inputs, values) > limit
-        if not bool(sided.any()):
-            return Result(y)
-        a, b = inputs
-        b = b if self.transpose_b else b.swapaxes(-1, -2)
-        x, z = (codes.reshape(len(codes), -1, *codes.shape[-2:]) for codes in (a, b))
-        bias = constant(self.bias, y.device, torch.int64).expand(self.shape).reshape(-1, *y.shape[-2:])
-        one, other = (norm.reshape(-1, norm.shape[-1]) for norm in norms)
-        reach = (one[:, :, None] * other[:, None]).unflatten(0, (-1, len(bias))) + bias.abs()
-        unsure = (reach > limit).flatten(0, 1)
-        unsure &= sided.reshape(unsure.shape)
-        stepped, counted = backend_of(a).step_pairs(x, z, unsure, bias, self.traces, self.delay, limit)
-        y, where = y.contiguous(), unsure.reshape(y.shape)
-        y[where] = stepped.to(y.dtype)
-        if not bool(counted.any()):
-            return Result(y)
-        clips = torch.zeros(y.shape, dtype=torch.int32, device=y.device)
-        clips[where] = counted.int()
-        return Result(y, clips)
 
     def stepper(self, window: Window, sources: list[Window]):
         """Sparse spikes times held traces."""

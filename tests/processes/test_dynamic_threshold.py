@@ -58,6 +58,18 @@ def test_softmax_division_fixed(base: float, steps: int) -> None:
     assert (closed[0, 0, 0] == 0).all(), "a row whose keys are all silent has nothing to divide by"
 
 
+def test_rows_of_one_feature() -> None:
+    """Each row has a factor of its own, and one neuron."""
+    rng, code, shape = np.random.default_rng(0), PhaseCode(1.15, 40), (1, 2, 1500, 1)
+    e = random_codes(rng, (1, 2, 1500, 4), 40, signed=False)
+    scale = np.array([0.5, 2.0]).reshape(1, 2, 1, 1)
+    v = rng.normal(size=shape) * np.where(e == 0, 0, code.levels[np.abs(e) - 1])[0].sum(-1, keepdims=True)
+    op = divide(scale, code, shape, table=scale.reshape(-1, 1) * code.midpoints, trace=code.levels)
+    closed = op.closed_form(batch(v[None]), batch(e[:, None]), dtype=torch.float64).values.numpy()[0, 0]
+    assert (closed == run(op, graded(v, 42), spikes(e, 2, 40)).codes[0]).all()
+    assert len(np.unique(closed)) > 40
+
+
 @pytest.mark.parametrize("base, steps", GRID)
 def test_softmax_division_float(base: float, steps: int) -> None:
     rng = np.random.default_rng(steps)

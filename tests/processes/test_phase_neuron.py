@@ -57,6 +57,21 @@ def float_neuron(base: float, steps: int, scale: np.ndarray, unit: np.ndarray, s
     return PhaseNeuron(shape=shape, schedule=schedule, spikes=spikes)
 
 
+@pytest.mark.parametrize("spikes", [1, 2])
+@pytest.mark.parametrize("function", ["identity", "gelu"])
+def test_parameters_by_head_are_those_of_its_every_neuron(function: str, spikes: int) -> None:
+    """Where neurons of a whole head share their scale, and where each neuron is given its own; stepped as well."""
+    shape, scale = (3, 40, 41), np.array([0.3, 0.7, 2.0]).reshape(3, 1, 1)
+    v = np.random.default_rng(spikes).normal(size=(2, *shape))
+    one, each = (
+        float_neuron(1.15, 40, own, np.ones_like(own), spikes, shape, function)
+        for own in (scale, np.broadcast_to(scale, shape).copy())
+    )
+    codes = one.closed_form(batch(v)).values
+    assert (codes == each.closed_form(batch(v)).values).all()
+    assert (codes[:, 0].numpy() == run(one, graded(v[0], 2), planes=spikes).codes).all()
+
+
 @pytest.mark.parametrize("spikes", [1, 2, 3])
 @pytest.mark.parametrize("base, steps", GRID)
 def test_floating_point(base: float, steps: int, spikes: int) -> None:

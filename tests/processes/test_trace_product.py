@@ -181,6 +181,28 @@ def test_saturation_at_every_step(
     assert result.clipped == clips
 
 
+@pytest.mark.parametrize("over", [0, 1, 2])
+@pytest.mark.parametrize("sign", [1, -1])
+def test_terms_of_one_sign_decide_for_each_product_apart(over: int, sign: int) -> None:
+    """Of three samples one is silent, in one twelve terms of one sign come before as many of the other and end at the limit
+    or beyond it, in one all pairs reach it by norms and no sum does.
+    """
+    size, limit = 24, 2**23 - 1
+    traces = np.stack(2 * [PhaseCode(1.01, 4).trace(10)])
+    first, second = (int(level) for level in traces[0, :2])
+    full = size // 2 * first**2
+    a, b = np.zeros((1, 3, 1, 3, size), np.int8), np.zeros((1, 3, 1, 2, size), np.int8)
+    a[0, 1, 0], b[0, 1, 0, :, : size // 2], b[0, 1, 0, :, size // 2 :] = 1, 1, -2
+    a[0, 2], b[0, 2, ..., ::2], b[0, 2, ..., 1::2] = 1, 1, -1
+    bias = np.full((1, 3, 2), sign * (limit - full + over), np.int32)
+    assert full + size // 2 * first * second + abs(int(bias[0, 0, 0])) > limit
+    op = replace(product((1, 3, 2), traces, True, bias, 24), delay=0)
+    result = op.closed_form(batch(sign * a), batch(b))
+    expected = [saturating(sign * a[:, n], b[:, n], traces, 0, bias, 24) for n in range(3)]
+    assert (result.values.numpy() == np.stack([v for v, _ in expected]).astype(float)).all()
+    assert result.clipped == sum(clips for _, clips in expected) == 6 * (over > 0)
+
+
 @settings(max_examples=30, deadline=None)
 @given(
     seed=st.integers(0, 2**32 - 1), grid=st.sampled_from(GRID), planes=st.integers(1, 2),

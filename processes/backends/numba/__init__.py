@@ -6,11 +6,11 @@ from processes.backends.numba.fire import fire, fire_falling, race
 from processes.backends.numba.fitted import fire_digits, fire_exp, fire_fitted, spelled
 from processes.backends.numba.linear import linear, one_sided
 from processes.backends.numba.product import square_sum, square_sum_shifted, step_pairs
-from processes.backends.numba.residual import add_scaled, centre, clip
+from processes.backends.numba.residual import add_up, centre
 from processes.backends.torch.fitted import fire_rate, fire_train
 
 __all__ = [
-    "add_scaled", "centre", "clip", "decode", "decode_sizes", "fire", "fire_digits", "fire_exp", "fire_falling",
+    "add_up", "centre", "decode", "decode_sizes", "fire", "fire_digits", "fire_exp", "fire_falling",
     "fire_fitted", "fire_rate", "fire_train", "linear", "one_sided", "race", "row_sums", "spelled", "square_sum",
     "square_sum_shifted", "step_pairs", "step_rows",
 ]  # fmt: skip

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from functools import cache
 
 import numpy as np
@@ -12,6 +13,7 @@ from processes.backends.numba.views import as_numpy
 from processes.backends.rows import Rows
 from processes.backends.torch.linear import linear as plain_linear
 from processes.backends.torch.linear import one_sided as plain_one_sided
+from processes.batches import slices
 from processes.kernels import limbs
 from processes.kernels.decode import decode_table
 
@@ -19,7 +21,9 @@ LARGEST = 127  # of a signed byte
 LARGEST_VALUE = (LARGEST << limbs.BITS) + limbs.HALF - 1  # of two
 INPUTS = range(32, 2**16)
 """Of fewer, bytes save nothing (and PyTorch 2.14 multiplies those of one column wrongly); of more, sums could reach 2^31."""
-PAYS = 64  # in * out / (in + out): below, splitting and joining cost more than products of bytes save
+PAYS = 192  # inputs by plane: of fewer, splitting and joining cost more than products of bytes save
+BLOCK = 2**16  # sums at a time: few enough to be joined before they leave a core's cache,
+PACKED = 2**13  # but at least a row for so many weights, as each product puts these in another order first
 
 
 @cache
@@ -33,14 +37,17 @@ def linear(codes: torch.Tensor, rows: Rows, bias: np.ndarray, trace: np.ndarray)
     """Potentials W x + b (R, out), float32, of codes (planes, R, in), and Euclidean norms of the sizes of x, (R,)."""
     outputs, inputs = rows.weight.shape
     largest = len(codes) * int(np.abs(trace).max())
-    if not (largest <= LARGEST_VALUE and inputs * outputs >= PAYS * (inputs + outputs) and _takes(codes, rows)):
+    if not (largest <= LARGEST_VALUE and inputs >= PAYS * len(codes) and _takes(codes, rows)):
         return plain_linear(codes, rows, bias, trace, decode, decode_sizes)
     high, low = (torch.empty(codes.shape[1:], dtype=torch.int8) for _ in range(2))
     squares, y = torch.empty(codes.shape[1]), torch.empty((codes.shape[1], outputs))
     limbs.split(as_numpy(codes), decode_table(trace, np.int32), high.numpy(), low.numpy(), squares.numpy())
-    lower = _bytes(low, rows.transposed)
-    upper = _bytes(high, rows.transposed) if largest >= limbs.HALF else torch.zeros_like(lower)
-    limbs.join(upper.numpy(), lower.numpy(), np.ascontiguousarray(bias, np.int64), y.numpy())
+    most = largest * rows.largest_sum + int(np.abs(bias).max(initial=0))
+    offset = np.ascontiguousarray(bias, np.int32 if most < 2**31 else np.int64)
+    for part in _parts(y, rows):
+        lower = _bytes(low[part], rows.transposed)
+        upper = _bytes(high[part], rows.transposed) if largest >= limbs.HALF else torch.zeros_like(lower)
+        limbs.join(upper.numpy(), lower.numpy(), offset, y[part].numpy())
     return y, squares.sqrt_()
 
 
@@ -57,9 +64,16 @@ def one_sided(codes: torch.Tensor, y: torch.Tensor, rows: Rows, bias: np.ndarray
     table = np.abs(decode_table(-(-magnitude // unit), np.int8))
     sizes, out = torch.empty(codes.shape[1:], dtype=torch.int8), torch.empty(codes.shape[1])
     limbs.sizes(as_numpy(codes), table, sizes.numpy())
-    magnitudes = _bytes(sizes, rows.magnitudes)
-    limbs.one_sided(magnitudes.numpy(), np.float32(unit), np.abs(bias).astype(np.float32), y.numpy(), out.numpy())
+    offset = np.abs(bias).astype(np.float32)
+    for part in _parts(y, rows):
+        magnitudes = _bytes(sizes[part], rows.magnitudes)
+        limbs.one_sided(magnitudes.numpy(), np.float32(unit), offset, y[part].numpy(), out[part].numpy())
     return out.double() * (1 + 2.0**-20)  # float32 may have rounded down
+
+
+def _parts(y: torch.Tensor, rows: Rows) -> Iterator[slice]:
+    """Rows of y (R, out) that are multiplied at a time."""
+    return slices(len(y), max(1, BLOCK // y.shape[1], rows.weight.size // PACKED))
 
 
 def _bytes(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:

@@ -2,33 +2,35 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import torch
 
 from processes.backends.numba.views import as_numpy
 from processes.backends.tables import Axes
+from processes.backends.torch.residual import add_up as plain_add_up
+from processes.backends.torch.residual import centre as plain_centre
 from processes.kernels import residual as kernels
 
 
-def add_scaled(total: torch.Tensor, v: torch.Tensor, factor: np.ndarray, axes: Axes) -> None:
-    """total (N, *shape), contiguous float64, += v (N, *shape) * factor (A, D), float64, without its fraction.
+def add_up(
+    operands: Sequence[torch.Tensor], factors: np.ndarray, bias: np.ndarray, axes: Axes, limit: int
+) -> tuple[torch.Tensor, torch.Tensor | None]:
+    """Sums int32 (N, *shape) of a bias (A, D) and of operands (N, *shape) times factors (operands, A, D), and what was clipped.
 
-    A potential times a mantissa is an integer below 2^53, exact in float64 also times a power of two, and cutting its fraction
-    off is the shift toward zero.
+    Of every product the fraction is cut off. Sums are clipped to +-limit; which were is int32 of their shape, None if none was.
     """
-    folded, added = (as_numpy(t).reshape(-1, *axes) for t in (total, v))
-    kernels.add_scaled(folded, added, factor)
+    out = torch.empty(operands[0].shape, dtype=torch.int32)
+    folded = tuple(as_numpy(v).reshape(-1, *axes).view(np.int32) for v in operands)
+    real = np.array([v.is_floating_point() for v in operands])
+    if kernels.add_up(folded, real, factors, bias, limit, out.numpy().reshape(-1, *axes)):
+        return plain_add_up(operands, factors, bias, axes, limit)
+    return out, None
 
 
-def clip(total: torch.Tensor, limit: int) -> tuple[torch.Tensor, int]:
-    """int32 (...) of whole numbers, clipped to +-limit, and how many lay beyond."""
-    out = torch.empty(total.shape, dtype=torch.int32)
-    before, after = (as_numpy(t).reshape(-1, t.shape[-1]) for t in (total, out))
-    return out, int(kernels.clip(before, limit, after))
-
-
-def centre(v: torch.Tensor, limit: int) -> tuple[torch.Tensor, int]:
-    """int32 v - mean, the mean over the last axis cut toward zero, clipped to +-limit; and how many lay beyond."""
+def centre(v: torch.Tensor, limit: int) -> tuple[torch.Tensor, torch.Tensor | None]:
+    """int32 v - mean, the mean over the last axis cut toward zero, clipped to +-limit; and int32 which were, None if none."""
     out = torch.empty(v.shape, dtype=torch.int32)
     before, after = (as_numpy(t).reshape(-1, t.shape[-1]) for t in (v, out))
-    return out, int(kernels.centre(before, limit, after))
+    return plain_centre(v, limit) if kernels.centre(before, limit, after) else (out, None)

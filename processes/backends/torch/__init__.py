@@ -8,10 +8,10 @@ from processes.backends.torch.fitted import fire_digits, fire_exp, fire_fitted, 
 from processes.backends.torch.linear import linear, one_sided
 from processes.backends.torch.product import square_sum, square_sum_shifted, step_pairs
 from processes.backends.torch.race import race
-from processes.backends.torch.residual import add_scaled, centre, clip
+from processes.backends.torch.residual import add_up, centre
 
 __all__ = [
-    "add_scaled", "centre", "clip", "decode", "decode_sizes", "fire", "fire_digits", "fire_exp", "fire_falling",
+    "add_up", "centre", "decode", "decode_sizes", "fire", "fire_digits", "fire_exp", "fire_falling",
     "fire_fitted", "fire_rate", "fire_train", "linear", "one_sided", "race", "row_sums", "spelled", "square_sum",
     "square_sum_shifted", "step_pairs", "step_rows",
 ]  # fmt: skip

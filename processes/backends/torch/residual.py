@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import torch
 
@@ -9,23 +11,28 @@ from processes.backends.constants import constant
 from processes.backends.tables import Axes
 
 
-def add_scaled(total: torch.Tensor, v: torch.Tensor, factor: np.ndarray, axes: Axes) -> None:
-    """total (N, *shape), contiguous float64, += v (N, *shape) * factor (A, D), float64, without its fraction.
+def add_up(
+    operands: Sequence[torch.Tensor], factors: np.ndarray, bias: np.ndarray, axes: Axes, limit: int
+) -> tuple[torch.Tensor, torch.Tensor | None]:
+    """Sums int32 (N, *shape) of a bias (A, D) and of operands (N, *shape) times factors (operands, A, D), and what was clipped.
 
-    A potential times a mantissa is an integer below 2^53, exact in float64 also times a power of two, and cutting its fraction
-    off is the shift toward zero.
+    Of every product the fraction is cut off: a potential times a mantissa is an integer below 2^53, exact in float64 also times
+    a power of two, and cutting its fraction off is the shift toward zero. Sums are clipped to +-limit; which were is int32 of
+    their shape, None if none was.
     """
-    folded = total.view(-1, *axes)
-    folded += (v.reshape(-1, *axes).double() * constant(factor, v.device)[:, None]).trunc_()
+    device = operands[0].device
+    total = constant(bias, device, torch.float64)[:, None].expand(-1, axes[1], -1)
+    for v, factor in zip(operands, constant(factors, device, torch.float64), strict=True):
+        total = total + (v.reshape(-1, *axes).double() * factor[:, None]).trunc_()
+    return _clipped(total.reshape(operands[0].shape), limit)
 
 
-def clip(total: torch.Tensor, limit: int) -> tuple[torch.Tensor, int]:
-    """int32 (...) of whole numbers, clipped to +-limit, and how many lay beyond."""
-    beyond = int((total.abs() > limit).sum())
-    return total.clamp(-limit, limit).to(torch.int32), beyond
-
-
-def centre(v: torch.Tensor, limit: int) -> tuple[torch.Tensor, int]:
-    """int32 v - mean, the mean over the last axis cut toward zero, clipped to +-limit; and how many lay beyond."""
+def centre(v: torch.Tensor, limit: int) -> tuple[torch.Tensor, torch.Tensor | None]:
+    """int32 v - mean, the mean over the last axis cut toward zero, clipped to +-limit; and int32 which were, None if none."""
     mean = torch.div(v.sum(-1, keepdim=True, dtype=torch.int64), v.shape[-1], rounding_mode="trunc")
-    return clip(v - mean, limit)
+    return _clipped(v - mean, limit)
+
+
+def _clipped(total: torch.Tensor, limit: int) -> tuple[torch.Tensor, torch.Tensor | None]:
+    beyond = total.abs() > limit
+    return total.clamp(-limit, limit).to(torch.int32), beyond.int() if bool(beyond.any()) else None

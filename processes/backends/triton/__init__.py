@@ -15,9 +15,8 @@ from processes.backends.constants import constant
 from processes.backends.rows import Rows
 from processes.backends.tables import Lookup
 from processes.backends.torch import (
-    add_scaled,
+    add_up,
     centre,
-    clip,
     fire_digits,
     fire_exp,
     fire_fitted,
@@ -42,7 +41,7 @@ from processes.backends.torch.lookup import look_up as plain_look_up
 from processes.backends.triton import fused
 
 __all__ = [
-    "add_scaled", "centre", "clip", "decode", "decode_sizes", "fire", "fire_digits", "fire_exp", "fire_falling",
+    "add_up", "centre", "decode", "decode_sizes", "fire", "fire_digits", "fire_exp", "fire_falling",
     "fire_fitted", "fire_rate", "fire_train", "linear", "one_sided", "race", "row_sums", "spelled", "square_sum",
     "square_sum_shifted", "step_pairs", "step_rows",
 ]  # fmt: skip

@@ -1,0 +1,83 @@
+"""Saturating products of spike trains: one matrix product where a bound proves that nothing clips, stepped sums elsewhere.
+
+Every partial sum of a potential, over features or over time, is one over a part of its terms. So it exceeds neither the sum
+of all positive terms nor that of all negative ones, and these are half of the terms' magnitudes plus half of the potential
+itself. The magnitudes come to at most |a_i| |b_j| (Cauchy-Schwarz), or are known from a second product; where a neuron has
+several spikes, a and b add up its levels regardless of sign. Where this is within the limit (less than 2^23) nothing clips,
+and float32 is exact in any order of summation.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+
+from processes.backends import backend_of
+from processes.backends.constants import constant
+from processes.backends.rows import MARGIN
+from processes.spikes import taken
+
+if TYPE_CHECKING:
+    from processes.trace_product import TraceProduct
+
+Pair = tuple[torch.Tensor, torch.Tensor]
+
+
+def saturating(
+    op: TraceProduct, y: torch.Tensor, inputs: tuple[torch.Tensor, ...], values: Pair, norms: Pair
+) -> tuple[torch.Tensor, torch.Tensor | None]:
+    """Potentials of two operands' codes, and how often each was clipped (None: never), like y.
+
+    Args:
+        op: the product.
+        y: its potentials (N, *shape) as one matrix product in float32 gives them.
+        inputs: the operands' codes (planes, N, *shape).
+        values: what they stand for, float32 (N, *shape).
+        norms: of the values, or of their magnitudes, along the axis that is summed.
+    """
+    limit = 2 ** (op.state_bits - 1) - 1
+    flat = y.flatten(0, -3)  # (G, rows, columns): G products of matrices
+    rounding = (inputs[0].shape[-1] + 4) * 2.0**-22  # of sums in float32, far above 2^-24 a term
+    one, other = ((MARGIN + rounding) * norm.flatten(0, -2) for norm in norms)
+    most = one.amax(-1) * other.amax(-1) + float(np.abs(op.bias).max())
+    largest = torch.maximum(flat.flatten(1).amax(-1), -flat.flatten(1).amin(-1))
+    left = (most + largest > 2 * limit).nonzero()[:, 0]
+    if not len(left):
+        return y, None
+    bias = constant(op.bias, y.device, torch.int64).expand(op.shape).reshape(-1, *y.shape[-2:])
+    bias = bias[left % len(bias)]
+    known = taken(flat, left).abs() + bias.abs()
+    unsure = taken(one, left)[:, :, None] * taken(other, left)[:, None] + known > 2 * limit
+    if not bool(unsure.any()):
+        return y, None
+    a, b = (taken(matrices(sizes, op, i), left) for i, sizes in enumerate(magnitudes(op, inputs, values)))
+    unsure &= (a @ b.transpose(-1, -2) + known) * (1 + rounding) > 2 * limit
+    if not bool(unsure.any()):
+        return y, None
+    a, b = (taken(matrices(codes, op, i, planes=1), left, 1) for i, codes in enumerate(inputs))
+    stepped, counted = backend_of(a).step_pairs(a, b, unsure, bias, op.traces, op.delay, limit)
+    where = torch.zeros(flat.shape, dtype=torch.bool, device=y.device)
+    where[left] = unsure
+    where, y = where.reshape(y.shape), y.contiguous()
+    y[where] = stepped.to(y.dtype)
+    if not bool(counted.any()):
+        return y, None
+    clips = torch.zeros(y.shape, dtype=torch.int32, device=y.device)
+    clips[where] = counted.int()
+    return y, clips
+
+
+def matrices(operand: torch.Tensor, op: TraceProduct, number: int, planes: int = 0) -> torch.Tensor:
+    """An operand (N, *shape), after so many axes of planes, as (G, rows, D), D being what is summed over."""
+    rows = operand if number == 0 or op.transpose_b else operand.swapaxes(-1, -2)
+    return rows.flatten(planes, -3)
+
+
+def magnitudes(op: TraceProduct, inputs: tuple[torch.Tensor, ...], values: Pair) -> list[torch.Tensor]:
+    """Sums of the magnitudes of each neuron's levels, of both operands."""
+    return [
+        x.abs() if len(codes) == 1 else backend_of(codes).decode_sizes(codes, trace, torch.float32)[1]
+        for codes, x, trace in zip(inputs, values, op.traces, strict=True)
+    ]
