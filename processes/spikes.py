@@ -116,3 +116,8 @@ def decoded_sums(codes: torch.Tensor, trace: np.ndarray, dtype: torch.dtype) -> 
 def taken(values: torch.Tensor, which: torch.Tensor, axis: int = 0) -> torch.Tensor:
     """Entries along an axis by their ascending indices, without a copy if these are all there are."""
     return values if len(which) == values.shape[axis] else values.index_select(axis, which)
+
+
+def peak(values: torch.Tensor) -> torch.Tensor:
+    """Largest magnitudes along the last axis, without a copy of the values."""
+    return torch.maximum(values.amax(-1), -values.amin(-1))

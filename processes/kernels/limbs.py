@@ -59,12 +59,20 @@ def sizes(codes, table, out):
 
 @njit(parallel=True, cache=True)
 def join(high, low, bias, out):
-    """out (R, O) float32 = 128 high + low + bias (O,), of products int32 (R, O), in integers as wide as the bias's."""
+    """out (R, O) float32 = 128 high + low + bias (O,), of products int32 (R, O), in integers as wide as the bias's.
+
+    ``high`` is None where all higher bytes are 0.
+    """
     number = bias.dtype.type
     for r in prange(len(out)):
-        upper, lower, own = high[r], low[r], out[r]
-        for o in range(len(own)):
-            own[o] = np.float32(number((number(upper[o]) << BITS) + lower[o] + bias[o]))
+        lower, own = low[r], out[r]
+        if high is None:
+            for o in range(len(own)):
+                own[o] = np.float32(number(lower[o] + bias[o]))
+        else:
+            upper = high[r]
+            for o in range(len(own)):
+                own[o] = np.float32(number((number(upper[o]) << BITS) + lower[o] + bias[o]))
 
 
 @njit(parallel=True, cache=True)

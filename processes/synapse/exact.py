@@ -22,7 +22,7 @@ import torch
 from processes.backends import backend_of
 from processes.backends.constants import constant
 from processes.backends.rows import Rows
-from processes.spikes import taken
+from processes.spikes import peak, taken
 
 SAMPLED = 64  # rows whose codes say where to cut, which changes no result
 SINGLE = 3  # steps that take no longer one by one, which proves more, than together with their magnitudes
@@ -44,13 +44,13 @@ def accumulate_rows(
     if not len(reach) or float(reach.max()) <= limit:
         return y, None
     left = (reach > limit).nonzero()[:, 0]
-    left = left[reach[left] + taken(y, left).abs().amax(-1) > 2 * limit]  # half of the magnitudes and of the sum
+    left = left[reach[left] + peak(taken(y, left)) > 2 * limit]  # half of the magnitudes and of the sum
     if len(left):
         reach = backend.one_sided(taken(codes, left, 1), taken(y, left), rows, bias, trace)
         left, reach = left[reach > limit], reach[reach > limit]
     for finer in FINER:
         if len(left):
-            held = min(FULLEST, float(taken(y, left).abs().amax(-1).quantile(USUAL)) / limit)
+            held = min(FULLEST, float(peak(taken(y, left)).quantile(USUAL)) / limit)
             excess = float(reach.quantile(USUAL)) / limit - 1
             parts = finer * (2 + int(SPARE * excess / (1 - held)))
             v, most = in_parts(taken(codes, left, 1), rows, bias, trace, parts, held)
@@ -70,22 +70,23 @@ def in_parts(
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """Potentials (R, out) of codes (planes, R, in), added up part by part of the window, and what they could reach, (R,).
 
-    No output of a row exceeds the latter at the end of any step: at the beginning of a part it holds v, and the part adds
-    at most the sum of its positive terms, and takes at most that of its negative ones. A part of a single step arrives at once.
+    No output of a row exceeds the latter at the end of any step: a part adds at most the sum of its positive terms to what was
+    held before, and takes at most that of its negative ones: the mean of what is held before and after, plus half of the
+    terms' magnitudes. A part of a single step arrives at once.
     Potentials are exact where it is below 2^23. Parts are those of :func:`cuts`.
     """
     backend, nothing, step = backend_of(codes), np.zeros_like(bias), np.arange(len(trace))
-    v = constant(bias, codes.device, torch.float32).expand(codes.shape[1], -1)
+    v = constant(bias, codes.device, torch.float32).expand(codes.shape[1], -1).clone()
     most = v.new_zeros(len(v), dtype=torch.float64)
     for begin, end in cuts(codes[:, :SAMPLED], trace, parts, held):
         within = (begin <= step) & (step < end)
         if end == begin + 1:  # spikes weighed by 1, so that sums are exact whatever the trace
-            v = v + backend.linear(codes, rows, nothing, within.astype(trace.dtype))[0] * float(trace[begin])
-            reach = v.abs().amax(-1).double()
+            v.add_(backend.linear(codes, rows, nothing, within.astype(trace.dtype))[0], alpha=float(trace[begin]))
+            reach = peak(v).double()
         else:
-            current, _ = backend.linear(codes, rows, nothing, trace * within)
-            reach = backend.one_sided(codes, current.abs().add_(v.abs(), alpha=2), rows, nothing, trace * within)
-            v = v + current
+            after = backend.linear(codes, rows, nothing, trace * within)[0].add_(v)
+            reach = backend.one_sided(codes, v.add_(after), rows, nothing, trace * within)
+            v = after
         most = torch.maximum(most, reach)
     return v, most
 

@@ -17,7 +17,7 @@ import torch
 from processes.backends import backend_of
 from processes.backends.constants import constant
 from processes.backends.rows import MARGIN
-from processes.spikes import taken
+from processes.spikes import peak, taken
 
 if TYPE_CHECKING:
     from processes.trace_product import TraceProduct
@@ -42,8 +42,7 @@ def saturating(
     rounding = (inputs[0].shape[-1] + 4) * 2.0**-22  # of sums in float32, far above 2^-24 a term
     one, other = ((MARGIN + rounding) * norm.flatten(0, -2) for norm in norms)
     most = one.amax(-1) * other.amax(-1) + float(np.abs(op.bias).max())
-    largest = torch.maximum(flat.flatten(1).amax(-1), -flat.flatten(1).amin(-1))
-    left = (most + largest > 2 * limit).nonzero()[:, 0]
+    left = (most + peak(flat.flatten(1)) > 2 * limit).nonzero()[:, 0]
     if not len(left):
         return y, None
     bias = constant(op.bias, y.device, torch.int64).expand(op.shape).reshape(-1, *y.shape[-2:])

@@ -45,9 +45,9 @@ def linear(codes: torch.Tensor, rows: Rows, bias: np.ndarray, trace: np.ndarray)
     most = largest * rows.largest_sum + int(np.abs(bias).max(initial=0))
     offset = np.ascontiguousarray(bias, np.int32 if most < 2**31 else np.int64)
     for part in _parts(y, rows):
-        lower = _bytes(low[part], rows.transposed)
-        upper = _bytes(high[part], rows.transposed) if largest >= limbs.HALF else torch.zeros_like(lower)
-        limbs.join(upper.numpy(), lower.numpy(), offset, y[part].numpy())
+        lower = _bytes(low[part], rows.transposed).numpy()
+        upper = _bytes(high[part], rows.transposed).numpy() if largest >= limbs.HALF else None
+        limbs.join(upper, lower, offset, y[part].numpy())
     return y, squares.sqrt_()
 
 
