@@ -39,7 +39,7 @@ class Backend(Protocol):
         ...
 
     def decode_sizes(self, codes: Tensor, trace: np.ndarray, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
-        """Values (N, *shape) of codes (planes, N, *shape), planes > 1, and sums of the values' magnitudes."""
+        """Values (N, *shape) of codes (planes, N, *shape), and sums of the values' magnitudes."""
         ...
 
     def row_sums(self, codes: Tensor, trace: np.ndarray, dtype: torch.dtype) -> Tensor:

@@ -5,8 +5,6 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
-
 import numpy as np
 from numba import prange
 
@@ -17,16 +15,10 @@ BLOCK = 16384
 
 def decode_table(trace: np.ndarray, dtype: np.dtype | type) -> np.ndarray:
     """Value of every code, by the last 8 bits of the code (16 if T > 127): an index that is never negative is a quick one."""
-    return _decode_table(trace.tobytes(), trace.dtype.str, np.dtype(dtype))
-
-
-@lru_cache(maxsize=4096)
-def _decode_table(trace: bytes, type_: str, dtype: np.dtype) -> np.ndarray:
-    levels = np.frombuffer(trace, type_)
-    steps = len(levels)
+    steps = len(trace)
     table = np.zeros(256 if steps <= 127 else 65536, dtype)
-    table[1 : steps + 1] = levels
-    table[-steps:] = -levels[::-1]
+    table[1 : steps + 1] = trace
+    table[-steps:] = -trace[::-1]
     return table
 
 

@@ -79,7 +79,7 @@ def look_up(x, first_row, sides, gain, scale, table, units, limit, book, codes, 
             for d in range(d_len):
                 i = origin + np.uint64(d)
                 place[i] = _place(np.float32(x[i]), row * scale[a, d], table[a, d], known)
-    else:  # a parameter is the same along M, where loops of one round would take ten times as long
+    else:  # a parameter is the same along M, where loops of one round take seven times as long
         j = 0
         while j < n:
             row = first_row + j

@@ -11,7 +11,6 @@ sum can saturate, and steps through the window for the rows where it cannot.
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from functools import cached_property
 from typing import ClassVar
@@ -161,7 +160,7 @@ class ConvSynapse(Synapse):
         return y.add_(constant(self.bias, y.device, y.dtype).reshape(-1, 1, 1))
 
     def fixed(self, codes: torch.Tensor) -> tuple[torch.Tensor, Clips]:
-        """Exact integers: each pixel's patch is a row; of grouped channels, all neurons of a sample together."""
+        """Exact integers: each pixel's patch is a row; of grouped channels, by a convolution in float64."""
         if self.groups == 1:
             patches, pixels = self.patches(codes)
             y, clips = accumulate_rows(patches, self.rows, self.bias, self.trace, self.state_bits)
@@ -169,10 +168,9 @@ class ConvSynapse(Synapse):
             return _channels_first(y, pixels).contiguous(), clips
         return accumulate(
             codes,
-            lambda x: self.linear(x, x.dtype),
-            lambda x: self.convolve(x, self.tensor(x.dtype, x.device).abs()),
+            lambda x: self.linear(x, torch.float64),
+            lambda x: self.convolve(x, self.tensor(torch.float64, x.device).abs()),
             self.with_bias,
-            self.weight[0].size,
             self.trace,
             self.state_bits,
         )
@@ -229,10 +227,9 @@ class ScaleSynapse(Synapse):
             return scaled.add_(constant(self.bias, codes.device, torch.float32)), None
         return accumulate(
             codes,
-            lambda x: self.linear(x, x.dtype),
-            lambda x: self.pooled(x * self.tensor(x.dtype, x.device).abs()),
+            lambda x: self.linear(x, torch.float64),
+            lambda x: self.pooled(x * self.tensor(torch.float64, x.device).abs()),
             self.with_bias,
-            codes[0, 0].numel() // math.prod(self.shape),
             self.trace,
             self.state_bits,
         )

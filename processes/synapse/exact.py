@@ -41,10 +41,9 @@ def accumulate_rows(
     backend, limit = backend_of(codes), 2 ** (bits - 1) - 1
     y, norms = backend.linear(codes, rows, bias, trace)
     reach = norms * rows.reach + float(np.abs(bias).max(initial=0))
-    if not len(reach) or float(reach.max()) <= limit:
-        return y, None
     left = (reach > limit).nonzero()[:, 0]
-    left = left[reach[left] + peak(taken(y, left)) > 2 * limit]  # half of the magnitudes and of the sum
+    if len(left):  # terms of one sign: half of the magnitudes and of the sum
+        left = left[reach[left] + peak(taken(y, left)) > 2 * limit]
     if len(left):
         reach = backend.one_sided(taken(codes, left, 1), taken(y, left), rows, bias, trace)
         left, reach = left[reach > limit], reach[reach > limit]
@@ -114,20 +113,19 @@ def accumulate(
     linear: Callable[[torch.Tensor], torch.Tensor],
     absolute: Callable[[torch.Tensor], torch.Tensor],
     with_bias: Callable[[torch.Tensor], torch.Tensor],
-    terms: int,
     trace: np.ndarray,
     bits: int,
 ) -> tuple[torch.Tensor, Clips]:
-    """Potentials (N, *shape) of any linear map whose sums have so many terms at most, given with the map of absolute weights.
+    """Potentials (N, *shape) of any linear map given in float64, where its sums are exact, and the map of absolute weights.
 
     Samples in which the sum of all positive, or negative, terms of any neuron exceeds the limit are stepped through.
     """
     limit = 2 ** (bits - 1) - 1
-    values, sizes = backend_of(codes).decode_sizes(codes, trace, torch.float32)
+    values, sizes = backend_of(codes).decode_sizes(codes, trace, torch.float64)
     y = with_bias(linear(values))
     twice = absolute(sizes) + with_bias(torch.zeros_like(y)).abs() + y.abs()
-    rounding = (terms + 4) * 2.0**-22
-    left = (twice.flatten(1).amax(-1) * (1 + rounding) > 2 * limit).nonzero()[:, 0]
+    left = (twice.flatten(1).amax(-1) > 2 * limit).nonzero()[:, 0]
+    y = y.to(torch.float32)
     if not len(left):
         return y, None
     y[left], some = step_through(taken(codes, left, 1), linear, with_bias, trace, bits)

@@ -55,10 +55,9 @@ def check(codes: np.ndarray, weight: np.ndarray, bias: np.ndarray, trace: np.nda
     offset = torch.from_numpy(bias.astype(np.int64))
     y, clips = accumulate(
         batch(codes),
-        lambda x: x @ w.to(x.dtype).T,
-        lambda x: x @ w.to(x.dtype).abs().T,
+        lambda x: x @ w.double().T,
+        lambda x: x @ w.double().abs().T,
         lambda v: v + offset,
-        w.shape[1],
         trace,
         bits,
     )

@@ -36,8 +36,8 @@ def test_residual_fixed(seed: int, bits: int, branches: int, per_row: bool) -> N
             v = (v + part).clip(-limit, limit)
         held.append(v)
     op = Residual(shape=SHAPE, bias=bias, mantissas=mantissas, shifts=shifts, state_bits=bits)
-    types = (np.float32, np.int32)  # what synapses and what streams hand on
-    result = op.closed_form(*(batch(v[None].astype(types[i % 2])) for i, v in enumerate(held)))
+    types = (np.float32, np.int32, np.int64)  # what synapses and what streams hand on, and any other
+    result = op.closed_form(*(batch(v[None].astype(types[i % 3])) for i, v in enumerate(held)))
     closed = result.values
     stepped = run(op, *(currents(windows, 2 + i) for i, windows in enumerate(parts)))
     assert list(stepped.messages) == [4 + branches], "one message, when the last branch is complete"

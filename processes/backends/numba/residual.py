@@ -21,6 +21,8 @@ def add_up(
 
     Of every product the fraction is cut off. Sums are clipped to +-limit; which were is int32 of their shape, None if none was.
     """
+    if any(v.dtype not in (torch.float32, torch.int32) for v in operands):  # the loop takes words of 32 bits
+        return plain_add_up(operands, factors, bias, axes, limit)
     out = torch.empty(operands[0].shape, dtype=torch.int32)
     folded = tuple(as_numpy(v).reshape(-1, *axes).view(np.int32) for v in operands)
     real = np.array([v.is_floating_point() for v in operands])

@@ -10,8 +10,7 @@ from processes.phase_code import code_dtype
 
 def as_numpy(tensor: torch.Tensor) -> np.ndarray:
     """A contiguous numpy view; copies only if the tensor is strided or on another device."""
-    own = tensor if tensor.is_cpu else tensor.cpu()
-    return own.detach().contiguous().numpy()
+    return tensor.detach().cpu().contiguous().numpy()
 
 
 def empty_codes(planes: int, like: torch.Tensor, steps: int) -> torch.Tensor:

@@ -47,9 +47,9 @@ def bounded(
         values = sizes = decode(codes, trace, torch.float32)  # squares have no sign
     else:
         values, sizes = decode_sizes(codes, trace, torch.float32)
-    return values, sizes.square().sum(
-        axis
-    ).sqrt_()  # PyTorch's norm takes ten times as long along other axes than the last
+    if axis == -1:
+        return values, torch.linalg.vector_norm(sizes, dim=-1)
+    return values, sizes.square().sum(axis).sqrt_()  # along other axes than the last the norm takes seven times as long
 
 
 def row_sums(codes: torch.Tensor, trace: np.ndarray, dtype: torch.dtype) -> torch.Tensor:
