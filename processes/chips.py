@@ -32,8 +32,8 @@ class Chip:
     name: str
     weight_bits: int  # signed mantissa of a synaptic weight; one exponent per output row
     trace_bits: int  # unsigned global trace p_k = round(trace_limit * B^-k)
-    reduced_trace_bits: int  # the same trace in a layer whose potentials would come too near state_limit
-    trace_headroom: float  # reduced_trace_bits apply above state_limit / trace_headroom
+    least_trace_bits: int  # what it may give way to where potentials, or a bound on them, would exceed state_limit
+    trace_headroom: float  # calibrated potentials of synapses and streams stay below state_limit / trace_headroom
     product_headroom: float  # what a product's calibrated potential is multiplied by to fit state_limit
     state_bits: int  # signed potentials and currents, saturating at every step
     graded_bits: int  # signed payload of a graded spike: residual stream, winner of a row
@@ -51,8 +51,8 @@ class Chip:
         for name, held, carrier in self._carriers():
             if not 2 <= (width := getattr(self, name)) <= held:
                 raise DeployError(f"chip '{self.name}': {name} = {width}; {carrier}; choose 2 to {held}")
-        if self.reduced_trace_bits > self.trace_bits:
-            widths = f"reduced_trace_bits = {self.reduced_trace_bits} exceeds trace_bits = {self.trace_bits}"
+        if self.least_trace_bits > self.trace_bits:
+            widths = f"least_trace_bits = {self.least_trace_bits} exceeds trace_bits = {self.trace_bits}"
             raise DeployError(f"chip '{self.name}': {widths}; choose at most {self.trace_bits}")
         if self.graded_bits != self.state_bits:
             widths = f"graded_bits = {self.graded_bits} is not state_bits = {self.state_bits}"
@@ -67,7 +67,7 @@ class Chip:
         # the trace of one neuron's spikes, of which there are up to 3, adds up in float32
         yield "trace_bits", FLOAT32 - 2, f"sums of 3 spikes' traces are carried in float32, exact to {FLOAT32} bits"
         yield (
-            "reduced_trace_bits",
+            "least_trace_bits",
             FLOAT32 - 2,
             f"sums of 3 spikes' traces are carried in float32, exact to {FLOAT32} bits",
         )
@@ -111,11 +111,6 @@ class Chip:
         """First value of the global trace, 4095 for 12 bits."""
         return 2**self.trace_bits - 1
 
-    def trace_bits_for(self, reach: float) -> int:
-        """Trace width of a layer whose calibrated potential reaches ``reach`` with the full trace."""
-        fits = reach <= 2 ** (self.state_bits - 1) / self.trace_headroom
-        return self.trace_bits if fits else self.reduced_trace_bits
-
     def product_trace_limit(self, reach: float) -> int:
         """First value P of the trace of a product whose calibrated potential is ``reach`` for P = 1; at most trace_limit.
 
@@ -128,7 +123,7 @@ LOIHI2 = Chip(
     name="loihi2",
     weight_bits=8,  # Lava: Dense.weights, precision 8
     trace_bits=12,  # ours; Loihi's own learning traces have 7 bits and are not used
-    reduced_trace_bits=11,  # ours: halves every potential of the layer
+    least_trace_bits=10,  # ours: halves every potential three times; rounding weights still costs more than rounding it
     trace_headroom=1.5,  # ours: what unseen inputs may exceed the calibration set by
     product_headroom=2.0,  # ours: Cauchy-Schwarz bounds of calibrated rows then stay below the limit too
     state_bits=24,  # Lava: LIF.u and LIF.v, precision 24, clipped at +-(2^23 - 1)

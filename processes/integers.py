@@ -30,7 +30,8 @@ class FixedPosition(Position, Protocol):
         formed_by: first value of the trace with which a product's potential was formed; None of anything else.
         peak: largest |potential| of each row on the calibration set, real; None of what sends spikes.
         reach: the largest |potential| of all, or |input|.
-        norm: largest Euclidean norm of decoded spikes along the last axis, which bounds partial sums.
+        norm: of a synapse with shared weights, the largest Euclidean norm of the values that an output hears, which bounds
+            partial sums.
         window: steps in which spikes come from here.
         any_unit: whether those that hear its potential take any real number as its unit.
     """

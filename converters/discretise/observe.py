@@ -6,14 +6,13 @@ from dataclasses import dataclass, field
 from functools import cached_property, partial
 
 import numpy as np
-import torch
 
 from converters.discretise.arriving import Arriving, shared
 from converters.gradients import sample_axis
 from evaluator.closed_form import ClosedForm
 from evaluator.telling import telling
 from processes.batches import Progress, slices
-from processes.network import Network
+from processes.network import ConvSynapse, DenseSynapse, Network
 from processes.operation import Operation, Result
 from processes.spikes import decode
 
@@ -27,8 +26,8 @@ class Observed:
         arriving: how the inputs of synapses go together; None where weights are rounded one by one.
         input_peak: largest |input|.
         peaks: largest |potential| per last-axis or channel row of every node that is not spikes.
-        norms: of spikes that shared weights hear, the largest Euclidean norm of decoded values along the last axis, which
-            bounds partial sums.
+        norms: of synapses with shared weights, the largest Euclidean norm of the values that an output hears, those of several
+            spikes of a neuron added up without their signs, which bounds partial sums.
     """
 
     network: Network
@@ -38,9 +37,13 @@ class Observed:
     norms: dict[str, float] = field(default_factory=dict)
 
     @cached_property
-    def heard(self) -> set[str]:
-        """Nodes whose spikes shared weights hear."""
-        return {self.network.nodes[name].inputs[0] for name in shared(self.network)}
+    def heard(self) -> dict[str, dict[str, DenseSynapse | ConvSynapse]]:
+        """By node whose spikes shared weights hear, these synapses."""
+        found: dict[str, dict[str, DenseSynapse | ConvSynapse]] = {}
+        for name, op in shared(self.network).items():
+            assert isinstance(op, DenseSynapse | ConvSynapse)
+            found.setdefault(self.network.nodes[name].inputs[0], {})[name] = op
+        return found
 
     def reach(self, name: str) -> float:
         """Largest |potential| of a node that is not spikes, or of the input."""
@@ -54,8 +57,9 @@ class Observed:
             peak = y.abs().amax(keep, keepdim=True)[0].double().cpu().numpy()
             self.peaks[name] = np.maximum(self.peaks.get(name, 0.0), peak)
         elif name in self.heard:
-            x = decode(y, self.network.code(name).levels)
-            self.norms[name] = max(self.norms.get(name, 0.0), float(torch.linalg.vector_norm(x, dim=-1).max()))
+            sizes = decode(y.abs(), self.network.code(name).levels)
+            for reader, synapse in self.heard[name].items():
+                self.norms[reader] = max(self.norms.get(reader, 0.0), synapse.norm(sizes))
 
 
 def observe(

@@ -70,7 +70,7 @@ class FixedPosition(Position):
 
     @property
     def norm(self) -> float:
-        """Largest Euclidean norm of decoded spikes along the last axis."""
+        """Largest Euclidean norm of the values that an output of a synapse with shared weights hears."""
         return self.state.seen.norms[self.name]
 
     @property

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from processes.backends.rows import Rows
-from processes.backends.tables import Axes, ExpTables, FallingTables, FittedTables, PhaseTables, RaceTables
+from processes.backends.tables import Axes, ExpTables, FallingTables, FittedTables, Geometry, PhaseTables, RaceTables
 
 Tensor = torch.Tensor
 
@@ -52,6 +52,10 @@ class Backend(Protocol):
 
     def one_sided(self, codes: Tensor, y: Tensor, rows: Rows, bias: np.ndarray, trace: np.ndarray) -> Tensor:
         """For each row, at least the largest sum of positive, or of negative, terms of any output y, (R,)."""
+        ...
+
+    def grouped(self, x: Tensor, weight: np.ndarray, geometry: Geometry) -> Tensor:
+        """Grouped convolutions (N, O, H', W') of integers x (N, C, H, W) with int8 weights, of the type of x."""
         ...
 
     def step_rows(

@@ -6,6 +6,7 @@ along M and along every axis before A. P is A * D where every neuron has paramet
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -14,6 +15,20 @@ import numpy as np
 from processes.codebook import Codebook
 
 Axes = tuple[int, int, int]
+
+
+class Geometry(NamedTuple):
+    """How a kernel goes over rows and columns: pairs, as ``torch.nn.functional.conv2d`` takes them, and groups of channels."""
+
+    stride: tuple[int, ...]
+    padding: tuple[int, ...]
+    dilation: tuple[int, ...]
+    groups: int
+
+    def sides(self, kernel: Sequence[int], sides: Sequence[int]) -> tuple[int, ...]:
+        """Rows and columns of what comes of ``sides`` rows and columns."""
+        each = zip(sides, kernel, self.stride, self.padding, self.dilation, strict=True)
+        return tuple((n + 2 * pad - (k - 1) * far - 1) // step + 1 for n, k, step, pad, far in each)
 
 
 class FurtherSpikes(NamedTuple):
@@ -71,9 +86,13 @@ class PhaseTables:
 
     def __post_init__(self) -> None:
         pos, lo, hi, _ = self.thresholds
-        never = lo[:, :-1] > hi[:, :-1]
-        _require_reached(pos[:, 1:] <= pos[:, :-1])
-        _require_reached(never | ((lo[:, 1:] <= lo[:, :-1]) & (hi[:, 1:] >= hi[:, :-1])))
+        _require_falling(pos)
+        _require_widening(lo, hi)
+        if self.further is not None:
+            above, below, lo, hi = np.moveaxis(self.further.tables, 2, 0)
+            _require_falling(above)
+            _require_falling(-below)
+            _require_widening(lo, hi)
 
 
 @dataclass(frozen=True, eq=False)
@@ -112,12 +131,22 @@ class FallingTables:
     unit_shift: np.ndarray | None
 
     def __post_init__(self) -> None:
-        _require_reached(self.entries[:, 1:] <= self.entries[:, :-1])
-        _require_reached(self.rest[:, 1:] <= self.rest[:, :-1])
+        _require_falling(self.entries)
+        _require_falling(self.rest)
+
+
+def _require_falling(thresholds: np.ndarray) -> None:
+    """Loops look for the first step from any other, which takes that a threshold (..., T) once reached stays reached."""
+    _require_reached(thresholds[..., 1:] <= thresholds[..., :-1])
+
+
+def _require_widening(lo: np.ndarray, hi: np.ndarray) -> None:
+    """What lies between lo and hi, (..., T), lies there at all later steps."""
+    never = lo[..., :-1] > hi[..., :-1]
+    _require_reached(never | ((lo[..., 1:] <= lo[..., :-1]) & (hi[..., 1:] >= hi[..., :-1])))
 
 
 def _require_reached(stays: np.ndarray) -> None:
-    """Loops look for the first step from any other, which takes that a threshold once reached stays reached."""
     if not stays.all():
         raise ValueError("thresholds rise within a window: a potential that reaches one has to reach all later ones")
 
@@ -130,7 +159,7 @@ class RaceFurther(NamedTuple):
 
     Attributes:
         lookup: the codes of most distances, whose scale is 1.
-        after: float64 (A or 1, rows, 2, T).
+        after: float64 (A or 1, rows, 2, T), which rise, and which fall.
         row_after: (rows, 2T + 1) of :func:`processes.prefixes.rows_after`.
     """
 
@@ -147,11 +176,20 @@ class RaceTables:
         axes: (heads, rows, keys).
         ramp: rises evenly, (heads or 1, T), real or integer.
         further: thresholds of further spikes, None where there is one spike.
+
+    Raises:
+        ValueError: if a distance that fires would not do so at the next step.
     """
 
     axes: Axes
     ramp: np.ndarray
     further: RaceFurther | None
+
+    def __post_init__(self) -> None:
+        _require_falling(-self.ramp)
+        if self.further is not None:
+            _require_falling(-self.further.after[:, :, 0])
+            _require_falling(self.further.after[:, :, 1])
 
 
 @dataclass(frozen=True, eq=False)

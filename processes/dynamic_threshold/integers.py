@@ -33,7 +33,7 @@ def _(op: DynamicThreshold, at: FixedPosition, setting: Setting) -> Integers:
         found |= {"offset": float(max(1, round(op.offset / factor_unit))), "low": float(round(op.low / factor_unit))}
     else:
         # weights that are divided before any product come through a synapse, whose trace is as fine
-        first = divided.formed_by or 2**chip.reduced_trace_bits - 1
+        first = divided.formed_by or 2 ** (chip.trace_bits - 1) - 1
         found["trace"] = divisor.code.trace_from(first)
         real = theta / np.broadcast_to(unit, op.scale.shape).reshape(-1, 1) / first
     # as many fraction bits as keep a neuron's largest entry within the cut

@@ -33,13 +33,21 @@ def placed(i, first_row, sides):
 
 @njit
 def nearby(code, begin, steps):
-    """Step of a looked-up code, that of no spike being the last, but none before ``begin``.
-
-    What a neuron does stays what it is until it has fired, and a threshold that has been reached stays reached, so that the
-    first step is found from any other.
-    """
+    """Step at which to look first: that of a looked-up code, the last if it has no spike, but none before ``begin``."""
     guess = abs(np.int64(code))
-    return max(begin, guess - 1 if guess > 0 else steps)
+    return max(begin, guess - 1 if guess > 0 else steps - 1)
+
+
+@njit(inline="always")
+def narrowed(fires, j, low, high, looked):
+    """Where to look next, and the steps between which the first one lies at which a neuron fires, once it does at j or not.
+
+    What a neuron does stays what it is until it has fired, and a threshold that has been reached stays reached: the first step
+    is found from any other, one beside the first that was ``looked`` at, or else by bisection. It is ``low`` when ``high`` is.
+    """
+    low, high = (low, j) if fires else (j + 1, high)
+    beside = high - 1 if fires else low
+    return beside if looked == 0 else (low + high) // 2, low, high
 
 
 @njit
@@ -84,17 +92,16 @@ def fire_linear(v, sides, scale, table, units, book, tables, spread, codes):
                 _, a, d = placed(i, first_row, sides)
                 c, left, k = (a * d_len + d) * spread, np.float64(v[i]), 0
                 for p in range(codes.shape[0]):
-                    j = nearby(codes[p, i], k, steps)
-                    while j > k and _linear_sign(left, p, pos[c, j - 1], lo[c, j - 1], hi[c, j - 1]) != 0:
-                        j -= 1
-                    sign = 0
-                    while j < steps and sign == 0:
-                        sign = _linear_sign(left, p, pos[c, j], lo[c, j], hi[c, j])
-                        j += 1
-                    codes[p, i] = sign * j
-                    k = j if sign != 0 else steps  # without a spike nothing more
+                    j, high, looked, sign = nearby(codes[p, i], k, steps), steps, 0, 0
+                    while k < high:
+                        found = _linear_sign(left, p, pos[c, j], lo[c, j], hi[c, j])
+                        sign = found if found != 0 else sign
+                        j, k, high = narrowed(found != 0, j, k, high, looked)
+                        looked += 1
+                    codes[p, i] = sign * (k + 1)
                     if sign != 0:
-                        left -= sign * subtract[c, j - 1]
+                        left -= sign * subtract[c, k]
+                    k = k + 1 if sign != 0 else steps  # without a spike nothing more
 
 
 @njit(parallel=True, cache=True)
@@ -122,20 +129,20 @@ def fire_nonlinear(
                 n, f = kind[c], factor[c]
                 s = None if further_shift is None else further_shift[c]
                 for p in range(codes.shape[0]):
-                    sign = 0
-                    while k < steps and sign == 0:
+                    j, high, looked, sign = nearby(codes[p, i], k, steps), steps, 0, 0
+                    while k < high:
                         if p == 0:
-                            up, down = y >= pos[c, k], lo[c, k] <= y <= hi[c, k]
+                            up, down = y >= pos[c, j], lo[c, j] <= y <= hi[c, j]
                         else:
-                            entry = further[n, row, :, k]
+                            entry = further[n, row, :, j]
                             up = (y >= scaled_entry(entry[0], f, s)) | (y <= scaled_entry(entry[1], f, s))
                             down = scaled_entry(entry[2], f, s) <= y <= scaled_entry(entry[3], f, s)
-                        sign = 1 if up else -1 if down else 0
-                        k += 1
-                    codes[p, i] = sign * k
-                    row = row_after[row, sign * k + steps]
-                    if sign == 0 or row == 0:
-                        k = steps  # nothing more
+                        sign = 1 if up else -1 if down else sign
+                        j, k, high = narrowed(up | down, j, k, high, looked)
+                        looked += 1
+                    codes[p, i] = sign * (k + 1)
+                    row = row_after[row, codes[p, i] + steps]
+                    k = k + 1 if sign != 0 and row != 0 else steps  # otherwise nothing more
 
 
 @njit
@@ -182,14 +189,13 @@ def fire_falling(
                 k, sent = 0 if least > 0 and f > 0 else steps, rest[0, 0] * 0
                 drive = (least, most, f, squared, g, h)
                 for p in range(codes.shape[0]):
-                    j = nearby(codes[p, i], k, steps)
-                    while j > k and _falling_sign(drive, p, entries[c, j - 1], sent, rest[1, j - 1]) != 0:
-                        j -= 1
-                    sign = 0
-                    while j < steps and sign == 0:
-                        sign = _falling_sign(drive, p, entries[c, j], sent, rest[1, j])
-                        j += 1
-                    codes[p, i] = sign * j if y > 0 else -sign * j
-                    k = j if sign != 0 else steps  # without a spike nothing more
+                    j, high, looked, sign = nearby(codes[p, i], k, steps), steps, 0, 0
+                    while k < high:
+                        found = _falling_sign(drive, p, entries[c, j], sent, rest[1, j])
+                        sign = found if found != 0 else sign
+                        j, k, high = narrowed(found != 0, j, k, high, looked)
+                        looked += 1
+                    codes[p, i] = sign * (k + 1) if y > 0 else -sign * (k + 1)
                     if sign != 0:
-                        sent += sign * rest[0, j - 1]
+                        sent += sign * rest[0, k]
+                    k = k + 1 if sign != 0 else steps  # without a spike nothing more

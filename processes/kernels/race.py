@@ -9,7 +9,7 @@ import numpy as np
 from numba import prange
 
 from processes.kernels.compiled import njit
-from processes.kernels.fire import INF
+from processes.kernels.fire import INF, narrowed, nearby
 from processes.kernels.lookup import look_up, room, rows_together, share_of, shares
 
 ZERO = np.float32(0)
@@ -95,16 +95,13 @@ def fire_ramp_further(v, sides, table, book, ramp, after, row_after, spread, cod
                 i = work[-1][u]
                 c, distance, k, row = i // (m_len * d_len) % a_len * spread, gap[i - first_row * d_len], 0, 0
                 for p in range(codes.shape[0]):
-                    sign = 0
-                    while k < steps and sign == 0:
-                        if p == 0:
-                            sign = int(distance <= ramp[c, k])
-                        elif distance <= after[c, row, 0, k]:
-                            sign = 1
-                        elif distance >= after[c, row, 1, k]:
-                            sign = -1
-                        k += 1
-                    codes[p, i] = sign * k
-                    row = row_after[row, sign * k + steps]
-                    if sign == 0 or row == 0:
-                        k = steps  # nothing more
+                    j, high, looked, sign = nearby(codes[p, i], k, steps), steps, 0, 0
+                    while k < high:
+                        up = distance <= (ramp[c, j] if p == 0 else after[c, row, 0, j])
+                        fires = up or (p > 0 and distance >= after[c, row, 1, j])
+                        sign = 1 if up else -1 if fires else sign
+                        j, k, high = narrowed(fires, j, k, high, looked)
+                        looked += 1
+                    codes[p, i] = sign * (k + 1)
+                    row = row_after[row, codes[p, i] + steps]
+                    k = k + 1 if sign != 0 and row != 0 else steps  # otherwise nothing more

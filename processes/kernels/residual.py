@@ -18,30 +18,29 @@ TOGETHER = 4096  # values of one worker
 
 
 @njit(parallel=True, cache=True)
-def add_up(operands, real, factors, bias, limit, out):
-    """out (R, A, M, D) int32 = bias (A, D) + the integer parts of v * factors (operands, A, D), clipped to +-limit.
+def add_up(operands, real, factors, bias, repeat, limit, out):
+    """out (rows, D) int32 = bias (A, D or 1) + the integer parts of v * factors (operands, A, D or 1), clipped to +-limit.
 
-    operands are int32 of out's shape, which hold the bits of float32 where ``real`` (operands,) says so. Returns how many sums
-    were beyond the limit.
+    operands are int32 of out's shape, which hold the bits of float32 where ``real`` (operands,) says so. Factors are the same
+    for ``repeat`` rows, then the next along A. Returns how many sums were beyond the limit.
     """
-    _, a_len, m_len, d_len = out.shape
-    rows = out.shape[0] * a_len * m_len
+    rows, d_len = out.shape
     together = max(1, TOGETHER // d_len)
     beyond = 0
     for part in prange((rows + together - 1) // together):
-        total = np.empty(d_len)
+        total, factor = np.empty(d_len), np.empty(d_len)
         for row in range(part * together, min(rows, (part + 1) * together)):
-            r, a, m = row // (a_len * m_len), row // m_len % a_len, row % m_len
+            a, y = row // repeat % factors.shape[1], out[row]
             total[:] = bias[a]
             for i in range(len(operands)):
-                v, factor = operands[i][r, a, m], factors[i, a]
+                v = operands[i][row]
+                factor[:] = factors[i, a]
                 if real[i]:
                     for d in range(d_len):
                         total[d] += np.trunc(np.float64(np.int32(v[d]).view(np.float32)) * factor[d])
                 else:
                     for d in range(d_len):
                         total[d] += np.trunc(np.float64(v[d]) * factor[d])
-            y = out[r, a, m]
             for d in range(d_len):
                 y[d] = np.int32(min(max(total[d], -limit), limit))
                 beyond += np.int64(abs(total[d]) > limit)

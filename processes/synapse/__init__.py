@@ -11,6 +11,7 @@ sum can saturate, and steps through the window for the rows where it cannot.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from functools import cached_property
 from typing import ClassVar
@@ -18,8 +19,10 @@ from typing import ClassVar
 import numpy as np
 import torch
 
+from processes.backends import backend_of
 from processes.backends.constants import constant, shared
 from processes.backends.rows import Rows
+from processes.backends.tables import Geometry
 from processes.operation import Operation, Result, Window
 from processes.spikes import decode
 from processes.synapse.exact import Clips, accumulate, accumulate_rows
@@ -66,7 +69,7 @@ class Synapse(Operation):
 
     @cached_property
     def rows(self) -> Rows:
-        """Weights (out, in) of a matrix or of flattened patches, prepared for exact sums."""
+        """Weights (out, in) of a matrix, prepared for exact sums."""
         return Rows(self.weight)
 
     def linear(self, x: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
@@ -95,6 +98,10 @@ class Synapse(Operation):
     def fixed(self, codes: torch.Tensor) -> tuple[torch.Tensor, Clips]:
         """Integer potentials (N, *shape), carried in float32, and how often each neuron was clipped."""
         raise NotImplementedError
+
+    def reach(self, sizes: int, planes: int) -> int:
+        """No potential exceeds this whatever arrives, of outputs whose weights' magnitudes add up to ``sizes`` at most."""
+        return sizes * int(np.sort(np.abs(self.trace))[-planes:].sum()) + int(np.abs(self.bias).max(initial=0))
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -128,6 +135,10 @@ class DenseSynapse(Synapse):
         shape = (*codes.shape[1:-1], -1)
         return y.reshape(shape), None if clips is None else clips.reshape(shape)
 
+    def norm(self, x: torch.Tensor) -> float:
+        """The largest Euclidean norm of values x (N, *source) along the last axis."""
+        return float(torch.linalg.vector_norm(x, dim=-1).max())
+
     def stepper(self, window: Window, sources: list[Window]):
         """Gathers the weight rows of this step's spikes."""
         from processes.synapse.stepper import DenseStepper
@@ -146,14 +157,26 @@ class ConvSynapse(Synapse):
 
     name: ClassVar[str] = "conv2d"
 
+    @cached_property
+    def rows(self) -> Rows:
+        """Weights of flattened patches, (out, kh * kw * in)."""
+        return Rows(self.weight.transpose(0, 2, 3, 1))
+
     def linear(self, x: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
         """Convolution of (N, 1, in, H, W)."""
-        return self.convolve(x, self.tensor(dtype, x.device))
+        weight = self.tensor(dtype, x.device)
+        return F.conv2d(x.flatten(0, 1), weight, None, *self.geometry).unflatten(0, x.shape[:2])
 
-    def convolve(self, x: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
-        """This synapse's geometry with other weights."""
-        geometry = (self.stride, self.padding, self.dilation, self.groups)
-        return F.conv2d(x.flatten(0, 1), weight, None, *geometry).unflatten(0, x.shape[:2])
+    @property
+    def geometry(self) -> Geometry:
+        """How the kernel goes over the pixels."""
+        return Geometry(self.stride, self.padding, self.dilation, self.groups)
+
+    def norm(self, x: torch.Tensor) -> float:
+        """The largest Euclidean norm of what one output hears of values x (N, 1, in, H, W)."""
+        squares = x.flatten(0, 1).square().unflatten(1, (self.groups, -1)).sum(2)
+        kernel = x.new_ones((self.groups, 1, *self.weight.shape[2:]))
+        return float(F.conv2d(squares, kernel, None, *self.geometry).max().clamp(min=0).sqrt())
 
     def with_bias(self, y: torch.Tensor) -> torch.Tensor:
         """y + b along the channels."""
@@ -166,22 +189,33 @@ class ConvSynapse(Synapse):
             y, clips = accumulate_rows(patches, self.rows, self.bias, self.trace, self.state_bits)
             clips = None if clips is None else _channels_first(clips, pixels)
             return _channels_first(y, pixels).contiguous(), clips
+
+        def convolve(x: torch.Tensor, weight: np.ndarray) -> torch.Tensor:
+            return backend_of(x).grouped(x.flatten(0, 1), weight, self.geometry).unflatten(0, x.shape[:2])
+
         return accumulate(
             codes,
-            lambda x: self.linear(x, torch.float64),
-            lambda x: self.convolve(x, self.tensor(torch.float64, x.device).abs()),
+            lambda x: convolve(x, self.weight),
+            lambda x: convolve(x, np.abs(self.weight)),
             self.with_bias,
             self.trace,
             self.state_bits,
+            self.reach(self._largest, len(codes)),
         )
 
+    @cached_property
+    def _largest(self) -> int:
+        """The most that the weights' magnitudes of an output add up to."""
+        return int(np.abs(self.weight.astype(np.int64)).sum((1, 2, 3)).max())
+
     def patches(self, codes: torch.Tensor) -> tuple[torch.Tensor, tuple[int, ...]]:
-        """Rows (planes, N * H' * W', in * kh * kw) of codes (planes, N, 1, in, H, W), and (N, H', W')."""
+        """Rows (planes, N * H' * W', kh * kw * in) of codes (planes, N, 1, in, H, W), and (N, H', W')."""
         (top, left), (down, right), (far_y, far_x) = self.padding, self.stride, self.dilation
-        codes = F.pad(codes.squeeze(2), (left, left, top, top))
+        # channels side by side are copied together, ten times as fast as taps of one channel
+        codes = F.pad(codes.squeeze(2).permute(0, 1, 3, 4, 2), (0, 0, left, left, top, top)).contiguous()
         high, wide = ((n - 1) * far + 1 for n, far in zip(self.weight.shape[2:], (far_y, far_x), strict=True))
-        taps = codes.unfold(3, high, down).unfold(4, wide, right)[..., ::far_y, ::far_x]
-        taps = taps.permute(0, 1, 3, 4, 2, 5, 6)  # (planes, N, H', W', in, kh, kw)
+        taps = codes.unfold(2, high, down).unfold(3, wide, right)[..., ::far_y, ::far_x]
+        taps = taps.permute(0, 1, 2, 3, 5, 6, 4)  # (planes, N, H', W', kh, kw, in)
         return taps.reshape(len(codes), -1, self.weight[0].size), tuple(taps.shape[1:4])
 
     def stepper(self, window: Window, sources: list[Window]):
@@ -222,22 +256,21 @@ class ScaleSynapse(Synapse):
 
     def fixed(self, codes: torch.Tensor) -> tuple[torch.Tensor, Clips]:
         """One product per neuron."""
-        if not self.pool and self._never_clips(len(codes)):
-            scaled = decode(codes, self.trace).mul_(self.tensor(torch.float32, codes.device))
-            return scaled.add_(constant(self.bias, codes.device, torch.float32)), None
+        together = math.prod(codes.shape[2:][axis] for axis in self.pool)
         return accumulate(
             codes,
-            lambda x: self.linear(x, torch.float64),
-            lambda x: self.pooled(x * self.tensor(torch.float64, x.device).abs()),
+            lambda x: self.linear(x, x.dtype),
+            lambda x: self.pooled(x * self.tensor(x.dtype, x.device).abs()),
             self.with_bias,
             self.trace,
             self.state_bits,
+            self.reach(together * self._largest, len(codes)),
         )
 
-    def _never_clips(self, planes: int) -> bool:
-        """Whether nothing that one neuron can send saturates."""
-        reach = np.abs(self.weight.astype(np.int64)).max() * self.trace[:planes].sum() + np.abs(self.bias).max()
-        return bool(reach <= 2 ** (self.state_bits - 1) - 1)
+    @cached_property
+    def _largest(self) -> int:
+        """The largest magnitude of a weight."""
+        return int(np.abs(self.weight.astype(np.int64)).max())
 
     def stepper(self, window: Window, sources: list[Window]):
         """Scales this step's spikes."""

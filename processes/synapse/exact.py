@@ -22,7 +22,7 @@ import torch
 from processes.backends import backend_of
 from processes.backends.constants import constant
 from processes.backends.rows import Rows
-from processes.spikes import peak, taken
+from processes.spikes import decode, peak, taken
 
 SAMPLED = 64  # rows whose codes say where to cut, which changes no result
 SINGLE = 3  # steps that take no longer one by one, which proves more, than together with their magnitudes
@@ -115,12 +115,16 @@ def accumulate(
     with_bias: Callable[[torch.Tensor], torch.Tensor],
     trace: np.ndarray,
     bits: int,
+    reach: float,
 ) -> tuple[torch.Tensor, Clips]:
-    """Potentials (N, *shape) of any linear map given in float64, where its sums are exact, and the map of absolute weights.
+    """Potentials (N, *shape) of any linear map, which is exact in the type that it is given, and the map of absolute weights.
 
-    Samples in which the sum of all positive, or negative, terms of any neuron exceeds the limit are stepped through.
+    Where what any potential can ``reach`` is within the limit, one map in float32 does. Of the others, samples in which the sum
+    of all positive, or negative, terms of any neuron exceeds the limit are stepped through.
     """
     limit = 2 ** (bits - 1) - 1
+    if reach <= limit:
+        return with_bias(linear(decode(codes, trace, torch.float32))), None
     values, sizes = backend_of(codes).decode_sizes(codes, trace, torch.float64)
     y = with_bias(linear(values))
     twice = absolute(sizes) + with_bias(torch.zeros_like(y)).abs() + y.abs()

@@ -64,9 +64,13 @@ def _(op: ScaleSynapse, at: FixedPosition, setting: Setting) -> Integers:
 def _integers(op: Synapse, at: FixedPosition, setting: Setting) -> tuple[Synapse, np.ndarray]:
     """The finest trace and exponents with which nothing is clipped, and the units of rows."""
     chip, (source,), coarser = setting.chip, at.operands, setting.coarser
-    scaled = _scaled(op, at, setting, chip.trace_bits, coarser)
-    if coarser or (scaled.needed > scaled.finest).any() or not _never_clips(op, at, setting, scaled):
-        scaled = _scaled(op, at, setting, chip.reduced_trace_bits, max(0, coarser - 1))
+    for bits in range(chip.trace_bits - coarser, chip.least_trace_bits, -1):
+        scaled = _scaled(op, at, setting, bits, 0)
+        if (scaled.needed <= scaled.finest).all() and _never_clips(op, at, scaled, chip.state_limit):
+            break
+    else:  # a narrower trace would show: what is missing is taken from the weights
+        most = chip.trace_bits - chip.least_trace_bits
+        scaled = _scaled(op, at, setting, chip.least_trace_bits, max(0, coarser - most))
     unit, real = scaled.unit, scaled.unit * scaled.own
     rounded, offset = setting.rounded(scaled.mantissa, mantissa_limit(chip.weight_bits))
     fixed = replace(
@@ -100,12 +104,20 @@ def _scaled(op: Synapse, at: FixedPosition, setting: Setting, bits: int, coarser
     return Scaled(bits, own, weight, bias, finest, needed, coarser, at.compared)
 
 
-def _never_clips(op: Synapse, at: FixedPosition, setting: Setting, scaled: Scaled) -> bool:
-    """Whether ||w|| ||x|| proves it for inputs like the calibration set's; other layers are judged by their reach."""
-    if not isinstance(op, DenseSynapse):
+def _never_clips(op: Synapse, at: FixedPosition, scaled: Scaled, limit: int) -> bool:
+    """Whether ||w|| ||x|| proves it for inputs like the calibration set's, as the closed form will find.
+
+    Grouped convolutions are judged by the most that their neurons can send, weights that are not shared by their reach alone.
+    """
+    if isinstance(op, ScaleSynapse):
         return True
-    reach = np.linalg.norm(scaled.mantissa, axis=1).max() * at.operands[0].norm * (2**scaled.bits - 1)
-    return bool(reach <= setting.chip.state_limit)
+    rows = scaled.mantissa.reshape(len(scaled.mantissa), -1)
+    if isinstance(op, ConvSynapse) and op.groups > 1:
+        (source,) = at.operands
+        reach = np.abs(rows).sum(1).max() * source.code.levels[: source.spikes].sum()
+    else:
+        reach = np.linalg.norm(rows, axis=1).max() * at.norm
+    return bool(reach * (2**scaled.bits - 1) <= limit)
 
 
 def _full_unit(weight: np.ndarray, bits: int, limit: int) -> np.ndarray:

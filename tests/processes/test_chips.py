@@ -39,7 +39,7 @@ def random_chip(seed: int) -> Chip:
     trace = int(rng.integers(8, 13))
     return replace(
         LOIHI2, name=f"random-{seed}", weight_bits=int(rng.integers(2, 9)), state_bits=state, graded_bits=state,
-        trace_bits=trace, reduced_trace_bits=trace - int(rng.integers(0, 2)), threshold_bits=int(rng.integers(8, 18)),
+        trace_bits=trace, least_trace_bits=trace - int(rng.integers(0, 2)), threshold_bits=int(rng.integers(8, 18)),
         schedule_bits=int(rng.integers(8, 18)), level_bits=int(rng.integers(10, 21)),
         norm_drive_bits=int(rng.integers(12, 21)), norm_cut_bits=int(rng.integers(16, 25)),
     )  # fmt: skip
@@ -62,7 +62,7 @@ def test_any_widths_step_exactly_as_their_closed_form(calibrated: Network, seed:
         ("weight_bits", 10, "weights are carried in int8; choose 2 to 8"),
         ("state_bits", 28, "potentials are carried in float32, whose integers are exact to 24 bits; choose 2 to 24"),
         ("trace_bits", 23, "sums of 3 spikes' traces are carried in float32, exact to 24 bits; choose 2 to 22"),
-        ("reduced_trace_bits", 13, "exceeds trace_bits = 12; choose at most 12"),
+        ("least_trace_bits", 13, "exceeds trace_bits = 12; choose at most 12"),
         ("graded_bits", 20, "is not state_bits = 24, which potentials are handed on with; choose one width for both"),
         ("threshold_bits", 32, "unsigned thresholds are carried in int32; choose 2 to 31"),
         (

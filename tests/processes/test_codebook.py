@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from processes.backends.tables import FallingTables, PhaseTables
+from processes.backends.tables import FallingTables, FurtherSpikes, PhaseTables, RaceFurther, RaceTables
 from processes.codebook import compile_codebook, intervals, linear_intervals
 from processes.kernels.fire import fire_linear
 from processes.phase_code import PhaseCode, code_dtype
@@ -149,3 +149,22 @@ def test_thresholds_that_rise_within_a_window_are_refused() -> None:
     rest = np.stack([code.levels, code.midpoints])
     with pytest.raises(ValueError, match="thresholds rise within a window"):
         FallingTables((1, 1, 4), lookup, False, rising, None, 0, 2**62, rest, np.ones(1), None)
+    right, ramp = np.stack([pos, -pos, lo, hi], 1)[None], -pos
+    table, one = np.zeros((1, 17), np.int32), np.ones(1)
+
+    def further(tables: np.ndarray) -> PhaseTables:
+        return PhaseTables((1, 1, 4), lookup, (pos, lo, hi, subtract), FurtherSpikes(tables, table, one, one, None))
+
+    def race(ramp: np.ndarray, after: np.ndarray) -> RaceTables:
+        return RaceTables((1, 1, 4), ramp, RaceFurther(lookup, after, table))
+
+    after = np.stack([ramp, pos], 1)[None]
+    assert further(right).further is not None and race(ramp, after).further is not None
+    for row in (0, 1, 3):
+        wrong = right.copy()
+        wrong[:, :, row] = wrong[:, :, row, ::-1]
+        with pytest.raises(ValueError, match="thresholds rise within a window"):
+            further(wrong)
+    for arguments in ((pos, after), (ramp, after[:, :, ::-1])):
+        with pytest.raises(ValueError, match="thresholds rise within a window"):
+            race(*arguments)

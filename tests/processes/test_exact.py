@@ -53,15 +53,18 @@ def check(codes: np.ndarray, weight: np.ndarray, bias: np.ndarray, trace: np.nda
     y, clips = accumulate_rows(batch(codes), Rows(weight), bias, trace, bits)
     assert (y.tolist(), total(clips)) == expected
     offset = torch.from_numpy(bias.astype(np.int64))
-    y, clips = accumulate(
-        batch(codes),
-        lambda x: x @ w.double().T,
-        lambda x: x @ w.double().abs().T,
-        lambda v: v + offset,
-        trace,
-        bits,
-    )
-    assert (y.tolist(), total(clips)) == expected
+    sizes = np.abs(weight.astype(int)).sum(1).max() * np.abs(trace)[: len(codes)].sum() + np.abs(bias).max()
+    for reach in (sizes, np.inf):
+        y, clips = accumulate(
+            batch(codes),
+            lambda x: x @ w.to(x.dtype).T,
+            lambda x: x @ w.to(x.dtype).abs().T,
+            lambda v: v + offset,
+            trace,
+            bits,
+            reach,
+        )
+        assert (y.tolist(), total(clips)) == expected
     return expected
 
 

@@ -11,6 +11,8 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from processes.backends import backend_named
+from processes.backends.tables import Geometry
 from processes.phase_code import PhaseCode
 from processes.synapse import ConvSynapse, DenseSynapse, ScaleSynapse, Synapse
 from tests.processes.reference import GRID, batch, clipped_sum, random_codes, run, spikes
@@ -168,6 +170,33 @@ def test_convolution(case: dict[str, Any], base: float, steps: int, planes: int)
             fixed, codes, lambda z, w=weight, b=bias: b if z is None else naive_convolution(z, w, case)
         )
     assert clips > 0, "10 bits are meant to saturate"
+
+
+@pytest.mark.parametrize("case", CONVOLUTIONS)
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_every_backend_convolves_integers_exactly(case: dict[str, Any], dtype: torch.dtype) -> None:
+    """Up to 2^24, or 2^53, in any order of summation."""
+    rng = np.random.default_rng(len(case["kernel"]))
+    n_in, n_out = case["channels"]
+    weight = rng.integers(-127, 128, (n_out, n_in // case["groups"], *case["kernel"])).astype(np.int8)
+    most = (2**24 if dtype == torch.float32 else 2**53) // int(np.abs(weight.astype(int)).sum((1, 2, 3)).max())
+    x = rng.integers(-most, most + 1, (3, n_in, 5, 6))
+    geometry = Geometry(*(case[key] for key in ("stride", "padding", "dilation", "groups")))
+    expected = np.concatenate([naive_convolution(sample[None], weight.astype(np.int64), case) for sample in x])
+    for name in ("numba", "torch"):
+        found = backend_named(name).grouped(torch.from_numpy(x).to(dtype), weight, geometry)
+        assert found.dtype == dtype and (found.numpy() == expected).all()
+
+
+@pytest.mark.parametrize("case", CONVOLUTIONS)
+def test_norms_are_those_of_what_an_output_hears(case: dict[str, Any]) -> None:
+    """A weight of one where an output hears anything gives the sum of squares."""
+    rng = np.random.default_rng(0)
+    op = convolution(rng, case, False, PhaseCode(2.0, 4).levels, 0)
+    x = rng.normal(size=(3, 1, case["channels"][0], 5, 6))
+    ones = np.ones_like(op.weight)
+    squares = [naive_convolution(sample**2, ones, case) for sample in x]
+    assert op.norm(torch.from_numpy(x)) == pytest.approx(np.sqrt(np.max(squares)))
 
 
 @pytest.mark.parametrize("pool, parameter", [((), (1, 1, 5)), ((), (1, 4, 5)), ((1,), (1, 1, 5)), ((1, 2), (1, 4, 1))])

@@ -24,9 +24,11 @@ def add_up(
     if any(v.dtype not in (torch.float32, torch.int32) for v in operands):  # the loop takes words of 32 bits
         return plain_add_up(operands, factors, bias, axes, limit)
     out = torch.empty(operands[0].shape, dtype=torch.int32)
-    folded = tuple(as_numpy(v).reshape(-1, *axes).view(np.int32) for v in operands)
+    _, m_len, d_len = axes
+    length, repeat = (d_len, m_len) if d_len > 1 else (m_len, 1)  # loops along M where factors are the same there
+    rows = tuple(as_numpy(v).reshape(-1, length).view(np.int32) for v in operands)
     real = np.array([v.is_floating_point() for v in operands])
-    if kernels.add_up(folded, real, factors, bias, limit, out.numpy().reshape(-1, *axes)):
+    if kernels.add_up(rows, real, factors, bias, repeat, limit, out.numpy().reshape(-1, length)):
         return plain_add_up(operands, factors, bias, axes, limit)
     return out, None
 

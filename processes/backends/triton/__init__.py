@@ -22,6 +22,7 @@ from processes.backends.torch import (
     fire_fitted,
     fire_rate,
     fire_train,
+    grouped,
     row_sums,
     spelled,
     square_sum,
@@ -42,7 +43,7 @@ from processes.backends.triton import fused
 
 __all__ = [
     "add_up", "centre", "decode", "decode_sizes", "fire", "fire_digits", "fire_exp", "fire_falling",
-    "fire_fitted", "fire_rate", "fire_train", "linear", "one_sided", "race", "row_sums", "spelled", "square_sum",
+    "fire_fitted", "fire_rate", "fire_train", "grouped", "linear", "one_sided", "race", "row_sums", "spelled", "square_sum",
     "square_sum_shifted", "step_pairs", "step_rows",
 ]  # fmt: skip
 
