@@ -16,7 +16,7 @@ help:
 	@echo 'make demo   convert the bundled vision transformer, run it on Lava, write out/demo'
 	@echo 'make test   lint, then every test'
 	@echo 'make quick  what most changes break, within a minute: arithmetic, closed form against stepper, comparison, golden demo'
-	@echo 'make exhaustive  further families and grids of what the tests cover, which make test leaves out'
+	@echo 'make exhaustive  further families and grids of what the tests cover, which make test leaves out, and compiled loops in threads'
 	@echo 'make mutations  breaks the code in 30 places, one at a time, and says which of them the quick tests find'
 	@echo 'make lint   ruff, pyright and the direction of imports'
 	@echo 'make docs   the reference site and these pages, in out/site'
@@ -38,6 +38,7 @@ test: lint
 
 exhaustive: $(INSTALLED)
 	OMP_NUM_THREADS=1 $(PYTHON) -m pytest -n 2 -m exhaustive
+	NUMBA_NUM_THREADS=2 $(PYTHON) -m pytest -n 0 tests/evaluator/test_backends.py tests/processes/test_residual.py
 
 quick: $(INSTALLED)
 	OMP_NUM_THREADS=1 $(PYTHON) -m pytest -q -n 2 @tests/quick.txt

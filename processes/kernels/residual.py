@@ -17,6 +17,15 @@ from processes.kernels.compiled import njit
 TOGETHER = 4096  # values of one worker
 
 
+@njit
+def _spread(values, out):
+    """Copies values (D or 1,) to out (D,)."""
+    if len(values) == 1:
+        out[:] = values[0]
+    else:
+        out[:] = values
+
+
 @njit(parallel=True, cache=True)
 def add_up(operands, real, factors, bias, repeat, limit, out):
     """out (rows, D) int32 = bias (A, D or 1) + the integer parts of v * factors (operands, A, D or 1), clipped to +-limit.
@@ -31,10 +40,10 @@ def add_up(operands, real, factors, bias, repeat, limit, out):
         total, factor = np.empty(d_len), np.empty(d_len)
         for row in range(part * together, min(rows, (part + 1) * together)):
             a, y = row // repeat % factors.shape[1], out[row]
-            total[:] = bias[a]
+            _spread(bias[a], total)
             for i in range(len(operands)):
                 v = operands[i][row]
-                factor[:] = factors[i, a]
+                _spread(factors[i, a], factor)
                 if real[i]:
                     for d in range(d_len):
                         total[d] += np.trunc(np.float64(np.int32(v[d]).view(np.float32)) * factor[d])

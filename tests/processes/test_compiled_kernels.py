@@ -24,17 +24,45 @@ DEMO = """
 import hashlib
 from pathlib import Path
 
+import torch
+from torch import nn
+
+from converters.ingredients import Ingredients
+from converters.pipeline import convert_module
 from deploy.demo import evaluation_data
 from evaluator import network_file
 from evaluator.closed_form import ClosedForm
 from processes.kernels import compiled
 
 seen = hashlib.sha256()
+
+
+def look(name, op, result):
+    seen.update(result.values.numpy().tobytes())
+
+
 network = network_file.read(Path("tests/golden/demo/fixed.nir"))
-ClosedForm(network).run(evaluation_data()[0][:20], lambda name, op, result: seen.update(result.values.numpy().tobytes()))
+ClosedForm(network).run(evaluation_data()[0][:20], look)
+
+
+class Convolutions(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.apart = nn.Conv2d(4, 4, 3, stride=2, padding=1, groups=4)
+        self.mixed = nn.Conv2d(4, 4, 3, padding=1)
+
+    def forward(self, x):
+        return (self.apart(torch.relu(x)) + self.mixed(x)[:, :, ::2, ::2]).flatten(1)
+
+
+torch.manual_seed(0)
+x = torch.randn(8, 4, 6, 6).numpy()
+plain = Ingredients(biases=False, rounding=False, importance=False, balance=False)
+network = convert_module(Convolutions().eval(), [x], 8, 1.5, spikes=2, ingredients=plain).fixed
+ClosedForm(network).run(x, look)
 print(compiled.PARALLEL, seen.hexdigest())
 """
-"""Every spike and potential of 20 images."""
+"""Every spike and potential of 20 images, and of a small network of convolutions."""
 
 
 def test_every_file_that_compiles_something_is_part_of_the_key():
