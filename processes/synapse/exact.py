@@ -127,8 +127,7 @@ def accumulate(
         return with_bias(linear(decode(codes, trace, torch.float32))), None
     values, sizes = backend_of(codes).decode_sizes(codes, trace, torch.float64)
     y = with_bias(linear(values))
-    twice = absolute(sizes) + with_bias(torch.zeros_like(y)).abs() + y.abs()
-    left = (twice.flatten(1).amax(-1) > 2 * limit).nonzero()[:, 0]
+    left = _of_magnitudes(absolute(sizes), with_bias(torch.zeros_like(y)), y, limit)
     y = y.to(torch.float32)
     if not len(left):
         return y, None
@@ -138,6 +137,12 @@ def accumulate(
     clips = torch.zeros(y.shape, dtype=some.dtype, device=y.device)
     clips[left] = some
     return y, clips
+
+
+def _of_magnitudes(sizes: torch.Tensor, bias: torch.Tensor, y: torch.Tensor, limit: int) -> torch.Tensor:
+    """Samples in which terms of one sign, half of their magnitudes and of the sum, exceed the limit."""
+    twice = sizes + bias.abs() + y.abs()
+    return (twice.flatten(1).amax(-1) > 2 * limit).nonzero()[:, 0]
 
 
 def step_through(

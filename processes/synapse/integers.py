@@ -19,6 +19,7 @@ class Scaled:
     Attributes:
         own: a row's unit over its power of two, (rows,).
         weight, bias: over ``own``, the weight also over the trace's maximum.
+        largest: potentials of the calibration set, or biases, over ``own``, (rows,).
         finest, needed: exponents (rows,) with which mantissas use all their bits, and potentials fit.
         coarser: what is added to the larger of both.
         compared: rows race with each other, and so have one unit.
@@ -28,6 +29,7 @@ class Scaled:
     own: np.ndarray
     weight: np.ndarray
     bias: np.ndarray
+    largest: np.ndarray
     finest: np.ndarray
     needed: np.ndarray
     coarser: int
@@ -101,23 +103,22 @@ def _scaled(op: Synapse, at: FixedPosition, setting: Setting, bits: int, coarser
     limit = 2.0**chip.state_bits / 2 / chip.trace_headroom
     with np.errstate(divide="ignore"):
         needed = np.where(largest > 0, np.ceil(np.log2(largest / limit)), -np.inf)
-    return Scaled(bits, own, weight, bias, finest, needed, coarser, at.compared)
+    return Scaled(bits, own, weight, bias, largest, finest, needed, coarser, at.compared)
 
 
 def _never_clips(op: Synapse, at: FixedPosition, scaled: Scaled, limit: int) -> bool:
-    """Whether ||w|| ||x|| proves it for inputs like the calibration set's, as the closed form will find.
+    """Whether half of ||w|| ||x|| and of the sum proves it for inputs like the calibration set's, as the closed form will find.
 
     Grouped convolutions are judged by the most that their neurons can send, weights that are not shared by their reach alone.
     """
     if isinstance(op, ScaleSynapse):
         return True
-    rows = scaled.mantissa.reshape(len(scaled.mantissa), -1)
+    rows, first = scaled.mantissa.reshape(len(scaled.mantissa), -1), 2**scaled.bits - 1
     if isinstance(op, ConvSynapse) and op.groups > 1:
         (source,) = at.operands
-        reach = np.abs(rows).sum(1).max() * source.code.levels[: source.spikes].sum()
-    else:
-        reach = np.linalg.norm(rows, axis=1).max() * at.norm
-    return bool(reach * (2**scaled.bits - 1) <= limit)
+        return bool(np.abs(rows).sum(1).max() * source.code.levels[: source.spikes].sum() * first <= limit)
+    reach = np.linalg.norm(rows, axis=1).max() * at.norm * first
+    return bool(reach + (scaled.largest / scaled.unit).max() <= 2 * limit)
 
 
 def _full_unit(weight: np.ndarray, bits: int, limit: int) -> np.ndarray:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,7 @@ from converters.discretise import discretise
 from converters.positions import Position
 from deploy.energy.break_even import BreakEven, _solve
 from evaluator.closed_form import ClosedForm
+from processes.backends import numba as numba_backend
 from processes.chips import LOIHI2
 from processes.dynamic_threshold.calibration import half_silent
 from processes.events import growth
@@ -23,6 +25,7 @@ from processes.network import DenseSynapse, DynamicThreshold, Network, PhaseNeur
 from processes.operation import Operation
 from processes.phase_code import PhaseCode
 from processes.phase_neuron.schedule import FloatSchedule
+from processes.synapse import exact
 from tests.converters.modules import images, lowered, module, small_vit, spiking
 
 HALF = 0.03  # of a share of 1/2, among 20,000 values: eight standard errors
@@ -87,6 +90,43 @@ def test_potentials_leave_the_headroom_that_the_chip_asks_for() -> None:
 
         ClosedForm(fixed).run(x, look)
     assert 0.8 < most / (LOIHI2.state_limit / LOIHI2.trace_headroom) < 1.01  # weights are rounded
+
+
+WIDE = {
+    "dense": (module(lambda m, x: m.b(F.relu(m.a(x))), a=nn.Linear(16, 400), b=nn.Linear(400, 8)), (6, 5, 16)),
+    "convolution": (
+        module(lambda m, x: m.b(F.relu(m.a(x))), a=nn.Conv2d(3, 96, 1), b=nn.Conv2d(96, 4, 3, padding=1)), (6, 3, 5, 5)
+    ),
+    "depthwise": (
+        module(lambda m, x: m.b(F.relu(m.a(x))), a=nn.Conv2d(3, 8, 1), b=nn.Conv2d(8, 8, 9, padding=4, groups=8)),
+        (6, 3, 9, 9),
+    ),
+}  # fmt: skip
+"""Layers whose potentials fit 24 bits, but not all that 12 bits of a trace could add up to."""
+
+
+@pytest.mark.parametrize("name", WIDE)
+@pytest.mark.parametrize("spikes", [1, 2])
+def test_traces_give_way_until_no_order_of_arrival_can_saturate(
+    name: str, spikes: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The closed form then asks nothing but norms, or what neurons can send, of calibrated inputs."""
+
+    def asked(*_: Any) -> Any:
+        raise AssertionError("a second proof was needed")
+
+    model, shape = WIDE[name]
+    x = torch.rand(shape, generator=torch.Generator().manual_seed(0))
+    network = spiking(model, x, PhaseCode(1.15, 40), spikes=spikes)
+    fixed, stiff = (
+        discretise(network, x.numpy(), replace(LOIHI2, least_trace_bits=least))
+        for least in (LOIHI2.least_trace_bits, LOIHI2.trace_bits)
+    )
+    monkeypatch.setattr(numba_backend, "one_sided", asked)
+    monkeypatch.setattr(exact, "_of_magnitudes", asked)
+    ClosedForm(fixed).run(x.numpy())
+    with pytest.raises(AssertionError, match="a second proof was needed"):
+        ClosedForm(stiff).run(x.numpy())
 
 
 def test_half_silent_rows_are_those_half_of_whose_values_fall_below_the_smallest_level() -> None:
