@@ -26,6 +26,17 @@ def _spread(values, out):
         out[:] = values
 
 
+@njit
+def _add(v, real, factor, total):
+    """total += the integer parts of v * factor, all (D,); v is int32, which holds the bits of float32 if ``real``."""
+    if real:
+        for d in range(len(v)):
+            total[d] += np.trunc(np.float64(np.int32(v[d]).view(np.float32)) * factor[d])
+    else:
+        for d in range(len(v)):
+            total[d] += np.trunc(np.float64(v[d]) * factor[d])
+
+
 @njit(parallel=True, cache=True)
 def add_up(operands, real, factors, bias, repeat, limit, out):
     """out (rows, D) int32 = bias (A, D or 1) + the integer parts of v * factors (operands, A, D or 1), clipped to +-limit.
@@ -37,19 +48,16 @@ def add_up(operands, real, factors, bias, repeat, limit, out):
     together = max(1, TOGETHER // d_len)
     beyond = 0
     for part in prange((rows + together - 1) // together):
-        total, factor = np.empty(d_len), np.empty(d_len)
+        total, same = np.empty(d_len), np.empty(d_len)
         for row in range(part * together, min(rows, (part + 1) * together)):
             a, y = row // repeat % factors.shape[1], out[row]
             _spread(bias[a], total)
             for i in range(len(operands)):
-                v = operands[i][row]
-                _spread(factors[i, a], factor)
-                if real[i]:
-                    for d in range(d_len):
-                        total[d] += np.trunc(np.float64(np.int32(v[d]).view(np.float32)) * factor[d])
+                if factors.shape[2] == d_len:
+                    _add(operands[i][row], real[i], factors[i, a], total)
                 else:
-                    for d in range(d_len):
-                        total[d] += np.trunc(np.float64(v[d]) * factor[d])
+                    _spread(factors[i, a], same)
+                    _add(operands[i][row], real[i], same, total)
             for d in range(d_len):
                 y[d] = np.int32(min(max(total[d], -limit), limit))
                 beyond += np.int64(abs(total[d]) > limit)
