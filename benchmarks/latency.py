@@ -25,7 +25,7 @@ from benchmarks import minilm, swin_fashion
 from benchmarks.subject import Subject, in_batches
 from converters.pipeline import Conversion, convert_module, network_input
 from deploy import demo
-from deploy.measure.metrics import agreement, output_cosine
+from deploy.measure.metrics import agreement, output_cosine, relative_error
 from evaluator.closed_form import ClosedForm
 from evaluator.timeline import timeline
 from processes.operation import Operation, Result
@@ -65,7 +65,8 @@ def measured(subject: Subject, name: str, steps: int | None, limit: int | None) 
         same = agreement(subject.head(features), subject.head(wanted))
     else:
         same = output_cosine(features, wanted)
-    error = float(np.linalg.norm(features - wanted) / np.linalg.norm(wanted))
+    error = relative_error(features, wanted)
+    assert error is not None, "all outputs of the original are zero"
     if steps is None:
         chosen = sorted(site.steps or 0 for site in (made.tuning.sites.values() if made.tuning else ()))
         name = f"{chosen[0]} to {chosen[-1]}"

@@ -11,7 +11,6 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Annotated
 
-import numpy as np
 import typer
 from rich.console import Console
 from rich.table import Table
@@ -20,6 +19,7 @@ from benchmarks.latency import demo_subject
 from benchmarks.subject import Subject, in_batches
 from converters.discretise import discretise
 from converters.pipeline import Conversion, convert_module, network_input
+from deploy.measure.metrics import relative_error
 from evaluator.closed_form import ClosedForm
 from processes.chips import LOIHI2
 
@@ -31,8 +31,9 @@ def error(subject: Subject, made: Conversion, bits: int) -> float:
     runner = ClosedForm(discretise(made.calibrated, network_input(made.front, subject.calibration), chip))
     samples = network_input(made.front, subject.evaluation)
     found, _ = in_batches(lambda x: runner.real(runner.run(x)), [samples], subject.evaluation, subject.pool)
-    wanted = subject.wanted[0]
-    return float(np.linalg.norm(found - wanted) / np.linalg.norm(wanted))
+    wrong = relative_error(found, subject.wanted[0])
+    assert wrong is not None, "all outputs of the original are zero"
+    return wrong
 
 
 def main(

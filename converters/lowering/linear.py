@@ -11,6 +11,7 @@ import torch
 
 from converters.lowering.builder import ONE, Unsupported, Value, as_parameter, last_axis
 from converters.lowering.handlers import HANDLERS, Call, constant, handles
+from processes.backends.tables import Geometry
 from processes.synapse import ConvSynapse, DenseSynapse
 
 
@@ -152,8 +153,7 @@ def fold(call: Call) -> Value:
     """Windows that are added up where they overlap: a transposed convolution by ones, each at its place of the window."""
     x: Value = call.args[0]
     size, kernel, dilation, padding, stride = (per_axis(call.args[i], 2) for i in range(1, 6))
-    geometry = zip(size, kernel, dilation, padding, stride, strict=True)
-    starts = [(n + 2 * p - far * (k - 1) - 1) // s + 1 for n, k, far, p, s in geometry]
+    starts = Geometry(stride, padding, dilation, 1).sides(kernel, size)
     geometry = zip(size, starts, kernel, dilation, padding, stride, strict=True)
     extra = [n - ((m - 1) * s - 2 * p + far * (k - 1) + 1) for n, m, k, far, p, s in geometry]
     places = math.prod(kernel)

@@ -15,6 +15,7 @@ from converters.lowering.curves import Curve, resolved
 from converters.lowering.handlers import Call, handles
 from converters.lowering.linear import convolve, map_pixels, per_axis
 from converters.lowering.norm import squares
+from processes.backends.tables import Geometry
 from processes.synapse import ScaleSynapse
 
 
@@ -70,8 +71,7 @@ def average_windows(call: Call) -> Value:
     x: Value = call.args[0]
     kernel, padding = per_axis(call.args[1], 2), per_axis(call.arg(3, "padding", 0), 2)
     stride = per_axis(call.arg(2, "stride") or kernel, 2)
-    pixels = zip(x.shape[2:], kernel, padding, stride, strict=True)
-    if call.shape[2:] != tuple((n + 2 * p - k) // s + 1 for n, k, p, s in pixels):
+    if call.shape[2:] != Geometry(stride, padding, (1, 1), 1).sides(kernel, x.shape[2:]):
         return map_pixels(call)  # windows that reach beyond the padding average what there is
     if call.arg(6, "divisor_override") is not None:
         raise Unsupported("a divisor of its own")

@@ -55,7 +55,7 @@ class Backend(Protocol):
         ...
 
     def grouped(self, x: Tensor, weight: np.ndarray, geometry: Geometry) -> Tensor:
-        """Grouped convolutions (N, O, H', W') of integers x (N, C, H, W) with int8 weights, of the type of x."""
+        """Grouped convolutions (N, O, H', W') of integers x (N, C, H, W) with integer weights, of the type of x."""
         ...
 
     def step_rows(

@@ -183,7 +183,7 @@ class ConvSynapse(Synapse):
         return y.add_(constant(self.bias, y.device, y.dtype).reshape(-1, 1, 1))
 
     def fixed(self, codes: torch.Tensor) -> tuple[torch.Tensor, Clips]:
-        """Exact integers: each pixel's patch is a row; of grouped channels, by a convolution in float64."""
+        """Exact integers: each pixel's patch is a row; of grouped channels, all neurons of a sample are judged together."""
         if self.groups == 1:
             patches, pixels = self.patches(codes)
             y, clips = accumulate_rows(patches, self.rows, self.bias, self.trace, self.state_bits)
@@ -196,17 +196,12 @@ class ConvSynapse(Synapse):
         return accumulate(
             codes,
             lambda x: convolve(x, self.weight),
-            lambda x: convolve(x, np.abs(self.weight)),
+            lambda x: convolve(x, np.abs(self.weight.astype(np.int16))),
             self.with_bias,
             self.trace,
             self.state_bits,
-            self.reach(self._largest, len(codes)),
+            self.reach(self.rows.largest_sum, len(codes)),
         )
-
-    @cached_property
-    def _largest(self) -> int:
-        """The most that the weights' magnitudes of an output add up to."""
-        return int(np.abs(self.weight.astype(np.int64)).sum((1, 2, 3)).max())
 
     def patches(self, codes: torch.Tensor) -> tuple[torch.Tensor, tuple[int, ...]]:
         """Rows (planes, N * H' * W', kh * kw * in) of codes (planes, N, 1, in, H, W), and (N, H', W')."""
@@ -252,7 +247,7 @@ class ScaleSynapse(Synapse):
 
     def with_bias(self, y: torch.Tensor) -> torch.Tensor:
         """y + b."""
-        return y + constant(self.bias, y.device, y.dtype)
+        return y.add_(constant(self.bias, y.device, y.dtype))
 
     def fixed(self, codes: torch.Tensor) -> tuple[torch.Tensor, Clips]:
         """One product per neuron."""

@@ -65,14 +65,12 @@ def _(op: ScaleSynapse, at: FixedPosition, setting: Setting) -> Integers:
 
 def _integers(op: Synapse, at: FixedPosition, setting: Setting) -> tuple[Synapse, np.ndarray]:
     """The finest trace and exponents with which nothing is clipped, and the units of rows."""
-    chip, (source,), coarser = setting.chip, at.operands, setting.coarser
-    for bits in range(chip.trace_bits - coarser, chip.least_trace_bits, -1):
-        scaled = _scaled(op, at, setting, bits, 0)
-        if (scaled.needed <= scaled.finest).all() and _never_clips(op, at, scaled, chip.state_limit):
-            break
-    else:  # a narrower trace would show: what is missing is taken from the weights
-        most = chip.trace_bits - chip.least_trace_bits
-        scaled = _scaled(op, at, setting, chip.least_trace_bits, max(0, coarser - most))
+    chip, (source,) = setting.chip, at.operands
+    widths = range(chip.trace_bits, chip.least_trace_bits, -1)
+    fitting = (bits for bits in widths if _fits(op, at, _scaled(op, at, setting, bits, 0), chip.state_limit))
+    finest = next(fitting, chip.least_trace_bits)
+    bits = max(chip.least_trace_bits, finest - setting.coarser)
+    scaled = _scaled(op, at, setting, bits, setting.coarser - (finest - bits))  # what a trace cannot give, weights do
     unit, real = scaled.unit, scaled.unit * scaled.own
     rounded, offset = setting.rounded(scaled.mantissa, mantissa_limit(chip.weight_bits))
     fixed = replace(
@@ -106,11 +104,14 @@ def _scaled(op: Synapse, at: FixedPosition, setting: Setting, bits: int, coarser
     return Scaled(bits, own, weight, bias, largest, finest, needed, coarser, at.compared)
 
 
-def _never_clips(op: Synapse, at: FixedPosition, scaled: Scaled, limit: int) -> bool:
-    """Whether half of ||w|| ||x|| and of the sum proves it for inputs like the calibration set's, as the closed form will find.
+def _fits(op: Synapse, at: FixedPosition, scaled: Scaled, limit: int) -> bool:
+    """Whether weights keep all their bits, and nothing clips as the closed form sees it, of inputs like the calibration set's.
 
-    Grouped convolutions are judged by the most that their neurons can send, weights that are not shared by their reach alone.
+    That is proved by half of ||w|| ||x|| and of the sum; of grouped convolutions by the most that their neurons can send.
+    Weights that are not shared are judged by their reach alone.
     """
+    if (scaled.needed > scaled.finest).any():
+        return False
     if isinstance(op, ScaleSynapse):
         return True
     rows, first = scaled.mantissa.reshape(len(scaled.mantissa), -1), 2**scaled.bits - 1

@@ -24,11 +24,10 @@ def _(op: DenseSynapse, shapes: list[Shape], steps: list[int]) -> Complaints:
 @invariants.of(ConvSynapse)
 def _(op: ConvSynapse, shapes: list[Shape], steps: list[int]) -> Complaints:
     """The shape that the convolution's geometry makes, a bias per channel, a trace entry per step."""
-    geometry = (op.stride, op.padding, op.dilation, op.groups)
     x, weight = (torch.empty(shape, device="meta") for shape in (shapes[0], op.weight.shape))
     yield from table("bias", op.bias, (op.weight.shape[0],))
     yield from table("trace", op.trace, (steps[0],))
-    yield from has_shape(op, tuple(torch.nn.functional.conv2d(x, weight, None, *geometry).shape))
+    yield from has_shape(op, tuple(torch.nn.functional.conv2d(x, weight, None, *op.geometry).shape))
 
 
 @invariants.of(ScaleSynapse)

@@ -97,7 +97,7 @@ class ConvStepper(SynapseStepper):
         self.kernels = np.ascontiguousarray(groups.transpose(0, 2, 3, 4, 1)).reshape(
             -1, *op.weight.shape[2:], groups.shape[1]
         )
-        self.geometry = (op.stride, op.padding, op.dilation, op.groups)
+        self.geometry = op.geometry
         self.room = np.empty((*op.shape[-2:], op.shape[-3]), self.sums)
 
     def bias_column(self) -> np.ndarray:

@@ -129,6 +129,26 @@ def test_traces_give_way_until_no_order_of_arrival_can_saturate(
         ClosedForm(stiff).run(x.numpy())
 
 
+@pytest.mark.parametrize("name", WIDE)
+def test_what_saturates_is_made_coarser_at_every_attempt(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By a bit of the trace while there is one to give, else of the weights; none of the attempts repeats another."""
+    model, shape = WIDE[name]
+    x = torch.rand(shape, generator=torch.Generator().manual_seed(0))
+    network = spiking(model, x, PhaseCode(1.15, 40))
+    clipped = next(name for name, node in reversed(list(network)) if isinstance(node.op, Synapse))
+    units: list[float] = []
+
+    def saturating(fixed: Network, *_: Any) -> tuple[list[str], int]:
+        op = fixed[clipped]
+        assert isinstance(op, Synapse) and op.unit is not None
+        units.append(float(op.unit.max()))
+        return ([clipped] if len(units) < 6 else []), 0
+
+    monkeypatch.setattr("converters.discretise.saturating", saturating)
+    discretise(network, x.numpy(), LOIHI2)
+    assert (np.diff(np.log2(units)) > 0.95).all()  # rows' units are cut to seven bits
+
+
 def test_half_silent_rows_are_those_half_of_whose_values_fall_below_the_smallest_level() -> None:
     code, features = PhaseCode(1.4, 8), 16
     scale = np.full((1, 1, features), 0.7)

@@ -188,6 +188,20 @@ def test_every_backend_convolves_integers_exactly(case: dict[str, Any], dtype: t
         assert found.dtype == dtype and (found.numpy() == expected).all()
 
 
+def test_a_weight_without_an_opposite_counts_in_full() -> None:
+    """-128 has no int8 of the same magnitude: sums that clip on their way, and come back, are found all the same."""
+    rng = np.random.default_rng(0)
+    case = next(case for case in CONVOLUTIONS if case["groups"] == 4)
+    op = convolution(rng, case, True, PhaseCode(1.4, 16).trace(6), 15)
+    op = replace(op, weight=np.full_like(op.weight, -128))
+    weight, bias = op.weight.astype(np.int64), op.bias.astype(np.int64)[:, None, None]
+    clips = 0
+    for _ in range(20):
+        codes = random_codes(rng, (1, case["channels"][0], 5, 6), 16, 1)
+        clips += check_fixed(op, codes, lambda z: bias if z is None else naive_convolution(z, weight, case))
+    assert clips > 0
+
+
 @pytest.mark.parametrize("case", CONVOLUTIONS)
 def test_norms_are_those_of_what_an_output_hears(case: dict[str, Any]) -> None:
     """A weight of one where an output hears anything gives the sum of squares."""

@@ -11,7 +11,7 @@ from processes.kernels import grouped as kernels
 
 
 def grouped(x: torch.Tensor, weight: np.ndarray, geometry: Geometry) -> torch.Tensor:
-    """Cross-correlations (N, O, H', W') of x (N, C, H, W) with int8 weights (O, C / groups, kh, kw), of the type of x.
+    """Cross-correlations (N, O, H', W') of x (N, C, H, W) with integer weights (O, C / groups, kh, kw), of the type of x.
 
     Every product and sum is of x's type, in which it is exact where sums of magnitudes are integers up to 2^24, or 2^53.
     """

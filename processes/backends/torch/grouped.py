@@ -10,7 +10,7 @@ from processes.backends.tables import Geometry
 
 
 def grouped(x: torch.Tensor, weight: np.ndarray, geometry: Geometry) -> torch.Tensor:
-    """Cross-correlations (N, O, H', W') of x (N, C, H, W) with int8 weights (O, C / groups, kh, kw), of the type of x.
+    """Cross-correlations (N, O, H', W') of x (N, C, H, W) with integer weights (O, C / groups, kh, kw), of the type of x.
 
     They are formed in float64: libraries may choose an algorithm that is not exact in float32, whose integers end at 2^24.
     """
