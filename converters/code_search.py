@@ -2,47 +2,50 @@
 
 Three things are free at each node for a given T: the base (fine levels near the scale, or a wide range below it), how many
 spikes a value may take, and the scale (the calibrated maximum, or a little less, at which the largest values saturate but
-more levels sit where the values are). A choice is made only if it lowers the error on both halves of the samples. Where T is
-free too, all of this is chosen for each T, and then the T of each node (:mod:`converters.windows`).
+more levels sit where the values are). A choice is made only if it lowers the error on both halves of the samples.
 
 Within a budget of spikes, each feature has a last step of its own for second spikes: what a second spike takes off the
 squared error falls with the step at which it comes, and what it costs does not.
+
+Where T is free too, the longest one for all that keeps the latency tells what a spike is worth. At this price codes are chosen
+for each T, then the T of each node (:mod:`converters.windows`), and then the codes once more, at these T and within the budget.
 """
 
 from __future__ import annotations
 
 import itertools
-import math
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from types import MappingProxyType
-
-import numpy as np
+from typing import NamedTuple
 
 from converters import windows
+from converters.candidates import Candidates
 from converters.choices import Choice, Tuning
 from converters.evidence import coded, gated
 from converters.ingredients import ALL, Ingredients
 from converters.overrides import Override, by_layer
-from converters.sensitivity import Evidence, SiteCode, Trial
+from converters.sensitivity import Evidence
+from converters.spending import Options, Tried, spent
 from processes.batches import Progress
-from processes.calibration import factors
 from processes.network import Network
 
-BASES = (1.04, 1.06, 1.08, 1.1, 1.12, 1.15, 1.18, 1.22, 1.26, 1.3, 1.35, 1.4, 1.5, 1.6, 1.8, 2.0)
-SCALES = (1.0, 0.95, 0.9, 0.85)
-HEADROOM = (1.25, 1.5, 2.0, 3.0, 4.0)
-"""Further scales of gates and what reads them, whose largest values in unseen samples exceed the calibrated ones by far."""
 BUDGET = (
     1.39  # spikes of a network with some second spikes, relative to one spike per value; 0.5 % more has been measured
 )
-LIMITS = 9  # last steps of second spikes that are tried, for each feature
-PRICES = 25  # of a spike that are tried, by bisection
-LOWEST = 1e-15  # of the largest
 
-FREE = Override()  # of a node for which nothing is given
 
-Tried = dict[str, list[Trial]]
+class Allowance(NamedTuple):
+    """At most ``most`` spikes for a value, and ``factor`` times as many in all as where every value may take ``usual``."""
+
+    usual: int
+    most: int
+    factor: float = 1.0
+
+
+ONE_OR_TWO = Allowance(1, 2, BUDGET)
+TWO_ON_AVERAGE = Allowance(2, 3)
+"""Where T is free too: third spikes make short windows fine, and what they cost is saved where one is enough."""
 
 
 def asked(
@@ -72,7 +75,7 @@ def tune(
     input_spikes: int = 1,
     progress: Progress | None = None,
     ingredients: Ingredients = ALL,
-    budget: float = BUDGET,
+    saved: float = 1.0,
     given: Mapping[str, Override] = MappingProxyType({}),
     latency: int | None = None,
 ) -> Tuning:
@@ -83,20 +86,24 @@ def tune(
         evidence: on its firing nodes, from :func:`converters.evidence.gather`.
         steps: T; None to choose one for each node.
         base: B of every node; None to choose one for each.
-        spikes: most spikes per value; None to allow a second one where it pays, within the budget.
+        spikes: most spikes per value; None to choose: ``ONE_OR_TWO``, or ``TWO_ON_AVERAGE`` where T is chosen too.
         input_spikes: the same for the neurons that code the input, if that is more.
         progress: called with (done, in all), of nodes whose candidates are tried.
         ingredients: what there is to choose.
-        budget: spikes with some second ones, relative to those of the best codes of one.
+        saved: how many times the budget of spikes may be spent, as what follows saves some of them.
         given: from :func:`asked`.
         latency: most steps of a sample, if T is chosen; None for those that a T of ``windows.USUAL`` for all would take.
 
     Raises:
         DeployError: no T is short enough.
     """
-    tried = (steps,) if steps is not None else windows.TRIED
-    whole = (2 if spikes is not None else 5) * len(evidence) * len(tried)
-    done = itertools.count(1)
+    chosen = TWO_ON_AVERAGE if steps is None else ONE_OR_TWO
+    allowed = chosen if spikes is None else Allowance(spikes, spikes)
+    more = (
+        1 + allowed.most if allowed.most > allowed.usual else 0
+    )  # plain codes, each number of spikes from 2 on, finer ones
+    again = len(windows.TRIED) * (more or 2) if steps is None else 0
+    whole, done = (2 + more + again) * len(evidence), itertools.count(1)
 
     def advance() -> None:
         if progress is not None:
@@ -105,92 +112,91 @@ def tune(
     if progress is not None:
         progress(0, whole)
     gates = gated(network) if ingredients.headroom else frozenset[str]()
-    search = _Search(network, evidence, given, input_spikes, ingredients, gates, advance)
-    tunings = {number: _tuned(search.at(number), number, base, spikes, budget) for number in tried}
-    return tunings[steps] if steps is not None else windows.chosen(network, tunings, latency, given)
+    candidates = Candidates(network, evidence, base, given, input_spikes, ingredients, gates, advance)
+    if steps is not None:
+        return _at(candidates, steps, allowed, saved).tuning
+    return _within(candidates, windows.way(network, list(evidence), given), allowed, saved, latency)
 
 
-def _tuned(search: _Search, steps: int, base: float | None, spikes: int | None, budget: float) -> Tuning:
-    """The choices for a T, where none is given; the rest as for :func:`tune`."""
-    tried = search.first(BASES[::2] if base is None else (base,), spikes or 1)
-    own = {name: trials for name, trials in tried.items() if search.given_base(name) is None}
-    plain = _common_base(own or tried)
-    reference = {
-        name: next(trial for trial in trials if trial.site.base == (search.given_base(name) or plain))
-        for name, trials in tried.items()
-    }
-    if base is None and not search.ingredients.layer_bases:
-        base = plain
-        tried |= {name: [trial for trial in trials if trial.site.base == plain] for name, trials in own.items()}
-    chosen = search.refined(tried, reference, math.inf, base is None)
-    if spikes is None:
-        fewest = sum(choice.spikes for choice in chosen.values())
-        # errors of one spike are those of rounding, and taken as independent they choose better
-        search = search.seen(together=True)
-        reference = {name: trial for name, (trial,) in search.first((plain,), 1).items()}
-        tried = search.first(BASES[::2] if base is None else (base,), 2, limited=True)
-        chosen = search.refined(tried, reference, budget * fewest, base is None)
-    return Tuning(plain, steps, chosen)
+class _Found(NamedTuple):
+    """Choices at a T for all, and what they tell.
 
-
-@dataclass(frozen=True)
-class _Search:
-    """Candidates of all nodes, judged by what was gathered of them.
-
-    Attributes:
-        given: bases, spikes and T that are not to be chosen, by node.
-        gates: nodes whose scales may exceed the calibrated ones.
-        advance: called for each node whose candidates have been judged.
+    budget: of spikes. price: of a spike, at which they are within the budget.
     """
 
-    network: Network
-    evidence: Mapping[str, Evidence]
-    given: Mapping[str, Override]
-    input_spikes: int
-    ingredients: Ingredients
-    gates: frozenset[str]
-    advance: Callable[[], None]
+    tuning: Tuning
+    budget: float
+    price: float
 
-    def given_base(self, name: str) -> float | None:
-        """The base that a node has to take; None if it is free."""
-        return self.given.get(name, FREE).base
 
-    def at(self, steps: int) -> _Search:
-        """The same for windows of so many steps, or as many as are given for a node."""
-        own = {name: self.given.get(name, FREE).timesteps or steps for name in self.evidence}
-        return replace(self, evidence={n: replace(seen, steps=own[n]) for n, seen in self.evidence.items()})
+def _at(candidates: Candidates, steps: int, allowed: Allowance, saved: float) -> _Found:
+    """The choices where all nodes have the same T, but for those whose T is given."""
+    own = candidates.at(dict.fromkeys(candidates.evidence, steps))
+    base, chosen = _alike(own, allowed.usual)
+    budget, price = saved * allowed.factor * spent(chosen), 0.0
+    if allowed.most > allowed.usual:
+        chosen, price = _apart(own, base, allowed.most, lambda options: options.price_within(budget))
+    return _Found(Tuning(base, steps, chosen), budget, price)
 
-    def seen(self, together: bool) -> _Search:
-        """The same with features' errors scaled to what they make together, or not."""
-        return replace(self, evidence={n: replace(seen, together=together) for n, seen in self.evidence.items()})
 
-    def first(self, bases: Sequence[float], number: int, limited: bool = False) -> Tried:
-        """Every node with each of these bases and so many spikes, or what is given for it.
+def _within(
+    candidates: Candidates, path: windows.Path, allowed: Allowance, saved: float, latency: int | None
+) -> Tuning:
+    """The choices where each node has the T that suits it."""
+    limit = path.limit(latency)
+    common = _at(candidates, path.longest(limit), allowed, saved)
 
-        ``limited``: second spikes may end before the window does.
-        """
-        tried = {}
-        for name, seen in self.evidence.items():
-            own = self.given.get(name, FREE)
-            least = own.spikes or (self.input_spikes if self.network.codes_input(name) else 1)
-            n = own.spikes or max(least, number)
-            among = bases if own.base is None else (own.base,)
-            limits = (
-                np.unique(np.linspace(0, seen.steps - 1, LIMITS).astype(int)).tolist() if limited and n > least else ()
-            )
-            tried[name] = seen.trials([SiteCode(b, n, steps=seen.steps) for b in among], limits)
-            self.advance()
-        return tried
+    def chosen(own: Mapping[str, int], price_of: Callable[[Options], float]) -> dict[str, Choice]:
+        at = candidates.at(own)
+        if allowed.most == allowed.usual:
+            return _alike(at, allowed.usual)[1]
+        return _apart(at, common.tuning.base, allowed.most, price_of)[0]
 
-    def refined(self, tried: Tried, reference: dict[str, Trial], budget: float, any_base: bool) -> dict[str, Choice]:
-        """The best of ``tried`` and of what is next to it, other scales too."""
-        for name, choice in _cheapest(tried, reference, budget).items():
-            scaled = self.ingredients.layer_scales and factors(self.network[name]) != "none"
-            scales = (SCALES + HEADROOM if name in self.gates else SCALES) if scaled else (1.0,)
-            free = any_base and self.given_base(name) is None
-            tried[name] += _finer(self.evidence[name], tried[name], choice.site, scales, free)
-            self.advance()
-        return _cheapest(tried, reference, budget)
+    costs: dict[str, dict[int, float]] = {name: {} for name in candidates.evidence}
+    for steps in windows.TRIED:
+        same = common.tuning.choices
+        if steps != common.tuning.steps:
+            same = chosen(dict.fromkeys(costs, steps), lambda options: common.price)
+        for name, choice in same.items():
+            costs[name][steps] = choice.error + common.price * choice.spikes
+    own = replace(path, errors=costs).within(limit)
+    found, plain = chosen(own, lambda options: options.price_within(common.budget)), common.tuning.choices
+    choices = {name: replace(choice, plain_error=plain[name].plain_error) for name, choice in found.items()}
+    return replace(common.tuning, choices=choices)
+
+
+def _alike(candidates: Candidates, spikes: int) -> tuple[float, dict[str, Choice]]:
+    """The base that is best for all nodes together, and the choices where every value may take so many spikes."""
+    tried = candidates.first(candidates.bases, spikes)
+    free = {name: trials for name, trials in tried.items() if candidates.given_base(name) is None}
+    base = _common_base(free or tried)
+    plain = {
+        name: next(trial for trial in trials if trial.site.base == (candidates.given_base(name) or base))
+        for name, trials in tried.items()
+    }
+    if not candidates.ingredients.layer_bases:
+        candidates = replace(candidates, base=base)
+        tried |= {name: [trial for trial in trials if trial.site.base == base] for name, trials in free.items()}
+    return base, candidates.refined(tried, plain, lambda options: 0.0)[0]
+
+
+def _apart(
+    candidates: Candidates, base: float, most: int, price_of: Callable[[Options], float]
+) -> tuple[dict[str, Choice], float]:
+    """The choices where every spike has a price, the same for all, and the price; ``base``: of the plain codes.
+
+    Errors of one spike are those of rounding, and taken as independent they choose better; those of several are seen together.
+    """
+    seen = candidates.seen(together=True)
+    plain = {name: trial for name, (trial,) in seen.first((base,), 1).items()}
+    if not candidates.ingredients.layer_bases and candidates.base is None:
+        seen = replace(seen, base=base)
+    tried: Tried = {name: [] for name in plain}
+    for number in range(2, most + 1):
+        for name, trials in seen.first(seen.bases, number, limited=number == 2).items():
+            known = {trial.site for trial in tried[name]}
+            tried[name] += [trial for trial in trials if trial.site not in known]
+    return seen.refined(tried, plain, price_of)
 
 
 def _common_base(tried: Tried) -> float:
@@ -199,57 +205,3 @@ def _common_base(tried: Tried) -> float:
     for trial in itertools.chain(*tried.values()):
         errors[trial.site.base] = errors.get(trial.site.base, 0.0) + float(trial.error.sum())
     return min(errors, key=errors.__getitem__)
-
-
-def _finer(seen: Evidence, tried: list[Trial], best: SiteCode, scales: Sequence[float], any_base: bool) -> list[Trial]:
-    """Candidates around the best one: bases next to it, and smaller scales."""
-    place = BASES.index(best.base) if any_base else 0
-    near = BASES[max(0, place - 1) : place + 2] if any_base else (best.base,)
-    sites = [SiteCode(base, tried[0].site.spikes, scale, steps=seen.steps) for base in near for scale in scales]
-    known = {trial.site for trial in tried}
-    return seen.trials([site for site in sites if site not in known], tried[0].limits)
-
-
-def _cheapest(tried: Tried, plain: dict[str, Trial], budget: float) -> dict[str, Choice]:
-    """Per node the least error among the plain code and what is better on both halves, with at most ``budget`` spikes.
-
-    The least total error for a given number of spikes has one price of a spike for all nodes and features: each takes what
-    has the least error + price * spikes.
-    """
-    options = {
-        name: [plain[name], *(trial for trial in own if (trial.error < plain[name].error).all())]
-        for name, own in tried.items()
-    }
-
-    def choose(price: float) -> dict[str, Choice]:
-        return {
-            name: min((_at(price, t, plain[name]) for t in own), key=lambda c: c.error + price * c.spikes)
-            for name, own in options.items()
-        }
-
-    cheap, dear = 0.0, sum(float(trial.error.sum()) for own in options.values() for trial in own) + 1e-30
-    chosen = choose(cheap)
-    if sum(choice.spikes for choice in chosen.values()) <= budget:
-        return chosen
-    cheap = dear * LOWEST
-    for _ in range(PRICES):
-        price = math.sqrt(cheap * dear)
-        chosen = choose(price)
-        if sum(choice.spikes for choice in chosen.values()) <= budget:
-            dear = price
-        else:
-            cheap = price
-    return choose(dear)
-
-
-def _at(price: float, trial: Trial, plain: Trial) -> Choice:
-    """A candidate with the limits of second spikes that a price of spikes asks for."""
-    errors = trial.errors.sum(0)
-    best = (errors + price * trial.spikes).argmin(1)[:, None]
-    site, latest = trial.site, np.asarray(trial.limits)[best[:, 0]]
-    if latest.max() == 0:
-        site = replace(site, spikes=1)
-    elif latest.min() < trial.limits[-1]:
-        site = replace(site, latest=tuple(latest.tolist()))
-    error, spikes = (float(np.take_along_axis(table, best, 1).sum()) for table in (errors, trial.spikes))
-    return Choice(site, error, spikes, float(plain.errors.sum(0)[:, -1].sum()))

@@ -14,7 +14,7 @@ from converters.calibrate import check_spikes, encode, scale
 from converters.capture import capture
 from converters.captured import Captured
 from converters.choices import Tuning
-from converters.code_search import BUDGET, asked, tune
+from converters.code_search import asked, tune
 from converters.correct import correct_biases, hold_back, output_errors
 from converters.digits import digit_sites
 from converters.discretise import discretise
@@ -161,7 +161,7 @@ def convert_module(
         calibration: its arguments, each (N, ...), of samples that set the scales; never evaluation data.
         steps: T; None to choose one for each firing node within ``latency``.
         base: B; None to choose one for each firing node by the outputs' error on calibration samples.
-        spikes: most spikes of a neuron in a window; None for a second one where it pays.
+        spikes: most spikes of a neuron in a window; None to choose, as for :func:`converters.code_search.tune`.
         input_spikes: the same for the neurons that code the input, if that is more.
         fixed: also discretise.
         variant: choices between ways of doing the same.
@@ -218,7 +218,7 @@ def convert_module(
             if spikes is None and balanced:  # there are spikes left that raised scales have saved
                 told = joined(report("count spikes"), len(samples), len(samples))
                 plain, raised = (_sent(made(balanced=bool(n)), samples, batch, told[n]) for n in range(2))
-                tuning = choose(budget=BUDGET * plain / max(raised, 1))
+                tuning = choose(saved=plain / max(raised, 1))
         del evidence, choose  # hundreds of megabytes for a language model
         calibrated = coded(tuning.sites, tuning.code, balanced=balanced)
     if ingredients.biases and not digits:

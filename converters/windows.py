@@ -11,10 +11,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import NamedTuple
 
-from converters.choices import Tuning
 from converters.overrides import Override
 from evaluator.timeline import timeline
 from processes.errors import DeployError
@@ -26,36 +25,14 @@ USUAL = 16
 """T of all nodes whose latency is the limit where none is given."""
 
 
-def chosen(network: Network, tunings: Mapping[int, Tuning], limit: int | None, given: Mapping[str, Override]) -> Tuning:
-    """The codes of every node at the T that suits it.
-
-    Args:
-        network: lowered, scales known.
-        tunings: the best codes by T, of ``TRIED``.
-        limit: most steps of a sample; None for what a T of ``USUAL`` would take.
-        given: T that are not to be chosen, by node.
-
-    Raises:
-        DeployError: even the shortest windows take more.
-    """
-    names = list(tunings[USUAL].choices)
-    errors = {name: {steps: tuning.choices[name].error for steps, tuning in tunings.items()} for name in names}
-    path = way(network, names, given, errors)
-    limit = path.limit(limit)
-    windows = path.within(limit)
-    plain = tunings[max((steps for steps in TRIED if path.latency(path.all_at(steps)) <= limit), default=TRIED[0])]
-    choices = {}
-    for name, before in plain.choices.items():
-        choice = before if name in path.fixed else tunings[windows[name]].choices[name]
-        choices[name] = replace(choice, plain_error=before.plain_error)
-    return replace(plain, choices=choices)
-
-
 def way(
     network: Network, names: Iterable[str], given: Mapping[str, Override],
     errors: Mapping[str, Mapping[int, float]] | None = None,
 ) -> Path:  # fmt: skip
-    """The path of a network whose firing nodes are ``names``, some of which have their T given."""
+    """The path of a network whose firing nodes are ``names``, some of which have their T given.
+
+    ``errors``: of every node at each T, if they are known already.
+    """
     fixed = {name: own.timesteps for name, own in given.items() if own.timesteps is not None}
     return Path(network, errors or {name: {} for name in names}, fixed)
 
@@ -73,7 +50,7 @@ class Path:
     """The way from the input to the answer.
 
     Attributes:
-        errors: squared output error that a node makes, by its T.
+        errors: squared output error that a node makes, by its T, and what its spikes are worth where they are scarce.
         fixed: T of nodes that have no choice.
     """
 
@@ -104,6 +81,10 @@ class Path:
                 "the answer; give at least that many"
             )
         return given
+
+    def longest(self, limit: int) -> int:
+        """The largest T for all with which a sample takes at most ``limit`` steps, or the shortest."""
+        return max((t for t in TRIED if self.latency(self.all_at(t)) <= limit), default=TRIED[0])
 
     def within(self, limit: int) -> dict[str, int]:
         """T by node, with which a sample takes at most ``limit`` steps, as many as the shortest windows at least."""

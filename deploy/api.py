@@ -75,7 +75,8 @@ def convert(
         timesteps: T, steps of a window; "auto" chooses one for each layer; None for the method's usual number, 40 (sit: 12).
         latency: of "auto", most steps from a sample's input to its answer; None for what 16 steps for all layers take.
         base: B in (1, 2], the ratio of neighbouring levels; "auto" chooses one for each layer.
-        spikes: most spikes of a neuron in a window; "auto" adds a second one where it pays; None for 1 (sit: 6).
+        spikes: most spikes of a neuron in a window; "auto" adds a second one where it pays, and where T is chosen too takes 1
+            to 3 for each layer, no more in all than 2 for every value; None for 1 (sit: 6).
         input_spikes: the same for the neurons that code the input; None for 2 (sit: 6).
         precision: "fixed", Loihi-style integers, or "float".
         method: "spiked-attention", "sit", or a baseline: "rate-coded", "qcfs", "snm", "mst", "fs".

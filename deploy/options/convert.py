@@ -138,8 +138,8 @@ class ConvertOptions:
     spikes: Annotated[
         int | Literal["auto"] | None,
         option(
-            "Most spikes of a neuron in a window: 1, 2 or 3; `auto` adds a second one where it pays most. "
-            "\\[default: 1; sit 6]",
+            "Most spikes of a neuron in a window: 1, 2 or 3; `auto` adds a second one where it pays most, and with --timesteps "
+            "auto chooses 1 to 3 for each layer, no more in all than 2 for every value. \\[default: 1; sit 6]",
             CODE,
             parser=read_spikes,
         ),

@@ -11,8 +11,9 @@ import torch
 from torch import nn
 
 from converters.calibrate import encode, scale, uniform
+from converters.candidates import BASES
 from converters.choices import Tuning
-from converters.code_search import BASES, BUDGET, tune
+from converters.code_search import BUDGET, tune
 from converters.evidence import LEAST, SAMPLES, gated, gather
 from converters.ingredients import ALL, Ingredients
 from converters.pipeline import convert_module

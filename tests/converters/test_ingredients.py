@@ -12,7 +12,7 @@ import torch
 
 from converters.calibrate import scale
 from converters.choices import Tuning
-from converters.code_search import BUDGET, tune
+from converters.code_search import tune
 from converters.ingredients import ALL, Ingredients
 from converters.pipeline import Conversion, _sent, convert_module
 from converters.scales import scale_of
@@ -135,8 +135,8 @@ def test_what_raised_scales_save_is_spent(monkeypatch: pytest.MonkeyPatch) -> No
     """On more second spikes; the budget is of spikes that are sent."""
     found: list[tuple[float, Tuning]] = []
 
-    def watched(*given: Any, budget: float = BUDGET, **named: Any) -> Tuning:
-        found.append((budget, tune(*given, budget=budget, **named)))
+    def watched(*given: Any, saved: float = 1.0, **named: Any) -> Tuning:
+        found.append((saved, tune(*given, saved=saved, **named)))
         return found[-1][1]
 
     sent = [100, 80]
@@ -145,7 +145,7 @@ def test_what_raised_scales_save_is_spent(monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setattr("converters.pipeline._sent", lambda *_: sent.pop(0))
     conversion = convert_module(small_vit(), [images(32)], 10, None, spikes=None)
     (first, least), (second, more) = found
-    assert (first, second) == (BUDGET, BUDGET * 100 / 80) and conversion.tuning is more
+    assert (first, second) == (1, 100 / 80) and conversion.tuning is more
     spent = [sum(choice.spikes for choice in tuning.choices.values()) for tuning in (least, more)]
     assert spent[1] > 1.2 * spent[0]
 

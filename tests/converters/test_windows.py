@@ -16,12 +16,13 @@ from converters.code_search import tune
 from converters.evidence import coded, gather
 from converters.overrides import Override
 from converters.pipeline import convert_module
+from converters.spending import spent
 from converters.windows import TRIED, USUAL, Path, way
 from evaluator.closed_form import ClosedForm
 from evaluator.timeline import timeline
 from processes.errors import DeployError
 from processes.network import Network
-from tests.converters.modules import apart, images, lowered, small_vit
+from tests.converters.modules import apart, images, lowered, one_by_one, small_vit
 from tests.tolerances import GREEDY
 
 
@@ -154,7 +155,29 @@ def test_the_same_choice_twice_and_progress_to_the_end() -> None:
     )
     assert one == two and timeline(network, {n: site.steps or 0 for n, site in one.sites.items()}).period <= 60
     half = told[: len(told) // 2]
-    assert half == sorted(half) and half[-1][0] == half[-1][1] and len(half) == 1 + 2 * len(seen) * len(TRIED)
+    assert half == sorted(half) and half[-1][0] == half[-1][1] and len(half) == 1 + 2 * len(seen) * (len(TRIED) + 1)
+
+
+def test_spikes_chosen_with_t_are_no_more_than_two_for_all_and_err_less() -> None:
+    """Third spikes where they pay, one where that is enough; on samples that nothing was chosen on."""
+    model, x, unseen = small_vit(), images(32), images(64, seed=7)
+    wanted = one_by_one(model, torch.from_numpy(unseen)).reshape(64, -1).numpy()
+    common = convert_module(model, [x], USUAL, spikes=2, input_spikes=2)
+    two, chosen = (convert_module(model, [x], None, spikes=n, input_spikes=2) for n in (2, None))
+    assert common.tuning and two.tuning and chosen.tuning
+    assert spent(chosen.tuning.choices) <= spent(common.tuning.choices) * (1 + 1e-9)
+    assert spent(chosen.tuning.choices) > 0.9 * spent(common.tuning.choices)
+    assert 3 in {site.spikes for site in chosen.tuning.sites.values()} and chosen.network.header.spikes == 3
+    periods = [timeline(made.network).period for made in (common, two, chosen)]
+    assert max(periods[1:]) <= periods[0]
+    errors = [np.linalg.norm(outputs(made.network, unseen) - wanted) for made in (common, two, chosen)]
+    assert errors[0] > errors[1] > errors[2]
+
+
+def test_spikes_chosen_with_t_are_proven_like_any() -> None:
+    found = deploy.convert(net(), rows(40), timesteps="auto", latency=60, spikes="auto")
+    assert len({code.spikes for code in found.report.codes}) > 1
+    assert found.verify(samples=4, target="stepper").mismatches == 0
 
 
 def test_a_report_says_what_each_layer_has() -> None:
