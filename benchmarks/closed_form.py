@@ -12,7 +12,6 @@ what PyTorch has allocated there. The original runs in float32 too: no TF32.
 from __future__ import annotations
 
 import copy
-import ctypes
 import functools
 import gc
 import statistics
@@ -35,6 +34,7 @@ from deploy import demo
 from evaluator.closed_form import ClosedForm
 from processes.backends import backend_named
 from processes.backends.devices import device_named, full_precision
+from processes.memory import give_back
 
 PLAIN = Ingredients(biases=False, rounding=False, importance=False, balance=False)
 
@@ -54,7 +54,7 @@ def peak(run: Callable[[], object], device: torch.device) -> int | None:
         return torch.cuda.max_memory_allocated(device) - before
     if not clear.exists():
         return None
-    ctypes.CDLL(None).malloc_trim(0)  # what earlier runs have freed
+    give_back()  # what earlier runs have freed
     clear.write_text("5")  # the peak starts anew from what is resident now
     before = kilobytes("VmRSS")
     run()

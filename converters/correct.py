@@ -25,7 +25,7 @@ from processes.network import CalibratedNetwork, Network
 from processes.synapse import Synapse
 
 SAMPLES = 64  # of the calibration set that biases come from: activations of live nodes are held in memory together
-ROOM = 2**25  # values of which errors are seen at a time, in float64
+ROOM = 2**23  # values of which errors are seen at a time, in float64
 HELD_BACK = 32  # others, on which the outputs have to be better
 
 

@@ -22,7 +22,7 @@ from converters.evidence import gather
 from converters.front_end import FrontEnd, split
 from converters.gradients import differentiated_together, evaluated_together
 from converters.ingredients import ALL, Ingredients
-from converters.lowering import lower
+from converters.lowering import in_single_precision, lower
 from converters.lowering.builder import PLAIN, Neurons
 from converters.lowering.equality import check_equal
 from converters.outliers import outlying, rows_apart, set_apart
@@ -32,6 +32,7 @@ from evaluator.closed_form import ClosedForm, fired
 from evaluator.telling import telling
 from processes.batches import joined, slices, within
 from processes.chips import LOIHI2, Chip
+from processes.memory import give_back
 from processes.network import CalibratedNetwork, FixedPointNetwork, LoweredNetwork, Network
 from processes.operation import Operation, Result
 from processes.phase_code import PhaseCode
@@ -131,6 +132,7 @@ def lowered(
     ideal = lower(captured, samples[:1].shape, fanout, neurons)
     told(2, 3)
     check_equal(captured, ideal, [argument[:COMPARED] for argument in calibration], fanout, neurons)
+    in_single_precision(ideal)
     told(3, 3)
     if front is not None:
         ideal.header = replace(ideal.header, host=front.what)
@@ -220,6 +222,7 @@ def convert_module(
                 plain, raised = (_sent(made(balanced=bool(n)), samples, batch, told[n]) for n in range(2))
                 tuning = choose(saved=plain / max(raised, 1))
         del evidence, choose  # hundreds of megabytes for a language model
+        give_back()
         calibrated = coded(tuning.sites, tuning.code, balanced=balanced)
     if ingredients.biases and not digits:
         calibrated, corrected = correct_biases(ideal, calibrated, samples, importance, batch, report("correct biases"))

@@ -30,6 +30,7 @@ from evaluator.compare import compare
 from evaluator.target_run import TargetRun
 from evaluator.timeline import timeline
 from processes.backends.devices import current_device, described
+from processes.memory import give_back
 from processes.network import Network, Route
 from targets.base import Target
 
@@ -237,6 +238,7 @@ class Examination:
             done = measure.evaluate(eight, inputs, batch, partial(bar, "original, 8-bit weights"))
             add("ANN, 8-bit weights", eight, done.outputs)
             del rounded, eight  # as large as the model
+            give_back()
             floating = ClosedForm(conversion.calibrated)
             done = measure.evaluate(floating, inputs, batch, partial(bar, "spiking, floating point"))
             add("spiking float", floating, done.outputs)

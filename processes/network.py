@@ -18,6 +18,7 @@ from typing_extensions import Self
 
 from processes.errors import DeployError
 from processes.header import Header, Precision
+from processes.memory import give_back
 from processes.operation import REGISTRY, VERSION, Operation, from_metadata, to_metadata
 from processes.operations import (
     Centre,
@@ -129,6 +130,7 @@ class Network:
         """Give back the memory of what operations keep besides their parameters (:meth:`Operation.release`)."""
         for _, node in self:
             node.op.release()
+        give_back()
 
     def put(self, name: str, op: Operation) -> None:
         """Another operation in a node's place, with the same operands."""

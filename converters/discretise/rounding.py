@@ -112,10 +112,12 @@ def factor(seen: Moments, group: int) -> tuple[np.ndarray, np.ndarray, np.ndarra
     covariance = seen.covariance(group)
     variance = np.diag(covariance)
     order = np.argsort(-variance)  # those that matter most while most others are free
-    damped = covariance[np.ix_(order, order)] + DAMPING * max(variance.mean(), 1e-12) * np.eye(len(order))
+    damping = DAMPING * max(variance.mean(), 1e-12)
+    damped = covariance[np.ix_(order, order)]
+    damped[np.diag_indices_from(damped)] += damping
     # an upper triangle r with damped = r r^T, whose inverse is the inverse's factor: less than half the work of inverting first
     root = scipy.linalg.cholesky(damped[::-1, ::-1], lower=True)[::-1, ::-1]
-    return order, damped, scipy.linalg.solve_triangular(root, np.eye(len(order)))
+    return order, damped, scipy.linalg.solve_triangular(root, np.eye(len(order)), overwrite_b=True)
 
 
 def _compensate(

@@ -46,6 +46,7 @@ from converters.lowering.builder import (
 from converters.lowering.curves import Curve, resolved
 from converters.lowering.handlers import HANDLERS, TAKE_CURVES, TAKE_DIVISORS, Call
 from converters.lowering.key_bias import drop_key_biases
+from converters.lowering.linear import narrow
 from processes.errors import DeployError
 from processes.network import ConvSynapse, DenseSynapse, LoweredNetwork
 from processes.readout import Readout
@@ -91,14 +92,15 @@ def lower(
     drop_key_biases(network)
     for name, node in network:
         if isinstance(node.op, DenseSynapse | ConvSynapse):
-            network.put(name, compact(node.op))
+            network.put(name, replace(node.op, weight=narrow(node.op.weight)))
     return network
 
 
-def compact(op: DenseSynapse | ConvSynapse) -> DenseSynapse | ConvSynapse:
-    """The same weights in half the memory, where they are float32 numbers: those of a model into which nothing was folded."""
-    single = op.weight.astype(np.float32)
-    return replace(op, weight=single) if (single == op.weight).all() else op
+def in_single_precision(network: LoweredNetwork) -> None:
+    """Round a network's shared weights to float32, in place: what was folded into them has made some of them float64."""
+    for name, node in network:
+        if isinstance(node.op, DenseSynapse | ConvSynapse):
+            network.put(name, replace(node.op, weight=node.op.weight.astype(np.float32, copy=False)))
 
 
 REASONS = {

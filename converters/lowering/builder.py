@@ -399,14 +399,12 @@ def as_parameter(t: torch.Tensor, shape: tuple[int, ...]) -> np.ndarray:
     return np.ascontiguousarray(full)
 
 
-def last_axis(t: torch.Tensor | None, shape: tuple[int, ...], default: float, what: str) -> np.ndarray:
+def last_axis(t: torch.Tensor, shape: tuple[int, ...], what: str) -> np.ndarray:
     """A pending gain or offset as a vector over the last axis.
 
     Raises:
         Unsupported: it varies along another axis, where shared weights cannot absorb it.
     """
-    if t is None:
-        return np.full(shape[-1], default)
     parameter = as_parameter(t, shape)
     if parameter.size != parameter.shape[-1]:
         raise Unsupported(f"a {what} that varies along more than the features precedes shared weights")

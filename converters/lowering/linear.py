@@ -21,7 +21,18 @@ def linear(call: Call) -> Value:
     x, weight, bias = call.args[0], call.args[1], call.arg(2, "bias")
     if not isinstance(x, Value) or isinstance(weight, Value):
         raise Unsupported("its weights depend on the input")
-    return dense(call, x, constant(weight), None if bias is None else constant(bias))
+    return dense(call, x, _own(weight), None if bias is None else constant(bias))
+
+
+def _own(weight: torch.Tensor) -> np.ndarray:
+    """A model's weights in its own memory, as long as nothing is folded into them."""
+    return weight.detach().cpu().contiguous().numpy() if weight.dtype == torch.float32 else constant(weight)
+
+
+def narrow(weight: np.ndarray) -> np.ndarray:
+    """The same numbers in half the memory, where they are float32 numbers: those of a model into which nothing was folded."""
+    single = weight.astype(np.float32, copy=False)
+    return single if (single == weight).all() else weight
 
 
 def dense(call: Call, x: Value, w: np.ndarray, bias: np.ndarray | None) -> Value:
@@ -33,9 +44,11 @@ def dense(call: Call, x: Value, w: np.ndarray, bias: np.ndarray | None) -> Value
         return HANDLERS["add"](replace(call, args=(y, rows), kwargs={}, shape=y.shape))
     x = call.builder.along(x, -1, call.name)
     node, gain, offset = call.builder.spikes(x)
-    b = b + w @ last_axis(offset, x.shape, 0.0, "shift")
-    w = w * last_axis(gain, x.shape, 1.0, "gain")
-    op = DenseSynapse(shape=(*x.shape[:-1], len(w)), weight=w, bias=b, trace=ONE)
+    if offset is not None:
+        b = b + w @ last_axis(offset, x.shape, "shift")
+    if gain is not None:
+        w = w * last_axis(gain, x.shape, "gain")
+    op = DenseSynapse(shape=(*x.shape[:-1], len(w)), weight=narrow(w), bias=b, trace=ONE)
     return Value(call.builder.network.add(call.name, op, node), op.shape)
 
 
@@ -104,7 +117,7 @@ def convolution(call: Call) -> Value:
     general = call.function == "convolution"
     if general and call.args[6]:
         return transposed(call, x, constant(weight), None if bias is None else constant(bias))
-    w, axes = constant(weight), weight.ndim - 2
+    w, axes = _own(weight), weight.ndim - 2
     stride, dilation = (per_axis(call.arg(i, name, 1), axes) for i, name in ((3, "stride"), (5, "dilation")))
     padding, groups = call.arg(4, "padding", 0), int(call.arg(8 if general else 6, "groups", 1))
     if isinstance(padding, str):
@@ -214,7 +227,7 @@ def convolve(call: Call, x: Value, w: np.ndarray, bias: np.ndarray | None, geome
         b = b + np.einsum("oikl,oi->o", w, _channels(offset, x.shape)[columns])
     if gain is not None:
         w = w * _channels(gain, x.shape)[columns][:, :, None, None]
-    op = ConvSynapse(shape=call.shape, weight=w, bias=b, trace=ONE, **geometry)
+    op = ConvSynapse(shape=call.shape, weight=narrow(w), bias=b, trace=ONE, **geometry)
     return Value(call.builder.network.add(call.name, op, node), op.shape)
 
 

@@ -78,12 +78,12 @@ def _largest_shares(weight: np.ndarray, groups: int) -> np.ndarray:
 
 @calibration.folded.of(DenseSynapse, ConvSynapse)
 def _(op: DenseSynapse | ConvSynapse, at: Position, coding: Coding) -> DenseSynapse | ConvSynapse:
-    """Each column times the scale of its input."""
+    """Each column times the scale of its input, in float32: of a large model, twice as wide is gigabytes."""
     (source,) = at.operands
     scale = source.scale
     if scale.size != scale.shape[calibration.feature_axis(op) % scale.ndim]:
         raise DeployError(f"'{at.name}': the scale of its input varies along more than one axis")
-    return replace(op, trace=source.code.levels, weight=columns(op, scale.reshape(-1)))
+    return replace(op, trace=source.code.levels, weight=columns(op, scale.reshape(-1)).astype(np.float32))
 
 
 @calibration.folded.of(ScaleSynapse)

@@ -24,7 +24,7 @@ from processes.network import CalibratedNetwork, DynamicThreshold, IfNeuron, Net
 from processes.spikes import trains
 from tests.converters.modules import error, lowered, module
 from tests.stepped import step_samples
-from tests.tolerances import BASELINE, PIXELS_CODED
+from tests.tolerances import BASELINE, FLOAT32, PIXELS_CODED
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 POPULATIONS = 3  # of the trained network: its input's and two hidden layers'
@@ -120,7 +120,7 @@ def test_every_spike_is_that_of_the_published_rule(method: Method, initial: floa
 
     def differing(first: float, remembers: bool) -> list[int]:
         logits, wanted = published(trained(), torch.from_numpy(x), lambdas, steps, first, remembers, True)
-        close = torch.allclose(logits, outputs.reshape(len(x), -1), rtol=0, atol=1e-9)
+        close = torch.allclose(logits, outputs.reshape(len(x), -1), rtol=0, atol=FLOAT32)
         assert close == all(torch.equal(a, b) for a, b in zip(found, wanted, strict=True))
         return [int((a != b).sum()) for a, b in zip(found, wanted, strict=True)]
 

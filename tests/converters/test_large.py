@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import math
+import resource
+import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from torch import nn
 
 import converters.discretise as discretising
 from converters import gradients
@@ -15,10 +19,12 @@ from converters.discretise import arriving, discretise
 from converters.discretise.rounding import Moments, factor
 from converters.evidence import gather
 from converters.gradients import PROBES, differentiated_together, evaluated_together, probe
-from converters.lowering import compact
+from converters.lowering.linear import narrow
+from converters.pipeline import convert_module
 from converters.pipeline import lowered as checked
 from evaluator.closed_form import ClosedForm
 from processes.chips import LOIHI2
+from processes.memory import give_back
 from processes.network import CalibratedNetwork, DenseSynapse, LoweredNetwork, Network
 from processes.phase_code import PhaseCode
 from processes.synapse import Synapse
@@ -163,17 +169,45 @@ def test_gradients_are_those_of_the_random_sums(
             assert not torch.allclose(shown[name][1 - number], expected) or not expected.any()
 
 
-def test_weights_of_a_model_stay_in_single_precision_until_something_is_folded_in(
+def test_weights_are_in_double_precision_only_until_the_network_has_been_compared(
     pair: tuple[LoweredNetwork, CalibratedNetwork],
 ) -> None:
-    assert np.dtype(np.float32) in {weight.dtype for weight in weights_of(pair[0]).values()}
-    assert {weight.dtype for weight in weights_of(pair[1]).values()} == {np.dtype(np.float64)}
-    for model_weight, dtype in ((0.5, np.float32), (1 / 3, np.float64)):
-        op = DenseSynapse(
-            shape=(1, 2), weight=np.full((2, 2), model_weight), bias=np.zeros(2), trace=np.ones(1), state_bits=0
-        )
-        kept = compact(op).weight
-        assert kept.dtype == dtype and (kept == model_weight).all()
+    model = small_vit()
+    exact = lowered(model, torch.from_numpy(images(1)))
+    assert {weight.dtype for weight in weights_of(exact).values()} == {np.dtype(np.float32), np.dtype(np.float64)}
+    made = convert_module(model, [images(8)], 8)
+    for network in (pair[1], made.ideal, made.calibrated):
+        assert {weight.dtype for weight in weights_of(network).values()} == {np.dtype(np.float32)}
+    for name, weight in weights_of(exact).items():
+        assert (weights_of(made.ideal)[name] == weight.astype(np.float32)).all()
+    for value, dtype in ((0.5, np.float32), (1 / 3, np.float64)):
+        kept = narrow(np.full((2, 2), value))
+        assert kept.dtype == dtype and (kept == value).all()
+
+
+def test_weights_into_which_nothing_is_folded_are_the_models_own_memory() -> None:
+    """And stay what they were, as nothing writes to them."""
+    model = nn.Sequential(nn.Linear(6, 8), nn.ReLU(), nn.Linear(8, 3)).eval()
+    before = [p.detach().clone() for p in model.parameters()]
+    made = convert_module(model, [np.random.default_rng(0).normal(size=(8, 6)).astype(np.float32)], 8)
+    for weight in weights_of(made.ideal).values():
+        assert any(np.shares_memory(weight, p.detach().numpy()) for p in model.parameters())
+        assert not weight.flags.writeable
+    assert all(torch.equal(p, old) for p, old in zip(model.parameters(), before, strict=True))
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems take freed memory back by themselves")
+def test_freed_memory_is_handed_back() -> None:
+    """Small pieces stay between large ones that are gone, so that the C library alone would keep all of it."""
+
+    def resident() -> int:
+        return int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize()
+
+    pieces = [np.ones(2**13) for _ in range(2**12)]  # 64 KiB each, 256 MiB in all
+    del pieces[::2], pieces[:-1:2]
+    held = resident()
+    give_back()
+    assert resident() < held - 2**26
 
 
 def test_tables_are_given_back_and_made_again(pair: tuple[LoweredNetwork, CalibratedNetwork]) -> None:
