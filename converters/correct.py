@@ -21,6 +21,7 @@ from evaluator.closed_form import ClosedForm
 from evaluator.telling import telling
 from processes.batches import Progress, joined, slices
 from processes.calibration import weights
+from processes.memory import NODES, give_back
 from processes.network import CalibratedNetwork, Network
 from processes.synapse import Synapse
 
@@ -92,6 +93,7 @@ def output_errors(
             totals[n] += float((runner.real(sent) - out).mul_(read).square_().sum())
             if (tell := told[n]) is not None:
                 tell(part.stop, len(samples))
+        give_back()
     return totals
 
 
@@ -126,6 +128,8 @@ def _correct(
         for source in dict.fromkeys(node.inputs):
             if last_use[source] == name:
                 del wanted[source], found[source]
+        if number % NODES == 0:
+            give_back()
         if progress is not None:
             progress(number + 1, len(ideal.nodes))
     return gained

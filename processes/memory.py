@@ -5,6 +5,9 @@ from __future__ import annotations
 import ctypes
 import sys
 
+NODES = 32
+"""Of a network after which a pass over all of them hands memory back, as each makes and drops arrays of its own sizes."""
+
 
 def give_back() -> None:
     """Hand freed memory back to the system; the GNU C library keeps it for later requests, others do not.

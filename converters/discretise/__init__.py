@@ -27,6 +27,7 @@ from processes.batches import Progress, joined
 from processes.chips import Chip
 from processes.errors import DeployError
 from processes.integers import Setting, integers
+from processes.memory import NODES, give_back
 from processes.network import CalibratedNetwork, FixedPointNetwork, Network, require
 from processes.operation import Operation
 from processes.synapse import Synapse
@@ -114,6 +115,8 @@ def _integers(
             state.units[name] = made.unit
         if made.formed_by is not None:
             state.formed_by[name] = made.formed_by
+        if len(out.nodes) % NODES == 0:
+            give_back()
         if progress is not None:
             progress(len(out.nodes), len(network.nodes))
     out.units = state.units
