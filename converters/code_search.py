@@ -42,6 +42,16 @@ class Allowance(NamedTuple):
     most: int
     factor: float = 1.0
 
+    @property
+    def scarce(self) -> bool:
+        """Whether not every value may take what it likes."""
+        return self.most > self.usual
+
+    @property
+    def rounds(self) -> int:
+        """Of candidates for all nodes: plain codes and each number of spikes from 2 on, or the only one; and finer ones."""
+        return 1 + self.most if self.scarce else 2
+
 
 ONE_OR_TWO = Allowance(1, 2, BUDGET)
 TWO_ON_AVERAGE = Allowance(2, 3)
@@ -99,11 +109,8 @@ def tune(
     """
     chosen = TWO_ON_AVERAGE if steps is None else ONE_OR_TWO
     allowed = chosen if spikes is None else Allowance(spikes, spikes)
-    more = (
-        1 + allowed.most if allowed.most > allowed.usual else 0
-    )  # plain codes, each number of spikes from 2 on, finer ones
-    again = len(windows.TRIED) * (more or 2) if steps is None else 0
-    whole, done = (2 + more + again) * len(evidence), itertools.count(1)
+    searches = (1 if allowed.scarce else 0) + (len(windows.TRIED) if steps is None else 0)
+    whole, done = (2 + searches * allowed.rounds) * len(evidence), itertools.count(1)
 
     def advance() -> None:
         if progress is not None:
@@ -134,7 +141,7 @@ def _at(candidates: Candidates, steps: int, allowed: Allowance, saved: float) ->
     own = candidates.at(dict.fromkeys(candidates.evidence, steps))
     base, chosen = _alike(own, allowed.usual)
     budget, price = saved * allowed.factor * spent(chosen), 0.0
-    if allowed.most > allowed.usual:
+    if allowed.scarce:
         chosen, price = _apart(own, base, allowed.most, lambda options: options.price_within(budget))
     return _Found(Tuning(base, steps, chosen), budget, price)
 
@@ -148,9 +155,9 @@ def _within(
 
     def chosen(own: Mapping[str, int], price_of: Callable[[Options], float]) -> dict[str, Choice]:
         at = candidates.at(own)
-        if allowed.most == allowed.usual:
-            return _alike(at, allowed.usual)[1]
-        return _apart(at, common.tuning.base, allowed.most, price_of)[0]
+        if allowed.scarce:
+            return _apart(at, common.tuning.base, allowed.most, price_of)[0]
+        return _alike(at, allowed.usual)[1]
 
     costs: dict[str, dict[int, float]] = {name: {} for name in candidates.evidence}
     for steps in windows.TRIED:

@@ -144,18 +144,19 @@ def test_outputs_err_less_in_the_same_time(spikes: int | None) -> None:
     assert own.tuning is not None and {site.steps for site in own.tuning.sites.values()} <= set(TRIED)
 
 
-def test_the_same_choice_twice_and_progress_to_the_end() -> None:
+@pytest.mark.parametrize("spikes, rounds", [(2, 2 + 2 * len(TRIED)), (None, 2 + 4 * (1 + len(TRIED)))])
+def test_the_same_choice_twice_and_progress_to_the_end(spikes: int | None, rounds: int) -> None:
     from converters.calibrate import scale
 
     network, _ = scale(lowered(net(), torch.from_numpy(rows(1))), rows(16))
     told: list[tuple[int, int]] = []
     seen = gather(network, rows(16), TRIED[-1]).evidence
     one, two = (
-        tune(network, seen, None, None, 2, progress=lambda *now: told.append(now), latency=60) for _ in range(2)
+        tune(network, seen, None, None, spikes, progress=lambda *now: told.append(now), latency=60) for _ in range(2)
     )
     assert one == two and timeline(network, {n: site.steps or 0 for n, site in one.sites.items()}).period <= 60
     half = told[: len(told) // 2]
-    assert half == sorted(half) and half[-1][0] == half[-1][1] and len(half) == 1 + 2 * len(seen) * (len(TRIED) + 1)
+    assert half == sorted(half) and half[-1][0] == half[-1][1] and len(half) == 1 + rounds * len(seen)
 
 
 def test_spikes_chosen_with_t_are_no_more_than_two_for_all_and_err_less() -> None:
