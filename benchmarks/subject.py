@@ -15,7 +15,7 @@ from rich.table import Table
 from benchmarks.probe import Head
 from converters.ingredients import ALL, Ingredients
 from converters.pipeline import convert_module, network_input
-from deploy.measure.metrics import accuracy, agreement, output_cosine
+from deploy.measure.metrics import accuracy, agreement, output_cosine, relative_error
 from evaluator.closed_form import ClosedForm, fired
 from processes.batches import slices
 from processes.operation import Operation, Result
@@ -100,6 +100,12 @@ class Subject:
     def wanted(self) -> tuple[np.ndarray, float]:
         """Features of the original, and seconds per sample."""
         return in_batches(self.module, self.evaluation, self.evaluation, self.pool)
+
+    def error(self, features: np.ndarray) -> float:
+        """Of features (N, D) relative to the original's, by the Euclidean norm."""
+        error = relative_error(features, self.wanted[0])
+        assert error is not None, "all outputs of the original are zero"
+        return error
 
     def original(self) -> Measured:
         """The trained model itself."""

@@ -55,7 +55,7 @@ class Allowance(NamedTuple):
 
 ONE_OR_TWO = Allowance(1, 2, BUDGET)
 TWO_ON_AVERAGE = Allowance(2, 3)
-"""Where T is free too: third spikes make short windows fine, and what they cost is saved where one is enough."""
+"""Where T is free too: third spikes make short windows fine, and what they cost is saved where fewer are enough."""
 
 
 def asked(

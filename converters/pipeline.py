@@ -78,7 +78,8 @@ class Conversion:
 
     Attributes:
         front: what stays on the host of a text model; None where the model's own input is graded.
-        ideal: lowered, in real units, without codes: what the trained network computes.
+        ideal: lowered, in real units, without codes: what the trained network computes. Weights into which nothing was folded
+            are the module's own memory: whoever trains it on in place changes them.
         calibrated: spiking, floating point.
         fixed: spiking, integers; None if not asked for.
         tuning: how phase codes were chosen; None for other codes.

@@ -46,7 +46,6 @@ from converters.lowering.builder import (
 from converters.lowering.curves import Curve, resolved
 from converters.lowering.handlers import HANDLERS, TAKE_CURVES, TAKE_DIVISORS, Call
 from converters.lowering.key_bias import drop_key_biases
-from converters.lowering.linear import narrow
 from processes.errors import DeployError
 from processes.network import ConvSynapse, DenseSynapse, LoweredNetwork
 from processes.readout import Readout
@@ -90,9 +89,6 @@ def lower(
     """
     network = translate(captured, input_shape, fanout, neurons).network
     drop_key_biases(network)
-    for name, node in network:
-        if isinstance(node.op, DenseSynapse | ConvSynapse):
-            network.put(name, replace(node.op, weight=narrow(node.op.weight)))
     return network
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from converters.lowering.builder import ONE, Unsupported, Value, as_parameter, last_axis
+from converters.lowering.builder import ONE, Unsupported, Value, as_parameter, last_axis, narrow
 from converters.lowering.handlers import HANDLERS, Call, constant, handles
 from processes.backends.tables import Geometry
 from processes.synapse import ConvSynapse, DenseSynapse
@@ -27,12 +27,6 @@ def linear(call: Call) -> Value:
 def _own(weight: torch.Tensor) -> np.ndarray:
     """A model's weights in its own memory, as long as nothing is folded into them."""
     return weight.detach().cpu().contiguous().numpy() if weight.dtype == torch.float32 else constant(weight)
-
-
-def narrow(weight: np.ndarray) -> np.ndarray:
-    """The same numbers in half the memory, where they are float32 numbers: those of a model into which nothing was folded."""
-    single = weight.astype(np.float32, copy=False)
-    return single if (single == weight).all() else weight
 
 
 def dense(call: Call, x: Value, w: np.ndarray, bias: np.ndarray | None) -> Value:

@@ -19,7 +19,7 @@ from converters.discretise import arriving, discretise
 from converters.discretise.rounding import Moments, factor
 from converters.evidence import gather
 from converters.gradients import PROBES, differentiated_together, evaluated_together, probe
-from converters.lowering.linear import narrow
+from converters.lowering.builder import narrow
 from converters.pipeline import convert_module
 from converters.pipeline import lowered as checked
 from evaluator.closed_form import ClosedForm
@@ -54,6 +54,22 @@ def test_weights_of_a_lowered_network_are_held_once() -> None:
         ClosedForm(ideal, dtype, ideal=True).run(images(1))
         own = [np.shares_memory(op.tensor(dtype, torch.device("cpu")).numpy(), op.weight) for op in synapses]
         assert all(own) if dtype == torch.float32 else not any(own)
+
+
+def test_one_layer_at_a_time_is_compared_in_double_precision(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[Synapse] = []
+    held: list[int] = []
+    own = Synapse.tensor
+
+    def tensor(self: Synapse, dtype: torch.dtype, device: torch.device) -> torch.Tensor:
+        seen.append(self)
+        made = own(self, dtype, device)
+        held.append(sum(bool(vars(op).get("_tensors")) for op in {id(op): op for op in seen}.values()))
+        return made
+
+    monkeypatch.setattr(Synapse, "tensor", tensor)
+    checked(small_vit(), [images(2)])
+    assert len({id(op) for op in seen}) > 5 and set(held) == {1}
 
 
 def test_integers_do_not_depend_on_how_many_layers_are_rounded_at_a_time(

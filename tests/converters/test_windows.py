@@ -160,7 +160,7 @@ def test_the_same_choice_twice_and_progress_to_the_end(spikes: int | None, round
 
 
 def test_spikes_chosen_with_t_are_no_more_than_two_for_all_and_err_less() -> None:
-    """Third spikes where they pay, one where that is enough; on samples that nothing was chosen on."""
+    """Third spikes where they pay, fewer where those are enough; on samples that nothing was chosen on."""
     model, x, unseen = small_vit(), images(32), images(64, seed=7)
     wanted = one_by_one(model, torch.from_numpy(unseen)).reshape(64, -1).numpy()
     common = convert_module(model, [x], USUAL, spikes=2, input_spikes=2)
