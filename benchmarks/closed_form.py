@@ -104,7 +104,7 @@ def main(
     runs: dict[str, Callable[[], object]] = {"original model": original}
     for n in sorted({1, spikes}):
         conversion = convert_module(module, [calibration], timesteps, base, spikes=n, batch=4, ingredients=chosen)
-        for arithmetic, network in (("floating", conversion.calibrated), ("fixed", conversion.fixed)):
+        for arithmetic, network in (("floating", conversion.calibrated.kept()), ("fixed", conversion.fixed)):
             assert network is not None
             spent = f", {n} spikes" if spikes > 1 else ""
             runs[f"closed form, {arithmetic} point{spent}"] = functools.partial(

@@ -37,7 +37,7 @@ def outlying(network: Network) -> dict[str, np.ndarray]:
     found: dict[str, np.ndarray] = {}
     for name, node in network:
         if isinstance(node.op, DenseSynapse) and not any(streams(network[r]) for r in network.readers(name)):
-            columns = outlying_columns(node.op.weight)
+            columns = outlying_columns(np.asarray(node.op.weight))
             if len(columns):
                 found[name] = columns
     return found

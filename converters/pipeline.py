@@ -236,6 +236,8 @@ def convert_module(
             importance = rows_apart(importance, columns)
         integers = discretise(calibrated, samples, chip, batch, report("discretise"), importance, ingredients)
     calibrated.release()
+    if integers is None:  # it is what will be run
+        calibrated = calibrated.kept()
     return Conversion(front, ideal, calibrated, integers, tuning, corrected)
 
 

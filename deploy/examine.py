@@ -35,7 +35,7 @@ from processes.network import Network, Route
 from targets.base import Target
 
 LAYER_SAMPLES = 16  # samples on which layers are compared one by one
-LAYER_BYTES = 2**30
+LAYER_BYTES = 2**28
 """Memory for what the original computes at all layers of these samples; of large models there are fewer of them."""
 CLOSED = "closed-form"
 """The target that steps nothing: there is no run to compare with the closed form, which is what every report measures."""

@@ -9,7 +9,7 @@ nodes by name; the order of operands stands in the metadata.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar, TypeVar
 
 import nir
@@ -131,6 +131,14 @@ class Network:
         for _, node in self:
             node.op.release()
         give_back()
+
+    def kept(self) -> Self:
+        """A copy that holds deferred weights as arrays: as much memory as they take, and no making them anew at each run."""
+        out = self.copy()
+        for name, node in self:
+            if isinstance(node.op, Synapse):
+                out.put(name, replace(node.op, weight=np.asarray(node.op.weight)))
+        return out
 
     def put(self, name: str, op: Operation) -> None:
         """Another operation in a node's place, with the same operands."""
@@ -282,11 +290,11 @@ def _to_node(op: Operation, operands: str, source_shape: tuple[int, ...]) -> nir
     if isinstance(op, (DenseSynapse, ConvSynapse)):
         metadata = {key: value for key, value in metadata.items() if key not in NATIVE}
     if isinstance(op, DenseSynapse):
-        return nir.Affine(weight=op.weight, bias=op.bias, metadata=metadata)
+        return nir.Affine(weight=np.asarray(op.weight), bias=op.bias, metadata=metadata)
     if isinstance(op, ConvSynapse):
         geometry = {"stride": op.stride, "padding": op.padding, "dilation": op.dilation, "groups": op.groups}
         pixels = (source_shape[-2], source_shape[-1])
-        return nir.Conv2d(input_shape=pixels, weight=op.weight, bias=op.bias, metadata=metadata, **geometry)
+        return nir.Conv2d(input_shape=pixels, weight=np.asarray(op.weight), bias=op.bias, metadata=metadata, **geometry)
     shape = np.array(op.shape)
     inner: dict[str, nir.NIRNode] = {
         "input": nir.Input(input_type={"input": shape}), "output": nir.Output(output_type={"output": shape}),

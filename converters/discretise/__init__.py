@@ -136,4 +136,4 @@ def _rounded(
         made, offset = round_weights(op, weight, limit, arriving.at(name))
         known[name] = asked, np.ascontiguousarray(made, np.min_scalar_type(-limit - 1)), offset
     _, whole, offset = known[name]
-    return whole.astype(np.float64), offset
+    return whole, offset

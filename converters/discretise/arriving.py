@@ -25,7 +25,7 @@ from processes.operation import Operation, Result
 from processes.spikes import decode
 from processes.synapse import Synapse
 
-MOMENTS_BYTES = 2**29
+MOMENTS_BYTES = 2**28
 """Memory for the moments of a group of layers, unless a single one takes more."""
 
 

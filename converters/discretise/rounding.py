@@ -10,6 +10,7 @@ remains on average goes into the bias.
 from __future__ import annotations
 
 import functools
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -47,8 +48,9 @@ class Moments:
 
     def covariance(self, group: int) -> np.ndarray:
         """(n, n)."""
-        mean = self.mean[group]
-        return self.second[group] / self.count - np.outer(mean, mean)
+        mean, covariance = self.mean[group], self.second[group] / self.count
+        covariance -= mean[:, None] * mean
+        return covariance
 
     def __add__(self, other: Moments) -> Moments:
         return Moments(self.count + other.count, self.first + other.first, self.second + other.second)
@@ -81,7 +83,7 @@ def moments_of(rows: torch.Tensor, importance: torch.Tensor | None = None) -> Mo
 def moments_bytes(op: Synapse) -> int:
     """Memory that the second moments at a dense synapse or a convolution take."""
     groups = op.groups if isinstance(op, ConvSynapse) else 1
-    return 8 * groups * op.weight[0].size ** 2
+    return 8 * groups * math.prod(op.weight.shape[1:]) ** 2
 
 
 def round_weights(op: Synapse, weight: np.ndarray, limit: int, seen: Moments | None) -> tuple[np.ndarray, np.ndarray]:
@@ -114,6 +116,7 @@ def factor(seen: Moments, group: int) -> tuple[np.ndarray, np.ndarray, np.ndarra
     order = np.argsort(-variance)  # those that matter most while most others are free
     damping = DAMPING * max(variance.mean(), 1e-12)
     damped = covariance[np.ix_(order, order)]
+    del covariance  # of thousands of inputs, hundreds of megabytes
     damped[np.diag_indices_from(damped)] += damping
     # an upper triangle r with damped = r r^T, whose inverse is the inverse's factor: less than half the work of inverting first
     root = scipy.linalg.cholesky(damped[::-1, ::-1], lower=True)[::-1, ::-1]

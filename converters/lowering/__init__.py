@@ -46,6 +46,7 @@ from converters.lowering.builder import (
 from converters.lowering.curves import Curve, resolved
 from converters.lowering.handlers import HANDLERS, TAKE_CURVES, TAKE_DIVISORS, Call
 from converters.lowering.key_bias import drop_key_biases
+from processes.deferred import rounded
 from processes.errors import DeployError
 from processes.network import ConvSynapse, DenseSynapse, LoweredNetwork
 from processes.readout import Readout
@@ -96,7 +97,7 @@ def in_single_precision(network: LoweredNetwork) -> None:
     """Round a network's shared weights to float32, in place: what was folded into them has made some of them float64."""
     for name, node in network:
         if isinstance(node.op, DenseSynapse | ConvSynapse):
-            network.put(name, replace(node.op, weight=node.op.weight.astype(np.float32, copy=False)))
+            network.put(name, replace(node.op, weight=rounded(node.op.weight, np.float32)))
 
 
 REASONS = {

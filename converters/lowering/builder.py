@@ -15,6 +15,7 @@ import numpy as np
 import torch
 
 from converters.front_end import Part
+from processes.deferred import Deferred, multiplied
 from processes.dynamic_threshold import DynamicThreshold
 from processes.lowering import multiplies
 from processes.network import LoweredNetwork, Network
@@ -384,13 +385,15 @@ class Builder:
         gain, offset = per_row(value.gain, 1.0), per_row(value.offset, 0.0)
         if gain is None or offset is None:
             return None
-        weight = op.weight * gain.reshape(-1, *[1] * (op.weight.ndim - 1))
-        scaled = replace(op, weight=narrow(weight), bias=op.bias * gain + offset)
+        weight = multiplied(op.weight, gain.reshape(-1, *[1] * (op.weight.ndim - 1)), np.float64)
+        scaled = replace(op, weight=weight, bias=op.bias * gain + offset)
         return self.network.add(f"{value.node}.scaled", scaled, *self.network.nodes[value.node].inputs)
 
 
 def narrow(weight: np.ndarray) -> np.ndarray:
     """The same numbers in half the memory, where they are float32 numbers: those of a model into which nothing was folded."""
+    if isinstance(weight, Deferred):
+        return weight
     single = weight.astype(np.float32, copy=False)
     return single if (single == weight).all() else weight
 

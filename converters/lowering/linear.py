@@ -12,6 +12,7 @@ import torch
 from converters.lowering.builder import ONE, Unsupported, Value, as_parameter, last_axis, narrow
 from converters.lowering.handlers import HANDLERS, Call, constant, handles
 from processes.backends.tables import Geometry
+from processes.deferred import multiplied
 from processes.synapse import ConvSynapse, DenseSynapse
 
 
@@ -41,7 +42,7 @@ def dense(call: Call, x: Value, w: np.ndarray, bias: np.ndarray | None) -> Value
     if offset is not None:
         b = b + w @ last_axis(offset, x.shape, "shift")
     if gain is not None:
-        w = w * last_axis(gain, x.shape, "gain")
+        w = multiplied(narrow(w), last_axis(gain, x.shape, "gain"), np.float64)
     op = DenseSynapse(shape=(*x.shape[:-1], len(w)), weight=narrow(w), bias=b, trace=ONE)
     return Value(call.builder.network.add(call.name, op, node), op.shape)
 

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from functools import partial
+from typing import Any, cast
 
 import numpy as np
 
 from deploy.measure.metrics import accuracy, agreement, output_cosine, relative_error
+from processes.deferred import Deferred
 from processes.network import Network, Node
 from processes.synapse import Synapse
 
@@ -74,11 +77,18 @@ def rounded_weights(ideal: Network, calibrated: Network, fixed: Network) -> Netw
             folded, integers = calibrated[name], fixed[name]
             assert isinstance(folded, Synapse) and isinstance(integers, Synapse)
             assert integers.unit is not None
-            unit = integers.unit.reshape(integers.unit.shape + (1,) * (folded.weight.ndim - integers.unit.ndim))
-            rounded = integers.weight * unit * float(integers.trace.max())
-            kept = np.ones(folded.weight.shape)
-            np.divide(rounded, folded.weight, out=kept, where=folded.weight != 0)
-            weight = (op.weight * kept).astype(op.weight.dtype)  # of a large model, twice as wide is gigabytes
+            make = partial(_as_rounded, op.weight, folded.weight, integers)
+            weight = cast(np.ndarray, Deferred(make, op.weight.shape, op.weight.dtype))
             op = replace(op, weight=weight, bias=integers.bias * integers.unit)
         out.nodes[name] = Node(op, node.inputs)
     return out
+
+
+def _as_rounded(weight: np.ndarray, folded: np.ndarray, integers: Synapse, dtype: np.dtype[Any]) -> np.ndarray:
+    """Weights, scaled by what rounding did to their folded selves."""
+    assert integers.unit is not None
+    before = np.asarray(folded)
+    unit = integers.unit.reshape(integers.unit.shape + (1,) * (before.ndim - integers.unit.ndim))
+    kept = np.ones(before.shape)
+    np.divide(integers.weight * unit * float(integers.trace.max()), before, out=kept, where=before != 0)
+    return (weight * kept).astype(dtype)

@@ -23,6 +23,7 @@ from processes.backends import backend_of
 from processes.backends.constants import constant, shared
 from processes.backends.rows import Rows
 from processes.backends.tables import Geometry
+from processes.deferred import Deferred
 from processes.operation import Operation, Result, Window
 from processes.spikes import decode
 from processes.synapse.exact import Clips, accumulate, accumulate_rows
@@ -56,7 +57,12 @@ class Synapse(Operation):
         return sources[0]
 
     def tensor(self, dtype: torch.dtype, device: torch.device) -> torch.Tensor:
-        """Weights as a torch tensor, converted once for each type and device, or in the array's own memory."""
+        """Weights as a torch tensor, converted once for each type and device, or in the array's own memory.
+
+        Those that are deferred are computed anew each time: kept, they would be the copy of the model that they save.
+        """
+        if isinstance(self.weight, Deferred):
+            return torch.from_numpy(np.asarray(self.weight)).to(device, dtype)
         if (dtype, device) not in self._tensors:
             self._tensors[dtype, device] = (
                 shared(self.weight).to(dtype) if device.type == "cpu" else constant(self.weight, device, dtype)

@@ -8,6 +8,7 @@ import numpy as np
 
 from processes import calibration
 from processes.calibration import NEW_SPIKES, NO_SPIKES, OF_CODES, Coding, Position, Round, Wanted
+from processes.deferred import multiplied
 from processes.errors import DeployError
 from processes.synapse import ConvSynapse, DenseSynapse, ScaleSynapse
 
@@ -78,12 +79,12 @@ def _largest_shares(weight: np.ndarray, groups: int) -> np.ndarray:
 
 @calibration.folded.of(DenseSynapse, ConvSynapse)
 def _(op: DenseSynapse | ConvSynapse, at: Position, coding: Coding) -> DenseSynapse | ConvSynapse:
-    """Each column times the scale of its input, in float32: of a large model, twice as wide is gigabytes."""
+    """Each column times the scale of its input, in float32."""
     (source,) = at.operands
     scale = source.scale
     if scale.size != scale.shape[calibration.feature_axis(op) % scale.ndim]:
         raise DeployError(f"'{at.name}': the scale of its input varies along more than one axis")
-    return replace(op, trace=source.code.levels, weight=columns(op, scale.reshape(-1)).astype(np.float32))
+    return replace(op, trace=source.code.levels, weight=multiplied(op.weight, _by_column(op, scale), np.float32))
 
 
 @calibration.folded.of(ScaleSynapse)
@@ -98,10 +99,15 @@ def _(op: ScaleSynapse, at: Position, coding: Coding) -> ScaleSynapse:
 
 
 def columns(op: DenseSynapse | ConvSynapse, scale: np.ndarray) -> np.ndarray:
-    """Weights with each input channel's scale folded in; grouped convolutions see their own channels."""
+    """Weights with each input channel's scale folded in."""
+    return op.weight * _by_column(op, scale)
+
+
+def _by_column(op: DenseSynapse | ConvSynapse, scale: np.ndarray) -> np.ndarray:
+    """Input channels' scales as factors of weights; grouped convolutions see their own channels."""
     if isinstance(op, DenseSynapse):
-        return op.weight * scale
+        return scale.reshape(-1)
     rows, per_group = op.weight.shape[:2]
-    scale = np.broadcast_to(scale, per_group * op.groups)
+    scale = np.broadcast_to(scale.reshape(-1), per_group * op.groups)
     first = np.repeat(np.arange(op.groups), rows // op.groups)[:, None] * per_group
-    return op.weight * scale[first + np.arange(per_group)][:, :, None, None]
+    return scale[first + np.arange(per_group)][:, :, None, None]

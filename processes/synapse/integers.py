@@ -65,7 +65,7 @@ def _(op: ScaleSynapse, at: FixedPosition, setting: Setting) -> Integers:
 
 def _integers(op: Synapse, at: FixedPosition, setting: Setting) -> tuple[Synapse, np.ndarray]:
     """The finest trace and exponents with which nothing is clipped, and the units of rows."""
-    chip, (source,) = setting.chip, at.operands
+    chip, (source,), op = setting.chip, at.operands, replace(op, weight=np.asarray(op.weight))
     widths = range(chip.trace_bits, chip.least_trace_bits, -1)
     fitting = (bits for bits in widths if _fits(op, at, _scaled(op, at, setting, bits, 0), chip.state_limit))
     finest = next(fitting, chip.least_trace_bits)
