@@ -18,6 +18,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from processes.kernels.pieces import pieces
 from processes.phase_code import code_dtype
 from processes.prefixes import Prefix, sums
 
@@ -31,6 +32,7 @@ LARGE = 2**17  # quick buckets: tables of more are not found in the nearest cach
 NARROW = 2.0**-12  # relative width of intervals that are unsure altogether
 OCTAVES = 32  # below the largest end that have buckets of their own
 ROUNDING = 2.0**-20.5  # relative: of a potential, a factor, a row's gain and their products in float32
+KEPT = 2048  # intervals of neurons, 20 KB each: more than a choice of T asks for, which asks for each again and again
 
 
 class Intervals(NamedTuple):
@@ -90,10 +92,8 @@ class _Interval(NamedTuple):
 def _divide(interval: _Interval, tables: np.ndarray, last: bool, spikes: int) -> list[_Interval]:
     """What comes of an interval by thresholds (4, T) of its next spike, the ``last`` one that codes have room for."""
     parts: list[_Interval] = []
-    inner = np.unique(tables[(tables > interval.low) & (tables < interval.high)]).tolist()
-    ends = list(pairwise([interval.low, *inner, interval.high]))
-    codes = fires(np.array([_between(*each) for each in ends]), tables).tolist()
-    for (low, high), code in zip(ends, codes, strict=True):
+    ends, codes = pieces(interval.low, interval.high, tables)
+    for (low, high), code in zip(pairwise(ends.tolist()), codes.tolist(), strict=True):
         if high - low >= NARROW * max(abs(low), abs(high)):
             sent = (*interval.sent, code) if code else interval.sent
             more = code != 0 and abs(code) < tables.shape[1] and len(sent) < spikes
@@ -110,29 +110,12 @@ def lanes(steps: int) -> int:
     return 8 // np.dtype(code_dtype(steps)).itemsize
 
 
-def _between(low: float, high: float) -> float:
-    """A number between two, either of which may be infinite."""
-    if np.isinf(low):
-        return 0.0 if np.isinf(high) else high - abs(high) - 1
-    return low + abs(low) + 1 if np.isinf(high) else (low + high) / 2
-
-
-def fires(x: np.ndarray, tables: np.ndarray) -> np.ndarray:
-    """Codes (n,) of the next spike of potentials x (n,), by thresholds (4, T)."""
-    above, below, lo, hi = tables[:, :, None]
-    up = (x >= above) | (x <= below)
-    fired = up | ((lo <= x) & (x <= hi))
-    k = fired.argmax(0)
-    sign = np.where(up[k, np.arange(len(x))], 1, -1)
-    return np.where(fired.any(0), sign * (k + 1), 0)
-
-
 def linear_intervals(first: np.ndarray, midpoints: np.ndarray, levels: np.ndarray, spikes: int) -> Intervals:
     """Those of a neuron that subtracts ``levels`` and goes on with +-``midpoints``, both (T,); first (3, T) is pos, lo, hi."""
     return _linear_intervals(*(np.asarray(a, float).tobytes() for a in (first, midpoints, levels)), spikes)
 
 
-@lru_cache(maxsize=256)
+@lru_cache(maxsize=KEPT)
 def _linear_intervals(first: bytes, midpoints: bytes, levels: bytes, spikes: int) -> Intervals:
     pos, lo, hi = np.frombuffer(first).reshape(3, -1)
     rest, level = np.frombuffer(midpoints), np.frombuffer(levels)

@@ -84,6 +84,8 @@ def discretise(
             arriving.release()
         clipped, worst = saturating(fixed, samples, batch, judged, worst)
         if not clipped:
+            if again:  # of a large model, what its operations keep besides their parameters is as much as these
+                fixed.release()
             return fixed
         for name in clipped:
             coarser[name] = coarser.get(name, 0) + 1

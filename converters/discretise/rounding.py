@@ -17,6 +17,7 @@ import numpy as np
 import scipy.linalg
 import torch
 
+from processes.batches import slices
 from processes.calibration import weights
 from processes.kernels.rounded import compensate, descend
 from processes.network import ConvSynapse
@@ -25,6 +26,9 @@ from processes.synapse import Synapse
 ROWS = 1024  # of a batch that enter the moments; evenly spaced if there are more
 DAMPING = 0.1  # of the mean variance, added to each: calibration data are few
 BLOCK = 64  # weights rounded before the rest of the row is updated
+TOGETHER = (
+    2**24
+)  # weights rounded at a time, whole rows, which do not depend on each other: each is in float64 several times
 SWEEPS = 2  # of coordinate descent; later ones move next to nothing
 
 
@@ -98,10 +102,15 @@ def round_together(weight: np.ndarray, limit: int, seen: Moments | None) -> tupl
     """
     if seen is None:
         return np.rint(weight), np.zeros(1)
-    groups = np.split(weight.reshape(len(weight), -1), len(seen.first))
-    rounded = [_compensate(rows, *factor(seen, g), limit) for g, rows in enumerate(groups)]
-    offsets = [(rows - out) @ mean for rows, out, mean in zip(groups, rounded, seen.mean, strict=True)]
-    return np.concatenate(rounded).reshape(weight.shape), np.concatenate(offsets)
+    flat = weight.reshape(len(weight), -1)
+    whole, offsets = np.empty(flat.shape, np.min_scalar_type(-limit - 1)), np.empty(len(flat))
+    rows = len(flat) // len(seen.first)
+    for group, mean in enumerate(seen.mean):
+        for part in slices(rows, max(1, TOGETHER // flat.shape[1])):
+            here = slice(group * rows + part.start, group * rows + part.stop)
+            made = _compensate(flat[here], *factor(seen, group), limit)
+            whole[here], offsets[here] = made, (flat[here] - made) @ mean
+    return whole.reshape(weight.shape), offsets
 
 
 @functools.lru_cache(maxsize=1)
@@ -127,7 +136,7 @@ def _compensate(
     weight: np.ndarray, order: np.ndarray, damped: np.ndarray, factor: np.ndarray, limit: int
 ) -> np.ndarray:
     """Integers for rows of weights (out, n) that keep E[((w - w') x)^2] small; the rest is from :func:`factor`."""
-    free, out = weight[:, order].astype(np.float64), np.empty(weight.shape)
+    free, out = np.asarray(weight[:, order], np.float64), np.empty(weight.shape)
     for start in range(0, len(order), BLOCK):
         stop = min(start + BLOCK, len(order))
         block, errors = slice(start, stop), np.empty((len(weight), stop - start))

@@ -10,9 +10,12 @@ from typing import Any, cast
 import numpy as np
 
 from deploy.measure.metrics import accuracy, agreement, output_cosine, relative_error
+from processes.batches import slices
 from processes.deferred import Deferred
 from processes.network import Network, Node
 from processes.synapse import Synapse
+
+TOGETHER = 2**22  # weights that are scaled at a time, in float64
 
 
 @dataclass(frozen=True)
@@ -87,8 +90,12 @@ def rounded_weights(ideal: Network, calibrated: Network, fixed: Network) -> Netw
 def _as_rounded(weight: np.ndarray, folded: np.ndarray, integers: Synapse, dtype: np.dtype[Any]) -> np.ndarray:
     """Weights, scaled by what rounding did to their folded selves."""
     assert integers.unit is not None
-    before = np.asarray(folded)
+    weight, before, made = np.asarray(weight), np.asarray(folded), np.empty(folded.shape, dtype)
     unit = integers.unit.reshape(integers.unit.shape + (1,) * (before.ndim - integers.unit.ndim))
-    kept = np.ones(before.shape)
-    np.divide(integers.weight * unit * float(integers.trace.max()), before, out=kept, where=before != 0)
-    return (weight * kept).astype(dtype)
+    unit, largest = np.broadcast_to(unit, before.shape), float(integers.trace.max())
+    for rows in slices(len(made), max(1, TOGETHER * len(made) // made.size)):
+        kept = np.ones(made[rows].shape)
+        after = integers.weight[rows] * unit[rows] * largest
+        np.divide(after, before[rows], out=kept, where=before[rows] != 0)
+        made[rows] = weight[rows] * kept
+    return made

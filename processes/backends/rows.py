@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import math
 from functools import cached_property
 
 import numpy as np
 import torch
 
 from processes.backends.constants import constant, shared
+from processes.batches import slices
 
+TOGETHER = 2**22
+"""Weights that are looked at together: a language model's last layer, four times as wide at once, would be gigabytes."""
 MARGIN = 1 + 1e-3
 """Float32 rounding of bounds themselves, far above 2^-24 times any row length."""
 
@@ -27,9 +31,12 @@ class Rows:
         self.source = source
         self.weight = np.ascontiguousarray(source.reshape(len(source), -1))
         self._matrices: dict[torch.device, torch.Tensor] = {}
-        wide = self.weight.astype(np.int64)
-        self.reach = float(np.sqrt((wide**2).sum(1).max())) * MARGIN
-        self.largest_sum = int(np.abs(wide).sum(1).max())
+        squares = sums = 0
+        for part in slices(len(self.weight), max(1, TOGETHER // self.weight.shape[1])):
+            sizes = np.abs(self.weight[part].astype(np.int32))
+            sums = max(sums, int(sizes.sum(1, dtype=np.int64).max()))
+            squares = max(squares, int((sizes**2).sum(1, dtype=np.int64).max()))
+        self.reach, self.largest_sum = math.sqrt(squares) * MARGIN, sums
 
     def matrix(self, device: torch.device) -> torch.Tensor:
         """Float32 (out, in) on a device, converted once."""
