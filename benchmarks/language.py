@@ -230,7 +230,7 @@ def main(
             fixed=fixed, ingredients=ingredients, progress=_told(console),
         )  # fmt: skip
         seconds = time.perf_counter() - begin
-        for precision, network in (("float", stages.calibrated), ("fixed", stages.fixed)):
+        for precision, network in (("float", stages.calibrated.kept()), ("fixed", stages.fixed)):
             if network is None:
                 continue
             found = replace(measured(network, model, text, given, new), convert_seconds=seconds)

@@ -78,9 +78,10 @@ class Conversion:
 
     Attributes:
         front: what stays on the host of a text model; None where the model's own input is graded.
-        ideal: lowered, in real units, without codes: what the trained network computes. Weights into which nothing was folded
-            are the module's own memory: whoever trains it on in place changes them.
-        calibrated: spiking, floating point.
+        ideal: lowered, in real units, without codes: what the trained network computes. Its weights are the module's own
+            memory, or are computed from it at each use: whoever trains the module on in place changes them.
+        calibrated: spiking, floating point. If integers were asked for, its weights too are computed from the module's;
+            :meth:`processes.network.Network.kept` gives a network that has its own.
         fixed: spiking, integers; None if not asked for.
         tuning: how phase codes were chosen; None for other codes.
         corrected: by synapse, the share of its squared error that its bias took away.

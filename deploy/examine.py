@@ -157,11 +157,12 @@ class Examination:
             return found
         arguments = [array[: self.few] for array in calibration.inputs.values()]
         x = network_input(conversion.front, arguments)
+        lost = shares_lost(conversion.calibrated, conversion.fixed)
         floating, fixed = (measure.evaluate(ClosedForm(n), x, self.batch).outputs
                            for n in (conversion.calibrated, self.network))  # fmt: skip
         return (
             *found,
-            *lost_weights(shares_lost(conversion.calibrated, conversion.fixed), "--precision float"),
+            *lost_weights(lost, "--precision float"),
             *far_from_float(measure.relative_error(fixed, floating), report.layers),
         )
 
@@ -244,7 +245,10 @@ class Examination:
             add("spiking float", floating, done.outputs)
             conversion.calibrated.release()
         name = f"spiking {self.options.precision}"
-        return rungs, add(name, ClosedForm(self.network), snn.outputs).scatter
+        scatter = add(name, ClosedForm(self.network), snn.outputs).scatter
+        if self.few < LAYER_SAMPLES:  # of a large model, what its operations keep is as much as their parameters
+            self.network.release()
+        return rungs, scatter
 
     def _stepped(
         self, target: Target, stepped: TargetRun, ann: measure.Outputs, rungs: list[measure.Rung]

@@ -62,8 +62,11 @@ class Deferred(NDArrayOperatorsMixin):
 
 
 def multiplied(array: np.ndarray, factors: np.ndarray, dtype: DTypeLike) -> np.ndarray:
-    """An array, which may be deferred itself, times factors that broadcast to it, in float64 and then rounded; deferred."""
-    return cast(np.ndarray, Deferred(partial(_product, array, factors), array.shape, dtype))
+    """An array, which may be deferred itself, times factors that broadcast to it, in float64 and then rounded; deferred.
+
+    The array has to stay as it is; factors are copied.
+    """
+    return cast(np.ndarray, Deferred(partial(_product, array, np.array(factors, np.float64)), array.shape, dtype))
 
 
 def rounded(array: np.ndarray, dtype: DTypeLike) -> np.ndarray:

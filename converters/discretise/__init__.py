@@ -83,9 +83,9 @@ def discretise(
         if again and arriving is not None:  # of a large model, whose last group is all that is held
             arriving.release()
         clipped, worst = saturating(fixed, samples, batch, judged, worst)
+        if again:  # of a large model, what its operations keep besides their parameters is as much as these
+            fixed.release()
         if not clipped:
-            if again:  # of a large model, what its operations keep besides their parameters is as much as these
-                fixed.release()
             return fixed
         for name in clipped:
             coarser[name] = coarser.get(name, 0) + 1

@@ -36,7 +36,7 @@ class Synapse(Operation):
     """What dense, convolutional and one-to-one synapses share.
 
     Attributes:
-        weight: real weights, or int8 mantissas.
+        weight: real weights, which may be deferred (:mod:`processes.deferred`), or int8 mantissas.
         bias: per output row, real or int32 in units of the row's potential.
         trace: value of a spike at step k, real L_k or integer p_k, (T,).
         state_bits: width of the saturating sum; 0 in floating point.

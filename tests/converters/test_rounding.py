@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 import torch
 import torch.nn.functional as F
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from converters.calibrate import calibrate
-from converters.discretise import discretise
+from converters.discretise import discretise, rounding
 from converters.discretise.rounding import Moments, factor, moments, round_weights
 from converters.scales import scale_of
 from evaluator.closed_form import ClosedForm
@@ -53,6 +54,21 @@ def test_errors_of_correlated_inputs_cancel() -> None:
     rounded, _ = round_weights(op, weight, 127, moments(op, x))
     error, nearest = (((x.numpy() @ (w - weight).T) ** 2).mean() for w in (rounded, np.rint(weight)))
     assert error < nearest / 8
+
+
+def test_rows_are_rounded_alike_however_many_go_together(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A block that ended a row early, or a mean of another group, would show."""
+    rng = np.random.default_rng(0)
+    weight = rng.normal(0, 40, (12, 3, 2, 2)).clip(-127, 127)
+    op = ConvSynapse(shape=(1, 12, 4, 4), weight=weight, bias=np.zeros(12), trace=np.ones(1), groups=2)
+    seen = moments(op, torch.from_numpy(rng.normal(1, 1, (20, 1, 6, 5, 5))))
+    whole, offsets = round_weights(op, weight, 127, seen)
+    for together in (1, 30, 61):  # of 12 weights a row
+        monkeypatch.setattr(rounding, "TOGETHER", together)
+        parts, own = round_weights(op, weight, 127, seen)
+        assert parts.dtype == np.int8 and (parts == whole).all()
+        np.testing.assert_allclose(own, offsets, rtol=1e4 * ROUNDING, atol=1e4 * ROUNDING)
+    assert (whole != np.rint(weight)).any() and len(seen.first) == 2
 
 
 def test_the_factor_is_that_of_the_inverse() -> None:

@@ -11,11 +11,13 @@ import pytest
 import torch
 from timm.models.vision_transformer import VisionTransformer
 
+import deploy
 from converters.calibrate import calibrate
 from converters.capture import capture
 from converters.discretise import discretise
 from converters.lowering import lower
 from converters.scales import scale_of
+from deploy import examine, measure
 from deploy.cli.app import _tell_compilation
 from deploy.measure import (
     Outputs,
@@ -25,6 +27,7 @@ from deploy.measure import (
     compare_layers,
     evaluate,
     evaluation,
+    ladder,
     layer_values,
     not_spiking,
     output_cosine,
@@ -40,7 +43,7 @@ from evaluator.timeline import timeline
 from processes.chips import LOIHI2
 from processes.errors import DeployError
 from processes.kernels import compiled
-from processes.network import DenseSynapse, Network, PhaseNeuron, Readout
+from processes.network import DenseSynapse, FixedPointNetwork, Network, PhaseNeuron, Readout
 from processes.phase_code import PhaseCode
 from processes.phase_neuron.schedule import FloatSchedule
 from tests.tolerances import FLOAT32_WEIGHT
@@ -280,6 +283,17 @@ def test_eight_bit_weights_are_those_of_the_fixed_network(converted: Converted) 
             np.testing.assert_allclose(rounded[name].weight * scale, held, rtol=FLOAT32_WEIGHT)  # type: ignore[attr-defined]
 
 
+def test_eight_bit_weights_do_not_depend_on_how_many_rows_are_made_together(
+    converted: Converted, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rounded = rounded_weights(converted.ideal, converted.floating, converted.fixed)
+    layers = {name: op for name, node in rounded if isinstance(op := node.op, DenseSynapse)}
+    whole = {name: np.asarray(op.weight) for name, op in layers.items()}
+    monkeypatch.setattr(ladder, "TOGETHER", 1)
+    assert whole and all((np.asarray(op.weight) == whole[name]).all() for name, op in layers.items())
+    assert any((whole[name] != np.asarray(converted.ideal[name].weight)).any() for name in whole)  # type: ignore[attr-defined]
+
+
 def test_latency_is_the_sum_of_what_is_waited_for(converted: Converted) -> None:
     times = timeline(converted.fixed)
     found = stages(converted.fixed, times)
@@ -383,3 +397,23 @@ def test_compilation_is_counted_and_told(capsys: pytest.CaptureFixture[str]) -> 
     assert capsys.readouterr().err == ""
     _tell_compilation(8.04)
     assert "compiling kernels took 8.0 s" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("large", [False, True])
+def test_of_a_large_model_fewer_samples_are_compared_and_nothing_is_kept_between(
+    large: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    released: list[Network] = []
+    monkeypatch.setattr(FixedPointNetwork, "release", lambda self: released.append(self))
+    if large:
+        monkeypatch.setattr(examine, "LAYER_BYTES", 1)
+    torch.manual_seed(0)
+    model = torch.nn.Sequential(torch.nn.Linear(6, 8), torch.nn.GELU(), torch.nn.Linear(8, 3)).eval()
+    x = np.random.default_rng(0).normal(size=(40, 6)).astype(np.float32)
+    compared: list[int] = []
+    values = measure.layer_values
+    monkeypatch.setattr(measure, "layer_values", lambda ideal, few: compared.append(len(few)) or values(ideal, few))
+    found = deploy.convert(model, x, evaluation=x[:20], timesteps=8)
+    assert any(layer.errors for layer in found.report.layers)  # which is measured when it is first asked for
+    assert compared == [1 if large else 16]
+    assert [network is found.network for network in released] == [True] * large

@@ -54,6 +54,15 @@ def test_a_deferred_array_is_used_like_any_other() -> None:
         np.testing.assert_array_equal(found, wanted)
 
 
+def test_factors_that_change_later_change_nothing() -> None:
+    weight, gain = _pair()
+    made = multiplied(weight, gain, np.float32)
+    before = np.asarray(made)
+    gain[:] = 0
+    np.testing.assert_array_equal(np.asarray(made), before)
+    assert before.any()
+
+
 def test_what_reads_memory_refuses_it() -> None:
     """It has none: an array of wrong numbers would be a silent error."""
     with pytest.raises(TypeError):

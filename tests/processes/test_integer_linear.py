@@ -11,7 +11,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from processes.backends import backend_named
-from processes.backends.rows import Rows
+from processes.backends import rows as prepared
+from processes.backends.rows import MARGIN, Rows
 from processes.kernels import limbs
 from processes.phase_code import PhaseCode
 from tests.processes.reference import batch, random_codes
@@ -146,3 +147,15 @@ def test_a_trace_of_zeros_carries_nothing() -> None:
     y, norms = NUMBA.linear(codes, rows, bias, trace)
     assert y.tolist() == [[0, 1, 2, 3, 4]] * 3 and norms.tolist() == [0] * 3
     assert (NUMBA.one_sided(codes, y, rows, bias, trace) >= 4).all()
+
+
+@pytest.mark.parametrize("together", [1, 50, 2**22])
+def test_what_a_row_could_reach_does_not_depend_on_how_many_are_looked_at(
+    together: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(prepared, "TOGETHER", together)
+    weight = np.random.default_rng(together).integers(-128, 128, (9, 20)).astype(np.int8)
+    for rows in (weight, weight[::-1]):  # the largest row is in the first block, or in the last
+        wide, found = rows.astype(np.int64), Rows(rows)
+        assert found.largest_sum == np.abs(wide).sum(1).max()
+        assert found.reach == np.sqrt((wide**2).sum(1).max()) * MARGIN
