@@ -145,7 +145,7 @@ def integrate_and_fire(
     coded.header = replace(coded.header, base=tuning.base, spikes=steps)
     _stream(coded)
     verifier.check(coded)
-    return coded, tuning
+    return coded.kept(), tuning
 
 
 def refuse(network: Network, method: Method) -> None:

@@ -21,8 +21,9 @@ Make = Callable[[np.dtype[Any]], np.ndarray]
 class Deferred(NDArrayOperatorsMixin):
     """An array that ``make`` makes at every use, given the type that its numbers are rounded to.
 
-    numpy takes it wherever it takes an array, and so do arithmetic and comparisons. It has no memory to share: what reads an
-    array's memory, as ``torch.from_numpy`` does, has to be given ``numpy.asarray`` of it.
+    numpy takes it wherever it takes an array, and so do arithmetic and comparisons; its other methods and attributes are those
+    of an array that is made for the purpose. It has no memory to share: what reads an array's memory, as ``torch.from_numpy``
+    does, has to be given ``numpy.asarray`` of it.
 
     Attributes:
         shape: of the array.
@@ -39,6 +40,11 @@ class Deferred(NDArrayOperatorsMixin):
     def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **options: Any) -> Any:
         arrays = (np.asarray(x) if isinstance(x, Deferred) else x for x in inputs)
         return getattr(ufunc, method)(*arrays, **options)
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("_"):  # those that share memory among them, as ``__array_interface__``
+            raise AttributeError(f"a deferred array has no {name}")
+        return getattr(np.asarray(self), name)
 
     def __len__(self) -> int:
         return self.shape[0]

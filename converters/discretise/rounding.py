@@ -103,7 +103,7 @@ def round_together(weight: np.ndarray, limit: int, seen: Moments | None) -> tupl
     if seen is None:
         return np.rint(weight), np.zeros(1)
     flat = weight.reshape(len(weight), -1)
-    whole, offsets = np.empty(flat.shape, np.min_scalar_type(-limit - 1)), np.empty(len(flat))
+    whole, offsets = np.empty(flat.shape), np.empty(len(flat))
     rows = len(flat) // len(seen.first)
     for group, mean in enumerate(seen.mean):
         for part in slices(rows, max(1, TOGETHER // flat.shape[1])):

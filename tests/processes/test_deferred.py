@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import pickle
 import weakref
 
 import numpy as np
@@ -49,7 +50,8 @@ def test_a_deferred_array_is_used_like_any_other() -> None:
     for found, wanted in (
         (made[1:, [0, 2]], kept[1:, [0, 2]]), (made * gain, kept * gain), (2 - made, 2 - kept), (made >= 0, kept >= 0),
         (np.abs(made).sum(0), np.abs(kept).sum(0)), (np.add.reduce(made, axis=1), np.add.reduce(kept, axis=1)),
-        (np.asarray(made, np.float64), kept.astype(np.float64)),
+        (np.asarray(made, np.float64), kept.astype(np.float64)), (made.T, kept.T), (made.reshape(-1), kept.reshape(-1)),
+        (pickle.loads(pickle.dumps(made)), kept),
     ):  # fmt: skip
         np.testing.assert_array_equal(found, wanted)
 
@@ -67,8 +69,8 @@ def test_what_reads_memory_refuses_it() -> None:
     """It has none: an array of wrong numbers would be a silent error."""
     with pytest.raises(TypeError):
         torch.from_numpy(multiplied(*_pair(), np.float32))
-    with pytest.raises(AttributeError):
-        multiplied(*_pair(), np.float32).ctypes  # noqa: B018
+    with pytest.raises(AttributeError, match="a deferred array has no __array_interface__"):
+        multiplied(*_pair(), np.float32).__array_interface__  # noqa: B018
 
 
 def test_nothing_is_kept_between_two_uses() -> None:
