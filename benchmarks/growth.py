@@ -68,7 +68,7 @@ def runs(row: Row, batch: int) -> dict[str, Callable[[], object]]:
         with torch.inference_mode():
             module(x)
 
-    forms = {"floating point": made.calibrated, "fixed point": made.fixed}
+    forms = {"floating point": made.calibrated.kept(), "fixed point": made.fixed}
     return {"original": original, **{name: functools.partial(ClosedForm(net).run, x) for name, net in forms.items()}}
 
 

@@ -26,9 +26,7 @@ from processes.synapse import Synapse
 ROWS = 1024  # of a batch that enter the moments; evenly spaced if there are more
 DAMPING = 0.1  # of the mean variance, added to each: calibration data are few
 BLOCK = 64  # weights rounded before the rest of the row is updated
-TOGETHER = (
-    2**24
-)  # weights rounded at a time, whole rows, which do not depend on each other: each is in float64 several times
+TOGETHER = 2**24  # weights rounded at a time, by whole rows, each of them in float64 several times
 SWEEPS = 2  # of coordinate descent; later ones move next to nothing
 
 
