@@ -79,9 +79,7 @@ def rate_coded(
             op = RateNeuron(shape=op.shape, function=function, threshold=np.array([worth[name]]), steps=steps)
         elif isinstance(op, Synapse):
             op = replace(
-                op,
-                weight=np.asarray(op.weight, np.float64) * worth[network.origin(node.inputs[0])],
-                trace=np.ones(steps),
+                op, weight=op.weight.astype(np.float64) * worth[network.origin(node.inputs[0])], trace=np.ones(steps)
             )
         coded.nodes[name] = Node(op, node.inputs)
     verifier.check(coded)

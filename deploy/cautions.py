@@ -96,7 +96,7 @@ def shares_lost(floating: Network, fixed: Network) -> dict[str, float]:
     for name, node in floating:
         op, rounded = node.op, fixed[name] if name in fixed.nodes else None
         if isinstance(op, Synapse) and isinstance(rounded, Synapse):
-            found[name] = magnitude_lost(np.asarray(op.weight), rounded.weight)
+            found[name] = magnitude_lost(op.weight, rounded.weight)
     return found
 
 

@@ -157,7 +157,7 @@ class Examination:
             return found
         arguments = [array[: self.few] for array in calibration.inputs.values()]
         x = network_input(conversion.front, arguments)
-        lost = shares_lost(conversion.calibrated, conversion.fixed)
+        lost = shares_lost(conversion.calibrated, conversion.fixed)  # before runs keep what takes as much memory
         floating, fixed = (measure.evaluate(ClosedForm(n), x, self.batch).outputs
                            for n in (conversion.calibrated, self.network))  # fmt: skip
         return (

@@ -15,7 +15,7 @@ import numpy as np
 import torch
 
 from converters.front_end import Part
-from processes.deferred import Deferred, multiplied
+from processes.deferred import multiplied
 from processes.dynamic_threshold import DynamicThreshold
 from processes.lowering import multiplies
 from processes.network import LoweredNetwork, Network
@@ -392,8 +392,6 @@ class Builder:
 
 def narrow(weight: np.ndarray) -> np.ndarray:
     """The same numbers in half the memory, where they are float32 numbers: those of a model into which nothing was folded."""
-    if isinstance(weight, Deferred):
-        return weight
     single = weight.astype(np.float32, copy=False)
     return single if (single == weight).all() else weight
 

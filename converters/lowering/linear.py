@@ -41,9 +41,10 @@ def dense(call: Call, x: Value, w: np.ndarray, bias: np.ndarray | None) -> Value
     node, gain, offset = call.builder.spikes(x)
     if offset is not None:
         b = b + w @ last_axis(offset, x.shape, "shift")
+    w = narrow(w)
     if gain is not None:
-        w = multiplied(narrow(w), last_axis(gain, x.shape, "gain"), np.float64)
-    op = DenseSynapse(shape=(*x.shape[:-1], len(w)), weight=narrow(w), bias=b, trace=ONE)
+        w = multiplied(w, last_axis(gain, x.shape, "gain"), np.float64)
+    op = DenseSynapse(shape=(*x.shape[:-1], len(w)), weight=w, bias=b, trace=ONE)
     return Value(call.builder.network.add(call.name, op, node), op.shape)
 
 

@@ -39,7 +39,7 @@ def _(op: ConvSynapse, visit: Visit) -> Events:
     codes = as_numpy(visit.inputs[0])
     codes = codes.reshape(len(codes), -1, *codes.shape[-3:])
     per_group = op.weight.shape[0] // op.groups
-    stored = np.count_nonzero(np.asarray(op.weight).reshape(op.groups, per_group, *op.weight.shape[1:]), axis=1)
+    stored = np.count_nonzero(op.weight.reshape(op.groups, per_group, *op.weight.shape[1:]), axis=1)
     synapses = stored.reshape(-1, *op.weight.shape[2:]).astype(np.int64)
     size = (op.groups, *op.shape[-2:])
     operations, occupied = kernels.convolution(

@@ -21,7 +21,7 @@ class SynapseStepper:
         self.message = np.int64 if op.state_bits else np.float64
         # sums of 8-bit mantissas over one step's spikes
         self.sums = np.int32 if op.state_bits else np.float64
-        self.weight = np.asarray(op.weight, np.int8 if op.state_bits else np.float64)
+        self.weight = op.weight.astype(np.int8 if op.state_bits else np.float64)
         self.trace = op.trace.astype(self.message)
         self.bias = np.broadcast_to(self.bias_column(), op.shape).astype(self.message)
 
@@ -117,7 +117,7 @@ class ScaleStepper(SynapseStepper):
     def __init__(self, op: ScaleSynapse, window: Window) -> None:
         super().__init__(op, window)
         self.op: ScaleSynapse = op
-        self.weight = np.asarray(op.weight, self.message)
+        self.weight = op.weight.astype(self.message)
 
     def gather(self, spikes: np.ndarray, factor: Any) -> np.ndarray:
         """(*source) -> (*shape)."""

@@ -116,7 +116,7 @@ def why_not_neuron(op: PhaseNeuron | RateNeuron) -> str | None:
 
 def stage_of(op: DenseSynapse | ConvSynapse, reads: tuple[int, ...]) -> Stage:
     """A synapse as a stage that only puts out, in units of its own potential, without the batch's leading 1."""
-    weight = np.asarray(op.weight, np.float64) * float(op.trace[0])
+    weight = op.weight.astype(np.float64) * float(op.trace[0])
     geometry: Any = (op.stride, op.padding, op.dilation) if isinstance(op, ConvSynapse) else ((1, 1), (0, 0), (1, 1))
     return Stage(weight, op.bias.astype(np.float64), reads[1:], op.shape[1:], False, False, geometry)
 

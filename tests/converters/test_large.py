@@ -136,9 +136,8 @@ def test_what_rounding_held_is_given_back_before_integers_are_judged(
     if groups == "several":
         monkeypatch.setattr(arriving, "MOMENTS_BYTES", 1)
     made = discretise(pair[1], images(4), LOIHI2)
-    assert any("rows" in vars(node.op) for _, node in made) == (
-        groups == "one"
-    )  # prepared for the run that judged them
+    prepared = any("rows" in vars(node.op) for _, node in made)  # for the run that judged them
+    assert prepared == (groups == "one")
     assert held == [(False, 0) if groups == "several" else (True, 1)]
 
 
