@@ -1,10 +1,11 @@
 """Scales that let integer weights use their bits.
 
-A row's weights share an exponent, which the largest decides: what is multiplied by a small weight is known to few bits.
-Twice the scale of an input is twice the weight and half the value, so that rounding this weight matters half as much. It
-costs the ln 2 / ln B levels at the top of the code; an eighth of the window is spent so. Which is worth more depends on the
-codes: with several spikes :func:`converters.pipeline.convert_module` keeps what suits held-back samples; with one, which has
-no levels to spare, scales stay (at T = 40 a MiniLM would err 7 % less, but a small Swin 30 % more).
+The weights of a row share an exponent, which the largest weight decides, so that a small weight keeps few bits.
+Doubling the scale of an input doubles the weight and halves the value, so that rounding this weight matters half as
+much. It costs the ln 2 / ln B levels at the top of the code; at most an eighth of the window is spent so. Which is
+worth more depends on the codes: with several spikes :func:`converters.pipeline.convert_module` keeps what suits
+held-back samples; with one spike, whose code has no levels to spare, scales stay (at T = 40 a MiniLM would err 7 %
+less, but a small Swin 30 % more).
 """
 
 from __future__ import annotations
@@ -21,7 +22,9 @@ from processes.phase_code import PhaseCode
 
 
 def balance(network: Network, codes: Mapping[str, PhaseCode]) -> None:
-    """Raise scales in place, before they are folded into weights.
+    """Raise the scales of neurons that only synapses read, in place, before scales are folded into weights.
+
+    A scale grows by the inverse of its largest weight's share of the row's largest weight, at most by B^(T / 8).
 
     Args:
         network: with scales.
@@ -37,7 +40,7 @@ def balance(network: Network, codes: Mapping[str, PhaseCode]) -> None:
 
 
 def _shares(network: Network) -> dict[str, np.ndarray]:
-    """For firing nodes that only synapses read, the largest share of its row's largest weight by scale, (scales,)."""
+    """By firing node that only synapses read, the largest share of a row's largest weight for each scale, (scales,)."""
     shares: dict[str, np.ndarray] = {}
     tied: set[str] = set()
     for name, node in network:
@@ -56,5 +59,5 @@ def _shares(network: Network) -> dict[str, np.ndarray]:
 
 
 def _free(op: Operation) -> bool:
-    """Whether it is a neuron whose scale may be raised."""
+    """Whether an operation is a neuron with a code of its own whose scale may be raised."""
     return op.fires and not op.passes_on and factors(op) != "none"

@@ -1,4 +1,4 @@
-"""Calibration: scales from real activations, then codes, thresholds and weights in units of the spikes."""
+"""Calibration: scales from real activations, then codes, thresholds and weights in units of the spikes they read."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def calibrate(
     sharpen: bool = False,
     balanced: bool = False,
 ) -> CalibratedNetwork:
-    """The lowered network with one code for all: scales are the largest magnitudes on the samples.
+    """Calibrate a lowered network: the same code for every neuron, the largest magnitudes on the samples as scales.
 
     Args:
         network: from :func:`converters.lowering.lower`; left as it is.
@@ -42,13 +42,16 @@ def calibrate(
         batch: samples evaluated together.
         progress: called with (samples done, samples in all).
         spikes: most spikes per value and window, 1 to 3.
-        input_spikes: the same for the neurons that code the input, if that is more.
+        input_spikes: most spikes of the neurons that code the network's input, if that is more than ``spikes``.
         race: let WOSS find its winners by a falling threshold instead of graded spikes.
         sharpen: make WOSS too sharp by the factor B, as published.
         balanced: raise scales where weights that will be integers gain by it (:mod:`converters.balance`).
 
     Returns:
         A network ready to run in floating point.
+
+    Raises:
+        DeployError: fewer than 1 or more than 3 spikes, or a network that is not a lowered one.
     """
     scaled, peaks = scale(network, samples, batch, progress)
     return encode(scaled, uniform(network, code.base, spikes, input_spikes), code, peaks, race, sharpen, balanced)
@@ -61,7 +64,18 @@ def scale(
     progress: Progress | None = None,
     ingredients: Ingredients = ALL,
 ) -> tuple[ScaledNetwork, dict[str, np.ndarray]]:
-    """A lowered network with scales, and the peaks they come from. ``ingredients``: how they may vary."""
+    """Give the neurons of a lowered network their scales: the largest magnitudes on the samples, by feature.
+
+    Args:
+        network: from :func:`converters.lowering.lower`; left as it is.
+        samples: calibration inputs (N, *input).
+        batch: samples evaluated together.
+        progress: called with (samples done, samples in all).
+        ingredients: whether scales differ between channels, and between q and k of a product.
+
+    Returns:
+        The network with scales, and by node the peaks that they come from (:func:`converters.scales.observe_peaks`).
+    """
     peaks = observe_peaks(require(network, LoweredNetwork, "calibration"), samples, batch, progress)
     scaled = network.at(ScaledNetwork)
     set_scales(scaled, peaks, ingredients)
@@ -69,15 +83,16 @@ def scale(
 
 
 def uniform(network: Network, base: float, spikes: int, input_spikes: int = 1) -> dict[str, SiteCode]:
-    """The same code for every firing node.
+    """One and the same code, with the calibrated scale, for every firing node, by the node's name.
 
     Args:
+        network: lowered.
         base: B.
         spikes: most spikes per value and window, 1 to 3.
-        input_spikes: the same for the neurons that code the input, if that is more.
+        input_spikes: most spikes of the neurons that code the network's input, if that is more than ``spikes``.
 
     Raises:
-        DeployError: fewer than 1, or more than 3.
+        DeployError: fewer than 1 or more than 3 spikes.
     """
     check_spikes(max(spikes, input_spikes))
     sites = {}
@@ -89,7 +104,7 @@ def uniform(network: Network, base: float, spikes: int, input_spikes: int = 1) -
 
 
 def check_spikes(spikes: int) -> None:
-    """Raises DeployError for a number of spikes that neurons cannot spend on a value."""
+    """Raise DeployError if the number of spikes per value is not 1 to 3."""
     if not 1 <= spikes <= 3:
         raise DeployError(f"{spikes} spikes per value are outside 1 to 3; try 2")
 
@@ -103,12 +118,13 @@ def encode(
     sharpen: bool = False,
     balanced: bool = False,
 ) -> CalibratedNetwork:
-    """Give every firing node of a scaled network its code, and fold all scales into what reads them.
+    """Give every firing node of a scaled network its code, and fold all scales into the operations that read spikes.
 
     Args:
+        network: from :func:`scale`; left as it is.
         sites: codes by firing node.
-        code: window of the codes that have none of their own, and the base that stands for them all.
-        peaks: from :func:`scale`.
+        code: its T is that of codes without a T of their own, its base the one that the network's header states.
+        peaks: by node, the observed peaks, from :func:`scale`.
         race: let WOSS find its winners by a falling threshold instead of graded spikes.
         sharpen: make WOSS too sharp by the factor B, as published.
         balanced: raise scales where weights that will be integers gain by it (:mod:`converters.balance`).

@@ -1,6 +1,6 @@
 """The codes that are tried for every firing node, and the best among them.
 
-Bases of all widths come first; then those next to the best one, and other scales.
+Every other base of the whole range is tried first; then the bases next to the best one, and other scales.
 """
 
 from __future__ import annotations
@@ -19,22 +19,25 @@ from processes.calibration import factors
 from processes.network import Network
 
 BASES = (1.04, 1.06, 1.08, 1.1, 1.12, 1.15, 1.18, 1.22, 1.26, 1.3, 1.35, 1.4, 1.5, 1.6, 1.8, 2.0)
-SCALES = (1.0, 0.95, 0.9, 0.85)
+SCALES = (1.0, 0.95, 0.9, 0.85)  # factors on the calibrated scale
 HEADROOM = (1.25, 1.5, 2.0, 3.0, 4.0)
-"""Further scales of gates and what reads them, whose largest values in unseen samples exceed the calibrated ones by far."""
-LIMITS = 9  # last steps of second spikes that are tried, for each feature
+"""Further factors for gates and what reads them, whose values in unseen samples exceed the calibrated ones by far."""
+LIMITS = 9  # how many last steps of second spikes are tried, for each feature
 
-FREE = Override()  # of a node for which nothing is given
+FREE = Override()  # stands for nodes for which the user gives nothing
 
 
 @dataclass(frozen=True)
 class Candidates:
-    """Codes of all nodes, judged by what was gathered of them.
+    """The candidate codes of all firing nodes, judged by what was gathered on each node.
 
     Attributes:
-        base: B of every node that has none given; None to try all.
-        given: bases, spikes and T that are not to be chosen, by node.
-        input_spikes: most spikes of neurons that code the input, if that is more than others have.
+        network: lowered, with scales.
+        evidence: by firing node, from :func:`converters.evidence.gather`.
+        base: B of every node for which the user gives none; None to try all ``BASES``.
+        given: bases, spikes and T that the user gives and that are not chosen, by node.
+        input_spikes: most spikes of neurons that code the network's input, if that is more than others have.
+        ingredients: which parts of a code may be chosen.
         gates: nodes whose scales may exceed the calibrated ones.
         advance: called for each node whose candidates have been judged.
     """
@@ -50,26 +53,27 @@ class Candidates:
 
     @property
     def bases(self) -> Sequence[float]:
-        """Those that are tried first."""
+        """The bases that are tried first, before the search narrows down: every other one, or the only one given."""
         return BASES[::2] if self.base is None else (self.base,)
 
     def given_base(self, name: str) -> float | None:
-        """The base that a node has to take; None if it is free."""
+        """The base that the user gives for a node; None if it is chosen."""
         return self.given.get(name, FREE).base
 
     def at(self, windows: Mapping[str, int]) -> Candidates:
-        """The same for windows of so many steps, or as many as are given for a node."""
+        """These candidates with the T of ``windows`` for each node, or the T that the user gives for it."""
         own = {name: self.given.get(name, FREE).timesteps or windows[name] for name in self.evidence}
         return replace(self, evidence={n: replace(seen, steps=own[n]) for n, seen in self.evidence.items()})
 
     def seen(self, together: bool) -> Candidates:
-        """The same with features' errors scaled to what they make together, or not."""
+        """These candidates judged with features' errors scaled to what they make together, or as independent."""
         return replace(self, evidence={n: replace(seen, together=together) for n, seen in self.evidence.items()})
 
     def first(self, bases: Sequence[float], number: int, limited: bool = False) -> Tried:
-        """Every node with each of these bases and so many spikes, or what is given for it.
+        """Trials of every node with each of ``bases`` and ``number`` spikes, or with what the user gives for the node.
 
-        ``limited``: second spikes may end before the window does.
+        Nodes that code the input have at least ``input_spikes``. ``limited``: also judge last steps of second spikes
+        that come before the window's end, up to ``LIMITS`` of them.
         """
         tried = {}
         for name, seen in self.evidence.items():
@@ -87,7 +91,13 @@ class Candidates:
     def refined(
         self, tried: Tried, plain: Mapping[str, Trial], price_of: Callable[[Options], float]
     ) -> tuple[dict[str, Choice], float]:
-        """The best of ``tried`` and of what is next to it, other scales too; and the price of a spike at which it is."""
+        """The best of ``tried`` and of the candidates next to them (other bases and scales), and the price of a spike.
+
+        Args:
+            tried: trials by node.
+            plain: by node, the trial of its plain code.
+            price_of: the price of a spike, in squared error, for given options.
+        """
         coarse = Options.of(tried, plain)
         finer = {}
         for name, best in coarse.best(price_of(coarse)).items():

@@ -20,12 +20,14 @@ from converters.lowering import known_operations
 from processes.errors import DeployError
 
 TRACED = 1e-3
-"""How far an exported graph's outputs may be from the model's, over the largest: both compute in the model's own float32."""
+"""Largest difference between the outputs of the exported graph and of the model, over the largest output.
+
+Both compute in the model's own precision, float32 for most."""
 
 
 @contextlib.contextmanager
 def _silent() -> Iterator[None]:
-    """Keeps PyTorch's exporter from logging an error, traceback and all, that it raises as well."""
+    """Silence logging while PyTorch's exporter runs: it logs with a traceback each error that it also raises."""
     before = logging.root.manager.disable
     logging.disable(logging.CRITICAL)
     try:
@@ -35,14 +37,15 @@ def _silent() -> Iterator[None]:
 
 
 def capture(model: torch.nn.Module, example: tuple[torch.Tensor, ...]) -> Captured:
-    """Export ``model`` in inference mode for one sample.
+    """Export ``model`` in inference mode for one sample, and check that the exported graph computes the same.
 
     Args:
-        model: any module that torch.export accepts.
+        model: any module that torch.export accepts; it is put in evaluation mode.
         example: forward arguments with a batch of one.
 
     Raises:
-        DeployError: the model cannot be exported; the message holds the exporter's first line.
+        DeployError: the model cannot be exported (the message holds the exporter's first line), a shape depends on the
+            input's values, or the graph's outputs differ from the model's.
     """
     try:
         with torch.no_grad(), _silent(), dense_experts(model):
@@ -72,10 +75,10 @@ def capture(model: torch.nn.Module, example: tuple[torch.Tensor, ...]) -> Captur
 
 @torch.no_grad()
 def _check(model: torch.nn.Module, captured: Captured) -> None:
-    """Compare the exported graph with the model itself, some of which behave otherwise while they are traced.
+    """Compare the exported graph with the model on the example, as some models behave otherwise while they are traced.
 
     Raises:
-        DeployError: their first outputs differ by more than ``TRACED`` of the largest.
+        DeployError: the first outputs of the two differ by more than ``TRACED`` of the largest.
     """
     own = tree_leaves(model(*captured.example))[0]
     given = {**captured.constants, **dict(zip(captured.inputs, captured.example, strict=True))}

@@ -14,10 +14,10 @@ class Captured:
     """A model exported by torch.export.
 
     Attributes:
-        graph: its operations.
-        constants: the tensors behind its placeholders, by the placeholder's name.
-        inputs: names of the placeholders that are arguments of the model.
-        example: the arguments, with a batch of one, that it was exported with.
+        graph: its aten operations.
+        constants: parameters, buffers and constants, by the name of the placeholder that stands for each in the graph.
+        inputs: names of the placeholders that are arguments of the model, in the order of the arguments.
+        example: the arguments, with a batch of one, that the model was exported with.
     """
 
     graph: torch.fx.Graph

@@ -10,10 +10,13 @@ from processes.phase_code import PhaseCode
 
 @dataclass(frozen=True)
 class Choice:
-    """What was chosen for a node.
+    """The code that was chosen for a firing node, and what it costs.
 
-    error: squared output error that the node makes, summed over the samples; plain_error: that of the plain code, with
-    the common base and the calibrated scale. spikes: per sample.
+    Attributes:
+        site: the code.
+        error: squared output error that the node's coding makes, summed over the samples that judged it.
+        spikes: spikes of the whole node, per sample.
+        plain_error: the squared output error with the plain code: the common base and the calibrated scale.
     """
 
     site: SiteCode
@@ -24,7 +27,12 @@ class Choice:
 
 @dataclass(frozen=True)
 class Tuning:
-    """Choices by node; ``base`` and ``steps`` are those of the plain codes."""
+    """The codes of all firing nodes.
+
+    Attributes:
+        base, steps: B and T of the plain code, which all nodes have in common.
+        choices: by firing node.
+    """
 
     base: float
     steps: int
@@ -32,10 +40,10 @@ class Tuning:
 
     @property
     def code(self) -> PhaseCode:
-        """The plain code."""
+        """The plain code, of the common B and T."""
         return PhaseCode(self.base, self.steps)
 
     @property
     def sites(self) -> dict[str, SiteCode]:
-        """The chosen codes."""
+        """The chosen codes, by firing node."""
         return {name: choice.site for name, choice in self.choices.items()}

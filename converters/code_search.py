@@ -36,7 +36,13 @@ BUDGET = (
 
 
 class Allowance(NamedTuple):
-    """At most ``most`` spikes for a value, and ``factor`` times as many in all as where every value may take ``usual``."""
+    """How many spikes may be spent.
+
+    Attributes:
+        usual: spikes per value that the budget of all spikes is derived from.
+        most: most spikes of a value.
+        factor: all spikes together, relative to those of codes in which every value may take ``usual``.
+    """
 
     usual: int
     most: int
@@ -44,27 +50,36 @@ class Allowance(NamedTuple):
 
     @property
     def scarce(self) -> bool:
-        """Whether not every value may take what it likes."""
+        """Whether the spikes of all values together are limited, as ``most`` is more than ``usual``."""
         return self.most > self.usual
 
     @property
     def rounds(self) -> int:
-        """Of candidates for all nodes: plain codes and each number of spikes from 2 on, or the only one; and finer ones."""
+        """How many times one search judges candidates of all nodes.
+
+        Once for plain codes and for each number of spikes from 2 on, or for the only number; and once for finer
+        candidates.
+        """
         return 1 + self.most if self.scarce else 2
 
 
 ONE_OR_TWO = Allowance(1, 2, BUDGET)
+"""The allowance where T is given."""
 TWO_ON_AVERAGE = Allowance(2, 3)
-"""Where T is free too: third spikes make short windows fine, and what they cost is saved where fewer are enough."""
+"""The allowance where T is chosen too: third spikes refine the few levels of short windows, and values for which fewer
+are enough save the spikes that these cost."""
 
 
 def asked(
     network: Network, steps: int | None, overrides: Mapping[str, Override], latency: int | None
 ) -> dict[str, Override]:
-    """What is given for each node of a lowered network, before any work; arguments as for :func:`tune`.
+    """The user's overrides by firing node of a lowered network, checked before any costly work.
 
     Args:
-        overrides: bases, spikes and T that are given, by pattern of nodes' names; what is given is not chosen.
+        network: lowered.
+        steps: T; None if it is chosen for each node.
+        overrides: bases, spikes and T that the user gives, by pattern of nodes' names; what is given is not chosen.
+        latency: most steps of a sample if T is chosen, as for :func:`tune`.
 
     Raises:
         DeployError: no node fires, a pattern matches no firing node, or no T is short enough.
@@ -89,7 +104,7 @@ def tune(
     given: Mapping[str, Override] = MappingProxyType({}),
     latency: int | None = None,
 ) -> Tuning:
-    """Choose.
+    """Choose the code of every firing node, by the squared error of the outputs on calibration samples.
 
     Args:
         network: lowered, scales known, not folded.
@@ -97,10 +112,11 @@ def tune(
         steps: T; None to choose one for each node.
         base: B of every node; None to choose one for each.
         spikes: most spikes per value; None to choose: ``ONE_OR_TWO``, or ``TWO_ON_AVERAGE`` where T is chosen too.
-        input_spikes: the same for the neurons that code the input, if that is more.
+        input_spikes: most spikes of the neurons that code the network's input, if that is more than ``spikes``.
         progress: called with (done, in all), of nodes whose candidates are tried.
-        ingredients: what there is to choose.
-        saved: how many times the budget of spikes may be spent, as what follows saves some of them.
+        ingredients: which parts of a code may be chosen.
+        saved: factor on the budget of spikes: by how much scales that are raised later (:mod:`converters.balance`)
+            lower the number of spikes.
         given: from :func:`asked`.
         latency: most steps of a sample, if T is chosen; None for those that a T of ``windows.USUAL`` for all would take.
 
@@ -126,9 +142,12 @@ def tune(
 
 
 class _Found(NamedTuple):
-    """Choices at a T for all, and what they tell.
+    """Choices with one T for all nodes.
 
-    budget: of spikes. price: of a spike, at which they are within the budget.
+    Attributes:
+        tuning: the choices.
+        budget: spikes per sample that may be spent.
+        price: of a spike, in squared error, at which the choices are within the budget; 0 if spikes are not scarce.
     """
 
     tuning: Tuning
@@ -137,7 +156,7 @@ class _Found(NamedTuple):
 
 
 def _at(candidates: Candidates, steps: int, allowed: Allowance, saved: float) -> _Found:
-    """The choices where all nodes have the same T, but for those whose T is given."""
+    """The choices where all nodes have T = ``steps``, except those whose T the user gives."""
     own = candidates.at(dict.fromkeys(candidates.evidence, steps))
     base, chosen = _alike(own, allowed.usual)
     budget, price = saved * allowed.factor * spent(chosen), 0.0
@@ -149,7 +168,7 @@ def _at(candidates: Candidates, steps: int, allowed: Allowance, saved: float) ->
 def _within(
     candidates: Candidates, path: windows.Path, allowed: Allowance, saved: float, latency: int | None
 ) -> Tuning:
-    """The choices where each node has the T that suits it."""
+    """The choices where each node has a T of its own, such that a sample takes at most ``latency`` steps."""
     limit = path.limit(latency)
     common = _at(candidates, path.longest(limit), allowed, saved)
 
@@ -173,7 +192,7 @@ def _within(
 
 
 def _alike(candidates: Candidates, spikes: int) -> tuple[float, dict[str, Choice]]:
-    """The base that is best for all nodes together, and the choices where every value may take so many spikes."""
+    """The base that is best for all nodes together, and the choices where every value may take ``spikes`` spikes."""
     tried = candidates.first(candidates.bases, spikes)
     free = {name: trials for name, trials in tried.items() if candidates.given_base(name) is None}
     base = _common_base(free or tried)
@@ -190,9 +209,16 @@ def _alike(candidates: Candidates, spikes: int) -> tuple[float, dict[str, Choice
 def _apart(
     candidates: Candidates, base: float, most: int, price_of: Callable[[Options], float]
 ) -> tuple[dict[str, Choice], float]:
-    """The choices where every spike has a price, the same for all, and the price; ``base``: of the plain codes.
+    """The choices where a spike has the same price at every node, and this price.
 
-    Errors of one spike are those of rounding, and taken as independent they choose better; those of several are seen together.
+    Errors of several spikes are judged together. Errors of a single spike are those of rounding, and choices are better
+    where they are taken as independent (:func:`_alike`).
+
+    Args:
+        candidates: at the T of each node.
+        base: B of the plain codes.
+        most: most spikes of a value.
+        price_of: the price of a spike for given options.
     """
     seen = candidates.seen(together=True)
     plain = {name: trial for name, (trial,) in seen.first((base,), 1).items()}
@@ -207,7 +233,7 @@ def _apart(
 
 
 def _common_base(tried: Tried) -> float:
-    """The base that would be best for all nodes together."""
+    """The base with the least error, summed over the trials of all nodes."""
     errors: dict[float, float] = {}
     for trial in itertools.chain(*tried.values()):
         errors[trial.site.base] = errors.get(trial.site.base, 0.0) + float(trial.error.sum())

@@ -25,9 +25,9 @@ from processes.memory import NODES, give_back
 from processes.network import CalibratedNetwork, Network
 from processes.synapse import Synapse
 
-SAMPLES = 64  # of the calibration set that biases come from: activations of live nodes are held in memory together
-ROOM = 2**23  # values of which errors are seen at a time, in float64
-HELD_BACK = 32  # others, on which the outputs have to be better
+SAMPLES = 64  # most calibration samples that biases come from: live nodes' activations of all of them are in memory
+ROOM = 2**23  # most values whose errors are held at a time, in float64
+HELD_BACK = 32  # most other samples, on which the outputs have to become better
 
 
 @torch.no_grad()
@@ -39,7 +39,7 @@ def correct_biases(
     batch: int = 32,
     progress: Progress | None = None,
 ) -> tuple[CalibratedNetwork, dict[str, float]]:
-    """The network with corrected biases of dense synapses and convolutions, if that lowers the error of held-back samples.
+    """Correct the biases of dense synapses and convolutions, if that lowers the outputs' error on held-back samples.
 
     Args:
         ideal: lowered, without codes.
@@ -50,8 +50,8 @@ def correct_biases(
         progress: called with (done, in all), of nodes that are corrected and then of samples that judge both networks.
 
     Returns:
-        The network, and by synapse the share of its squared error that was its mean and is gone; ``spiking`` itself and
-        nothing where corrections do not help, or there are no samples to tell by.
+        The corrected network, and by synapse the share of its squared error that the correction removes; ``spiking``
+        itself and an empty dict where corrections do not help, or no samples can be held back.
     """
     held, few = hold_back(len(samples))
     if not len(held):
@@ -64,7 +64,10 @@ def correct_biases(
 
 
 def hold_back(samples: int) -> tuple[np.ndarray, np.ndarray]:
-    """Which of so many samples judge a correction, none of a single one, and which others it comes from."""
+    """Indices of samples that judge a correction, and indices of the others that it is estimated from, ascending.
+
+    At most half of the samples are held back to judge; of a single sample none is.
+    """
     order = np.random.default_rng(0).permutation(samples)
     held = order[: min(HELD_BACK, samples // 2)]
     return held, np.sort(order[len(held) : len(held) + SAMPLES])
@@ -78,9 +81,16 @@ def output_errors(
     batch: int = 32,
     progress: Progress | None = None,
 ) -> list[float]:
-    """Of each network, the sum of squared differences of the outputs that are read, in the model's units.
+    """Squared error of each spiking network's outputs, summed over samples (N, *input), in the model's units.
 
-    ``progress``: called with (done, in all), of the samples for each network.
+    Outputs of padding tokens do not count (:func:`converters.gradients.outputs_read`).
+
+    Args:
+        ideal: lowered, without codes: its outputs are the right ones.
+        spiking: networks with codes.
+        samples: inputs.
+        batch: samples evaluated together.
+        progress: called with (done, in all), of the samples of every network.
     """
     wanted, found = ClosedForm(ideal, ideal=True), [ClosedForm(network) for network in spiking]
     totals, told = [0.0] * len(found), joined(progress, *[len(samples)] * len(found))
@@ -106,7 +116,7 @@ def _correct(
     batch: int,
     progress: Progress | None,
 ) -> dict[str, float]:
-    """Correct ``spiking`` in place, on samples ``few``."""
+    """Correct biases of ``spiking`` in place on the samples ``few``; returns the removed share of error by synapse."""
     parts = [few[part] for part in slices(len(few), batch)]
     wanted = {Network.INPUT: [ClosedForm(ideal, ideal=True).encode(samples[part]) for part in parts]}
     found = dict(wanted)
@@ -116,7 +126,7 @@ def _correct(
         op = spiking[name]
         right = (node.op.ideal(*x) for x in zip(*(wanted[i] for i in node.inputs), strict=True))
         made = (op.closed_form(*x).values for x in zip(*(found[i] for i in node.inputs), strict=True))
-        if name in last_use:  # nobody else's are held: a language model's logits take gigabytes
+        if name in last_use:  # what no node reads is not held: a language model's logits take gigabytes
             right, made = wanted[name], found[name] = list(right), list(made)
         if weights(op) == "shared":
             assert isinstance(op, Synapse)
@@ -138,7 +148,10 @@ def _correct(
 def _missing(
     op: Synapse, wanted: Iterable[torch.Tensor], found: Iterable[torch.Tensor], importance: list[np.ndarray | None]
 ) -> tuple[np.ndarray, float]:
-    """What to add to the bias (out,), and the share of the squared error that this removes."""
+    """What to add to a synapse's bias (out,), and the share of its squared error that this removes.
+
+    ``wanted``, ``found``: its right and its actual potentials (N, *shape) by batch; ``importance``: (N, rows) likewise.
+    """
     sums, squares, counts = [0.0, 0.0], 0.0, [0.0, 0.0]
     for x, y, rows in zip(wanted, found, importance, strict=True):
         features = sample_axis(op, x.ndim)

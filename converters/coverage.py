@@ -1,4 +1,4 @@
-"""Which families of encoders convert: a table made by converting a small random-weight variant of each.
+"""Which families of models convert: a table made by converting a small random-weight variant of each.
 
 Nothing here decides what converts. Each family's model is built as its users would, only smaller, converted as they would,
 and run: what the table says is what happened.
@@ -28,15 +28,18 @@ COLUMNS = ("floating point", "fixed point", "SIT")
 
 @dataclass(frozen=True)
 class Row:
-    """One row of the table.
+    """One row of the table: what became of one family.
 
     Attributes:
-        state: "spiking" if every operation has a spiking form and, without codes, gives the model's outputs;
-            "refused" or "failed".
-        reason: what stays on the host, or why the family was refused.
-        errors: relative errors of the outputs on samples that were not calibrated on, by COLUMNS: one-spike codes in 40
-            steps, a base for each layer, in floating and in fixed point; the method SIT in 12 steps, fixed point. Weights
-            are random and few samples calibrate, so they tell that it runs and not how accurate a model is.
+        family: its name.
+        example: the model that the small variant stands for.
+        state: "spiking" if every operation has a spiking form and, without codes, gives the model's outputs; "refused"
+            if the model cannot be converted; "failed" if the lowered network's outputs are not the model's.
+        reason: what stays on the host; or why the family was refused, or how far its outputs deviate.
+        errors: relative errors of the outputs on samples that were not calibrated on, by ``COLUMNS``: one-spike codes
+            in 40 steps, a base for each layer, in floating and in fixed point; the method SIT in 12 steps, fixed point.
+            Weights are random and few samples calibrate, so errors show that a family runs, not how accurate a model
+            is.
     """
 
     family: str
@@ -47,11 +50,14 @@ class Row:
 
 
 def ideal_error(family: Family, seed: int = 0) -> tuple[Network, float, FrontEnd | None]:
-    """The lowered network of a small variant, its largest deviation from the model over the largest output, and
-    what stays on the host.
+    """Lower a family's small variant, and compare the outputs of both without codes, in float64.
+
+    Returns:
+        The lowered network, its largest deviation from the model over the largest output, and the host's part or None.
 
     Raises:
         UnsupportedModel: with every operation that cannot be converted.
+        DeployError: the model cannot be captured or split.
     """
     model, arguments = built(family, seed)
     captured = capture(model, tuple(a[:1] for a in arguments))
@@ -66,12 +72,12 @@ def ideal_error(family: Family, seed: int = 0) -> tuple[Network, float, FrontEnd
 
 
 def built(family: Family, seed: int = 0) -> tuple[torch.nn.Module, Arguments]:
-    """The family's small variant and its samples."""
+    """A family's small variant with random weights, in evaluation mode, and its samples."""
     return spread(family.build, seed)
 
 
 def spread(build: Build, seed: int = 0) -> tuple[torch.nn.Module, Arguments]:
-    """What ``build`` builds, with weights spread a little further than they are initialised."""
+    """The model and samples that ``build`` makes, with noise of 0.05 added to every parameter, in evaluation mode."""
     with torch.random.fork_rng():
         torch.manual_seed(seed)
         model, arguments = build()
@@ -81,7 +87,7 @@ def spread(build: Build, seed: int = 0) -> tuple[torch.nn.Module, Arguments]:
 
 
 def coverage(families: tuple[Family, ...] = FAMILIES) -> Iterator[Row]:
-    """Convert every family's small variant; one row each, as it is done."""
+    """Convert every family's small variant, and yield one row for each as soon as it is done."""
     for family in families:
         try:
             _, error, front = ideal_error(family)
@@ -100,7 +106,10 @@ def coverage(families: tuple[Family, ...] = FAMILIES) -> Iterator[Row]:
 
 
 def spiking_errors(family: Family, seed: int = 0) -> dict[str, float]:
-    """By COLUMNS: calibrated on the first half of the samples, measured on the second."""
+    """Relative errors of a family's outputs by ``COLUMNS``: Euclidean norm of the difference over that of the outputs.
+
+    The first half of the family's samples calibrates, the second half is measured.
+    """
     model, arguments = built(family, seed)
     half = SAMPLES // 2
     calibration, held_out = ([a.numpy()[part] for a in arguments] for part in (slice(half), slice(half, None)))

@@ -1,6 +1,6 @@
-"""Operations without a handler are taken apart into those of PyTorch's core set, so that each needs no form of its own.
+"""Operations without a handler are decomposed into those of PyTorch's core set, so that each needs no form of its own.
 
-What has a spiking form (softmax, norms, attention, activations, pooling) is recognised before that and stays whole.
+Operations with a spiking form (softmax, norms, attention, activations, pooling) stay whole.
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ LOOKUPS = {
     "dropout", "dropout_", "clone", "contiguous", "alias", "detach", "detach_", "to", "_to_copy", "type_as", "lift_fresh_copy",
     "reshape", "view", "expand", "unsqueeze", "squeeze", "slice", "select", "index", "index_select", "permute", "transpose",
 }  # fmt: skip
-"""What the host does to embeddings and masks; these stay whole for it."""
+"""Operations that the host applies to embeddings and masks; they stay whole, so that the front end recognises them."""
 
 
 def decompose(program: ExportedProgram, known: Collection[str]) -> ExportedProgram:
-    """The program with every operation decomposed that is neither ``known`` nor the host's; as it is if there is none.
+    """Decompose every operation of a program that is neither ``known`` nor in ``LOOKUPS``; unchanged if there is none.
 
     Args:
         program: an exported model.
@@ -36,7 +36,7 @@ def decompose(program: ExportedProgram, known: Collection[str]) -> ExportedProgr
 
 
 def _computed(program: ExportedProgram) -> list[torch.fx.Node]:
-    """Operations that give numbers, not integers or truth values, which follow from the model's arguments."""
+    """Operations that depend on the model's arguments and give floating-point numbers, not integers or truth values."""
     depend = {node for node in program.graph.nodes if node.name in program.graph_signature.user_inputs}
     for node in program.graph.nodes:
         if node.op == "call_function" and any(operand in depend for operand in node.all_input_nodes):
@@ -46,5 +46,5 @@ def _computed(program: ExportedProgram) -> list[torch.fx.Node]:
 
 
 def name_of(node: torch.fx.Node) -> str:
-    """Name of an aten operation, without its overload."""
+    """Name of a node's aten operation, without its overload."""
     return str(node.target).removeprefix("aten.").split(".")[0]

@@ -1,4 +1,4 @@
-"""The SIT method's codes: signed binary digits, as many as asked for, but two spikes where a curved function is computed."""
+"""The SIT method's codes: signed binary digits, as many as asked for; two-spike phase codes for curved functions."""
 
 from __future__ import annotations
 
@@ -10,7 +10,14 @@ CURVED = SiteCode(1.7, 2)  # measured on a trained UniFormer at T = 12: bases 2.
 
 
 def digit_sites(network: Network, base: float, spikes: int, input_spikes: int) -> dict[str, SiteCode]:
-    """Codes by firing node."""
+    """Codes by firing node.
+
+    Args:
+        network: lowered, with scales.
+        base: B of the digits, 2 for binary ones.
+        spikes: most digits of a value that are not zero.
+        input_spikes: the most of the neurons that code the network's input, if that is more than ``spikes``.
+    """
     sites: dict[str, SiteCode] = {}
     for name, node in network:
         if not node.op.fires or node.op.passes_on:

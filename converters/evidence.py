@@ -1,8 +1,9 @@
-"""What derivatives of the outputs tell, in one pass back through a lowered network.
+"""What derivatives of the outputs tell, gathered in one backward pass through a lowered network.
 
-Of firing nodes: some values on calibration samples and the gradients there, by which candidates for codes are judged
-(:mod:`converters.sensitivity`). Of synapses with shared weights: how much a row of their outputs (a token, a pixel) matters,
-as errors of weights at a row cost the outputs so much, averaged over features.
+For firing nodes: some of their values on calibration samples and the gradients there, by which candidate codes are
+judged (:mod:`converters.sensitivity`). For synapses with shared weights: the importance of each row of their outputs (a
+token, a pixel), the squared gradient of the outputs averaged over features, which is what errors of the weights cost at
+that row.
 """
 
 from __future__ import annotations
@@ -25,17 +26,21 @@ from processes.errors import DeployError
 from processes.network import ElementwiseProduct, Network, Woss
 from processes.operation import Operation
 
-SAMPLES = 64  # of the calibration set on which candidates are judged
-VALUES = 2**17  # of a site on which candidates are judged; rows beyond are left out at random
+SAMPLES = 64  # most calibration samples on which candidates are judged
+VALUES = 2**17  # most values of a site on which candidates are judged; rows beyond are left out at random
 LEAST = 2**-4
-"""Of a feature's largest value: a half that has only smaller ones is no guide to what clips."""
+"""Smallest unit, relative to the calibrated scale, in which a crossed half is judged.
+
+A half whose largest value is smaller is no guide to what clips."""
 
 
 class Gathered(NamedTuple):
-    """What was gathered of a network.
+    """What was gathered on a network.
 
-    evidence: by firing node that has a code of its own. importance: of rows of the outputs, by synapse with shared weights,
-    float32 (N, rows) of all samples; empty if nobody asks.
+    Attributes:
+        evidence: by firing node that has a code of its own.
+        importance: by synapse with shared weights, of rows of its outputs, float32 (N, rows) of all samples; empty if
+            it was not asked for.
     """
 
     evidence: dict[str, Evidence]
@@ -51,7 +56,7 @@ def gather(
     headroom: bool = True,
     importance: bool = True,
 ) -> Gathered:
-    """Evidence on every firing node of at most ``SAMPLES`` samples, and the importance of rows on all of them.
+    """Gather evidence on every firing node from at most ``SAMPLES`` samples, and the importance of rows on all samples.
 
     Args:
         network: lowered, scales known, not folded.
@@ -59,8 +64,8 @@ def gather(
         steps: T of the evidence.
         batch: samples evaluated together, which bounds the memory that gradients take.
         progress: called with (samples done, samples in all).
-        headroom: judge halves of gates by each other's largest values.
-        importance: also tell how much rows matter.
+        headroom: judge each half of a gate's samples in units of the other half's largest values.
+        importance: also gather the importance of rows.
 
     Raises:
         DeployError: no node fires.
@@ -98,7 +103,7 @@ def gather(
 
 
 def coded(network: Network) -> list[str]:
-    """Nodes that have a code of their own.
+    """Names of the firing nodes that have a code of their own, rather than pass spikes on.
 
     Raises:
         DeployError: there are none.
@@ -112,7 +117,7 @@ def coded(network: Network) -> list[str]:
 
 
 def gated(network: Network) -> frozenset[str]:
-    """Firing nodes that are multiplied by another neuron by neuron, and those that read such a product."""
+    """Firing nodes that are an operand of an elementwise product (gates), and those that read such a product."""
     found: set[str] = set()
     for name, node in network:
         if isinstance(node.op, ElementwiseProduct):
@@ -126,7 +131,7 @@ def gated(network: Network) -> frozenset[str]:
 
 
 def _no_rows(network: Network, samples: int) -> dict[str, np.ndarray]:
-    """Zeros for the importance of rows."""
+    """Zeros for the importance of rows: by synapse with shared weights, float32 (samples, rows)."""
     found = {}
     for name, node in network:
         if weights(node.op) == "shared":
@@ -142,7 +147,7 @@ def _add_rows(rows: np.ndarray, few: np.ndarray, features: int, gradient: torch.
 
 
 def _halves(rooms: Sequence[_Room]) -> list[tuple[torch.Tensor, torch.Tensor]]:
-    """Values and gradients of the halves that have samples, in units of each other's largest values where they are crossed."""
+    """Values and gradients of the halves that have samples; crossed halves in units of each other's largest values."""
     full = [room for room in rooms if len(room.values)]
     if len(full) < 2 or full[0].largest is None:
         return [(room.values, room.gradients) for room in full]
@@ -151,23 +156,26 @@ def _halves(rooms: Sequence[_Room]) -> list[tuple[torch.Tensor, torch.Tensor]]:
 
 
 def _share(rooms: Sequence[_Room]) -> float:
-    """Of a node's values that are kept."""
+    """The share of a node's rows that is kept."""
     return sum(len(room.values) for room in rooms) / sum(room.rows for room in rooms)
 
 
 @dataclass
 class _Room:
-    """What is kept of a firing node in half of the samples.
+    """What is kept of a firing node from one half of the samples.
 
-    It is there before the first sample is evaluated: many small allocations between large ones that are given back would leave
-    the memory of these in pieces, gigabytes for a language model.
+    It is allocated before the first sample is evaluated: many small allocations between large ones that are given back
+    would leave the memory of these in pieces, gigabytes for a language model.
 
     Attributes:
-        op: the node's operation. samples: in both halves.
-        values: (rows, features) in units of the calibrated scale, of a softmax (rows, keys).
+        op: the node's operation.
+        samples: number of samples in both halves.
+        values: the kept rows (rows, features) in units of the calibrated scale, of a softmax (rows, keys).
         gradients: (probes, rows, features or keys).
-        largest: magnitudes of features (features,), of all rows; None if nobody asks.
-        rows: of which these are some. filled: how many are there by now.
+        largest: largest magnitude of each feature (features,) over all rows, kept or not; None if halves are not
+            crossed.
+        rows: number of all rows, kept or not.
+        filled: number of rows kept by now.
     """
 
     op: Operation
@@ -180,7 +188,7 @@ class _Room:
 
     @classmethod
     def of(cls, op: Operation, samples: int, batches: Sequence[int], crossed: bool) -> _Room:
-        """An empty one for batches of so many samples."""
+        """An empty one for a half that comes in batches of these sizes; ``crossed``: with the largest magnitudes."""
         device = current_device()
         each, features = _rows_of(op, torch.empty(1, *op.shape, device="meta")).shape
         kept = sum(min(each * few, _most(few, samples, features)) for few in batches)
@@ -189,7 +197,7 @@ class _Room:
         return cls(op, samples, values, gradients, largest, each * sum(batches))
 
     def keep(self, y: torch.Tensor, rng: np.random.Generator) -> OnGradient:
-        """Keep some of the values (few, *shape) of a batch; returns what keeps the same of its gradients."""
+        """Keep random rows of a batch's values (few, *shape); returns what keeps the same rows of its gradients."""
         scale = torch.tensor(self.op.scale, device=y.device).float().reshape(-1)  # type: ignore[attr-defined]
         rows = _rows_of(self.op, y)
         if self.largest is not None:
@@ -209,7 +217,7 @@ class _Room:
 
 
 def _most(few: int, samples: int, features: int) -> int:
-    """How many rows are kept of a batch of so many among all samples."""
+    """How many rows are kept of a batch of ``few`` among ``samples`` samples."""
     return max(1, VALUES * few // (samples * features))
 
 
@@ -219,6 +227,6 @@ def _rows_of(op: Operation, y: torch.Tensor) -> torch.Tensor:
 
 
 def by_feature(values: torch.Tensor, scale: tuple[int, ...]) -> torch.Tensor:
-    """(N, *shape) as (rows, features), given the broadcast shape of what features differ in."""
+    """Values (N, *shape) as (rows, features); ``scale``: the broadcast shape of scales, over 1 along features' axes."""
     axes = [1 + axis for axis, size in enumerate(scale) if size > 1]
     return values.movedim(axes, list(range(-len(axes), 0))).reshape(-1, math.prod(scale))

@@ -1,9 +1,9 @@
-"""Mixtures of experts written densely while a model is captured: one wide layer of which routing weights gate the parts.
+"""Mixtures of experts in dense form while a model is captured: one wide layer whose parts are gated by routing weights.
 
-Implementations for processors sort tokens by expert, so that what is computed depends on what is chosen; a network's wiring
-does not. The dense form computes the same: every expert's hidden features are multiplied with the expert's routing weight,
-which is 0 for all that were not chosen, before one layer sums over features and experts. Hidden features of experts that were
-not chosen send no spikes on.
+Implementations for processors sort tokens by expert, so that what is computed depends on which experts are chosen; the
+wiring of a network cannot. The dense form computes the same: every expert's hidden features are multiplied by the
+expert's routing weight, which is 0 for experts that were not chosen, before one layer sums over features and experts.
+Hidden features of experts that were not chosen send no spikes on.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ from typing import Any
 import torch
 
 MARKS = ("has_gate", "has_bias", "has_post_expert_norm", "is_transposed", "num_experts", "_apply_gate", "down_proj")
-"""What modules have that hold a layer's experts as stacked weights (transformers 5)."""
+"""Attributes by which modules are recognised that hold a layer's experts as stacked weights (transformers 5)."""
 
 
 @contextlib.contextmanager
 def dense_experts(model: torch.nn.Module) -> Iterator[None]:
-    """Let modules that hold experts compute all of them; they are as they were afterwards."""
+    """Let modules that hold experts compute all experts densely; their own forward is back after the context."""
     held = [module for module in model.modules() if all(hasattr(module, mark) for mark in MARKS)]
     held = [module for module in held if "forward" not in vars(module)]
     for module in held:
@@ -34,14 +34,14 @@ def dense_experts(model: torch.nn.Module) -> Iterator[None]:
 
 
 def _forward(experts: Any, hidden: torch.Tensor, chosen: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:
-    """What the experts give for each token.
+    """The dense forward of a layer of experts: the sum of their outputs for each token, (tokens, features).
 
     Args:
         experts: holds ``gate_up_proj``, or ``up_proj`` without gates, and ``down_proj``, each (experts, outputs, inputs) or
             transposed.
         hidden: (tokens, features).
-        chosen: which experts each token has, (tokens, k).
-        weights: by which their outputs are multiplied, (tokens, k).
+        chosen: the numbers of each token's experts, int64 (tokens, k).
+        weights: what the chosen experts' outputs are multiplied by, (tokens, k).
     """
     tokens, number = hidden.shape[0], experts.down_proj.shape[0]
     routing = hidden.new_zeros(tokens, number).scatter(-1, chosen, weights.to(hidden.dtype))
@@ -65,6 +65,6 @@ def _forward(experts: Any, hidden: torch.Tensor, chosen: torch.Tensor, weights: 
 
 
 def _rows(experts: Any, name: str) -> torch.Tensor:
-    """Stacked weights as (experts, outputs, inputs)."""
+    """The stacked weights called ``name`` as (experts, outputs, inputs)."""
     weight = getattr(experts, name)
     return weight.transpose(-1, -2) if experts.is_transposed else weight

@@ -20,7 +20,13 @@ EXAMPLES = Path(__file__).parents[1] / "examples"
 
 @dataclass(frozen=True)
 class Family:
-    """``build`` returns a small model with random weights and ``SAMPLES`` samples of its arguments."""
+    """A family of models.
+
+    Attributes:
+        name: library first.
+        example: a model of the family, which the small variant stands for.
+        build: returns a small model with random weights, and ``SAMPLES`` samples of its arguments.
+    """
 
     name: str
     example: str
@@ -52,12 +58,14 @@ class _Output(torch.nn.Module):
 
 
 def _tokens() -> Arguments:
-    """Token ids (SAMPLES, 9) and masks of sentences of 4 to 9 tokens."""
+    """Token ids and masks, int64 (SAMPLES, 9) each, of sentences of 4 to 9 tokens, padded on the right with id 1."""
     mask = (torch.arange(9) < torch.randint(4, 10, (SAMPLES, 1))).long()
     return torch.randint(5, 50, mask.shape) * mask + (1 - mask), mask
 
 
 def hugging(kind: str, task: str, size: int = 0, **changes: Any) -> Build:
+    """A transformers model with five classes, on images of ``size`` pixels or, without a size, on padded sentences."""
+
     def build() -> tuple[torch.nn.Module, Arguments]:
         config = _config(kind, num_labels=5, **changes)
         model = getattr(transformers, f"{kind}{task}")(config)
@@ -80,7 +88,7 @@ def causal(kind: str, **changes: Any) -> Build:
 
 
 def padded(kind: str, **changes: Any) -> Build:
-    """The same, of sentences that are padded on the right."""
+    """A language model that predicts each token from those before it, on sentences that are padded on the right."""
 
     def build() -> tuple[torch.nn.Module, Arguments]:
         model, _ = causal(kind, **changes)()
@@ -90,12 +98,12 @@ def padded(kind: str, **changes: Any) -> Build:
 
 
 def _pair() -> Arguments:
-    """Token ids and mask of an encoder, and token ids (SAMPLES, 4) of a decoder."""
+    """Token ids and mask (SAMPLES, 9) for an encoder, and token ids (SAMPLES, 4) for a decoder."""
     return *_tokens(), torch.randint(5, 50, (SAMPLES, 4))
 
 
 def hugging_pair(kind: str, task: str, **changes: Any) -> Build:
-    """An encoder and a decoder that reads it."""
+    """A transformers model of an encoder and a decoder that attends to it, on pairs of sentences."""
 
     def build() -> tuple[torch.nn.Module, Arguments]:
         config = _config(kind, **changes)
@@ -114,7 +122,7 @@ def _whisper() -> tuple[torch.nn.Module, Arguments]:
 
 
 class _Similarity(torch.nn.Module):
-    """How well an image and a text of each pair fit, and the embeddings of both."""
+    """A model of images and texts as one tensor: the similarity of each pair, then the embeddings of image and text."""
 
     def __init__(self, model: torch.nn.Module) -> None:
         super().__init__()
@@ -126,6 +134,8 @@ class _Similarity(torch.nn.Module):
 
 
 def image_and_text(kind: str, both: dict[str, int], **text: Any) -> Build:
+    """A model of images and texts, such as CLIP; ``both``: settings of the whole, ``text``: of the text's part."""
+
     def build() -> tuple[torch.nn.Module, Arguments]:
         config = _config(
             kind,
@@ -154,7 +164,7 @@ def _detr() -> tuple[torch.nn.Module, Arguments]:
 
 
 class _Masked(torch.nn.Module):
-    """A plain encoder with its key-padding mask."""
+    """PyTorch's own TransformerEncoder of one layer, with a key-padding mask."""
 
     def __init__(self) -> None:
         super().__init__()

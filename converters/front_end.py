@@ -1,10 +1,10 @@
 """What stays on the host: everything that follows from integer inputs alone, up to the sum of the embeddings.
 
 A text model looks token ids up in tables, adds positions, and derives which keys take part in attention from its mask.
-None of it is neural. It is split off the captured graph as a module of its own, which turns a sample's arguments into
-the spiking network's one graded input: the tensors that cross from the host to the network, side by side. Embeddings
-(tokens, features) with a mask of the same tokens are one feature more, which is 1 for a token that takes part and 0 for
-padding; anything else is a flat row of parts. WOSS takes the keys that take part as its second operand.
+None of this is spiking. It is split off the captured graph as a module of its own, which turns a sample's arguments
+into the spiking network's one graded input: the tensors that cross from the host to the network, side by side.
+Embeddings (tokens, features) with a mask of the same tokens get one more feature, which is 1 for a token that takes
+part and 0 for padding; anything else is a flat row of parts. WOSS reads which keys take part as its second operand.
 """
 
 from __future__ import annotations
@@ -26,18 +26,21 @@ from processes.routing import Step
 Node = torch.fx.Node
 
 FILLS = (1, 2, 0)
-"""Numbers put in the place of integers to see what a mask makes of them: a token that takes part, another, one that may not."""
+"""Integers put in the example's place to see how masks change: a token that takes part, another, one that may not."""
 
 
 RESHAPED = {"expand", "expand_as", "view", "reshape", "unsqueeze"}
-"""Operations behind which a mask is still one: they may take a shape from the network, and so stand in it."""
+"""Operations that leave a mask a mask; those that take a shape from the network belong to it, not to the host."""
 
 
 @dataclass(frozen=True)
 class Part:
-    """A tensor in the network's input: how it is routed out of it, and its shape there.
+    """A tensor that is a part of the network's one input.
 
-    ``alone``: it is coded by neurons of its own, because others stand beside it.
+    Attributes:
+        steps: the routing that takes it out of the input.
+        shape: after that, with the leading 1.
+        alone: whether neurons of its own code it, because other parts stand beside it.
     """
 
     steps: tuple[Step, ...]
@@ -47,7 +50,7 @@ class Part:
 
 @dataclass(frozen=True)
 class MaskPart:
-    """A mask in the network: its pattern, and the part that says which keys take part; None if all of them always do."""
+    """A mask in the network: its pattern, and the input's part that says which keys take part (None if all do)."""
 
     pattern: Pattern
     keys: Part | None
@@ -55,7 +58,7 @@ class MaskPart:
 
 @dataclass(frozen=True)
 class ChoicePart:
-    """An integer that picks a place: 1 at that place of its part (1, places), 0 elsewhere."""
+    """An integer argument that picks a place, one-hot: its part (1, places) is 1 at that place and 0 elsewhere."""
 
     part: Part
 
@@ -65,16 +68,17 @@ Crossing = Part | MaskPart | ChoicePart
 
 @dataclass(frozen=True)
 class FrontEnd:
-    """A model's arguments to the network's input.
+    """The host's part of a model, which computes the network's input from the model's arguments.
 
     Attributes:
         module: called with a batch of one; returns the graded tensors, the choices and the masks, in this order.
         arguments: names of the model's inputs that it takes, in order.
         numbers: how many graded tensors there are.
-        choices: places that each choice chooses from.
-        patterns: of the masks.
-        groups: for each mask, which part says who takes part; None if everybody always does.
-        tokenwise: the input is (tokens, features), perhaps with a feature that says who takes part; else a flat row.
+        choices: for each choice, the number of places that it picks from.
+        patterns: for each mask, its pattern.
+        groups: for each mask, the number of the part that says which keys take part; None if all keys always do.
+        tokenwise: whether the input is (1, tokens, features), with one more feature if keys may be left out; else it is
+            a flat row of all parts.
         shape: of a sample of the network's input, with the leading 1.
     """
 
@@ -89,7 +93,7 @@ class FrontEnd:
 
     @property
     def what(self) -> str:
-        """What it does, in words."""
+        """What the host does, in words."""
         looks_up = any("embedding" in str(node.target) for node in self.module.graph.nodes)
         parts = ["embeddings looked up and added"] * looks_up + ["mask"] * any(g is not None for g in self.groups)
         parts += ["tokens chosen"] * bool(self.choices) + [f"{self.numbers} inputs side by side"] * (self.numbers > 1)
@@ -100,7 +104,8 @@ class FrontEnd:
         """float32 (N, *input) of the model's arguments (N, ...), in the model's order.
 
         Raises:
-            DeployError: a mask differs between rows, heads or layers by more than what the example has shown.
+            DeployError: a mask is more than its pattern and keys left out, or masks of a group leave out different
+                keys.
         """
         samples = zip(*(torch.as_tensor(argument) for argument in arguments), strict=True)
         return np.concatenate([self._one([argument[None] for argument in sample]) for sample in samples])
@@ -117,7 +122,7 @@ class FrontEnd:
         return torch.cat([part.reshape(1, -1) for part in parts], -1).numpy()
 
     def _keys(self, masks: tuple[torch.Tensor, ...]) -> list[torch.Tensor]:
-        """Which keys take part, (keys,), once for all masks of a group."""
+        """For each group of masks, which keys take part, bool (keys,)."""
         found: dict[int, torch.Tensor] = {}
         for pattern, group, mask in zip(self.patterns, self.groups, masks, strict=True):
             keys = pattern.keys(mask)
@@ -131,12 +136,13 @@ class FrontEnd:
 
 @dataclass(frozen=True)
 class Split:
-    """Which nodes stay on the host, and what the network's input stands for.
+    """Which nodes of a captured graph stay on the host, and which nodes' values enter the network in its input.
 
     Attributes:
         host: nodes that follow from integer inputs alone.
-        crossing: what nodes are in the network that come from its input; empty if the model's own input is all of it.
-        front: the module of the host's part, None if there is none.
+        crossing: what each node whose value crosses from the host is in the network's input; empty if the model's one
+            input is the network's.
+        front: the host's part; None if there is none.
     """
 
     host: frozenset[Node]
@@ -145,10 +151,11 @@ class Split:
 
 
 def split(captured: Captured) -> Split:
-    """Split a captured graph where integers have become embeddings.
+    """Split a captured graph into a host's part and a network's, where integers have become embeddings.
 
     Raises:
-        DeployError: nothing but masks crosses from the host to the network, or an integer that is no choice of a place.
+        DeployError: no graded tensor enters the network, an integer enters it other than as an index, or a mask is no
+            constant pattern with keys left out.
     """
     nodes = list(captured.graph.nodes)
     inputs = [n for n in nodes if n.op == "placeholder" and n.name in captured.inputs]
@@ -194,7 +201,7 @@ def split(captured: Captured) -> Split:
 
 
 def _features(shape: tuple[int, ...], masked: bool) -> list[Part]:
-    """The one graded tensor as it is, or its features and one more, which says who takes part."""
+    """The parts of a tokenwise input: the graded tensor and, if ``masked``, the last feature, (1, 1, 1, tokens)."""
     if not masked:
         return [Part((), shape)]
     _, tokens, features = shape
@@ -203,7 +210,7 @@ def _features(shape: tuple[int, ...], masked: bool) -> list[Part]:
 
 
 def _row(shapes: list[tuple[int, ...]]) -> list[Part]:
-    """Tensors one after another in a flat row."""
+    """The parts of a flat row in which tensors of these shapes stand one after another."""
     ends = np.cumsum([0, *(math.prod(shape) for shape in shapes)])
     return [
         Part((("slice", [1, int(start), int(start) + math.prod(shape), 1]), ("reshape", list(shape))), shape, True)
@@ -212,9 +219,9 @@ def _row(shapes: list[tuple[int, ...]]) -> list[Part]:
 
 
 def _groups(patterns: list[Pattern], masks: list[list[torch.Tensor]]) -> tuple[list[int | None], list[int]]:
-    """By mask, the number of the keys that it shares with others; and how many keys there are in each group.
+    """The group of each mask, whose masks always leave out the same keys; and how many keys each group has.
 
-    None for a mask that has never left out a key that its pattern reaches.
+    The group is None for a mask that has never left out a key that its pattern reaches.
     """
     groups: list[int | None] = []
     known: list[list[torch.Tensor]] = []
@@ -231,7 +238,7 @@ def _groups(patterns: list[Pattern], masks: list[list[torch.Tensor]]) -> tuple[l
 
 
 def _tried(captured: Captured, module: torch.fx.GraphModule) -> list[tuple[torch.Tensor, ...]]:
-    """What crosses for the example, and for other integers in the place of each argument and of all."""
+    """What ``module`` gives for the example, and with ``FILLS`` in place of each integer argument and of all."""
     whole = [i for i, argument in enumerate(captured.example) if not argument.is_floating_point()]
     with torch.no_grad():
         found = [module(*captured.example)]
@@ -246,7 +253,7 @@ def _tried(captured: Captured, module: torch.fx.GraphModule) -> list[tuple[torch
 
 
 def _fills(mask: Node) -> bool:
-    """Whether a boolean mask says where a constant takes the place of logits, not where they stay."""
+    """Whether a boolean mask is True where a constant replaces logits, rather than where they stay."""
 
     def fills(user: Node) -> bool:
         name = name_of(user)
@@ -259,7 +266,7 @@ def _fills(mask: Node) -> bool:
 
 
 def _computed(node: Node) -> bool:
-    """Whether a node's value is computed from a placeholder, not made of nothing."""
+    """Whether a node's value is, or is computed from, a placeholder."""
     return node.op == "placeholder" or any(_computed(o) for o in node.all_input_nodes)
 
 

@@ -1,7 +1,8 @@
-"""How much the outputs depend on what happens inside a network, by random sums of its outputs.
+"""How much a network's outputs depend on the values inside it, by gradients of random sums of the outputs.
 
-The mean square of such a sum (Rademacher probe) is the sum of squares, and so is that of its gradient times any error.
-Padding tokens have outputs like others, but nobody reads them: they are left out of the sums.
+A probe is a sum of the outputs with random signs (Rademacher). The mean square of such a sum is the sum of the outputs'
+squares; likewise, the mean square of a probe's gradient times an error is the squared error of the outputs, to first
+order. Padding tokens have outputs like others, but nobody reads them: they are left out of the sums.
 """
 
 from __future__ import annotations
@@ -19,34 +20,35 @@ from processes.network import Network, Route
 from processes.operation import Operation, Result
 
 PROBES = 2
-GRADIENT_BATCH = 8  # samples whose gradients are taken together, at most
+GRADIENT_BATCH = 8  # most samples whose gradients are taken together
 GRADIENT_BYTES = (
     4 * 2**30
-)  # that derivatives of all parts would take for them, at most, unless a single sample takes more
-BATCH_BYTES = 2 * 2**30  # of memory for values of the largest node, where no gradients are taken
-PART_BYTES = 2**30  # that derivatives take of a part of the network that is gone back through at a time, at most
+)  # most memory that derivatives of the whole network would take for them, unless a single sample takes more
+BATCH_BYTES = 2 * 2**30  # most memory for the values of the largest node, where no gradients are taken
+PART_BYTES = 2**30  # most memory of derivatives in the part of the network that is differentiated at a time
 COPIES = 4  # of each value: itself, what derivatives keep, and the gradients on their way
 
 OnGradient = Callable[[torch.Tensor], None]
-"""What sees a node's gradient of each probe."""
+"""Called with a node's gradient (N, *shape), once for each probe."""
 
 Watch = Callable[[str, torch.Tensor], OnGradient | None]
-"""Given a node and its values, what sees its gradients; None if nothing does."""
+"""Called with a node's name and values; returns what is called with its gradients, or None."""
 
 
 def probe(network: Network, x: np.ndarray, rng: np.random.Generator, watch: Watch) -> None:
-    """Show the gradients of ``PROBES`` random sums of the outputs to whoever watches a node.
+    """Take the gradients of ``PROBES`` random sums of the outputs, and hand those of watched nodes to their watchers.
 
-    What derivatives need is held of one part of the network at a time, from the last part to the first; each but the last is
-    evaluated anew for it, from what its nodes read of those before (checkpointing, Chen et al., 2016). A gradient is held only
-    as long as it is shown, and those of what is read across parts until its own part comes.
+    What derivatives need is held for one part of the network at a time, from the last part to the first; each part but
+    the last is evaluated a second time for it, from the values that it reads of the parts before (checkpointing, Chen
+    et al., 2016). A gradient is dropped once a watcher has seen it; those of values that a later part reads are held
+    until the part that makes these values is reached.
 
     Args:
         network: lowered, not folded.
         x: inputs (N, *input).
-        rng: of the probes, which are drawn before ``watch`` is called.
-        watch: given a node and its values (N, *shape), says what sees the gradient of each probe (N, *shape), zeros where
-            the outputs do not depend on the node; None if nothing does. It is called in the network's order.
+        rng: draws the probes' signs, before ``watch`` is called.
+        watch: called in the network's order with each node's name and values (N, *shape); returns what is called with
+            the gradient of each probe (N, *shape), zeros where the outputs do not depend on the node, or None.
     """
     form = ClosedForm(network, ideal=True)
     live = {Network.INPUT: form.encode(torch.as_tensor(x, dtype=torch.float32))}
@@ -81,7 +83,19 @@ def _backwards(
     seen: Mapping[str, OnGradient],
     meet: Observe | None = None,
 ) -> list[dict[str, torch.Tensor]]:
-    """Of each probe, gradients of what a part reads (``begin``), of those of what is read after it; watchers see its nodes'."""
+    """Differentiate one part of the network, and hand the gradients of its nodes to their watchers (``seen``).
+
+    Args:
+        form: evaluates the network's ideal.
+        part: names of the part's nodes.
+        begin: the values that the part reads.
+        found: for each probe, gradients of the values that are read after the part.
+        seen: watchers by node.
+        meet: called with each node's result, where the part is evaluated for the first time.
+
+    Returns:
+        For each probe, the gradients of ``begin``.
+    """
     values: dict[str, torch.Tensor] = {}
     shown: set[str] = set()
 
@@ -93,7 +107,7 @@ def _backwards(
         if meet is not None:
             meet(name, op, result)
         y = result.values
-        values[name] = y.view_as(y)  # one that passes on what it is given has gradients of its own
+        values[name] = y.view_as(y)  # so that a node that returns its operand itself has gradients of its own
         return values[name]
 
     with torch.enable_grad():
@@ -119,7 +133,10 @@ def _backwards(
 
 
 def parts(network: Network, samples: int) -> list[list[str]]:
-    """The network's nodes in order, cut where what derivatives of so many samples need would exceed ``PART_BYTES``."""
+    """The network's nodes in order, cut into parts whose derivatives on ``samples`` samples take ``PART_BYTES``.
+
+    No part takes more, unless a single node does.
+    """
     found: list[list[str]] = [[]]
     held = 0
     for name, node in network:
@@ -133,7 +150,7 @@ def parts(network: Network, samples: int) -> list[list[str]]:
 
 
 def differentiated_together(network: Network, batch: int) -> int:
-    """How many samples :func:`probe` may be given at a time: at most ``batch``, and what ``GRADIENT_BYTES`` hold."""
+    """How many samples :func:`probe` may be given at a time: ``batch`` or ``GRADIENT_BATCH`` at most, within memory."""
     values = sum(math.prod(node.op.shape) for _, node in network if not isinstance(node.op, Route))
     return max(1, min(batch, GRADIENT_BATCH, GRADIENT_BYTES // (COPIES * torch.float32.itemsize * values)))
 
@@ -148,7 +165,10 @@ def evaluated_together(network: Network, batch: int) -> int:
 
 
 def outputs_read(network: Network, x: torch.Tensor, shape: tuple[int, ...]) -> torch.Tensor:
-    """1 for outputs (N, *shape) that are read and 0 for those of padding tokens, broadcast shape."""
+    """Factors that broadcast with outputs of ``shape`` (N, ...): 1 where an output is read, 0 for padding tokens.
+
+    ``x``: the network's encoded input (N, *input), whose last feature says which tokens take part, if there are masks.
+    """
     masked = any(len(node.inputs) > 1 and accepts(node.op) == "equal units" for _, node in network)
     x = x.reshape(len(x), *network.input_shape)
     if not masked or shape[:-1] != x.shape[:-1]:  # one output for all tokens
@@ -157,5 +177,5 @@ def outputs_read(network: Network, x: torch.Tensor, shape: tuple[int, ...]) -> t
 
 
 def sample_axis(op: Operation, axes: int) -> int:
-    """The axis of a batch (N, *shape), of so many axes, along which an operation's features lie."""
+    """The axis of a batch (N, *shape) with ``axes`` axes along which an operation's features lie."""
     return 1 + feature_axis(op) % (axes - 1)

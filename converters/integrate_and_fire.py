@@ -1,15 +1,15 @@
 """The published conversions to integrate-and-fire neurons, without training: QCFS, SNM, and MST's masks on top of QCFS.
 
 * QCFS (T. Bu et al., ICLR 2022): activations are clip(floor(x T / lambda + 1/2) / T, 0, 1) lambda, one lambda for each layer;
-  neurons have threshold lambda, start from lambda / 2 and subtract. Its lambdas are learned, ours are the ones of
-  :func:`converters.rate.fit_threshold`.
+  neurons have threshold lambda, start from lambda / 2 and reset by subtraction. QCFS learns its lambdas; here they are
+  fitted by :func:`converters.rate.fit_threshold`.
 * SNM (Y. Wang et al., IJCAI 2022): neurons start from 0, have the largest activation of their channel as threshold, and take
   spikes back.
 * MST (Z. Wang et al., ICCV 2023): QCFS in transformers, where a share of the spikes is masked at random. Its networks are
   trained with the mask; here a spike is worth as much more as fewer are sent.
 
-Potentials are in real units, so that a threshold is lambda / T where theirs is lambda, and T steps add up to the activation.
-What has no rule there, softmax and norms, stays what it is by this package's own method.
+Potentials are in real units, so that a threshold is lambda / T where the papers have lambda, and T steps add up to the
+activation. Operations that the papers have no rule for (softmax, norms) are converted by this package's own method.
 """
 
 from __future__ import annotations
@@ -53,16 +53,18 @@ from processes.synapse import Synapse
 
 Method = Literal["qcfs", "snm", "mst"]
 KEPT = (Synapse, Residual, Centre, Route, Readout, TraceProduct, SquareSum, Woss, DynamicThreshold)
+"""Operations that are converted as in the method spiked-attention."""
 
 
 @dataclass(frozen=True)
 class Rule:
-    """What the neurons of a method do.
+    """How the neurons of a method work.
 
     Attributes:
-        initial: potential at first, as a share of the threshold.
-        memory: whether they take spikes back.
-        fitted: thresholds by layer with the least squared error, or (False) the largest activation of each channel.
+        initial: membrane potential at the start, as a share of the threshold.
+        memory: whether neurons take spikes back, by negative ones (SNM).
+        fitted: whether thresholds are fitted, one for each layer, for the least squared error; otherwise they are the
+            largest activation of each channel.
     """
 
     initial: float
@@ -71,7 +73,7 @@ class Rule:
 
 
 MASK_RATE = 0.25
-"""Share of spikes that MST masks, if nothing else is said."""
+"""Share of spikes that MST masks by default."""
 RULES: Mapping[Method, Rule] = {
     "qcfs": Rule(0.5, False, True),
     "snm": Rule(0.0, True, False),
@@ -88,14 +90,20 @@ def convert_integrate_and_fire(
     masked: float = 0.0,
     seed: int = 0,
 ) -> Conversion:
-    """Convert a module; arguments as :func:`converters.pipeline.convert_module`'s.
+    """Convert a module to integrate-and-fire neurons by a published method, in floating point.
 
     Args:
-        masked: share of the spikes that MST leaves out; 0 of the other methods.
-        seed: of the choice which.
+        module: in evaluation mode.
+        calibration: its arguments, each (N, ...), of samples that thresholds come from; never evaluation data.
+        method: "qcfs", "snm" or "mst".
+        steps: T.
+        batch: samples evaluated together.
+        masked: share of the spikes that MST masks at random; 0 for the other methods.
+        seed: of the random masks.
 
     Raises:
-        UnsupportedModel, DeployError: with everything that cannot be converted.
+        UnsupportedModel: with every operation that cannot be lowered.
+        DeployError: with every operation that has no form in the method.
     """
     front, samples, ideal = lowered(module, calibration)
     network, tuning = integrate_and_fire(ideal, samples, method, steps, batch, masked, seed)
@@ -111,10 +119,15 @@ def integrate_and_fire(
     masked: float = 0.0,
     seed: int = 0,
 ) -> tuple[CalibratedNetwork, Tuning]:
-    """The floating-point network of a lowered one, which is left as it is, and the codes of neurons that stay as they are.
+    """Convert a lowered network, which is left as it is, to integrate-and-fire neurons.
+
+    Arguments are those of :func:`convert_integrate_and_fire`; ``samples`` are calibration inputs (N, *input).
+
+    Returns:
+        The floating-point network, and the phase codes of neurons that the method has no rule for (no choices if none).
 
     Raises:
-        DeployError: operations have no form in these methods; the message names all of them.
+        DeployError: operations have no form in the method; the message names all of them.
     """
     refuse(network, method)
     scaled, peaks = scale(network, samples, batch)
@@ -149,7 +162,7 @@ def integrate_and_fire(
 
 
 def refuse(network: Network, method: Method) -> None:
-    """Raise DeployError with every operation that the method has no form for."""
+    """Raise DeployError if the method has no form for some operations; the message names all of them."""
     reasons = []
     for name, node in network:
         op = node.op
@@ -165,7 +178,7 @@ def refuse(network: Network, method: Method) -> None:
 
 
 def replaced(network: Network) -> list[str]:
-    """Neurons that become integrate-and-fire neurons: all of a linear function whose scales may be any number."""
+    """Names of neurons that become integrate-and-fire neurons: ReLU and identity, unless readers want octave scales."""
     found = []
     for name, node in network:
         linear = isinstance(node.op, PhaseNeuron) and node.op.schedule.function in FUNCTIONS
@@ -183,7 +196,7 @@ def _worths(
     steps: int,
     batch: int,
 ) -> dict[str, np.ndarray]:
-    """What a spike of each neuron is worth: lambda / T."""
+    """The real value of a spike, lambda / T, by population of ``places``, in the broadcast shape of its samples."""
     if not rule.fitted:
         return {name: scaled[name].schedule.scale / steps for name in places}  # type: ignore[attr-defined]
     activations = observe_activations(network, samples, batch, np.random.default_rng(0))
@@ -191,9 +204,10 @@ def _worths(
 
 
 def _stream(network: CalibratedNetwork) -> None:
-    """Let neurons hear currents by step where a synapse of their own brings them, from neurons like them.
+    """Let integrate-and-fire neurons integrate currents step by step, by changing ``network`` in place.
 
-    The synapse's bias, which comes in one step, becomes a current of every step.
+    Only neurons do that are the sole reader of a synapse that integrate-and-fire neurons drive. The synapse's bias,
+    which would be added once, moves into the neurons, which spread it over all steps.
     """
     for name, node in list(network):
         source = node.inputs[0]

@@ -1,7 +1,7 @@
 """Attention masks that come from the input, as a pattern that never changes and keys that take part or do not.
 
-A decoder's mask is its causal pattern and the padding of the sample at hand; T5 also adds a bias per head and distance to
-it. Pattern and bias are constants of the network. Only which keys take part, one number for each, enters it.
+A decoder's mask is its causal pattern and the padding of the sample at hand; T5 also adds a bias per head and distance.
+Pattern and bias are constants of the network. All that enters it as input is which keys take part, 0 or 1 for each key.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import torch
 
 from processes.errors import DeployError
 
-MASKED = -1e3  # attention masks are written as large negative numbers; below this a key takes no part
+MASKED = -1e3  # additive masks leave keys out by large negative numbers: at or below this one a key takes no part
 NO_PATTERN = (
     "an attention mask differs between rows, heads or layers by more than a pattern that all samples share; only keys can be "
     "masked: pad sequences on the right"
@@ -22,12 +22,12 @@ NO_PATTERN = (
 
 @dataclass(frozen=True)
 class Pattern:
-    """What of a mask (..., keys) is the same for all samples.
+    """The part of an attention mask (..., keys) that is the same for all samples.
 
     Attributes:
         allowed: which keys a row may attend to, bool, in the mask's shape.
-        bias: what an additive mask adds where it allows, in the mask's shape; None for zeros.
-        fills: the mask is boolean and True where a key is left out, as ``masked_fill`` takes it.
+        bias: what an additive mask adds to the logits of allowed keys, in the mask's shape; None for zeros.
+        fills: whether a boolean mask is True where a key is left out, as ``masked_fill`` takes it.
     """
 
     allowed: torch.Tensor
@@ -35,9 +35,9 @@ class Pattern:
     fills: bool = False
 
     def keys(self, mask: torch.Tensor) -> torch.Tensor:
-        """Which keys take part in a sample's mask, bool (keys,).
+        """Which keys take part according to a sample's mask, bool (keys,).
 
-        A row without any key belongs to padding. It attends to what its pattern and the keys allow; nobody reads it.
+        A row without any key belongs to padding. It attends to what its pattern and the keys allow; no output reads it.
 
         Raises:
             DeployError: the mask is more than this pattern and keys left out, or pattern and keys leave a row nothing.
@@ -53,7 +53,7 @@ class Pattern:
         return keys
 
     def filled(self, mask: torch.Tensor) -> torch.Tensor:
-        """A sample's mask whose rows without any key attend to what pattern and keys allow, as the network's do."""
+        """A sample's mask in which rows without any key attend to what pattern and keys allow, as in the network."""
         keep = self.allowed & taking_part(kept(mask, self.fills))
         if mask.dtype == torch.bool:
             return ~keep if self.fills else keep
@@ -86,9 +86,10 @@ def explains(pattern: Pattern, mask: torch.Tensor) -> bool:
 
 
 def is_mask(values: Sequence[torch.Tensor]) -> bool:
-    """Whether a tensor is a mask, which the example, first, and other arguments gave ``values``.
+    """Whether a tensor is an attention mask, judged by its ``values`` for the example (first) and for other arguments.
 
-    Where it is not masked, it never changes; what is as large as a mask but positive comes of arguments that mean nothing.
+    A boolean tensor is one. A floating-point tensor is one if no entry that is not masked changes between arguments;
+    values with entries above ``-MASKED`` come of arguments without a meaning and are left out.
     """
     if values[0].dtype == torch.bool:
         return True
@@ -103,9 +104,10 @@ def is_mask(values: Sequence[torch.Tensor]) -> bool:
 
 
 def pattern_of(values: Sequence[torch.Tensor], fills: bool) -> Pattern:
-    """The pattern of a mask that the example, first, and other arguments gave ``values``: the widest that explains the example.
+    """The pattern of a mask, of which ``values`` are those for the example (first) and for other arguments.
 
-    It is another argument's, never the example's own, which may lack keys that later samples have.
+    It is the widest pattern among those of the other arguments that explains the example. The example's own pattern may
+    lack keys that later samples have; it is taken only if there are no other arguments.
 
     Raises:
         DeployError: none of them explains the example.

@@ -1,4 +1,4 @@
-"""Outlying columns of a layer get a synapse of their own, so that they do not set the units of all other weights.
+"""Outlying columns of a layer's weights get a synapse of their own, so that they do not set the units of all others.
 
 The 8-bit mantissas of a row share a unit, which the row's largest weight decides. Where a few inputs have far larger weights
 than all others, once the scales of their codes are folded in, most mantissas stay small and lose their bits to rounding; a
@@ -7,8 +7,9 @@ into the same neuron, whose units are its own, gives these bits back, and a chip
 outlying inputs and the others, two dense synapses weigh them, and a sum adds both. Each weight stays in one of the two: there
 are as many synapses and additions as before, and one message a neuron and one step more.
 
-The mean square error of rounding goes by the square of a row's unit, and so of its largest weight. Columns are set apart where
-this falls to ``GAIN`` or less, as it does by four fifths of a bit of each mantissa. Rows of Gaussian weights stay far above it.
+The mean square error of rounding is proportional to the square of a row's unit, and so of its largest weight. Columns
+are set apart where the mean of these squares falls to ``GAIN`` or less, which gains four fifths of a bit of each
+mantissa. Rows of Gaussian weights stay far above that.
 """
 
 from __future__ import annotations
@@ -23,17 +24,21 @@ from evaluator.closed_form import streams
 from processes.network import DenseSynapse, Network, Node, Residual, Route, Stage
 
 GAIN = 1 / 3
-"""What the square of a row's largest weight has to fall to, on average of the rows."""
+"""Share that the square of a row's largest weight has to fall to, on average over rows, for columns to be set apart."""
 SHARE = 32
-"""One column in so many may be set apart; layers of fewer columns stay whole."""
+"""At most one column in ``SHARE`` is set apart; layers with fewer columns stay whole."""
 NEAR = 1.1
-"""Fewer columns are taken if they are as good within this factor."""
+"""The fewest columns are taken whose squares are within this factor of those of the most that may be taken."""
 
 Columns = Mapping[str, np.ndarray]
+"""By name of a dense synapse, the columns that are set apart."""
 
 
 def outlying(network: Network) -> dict[str, np.ndarray]:
-    """By dense synapse that gains by it, the columns to set apart, ascending; scales are folded into the weights."""
+    """By dense synapse that gains by it, the columns to set apart, ascending.
+
+    Scales of ``network`` have to be folded into its weights. Synapses whose currents are read step by step stay whole.
+    """
     found: dict[str, np.ndarray] = {}
     for name, node in network:
         if isinstance(node.op, DenseSynapse) and not any(streams(network[r]) for r in network.readers(name)):
@@ -44,7 +49,7 @@ def outlying(network: Network) -> dict[str, np.ndarray]:
 
 
 def outlying_columns(weight: np.ndarray) -> np.ndarray:
-    """Columns of a matrix (out, in) to set apart, ascending; none if it gains too little."""
+    """Columns of a weight matrix (out, in) to set apart, ascending, int64; none if that gains too little."""
     sizes = np.abs(weight[weight.any(1)])
     most = weight.shape[1] // SHARE
     if not most or not len(sizes):
@@ -59,7 +64,7 @@ def outlying_columns(weight: np.ndarray) -> np.ndarray:
 
 
 def set_apart(network: Stage, columns: Columns) -> Stage:
-    """The network with a synapse NAME.outlying for ``columns`` of each NAME, NAME.others for the rest, and NAME their sum."""
+    """A copy of the network with each NAME in ``columns`` as the sum of synapses NAME.outlying and NAME.others."""
     out = network.copy()
     out.nodes = {}
     for name, node in network:
@@ -69,7 +74,7 @@ def set_apart(network: Stage, columns: Columns) -> Stage:
 
 
 def rows_apart(rows: Mapping[str, np.ndarray], columns: Columns) -> dict[str, np.ndarray]:
-    """What is known by synapse, such as the importance of its rows, by the synapses of :func:`set_apart`."""
+    """Values by synapse, such as the importance of rows, under the names that synapses have after :func:`set_apart`."""
     found: dict[str, np.ndarray] = {}
     for name, values in rows.items():
         found |= dict.fromkeys(part_names(name), values) if name in columns else {name: values}
@@ -77,7 +82,7 @@ def rows_apart(rows: Mapping[str, np.ndarray], columns: Columns) -> dict[str, np
 
 
 def part_names(name: str) -> tuple[str, str]:
-    """What the synapses of a layer's outlying columns and of its others are called."""
+    """The names of the synapses for a layer's outlying columns and for its other columns."""
     return f"{name}.outlying", f"{name}.others"
 
 

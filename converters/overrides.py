@@ -1,4 +1,4 @@
-"""Codes that a user gives to layers by the patterns of their names, in place of those that would be chosen."""
+"""Codes that a user gives to layers by patterns of the layers' names, in place of codes that would be chosen."""
 
 from __future__ import annotations
 
@@ -9,14 +9,17 @@ from fnmatch import fnmatchcase
 
 from processes.errors import DeployError
 
-SHOWN = 5  # names that a message repeats
+SHOWN = 5  # most layer names in an error message
 
 
 @dataclass(frozen=True)
 class Override:
-    """What of a layer's code is given; None for what is chosen as usual.
+    """The parts of a layer's code that the user gives; None for a part that is chosen as usual.
 
-    base: B in (1, 2]. spikes: most of a neuron in a window, 1 to 3. timesteps: T, steps of its window.
+    Attributes:
+        base: B in (1, 2].
+        spikes: most spikes of a neuron in a window, 1 to 3.
+        timesteps: T, the steps of the layer's window.
     """
 
     base: float | None = None
@@ -25,10 +28,14 @@ class Override:
 
 
 def by_layer(patterns: Mapping[str, Override], layers: Collection[str]) -> dict[str, Override]:
-    """What is given for each of ``layers``, which fire; of patterns that match the same one the later goes first.
+    """Overrides by layer, without the layers that no pattern matches.
+
+    Args:
+        patterns: overrides by shell-style pattern; where several match a layer, what a later one gives replaces it.
+        layers: names of all firing layers.
 
     Raises:
-        DeployError: a pattern matches no layer; the message has the names nearest to it.
+        DeployError: a pattern matches no layer; the message lists the layer names nearest to the pattern.
     """
     found: dict[str, Override] = {}
     for pattern, given in patterns.items():

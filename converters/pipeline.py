@@ -45,14 +45,16 @@ COMPARED = 2  # calibration samples on which the lowered network must equal the 
 
 @dataclass(frozen=True)
 class Variant:
-    """Choices between ways of doing the same.
+    """Choices between alternative neurons and mechanisms for the same computation.
 
     Attributes:
-        residual: streams handed on as one "graded" spike per neuron and block, or by every branch's spikes ("fanout").
-        winner: WOSS finds it by "graded" spikes or by a "race" of binary ones.
-        softmax: "direct"; "two-stage" codes the logits before they race; "published" also sharpens them by B.
-        method: "spiked-attention": one-spike phase codes and WOSS; "fs": the same with activations by FS neurons; "sit":
-            binary digits, SI-exp and SI-norm. What follows is SIT's.
+        residual: a residual stream is handed on as one "graded" spike per neuron and block, or as every branch's spikes
+            ("fanout").
+        winner: WOSS finds a row's winner by "graded" spikes, or by a "race" of binary spikes under a falling threshold.
+        softmax: "direct": potentials of the product race; "two-stage": a one-spike neuron codes the logits before they
+            race; "published": two-stage, and too sharp by the factor B.
+        method: "spiked-attention": phase codes and WOSS; "fs": the same with activations by fitted FS neurons; "sit":
+            binary digits, SI-exp and SI-norm. The attributes below apply to "sit" only.
         exponential: SI-exp for "extended" input ranges, or fitted on [-1, 1] as "published".
         activation: GELU and SiLU by "fitted" neurons, or by threshold "schedule".
     """
@@ -65,7 +67,7 @@ class Variant:
     activation: Literal["schedule", "fitted"] = "schedule"
 
     def neurons(self) -> Neurons:
-        """Which ones compute softmax and activations."""
+        """The neurons that compute softmax and activations under these choices."""
         if self.method == "sit":
             return Neurons(fitted=FITTED if self.activation == "fitted" else (), si_softmax=self.exponential)
         fitted = ("relu", *FITTED) if self.method == "fs" else ()
@@ -77,14 +79,16 @@ class Conversion:
     """The stages of one conversion, each a whole network.
 
     Attributes:
-        front: what stays on the host of a text model; None where the model's own input is graded.
+        front: the part of the model that stays on the host; None where the model's one input enters the network as it
+            is.
         ideal: lowered, in real units, without codes: what the trained network computes. Its weights are the module's own
             memory, or are computed from it at each use: whoever trains the module on in place changes them.
         calibrated: spiking, floating point. If integers were asked for, its weights too are computed from the module's;
             :meth:`processes.network.Network.kept` gives a network that has its own.
         fixed: spiking, integers; None if not asked for.
-        tuning: how phase codes were chosen; None for other codes.
-        corrected: by synapse, the share of its squared error that its bias took away.
+        tuning: the phase codes as chosen, by firing node (without choices for rate codes); None for SIT's digits.
+        corrected: by synapse, the share of its squared error that bias correction removed; empty if nothing was
+            corrected.
     """
 
     front: FrontEnd | None
@@ -96,18 +100,24 @@ class Conversion:
 
     @property
     def network(self) -> CalibratedNetwork | FixedPointNetwork:
-        """The one that was asked for."""
+        """The integer network if integers were asked for, else the floating-point one."""
         return self.calibrated if self.fixed is None else self.fixed
 
 
 def front_end(module: torch.nn.Module, arguments: Sequence[np.ndarray]) -> tuple[Captured, FrontEnd | None]:
-    """The captured module, and its part that stays on the host; one sample of ``arguments`` is enough."""
+    """Capture a module, and split off the part that stays on the host (None if there is none).
+
+    Only the first sample of ``arguments``, each (N, ...), is used.
+
+    Raises:
+        DeployError: the module cannot be captured, or not be split.
+    """
     captured = capture(module, tuple(torch.as_tensor(argument[:1]) for argument in arguments))
     return captured, split(captured).front
 
 
 def network_input(front: FrontEnd | None, arguments: Sequence[np.ndarray]) -> np.ndarray:
-    """The spiking network's input (N, ...) of the model's arguments."""
+    """The spiking network's input (N, ...) for the model's arguments: the front end's result, or the first argument."""
     return arguments[0] if front is None else front(*arguments)
 
 
@@ -118,9 +128,17 @@ def lowered(
     neurons: Neurons = PLAIN,
     progress: Callable[[int, int], None] | None = None,
 ) -> tuple[FrontEnd | None, np.ndarray, LoweredNetwork]:
-    """What stays on the host, the network's inputs (N, ...) of ``calibration``, and the lowered network, equal to the module.
+    """Capture and lower a module, and check on ``COMPARED`` samples that the lowered network computes the same.
 
-    ``progress``: called with (done, in all) of reading the module, lowering it and comparing the two.
+    Args:
+        module: in evaluation mode.
+        calibration: its arguments, each (N, ...).
+        fanout: hand residual streams on as every branch's spikes instead of graded spikes.
+        neurons: which neurons compute softmax and activations.
+        progress: called with (done, in all), of three stages: capture, lowering, comparison.
+
+    Returns:
+        The host's part (None if there is none), the network's inputs (N, ...) for ``calibration``, the lowered network.
 
     Raises:
         UnsupportedModel: with every operation that cannot be converted.
@@ -158,28 +176,31 @@ def convert_module(
     overrides: Mapping[str, Override] | None = None,
     latency: int | None = None,
 ) -> Conversion:
-    """Convert a module.
+    """Convert a trained module to a spiking network: capture, lower, calibrate and, if ``fixed``, discretise.
 
     Args:
         module: in evaluation mode; it is not changed.
         calibration: its arguments, each (N, ...), of samples that set the scales; never evaluation data.
-        steps: T; None to choose one for each firing node within ``latency``.
-        base: B; None to choose one for each firing node by the outputs' error on calibration samples.
-        spikes: most spikes of a neuron in a window; None to choose, as for :func:`converters.code_search.tune`.
-        input_spikes: the same for the neurons that code the input, if that is more.
+        steps: T; None to choose one for each firing node within ``latency``. The method "sit" needs a number.
+        base: B; None to choose one for each firing node by the outputs' error on calibration samples (2 for "sit").
+        spikes: most spikes of a neuron in a window; None to choose, as for :func:`converters.code_search.tune` (T // 2
+            for "sit").
+        input_spikes: most spikes of the neurons that code the network's input, if that is more than ``spikes``.
         fixed: also discretise.
-        variant: choices between ways of doing the same.
+        variant: choices between alternative neurons and mechanisms.
         chip: bit widths of the fixed-point network.
-        ingredients: what to leave out, for comparisons.
-        batch: calibration samples evaluated together.
+        ingredients: parts of the conversion that may be switched off, for ablations.
+        batch: most calibration samples evaluated together; fewer of a model whose values take much memory.
         progress: called with (stage, done, total).
-        overrides: bases, spikes and T of single layers, by pattern of their names; not of digits.
-        latency: most steps of a sample, if T is chosen; None as for :func:`converters.code_search.tune`. Not of digits,
-            nor where winners race, which takes steps that depend on what is chosen.
+        overrides: bases, spikes and T of single layers, by pattern of their names; "sit" ignores them.
+        latency: most steps of a sample, if T is chosen; None as for :func:`converters.code_search.tune`. "sit" ignores
+            it, and it does not hold where winners race, which takes steps that depend on what is chosen.
 
     Raises:
         UnsupportedModel: with every operation that cannot be converted, before anything is.
-        DeployError: a pattern matches no layer.
+        WrongLowering: the lowered network computes something else than the module.
+        DeployError: spikes outside 1 to 3, an override that matches no layer, no T that keeps ``latency``, or a layer
+            that saturates the chip's potentials whatever its unit.
     """
 
     def report(stage: str) -> Callable[[int, int], None] | None:
@@ -237,13 +258,13 @@ def convert_module(
             importance = rows_apart(importance, columns)
         integers = discretise(calibrated, samples, chip, batch, report("discretise"), importance, ingredients)
     calibrated.release()
-    if integers is None:  # it is what will be run
+    if integers is None:  # the floating-point network is what will be run
         calibrated = calibrated.kept()
     return Conversion(front, ideal, calibrated, integers, tuning, corrected)
 
 
 def _sent(network: Network, samples: np.ndarray, batch: int, progress: Callable[[int, int], None] | None = None) -> int:
-    """How many spikes there are on the samples."""
+    """How many spikes all nodes together send on the samples."""
     sent = 0
 
     def count(name: str, op: Operation, result: Result) -> None:
@@ -265,9 +286,9 @@ def _gains(
     batch: int,
     progress: Callable[[int, int], None] | None,
 ) -> bool:
-    """Whether integers err less on held-back samples with balanced scales; not if there are none to tell by.
+    """Whether the integer network errs less on held-back samples with balanced scales; False if none can be held back.
 
-    One network is made after the other, as each takes as much memory as the model.
+    The two networks are made one after the other, as each takes as much memory as the model.
     """
     held, few = hold_back(len(samples))
     if not len(held):

@@ -1,4 +1,4 @@
-"""Where an operation stands in a network that is being calibrated: what it hears, and what others hear from it."""
+"""An operation's position in a network that is being calibrated: its operands, and what its readers get from it."""
 
 from __future__ import annotations
 
@@ -14,9 +14,13 @@ from processes.phase_code import PhaseCode
 
 @dataclass(frozen=True)
 class Position:
-    """A node of a network, or its input, as :class:`processes.calibration.Position` asks for it.
+    """A node of a network, or its input; implements :class:`processes.calibration.Position`.
 
-    Nothing is kept: the network may change between two questions.
+    Every property is looked up in the network anew, which may change between two uses.
+
+    Attributes:
+        network: the network, with scales.
+        name: of the node, or ``Network.INPUT``.
     """
 
     network: Network
@@ -29,7 +33,7 @@ class Position:
 
     @property
     def operands(self) -> tuple[Position, ...]:
-        """What it hears, in order."""
+        """The positions of the node's operands, in order."""
         return tuple(Position(self.network, name) for name in self.network.nodes[self.name].inputs)
 
     @property
@@ -39,34 +43,34 @@ class Position:
 
     @property
     def code(self) -> PhaseCode:
-        """Code of the spikes that come from here."""
+        """Code of the spikes that come from this node, past any routes."""
         return self.network.code(self.name)
 
     @property
     def spikes(self) -> int:
-        """Most spikes of a neuron in a window."""
+        """Most spikes in a window of a neuron whose spikes come from this node."""
         return self.network.spikes(self.name)
 
     @property
     def scale(self) -> np.ndarray:
-        """Real value of a spike at k = 0."""
+        """Real value of a spike at k = 0 that comes from this node, broadcast shape."""
         return calibration.worth(self.op, self)
 
     @property
     def unit(self) -> np.ndarray:
-        """Real value of one unit of potential: 1 but for products, whose operands' scales stay in it."""
+        """Real value of one unit of potential, broadcast shape: 1 but for products, which keep operands' scales."""
         if self.name == Network.INPUT:
             return np.ones((1,) * len(self.shape))
         return calibration.unit(self.op, self)
 
     @property
     def compared(self) -> bool:
-        """Whether, past any routes, a softmax compares its potentials with each other."""
+        """Whether a softmax compares this node's potentials with each other, past any routes."""
         return any(calibration.accepts(op) == "equal units" for _, op in readers(self.network, self.name))
 
 
 def readers(network: Network, name: str) -> list[tuple[str, Operation]]:
-    """Nodes that hear ``name`` past any routes, and their operations."""
+    """Nodes that read ``name``, directly or through routes, and their operations; routes are left out."""
     found: list[tuple[str, Operation]] = []
     for reader in network.readers(name):
         if network.origin(reader) == reader:

@@ -1,7 +1,8 @@
-"""Rate-coded conversion of ReLU networks, training-free: the baseline of the papers, in the same framework.
+"""Rate-coded conversion of ReLU networks without training: the baseline of the papers, in this package's framework.
 
-Every neuron becomes an integrate-and-fire neuron with soft reset. Its layer's threshold is the one that minimises the
-squared error of T + 1 evenly spaced levels on calibration activations, where QCFS (Bu et al., 2022) learns it.
+Every neuron becomes an integrate-and-fire neuron with soft reset (by subtraction). The threshold of a layer is the one
+that minimises the squared error of T + 1 evenly spaced levels on calibration activations; QCFS (Bu et al., 2022) learns
+it.
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ from processes.network import (
 )
 from processes.operation import Operation, Result
 
-CANDIDATES = np.linspace(0.2, 1.0, 33)  # of the largest activation, for the value of T spikes
+CANDIDATES = np.linspace(0.2, 1.0, 33)  # values of T spikes that are tried, relative to the largest activation
 KEPT = 20_000  # activations of a layer that candidates are compared on
 FUNCTIONS = ("relu", "identity")
 
@@ -41,10 +42,17 @@ FUNCTIONS = ("relu", "identity")
 def convert_rate_coded(
     module: torch.nn.Module, calibration: Sequence[np.ndarray], steps: int, batch: int = 32
 ) -> Conversion:
-    """Convert a module; arguments as :func:`converters.pipeline.convert_module`'s.
+    """Convert a ReLU module to a rate-coded network in floating point.
+
+    Args:
+        module: in evaluation mode.
+        calibration: its arguments, each (N, ...), of samples that thresholds are fitted to; never evaluation data.
+        steps: T, the most spikes of a neuron.
+        batch: samples evaluated together.
 
     Raises:
-        UnsupportedModel, DeployError: with what cannot be converted.
+        UnsupportedModel: with every operation that cannot be lowered.
+        DeployError: an operation has no rate-coded form, such as softmax or GELU.
     """
     front, samples, ideal = lowered(module, calibration)
     return Conversion(front, ideal, rate_coded(ideal, samples, steps, batch), None, Tuning(1.0, steps, {}))
@@ -53,7 +61,7 @@ def convert_rate_coded(
 def rate_coded(
     network: LoweredNetwork, samples: np.ndarray, steps: int, batch: int = 32, seed: int = 0
 ) -> CalibratedNetwork:
-    """The rate-coded, floating-point network of a lowered one, which is left as it is.
+    """Give a lowered ReLU network rate codes, in floating point; the lowered network is left as it is.
 
     Args:
         network: from :func:`converters.lowering.lower`.
@@ -63,11 +71,11 @@ def rate_coded(
         seed: of the choice of activations that thresholds are fitted to.
 
     Raises:
-        DeployError: an operation has no rate-coded form, the first in order.
+        DeployError: an operation has no rate-coded form; the message names the first one.
     """
     _check(require(network, LoweredNetwork, "rate coding"))
     activations = observe_activations(network, samples, batch, np.random.default_rng(seed))
-    # base 1: all levels are equal
+    # base 1, as spikes at all steps are worth the same
     header = replace(network.header, base=1.0, timesteps=steps, spikes=steps, precision="float")
     coded = CalibratedNetwork(network.input_shape, header=header)
     worth: dict[str, float] = {}  # of a spike
@@ -87,7 +95,11 @@ def rate_coded(
 
 
 def fit_threshold(activations: np.ndarray, steps: int) -> float:
-    """The worth of a spike: of ``CANDIDATES``, the one with the least squared error of rounding and clipping."""
+    """The real value of one spike that gives the least squared error of rounding and clipping, among ``CANDIDATES``.
+
+    An activation of magnitude a is rounded to floor(a / value + 1/2) spikes, at most ``steps``; 1 if all activations
+    are 0.
+    """
     size, peak = np.abs(activations), float(np.abs(activations).max(initial=0.0))
     if peak == 0:
         return 1.0
@@ -111,7 +123,10 @@ def _check(network: Network) -> None:
 def observe_activations(
     network: Network, samples: np.ndarray, batch: int, rng: np.random.Generator
 ) -> dict[str, np.ndarray]:
-    """Up to ``KEPT`` ideal activations of each neuron population, chosen at random."""
+    """About ``KEPT`` activations of each population of a lowered network, chosen at random, float64 (n,).
+
+    The largest of each batch is always among them.
+    """
     kept: dict[str, list[np.ndarray]] = {}
     share = KEPT // max(1, -(-len(samples) // batch))
 

@@ -1,4 +1,4 @@
-"""Scales: what a spike at k = 0 of every firing neuron stands for, from real activations.
+"""Scales: the real value of a spike at k = 0 of every firing neuron, from real activations.
 
 The lowered network is evaluated in real units (its ideal) on calibration samples that are never evaluation samples.
 Scales are the largest magnitude per channel, never per token: a per-token scale cannot be folded into shared weights.
@@ -33,11 +33,21 @@ from processes.network import Network
 from processes.operation import Operation, Result
 
 ROUNDS: tuple[Round, ...] = ("weights", "products", "followers", "weights", "seconds")
-"""Weights come twice: heads that share weights and meet keys of their own (relative positions) are raised for both."""
+"""The order in which scales are raised (:data:`processes.calibration.Round`).
+
+"weights" comes twice: where heads share weights and each meets keys of its own (relative positions), a scale has to be
+raised
+for the products and for the weights."""
 
 
 def set_scales(network: Network, peaks: dict[str, np.ndarray], ingredients: Ingredients = ALL) -> None:
-    """Put neurons with the scales that their peaks ask for, equal where products need it, into ``network``, in place."""
+    """Give neurons of ``network`` the scales that their peaks ask for, in place, and raise those that have to agree.
+
+    Args:
+        network: lowered, at the stage of a scaled network.
+        peaks: from :func:`observe_peaks`; where a peak is 0, the scale is set as for a peak of 1.
+        ingredients: whether scales differ between channels, and between q and k of a product.
+    """
     for name, peak in peaks.items():
         peak = peak if ingredients.channel_scales else np.full_like(peak, peak.max())
         direct = [network[reader] for reader in network.readers(name) if network.origin(reader) == reader]
@@ -51,7 +61,7 @@ def set_scales(network: Network, peaks: dict[str, np.ndarray], ingredients: Ingr
 
 
 def _share(network: Network, name: str, step: Round, together: bool = True) -> None:
-    """Raise the scales of a node's operands to what it wants in this round, at least."""
+    """Raise the scales of a node's operands to at least what the node's operation asks for in this round."""
     at = Position(network, name)
     wanted = shared(at.op, step, at, together)
     for operand, least in zip(network.nodes[name].inputs, wanted, strict=False):
@@ -60,14 +70,19 @@ def _share(network: Network, name: str, step: Round, together: bool = True) -> N
 
 
 def _level(network: Network, name: str) -> None:
-    """Raise scales that vary within a field of max pooling to the largest."""
+    """Raise scales that vary within a window of max pooling to the largest one there."""
     _share(network, name, "fields")
 
 
 def observe_peaks(
     network: Network, samples: np.ndarray, batch: int, progress: Progress | None = None
 ) -> dict[str, np.ndarray]:
-    """What operations want to know of the ideal (:data:`processes.calibration.observed`), the largest over all samples."""
+    """Evaluate a lowered network in real units on samples (N, *input), and observe what calibration has to know.
+
+    Returns:
+        By node that has something observed (:data:`processes.calibration.observed`), its measure's largest value over
+        all samples, float64; for most neurons the largest magnitude by feature.
+    """
     peaks: dict[str, np.ndarray] = {}
     labels = feature_labels(network)
     watched: dict[str, list[tuple[str, Callable[[torch.Tensor], np.ndarray]]]] = {}
@@ -88,7 +103,7 @@ def observe_peaks(
 
 
 def feature_labels(network: Network) -> dict[str, np.ndarray]:
-    """Per node, a number for each feature in the broadcast shape of its samples.
+    """By node, a number for each feature of its output, in the broadcast shape of a sample.
 
     Scales vary between features, never between tokens or pixels, which share weights. What a feature is follows from
     the synapses (output rows), from the operands of products, and through all wiring.
@@ -111,7 +126,7 @@ def unit_of(network: Network, name: str) -> np.ndarray:
 
 
 def _raise_scale(network: Network, name: str, wanted: np.ndarray) -> None:
-    """Scales of the neurons behind ``name`` at least as large as ``wanted``, a broadcast shape after its routes."""
+    """Raise scales of the neurons behind ``name`` to at least ``wanted``, which broadcasts with the routed values."""
     origin, _ = _coder(network, name)
     scale, where = scale_of(network, origin), places(network, name)
     raised = scale.reshape(-1).copy()
@@ -120,7 +135,7 @@ def _raise_scale(network: Network, name: str, wanted: np.ndarray) -> None:
 
 
 def places(network: Network, name: str) -> np.ndarray:
-    """Which of the scales of the neurons behind ``name`` each value after its routes has, as flat indices."""
+    """For each value that comes from ``name``, past routes, the flat index of its scale among those of its neurons."""
     origin, passing = _coder(network, name)
     scale = scale_of(network, origin)
     index = torch.arange(scale.size, dtype=torch.float64).reshape(scale.shape).expand(network[origin].shape)
@@ -130,7 +145,7 @@ def places(network: Network, name: str) -> np.ndarray:
 
 
 def _coder(network: Network, name: str) -> tuple[str, list[Operation]]:
-    """The node that chose the code in which spikes come from ``name``, and what passes them on, the last one first."""
+    """The node whose code the spikes from ``name`` are in, and the operations that pass them on, the last one first."""
     passing: list[Operation] = []
     while name != Network.INPUT and network[name].passes_on:
         passing.append(network[name])

@@ -1,22 +1,23 @@
-"""How much of the outputs' error each coding site makes, for every way of coding it that is tried.
+"""How much of the outputs' error each coding site (firing node) makes, for every way of coding it that is tried.
 
-A site's coding errors e, seen through the gradients g of the outputs, move them by sum g e. The trained network is
+A site's coding errors e move the outputs by sum g e, g being the gradients of the outputs there. The trained network is
 evaluated once, with gradients (:mod:`converters.gradients`). Every candidate code is then judged on the stored
 activations, without running the network again:
 
     error = sum importance * e^2,    importance = mean over probes of g^2
 
 which takes errors of different values as independent. This is the diagonal of the Gauss-Newton matrix, as in optimal brain
-damage. The weights of a softmax are not independent: those too small for the code are all missing, on one side. There
+damage. Errors of a softmax's weights are not independent: weights too small for the code are all missing. There
 
     error = sum over rows of the mean over probes of (sum g e)^2
 
-Values that unseen samples have may be larger than any calibrated one, above all those of gates, which multiply two ranges. A
-site's halves may be *crossed*: each is judged in units of what the other half's largest values set, feature by feature, so that
-clipping of unseen values has its price and headroom can be chosen against it.
+Values of unseen samples may be larger than any calibrated one, above all those of gates, which multiply two ranges. The
+two halves of a site's samples may be *crossed*: each half is judged in units of the other half's largest values,
+feature by feature, so that clipping of unseen values has its price and headroom can be chosen against it.
 
-Nor are errors where second spikes make large values exact: what is left is what small values lose, which shrinks a row as a
-whole. There (``together``) what features make alone is scaled to what they make together.
+Errors are not independent either where second spikes make large values exact: what is left is what small values lose,
+which shrinks a row as a whole. There (``together``) the errors of single features are scaled to what all features make
+together.
 """
 
 from __future__ import annotations
@@ -38,14 +39,15 @@ TINY = 1e-30
 
 @dataclass(frozen=True)
 class SiteCode:
-    """How the neurons of a firing node code.
+    """The code of a firing node's neurons.
 
     Attributes:
         base: B.
-        spikes: most in a window.
-        scale: factor on their calibrated scale.
-        latest: last step at which a neuron that has fired does so again, by feature (scale) or one for all; None: any.
-        steps: T of its window; None for the T that the network's windows have in common.
+        spikes: most spikes of a neuron in a window.
+        scale: factor on the calibrated scale.
+        latest: last step at which a neuron that has fired may fire again, by feature (scale) or one for all; None: any
+            step.
+        steps: T of the node's window; None for the T that the network's windows have in common.
     """
 
     base: float
@@ -56,10 +58,14 @@ class SiteCode:
 
 
 class Trial(NamedTuple):
-    """A candidate, and what it gives if second spikes end at each of ``limits``.
+    """A candidate code, judged for several last steps of second spikes.
 
-    errors: squared output error on each half of the samples, by feature and limit, (1 or 2, features, limits); all
-    features of a softmax are one. spikes: per sample, (features, limits).
+    Attributes:
+        site: the candidate.
+        limits: last steps of second spikes, ascending to T - 1, which stands for no limit.
+        errors: squared output error on each half of the samples, (1 or 2, features, limits); a softmax counts as one
+            feature.
+        spikes: spikes per sample, (features, limits).
     """
 
     site: SiteCode
@@ -69,23 +75,24 @@ class Trial(NamedTuple):
 
     @property
     def error(self) -> np.ndarray:
-        """On each half of the samples, with all second spikes, (1 or 2,)."""
+        """Squared output error of all features without a limit, on each half of the samples, (1 or 2,)."""
         return self.errors[..., -1].sum(1)
 
 
 @dataclass(frozen=True)
 class Evidence:
-    """What candidates for a site are judged by.
+    """The values and gradients by which candidate codes for a site are judged.
 
     Attributes:
-        halves: of the samples: values (rows, features) in units of the calibrated scale, of a softmax (rows, keys), and
-            gradients of the outputs (probes, rows, features or keys).
-        share: of all values that these are.
-        samples: in both halves.
+        halves: for each half of the samples, values (rows, features) in units of the calibrated scale, of a softmax
+            (rows, keys), and gradients of the outputs (probes, rows, features or keys).
+        share: the share of all the site's values that is kept here.
+        samples: number of samples in both halves.
         steps: T.
-        race: whether it is softmax's, which fires at B^-(k + 1/2).
-        together: whether features' errors are scaled to what they make together; of a softmax they always are.
-        orders: by half, where its values come from in ascending order, int32, once somebody has asked: the same for all T.
+        race: whether the site is a softmax (WOSS), which fires at B^-(k + 1/2).
+        together: whether errors of features are scaled to what they make together; errors of a softmax are always
+            judged together.
+        orders: by half, the indices that sort its flat values, int32, filled when first needed; the same for all T.
     """
 
     halves: list[tuple[torch.Tensor, torch.Tensor]]
@@ -97,11 +104,15 @@ class Evidence:
     orders: dict[int, torch.Tensor] = field(default_factory=dict, repr=False, compare=False)
 
     def trial(self, site: SiteCode, limits: Sequence[int] = ()) -> Trial:
-        """The candidate's errors and spikes; ``limits``, of two spikes, ascend to T - 1, which stands for no limit."""
+        """Errors and spikes of one candidate; arguments as for :meth:`trials`."""
         return self.trials([site], limits)[0]
 
     def trials(self, sites: Sequence[SiteCode], limits: Sequence[int] = ()) -> list[Trial]:
-        """Those of several candidates, by whose order nothing changes."""
+        """Errors and spikes of several candidates, in their order; each is judged by itself.
+
+        ``limits``: last steps of second spikes that are judged, ascending to T - 1, which stands for no limit; without
+        them there is no limit.
+        """
         limits = limits or (self.steps - 1,)
         found = [[half.judged(site, limits) for site in sites] for half in map(self._sorted, range(len(self.halves)))]
         trials = []
@@ -111,7 +122,7 @@ class Evidence:
         return trials
 
     def _sorted(self, half: int) -> Sorted:
-        """A half of the samples in the order of their values."""
+        """One half of the samples, its values in ascending order."""
         values, gradients = self.halves[half]
         if half not in self.orders:
             self.orders[half] = values.reshape(-1).argsort().int()
@@ -128,14 +139,16 @@ class Evidence:
 
 @dataclass(frozen=True)
 class Sorted:
-    """Values in ascending order, and where they come from.
+    """Values of one half of the samples in ascending order, and where each of them comes from.
 
     Attributes:
-        values, rows, features: (n,).
-        weights: mean squared gradients (n,); None of a softmax.
-        gradients: (probes, n), where errors are seen together; else None.
+        values: float32 (n,), n = rows * features.
+        rows, features: the row and the feature of each value, int32 (n,).
+        weights: squared gradients, mean over probes, (n,); None for a softmax.
+        gradients: (probes, n), where errors are judged together; else None.
         shape: (probes, rows, features).
-        steps, race: as of :class:`Evidence`.
+        steps: T.
+        race: whether the values are those of a softmax.
     """
 
     values: np.ndarray
@@ -148,7 +161,7 @@ class Sorted:
     race: bool
 
     def judged(self, site: SiteCode, limits: Sequence[int]) -> tuple[np.ndarray, np.ndarray]:
-        """Squared output error and number of spikes, (features, limits); all features of a softmax are one."""
+        """Squared output error and number of spikes, each (features, limits); a softmax counts as one feature."""
         ends, codes = intervals_of(site, self.steps, self.race)
         bounds = np.append(np.searchsorted(self.values, ends, "right"), len(self.values))
         before, after = values_of(codes, site, self.steps, self.race)
@@ -176,14 +189,14 @@ class Sorted:
 
 
 def _by_limit(table: np.ndarray) -> np.ndarray:
-    """(..., limits) of what first spikes make, and what others add by limit, (..., 1 + limits)."""
+    """Totals by limit (..., limits) of (..., 1 + limits): what first spikes make, then what others add by limit."""
     return table[..., :1] + table[..., 1:].cumsum(-1)
 
 
 def intervals_of(site: SiteCode, steps: int, race: bool) -> tuple[np.ndarray, np.ndarray]:
-    """Ends (n,) float32 of the intervals between which values have one code, and codes (spikes, n + 1).
+    """Ends (n,) float32 of the intervals of values that have one code each, and these codes (spikes, n + 1).
 
-    A ``race`` fires at B^-(k + 1/2).
+    Values are in units of the calibrated scale. Thresholds are the midpoints m_k, or B^-(k + 1/2) of a ``race``.
     """
     code = PhaseCode(site.base, steps)
     m = code.midpoints
@@ -196,7 +209,7 @@ def intervals_of(site: SiteCode, steps: int, race: bool) -> tuple[np.ndarray, np
 
 
 def values_of(codes: np.ndarray, site: SiteCode, steps: int, race: bool) -> tuple[np.ndarray, np.ndarray]:
-    """What intervals' codes (spikes, n) stand for with their first spike and with all, float32 (n,)."""
+    """Decoded values of codes (spikes, n): with the first spike alone, and with all spikes, each float32 (n,)."""
     levels = np.append(np.float32(0), PhaseCode(site.base, steps).levels.astype(np.float32))
     each = np.sign(codes) * levels[np.abs(codes.astype(int))]
     factor = np.float32(1.0 if race else site.scale)

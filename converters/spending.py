@@ -1,7 +1,8 @@
-"""Which candidates are taken, where spikes are scarce.
+"""Which candidate codes are taken, where the number of spikes is limited.
 
-The least total error for a given number of spikes has one price of a spike for all nodes and features: each takes what has the
-least error + price * spikes. The price is found by bisection, as the number of spikes falls with it.
+The least total error for a given number of spikes has one price of a spike for all nodes and features: each takes the
+candidate with the least error + price * spikes. The price is found by bisection, as the number of spikes falls with the
+price.
 """
 
 from __future__ import annotations
@@ -15,19 +16,20 @@ import numpy as np
 from converters.choices import Choice
 from converters.sensitivity import Trial
 
-PRICES = 25  # of a spike that are tried, by bisection
-LOWEST = 1e-15  # of the largest
+PRICES = 25  # steps of the bisection for the price of a spike
+LOWEST = 1e-15  # lowest price of the bisection, relative to the highest
 
 Tried = dict[str, list[Trial]]
+"""The trials of each firing node, by the node's name."""
 
 
 @dataclass(frozen=True)
 class Options:
-    """What each node may take: its plain code, and what errs less on both halves of the samples.
+    """The candidates that each node may take: its plain code, and those that err less on both halves of the samples.
 
     Attributes:
         plain: by node, the trial of its plain code.
-        better: by node, those that may stand in its place.
+        better: by node, the trials that may replace the plain one.
     """
 
     plain: Mapping[str, Trial]
@@ -35,23 +37,23 @@ class Options:
 
     @classmethod
     def of(cls, tried: Tried, plain: Mapping[str, Trial]) -> Options:
-        """The options among what was tried."""
+        """The options among the trials: those with less error than the plain code on each half of the samples."""
         better = {name: [t for t in own if (t.error < plain[name].error).all()] for name, own in tried.items()}
         return cls(plain, better)
 
     def best(self, price: float) -> dict[str, Trial]:
-        """Per node the trial of least error + price * spikes."""
+        """By node, the trial with the least error + price * spikes."""
         return {
             name: min((plain, *self.better[name]), key=lambda trial: self._cost(price, name, trial))
             for name, plain in self.plain.items()
         }
 
     def choices(self, price: float) -> dict[str, Choice]:
-        """What is taken at a price."""
+        """By node, the choice at a price of a spike."""
         return {name: self._choice(price, name, trial) for name, trial in self.best(price).items()}
 
     def price_within(self, budget: float) -> float:
-        """The lowest price at which at most ``budget`` spikes are taken; 0 if that many are not wanted."""
+        """The lowest price at which the choices take at most ``budget`` spikes per sample; 0 if they do at no price."""
         if self._spent(0.0) <= budget:
             return 0.0
         everything = (trial for name, plain in self.plain.items() for trial in (plain, *self.better[name]))
@@ -73,7 +75,7 @@ class Options:
         return choice.error + price * choice.spikes
 
     def _choice(self, price: float, name: str, trial: Trial) -> Choice:
-        """A candidate with the limits of second spikes that a price of spikes asks for."""
+        """A trial as a choice: each feature ends its second spikes at the step that is best at this price."""
         errors = trial.errors.sum(0)
         best = (errors + price * trial.spikes).argmin(1)[:, None]
         site, latest = trial.site, np.asarray(trial.limits)[best[:, 0]]
@@ -86,5 +88,5 @@ class Options:
 
 
 def spent(choices: Mapping[str, Choice]) -> float:
-    """Spikes of all nodes, per sample."""
+    """Spikes of all nodes together, per sample."""
     return sum(choice.spikes for choice in choices.values())

@@ -1,10 +1,10 @@
 """T of every firing node, within a limit on the steps of a whole sample.
 
-Nodes that are as many windows away from the input fire at the same time and are a *stage*: the next one waits for the slowest
-of them, so they share a T, and the latency is the sum of the stages' windows and of the exchanges between them. From the
-shortest windows on, the stage is lengthened that saves most of the outputs' squared error for each step that it costs, until
-nothing fits any more. Nodes that nobody waits for (V, whose traces are held until softmax has fired) then take whatever T
-costs no latency.
+Nodes with the same number of windows between the input and theirs fire at the same time and form a *stage*. The next
+stage waits for the slowest of them, so they share a T, and the latency is the sum of the stages' windows and of the
+exchanges between them. From the shortest windows on, the stage is lengthened that saves most of the outputs' squared
+error for each step that it costs, until nothing fits any more. Nodes that no stage waits for (V, whose traces are held
+until softmax has fired) then take the T with the least error that costs no latency.
 """
 
 from __future__ import annotations
@@ -22,23 +22,29 @@ from processes.network import Network
 TRIED: tuple[int, ...] = (4, 6, 8, 10, 12, 14, 16, 20, 24, 28, 32, 40)
 """T that a node may have, ascending."""
 USUAL = 16
-"""T of all nodes whose latency is the limit where none is given."""
+"""Where no latency is given, the limit is the latency with this T for all nodes."""
 
 
 def way(
     network: Network, names: Iterable[str], given: Mapping[str, Override],
     errors: Mapping[str, Mapping[int, float]] | None = None,
 ) -> Path:  # fmt: skip
-    """The path of a network whose firing nodes are ``names``, some of which have their T given.
+    """The path of a network whose firing nodes are ``names``; nodes whose T is in ``given`` are fixed.
 
-    ``errors``: of every node at each T, if they are known already.
+    ``errors``: by node and T, the squared output error and the worth of the spikes, if known already.
     """
     fixed = {name: own.timesteps for name, own in given.items() if own.timesteps is not None}
     return Path(network, errors or {name: {} for name in names}, fixed)
 
 
 class _Longer(NamedTuple):
-    """Windows that are longer by ``cost`` steps of the path; rate: squared error that each of these steps saves."""
+    """A way to lengthen the windows of a stage.
+
+    Attributes:
+        rate: squared error that it saves for each step of latency.
+        cost: steps by which the latency grows.
+        windows: the new T, by node of the stage.
+    """
 
     rate: float
     cost: int
@@ -47,11 +53,13 @@ class _Longer(NamedTuple):
 
 @dataclass(frozen=True)
 class Path:
-    """The way from the input to the answer.
+    """The path of a sample from the input to the readout, whose latency follows from the T of the firing nodes.
 
     Attributes:
-        errors: squared output error that a node makes, by its T, and what its spikes are worth where they are scarce.
-        fixed: T of nodes that have no choice.
+        network: lowered.
+        errors: by firing node and T, the squared output error that the node makes, plus its spikes times the price of a
+            spike where they are scarce.
+        fixed: T of the nodes whose T is not chosen.
     """
 
     network: Network
@@ -59,15 +67,15 @@ class Path:
     fixed: Mapping[str, int]
 
     def latency(self, windows: Mapping[str, int]) -> int:
-        """Steps of a sample."""
+        """Steps that a sample takes with these T by node."""
         return timeline(self.network, windows).period
 
     def all_at(self, steps: int) -> dict[str, int]:
-        """The same T for all nodes that may choose."""
+        """T by node: ``steps`` for all nodes whose T is not fixed."""
         return {name: self.fixed.get(name, steps) for name in self.errors}
 
     def limit(self, given: int | None) -> int:
-        """Most steps of a sample: what is given, or what a T of ``USUAL`` would take.
+        """Most steps of a sample: the given number, or the steps that it takes with T = ``USUAL`` for all nodes.
 
         Raises:
             DeployError: even the shortest windows take more than what is given.
@@ -83,18 +91,18 @@ class Path:
         return given
 
     def longest(self, limit: int) -> int:
-        """The largest T for all with which a sample takes at most ``limit`` steps, or the shortest."""
+        """The largest common T with which a sample takes at most ``limit`` steps; if none does, the smallest T."""
         return max((t for t in TRIED if self.latency(self.all_at(t)) <= limit), default=TRIED[0])
 
     def within(self, limit: int) -> dict[str, int]:
-        """T by node, with which a sample takes at most ``limit`` steps, as many as the shortest windows at least."""
+        """T by node, chosen by ``errors`` such that a sample takes at most ``limit`` steps; the shortest must fit."""
         windows = self.all_at(TRIED[0])
         least = self.latency(windows)
         waiting = [name for name in windows if self.latency({**windows, name: windows[name] + 1}) == least]
         stages = [[name for name in stage if name not in waiting] for stage in self.stages()]
         room = limit - least
         while (latency := self.latency(windows := self._lengthened(stages, room))) > limit:
-            room -= 1  # an exchange beside the longest way has become part of it
+            room -= 1  # an exchange that was off the longest path has become part of it
         for name in waiting:
             if name in self.fixed:
                 continue
@@ -103,7 +111,7 @@ class Path:
         return windows
 
     def _lengthened(self, stages: Sequence[Sequence[str]], room: int) -> dict[str, int]:
-        """T by node where the stages' windows together are at most ``room`` steps longer than the shortest."""
+        """T by node: the shortest windows with stages lengthened, best rate first, by at most ``room`` steps in all."""
         windows = self.all_at(TRIED[0])
         while longer := [each for stage in stages for each in self._longer(stage, windows, room)]:
             best = max(longer, key=lambda each: each.rate)
@@ -112,7 +120,7 @@ class Path:
         return windows
 
     def _longer(self, stage: Sequence[str], windows: Mapping[str, int], room: int) -> Iterator[_Longer]:
-        """Ways to lengthen a stage that save any error and cost no more than ``room``."""
+        """Ways to lengthen a stage that save error and cost at most ``room`` steps; fixed nodes keep their T."""
         own = [name for name in stage if name not in self.fixed]
         for steps in TRIED:
             if not own or steps <= windows[own[0]]:
@@ -124,7 +132,7 @@ class Path:
                 yield _Longer(saved / cost if cost else math.inf, cost, changed)
 
     def stages(self) -> list[list[str]]:
-        """Nodes by how many windows lie before theirs."""
+        """Firing nodes by stage: those with the same number of windows between the input and theirs."""
         depth, found = {Network.INPUT: 0}, {}
         for name, node in self.network:
             before = max(depth[source] for source in node.inputs)

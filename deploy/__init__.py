@@ -5,7 +5,7 @@
     outputs = conversion.run(x)
     conversion.save("out/net")
 
-Importing this loads neither PyTorch nor Lava; the first use of a name below loads what it needs.
+Importing this package loads neither PyTorch nor Lava: the first use of a public name imports its module.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""`deploy` and `python -m deploy`: Ctrl-C while the command line itself is imported is one word too."""
+"""Entry point of `deploy` and `python -m deploy`; Ctrl-C during its imports prints one word, no traceback."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import sys
 
 
 def main() -> int:
-    """Run the command line and return its exit code."""
+    """Run the command line and return its exit code, 130 if Ctrl-C interrupts the import."""
     try:
         from deploy.cli import main as run
 

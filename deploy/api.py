@@ -1,4 +1,4 @@
-"""What `import deploy` offers and the commands do: convert a model, in memory or from files; load and run a conversion."""
+"""The functions behind `import deploy` and the commands: convert a model, load and run a conversion."""
 
 from __future__ import annotations
 
@@ -69,34 +69,36 @@ def convert(
     """Convert a trained module to a spiking network, in memory.
 
     Args:
-        module: takes and returns float32 tensors; it is copied, and not changed.
+        module: a trained torch.nn.Module with float32 weights; it is copied, and not changed.
         calibration: the module's arguments, each an array or tensor (N, *sample): one, a sequence, or a mapping by the names
             of forward's arguments. These samples set the scales of codes.
-        timesteps: T, steps of a window; "auto" chooses one for each layer; None for the method's usual number, 40 (sit: 12).
-        latency: of "auto", most steps from a sample's input to its answer; None for what 16 steps for all layers take.
+        timesteps: T, time steps of a window; "auto" chooses one for each layer; None for the method's default
+            (spiked-attention and rate-coded 40; qcfs, snm and mst 32; fs 16; sit 12).
+        latency: with timesteps "auto", the largest number of time steps from a sample's input to its answer; None for
+            what windows of 16 steps in all layers would take.
         base: B in (1, 2], the ratio of neighbouring levels; "auto" chooses one for each layer.
-        spikes: most spikes of a neuron in a window; "auto" adds a second one where it pays, and where T is chosen too takes 1
-            to 3 for each layer, no more in all than 2 for every value; None for 1 (sit: 6).
-        input_spikes: the same for the neurons that code the input; None for 2 (sit: 6).
+        spikes: largest number of spikes of a neuron in a window; "auto" adds a second one where it pays and, with
+            timesteps "auto" too, gives each layer 1 to 3, at most 2 per value on average. None for 1 (sit: 6).
+        input_spikes: largest number of spikes of the neurons that code the input; None for 2 (sit: 6).
         precision: "fixed", Loihi-style integers, or "float".
         method: "spiked-attention", "sit", or a baseline: "rate-coded", "qcfs", "snm", "mst", "fs".
         residual: how residual streams are handed on, as `deploy convert --help` explains it.
         winner: how softmax finds a row's largest logit, as `deploy convert --help` explains it.
-        softmax: the variant of the race, as `deploy convert --help` explains it.
-        exponential: sit's exponential, as `deploy convert --help` explains it.
-        activation: sit's activations, as `deploy convert --help` explains it.
-        mask_rate: share of spikes that mst masks at random; None for 0.25.
-        overrides: base, spikes and timesteps of single layers by pattern of their names, {"blocks.*.mlp.*": {"spikes": 2}}.
-        evaluation: samples that the report is measured on; None to hold back a fifth of ``calibration``, which then sets no
-            scales.
+        softmax: how logits enter the softmax race, as `deploy convert --help` explains it.
+        exponential: SI-exp's input range, of method "sit" only, as `deploy convert --help` explains it.
+        activation: how method "sit" computes GELU and SiLU, as `deploy convert --help` explains it.
+        mask_rate: share of spikes that method "mst" masks at random; None for 0.25.
+        overrides: base, spikes and timesteps of single layers, by name pattern: {"blocks.*.mlp.*": {"spikes": 2}}.
+        evaluation: arguments, as for ``calibration``, that the report is measured on; None to hold back a fifth of
+            ``calibration``, which then sets no scales.
         labels: (N,) classes of ``evaluation``, for accuracy.
         batch_size: samples evaluated together.
         device: where networks are evaluated, in conversion and afterwards: "cpu", "cuda", "cuda:N", or "auto".
-        progress: shows how far it is, such as ``deploy.progress.BarProgress()``.
+        progress: shows progress bars, such as ``deploy.progress.BarProgress()``; None shows nothing.
 
     Raises:
-        UnsupportedModel: with every operation that cannot be converted, before anything is.
-        DeployError: an option, the module or an array cannot be meant.
+        UnsupportedModel: the module has operations that cannot be converted; the error lists all of them.
+        DeployError: an option, the module or an array is not valid.
     """
     model = given_model(module, calibration)
     options = ConvertOptions(
@@ -116,16 +118,16 @@ def convert(
 
 
 def convert_files(options: ConvertOptions, progress: Progress | None = None) -> Conversion:
-    """Convert a model that is named, on data in files, and write graph.nir, report.json and report.html.
+    """Convert a model given by name, on data in files, and write the conversion's folder.
 
-    Under a budget, the cheapest code within it is searched for first, by worker processes: a script then has to call this
-    under ``if __name__ == "__main__":``.
+    It holds graph.nir, report.json, report.html, figures.npz and run.yaml. With ``options.budget``, worker processes
+    first search for the cheapest code within it: a script then has to call this under ``if __name__ == "__main__":``.
 
     Returns:
         The conversion, whose files are in ``options.folder()``.
 
     Raises:
-        DeployError: whatever the user can put right; nothing half-written is left.
+        DeployError: an option, a file or the model is not valid, or no code stays within budget; nothing is written.
     """
     progress = progress or Progress()
     options.check(registry())
@@ -146,7 +148,7 @@ def convert_files(options: ConvertOptions, progress: Progress | None = None) -> 
         stages, seconds = _converted(options, model, calibration, progress)
         with progress.stage("write the network"):
             write(folder / GRAPH, stages.network)
-            restored = read(folder / GRAPH)  # what runs from here on is what the file holds
+            restored = read(folder / GRAPH)  # everything below runs the file's network
         restored.units = stages.network.units
         conversion = _conversion(
             options, model, stages, restored, calibration, evaluation, seconds, progress,
@@ -159,7 +161,7 @@ def convert_files(options: ConvertOptions, progress: Progress | None = None) -> 
 def load(
     folder: Path | str, module: nn.Module | None = None, trust: bool | Trust = False, device: str = "cpu"
 ) -> Conversion | TrainedNetwork:
-    """What a folder holds: a conversion, as :func:`load_conversion` reads it, or the network that ``deploy trained`` ran."""
+    """Load a folder: a conversion (see :func:`load_conversion`), or the network that ``deploy trained`` wrote there."""
     if is_trained(Path(folder)):
         return read_network(Path(folder))
     return load_conversion(folder, module, trust, device)
@@ -168,15 +170,15 @@ def load(
 def load_conversion(
     folder: Path | str, module: nn.Module | None = None, trust: bool | Trust = False, device: str = "cpu"
 ) -> Conversion:
-    """A conversion that ``deploy convert`` or :meth:`Conversion.save` wrote.
+    """Load a conversion that ``deploy convert`` or :meth:`Conversion.save` wrote.
 
-    The original model and its data are loaded again when something needs them. A model that was given as an object has to be
-    given again, as ``module``, for what compares with it; its data too. A model from a Python file is imported again only
-    with ``trust=True``, as importing runs its code; nothing else in a folder is code. ``device``: where it is evaluated from
-    here on, whatever it was converted on.
+    The original model and its data are loaded again only when a method needs them. If the model was given as an object,
+    no folder keeps it or its data: pass it as ``module`` to compare with it, and pass data to each method. A model from
+    a Python file is imported again only with ``trust=True``, because importing runs its code; nothing else in a folder
+    is code. ``device``: where the network is evaluated from here on, whatever it was converted on.
 
     Raises:
-        DeployError: the device is not here; the folder holds no conversion, or one that is damaged.
+        DeployError: the device is not available; the folder holds no conversion, or a damaged one.
     """
     place = device_named(device)
     folder = require_conversion(Path(folder))
@@ -191,12 +193,18 @@ def run_files(
     network: Path, data: Path | None, target: str | None, samples: int, granularity: str, progress: Progress | None = None,
     segments_in: str | None = None, trust: Trust = NO_TRUST, state_sets: int | None = None, device: str = "cpu",
 ) -> RunResult:  # fmt: skip
-    """Run ``samples`` samples of ``data`` (None: the evaluation data of the conversion) on a target (None: Lava
-    where it can run, else the stepper).
+    """Run the first ``samples`` samples of ``data`` on a target; its own measurements are added to report.json.
 
-    ``segments_in``: instead, the closed form with its plain segments stepped by that simulator. What only
-    that target tells (energy and latency of a simulated chip, ...) is added to report.json. ``state_sets``: samples overlap,
-    and nodes hold up to so many at once. ``device``: where the closed form is evaluated.
+    Args:
+        network: the folder of a conversion.
+        data: a data file or folder; None for the conversion's evaluation data.
+        target: None for Lava where it can run, else the stepper.
+        segments_in: a simulator that steps the plain segments in place of ``target``, with the closed form between.
+        state_sets: most samples that a node may hold at once when samples overlap; None to run one after the other.
+        device: where the closed form is evaluated.
+
+    Raises:
+        DeployError: the folder, the data, the target or the simulator cannot be used.
     """
     folder = require_conversion(network)
     conversion = load_conversion(folder, trust=trust, device=device)
@@ -218,7 +226,7 @@ def run_files(
 
 
 def evaluation_inputs(folder: Path, samples: int, trust: Trust = NO_TRUST) -> np.ndarray:
-    """The spiking network's input (N, ...) of a conversion's first evaluation samples."""
+    """The spiking network's input (N, ...), for the first ``samples`` evaluation samples of a conversion's folder."""
     origin = origin_of(require_conversion(folder), trust=trust)
     return host_input(origin.model, origin.evaluation.take(slice(samples)))
 
@@ -226,7 +234,7 @@ def evaluation_inputs(folder: Path, samples: int, trust: Trust = NO_TRUST) -> np
 def _converted(
     options: ConvertOptions, model: LoadedModel, calibration: Data, progress: Progress
 ) -> tuple[pipeline.Conversion, dict[str, float]]:
-    """The stages of a conversion, and the seconds that it took without compiling kernels."""
+    """The stages of a conversion, and {"convert": seconds} without the time that compiling kernels took."""
     begin = time.perf_counter() - compiling()
     with on_device(options.device):
         stages = convert_model(options, model, calibration, progress)
@@ -237,7 +245,7 @@ def _conversion(
     options: ConvertOptions, model: LoadedModel, stages: pipeline.Conversion, network: Network, calibration: Data,
     evaluation: Data, seconds: Mapping[str, float], progress: Progress, budget: BudgetSearch | None = None,
 ) -> Conversion:  # fmt: skip
-    """The conversion of which ``network`` is what runs; its report is measured when it is asked for."""
+    """A conversion that runs ``network``; the report is measured when it is first read."""
 
     def measured() -> tuple[Report, str, Figures]:
         work = Examination(options, model, stages, network, evaluation, progress)

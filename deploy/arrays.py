@@ -1,4 +1,4 @@
-"""Modules and arrays that a script holds, as the models and data that files become: named, shaped and checked."""
+"""Turns modules and arrays in memory into the checked LoadedModel and Data objects that files are also read into."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from deploy.sources.check import check_data
 from deploy.sources.model import check_kind
 
 GIVEN = "module:"
-"""What the name of a model starts with that was given as an object, of which no folder keeps a copy."""
+"""Prefix of the name of a model that was given as an object; no folder keeps a copy of such a model."""
 
 Array: TypeAlias = np.ndarray | torch.Tensor
 Arguments: TypeAlias = Array | Sequence[Array] | Mapping[str, Array]
@@ -25,12 +25,12 @@ Arguments: TypeAlias = Array | Sequence[Array] | Mapping[str, Array]
 
 
 def given_model(module: nn.Module, arguments: Arguments | None = None) -> LoadedModel:
-    """A copy of ``module`` in evaluation mode on the CPU, with the names of those arguments of its forward that are given.
+    """Copy ``module`` to the CPU in evaluation mode, and record the names of the forward arguments that are given.
 
-    ``arguments``: None for those that forward requires.
+    ``arguments``: None for the arguments that forward requires.
 
     Raises:
-        DeployError: it is no module, is not in float32, or its forward does not take such arguments.
+        DeployError: ``module`` is no torch.nn.Module, is not in float32, or its forward does not take these arguments.
     """
     if not isinstance(module, nn.Module):
         raise DeployError(f"a {type(module).__name__} is no model; give a torch.nn.Module")
@@ -44,10 +44,12 @@ def given_model(module: nn.Module, arguments: Arguments | None = None) -> Loaded
 
 
 def given_data(arguments: Arguments, labels: Any, model: LoadedModel, role: str) -> Data:
-    """Samples for ``model``, as float32 or int64 arrays; ``labels``: (N,) whole numbers, or None.
+    """Check samples for ``model`` and return them as float32 or int64 arrays.
+
+    ``labels``: (N,) whole numbers, or None. ``role``: "calibration" or "evaluation", for error messages.
 
     Raises:
-        DeployError: the arguments are not the model's, or hold what it cannot take.
+        DeployError: the arguments are not those of the model, or have shapes or values that it cannot take.
     """
     names = _names(model.module, arguments, model.spec) if model.spec.startswith(GIVEN) else list(model.inputs)
     if names != list(model.inputs):
@@ -66,10 +68,10 @@ def given_data(arguments: Arguments, labels: Any, model: LoadedModel, role: str)
 
 
 def as_array(value: Any, name: str) -> np.ndarray:
-    """An array of numbers.
+    """Convert an array-like or a tensor of any device to a NumPy array of numbers; ``name`` is for error messages.
 
     Raises:
-        DeployError: ``value``, called ``name``, is none.
+        DeployError: ``value`` is ragged, a scalar, or holds objects; or is a sparse, quantised or meta tensor.
     """
     if isinstance(value, torch.Tensor):
         value = _dense(value, name)
@@ -83,10 +85,10 @@ def as_array(value: Any, name: str) -> np.ndarray:
 
 
 def _dense(value: torch.Tensor, name: str) -> np.ndarray:
-    """A tensor of any device as an array; bfloat16, which NumPy lacks, as float32.
+    """Copy a tensor of any device to a NumPy array; bfloat16, which NumPy lacks, becomes float32.
 
     Raises:
-        DeployError: it has no values (device meta), or is no plain tensor (sparse, quantised).
+        DeployError: the tensor has no values (device meta), or is sparse or quantised.
     """
     if value.is_meta:
         raise DeployError(f"`{name}` is on the device meta, which holds no values; give a tensor of the CPU")
@@ -97,10 +99,10 @@ def _dense(value: torch.Tensor, name: str) -> np.ndarray:
 
 
 def _names(module: nn.Module, arguments: Arguments | None, what: str) -> list[str]:
-    """Names of the arguments of forward that are given, in its order.
+    """Names of the forward arguments that are given, in the order of the signature.
 
     Raises:
-        DeployError: forward has no such arguments, or others before them.
+        DeployError: forward has no such arguments, or the given ones are not its first ones.
     """
     kinds = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
     parameters = [p for p in inspect.signature(module.forward).parameters.values() if p.kind in kinds]

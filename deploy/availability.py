@@ -1,4 +1,4 @@
-"""Which targets this machine can use. Imports no target, and no PyTorch."""
+"""Which targets can run on this machine, found out without importing a target or PyTorch."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from targets.base import Target
 
 
 def targets() -> list[TargetStatus]:
-    """Every known target, and what it lacks here."""
+    """Every registered target, with the reason if it cannot run here, and the remedy."""
     rows: list[TargetStatus] = []
     for target in registry().values():
         state = target.availability()
@@ -20,9 +20,12 @@ def targets() -> list[TargetStatus]:
 
 
 def chosen(name: str | None, *, steps: bool = False) -> tuple[Target, str]:
-    """The target of a name, or the one that steps networks here for None, and a line that says why if that is not Lava.
+    """Look a target up by name; for None take Lava where it can run, else the stepper.
 
-    ``steps``: only targets that step converted networks through time will do.
+    ``steps``: accept only targets that step converted networks through time.
+
+    Returns:
+        The target, and a line that says why Lava was not taken; "" if it was, or if ``name`` is given.
 
     Raises:
         DeployError: the name is unknown, or the target is not available here.
@@ -38,10 +41,10 @@ def chosen(name: str | None, *, steps: bool = False) -> tuple[Target, str]:
 
 
 def available(target: Target, *, converted: bool = True) -> Target:
-    """The target, if it can run here, and run ``converted`` networks if one is meant.
+    """Return ``target`` if it can run here and, if ``converted``, takes more than standard NIR graphs.
 
     Raises:
-        DeployError: why it cannot, and what would make it so.
+        DeployError: the target cannot; the message says why, and what would make it available.
     """
     if converted and target.standard_only:
         raise DeployError(

@@ -1,4 +1,4 @@
-"""What to say of a run that went through and may still be wrong: silence, weights lost to rounding, far from floating point."""
+"""Warnings about runs that finished and may be wrong: no spikes, weights rounded to 0, large fixed-point errors."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ if TYPE_CHECKING:
     from processes.network import Network
 
 LOST = 0.1
-"""Share of the magnitude of a node's weights that rounding may set to 0."""
+"""Largest share of the magnitude of a node's weights that rounding may set to 0 without a warning."""
 APART = 0.1
-"""|fixed - float| / |float| of outputs, Euclidean."""
+"""Largest |fixed - float| / |float| of the outputs (L2 norm) without a warning."""
 
 
 def of_graph(plan: Plan, run: GraphRun, how: Discretisation, graph: Any) -> tuple[Caution, ...]:
-    """What there is to say of a standard graph's run."""
+    """Warnings about the run of a standard NIR graph: silence, lost weights, and deviation from floating point."""
     found: list[Caution] = []
     if run.traces.spikes and not any(spikes.any() for spikes in run.traces.spikes.values()):
         found.append(_silent_graph(plan, run, how, graph))
@@ -47,7 +47,7 @@ def of_graph(plan: Plan, run: GraphRun, how: Discretisation, graph: Any) -> tupl
 
 
 def _silent_graph(plan: Plan, run: GraphRun, how: Discretisation, graph: Any) -> Caution:
-    """The first population that stays silent, how far it gets, and what its time step has to do with it."""
+    """Warn that nothing spiked: name the first population, its peak potential beside its threshold, and a better dt."""
     name = next(name for name in plan.items if name in run.traces.spikes)
     node: Any = plan.items[name].node
     threshold = float(np.min(getattr(node, "v_threshold", getattr(node, "threshold", 1.0))))
@@ -66,7 +66,7 @@ def _silent_graph(plan: Plan, run: GraphRun, how: Discretisation, graph: Any) ->
 
 
 def silent_network(spikes: float, layers: Iterable[str]) -> tuple[Caution, ...]:
-    """Of a converted network that fires ``spikes`` times a sample; ``layers`` are those that could, in order."""
+    """Warn if a converted network fires no spikes; ``layers``: names of the layers that can fire, in order."""
     name = next(iter(layers), None)
     if spikes > 0 or name is None:
         return ()
@@ -76,7 +76,7 @@ def silent_network(spikes: float, layers: Iterable[str]) -> tuple[Caution, ...]:
 
 
 def lost_weights(shares: Mapping[str, float], other: str) -> list[Caution]:
-    """Of nodes that lost more than ``LOST`` of their weights' magnitude, worst first; option ``other`` avoids it."""
+    """Warn of nodes that lost a share above ``LOST`` of their weights, worst first; option ``other`` avoids it."""
     return [
         Caution(
             kind="weights", node=name, number=share,
@@ -89,7 +89,7 @@ def lost_weights(shares: Mapping[str, float], other: str) -> list[Caution]:
 
 
 def shares_lost(floating: Network, fixed: Network) -> dict[str, float]:
-    """By synapse how much of the magnitude of its weights is 0 in integers (:func:`processes.fixed.magnitude_lost`)."""
+    """By synapse, the share of weight magnitude that is 0 in integers (:func:`processes.fixed.magnitude_lost`)."""
     from processes.network import Synapse
 
     found: dict[str, float] = {}
@@ -101,7 +101,7 @@ def shares_lost(floating: Network, fixed: Network) -> dict[str, float]:
 
 
 def far_from_float(apart: float | None, layers: Iterable[Layer]) -> tuple[Caution, ...]:
-    """Of a converted network whose fixed-point outputs are ``apart`` from floating point's on calibration samples."""
+    """Warn if ``apart``, the relative L2 error of fixed-point outputs on calibration samples, exceeds ``APART``."""
     if apart is None or apart <= APART:
         return ()
     gains = {layer.name: _gain(layer.errors) for layer in layers if len(layer.errors) > 1}
@@ -115,5 +115,5 @@ def far_from_float(apart: float | None, layers: Iterable[Layer]) -> tuple[Cautio
 
 
 def _gain(errors: Mapping[str, float]) -> float:
-    """What a layer's error grows by between floating and fixed point."""
+    """A layer's relative error in fixed point minus its error in floating point."""
     return errors.get("spiking fixed", 0.0) - errors.get("spiking float", 0.0)

@@ -1,4 +1,4 @@
-"""A NIR file's check-up as a person reads it in a terminal."""
+"""Output of `deploy check` and `deploy convert --dry-run`: tables for a terminal, dictionaries for `--json`."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _SHOWN = 20
 
 
 def checkup_shown(found: Checkup) -> list[Table | str]:
-    """What `deploy check FILE.nir` prints, from what the file holds to the command that runs it."""
+    """The tables and lines that `deploy check FILE.nir` prints, from the file's content to the command that runs it."""
     total = "neurons unknown, as shapes do not fit" if found.neurons is None else f"{found.neurons:,} neurons"
     shown: list[Table | str] = [
         f"{found.path}: nir {found.version or 'of no stated version'}; written by: {found.writer}",
@@ -54,7 +54,7 @@ def checkup_shown(found: Checkup) -> list[Table | str]:
 
 
 def checkup_content(found: Checkup) -> dict[str, Any]:
-    """The same for `--json`."""
+    """The check-up of a NIR file as `deploy check FILE.nir --json` prints it; without the repaired graph."""
     keys = ("version", "writer", "framework", "neurons", "parameters", "type_error", "dt", "runs")
     lists = ("kinds", "conventions", "repairs", "refusals", "places")
     return {"file": str(found.path), **{key: getattr(found, key) for key in keys},
@@ -62,7 +62,7 @@ def checkup_content(found: Checkup) -> dict[str, Any]:
 
 
 def model_shown(found: ModelCheckup) -> list[Table | str]:
-    """What `deploy check MODEL` prints."""
+    """The tables and lines that `deploy check MODEL` prints."""
     inputs = ", ".join(f"{name} ({', '.join(map(str, shape))})" for name, shape in found.inputs.items())
     shown: list[Table | str] = [f"{found.model}: captured with one sample of {inputs}; no data, no calibration"]
     if found.refusals:
@@ -80,7 +80,7 @@ def model_shown(found: ModelCheckup) -> list[Table | str]:
 
 
 def _network(found: ModelCheckup) -> list[Table | str]:
-    """What a model becomes: operations, sizes, time, what stays outside."""
+    """Table and lines about the network that a model becomes: operations, sizes, time steps, what the host does."""
     synapses = "" if found.synapses is None else f", {found.synapses:,} synapses"
     cores = "".join(f"; {chip}: {count:,} cores on paper" for chip, count in found.cores.items())
     return [
@@ -92,7 +92,7 @@ def _network(found: ModelCheckup) -> list[Table | str]:
 
 
 def dry_run_shown(found: DryRun) -> list[Table | str]:
-    """What `deploy convert --dry-run` prints."""
+    """The tables and lines that `deploy convert --dry-run` prints."""
     options, code = found.options, found.options.code
     stepped = "nothing is stepped" if found.target == "closed-form" else f"{options.samples:,} samples stepped"
     limit = "" if options.latency is None else f" within {options.latency:,} steps"
@@ -125,7 +125,7 @@ def dry_run_shown(found: DryRun) -> list[Table | str]:
 
 
 def dry_run_content(found: DryRun) -> dict[str, Any]:
-    """The same for `--json`; ``memory`` in GiB by what takes it."""
+    """The dry run as `deploy convert --dry-run --json` prints it; ``memory_gib``: GiB by what takes them."""
     (calibration, calibrated_on), (evaluation, evaluated_on) = found.calibration, found.evaluation
     return {
         "options": asdict(found.options),
@@ -141,7 +141,7 @@ def dry_run_content(found: DryRun) -> dict[str, Any]:
 
 
 def model_content(found: ModelCheckup) -> dict[str, Any]:
-    """The same for `--json`."""
+    """The check-up of a model as `deploy check MODEL --json` prints it."""
     return {**asdict(found), "converts": not found.refusals}
 
 

@@ -1,4 +1,4 @@
-"""`deploy compare`: conversions side by side, from their reports."""
+"""`deploy compare`: conversions of one model side by side, read from their reports."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from processes.files import write_text
 
 @dataclass(frozen=True)
 class Row:
-    """One number of every conversion; None where a report has none. ``best``: places of the best, if one is better."""
+    """A number of every conversion, None where a report lacks it; ``best``: indices of the best, () if all agree."""
 
     label: str
     values: tuple[str | None, ...]
@@ -33,7 +33,7 @@ class Row:
 
 @dataclass(frozen=True)
 class Comparison:
-    """Conversions by the names of their folders, and what their reports say."""
+    """What `deploy compare` shows: a column for each conversion, named after its folder, and a row for each number."""
 
     model: str
     names: tuple[str, ...]
@@ -41,7 +41,7 @@ class Comparison:
 
 
 Write = Callable[[Any], str]
-# What the number is called, where it stands in a report, how it is written, whether more (1) or less (-1) is better.
+# Label, how to read the number from a report, how to write it, whether more (1), less (-1) or neither (0) is better.
 _NUMBERS: tuple[tuple[str, Callable[[Report], Any], Write, int], ...] = (
     ("evaluation samples", lambda r: r.samples, count, 0),
     ("accuracy, original network", lambda r: share_of(r.ann.accuracy, r.samples), str, 0),
@@ -71,10 +71,10 @@ _JOULES: tuple[tuple[str, Callable[[Cost], float | None]], ...] = (
 
 
 def comparison(folders: Sequence[Path]) -> Comparison:
-    """Reads the reports.
+    """Compare the reports of several conversions.
 
     Raises:
-        DeployError: fewer than two folders, one that is no conversion, or conversions of different models.
+        DeployError: there are fewer than two folders, one is not a conversion, or they convert different models.
     """
     require_conversions(folders)
     reports = [read_report(folder) for folder in folders]
@@ -102,7 +102,7 @@ def comparison(folders: Sequence[Path]) -> Comparison:
     return Comparison(models[0], names, tuple(row for row in rows if any(v is not None for v in row.values)))
 
 
-# What the setting is called, and where it stands in a report; other options follow under their own names.
+# Label of a setting, and how to read it from a report; other options follow under their own names.
 _SETTINGS: tuple[tuple[str, Callable[[Report], Any]], ...] = (
     ("method", lambda r: r.method),
     ("arithmetic", lambda r: r.precision),
@@ -112,11 +112,11 @@ _SETTINGS: tuple[tuple[str, Callable[[Report], Any]], ...] = (
 )
 _SHOWN = ("method", "precision", "timesteps", "base", "target")
 _NO_SETTINGS = ("model", "weights", "out", "force", "batch_size", "granularity")
-"""Options that name files or say how fast it goes, and change no number here."""
+"""Options that name files or affect speed alone, and change no number of the comparison."""
 
 
 def _settings(reports: Sequence[Report]) -> list[Row]:
-    """Settings in which the conversions differ."""
+    """Rows of the settings in which the conversions differ."""
     rows = [(label, [read(report) for report in reports]) for label, read in _SETTINGS]
     names = [field.name for field in fields(ConvertOptions) if field.name not in (*_SHOWN, *_NO_SETTINGS)]
     for name in names:
@@ -127,7 +127,7 @@ def _settings(reports: Sequence[Report]) -> list[Row]:
 
 
 def _energies(reports: Sequence[Report]) -> list[tuple[str, list[float | None]]]:
-    """Microjoules of a sample by every convention that some report has."""
+    """Labels and microjoules per sample, for every energy convention that at least one report has."""
     conventions = {name: cost.title for report in reports for name, cost in report.energy.items()}
     return [
         (
@@ -149,7 +149,7 @@ def _row(label: str, values: Sequence[Any], write: Write, sense: int) -> Row:
 
 
 def table(found: Comparison) -> Table:
-    """For a terminal; the best of a row is bold."""
+    """The comparison as a table for a terminal; the best values of a row are bold."""
     grid = Table(title=found.model, title_justify="left")
     grid.add_column("")
     for name in found.names:
@@ -161,10 +161,10 @@ def table(found: Comparison) -> Table:
 
 
 def write_page(found: Comparison, path: Path) -> None:
-    """The same as one HTML file.
+    """Write the comparison as one HTML file.
 
     Raises:
-        DeployError: it cannot be written.
+        DeployError: the file cannot be written.
     """
     page = environment().get_template("compare.html").render(found=found)
     try:

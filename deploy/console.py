@@ -1,4 +1,4 @@
-"""Results as tables that a person reads in a terminal."""
+"""Results as tables and lines for a terminal."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def _count(value: float) -> str:
 
 
 def _few(value: float) -> str:
-    """A mean that may lie far below 1, which is not nothing."""
+    """Write a mean; three digits below 10, so that one far below 1 is not shown as 0."""
     return f"{value:.3g}" if value < 10 else _count(value)
 
 
@@ -57,7 +57,7 @@ def _intervals(found: Sequence[Overlap]) -> str:
     )
 
 
-# What a person calls the number, where it stands in a report, how it is written.
+# Label, how to read the number from a report, how to write it.
 _ROWS: tuple[tuple[str, Callable[[Report], Any], Callable[[Any], str]], ...] = (
     ("evaluation samples", lambda r: r.samples, _count),
     ("accuracy, original network", lambda r: share_of(r.ann.accuracy, r.samples), str),
@@ -127,7 +127,7 @@ def _numbers(title: str, content: Any, rows: Sequence[tuple[str, Callable[[Any],
 
 
 def corrections(shares: Mapping[str, float]) -> str:
-    """What bias correction did, from the share of its squared error that each layer lost by it."""
+    """What bias correction did, in words; ``shares``: by layer, the share of its squared error that it removed."""
     if not shares:
         return "Biases stay as they were trained: held-back calibration samples gain nothing by correcting them."
     most = max(shares, key=shares.__getitem__)
@@ -135,9 +135,9 @@ def corrections(shares: Mapping[str, float]) -> str:
 
 
 def codes_table(codes: Sequence[Code]) -> Table:
-    """How each firing layer is coded, and its part of the outputs' expected error before and after that was chosen.
+    """How each firing layer is coded, and its share of the outputs' squared error with the plain and the chosen code.
 
-    Second spikes end at a step that features have each for themselves: the least and the largest.
+    Column "second until": the step after which a feature sends no second spikes, smallest and largest of the features.
     """
     table = Table(title="codes, and what choosing them gained", title_justify="left", show_footer=True)
     table.add_column("layer", "all together")
@@ -158,7 +158,7 @@ def codes_table(codes: Sequence[Code]) -> Table:
 
 
 def coverage_table(rows: Sequence[Row], columns: Sequence[str]) -> Table:
-    """Families of models and what became of each."""
+    """Model families, whether each converts, and those relative errors of its outputs that ``columns`` names."""
     title = "a small variant of each, random weights: relative error of the outputs"
     table = Table("family", "for example", "state", *columns, "remark", title=title, title_justify="left")
     for row in rows:
@@ -176,11 +176,11 @@ def targets_table(targets: Sequence[TargetStatus]) -> Table:
 
 
 _SWEPT = ("45nm-additions", "45nm-memory", "loihi1")
-"""Energies that fit beside the rest on a terminal: from what is least counted to most."""
+"""Energy conventions that a sweep's table has room for, from the one that counts least to the one that counts most."""
 
 
 def budget_note(found: BudgetSearch) -> str:
-    """What --budget chose, and how sure that is."""
+    """The code that --budget chose, and the uncertainty of its loss, in words."""
     point, samples = found.points[found.chosen], found.samples
     assert isinstance(point, Measured)
     text = (
@@ -200,11 +200,11 @@ def budget_note(found: BudgetSearch) -> str:
 
 
 def sweep_table(search: Search) -> Table:
-    """Every point of a sweep or a search, with the settings that differ.
+    """Every point of a sweep or a budget search, with T, B and the other settings that differ.
 
-    A dot marks the Pareto front of a cost, an arrow what a search chose. The page has more.
+    A dot marks points on the Pareto front of a cost, an arrow the point that a search chose.
     """
-    from deploy.energy.tables import number  # which imports PyTorch; runs of NIR files do without
+    from deploy.energy.tables import number  # imports PyTorch, which runs of NIR files do not need
 
     points, within = search.points, search if isinstance(search, BudgetSearch) else None
     done = [point for point in points if isinstance(point, Measured)]
@@ -244,7 +244,7 @@ def sweep_table(search: Search) -> Table:
 
 
 def _setting(point: Point, key: str) -> str:
-    """One of a point's settings; of a base that was left open also what was chosen."""
+    """A setting of a point as text; for base "auto" the chosen base."""
     if key == "base" and isinstance(point, Measured) and point.base == "auto":
         return f"{point.chosen_base} (auto)"
     value = getattr(point, key)
@@ -261,7 +261,7 @@ def _quality(point: Measured, key: str) -> str:
 
 
 def outputs_table(result: RunResult) -> Table:
-    """Predictions of the first samples, or the sizes of outputs that are no class scores."""
+    """Predicted classes of the first samples; for outputs that are not vectors their shape and norm."""
     table = Table("sample", "prediction", "label")
     for index, output in enumerate(result.outputs[:_SHOWN]):
         label = "" if result.labels is None else _class(int(result.labels[index]), result.class_names)
@@ -274,7 +274,7 @@ def outputs_table(result: RunResult) -> Table:
 
 
 def measured_table(measured: Mapping[str, Any]) -> Table:
-    """What a target measured, nested names joined by dots."""
+    """A target's own measurements; nested names are joined by dots."""
     table = Table(show_header=False)
     table.add_column("what", no_wrap=True)
     table.add_column("value", overflow="fold")
@@ -328,7 +328,7 @@ def graph_tables(result: GraphResult) -> list[Table | str]:
 
 
 def graph_content(result: GraphResult) -> dict[str, Any]:
-    """The same for `--json`: outputs summed over time (decoded where steps weigh), per sample; `--output` has them by step."""
+    """A standard graph's run for `--json`, with outputs summed over time, each step times its ``result.weights``."""
     run, how = result.run, result.how
     samples = len(next(iter(run.traces.outputs.values())))
     return {
@@ -351,12 +351,12 @@ def graph_content(result: GraphResult) -> dict[str, Any]:
 
 
 def cautions_shown(cautions: Sequence[Caution]) -> list[str]:
-    """A line for each thing that may be wrong although everything ran: the last that a command prints."""
+    """One line for each warning, with its remedy; commands print them last."""
     return [f"warning: {caution.text}. Remedy: {caution.remedy}." for caution in cautions]
 
 
 def refusals_table(refusals: Sequence[Refusal]) -> Table:
-    """Everything that keeps a graph from running."""
+    """Every node that keeps a graph from running, and why."""
     table = Table("node", "type", "why it cannot run")
     for refusal in refusals:
         table.add_row(refusal.node, refusal.kind, refusal.reason)

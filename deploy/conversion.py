@@ -1,4 +1,4 @@
-"""A converted transformer as an object: the network, what it answers, how it compares, and its folder."""
+"""The Conversion object: a converted transformer that can be run, verified, evaluated, and saved to a folder."""
 
 from __future__ import annotations
 
@@ -43,9 +43,9 @@ class Conversion:
 
     Attributes:
         network: the spiking network; iterating gives (name, node).
-        origin: the model and the data that it was made of.
-        measured: makes the report and its page when they are first asked for.
-        device: where the network is evaluated.
+        origin: the original model, the evaluation data and the options of the conversion.
+        measured: called once, when the report, its page or its figures are first read, to make all three.
+        device: where the closed form and the original model are evaluated.
     """
 
     network: Network
@@ -59,7 +59,7 @@ class Conversion:
 
     @property
     def report(self) -> Report:
-        """How the conversion does beside the original; measured when it is first asked for."""
+        """Accuracy, errors, spikes, latency and energy beside the original; measured when first read."""
         return self._measured[0]
 
     @property
@@ -69,16 +69,16 @@ class Conversion:
 
     @property
     def figures(self) -> Figures:
-        """What the page draws besides the report; :mod:`deploy.plot` draws it for papers."""
+        """The numbers behind the page's drawings that the report lacks; :mod:`deploy.plot` draws them for papers."""
         return self._measured[2]
 
     def run(self, x: Arguments) -> np.ndarray:
         """The spiking network's outputs (N, *output), float32, in the model's units, by its closed form.
 
-        ``x``: the model's arguments, each (N, *sample): one array or tensor, a sequence, or a mapping by their names.
+        ``x``: the model's arguments, each (N, *sample): one array or tensor, a sequence, or a mapping by argument name.
 
         Raises:
-            DeployError: the network cannot take them.
+            DeployError: an argument is missing, has a wrong shape, or holds NaN or infinity.
         """
         with on_device(self.device):
             return measure.evaluate(ClosedForm(self.network), self._input(x), self.origin.options.batch_size).outputs
@@ -87,17 +87,18 @@ class Conversion:
         self, prompt: str | Turns | Sequence[int], max_new_tokens: int = 32, choice: Choice = GREEDY,
         target: str | None = "closed-form", chat: bool = True,
     ) -> Iterator[Token]:  # fmt: skip
-        """What a language model goes on with, token by token.
+        """Generate text after a prompt with a converted language model, token by token.
 
         Args:
-            prompt: text, turns of a conversation, or token numbers.
-            max_new_tokens: stop after so many, if the tokenizer's end token does not come before.
-            choice: how the next token is chosen; the most likely one if left out.
+            prompt: text, turns of a conversation ({"role": ..., "content": ...}), or token numbers.
+            max_new_tokens: largest number of new tokens; the tokenizer's end token stops earlier.
+            choice: how the next token is chosen: the most likely one by default, or drawn at a temperature.
             target: where the network runs; None for the original model.
             chat: whether a text becomes the user's turn of the tokenizer's chat template, if it has one.
 
         Raises:
-            DeployError: the model is no language model, the prompt is empty, or does not fit the network's window.
+            DeployError: the model is no language model, the prompt is empty, or prompt and new tokens exceed the window
+                that the network was converted for.
         """
         text = language_of(self.origin.model)
         choice.check(text.vocabulary or 2**31)
@@ -109,7 +110,7 @@ class Conversion:
         return generate(self.source(target), [int(n) for n in numbers], max_new_tokens, choice, text)
 
     def source(self, target: str | None = "closed-form") -> Source:
-        """Outputs of a text's last token, by the spiking network on a target, or by the original model for None.
+        """What computes the logits of a text's last token: the network on a target, or the original model for None.
 
         Raises:
             DeployError: the target cannot run here.
@@ -126,14 +127,15 @@ class Conversion:
         """Step samples through time and compare every spike and potential with the closed form.
 
         Args:
-            samples: how many, of ``x`` if it is given, else of the evaluation data.
-            x: as for :meth:`run`.
-            granularity: what a Lava Process holds, "block" or "operation".
-            progress: shows how far it is, and says why it is not Lava that steps.
+            samples: how many samples to step: the first of ``x`` if given, else of the evaluation data.
+            x: the model's arguments, as for :meth:`run`.
+            granularity: what a Lava Process holds, a "block" or one "operation".
+            progress: shows a progress bar, and a note where Lava cannot run here.
             target: what steps, "lava-sim" or "stepper"; None for Lava where it can run, else the stepper.
 
         Raises:
-            DeployError: there is no data at hand, the target cannot run here, or a Process failed.
+            DeployError: ``x`` is missing and no evaluation data can be loaded, the target cannot run here, or a Lava
+                Process failed.
         """
         check_positive("samples", samples)
         if x is None:
@@ -153,14 +155,14 @@ class Conversion:
         )  # fmt: skip
 
     def evaluate(self, x: Arguments, labels: Any = None) -> Evaluation:
-        """The spiking network's closed form beside the original network.
+        """Compare the spiking network's closed form with the original network on given data.
 
         Args:
-            x: as for :meth:`run`.
-            labels: (N,) classes, for accuracy; outputs of models without labels are compared as vectors.
+            x: the model's arguments, as for :meth:`run`.
+            labels: (N,) classes, for accuracy; None compares predictions of class scores, and other outputs as vectors.
 
         Raises:
-            DeployError: the original is not at hand, or cannot take the data.
+            DeployError: the original model cannot be loaded, or cannot take the data.
         """
         model = self.origin.model
         data = given_data(x, labels, model, "evaluation")
@@ -176,14 +178,18 @@ class Conversion:
         """Write graph.nir, report.json, report.html, figures.npz and run.yaml, which ``deploy.load`` and every command read.
 
         Raises:
-            DeployError: the folder cannot be written, or holds something (an earlier conversion: unless ``force``).
+            DeployError: the folder cannot be written, holds other files, or a conversion and ``force`` is not set.
         """
         with output_folder(Path(folder), force) as scratch:
             write(scratch / GRAPH, self.network)
             self.write_report(scratch)
 
     def write_report(self, folder: Path) -> None:
-        """Write report.json, report.html and what figures are drawn from."""
+        """Write report.json, report.html, figures.npz and run.yaml into an existing folder.
+
+        Raises:
+            DeployError: a result is not valid, as when 32-bit floats overflow.
+        """
         try:
             write_report(folder, self.report)
         except ValueError as error:
@@ -197,7 +203,7 @@ class Conversion:
         write_text(folder / PAGE, self.page)
 
     def _input(self, x: Arguments) -> np.ndarray:
-        """The spiking network's input; the model is needed only for what stays on the host."""
+        """The spiking network's input (N, *input) float32; a floating-point array needs no model to be loaded."""
         if not isinstance(x, (dict, Sequence)) and np.issubdtype((array := as_array(x, "x")).dtype, np.floating):
             wanted = self.network.input_shape[1:]
             if array.shape[1:] != wanted or not len(array):

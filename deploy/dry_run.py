@@ -1,4 +1,4 @@
-"""`deploy convert --dry-run`: what a conversion would do and take, from its options, its data and the lowered model alone."""
+"""`deploy convert --dry-run`: what a conversion would do and how much memory it would take, without converting."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ from processes.network import Network, Route
 from processes.synapse import Synapse
 from targets import registry
 
-SINGLE, DOUBLE = 4, 8  # bytes
-NETWORKS = 3  # that weights are held of beside the lowered one: scaled, calibrated, discretised
-FEW = 2  # calibration samples, whose scales are thrown away
+SINGLE, DOUBLE = 4, 8  # bytes of a float
+NETWORKS = 3  # copies of the weights beside the lowered network's: scaled, calibrated, discretised
+FEW = 2  # calibration samples that the rough network is made with; its scales are not used
 GIB = 2**30
 
 
@@ -37,10 +37,10 @@ class DryRun:
     """What `deploy convert` would do.
 
     Attributes:
-        options: in force. target: what would step, and how many samples.
-        model: what the lowered model becomes; None of a baseline in floating point, which has its thresholds first.
-        calibration, evaluation: samples and where they come from. transform: how files become arrays, in words.
-        memory: GiB by what takes it, of the largest things that are held together.
+        options: the conversion's options. target: name of the target that would run the network.
+        model: what the lowered model becomes; None for a floating-point baseline, as lowering it needs its thresholds.
+        calibration, evaluation: number of samples and their source. transform: how files become arrays, in words.
+        memory: estimated GiB, by what takes them, of the largest things that are held at the same time.
     """
 
     options: ConvertOptions
@@ -53,10 +53,11 @@ class DryRun:
 
 
 def dry_run(options: ConvertOptions, progress: Progress | None = None) -> DryRun:
-    """Everything that a conversion does before it sets the first scale: options, folder, model, data, lowering.
+    """Do what a conversion does before calibration: check options and folder, load model and data, capture and lower.
 
     Raises:
-        DeployError: whatever the conversion would refuse by then; UnsupportedModel with every operation that is in its way.
+        DeployError: an option, the folder, the model or the data is not valid, as in a conversion.
+        UnsupportedModel: the model has operations that cannot be converted; the error lists all of them.
     """
     progress = progress or Progress()
     options.check(registry())
@@ -89,7 +90,10 @@ def dry_run(options: ConvertOptions, progress: Progress | None = None) -> DryRun
 
 
 def memory(network: Network | None, batch: int) -> dict[str, float]:
-    """GiB by what takes it; the first part is what this process, with model and data loaded, has taken by now."""
+    """Estimated GiB by what takes them; the first entry is the peak memory of this process so far.
+
+    ``network``: None leaves that entry alone. ``batch``: samples evaluated together.
+    """
     held = {"program, model and data, as loaded": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / GIB}
     if network is None:
         return held

@@ -1,4 +1,4 @@
-"""A conversion measured: against the original, layer by layer, and on the target against the closed form."""
+"""Measures a conversion: beside the original, layer by layer, and on the target beside the closed form."""
 
 from __future__ import annotations
 
@@ -36,17 +36,17 @@ from targets.base import Target
 
 LAYER_SAMPLES = 16  # samples on which layers are compared one by one
 LAYER_BYTES = 2**28
-"""Memory for what the original computes at all layers of these samples; of large models there are fewer of them."""
+"""Bytes for what the original computes at all layers for these samples; large models are compared on fewer samples."""
 CLOSED = "closed-form"
-"""The target that steps nothing: there is no run to compare with the closed form, which is what every report measures."""
+"""Name of the target that steps nothing; every report measures the closed form, so no second run is made."""
 
 
 def examine(
     work: Examination, target: Target, seconds: Mapping[str, float], calibration: Data
 ) -> tuple[Report, Figures]:
-    """The whole report of a conversion, and what its page draws.
+    """Measure a conversion; return the report and the numbers behind its page's drawings.
 
-    ``seconds``: what took time before, ``convert``. ``calibration``: the samples that set scales.
+    ``seconds``: {"convert": seconds of the conversion}. ``calibration``: the samples that set scales.
     """
     report, figures = work.measure(target, seconds)
     tuning, blocks = work.conversion.tuning, work.blocks()
@@ -68,7 +68,13 @@ def examine(
 
 @dataclass
 class Examination:
-    """One conversion being measured."""
+    """One conversion being measured.
+
+    Attributes:
+        conversion: all stages of the conversion, from the lowered network on.
+        network: the network that is measured, as read from the file if there is one.
+        evaluation: samples that set no scales.
+    """
 
     options: ConvertOptions
     model: LoadedModel
@@ -78,7 +84,7 @@ class Examination:
     progress: Progress
 
     def measure(self, target: Target, seconds: Mapping[str, float]) -> tuple[Report, Figures]:
-        """The report, and what its page draws; ``seconds``: what took time before, ``convert``."""
+        """Run the original, the closed form and the target on the evaluation data; :func:`examine` adds the rest."""
         options, inputs = self.options, self.inputs
         with stages(self.progress) as bar:
             ann = measure.ann_outputs(
@@ -115,13 +121,13 @@ class Examination:
         return report, Figures(scatter, raster, measure.stages(self.network, times), attention, inputs[0])
 
     def _words(self) -> list[str]:
-        """The first sample's tokens without padding, if it is a text whose tokenizer is at hand."""
+        """Words of the first sample's tokens without padding; empty without text or tokenizer."""
         return (
             [] if self.model.text is None else words(self.model.text, [a[0] for a in self.evaluation.inputs.values()])
         )
 
     def _language(self, wanted: np.ndarray, found: np.ndarray) -> dict[str, Any]:
-        """How a language model predicts and goes on, beside its original; nothing of other models."""
+        """How a language model predicts and continues texts, beside its original; {} for other models."""
         inputs, text = self.evaluation.inputs, self.model.text
         language = predicted(self.model, wanted, found, inputs)
         if language is None or text is None:
@@ -130,13 +136,13 @@ class Examination:
             return {"language": language, "written": written(self.network, self.model, text, inputs["input_ids"][0])}
 
     def softmax(self) -> tuple[SoftmaxError, ...]:
-        """Errors of the SIT method's softmax by itself; none of other methods."""
+        """Errors of the SIT method's softmax by itself, by number of steps; () for other methods."""
         from deploy.measure.si_softmax import softmax_errors
 
         return tuple(softmax_errors()) if self.options.method == "sit" else ()
 
     def blocks(self) -> tuple[Rung, ...]:
-        """Networks of which only a part spikes; none if they were not asked for."""
+        """Rungs of networks of which only a part spikes; () unless the option ``blocks`` asks for them."""
         from deploy.measure.hybrid import block_rungs
 
         if not self.options.blocks:
@@ -150,14 +156,14 @@ class Examination:
         return tuple(recorded(rung) for rung in rungs)
 
     def warnings(self, report: Report, calibration: Data) -> tuple[Caution, ...]:
-        """What may be wrong although everything ran; ``report`` is this conversion's."""
+        """Warnings of silence and, in fixed point, of lost weights and of outputs far from floating point's."""
         conversion = self.conversion
         found = silent_network(report.spikes.total_per_sample, (layer.name for layer in report.layers if layer.neurons))
         if conversion.fixed is None:
             return found
         arguments = [array[: self.few] for array in calibration.inputs.values()]
         x = network_input(conversion.front, arguments)
-        lost = shares_lost(conversion.calibrated, conversion.fixed)  # before runs keep what takes as much memory
+        lost = shares_lost(conversion.calibrated, conversion.fixed)  # first, as the runs below keep as much memory
         floating, fixed = (measure.evaluate(ClosedForm(n), x, self.batch).outputs
                            for n in (conversion.calibrated, self.network))  # fmt: skip
         return (
@@ -168,23 +174,23 @@ class Examination:
 
     @cached_property
     def batch(self) -> int:
-        """Samples evaluated together."""
+        """Samples evaluated together: the option's number, or fewer where memory limits it."""
         return evaluated_together(self.network, self.options.batch_size)
 
     @cached_property
     def few(self) -> int:
-        """Samples on which layers are compared."""
+        """Number of samples on which layers are compared: ``LAYER_SAMPLES``, fewer where ``LAYER_BYTES`` hold fewer."""
         values = sum(math.prod(node.op.shape) for _, node in self.conversion.ideal if not isinstance(node.op, Route))
         return max(1, min(LAYER_SAMPLES, LAYER_BYTES // (np.dtype(np.float32).itemsize * values)))
 
     @cached_property
     def inputs(self) -> np.ndarray:
-        """The spiking network's input of the evaluation data."""
+        """The spiking network's input (N, ...) for all evaluation samples."""
         return network_input(self.conversion.front, list(self.evaluation.inputs.values()))
 
     @cached_property
     def reference(self) -> dict[str, np.ndarray]:
-        """What the original computes at every layer, of the first evaluation samples."""
+        """By node, real values (few, *shape) that the original computes for the first evaluation samples."""
         return measure.layer_values(self.conversion.ideal, self.inputs[: self.few])
 
     @staticmethod
@@ -203,7 +209,7 @@ class Examination:
         )
 
     def _exactness(self, found: compared.Exactness, stepped: TargetRun, inputs: np.ndarray) -> Exactness:
-        """The target's run against the closed form: codes, potentials, and, from its own spikes, events."""
+        """Counts of compared and differing spikes, potentials and events of the target's run and the closed form."""
         synaptic = apart = None
         if stepped.values:
             closed, counted = EventCounter(self.network), count_run(self.network, stepped.values)
@@ -219,7 +225,7 @@ class Examination:
     def _ladder(
         self, ann: measure.Outputs, snn: measure.Measurement, bar: Callable[[str, int, int], None]
     ) -> tuple[list[measure.Rung], dict[str, tuple[np.ndarray, np.ndarray]]]:
-        """Rungs of the closed forms, and the last one's scatter."""
+        """Rungs from the original to the network's closed form, and (original, decoded) values by firing node."""
         conversion, inputs = self.conversion, self.inputs
         labels, classes = self.evaluation.labels, self.classes
         few = inputs[: self.few]
@@ -238,7 +244,7 @@ class Examination:
             eight = ClosedForm(rounded, ideal=True)
             done = measure.evaluate(eight, inputs, batch, partial(bar, "original, 8-bit weights"))
             add("ANN, 8-bit weights", eight, done.outputs)
-            del rounded, eight  # as large as the model
+            del rounded, eight  # frees weights as large as the model's
             give_back()
             floating = ClosedForm(conversion.calibrated)
             done = measure.evaluate(floating, inputs, batch, partial(bar, "spiking, floating point"))
@@ -246,14 +252,14 @@ class Examination:
             conversion.calibrated.release()
         name = f"spiking {self.options.precision}"
         scatter = add(name, ClosedForm(self.network), snn.outputs).scatter
-        if self.few < LAYER_SAMPLES:  # of a large model, what its operations keep is as much as their parameters
+        if self.few < LAYER_SAMPLES:  # a large model: its operations cache as much memory as their parameters take
             self.network.release()
         return rungs, scatter
 
     def _stepped(
         self, target: Target, stepped: TargetRun, ann: measure.Outputs, rungs: list[measure.Rung]
     ) -> dict[str, Any]:
-        """What the target's run adds to the report; its rung goes to ``rungs``."""
+        """Fields that the target's run adds to the report; appends its rung to ``rungs``."""
         inputs = self.inputs[: self.options.samples]
         outputs = ClosedForm(self.network, torch.float64).real(torch.from_numpy(stepped.outputs)).float().numpy()
         outputs = outputs[:, 0] if outputs.shape[1] == 1 else outputs

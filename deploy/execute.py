@@ -1,4 +1,4 @@
-"""A network on samples: on a target, or with its plain segments in another simulator."""
+"""Runs a converted network on samples: on a target, or with its plain segments in another simulator."""
 
 from __future__ import annotations
 
@@ -23,17 +23,18 @@ def execute(
     segments_in: str | None = None, labels: np.ndarray | None = None, class_names: Sequence[str] = (),
     state_sets: int | None = None,
 ) -> RunResult:  # fmt: skip
-    """Run samples (N, *input).
+    """Run a converted network on samples (N, *input).
 
     Args:
-        target: its name; None for Lava where it can run, else the stepper.
-        segments_in: a simulator that steps the plain segments, with the closed form between them; ``target`` does nothing.
-        labels: classes of the samples, handed on.
-        class_names: their names, handed on.
-        state_sets: samples overlap, and nodes hold up to so many at once; None for one sample after the other.
+        target: name of the target; None for Lava where it can run, else the stepper.
+        granularity: what a Lava Process holds, a "block" or one "operation".
+        segments_in: a simulator that steps the plain segments, with the closed form between; ``target`` is ignored.
+        labels: (N,) classes, copied into the result.
+        class_names: one for each class, copied into the result.
+        state_sets: most samples that a node may hold at once when samples overlap; None to run one after the other.
 
     Raises:
-        DeployError: target or simulator are unknown or not available here.
+        DeployError: the target or the simulator is unknown or not available here, or cannot run the network.
     """
     if segments_in is None:
         place, why = chosen(target)

@@ -1,4 +1,4 @@
-"""`deploy export`: a converted network as a NIR file, whole or in standard nodes only, or as a program for something else."""
+"""`deploy export`: a converted network as NIR (whole, plain or in segments), as a Loihi 2 bundle or as a C program."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ MANIFEST = "manifest.json"
 
 @dataclass(frozen=True)
 class Exported:
-    """What was written where, and a line to say about it."""
+    """The files or folders that were written, and a line about them for the user."""
 
     files: tuple[Path, ...]
     note: str
@@ -49,17 +49,21 @@ def export(
     force: bool = False,
     trust: Trust = NO_TRUST,
 ) -> Exported:
-    """Write the network of a conversion.
+    """Export the network of a conversion.
 
     Args:
-        form: "whole": one file, our operations as nested graphs; "plain": one file of LIF, Affine and Conv2d, and input
-            data of ``samples`` evaluation samples beside it; "segments": a folder of plain graphs and a manifest; "loihi2":
-            a new folder with the bundle of :mod:`targets.loihi2`; "c": a new folder with the C program of :mod:`targets.c99`
-            and ``samples`` evaluation samples.
-        dialect: simulator whose conventions plain graphs follow.
+        folder: the conversion's folder.
+        out: the file to write ("whole", "plain") or the folder.
+        form: "whole": one NIR file, this package's operations as nested graphs; "plain": one NIR file of LIF, Affine
+            and Conv2d, and the input of ``samples`` evaluation samples beside it; "segments": a folder of plain graphs
+            and a manifest; "loihi2": the bundle of :mod:`targets.loihi2`; "c": the C program of :mod:`targets.c99` with
+            ``samples`` evaluation samples. Whole and plain files get golden data beside them (:mod:`deploy.golden`).
+        dialect: simulator whose conventions plain graphs and segments follow.
+        force: replace a file or an earlier export.
+        trust: whose code may run when the original model is loaded for evaluation samples.
 
     Raises:
-        DeployError: no such conversion, a form that the network does not have, or a file that cannot be written.
+        DeployError: ``folder`` holds no conversion, the network has no such form, or ``out`` cannot be written.
     """
     check_choice("--dialect", dialect, DIALECTS)
     check_free(out, force)
@@ -68,7 +72,7 @@ def export(
         _write(out, lambda content: nir.write(content, network.to_nir()))
         held = f"{len(network.nodes)} operations, {out.stat().st_size:,} bytes"
         sample = read_figures(folder).sample
-        if sample is None:  # a folder from before samples were kept
+        if sample is None:  # the folder's figures.npz is absent or holds no sample
             return Exported((out,), held)
         write_golden(golden_file(out), of_network(network, sample))
         return Exported((out, golden_file(out)), f"{held}; one sample's spikes and potentials beside them")
@@ -100,7 +104,7 @@ def export(
 
 
 def input_codes(network: Network, x: np.ndarray) -> np.ndarray:
-    """Codes (planes, N, *shape) that the first synapse gets of samples (N, *input)."""
+    """Codes (planes, N, ...) that the first synapse receives for samples (N, *input), without a leading 1."""
     first = next(name for name, node in network if isinstance(node.op, Synapse))
     wanted = network.nodes[first].inputs[0]
     seen: dict[str, np.ndarray] = {}
@@ -114,7 +118,7 @@ def input_codes(network: Network, x: np.ndarray) -> np.ndarray:
 
 
 def _segments(network: Network, out: Path, dialect: str, force: bool) -> Exported:
-    """A folder: a file for each segment, and what runs between them."""
+    """Write a folder with a NIR file for each plain segment, and a manifest that says what runs each node."""
     segments = cut(network, dialect)
     place = {name: f"{i:03d}.nir" for i, s in enumerate(segments) for name in (s.synapse, s.neuron) if name}
     nodes = [
@@ -124,7 +128,7 @@ def _segments(network: Network, out: Path, dialect: str, force: bool) -> Exporte
     ]  # fmt: skip
     manifest = {"dialect": dialect, "about": "what `runs` in a file is plain NIR, the rest are deploy's operations",
                 "nodes": nodes}  # fmt: skip
-    if force and (out / MANIFEST).is_file():  # an earlier export; other files there are never removed
+    if force and (out / MANIFEST).is_file():  # of an earlier export alone; other files stay
         for old in (out / MANIFEST, *out.glob("[0-9][0-9][0-9].nir")):
             old.unlink()
     with output_folder(out) as scratch:
@@ -138,7 +142,7 @@ def _segments(network: Network, out: Path, dialect: str, force: bool) -> Exporte
 
 
 def _write(path: Path, write: Callable[[Any], None]) -> None:
-    """Whole or not at all."""
+    """Write an HDF5 file whole or not at all; raises DeployError if the path cannot be written."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         write_hdf5(path, write)

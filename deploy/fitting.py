@@ -1,4 +1,4 @@
-"""`deploy fit`: tables of fitted spiking neurons, and how good they are."""
+"""`deploy fit`: fits the tables T, h, d of SI-exp neurons (SIT-conversion), shows their errors and saves them."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from processes.si_exp.table import Table, read_tables, write_tables
 
 
 def fit_table(function: str, steps: int, low: float, high: float, seed: int, progress: Progress | None = None) -> Table:
-    """The best table found; see :func:`processes.si_exp.fit.fit`, whose errors it raises."""
+    """Fit a table to ``function`` on [low, high] in K = ``steps`` steps (:func:`processes.si_exp.fit.fit`)."""
     progress, done = progress or Progress(), 0
     with progress.stage(f"fit {function}", len(range(1, max(2, steps - 1), 2)) + 1) as advance:
 
@@ -26,7 +26,7 @@ def fit_table(function: str, steps: int, low: float, high: float, seed: int, pro
 
 
 def fitted_summary(table: Table) -> Grid:
-    """T, h and d by step, and errors on points that the fit has not seen."""
+    """A table's T, h and d by step, and its errors on 10,000 random points that the fit has not seen."""
     errors = table.errors()
     what = f"{table.function} on [{table.low:g}, {table.high:g}] in {table.steps} steps, seed {table.seed}"
     found = f"on 10,000 random points RMSE {errors['rmse']:.3g}, largest error {errors['max']:.3g}"
@@ -39,10 +39,10 @@ def fitted_summary(table: Table) -> Grid:
 
 
 def save_table(table: Table, path: Path) -> None:
-    """Add ``table`` to a file of tables, in the place of one for the same function, range and K.
+    """Add ``table`` to a file of tables; it replaces one of the same function, range and K.
 
     Raises:
-        DeployError: the file cannot be written, or holds something else.
+        DeployError: the file cannot be written, or is not a file of tables.
     """
     try:
         kept = [t for t in read_tables(path) if _key(t) != _key(table)]

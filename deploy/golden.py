@@ -1,4 +1,4 @@
-"""Golden data beside an exported network: input, spikes and potentials of one sample, to check another reader against."""
+"""Golden data beside an exported network: one sample's input, spikes and potentials, to check other NIR readers."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ from targets.nir_graph.program import compile_float, interpret
 
 
 def golden_file(out: Path) -> Path:
-    """Where the data of an export lies: net.golden.npz beside net.nir."""
+    """Path of an export's golden data: net.golden.npz for net.nir."""
     return out.with_name(f"{out.stem}.golden.npz")
 
 
 def of_network(network: Network, sample: np.ndarray) -> dict[str, np.ndarray]:
-    """Of a converted network, for ``sample`` (*input).
+    """Golden arrays of a converted network, from its closed form in float64 on ``sample`` (*input).
 
     Returns:
         ``input``; by node ``spikes:NAME`` (planes, *shape), each 0 or the step of the spike counted from 1, with its sign, or
@@ -42,7 +42,9 @@ def of_network(network: Network, sample: np.ndarray) -> dict[str, np.ndarray]:
 
 
 def of_standard(graph: nir.NIRGraph, inputs: np.ndarray) -> dict[str, np.ndarray]:
-    """Of a graph of standard nodes with one Input, for ``inputs`` (T, *shape), as its metadata says that it is stepped.
+    """Golden arrays of a standard NIR graph with one Input, stepped in floating point on ``inputs`` (T, ...).
+
+    Time step, method and reset are those of the graph's metadata, or the defaults of `deploy run`.
 
     Returns:
         ``input``, by neuron ``spikes:NAME`` and ``potentials:NAME`` (after resets), by Output ``output:NAME``; all (T, *shape).
@@ -58,6 +60,6 @@ def of_standard(graph: nir.NIRGraph, inputs: np.ndarray) -> dict[str, np.ndarray
 
 
 def write_golden(path: Path, arrays: dict[str, np.ndarray]) -> None:
-    """Whole or not at all."""
+    """Write arrays by name to a compressed .npz, whole or not at all."""
     with atomic_write(path) as file:
         np.savez_compressed(file, **arrays)  # type: ignore[arg-type]

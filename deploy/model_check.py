@@ -1,4 +1,4 @@
-"""`deploy check MODEL`: what would become of a model, from its architecture alone: captured and lowered, on no data."""
+"""`deploy check MODEL`: what a conversion would make of a model, from its architecture alone, without data."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ from processes.network import LoweredNetwork, Network, Route
 from processes.phase_code import PhaseCode
 
 ROUGH = 1.15
-"""Base of codes whose values nobody reads."""
+"""B of the rough codes; sizes and steps do not depend on it."""
 TOKENS = 16
-"""Length of the text that a text model is captured with."""
+"""Tokens of the sample that a text model is captured with."""
 
 
 @dataclass(frozen=True)
@@ -35,11 +35,12 @@ class ModelCheckup:
 
     Attributes:
         inputs: shape of one sample by argument, without the batch axis.
-        refusals: every operation that cannot be converted, and where it is; the rest is empty if there are any.
+        refusals: every operation that cannot be converted, and where; if there are any, the fields below are empty.
         host: what stays on the host, in words.
-        operations: how many of each kind. neurons: that fire. synapses: stored weights, each for every place that uses it.
-        steps: time steps of a sample at T = ``timesteps``. windows: the same in windows of T steps.
-        cores: by chip, on paper.
+        operations: number of nodes by operation. neurons: number that fire. synapses: weights, shared ones counted
+            once for each use; None if placement does not know an operation.
+        steps: time steps of a sample at T = ``timesteps``. windows: steps / T.
+        cores: number by chip, from placement, not from a run.
     """
 
     model: str
@@ -56,14 +57,15 @@ class ModelCheckup:
 
 
 def check_model(spec: str, weights: str | None = None, shape: tuple[int, ...] | None = None) -> ModelCheckup:
-    """Capture and lower a model.
+    """Capture and lower a model on one made-up sample, and say what it becomes or which operations prevent that.
 
     Args:
-        spec: the model, as for `deploy convert`. weights: as there; `random` needs no trained ones.
-        shape: of one sample, where the model does not say.
+        spec: the model, as for `deploy convert --model`.
+        weights: as for `deploy convert --weights`; "random" needs no trained ones.
+        shape: of one sample without the batch axis, where the model does not say.
 
     Raises:
-        DeployError: no such model, one whose input nobody knows, or one that does not give one tensor.
+        DeployError: the model cannot be loaded, its input shape is unknown, or it does not return one tensor.
     """
     model = load_model(spec, weights)
     arguments = [_sample(name, one, model, shape) for name, one in model.inputs.items()]
@@ -86,10 +88,10 @@ def roughly_coded(
     variant: Variant,
     given: Mapping[str, Override] | None = None,
 ) -> Network:
-    """The spiking network with scales from so few ``samples`` that they mean nothing: neurons, synapses and steps are right.
+    """A spiking network whose neurons, synapses and steps are right, and whose scales, from few ``samples``, are not.
 
-    ``code``: of every neuron; "auto" stands for whatever has no influence on these, as T for windows whose latency is the usual
-    limit. ``given``: what single layers are given.
+    ``code``: of every neuron; "auto" takes a value without influence on these: B = ``ROUGH``, 1 spike, T = 16, whose
+    latency is the default limit. ``given``: overrides of single layers, of which T is taken.
     """
     base = ROUGH if code.base == "auto" else float(code.base)
     spikes = 1 if code.spikes == "auto" else int(code.spikes)
@@ -102,7 +104,7 @@ def roughly_coded(
 
 
 def described(name: str, shapes: Mapping[str, tuple[int, ...]], network: Network, host: str) -> ModelCheckup:
-    """The check-up of a spiking network."""
+    """The check-up of a spiking network; ``shapes``: of a sample by argument; ``host``: what stays there, in words."""
     fires = [node.op for _, node in network if node.op.fires and not isinstance(node.op, Route)]
     window, steps = network.header.stated("timesteps"), timeline(network).period
     places = placed(network)
@@ -114,7 +116,7 @@ def described(name: str, shapes: Mapping[str, tuple[int, ...]], network: Network
 
 
 def _sample(name: str, spec: InputSpec, model: LoadedModel, given: tuple[int, ...] | None) -> np.ndarray:
-    """One sample of an argument: ones, which are token numbers and masks, or noise, which no normalisation divides by 0."""
+    """A made-up sample (1, *shape): ones for token numbers and masks, noise for the rest, so that no variance is 0."""
     known = spec.shape if given is None or len(model.inputs) > 1 else given
     if known is None and model.files is not None:
         known = model.files.size

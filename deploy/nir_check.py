@@ -36,12 +36,12 @@ from targets.trained.whole import restore as restore_trained
 PROBE = 8
 """Steps of random spikes on which a chip's integers are tried."""
 LARGE = 2**24
-"""Synapses between two populations, one by one, from which on a chip's integers are not tried."""
+"""Largest number of synapses between two populations, shared weights counted for each use, that chips are tried on."""
 
 
 @dataclass(frozen=True)
 class Kind:
-    """Nodes of one type: how many, and the values at a step and the parameters that they hold together."""
+    """All nodes of one type: their number, output values per time step (None if shapes do not fit), and parameters."""
 
     kind: str
     nodes: int
@@ -51,7 +51,7 @@ class Kind:
 
 @dataclass(frozen=True)
 class Place:
-    """Where the file could run: ``stops`` are the nodes that it fails at, ``remark`` what is different there."""
+    """A simulator or chip; ``stops``: nodes that keep the file from running there; ``remark``: what differs there."""
 
     name: str
     stops: tuple[Refusal, ...]
@@ -60,14 +60,15 @@ class Place:
 
 @dataclass(frozen=True)
 class Checkup:
-    """Everything that is said about a NIR file.
+    """What `deploy check` says about a NIR file.
 
     Attributes:
-        version: of nir that the file names. writer: the tool that it seems to come from, and why; framework: its `--from` name.
-        kinds: its nodes by type. neurons: of all populations, None while shapes do not fit.
-        type_error: what nir's own type check says of the file as it is; None if it passes.
-        repairs: what can be changed, harmless or not. refusals: what is still wrong behind the repairs.
-        dt: time step that its numbers suggest. repaired: the graph with every repair.
+        version: of nir, as stated in the file. writer: the tool that seems to have written it, and by what it is
+            recognised; framework: that tool's `--from` name.
+        kinds: nodes by type. neurons: number in all populations, None if shapes do not fit.
+        type_error: the error of nir's own type check on the file as it is; None if it passes.
+        repairs: possible repairs, harmless or not. refusals: nodes that cannot run even after all repairs.
+        dt: time step that the numbers suggest. places: where it runs. repaired: the graph with every repair.
     """
 
     path: Path
@@ -87,18 +88,19 @@ class Checkup:
 
     @property
     def runs(self) -> bool:
-        """Whether it runs here, with its harmless repairs at most."""
+        """Whether the file runs here as it is or after harmless repairs."""
         return not self.refusals and all(repair.harmless for repair in self.repairs)
 
 
 def check(path: Path, dt: float | None = None) -> Checkup:
-    """Look a NIR file over.
+    """Check a NIR file: its content, type errors, possible repairs, refusals, and where it runs.
 
     Args:
-        dt: time step; None takes the one that the numbers suggest, or 1e-4.
+        path: the file.
+        dt: time step; None for the one that the numbers suggest, or 1e-4.
 
     Raises:
-        DeployError: the file cannot be read at all.
+        DeployError: the file cannot be read as NIR.
     """
     found = read_file(path)
     graph = found.graph
@@ -108,7 +110,7 @@ def check(path: Path, dt: float | None = None) -> Checkup:
     try:
         made_by = writer(graph, given)
         open_questions, suggested = conventions(graph, given)
-    except (ValueError, TypeError, IndexError):  # fields that are no numbers, which the refusals name
+    except (ValueError, TypeError, IndexError):  # fields that are no numbers: the refusals name them
         made_by, open_questions, suggested = "unknown: some of its parameters are no numbers", [], None
     step = dt or suggested or DEFAULT_DT
     mended, repairs = mend(graph, step, harmless=False)
@@ -129,7 +131,7 @@ def write_repaired(checkup: Checkup, out: Path) -> None:
     """Write the repaired graph to a file, whole or not at all.
 
     Raises:
-        DeployError: the file is there already, or cannot be written.
+        DeployError: ``out`` exists, or cannot be written.
     """
     if out.exists():
         raise DeployError(f"-o {out}: exists; choose another name")
@@ -140,7 +142,7 @@ def write_repaired(checkup: Checkup, out: Path) -> None:
 
 
 def _ours(path: Path, version: str | None, graph: nir.NIRGraph) -> Checkup:
-    """A network that this package wrote: restoring it is the check."""
+    """Check a file that this package wrote, converted or trained: it is valid if it can be restored."""
     from evaluator.network_file import restore
 
     refusals: tuple[Refusal, ...] = ()
@@ -196,18 +198,18 @@ def _parameters(node: nir.NIRNode) -> int:
 
 
 def _type_error(graph: nir.NIRGraph) -> str | None:
-    """What nir.read with its type check would raise of the file as it is."""
+    """Message of the error that nir.read with its type check would raise; None if it would raise none."""
     probe = copied(graph)
     try:
         probe.infer_types()
         probe.check_types()
-    except Exception as error:  # nir raises whatever its own arithmetic of shapes stumbles over
+    except Exception as error:  # nir's shape inference lets arbitrary exceptions through
         return " ".join(str(error).split()) or type(error).__name__
     return None
 
 
 def _places(plan: Plan | None, nodes: Mapping[str, nir.NIRNode], refusals: list[Refusal], dt: float) -> list[Place]:
-    """Where it runs: here, in chips' integers, in other tools."""
+    """Whether the graph runs here, in chips' integers, and in other simulators."""
     rows = [Place("lava-sim, closed-form", tuple(refusals))]
     if plan is not None:
         probe = _Probe(plan, dt)
@@ -220,7 +222,7 @@ def _places(plan: Plan | None, nodes: Mapping[str, nir.NIRNode], refusals: list[
 
 
 class _Probe:
-    """A plan on random spikes, in the integers of chips."""
+    """Tries to hold a plan in chips' integers, with ranges from ``PROBE`` steps of random spikes."""
 
     method: Method = "euler"
 
@@ -232,7 +234,7 @@ class _Probe:
 
     @property
     def tried(self) -> bool:
-        """Whether the network is small enough to try its integers."""
+        """Whether no layer has more than ``LARGE`` synapses."""
         items = [item for item in self.plan.items.values() if isinstance(item.node, WEIGHTED)]
         return max((math.prod(item.reads) * math.prod(item.shape) for item in items), default=0) <= LARGE
 
@@ -243,7 +245,7 @@ class _Probe:
         return compile_fixed(self.plan, peaks, self.inputs, self.dt, self.method, "v_reset")
 
     def held(self, name: str) -> Any:
-        """The program in a chip's integers; Xylo only knows resets that subtract."""
+        """Hold the plan in a chip's integers, or, if it is too large, only walk the chain; Xylo's resets subtract."""
         if not self.tried:
             return walk(self.plan, name)
         reset = "subtract" if name == "xylo" else "v_reset"

@@ -1,4 +1,4 @@
-"""`deploy energy FILE.nir`: what a standard NIR graph does on data, counted and priced as a network of `deploy trained` is."""
+"""`deploy energy FILE.nir`: counts the events of a standard NIR graph on data and prices them like `deploy trained`."""
 
 from __future__ import annotations
 
@@ -34,10 +34,11 @@ BATCH = 50
 def energy_of_file(
     path: Path, data: Path | None, samples: int, options: GraphOptions, progress: Progress
 ) -> EnergyReport:
-    """Run ``samples`` samples of ``data`` in floating point, count, and price.
+    """Run the first ``samples`` samples of ``data`` through a NIR file in floating point, count events, and price them.
 
     Raises:
-        DeployError: the file or the data will not do; UnsupportedGraph with a table of refusals.
+        DeployError: the file or the data cannot be used, or the graph has not exactly one input and one output.
+        UnsupportedGraph: nodes of the graph cannot run; the error lists all of them.
     """
     graph, _ = read_repaired(path, options.dt)
     if "format" in graph.metadata:
@@ -66,7 +67,7 @@ def energy_of_file(
 
 
 def counting_of(plan: Plan, program: Program, x: np.ndarray) -> Counting:
-    """What counts a run of a plan's floating-point program on x (samples, T, *shape); several edges into a node are a sum."""
+    """A counter for ``program`` on x (samples, T, *shape); several edges into a node become a Sum node before it."""
     stages: dict[str, Stage] = {}
     nodes: dict[str, Node] = {}
     for name, item in plan.items.items():
@@ -89,7 +90,7 @@ def counting_of(plan: Plan, program: Program, x: np.ndarray) -> Counting:
 
 
 def _operation(node: Any, shape: tuple[int, ...]) -> Any:
-    """What a NIR node is to the counts; the program steps the node itself."""
+    """The operation that a NIR node is counted as; the program steps the node itself, with its own equations."""
     size = int(np.prod(shape))
     if isinstance(node, nir.Input):
         return Source()
@@ -107,10 +108,10 @@ def _operation(node: Any, shape: tuple[int, ...]) -> Any:
         return Neuron(_rule(1), None)
     if isinstance(node, NEURONS):
         return Neuron(_rule(1), None if isinstance(node, SPIKING) else 0)
-    return Layout(np.arange(size).reshape(shape))  # Output, Flatten, Delay: values move, and nothing is computed
+    return Layout(np.arange(size).reshape(shape))  # Output, Flatten, Delay move values and compute nothing
 
 
 def _rule(states: int) -> Rule:
-    """A rule that nothing steps."""
+    """A placeholder rule with ``states`` states: events are counted by kind of neuron, and nothing steps the rule."""
     zero = np.zeros(())
     return Rule(Update(((zero,) * states,) * states, (zero,) * states, (zero,) * states), zero, False, "none")

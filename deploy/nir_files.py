@@ -1,4 +1,4 @@
-"""`deploy run FILE.nir`: any NIR file on data, be it a standard graph or a network that this package converted."""
+"""`deploy run FILE.nir`: runs a NIR file on data: a standard graph, or a network that this package wrote."""
 
 from __future__ import annotations
 
@@ -28,15 +28,19 @@ from targets.nir_run import TARGETS, Discretisation, GraphRun, run_graph, write_
 from targets.trained.mark import is_whole
 
 DEFAULT_DT = 1e-4
-"""Seconds, where neither the graph, nor the data, nor --dt says: what the NIR paper's simulators take."""
+"""Time step in seconds where --dt, the graph and the data state none: that of the NIR paper's simulators."""
 
 
 @dataclass(frozen=True)
 class GraphResult:
-    """A standard graph's run, how it was discretised, the data's labels, and the weight of each step in the output.
+    """The run of a standard graph.
 
-    ``weights`` (T,) are B^-k of the last window for a graph that `deploy export --plain` wrote, and 1 for others. ``repairs``
-    are what was changed so that the file could run, ``cautions`` what may be wrong although it ran.
+    Attributes:
+        run: what the run computed. how: time step, method, reset and arithmetic.
+        labels: (N,) of the data, or None.
+        weights: (T,), the weight of each step in an output's sum over time: levels B^-k in the last window of a graph
+            that `deploy export --plain` wrote, whose latest spikes weigh most, and 0 before; 1 for other graphs.
+        repairs: changes that let the file run. cautions: warnings about the run.
     """
 
     run: GraphRun
@@ -48,9 +52,10 @@ class GraphResult:
 
 
 def read_repaired(path: Path, dt: float | None = None) -> tuple[nir.NIRGraph, tuple[Repair, ...]]:
-    """The graph in a NIR file with every harmless repair, and what those were; ``dt`` as for :func:`mend`.
+    """Read a NIR file and make every harmless repair; return the graph and the repairs.
 
-    A network that this package wrote stays as it is.
+    A network that this package wrote is not repaired. ``dt``: time step, which decides where cycles are cut; None for
+    that of the graph's metadata, or ``DEFAULT_DT``.
 
     Raises:
         DeployError: the file cannot be read.
@@ -66,10 +71,18 @@ def run_file(
     path: Path, data: Path | None, target: str | None, samples: int, granularity: str, options: GraphOptions,
     progress: Progress, segments_in: str | None = None,
 ) -> RunResult | GraphResult:  # fmt: skip
-    """Run ``samples`` samples of ``data`` through the network in a NIR file; ``segments_in`` as for :func:`execute`.
+    """Run the first ``samples`` samples of ``data`` through the network in a NIR file.
+
+    Args:
+        target: None for Lava where it can run, else the stepper.
+        segments_in: for networks of this package: a simulator that steps the plain segments, instead of ``target``.
+
+    Returns:
+        A GraphResult of a standard graph, a RunResult of a network that this package wrote.
 
     Raises:
-        DeployError: the file, the data or the target will not do; UnsupportedGraph with a table of refusals.
+        DeployError: the file, the data or the target cannot be used.
+        UnsupportedGraph: nodes of the graph cannot run; the error lists all of them.
     """
     options.check()
     graph, repairs = read_repaired(path, options.dt)
@@ -117,7 +130,7 @@ def run_file(
 
 
 def _left_open(graph: nir.NIRGraph, options: GraphOptions, preset: Preset | None) -> list[str]:
-    """What the named framework's files do not tell; without one, whose file this looks like."""
+    """A note on what the framework named by --from leaves open; without --from, on whose file this looks like."""
     if preset is not None:
         return [f"--from {options.framework}: its files do not tell {preset.open}"]
     name = recognised(graph, flatten(graph, [])[0])
@@ -127,7 +140,7 @@ def _left_open(graph: nir.NIRGraph, options: GraphOptions, preset: Preset | None
 def discretisation(
     options: GraphOptions, graph: nir.NIRGraph, dt: float | None, preset: Preset | None = None
 ) -> Discretisation:
-    """What the options ask for, with what a preset, the graph's metadata and the data's time step add, in this order."""
+    """Settings of a run: from the options, else the preset, the graph's metadata, the data's ``dt``, the defaults."""
     options.check()
     reset = options.reset or (preset.reset if preset else None) or _text(graph, "reset") or RESETS[0]
     method = options.method or (preset.method if preset else None) or _text(graph, "method") or STEPPINGS[0]
@@ -138,10 +151,10 @@ def discretisation(
 
 
 def write_chip_files(path: Path, data: Path | None, chip: str, out: Path, options: GraphOptions) -> None:
-    """`deploy export FILE.nir --format CHIP`: a folder with the graph in the chip's integers and one sample.
+    """`deploy export FILE.nir --format CHIP`: write a folder with the graph in the chip's integers and one sample.
 
     Raises:
-        DeployError: the file, the data or the chip will not do.
+        DeployError: the file or the data cannot be used, or the chip cannot hold the graph.
     """
     options.check()
     graph, _ = read_repaired(path, options.dt)
@@ -159,12 +172,13 @@ def write_chip_files(path: Path, data: Path | None, chip: str, out: Path, option
 
 
 def _weights(graph: nir.NIRGraph, steps: int) -> np.ndarray:
+    """Weights (steps,) of :class:`GraphResult`; in a window longer than the code, its first step is silence."""
     base, window = _number(graph, "base"), _number(graph, "window")
     if base is None or window is None or not (0 < base <= 2 and 1 <= window <= steps):
         return np.ones(steps)
     size = int(window)
     levels = base ** -np.arange(size - 1, -1, -1.0)
-    levels[0] *= size == _number(graph, "steps")  # else that level means silence
+    levels[0] *= size == _number(graph, "steps")  # in a window of T + 1 steps, this level means silence
     return np.concatenate([np.zeros(steps - size), levels])
 
 

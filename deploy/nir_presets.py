@@ -1,7 +1,8 @@
-"""What each framework means by its NIR files: its time step, reset and recurrence, where NIR leaves them open.
+"""Presets for `deploy run --from`: the time step, reset and recurrence of each framework, which NIR leaves open.
 
-A preset gives a file's neurons the parameters with which the equations here, by Euler's method, are the framework's own steps,
-taken from its public source. What has no such parameters is refused.
+A preset changes the parameters of a file's neurons so that the recurrence of :mod:`processes.nir_nodes.neurons` (by
+Euler's method, for sinabs by the exact solution) is the framework's own, taken from its public source. Neurons that
+have no such parameters are refused.
 
 * snnTorch (snntorch.Leaky, Synaptic, export_to_nir): v <- beta v + x - theta if v was above theta before: the reset comes a
   step late and is not decayed. dt = 1e-4. The file does not tell resets to zero, nor ``reset_delay=False``.
@@ -14,7 +15,8 @@ taken from its public source. What has no such parameters is refused.
 * Rockpool (LIFTorch, ExpSynTorch, to_nir): i <- a (i + x), v <- b v + i, a and b = exp(-dt/tau), dt told by
   r = tau exp(-dt/tau) / dt; spikes from v = theta on, resets take theta off.
 
-sinabs and Rockpool send several spikes in a step where the potential allows it; here it is one a step, and the rest stays.
+sinabs and Rockpool send several spikes in a step where the potential reaches several thresholds; here a neuron sends
+one a step, and the rest stays in its potential.
 """
 
 from __future__ import annotations
@@ -41,7 +43,7 @@ SEVERAL = "it may send several spikes in a step, of which here the first is sent
 
 @dataclass(frozen=True)
 class Preset:
-    """How a framework's file is stepped, and what the file does not tell, in words."""
+    """How a framework's file is stepped; ``dt``: in the unit of its time constants; ``open``: what it leaves open."""
 
     dt: float
     reset: Reset
@@ -58,10 +60,11 @@ def recognised(graph: nir.NIRGraph, nodes: Mapping[str, nir.NIRNode]) -> str | N
 
 
 def apply(framework: str, graph: nir.NIRGraph) -> tuple[nir.NIRGraph, Preset]:
-    """The graph with parameters that step as the framework does, and how.
+    """Change a graph's neurons so that they step as in ``framework``; return the changed copy and the preset.
 
     Raises:
-        UnsupportedGraph: with every neuron that the framework steps in a way that has no form here.
+        UnsupportedGraph: neurons whose steps in the framework cannot be expressed here; the error lists all of them.
+        DeployError: the framework is unknown, or a Rockpool file's neurons imply different time steps.
     """
     check_choice("--from", framework, FRAMEWORKS)
     preset, change = _PRESETS[framework](_neurons(graph))
@@ -73,7 +76,7 @@ def apply(framework: str, graph: nir.NIRGraph) -> tuple[nir.NIRGraph, Preset]:
 
 
 Change = Callable[[Any], Any]
-"""Of a neuron with one of the same kind; raises DeployError if there is none."""
+"""Maps a neuron to one of the same type with changed parameters; raises DeployError for neurons it does not know."""
 
 
 def _changed(graph: nir.NIRGraph, change: Change, prefix: str, refusals: list[Refusal]) -> nir.NIRGraph:
@@ -99,7 +102,7 @@ def _neurons(graph: nir.NIRGraph) -> list[Any]:
 
 
 def _from_threshold_on(node: Any, **changes: Any) -> Any:
-    """A copy that fires from v = theta on, which is above the largest number below theta."""
+    """A copy that fires at v >= theta: here v > threshold fires, so threshold is the largest float64 below theta."""
     if hasattr(node, "v_threshold"):
         changes["v_threshold"] = np.nextafter(np.asarray(node.v_threshold, np.float64), -np.inf)
     return replace(node, **changes)
@@ -124,7 +127,7 @@ def _snntorch(neurons: list[Any]) -> tuple[Preset, Change]:
 
 def _norse(neurons: list[Any]) -> tuple[Preset, Change]:
     taus = [float(np.min(node.tau)) for node in neurons if hasattr(node, "tau")]
-    # Norse steps 1e-3 s, with which a shorter time constant would be unstable: there it has the step as a factor.
+    # Norse's exporter multiplies tau by its step of 1e-3 s: a tau below one step, else unstable, has that factor.
     dt = NORSE_DT**2 if taus and min(taus) < NORSE_DT else NORSE_DT
 
     def change(node: Any) -> Any:
@@ -176,7 +179,7 @@ def _rockpool(neurons: list[Any]) -> tuple[Preset, Change]:
 
 
 def _rockpool_dt(node: Any) -> float:
-    """dt of r = tau exp(-dt/tau) / dt: with u = dt/tau, u e^u = 1/r, which is Lambert's function."""
+    """Solve r = tau exp(-dt/tau) / dt for dt: with u = dt/tau, u e^u = 1/r, so that u is Lambert's W of 1/r."""
     tau = np.asarray(getattr(node, "tau", getattr(node, "tau_mem", 1.0)), np.float64)
     r = np.asarray(node.r, np.float64)
     if not (np.isfinite(r).all() and (r > 0).all()):

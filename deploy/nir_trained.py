@@ -1,4 +1,4 @@
-"""`deploy run FILE.nir` of a network that `deploy trained` wrote whole: stepped here, on Lava, or in parts in a simulator."""
+"""`deploy run FILE.nir` for whole.nir of `deploy trained`: stepped here, on Lava, or with segments in a simulator."""
 
 from __future__ import annotations
 
@@ -36,16 +36,18 @@ def run_whole(
     graph: nir.NIRGraph, data: Path, target: str | None, samples: int, options: GraphOptions, progress: Progress,
     segments_in: str | None,
 ) -> RunResult:  # fmt: skip
-    """Run the first ``samples`` samples; outputs as the model reads them out, (samples, *output).
+    """Run the first ``samples`` samples of ``data``; outputs (samples, outputs) as the model's readout gives them.
 
-    In integers the network is calibrated anew, as `deploy trained` does it, with one synapse for each weight.
+    With precision "fixed" the network is calibrated anew, as by `deploy trained`, with one synapse for each weight.
 
     Args:
         data: images (samples, *frame), held for as many steps as the network takes, or frames (samples, T, *frame).
-        segments_in: a simulator that steps the plain segments, in floating point.
+        target: "stepper" or "lava-sim"; None for the stepper.
+        segments_in: a simulator that steps the plain segments in floating point, instead of ``target``.
 
     Raises:
-        DeployError: an option that only standard graphs have, data of another shape, or a simulator that is not there.
+        DeployError: an option is one that only standard graphs have, the data has another shape, or the target or the
+            simulator is not available.
     """
     if given := [f.name for f in fields(options) if f.name not in OPTIONS and getattr(options, f.name) != f.default]:
         name = "from" if given[0] == "framework" else given[0]
@@ -90,7 +92,7 @@ def run_whole(
 
 
 def _runner(network: Graph, calib: np.ndarray | None, place: str) -> Runner:
-    """What steps the network: in integers, if there is calibration data (samples, T, *shape)."""
+    """What steps the network: integers calibrated on ``calib`` (samples, T, *shape); floating point for None."""
     program = compile_float(network) if calib is None else TrainedNetwork.calibrated(network, calib).program()
     if place == "stepper":
         return lambda inputs: interpret(program, inputs)
@@ -101,7 +103,7 @@ def _runner(network: Graph, calib: np.ndarray | None, place: str) -> Runner:
 
 
 def _segments(network: Graph, simulator: str) -> Runner:
-    """Plain segments in a simulator, the rest here."""
+    """What steps the plain segments of the network in a simulator, and the rest here."""
     segments = cut(network)
     if not segments:
         raise DeployError("--segments-in: no layer of the network has standard neurons behind it; leave it out")

@@ -1,4 +1,4 @@
-"""Who seems to have written a NIR file, and what its numbers say about the conventions that NIR leaves open."""
+"""Guesses which tool wrote a NIR file, and what its numbers say about the conventions that NIR leaves open."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ SNNTORCH_DT = 1e-4
 
 
 STEPS = (1e-4, 1e-3)
-"""Seconds: the time steps that simulators assume."""
+"""Seconds: the time steps that simulators usually assume."""
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,7 @@ class Convention:
 
 
 def writer(graph: nir.NIRGraph, nodes: Mapping[str, nir.NIRNode]) -> str:
-    """The tool, and by what it is recognised; ``nodes`` are the flat graph's."""
+    """The tool that seems to have written the graph and how it is recognised; ``nodes``: of the flattened graph."""
     if is_whole(graph):
         return "this package: a trained spiking network, whole"
     if "format" in graph.metadata:
@@ -60,7 +60,7 @@ def writer(graph: nir.NIRGraph, nodes: Mapping[str, nir.NIRNode]) -> str:
 
 
 def conventions(graph: nir.NIRGraph, nodes: Mapping[str, nir.NIRNode]) -> tuple[list[Convention], float | None]:
-    """What is open, and the time step that the numbers suggest; None if they suggest none."""
+    """The conventions that NIR leaves open in this graph, and the time step that its numbers suggest, or None."""
     dt, why = _suggested_dt(graph, nodes)
     rows = [Convention("time step dt", why, "--dt" if dt is None else f"--dt {dt:g}")]
     resets = [node for node in nodes.values() if hasattr(node, "v_reset")]
@@ -84,6 +84,7 @@ def conventions(graph: nir.NIRGraph, nodes: Mapping[str, nir.NIRNode]) -> tuple[
 
 
 def _suggested_dt(graph: nir.NIRGraph, nodes: Mapping[str, nir.NIRNode]) -> tuple[float | None, str]:
+    """The time step that the metadata states or that r and tau suggest, or None; and the reason, in words."""
     said = np.asarray(graph.metadata.get("dt", 0.0))
     if said.size == 1 and said.dtype.kind in "iuf" and said > 0:
         return float(said.item()), "the file says"
@@ -116,7 +117,7 @@ def _suggested_dt(graph: nir.NIRGraph, nodes: Mapping[str, nir.NIRNode]) -> tupl
 
 
 def _gain(node: Any, dt: float) -> float:
-    """What one unit of input adds to a potential in a step, by Euler's method: the median of the neurons'."""
+    """What a unit of input adds to a potential in a step by Euler's method, r dt / tau: median over the neurons."""
     r = np.asarray(node.r, np.float64)
     tau = np.asarray(getattr(node, "tau", getattr(node, "tau_mem", 1.0)), np.float64)
     return float(np.median(r * dt / tau))

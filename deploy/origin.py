@@ -1,4 +1,4 @@
-"""What a conversion was made of: its model and its data, as given, or loaded again by what its report says."""
+"""The model and data of a conversion: as given, or loaded again from what its report says."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ from processes.network import Network
 class Trust:
     """Whose code may run when a folder's model is loaded again.
 
-    files: whether to import a Python file that the folder's report names. model: the model, named anew by the user, to take
-    in place of the one that the report names; or None.
+    files: whether to import a Python file that the folder's report names. model: a model named by the user, loaded in
+    place of the one that the report names; or None.
     """
 
     files: bool = False
@@ -34,10 +34,12 @@ NO_TRUST = Trust()
 
 @dataclass
 class Origin:
-    """What a conversion was made of: the model and the data, where they are at hand or can be loaded again.
+    """The model and the evaluation data of a conversion, loaded when first needed.
 
-    options: in force. module, data: as given; None to load what the options name when it is first needed.
-    trust: whose code may run when the model is loaded.
+    Attributes:
+        options: of the conversion.
+        given, data: the model and the evaluation data, as given; None to load what ``options`` name.
+        trust: whose code may run when the model is loaded.
     """
 
     options: ConvertOptions
@@ -50,7 +52,7 @@ class Origin:
         """The original model.
 
         Raises:
-            DeployError: it was given as an object, which no folder keeps, or cannot be loaded.
+            DeployError: the model was given as an object, which no folder keeps, or cannot be loaded.
         """
         if self.given is not None:
             return self.given
@@ -67,7 +69,7 @@ class Origin:
         """The data that the conversion was evaluated on.
 
         Raises:
-            DeployError: it was given as arrays, which no folder keeps, or cannot be loaded.
+            DeployError: the data was given as arrays, which no folder keeps, or cannot be loaded.
         """
         if self.data is not None:
             return self.data
@@ -79,7 +81,11 @@ class Origin:
         return calibration_and_evaluation(again, self.model)[1]
 
     def load(self, data: Path, network: Network, labels: Path | None = None) -> Data:
-        """Data of a file or folder; texts at the length that ``network`` was converted for; ``labels``: a --labels file."""
+        """Load samples from a file or folder; texts get the length that ``network`` was converted for.
+
+        ``labels``: a --labels file; None for the conversion's own. Raises DeployError if ``data`` does not exist or
+        does not fit the model.
+        """
         if not data.expanduser().exists():
             raise DeployError(f"{data}: no such file or folder; check the path of the data")
         given = self.options.label_map if labels is None else read_labels(labels)
@@ -88,13 +94,13 @@ class Origin:
 
 
 def origin_of(folder: Path, given: LoadedModel | None = None, trust: Trust = NO_TRUST) -> Origin:
-    """The origin of the conversion in a folder; ``given``: its model, if there is no other way to have it.
+    """The origin of the conversion in a folder; ``given``: its model, if that cannot be loaded again by name.
 
-    Nothing of the folder is run: a Python file that its report names is imported only if ``trust`` says so, and only when
-    the model is needed.
+    No code in the folder is run: a Python file that its report names is imported only if ``trust`` allows it, and only
+    when the model is needed.
 
     Raises:
-        DeployError: the folder holds no conversion, or its report says nothing of options.
+        DeployError: the folder holds no conversion, or its report does not state the options.
     """
     options = read_report(folder).options
     if options is None:

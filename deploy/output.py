@@ -1,4 +1,4 @@
-"""Output folders that are whole or absent: written beside their place, and moved there when complete."""
+"""Output folders that are complete or absent: written under a hidden name beside their path, then moved there."""
 
 from __future__ import annotations
 
@@ -15,16 +15,19 @@ REPORT = "report.json"
 PAGE = "report.html"
 TRAINED = "trained.json"
 CONVERSION = (GRAPH, REPORT)
-"""What tells a conversion from other folders."""
+"""Files by which a folder is recognised as a conversion."""
 
 
 @contextlib.contextmanager
 def output_folder(path: Path, force: bool = False, marks: tuple[str, ...] = CONVERSION) -> Iterator[Path]:
-    """A folder to write in that becomes `path` if the block ends without an exception, and else vanishes.
+    """Yield a scratch folder that becomes `path` if the block ends without an exception, and is removed otherwise.
 
-    It lies beside `path`, so that the move is one rename. Raises DeployError before the block runs if `path`
-    cannot be written, is an earlier folder of the kind and `force` is not set, or holds anything else. Folders of the
-    kind hold all files named `marks`.
+    The scratch folder lies beside `path`, so that the move is one rename. `marks`: files by which an earlier folder of
+    the same kind is recognised.
+
+    Raises:
+        DeployError: `path` cannot be written, holds an earlier folder of the same kind and `force` is not set, or holds
+            anything else. Checked before the block runs, and again after it.
     """
     path = path.expanduser().absolute()
     _tidy(path)
@@ -45,7 +48,7 @@ def output_folder(path: Path, force: bool = False, marks: tuple[str, ...] = CONV
 
 
 def check_replaceable(path: Path, force: bool, marks: tuple[str, ...] = CONVERSION) -> None:
-    """Raises DeployError unless `path` is free, or an earlier folder of the kind that `force` allows to replace."""
+    """Raise DeployError unless `path` is free or empty, or holds all `marks` and `force` is set."""
     try:
         path.lstat()
     except (FileNotFoundError, NotADirectoryError):
@@ -110,7 +113,7 @@ def _file_above(path: Path) -> Path | None:
 
 
 def _tidy(path: Path) -> None:
-    """Remove what killed runs left beside `path`, and put back an older folder that one had moved out of the way."""
+    """Remove what killed runs left beside `path`, and restore an older folder that one of them had moved away."""
     for old in leftovers.left_in(path.parent, f".{path.name}.old-"):
         if not path.exists():
             old.rename(path)
@@ -119,7 +122,7 @@ def _tidy(path: Path) -> None:
 
 
 def _replace(scratch: Path, path: Path) -> None:
-    """Moves scratch to path; the folder that was there is removed only once the new one stands."""
+    """Rename `scratch` to `path`; a folder that was there is removed only once the new one is in place."""
     if not path.exists():
         scratch.rename(path)
         return
@@ -134,5 +137,5 @@ def _replace(scratch: Path, path: Path) -> None:
 
 
 def _sibling(path: Path, word: str) -> Path:
-    """A hidden name beside `path`, on the same file system, that nothing else uses."""
+    """An unused hidden path beside `path`, on the same file system."""
     return path.with_name(f".{path.name}.{word}-{leftovers.token()}")

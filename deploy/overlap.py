@@ -1,4 +1,4 @@
-"""How closely samples may follow each other, as reports keep it and people read it."""
+"""The interval at which samples may follow each other, as report.json keeps it and in words."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from processes.populations import populations
 from processes.state_sets import state_bits
 
 REPORTED = (1, 2)
-"""Sets of state that reports look at."""
+"""Numbers of state sets for which reports give the interval."""
 NAMED = 3
-"""Binding nodes that are named."""
+"""Largest number of binding nodes that a sentence names."""
 
 
 def overlaps(network: Network, times: Timeline, state_sets: Sequence[int] = REPORTED) -> tuple[schema.Overlap, ...]:
-    """One for each number of sets."""
+    """The smallest interval between samples (:func:`evaluator.interval.overlap`), for each number in ``state_sets``."""
     found: list[schema.Overlap] = []
     for number in state_sets:
         plan = overlap(network, times, number)
@@ -37,7 +37,10 @@ def overlaps(network: Network, times: Timeline, state_sets: Sequence[int] = REPO
 
 
 def further_bits(network: Network, sets: Mapping[str, int]) -> int | None:
-    """Bits of all sets but the first; None for operations of which no footprint is known."""
+    """Memory in bits of all state sets but the first; None if the footprint of an operation is unknown.
+
+    ``sets``: number of state sets by node, for nodes with more than one.
+    """
     try:
         bits = [pair for population in populations(network) for pair in state_bits(population).items()]
     except DeployError:
@@ -46,7 +49,7 @@ def further_bits(network: Network, sets: Mapping[str, int]) -> int | None:
 
 
 def sentence(found: schema.Overlap) -> str:
-    """An overlap in words: the interval, answers, what binds it, and what its further sets take."""
+    """An overlap in words: interval, answers per 1,000 steps, the nodes that bind it, memory of further state sets."""
     sets = "one set of state" if found.state_sets == 1 else f"up to {found.state_sets} sets of state"
     binding = ", ".join(found.binding[:NAMED]) + (
         f" and {len(found.binding) - NAMED} more" if len(found.binding) > NAMED else ""

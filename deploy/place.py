@@ -1,4 +1,4 @@
-"""`deploy place`: a converted network on the cores of a chip, and what report.json says about it."""
+"""`deploy place`: assigns a converted network to the cores of a chip, and keeps a summary in report.json."""
 
 from __future__ import annotations
 
@@ -21,12 +21,15 @@ from targets.placement.chip import NAMES, load_chip
 
 
 def place(path: Path, chip: str, state_sets: int = 1) -> tuple[Placement, Overlap]:
-    """Places the network of a conversion's folder, or of a .nir file; a folder's report.json keeps the result.
+    """Place the network of a conversion's folder, whose report.json then keeps the result, or of a .nir file.
 
-    Nodes have as many sets of state, up to ``state_sets``, as let samples follow each other most closely.
+    Nodes get up to ``state_sets`` sets of state, as many as the smallest interval between samples takes.
+
+    Returns:
+        The placement, and the interval at which samples may follow each other.
 
     Raises:
-        DeployError: an unknown chip, a path that holds no network, or an operation that placement does not know.
+        DeployError: the chip is unknown, ``path`` holds no network, or placement does not know an operation.
     """
     table = load_chip(chip)
     folder = None if path.is_file() else require_conversion(path)
@@ -40,7 +43,7 @@ def place(path: Path, chip: str, state_sets: int = 1) -> tuple[Placement, Overla
 
 
 def placed(network: Network) -> dict[str, Summary]:
-    """By chip what ``deploy place`` keeps in report.json; empty for operations that placement does not know."""
+    """Summaries of the placements on all known chips, by chip; {} if placement does not know an operation."""
     try:
         return {chip: summary(place_network(network, load_chip(chip))) for chip in NAMES}
     except DeployError:
@@ -48,7 +51,7 @@ def placed(network: Network) -> dict[str, Summary]:
 
 
 def summary(placement: Placement, sets: Mapping[str, int] | None = None) -> Summary:
-    """What report.json keeps under ``placement.CHIP``."""
+    """What report.json keeps of a placement, under ``placement.CHIP``; ``sets``: number of state sets by node."""
     return Summary(
         cores=placement.cores,
         chips=placement.chips,
@@ -64,13 +67,13 @@ def summary(placement: Placement, sets: Mapping[str, int] | None = None) -> Summ
 
 
 def fills_first(placement: Placement) -> str | None:
-    """The resource that cuts most layers, or None if every layer fits in one core a group of rows."""
+    """The resource that limits the tiles of most layers, in words; None if no resource limits a tile."""
     cut = Counter(fills(layer) for layer in placement.layers if layer.tile and layer.tile.fills)
     return cut.most_common(1)[0][0] if cut else None
 
 
 def fills(layer: Layer) -> str:
-    """The resource that keeps a layer's tile from being larger, in words."""
+    """The resource that limits the size of a layer's tile, in words; "-" if none does."""
     if layer.tile is None:
         return "does not fit"
     words = {"memory_bits": "memory", "axons_in": "axons in", "axons_out": "axons out", None: "-"}

@@ -1,4 +1,4 @@
-"""A placement as tables that a person reads in a terminal."""
+"""A placement as a table and lines for a terminal."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from deploy.place import fills, shares, summary
 from deploy.schema import Overlap
 from targets.placement import Placement
 
-MANY = 3  # layers named for one obstacle
+MANY = 3  # largest number of layers named for one obstacle
 
 
 def print_placement(console: Console, placement: Placement, overlap: Overlap) -> None:
-    """The layers, the sums, how closely samples follow each other there, and what does not fit."""
+    """Print the layers, their sums, the interval between samples, and which layers cannot run on the chip."""
     total, chip = summary(placement), placement.chip
     console.print(layers_table(placement))
     cut = f"what cuts most layers: {total.fills_first}" if total.fills_first else "no layer had to be cut"
@@ -36,7 +36,7 @@ def print_placement(console: Console, placement: Placement, overlap: Overlap) ->
 
 
 def layers_table(placement: Placement) -> Table:
-    """One row per layer."""
+    """A row for each layer: neurons, synapses, cores, tile of a core, what limits it, and use of the fullest core."""
     table = Table(
         title=f"Placement on {placement.chip.title}", title_justify="left", box=box.SIMPLE, padding=(0, 1, 0, 0)
     )

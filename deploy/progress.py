@@ -1,4 +1,4 @@
-"""Progress of long work: functions report to a Progress, which shows bars on a terminal or nothing at all."""
+"""Progress of long work: functions report to a Progress, which shows nothing, or to a BarProgress, which draws bars."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from collections.abc import Callable, Iterator, Sequence
 from deploy.verbosity import Verbosity, verbosity
 
 Advance = Callable[[int], None]
-"""Call it with the number of units that were just done."""
+"""A callable that takes the number of units completed since its last call."""
 
 
 class Progress:
-    """Shows nothing; what the Python interface uses unless told otherwise."""
+    """Shows nothing; the default of the Python interface and base class of what does."""
 
     @contextlib.contextmanager
     def stage(self, title: str, total: int | None = None) -> Iterator[Advance]:
-        """A stage of work of `total` units (None: unknown) that lasts as long as the block.
+        """Enclose a stage of work of `total` units (None: unknown) that lasts as long as the block.
 
         with progress.stage("calibrating", total=len(images)) as advance:
             for batch in batches:
@@ -29,15 +29,15 @@ class Progress:
         yield lambda units: None
 
     def note(self, lines: Sequence[str]) -> None:
-        """Lines that a user should see before long work goes on."""
+        """Show lines that a user should see before long work goes on; here nothing is shown."""
         del lines
 
 
 class BarProgress(Progress):
-    """One bar per stage on the error stream, so that results on the output stream stay clean; of unknown length it pulses.
+    """Draws one bar per stage on stderr, which leaves stdout to results; a bar of unknown length pulses.
 
-    Under --quiet nothing at all; under --verbose each stage also leaves a line with its time, by the clock and of this
-    process's threads together, and the memory reached.
+    With --quiet nothing is shown; with --verbose each stage also leaves a line with its wall time, this process's
+    processor time, and the peak memory so far.
     """
 
     def __init__(self) -> None:
@@ -46,7 +46,7 @@ class BarProgress(Progress):
         self._console = Terminal(stderr=True, quiet=verbosity() is Verbosity.QUIET)
 
     def note(self, lines: Sequence[str]) -> None:
-        """Lines that a user should see before long work goes on, on the error stream."""
+        """Print lines on stderr."""
         for line in lines:
             self._console.print(line, markup=False, highlight=False, soft_wrap=True)
 
@@ -64,7 +64,7 @@ class BarProgress(Progress):
 
     @contextlib.contextmanager
     def _bar(self, title: str, total: int | None) -> Iterator[Advance]:
-        """A bar; one of unknown length goes without a trace, so that an error after it is one line, in logs too."""
+        """Draw a bar; one of unknown length is erased at its end and absent from logs, so that an error is one line."""
         from rich import progress
 
         unknown = total is None
@@ -85,7 +85,7 @@ class BarProgress(Progress):
 
 @contextlib.contextmanager
 def stages(progress: Progress) -> Iterator[Callable[[str, int, int], None]]:
-    """Turns (stage, done, total) calls into one progress bar after the other; a stage that begins anew gets a new one."""
+    """Yield report(stage, done, total), which keeps a bar per stage; a finished stage that restarts gets a new bar."""
     with contextlib.ExitStack() as stack:
         bars: dict[str, tuple[contextlib.ExitStack, Callable[[int], None]]] = {}
         reached: dict[str, int] = {}

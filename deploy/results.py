@@ -1,4 +1,4 @@
-"""What the commands besides `convert` give back."""
+"""Results of the commands `targets`, `run` and `verify`."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from deploy.schema.caution import Caution
 
 @dataclass(frozen=True)
 class TargetStatus:
-    """A target on this machine.
+    """A target, and whether it can run on this machine.
 
-    missing: why it cannot be used here and what would make it so, or None if it can.
+    summary: what the target is, in words. missing: why it cannot run here, and the remedy; None if it can.
     """
 
     name: str
@@ -25,11 +25,12 @@ class TargetStatus:
 
 @dataclass(frozen=True)
 class RunResult:
-    """A converted network's answer to data.
+    """A network's outputs on N samples, and what the run took.
 
-    outputs: (N, *output) float32, in the model's units. labels: (N,) int64 or None. class_names: one
-    per class, or empty. latency_steps: from a sample's first input to its readout; None if not stepped.
-    measured: what only the target tells, per sample. target: what ran it. cautions: what may be wrong although it ran.
+    outputs: (N, *output) float32, in the model's units. labels: (N,) int64 or None. class_names: one per class, or ().
+    latency_steps: time steps from a sample's first input to its readout; None if not stepped.
+    measured: what only the target can measure (energy of a simulated chip, ...). target: name of what ran.
+    cautions: warnings about the run.
     """
 
     outputs: np.ndarray
@@ -45,10 +46,11 @@ class RunResult:
 
 @dataclass(frozen=True)
 class Verification:
-    """A stepped run against the closed form.
+    """Result of comparing a stepped run with the closed form, spike for spike.
 
-    stepped_by: the target that stepped. saturations: potentials clipped in the stepped run.
-    first: layer, neuron and step of the first mismatch, or None.
+    stepped_by: name of the target that stepped. compared_spikes, compared_potentials: how many were compared.
+    saturations: potentials clipped in the stepped run. mismatches: spikes, potentials and counts of saturations that
+    differ. first: layer, neuron and step of the first mismatch, or None.
     """
 
     stepped_by: str

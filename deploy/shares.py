@@ -1,4 +1,4 @@
-"""Shares of samples with what so few samples can tell: accuracy and agreement with their 95 % interval."""
+"""Shares of samples, such as accuracy and agreement, with their 95 % confidence interval."""
 
 from __future__ import annotations
 
@@ -6,18 +6,18 @@ import math
 from typing import NamedTuple
 
 Z = 1.959963984540054
-"""Standard deviations of a normal distribution on either side of the mean that hold 95 % of it."""
+"""Half-width, in standard deviations, of the interval that holds 95 % of a normal distribution."""
 
 
 class Share(NamedTuple):
-    """A share of ``samples`` that were counted, in [0, 1]."""
+    """A share in [0, 1], counted on ``samples`` samples."""
 
     value: float
     samples: int
 
     @property
     def interval(self) -> tuple[float, float]:
-        """Wilson's 95 % interval, which stays inside [0, 1] and is wide for few samples, at 0 and 1 too."""
+        """Wilson's 95 % score interval, which stays inside [0, 1] and is not empty at shares of 0 and 1."""
         n, p = self.samples, self.value
         middle = (p + Z * Z / (2 * n)) / (1 + Z * Z / n)
         reach = Z / (1 + Z * Z / n) * math.sqrt(p * (1 - p) / n + Z * Z / (4 * n * n))
@@ -25,7 +25,7 @@ class Share(NamedTuple):
 
     @property
     def sure(self) -> str:
-        """The interval and the samples: 34.24 to 100.00 %, n = 2."""
+        """The interval and the number of samples as text: 34.24 to 100.00 %, n = 2."""
         low, high = self.interval
         return f"{100 * low:.2f} to {100 * high:.2f} %, n = {self.samples:,}"
 
@@ -34,5 +34,5 @@ class Share(NamedTuple):
 
 
 def share_of(value: float | None, samples: int) -> Share | None:
-    """The share, if there is one of at least one sample."""
+    """A Share, or None if ``value`` is None or there are no samples."""
     return None if value is None or samples < 1 else Share(value, samples)

@@ -1,4 +1,4 @@
-"""The steps that a conversion in memory, the commands and their worker processes share."""
+"""Steps of a conversion that the Python interface, the commands and their worker processes share."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ from deploy.sources import (
 )
 
 MOST_JUDGED = 1000
-"""Samples held back for a search, at most; more would make it slow, not better."""
+"""Largest number of samples held back to judge codes in a search; more would slow it down without improving it."""
 
 
 def loaded_model(options: ConvertOptions, trusted: bool = True) -> LoadedModel:
-    """The model that options name; ``trusted`` as for :func:`deploy.sources.load_model`.
+    """Load the model that options name; ``trusted``: whether a Python file may be imported for it.
 
     Raises:
-        DeployError: it cannot be loaded.
+        DeployError: the model cannot be loaded, or is in a Python file and not trusted.
     """
     model = load_model(
         options.model, options.weights, options.seed, trusted=trusted, arguments=model_arguments(options.model_args),
@@ -43,10 +43,12 @@ def loaded_model(options: ConvertOptions, trusted: bool = True) -> LoadedModel:
 
 
 def calibration_and_evaluation(options: ConvertOptions, model: LoadedModel) -> tuple[Data, Data]:
-    """Samples that set the scales, and others that accuracy is measured on; texts of both at the same length.
+    """Load the samples that set scales and those that accuracy is measured on; texts of both get the same length.
+
+    If only calibration data is given, a fifth of it is held back for evaluation.
 
     Raises:
-        DeployError: files that are missing, unreadable, or of a shape that the model does not take.
+        DeployError: a file is missing, unreadable, or holds samples of a shape that the model does not take.
     """
     if options.calib is not None and options.evaluation is None:
         return load_both(options.calib, model, options.calib_limit, options.limit, options.seed, options.label_map)
@@ -59,27 +61,29 @@ def calibration_and_evaluation(options: ConvertOptions, model: LoadedModel) -> t
 
 
 def held_back(calibration: Data) -> tuple[Data, Data]:
-    """Calibration samples that set scales while codes are searched for, and others, without labels, that codes are judged on.
+    """Split calibration data for a search: samples that set scales, and samples, without labels, that judge codes.
+
+    Half of the samples judge, or ``MOST_JUDGED`` if that is fewer.
 
     Raises:
-        DeployError: there is one sample alone.
+        DeployError: there is only one sample.
     """
     rest, judged = hold_out(calibration, min(0.5, MOST_JUDGED / len(calibration)))
     return rest, replace(judged, labels=None)
 
 
 def host_input(model: LoadedModel, data: Data) -> np.ndarray:
-    """The spiking network's input of a data set, whatever of the model stays on the host."""
+    """The spiking network's input (N, *input) for a data set; a text model's front end runs on the host."""
     arguments = list(data.inputs.values())
     text = len(arguments) > 1 or np.issubdtype(arguments[0].dtype, np.integer)
     return network_input(front_end(model.module, arguments)[1] if text else None, arguments)
 
 
 def convert_model(options: ConvertOptions, model: LoadedModel, calibration: Data, progress: Progress) -> Conversion:
-    """What the options ask for.
+    """Convert a model by the method, code and precision that the options ask for.
 
     Raises:
-        UnsupportedModel: with every operation that cannot be converted, before anything is.
+        UnsupportedModel: the model has operations that cannot be converted; the error lists all of them.
     """
     code = options.code
     with stages(progress) as report:
@@ -110,11 +114,11 @@ def convert_model(options: ConvertOptions, model: LoadedModel, calibration: Data
 
 
 def overrides_of(options: ConvertOptions) -> dict[str, Override]:
-    """Codes that options give to single layers, by pattern of their names."""
+    """T, B and spikes that options set for single layers, by pattern of layer names."""
     return {pattern: Override(**given) for pattern, given in (options.by_layer or {}).items()}
 
 
 def variant_of(options: ConvertOptions) -> Variant:
-    """The choices between ways of doing the same that options make."""
+    """The variant of the conversion that options choose: residual streams, softmax, exponential and activations."""
     method = options.method if options.method in ("sit", "fs") else "spiked-attention"
     return Variant(options.residual, options.winner, options.softmax, method, options.exponential, options.activation)

@@ -1,4 +1,4 @@
-"""How much a command says: `-q` nothing but results, warnings and errors, `-v` also what each stage took."""
+"""How much a command prints: `-q` only results, warnings and errors; `-v` also time and memory of each stage."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from deploy.errors import DeployError
 
 
 class Verbosity(IntEnum):
-    """From least to most."""
+    """How much a command prints, from least to most."""
 
     QUIET = 0
     USUAL = 1
@@ -20,15 +20,15 @@ _ASKED = ContextVar("verbosity", default=Verbosity.USUAL)
 
 
 def verbosity() -> Verbosity:
-    """What the running command was asked for."""
+    """The verbosity of the running command; USUAL outside of one."""
     return _ASKED.get()
 
 
 def ask(verbose: bool, quiet: bool) -> None:
-    """What `-v` and `-q` say, for the rest of the command.
+    """Set the verbosity of the running command from `-v` and `-q`.
 
     Raises:
-        DeployError: both.
+        DeployError: both are given.
     """
     if verbose and quiet:
         raise DeployError("--verbose and --quiet: one asks for more, the other for less; give one of them")

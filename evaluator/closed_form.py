@@ -1,7 +1,7 @@
-"""The closed form: every operation's meaning evaluated once per window, batched, at about the speed of the model.
+"""The closed form: every operation evaluated once per window for a whole batch, at about the speed of the model.
 
-Since one-spike phase codes make a stage a function of its inputs' spike times, no time step is simulated here; the
-stepped runs (Lava, and the numpy stepper) must agree with it spike for spike.
+What an operation sends in a window is a function of the spike times of its operands, so no time step is simulated here.
+The stepped runs (Lava, and the stepper in this package) must agree with the closed form spike for spike.
 """
 
 from __future__ import annotations
@@ -29,27 +29,28 @@ from processes.operation import Operation, Result, clips_of
 from processes.spikes import trains
 
 Observe = Callable[[str, Operation, Result], torch.Tensor | None]
+"""Called with a node's name, its operation and its result; may return values that replace the result's."""
 
 
 def fired(op: Operation, output: torch.Tensor) -> int:
-    """Spikes that a node sends; a route passes on those of others."""
+    """The number of spikes in a node's output; 0 for a route, which only passes on the spikes of its operand."""
     return int(output.count_nonzero()) if op.fires and not isinstance(op, Route) else 0
 
 
 def streams(op: Operation) -> bool:
-    """Whether an operation hears the currents of its synapse step by step, not what they come to."""
+    """Whether an operation reads the currents of its synapse step by step instead of their sum over the window."""
     return getattr(op, "streams", False)
 
 
 def read_by(network: Network, node: Node) -> tuple[str, ...]:
-    """What a node's evaluation reads: its operands, and of one that hears currents by step the spikes that start them."""
+    """The nodes whose output a node's evaluation reads: its operands and, if it streams, those of its synapse."""
     return (*node.inputs, *network.nodes[node.inputs[0]].inputs) if streams(node.op) else node.inputs
 
 
 def currents_by_step(
     network: Network, node: Node, live: Mapping[str, torch.Tensor], dtype: torch.dtype
 ) -> torch.Tensor:
-    """Currents (T, N, *shape) of the synapse that a node which streams hears; ``live`` has the codes that start them."""
+    """Currents (T, N, *shape) of each step that a streaming node reads; ``live`` holds the codes its synapse reads."""
     (synapse,) = node.inputs
     sent = trains(live[network.nodes[synapse].inputs[0]], node.op.steps)  # type: ignore[attr-defined]
     return torch.stack([network[synapse].closed_form(codes[None], dtype=dtype).values for codes in sent])
@@ -57,14 +58,14 @@ def currents_by_step(
 
 @dataclass
 class ClosedForm:
-    """Runs a network on batches.
+    """Evaluates a network on batches of samples by the closed forms of its operations.
 
     Attributes:
-        network: the converted network (or, with ``ideal``, a lowered one that has no codes yet).
+        network: the converted network, or, with ``ideal``, a lowered one that has no codes yet.
         dtype: arithmetic of a floating-point network; float64 to compare with Lava, float32 for speed.
-        ideal: evaluate what each operation stands for in the trained network instead of its spikes.
-        device: where, the current one if left out; the inputs are moved there, the outputs stay there.
-        backend: what evaluates the kernels; None for that of the device.
+        ideal: whether to evaluate what each operation stands for in the trained network instead of its spikes.
+        device: the device to run on, by default the current one; inputs are moved there, outputs stay there.
+        backend: evaluates the kernels; None for the backend of the device.
     """
 
     network: Network
@@ -78,25 +79,36 @@ class ClosedForm:
 
     @torch.no_grad()
     def run(self, x: np.ndarray | torch.Tensor, observe: Observe | None = None) -> torch.Tensor:
-        """Readout potentials (N, *output shape) of inputs (N, *sample shape without its leading 1).
+        """Run the whole network on samples, without gradients.
 
-        ``observe(name, op, result)`` sees what every node made and may return other values in place of its own.
+        Args:
+            x: samples in real units, (N, *sample shape without its leading 1).
+            observe: called with every node's name, operation and result; values that it returns replace the result's.
+
+        Returns:
+            Readout potentials (N, *output shape), in the network's own units (:meth:`real` converts them).
+
+        Raises:
+            DeployError: spikes are asked of a network without codes, or the ideal of one that has them.
         """
         return self.advance({Network.INPUT: self.encode(x)}, list(self.network.nodes), observe)
 
     def advance(
         self, live: dict[str, torch.Tensor], names: Sequence[str], observe: Observe | None = None
     ) -> torch.Tensor:
-        """Evaluate nodes in the network's order, under the caller's gradient mode; only the ideal has gradients.
+        """Evaluate some nodes, in the network's order, under the caller's gradient mode; only the ideal has gradients.
 
         Args:
-            live: what the nodes read, by name, (N, *shape) each. What no later node reads is taken out and what they make is
-                put in, so that the next nodes can be evaluated from it.
-            names: which, at least one.
+            live: outputs of evaluated nodes by name: codes (planes, N, *shape) or potentials (N, *shape). The outputs
+                of ``names`` are added, and those that no later node reads are removed, as the next nodes need.
+            names: the nodes to evaluate, at least one.
             observe: as of :meth:`run`.
 
         Returns:
-            What the last of the nodes made.
+            The output of the last of the nodes.
+
+        Raises:
+            DeployError: as of :meth:`run`.
         """
         self._check_stage()
         with using(self.backend), full_precision():
@@ -114,11 +126,11 @@ class ClosedForm:
         return live[names[-1]]
 
     def _operands(self, name: str, sent: list[torch.Tensor]) -> list[torch.Tensor]:
-        """What a node reads, of what its operands sent."""
+        """The operands with which a node is evaluated, given what they sent; subclasses may add to them."""
         return sent
 
     def _check_stage(self) -> None:
-        """Raise DeployError where spikes are asked of a network without codes, or the ideal of one that has them."""
+        """Raise DeployError if spikes are asked of a network without codes, or the ideal of one that has them."""
         if self.ideal and isinstance(self.network, CalibratedNetwork | FixedPointNetwork):
             require(self.network, LoweredNetwork, "the ideal")
         if not self.ideal and isinstance(self.network, LoweredNetwork):
@@ -128,21 +140,20 @@ class ClosedForm:
         return Result(op.ideal(*operands)) if self.ideal else op.closed_form(*operands, dtype=self.dtype)
 
     def encode(self, x: np.ndarray | torch.Tensor) -> torch.Tensor:
-        """The graded input (N, *input shape) of samples: real values, or int32 in the input's unit.
+        """Convert samples to the graded input (N, *input shape): real values, or int32 in the input's unit.
 
-        A graded spike is as wide as a potential: samples far beyond the calibrated ones are clipped to that, which
-        :meth:`input_clips` counts.
+        In fixed point a graded spike is as wide as a potential; larger values are clipped (:meth:`input_clips`).
         """
         graded, bits = self._graded(x)
         return saturate(graded, bits).to(torch.int32) if bits else graded
 
     def input_clips(self, x: np.ndarray | torch.Tensor) -> torch.Tensor | None:
-        """Which values (N, *input shape) of samples a graded spike cannot carry, int32; None if it can all."""
+        """Which values of the samples :meth:`encode` clips, int32 (N, *input shape) of 0 and 1; None if none."""
         graded, bits = self._graded(x)
         return clips_of(graded, bits) if bits else None
 
     def _graded(self, x: np.ndarray | torch.Tensor) -> tuple[torch.Tensor, int]:
-        """Samples as real values and 0, or in whole units of the input, float64, and the bits of a graded spike."""
+        """(samples as real values, 0), or (samples in whole units of the input, float64, bits of a graded spike)."""
         samples = torch.as_tensor(x, device=self.device)
         samples = samples.reshape(len(samples), *self.network.input_shape)
         unit = self.network.header.input_unit
@@ -152,6 +163,6 @@ class ClosedForm:
         return torch.round(samples.double() / unit), bits
 
     def real(self, y: torch.Tensor) -> torch.Tensor:
-        """Readout potentials in the model's units, (N, *output shape)."""
+        """Convert readout potentials ``y`` to the model's units, (N, *output shape)."""
         unit = self.network[self.network.output].unit  # type: ignore[attr-defined]
         return y * constant(unit, y.device, self.dtype)

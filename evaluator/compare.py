@@ -1,8 +1,8 @@
-"""A stepped run against the closed form: every spike of every neuron, every potential of every layer.
+"""Compares a stepped run with the closed form: every spike of every neuron, every potential of every layer.
 
-Fixed point has to agree exactly. In floating point the order of summation may decide a tie: a spike that differs is
-excused if the closed form, with its potentials moved by a relative TIE, gives the very spike that was stepped. Each
-operation is evaluated on what was *stepped* before it, so that an excused tie does not spread.
+Fixed point has to agree exactly. In floating point the order of summation may decide a tie: a differing spike is
+excused if the closed form, with its potentials changed by a relative TIE, gives the stepped spike. Each operation is
+evaluated on the *stepped* outputs of its operands, so that an excused tie does not spread.
 """
 
 from __future__ import annotations
@@ -23,10 +23,15 @@ POTENTIAL = 1e-6  # relative, of float64 sums taken in another order
 
 @dataclass
 class Exactness:
-    """Counts of a comparison; ``first`` says which layer, neuron and step differ first, in the network's order.
+    """The counts of a comparison.
 
-    ``saturations``: potentials clipped in the stepped run, by layer; a count that differs from the closed form's is a
-    mismatch.
+    Attributes:
+        compared_spikes: entries of codes compared: each neuron of each sample, once for each spike that it may send.
+        compared_potentials: potentials compared.
+        mismatches: spikes, potentials and counts of clips that differ; 0 if both runs agree.
+        ties: differing spikes that are excused; floating point only.
+        first: the layer, neuron and step of the first mismatch in the network's order, in words; None if there is none.
+        saturations: potentials clipped in the stepped run, by layer.
     """
 
     compared_spikes: int = 0
@@ -38,12 +43,12 @@ class Exactness:
 
 
 def compare(network: Network, samples: np.ndarray, run: TargetRun) -> Exactness:
-    """Compare ``run`` of samples (N, *input) with the closed form.
+    """Compare a target's run with the closed form, node by node.
 
     Args:
-        network: what was run.
-        samples: the inputs in real units, before they became graded messages.
-        run: the target's outputs, with the values of every node that is not wiring.
+        network: the network that was run.
+        samples: the inputs (N, *input) in real units.
+        run: the run, with the values of every node that is not a route.
     """
     found = Exactness(saturations=run.clips)
     exact = network.header.fixed
@@ -86,7 +91,7 @@ def compare(network: Network, samples: np.ndarray, run: TargetRun) -> Exactness:
 
 
 def _tied(op: Operation, inputs: list[torch.Tensor], stepped: torch.Tensor) -> torch.Tensor:
-    """Where potentials a relative TIE larger or smaller make the closed form fire as stepped."""
+    """Where the closed form of potentials larger or smaller by a relative TIE gives the stepped codes, bool."""
     moved = [op.closed_form(inputs[0] * (1 + s * TIE), *inputs[1:], dtype=torch.float64).values for s in (1, -1)]
     return (moved[0] == stepped) | (moved[1] == stepped)
 

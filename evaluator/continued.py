@@ -1,10 +1,11 @@
-"""A causal network's run that goes on token by token: earlier tokens' neurons hold their local traces.
+"""Runs a causal network token by token: the neurons of earlier tokens hold their local traces (a key-value cache).
 
 In Q K^T and A V the neurons of earlier tokens hold the traces of their keys and values, which depend on nothing later. So a
-new token runs alone: its query's spikes against the held traces of the keys, its weights against those of the values,
-everything else for itself. In fixed point every spike and potential is the whole sequence's (docs/language.md, Held traces).
+new token runs alone: the spikes of its query meet the held traces of the keys, its attention weights those of the
+values, and all else depends on this token only. In fixed point every spike and potential equals that of a run over the
+whole sequence (docs/language.md, Held traces).
 
-What is held belongs to the run: operations keep nothing, and a :class:`Held` may be continued in several ways.
+The held state belongs to the run: operations keep nothing, and a :class:`Held` may be continued in several ways.
 """
 
 from __future__ import annotations
@@ -27,11 +28,11 @@ from processes.traits import Refused
 
 @dataclass(frozen=True)
 class Held:
-    """What the neurons of the first tokens hold.
+    """The local traces that the neurons of the first tokens hold.
 
     Attributes:
-        tokens: how many they are.
-        traces: by product, the spikes (planes, N, *shape) that its second operand's traces are copies of.
+        tokens: the number of these tokens.
+        traces: by product, the codes (planes, N, *shape) of its second operand, whose spikes the traces record.
     """
 
     tokens: int = 0
@@ -39,14 +40,15 @@ class Held:
 
 
 NOTHING = Held()
-"""Before the first token."""
+"""The state before the first token: no traces."""
 
 
 def answers(network: Network) -> dict[str, Tokens]:
-    """How each node goes on with later tokens.
+    """How each node goes on with later tokens, by name.
 
     Raises:
-        DeployError: the network cannot go on, with the first node that mixes tokens in a way that it could not.
+        DeployError: the input is no sequence (1, tokens, features), or a node mixes tokens in a way that cannot go on;
+            the message names the first such node.
     """
     shape = network.input_shape
     if len(shape) != 3 or shape[0] != 1:
@@ -67,14 +69,14 @@ def answers(network: Network) -> dict[str, Tokens]:
 
 @dataclass
 class Continued:
-    """Runs a network over some tokens after others.
+    """Runs a network over a sequence in parts of one or more tokens.
 
     Attributes:
-        network: with codes; what it computes of a token may depend on the tokens up to it alone.
-        dtype, device, backend: as of :class:`ClosedForm`.
+        network: a network with codes, whose output for a token depends only on the tokens up to it.
+        dtype, device, backend: as of :class:`evaluator.closed_form.ClosedForm`.
 
     Raises:
-        DeployError: it mixes tokens otherwise.
+        DeployError: a node of the network mixes tokens otherwise (:func:`answers`).
     """
 
     network: Network
@@ -89,11 +91,11 @@ class Continued:
 
     @property
     def window(self) -> int:
-        """Tokens for which the network is laid out."""
+        """The number of tokens of the sequences for which the network was converted."""
         return self.network.input_shape[1]
 
     def part(self, first: int, stop: int) -> Network:
-        """The network of tokens ``first`` to ``stop`` - 1 alone, whose products read all tokens before ``stop``."""
+        """The network for tokens ``first`` to ``stop`` - 1 alone, whose products read all tokens before ``stop``."""
         part = self.network.copy()
         part.input_shape = (1, stop - first, self.network.input_shape[2])
         as_long = self._cut is not None and self._cut[1] - self._cut[0] == stop - first
@@ -111,15 +113,18 @@ class Continued:
         x: np.ndarray | torch.Tensor,
         observed: Callable[[PartForm], Observe] | None = None,
     ) -> tuple[torch.Tensor, Held]:
-        """Outputs (N, 1, n, *output) in the model's units of n tokens after those held, and what is held after them.
+        """Run the next n tokens.
 
         Args:
-            held: of earlier tokens of the same samples; ``NOTHING`` before the first.
-            x: the tokens' inputs, (N, 1, n, features).
-            observed: given the run of these tokens, what sees every node's result.
+            held: the traces of earlier tokens of the same samples; ``NOTHING`` before the first.
+            x: inputs of the n tokens, (N, 1, n, features).
+            observed: given the run of these tokens, returns the observer of every node's result.
+
+        Returns:
+            Outputs (N, 1, n, *output) in the model's units, and the traces held after these tokens.
 
         Raises:
-            DeployError: the network is laid out for fewer tokens.
+            DeployError: these tokens exceed those for which the network was converted.
         """
         first, stop = held.tokens, held.tokens + np.shape(x)[-2]
         if stop > self.window:
@@ -131,18 +136,18 @@ class Continued:
 
 
 class PartForm(ClosedForm):
-    """The closed form of some tokens, whose products read the traces of earlier ones too.
+    """The closed form of some tokens of a sequence, whose products read the traces of earlier tokens too.
 
     Attributes:
-        held: by product, the spikes of earlier tokens.
-        traces: by product, those and the new tokens' behind them, as soon as it has run.
+        held: by product, the codes of the second operand of earlier tokens.
+        traces: by product, these codes followed by those of the new tokens, once the product has been evaluated.
     """
 
     held: Mapping[str, torch.Tensor]
     traces: dict[str, torch.Tensor]
 
     def go_on(self, held: Held, answers: Mapping[str, Tokens]) -> None:
-        """Begin behind what is held."""
+        """Set the held traces that the run starts from; to be called before :meth:`run`."""
         self.held, self.traces, self._answers = held.traces, {}, answers
 
     def _operands(self, name: str, sent: list[torch.Tensor]) -> list[torch.Tensor]:

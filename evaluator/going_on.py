@@ -1,4 +1,4 @@
-"""Law two, checked: tokens one after another from held traces against the whole sequence at once (docs/language.md)."""
+"""Checks law two: a run token by token from held traces equals one over the whole sequence (docs/language.md)."""
 
 from __future__ import annotations
 
@@ -18,17 +18,21 @@ def differing(
     cuts: Sequence[int],
     change: Callable[[Held], Held] = lambda held: held,
 ) -> tuple[Counter[str], int]:
-    """By node, how many spikes, potentials and clips differ between the whole run and one in parts; and how many there are.
+    """Compare a run in parts with a run over the whole sequence: every spike, potential and count of clips.
 
     Args:
-        continued: of the network.
+        continued: runs the network in parts.
         x: inputs (N, 1, tokens, features).
-        whole: every node's result on all of them at once.
-        cuts: after how many tokens each part ends.
-        change: what is done to what is held between parts, for negative controls.
+        whole: every node's result in a run over all tokens at once.
+        cuts: for each part, the number of tokens up to its end, ascending.
+        change: applied to the held traces between parts; for negative controls.
+
+    Returns:
+        The number of differing values by node, and the number of values compared.
 
     Raises:
-        ValueError: a part's results have other shapes than the same tokens of the whole run, or a node is missing.
+        ValueError: the results of a part have other shapes than those of the same tokens in ``whole``, or a node of
+            ``whole`` was not compared.
     """
     held = NOTHING
     found: Counter[str] = Counter()

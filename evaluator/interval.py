@@ -1,9 +1,10 @@
-"""How closely samples may follow each other: no node is asked to hold two samples in one set of state.
+"""The initiation interval: how closely samples may follow each other without sharing a set of a node's state.
 
-A node is occupied by a sample from its first operand's window, when the first message may arrive that it integrates or keeps a
-trace of, to the end of its own. If samples follow each other at an interval of I steps, one that is occupied for L steps holds
-ceil(L / I) samples at once and needs as many sets of state, which they take in turn. The windows of a node never overlap: it
-sends for one sample at a time, so that who hears it knows by the clock for which.
+A sample occupies a node from the beginning of its first operand's window, when the first message may arrive that the
+node integrates or keeps a trace of, to the end of the node's own window. If samples follow each other at an interval of
+I steps, a node that is occupied for L steps holds ceil(L / I) samples at once and needs as many sets of state, which
+samples use in turn. The windows of a node never overlap: it sends for one sample at a time, so that its readers know
+from the clock to which sample a message belongs.
 """
 
 from __future__ import annotations
@@ -18,14 +19,14 @@ from processes.network import Network, Route
 
 @dataclass(frozen=True)
 class Overlap:
-    """Samples that follow each other before the last one's answer is there.
+    """A schedule of samples that overlap in time.
 
     Attributes:
         latency: steps from a sample's input to its answer.
-        interval: steps from a sample's input to the next one's, the smallest there is.
+        interval: steps from a sample's input to the next one's, the smallest possible.
         state_sets: most sets of state that a node may have.
-        sets: of the nodes that need more than one, by name.
-        binding: nodes that allow no smaller interval, wiring left out.
+        sets: the number of sets of the nodes that need more than one, by name.
+        binding: names of the nodes that allow no smaller interval, routes left out.
     """
 
     latency: int
@@ -36,16 +37,16 @@ class Overlap:
 
     @property
     def answers_per_1000_steps(self) -> float:
-        """Of a long run; one sample after the other would give 1000 / latency."""
+        """Throughput of a long run, 1000 / interval; without overlap it would be 1000 / latency."""
         return 1000 / self.interval
 
     @property
     def in_flight(self) -> int:
-        """Samples that are under way at once, at most."""
+        """The largest number of samples under way at once."""
         return -(-self.latency // self.interval)
 
     def measured(self, samples: int) -> dict[str, Any]:
-        """What a target tells of a run of so many samples."""
+        """The figures of a run of ``samples`` samples, ready for ``TargetRun.measured``."""
         return {
             "interval_steps": self.interval, "latency_steps": self.latency, "state_sets": self.state_sets,
             "steps": self.interval * (samples - 1) + self.latency, "in_flight": min(self.in_flight, samples),
@@ -54,16 +55,16 @@ class Overlap:
 
 
 def occupied(network: Network, times: Timeline) -> dict[str, int]:
-    """Steps for which each node holds a sample."""
+    """The number of steps for which each node holds a sample, by name."""
     spans = {name: times.span(network, name) for name in network.nodes}
     return {name: span.stop - span.start for name, span in spans.items()}
 
 
 def overlap(network: Network, times: Timeline, state_sets: int = 1) -> Overlap:
-    """The smallest interval if nodes may have ``state_sets`` sets of state.
+    """The schedule with the smallest interval at which no node needs more than ``state_sets`` sets of state.
 
     Raises:
-        DeployError: fewer than one set.
+        DeployError: ``state_sets`` is less than 1.
     """
     if state_sets < 1:
         raise DeployError(f"--state-sets {state_sets}: a node has at least one set of state")

@@ -1,4 +1,4 @@
-"""Networks on disk: a NIR graph in an HDF5 file, written compactly and read back with every part checked."""
+"""Reads and writes networks as NIR graphs in HDF5 files: compact when written, verified when read."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ from processes.errors import DeployError
 from processes.files import write_hdf5
 from processes.network import Network
 
-COMPRESSED = 256  # entries of an array from which on compression pays for its index
+COMPRESSED = 256  # fewest entries of an array whose compression saves more than its chunk index takes
 
 
 def write(path: Path, network: Network) -> None:
-    """Write a network as a NIR graph."""
+    """Write a network to ``path`` as a NIR graph."""
     write_graph(path, network.to_nir())
 
 
 def write_graph(path: Path, graph: nir.NIRGraph) -> None:
-    """Write a graph: what ``nir.write`` writes, in HDF5's compact layout, as most arrays are tiny."""
+    """Write what ``nir.write`` writes, but in the compact layout of HDF5's latest version, as most arrays are tiny."""
 
     def store(content: BinaryIO) -> None:
         with h5py.File(content, "w", libver="latest") as file:
@@ -49,7 +49,7 @@ def _store(group: h5py.Group, entries: Mapping[str, Any]) -> None:
 
 
 def read(path: Path, *, tried: bool = False) -> Network:
-    """Restore a network from a NIR graph that this package wrote; ``tried`` as for :func:`read_graph`.
+    """Read a network from a NIR file that this package wrote; ``tried`` as for :func:`evaluator.nir_reader.read_file`.
 
     Raises:
         DeployError: the file is missing, damaged, or not a network of this package.
@@ -58,10 +58,10 @@ def read(path: Path, *, tried: bool = False) -> Network:
 
 
 def restore(graph: nir.NIRGraph) -> Network:
-    """The network of a graph, whose parts fit together.
+    """The network that a NIR graph holds, verified (:func:`processes.verifier.check`).
 
     Raises:
-        DeployError: not a network of this package, of another version, or damaged.
+        DeployError: the graph is not a network of this package, is of another version, or is damaged.
     """
     try:
         network = Network.from_nir(graph)

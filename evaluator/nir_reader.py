@@ -1,4 +1,4 @@
-"""Reads a NIR file from anybody: what is in it is looked at before any of it is loaded.
+"""Reads NIR files from untrusted sources: the content is inspected before any of it is loaded.
 
 An HDF5 file can declare arrays far larger than itself, link to other files and contain itself. So every object is
 visited first, without reading its data; memory and time stay within a small multiple of the file's size.
@@ -25,22 +25,22 @@ from evaluator.nir_versions import Repair, modernise
 from processes.errors import DeployError
 
 SMALL = 2**20
-"""Bytes of an array that is never suspicious."""
+"""Largest array in bytes whose compression ratio is not checked."""
 RATIO = 1100
-"""Deflate, the densest compression that NIR files use, stores no array in less than 1/1032 of its bytes."""
+"""Highest compression ratio accepted; deflate, the densest filter that NIR files use, reaches at most 1032."""
 PATIENCE, SPEED = 5.0, 2**22
-"""Reading may take so many seconds of a processor, and one more for so many bytes, unpacked."""
+"""Reading may take PATIENCE seconds of processor time, and one more for every SPEED bytes of unpacked content."""
 BUSY = 20.0
-"""Seconds that may pass for a second of the processor, on a machine with much else to do."""
+"""Seconds of wall-clock time allowed for each second of processor time, for a machine under load."""
 OBJECTS = 200_000
-"""Groups and arrays in one file: some 20,000 nodes."""
+"""Most groups and arrays in one file: about 20,000 nodes."""
 DEPTH = 64
-"""Groups inside groups: a nested graph takes two levels."""
+"""Deepest nesting of groups; a nested graph takes two levels."""
 
 
 @dataclass(frozen=True)
 class ReadFile:
-    """A file's graph, its types not yet checked, the version of nir that it names, and what had to be put into today's form."""
+    """A file's graph, without NIR's type check, the version of nir that it names, and the repairs that were made."""
 
     graph: nir.NIRGraph
     version: str | None
@@ -48,17 +48,27 @@ class ReadFile:
 
 
 def read_graph(path: Path, *, tried: bool = False) -> nir.NIRGraph:
-    """The graph in a NIR file, as :func:`read_file` has it."""
+    """The graph in a NIR file.
+
+    Args:
+        path: the file.
+        tried: as for :func:`read_file`.
+
+    Raises:
+        DeployError: as by :func:`read_file`.
+    """
     return read_file(path, tried=tried).graph
 
 
 def read_file(path: Path, *, tried: bool = False) -> ReadFile:
-    """What a NIR file holds; files of older versions of nir are put into today's form.
+    """Read a NIR file; content of older versions of nir is converted to the present form.
 
-    ``tried``: another process has read the very file before, so that it need not be tried in one of its own.
+    Args:
+        path: the file.
+        tried: whether another process has read this same file before, so that no separate process has to try it first.
 
     Raises:
-        DeployError: no such file, not HDF5, damaged, not NIR, or larger than it may be.
+        DeployError: the file does not exist, is not HDF5, is damaged, is not NIR, or exceeds the limits of this module.
     """
     if not path.is_file():
         raise DeployError(f"{path}: no such file; give a .nir file or a folder that `deploy convert` wrote")
@@ -93,7 +103,11 @@ def _load(path: Path) -> ReadFile:
 
 
 def _contents(group: h5py.Group) -> dict[str, Any]:
-    """A node's fields, nested groups as dictionaries; types of graphs are not to be checked, however deep they lie."""
+    """The fields of a node, nested groups as dictionaries; nested graphs at any depth have NIR's type check turned off.
+
+    Raises:
+        ValueError: a node has a field ``type_check``.
+    """
     found: dict[str, Any] = {}
     for key, item in group.items():
         if isinstance(item, h5py.Group):
@@ -109,10 +123,10 @@ def _contents(group: h5py.Group) -> dict[str, Any]:
 
 
 def safely(load: Callable[[Path], Any], path: Path) -> None:
-    """Try ``load(path)`` in a process of its own: there are damaged files on which the HDF5 library never ends, or dies.
+    """Try ``load(path)`` in a separate process, as the HDF5 library hangs or crashes on some damaged files.
 
     Raises:
-        DeployError: what ``load`` raises, or that it crashed or took too long.
+        DeployError: ``load`` raises one (the message is passed on), crashes, or takes too long.
     """
     here, there = multiprocessing.Pipe(duplex=False)
     child: Any = multiprocessing.get_context("fork").Process(target=_attempt, args=(load, path, there), daemon=True)
@@ -142,9 +156,9 @@ def _awaited(here: Any, seconds: float, path: Path) -> Any:
 
 
 def _attempt(load: Callable[[Path], Any], path: Path, there: Any) -> None:
-    """In the other process: say how large the content is, load it, say what went wrong."""
+    """Run in the child process: send the size of the content, load it, send the error message, "" if there is none."""
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
-    os.dup2(os.open(os.devnull, os.O_WRONLY), 2)  # a dying library's last words
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 2)  # hide what the library prints when it crashes
     _limit(PATIENCE)
     size = _size(path)
     there.send(size)
@@ -158,21 +172,26 @@ def _attempt(load: Callable[[Path], Any], path: Path, there: Any) -> None:
 
 
 def _limit(seconds: float) -> None:
-    """End this process once it has kept a processor busy for so long."""
+    """Let the system end this process once it has used ``seconds`` of processor time in all."""
     resource.setrlimit(resource.RLIMIT_CPU, (math.ceil(seconds), resource.getrlimit(resource.RLIMIT_CPU)[1]))
 
 
 def _size(path: Path) -> int:
-    """Bytes of all arrays once loaded; 0 if that cannot be said, in which case loading them will fail."""
+    """Bytes of all arrays once loaded; 0 if they cannot be determined, in which case loading will fail too."""
     try:
         with h5py.File(path, "r") as file:
             return inspect(file, path)
-    except Exception:  # whatever it is, `load` will meet it, too, and say so
+    except Exception:  # `load` meets the same error and reports it
         return 0
 
 
 def inspect(file: h5py.File, path: Path) -> int:
-    """Bytes of all arrays once loaded; raises DeployError for whatever could not be loaded safely."""
+    """Visit every object of a file without reading its data; returns the bytes of all arrays once loaded.
+
+    Raises:
+        DeployError: an object is a link, occurs twice, is neither group nor array of numbers or text, declares far more
+            data than it stores, or exceeds the limits on objects, depth and memory.
+    """
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 4
     seen: set[Any] = set()
     total = 0
@@ -203,7 +222,11 @@ def inspect(file: h5py.File, path: Path) -> int:
 
 
 def _inspect_array(data: h5py.Dataset, where: str) -> int:
-    """Bytes that the array takes once loaded."""
+    """Bytes of an array once loaded.
+
+    Raises:
+        DeployError: it holds neither numbers nor text, has its data in other files, or declares more than it can store.
+    """
     text = h5py.check_string_dtype(data.dtype) is not None
     if not text and data.dtype.kind not in "biuf":
         raise DeployError(f"{where} holds {data.dtype}, not numbers or text; the file is damaged")

@@ -1,7 +1,7 @@
-"""What files of other writers and of older versions of nir leave out or write differently, put into today's form.
+"""Repairs what files of other writers and of older versions of nir leave out or write differently.
 
-Every change is one that has a single reading: what is added is the default of the version that left it out. It happens to the
-file's content before nodes are made of it, since today's nir cannot even make them.
+Only what has a single reading is changed: what is added is the default of the version that left it out. Repairs are
+made on the content of a file before nodes are made of it, as the installed nir could not make them.
 """
 
 from __future__ import annotations
@@ -19,13 +19,20 @@ NEURONS: dict[str, tuple[str, ...]] = {
     "CubaLI": ("tau_syn", "tau_mem", "r", "v_leak"),
     "CubaLIF": ("tau_syn", "tau_mem", "r", "v_leak", "v_threshold", "v_reset"),
 }
-"""Neurons whose parameters nir wants in one shape."""
+"""The parameters of each type of neuron that nir requires to have one shape."""
 CONVOLUTIONS = ("Conv1d", "Conv2d")
 
 
 @dataclass(frozen=True)
 class Repair:
-    """One change to one node; ``harmless``: no other reading of the file is left out by it."""
+    """One change to one node of a file.
+
+    Attributes:
+        node: the node's name, with the names of the graphs around it.
+        kind: the node's type.
+        done: what was wrong and what was changed, in words.
+        harmless: whether the file has no other possible reading, so that the repair needs no request.
+    """
 
     node: str
     kind: str
@@ -34,9 +41,13 @@ class Repair:
 
 
 def modernise(node: dict[str, Any]) -> tuple[dict[str, Any], list[Repair]]:
-    """The content of a NIR file (as nested dictionaries) as today's nir reads it, and what was changed.
+    """Repair the content of a NIR file so that the installed nir reads it.
 
-    ``node`` is changed in place, unless a single node without a graph is wrapped into one.
+    Args:
+        node: the content as nested dictionaries; changed in place.
+
+    Returns:
+        The repaired content, a new graph around ``node`` if that is a single node, and the repairs.
     """
     repairs: list[Repair] = []
     if node.get("type") in (*NEURONS, "I", "Affine", "Linear", "Scale", "Threshold"):
@@ -83,14 +94,14 @@ def _node(name: str, node: dict[str, Any], repairs: list[Repair]) -> None:
 
 
 def _one_shape(name: str, kind: str, node: dict[str, Any], repairs: list[Repair]) -> None:
-    """Scalars and single numbers among a neuron's parameters take the shape of the others."""
+    """Broadcast single numbers among a neuron's parameters to the shape of the others."""
     present = {field: np.asarray(node[field]) for field in NEURONS[kind] if field in node}
     if any(value.dtype.kind not in "biuf" for value in present.values()):
         return
     try:
         shape = np.broadcast_shapes(*(value.shape for value in present.values()))
     except ValueError:
-        return  # nir says which do not fit
+        return  # nir reports which parameters do not fit
     if spread := [field for field, value in present.items() if value.shape != shape and value.size == 1]:
         for field in spread:
             node[field] = np.full(shape, present[field].item(), present[field].dtype)
@@ -99,7 +110,7 @@ def _one_shape(name: str, kind: str, node: dict[str, Any], repairs: list[Repair]
 
 
 def _reads(node: Mapping[str, Any]) -> tuple[tuple[int, ...], tuple[int, ...]]:
-    """Shapes that a single node reads and puts out."""
+    """The input and output shapes of a single node."""
     if node["type"] in ("Affine", "Linear"):
         shape = np.shape(node["weight"])
         return (*shape[:-2], *shape[-1:]), shape[:-1]

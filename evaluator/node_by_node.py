@@ -1,7 +1,8 @@
-"""A sample stepped node by node: each takes all of its steps before the next begins.
+"""Steps a sample node by node: each node takes all of its steps before the next one begins.
 
-A network has no cycles, and a step of a node depends on what its operands send up to that step: so nodes need not wait for
-each other at every step, and those that can take all of theirs in one call. Nothing is asked of a node while it is idle.
+A network has no cycles, and a step of a node depends only on what its operands send up to that step. So nodes need not
+wait for each other at every step, and a stepper that can (:class:`processes.sent.Through`) takes all steps in one call.
+A node is not stepped while it is idle.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from processes.sent import Operands, Sent, Through, stepwise
 
 
 class NodeByNode:
-    """Steps samples, one after the other."""
+    """Steps samples through a whole network, one after the other, node by node."""
 
     def __init__(self, network: Network, times: Timeline) -> None:
         self.network, self.times = network, times
@@ -25,7 +26,7 @@ class NodeByNode:
         self.readers = {name: sum(name in node.inputs for node in network.nodes.values()) for name in network.nodes}
 
     def sample(self, x: np.ndarray) -> Recorder:
-        """What is recorded of one graded input (1, *shape)."""
+        """Step one graded input (1, *shape); returns the recorded values and clips of all nodes."""
         recorder = Recorder(self.network, self.times)
         sent: dict[str, Sent | None] = {Network.INPUT: Sent(np.zeros(1, np.int64), x[None])}
         unread = dict(self.readers)
@@ -42,7 +43,7 @@ class NodeByNode:
         return recorder
 
     def _node(self, name: str) -> tuple[str, Callable[[Operands], Sent | None], Callable[[], int]]:
-        """A node's name, what takes all of its steps, and what says how much it has clipped."""
+        """A node's name, a function that takes all of its steps, and one that returns its count of clips."""
         op, window = self.network[name], self.times.windows[name]
         stepper = op.stepper(window, [self.times.windows[source] for source in self.network.nodes[name].inputs])
         span, begin = self.times.span(self.network, name), window.start - getattr(op, "exchange_steps", 0)

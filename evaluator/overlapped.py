@@ -1,7 +1,7 @@
-"""Several samples stepped at once: each node has as many steppers as sets of state, which samples take in turn.
+"""Steps several samples at once: each node has one stepper for each set of state, which samples use in turn.
 
-At step g of the run, sample s is at its own step g - s * interval. Whether the interval is wide enough is not believed: a
-stepper that is asked to hold a second sample, or a node that is asked to send for two, ends the run.
+At step g of the run, sample s is at its own step g - s * interval. That the interval is wide enough is checked: the run
+ends with :class:`Occupied` if a stepper would have to hold two samples, or a node to send for two at one step.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from processes.operation import Stepper
 
 
 class Occupied(RuntimeError):
-    """A node was asked to hold, or to send, two samples at once."""
+    """A node was asked to hold two samples in one set of state, or to send for two samples at one step."""
 
 
 @dataclass
@@ -27,8 +27,10 @@ class StateSet:
     """One set of a node's state.
 
     Attributes:
-        sample: whom it holds, -1 at first.
-        step: of the run, at which that sample last used it.
+        node: the node's name, for messages.
+        stepper: holds the state.
+        sample: number of the sample that is held, -1 before the first.
+        step: step of the run at which that sample last used the set.
     """
 
     node: str
@@ -37,10 +39,10 @@ class StateSet:
     step: int = -1
 
     def take(self, sample: int, step: int) -> Stepper:
-        """The stepper, in the state that ``sample`` has left it in; one that comes anew finds it reset.
+        """The stepper for ``sample`` at ``step`` of the run, in the state that the sample left; reset for a new sample.
 
         Raises:
-            Occupied: the sample before it still uses this set.
+            Occupied: another sample still uses this set.
         """
         if sample != self.sample:
             if sample < self.sample or step == self.step:
@@ -57,7 +59,7 @@ class StateSet:
 
 @dataclass
 class Flight:
-    """A sample under way: its graded input, and what is recorded of it."""
+    """A sample under way: its number, its graded input (1, *shape), and the recorder of its values."""
 
     number: int
     x: np.ndarray
@@ -65,10 +67,10 @@ class Flight:
 
 
 class SharedGroup:
-    """Nodes ``names`` of a network, stepped together in one place for every sample under way.
+    """Steps the nodes ``names`` of a network together, for every sample under way.
 
-    What comes from outside (``sources``) is given, what goes outside (``sink``) is returned, as by
-    :class:`evaluator.stepping.Group`.
+    The messages of ``sources``, nodes outside the group, are passed to :meth:`step`, which returns that of the node
+    ``sink``. :class:`evaluator.stepping.Group` does this for one sample at a time.
     """
 
     def __init__(
@@ -95,10 +97,20 @@ class SharedGroup:
     def step(
         self, number: int, t: int, step: int, arrived: Sequence[np.ndarray | None], recorder: Recorder
     ) -> np.ndarray | None:
-        """Step ``t`` of sample ``number``, the run's ``step``, of every node that it occupies; the sink's message.
+        """Take step ``t`` of a sample in every node that it occupies.
+
+        Args:
+            number: of the sample.
+            t: step of the sample.
+            step: step of the run.
+            arrived: messages of ``sources``, None for silence.
+            recorder: records the messages of all nodes but routes, and their clips.
+
+        Returns:
+            The message of the sink, None for silence.
 
         Raises:
-            Occupied: a node still holds another sample, or sends for one.
+            Occupied: a node still holds another sample in the same set of state, or has sent for another at this step.
         """
         messages = dict(zip(self.sources, arrived, strict=True))
         for name in self.active[t]:
@@ -130,7 +142,11 @@ class Overlapped:
         self.group = SharedGroup(network, times, plan, list(network.nodes), [Network.INPUT], network.output)
 
     def run(self, graded: np.ndarray) -> Iterator[Recorder]:
-        """What is recorded of each of the graded inputs (N, 1, *shape), in order, when its answer is there."""
+        """Step graded inputs (N, 1, *shape); yields the recorder of each sample, in order, once its answer is complete.
+
+        Raises:
+            Occupied: the interval of the plan is too small for its sets of state.
+        """
         flights: list[Flight] = []
         for step in range((len(graded) - 1) * self.plan.interval + self.times.period):
             number, late = divmod(step, self.plan.interval)

@@ -1,4 +1,4 @@
-"""Every operation's stepper in this process, node by node: what Lava runs, without Lava."""
+"""Steps a whole network in this process: the same steppers that Lava runs, without Lava."""
 
 from __future__ import annotations
 
@@ -20,7 +20,14 @@ from processes.operation import Operation
 
 
 def run(network: Network, samples: np.ndarray, done: Done | None = None, plan: Overlap | None = None) -> TargetRun:
-    """Step samples (N, *input) in real units, and keep every node's values; ``plan``: several at once, at its interval."""
+    """Step samples through a network and record every node's values.
+
+    Args:
+        network: in floating point or in integers.
+        samples: inputs (N, *input) in real units.
+        done: called with the number of each sample, from 0 on, when it is complete.
+        plan: how samples overlap (:mod:`evaluator.overlapped`); None to step one after the other, node by node.
+    """
     exact = network.header.fixed
     graded = ClosedForm(network, torch.float64).encode(samples).cpu().numpy().astype(np.int64 if exact else np.float64)
     times = timeline(network)
@@ -43,5 +50,5 @@ def run(network: Network, samples: np.ndarray, done: Done | None = None, plan: O
 
 
 def _silence(op: Operation) -> np.ndarray:
-    """What is recorded of an operation that never sends a message: codes without a spike, or potentials of zero."""
+    """The values of a node that sent no message: codes without a spike (planes, *shape), or potentials 0 (*shape)."""
     return np.zeros((getattr(op, "spikes", 1), *op.shape), np.int16) if op.fires else np.zeros(op.shape)

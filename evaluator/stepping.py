@@ -1,6 +1,6 @@
-"""A set of nodes stepped together in one place: what one Lava Process per block, or one plain loop, runs.
+"""Steps a set of nodes together, as one Lava Process per block or a plain loop does.
 
-At each step only the nodes whose span contains it are called, in topological order; messages live for one step.
+At each step only the nodes whose span contains it are called, in topological order; a message lives for one step.
 """
 
 from __future__ import annotations
@@ -18,10 +18,19 @@ from processes.operation import Operation
 from processes.sent import Sent
 
 Record = Callable[[str, int, np.ndarray], None]
+"""Called with a node's name, the step and the message that the node sends."""
 
 
 class Turn(NamedTuple):
-    """A node that is active at a step: what steps it, its operands, from when on it acts unasked, whether it is recorded."""
+    """A node that is active at a step.
+
+    Attributes:
+        name: of the node.
+        step: its stepper's ``step``.
+        operands: names of its operands.
+        begin: the step before which it is only called when a message arrives.
+        recorded: whether its messages are recorded.
+    """
 
     name: str
     step: Callable[[int, list[np.ndarray | None]], np.ndarray | None]
@@ -31,14 +40,15 @@ class Turn(NamedTuple):
 
 
 def broadcast_of(product: str) -> str:
-    """Name of the broadcast trace of a product."""
+    """Name of the node that broadcasts the global traces of a product."""
     return f"{product}.trace"
 
 
 class Group:
-    """Steps the nodes ``names`` of a network; what comes from outside is given, what goes outside is returned.
+    """Steps the nodes ``names`` of a network together, one sample at a time.
 
-    It has the interface of a stepper, with ``sources`` as operands and ``sink`` as output.
+    A group has the interface of a :class:`processes.operation.Stepper`: its operands are the nodes ``sources`` outside
+    the group, its output is the message of the node ``sink``. ``record`` receives the messages of all nodes but routes.
     """
 
     def __init__(
@@ -64,7 +74,7 @@ class Group:
         self.active: list[list[Turn]] = [[] for _ in range(times.period)]
         for name in names:
             span = times.span(network, name)
-            # before a node sends, or its race begins, it only listens
+            # before a node's window, or the exchange that finds a softmax row's largest, it only receives
             begin = times.windows[name].start - getattr(network[name], "exchange_steps", 0)
             turn = Turn(name, self.steppers[name].step, self.operands[name], begin, name in self.recorded)
             for t in range(span.start, span.stop):  # wiring and all, in topological order
@@ -76,12 +86,12 @@ class Group:
             stepper.reset()
 
     def clips(self) -> dict[str, int]:
-        """What nodes have clipped of complete potentials in this sample, where they have."""
+        """How often nodes clipped complete potentials in this sample, by name; nodes without clips are left out."""
         found = {name: getattr(stepper, "clips", 0) for name, stepper in self.steppers.items()}
         return {name: clips for name, clips in found.items() if clips}
 
     def step(self, t: int, messages: list[np.ndarray | None]) -> np.ndarray | None:
-        """One step of every active node; returns the sink's message."""
+        """Take step ``t`` of every active node; returns the sink's message, None for silence."""
         sent = dict(zip(self.sources, messages, strict=True))
         receive, record = sent.get, self.record
         for name, step, operands, begin, recorded in self.active[t]:
@@ -96,7 +106,7 @@ class Group:
         return sent.get(self.sink)
 
     def sample(self, x: np.ndarray) -> tuple[np.ndarray, dict[str, int]]:
-        """All steps of one graded input (1, *shape) to a group of one source: the sink's last message, and :meth:`clips`."""
+        """Take all steps of a graded input (1, *shape) to the one source; returns the sink's last message and clips."""
         self.reset()
         result: np.ndarray | None = None
         for t in range(self.period):
@@ -106,11 +116,12 @@ class Group:
 
 
 class Recorder:
-    """Collects the messages of chosen nodes into the arrays that the closed form also produces.
+    """Collects the messages of one sample into the arrays that the closed form also produces.
 
-    ``values[name]`` are codes int16 (planes, *shape) of firing nodes and potentials (*shape) of others; currents are
-    summed, and saturated, into the potential that they drive. ``clips[name]`` counts these saturations, and what :meth:`count`
-    is told.
+    Attributes:
+        values: by node, codes int16 (planes, *shape) if it fires, else potentials (*shape); currents are summed, and
+            saturated, into the potential that they drive. Nodes that sent nothing are missing.
+        clips: by node, these saturations, and those that :meth:`count` adds.
     """
 
     def __init__(self, network: Network, times: Timeline) -> None:
@@ -120,7 +131,7 @@ class Recorder:
         self.kinds = {name: _kind(node.op, times.windows[name].start) for name, node in network}
 
     def __call__(self, name: str, t: int, message: np.ndarray) -> None:
-        """Take a message of node ``name`` at step ``t``."""
+        """Record a message that node ``name`` sends at step ``t``."""
         shape, start, limit = self.kinds[name]
         if name not in self.values:
             values = self.values[name] = np.zeros(shape, message.dtype if start is None else np.int16)
@@ -131,7 +142,7 @@ class Recorder:
             self.count(name, integrate(self.flat[name], message.reshape(-1), limit))
 
     def take(self, name: str, sent: Sent) -> None:
-        """Take all messages of node ``name``."""
+        """Record all messages of node ``name`` in a sample."""
         shape, start, limit = self.kinds[name]
         if start is None:
             self.values[name], clips = sent.total(limit)
@@ -141,13 +152,16 @@ class Recorder:
         enter_all(values.reshape(len(values), -1), *sent.events, sent.steps - start)
 
     def count(self, name: str, clips: int) -> None:
-        """Add to the clips of a node."""
+        """Add ``clips`` to the count of node ``name``."""
         if clips:
             self.clips[name] = self.clips.get(name, 0) + clips
 
 
 def _kind(op: Operation, start: int) -> tuple[tuple[int, ...], int | None, int | None]:
-    """What is recorded of an operation: shape, start of its window if it fires, largest potential if not."""
+    """How an operation is recorded: (shape of its values, start of its window, limit of its potentials).
+
+    The start is None for an operation that does not fire; the limit is None for one that does, and in floating point.
+    """
     if op.emits == "spikes":
         return (getattr(op, "spikes", 1), *op.shape), start, None
     bits = getattr(op, "state_bits", 0)
@@ -157,10 +171,10 @@ def _kind(op: Operation, start: int) -> tuple[tuple[int, ...], int | None, int |
 def step_through(
     network: Network, times: Timeline, x: np.ndarray, record: Record | None = None
 ) -> tuple[np.ndarray, dict[str, int]]:
-    """One sample, a graded input (1, *shape), stepped in this process.
+    """Step one graded input (1, *shape) through a whole network in this process.
 
     Returns:
-        The readout's potentials, and how many complete potentials nodes have clipped, where they have; what clips currents on
-        their way is for ``record`` to count.
+        The readout's potentials, and how often nodes clipped complete potentials, by name. Clips in the integration of
+        currents are not included; ``record`` has to count them.
     """
     return Group(network, times, list(network.nodes), [Network.INPUT], network.output, record).sample(x)

@@ -1,4 +1,4 @@
-"""What a run of a network gives back, wherever it ran: the readout, every spike and potential, and what it cost."""
+"""The result of running a network on any target: readout, spikes and potentials of every node, and cost."""
 
 from __future__ import annotations
 
@@ -9,21 +9,22 @@ from typing import Any
 import numpy as np
 
 Done = Callable[[int], None]
+"""Called with the number of a sample, from 0 on, when it is complete."""
 
 
 @dataclass
 class TargetRun:
-    """What a target computed.
+    """The result of running a batch of N samples on a target.
 
     Attributes:
         outputs: readout potentials (N, *output shape), in the network's own units.
         values: per node, codes (N, planes, *shape) or potentials (N, *shape); empty if the target keeps none.
-        seconds_per_sample: running time, without start-up.
-        seconds_start: start-up.
-        processes: operating-system processes at work.
-        bytes: memory of all of them at the end, if measured.
+        seconds_per_sample: running time in seconds, without start-up.
+        seconds_start: start-up time in seconds.
+        processes: number of operating-system processes.
+        bytes: memory of all of these processes at the end; None if not measured.
         clips: per node, how often a potential was clipped at the state width, over all samples; empty if not counted.
-        measured: what only this target tells (latency, energy of a simulated chip, ...), ready for report.json.
+        measured: further figures of this target (latency, energy of a simulated chip, ...), ready for report.json.
     """
 
     outputs: np.ndarray

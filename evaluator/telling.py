@@ -1,4 +1,4 @@
-"""Progress inside a batch: large networks take seconds for one, in which a bar has to move."""
+"""Reports progress inside a batch: large networks take seconds for one, during which a progress bar has to move."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from processes.operation import Operation, Result
 def telling(
     runner: ClosedForm, part: slice, total: int, observe: Observe | None, progress: Progress | None
 ) -> Observe | None:
-    """What observes a batch as ``observe`` does, and tells after every node how many of its samples that comes to.
+    """An observer that does what ``observe`` does and reports progress after every node of a batch.
 
     Args:
         runner: evaluates the batch.
-        part: the batch's samples.
-        total: samples in all.
-        observe: sees every node; None if nobody does.
-        progress: called with (samples done, samples in all), by what a batch's share of nodes amounts to in whole samples;
-            the end of the batch is for :func:`processes.batches.slices` to tell.
+        part: the samples of the batch, as a slice of all.
+        total: number of samples in all.
+        observe: the observer to call for every node; None for none.
+        progress: called with (samples done, samples in all), where the share of nodes evaluated counts as that share of
+            the batch's samples, in whole numbers; :func:`processes.batches.slices` reports the batch's end.
     """
     if progress is None:
         return observe

@@ -1,7 +1,7 @@
-"""When each node of a network emits, in steps of one sample: the network's schedule, fixed before it runs.
+"""The schedule of a network: in which steps of a sample each node emits, fixed before the network runs.
 
-A stage fires in the window after the one in which its input arrives; wiring, synapses and graded messages take no time
-of their own. Every stepped target derives its clock from this table, so senders and receivers agree on it.
+A stage fires in the window after the one in which its input arrives; routes, synapses and graded messages take no time
+of their own. Every stepped target derives its clock from this table, so that senders and receivers agree.
 """
 
 from __future__ import annotations
@@ -15,23 +15,29 @@ from processes.operation import Window
 
 @dataclass(frozen=True)
 class Timeline:
-    """``windows[name]``: steps in which a node emits; ``period``: steps of one sample."""
+    """The schedule of one sample.
+
+    Attributes:
+        windows: by node, the input included, the steps in which it emits.
+        period: the number of steps of a sample, from its input to the readout's message.
+    """
 
     windows: dict[str, Window]
     period: int
 
     def span(self, network: Network, name: str) -> Window:
-        """Steps in which a node has anything to do: from its first operand's window to the end of its own."""
+        """The steps in which a node is active: from the start of its earliest operand window to the end of its own."""
         node = network.nodes[name]
         start = min([self.windows[source].start for source in node.inputs])
-        # a race has to find its winner in the step before it fires
         return Window(start, self.windows[name].stop)
 
 
 def timeline(network: Network, steps: Mapping[str, int] | None = None) -> Timeline:
-    """Schedule of one sample, from the input's graded message at step 0 to the readout's.
+    """The schedule of one sample, from the input's graded message at step 0 to the readout's message.
 
-    ``steps``: T of windows that are tried, by firing node, instead of those that the nodes have.
+    Args:
+        network: the network to schedule.
+        steps: T of some firing nodes by name, to be used instead of the nodes' own, for trying other windows.
     """
     windows = {Network.INPUT: Window(0, 1)}
     ready = {Network.INPUT: 0}
@@ -40,6 +46,6 @@ def timeline(network: Network, steps: Mapping[str, int] | None = None) -> Timeli
         if steps is not None and name in steps:
             window = Window(window.start, window.start + steps[name])
         windows[name] = window
-        # a graded message can be acted upon in its own step, currents only when their window is over
+        # readers can use a graded message in its own step, spikes and currents only when their window is over
         ready[name] = window.start if node.op.emits == "graded" else window.stop
     return Timeline(windows, windows[network.output].stop)

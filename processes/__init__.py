@@ -1,1 +1,4 @@
-"""Spiking operations: what each computes, exactly, in floating point and in integers. Imports no Lava."""
+"""Spiking operations: what each computes, exactly, in floating point and in integers.
+
+Importing this package does not import Lava; :mod:`processes.lava` does.
+"""

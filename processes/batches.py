@@ -10,12 +10,12 @@ Progress = Callable[[int, int], None]
 
 
 def within(progress: Progress | None, part: int, parts: int) -> Progress | None:
-    """Progress of one of several equal parts of a work, told as progress of the whole."""
+    """A callback for part ``part`` of ``parts`` equal parts of a task, which reports progress of the whole task."""
     return None if progress is None else lambda done, total: progress(part * total + done, parts * total)
 
 
 def joined(progress: Progress | None, *sizes: int) -> list[Progress | None]:
-    """Progress of each of several kinds of work, of these sizes, told as what is done of them together."""
+    """Callbacks for several kinds of work of the given sizes, which report what is done of all of them together."""
     if progress is None:
         return [None] * len(sizes)
     done = [0] * len(sizes)
@@ -33,7 +33,7 @@ def slices(total: int, size: int, progress: Progress | None = None) -> Iterator[
     Args:
         total: how many samples there are.
         size: most samples of a batch, at least 1.
-        progress: called with 0 at first, when the caller has finished a batch and asks for the next, and after the last.
+        progress: called with 0 done at first, then whenever the caller has finished a batch, the last one included.
 
     Raises:
         ValueError: ``size`` is less than 1.

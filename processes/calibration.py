@@ -1,8 +1,9 @@
-"""How an operation is calibrated: features, scales, units and folding, as each says in ``calibration.py`` of its folder.
+"""Traits of calibration: features, scales, units and folding, answered in ``calibration.py`` of an operation's folder.
 
-Calibration gives a network of real numbers its scales (what a spike at k = 0 stands for, by feature) and folds them into
-the weights, traces and thresholds of what hears the spikes. The passes are in ``converters``; they walk the nodes and ask
-what is declared here. A feature is what may have a scale of its own: a channel, a column of a head, never a token.
+Calibration chooses the scales of a lowered network (the real value of a spike at k = 0, by feature) and folds them into
+the weights, traces and thresholds of the operations that receive the spikes. The passes are in ``converters``; they
+walk the nodes and call these traits. A feature is what may have a scale of its own: a channel, a column of a head,
+never a token. A *broadcast shape* has as many axes as a sample, each at full length or 1.
 """
 
 from __future__ import annotations
@@ -26,18 +27,18 @@ EQUAL = 1e-9
 
 
 class Position(Protocol):
-    """An operation in a network that is being calibrated: what it hears, and what others hear from it.
+    """A node of a network that is being calibrated, or its input: its operands, and what its readers receive.
 
     Attributes:
         name: the node's name, for messages.
-        op: its operation.
-        operands: the positions that it hears, in order.
+        op: the node's operation.
+        operands: the positions of its operands, in order.
         shape: sample shape.
-        code: code of the spikes that come from here, from behind any routes: a PhaseCode or a StepCode.
-        spikes: most spikes of one of these neurons in a window.
-        scale: real value of a spike at k = 0 that comes from here, broadcast shape.
-        unit: real value of one unit of potential that comes from here, broadcast shape.
-        compared: whether these potentials are compared with each other in a softmax.
+        code: code of the spikes that readers receive, which a route takes from its operand: a PhaseCode or a StepCode.
+        spikes: most spikes of one neuron in a window.
+        scale: real value of a spike at k = 0, broadcast shape.
+        unit: real value of one unit of the node's potential, broadcast shape.
+        compared: whether the node's potentials are compared with each other in a softmax.
     """
 
     @property
@@ -62,11 +63,11 @@ class Position(Protocol):
 
 @dataclass(frozen=True)
 class Observation:
-    """What calibration observes for an operation: the largest over all samples of an array.
+    """What calibration observes for an operation: an array per batch, of which the elementwise maximum is kept.
 
     Attributes:
-        of: whether it is taken from the operation's own output or from its first operand.
-        measure: the array, float64, of a batch (N, *shape) of these ideal values.
+        of: whether the array is taken from the operation's own output or from its first operand.
+        measure: computes the array, float64, from a batch (N, *shape) of ideal values.
     """
 
     of: Literal["output", "operand"]
@@ -75,13 +76,13 @@ class Observation:
 
 @dataclass(frozen=True)
 class Coding:
-    """How the neurons of one node code, and what folding needs beside its operands.
+    """What folding needs to know of a node besides its operands.
 
     Attributes:
-        code: base and window of its own spikes; of what does not fire, those that stand for the network.
-        peak: what calibration observed of it, None if nothing.
-        race: softmax finds winners by a falling threshold instead of graded spikes.
-        sharpen: softmax is too sharp by the factor B, as published.
+        code: base and window of the node's own spikes; those that stand for the network if it has no code of its own.
+        peak: what calibration observed of the node, None if nothing.
+        race: whether softmax finds winners by a falling threshold instead of graded spikes.
+        sharpen: whether softmax is too sharp by the factor B, as published.
     """
 
     code: PhaseCode
@@ -91,63 +92,65 @@ class Coding:
 
 
 Round = Literal["weights", "products", "followers", "seconds", "fields"]
-"""Scales are only ever raised: for what shares weights, for products, for products whose second operand others have
-raised since ("followers"), or whose first operand ("seconds"), and last, from the output to the input, for max pooling."""
+"""Rounds in which scales are raised, never lowered, until operands can share them: for shared weights, for products,
+for products whose second operand ("followers") or first operand ("seconds") has since been raised for another reader,
+and last, from the output to the input, for the fields of max pooling."""
 Wanted = Sequence["np.ndarray | None"]
-"""By operand, the scales that are wanted at least, broadcast shape; None for any. Empty if all operands will do."""
+"""For each operand the least scales that are asked for, broadcast shape, or None for any; empty if any will do."""
 
 Accepts = Literal["any units", "equal units", "binary units", "any scales", "octave scales"]
-"""Of potentials: any real number as unit; one unit for all that is compared; powers of two. Of spikes: any scale; scales that
-are powers of two and do not differ between tokens."""
+"""Units of potentials that an operation accepts (any real numbers; one for all that are compared; powers of two), or
+scales of spikes (any; powers of two that do not differ between tokens)."""
 
 features: Trait[[list[np.ndarray], bool], np.ndarray] = Trait("calibration", "what its features are")
-"""A number for each feature of its output in the broadcast shape of a sample, given those of its operands, and whether the
-first one is the network's input."""
+"""A number for each feature of the operation's output, in the broadcast shape of a sample, given those of its operands
+and whether the first operand is the network's input."""
 
 feature_axis: Trait[[], int] = Trait("calibration", "along which axis of a sample its features lie")
-"""1 of channels, -1 of columns; a synapse's inputs lie along the same axis as its outputs."""
+"""Axis of a sample along which features lie: 1 of channels, -1 of columns. A synapse's inputs and outputs share it."""
 
 weights: Trait[[], Literal["shared", "own", "none"]] = Trait("calibration", "whether its neurons share weights")
-"""Whether tokens or pixels share rows of weights, with a bias by row; each neuron has a weight of its own; there are none."""
+"""shared: tokens or pixels share rows of weights, with a bias by row; own: a weight per neuron; none: no weights."""
 
 accepts: Trait[[], Accepts] = Trait("calibration", "what units or scales it accepts")
-"""What an operation takes from the node before it without a change of its own."""
+"""Units of potentials, or scales of spikes, that an operation accepts from the node before it."""
 
 observed: Trait[[Shape], Observation | None] = Trait("calibration", "what calibration observes of it")
-"""Given the broadcast shape of its features; None if there is nothing to observe."""
+"""What calibration observes of an operation, given the broadcast shape of its features; None if nothing."""
 
 scaled: Trait[[np.ndarray, bool], Operation] = Trait("calibration", "which scale follows from what is observed")
-"""The operation with the scale that observed values ask for, and whether readers want octave scales."""
+"""The operation with the scale that observed values ask for; the last argument: whether readers need powers of two."""
 
 rescaled: Trait[[np.ndarray], Operation] = Trait("calibration", "how its scale is changed")
-"""With another scale, of the same broadcast shape; the operation itself if its scale is its own, as a softmax's is."""
+"""The operation with the given scale, of the same broadcast shape; unchanged if its scale is fixed (softmax)."""
 
 factors: Trait[[], Literal["any", "octaves", "none"]] = Trait("calibration", "by what its scale may be changed")
-"""Any factor; powers of two, as it has a table for each; or none, as its scale is its own."""
+"""Factors by which its scale may change: any; powers of two, each with a table; or none, where the scale is fixed."""
 
 coded: Trait[[int, tuple[int, ...] | None], Operation] = Trait("calibration", "how many spikes it may spend")
-"""With so many spikes per value and, by scale, last steps at which a neuron that has fired does so again (None: any)."""
+"""The operation with the given spikes per value and, for each scale, the last step of further spikes (None: any)."""
 
 worth: Trait[[Position], np.ndarray] = Trait("calibration", "what its spikes are worth")
-"""Real value of one of its spikes at k = 0, broadcast shape."""
+"""Real value of one of the operation's spikes at k = 0, broadcast shape."""
 
 picks: Trait[[torch.Tensor], torch.Tensor] = Trait("calibration", "which values of its operand it passes on")
-"""What passes on its operand's spikes, applied to a number of each of the operand's values."""
+"""An operation that passes on spikes, applied to a number for each value of its operand, such as an index."""
 
 unit: Trait[[Position], np.ndarray] = Trait("calibration", "what a unit of its potential is worth")
-"""Real value of one unit of its potential in floating point, broadcast shape."""
+"""Real value of one unit of the operation's floating-point potential, broadcast shape."""
 
 shared: Trait[[Round, Position, bool], Wanted] = Trait("calibration", "how the scales of its operands are shared")
-"""Scales that its operands need in a round. The last argument: whether scales that meet in a product may vary along the axis
-that is summed as long as their product does not."""
+"""Least scales that the operation asks of its operands in a round. The last argument: whether scales that meet in a
+product may vary along the summed axis as long as their product does not."""
 
 used: Trait[[np.ndarray], np.ndarray | None] = Trait("calibration", "what its weights gain from larger scales")
-"""By input, in a shape that broadcasts to the operand, the largest share that its weights have of a row's largest weight,
-given the operand's scales, flat; None if the operand's scales are tied to others."""
+"""For each input, in a shape that broadcasts to the operand, the largest share that its weights have of a row's largest
+weight, given the operand's scales, flat; None if the operand's scales are tied to others."""
 
 folded: Trait[[Position, Coding], Operation] = Trait("calibration", "how scales fold into it")
-"""With thresholds, traces and weights in units of its operands' spikes, so that a spike at step k stands for L_k alone."""
+"""The operation in units of its operands' spikes (thresholds, traces, weights), so that a spike at k stands for L_k."""
 
+# reasons that several operations give for refusing a trait
 NO_SPIKES = "it sends no spikes, and so has no code to choose"
 KEEPS = "spikes are passed on in the code in which they come"
 ASKED_BEHIND = "those that read it are asked"
@@ -155,54 +158,54 @@ NEW_SPIKES = "its spikes are its own, not those of an operand"
 RATE_CODED = "rate-coded networks have thresholds from their own calibration (converters.rate)"
 
 OF_CODES = (scaled, rescaled, factors, coded)
-"""What only neurons with a code of their own can say."""
+"""Traits that only neurons with a code of their own answer."""
 
 
 def numbered(shape: Shape, axis: int) -> np.ndarray:
-    """Features 1 .. n along one axis of a sample shape, broadcast shape."""
+    """Features numbered 1 .. n along one axis of a sample shape, float64, broadcast shape."""
     sizes = [1] * len(shape)
     sizes[axis] = shape[axis]
     return np.arange(1, shape[axis] + 1, dtype=np.float64).reshape(sizes)
 
 
 def all_numbered(shape: Shape) -> np.ndarray:
-    """A feature for each value of a shape."""
+    """Features numbered 1 .. n, one for each value of a sample, float64 (*shape)."""
     return np.arange(1, np.prod(shape, dtype=int) + 1, dtype=np.float64).reshape(shape)
 
 
 def as_operand(op: Any, sources: list[np.ndarray], of_input: bool) -> np.ndarray:
-    """Features of the first operand, value by value."""
+    """Features of an operation that takes those of its first operand, value by value."""
     return sources[0]
 
 
 def real_units(op: Any, at: Position) -> np.ndarray:
-    """A potential of 1 is 1."""
+    """Ones, broadcast shape: a potential of 1 stands for the real value 1."""
     return np.ones((1,) * len(op.shape))
 
 
 def own_scale(op: Any, at: Position) -> np.ndarray:
-    """The scale of the neuron itself."""
+    """The scale of the operation itself, broadcast shape."""
     return op.scale
 
 
 def unfolded(op: Any, at: Position, coding: Coding) -> Operation:
-    """Nothing of it depends on scales."""
+    """The operation unchanged, as nothing in it depends on scales."""
     return op
 
 
 def as_it_is(op: Any, *_: Any) -> Operation:
-    """Its scale and its number of spikes are its own."""
+    """The operation unchanged, as its scale and its number of spikes are fixed."""
     return op
 
 
 def largest_by_feature(shape: Shape) -> Observation:
-    """The largest |value| by feature, in the broadcast shape of features."""
+    """Observe the largest |output| of each feature, in ``shape``, the broadcast shape of the features."""
     axes = tuple(axis for axis, size in enumerate((1, *shape)) if size == 1)
     return Observation("output", lambda y: y.abs().amax(axes, keepdim=True)[0].double().cpu().numpy())
 
 
 def with_spikes(op: Any, spikes: int, latest: tuple[int, ...] | None) -> Operation:
-    """Of neurons with fields ``spikes`` and ``latest``."""
+    """Set the fields ``spikes`` and ``latest`` of an operation; ``latest`` has one step for each scale."""
     steps = None if latest is None else np.array(latest, np.int16).reshape(op.scale.shape)
     return replace(op, spikes=spikes, latest=steps)
 
@@ -211,7 +214,7 @@ def unit_by_head(at: Position) -> np.ndarray:
     """Real value of one unit of a softmax's logits, broadcast shape, which may differ between heads.
 
     Raises:
-        DeployError: it differs within a head.
+        DeployError: the unit differs within a head.
     """
     found = at.operands[0].unit
     if max(found.shape[-2:], default=1) > 1:

@@ -1,7 +1,7 @@
 """What a chip can hold, as data: every bit width of the fixed-point network, in one table per chip.
 
-No other module writes a width of the network down. What carries its numbers here (int8, float32, int64, ...) has
-widths of its own, and a chip that asks for more than they hold is refused when its table is made.
+No other module states a width of the network. The types that carry its numbers here (int8, float32, int64, ...) have
+widths of their own, and a chip that asks for more than they hold is refused when its table is made.
 
 Sources are named per line: "Lava" is the ``precision=`` and the constants of lava-nc 0.10.0's bit-accurate models
 (``lava.proc.lif.models``, ``lava.proc.dense.models``); "ours" is a choice of this project that keeps sums and products
@@ -25,16 +25,16 @@ class Chip:
     """Widths in bits. Signed widths include the sign and are symmetric: n bits hold +-(2^(n-1) - 1).
 
     Raises:
-        DeployError: what carries a number in this package cannot hold one of the widths; it names the chip, the width, the
-            carrier and the widths that it holds.
+        DeployError: the type that carries a number in this package cannot hold its width (the message names the chip,
+            the width, the carrier and the widths that it holds), or two widths contradict each other.
     """
 
     name: str
     weight_bits: int  # signed mantissa of a synaptic weight; one exponent per output row
     trace_bits: int  # unsigned global trace p_k = round(trace_limit * B^-k)
-    least_trace_bits: int  # what it may give way to where potentials, or a bound on them, would exceed state_limit
+    least_trace_bits: int  # least width of the trace, where potentials or a bound on them would exceed state_limit
     trace_headroom: float  # calibrated potentials of synapses and streams stay below state_limit / trace_headroom
-    product_headroom: float  # what a product's calibrated potential is multiplied by to fit state_limit
+    product_headroom: float  # a product's calibrated potential times this stays below state_limit
     state_bits: int  # signed potentials and currents, saturating at every step
     graded_bits: int  # signed payload of a graded spike: residual stream, winner of a row
     threshold_bits: int  # unsigned threshold mantissa per neuron
@@ -64,7 +64,7 @@ class Chip:
         """Each width's name, the most bits that its carrier holds, and the carrier in words."""
         yield "weight_bits", INT8, "weights are carried in int8"
         yield "state_bits", FLOAT32, f"potentials are carried in float32, whose integers are exact to {FLOAT32} bits"
-        # the trace of one neuron's spikes, of which there are up to 3, adds up in float32
+        # traces of a neuron's spikes, of which there are up to 3, are summed in float32
         yield "trace_bits", FLOAT32 - 2, f"sums of 3 spikes' traces are carried in float32, exact to {FLOAT32} bits"
         yield (
             "least_trace_bits",
@@ -73,7 +73,7 @@ class Chip:
         )
         yield "threshold_bits", INT32 - 1, "unsigned thresholds are carried in int32"
         yield "schedule_bits", INT32 - 2, "table entries are carried in int32, whose ends stand for never and always"
-        # (A +- m_k)^2 of up to 3 spikes has twice two bits more than a level
+        # A +- m_k of up to 3 spikes has two bits more than a level, and its square twice as many
         most = INT64 - 1 - self.threshold_bits
         yield (
             "level_bits",
@@ -98,12 +98,12 @@ class Chip:
 
     @property
     def state_limit(self) -> int:
-        """Largest potential."""
+        """Largest magnitude of a potential."""
         return 2 ** (self.state_bits - 1) - 1
 
     @property
     def graded_limit(self) -> int:
-        """Largest payload of a graded spike."""
+        """Largest magnitude of a graded spike's payload."""
         return 2 ** (self.graded_bits - 1) - 1
 
     @property
@@ -112,7 +112,7 @@ class Chip:
         return 2**self.trace_bits - 1
 
     def product_trace_limit(self, reach: float) -> int:
-        """First value P of the trace of a product whose calibrated potential is ``reach`` for P = 1; at most trace_limit.
+        """First value P of a product's trace, at most trace_limit; its calibrated potential is ``reach`` for P = 1.
 
         P = floor(sqrt(state_limit / (product_headroom * reach))): as fine as the potential leaves room for.
         """
@@ -124,7 +124,7 @@ LOIHI2 = Chip(
     weight_bits=8,  # Lava: Dense.weights, precision 8
     trace_bits=12,  # ours; Loihi's own learning traces have 7 bits and are not used
     least_trace_bits=10,  # ours: halves every potential twice; benchmarks/trace_bits.py says what that costs
-    trace_headroom=1.5,  # ours: what unseen inputs may exceed the calibration set by
+    trace_headroom=1.5,  # ours: unseen inputs may exceed the calibration set by this factor
     product_headroom=2.0,  # ours: Cauchy-Schwarz bounds of calibrated rows then stay below the limit too
     state_bits=24,  # Lava: LIF.u and LIF.v, precision 24, clipped at +-(2^23 - 1)
     graded_bits=24,  # Lava: s_out, precision 24
@@ -140,13 +140,14 @@ LOIHI2 = Chip(
 )
 
 CHIPS: dict[str, Chip] = {chip.name: chip for chip in (LOIHI2,)}
+"""Tables of widths by chip name."""
 
 
 def widths_of(name: str | None) -> Chip:
-    """The table of a chip in :data:`CHIPS`; LOIHI2 where a network in floating point names none and is placed all the same.
+    """The table of a chip in :data:`CHIPS`; LOIHI2 for None, so that a floating-point network can be placed.
 
     Raises:
-        DeployError: the name is none of the tables', as of a chip of the user's own.
+        DeployError: no table has this name, as for a chip of the user's own.
     """
     if name is None:
         return LOIHI2

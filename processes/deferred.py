@@ -1,8 +1,8 @@
-"""Arrays that are computed anew whenever they are read, and take no memory in between.
+"""Arrays that are computed again whenever they are read, and take no memory in between.
 
-Lowering folds the parameters of normalisations into the weights that follow, calibration folds the scales of codes into them,
-and a report asks what 8-bit weights alone would do: written out, each is a copy of the model. Next to the product of a batch
-with a matrix, making the matrix again costs little.
+Lowering folds the parameters of normalisations into the weights that follow, calibration folds the scales of codes into
+them, and a report asks what 8-bit weights alone would do: stored, each is a copy of the model. Compared with the
+product of a batch and a matrix, computing the matrix again costs little.
 """
 
 from __future__ import annotations
@@ -16,18 +16,19 @@ from numpy.lib.mixins import NDArrayOperatorsMixin
 from numpy.typing import DTypeLike
 
 Make = Callable[[np.dtype[Any]], np.ndarray]
+"""Computes an array, rounded to the given type."""
 
 
 class Deferred(NDArrayOperatorsMixin):
-    """An array that ``make`` makes at every use, given the type that its numbers are rounded to.
+    """An array that ``make`` computes at every use, rounded to ``dtype``.
 
-    numpy takes it wherever it takes an array, and so do arithmetic and comparisons; its other methods and attributes are those
-    of an array that is made for the purpose. It has no memory to share: what reads an array's memory, as ``torch.from_numpy``
-    does, has to be given ``numpy.asarray`` of it.
+    numpy functions, arithmetic and comparisons take it like an array; its other methods and attributes are those of an
+    array that is computed for the purpose. It has no memory to share: a function that reads an array's memory, such as
+    ``torch.from_numpy``, has to be given ``numpy.asarray`` of it.
 
     Attributes:
-        shape: of the array.
-        dtype: its type.
+        shape: shape of the array.
+        dtype: type of its elements.
     """
 
     def __init__(self, make: Make, shape: tuple[int, ...], dtype: DTypeLike) -> None:
@@ -42,7 +43,7 @@ class Deferred(NDArrayOperatorsMixin):
         return getattr(ufunc, method)(*arrays, **options)
 
     def __getattr__(self, name: str) -> Any:
-        if name.startswith("_"):  # those that share memory among them, as ``__array_interface__``
+        if name.startswith("_"):  # ``__array_interface__`` and the like would share memory
             raise AttributeError(f"a deferred array has no {name}")
         return getattr(np.asarray(self), name)
 
@@ -63,23 +64,23 @@ class Deferred(NDArrayOperatorsMixin):
         return int(np.prod(self.shape))
 
     def rounded(self, dtype: DTypeLike) -> np.ndarray:
-        """The same numbers, rounded to another type once, at the end."""
+        """The array with another type, deferred: its numbers are rounded once, from those that ``make`` computes."""
         return cast(np.ndarray, Deferred(self._make, self.shape, dtype))
 
 
 def multiplied(array: np.ndarray, factors: np.ndarray, dtype: DTypeLike) -> np.ndarray:
-    """An array, which may be deferred itself, times factors that broadcast to it, in float64 and then rounded; deferred.
+    """The deferred product of an array and factors that broadcast to it, computed in float64 and rounded to ``dtype``.
 
-    The array has to stay as it is; factors are copied.
+    The array may be deferred itself and must not change afterwards; the factors are copied.
     """
     return cast(np.ndarray, Deferred(partial(_product, array, np.array(factors, np.float64)), array.shape, dtype))
 
 
 def rounded(array: np.ndarray, dtype: DTypeLike) -> np.ndarray:
-    """An array rounded to a type; itself if it is of that type, and deferred if it is."""
+    """An array rounded to ``dtype``: without a copy if it has that type, deferred if it is deferred."""
     return array.rounded(dtype) if isinstance(array, Deferred) else array.astype(dtype, copy=False)
 
 
 def _product(array: np.ndarray, factors: np.ndarray, dtype: np.dtype[Any]) -> np.ndarray:
-    """The product, without a copy in float64."""
+    """The product in ``dtype``, computed in float64 without a float64 copy of the array."""
     return np.multiply(array, factors, out=np.empty(array.shape, dtype), dtype=np.float64, casting="same_kind")

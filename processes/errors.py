@@ -15,7 +15,13 @@ class DeployError(Exception):
 
 @dataclass(frozen=True)
 class Refusal:
-    """Why a node cannot run."""
+    """Why a node cannot run.
+
+    Attributes:
+        node: name of the node.
+        kind: type of the node, or kind of its operation.
+        reason: why it cannot run, in words.
+    """
 
     node: str
     kind: str
@@ -23,7 +29,7 @@ class Refusal:
 
 
 class UnsupportedGraph(DeployError):
-    """A graph that cannot run; ``refusals`` has every reason, one per line of the table."""
+    """A graph that cannot run; ``refusals`` has every reason, of which the message lists the first 20."""
 
     def __init__(self, refusals: list[Refusal]) -> None:
         self.refusals = refusals

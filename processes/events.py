@@ -1,7 +1,7 @@
-"""What a node does when it runs, counted from what it received and sent: each operation says so in its ``events.py``.
+"""Events of a run, counted from what nodes received and sent; each operation answers for itself in its ``events.py``.
 
-The docstring of each answer says what happens at a spike and at a step; ``EVENTS`` defines the names. Counts follow from
-the spikes of a run, never from nominal rates (docs/design.md, Energy counting).
+The docstring of each answer says what happens at a spike and at a step; ``EVENTS`` defines the names. Counts follow
+from the spikes of a run, never from nominal rates (docs/design.md, Energy counting).
 """
 
 from __future__ import annotations
@@ -47,9 +47,9 @@ class Visit:
 
     Attributes:
         op: the node's operation.
-        inputs: what each operand sent: codes (planes, N, *shape) of spikes, potentials (N, *shape) of anything else.
-        output: what the node sent, codes or potentials likewise.
-        emits: what each operand is: spikes, currents or graded.
+        inputs: what each operand sent: codes (planes, N, *shape) of spikes, else potentials (N, *shape).
+        output: what the node sent, in the same form.
+        emits: what each operand sends: spikes, currents or graded.
         windows: the steps in which each operand emits.
     """
 
@@ -61,26 +61,26 @@ class Visit:
 
     @property
     def samples(self) -> int:
-        """N, the samples of the batch."""
+        """N, the number of samples of the batch."""
         return self.output.shape[1 if self.op.fires else 0]
 
     @property
     def size(self) -> int:
-        """Neurons of the node, in all samples."""
+        """Number of neurons of the node, times the samples."""
         return math.prod(self.op.shape) * self.samples
 
     @property
     def rows(self) -> int:
-        """Rows along the last axis, in all samples."""
+        """Number of rows along the last axis, in all samples together."""
         return self.size // self.op.shape[-1]
 
     def length(self, operand: int) -> int:
-        """Steps of an operand's window."""
+        """Number of steps of an operand's window."""
         return self.windows[operand].stop - self.windows[operand].start
 
 
 events: Trait[[Visit], Events] = Trait("events", "which events a node causes")
-"""Events of a node in a batch, beside those of :func:`messages`, which are the same for all operations."""
+"""Events of a node in a batch besides those of :func:`messages`, which are counted alike for all operations."""
 
 Quantity = Literal["spikes_per_neuron", "timesteps", "tokens"]
 
@@ -94,17 +94,17 @@ WITH_STEPS = ("compares", "silent_compares", "threshold_products", "neuron_steps
 
 
 def one_by_one(op: Any, quantity: Quantity, event: str) -> int:
-    """Growth where each token is treated for itself: with spikes what spikes start, with steps what steps do."""
+    """Growth where tokens are independent: with tokens, and with spikes or steps as ``WITH_SPIKES``, ``WITH_STEPS``."""
     return int({"spikes_per_neuron": event in WITH_SPIKES, "timesteps": event in WITH_STEPS, "tokens": True}[quantity])
 
 
 def in_pairs(op: Any, quantity: Quantity, event: str) -> int:
-    """Growth where every token meets every other."""
+    """Growth where every token meets every other: with the square of tokens, otherwise as :func:`one_by_one`."""
     return 2 if quantity == "tokens" else one_by_one(op, quantity, event)
 
 
 def messages(visit: Visit) -> Events:
-    """Spikes and graded spikes sent, and what arrives from other layers. Currents stay inside a neuron's core."""
+    """Count graded spikes sent, and transfers from other layers; currents stay inside a core and are no transfers."""
     arriving = 0
     for values, kind in zip(visit.inputs, visit.emits, strict=True):
         if kind != "currents":
@@ -114,9 +114,10 @@ def messages(visit: Visit) -> Events:
 
 
 def firing(visit: Visit, steps: int, eligible: int, latest: np.ndarray | None = None) -> dict[str, int]:
-    """Each of the ``eligible`` neurons meets its threshold at every step of its window until it has spent its spikes.
+    """Count spikes and threshold compares of neurons that fire in a window of ``steps`` steps.
 
-    One that has fired, and may do so again until step ``latest`` only, does not meet it after that.
+    Each of the ``eligible`` neurons is compared at every step until it has spent its spikes; one that has fired, and
+    may do so again only until step ``latest``, is not compared after that step.
     """
     spikes, spent, last = kernels.fired(as_numpy(visit.output).reshape(len(visit.output), -1))
     compares = last + steps * (eligible - spent)
@@ -128,7 +129,7 @@ def firing(visit: Visit, steps: int, eligible: int, latest: np.ndarray | None = 
 
 
 def takes_part(op: Any, visit: Visit) -> np.ndarray:
-    """Which keys take part, (samples and windows, heads, rows, keys)."""
+    """Mask of the keys that take part in a softmax, (samples and windows, heads, rows, keys)."""
     if len(visit.inputs) > 1:
         mask = as_numpy(op.mask_of(visit.samples, visit.inputs[1]))
     else:
@@ -139,10 +140,10 @@ def takes_part(op: Any, visit: Visit) -> np.ndarray:
 
 
 def distinct_steps(codes: torch.Tensor, steps: int) -> int:
-    """Over all rows along the last axis: in how many steps at least one neuron of the row spikes."""
+    """Number of steps in which at least one neuron of a row along the last axis spikes, summed over all rows."""
     return int(kernels.distinct_steps(rows_of(codes), steps))
 
 
 def rows_of(codes: torch.Tensor) -> np.ndarray:
-    """(planes, rows, last axis)."""
+    """Codes as an array (planes, rows, last axis)."""
     return as_numpy(codes).reshape(len(codes), -1, codes.shape[-1])

@@ -15,9 +15,8 @@ from processes import leftovers
 def atomic_write(path: Path) -> Iterator[BinaryIO]:
     """An open file that takes the place of ``path`` when the block ends.
 
-    If the block raises, whatever was at ``path`` stays, and nothing else is left behind; what a killed process left of the same
-    is removed. A reader sees the old content or the
-    new one, never a part.
+    If the block raises, whatever was at ``path`` stays and the temporary file is removed. What a killed process left of
+    an earlier attempt is removed first. A reader sees the old content or the new one, never a part.
 
     Raises:
         OSError: the folder cannot be written.
@@ -33,7 +32,9 @@ def atomic_write(path: Path) -> Iterator[BinaryIO]:
 
 
 def write_hdf5(path: Path, write: Callable[[BinaryIO], None]) -> None:
-    """Write by :func:`atomic_write` what ``write`` makes in memory: HDF5 on a full disk neither raises OSError nor closes.
+    """Let ``write`` fill a buffer in memory and write that by :func:`atomic_write`.
+
+    HDF5 itself neither raises OSError on a full disk nor closes the file.
 
     Raises:
         OSError: the file cannot be written.

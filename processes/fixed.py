@@ -3,7 +3,7 @@
 Everything here takes Python ints, signed numpy integer arrays or signed torch integer tensors, and gives
 equal results for all three; arguments of a call are of one kind (Python ints mix with either) and broadcast.
 Only right shifts round, and toward zero, as Lava's bit-accurate Loihi models do. Converting real numbers to
-mantissas, which happens once, rounds to nearest; ``magnitude_lost`` says what that took.
+mantissas, which happens once, rounds to nearest; ``magnitude_lost`` measures what that sets to 0.
 """
 
 from __future__ import annotations
@@ -51,13 +51,13 @@ def saturate(x: Integers, bits: int) -> Integers:
 
 def saturated(x: int | np.ndarray | torch.Tensor, bits: int) -> int:
     """How many values of ``x`` :func:`saturate` would change."""
-    if largest(x) <= 2 ** (bits - 1) - 1:  # nearly always, and cheaper to see
+    if largest(x) <= 2 ** (bits - 1) - 1:  # nearly always, and cheaper than a comparison by element
         return 0
     return int(beyond(x, bits).sum()) if not isinstance(x, int) else 1
 
 
 def beyond(x: Any, bits: int) -> Any:
-    """Where :func:`saturate` changes an array."""
+    """Where an array exceeds the symmetric range of ``bits`` signed bits, so that :func:`saturate` changes it; bool."""
     limit = 2 ** (bits - 1) - 1
     return (x > limit) | (x < -limit)
 
@@ -85,13 +85,14 @@ def decay(x: Integers, d: Any, bits: int = 12) -> Integers:
 
 
 def largest(x: int | np.ndarray | torch.Tensor) -> int:
-    """max |x| as a Python int, 0 of nothing."""
+    """max |x| as a Python int; 0 for an empty array."""
     if isinstance(x, int):
         return abs(x)
     return max(int(x.max()), -int(x.min())) if 0 not in x.shape else 0
 
 
 def _wide(x: Any) -> Any:
+    """``x`` in 64 bits; Python ints have no width."""
     if isinstance(x, int):
         return x
     return x.astype(np.int64) if isinstance(x, np.ndarray | np.generic) else x.long()
@@ -129,7 +130,7 @@ class Mantissa:
         return mantissa_limit(self.bits, self.signed)
 
     def value(self) -> np.ndarray:
-        """What the integers stand for, float64, exact."""
+        """mantissa * 2^exponent, float64, exact."""
         return np.ldexp(self.mantissa.astype(np.float64), self.exponent)
 
 
@@ -146,7 +147,9 @@ def to_integer(values: np.ndarray, exponent: np.ndarray | int) -> np.ndarray:
 def row_exponents(
     values: np.ndarray, bits: int, axis: int | tuple[int, ...] | None = 0, *, signed: bool = True
 ) -> np.ndarray:
-    """The exponents, int32, of :func:`to_mantissa`, which see only the largest value of each row.
+    """Smallest exponents with which each row's largest value fits, int32, as :func:`to_mantissa` uses them.
+
+    See there for the arguments.
 
     Raises:
         DeployError: a value is not finite, or negative where mantissas are unsigned.
@@ -161,11 +164,11 @@ def row_exponents(
     kept = {i % values.ndim for i in kept}
     reduced = tuple(i for i in range(values.ndim) if i not in kept)
     peak = np.abs(values).max(axis=reduced, keepdims=True, initial=0.0)
-    # peak = fraction * 2^power, fraction in [1/2, 1): this exponent puts it just below 2^magnitude_bits ...
+    # peak = fraction * 2^power, fraction in [1/2, 1): this exponent puts the peak just below 2^magnitude_bits ...
     magnitude_bits = bits - 1 if signed else bits
     power = np.frexp(peak)[1]
     exponent = np.where(peak > 0, power - magnitude_bits, 0).astype(np.int32)
-    # ... unless rounding carries it there.
+    # ... unless rounding carries it up to 2^magnitude_bits
     exponent += to_integer(peak, exponent) > mantissa_limit(bits, signed)
     return exponent
 
@@ -188,10 +191,10 @@ def to_mantissa(
 
 
 def magnitude_lost(wanted: np.ndarray, got: np.ndarray) -> float:
-    """How much of a node's weights rounding sets to 0: of each output the share of sum |w|, averaged over the outputs.
+    """Share of sum |w| that rounding to integers sets to 0, per output, averaged over the outputs; 0 to 1.
 
     Weights far below the others of their output hardly count, however many they are; an output all of whose weights
-    become 0, because another output's are far larger, counts in full.
+    become 0, because another output's weights are far larger, counts in full.
 
     Args:
         wanted: the real weights, with an axis of outputs first; outputs without a weight other than 0 are left out.

@@ -1,4 +1,4 @@
-"""What an operation occupies on a chip: each says in its ``footprint.py`` what its neurons hold and how operands reach them.
+"""Traits with what an operation occupies on a chip, answered in its ``footprint.py``: neurons, state and connections.
 
 Operations that send currents (synapses, products) have no neurons of their own; they say how they connect those that
 integrate the currents. :mod:`processes.populations` puts a network's populations together from these answers.
@@ -19,7 +19,7 @@ Shape = tuple[int, ...]
 
 
 class Amount(NamedTuple):
-    """A quantity of a tile of r rows by c columns: core + row r + column c + neuron r c."""
+    """A quantity that grows with a tile of r rows by c columns: core + row * r + column * c + neuron * r * c."""
 
     core: int = 0
     row: int = 0
@@ -27,21 +27,21 @@ class Amount(NamedTuple):
     neuron: int = 0
 
     def of(self, rows: int, columns: int) -> int:
-        """The quantity of a tile."""
+        """The quantity of a tile of so many rows and columns."""
         return self.core + self.row * rows + self.column * columns + self.neuron * rows * columns
 
 
 class Neurons(NamedTuple):
-    """What a population consists of beside one neuron for each of its values.
+    """What a population consists of besides one neuron for each of its values.
 
     Attributes:
         state: words of state, thresholds and tables, 32 bits each: potentials per neuron, thresholds per column, tables
             over the steps of a window once.
         row_neuron: whether each row has a neuron of its own, which sends to all neurons of the row.
-        gathers: what the row's neuron takes from each neuron of the row by messages of its own: ``operand``, what that neuron
-            is sent (for a mean); ``potentials``, which a relay beside each neuron sends (for the largest, as a neuron has
-            one list of targets, and softmax's potentials do not go where its spikes go); None: nothing.
-        row_operand: number of the operand that ends in the row's neuron instead of the row's neurons.
+        gathers: what the row's neuron takes from each neuron of the row by messages of its own: ``operand``, what that
+            neuron is sent (for a mean); ``potentials``, which a relay beside each neuron sends (for the largest, as a
+            neuron has one list of targets, and softmax's potentials do not go where its spikes go); None: nothing.
+        row_operand: number of the operand that reaches the row's own neuron instead of the neurons of the row.
     """
 
     state: Amount
@@ -59,7 +59,7 @@ class Fan(NamedTuple):
         inputs: distinct source neurons that a tile listens to, at most.
         stored: numbers that a tile stores where rows share weights (operands share traces), of ``bits`` bits.
         reach: rows and columns of the reader in which one source neuron has synapses, at most.
-        to_row: whether it ends in the row's own neurons.
+        to_row: whether the connection ends in the row's own neuron.
     """
 
     kind: str
@@ -72,27 +72,28 @@ class Fan(NamedTuple):
 
 
 neurons: Trait[[int], Neurons] = Trait("footprint", "what neurons it takes")
-"""The population of an operation with that many operands."""
+"""The neurons of an operation, given its number of operands."""
 
 fans: Trait[[int, Shape, int, Chip], tuple[Fan, ...]] = Trait("footprint", "how operands reach its neurons")
-"""How operand number ``i`` of a sample shape reaches neurons in so many columns, on a chip with these widths."""
+"""How an operand reaches the neurons, given its number, its sample shape, the reader's columns and the chip."""
 
 drivers: Trait[[int, np.ndarray], np.ndarray] = Trait("footprint", "which source neurons drive each of its outputs")
-"""(outputs, fan-in) source neurons of every output by operand ``i``, given the source neuron behind each value of that
-operand, (*shape); -1 where there is none (padding)."""
+"""Source neurons of every output, (outputs, fan-in), given the operand's number and the source neuron behind each of
+its values, (*shape); -1 stands for none (padding)."""
 
 layout: Trait[[], Literal["rows", "pixels", "groups"]] = Trait("footprint", "how neurons behind it are laid out")
-"""Tokens x features; pixels x channels behind a convolution; or groups of rows that share the second operand of a product."""
+"""rows: tokens x features; pixels: pixels x channels of a convolution; groups: rows in groups that share a product's
+second operand."""
 
 NO_NEURONS = "it sends currents to the neurons of its reader and has none of its own"
 NO_SYNAPSES = "messages reach its neurons one to one, without synapses"
 
 
 def message(op: Any, operand: int, shape: Shape, columns: int, chip: Chip) -> tuple[Fan, ...]:
-    """One number from one neuron to one: graded spikes, and the input."""
+    """Connection by messages, each from one neuron to one: graded spikes, and the network's input."""
     return (Fan("message", 1, Amount(neuron=1), Amount(core=1), chip.weight_bits),)
 
 
 def further_thresholds(after: np.ndarray | None) -> int:
-    """Thresholds of further spikes of one class of neurons, by what was sent."""
+    """Number of thresholds for further spikes of one class of neurons, from ``after`` (classes, prefixes, ..., T)."""
     return 0 if after is None else after[0].size

@@ -1,4 +1,4 @@
-"""What goes with a network beside its operations, as one typed record, and as entries of a file's metadata."""
+"""Settings of a whole network: a typed record, which is stored as entries of a file's metadata."""
 
 from __future__ import annotations
 
@@ -22,14 +22,15 @@ class Header:
     :meth:`stated` reads one that has to be there. ``header.base`` may be read directly where None has a meaning.
 
     Attributes:
-        host: in words, what the host computes of a sample before the network's input (token embeddings, for example); None if
-            the network takes the sample itself.
-        base: B of the phase code, above 1, by which a spike one step later stands for B times less; where layers have bases
-            of their own, the one that stands for them all. 1 in a rate-coded network, whose spikes are worth the same.
+        host: in words, what the host computes of a sample before the network's input (token embeddings, for example);
+            None if the network takes the sample itself.
+        base: B of the phase code, above 1, by which a spike one step later stands for B times less; where layers have
+            bases of their own, the one that stands for them all. 1 in a rate-coded network, whose spikes are worth the
+            same.
         timesteps: T, the steps of a neuron's window; where layers have windows of their own, of the longest.
         spikes: most spikes that any neuron sends in a window.
-        precision: "float" for real numbers, "fixed" for integers of a chip's widths; None of a lowered network, which has no
-            codes yet.
+        precision: "float" for real numbers, "fixed" for integers of a chip's widths; None of a lowered network, which
+            has no codes yet.
         chip: name of the chip whose widths the integers have.
         input_unit: what one unit of the integers at the input stands for, in the units of the model's input.
         others: entries of a file that this version does not know; they are kept, and written again.
@@ -56,30 +57,30 @@ class Header:
     @overload
     def stated(self, name: Literal["timesteps", "spikes"]) -> int: ...
     def stated(self, name: str) -> Any:
-        """The value of a field that is needed.
+        """The value of a field that the caller needs.
 
         Raises:
-            DeployError: the header does not state it.
+            DeployError: the header does not state the field (it is None).
         """
         if (value := getattr(self, name)) is None:
             raise DeployError(f"the network's header does not state '{name}'; convert the model again")
         return value
 
     def missing(self, names: Collection[str]) -> list[str]:
-        """Those of ``names`` that are not stated, in their order."""
+        """The ``names`` of fields that are not stated (None), in the given order."""
         return [name for name in names if getattr(self, name) is None]
 
     def entries(self) -> dict[str, Any]:
-        """What is stated, as entries of a file's metadata, in the order of the fields."""
+        """The stated fields, in their order, and ``others``, as entries of a file's metadata."""
         values = {name: getattr(self, name) for name in KINDS}
         return {name: value for name, value in values.items() if value is not None} | dict(self.others)
 
     @classmethod
     def of(cls, entries: Mapping[str, Any]) -> Header:
-        """The header that a file's metadata make.
+        """Build a header from the entries of a file's metadata.
 
         Raises:
-            DeployError: an entry is of another type than its field.
+            DeployError: an entry has another type than its field, or the precision is neither float nor fixed.
         """
         for name, kinds in KINDS.items():
             if name in entries and (not isinstance(entries[name], kinds) or isinstance(entries[name], bool)):
@@ -92,4 +93,4 @@ class Header:
 
 
 KINDS: dict[str, tuple[type, ...]] = {f.name: f.metadata["kinds"] for f in dataclasses.fields(Header) if f.metadata}
-"""Types of an entry in a file, by field."""
+"""Types that an entry in a file may have, by field."""

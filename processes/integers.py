@@ -1,8 +1,8 @@
-"""How an operation becomes integers of a chip's widths: each says so in ``integers.py`` of its folder.
+"""The trait that turns an operation into integers of a chip's widths, answered in ``integers.py`` of its folder.
 
 Every potential gets an integer unit, the real value of 1: per output row a weight's mantissa times a power of two for
 synapses, one power of two for a residual stream, (scale / trace maximum)^2 for a product. The pass is
-:mod:`converters.discretise`; it walks the nodes in order and asks (docs/design.md, Fixed point).
+:mod:`converters.discretise`, which walks the nodes in order and calls the trait (docs/design.md, Fixed point).
 """
 
 from __future__ import annotations
@@ -21,19 +21,20 @@ from processes.traits import Trait
 
 
 class FixedPosition(Position, Protocol):
-    """An operation in a calibrated network that is being turned into integers, after all that it hears.
+    """A node of a calibrated network that is being discretised, or its input; its operands are discretised before it.
 
     Attributes:
-        op, scale, unit, ...: of the calibrated, floating-point network.
-        operands: the positions that it hears, in order.
-        integer_unit: real value of 1 of the integer potential that comes from here, broadcast shape.
-        formed_by: first value of the trace with which a product's potential was formed; None of anything else.
-        peak: largest |potential| of each row on the calibration set, real; None of what sends spikes.
-        reach: the largest |potential| of all, or |input|.
-        norm: of a synapse with shared weights, the largest Euclidean norm of the values that an output hears, which bounds
-            partial sums.
-        window: steps in which spikes come from here.
-        any_unit: whether those that hear its potential take any real number as its unit.
+        op, scale, unit, ...: those of the calibrated, floating-point network.
+        operands: the positions of its operands, in order.
+        integer_unit: real value of one unit of the node's integer potential, broadcast shape.
+        formed_by: first value of the trace with which a product's potential was formed; None for other operations.
+        peak: largest |potential| of each row on the calibration set, in real units; None for operations that send
+            spikes.
+        reach: largest |potential| of the node, or of the network's input, on the calibration set.
+        norm: for a synapse with shared weights, the largest Euclidean norm of the values that one output receives,
+            which bounds partial sums.
+        window: steps of a sample in which the node emits.
+        any_unit: whether all readers of the potential, past any routes, take any real number as its unit.
     """
 
     @property
@@ -56,12 +57,14 @@ class FixedPosition(Position, Protocol):
 
 @dataclass(frozen=True)
 class Setting:
-    """What integers have to fit, and how weights are rounded.
+    """What the integers of an operation have to fit, and how its weights are rounded.
 
     Attributes:
         chip: bit widths.
-        coarser: bits of resolution to give up, as something was clipped on the calibration set before.
-        rounded: integers within +-limit for weights in units of their mantissas, and what to add to the bias (out,).
+        coarser: bits of resolution to give up, because something was clipped on the calibration set in earlier
+            attempts.
+        rounded: from weights in units of their mantissas and a limit to integers within +-limit, and what to add to the
+            bias, (out,).
         row_units: whether rows of synapses may have units other than powers of two.
     """
 
@@ -71,7 +74,7 @@ class Setting:
     row_units: bool
 
     def product_trace(self, reach: float) -> int:
-        """First value of the trace of a product whose potential is ``reach`` when it is 1."""
+        """First value of a product's trace; ``reach`` is the product's largest potential for a first value of 1."""
         return self.chip.product_trace_limit(reach * 4.0**self.coarser)
 
 
@@ -80,9 +83,9 @@ class Integers(NamedTuple):
 
     Attributes:
         op: the operation.
-        unit: real value of 1 of its potential, broadcast shape; None if it sends spikes.
-        formed_by: first value of a product's trace. A divisor that is summed by the very trace by which a product was formed
-            is rounded as this is.
+        unit: real value of one unit of its potential, broadcast shape; None if it sends spikes.
+        formed_by: first value of a product's trace. A divisor that is summed with the same trace is rounded as the
+            product is.
     """
 
     op: Operation
@@ -91,13 +94,13 @@ class Integers(NamedTuple):
 
 
 integers: Trait[[FixedPosition, Setting], Integers] = Trait("integers", "how it becomes integers")
-"""The operation in integers, and the unit of its potential."""
+"""The operation in integers of the chip's widths, and the unit of its potential."""
 
 
 def finer(at: FixedPosition) -> np.ndarray:
-    """By how much the unit of a softmax's logits shrank by head, (P, 1): in floating point they are the product's own.
+    """Floating-point unit of a softmax's logits over their integer unit, by head, (heads or 1, 1).
 
-    Logits of a head have one unit even where each column has a number of its own for it, as those of a linear layer do.
+    All logits of a head have one unit, even where the array has an entry for each column, as behind a linear layer.
     """
     (heard, *_) = at.operands
     fixed = heard.integer_unit.max((-2, -1))
@@ -105,11 +108,11 @@ def finer(at: FixedPosition) -> np.ndarray:
 
 
 def entries(table: np.ndarray) -> np.ndarray:
-    """Thresholds rounded to int32; +inf is never reached and -inf always."""
+    """Thresholds rounded to int32; +inf becomes ``NEVER``, -inf ``ALWAYS``."""
     rounded = np.rint(np.clip(table, ALWAYS + 1, NEVER - 1))
     return np.where(table == np.inf, NEVER, np.where(table == -np.inf, ALWAYS, rounded)).astype(np.int32)
 
 
 def far_entries(table: np.ndarray) -> np.ndarray:
-    """Fitted thresholds rounded to int32, clipped far beyond any potential."""
+    """Fitted thresholds rounded to int32, clipped to a quarter of its range, far beyond any potential."""
     return np.rint(np.clip(table, ALWAYS // 4, NEVER // 4)).astype(np.int32)

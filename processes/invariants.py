@@ -1,4 +1,4 @@
-"""What has to hold for an operation to run: each says so of itself, in ``invariants.py`` of its folder.
+"""Traits with what has to hold for an operation to run, answered in ``invariants.py`` of its folder.
 
 Compiled loops rely on shapes, lengths and ranges without looking again, so a network is checked before it runs
 (:mod:`processes.verifier`). This file declares the traits, and the checks of single fields that the operations share.
@@ -24,14 +24,14 @@ Kind = Literal["spikes", "potentials"]
 Complaints = Iterator[str]
 
 invariants: Trait[[list[Shape], list[int]], Complaints] = Trait("invariants", "what holds for its shapes and tables")
-"""Complaints about an operation, given the sample shape of each operand and the steps in which its spikes come (0 of
-what does not spike). None if all is well."""
+"""Complaints about an operation, none if all invariants hold, given the sample shape of each operand and the number of
+steps of its spikes' window (0 if it sends no spikes)."""
 
 reads: Trait[[int], Kind] = Trait("invariants", "whether an operand is spikes or potentials")
-"""What operand number ``i`` has to be; the input of a network is potentials, as graded spikes are."""
+"""Whether operand number ``i`` has to be spikes or potentials; graded spikes and the network's input are potentials."""
 
 real_in_fixed_point: Trait[[], frozenset[str]] = Trait("invariants", "which arrays stay real in fixed point")
-"""Fields whose arrays fixed-point arithmetic does not read: parameters of the ideal, and what spikes are worth to the host."""
+"""Fields whose arrays fixed-point arithmetic does not read: parameters of the ideal, and real values of spikes."""
 
 
 def table(field: str, value: np.ndarray | None, *allowed: Shape) -> Complaints:
@@ -42,7 +42,7 @@ def table(field: str, value: np.ndarray | None, *allowed: Shape) -> Complaints:
 
 
 def traces(value: np.ndarray, steps: Sequence[int]) -> Complaints:
-    """Complain unless there is a trace for each operand, (operands, longest window), 0 behind a shorter one's last step."""
+    """Complain unless traces are (operands, longest window), and 0 after the last step of a shorter window."""
     yield from table("traces", value, (len(steps), max(steps)))
     for trace, window in zip(value, steps, strict=True):
         if trace[window:].any():
@@ -57,19 +57,19 @@ def fits(field: str, value: np.ndarray, shape: Shape) -> Complaints:
 
 
 def within(field: str, value: np.ndarray | None, low: int, high: int) -> Complaints:
-    """Complain if any value of an array, where there is one, lies outside [low, high]."""
+    """Complain if a value of an array lies outside [low, high]; None and empty arrays pass."""
     if value is not None and value.size and not (low <= value.min() and value.max() <= high):
         yield f"{field} leaves {low} .. {high}"
 
 
 def has_shape(op: Any, shape: Shape) -> Complaints:
-    """Complain unless an operation declares the sample shape that its operands make."""
+    """Complain unless an operation declares ``shape``, the sample shape that follows from its operands."""
     if op.shape != shape:
         yield f"declares shape {op.shape}, its operands make {shape}"
 
 
 def further_spikes(op: Any, most: int, steps: int) -> Complaints:
-    """Complain about the number of spikes of a neuron, 1 to ``most``, and the last step of second ones, ``op.latest``."""
+    """Complain unless ``op.spikes`` is 1 to ``most`` and ``op.latest``, if given, holds integer steps of the window."""
     if not 1 <= op.spikes <= most:
         yield f"{op.spikes} spikes"
     if op.latest is not None:
@@ -80,7 +80,7 @@ def further_spikes(op: Any, most: int, steps: int) -> Complaints:
 
 
 def prefixes(value: np.ndarray | None, spikes: int, steps: int) -> Complaints:
-    """Complain unless ``value`` (rows, spikes - 1) lists codes that a neuron may have sent, each once, none first."""
+    """Complain unless ``value`` (rows, spikes - 1) lists distinct prefixes of codes -T .. T, the empty one first."""
     if value is None or value.ndim != 2 or value.shape[1] != spikes - 1:
         held = "missing" if value is None else f"of shape {value.shape}"
         yield f"prefixes is {held}, not a row of {spikes - 1} codes for each table"
@@ -90,17 +90,17 @@ def prefixes(value: np.ndarray | None, spikes: int, steps: int) -> Complaints:
 
 
 def number_of(prefixes: np.ndarray | None) -> int:
-    """Rows of ``prefixes``, 0 if there are none."""
+    """Number of rows of ``prefixes``, 0 for None."""
     return 0 if prefixes is None or prefixes.ndim == 0 else len(prefixes)
 
 
 def heads_of(op: Any) -> tuple[int, int]:
-    """How many rows tables may have that belong to the heads of a softmax: one for all, or one for each."""
+    """How many rows the tables of a softmax may have: one for all heads, or one for each head."""
     return 1, op.shape[-3] if len(op.shape) > 2 else 1
 
 
 def softmax_rows(op: Any, shapes: list[Shape]) -> Complaints:
-    """Complain unless the operands are rows of potentials and, where there are two, a message of which keys take part."""
+    """Complain unless operands are rows of potentials and, where there are two, a mask of the keys that take part."""
     yield from has_shape(op, shapes[0])
     if op.allowed is not None:
         yield from fits("allowed", op.allowed, op.shape)

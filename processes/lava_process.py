@@ -1,6 +1,6 @@
-"""Which Lava Process steps an operation: each says so in ``lava.py`` of its folder.
+"""The trait that names the Lava Process of an operation, answered in ``lava.py`` of the operation's folder.
 
-The trait stands outside of :mod:`processes.lava`, so that it can be declared and known where Lava is not installed.
+The trait stands outside of :mod:`processes.lava`, so that it can be declared and listed where Lava is not installed.
 """
 
 from __future__ import annotations
@@ -13,4 +13,4 @@ if TYPE_CHECKING:
     from processes.lava.operation import OperationProcess
 
 process_of: Trait[[int], type[OperationProcess]] = Trait("lava", "which Lava Process steps it")
-"""The Process of an operation with that many operands. Asking imports Lava, and nothing else here does."""
+"""The Process class of an operation with the given number of operands. Calling the trait imports Lava."""

@@ -1,8 +1,8 @@
-"""What a killed process leaves behind, found by its name and removed by the next that wants the same.
+"""Files, folders and semaphores that killed processes left behind, found by their names and removed.
 
-SIGKILL runs no cleanup. So everything temporary is named by its process, a :func:`token`, and whoever makes the next thing of
-the kind first removes those whose process is gone. Processes of another machine or container, as on a shared disk, cannot be
-asked, and what they left stays.
+SIGKILL runs no cleanup. So everything temporary has the :func:`token` of its process in its name, and the next process
+that makes something of the kind first removes what belongs to ended processes. Whether a process of another machine or
+container is running cannot be known, so what such processes left, as on a shared disk, stays.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _TOKEN = re.compile(r"([0-9a-f]{8})_(\d+)_(\d+)_[0-9a-f]{8}")
 
 
 def token() -> str:
-    """A name that nothing else has, and that says which process made it, on which machine and since when that runs."""
+    """A unique name that states which process made it: machine and container, process number, start time."""
     return f"{_place()}_{os.getpid()}_{_started(os.getpid())}_{secrets.token_hex(4)}"
 
 
@@ -40,14 +40,14 @@ def is_left(name: str) -> bool:
 
 
 def left_in(folder: Path, start: str) -> list[Path]:
-    """What ended processes left in ``folder`` under names that begin with ``start``; none where it cannot be read."""
+    """Paths in ``folder`` that begin with ``start`` and that ended processes left; none if it cannot be read."""
     with contextlib.suppress(OSError):
         return sorted(path for path in folder.iterdir() if path.name.startswith(start) and is_left(path.name))
     return []
 
 
 def remove(folder: Path, start: str) -> None:
-    """Remove what :func:`left_in` finds, as far as this user may."""
+    """Remove the files and folders that :func:`left_in` finds, as far as permissions allow."""
     for path in left_in(folder, start):
         if path.is_dir() and not path.is_symlink():
             shutil.rmtree(path, ignore_errors=True)
@@ -58,7 +58,7 @@ def remove(folder: Path, start: str) -> None:
 
 @contextlib.contextmanager
 def scratch_folder(word: str) -> Iterator[Path]:
-    """A temporary folder for a block; removes those that killed processes left."""
+    """A temporary folder for the duration of a block; removes those that killed processes left."""
     place = Path(tempfile.gettempdir())
     remove(place, f"{PREFIX}-")
     with tempfile.TemporaryDirectory(prefix=f"{PREFIX}-{word}-{token()}-", dir=place) as name:
@@ -66,7 +66,7 @@ def scratch_folder(word: str) -> Iterator[Path]:
 
 
 def name_semaphores() -> None:
-    """Name this process's semaphores of multiprocessing by it; removes those that killed processes left."""
+    """Put a :func:`token` into the names of this process's multiprocessing semaphores; remove those of killed ones."""
     remove(SEMAPHORES, f"sem.{PREFIX}-")
     settings = getattr(multiprocessing.current_process(), "_config", {})
     settings["semprefix"] = f"/{PREFIX}-{token()}"
@@ -74,7 +74,7 @@ def name_semaphores() -> None:
 
 @functools.cache
 def _place() -> str:
-    """This machine since it was started, and the container's process numbers, as eight digits."""
+    """Eight hexadecimal digits for this machine since its start and for the namespace of its process numbers."""
     found = (
         [Path("/proc/sys/kernel/random/boot_id").read_text()] if Path("/proc/self").exists() else [os.uname().nodename]
     )
@@ -84,7 +84,7 @@ def _place() -> str:
 
 
 def _started(process: int) -> int:
-    """When a process started, in ticks since the machine did; 0 where that is not known, -1 if there is no such process."""
+    """Start time of a process in ticks since the machine started; 0 if unknown, -1 if there is no such process."""
     try:
         fields = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
     except FileNotFoundError:
@@ -97,7 +97,7 @@ def _started(process: int) -> int:
 
 
 def _alive(process: int) -> int:
-    """0 if there is such a process, or nobody may say, -1 if not: without /proc."""
+    """-1 if no process has this number, else 0, also if permissions forbid to ask; for systems without /proc."""
     try:
         os.kill(process, 0)
     except ProcessLookupError:

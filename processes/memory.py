@@ -1,4 +1,4 @@
-"""Memory that is free, handed back to the system."""
+"""Handing freed memory back to the operating system."""
 
 from __future__ import annotations
 
@@ -6,13 +6,14 @@ import ctypes
 import sys
 
 NODES = 32
-"""Of a network after which a pass over all of them hands memory back, as each makes and drops arrays of its own sizes."""
+"""A pass over a network hands memory back after so many nodes, as each makes and drops arrays of its own sizes."""
 
 
 def give_back() -> None:
-    """Hand freed memory back to the system; the GNU C library keeps it for later requests, others do not.
+    """Hand freed memory that the GNU C library keeps for later requests back to the system; elsewhere do nothing.
 
-    A conversion makes and drops large arrays of many sizes: what is kept between those that live on is as much as they take.
+    A conversion makes and drops large arrays of many sizes: what the library keeps between live arrays can be as much
+    as these take.
     """
     trim = getattr(ctypes.CDLL(None), "malloc_trim", None) if sys.platform == "linux" else None
     if trim is not None:

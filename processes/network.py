@@ -2,8 +2,8 @@
 
 ``nir.NIRGraph`` is what passes between converters, targets and files. Dense and convolutional synapses are NIR's own
 Affine and Conv2d; every other operation is a nested NIRGraph whose metadata names it and holds its parameters, so that
-any NIR reader opens the file and this one restores it exactly. Node names carry a running number because NIR sorts
-nodes by name; the order of operands stands in the metadata.
+any NIR reader can open the file and :meth:`Network.from_nir` restores it exactly. Node names carry a running number
+because NIR sorts nodes by name; the order of operands stands in the metadata.
 """
 
 from __future__ import annotations
@@ -69,7 +69,7 @@ class Network:
     Attributes:
         input_shape: sample shape of the input.
         nodes: name -> Node; operands come before those that use them.
-        header: what is decided for the whole network (base, steps, precision, ...). A stage's header states its ``STATES``.
+        header: what is decided for the whole network (base, steps, precision, ...).
         units: real value of one unit of each node's potential, broadcast shape, known after discretisation; not part
             of the NIR graph.
     """
@@ -80,14 +80,21 @@ class Network:
     units: dict[str, np.ndarray] = field(default_factory=dict)
 
     INPUT = "input"
+    """Name of the network's input among the operands of nodes."""
     PRECISION: ClassVar[Precision | None] = None
+    """Precision in the header of a network of this stage; None before codes are chosen."""
     STATES: ClassVar[tuple[str, ...]] = ()
+    """Fields that the header of a network of this stage has to state."""
 
     def __post_init__(self) -> None:
         self.check_header()
 
     def check_header(self) -> None:
-        """Raise DeployError if the header is not one of the network's stage; a plain Network asks nothing of it."""
+        """Check that the header states what the network's stage requires; a plain Network requires nothing.
+
+        Raises:
+            DeployError: the precision is another, or a field in ``STATES`` is missing.
+        """
         if type(self) is Network:
             return
         what = f"the header of a {type(self).__name__}"
@@ -104,7 +111,7 @@ class Network:
         return self.nodes[name].op
 
     def add(self, name: str, op: Operation, *inputs: str) -> str:
-        """Append a node under ``name``, made unique; returns the name."""
+        """Append a node under ``name``, made unique by a number; return its name."""
         unique, n = name, 1
         while unique in self.nodes or unique == self.INPUT:
             n += 1
@@ -113,27 +120,27 @@ class Network:
         return unique
 
     def copy(self) -> Self:
-        """Another network of the same operations, to which others can be put."""
+        """Return a shallow copy: the same operations in a table of its own, so that nodes can be replaced."""
         return self.at(type(self))
 
     def at(self, stage: type[Stage], header: Header | None = None) -> Stage:
-        """A network of the same operations at another stage, with its own header or another.
+        """Return a network of the same operations at another stage, with ``header`` or else this network's own.
 
-        Who calls it says that the operations are what the stage asks for.
+        The operations are not checked: the caller guarantees that they are what the stage requires.
 
         Raises:
-            DeployError: the header does not state what the stage's networks do.
+            DeployError: the header does not state what the stage requires.
         """
         return stage(self.input_shape, dict(self.nodes), header or self.header, dict(self.units))
 
     def release(self) -> None:
-        """Give back the memory of what operations keep besides their parameters (:meth:`Operation.release`)."""
+        """Free what operations keep besides their parameters (:meth:`Operation.release`); return it to the system."""
         for _, node in self:
             node.op.release()
         give_back()
 
     def kept(self) -> Self:
-        """A copy that holds deferred weights as arrays: as much memory as they take, and no making them anew at each run."""
+        """Return a copy whose deferred synapse weights are arrays: they take memory, but no run makes them again."""
         out = self.copy()
         for name, node in self:
             if isinstance(node.op, Synapse):
@@ -141,7 +148,7 @@ class Network:
         return out
 
     def put(self, name: str, op: Operation) -> None:
-        """Another operation in a node's place, with the same operands."""
+        """Replace the operation of node ``name``; its operands stay."""
         self.nodes[name] = Node(op, self.nodes[name].inputs)
 
     def shape(self, name: str) -> tuple[int, ...]:
@@ -154,17 +161,17 @@ class Network:
         return next(reversed(self.nodes))
 
     def readers(self, name: str) -> list[str]:
-        """Nodes that take ``name`` as an operand."""
+        """Names of the nodes that take ``name`` as an operand."""
         return [reader for reader, node in self if name in node.inputs]
 
     def origin(self, name: str) -> str:
-        """The node behind any routes."""
+        """Name of the node, or of the input, whose output reaches ``name`` through routes; itself if it is no route."""
         while name != self.INPUT and isinstance(self[name], Route):
             name = self.nodes[name].inputs[0]
         return name
 
     def code(self, name: str) -> PhaseCode:
-        """The phase code of the spikes that arrive from ``name``, which may be a route."""
+        """Code of the spikes that arrive from ``name``, which may be a route."""
         return self[self.origin(name)].code  # type: ignore[attr-defined]
 
     def spikes(self, name: str) -> int:
@@ -172,11 +179,11 @@ class Network:
         return getattr(self[self.origin(name)], "spikes", 1)
 
     def codes_input(self, name: str) -> bool:
-        """Whether ``name`` turns the graded input into spikes."""
+        """Whether the first operand of ``name``, past any routes, is the network's graded input."""
         return self.origin(self.nodes[name].inputs[0]) == self.INPUT
 
     def prune(self) -> None:
-        """Drop nodes that the readout does not depend on."""
+        """Drop nodes on which the readout does not depend."""
         needed = {self.output}
         for name in reversed(self.nodes):
             if name in needed:
@@ -198,10 +205,10 @@ class Network:
 
     @classmethod
     def from_nir(cls, graph: nir.NIRGraph) -> Network:
-        """Restore a network.
+        """Restore a network of the stage that the graph's metadata name.
 
         Raises:
-            DeployError: the graph was not written by this package, or by a newer version of it.
+            DeployError: the graph was not written by this package, has another format than ``VERSION``, or is damaged.
         """
         version = _plain(graph.metadata.get("format", "unknown"))
         if version == "unknown":
@@ -238,11 +245,11 @@ class LoweredNetwork(Network):
 
 
 class ScaledNetwork(LoweredNetwork):
-    """A lowered network whose firing nodes have their scales, from real activations."""
+    """A lowered network whose firing nodes have scales, taken from real activations."""
 
 
 class CalibratedNetwork(Network):
-    """Spiking, in floating point: every firing node has a code, and all scales are folded into what reads its spikes."""
+    """Spiking, in floating point: firing nodes have codes, and all scales are folded into what reads the spikes."""
 
     PRECISION = "float"
     STATES = ("base", "timesteps")
@@ -259,20 +266,21 @@ Stage = TypeVar("Stage", bound=Network)
 STAGES: dict[Precision | None, type[Network]] = {
     stage.PRECISION: stage for stage in (LoweredNetwork, CalibratedNetwork, FixedPointNetwork)
 }
-"""Networks in files by the ``precision`` in their metadata; a lowered one has none."""
+"""Class of a network in a file by the ``precision`` in its metadata; a lowered network has none."""
 MADE_BY: dict[type[Network], str] = {
     LoweredNetwork: "converters.lowering.lower",
     ScaledNetwork: "converters.calibrate.scale",
     CalibratedNetwork: "converters.calibrate.calibrate",
     FixedPointNetwork: "converters.discretise.discretise",
 }
+"""Function that makes networks of each stage, for messages."""
 
 
 def require(network: Network, stage: type[Stage], what: str) -> Stage:
-    """``network``, which is at the stage that ``what`` takes.
+    """Return ``network`` if it is at the stage that ``what`` takes.
 
     Raises:
-        DeployError: it is at another; the message says which is needed and what makes it.
+        DeployError: it is at another stage; the message names the one that is needed and the function that makes it.
     """
     if not isinstance(network, stage):
         made = f"a {stage.__name__}, which {MADE_BY[stage]} makes"
@@ -281,11 +289,13 @@ def require(network: Network, stage: type[Stage], what: str) -> Stage:
 
 
 def _plain(value: Any) -> Any:
+    """A metadata value as a Python number, string or list."""
     value = np.asarray(value)
     return value.item() if value.ndim == 0 else value.tolist()
 
 
 def _to_node(op: Operation, operands: str, source_shape: tuple[int, ...]) -> nir.NIRNode:
+    """NIR's own node where there is one, else a nested graph whose metadata hold the operation."""
     metadata = to_metadata(op) | {"op": op.name, "operands": operands}
     if isinstance(op, (DenseSynapse, ConvSynapse)):
         metadata = {key: value for key, value in metadata.items() if key not in NATIVE}
@@ -303,7 +313,7 @@ def _to_node(op: Operation, operands: str, source_shape: tuple[int, ...]) -> nir
 
 
 def operation_of(name: str, node: nir.NIRNode) -> tuple[Operation, list[str]]:
-    """The operation that a node of a network's graph stands for, and its operands' names, in order.
+    """The operation that a node of a network's NIR graph stands for, and the names of its operands, in order.
 
     Raises:
         DeployError: the node names no operation, or lacks one of its parameters.
@@ -321,5 +331,5 @@ def operation_of(name: str, node: nir.NIRNode) -> tuple[Operation, list[str]]:
 
 
 def synapses(network: Network) -> list[tuple[str, Synapse]]:
-    """All synapses by name."""
+    """Name and operation of every synapse, in the network's order."""
     return [(name, node.op) for name, node in network if isinstance(node.op, Synapse)]

@@ -1,7 +1,8 @@
 """What every spiking operation is: parameters, an ideal, a closed form and a stepper.
 
-An operation is a dataclass. Its arrays are floating point or integer, and that alone decides which
-arithmetic it means: the same formulas serve both.
+The ideal is what the trained network computes at that place, the closed form maps the operands' codes or potentials to
+the operation's own, and the stepper computes the same one time step at a time. An operation is a dataclass. Its arrays
+are floating point or integer, and that alone decides which arithmetic applies: the same formulas serve both.
 """
 
 from __future__ import annotations
@@ -22,9 +23,12 @@ from processes.errors import DeployError
 from processes.fixed import beyond, saturate, saturated
 
 VERSION = 2
+"""Format of the NIR graphs of networks; graphs of another format are refused."""
 REGISTRY: dict[str, type[Operation]] = {}
+"""Operation classes by their ``name``, entered as the classes are defined."""
 
 Emission = Literal["spikes", "currents", "graded"]
+"""What an operation sends: signed binary spikes, currents that the reader integrates, or potentials (graded spikes)."""
 
 
 @dataclass(frozen=True)
@@ -42,19 +46,22 @@ class Stepper(Protocol):
         """Forget the previous sample."""
 
     def step(self, t: int, messages: list[np.ndarray | None]) -> np.ndarray | None:
-        """Take step ``t``; ``messages`` holds one array per operand, or None where nothing arrived."""
+        """Take step ``t`` of the sample and return what is sent in it, (*shape), or None for nothing.
+
+        ``messages`` holds one array per operand, or None where nothing arrived. Spikes are signs -1, 0 or 1, int8.
+        """
 
 
 class SaturatingStepper:
-    """A stepper that clips what it computes from complete potentials, and counts.
+    """A stepper that clips values which it derives from complete potentials, and counts the clips.
 
-    Clips on the way, while currents are integrated, are those of the node that sends the currents.
+    Clips during integration are attributed to the node that sends the currents, and not counted here.
     """
 
     clips = 0
 
     def saturate(self, x: np.ndarray, bits: int) -> np.ndarray:
-        """x clipped to ``bits``, counted in ``clips`` of the present sample."""
+        """Return x clipped to ``bits`` signed bits, and add the number of clipped values to ``clips``."""
         self.clips += saturated(x, bits)
         return saturate(x, bits)
 
@@ -75,7 +82,7 @@ class Result:
 
     @property
     def clipped(self) -> int:
-        """Clips of all neurons and samples together."""
+        """Number of clips of all neurons and samples together."""
         return 0 if self.clips is None else int(self.clips.sum())
 
 
@@ -83,7 +90,8 @@ class Result:
 class Operation:
     """Base of all operations: frozen, its arrays read-only, so that tables derived from them are never out of date.
 
-    ``dataclasses.replace`` makes a changed one. Nothing of a run is kept here: results are returned, state belongs to steppers.
+    Use ``dataclasses.replace`` to change a field. Nothing of a run is kept here: results are returned, state belongs to
+    steppers.
 
     Attributes:
         shape: shape of one sample's output (the leading 1 of a batch of one included).
@@ -94,9 +102,9 @@ class Operation:
     name: ClassVar[str]
     emits: ClassVar[Emission]
     passes_on: ClassVar[bool] = False
-    """Whether its spikes are in its operand's code, scale and all, so that there is none to choose for it."""
+    """Whether it passes on its operand's spikes with their code and scale, so that none are chosen for it."""
     shapeless: ClassVar[tuple[str, ...]] = ()
-    """Cached properties that do not depend on the shape."""
+    """Names of cached properties that do not depend on the shape; :meth:`reshaped` keeps their values."""
 
     def __init_subclass__(cls) -> None:
         if "name" in cls.__dict__:
@@ -106,13 +114,16 @@ class Operation:
         freeze_arrays(self)
 
     def reshaped(self, shape: tuple[int, ...], **fields: Any) -> Self:
-        """The same for samples of another shape, with some fields changed on which nothing in ``shapeless`` depends."""
+        """Return this operation for samples of another shape, with ``fields`` changed too.
+
+        The values of the cached properties in ``shapeless`` are kept, so none of them may depend on a changed field.
+        """
         made = dataclasses.replace(self, shape=shape, **fields)
         made.__dict__.update({name: self.__dict__[name] for name in self.shapeless if name in self.__dict__})
         return made
 
     def release(self) -> None:
-        """Drop the tables that are made when they are first used, to have their memory back; they are made again."""
+        """Drop the values of cached properties to free their memory; they are computed again when next used."""
         for kind in type(self).__mro__:
             for name, value in vars(kind).items():
                 if isinstance(value, cached_property):
@@ -130,29 +141,38 @@ class Operation:
         return decode(codes, self.code.levels, torch.float64) * torch.tensor(self.scale, device=codes.device)  # type: ignore[attr-defined]
 
     def window(self, sources: list[Window], ready: list[int]) -> Window:
-        """When it emits, from its operands' windows and the steps at which each may be acted upon."""
+        """Steps of a sample in which the operation emits.
+
+        Args:
+            sources: windows of the operands.
+            ready: first step at which each operand may be acted upon: that of a graded spike, else the end of the
+                window.
+        """
         raise NotImplementedError
 
     def ideal(self, *inputs: torch.Tensor) -> torch.Tensor:
-        """What the trained network computes here, real units, shape (N, *shape)."""
+        """What the trained network computes at this place, in real units, (N, *shape)."""
         raise NotImplementedError
 
     def closed_form(self, *inputs: torch.Tensor, dtype: torch.dtype = torch.float32) -> Result:
         """Codes or potentials at the end of the window, from those of the operands.
 
         Args:
-            inputs: codes (planes, N, *shape) or potentials (N, *shape) of each operand.
+            inputs: codes (planes, N, *shape), int8 or int16, or potentials (N, *shape) of each operand.
             dtype: arithmetic of floating-point operations; fixed-point operations are exact and do not look at it.
         """
         raise NotImplementedError
 
     def stepper(self, window: Window, sources: list[Window]) -> Stepper:
-        """The same operation stepping through time, exactly equal to :meth:`closed_form`."""
+        """Return a stepper that emits in ``window``, given the operands' windows.
+
+        It equals :meth:`closed_form`: always in fixed point, and but for ties at a threshold in floating point.
+        """
         raise NotImplementedError
 
 
 def freeze_arrays(value: Any) -> None:
-    """Make the array fields of a frozen dataclass read-only views; what the caller holds stays as it is."""
+    """Make the array fields of a frozen dataclass read-only views; the caller's own arrays stay writeable."""
     for field in dataclasses.fields(value):
         item = getattr(value, field.name)
         if isinstance(item, np.ndarray) and item.flags.writeable:
@@ -162,12 +182,12 @@ def freeze_arrays(value: Any) -> None:
 
 
 def clips_of(x: torch.Tensor, bits: int) -> torch.Tensor | None:
-    """Which of ``x`` (N, *shape) do not fit ``bits``, int32; None if all do."""
+    """1 where a value of x (N, *shape) does not fit ``bits`` signed bits, else 0, int32; None if all fit."""
     return beyond(x, bits).int() if saturated(x, bits) else None
 
 
 def is_integer(array: np.ndarray) -> bool:
-    """Whether ``array`` belongs to a fixed-point operation."""
+    """Whether ``array`` has an integer type, as the arrays of fixed-point operations have."""
     return np.issubdtype(array.dtype, np.integer)
 
 
@@ -190,7 +210,7 @@ def from_metadata(cls: type, metadata: dict[str, Any], where: str) -> Any:
     """Rebuild a dataclass from :func:`to_metadata`'s output.
 
     Raises:
-        DeployError: a field is missing; the message names the node and the field.
+        DeployError: a field is missing, or a nested dataclass has an unknown type; the message names the node.
     """
     hints = typing.get_type_hints(cls)
     values: dict[str, Any] = {}
@@ -203,6 +223,7 @@ def from_metadata(cls: type, metadata: dict[str, Any], where: str) -> Any:
 
 
 def _restore(hint: Any, value: Any, where: str) -> Any:
+    """Convert a metadata value back to the type that a field's ``hint`` asks for."""
     options = typing.get_args(hint) if isinstance(hint, types.UnionType) else (hint,)
     if isinstance(value, dict):
         for option in options:

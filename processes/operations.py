@@ -1,7 +1,7 @@
-"""All operations, one row each; importing this file imports every operation's folder.
+"""The table of all operations, ``OPERATIONS``; importing this file imports every operation's folder.
 
-Reports list operations in the order of the rows: synapses, neurons, what makes up normalisation and softmax, and
-what holds a network together.
+Reports list operations in the order of the table: synapses, neurons, residual streams, the parts of softmax, products
+and normalisation, and what holds a network together (readout and routes).
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
 """What a network occupies: populations of neurons, and how each one's operands reach it.
 
-This is the structure that placement on a chip, an architecture simulator and cost models need: neurons, fan-in, fan-out,
-stored numbers and state, read off the operations' shapes alone, so that a network of any size is described at once.
+This is the structure that placement on a chip, an architecture simulator and cost models need: neurons, fan-in,
+fan-out, stored numbers and state, read off the operations' shapes alone, so that a network of any size is described at
+once.
 
 A population is an operation that holds potentials. It is laid out as rows x columns (tokens x features, or positions x
 channels), plus the neurons that serve a row as a whole: LayerNorm's mean and sum of squares, softmax's winner and sum.
@@ -26,17 +27,17 @@ class Connection:
     """How one operand reaches a population.
 
     Attributes:
-        source: name of the population that sends, or ``input``; its relays in a softmax's gather, its row neurons in a
-            spread.
+        source: name of the population that sends, or ``input``. Its relays send in a softmax's gather, its row neurons
+            in a spread.
         operand: the node whose output arrives, routes included.
         via: the synapse or product between them; the reader itself where messages arrive as they are.
-        kind: dense, convolution, scale, trace, sum or message; gather, potentials to a row's own neuron; spread, from there
-            to the row's neurons.
+        kind: dense, convolution, scale, trace, sum or message; gather, potentials to a row's own neuron; spread, from
+            there to the row's neurons.
         fan_in: synapses of one neuron (of one row neuron, if ``to_row``).
         inputs: distinct source neurons that a tile listens to, at most.
         stored: numbers that a tile stores where rows share weights (operands share traces), of ``bits`` bits.
         reach: rows and columns of the reader in which one source neuron has synapses, at most.
-        to_row: whether it ends in the row's own neurons.
+        to_row: whether the connection ends in the row neurons.
         share: fraction of the source's neurons that this operand takes.
     """
 
@@ -59,23 +60,24 @@ class Connection:
 
     @property
     def unrolled(self) -> Amount:
-        """The same as ``stored`` where every synapse has its own memory."""
+        """Numbers that a tile stores where every synapse has its own memory, instead of sharing weights or traces."""
         return Amount(row=self.fan_in) if self.to_row else Amount(neuron=self.fan_in)
 
 
 @dataclass(frozen=True)
 class Population:
-    """Neurons of one operation.
+    """The neurons of one operation.
 
     Attributes:
-        name, op: its node.
-        rows, columns: layout; ``group`` rows in a sequence share the second operand of a product.
+        name, op: name and operation of the node.
+        rows, columns: layout of the neurons.
+        group: rows in sequence that share the second operand of a product; all rows where no product sends to them.
         channels_first: whether rows are pixels and columns channels of a (1, channels, height, width) sample.
-        row_neurons: neurons that serve a row as a whole.
-        relays: neurons beside each one that send its potential to the row's own: a neuron has one list of targets, and
-            softmax's potentials do not go where its spikes go.
+        row_neurons: neurons that serve a row as a whole, per row.
+        relays: neurons beside each neuron that send its potential to the row neuron: a neuron has one list of targets,
+            and softmax's potentials do not go where its spikes go.
         state: words of state, thresholds and tables, 32 bits each.
-        connections: what reaches it.
+        connections: how operands and row neurons reach the population.
     """
 
     name: str
@@ -91,30 +93,31 @@ class Population:
 
     @property
     def neurons(self) -> int:
-        """All of them, row neurons and relays included."""
+        """Number of neurons, row neurons and relays included."""
         return self.neurons_of(self.rows, self.columns)
 
     def neurons_of(self, rows: int, columns: int) -> int:
-        """Neurons of a tile."""
+        """Number of neurons of a tile of so many rows and columns, row neurons and relays included."""
         return rows * (columns * (1 + self.relays) + self.row_neurons)
 
     @property
     def synapses(self) -> int:
-        """Synapses into it, each counted for itself."""
+        """Number of synapses into the population, each counted even where weights are shared."""
         return sum(c.unrolled.of(self.rows, self.columns) for c in self.connections)
 
 
 def populations(network: Network) -> list[Population]:
-    """Every operation that holds potentials, in the network's order.
+    """Populations of all operations that hold potentials, in the network's order.
 
     Raises:
-        Refused: an operation that does not say what neurons it takes or how they are connected.
+        Refused: an operation does not say what neurons it takes or how they are connected.
+        DeployError: there is no table of widths for the network's chip.
     """
     return [_population(network, name) for name, node in network if holds_state(node.op)]
 
 
 def holds_state(op: Operation) -> bool:
-    """Whether an operation is a population: neither wiring nor connections."""
+    """Whether an operation is a population: it is no route, and sends no currents."""
     return not isinstance(op, Route) and op.emits != "currents"
 
 
@@ -141,11 +144,12 @@ def _population(network: Network, name: str) -> Population:
 
 
 def _layouts(network: Network, names: tuple[str, ...]) -> set[str]:
+    """Layouts that the nodes in ``names`` give to their readers; the network's input gives none."""
     return {layout(network[name]) for name in names if name != Network.INPUT}
 
 
 def _within(network: Network, name: str, columns: int, own: Neurons) -> list[Connection]:
-    """Messages to and from a row's own neuron: means, winners and sums."""
+    """Connections within a population: messages to and from its row neurons, for means, winners and sums."""
     if not own.row_neuron:
         return []
     nothing = Amount()

@@ -1,4 +1,4 @@
-"""What a node sends in a whole sample, for steppers that take all steps of it in one call."""
+"""What nodes send in a whole sample, for steppers that take all steps of a sample in one call."""
 
 from __future__ import annotations
 
@@ -15,25 +15,26 @@ Total = tuple[np.ndarray, int]
 """A potential (*shape) into which every message has been integrated, and how often it was clipped on the way."""
 
 Events = tuple[np.ndarray, np.ndarray, np.ndarray]
-"""Spikes in order of time and place: the first of each message and the number of all (K + 1,), places, signs."""
+"""Spikes in order of time and place: begin, int64 (K + 1,), the index of each message's first spike and then the number
+of all; places, int32; signs, int8."""
 
 
 class Sent:
-    """Messages (K, *shape) at ascending ``steps`` (K,), which are those of the sample at which anything is sent."""
+    """Messages (K, *shape) and their ``steps`` (K,), ascending: the steps of the sample at which anything is sent."""
 
     def __init__(self, steps: np.ndarray, messages: np.ndarray) -> None:
         self.steps, self.messages, self.last = steps, messages, int(steps[-1])
         self._totals: dict[int | None, Total] = {}
 
     def total(self, limit: int | None) -> Total:
-        """All messages integrated one after the other, clipped at ``limit`` after each; not to be written into."""
+        """Integrate all messages, clipping to +-``limit`` (None: never) after each; the array is shared."""
         if limit not in self._totals:
             self._totals[limit] = self._integrate(limit)
         return self._totals[limit]
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """Of one message."""
+        """Shape of one message."""
         return self.messages.shape[1:]
 
     @property
@@ -43,7 +44,7 @@ class Sent:
 
     @cached_property
     def events(self) -> Events:
-        """Of messages that are spikes."""
+        """The spikes in all messages, which have to be signs."""
         signs = self.messages.reshape(len(self.messages), -1)
         begin, places = np.empty(len(signs) + 1, np.int64), np.empty(signs.size + 1, np.int32)
         values = np.empty(signs.size + 1, np.int8)
@@ -56,7 +57,14 @@ class Sent:
 
 
 class Once(Sent):
-    """Spikes of neurons that have one each, as codes (n,), not all 0, for a shape; messages are made if somebody asks."""
+    """Spikes of neurons that fire at most once, given as codes (n,), not all 0; messages are made when first asked for.
+
+    Args:
+        codes: 0 or +-(k+1) for a spike at step ``start`` + k.
+        start: first step of the window.
+        shape: shape of one message, of n neurons.
+        period: steps of the window.
+    """
 
     def __init__(self, codes: np.ndarray, start: int, shape: tuple[int, ...], period: int) -> None:
         self.codes, self.start, self._shape, self.period = codes, start, shape, period
@@ -68,12 +76,12 @@ class Once(Sent):
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """Of one message."""
+        """Shape of one message."""
         return self._shape
 
     @cached_property
     def messages(self) -> np.ndarray:  # type: ignore[override]
-        """Signs int8 (K, *shape)."""
+        """The messages as signs, int8 (K, *shape)."""
         signs = np.zeros((len(self.steps), len(self.codes)), np.int8)
         signs_of(*self.events, signs)
         return signs.reshape(-1, *self.shape)
@@ -93,9 +101,12 @@ class Once(Sent):
 
 
 class Currents(Sent):
-    """Currents that are integrated as they arise, and made into messages only if somebody asks for these.
+    """Currents that are integrated as they arise; messages are made, step by step, only when first asked for.
 
-    ``last``: no message comes after this step.
+    Args:
+        last: step after which no message comes.
+        integrate: integrates all currents, as :meth:`Sent.total`.
+        stepwise: makes the messages.
     """
 
     def __init__(self, last: int, integrate: Callable[[int | None], Total], stepwise: Stepwise) -> None:
@@ -113,31 +124,34 @@ class Currents(Sent):
 
     @property
     def steps(self) -> np.ndarray:  # type: ignore[override]
-        """Steps of the messages."""
+        """Steps of the messages, (K,)."""
         return self._sent.steps
 
     @property
     def messages(self) -> np.ndarray:  # type: ignore[override]
-        """The messages."""
+        """The messages, (K, *shape)."""
         return self._sent.messages
 
 
 Operands = Sequence[Sent | None]
 """What each operand has sent; None if nothing in the whole sample."""
 Stepwise = Callable[[], Sent | None]
-"""Takes the same sample from its beginning, step by step: what is always right, for what has no faster way."""
+"""Steps through the sample from its beginning, one step at a time: always correct, for what has no faster way."""
 
 
 @runtime_checkable
 class Through(Stepper, Protocol):
-    """A stepper that takes all steps of a sample in one call, as its ``step`` would one after the other when just reset."""
+    """A stepper that can also take all steps of a sample in one call, as ``reset`` and then every ``step`` would."""
 
     def through(self, operands: Operands, stepwise: Stepwise) -> Sent | None:
-        """What it sends, None if nothing; ``clips`` are counted as in steps."""
+        """What is sent in the whole sample, None if nothing; ``clips`` are counted as by single steps."""
 
 
 def stepwise(stepper: Stepper, span: Window, begin: int, operands: Operands) -> Sent | None:
-    """Every step of ``span`` by itself; before ``begin`` the stepper only listens."""
+    """Reset a stepper, take every step of ``span`` and return what is sent, None if nothing.
+
+    Before step ``begin``, steps in which nothing arrives are left out.
+    """
     stepper.reset()
     arriving = [{} if sent is None else dict(zip(sent.steps.tolist(), sent.messages, strict=True)) for sent in operands]
     found: dict[int, np.ndarray] = {}
@@ -152,5 +166,5 @@ def stepwise(stepper: Stepper, span: Window, begin: int, operands: Operands) -> 
 
 
 def complete(operands: Operands, start: int) -> bool:
-    """Whether nothing arrives after step ``start``, so that potentials are what they stay."""
+    """Whether nothing arrives after step ``start``, so that the potentials there are final."""
     return all(sent is None or sent.last <= start for sent in operands)

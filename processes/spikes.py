@@ -1,4 +1,4 @@
-"""Codes and what they stand for: how parameters fold over samples, values of codes, bounds of their sums."""
+"""Codes and what they stand for: how parameters fold over samples, decoded values of codes, bounds of their sums."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from processes.backends.tables import Axes
 from processes.backends.torch.decode import bounded
 
 FOLDING = 4
-"""Groups of axes that fold: repeated, varying (A), repeated (M), varying (D)."""
+"""Most groups of axes that can fold: repeated, varying (A), repeated (M), varying (D)."""
 
 
 def parameter_axes(shape: tuple[int, ...], parameter: tuple[int, ...]) -> Axes:
@@ -53,7 +53,11 @@ def _groups(shape: tuple[int, ...], parameter: tuple[int, ...]) -> list[int]:
 
 
 def row_axes(shape: tuple[int, ...], parameter: tuple[int, ...]) -> Axes:
-    """The same where every row along the last axis has a number of its own, so that D is the last axis and no more."""
+    """(A, M, D) of :func:`parameter_axes` with D the last axis alone, as where each row along it has its own factor.
+
+    Raises:
+        ValueError: the parameters vary along more than one group of axes before the last.
+    """
     if max(parameter[:-1], default=1) == 1:
         return 1, 1, shape[-1]
     a, m, d = parameter_axes(shape[:-1], parameter[:-1])
@@ -63,19 +67,19 @@ def row_axes(shape: tuple[int, ...], parameter: tuple[int, ...]) -> Axes:
 
 
 def silence_after(codes: torch.Tensor, latest: np.ndarray | None) -> None:
-    """Take away spikes in planes 1 on of codes (planes, N, *shape) that come after step ``latest``, broadcast shape."""
+    """Remove spikes after step ``latest`` (broadcast shape) from planes 1 on of codes (planes, N, *shape), in place."""
     if latest is not None:
         further = codes[1:]
         further.masked_fill_(further.abs() > constant(latest, codes.device) + 1, 0)
 
 
 def may_fire(left: np.ndarray, spikes: int, latest: np.ndarray | None, k: int) -> np.ndarray:
-    """Which neurons with ``left`` of their ``spikes`` may fire at k: who has fired before, not after step ``latest``."""
+    """Which neurons with ``left`` of their ``spikes`` may fire at step k; after a first spike only until ``latest``."""
     return left > 0 if latest is None else (left > 0) & ((left == spikes) | (k <= latest))
 
 
 def trains(codes: torch.Tensor, steps: int) -> torch.Tensor:
-    """Codes (T, N, *shape) of codes (planes, N, *shape): plane k has what is sent at step k."""
+    """Codes (planes, N, *shape) sorted by step, (T, N, *shape): plane k has the codes of the spikes at step k."""
     found = torch.zeros((steps + 1, *codes.shape[1:]), dtype=codes.dtype, device=codes.device)
     for plane in codes:
         found.scatter_(0, plane.abs().long()[None], plane[None])
@@ -83,14 +87,14 @@ def trains(codes: torch.Tensor, steps: int) -> torch.Tensor:
 
 
 def per_neuron(parameter: np.ndarray, axes: Axes, dtype: type | np.dtype) -> np.ndarray:
-    """Parameters (P,), shared or one per neuron, as (A, D)."""
+    """Parameters (P,), shared (P = 1) or one per neuron, as a contiguous array (A, D)."""
     a, _, d = axes
     full = parameter.reshape(a, d) if parameter.size > 1 else np.broadcast_to(parameter.reshape(1, 1), (a, d))
     return np.ascontiguousarray(full, dtype)
 
 
 def by_step(table: np.ndarray, axes: Axes, dtype: type | np.dtype) -> np.ndarray:
-    """Tables (P, T) of parameters, shared or one per neuron, as (T, A, D)."""
+    """Tables (P, T), shared (P = 1) or one per neuron, as an array (T, A, D)."""
     return np.stack([per_neuron(column, axes, dtype) for column in table.T])
 
 
@@ -100,24 +104,25 @@ def decode(codes: torch.Tensor, trace: np.ndarray, dtype: torch.dtype = torch.fl
 
 
 def decode_bounded(codes: torch.Tensor, trace: np.ndarray, axis: int = -1) -> tuple[torch.Tensor, torch.Tensor]:
-    """Values in float32, and along an axis what no subset of the spikes exceeds, (N, *shape without the axis).
+    """Values of codes, float32 (N, *shape), and a bound along ``axis``, (N, *shape without the axis).
 
-    That is the norm of the sums of |trace_k| over each neuron's spikes.
+    The bound is the Euclidean norm of the neurons' sums of |trace_k|: no subset of the spikes has values of a larger
+    norm.
     """
     backend = backend_of(codes)
     return bounded(codes, trace, axis, backend.decode, backend.decode_sizes)
 
 
 def decoded_sums(codes: torch.Tensor, trace: np.ndarray, dtype: torch.dtype) -> torch.Tensor:
-    """Sums (N, *shape without its last axis) of the values along the last axis."""
+    """Sums (N, *shape without its last axis) of the values of codes (planes, N, *shape) along the last axis."""
     return backend_of(codes).row_sums(codes, trace, dtype)
 
 
 def taken(values: torch.Tensor, which: torch.Tensor, axis: int = 0) -> torch.Tensor:
-    """Entries along an axis by their ascending indices, without a copy if these are all there are."""
+    """Entries of ``values`` along an axis at ascending indices ``which``, without a copy if these are all."""
     return values if len(which) == values.shape[axis] else values.index_select(axis, which)
 
 
 def peak(values: torch.Tensor) -> torch.Tensor:
-    """Largest magnitudes along the last axis, without a copy of the values."""
+    """Largest magnitude along the last axis, without a copy of the values."""
     return torch.maximum(values.amax(-1), -values.amin(-1))

@@ -1,6 +1,6 @@
 """Formulas of thresholds that depend on what a neuron has already sent: for steppers and compiled loops alike.
 
-Both take numbers or arrays, real or int64 with a shift; a shift of None means real numbers.
+Both functions take numbers or arrays, real or int64 with a shift; a shift of None means real numbers.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ register_jitable(shift_toward_zero)
 
 @register_jitable
 def scaled_entry(entry: Any, factor: Any, shift: Any) -> Any:
-    """Threshold of a neuron from an entry of a table that many share: entry / factor, factor its unit of potential.
+    """Threshold of a neuron from an entry of a shared table: entry / factor, the factor being its unit of potential.
 
-    In integers (entry * factor) >> shift toward zero, but for NEVER and ALWAYS, which stay what they are.
+    In integers it is (entry * factor) >> shift, rounded toward zero; NEVER and ALWAYS stay what they are.
     """
     if shift is None:
         return entry / factor
@@ -32,6 +32,9 @@ def scaled_entry(entry: Any, factor: Any, shift: Any) -> Any:
 
 @register_jitable
 def level_entry(level: Any, squared: Any, gain: Any, shift: Any) -> Any:
-    """What a divider's factor is multiplied by at a level of the code: gain * level, or gain * level^2, >> shift."""
+    """Table entry of a dividing neuron at a level of its code: gain * level, or gain * level^2 if ``squared``.
+
+    In integers the entry is shifted right by ``shift``. The threshold is the entry times the row's factor.
+    """
     power = level * level if squared else level
     return power * gain if shift is None else (power * gain) >> shift

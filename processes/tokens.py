@@ -1,8 +1,9 @@
-"""How an operation goes on with later tokens: which axes of its samples count them, and what of it is for some of them alone.
+"""The trait that says how an operation runs for later tokens alone, answered in ``tokens.py`` of its folder.
 
-A network that treats every token for itself, but for products whose rows read the tokens up to their own, need not run over
-its whole sequence again when a token is added: it runs over the new tokens' rows, against what neurons of earlier tokens
-hold. Each operation says in ``tokens.py`` of its folder which axes count tokens, or refuses as it mixes them otherwise.
+A network that treats every token for itself, but for products whose rows read the tokens up to their own, need not run
+over its whole sequence again when a token is added: it runs over the new tokens' rows, against the traces that neurons
+of earlier tokens hold. Each operation says which axes of its samples count tokens, or refuses if it mixes tokens
+otherwise.
 """
 
 from __future__ import annotations
@@ -20,12 +21,12 @@ from processes.traits import Trait
 
 @dataclass(frozen=True)
 class Axes:
-    """Which axes of a node's samples count tokens, from the last one, -1.
+    """Which axes of a node's samples count tokens; axes are negative, -1 the last.
 
     Attributes:
-        rows: each index is a token of its own.
-        columns: each index is a token that rows read; None if there is no such axis.
-        masked: what stands for tokens after a row's own is silent; only with ``columns``.
+        rows: axis of which each index is a token of its own.
+        columns: axis of which each index is a token that rows read; None if there is no such axis.
+        masked: whether values for tokens after a row's own are silent; only with ``columns``.
     """
 
     rows: int
@@ -35,14 +36,14 @@ class Axes:
 
 @dataclass(frozen=True)
 class Part:
-    """Tokens ``first`` to ``stop`` - 1 of a node with such axes; rows read all tokens before ``stop``."""
+    """Tokens ``first`` to ``stop`` - 1 of a node with the given axes; rows read all tokens before ``stop``."""
 
     axes: Axes
     first: int
     stop: int
 
     def shape(self, shape: tuple[int, ...]) -> tuple[int, ...]:
-        """Sample shape of the part."""
+        """Sample shape of the part, given that of the whole."""
         found = list(shape)
         found[self.axes.rows] = self.stop - self.first
         if self.axes.columns is not None:
@@ -50,7 +51,7 @@ class Part:
         return tuple(found)
 
     def of(self, parameter: np.ndarray | None) -> np.ndarray | None:
-        """What the part has of a parameter of broadcast shape, further axes before it; None of None."""
+        """Cut the part out of a parameter of broadcast shape, which may have further axes in front; None stays None."""
         if parameter is None:
             return None
         for axis, first in ((self.axes.rows, self.first), (self.axes.columns, 0)):
@@ -61,13 +62,13 @@ class Part:
 
 @dataclass(frozen=True)
 class Tokens:
-    """An operation's answer.
+    """How an operation runs for some of the tokens.
 
     Attributes:
-        axes: of its output.
-        varying: fields of broadcast shape that may differ from token to token.
-        holds: the axis that counts tokens of its second operand, of which earlier tokens' traces are held; None if none are.
-        rewired: further fields of a part that are not cut but written anew.
+        axes: axes of its output that count tokens.
+        varying: names of fields, of broadcast shape, that differ from token to token and are cut for a part.
+        holds: axis of its second operand that counts the tokens whose traces are held; None if no traces are held.
+        rewired: makes further fields of a part, which are written anew instead of cut.
     """
 
     axes: Axes
@@ -77,11 +78,11 @@ class Tokens:
 
     @property
     def moves(self) -> bool:
-        """Whether parts of as many tokens at another place need to be cut anew."""
+        """Whether the operation differs between parts of equally many tokens at different positions."""
         return bool(self.varying) or self.axes.columns is not None or self.rewired is not None
 
     def part(self, whole: Operation, latest: Operation, first: int, stop: int) -> Operation:
-        """The operation for some tokens; ``latest`` is the part that was cut before it, or the whole."""
+        """The operation for tokens ``first`` to ``stop`` - 1; ``latest`` is the part cut before, or the whole."""
         part = Part(self.axes, first, stop)
         fields = {name: part.of(getattr(whole, name)) for name in self.varying}
         if self.rewired is not None:
@@ -90,14 +91,21 @@ class Tokens:
 
 
 tokens: Trait[[Sequence[Axes]], Tokens] = Trait("tokens", "how it goes on with later tokens")
-"""Given the axes of each operand. Raises DeployError where tokens are mixed otherwise; its text completes "node 'X': ..."."""
+"""The answer, given the axes of each operand. Raises DeployError where tokens mix otherwise; its text completes
+"node 'X': ..."."""
 
 
 def alone(op: Operation, operands: Sequence[Axes], *varying: str, still: Sequence[np.ndarray | None] = ()) -> Tokens:
-    """Of operations that treat every value for itself: the operands' axes; ``still`` may not differ from token to token.
+    """Answer of operations that process every value separately: the axes of their operands.
+
+    Args:
+        op: the operation.
+        operands: axes of each operand.
+        varying: names of fields that may differ from token to token.
+        still: parameters of its code, which may not.
 
     Raises:
-        DeployError: operands differ in their axes, or codes from token to token.
+        DeployError: operands have different axes, or a parameter in ``still`` differs from token to token.
     """
     axes = operands[0]
     if any(other != axes for other in operands):
@@ -108,10 +116,10 @@ def alone(op: Operation, operands: Sequence[Axes], *varying: str, still: Sequenc
 
 
 def along_features(op: Operation, operands: Sequence[Axes], *, still: Sequence[np.ndarray | None] = ()) -> Tokens:
-    """Of operations that mix the last axis, which must be no token's.
+    """Answer of operations that mix the values of the last axis, which may not count tokens.
 
     Raises:
-        DeployError: it is, or operands differ.
+        DeployError: the last axis counts tokens, or :func:`alone` refuses.
     """
     found = alone(op, operands, still=still)
     if found.axes.columns is not None or found.axes.rows == -1:
@@ -120,7 +128,7 @@ def along_features(op: Operation, operands: Sequence[Axes], *, still: Sequence[n
 
 
 def those_that_vary(op: Operation, axes: Axes, *fields: str) -> tuple[str, ...]:
-    """Fields, of broadcast shape, that differ from token to token."""
+    """Which of the named ``fields``, of broadcast shape, differ from token to token."""
     return tuple(name for name in fields if _varies(getattr(op, name), axes))
 
 
@@ -131,7 +139,7 @@ def _varies(parameter: np.ndarray | None, axes: Axes) -> bool:
 
 
 def causal(allowed: np.ndarray | None, axes: Axes) -> bool:
-    """Whether a mask, of broadcast shape, keeps every row from all tokens after its own."""
+    """Whether a mask of broadcast shape hides from every row all tokens after its own; False if there is no mask."""
     if allowed is None or axes.columns is None or -axes.rows > allowed.ndim:
         return False
     seen = np.moveaxis(allowed, (axes.rows, axes.columns), (-2, -1))

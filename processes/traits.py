@@ -7,10 +7,10 @@ A trait is declared once, where its types are, and names the file in which opera
     @events.of(PhaseNeuron)                                                                 # processes/phase_neuron/events.py
     def _(op: PhaseNeuron, visit: Visit) -> Events: ...
 
-There are no defaults: an operation answers, or refuses with a reason, or a test that walks all traits and operations fails
-and a call raises. Answers hold for exactly the classes that they name, not for classes derived from these. The files are
-imported when a trait is first asked about an operation of their folder; an operation that is defined in a module without
-a folder answers in that module.
+There are no defaults: an operation answers, or refuses with a reason, or a test that walks all traits and operations
+fails and a call raises. Answers hold for exactly the classes that they name, not for classes derived from these. The
+files are imported when a trait is first asked about an operation of their folder; an operation that is defined in a
+module without a folder answers in that module.
 """
 
 from __future__ import annotations
@@ -69,7 +69,11 @@ class Trait(Generic[P, R]):
     def of(
         self, *operations: type[Operation]
     ) -> Callable[[Callable[Concatenate[Any, P], R]], Callable[Concatenate[Any, P], R]]:
-        """Decorator: the function answers for these classes."""
+        """Decorator that makes a function the answer of these classes.
+
+        Raises:
+            ValueError: one of the classes already has a statement.
+        """
         place = _caller()
 
         def register(answer: Callable[Concatenate[Any, P], R]) -> Callable[Concatenate[Any, P], R]:
@@ -87,7 +91,7 @@ class Trait(Generic[P, R]):
         self._state(operations, Statement(None, reason, True, *_caller()))
 
     def statement(self, operation: type[Operation]) -> Statement[P, R]:
-        """What a class says.
+        """The statement of a class, after importing the file of its folder that holds it.
 
         Raises:
             LookupError: the class neither answers nor refuses.
@@ -99,7 +103,7 @@ class Trait(Generic[P, R]):
         return self._statements[operation]
 
     def of_class(self, operation: type[Operation]) -> R:
-        """The answer that all operations of a class have, without one at hand.
+        """The answer that is the same for all operations of a class, asked without an operation.
 
         Raises:
             LookupError: the class refuses, or its answer depends on the operation.
@@ -122,7 +126,7 @@ class Trait(Generic[P, R]):
         return statement.answer(op, *args, **kwargs)
 
     def _state(self, operations: tuple[type[Operation], ...], new: Statement[P, R]) -> None:
-        """Keep a statement; the first one where Lava, looking for models, executes a file again under another name."""
+        """Register a statement; the first stays where Lava's search for models executes a file again."""
         for operation in operations:
             old = self._statements.setdefault(operation, new)
             if old is not new and (old.file != new.file or old.module == new.module):

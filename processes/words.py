@@ -1,7 +1,7 @@
-"""What reports say about an operation: each says it of itself, in ``words.py`` of its folder.
+"""Traits with what reports say about an operation, answered in ``words.py`` of its folder.
 
-A report promises that its list of what is not spikes is complete. It is, as every operation states what of it is not,
-or that everything is.
+A report promises that its list of what is not spiking is complete. It is, because every operation has to state which
+part of it is not binary spikes, or that none is.
 """
 
 from __future__ import annotations
@@ -13,12 +13,12 @@ from processes.traits import Trait
 
 
 class NotSpikes(NamedTuple):
-    """Something of an operation that is not binary spikes.
+    """A part of an operation that is not binary spikes.
 
     Attributes:
-        what: what it is, a heading.
-        why: how it works and why it is so, in words.
-        numbers: numbers that are sent for each sample, 0 if none are.
+        what: the part in a few words, as a heading.
+        why: how it works, and why, in words.
+        numbers: how many numbers are sent for each sample, 0 if none are.
     """
 
     what: str
@@ -41,23 +41,23 @@ class Place(NamedTuple):
 Kind = Literal["connections", "code", "activation", "normalisation", "softmax", "residual", "readout", "wiring"]
 
 not_spikes: Trait[[str], NotSpikes | None] = Trait("words", "what of it is not spikes")
-"""What of an operation is not binary spikes, given how graded spikes carry their numbers, in words ("of up to 24 bits");
-None if everything is."""
+"""The part of an operation that is not binary spikes, None if there is none; the argument says in words how graded
+spikes carry their numbers ("of up to 24 bits")."""
 
 role: Trait[[Place], str] = Trait("words", "what it is for")
-"""What a stage of a network is for, in words."""
+"""What an operation is for in its network, in words."""
 
 meaning: Trait[[], str] = Trait("words", "what it does")
 """What operations of a class do, in words that follow their name and a colon."""
 
 kind: Trait[[], Kind] = Trait("words", "what kind of operation it is")
-"""What operations of a class are for, in one word: colours of a placement."""
+"""What operations of a class are for, in one word, which chooses their colour in drawings of a placement."""
 
 NO_STAGE = "its currents belong to the stage that integrates them"
 
 
 def of_neurons(function: str, place: Place) -> str:
-    """What neurons are for that compute a function of one potential each."""
+    """Role of neurons that each compute ``function`` of one potential: a code, or an activation."""
     if place.reads_input:
         return "code of the input"
     return "code of a linear result" if function == "identity" else f"activation ({function})"

@@ -1,8 +1,8 @@
 """Discretisation: one pass that turns a calibrated network into integers, after which no float is read.
 
-Every potential gets a unit, the real value of 1: per output row a weight's mantissa times a power of two for synapses, one
-power of two for a residual stream, (scale / trace maximum)^2 for a product. Weights become 8-bit mantissas with one
-exponent per row, thresholds integers in their neuron's unit. Exponents are chosen so that nothing saturates on the
+Every integer potential has a unit, the real value of 1: a number per output row for synapses, one power of two for a
+residual stream, (scale / trace maximum)^2 for a product. Weights become mantissas (8 bits on Loihi 2) with one exponent
+per row, thresholds integers in their neuron's unit. Exponents are chosen so that nothing saturates on the
 calibration set, and the result is checked on it (docs/design.md, Fixed point).
 """
 
@@ -33,9 +33,9 @@ from processes.operation import Operation
 from processes.synapse import Synapse
 
 Known = dict[str, tuple[tuple[bytes, int], np.ndarray, np.ndarray]]
-"""By synapse, of which weights and limit, and what they were rounded to: whole numbers, and what to add to the bias."""
+"""By synapse: a digest of its weights and the limit of its integers, the integers, and what to add to the bias."""
 
-ATTEMPTS = 20  # to find exponents with which nothing saturates; each may halve layers' resolution
+ATTEMPTS = 20  # to find exponents with which nothing saturates; each one may halve the resolution of some layers
 
 
 def discretise(
@@ -47,16 +47,18 @@ def discretise(
     importance: Mapping[str, np.ndarray] = MappingProxyType({}),
     ingredients: Ingredients = ALL,
 ) -> FixedPointNetwork:
-    """The integer network of a calibrated floating-point one.
+    """Turn a calibrated floating-point network into integers of a chip's widths.
 
     Args:
-        network: from :func:`converters.calibrate.calibrate`; left as it is.
+        network: from :func:`converters.calibrate.calibrate` or :func:`converters.calibrate.encode`; left as it is.
         samples: calibration inputs (N, *input).
         chip: bit widths.
         batch: samples evaluated together.
-        progress: called with (done, in all), of samples that are seen, of nodes whose weights are rounded, and of samples that
-            judge; once more from the start where something saturates.
-        importance: from :func:`converters.evidence.gather`; without it all tokens and pixels count the same.
+        progress: called with (done, in all), which count samples that are observed, nodes that are turned into integers
+            and samples that check the result; it starts again where something saturates.
+        importance: of rows of synapses, (N, rows), from :func:`converters.evidence.gather`; without it all tokens and
+            pixels count the same.
+        ingredients: whether weights are rounded together, and rows of synapses have units of their own.
 
     Raises:
         DeployError: a layer cannot be kept from saturating on the calibration set.
@@ -71,19 +73,19 @@ def discretise(
     seen = observe(network, samples, batch, looked, arriving)
     coarser: dict[str, int] = {}
     known: Known = {}
-    worst = 0  # where something clipped last: what is tried next is judged there first
+    worst = 0  # first sample of the batch in which something clipped last; the next attempt is judged there first
     for attempt in range(ATTEMPTS):
         if attempt > 0:
             rounded, judged = joined(progress, nodes, many)
             if arriving is not None:
-                arriving.progress = None  # what is gathered anew is not counted
+                arriving.progress = None  # moments that are gathered again are not counted
         fixed = _integers(network, chip, seen, coarser, ingredients, known, rounded)
-        if attempt == 0 and gathered is not None:  # also of groups that nothing asked for
+        if attempt == 0 and gathered is not None:  # groups that nothing asked for count as done
             gathered(many * again, many * again)
-        if again and arriving is not None:  # of a large model, whose last group is all that is held
+        if again and arriving is not None:  # a large model, of which only the last group's moments are held
             arriving.release()
         clipped, worst = saturating(fixed, samples, batch, judged, worst)
-        if again:  # of a large model, what its operations keep besides their parameters is as much as these
+        if again:  # a large model, whose operations keep as much in tables as their parameters take
             fixed.release()
         if not clipped:
             return fixed
@@ -102,7 +104,11 @@ def _integers(
     known: Known,
     progress: Progress | None,
 ) -> FixedPointNetwork:
-    """One pass in topological order; the header gains the chip, the precision and the input's unit."""
+    """One pass over the nodes in topological order; the header gains the chip, the precision and the input's unit.
+
+    ``coarser``: by node, bits of resolution to give up, as it saturated before. ``known``: weights rounded in earlier
+    passes.
+    """
     # two bits of room: inputs may exceed the calibration set's
     input_unit = 2.0 ** (math.ceil(math.log2(seen.input_peak or 1.0)) - (chip.graded_bits - 2))
     state = Discretisation(network, seen, {Network.INPUT: np.full((1,) * len(network.input_shape), input_unit)})
@@ -129,7 +135,10 @@ def _integers(
 def _rounded(
     name: str, op: Operation, arriving: Arriving | None, known: Known, weight: np.ndarray, limit: int
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Rounded weights of a synapse, given what arrives there, which takes time only where they have changed."""
+    """Integers within +-limit for a synapse's weights, and what to add to its bias; from ``known`` if nothing changed.
+
+    ``arriving``: moments by which weights are rounded together; None to round each to nearest.
+    """
     assert isinstance(op, Synapse)
     if arriving is None:
         return round_weights(op, weight, limit, None)

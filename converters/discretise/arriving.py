@@ -1,8 +1,8 @@
-"""How the inputs of synapses go together over the calibration set, of as many layers at a time as memory holds.
+"""Moments of the inputs of synapses over the calibration set, for as many layers at a time as memory holds.
 
-The moments of a layer's inputs are the square of their number in size: those of all layers of a large model would be several
-times its weights. They are gathered in the network's order for a group of layers, whose weights are then rounded, and the
-samples are run on for the next group. Those of the first group come from the run that observes potentials
+The second moments of a layer's n inputs are n^2 numbers: those of all layers of a large model would be several times
+its weights. They are gathered in the network's order for a group of layers, whose weights are then rounded, and the
+samples are run on for the next group. Moments of the first group come from the run that observes potentials
 (:func:`converters.discretise.observe.observe`).
 """
 
@@ -26,7 +26,7 @@ from processes.spikes import decode
 from processes.synapse import Synapse
 
 MOMENTS_BYTES = 2**28
-"""Memory for the moments of a group of layers, unless a single one takes more."""
+"""Bytes for the moments of a group of layers; a single layer may take more."""
 
 
 def shared(network: Network) -> dict[str, Synapse]:
@@ -36,7 +36,7 @@ def shared(network: Network) -> dict[str, Synapse]:
 
 @dataclass
 class Arriving:
-    """Moments of what arrives at shared weights.
+    """Moments of the decoded values that arrive at synapses with shared weights, gathered group by group.
 
     Attributes:
         network: the calibrated network.
@@ -44,9 +44,10 @@ class Arriving:
         importance: of rows of synapses, (N, rows) of all samples, from :func:`converters.evidence.gather`.
         batch: samples evaluated together.
         progress: called with (samples done, samples in all), of all groups but the first.
-        moments: by :meth:`key`, of the group of layers that was collected or asked for last.
-        reached: how many nodes of the network have been run for it.
-        live: by a batch's first sample, what the nodes after these read (:meth:`evaluator.closed_form.ClosedForm.advance`).
+        moments: by :meth:`key`, those of the group of layers that was collected or asked for last.
+        reached: how many nodes of the network have been run to gather groups after the first.
+        live: by a batch's first sample, the values that later nodes read, as in
+            :meth:`evaluator.closed_form.ClosedForm.advance`.
     """
 
     network: Network
@@ -59,11 +60,14 @@ class Arriving:
     live: dict[int, dict[str, torch.Tensor]] = field(default_factory=dict)
 
     def key(self, name: str) -> str:
-        """Dense synapses that read the same spikes share their moments; convolutions have kernels of their own."""
+        """The key of a synapse's moments: its operand's name, as dense synapses that read the same spikes share them.
+
+        Convolutions have patches, and so moments, of their own: the key is the synapse's name.
+        """
         return name if isinstance(self.network[name], ConvSynapse) else self.network.nodes[name].inputs[0]
 
     def at(self, name: str) -> Moments | None:
-        """Moments at a synapse; None if it has no weights that are shared, or nothing that arrives there matters."""
+        """Moments at a synapse, gathered if needed; None if its weights are not shared, or none of its rows counts."""
         key = self.key(name)
         group = next((group for group in self.groups if key in group), None)
         if group is None:
@@ -81,7 +85,7 @@ class Arriving:
 
     @cached_property
     def groups(self) -> list[dict[str, list[str]]]:
-        """By key, the synapses of layers whose moments are in memory together; in the network's order."""
+        """Groups of synapses whose moments are in memory together, in the network's order; each by :meth:`key`."""
         found: list[dict[str, list[str]]] = []
         known: dict[str, list[str]] = {}
         room = 0
@@ -98,7 +102,7 @@ class Arriving:
         return found
 
     def collect(self, group: Mapping[str, list[str]], batch: slice, name: str, result: Result) -> None:
-        """Add to the moments of a group what a node made of a batch of the samples."""
+        """Add what node ``name`` sent for a batch of samples to the moments of the group's synapses that read it."""
         for key, names in group.items():
             if self.network.nodes[names[0]].inputs[0] == name:
                 synapse = self.network[names[0]]
@@ -109,7 +113,7 @@ class Arriving:
 
     @torch.no_grad()
     def _gather(self, group: Mapping[str, list[str]]) -> None:
-        """Run the samples on as far as the group needs it, or from the start if it begins before what has been run."""
+        """Run the samples on as far as a group's moments need; from the start if the group lies before that point."""
         self.moments.clear()
         sources = {self.network.nodes[names[0]].inputs[0] for names in group.values()}
         names = list(self.network.nodes)
@@ -130,11 +134,11 @@ class Arriving:
         self.reached = places[-1] + 1
 
     def _start(self) -> None:
-        """Forget what has been run."""
+        """Let the next run begin at the network's input."""
         self.reached = 0
         self.live.clear()
 
     def _importance(self, names: list[str], batch: slice, device: torch.device) -> torch.Tensor | None:
-        """How much the rows of this batch that arrive at synapses count, together; None if all the same."""
+        """The importance of this batch's rows, summed over synapses, (batch, rows); None if all rows count the same."""
         own = [self.importance[name][batch] for name in names if name in self.importance]
         return torch.from_numpy(sum(own)).to(device) if own else None

@@ -1,4 +1,4 @@
-"""What discretisation has to know of a calibrated network: how far its potentials reach."""
+"""Ranges of a calibrated network's potentials on calibration samples, and which integer potentials saturate there."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ from processes.spikes import decode
 
 @dataclass
 class Observed:
-    """Over the calibration set, in floating-point units.
+    """What was observed of a calibrated network over the calibration set, in floating-point units.
 
     Attributes:
         network: the calibrated network.
-        arriving: how the inputs of synapses go together; None where weights are rounded one by one.
+        arriving: moments of the inputs of synapses; None where weights are rounded one by one.
         input_peak: largest |input|.
-        peaks: largest |potential| per last-axis or channel row of every node that is not spikes.
-        norms: of synapses with shared weights, the largest Euclidean norm of the values that an output hears, those of several
-            spikes of a neuron added up without their signs, which bounds partial sums.
+        peaks: by node that does not send spikes, its largest |potential| for each feature, broadcast shape.
+        norms: by synapse with shared weights, the largest Euclidean norm of the values that one output reads, where
+            several spikes of a neuron add up without their signs; it bounds partial sums.
     """
 
     network: Network
@@ -38,7 +38,7 @@ class Observed:
 
     @cached_property
     def heard(self) -> dict[str, dict[str, DenseSynapse | ConvSynapse]]:
-        """By node whose spikes shared weights hear, these synapses."""
+        """By node whose spikes synapses with shared weights read, these synapses by name."""
         found: dict[str, dict[str, DenseSynapse | ConvSynapse]] = {}
         for name, op in shared(self.network).items():
             assert isinstance(op, DenseSynapse | ConvSynapse)
@@ -46,11 +46,11 @@ class Observed:
         return found
 
     def reach(self, name: str) -> float:
-        """Largest |potential| of a node that is not spikes, or of the input."""
+        """Largest |potential| of a node that does not send spikes, or largest |input|."""
         return self.input_peak if name == Network.INPUT else float(self.peaks[name].max())
 
     def __call__(self, name: str, op: Operation, result: Result) -> None:
-        """A node's codes or potentials of a batch."""
+        """Take in the codes or potentials of one node for a batch."""
         y = result.values
         if op.emits != "spikes":
             keep = tuple(a for a in range(y.ndim) if a != sample_axis(op, y.ndim))
@@ -69,9 +69,10 @@ def observe(
     progress: Progress | None = None,
     arriving: Arriving | None = None,
 ) -> Observed:
-    """Run a calibrated network on calibration samples (N, *input).
+    """Run a calibrated network on calibration samples (N, *input), and observe the ranges of its potentials.
 
-    ``arriving``: of these samples, whose first group is collected on the way; None where weights are rounded one by one.
+    ``arriving``: moments of these samples, whose first group is collected in the same run; None where weights are
+    rounded one by one.
     """
     seen = Observed(network, arriving, input_peak=float(np.abs(samples).max(initial=0.0)))
     first = arriving.groups[0] if arriving is not None and arriving.groups else {}
@@ -90,10 +91,11 @@ def observe(
 def saturating(
     network: Network, samples: np.ndarray, batch: int, progress: Progress | None = None, first: int = 0
 ) -> tuple[list[str], int]:
-    """Nodes that clip a potential in a batch of samples, and the number of the first sample of this batch.
+    """Names of an integer network's nodes that clip a potential, and the first sample of the batch in which they do.
 
-    The batch that begins with sample ``first`` is judged before all others, and no more are once something clips: of a large
-    model each takes a while. Nothing clips where no node is returned.
+    Batches are run in order, beginning with the one of sample ``first`` and around the end, and only up to the first
+    one in which something clips, as each takes a while in a large model. Without any clip, returns no names and
+    ``first``.
     """
     found: dict[str, None] = {}
 

@@ -1,10 +1,10 @@
 """Rounding weights to integers so that the errors of a row cancel in its sum.
 
-Rounded one by one, the errors of a row's weights add up at random. Rounded one after the other, each error can be made up
-for by the weights that are still free, as inputs are correlated: the weights that follow move by what minimises the mean
-square of the row's sum over calibration data. Source: optimal brain compression and GPTQ (Frantar et al., 2022), there
-for 3 and 4 bits. Each weight then moves to the integer that is best given all others, twice (coordinate descent). What
-remains on average goes into the bias.
+If each weight is rounded to nearest, the errors of a row's weights add up at random. If weights are rounded one after
+the other, the weights that are still free can compensate each error, as inputs are correlated: they move by what
+minimises the mean square of the error of the row's sum over calibration data. Source: optimal brain compression and
+GPTQ (Frantar et al., 2022), there for 3 and 4 bits. Each weight then moves to the integer that is best given all
+others, in two sweeps (coordinate descent). The error that remains on average goes into the bias.
 """
 
 from __future__ import annotations
@@ -23,20 +23,21 @@ from processes.kernels.rounded import compensate, descend
 from processes.network import ConvSynapse
 from processes.synapse import Synapse
 
-ROWS = 1024  # of a batch that enter the moments; evenly spaced if there are more
-DAMPING = 0.1  # of the mean variance, added to each: calibration data are few
+ROWS = 1024  # most rows of a batch that enter the moments; evenly spaced if there are more
+DAMPING = 0.1  # share of the mean variance that is added to each variance, as calibration data are few
 BLOCK = 64  # weights rounded before the rest of the row is updated
-TOGETHER = 2**24  # weights rounded at a time, by whole rows, each of them in float64 several times
+TOGETHER = 2**24  # most weights rounded at a time, by whole rows, as each is held in float64 several times
 SWEEPS = 2  # of coordinate descent; later ones move next to nothing
 
 
 @dataclass(eq=False)
 class Moments:
-    """Weighted sums over what arrives at a synapse, by group of a convolution.
+    """Weighted moments of the values that arrive at a synapse, for each group of a convolution (one group otherwise).
 
     Attributes:
-        count: sum of the weights.
-        first, second: (groups, n) and (groups, n, n).
+        count: sum of the rows' weights.
+        first: weighted sum of the n inputs of an output, float64 (groups, n).
+        second: weighted sum of their products, float64 (groups, n, n).
     """
 
     count: float
@@ -45,11 +46,11 @@ class Moments:
 
     @property
     def mean(self) -> np.ndarray:
-        """(groups, n)."""
+        """Mean of each input, (groups, n)."""
         return self.first / self.count
 
     def covariance(self, group: int) -> np.ndarray:
-        """(n, n)."""
+        """Covariance of one group's inputs, (n, n)."""
         mean, covariance = self.mean[group], self.second[group] / self.count
         covariance -= mean[:, None] * mean
         return covariance
@@ -59,9 +60,9 @@ class Moments:
 
 
 def moments(op: Synapse, x: torch.Tensor, importance: torch.Tensor | None = None) -> Moments:
-    """Of decoded values (N, *source) at a dense synapse or a convolution, in the order of its weights' columns.
+    """Moments of decoded values x (N, *source) at a dense synapse or a convolution, in the order of weights' columns.
 
-    ``importance`` (N, rows) says how much each row counts; all the same without.
+    ``importance`` (N, rows) says how much each row (token or output pixel) counts; without it all count the same.
     """
     if isinstance(op, ConvSynapse):
         kernel = op.weight.shape[2:]
@@ -73,7 +74,7 @@ def moments(op: Synapse, x: torch.Tensor, importance: torch.Tensor | None = None
 
 
 def moments_of(rows: torch.Tensor, importance: torch.Tensor | None = None) -> Moments:
-    """Of what weights meet, (groups, rows, n), of which ``ROWS`` count; ``importance`` as for :func:`moments`."""
+    """Moments of ``rows`` (groups, rows, n), of which at most ``ROWS`` enter; ``importance``: a weight for each row."""
     weight = torch.ones(rows.shape[1], device=rows.device) if importance is None else importance.reshape(-1)
     counted = torch.nonzero(weight)[:, 0]
     counted = counted[:: max(1, -(-len(counted) // ROWS))]
@@ -83,20 +84,26 @@ def moments_of(rows: torch.Tensor, importance: torch.Tensor | None = None) -> Mo
 
 
 def moments_bytes(op: Synapse) -> int:
-    """Memory that the second moments at a dense synapse or a convolution take."""
+    """Bytes that the second moments at a dense synapse or a convolution take."""
     groups = op.groups if isinstance(op, ConvSynapse) else 1
     return 8 * groups * math.prod(op.weight.shape[1:]) ** 2
 
 
 def round_weights(op: Synapse, weight: np.ndarray, limit: int, seen: Moments | None) -> tuple[np.ndarray, np.ndarray]:
-    """As :func:`round_together`; where weights are not shared, each is rounded to nearest."""
+    """Round a synapse's weights: by :func:`round_together` if tokens or pixels share them, else each to nearest."""
     return round_together(weight, limit, seen if weights(op) == "shared" else None)
 
 
 def round_together(weight: np.ndarray, limit: int, seen: Moments | None) -> tuple[np.ndarray, np.ndarray]:
-    """Integers within +-limit for ``weight`` (out, ...), in units of the mantissas, and what to add to the bias (out,).
+    """Round the weights of each row together, so that their errors cancel in the row's sum.
 
-    Without moments each weight is rounded to nearest.
+    Args:
+        weight: real weights (out, ...), in units of the mantissas.
+        limit: largest magnitude of an integer.
+        seen: moments of what arrives at the weights; None to round each weight to nearest, without a limit.
+
+    Returns:
+        Integers of the weights' shape as float64, and what to add to the bias, (out,) or zeros (1,) without moments.
     """
     if seen is None:
         return np.rint(weight), np.zeros(1)
@@ -113,17 +120,18 @@ def round_together(weight: np.ndarray, limit: int, seen: Moments | None) -> tupl
 
 @functools.lru_cache(maxsize=1)
 def factor(seen: Moments, group: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """An order of the weights, their damped covariance (n, n) and, of its inverse, the factor, both in this order.
+    """The order in which weights are rounded (n,), their damped covariance (n, n), and its inverse's triangular factor.
 
-    Row j of the factor says how errors of weight j are best made up for by those after it. The synapses of queries, keys
-    and values, one after the other, have the same.
+    Both matrices are in this order, that of falling variance. Row j of the factor says by how much later weights move
+    to compensate an error of weight j. The last result is cached: the synapses of queries, keys and values ask one
+    after another.
     """
     covariance = seen.covariance(group)
     variance = np.diag(covariance)
-    order = np.argsort(-variance)  # those that matter most while most others are free
+    order = np.argsort(-variance)  # weights that matter most come first, while most others are free to compensate
     damping = DAMPING * max(variance.mean(), 1e-12)
     damped = covariance[np.ix_(order, order)]
-    del covariance  # of thousands of inputs, hundreds of megabytes
+    del covariance  # hundreds of megabytes for thousands of inputs
     damped[np.diag_indices_from(damped)] += damping
     # an upper triangle r with damped = r r^T, whose inverse is the inverse's factor: less than half the work of inverting first
     root = scipy.linalg.cholesky(damped[::-1, ::-1], lower=True)[::-1, ::-1]
@@ -133,7 +141,10 @@ def factor(seen: Moments, group: int) -> tuple[np.ndarray, np.ndarray, np.ndarra
 def _compensate(
     weight: np.ndarray, order: np.ndarray, damped: np.ndarray, factor: np.ndarray, limit: int
 ) -> np.ndarray:
-    """Integers for rows of weights (out, n) that keep E[((w - w') x)^2] small; the rest is from :func:`factor`."""
+    """Integers w' for rows of weights w (out, n) that keep E[((w - w') x)^2] small.
+
+    ``order``, ``damped`` and ``factor`` are the results of :func:`factor`.
+    """
     free, out = np.asarray(weight[:, order], np.float64), np.empty(weight.shape)
     for start in range(0, len(order), BLOCK):
         stop = min(start + BLOCK, len(order))
@@ -145,7 +156,7 @@ def _compensate(
 
 
 def _descend(weight: np.ndarray, rounded: np.ndarray, covariance: np.ndarray, limit: int) -> np.ndarray:
-    """Integers near ``rounded`` (out, n), each the best for its row while all others stay."""
+    """Improve integers ``rounded`` (out, n) in place: each moves to the best one for its row while all others stay."""
     pull = (weight - rounded) @ covariance
     descend(rounded, pull, covariance, float(limit), SWEEPS)
     return rounded

@@ -1,4 +1,4 @@
-"""What one pass of discretisation knows, and what it has found so far."""
+"""The state of one pass of discretisation: what was observed, and the units found so far."""
 
 from __future__ import annotations
 
@@ -17,13 +17,14 @@ from processes.operation import Window
 
 @dataclass
 class Discretisation:
-    """One pass.
+    """The state of one pass over a calibrated network.
 
     Attributes:
         network: the calibrated network.
         seen: from :func:`converters.discretise.observe.observe`.
-        units: real value of one integer unit of each potential, broadcast shape, filled as the pass goes on.
-        formed_by: first values of products' traces, likewise.
+        units: by node, the real value of 1 of its integer potential, broadcast shape; filled as the pass goes on.
+        formed_by: by product, the first value of the integer trace that forms its potential; filled as the pass goes
+            on.
     """
 
     network: Network
@@ -33,52 +34,52 @@ class Discretisation:
 
     @cached_property
     def windows(self) -> dict[str, Window]:
-        """When each node emits."""
+        """The steps of a sample in which each node emits, by name."""
         return timeline(self.network).windows
 
 
 @dataclass(frozen=True)
 class FixedPosition(Position):
-    """A node of a calibrated network, or its input, as :class:`processes.integers.FixedPosition` asks for it."""
+    """A node of a calibrated network, or its input; implements :class:`processes.integers.FixedPosition`."""
 
     state: Discretisation
 
     @property
     def operands(self) -> tuple[FixedPosition, ...]:
-        """What it hears, in order."""
+        """The positions of the node's operands, in order."""
         return tuple(FixedPosition(self.network, name, self.state) for name in self.network.nodes[self.name].inputs)
 
     @property
     def integer_unit(self) -> np.ndarray:
-        """Real value of 1 of its integer potential."""
+        """Real value of 1 of the node's integer potential, broadcast shape."""
         return self.state.units[self.name]
 
     @property
     def formed_by(self) -> int | None:
-        """First value of the trace with which a product's potential was formed."""
+        """First value of the trace with which a product's potential is formed; None for other nodes."""
         return self.state.formed_by.get(self.name)
 
     @property
     def peak(self) -> np.ndarray | None:
-        """Largest |potential| of each row; None of what sends spikes."""
+        """Largest |potential| for each feature, real, broadcast shape; None for nodes that send spikes."""
         return self.state.seen.peaks.get(self.name)
 
     @property
     def reach(self) -> float:
-        """Largest |potential| of all, or |input|."""
+        """Largest |potential| of all the node's neurons, real, or largest |input|."""
         return self.state.seen.reach(self.name)
 
     @property
     def norm(self) -> float:
-        """Largest Euclidean norm of the values that an output of a synapse with shared weights hears."""
+        """Largest Euclidean norm of the values that one output of a synapse with shared weights reads."""
         return self.state.seen.norms[self.name]
 
     @property
     def window(self) -> Window:
-        """Steps in which it emits."""
+        """The steps of a sample in which the node emits."""
         return self.state.windows[self.name]
 
     @property
     def any_unit(self) -> bool:
-        """Whether those that hear its potential, past any routes, take any real number as its unit."""
+        """Whether all readers of the node's potential, past any routes, take any real number as its unit."""
         return all(accepts(op) == "any units" for _, op in readers(self.network, self.name))

@@ -58,7 +58,7 @@ class _Refused:
 
 @dataclass(frozen=True)
 class Refusal:
-    """One row of the table of refusals."""
+    """One row of the table of refusals: the aten operation, the path of its module, and why it has no spiking form."""
 
     operation: str
     where: str
@@ -77,13 +77,13 @@ class UnsupportedModel(DeployError):
 def lower(
     captured: Captured, input_shape: tuple[int, ...], fanout: bool = False, neurons: Neurons = PLAIN
 ) -> LoweredNetwork:
-    """The network in real units, without codes, of a captured model.
+    """Lower a captured model to a spiking network in real units, without codes.
 
     Args:
         captured: the exported model.
-        input_shape: sample shape of its input, with the leading 1; of a text model, of what its front end returns.
-        fanout: residual streams by spikes to every reader instead of graded spikes.
-        neurons: which ones compute softmax and activations.
+        input_shape: sample shape of the network's input, with the leading 1; with a front end, that of its result.
+        fanout: hand residual streams on as every branch's spikes instead of graded spikes.
+        neurons: which neurons compute softmax and activations.
 
     Raises:
         UnsupportedModel: with every operation that cannot be lowered, and where it is.
@@ -94,7 +94,7 @@ def lower(
 
 
 def in_single_precision(network: LoweredNetwork) -> None:
-    """Round a network's shared weights to float32, in place: what was folded into them has made some of them float64."""
+    """Round weights of dense synapses and convolutions to float32, in place; folding has made some of them float64."""
     for name, node in network:
         if isinstance(node.op, DenseSynapse | ConvSynapse):
             network.put(name, replace(node.op, weight=rounded(node.op.weight, np.float32)))
@@ -107,24 +107,25 @@ REASONS = {
     "grid_sampler_2d": "where it reads an image depends on the input",
     "_fft_c2c": "complex numbers",
 }
-"""Why operations have no spiking form, where more can be said than that none is known."""
+"""Reasons for refusing operations about which more can be said than that no spiking form is known."""
 
 FILLED = frozenset(
     {"empty_like", "full_like", "new_empty", "new_full", "new_ones", "new_zeros", "ones_like", "zeros_like"}
 )
-"""Operations whose result follows from the shape of their operand alone, which makes it a constant."""
+"""Operations whose result follows from the shape of their operand alone, and so is a constant."""
 
 LIKE_ANOTHER = frozenset({"expand_as", "reshape_as", "type_as", "view_as"})
-"""Operations that take no more than the shape of their second operand."""
+"""Operations that use only the shape or type of their second operand."""
 
 
 @dataclass(frozen=True)
 class Translation:
-    """A network that computes what a model does, and what each operation of the model has become in it.
+    """A network that computes what a captured model does, and what each of the model's operations has become in it.
 
     Attributes:
         network: in real units, without codes.
-        values: by node of the captured graph, a ``Value`` of the network, a constant, or what else its handler returned.
+        values: by node of the captured graph, a ``Value`` of the network, a constant, or whatever else its handler
+            returned.
     """
 
     network: LoweredNetwork
@@ -137,7 +138,7 @@ def known_operations() -> frozenset[str]:
 
 
 def translate(captured: Captured, input_shape: tuple[int, ...], fanout: bool, neurons: Neurons) -> Translation:
-    """Translate every operation of a captured model; arguments and errors are those of :func:`lower`."""
+    """Translate every operation of a captured model, key biases included; arguments and errors as for :func:`lower`."""
     parts = split(captured)
     if parts.front is not None and parts.front.shape != tuple(input_shape):
         raise DeployError(
@@ -169,7 +170,7 @@ def translate(captured: Captured, input_shape: tuple[int, ...], fanout: bool, ne
 
 
 def _entering(builder: Builder, crossing: Crossing) -> Value | Mask | Choice:
-    """What comes from the host, out of the network's input."""
+    """A tensor that comes from the host, as a value, mask or choice taken out of the network's input."""
     match crossing:
         case Part():
             return builder.part(crossing)
@@ -219,12 +220,12 @@ def _evaluate(builder: Builder, node: torch.fx.Node, values: dict[torch.fx.Node,
 
 
 def _settled(name: str, constant: Any) -> Any:
-    """A constant of the model, 0 where it is memory that the model writes later, as whatever lies there has no meaning."""
+    """A constant; zeros for uninitialised memory (``empty``), which the model writes later."""
     return torch.zeros_like(constant) if "empty" in name else constant
 
 
 def _stand_in(node: torch.fx.Node) -> torch.Tensor:
-    """A tensor of a value's shape and type, whose numbers nobody reads."""
+    """An uninitialised tensor of a node's shape and type, for operations that use no more of it."""
     value = node.meta["val"]
     return torch.empty(tuple(value.shape), dtype=value.dtype)
 

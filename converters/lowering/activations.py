@@ -1,4 +1,4 @@
-"""Activations: threshold schedules of the neurons that fire next, or parts of a longer function of one value."""
+"""Activations: threshold schedules of the next firing neurons, or parts of a longer function of one value."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from processes.phase_neuron.activations import activation as function_of
 PLAIN = (
     "relu", "gelu", "silu", "sigmoid", "tanh", "exp", "erf", "mish", "hardswish", "hardsigmoid", "softsign", "selu",
 )  # fmt: skip
-"""Activations without parameters, whose names here are those of PyTorch."""
+"""Activations without parameters, which have the same name here as in PyTorch."""
 PARAMETERS = {
     "relu6": lambda call: "clamp:0,6",
     "hardtanh": lambda call: f"clamp:{float(call.arg(1, 'min_val', -1.0))},{float(call.arg(2, 'max_val', 1.0))}",
@@ -25,12 +25,12 @@ PARAMETERS = {
     "softshrink": lambda call: f"softshrink:{float(call.arg(1, 'lambd', 0.5))}",
     "softplus": lambda call: f"softplus:{float(call.arg(1, 'beta', 1.0))}",
 }
-"""Activations with parameters: how they are called (:func:`processes.phase_neuron.activations.activation`)."""
+"""Activations with parameters: a call's name for :func:`processes.phase_neuron.activations.activation`."""
 
 
 @handles(*PLAIN, *(f"{name}_" for name in PLAIN), *PARAMETERS, *(f"{name}_" for name in PARAMETERS), curves=True)
 def activation(call: Call) -> Any:
-    """The threshold schedule of the neuron that fires next."""
+    """An activation: the threshold schedule of the neuron that fires next, or a part of a function of one value."""
     target = call.function.removesuffix("_")
     if target == "gelu" and call.kwargs.get("approximate", "none") == "tanh":
         target = "gelu_tanh"
@@ -40,7 +40,11 @@ def activation(call: Call) -> Any:
 
 
 def activate(call: Call, x: Any, target: str) -> Any:
-    """An activation of a value; of a function of one potential, another such function."""
+    """Apply the activation named ``target`` to a value; to a function of one potential, as another such function.
+
+    Raises:
+        Unsupported: x is an attention mask.
+    """
     f = function_of(target).torch
     if isinstance(x, Mask):
         raise Unsupported("a function of an attention mask: only a softmax reads one")
@@ -54,6 +58,7 @@ def activate(call: Call, x: Any, target: str) -> Any:
 
 
 def _fire_as(call: Call, x: Value, target: str) -> Value:
+    """x with the activation pending; joined to a potential first if it is coded, or more than a route is pending."""
     if not x.plain or call.builder.emits(x.node) == "spikes":
         x = Value(call.builder.join(x), x.shape)
     return replace(x, activation=target)
@@ -61,7 +66,7 @@ def _fire_as(call: Call, x: Value, target: str) -> Value:
 
 @handles("elu", "elu_")
 def elu(call: Call) -> Any:
-    """ELU; with the scales of SELU it is that."""
+    """ELU, with an output scale as a gain (SELU's decomposition is one); an input scale other than 1 is refused."""
     alpha, gain, inner = (float(call.arg(i, name, 1.0)) for i, name in ((1, "alpha"), (2, "scale"), (3, "input_scale")))
     if inner != 1:
         raise Unsupported(f"ELU with an input scale of {inner:g}")
@@ -71,7 +76,7 @@ def elu(call: Call) -> Any:
 
 @handles("prelu", "_prelu_kernel")
 def prelu(call: Call) -> Any:
-    """A leaky ReLU, if all its slopes are one."""
+    """PReLU as a leaky ReLU, if all its slopes are equal and not negative."""
     slopes = torch.as_tensor(call.args[1]).double().reshape(-1)
     if bool((slopes != slopes[0]).any()) or float(slopes[0]) < 0:
         raise Unsupported("slopes that differ between channels, or are negative")
@@ -80,7 +85,7 @@ def prelu(call: Call) -> Any:
 
 @handles("abs", curves=True)
 def absolute(call: Call) -> Curve:
-    """A part of other functions of one value."""
+    """|x|, as a part of a longer function of one value."""
     if (known := curve(call.args[0])) is None:
         raise Unsupported("the magnitude of a value on which more than numbers is pending")
     return known.then(torch.abs)

@@ -1,4 +1,4 @@
-"""Sums and products of values: an offset or a gain that is pending, a residual sum, a product by traces."""
+"""Sums and products of values: a pending offset or gain, a residual sum, or a product by traces."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ from processes.elementwise_product import ElementwiseProduct
 
 
 def is_number(x: Any) -> bool:
-    """Whether it is one real number, whatever holds it."""
+    """Whether x is a Python number or a tensor of one element."""
     return isinstance(x, (int, float)) or (isinstance(x, torch.Tensor) and x.numel() == 1)
 
 
 def broadcast(x: Value, shape: tuple[int, ...]) -> Value:
-    """``x`` repeated along axes of length one, or before its first axis, until it has ``shape``."""
+    """``x`` broadcast to ``shape`` by routes: repeated along axes of length 1 and along new leading axes."""
     if len(x.shape) < len(shape):
         x = x.routed(("reshape", [*[1] * (len(shape) - len(x.shape)), *x.shape]))
     return x if x.shape == shape else x.routed(("expand", list(shape)))
 
 
 def shift(call: Call, x: Value, y: Any, sign: float) -> Value:
-    """x + sign * y, y constant: an offset of spikes, a bias of potentials."""
+    """x + sign * y for a constant y: a pending offset where x is spikes or the input, else a bias of a residual sum."""
     offset = torch.as_tensor(y).detach().double() * sign
     x = broadcast(x, tuple(torch.broadcast_shapes(offset.shape, x.shape)))
     if call.builder.emits(x.node) == "spikes" or x.node == call.builder.network.INPUT:
@@ -37,13 +37,13 @@ def shift(call: Call, x: Value, y: Any, sign: float) -> Value:
 
 
 def summed(call: Call, values: list[Value], bias: np.ndarray) -> Value:
-    """The sum of values and a constant, by synapses onto one stream."""
+    """The sum of values, broadcast to the call's shape, and a constant: one population that integrates all of them."""
     values = [broadcast(v, call.shape) for v in values]
     return Value(call.builder.sum(values, bias, call.shape, f"{call.name}.add"), call.shape)
 
 
 def scale(x: Value, factor: Any) -> Value:
-    """x * factor, a constant: a gain to fold."""
+    """x * factor for a constant factor: a pending gain, to be folded into the weights that read x."""
     gain = torch.as_tensor(factor).detach().double()
     if gain.ndim:
         x = broadcast(x, tuple(torch.broadcast_shapes(gain.shape, x.shape)))
@@ -57,7 +57,10 @@ def scale(x: Value, factor: Any) -> Value:
 
 
 def gate(call: Call, x: Value, y: Value) -> Value:
-    """x * y of two activations by their traces, neuron by neuron; gains come out of it, a shifted operand is coded anew."""
+    """x * y, elementwise, of two activations by their traces.
+
+    Gains of the operands become a gain of the product. An operand with an offset is coded anew.
+    """
     b = call.builder
     gain, nodes = None, []
     for operand in (x, y):

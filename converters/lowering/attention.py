@@ -1,4 +1,4 @@
-"""Attention: trace-driven products around a WOSS race and a division by a moving threshold."""
+"""Attention: trace-driven products around a WOSS race, and a division by a moving threshold."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from processes.woss import Woss
 
 @handles("scaled_dot_product_attention")
 def scaled_dot_product_attention(call: Call) -> Value:
-    """softmax(scale q k^T + mask) v."""
+    """softmax(scale q k^T + mask) v, for heads (..., tokens, features); k and v may have fewer heads than q."""
     q, k, v = call.args[:3]
     mask = call.arg(3, "attn_mask")
     if call.arg(5, "is_causal", False):
@@ -49,7 +49,7 @@ def scaled_dot_product_attention(call: Call) -> Value:
 
 @handles("matmul", "bmm")
 def matmul(call: Call) -> Value:
-    """A product of two activations."""
+    """A matrix product of two activations by traces, or of an activation and a constant by synapses."""
     a, b = call.args[:2]
     if not isinstance(a, Value) or not isinstance(b, Value):
         return constant_product(call, a, b)
@@ -66,7 +66,10 @@ def matmul(call: Call) -> Value:
 
 @handles("softmax", "_softmax")
 def softmax(call: Call) -> Value:
-    """A race whose normaliser stays pending until the next product; along another axis than the last, turned there and back."""
+    """A WOSS race along an axis, whose division by the row's sum stays pending until the next product.
+
+    Another axis than the last is moved to the end and back.
+    """
     x: Value = call.args[0]
     axis, last = call.args[1] % len(x.shape), len(x.shape) - 1
     swap = list(range(len(x.shape)))
@@ -78,7 +81,7 @@ def softmax(call: Call) -> Value:
 
 
 def shared_heads(x: Value, heads: int) -> Value:
-    """Keys or values (1, groups, tokens, features) as each of the query heads of its group reads them."""
+    """Keys or values (1, groups, tokens, features) repeated for the query heads of each group, (1, heads, ...)."""
     lead, groups, rest = x.shape[:-3], x.shape[-3], x.shape[-2:]
     return x.routed(
         ("reshape", [*lead, groups, 1, *rest]), ("expand", [*lead, groups, heads // groups, *rest]),
@@ -87,7 +90,11 @@ def shared_heads(x: Value, heads: int) -> Value:
 
 
 def product(b: Builder, x: Value, y: Value, transpose: bool, name: str) -> Value:
-    """x y^T or x y by traces; a division that is pending on x applies to the whole product: only numerators meet."""
+    """x y^T (``transpose``) or x y by traces, in the last two axes.
+
+    A softmax's division that is pending on x stays pending on the product, as numerators alone are multiplied. One that
+    is pending on y, or on an x whose last axis was moved, is done first.
+    """
     gain = torch.ones((), dtype=torch.float64)
     if x.normaliser and not _keeps_rows(x, b.network.shape(x.node)):
         x = Value(b.graded(x, name), x.shape)
@@ -110,7 +117,7 @@ def product(b: Builder, x: Value, y: Value, transpose: bool, name: str) -> Value
 
 
 def _same_heads(x: Value, y: Value) -> tuple[Value, Value]:
-    """Operands with the same leading axes: where one has fewer heads, the others read its spikes too."""
+    """Operands with the same leading axes: the spikes of one with fewer heads are read several times."""
     lead = torch.broadcast_shapes(x.shape[:-2], y.shape[:-2])
 
     def expanded(v: Value) -> Value:
@@ -124,19 +131,19 @@ def _same_heads(x: Value, y: Value) -> tuple[Value, Value]:
 
 
 def _keeps_rows(x: Value, raced: tuple[int, ...]) -> bool:
-    """Whether no route has moved the last axis of what was ``raced``, which a pending division follows."""
+    """Whether routes have left the last axis of x as it was in the race, of shape ``raced``: its rows are summed."""
     keys = torch.arange(raced[-1])
     return x.shape[-1] == len(keys) and bool((apply(keys.expand(raced), x.steps, 0) == keys).all())
 
 
 def _summed(b: Builder, logits: Value, bias: Value, name: str) -> Value:
-    """Logits and a bias that depends on the input."""
+    """The sum of logits and a bias that depends on the input."""
     bias = broadcast(replace(bias, mask=None), logits.shape)
     return Value(b.sum([logits, bias], np.zeros(1), logits.shape, name), logits.shape)
 
 
 def _operand(b: Builder, v: Value, name: str) -> Value:
-    """An operand whose gain, if any, is one number; a shift or a gain per feature is coded anew."""
+    """An operand of a product with one number as its gain, or none; coded anew if an offset or other gain pends."""
     pending = v.normaliser and b.emits(v.node) != "spikes"
     if v.offset is None and not pending and (v.gain is None or v.gain.numel() == 1):
         return v
@@ -144,7 +151,18 @@ def _operand(b: Builder, v: Value, name: str) -> Value:
 
 
 def race(b: Builder, x: Value, scale: float, mask: Any, name: str) -> Value:
-    """exp(scale (v - v_max)) of a product's potentials, its division pending."""
+    """exp(scale (x - x_max)) along the last axis of logits x, with the division by the row's sum pending.
+
+    Args:
+        b: the builder.
+        x: logits; potentials of a product race as they are, others are joined first.
+        scale: factor on the logits.
+        mask: a Mask, a constant boolean or additive mask, or None.
+        name: of the new nodes.
+
+    Raises:
+        Unsupported: the mask depends on the input, or the logits' scale varies within a head.
+    """
     if isinstance(mask, Value):
         raise Unsupported("a mask that depends on the input")
     uncoded = b.is_product(x.node) and x.activation == "identity"
@@ -176,7 +194,7 @@ def race(b: Builder, x: Value, scale: float, mask: Any, name: str) -> Value:
 
 
 def _of_those_that_race(gain: np.ndarray, allowed: np.ndarray) -> np.ndarray:
-    """A head's common gain, where it differs only at keys that take no part: masks that multiply logits by 0 there."""
+    """The gain common to each head, if gains differ only at keys that take no part (masks that multiply by 0)."""
     if gain.ndim < 2 or gain.shape[-2:] == (1, 1):
         return gain
     raced = np.broadcast_to(allowed, np.broadcast_shapes(gain.shape, allowed.shape))
@@ -190,14 +208,14 @@ def _of_those_that_race(gain: np.ndarray, allowed: np.ndarray) -> np.ndarray:
 def _shares(
     b: Builder, operands: list[str], shape: tuple[int, ...], gain: np.ndarray, allowed: np.ndarray | None, name: str
 ) -> Value:
-    """Exponentials and their shares of the row's sum: divided before any product."""
+    """Softmax by SI-exp and SI-norm: exponentials, then their shares of the row's sum, with no division pending."""
     exponentials = SiExp.uncoded(shape, gain, allowed, clocked=b.neurons.si_softmax == "extended")
     node = b.network.add(f"{name}.exp", exponentials, *operands)
     return Value(b.network.add(f"{name}.norm", SiNorm.uncoded(shape), node), shape)
 
 
 def _biased(b: Builder, source: str, bias: np.ndarray, shape: tuple[int, ...]) -> str:
-    """Logits with a bias: a product takes it up, what else races is summed with it."""
+    """The node of logits with a bias added: a product's own bias, or a residual sum for other logits."""
     op = b.network[source]
     bias = bias.reshape((1,) * (len(shape) - bias.ndim) + bias.shape)
     if not isinstance(op, TraceProduct):

@@ -1,4 +1,4 @@
-"""Bounds of values: the larger or the smaller of two operands, clamps between numbers or values."""
+"""Bounds of values: the larger or the smaller of two operands, and clamps between numbers or values."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from converters.lowering.handlers import Call, handles
 
 @handles("maximum", "minimum")
 def larger(call: Call) -> Any:
-    """The larger of two operands is y + relu(x - y), the smaller y - relu(y - x); y may be a constant."""
+    """Elementwise maximum of two operands as y + relu(x - y), minimum as y - relu(y - x); y may be a constant."""
     x, y = call.args[:2]
     if not isinstance(x, Value):
         x, y = y, x
@@ -26,7 +26,7 @@ def larger(call: Call) -> Any:
         raise Unsupported("the larger of operands that are no numbers")
     small = call.function == "minimum"
     if not isinstance(y, Value) and is_number(y) and not small and float(y) <= torch.finfo(torch.float32).min:
-        return x  # lower than any number can be, masked logits too
+        return x  # the constant is as low as a float32 can be, so that it is never the larger
     over = resolved(sub(replace(call, function="sub", args=(y, x) if small else (x, y), kwargs={})))
     above = activate(call, Value(call.builder.join(over), call.shape), "relu")
     return (sub if small else add)(replace(call, function="sub" if small else "add", args=(y, above), kwargs={}))
@@ -34,7 +34,10 @@ def larger(call: Call) -> Any:
 
 @handles("clamp", "clamp_", "clamp_min", "clamp_max", curves=True)
 def clamp(call: Call) -> Any:
-    """Between two numbers, of which one may be missing; the floor of a norm that divides."""
+    """A clamp between two bounds, of which one may be missing: an activation, or a maximum and minimum of values.
+
+    A clamp of a norm that divides becomes the norm's floor.
+    """
     x = call.args[0]
     low = None if call.function == "clamp_max" else call.arg(1, "min")
     high = call.arg(1, "max") if call.function == "clamp_max" else call.arg(2, "max")

@@ -1,8 +1,9 @@
 """The network under construction, and the values that flow through a model while it is lowered.
 
-A value is lazy: it remembers a node and what is still to be done to it (a route, an activation, a gain and an offset).
-Whoever consumes it decides what it must become: a linear layer needs spikes, so the node fires with the activation as
-its threshold schedule; a residual or a LayerNorm needs potentials; a gain or an offset folds into the next weights.
+A value is lazy: it holds a node and what is still *pending* on it (a route, an activation, a gain and an offset). The
+operation that reads a value decides what it must become: a linear layer needs spikes, so the node fires with the
+activation as its threshold schedule; a residual or a LayerNorm needs potentials; a gain or an offset folds into the
+next weights.
 """
 
 from __future__ import annotations
@@ -34,11 +35,11 @@ class Unsupported(Exception):
 
 @dataclass(frozen=True)
 class Mask:
-    """Which keys rows may attend to.
+    """An attention mask: which keys each row may attend to.
 
     Attributes:
-        keys: the part of the input that is 1 or 0 per key; None if every key takes part.
-        allowed: which keys a row may attend to beside that, (..., keys).
+        keys: the part of the network's input that is 1 for keys that take part and 0 for others; None if all take part.
+        allowed: the constant pattern of keys that a row may attend to, bool (..., keys).
         bias: what is added to logits, (..., keys); None for zeros.
     """
 
@@ -49,10 +50,16 @@ class Mask:
 
 @dataclass(frozen=True)
 class Value:
-    """gain * activation(route(node)) + offset, sample shape ``shape``.
+    """A value of the model: gain * activation(route(node)) + offset.
 
-    ``normaliser`` names the spikes whose sum still divides it (attention's V before the division by S); ``mask`` says
-    which logits will race.
+    Attributes:
+        node: name of the network's node.
+        shape: sample shape, after the route.
+        steps: the route.
+        activation: name of the activation.
+        gain, offset: constants that broadcast with ``shape``; None for 1 and 0.
+        normaliser: the node of spikes whose row sum still divides the value (attention's V before the division by S).
+        mask: which of the values, logits, will race in a softmax; None for all.
     """
 
     node: str
@@ -66,7 +73,7 @@ class Value:
 
     @property
     def plain(self) -> bool:
-        """Nothing is pending but a route."""
+        """Whether nothing is pending but a route."""
         pending = (self.gain, self.offset, self.normaliser, self.mask)
         return self.activation == "identity" and all(p is None for p in pending)
 
@@ -88,13 +95,13 @@ class Value:
         return replace(self, shape=shape, steps=merged, gain=follow(self.gain), offset=follow(self.offset), mask=mask)
 
     def check_unmasked(self) -> None:
-        """Raise Unsupported where logits of which some take no part reach anything but a softmax."""
+        """Raise Unsupported if a mask is pending: masked logits may reach a softmax only."""
         if self.mask is not None:
             raise Unsupported("values left out by a mask, outside a softmax")
 
 
 def _append(steps: tuple[Step, ...], step: Step) -> tuple[Step, ...]:
-    """A chain and one step more; permutations and reshapes in a row become one, or none."""
+    """A chain of routing steps with one more; consecutive permutations or reshapes become one, or none."""
     kind, argument = step
     if steps and kind == steps[-1][0] == "permute":
         argument = [steps[-1][1][axis] for axis in argument]
@@ -107,18 +114,18 @@ def _append(steps: tuple[Step, ...], step: Step) -> tuple[Step, ...]:
 
 @dataclass(frozen=True)
 class Choice:
-    """An index that follows from the input: 1 at one place of ``places``, a part of the input (1, places), 0 elsewhere."""
+    """An index that the input chooses, one-hot: ``places`` (1, places) is 1 at the chosen place and 0 elsewhere."""
 
     places: Value
 
 
 @dataclass(frozen=True)
 class Surrounded:
-    """A value whose edges are repeated around it, in place of what is smaller than everything: only a maximum may read it.
+    """A value that the model pads with minus infinity, padded with its edges instead: only a maximum may read it.
 
     Attributes:
         value: with its edges repeated.
-        widest: the most pixels by which they are; larger windows see a pixel of its own each.
+        widest: the widest padding of a side, in pixels; a window that is larger reads at least one pixel of the value.
     """
 
     value: Value
@@ -126,17 +133,22 @@ class Surrounded:
 
 
 class Selection:
-    """Values of which the input says where they stand, or their places: operations on one are its own."""
+    """Base of results that depend on places which the input chooses; it handles the operations on itself."""
 
     def follow(self, call: Any) -> Any:
-        """What an operation makes of it."""
+        """The result of an operation that has this as an operand.
+
+        Raises:
+            Unsupported: the operation needs to know the places.
+        """
         raise Unsupported("places that depend on the input")
 
 
 class Divisor:
-    """A number per row that need not be formed: what it divides fires against a threshold that moves with it.
+    """A number per row, such as a norm, that need not be formed: dividends fire against a threshold that follows it.
 
-    Operations on one give another, or ``Unsupported``; all others get the value that it is.
+    Operations on a divisor give another one, or raise ``Unsupported``; operations that take none get its :meth:`formed`
+    value.
     """
 
     def formed(self, call: Any) -> Value:
@@ -144,7 +156,7 @@ class Divisor:
         raise Unsupported("the number that divides is asked for itself")
 
     def reshaped(self, call: Any, shape: tuple[int, ...]) -> Any:
-        """In another shape."""
+        """The divisor, or its numbers as a value, in another shape."""
         raise Unsupported("a norm in another shape")
 
     def divide(self, call: Any, x: Value) -> Value:
@@ -156,11 +168,11 @@ class Divisor:
         raise Unsupported("a product with the mean of squares")
 
     def plus(self, call: Any, number: Any) -> Divisor | None:
-        """self + number, None if that is no divisor."""
+        """self + number; None if that is no divisor."""
         return None
 
     def times(self, number: Any) -> Divisor | None:
-        """self * number, a constant; None if that is no divisor."""
+        """self * number for a constant; None if that is no divisor."""
         return None
 
     def power(self, exponent: float) -> Divisor:
@@ -176,9 +188,11 @@ class Divisor:
 class Neurons:
     """Which neurons compute softmax and activations, where there is a choice.
 
-    recode_logits: a one-spike neuron codes the logits before they race, as published. fitted: functions that fitted neurons
-    compute (SIT), instead of threshold schedules. si_softmax: softmax by SI-exp, for "extended" input ranges or as
-    "published", and SI-norm (SIT), instead of a race and a pending division.
+    Attributes:
+        recode_logits: whether a one-spike neuron codes the logits before they race, as published.
+        fitted: names of the activations that fitted neurons compute instead of threshold schedules.
+        si_softmax: softmax by SI-exp, for "extended" input ranges or as "published", and SI-norm; "" for WOSS and a
+            pending division.
     """
 
     recode_logits: bool = False
@@ -194,11 +208,11 @@ class Builder:
     """Adds operations in real units, without codes: calibration gives them scales afterwards.
 
     Attributes:
-        network: what has been built.
+        network: the network that is built.
         fanout: residual streams receive every branch's spikes instead of one graded spike per block.
-        neurons: which ones compute softmax and activations.
-        memo: nodes that were made once, by what they are.
-        means: by node, of which value it is the mean, and along which axes.
+        neurons: which neurons compute softmax and activations.
+        memo: names of routes, neurons and centres, by what they compute, so that each is made only once.
+        means: by node that is a mean, of which value it is the mean, and along which axes.
         roots: nodes that are roots of sums of squares, and so never below zero.
     """
 
@@ -210,24 +224,24 @@ class Builder:
     roots: set[str] = field(default_factory=set)
 
     def part(self, part: Part) -> Value:
-        """A graded tensor of the input."""
+        """The value of a part of the network's input."""
         if part.alone:
             return Value(self.route(Network.INPUT, part.steps, part.shape), part.shape)
         return Value(Network.INPUT, self.network.input_shape).routed(*part.steps)
 
     def keys(self, mask: Mask, axes: int) -> list[str]:
-        """The node that says which keys take part, for logits of so many axes; none if all do."""
+        """The node that says which keys take part, for logits with ``axes`` axes, as a list; empty if all keys do."""
         if mask.keys is None:
             return []
         shape = (*[1] * (axes - 1), mask.keys.shape[-1])
         return [self.route(Network.INPUT, (*mask.keys.steps[:-1], ("reshape", list(shape))), shape)]
 
     def emits(self, node: str) -> str:
-        """spikes, currents or graded."""
+        """What a node sends: "spikes", "currents" or "graded" potentials."""
         return "graded" if node == Network.INPUT else self.network[node].emits
 
     def route(self, node: str, steps: tuple[Step, ...], shape: tuple[int, ...]) -> str:
-        """The node behind a route, made once."""
+        """The node of ``node`` routed by ``steps`` to ``shape``; made once, and ``node`` itself if nothing moves."""
         source = self.network.shape(node)
         if not steps or (len(steps) == 1 and steps[0][0] == "reshape" and tuple(source) == tuple(shape)):
             return node
@@ -239,7 +253,7 @@ class Builder:
         return self.memo[key]
 
     def fire(self, value: Value) -> str:
-        """Node whose spikes code activation(node), before the value's route, gain and offset."""
+        """The node whose spikes code activation(node), before the value's route, gain and offset; made once."""
         value.check_unmasked()
         if self.emits(value.node) == "spikes":
             if value.activation == "identity" and not value.normaliser:
@@ -268,7 +282,7 @@ class Builder:
         return self.route(self.fire(value), value.steps, value.shape), value.gain, value.offset
 
     def along(self, value: Value, axis: int, name: str) -> Value:
-        """The value with gain and offset along ``axis`` alone, which shared weights take; coded anew if not."""
+        """The value, coded anew unless gain and offset vary along ``axis`` alone, where shared weights take them."""
         for pending in (value.gain, value.offset):
             if pending is not None:
                 parameter = as_parameter(pending, value.shape)
@@ -277,7 +291,7 @@ class Builder:
         return value
 
     def join(self, value: Value) -> str:
-        """Node of potentials (currents or graded) in the value's shape with nothing pending."""
+        """The node of potentials (currents or graded) in the value's shape, with all that was pending applied."""
         node, gain, offset = self._potential(value)
         if gain is None and offset is None:
             return node
@@ -286,8 +300,9 @@ class Builder:
     def _potential(self, value: Value) -> tuple[str, torch.Tensor | None, torch.Tensor | None]:
         """(node of potentials in the value's shape, gain, offset still to be applied).
 
-        Potentials that are held stay as they are. Those of a product of activations are in units of its operands' scales:
-        they join nothing uncoded. Where residual streams are spikes alone, a gain is a synapse's.
+        A node that sends potentials stays as it is, except products of activations: their potentials are in units of
+            their
+        operands' scales, so that they are coded first. With ``fanout``, a gain is always a synapse's.
         """
         value.check_unmasked()
         held = self.emits(value.node) != "spikes" and value.activation == "identity" and not value.normaliser
@@ -305,7 +320,7 @@ class Builder:
         return self.network.add(f"{value.node}.join", op, node), None, None
 
     def centred(self, value: Value, name: str) -> Value:
-        """LayerNorm's centring along the last axis: a mean neuron's potential taken off its row, made once for a value."""
+        """The value minus its mean along the last axis (LayerNorm's centring), made once for a plain value."""
         key = ("centre", value.node, str(value.steps)) if value.plain else ("centre", name)
         if key not in self.memo:
             source = self.graded(value, name)
@@ -313,21 +328,21 @@ class Builder:
         return Value(self.memo[key], value.shape)
 
     def remember_mean(self, mean: Value, of: Value, axes: tuple[int, ...]) -> None:
-        """Note that ``mean`` is the mean of ``of`` along axes, which are kept."""
+        """Note that ``mean`` is the mean of ``of`` along ``axes``, which stay with length 1."""
         self.means[mean.node] = (of, axes)
 
     def mean_along(self, mean: Value, value: Value) -> tuple[int, ...] | None:
-        """Axes along which ``mean`` is known to be the mean of ``value``, and which are kept; None if it is not known to be."""
+        """Axes along which ``mean`` is known to be the mean of ``value``; None if it is not known to be one."""
         of, axes = self.means.get(mean.node, (None, None))
         return axes if mean.plain and not mean.steps and of == value else None
 
     def is_product(self, node: str) -> bool:
-        """Whether ``node`` is a product of activations, routed or not."""
+        """Whether ``node``, or the node behind its routes, is a product of activations."""
         origin = self.network.origin(node)
         return origin != Network.INPUT and multiplies(self.network[origin])
 
     def graded(self, value: Value, name: str) -> str:
-        """Node of graded potentials: a population integrates what comes as currents."""
+        """The node of the value's graded potentials; if they are currents, a new population integrates them."""
         node = self.join(value)
         if self.emits(node) == "graded":
             return node
@@ -341,7 +356,10 @@ class Builder:
         name: str,
         weights: np.ndarray | None = None,
     ) -> str:
-        """A population that integrates ``branches``; with ``fanout`` it receives all their spikes anew, without weights."""
+        """Add a population that integrates ``branches`` and a bias; ``weights``: factors on the branches.
+
+        With ``fanout``, the branches of a branch that is a residual population take its place.
+        """
         bias = bias.reshape((1,) * (len(shape) - bias.ndim) + bias.shape)
         if self.fanout:
             flat: list[str] = []
@@ -356,7 +374,7 @@ class Builder:
         return self.network.add(name, Residual(shape=shape, bias=bias, weights=weights), *branches)
 
     def sum(self, values: list[Value], bias: np.ndarray, shape: tuple[int, ...], name: str) -> str:
-        """A population that adds values up; gains that no synapse before it can take are weights of its own."""
+        """Add a population that sums values and a bias; gains that no synapse before it can take become its weights."""
         found = [self._potential(value) for value in values]
         one = np.ones((1,) * len(shape))
         weights = None
@@ -369,7 +387,10 @@ class Builder:
         return self.residual([node for node, _, _ in found], bias, shape, name, weights)
 
     def _scaled_rows(self, value: Value) -> str | None:
-        """Fold a per-row gain and offset into a synapse's weights (LayerScale, 1/sqrt(d), ...)."""
+        """A copy of the value's synapse with gain and offset folded into rows of weights (LayerScale, 1/sqrt(d), ...).
+
+        None if the value is no unrouted synapse, or they vary within a row.
+        """
         op = None if value.node == Network.INPUT else self.network[value.node]
         if value.steps or not isinstance(op, (DenseSynapse, ConvSynapse)):
             return None
@@ -391,13 +412,13 @@ class Builder:
 
 
 def narrow(weight: np.ndarray) -> np.ndarray:
-    """The same numbers in half the memory, where they are float32 numbers: those of a model into which nothing was folded."""
+    """Weights as float32, in half the memory, if that changes none of them: those into which nothing was folded."""
     single = weight.astype(np.float32, copy=False)
     return single if (single == weight).all() else weight
 
 
 def as_parameter(t: torch.Tensor, shape: tuple[int, ...]) -> np.ndarray:
-    """``t`` in the smallest broadcast shape of a sample: axes along which it repeats have length 1."""
+    """``t`` as float64 in the smallest shape that broadcasts with ``shape``: axes along which it repeats are 1 long."""
     full = t.detach().double().expand(shape).numpy() if t.ndim <= len(shape) else t.double().reshape(shape).numpy()
     for axis in range(full.ndim):
         first = full.take([0], axis)
@@ -407,7 +428,7 @@ def as_parameter(t: torch.Tensor, shape: tuple[int, ...]) -> np.ndarray:
 
 
 def last_axis(t: torch.Tensor, shape: tuple[int, ...], what: str) -> np.ndarray:
-    """A pending gain or offset as a vector over the last axis.
+    """A pending gain or offset (``what``) as a vector over the last axis of ``shape``.
 
     Raises:
         Unsupported: it varies along another axis, where shared weights cannot absorb it.

@@ -1,6 +1,6 @@
-"""Complex numbers, as rotary positions are written with them: pairs of real ones, turned by constants.
+"""Complex numbers, with which rotary positions may be written: pairs of real numbers, multiplied by constants.
 
-A tensor of them is a value with one axis more, of (real, imaginary). A product with a constant w is linear in the pair,
+A complex tensor is a value with one more axis, of (real, imaginary). A product with a constant w is linear in the pair,
 (re w_re - im w_im, im w_re + re w_im): two gains and a swap.
 """
 
@@ -22,15 +22,15 @@ SAME = frozenset({"alias", "clone", "contiguous", "detach", "_assert_tensor_meta
 
 @dataclass(frozen=True)
 class Complex(Selection):
-    """Complex numbers of shape S by their pairs, a value (*S, 2)."""
+    """A complex tensor of shape S, held as a value (*S, 2) of its real and imaginary parts."""
 
     pairs: Value
 
     def follow(self, call: Call) -> Any:
-        """Their pairs, other shapes of them, and products with constants.
+        """An operation on the complex numbers: their pairs, a reshape, or a product with a constant.
 
         Raises:
-            Unsupported: another function of them, or one of two activations.
+            Unsupported: another operation, or a product of two complex activations.
         """
         if call.function in SAME:
             return self
@@ -47,18 +47,22 @@ class Complex(Selection):
 
 @handles("view_as_complex")
 def view_as_complex(call: Call) -> Complex:
-    """Pairs of a value, from here on as numbers."""
+    """A value (*S, 2) of pairs, seen as complex numbers."""
     return Complex(call.args[0])
 
 
 @handles("view_as_real")
 def view_as_real(call: Call) -> Value:
-    """Of complex numbers alone, which answer themselves."""
+    """Refused: of complex numbers :meth:`Complex.follow` gives the pairs, and other values have none."""
     raise Unsupported("pairs of what is no complex number")
 
 
 def _turned(call: Call, numbers: Complex, by: Any) -> Value:
-    """Pairs of the product with a constant."""
+    """The pairs of the product of complex numbers and a constant.
+
+    Raises:
+        Unsupported: ``by`` is no constant.
+    """
     if not isinstance(by, torch.Tensor | int | float | complex):
         raise Unsupported("a product of two complex activations")
     w = torch.as_tensor(by).to(torch.complex128).expand(call.shape)

@@ -1,8 +1,8 @@
-"""Functions of one potential, spelled out: recognised by what they compute, not by how they are written.
+"""Functions of one potential that are written as several operations, recognised by what they compute.
 
 ``x * sigmoid(1.702 * x)`` and ``0.5 * x * (1 + tanh(...))`` are activations written as several elementwise operations of one
 value. While a model is lowered such an expression is kept as a plain function; when something else needs it, it is compared
-with every known activation at potentials up to 10,000, and becomes the one that it equals but for a gain and an offset.
+with every known activation at potentials up to 10,000, and becomes the one that it equals up to a gain and an offset.
 """
 
 from __future__ import annotations
@@ -22,20 +22,20 @@ NEAR = torch.cat([torch.linspace(-12, 12, 2401), torch.linspace(-0.5, 0.5, 101)]
 """Potentials where activations bend."""
 REACH = torch.logspace(1, 4, 301, dtype=torch.float64)
 FAR = torch.cat([-REACH, REACH])
-"""Potentials where they have become straight: what is clamped at 100 is no ReLU."""
+"""Potentials where activations have become straight: a function that is clamped at 100 is no ReLU."""
 SAME = 1e-6
-"""Relative difference: constants such as sqrt(2 / pi) are written with six digits or more."""
+"""Relative difference of functions that count as equal: constants such as sqrt(2 / pi) have six digits or more."""
 
 
 @dataclass(frozen=True)
 class Curve:
-    """A function of every element of a value.
+    """An elementwise function of a value, not yet recognised as an activation.
 
     Attributes:
         of: the value, with nothing pending but a route; of a square, with anything.
         function: elementwise, of float64 tensors.
-        otherwise: what it is if no known activation equals it; None if it is nothing then.
-        square_of: the value that it is the square of, with its gain and offset; None if it is the square of none.
+        otherwise: makes the function's value by other means, if no known activation equals it; None if there are none.
+        square_of: the value or function that this is the square of; None if it is no square.
     """
 
     of: Value
@@ -45,20 +45,20 @@ class Curve:
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """Sample shape, that of the value."""
+        """Sample shape of the value."""
         return self.of.shape
 
     def then(self, function: Function, otherwise: Callable[[Value], Value] | None = None) -> Curve:
-        """``function`` of this curve; ``otherwise`` does the same to a value."""
+        """``function`` of this curve as another curve; ``otherwise`` applies the function to a value by other means."""
         before, value = self.function, self.otherwise
         after = None if value is None or otherwise is None else lambda: otherwise(value())
         return Curve(self.of, lambda v: function(before(v)), after)
 
     def value(self) -> Value:
-        """The same as an activation with a gain and an offset.
+        """The curve as a value: a known activation with a gain and an offset, or what ``otherwise`` makes.
 
         Raises:
-            Unsupported: it equals none that is known, and is nothing otherwise.
+            Unsupported: no known activation equals the function, and there is no ``otherwise``.
         """
         found = self.function(NEAR)
         largest = float(found.abs().max())
@@ -79,14 +79,14 @@ class Curve:
 
 
 def resolved(x: Any) -> Any:
-    """Values for curves, in lists and tuples too; everything else as it is."""
+    """x with curves replaced by their values, in lists and tuples, too; everything else stays as it is."""
     if isinstance(x, (list, tuple)):
         return type(x)(resolved(item) for item in x)
     return x.value() if isinstance(x, Curve) else x
 
 
 def curve(x: Value | Curve) -> Curve | None:
-    """A value as a function of the potential that it follows from; None if more than numbers is pending on it."""
+    """A value as a function of its node's potential; None if more is pending than activation, route and numbers."""
     if isinstance(x, Curve):
         return x
     numbers = all(p is None or p.numel() == 1 for p in (x.gain, x.offset))
@@ -104,9 +104,10 @@ def combined(
     function: Callable[[torch.Tensor, torch.Tensor], torch.Tensor],
     otherwise: Callable[[Value, Value], Value] | None = None,
 ) -> Curve | None:
-    """``function`` of two values that are functions of one potential; None if they are not.
+    """``function`` of two operands that are functions of the same potential, as a curve; None if they are not.
 
-    ``otherwise`` makes of the two values what the curve is if no known activation equals it.
+    ``otherwise`` computes it from the two values by other means, if no known activation equals the curve. A product of
+    a value with itself is a curve whatever is pending on it but a mask.
     """
     if not isinstance(x, (Value, Curve)) or not isinstance(y, (Value, Curve)):
         return None
@@ -122,5 +123,5 @@ def combined(
 
 
 def _unless(number: torch.Tensor, plain: float) -> torch.Tensor | None:
-    """The number, or None if it is ``plain`` but for rounding."""
+    """The number, or None if it equals ``plain`` up to rounding."""
     return None if abs(float(number) - plain) <= SAME else number

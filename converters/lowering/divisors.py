@@ -1,7 +1,7 @@
-"""Numbers of rows that divide: roots of sums of squares along any axes, and values that are never below zero.
+"""Divisors, one number per row: roots of sums of squares along any axes, and values that are never below zero.
 
-Neither the root nor the quotient is formed: what is divided fires against a threshold that moves with the row. Where the number
-itself is asked for, the root of a sum is g = sum_i y_i (y_i / g), a product of a value and its own quotient.
+Neither root nor quotient is formed: the dividend fires against a threshold that follows its row's divisor. Where the
+number itself is needed, the root of a sum is g = sum_i y_i (y_i / g), a product of a value and its own quotient.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from processes.trace_product import SquareSum
 
 
 def rows(x: Value, axes: tuple[int, ...]) -> Value:
-    """``x`` with ``axes`` as its last one, behind the others; as it is if they are."""
+    """``x`` with ``axes`` merged into its last axis, behind the others; there is at least one axis before it."""
     rest = [a for a in range(len(x.shape)) if a not in axes]
     order = [*rest, *axes]
     if order != sorted(order):
@@ -39,7 +39,7 @@ def rows(x: Value, axes: tuple[int, ...]) -> Value:
 
 
 def unrows(y: Value, shape: tuple[int, ...], axes: tuple[int, ...]) -> Value:
-    """The reverse of :func:`rows` for a value of ``shape``."""
+    """Undo :func:`rows`: ``y`` in the original ``shape``, of which ``axes`` were merged."""
     rest = [a for a in range(len(shape)) if a not in axes]
     order = [*rest, *axes]
     if len(axes) != 1 or not rest:
@@ -48,21 +48,21 @@ def unrows(y: Value, shape: tuple[int, ...], axes: tuple[int, ...]) -> Value:
 
 
 def centred(builder: Builder, x: Value, axes: tuple[int, ...], name: str) -> Value:
-    """``x`` less its mean along ``axes``."""
+    """``x`` minus its mean along ``axes``."""
     return unrows(builder.centred(rows(x, axes), name), x.shape, axes)
 
 
 @dataclass(frozen=True)
 class Norm(Divisor):
-    """A power of the sum or mean of a value's squares along axes, which stay with length 1.
+    """A power of the sum or mean of a value's squares: (sum y^2 / features + eps)^exponent.
 
     Attributes:
-        of: the value.
+        of: the value y.
         axes: along which its squares are summed, in rising order.
         features: 1 for the sum, the number of squares for the mean, one less for a variance of samples.
         eps: what is added to the sum or mean before the root.
-        exponent: of the sum or mean: 1 as it is, 0.5 its root, -0.5 the root's inverse.
-        kept: whether the axes are there, with length 1, or are still to be put back.
+        exponent: 1 for the sum or mean itself, 0.5 for its root, -0.5 for the root's inverse.
+        kept: whether the model has kept the axes, with length 1.
     """
 
     of: Value
@@ -74,7 +74,7 @@ class Norm(Divisor):
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """Of the numbers."""
+        """Sample shape of the numbers."""
         return self._shape(self.kept)
 
     def _shape(self, kept: bool) -> tuple[int, ...]:
@@ -82,24 +82,24 @@ class Norm(Divisor):
         return tuple(1 if a in self.axes else n for a, n in own if kept or a not in self.axes)
 
     def divide(self, call: Call, x: Value) -> Value:
-        """x / root."""
+        """x divided by the number: a normalisation by a root, or a quotient by the sum or mean itself."""
         return self._normalise(call, x) if self.exponent == 0.5 else quotient(call, x, self.formed(call))
 
     def multiply(self, call: Call, x: Any) -> Value:
-        """x * 1 / root, or x * root."""
+        """x times the number: a normalisation by the root's inverse, or a product with the formed number."""
         if self.exponent == -0.5 and isinstance(x, Value):
             return self._normalise(call, x)
         number = self.formed(call)
         return gate(call, number, x) if isinstance(x, Value) else scale(number, x)
 
     def plus(self, call: Call, number: Any) -> Any:
-        """The sum or mean with ``number`` added, before the root; a root plus a number is a value."""
+        """The sum or mean plus a number, as another norm; None for a root plus a number, which is a value."""
         if self.exponent != 1 or not is_number(number):
             return None
         return replace(self, eps=self.eps + float(number))
 
     def times(self, number: Any) -> Norm | None:
-        """One positive number for all rows goes into what the sum is divided by, if that stays whole."""
+        """The norm times one positive constant, as another norm, if ``features`` stays whole; None if it does not."""
         values = torch.as_tensor(number).detach().double()
         if not values.numel() or not bool((values == values.flatten()[0]).all()) or values.flatten()[0] <= 0:
             return None
@@ -110,26 +110,26 @@ class Norm(Divisor):
         return replace(self, features=round(features), eps=self.eps * factor)
 
     def power(self, exponent: float) -> Norm:
-        """Of the mean its root, or the root's inverse."""
+        """The root of a sum or mean, or the root's inverse; other powers are refused."""
         if self.exponent * exponent not in (0.5, -0.5):
             raise Unsupported(f"a mean of squares to the power {self.exponent * exponent:g}")
         return replace(self, exponent=self.exponent * exponent)
 
     def clamped(self, low: Any, high: Any) -> Norm:
-        """With a floor, which is added to the sum of squares: that differs only next to zero."""
+        """The norm with a floor, which becomes the least ``eps``: that differs only next to zero."""
         if high is not None:
             raise Unsupported("a norm with a ceiling")
         floor = 0.0 if low is None else float(low)
         return replace(self, eps=max(self.eps, floor ** (1 / self.exponent)))
 
     def reshaped(self, call: Call, shape: tuple[int, ...]) -> Any:
-        """With its axes put back, as it is; in any other shape, the numbers as a value."""
+        """The norm itself where its axes are put back with length 1; in any other shape, its numbers as a value."""
         if shape == self._shape(True):
             return replace(self, kept=True)
         return self.formed(call).routed(("reshape", list(shape)))
 
     def formed(self, call: Call) -> Value:
-        """The numbers themselves, of ``shape``."""
+        """The numbers themselves, as a value of ``shape``."""
         if self.exponent < 0:
             raise Unsupported("the inverse of a root that divides nothing")
         y = rows(self.of, self.axes)
@@ -165,13 +165,13 @@ class Norm(Divisor):
 
 
 WHOLE = 1e-6
-"""How far, relatively, a number of features may be from a whole one: constants of a model are in single precision."""
+"""Largest relative distance of ``features`` from a whole number: constants of a model are in single precision."""
 SILENT = 1e-10
-"""What is added to a sum of squares of nothing, which would divide zero by zero."""
+"""Added to a sum of squares so that a row of zeros is not divided by zero."""
 
 
 def quotient(call: Call, x: Value, y: Value) -> Value:
-    """x / y of a y that is never below zero: the root of its square is y itself.
+    """x / y for a y that is never below zero, by the root of y's square, which is y itself.
 
     Raises:
         Unsupported: y may be negative.
@@ -191,7 +191,7 @@ def quotient(call: Call, x: Value, y: Value) -> Value:
 
 
 def is_never_negative(builder: Builder, x: Value) -> bool:
-    """Whether a value can be told to be zero or above, whatever the input, from the operations that it follows from."""
+    """Whether the operations before a value prove that it is never negative, whatever the input."""
     function = x.activation
     signs = _signs(builder, x.node)
     if function != "identity":
@@ -205,7 +205,7 @@ def _pads(x: Value) -> bool:
 
 
 def _signs(builder: Builder, name: str) -> torch.Tensor:
-    """Which values of a node are never negative (bool, its sample shape), as far as its operations tell."""
+    """Which values of a node are never negative, bool in its sample shape, as far as the operations before it prove."""
     net, needed = builder.network, {name}
     for node in reversed(net.nodes):
         if node in needed and node not in builder.roots:
@@ -232,12 +232,12 @@ def total(call: Call, x: Value, factor: float) -> Value:
 
 
 def divide(call: Call, source: str, of: str, shape: tuple[int, ...], eps: float, features: int) -> Value:
-    """``source`` divided by the root of what the squares of ``of`` sum to along the last axis, over ``features``, and ``eps``.
+    """source / sqrt(sum of^2 / features + eps), with the sum along the last axis, by a dynamic-threshold neuron.
 
     Args:
         call: the operation.
         source: node of graded potentials of ``shape``.
-        of: node of graded potentials with the same rows.
+        of: node of graded potentials with the same rows; neurons code them before they are squared.
         shape: of the result.
         eps: what is added to the mean.
         features: what the sum is divided by.

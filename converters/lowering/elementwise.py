@@ -1,4 +1,4 @@
-"""Sums, products and choices by constants: residual streams, folded gains, parts of functions and of normalisations."""
+"""Elementwise sums, products, powers and choices: residual streams, folded gains, parts of functions and of norms."""
 
 from __future__ import annotations
 
@@ -19,19 +19,22 @@ from converters.masks import MASKED
 
 @handles("_assert_tensor_metadata", curves=True)
 def checked(call: Call) -> None:
-    """The exporter's note of what it assumed; nothing is computed."""
+    """An assertion of the exporter about a tensor's type; it computes nothing."""
 
 
 @handles("dropout", "dropout_", "alias", "clone", "contiguous", "detach", "to", "_to_copy", "lift_fresh_copy",
          "type_as", "dropout1d", "feature_dropout")  # fmt: skip
 def nothing(call: Call) -> Value:
-    """Does nothing at inference."""
+    """Operations that change no value at inference."""
     return call.args[0]
 
 
 @handles("add", "add_", curves=True)
 def add(call: Call) -> Any:
-    """A constant becomes an offset of the stream; two values a residual sum."""
+    """A sum: of a value and a constant an offset or a bias, of two values a residual sum, of logits and a mask a race.
+
+    Functions of one and the same value make another such function.
+    """
     x, y = call.args[:2]
     if call.kwargs.get("alpha", 1) != 1:
         raise Unsupported("a scaled addition")
@@ -54,7 +57,11 @@ def _plus(call: Call, x: Value, y: Any) -> Value:
 
 
 def masked(x: Value, mask: Mask) -> Value:
-    """Logits and which of them will race; what has been added to them is the mask's to add."""
+    """Logits with a mask pending, which says which of them will race; an offset of the logits becomes the mask's bias.
+
+    Raises:
+        Unsupported: a mask is pending already.
+    """
     if x.mask is not None:
         raise Unsupported("two masks from the input")
     if x.offset is not None:
@@ -72,7 +79,7 @@ def neg(call: Call) -> Value:
 
 @handles("sub", "sub_", "rsub", curves=True)
 def sub(call: Call) -> Any:
-    """A difference; of a value and its mean along the last axis, LayerNorm's centring."""
+    """A difference, by a gain of -1 and a sum; of a value and its own mean, LayerNorm's centring."""
     x, y = call.args[:2] if call.function != "rsub" else call.args[1::-1]
     if call.kwargs.get("alpha", 1) != 1:
         raise Unsupported("a scaled difference")
@@ -90,7 +97,7 @@ def _minus(call: Call, x: Any, y: Any) -> Value:
 
 
 def _sum_or_curve(call: Call, x: Any, y: Any, function: Any, otherwise: Callable[[Any, Any], Value]) -> Any:
-    """A sum or difference. Where functions of one potential meet, or a number shifts a potential, it is one function of it."""
+    """A sum or difference: a curve where functions of one potential meet or a number shifts one, else a value."""
     if isinstance(x, Curve) or isinstance(y, Curve):
         if (both := combined(x, y, function, otherwise)) is not None:
             return both
@@ -102,7 +109,7 @@ def _sum_or_curve(call: Call, x: Any, y: Any, function: Any, otherwise: Callable
 
 
 def _with_curve(x: Any, y: Any, function: Any, otherwise: Callable[[Any, Any], Value]) -> Any:
-    """``function`` of two operands: of a curve and a number another curve, of all else what ``otherwise`` makes of values."""
+    """``function`` of two operands: of a curve and a number a curve, of others what ``otherwise`` makes of values."""
     if isinstance(x, Curve) and is_number(y):
         return x.then(lambda v: function(v, _number(y)), lambda value: otherwise(value, y))
     if isinstance(y, Curve) and is_number(x):
@@ -116,7 +123,10 @@ def _number(x: Any) -> torch.Tensor:
 
 @handles("mul", "mul_", curves=True)
 def mul(call: Call) -> Any:
-    """By a constant, a gain to fold; by the inverse of a root, a normalisation; functions of one value make one function."""
+    """A product: by a constant a gain to fold, by the inverse of a root a normalisation, else a product by traces.
+
+    Functions of one and the same value make another such function.
+    """
     x, y = call.args[:2]
     if isinstance(x, Divisor):
         x, y = y, x
@@ -137,13 +147,13 @@ def _times(call: Call, x: Any, y: Any) -> Value:
 
 @handles("square", curves=True)
 def square(call: Call) -> Any:
-    """x * x."""
+    """x * x, kept as a square, as a mean of squares may follow."""
     return mul(replace(call, args=(call.args[0], call.args[0])))
 
 
 @handles("pow", curves=True)
 def power(call: Call) -> Any:
-    """A whole power is a function of one value; the roots of a mean of squares divide."""
+    """A power: a positive whole one is a function of one value; +-1/2 of a mean of squares is a divisor."""
     x, exponent = call.args[:2]
     if isinstance(x, Divisor) and isinstance(exponent, (int, float)):
         return x.power(float(exponent))
@@ -159,7 +169,7 @@ def power(call: Call) -> Any:
 
 @handles("rsqrt", "sqrt", "reciprocal")
 def root(call: Call) -> Any:
-    """The root of a mean of squares is never formed: it divides what it is the mean of."""
+    """The root of a mean of squares, or its inverse, as a divisor; roots of other values are refused."""
     if not isinstance(call.args[0], Divisor):
         raise Unsupported("a root of something else than a mean of squares")
     return call.args[0].power({"rsqrt": -0.5, "sqrt": 0.5, "reciprocal": -1.0}[call.function])
@@ -167,7 +177,7 @@ def root(call: Call) -> Any:
 
 @handles("div", "div_", curves=True)
 def div(call: Call) -> Any:
-    """By a constant, a gain to fold; by a root, a normalisation."""
+    """A quotient: by a constant a gain to fold, by a root a normalisation; other divisors must never be negative."""
     x, y = call.args[:2]
     if call.kwargs.get("rounding_mode") is not None:
         raise Unsupported("a division that rounds")
@@ -193,7 +203,7 @@ def div(call: Call) -> Any:
 
 @handles("where", "masked_fill", "masked_fill_")
 def where(call: Call) -> Value:
-    """A choice by a constant: of a value or a constant a gain of 0 and 1 and an offset, of two values a sum of such gains."""
+    """A choice by a constant condition, by gains of 0 and 1; or by a mask, which leaves logits out of a softmax."""
     condition, x, y = call.args if call.function == "where" else (call.args[1], call.args[2], call.args[0])
     if isinstance(condition, Mask):
         return _masked(call, condition, *((x, y) if isinstance(x, Value) else (y, x)))
@@ -217,7 +227,11 @@ def where(call: Call) -> Value:
 
 
 def _masked(call: Call, mask: Mask, x: Any, other: Any) -> Value:
-    """Logits whose others are left out; or softmax weights, of which those of keys that did not race are 0 anyway."""
+    """A choice by a mask of the input: logits with the mask pending, or softmax weights, which are 0 there anyway.
+
+    Raises:
+        Unsupported: any other choice by a mask.
+    """
     if isinstance(x, Value) and is_number(other):
         if not x.normaliser and float(other) < MASKED:
             return masked(x, mask)

@@ -1,7 +1,7 @@
-"""A conversion that is wrong is refused: the lowered network is compared with the model before any code is chosen.
+"""A check against wrong conversions: the lowered network is compared with the model before any code is chosen.
 
 Both are evaluated on samples. Where the outputs deviate by more than sums in another order explain, the model's graph is
-interpreted node by node beside the network, and the first operation whose value the network holds differently is named.
+interpreted node by node beside the network, and the first operation whose value differs in the network is named.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from processes.phase_neuron.activations import activation
 from processes.routing import apply
 
 EQUAL = 1e-4
-"""Relative to the largest magnitude: what float32 sums in another order leave over a deep network."""
+"""Largest deviation over the largest magnitude: as much as float32 sums in another order leave in a deep network."""
 
 Arguments = Sequence[torch.Tensor]
 
@@ -54,8 +54,10 @@ def check_equal(
 
     Args:
         captured: the exported model.
-        network: what :func:`converters.lowering.lower` made of it with the same ``fanout`` and ``neurons``.
-        samples: the model's arguments (N, ...); each of the N samples is compared.
+        network: what :func:`converters.lowering.lower` made of ``captured`` with the same ``fanout`` and ``neurons``.
+        samples: the model's arguments, each (N, ...); each of the N samples is compared by itself.
+        fanout: whether residual streams are handed on as every branch's spikes.
+        neurons: which neurons compute softmax and activations.
 
     Raises:
         WrongLowering: outputs differ by more than ``EQUAL``; the message names the first operation whose value does.
@@ -76,13 +78,19 @@ def check_equal(
 
 
 def first_deviation(captured: Captured, translated: Translation, arguments: Arguments) -> Deviation:
-    """The first operation of the model, in its own order, whose value the translated network holds differently."""
+    """The first operation of the model, in the model's order, whose value on one sample differs in the network.
+
+    Args:
+        captured: the exported model.
+        translated: from :func:`converters.lowering.translate`.
+        arguments: the model's arguments, with a batch of one.
+    """
     held, values = _held(captured, translated.network, arguments), {}
     _Interpreter(captured, values).run_on(arguments)
     for node, expected in values.items():
         value = translated.values.get(node)
         if not isinstance(value, Value) or value.node not in held or value.normaliser or value.mask:
-            continue  # not the network's, pruned, or not a number of its own yet
+            continue  # no value of the network, pruned, or a value on which a division or a mask is pending
         error = _distance(_evaluate(value, held[value.node]), expected)
         if not error <= EQUAL:
             return Deviation(f"'{node.target}' at '{place(node) or 'top level'}'", error)
@@ -90,7 +98,7 @@ def first_deviation(captured: Captured, translated: Translation, arguments: Argu
 
 
 class _Interpreter(torch.fx.Interpreter):
-    """Runs a captured graph and puts the tensors that its nodes give into ``values``, if there is such a place."""
+    """Runs a captured graph, and puts the tensors that its operations give into ``values``, if that is not None."""
 
     def __init__(self, captured: Captured, values: dict[torch.fx.Node, torch.Tensor] | None = None) -> None:
         super().__init__(torch.fx.GraphModule(torch.nn.Module(), captured.graph))
@@ -100,7 +108,7 @@ class _Interpreter(torch.fx.Interpreter):
 
     @torch.no_grad()
     def run_on(self, arguments: Arguments) -> torch.Tensor:
-        """The model's first output, the one that is read out."""
+        """The model's first output, the one that the network reads out, for arguments with a batch of one."""
         given: Mapping[str, torch.Tensor] = dict(zip(self.captured.inputs, arguments, strict=True))
         known = {**self.captured.constants, **given}
         placeholders = [node.name for node in self.captured.graph.nodes if node.op == "placeholder"]
@@ -108,7 +116,7 @@ class _Interpreter(torch.fx.Interpreter):
         return outputs[0] if isinstance(outputs, (list, tuple)) else outputs
 
     def run_node(self, n: torch.fx.Node) -> Any:
-        """Evaluate a node; padding attends to what it does in the network."""
+        """Evaluate a node; rows of padding in a mask attend to the same keys as in the network."""
         result = super().run_node(n)
         if isinstance(crossing := self.crossing.get(n), MaskPart):
             result = crossing.pattern.filled(result)
@@ -118,13 +126,13 @@ class _Interpreter(torch.fx.Interpreter):
 
 
 def _ideal(captured: Captured, network: Network, arguments: Arguments) -> tuple[ClosedForm, np.ndarray]:
-    """What evaluates a network in real units, float64, and its input of one sample."""
+    """An evaluator of the network in real units, float64, and the network's input for the model's arguments."""
     front = split(captured).front
     return ClosedForm(network, torch.float64, ideal=True), arguments[0].numpy() if front is None else front(*arguments)
 
 
 def _held(captured: Captured, network: Network, arguments: Arguments) -> dict[str, torch.Tensor]:
-    """Every node's value of one sample, with the input's."""
+    """The ideal value of every node and of the input, for a batch of one, by name."""
     runner, sample = _ideal(captured, network, arguments)
     held = {Network.INPUT: runner.encode(sample).cpu()}
 
@@ -136,14 +144,14 @@ def _held(captured: Captured, network: Network, arguments: Arguments) -> dict[st
 
 
 def _evaluate(value: Value, node: torch.Tensor) -> torch.Tensor:
-    """gain * route(activation(node)) + offset."""
+    """gain * route(activation(node)) + offset, given the node's value (1, *shape)."""
     y = apply(activation(value.activation).torch(node), value.steps, 1)
     y = y if value.gain is None else y * value.gain.double()
     return y if value.offset is None else y + value.offset.double()
 
 
 def _distance(found: torch.Tensor, expected: torch.Tensor) -> float:
-    """Largest |difference| over the largest |expected|; infinite where shapes have nothing to do with each other."""
+    """Largest |difference| over the largest |expected|; infinite if the numbers of elements differ."""
     if found.numel() != expected.numel():
         return float("inf")
     expected = expected.double()

@@ -1,4 +1,4 @@
-"""Handlers of a model's operations: by which aten operation they are found, and what they see of it."""
+"""The registry of handlers, by the aten operation that each one lowers, and the call that a handler is given."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from converters.lowering.builder import Builder
 
 @dataclass
 class Call:
-    """One operation of the model: what a handler sees.
+    """One operation of the model, as a handler is given it.
 
     Attributes:
-        builder: the network that is built.
+        builder: adds nodes to the network.
         function: name of the aten operation, without its overload.
-        name: path of its module, by which nodes are named.
-        args, kwargs: its arguments; values of the network, constants, or what other handlers returned.
-        shape: of its result.
+        name: path of the operation's module (or its graph node's name), by which nodes of the network are named.
+        args, kwargs: its arguments: values of the network, constants, or what other handlers returned.
+        shape: shape of its result, () if that is no single tensor.
         target: the operation itself, to evaluate it on constants.
     """
 
@@ -34,7 +34,7 @@ class Call:
     target: Callable[..., Any]
 
     def arg(self, index: int, name: str, default: Any = None) -> Any:
-        """Positional or keyword argument."""
+        """The positional argument ``index``, or else the keyword argument ``name``, or else ``default``."""
         return self.args[index] if len(self.args) > index else self.kwargs.get(name, default)
 
 
@@ -45,13 +45,13 @@ TAKE_DIVISORS = {
     "clamp_max", "expand", "expand_as", "reshape", "view", "unsqueeze", "_unsafe_view", "alias", "clone", "to", "_to_copy",
     "type_as", "detach", "_assert_tensor_metadata",
 }  # fmt: skip
-"""Operations whose handlers take a :class:`~converters.lowering.builder.Divisor`; others get the value that it is."""
+"""Operations whose handlers take a :class:`~converters.lowering.builder.Divisor`; others are given its formed value."""
 TAKE_CURVES: set[str] = set()
-"""Operations whose handlers take a :class:`~converters.lowering.curves.Curve`; others get the value that it is."""
+"""Operations whose handlers take a :class:`~converters.lowering.curves.Curve`; others are given its value."""
 
 
 def handles(*names: str, curves: bool = False) -> Callable[[Handler], Handler]:
-    """Register a handler for aten operations, without overload names; ``curves`` says that it takes curves."""
+    """Decorator that registers a handler for aten operations, named without overloads; ``curves``: it takes curves."""
 
     def register(handler: Handler) -> Handler:
         HANDLERS.update(dict.fromkeys(names, handler))
@@ -62,5 +62,5 @@ def handles(*names: str, curves: bool = False) -> Callable[[Handler], Handler]:
 
 
 def constant(x: Any) -> np.ndarray:
-    """A constant operand as float64."""
+    """A constant operand as a float64 array."""
     return torch.as_tensor(x).detach().double().numpy()

@@ -1,7 +1,7 @@
-"""The key's bias: q . b_k is the same for every key of a row, so softmax does not see it. Left out, keys need less range.
+"""Dropping the bias of keys: q . b_k is the same for every key of a row, so that softmax cancels it.
 
-That holds where a product sums over the projection's features. Attention between channels (DaViT, XCiT) sums over tokens: there
-each key has a bias of its own, and keeps it.
+Without the bias, keys need less range. All this holds where a product sums over the projection's features. Attention
+between channels (DaViT, XCiT) sums over tokens: there each key has a bias of its own, and keeps it.
 """
 
 from __future__ import annotations
@@ -17,7 +17,10 @@ from processes.routing import apply
 
 
 def drop_key_biases(network: Network) -> None:
-    """Zero the bias of rows that only feed keys of a softmax, in place; padded or shared rows keep theirs."""
+    """Zero the biases of a network's dense rows that only feed keys of a softmax, in place.
+
+    Rows of padded keys, rows with other uses and rows whose bias differs between keys keep their biases.
+    """
     labels, uses = _uses(network)
     for name, node in list(network):
         readers = [network[reader] for reader in network.readers(name)]
@@ -42,18 +45,23 @@ def drop_key_biases(network: Network) -> None:
 
 
 def _ignores_shifts(op: Operation) -> bool:
-    """Whether a row may be shifted as a whole: its largest is taken off it."""
+    """Whether a softmax is invariant to a shift of a whole row, as it takes the row's largest value off."""
     return isinstance(op, Woss) or (isinstance(op, SiExp) and op.clock is not None)
 
 
 def _same_for_every_key(features: torch.Tensor, op: TraceProduct) -> bool:
-    """Whether the second operand of a product, given by the numbers of its features, has the same ones for every key."""
+    """Whether a product's second operand, given as numbers of features, has the same features for every key."""
     keys = -2 if op.transpose_b else -1
     return bool((features == features.narrow(keys, 0, 1)).all())
 
 
 def _uses(network: Network) -> tuple[dict[str, torch.Tensor], dict[str, dict[tuple[str, int], np.ndarray]]]:
-    """Features (from 1; 0 is padding) of every node in its shape; and per origin, which reach which operand of which node."""
+    """Features by node, and their uses.
+
+    Returns:
+        By node, the number of the feature behind each value (from 1; 0 is padding), in the node's shape. By origin of
+        spikes, which of its features reach which operand of which node, {(node, operand): numbers}.
+    """
     labels: dict[str, torch.Tensor] = {}
     uses: dict[str, dict[tuple[str, int], np.ndarray]] = {}
     for name, node in network:

@@ -1,4 +1,4 @@
-"""Linear layers and convolutions: synapses."""
+"""Linear layers, convolutions and linear maps between pixels: synapses with constant weights."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from processes.synapse import ConvSynapse, DenseSynapse
 
 @handles("linear")
 def linear(call: Call) -> Value:
-    """y = W (gain * x + offset) + b, gain and offset folded into W and b."""
+    """y = W (gain * x + offset) + b along the last axis, with gain and offset folded into W and b."""
     x, weight, bias = call.args[0], call.args[1], call.arg(2, "bias")
     if not isinstance(x, Value) or isinstance(weight, Value):
         raise Unsupported("its weights depend on the input")
@@ -26,12 +26,12 @@ def linear(call: Call) -> Value:
 
 
 def _own(weight: torch.Tensor) -> np.ndarray:
-    """A model's weights in its own memory, as long as nothing is folded into them."""
+    """A model's float32 weights as an array that shares the model's memory; others as a float64 copy."""
     return weight.detach().cpu().contiguous().numpy() if weight.dtype == torch.float32 else constant(weight)
 
 
 def dense(call: Call, x: Value, w: np.ndarray, bias: np.ndarray | None) -> Value:
-    """x W^T + b along the last axis, W (out, in)."""
+    """Add a dense synapse: x W^T + bias along the last axis, W (out, in), bias (out,) or None."""
     b = np.zeros(len(w)) if bias is None else np.broadcast_to(bias, len(w))
     if x.offset is not None and as_parameter(x.offset, x.shape).size not in (1, x.shape[-1]):  # positions, by token
         rows = torch.from_numpy(np.broadcast_to(as_parameter(x.offset, x.shape), x.shape) @ w.T)
@@ -50,7 +50,7 @@ def dense(call: Call, x: Value, w: np.ndarray, bias: np.ndarray | None) -> Value
 
 @handles("mm", "addmm")
 def matrix(call: Call) -> Value:
-    """bias + x W: GPT-2's Conv1D, and what einsum becomes."""
+    """bias + x W, as in GPT-2's Conv1D, and as einsum decomposes."""
     bias, x, w = call.args if call.function == "addmm" else (None, *call.args)
     if call.kwargs.get("alpha", 1) != 1 or call.kwargs.get("beta", 1) != 1:
         raise Unsupported("a scaled product or sum")
@@ -63,7 +63,7 @@ def matrix(call: Call) -> Value:
 
 
 def constant_product(call: Call, a: Any, b: Any) -> Value:
-    """A product of a value and a constant matrix, on either side; one matrix for all heads, or one for each."""
+    """A matrix product of a value and a constant, on either side; one matrix for all heads, or one for each head."""
     if isinstance(a, Value) and isinstance(b, torch.Tensor):
         w = constant(b)
         if w.ndim == 1:
@@ -83,7 +83,7 @@ def constant_product(call: Call, a: Any, b: Any) -> Value:
 
 @handles("cumsum")
 def cumulative_sum(call: Call) -> Value:
-    """Sums of what stands before along an axis: a product with a triangular matrix of ones."""
+    """A cumulative sum along an axis, as a product with a triangular matrix of ones."""
     x: Value = call.args[0]
     axis = int(call.arg(1, "dim")) % len(x.shape)
     order = [*(a for a in range(len(x.shape)) if a != axis), axis]
@@ -92,7 +92,7 @@ def cumulative_sum(call: Call) -> Value:
 
 
 def _by_head(call: Call, x: Value, w: np.ndarray) -> Value:
-    """x (1, heads, rows, in) times W (heads, out, in) of its own for each head: a grouped convolution of one pixel a row."""
+    """x (1, heads, rows, in) times W (heads, out, in) of each head, as a grouped convolution with rows as pixels."""
     heads, outputs, inputs = w.reshape(-1, *w.shape[-2:]).shape
     rows = x.shape[-2]
     if math.prod(x.shape[:-2]) != heads or call.shape != (*x.shape[:-1], outputs):
@@ -159,7 +159,7 @@ def transposed(call: Call, x: Value, w: np.ndarray, bias: np.ndarray | None) -> 
 
 @handles("col2im", "fold")
 def fold(call: Call) -> Value:
-    """Windows that are added up where they overlap: a transposed convolution by ones, each at its place of the window."""
+    """Windows that are added up where they overlap, as a transposed convolution with one weight of 1 for each place."""
     x: Value = call.args[0]
     size, kernel, dilation, padding, stride = (per_axis(call.args[i], 2) for i in range(1, 6))
     starts = Geometry(stride, padding, dilation, 1).sides(kernel, size)
@@ -180,13 +180,13 @@ def _geometry(
 
 
 def per_axis(x: Any, axes: int) -> tuple[int, ...]:
-    """A number for each of so many axes, of one for all or one for each."""
+    """One number for each of ``axes`` axes, from one number for all or one for each."""
     numbers = [int(x)] if isinstance(x, int) else [int(i) for i in x]
     return tuple(numbers * axes) if len(numbers) == 1 else tuple(numbers)
 
 
 def _padded(x: Value, padding: str, kernel: tuple[int, ...], dilation: tuple[int, ...]) -> tuple[Value, int]:
-    """The value with the silence around it that "same" asks for, the odd one behind; and the padding that is left to do."""
+    """The value with the zeros around it that "same" asks for, an odd one behind; and the padding that is left, 0."""
     sides: list[int] = []
     if padding == "same":
         for size, far in zip(reversed(kernel), reversed(dilation), strict=True):
@@ -196,7 +196,7 @@ def _padded(x: Value, padding: str, kernel: tuple[int, ...], dilation: tuple[int
 
 
 def _patches(call: Call, x: Value, w: np.ndarray, bias: np.ndarray | None) -> Value:
-    """Windows that do not overlap are rows of a matrix: x (1, in, D, H, W), w (out, in, kd, kh, kw)."""
+    """A convolution whose windows do not overlap, as a dense layer: x (1, in, D, H, W), w (out, in, kd, kh, kw)."""
     counts, kernel = call.shape[2:], w.shape[2:]
     split = [x.shape[1]]
     for axis, (count, size) in enumerate(zip(counts, kernel, strict=True)):
@@ -210,7 +210,7 @@ def _patches(call: Call, x: Value, w: np.ndarray, bias: np.ndarray | None) -> Va
 
 
 def convolve(call: Call, x: Value, w: np.ndarray, bias: np.ndarray | None, geometry: dict[str, Any]) -> Value:
-    """A convolution by constant weights (out, in / groups, kh, kw)."""
+    """Add a convolution of x (1, in, H, W) by constant weights (out, in / groups, kh, kw); gain and offset fold in."""
     b = np.zeros(len(w)) if bias is None else bias
     x = call.builder.along(x, 1, call.name)
     node, gain, offset = call.builder.spikes(x)
@@ -235,13 +235,13 @@ def _channels(t: torch.Tensor, shape: tuple[int, ...]) -> np.ndarray:
 
 
 MAPPED = 2**24
-"""Weights that a map between all pixels of one channel may have; all channels share them."""
+"""Most weights of a map between all pixels of one channel, which all channels share."""
 
 
 @handles("upsample_linear1d", "upsample_bilinear2d", "upsample_bicubic2d", "upsample_trilinear3d", "_upsample_bilinear2d_aa",
          "_upsample_bicubic2d_aa")  # fmt: skip
 def map_pixels(call: Call) -> Value:
-    """What is linear in the pixels of each channel: a dense synapse between them, whose weights are found from unit images."""
+    """A map that is linear in each channel's pixels, as a dense synapse whose weights are found from unit images."""
     x: Value = call.args[0]
     pixels, size = x.shape[2:], math.prod(x.shape[2:])
     mapped = math.prod(call.shape[2:])
@@ -254,7 +254,11 @@ def map_pixels(call: Call) -> Value:
 
 
 def _by_axis(call: Call, x: Value) -> Value:
-    """The same one axis after the other, for resizing, whose weights along each axis are the same along the others."""
+    """A linear map of pixels as one dense synapse for each axis, as resizing is a product of maps along the axes.
+
+    Raises:
+        Unsupported: the map is no such product.
+    """
     pixels, wanted = x.shape[2:], call.shape[2:]
     picture = torch.rand(1, 1, *pixels, dtype=torch.float64)
     expected, found, y = call.target(picture, *call.args[1:], **call.kwargs), picture, x

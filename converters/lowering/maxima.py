@@ -1,4 +1,4 @@
-"""Maxima over windows and over axes: races of spikes."""
+"""Maxima over windows and over axes: races of spikes, in which the earliest spike carries the largest value."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ from processes.max_pool import MaxPool
 from processes.phase_neuron import PhaseNeuron
 from processes.woss import Woss
 
-CODED = PhaseNeuron | DynamicThreshold | Woss | MaxPool  # whose spikes come the earlier, the more they say
+CODED = PhaseNeuron | DynamicThreshold | Woss | MaxPool  # operations whose larger values spike earlier
 
 
-ABSENT = (1, 1, 0, 1)  # geometry of an axis along which nothing is pooled
+ABSENT = (1, 1, 0, 1)  # kernel, stride, padding and dilation of an axis along which nothing is pooled
 
 
 class Windows(NamedTuple):
-    """Geometry of windows of some axes, a number for each."""
+    """Geometry of pooling windows: of each attribute, one number for each pooled axis."""
 
     kernel: tuple[int, ...]
     stride: tuple[int, ...]
@@ -33,19 +33,19 @@ class Windows(NamedTuple):
     dilation: tuple[int, ...]
 
     def of_pixels(self) -> Windows:
-        """Of the last two axes."""
+        """The windows of the last two axes; if there is one axis only, with an axis before it that is not pooled."""
         return Windows(*((fill, *own)[-2:] for fill, own in zip(ABSENT, self, strict=True)))
 
     def of_slices(self) -> Windows:
-        """Of the first axis, followed by one along which nothing is pooled."""
+        """The windows of the first axis, followed by an axis along which nothing is pooled."""
         return Windows(*((own[0], fill) for fill, own in zip(ABSENT, self, strict=True)))
 
 
 class Maxima(list["Value | Highest"]):
-    """The largest values alone, of an operation that also says where they were."""
+    """The result of an operation that gives largest values and their places; only the values can be read."""
 
     def __getitem__(self, index: Any) -> Any:
-        """The values, which come first."""
+        """The values, at index 0; the places raise Unsupported."""
         if index != 0:
             raise Unsupported("where the largest value is: a race says how large it is")
         return super().__getitem__(index)
@@ -53,12 +53,12 @@ class Maxima(list["Value | Highest"]):
 
 @dataclass(frozen=True)
 class Highest(Selection):
-    """The largest of each row of logits of which a mask leaves some out. A softmax is the same without it."""
+    """The largest of each row of masked logits, which a model takes off them before a softmax; that changes nothing."""
 
     logits: Value
 
     def follow(self, call: Call) -> Value:
-        """Taken off the logits, it changes no softmax, and nothing else may read them."""
+        """The logits as they are, where their largest is taken off them; refuses other operations on masked logits."""
         if call.function not in ("sub", "sub_") or call.args[0] is not self.logits:
             self.logits.check_unmasked()
         return self.logits
@@ -67,7 +67,7 @@ class Highest(Selection):
 @handles("max_pool1d", "max_pool2d", "max_pool3d", "max_pool1d_with_indices", "max_pool2d_with_indices",
          "max_pool3d_with_indices")  # fmt: skip
 def windows(call: Call) -> Any:
-    """Windows of one axis, of two, or of two and then the third before them: a maximum of maxima."""
+    """Max pooling in windows of one to three axes: of three, the last two are pooled first, and then the first."""
     x: Value | Surrounded = call.args[0]
     axes = int(call.function.removeprefix("max_pool")[0])
     kernel = per_axis(call.args[1], axes)
@@ -86,7 +86,7 @@ def windows(call: Call) -> Any:
 
 @handles("adaptive_max_pool1d", "adaptive_max_pool2d", "adaptive_max_pool3d")
 def adaptive(call: Call) -> Maxima:
-    """Equal windows that do not overlap."""
+    """Adaptive max pooling in equal windows that do not overlap; sizes that do not divide are refused."""
     x: Value = call.args[0]
     axes = int(call.function[-2])
     size = per_axis(call.args[1], axes)
@@ -99,7 +99,7 @@ def adaptive(call: Call) -> Maxima:
 
 @handles("amax", "max")
 def over_axes(call: Call) -> Any:
-    """The largest along axes, of all values without any."""
+    """The largest value along axes, or of all values if no axes are given; of two operands, the elementwise maximum."""
     x: Value = call.args[0]
     axes = call.arg(1, "dim")
     if isinstance(axes, Value | torch.Tensor):
@@ -122,7 +122,7 @@ def over_axes(call: Call) -> Any:
 
 
 def _over_trailing(call: Call, x: Value, shape: tuple[int, ...], windows: Windows) -> Value:
-    """Windows of the last axes, one to three of them, to a sample of ``shape``."""
+    """Max pooling in windows of the last axes, one to three of them; the result has ``shape``."""
     axes = len(windows.kernel)
     high, wide = (1, *x.shape[-axes:])[-2:]
     size = (1, *shape[-axes:])[-2:]
@@ -136,10 +136,10 @@ def _over_trailing(call: Call, x: Value, shape: tuple[int, ...], windows: Window
 
 
 def _pool(call: Call, x: Value, size: tuple[int, ...], windows: Windows) -> Value:
-    """A race in each window of x (1, channels, height, width), to (1, channels, *size).
+    """A race in each window of x (1, channels, height, width); the result is (1, channels, *size).
 
-    A pending gain above zero and an offset that are the same for all values of a window are still pending after it; others
-    are coded before.
+    A gain above zero and an offset that are the same for all values of a window stay pending after the race. With
+    others, or where larger values do not spike earlier, x is coded anew before it.
     """
     builder = call.builder
     kept = [s == k == 1 for s, k in zip(windows.stride, windows.kernel, strict=True)]

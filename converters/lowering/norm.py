@@ -1,4 +1,4 @@
-"""Normalisations: centre, code, square by traces, divide by a moving threshold."""
+"""Normalisations: centre, code, square by traces, and divide by a moving threshold."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from converters.lowering.handlers import Call, handles
 
 @handles("layer_norm")
 def layer_norm(call: Call) -> Value:
-    """LayerNorm over the last axes; gamma and beta fold into the next layer."""
+    """LayerNorm over the last axes; gamma and beta stay pending, to fold into the next layer."""
     x: Value = call.args[0]
     axes = tuple(range(len(x.shape) - len(call.args[1]), len(x.shape)))
     source = rows(centred(call.builder, x, axes, call.name), axes)
@@ -26,7 +26,7 @@ def layer_norm(call: Call) -> Value:
 
 @handles("rms_norm")
 def rms_norm(call: Call) -> Value:
-    """RMSNorm: the same without centring."""
+    """RMSNorm over the last axes: LayerNorm without centring and beta; gamma stays pending."""
     x: Value = call.args[0]
     axes = tuple(range(len(x.shape) - len(call.args[1]), len(x.shape)))
     source = rows(x, axes)
@@ -38,6 +38,7 @@ def rms_norm(call: Call) -> Value:
 def _affine(
     call: Call, x: Value, axes: tuple[int, ...], weight: torch.Tensor | None, bias: torch.Tensor | None, eps: float
 ) -> Value:
+    """x with ``axes`` merged (:func:`rows`), divided by its root mean square; weight and bias stay pending."""
     source = call.builder.graded(x, call.name)
     y = divide(call, source, source, x.shape, eps, x.shape[-1])
     return replace(unrows(y, call.shape, axes), gain=weight, offset=bias)
@@ -45,7 +46,7 @@ def _affine(
 
 @handles("group_norm")
 def group_norm(call: Call) -> Value:
-    """LayerNorm over the channels and pixels of each group."""
+    """GroupNorm: LayerNorm over the channels and pixels of each group, with gamma and beta by channel."""
     x: Value = call.args[0]
     groups, b = call.args[1], call.builder
     x = Value(b.graded(x, call.name), x.shape).routed(("reshape", [1, groups, math.prod(x.shape) // groups]))
@@ -58,13 +59,13 @@ def group_norm(call: Call) -> Value:
 
 @handles("_native_batch_norm_legit_no_training")
 def native_batch_norm(call: Call) -> list[Value]:
-    """The form that decompositions leave, whose first result is the normalised value."""
+    """Batch norm as decompositions leave it, with a list of results of which the first is the normalised value."""
     return [batch_norm(replace(call, shape=call.args[0].shape))]
 
 
 @handles("batch_norm")
 def batch_norm(call: Call) -> Value:
-    """At inference a gain and an offset per channel, which fold into the layer before or after."""
+    """Batch norm at inference: a gain and an offset per channel, which fold into the layer before or after."""
     x: Value = call.args[0]
     gamma, beta, mean, variance = (p if p is None else p.double() for p in call.args[1:5])
     if mean is None or (call.function == "batch_norm" and call.args[5]):
@@ -76,7 +77,7 @@ def batch_norm(call: Call) -> Value:
     scaled = scale(x, gain.reshape(channel))
     if (
         call.builder.emits(x.node) == "graded" and x.activation == "identity"
-    ):  # whoever codes it folds both, and codes it once
+    ):  # both stay pending, so that x is coded only once for all readers
         shifted = offset.reshape(channel) if scaled.offset is None else scaled.offset + offset.reshape(channel)
         return replace(scaled, offset=shifted)
     return Value(call.builder.join(shift(call, scaled, offset.reshape(channel), 1.0)), x.shape)
@@ -84,7 +85,7 @@ def batch_norm(call: Call) -> Value:
 
 @handles("linalg_vector_norm")
 def vector_norm(call: Call) -> Norm:
-    """The norm divides what it is the norm of, without being formed."""
+    """The Euclidean norm along axes, as a divisor that need not be formed; other norms are refused."""
     if call.arg(1, "ord", 2) != 2:
         raise Unsupported("a norm that is not Euclidean")
     x: Value = call.args[0]
@@ -93,7 +94,7 @@ def vector_norm(call: Call) -> Norm:
 
 @handles("var", "std")
 def variance(call: Call) -> Norm:
-    """The mean of the squares of what is centred, or its root; it divides that."""
+    """The variance or standard deviation along axes, as a divisor: the mean of the centred squares, or its root."""
     x: Value = call.args[0]
     axes = chosen(x, call.arg(1, "dim"))
     free = call.kwargs.get("correction", 1 if call.arg(2, "unbiased", True) else 0)
@@ -104,11 +105,11 @@ def variance(call: Call) -> Norm:
 
 
 def squares(of: Value, axes: tuple[int, ...], mean: bool, kept: bool) -> Norm:
-    """The sum or mean of the squares of a value along axes."""
+    """The sum or mean of a value's squares along axes, as a divisor; ``kept``: axes stay with length 1."""
     return Norm(of, axes, math.prod(of.shape[a] for a in axes) if mean else 1, exponent=1.0, kept=kept)
 
 
 def chosen(x: Value, axes: Any) -> tuple[int, ...]:
-    """Axes that an operation reduces, in rising order; all of them without any."""
+    """The axes that an operation reduces, not negative, in rising order; all axes if none are given."""
     along = [] if axes is None else np.atleast_1d(axes).tolist()
     return tuple(sorted(int(a) % len(x.shape) for a in along or range(len(x.shape))))

@@ -1,4 +1,4 @@
-"""Pooling by averages: synapses with one weight for all."""
+"""Sums, means and average pooling: synapses whose weights are all equal."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from processes.synapse import ScaleSynapse
 
 @handles("mean", "sum", curves=True)
 def mean(call: Call) -> Any:
-    """Pooling is linear: one synapse of weight 1/n, or 1, per pooled neuron. Of squares, what a normalisation divides by."""
+    """A mean or sum along axes, as synapses of weight 1/n or 1; of squares, a divisor for a normalisation."""
     x, axes = call.args[0], call.arg(1, "dim")
     keep, of_mean = bool(call.arg(2, "keepdim", False)), call.function == "mean"
     chosen = [] if axes is None else np.atleast_1d(axes).tolist()
@@ -38,7 +38,7 @@ def mean(call: Call) -> Any:
 
 
 def average(call: Call, x: Value, pool: tuple[int, ...]) -> Value:
-    """Mean over ``pool``, whose axes stay with length 1."""
+    """The mean of x over the axes ``pool``, which stay with length 1; gain and offset are folded."""
     count = math.prod(x.shape[a] for a in pool)
     if x.gain is not None and any(as_parameter(x.gain, x.shape).shape[a] > 1 for a in pool):
         x = Value(call.builder.graded(x, call.name), x.shape)
@@ -54,7 +54,7 @@ def average(call: Call, x: Value, pool: tuple[int, ...]) -> Value:
 
 @handles("adaptive_avg_pool1d", "adaptive_avg_pool2d", "adaptive_avg_pool3d")
 def adaptive_average(call: Call) -> Value:
-    """To one value, a mean; to more, an average over equal windows."""
+    """Adaptive average pooling: a mean if one value is left, else equal windows, or a map of pixels if they differ."""
     x: Value = call.args[0]
     axes = tuple(range(len(x.shape) - int(call.function[-2]), len(x.shape)))
     if all(call.shape[a] == 1 for a in axes):
@@ -67,7 +67,7 @@ def adaptive_average(call: Call) -> Value:
 
 @handles("avg_pool2d")
 def average_windows(call: Call) -> Value:
-    """A depthwise convolution by equal weights, and a gain at the edges if padding does not count."""
+    """2-D average pooling by a depthwise convolution of equal weights; a gain at edges if padding does not count."""
     x: Value = call.args[0]
     kernel, padding = per_axis(call.args[1], 2), per_axis(call.arg(3, "padding", 0), 2)
     stride = per_axis(call.arg(2, "stride") or kernel, 2)
@@ -85,6 +85,7 @@ def average_windows(call: Call) -> Value:
 
 
 def _windows(call: Call, x: Value, kernel: tuple[int, ...], stride: tuple[int, ...], padding: tuple[int, ...]) -> Value:
+    """A depthwise convolution that averages windows of x (1, channels, H, W); padding counts as zeros."""
     channels = x.shape[1]
     weight = np.full((channels, 1, *kernel), 1 / math.prod(kernel))
     geometry = {"stride": stride, "padding": padding, "dilation": (1, 1), "groups": channels}
@@ -93,7 +94,7 @@ def _windows(call: Call, x: Value, kernel: tuple[int, ...], stride: tuple[int, .
 
 @handles("avg_pool1d")
 def average_sequence(call: Call) -> Value:
-    """The same along one axis."""
+    """1-D average pooling, as 2-D average pooling of a column of pixels."""
     x: Value = call.args[0]
     kernel, padding = call.args[1][0], int(np.ravel(call.arg(3, "padding", 0))[0])
     stride = (call.arg(2, "stride") or [kernel])[0]

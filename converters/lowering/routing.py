@@ -1,4 +1,4 @@
-"""Reshapes, transposes, selections, concatenations: wiring."""
+"""Reshapes, transposes, selections and concatenations: wiring between neurons, without computation."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from converters.lowering.handlers import Call, handles
 
 @handles("reshape", "view", "flatten", "unflatten", "unsqueeze", "squeeze", "_unsafe_view")
 def reshape(call: Call) -> Any:
-    """The exporter knows the resulting shape."""
+    """Any reshape, to the shape that the exporter has found for the result."""
     if isinstance(call.args[0], Divisor):
         return call.args[0].reshaped(call, call.shape)
     return call.args[0].routed(("reshape", list(call.shape)))
@@ -27,7 +27,7 @@ def reshape(call: Call) -> Any:
 
 @handles("transpose")
 def transpose(call: Call) -> Value:
-    """Two axes swapped."""
+    """Swap two axes."""
     x: Value = call.args[0]
     order = list(range(len(x.shape)))
     i, j = (a % len(order) for a in call.args[1:3])
@@ -37,14 +37,14 @@ def transpose(call: Call) -> Value:
 
 @handles("permute")
 def permute(call: Call) -> Value:
-    """Axes reordered."""
+    """Reorder the axes."""
     x: Value = call.args[0]
     return x.routed(("permute", [a % len(x.shape) for a in call.args[1]]))
 
 
 @handles("select")
 def select(call: Call) -> Value:
-    """One index of an axis."""
+    """Take one index of an axis, which is dropped."""
     x, axis, index = call.args
     axis, index = axis % len(x.shape), index % x.shape[axis]
     return _index(x, axis, index)
@@ -57,7 +57,7 @@ def _index(x: Value, axis: int, index: int) -> Value:
 
 @handles("slice")
 def slice_(call: Call) -> Value:
-    """A range of an axis."""
+    """Take a range of an axis, with a step."""
     x: Value = call.args[0]
     axis = call.arg(1, "dim", 0) % len(x.shape)
     start, stop, step = slice(call.arg(2, "start"), call.arg(3, "end"), call.arg(4, "step", 1)).indices(x.shape[axis])
@@ -66,7 +66,7 @@ def slice_(call: Call) -> Value:
 
 @handles("unbind")
 def unbind(call: Call) -> list[Value]:
-    """Every index of an axis."""
+    """Take every index of an axis, as a list of values without that axis."""
     x: Value = call.args[0]
     axis = call.arg(1, "dim", 0) % len(x.shape)
     return [_index(x, axis, i) for i in range(x.shape[axis])]
@@ -74,7 +74,7 @@ def unbind(call: Call) -> list[Value]:
 
 @handles("split", "split_with_sizes", "chunk")
 def split(call: Call) -> list[Value]:
-    """Consecutive ranges of an axis."""
+    """Cut an axis into consecutive ranges."""
     x: Value = call.args[0]
     axis = call.arg(2, "dim", 0) % len(x.shape)
     sizes = call.args[1]
@@ -88,7 +88,7 @@ def split(call: Call) -> list[Value]:
 
 @handles("expand", "expand_as")
 def expand(call: Call) -> Any:
-    """Repetition along axes of length one; what divides a row divides every feature of it."""
+    """Repeat along axes of length 1 and along new leading axes; a divisor stays as it is, as it divides whole rows."""
     x = call.args[0]
     if isinstance(x, Divisor):
         return x
@@ -102,7 +102,7 @@ def expand(call: Call) -> Any:
 
 @handles("roll")
 def roll(call: Call) -> Value:
-    """Cyclic shift (shifted windows)."""
+    """Shift cyclically along axes, as shifted windows do, or over all values if no axes are given."""
     x: Value = call.args[0]
     if len(call.args) < 3 or not call.args[2]:
         return wiring(call)
@@ -111,7 +111,7 @@ def roll(call: Call) -> Value:
 
 @handles("pad", "constant_pad_nd")
 def pad(call: Call) -> Value | Surrounded:
-    """Silence around the edges."""
+    """Pad: with zeros by silence, with another number by an offset, with minus infinity for a maximum that follows."""
     x: Value = call.args[0]
     general = call.function == "pad"
     if general and call.arg(2, "mode", "constant") != "constant":
@@ -133,7 +133,7 @@ def pad(call: Call) -> Value | Surrounded:
 
 @handles("pixel_shuffle", "pixel_unshuffle", "channel_shuffle")
 def shuffle(call: Call) -> Value:
-    """Channels become pixels, pixels channels, or groups of channels change places."""
+    """Pixel shuffle, pixel unshuffle and channel shuffle."""
     x: Value = call.args[0]
     factor = int(call.args[1])
     n, c, h, w = x.shape
@@ -148,7 +148,7 @@ def shuffle(call: Call) -> Value:
 
 
 WIRED = 2**20
-"""Values that one index map may have: its text stands in the network's file."""
+"""Most values of one index map, whose text stands in the network's file."""
 
 
 COPIES = (
@@ -162,7 +162,11 @@ COPIES = (
 
 @handles(*COPIES)
 def wiring(call: Call) -> Value:
-    """One index map, which is found by what the operation does to numbers; 0 stands for silence."""
+    """An operation of ``COPIES`` as one index map, found by running it on the numbers of the values; 0 is silence.
+
+    Raises:
+        Unsupported: the places depend on the input, or the map is too large.
+    """
     x: Value = call.args[0]
     if call.function == "index" and any(isinstance(index, Choice) for index in call.args[1]):
         return _chosen(call)
@@ -188,14 +192,14 @@ def wiring(call: Call) -> Value:
 
 @handles("copy")
 def copy(call: Call) -> Any:
-    """What is written over a value, in its shape."""
+    """A copy over a value: the new value or constant, broadcast to its shape."""
     y = call.args[1]
     return broadcast(y, call.shape) if isinstance(y, Value) else torch.as_tensor(y).expand(call.shape)
 
 
 @handles("slice_scatter", "select_scatter")
 def scatter(call: Call) -> Value:
-    """A value of which a range is written over: what stands before it, what is written, and what stands behind."""
+    """A value of which a range is written over, as a concatenation of the part before it, the new part and the rest."""
     x, y = call.args[:2]
     axis = call.arg(2, "dim", 0) % len(call.shape)
     if call.function == "select_scatter":
@@ -220,7 +224,7 @@ def scatter(call: Call) -> Value:
 
 
 def _by_channel(x: Value, places: torch.Tensor) -> Value | None:
-    """The map of one channel for all, where each keeps its place and has the same; None where that is not so."""
+    """x moved by the index map of one channel, if all channels have the same one and keep their places; else None."""
     if len(x.shape) < 3 or places.shape[:2] != x.shape[:2] or x.offset is not None or x.shape[1] == 1:
         return None
     own, size = places.reshape(x.shape[1], -1), math.prod(x.shape[2:])
@@ -233,7 +237,7 @@ def _by_channel(x: Value, places: torch.Tensor) -> Value | None:
 
 
 def _chosen(call: Call) -> Value:
-    """The row of a token that the input chooses: a product with 1 at its place and 0 elsewhere."""
+    """The features of the token that the input chooses, by a product with a one-hot vector."""
     x, (batch, choice, *rest) = call.args[:2]
     if len(x.shape) != 3 or x.shape[0] != 1 or rest or isinstance(batch, Choice) or not isinstance(choice, Choice):
         raise Unsupported("a choice by the input of something else than one token of each sample")
@@ -243,7 +247,7 @@ def _chosen(call: Call) -> Value:
 
 @handles("cat")
 def cat(call: Call) -> Value:
-    """Values and constants side by side: a population in which each operand drives its own rows."""
+    """A concatenation of values and constants: a population in which each operand drives its own range."""
     parts = [part for part in call.args[0] if 0 not in part.shape]  # a cache without anything in it has no axes either
     axis = call.arg(1, "dim", 0) % len(call.shape)
     if any(isinstance(part, Value) and part.mask is not None for part in parts):
@@ -265,7 +269,7 @@ def cat(call: Call) -> Value:
 
 
 def _logits_and_sinks(call: Call, parts: list[Any], axis: int) -> Value:
-    """Masked logits, and constants beside them that race in every row: keys without a value, as attention sinks are."""
+    """A concatenation of masked logits and constants that race in every row: attention sinks, keys without a value."""
     at, *more = [i for i, part in enumerate(parts) if isinstance(part, Value)]
     logits, mask = parts[at], parts[at].mask
     if more or mask.keys is not None or axis != len(call.shape) - 1:

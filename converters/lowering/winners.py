@@ -1,7 +1,8 @@
-"""The largest values of a row, and what a model does with them: k winners take all, whose spikes gate what is gathered.
+"""The k largest values of a row (topk), and what a model does with them: k winners take all, whose spikes gate values.
 
-Nothing is moved to where it stands in a sorted row, as a network's wiring does not depend on its input. Of k chosen values only
-what does not ask for their order is known: functions of each, their sum and softmax, and scattering them back to their places.
+No value is moved to its place in a sorted row, as a network's wiring does not depend on its input. Only operations that
+do not depend on the order of the k values are known: functions of each, their sum and softmax, and scattering them
+back.
 """
 
 from __future__ import annotations
@@ -21,10 +22,10 @@ from processes.winners import Winners
 
 @dataclass(frozen=True)
 class Places(Selection):
-    """Where the largest values of rows are: 1 there and 0 elsewhere; None if a row has no others.
+    """The places of the largest values of rows.
 
     Attributes:
-        mask: spikes of the winners.
+        mask: spikes of the winners, 1 at their places and 0 elsewhere; None if every value of a row is chosen.
         shape: of the rows.
     """
 
@@ -32,40 +33,40 @@ class Places(Selection):
     shape: tuple[int, ...]
 
     def follow(self, call: Call) -> Any:
-        """Reads or writes there."""
+        """Read or write values at the places; the places themselves after operations that change no value."""
         return call.args[0] if call.args[0] is self and call.function in SAME else of_chosen(call)
 
 
 @dataclass(frozen=True)
 class Chosen(Selection):
-    """Some values of each row, in an order that nobody knows.
+    """The chosen values of each row, whose order is not known.
 
     Attributes:
         of: all values of the rows.
-        places: where those are that were chosen.
+        places: the places of the chosen ones.
     """
 
     of: Value
     places: Places
 
     def follow(self, call: Call) -> Any:
-        """Functions of the values, sums of them, or all of them back at their places."""
+        """A function of each value, a sum, a softmax, or all values back at their places (:func:`of_chosen`)."""
         return of_chosen(call)
 
     def alone(self, call: Call) -> Value:
-        """Their values at their places, 0 elsewhere."""
+        """The rows with the chosen values at their places and 0 elsewhere."""
         mask = self.places.mask
         return self.of if mask is None else gate(replace(call, shape=self.of.shape), mask, self.of)
 
 
 @dataclass(frozen=True)
 class Unreachable(Selection):
-    """Chosen values at their places, minus infinity elsewhere."""
+    """Rows with the chosen values at their places and minus infinity elsewhere, before a sigmoid or a softmax."""
 
     chosen: Chosen
 
     def follow(self, call: Call) -> Any:
-        """Functions that are 0 there."""
+        """A sigmoid or softmax, which is 0 at minus infinity; everything else is refused."""
         if call.function in SAME:
             return self
         if call.function not in ("sigmoid", "softmax", "_softmax"):
@@ -75,7 +76,7 @@ class Unreachable(Selection):
 
 @handles("topk")
 def largest(call: Call) -> tuple[Chosen, Places]:
-    """The largest values of rows, and where they are."""
+    """topk along the last axis: the largest values of rows, and their places."""
     x: Value = call.args[0]
     count, axis = int(call.args[1]), call.arg(2, "dim", -1) % len(x.shape)
     if axis != len(x.shape) - 1 or not call.arg(3, "largest", True):
@@ -86,7 +87,10 @@ def largest(call: Call) -> tuple[Chosen, Places]:
 
 
 def _race(call: Call, x: Value, count: int) -> Value:
-    """Winners' spikes. What is the same along a row, a gain above zero or an offset, does not change who they are."""
+    """The spikes of each row's ``count`` winners.
+
+    A gain above zero or an offset that is the same along a row does not change them; with others, x is coded anew.
+    """
     builder = call.builder
     node = builder.fire(x)
     coded = isinstance(builder.network[builder.network.origin(node)], CODED)
@@ -102,21 +106,21 @@ def _race(call: Call, x: Value, count: int) -> Value:
 
 @handles("scatter", "scatter_")
 def scatter(call: Call) -> Any:
-    """Only over zeros, and only what was chosen."""
+    """Refused: only values that were chosen may be scattered, which their own ``follow`` handles."""
     raise Unsupported("values that are written over others")
 
 
 SAME = frozenset({"to", "_to_copy", "type_as", "clone", "alias", "detach", "contiguous", "_assert_tensor_metadata"})
 """Operations that change no value."""
 POINTWISE = SAME | {"mul", "mul_", "div", "div_", "add", "add_", "sub", "sub_", "neg", "sigmoid", "relu", "tanh", "exp"}
-"""Functions of each value, which do not ask where it is: choosing comes before or after them."""
+"""Functions of each value by itself, which give the same before and after choosing."""
 
 
 def of_chosen(call: Call) -> Any:
-    """An operation on chosen values or their places.
+    """Lower an operation on chosen values or on their places.
 
     Raises:
-        Unsupported: it asks for their order, or mixes them in another way than is known.
+        Unsupported: the operation depends on their order, or combines them in a way that is not known.
     """
     if call.function in POINTWISE:
         return _pointwise(call)
@@ -134,6 +138,7 @@ def of_chosen(call: Call) -> Any:
 
 
 def _pointwise(call: Call) -> Any:
+    """A function of each chosen value, applied to all values of the rows."""
     if call.function == "_assert_tensor_metadata":
         return None
     found = [arg for arg in call.args if isinstance(arg, Chosen)]
@@ -148,20 +153,21 @@ def _pointwise(call: Call) -> Any:
 
 
 def _along_rows(call: Call, shape: tuple[int, ...], axes: Any) -> None:
+    """Raise Unsupported if an operation goes along other axes than the last one."""
     axes = [axes] if isinstance(axes, int) else list(axes or [])
     if [axis % len(shape) for axis in axes] != [len(shape) - 1]:
         raise Unsupported("the largest values of several rows together")
 
 
 def _sum(call: Call) -> Any:
-    """Of those that were chosen."""
+    """The sum of each row's chosen values."""
     chosen: Chosen = call.args[0]
     _along_rows(call, chosen.of.shape, call.arg(1, "dim"))
     return HANDLERS["sum"](replace(call, args=(chosen.alone(call), *call.args[1:])))
 
 
 def _softmax(call: Call) -> Chosen:
-    """Of those that were chosen: softmax of all, divided by the sum of what these have of it."""
+    """The softmax of each row's chosen values: that of all values, divided by the sum of its chosen ones."""
     chosen: Chosen = call.args[0]
     _along_rows(call, chosen.of.shape, call.args[1])
     shape = chosen.of.shape
@@ -177,7 +183,7 @@ def _softmax(call: Call) -> Chosen:
 
 
 def _gather(call: Call) -> Chosen:
-    """Values of other rows where the largest are."""
+    """Values of other rows of the same shape, at the places of the largest ones."""
     x, axis, places = call.args[:3]
     if not isinstance(x, Value) or not isinstance(places, Places) or x.shape != places.shape:
         raise Unsupported("values from the places of the largest values of other rows")
@@ -186,7 +192,7 @@ def _gather(call: Call) -> Chosen:
 
 
 def _scatter(call: Call) -> Any:
-    """Chosen values back at their places, over zeros."""
+    """Chosen values, or one number, written to the places of the largest values over zeros or minus infinity."""
     source: Any = call.arg(3, "src", call.kwargs.get("value"))
     x, axis, places = call.args[:3]
     if not isinstance(places, Places) or tuple(x.shape) != places.shape:

@@ -1,4 +1,4 @@
-"""Networks that were trained as spiking ones, captured as they are: ``capture(model, shape, form, frames)``."""
+"""Networks that were trained as spiking ones (snnTorch, Norse, SpikingJelly, own code), captured as they are."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ __all__ = ["Form", "Uncaptured", "capture", "register"]
 
 
 def capture(model: nn.Module, shape: tuple[int, ...], form: Form, frames: int) -> Graph:
-    """The graph of one time step of a trained spiking module.
+    """Capture a trained spiking module as the graph of one of its time steps.
 
     Args:
-        model: in evaluation mode.
+        model: the module; it is put in evaluation mode.
         shape: of one frame, without time and batch.
-        form: what its forward takes.
-        frames: time steps.
+        form: what the module's forward takes (:data:`Form`).
+        frames: number of time steps, by which a "static" model's attribute is found.
 
     Raises:
-        Uncaptured: with every module that stands in the way.
-        DeployError: it has no neurons, or cannot be traced.
+        Uncaptured: some modules have no form in spikes; the message names all of them.
+        DeployError: the module has no neurons, a neuron has a setting that no rule covers, or it cannot be traced.
     """
     found = neurons(model)
     unknown = (

@@ -1,4 +1,6 @@
-"""Batch norms and scales folded into the weights before them, and chains of moves joined; the function stays the same."""
+"""Folding: batch norms and scales go into the weights before them, and chains of layouts are joined.
+
+The function that the graph computes stays the same."""
 
 from __future__ import annotations
 
@@ -10,7 +12,7 @@ from processes.spiking import Affine, Graph, Layout, Node, Weighted
 
 
 def fold(graph: Graph) -> Graph:
-    """The graph with as few nodes as these rules leave."""
+    """Fold affine nodes into the weights or affine nodes before them, drop identities, and join layouts."""
     graph = _join_layouts(graph)
     for name in list(graph.nodes):
         node = graph.nodes[name]
@@ -22,7 +24,10 @@ def fold(graph: Graph) -> Graph:
 
 
 def _into_weights(graph: Graph, name: str, node: Node, op: Affine) -> Graph | None:
-    """Without an Affine whose factors are those of rows of the layer before it, or of an Affine before it."""
+    """The graph without affine node ``name``, which goes into the layer or the affine node before it.
+
+    None if that node has other readers, or the factors differ within a row (an output or a channel) of the layer.
+    """
     readers = graph.readers()
     scale, shift = (np.broadcast_to(value, node.shape).ravel() for value in (op.scale, op.shift))
     source = node.wires[0].source
@@ -56,12 +61,13 @@ def _into_weights(graph: Graph, name: str, node: Node, op: Affine) -> Graph | No
 
 
 def _permutes(index: np.ndarray) -> bool:
+    """Whether a layout takes every value once, without padding."""
     flat = index.ravel()
     return bool((np.sort(flat) == np.arange(flat.size)).all())
 
 
 def _join_layouts(graph: Graph) -> Graph:
-    """A Layout of a Layout is one, and one that changes nothing is none."""
+    """The graph with each Layout of a Layout as one, and without Layouts that change nothing or are not read."""
     for name in list(graph.nodes):
         node = graph.nodes[name]
         if not isinstance(node.op, Layout) or len(node.wires) != 1 or node.wires[0].carried:

@@ -1,6 +1,7 @@
-"""The neurons of snnTorch, Norse and SpikingJelly as rules; each class by its name and the package that it comes from.
+"""The neurons of snnTorch, Norse and SpikingJelly as rules; a class is recognised by its name and its package.
 
-Nothing here imports those packages: attributes are read.
+The packages need not be installed to read a module: only its attributes are used. Norse is imported when a state is
+returned.
 """
 
 from __future__ import annotations
@@ -19,7 +20,10 @@ from processes.spiking.neuron import Reset, Rule, Update
 
 
 def reader(module: nn.Module) -> Reader | None:
-    """What reads a module, None of one that is no neuron; a subclass that changes a method of its base has no rule."""
+    """The function that reads a neuron module's rule; None for a module that is no neuron.
+
+    For a subclass that overrides a method of a known class it is one that raises DeployError.
+    """
     kinds = type(module).__mro__
     for depth, kind in enumerate(kinds):
         package = kind.__module__.split(".")[0]
@@ -31,12 +35,13 @@ def reader(module: nn.Module) -> Reader | None:
 
 
 def _changes(derived: type, base: type) -> bool:
-    """Whether a subclass has a method of its own in the place of one of the base's."""
+    """Whether a subclass overrides a method of ``base``, ``__init__`` and ``extra_repr`` aside."""
     own = {name for name, value in vars(derived).items() if callable(value) and name not in ("__init__", "extra_repr")}
     return any(callable(getattr(base, name, None)) for name in own)
 
 
 def _refuse(condition: object, reason: str) -> None:
+    """Raise DeployError for a setting that no rule covers."""
     if condition:
         raise DeployError(reason)
 
@@ -58,19 +63,23 @@ def _snn_common(m: Any) -> tuple[np.ndarray, str, bool]:
 def _snn_reading(
     m: Any, rule: Rule, order: tuple[int, ...], returned: int, recurrent: nn.Module | None = None
 ) -> Reading:
-    """``order`` has the place of each state that forward returns; reset_mem returns ``returned`` tensors."""
+    """The reading of an snnTorch neuron, whose reset_mem returns ``returned`` tensors.
+
+    ``order``: for each state that forward returns behind the spikes, its index in [spikes, state 0, ...].
+    """
     height = float(number(m.graded_spikes_factor).item())
     return Reading(rule, _snn_returned(m, order), recurrent, height, stubs={"reset_mem": returned})
 
 
 def _snn_returned(m: Any, order: tuple[int, ...]) -> Callable[[list[torch.Tensor]], Any]:
-    """What snnTorch's forward returns."""
+    """Makes snnTorch's forward result of [spikes, state 0, ...]: spikes alone if the module hides its states."""
     if m.init_hidden and not m.output:
         return lambda found: found[0]
     return lambda found: tuple(found[i] for i in (0, *order))
 
 
 def _snn_rule(m: Any, update: Update, sub: Update, zero: Update) -> Rule:
+    """The rule of an snnTorch neuron; ``sub``, ``zero``: updates of a step after a spike, by reset mechanism."""
     theta, mechanism, delayed = _snn_common(m)
     if mechanism == "none":
         return Rule(update, theta, False, "none")
@@ -80,6 +89,7 @@ def _snn_rule(m: Any, update: Update, sub: Update, zero: Update) -> Rule:
 
 
 def _unit(m: Any, name: str) -> np.ndarray:
+    """A decay factor, clipped to 0 .. 1 as snnTorch does."""
     return np.clip(number(getattr(m, name)), 0, 1)
 
 
@@ -133,6 +143,7 @@ def _alpha(m: Any) -> Reading:
 
 
 def _norse(m: Any, update: Update, initial: list[Any], state: Callable[[list[torch.Tensor]], Any]) -> Reading:
+    """The reading of a Norse cell; ``state`` makes the state that its forward returns of the rule's states."""
     p: Any = m.p
     reset: Reset = "set"
     v_reset = number(p.v_reset)
@@ -165,7 +176,7 @@ def _norse_lif(m: Any) -> Reading:
 
 
 def _norse_recurrent(m: Any) -> Reading:
-    """LIF behind a layer of its own, and one that its spikes of the step before go through."""
+    """LIF neurons behind input weights of their own, and recurrent weights for their spikes of the step before."""
     outputs, inputs = m.recurrent_weights.shape
     back = nn.Linear(inputs, outputs, bias=False)
     back.weight = nn.Parameter(m.recurrent_weights.detach())
@@ -219,6 +230,7 @@ def _norse_li(m: Any) -> Reading:
 
 
 def _jelly(m: Any, rate: Any, decay_input: bool) -> Reading:
+    """The reading of a SpikingJelly neuron; ``rate``: 1 / tau, 0 without leak (:mod:`converters.trained.nodes`)."""
     _refuse(getattr(m, "store_v_seq", False), "store_v_seq; leave it out")
     v_reset = None if m.v_reset is None else float(m.v_reset)
     rest = 0.0 if v_reset is None else v_reset
@@ -243,6 +255,7 @@ def _jelly_plif(m: Any) -> Reading:
 
 
 def _no_rule(m: Any) -> Reading:
+    """Refuse a neuron whose equations no rule covers."""
     raise DeployError("no rule is known for its equations; register it if mem = decay mem + x covers it")
 
 
@@ -260,7 +273,7 @@ _NORSE_STATES = (
     "CobaLIFCell", "LILinearCell", "LIFCorrelation", "ExpFilter", "RecurrentSequential", "ConstantCurrentLIFEncoder",
     "PoissonEncoder", "PoissonEncoderStep", "SignedPoissonEncoder", "SignedPoissonEncoderStep", "SpikeLatencyLIFEncoder",
 )  # fmt: skip
-"""Modules that keep a state or draw at random, and are no cells by Norse's own classes."""
+"""Modules that keep a state or draw random numbers, and are not derived from Norse's cell classes."""
 
 _NORSE: dict[str, Reader] = {
     "LIFCell": _norse_lif, "LIF": _norse_lif, "LIFBoxCell": _norse_box, "IAFCell": _norse_if, "IAF": _norse_if,
@@ -273,4 +286,4 @@ READERS: dict[tuple[str, str], Reader] = {
     for package, own in (("snntorch", _SNNTORCH), ("norse", _NORSE), ("spikingjelly", _JELLY))
     for name, read in own.items()
 }
-"""By package and class; a subclass that changes no method is read as the nearest of its bases."""
+"""Readers by package and class name; a subclass that overrides no method is read as the nearest of its bases."""

@@ -31,20 +31,21 @@ def register(
     height: Callable[[Any], float] = lambda module: 1.0,
     returned: Callable[[list[torch.Tensor]], Any] = spikes_only,
 ) -> None:
-    """Make a module class of one's own a neuron: mem = decay mem + gain x; spike = mem > threshold.
+    """Declare a module class of your own a neuron: mem = decay mem + gain x; spike = mem > threshold.
 
     Args:
-        kind: the class; subclasses count, too.
-        decay: of a module, a number or a tensor that broadcasts with its population.
-        threshold: likewise.
-        reset: "subtract" takes the threshold off after a spike, "set" sets mem to ``v_reset``.
-        delayed: whether that happens at the beginning of the next step, before decay.
+        kind: the class; its subclasses are neurons, too.
+        decay: given a module, its decay: a number or a tensor that broadcasts with its population.
+        threshold: given a module, its threshold, likewise.
+        reset: what follows a spike: "subtract" takes the threshold off mem, "set" sets mem to ``v_reset``, "none"
+            nothing.
+        v_reset: the potential that "set" resets to.
+        delayed: whether the reset happens at the beginning of the next step, before decay.
         inclusive: whether mem = threshold fires.
-        gain: what the input is multiplied by, as decay.
-        v_reset: of "set".
-        initial: mem before the first step.
-        height: what a spike is sent as.
-        returned: what forward returns of [spikes, mem]; spikes alone if not given.
+        gain: given a module, what its input is multiplied by, likewise.
+        initial: given a module, mem before the first step, likewise.
+        height: given a module, the number that a spike is sent as.
+        returned: what the module's forward returns, given [spikes, mem]; spikes alone by default.
     """
 
     def read(module: Any) -> Reading:
@@ -63,10 +64,10 @@ def register(
 
 
 def neurons(model: nn.Module) -> dict[str, Reading]:
-    """The neurons of a model by qualified name.
+    """The readings of a model's neurons, by qualified module name.
 
     Raises:
-        DeployError: a neuron has a setting that no rule covers; every one is named.
+        DeployError: neurons have a setting that no rule covers; the message names all of them.
     """
     found: dict[str, Reading] = {}
     refused: list[str] = []

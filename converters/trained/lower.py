@@ -1,4 +1,4 @@
-"""The operations of a traced model as a :class:`processes.spiking.Graph`; all that it cannot say is listed at once."""
+"""Lowers the operations of a traced model to a :class:`processes.spiking.Graph`; all refusals are reported at once."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ INPUT = "input"
 
 
 class Uncaptured(DeployError):
-    """A model that is not captured; ``refusals`` name every module that stands in the way."""
+    """A model that cannot be captured as a spiking network; ``refusals`` lists every module that stands in the way."""
 
     def __init__(self, model: str, refusals: list[Refusal]) -> None:
         self.refusals = refusals
@@ -29,16 +29,25 @@ class Uncaptured(DeployError):
 
 
 def lower(program: torch.export.ExportedProgram, model: nn.Module, neurons: dict[str, Reading]) -> Graph:
-    """The graph of an exported model.
+    """Lower an exported model to the graph of one time step.
+
+    Args:
+        program: from :func:`converters.trained.trace.trace`.
+        model: the module that was exported, for messages.
+        neurons: readings by qualified module name, those that it was traced with.
 
     Raises:
-        Uncaptured: with every operation that has no form here.
+        Uncaptured: operations have no form in spikes; the error lists all of them.
+        DeployError: the model's output does not depend on its input.
     """
     return _Lowering(program, model, neurons).graph()
 
 
 class _Lowering:
-    """Goes through the exported operations once; ``env`` has a tensor for what is constant, a Signal for what is not."""
+    """Goes through the exported operations once.
+
+    ``env`` has the result of each exported node: a tensor where it is constant, a Signal where it depends on the input.
+    """
 
     def __init__(self, program: torch.export.ExportedProgram, model: nn.Module, neurons: dict[str, Reading]) -> None:
         self.program, self.model, self.neurons = program, model, neurons
@@ -48,7 +57,7 @@ class _Lowering:
         self.module = ""
 
     def graph(self) -> Graph:
-        """All of it."""
+        """The whole graph, without nodes that do not lead to the output."""
         constants = constants_of(self.program)
         output: Any = None
         for node in self.program.graph.nodes:
@@ -115,7 +124,7 @@ class _Lowering:
         return {k: self._value(v) for k, v in argument.items()} if isinstance(argument, dict) else argument
 
     def add(self, name: str, op: Op, sources: tuple[Signal | Wire, ...], shape: tuple[int, ...]) -> Signal:
-        """A node; the name gets a number if it is taken."""
+        """Add a node to the graph, with a number behind its name if that is taken; returns its output."""
         free = name = name or "forward"
         number = 2
         while free in self.nodes:
@@ -125,24 +134,27 @@ class _Lowering:
         return Signal(free, shape)
 
     def named(self, what: str) -> str:
-        """A name for an operation of the module at hand."""
+        """A node name for an operation of the current module."""
         return f"{self.module}.{what}" if self.module else what
 
     @property
     def layer(self) -> str:
-        """The name of a layer of the module at hand; of one inside a neuron, whose name is its population's, another."""
+        """The node name for a layer of the current module; inside a neuron, whose name is its population's, another."""
         return self.named("layer") if self.module in self.neurons else self.module
 
     def moved(self, x: Signal, index: torch.Tensor) -> Signal:
-        """x with its values moved; ``index`` is of x, flattened."""
+        """x with its values moved: ``index``, in the new shape, holds flat places in x, -1 for padding."""
         return self.add(self.named("layout"), Layout(index.numpy().astype(np.int64)), (x,), tuple(index.shape))
 
     def expanded(self, x: Signal, shape: tuple[int, ...]) -> Signal:
-        """x broadcast to a shape."""
+        """x broadcast to ``shape``."""
         return x if x.shape == shape else self.moved(x, _places(x, 0).expand(shape).contiguous())
 
     def _layout(self, node: torch.fx.Node, name: str, args: list[Any], kwargs: dict[str, Any]) -> Any:
-        """Runs the operation on places instead of values, and on the constants that it puts beside them."""
+        """Add the layout of an operation that moves values, found by running it on the numbers of the values' places.
+
+        Constants that the operation puts beside signals become an affine node behind the layout.
+        """
         signals: list[Signal] = []
         constants: list[torch.Tensor] = []
 
@@ -178,6 +190,7 @@ class _Lowering:
         return [put(index, None if beside is None else beside[i]) for i, index in enumerate(moved)]
 
     def _neuron(self, node: torch.fx.Node, x: Signal, name: str, states: int) -> list[Signal]:
+        """Add a population with its recurrent input, if any, and nodes for those of its states that the model reads."""
         if name in self.nodes:
             raise Unsupported("called twice within one step: its state would have to advance twice")
         reading, graded = self.neurons[name], f"{name}.graded"
@@ -199,7 +212,7 @@ class _Lowering:
 
 
 def _moved(node: torch.fx.Node, name: str, args: list[Any], kwargs: dict[str, Any]) -> Any:
-    """The operation on other tensors; what pads, pads with -1 where 0 is meant."""
+    """The result of an operation on tensors of places, where padding with 0 becomes -1."""
     if name in ("pad", "constant_pad_nd"):
         mode, value = ([], args[2:3]) if name == "constant_pad_nd" else (args[2:3], args[3:4])
         if mode not in ([], ["constant"]) or (value and value[0] not in (None, 0, 0.0)):
@@ -211,18 +224,19 @@ def _moved(node: torch.fx.Node, name: str, args: list[Any], kwargs: dict[str, An
 
 
 class _Refused:
-    """What follows from an operation that was refused."""
+    """Stands for the result of an operation that was refused, or that depends on one."""
 
 
 _REFUSED = _Refused()
 
 
 def _places(x: Signal, start: int) -> torch.Tensor:
+    """The numbers of a signal's values from ``start`` on, in its shape."""
     return torch.arange(start, start + int(np.prod(x.shape))).reshape(x.shape)
 
 
 def _pruned(graph: Graph) -> Graph:
-    """Without what does not lead to the output."""
+    """The graph without nodes that do not lead to the output."""
     needed, waiting = {graph.input}, [graph.output]
     while waiting:
         name = waiting.pop()

@@ -1,9 +1,10 @@
 """Spiking neurons with the names, arguments and equations of SpikingJelly, for checkpoints whose code needs an old release.
 
-``MultiStepLIFNode`` and its kin are those of clock_driven (0.0.0.0.12): they take (T, batch, ...) . ``LIFNode``, ``IFNode`` and
-``ParametricLIFNode`` are those of activation_based (0.0.0.0.14), which take one step, or all with ``step_mode="m"``.
+``MultiStepLIFNode`` and its kin are those of clock_driven (0.0.0.0.12): they take (T, batch, ...). ``LIFNode``,
+``IFNode`` and ``ParametricLIFNode`` are those of activation_based (0.0.0.0.14), which take one step, or all with
+``step_mode="m"``.
 
-Per step, with tau = 1 in an IF node and no decay there::
+Each step first charges the potential, which in an IF node is v <- v + x, and then fires::
 
     v <- v + (x - (v - v_reset)) / tau          decay_input; v_reset counts as 0 where it is None
     v <- v - (v - v_reset) / tau + x            otherwise
@@ -39,7 +40,15 @@ class _Spike(torch.autograd.Function):
 
 
 class BaseNode(nn.Module):
-    """A population of which the subclass says how it charges."""
+    """Base of the neurons: threshold, reset and surrogate gradient; a subclass says how inputs charge the potential.
+
+    Args:
+        v_threshold: a potential that reaches it fires.
+        v_reset: the potential after a spike; None to subtract the threshold instead.
+        detach_reset: keep gradients out of the reset.
+        step_mode: "s": forward takes one step (batch, ...); "m": all steps (T, batch, ...).
+        alpha: slope of the sigmoid whose derivative is the surrogate gradient.
+    """
 
     def __init__(
         self, v_threshold: float = 1.0, v_reset: float | None = 0.0, detach_reset: bool = False, step_mode: str = "s",
@@ -51,15 +60,15 @@ class BaseNode(nn.Module):
         self.reset()
 
     def reset(self) -> None:
-        """The state before the first step."""
+        """Set the potential to its value before the first step."""
         self.v: Any = 0.0 if self.v_reset is None else self.v_reset
 
     def charged(self, x: Tensor) -> Tensor:
-        """The potential that the input of a step leads to."""
+        """The potential before firing, given the input of a step."""
         raise NotImplementedError
 
     def step(self, x: Tensor) -> Tensor:
-        """Spikes of one step."""
+        """Spikes 0 or 1 of one step, given its input (batch, ...); the potential is updated."""
         v = self.charged(x)
         spike = _Spike.apply(v - self.v_threshold, self.alpha)
         assert isinstance(spike, Tensor)
@@ -68,7 +77,7 @@ class BaseNode(nn.Module):
         return spike
 
     def forward(self, x: Tensor) -> Tensor:
-        """Of one step, or (T, batch, ...) of all."""
+        """Spikes of one step (batch, ...), or of all steps (T, batch, ...) where ``step_mode`` is "m"."""
         return self.step(x) if self.step_mode == "s" else torch.stack([self.step(frame) for frame in x])
 
 
@@ -76,7 +85,7 @@ class IFNode(BaseNode):
     """Integrate and fire."""
 
     def charged(self, x: Tensor) -> Tensor:
-        """v + x."""
+        """The charged potential v + x, without leak."""
         return self.v + x
 
 
@@ -89,11 +98,11 @@ class LIFNode(BaseNode):
         self.tau, self.decay_input = float(tau), decay_input
 
     def rate(self) -> Any:
-        """1 / tau."""
+        """The leak of a step, 1 / tau."""
         return 1 / self.tau
 
     def charged(self, x: Tensor) -> Tensor:
-        """As the module says."""
+        """The charged potential after leak and input; the leak also scales the input if ``decay_input``."""
         above = self.v if self.v_reset is None else self.v - self.v_reset
         return self.v + (x - above) * self.rate() if self.decay_input else self.v - above * self.rate() + x
 
@@ -107,33 +116,33 @@ class ParametricLIFNode(LIFNode):
         self.w = nn.Parameter(torch.tensor(-math.log(init_tau - 1)))
 
     def rate(self) -> Any:
-        """sigmoid(w)."""
+        """The leak of a step, sigmoid(w)."""
         return torch.sigmoid(self.w)
 
 
 class MultiStepIFNode(IFNode):
-    """IFNode for (T, batch, ...)."""
+    """Integrate and fire over all steps (T, batch, ...); an argument ``backend`` is ignored."""
 
     def __init__(self, *arguments: Any, **others: Any) -> None:
         super().__init__(*arguments, step_mode="m", **{k: v for k, v in others.items() if k != "backend"})
 
 
 class MultiStepLIFNode(LIFNode):
-    """LIFNode for (T, batch, ...)."""
+    """Leaky integrate and fire over all steps (T, batch, ...); an argument ``backend`` is ignored."""
 
     def __init__(self, *arguments: Any, **others: Any) -> None:
         super().__init__(*arguments, step_mode="m", **{k: v for k, v in others.items() if k != "backend"})
 
 
 class MultiStepParametricLIFNode(ParametricLIFNode):
-    """ParametricLIFNode for (T, batch, ...)."""
+    """Leaky integrate and fire, tau learned, over all steps (T, batch, ...); an argument ``backend`` is ignored."""
 
     def __init__(self, *arguments: Any, **others: Any) -> None:
         super().__init__(*arguments, step_mode="m", **{k: v for k, v in others.items() if k != "backend"})
 
 
 def reset_net(net: nn.Module) -> None:
-    """Every population of a model as it is before the first step."""
+    """Reset every neuron of a model to its state before the first step."""
     for module in net.modules():
         if isinstance(module, BaseNode):
             module.reset()

@@ -1,4 +1,4 @@
-"""What a neuron module computes, and numbers of its parameters."""
+"""Readings of neuron modules: their equations as a rule, and how their forward is called and what it returns."""
 
 from __future__ import annotations
 
@@ -14,21 +14,21 @@ from processes.spiking.neuron import Rule
 
 
 def spikes_only(states: list[torch.Tensor]) -> Any:
-    """What a forward returns that returns its spikes alone."""
+    """The result of a forward that returns its spikes alone, given [spikes, state 0, ...]."""
     return states[0]
 
 
 @dataclass(frozen=True)
 class Reading:
-    """What a neuron module computes.
+    """What a neuron module computes, and how a model calls it.
 
     Attributes:
         rule: its equations.
-        returned: what its forward returns of [spikes, state 0, state 1, ...].
-        recurrent: a module that its own spikes of the step before go through, into its input.
-        height: what a spike is sent as.
-        feed: what forward does to its input before the neurons hear it; None: nothing.
-        stubs: methods that a forward calls to get the state at first, and how many tensors each returns.
+        returned: what its forward returns, given [spikes, state 0, state 1, ...].
+        recurrent: the module through which its spikes of the step before are added to its input; None if there is none.
+        height: the number that a spike is sent as.
+        feed: what forward does to the input before it reaches the neurons; None for nothing.
+        stubs: methods that a model's forward calls to get the initial state, and how many tensors each returns.
     """
 
     rule: Rule
@@ -40,11 +40,11 @@ class Reading:
 
 
 Reader = Callable[[Any], Reading]
-"""What reads a module."""
+"""Reads a neuron module; raises DeployError for a setting that no rule covers."""
 
 
 def number(value: Any) -> np.ndarray:
-    """A parameter as float64."""
+    """A number or tensor as a float64 array."""
     if isinstance(value, torch.Tensor):
         value = value.detach().cpu().numpy()
     return np.asarray(value, np.float64)

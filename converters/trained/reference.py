@@ -1,4 +1,4 @@
-"""What a trained spiking module computes itself: its output and every neuron's spikes."""
+"""Runs of the original module of a trained spiking network: its output and every neuron's spikes, to compare with."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from processes.spiking import Graph, Neuron
 
 @dataclass(frozen=True)
 class Reference:
-    """A run of the original.
+    """The results of a run of the original module.
 
     Attributes:
-        output: as its forward returned it; of the form "step" (T, samples, ...).
-        spikes: by neuron, (samples, T, *shape) bool.
+        output: float64, as the module's forward returned it; (T, samples, ...) of the form "step".
+        spikes: by neuron population, bool (samples, T, *shape).
     """
 
     output: np.ndarray
@@ -32,12 +32,15 @@ class Reference:
 def run_original(
     model: nn.Module, x: np.ndarray, form: Form, graph: Graph, neurons: dict[str, Reading], dtype: torch.dtype
 ) -> Reference:
-    """Run samples together.
+    """Run the original module on a batch of samples, and record the spikes of its neurons.
 
     Args:
-        model: is converted to ``dtype`` and stays so.
-        x: frames (samples, T, *shape); of the form "static" all T of a sample are the same image.
-        dtype: float64 leaves no ties by rounding, float32 is what it was trained in.
+        model: the module; it is put in evaluation mode, and converted to ``dtype`` for good.
+        x: frames (samples, T, *shape); of the form "static" all T frames of a sample are the same image.
+        form: what the module's forward takes.
+        graph: the captured network, which says what neurons there are, and of which shape.
+        neurons: readings by qualified module name.
+        dtype: float64 leaves no ties by rounding; float32 is what most modules were trained in.
 
     Raises:
         DeployError: a neuron was not called once for each step, or forward itself fails.
@@ -82,7 +85,7 @@ def run_original(
 
 
 def _cast(dtype: torch.dtype) -> Any:
-    """Spikes of snnTorch and Norse are float32 whatever the model is."""
+    """A hook that converts a module's inputs to ``dtype``, as snnTorch and Norse send float32 spikes in any model."""
 
     def cast(module: nn.Module, inputs: tuple[Any, ...]) -> tuple[Any, ...]:
         return tuple(x.to(dtype) if isinstance(x, Tensor) and x.is_floating_point() else x for x in inputs)
@@ -106,7 +109,7 @@ def _run(model: nn.Module, frames: Tensor, form: Form) -> Tensor:
 
 
 def reset(model: nn.Module, neurons: dict[str, Reading]) -> None:
-    """Every neuron as it is before the first step, by its own method, if it has one."""
+    """Reset every neuron to its state before the first step, by its methods ``reset`` and ``reset_mem``, if any."""
     modules = dict(model.named_modules())
     for name in neurons:
         for method in ("reset", "reset_mem"):
@@ -119,13 +122,13 @@ READOUTS = ("mean", "sum", "last", "each")
 
 
 def readout(ours: np.ndarray, theirs: np.ndarray, margin: float, form: Form) -> str:
-    """How a model makes its output of those of all steps: their mean, their sum, the last, or each for itself.
+    """Find out how a model makes its output of the outputs of all steps: "mean", "sum", "last", or "each" step's.
 
     Args:
-        ours: (samples, T, *shape), of the captured graph.
+        ours: the captured graph's outputs (samples, T, *shape).
         theirs: the model's own output.
-        margin: what may differ, relative to the largest value.
-        form: of its forward, which says in what order it gives all steps.
+        margin: largest difference, relative to the largest value of ``theirs`` or to 1, whichever is more.
+        form: of the model's forward, which says in what order it returns all steps.
 
     Raises:
         DeployError: none of these gives the model's output.
@@ -142,7 +145,10 @@ def readout(ours: np.ndarray, theirs: np.ndarray, margin: float, form: Form) -> 
 
 
 def read_out(outputs: np.ndarray, how: str) -> np.ndarray:
-    """(samples, *shape) of (samples, T, *shape); (T, samples, *shape) of "each"."""
+    """The output (samples, *shape) by the rule ``how``, given those of all steps (samples, T, *shape).
+
+    For "each" the outputs are those of all steps, (T, samples, *shape).
+    """
     if how == "each":
         return np.swapaxes(outputs, 0, 1)
     return {"mean": outputs.mean, "sum": outputs.sum}[how](1) if how != "last" else outputs[:, -1]

@@ -1,7 +1,7 @@
-"""Rounding the weights of a trained network together, on what arrives at each layer in a run of calibration data.
+"""Rounding the weights of a trained spiking network together, by what arrives at each layer on calibration data.
 
-The formula is that of conversions, :mod:`converters.discretise.rounding`: errors of a row's weights make up for each other
-as far as spikes are correlated, and what remains on average goes into the bias.
+The method is that of :mod:`converters.discretise.rounding`: the errors of a row's weights compensate each other as far
+as spikes are correlated, and the error that remains on average goes into the bias.
 """
 
 from __future__ import annotations
@@ -17,10 +17,12 @@ from processes.spiking.steppers import patches
 
 
 class Together:
-    """Watches a run in floating point, then rounds layer by layer.
+    """Gathers moments during a run in floating point, and then rounds the weights of one layer after the other.
 
     Attributes:
-        moments: by layer, of the values that its weights meet, in real units.
+        graph: the captured network.
+        moments: by layer, moments of the values that its weights are multiplied by, in real units.
+        before: the messages of the previous step, which recurrent connections carry.
     """
 
     def __init__(self, graph: Graph) -> None:
@@ -29,7 +31,7 @@ class Together:
         self.before: Mapping[str, np.ndarray | None] = {}
 
     def see(self, messages: Mapping[str, np.ndarray | None]) -> None:
-        """The messages (samples, *shape) of all nodes in one step."""
+        """Add one step's messages (samples, *shape) by node to the moments; None where a node sent nothing."""
         for name, node in self.graph.nodes.items():
             if not isinstance(node.op, Weighted):
                 continue
@@ -41,12 +43,15 @@ class Together:
         self.before = messages
 
     def rounded(self, name: str, weight: np.ndarray, limit: int) -> tuple[np.ndarray, np.ndarray]:
-        """Integers for a layer's weights and what its bias lacks then; to nearest where nothing arrived."""
+        """Integers within +-limit for a layer's weights, in units of the mantissas, and what to add to its bias (out,).
+
+        Weights at which nothing arrived are rounded to nearest.
+        """
         return round_together(weight, limit, self.moments.get(name))
 
 
 def _rows(op: Weighted, x: np.ndarray) -> np.ndarray:
-    """(groups, rows, n): what the weights of a layer meet at each position."""
+    """The n values (groups, rows, n) that a layer's weights are multiplied by at each position of each sample."""
     if not op.stride:
         return x.reshape(1, -1, x.shape[-1])
     found = patches(op, x)

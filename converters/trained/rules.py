@@ -1,4 +1,6 @@
-"""What each operation of a traced model is in a graph of spikes."""
+"""Rules by which operations of a traced model become nodes of a :class:`processes.spiking.Graph`.
+
+Each rule takes the lowering (``at``), the shape of the result, and the operation's arguments."""
 
 from __future__ import annotations
 
@@ -12,11 +14,11 @@ from processes.spiking import Affine, Levels, MaxPool, Product, Reduce, Sum, Sum
 
 
 class Unsupported(Exception):
-    """An operation that has no form here."""
+    """An operation that has no form in a spiking graph; the text says why."""
 
 
 class Signal:
-    """The output of a node of the graph."""
+    """The output of a node of the graph, by the node's name, and its shape."""
 
     def __init__(self, name: str, shape: tuple[int, ...]) -> None:
         self.name, self.shape = name, shape
@@ -28,10 +30,11 @@ LAYOUTS = {
     "chunk", "unbind", "split_with_sizes", "constant_pad_nd", "pad", "movedim", "narrow", "dropout", "swapaxes", "unflatten",
     "lift_fresh_copy", "numpy_T", "mT", "expand_as", "view_as", "index_select", "slice_scatter", "select_scatter",
 }  # fmt: skip
-"""Operations that move values."""
+"""Operations that move, copy or drop values, and pad with zeros."""
 
 
 def _numbers(x: Any) -> np.ndarray:
+    """A constant as a float64 array."""
     return x.detach().cpu().double().numpy() if isinstance(x, torch.Tensor) else np.asarray(x, np.float64)
 
 
@@ -54,6 +57,7 @@ def _conv(at: Any, shape: tuple[int, ...], x: Any, weight: Any, bias: Any = None
 
 
 def _each(value: Any, axes: int) -> tuple[int, ...]:
+    """One number for each of ``axes`` axes, from one for all or one for each."""
     found = tuple(value) if isinstance(value, (list, tuple)) else (value,)
     return found * axes if len(found) == 1 else found
 
@@ -78,7 +82,7 @@ def _plain_batch_norm(at: Any, shape: tuple[int, ...], x: Any, weight: Any, bias
 
 
 def _affine(at: Any, x: Any, scale: Any, shift: Any, shape: tuple[int, ...]) -> Any:
-    """scale x + shift with constants, which may be larger than x."""
+    """scale x + shift with constants, whose shape x is broadcast to."""
     return at.add(at.named("scale"), Affine(_numbers(scale), _numbers(shift)), (at.expanded(x, shape),), shape)
 
 
@@ -199,11 +203,15 @@ RULES: dict[str, Any] = {
     "matmul": _matmul, "bmm": _matmul, "max_pool2d": _max_pool, "avg_pool2d": _avg_pool, "adaptive_avg_pool2d": _adaptive,
     "sum": _summed, "mean": _mean, "clamp": _clamp, "round": _round,
 }  # fmt: skip
-"""By aten operation without its overload; called with the lowering, the shape of the result, and the arguments."""
+"""Rules by name of the aten operation, without its overload."""
 
 
 def module_layer(at: Any, module: nn.Module, source: Wire, shape: tuple[int, ...]) -> Signal:
-    """A layer that is no part of the trace: what spikes of the step before go through."""
+    """Add the recurrent layer of a neuron, which is no part of the trace; ``source`` carries the step before's spikes.
+
+    Raises:
+        Unsupported: it is neither linear, nor a convolution with zero padding, nor snnTorch's one-to-one weight V.
+    """
     bias = getattr(module, "bias", None)
     known = None if bias is None else _numbers(bias)
     if isinstance(module, nn.Linear):

@@ -1,9 +1,9 @@
-"""Scales of a layer's outputs, taken back by the thresholds of the neurons behind it, so that integers hold its weights better.
+"""Scales of a layer's outputs, undone by the thresholds of the neurons behind it, so that its weights round better.
 
-With one power of two for each output, the largest mantissa of a row lies anywhere from 64 to 127, and rounding errs by up to
-twice what it has to. A row that only reaches neurons may be multiplied by any number, if their thresholds, resets and biases
-are, too: every spike stays. Of the numbers in [1, 2) the one is taken whose rounded row errs least, weighted by how much inputs
-vary.
+With one power of two for each output, the largest 8-bit mantissa of a row lies anywhere from 64 to 127, and rounding
+errors are up to twice as large as they have to be. A row that only reaches neurons may be multiplied by any number, if
+their thresholds, resets and biases are, too: every spike stays. Of the numbers in [1, 2) the one is taken whose rounded
+row has the least error, weighted by the inputs' variances.
 """
 
 from __future__ import annotations
@@ -20,11 +20,17 @@ from processes.spiking.neuron import Rule, Update
 from processes.spiking.steppers import Moved, Pooled
 
 CANDIDATES = 64
-"""Numbers that are tried for each row, evenly spaced by their logarithms."""
+"""How many factors in [1, 2) are tried for each row, evenly spaced by their logarithms."""
 
 
 def best_scales(graph: Graph, moments: Mapping[str, Moments], bits: int) -> dict[str, np.ndarray]:
-    """By layer whose outputs only reach neurons, a factor for each output, (out,)."""
+    """By layer whose outputs only reach neurons, the best factor for each output, (out,) in [1, 2).
+
+    Args:
+        graph: the captured network.
+        moments: by layer, of what arrives at its weights; layers without moments get no factors.
+        bits: width of the mantissas.
+    """
     found: dict[str, np.ndarray] = {}
     for name, node in graph.nodes.items():
         if isinstance(node.op, Weighted) and name in moments and reached(graph, name) is not None:
@@ -33,6 +39,7 @@ def best_scales(graph: Graph, moments: Mapping[str, Moments], bits: int) -> dict
 
 
 def _best(weight: np.ndarray, seen: Moments, bits: int) -> np.ndarray:
+    """For each row of ``weight`` (out, ...), the factor with the least rounding error over its largest mantissa."""
     variances = np.stack([np.diag(seen.covariance(group)) for group in range(len(seen.first))])
     each = np.repeat(variances, len(weight) // len(variances), axis=0)  # (out, n), by group of a convolution
     rows = weight.reshape(len(weight), -1)
@@ -46,9 +53,9 @@ def _best(weight: np.ndarray, seen: Moments, bits: int) -> np.ndarray:
 
 
 def reached(graph: Graph, name: str) -> dict[str, np.ndarray] | None:
-    """Neurons behind a layer and the number of the output that each reads, int64 (*shape), -1 of padding.
+    """By population behind a layer, the number of the layer's output that each neuron reads, (*shape), -1 for padding.
 
-    None if anything but neurons that send spikes reads the layer.
+    None if anything but neurons that send spikes reads the layer, directly or through layouts and max pooling.
     """
     node = graph.nodes[name]
     assert isinstance(node.op, Weighted)
@@ -79,7 +86,10 @@ def reached(graph: Graph, name: str) -> dict[str, np.ndarray] | None:
 
 
 def rescaled(graph: Graph, scales: Mapping[str, np.ndarray]) -> tuple[Graph, dict[str, np.ndarray]]:
-    """The graph with outputs of layers multiplied, and by neuron what its potentials are multiplied by, (*shape)."""
+    """The graph with layers' outputs multiplied by ``scales``, and by population its potentials' factors, (*shape).
+
+    Thresholds, resets, initial states and biases of the neurons are multiplied, too, so that every spike stays.
+    """
     nodes, factors = dict(graph.nodes), dict[str, np.ndarray]()
     for name, scale in scales.items():
         node = nodes[name]
@@ -96,7 +106,7 @@ def rescaled(graph: Graph, scales: Mapping[str, np.ndarray]) -> tuple[Graph, dic
 
 
 def _times(rule: Rule, factor: np.ndarray) -> Rule:
-    """A rule whose states are all multiplied."""
+    """A rule whose states are all multiplied by ``factor``: its biases, threshold, reset and initial states are."""
 
     def update(of: Update) -> Update:
         return replace(of, bias=tuple(value * factor for value in of.bias))

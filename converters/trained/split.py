@@ -1,6 +1,6 @@
-"""Two synapses of 8 bits for every weight: one holds it, the other what the first has rounded off.
+"""Two synapses for every weight: one holds its mantissa, the other what the first has rounded off.
 
-Both go to the same neuron, so a chip needs nothing new for it but twice the synapses and twice the additions.
+Both reach the same neuron, so a chip needs no new feature, but twice the synapses and twice the additions.
 """
 
 from __future__ import annotations
@@ -14,7 +14,10 @@ from processes.spiking import Graph, Node, Sum, Weighted, Wire
 
 
 def split(graph: Graph, bits: int) -> Graph:
-    """The graph with each layer as a sum, of the same name, of layers NAME.high and NAME.low."""
+    """The graph with each layer NAME replaced by a sum of that name, of layers NAME.high and NAME.low.
+
+    ``bits``: width of the mantissas. A layer whose weights are exact has no NAME.low.
+    """
     nodes: dict[str, Node] = {}
     for name, node in graph.nodes.items():
         if not isinstance(node.op, Weighted):

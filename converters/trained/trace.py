@@ -1,6 +1,6 @@
-"""A model exported for one frame, its neurons as single operations.
+"""Tracing: a trained spiking model is exported for one frame, each of its neuron populations as a single operation.
 
-The neurons' forwards are replaced while it is traced; a time axis has length 1, and so has a loop over time.
+The neurons' forwards are replaced while the model is traced; a time axis has length 1, and so has a loop over time.
 """
 
 from __future__ import annotations
@@ -16,16 +16,18 @@ from converters.trained.readings import Reading
 from processes.errors import DeployError
 
 Form = Literal["step", "sequence", "batch", "static"]
-"""What forward takes: a frame (batch, ...), of which it is called with one after the other; all of them (T, batch, ...), or
-(batch, T, ...); or an image (batch, ...), which it shows to the network for T steps itself."""
+"""What a model's forward takes.
+
+"step": one frame (batch, ...), and is called once for each; "sequence": all frames (T, batch, ...); "batch": all frames
+(batch, T, ...); "static": an image (batch, ...), which forward itself shows to the network for T steps."""
 
 LENGTHS = ("T", "num_steps", "time_steps", "timesteps", "time_step", "n_steps", "steps")
-"""Attributes that models of the form "static" keep the number of steps in."""
+"""Attributes in which models of the form "static" may keep their number of steps."""
 
 
 @torch.library.custom_op("deploy_trained::neuron", mutates_args=())
 def neuron(x: Tensor, name: str, states: int) -> list[Tensor]:
-    """[spikes, state 0, ...] of a population; in a trace only, where it stands for the module of that name."""
+    """Stands in a trace for the neuron module ``name``: [spikes, state 0, ...], zeros of the input's shape."""
     return [torch.zeros_like(x) for _ in range(states + 1)]
 
 
@@ -35,7 +37,7 @@ def _(x: Tensor, name: str, states: int) -> list[Tensor]:
 
 
 class _Output(nn.Module):
-    """A model whose forward gives its first result only."""
+    """A model whose forward returns the first tensor of its result only."""
 
     def __init__(self, model: nn.Module) -> None:
         super().__init__()
@@ -46,7 +48,7 @@ class _Output(nn.Module):
 
 
 def first(y: Any) -> Tensor:
-    """The first tensor of what a forward returned."""
+    """The first tensor of a forward's result, which may be nested tuples or lists."""
     while isinstance(y, (tuple, list)):
         y = y[0]
     return y
@@ -55,10 +57,17 @@ def first(y: Any) -> Tensor:
 def trace(
     model: nn.Module, shape: tuple[int, ...], form: Form, frames: int, neurons: dict[str, Reading]
 ) -> torch.export.ExportedProgram:
-    """Export ``model`` for one frame of ``shape``.
+    """Export a trained spiking model for one frame and a batch of one.
+
+    Args:
+        model: the module.
+        shape: of the frame, without time and batch.
+        form: what the module's forward takes.
+        frames: number of time steps that a "static" model keeps in an attribute.
+        neurons: readings by qualified module name.
 
     Raises:
-        DeployError: it cannot be exported; or a "static" model does not say where its number of steps is.
+        DeployError: the model cannot be exported, or a "static" model has no attribute with its number of steps.
     """
     frame = torch.zeros(1, *shape) if form in ("step", "static") else torch.zeros(1, 1, *shape)
     frame = frame.to(next((p.dtype for p in model.parameters() if p.is_floating_point()), torch.float32))
@@ -75,10 +84,10 @@ def trace(
 
 @contextlib.contextmanager
 def lengths(model: nn.Module, form: Form, frames: int, steps: int) -> Iterator[None]:
-    """A "static" model with another number of steps.
+    """Let a "static" model run ``steps`` steps instead of ``frames`` inside the context; other forms stay as they are.
 
     Raises:
-        DeployError: no module has an attribute of :data:`LENGTHS` that is ``frames``.
+        DeployError: no module of a "static" model has an attribute of :data:`LENGTHS` that equals ``frames``.
     """
     places = [
         (module, name)
@@ -103,6 +112,7 @@ def lengths(model: nn.Module, form: Form, frames: int, steps: int) -> Iterator[N
 
 @contextlib.contextmanager
 def _replaced(model: nn.Module, neurons: dict[str, Reading]) -> Iterator[None]:
+    """Replace the forwards of neurons by single operations, and their state methods by stubs, inside the context."""
     modules = dict(model.named_modules())
     changed: list[tuple[nn.Module, str]] = []
 
@@ -122,6 +132,8 @@ def _replaced(model: nn.Module, neurons: dict[str, Reading]) -> Iterator[None]:
 
 
 def _stand_in(name: str, reading: Reading) -> Any:
+    """A forward that calls the operation :func:`neuron` and returns its results as the module's own forward does."""
+
     def forward(x: Tensor, *states: Any, **named: Any) -> Any:
         x = x if reading.feed is None else reading.feed(x)
         return reading.returned(neuron(x, name, reading.rule.states))
@@ -130,6 +142,8 @@ def _stand_in(name: str, reading: Reading) -> Any:
 
 
 def _stub(count: int) -> Any:
+    """A method that returns ``count`` initial states, all zero."""
+
     def at_first() -> Any:
         found = tuple(torch.zeros(()) for _ in range(count))
         return found[0] if count == 1 else found

@@ -1,4 +1,4 @@
-"""A walk over the models of timm and transformers: which of them lower, what blocks the others, and whether it is right."""
+"""A walk over the models of timm and transformers: which of them lower without error, and what blocks the others."""
 
 from __future__ import annotations
 
@@ -15,18 +15,17 @@ Model = tuple[torch.nn.Module, tuple[torch.Tensor, ...]]
 
 
 class LeftOut(Exception):
-    """A model that cannot be walked: not built without downloads, or nothing that is known to feed it."""
+    """A model that cannot be judged: it cannot be built without downloads, or no known input runs it."""
 
 
 @dataclass(frozen=True)
 class Subject:
-    """One model of a library.
+    """One model of a library that is to be judged.
 
     Attributes:
-        family: how it is listed, library first: "timm resnet", "transformers bert".
-        build: returns the name of what it built, and the model with samples.
-
-    ``build`` runs in a process of its own, and raises ``LeftOut`` where there is nothing to judge.
+        family: the name under which it is listed, library first: "timm resnet", "transformers bert".
+        build: returns the name of the model that it built, and the model with samples; it is called in a process of its
+            own, and raises ``LeftOut`` where there is nothing to judge.
     """
 
     family: str
@@ -38,12 +37,15 @@ class Found:
     """What became of one model.
 
     Attributes:
-        family, example: of :class:`Subject`, and the name of what was built.
-        state: "accepted" if every operation has a spiking form and, without codes, gives the model's outputs; "refused";
-            "failed" if it was accepted wrongly, or ended otherwise than by a refusal; "left out" if nothing was judged.
+        family: of the :class:`Subject`.
+        example: the name of the model that was built; empty if none was.
+        state: "accepted" if every operation has a spiking form and, without codes, gives the model's outputs; "refused"
+            if an operation blocks; "failed" if the outputs are wrong, or it ended otherwise than by a refusal; "left
+            out" if nothing was judged.
         reasons: every operation that blocks, with its reason and how often; or why it failed or was left out.
-        deviation: of the lowered network's outputs from the model's, over the largest of them; None unless accepted.
-        seconds: from building it to the comparison.
+        deviation: largest difference of the lowered network's outputs from the model's, over the largest output; None
+            unless accepted.
+        seconds: for building, lowering and comparing.
     """
 
     family: str
@@ -54,11 +56,11 @@ class Found:
     seconds: float = 0.0
 
     def as_json(self) -> dict[str, Any]:
-        """Fields by name."""
+        """The fields by name, for one JSON object."""
         return asdict(self)
 
     @staticmethod
     def from_json(kept: dict[str, Any]) -> Found:
-        """The reverse of :meth:`as_json`."""
+        """Restore what :meth:`as_json` gave, where reasons may be a list."""
         fields: dict[str, Any] = {**kept, "reasons": tuple(kept["reasons"])}
         return Found(**fields)

@@ -1,4 +1,4 @@
-"""Every architecture of transformers, as small as its configuration lets it be."""
+"""Every architecture of transformers, built as small as its configuration allows."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ from converters.walk import LeftOut, Model, Subject
 from converters.walk.small import TOKENS, shrink
 
 TASKS = ("IMAGE_CLASSIFICATION", "CAUSAL_LM", "SEQUENCE_CLASSIFICATION", "AUDIO_CLASSIFICATION", "MASKED_LM", "CTC")
-"""What a model of an architecture does; the first of them that it has is walked, or else the architecture without a head."""
+"""Tasks by preference: an architecture's model for the first one that it has is walked, or its model without a head."""
 SAMPLES = 2
 MOST = 100_000_000
-"""Parameters that a model may have whose configuration was made small."""
+"""Most parameters of a model whose configuration was made small; with more it is not built."""
 IMAGES = (32, 64, 128, 224, 256)
 WAVEFORM = 2000
-"""Samples of a recording."""
+"""Length of a recording, in samples."""
 WHOLE = 1920
-"""Samples of a recording of one channel, as codecs take it in whole frames."""
+"""Length of a recording for codecs, which take one channel in whole frames, in samples."""
 FRAMES = 2
-"""Images of a model that compares several, or of a video whose configuration says no other number."""
+"""Number of images for a model that takes several, or a video, unless its configuration says another number."""
 KNOWN = {
     "input_ids",
     "attention_mask",
@@ -35,15 +35,15 @@ KNOWN = {
     "past_values",
     "pixel_values_videos",
 }
-"""Arguments that something is known to give for."""
+"""Main inputs for which samples can be made; models with another one are left out."""
 BESIDE = ((), ("decoder_input_ids",), ("pixel_values",), ("attention_mask", "pixel_values"), ("input_ids",), ("bbox",),
           ("decoder_input_ids", "bbox"), ("input_features_mask",), ("decoder_input_ids", "attention_mask"))  # fmt: skip
-"""Arguments that are tried beside the first."""
+"""Further arguments that are tried beside the main one, in this order."""
 RESULTS = ("logits", "logits_per_image", "prediction_logits", "prediction_outputs", "last_hidden_state")
 
 
 def subjects() -> Iterator[Subject]:
-    """One for every architecture that has a model of its own."""
+    """A subject for every architecture of transformers that has a model of its own."""
     for kind, names in modeling_auto.MODEL_MAPPING_NAMES.items():
         first = names if isinstance(names, str) else names[0]
         name = next((found for task in TASKS if (found := _head(task, kind))), first)
@@ -66,14 +66,14 @@ def _head(task: str, kind: str) -> str | None:
 
 
 class OneTensor(torch.nn.Module):
-    """A model of transformers that takes tensors by position and returns one: scores, hidden states, or what comes first."""
+    """A model of transformers that takes tensors by position and returns one: scores, hidden states or its first."""
 
     def __init__(self, model: torch.nn.Module, arguments: Sequence[str]) -> None:
         super().__init__()
         self.model, self.arguments = model, tuple(arguments)
 
     def forward(self, *tensors: torch.Tensor) -> torch.Tensor:
-        """The one tensor of interest."""
+        """The first of ``RESULTS`` that the model returns, or else its first result."""
         result = self.model(**dict(zip(self.arguments, tensors, strict=True)))
         for name in RESULTS:
             if getattr(result, name, None) is not None:
@@ -82,10 +82,14 @@ class OneTensor(torch.nn.Module):
 
 
 def built(kind: str, name: str) -> tuple[str, Model]:
-    """A model of an architecture with random weights, small where its configuration allows it, and what it takes.
+    """Build the model class ``name`` of an architecture with random weights, small where its configuration allows it.
+
+    Returns:
+        What was built, in words, and the model with samples that it runs on.
 
     Raises:
-        LeftOut: it cannot be built from its configuration alone, or run on what is known to give.
+        LeftOut: the model cannot be built from its configuration alone, or does not run on any samples that can be
+            made.
     """
     reasons: list[str] = []
     for widths, stages in ((True, True), (True, False), (False, False)):
@@ -132,7 +136,7 @@ def _model(kind: str, name: str, size: int, widths: bool, stages: bool) -> Any:
 
 
 def _samples(config: Any, arguments: Sequence[str], size: int) -> Iterator[tuple[torch.Tensor, ...]]:
-    """Samples for a model's arguments, in every shape that its input may have."""
+    """Random samples for a model's arguments, once for every shape that its main input may have."""
     shapes: list[tuple[int, ...]] = [()]
     if arguments[0] == "input_values":
         bands = getattr(config, "num_mel_bins", None)

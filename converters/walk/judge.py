@@ -1,4 +1,4 @@
-"""One model: captured, lowered and compared with what it computes, without codes."""
+"""Judging one model: it is captured and lowered, and the lowered network's outputs are compared with the model's."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from evaluator.closed_form import ClosedForm
 from processes.errors import DeployError
 
 LONGEST = 300
-"""Characters of a reason that are kept."""
+"""Most characters that are kept of a reason."""
 
 
 def judge(subject: Subject) -> Found:
-    """Build a subject's model and say what becomes of it; whatever it raises is caught and told."""
+    """Build a subject's model, lower it and compare the outputs; every exception is caught and becomes a state."""
     start, example = time.monotonic(), ""
 
     def found(state: str, *reasons: str, deviation: float | None = None) -> Found:
@@ -51,9 +51,11 @@ def judge(subject: Subject) -> Found:
 def deviation_of(built: Model) -> float:
     """Largest deviation of the lowered network's outputs from the model's in float64, over the largest output.
 
+    The model's weights are spread first, in place (:func:`spread`).
+
     Raises:
         DeployError: the model cannot be captured or lowered.
-        LeftOut: what the model itself gives is not finite.
+        LeftOut: the model's own outputs are not finite.
     """
     model, samples = built
     model = spread(model)
@@ -69,9 +71,10 @@ def deviation_of(built: Model) -> float:
 
 
 def spread(model: torch.nn.Module, seed: int = 0) -> torch.nn.Module:
-    """The model in inference mode, its parameters and running statistics spread so that nothing is 0 or 1 by initialisation.
+    """Add noise to a model's parameters and running statistics in place, so that none is 0 or 1 by initialisation.
 
-    Matrices are spread by less the more inputs they sum, so that deep networks neither vanish nor explode.
+    The noise of a weight has deviation 0.5 / sqrt(inputs), so that deep networks neither vanish nor explode. Returns
+    the model, in evaluation mode.
     """
     generator = torch.Generator().manual_seed(seed)
 
@@ -91,7 +94,7 @@ def spread(model: torch.nn.Module, seed: int = 0) -> torch.nn.Module:
 
 @torch.no_grad()
 def _expected(model: torch.nn.Module, sample: Sequence[torch.Tensor]) -> torch.Tensor:
-    """In float64, so that a deep model's own rounding is not taken for a deviation; in float32 where it cannot be."""
+    """The model's output in float64, so that its own rounding is no deviation; in float32 if it fails in float64."""
     try:
         exact = [each.double() if each.is_floating_point() else each for each in sample]
         return copy.deepcopy(model).double()(*exact).double()

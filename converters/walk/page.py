@@ -1,4 +1,4 @@
-"""The page that says what a walk found."""
+"""The documentation page with the results of a walk, in Markdown."""
 
 from __future__ import annotations
 
@@ -40,10 +40,11 @@ WHY = """\
 
 
 def page(found: Sequence[Found], whole: Mapping[str, int]) -> str:
-    """Markdown of everything that was found: totals, what blocks most often, and a table for each library.
+    """The results as Markdown: totals, what blocks most often, and a table for each library.
 
     Args:
-        whole: how many there are in each library, of which some may not have been walked yet.
+        found: what became of each model that was walked.
+        whole: number of models in each library by name, of which some may not have been walked yet.
     """
     libraries: dict[str, list[Found]] = {}
     for one in sorted(found, key=lambda one: one.family):
@@ -63,7 +64,7 @@ def _totals(libraries: dict[str, list[Found]], whole: Mapping[str, int]) -> str:
 
 
 def _blockers(found: Sequence[Found]) -> str:
-    """Operations by the number of models that they block."""
+    """A table of operations by the number of refused models that they block; empty if there is none."""
     names = [
         {reason.split("`")[1] for reason in one.reasons if reason.count("`") > 1} for one in found if _refused(one)
     ]

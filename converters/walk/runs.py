@@ -1,4 +1,4 @@
-"""A process of its own for each model, with a time and a memory limit; what is found is kept as it comes."""
+"""Runs of a walk: each model in a process of its own, with limits of time and memory; results are kept as they come."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ FORKED = multiprocessing.get_context("fork")  # the libraries are imported once,
 
 
 def known(results: Path) -> list[Found]:
-    """What a file of results holds, one JSON object a line; nothing if there is none. Half a last line is left out."""
+    """The results in a file of JSON lines; none if there is no such file. Lines that are no results are left out."""
     if not results.is_file():
         return []
     found: list[Found] = []
@@ -41,11 +41,16 @@ def walk(
     """Judge every subject that ``results`` does not hold yet, and append each to it as it is done.
 
     Args:
+        subjects: the models.
         results: a file of JSON lines, made with its folder if it is not there.
-        jobs: processes at a time.
+        jobs: most processes at a time.
         timeout: seconds for each model, after which its process is ended.
         memory: GB (10^9 bytes) of address space that a model may take beyond what is imported.
-        judged: what is found of a subject, in its process; it raises nothing.
+        judged: judges a subject, in its process; it must not raise.
+
+    Yields:
+        Each result, in the order in which models are done; a model beyond the time limit is left out, one whose process
+        ends without a result has failed.
     """
     done = {found.family for found in known(results)}
     left = [subject for subject in subjects if subject.family not in done]
@@ -78,7 +83,7 @@ class _Run:
         sender.close()
 
     def end(self, timeout: float) -> Found:
-        """What it found; it is ended if it has found nothing yet."""
+        """The result of the process, which is ended; "left out" if it has none yet, "failed" if it died without one."""
         try:
             if self.receiver.poll():
                 return self.receiver.recv()

@@ -1,4 +1,4 @@
-"""Configurations of transformers made small: widths, depths and counts by the attributes that name them."""
+"""Configurations of transformers made small: the attributes that name widths, depths and counts, and small values."""
 
 from __future__ import annotations
 
@@ -19,7 +19,9 @@ WIDTHS: dict[str, Any] = {
     **dict.fromkeys(("head_dim", "d_kv", "qk_rope_head_dim", "qk_nope_head_dim", "v_head_dim"), 8),
     "rotary_dim": 4, "mamba_n_heads": 8, "mamba_d_head": 8, "mamba_d_ssm": 64,
 }  # fmt: skip
-"""Attributes that say how wide a model is; some of them have to fit others, which a configuration alone does not tell."""
+"""Small values of attributes that say how wide a model is.
+
+Some of these have to fit others, which a configuration alone does not tell."""
 COUNTS: dict[str, Any] = {
     **dict.fromkeys(("num_hidden_layers", "n_layer", "n_layers", "num_layers", "encoder_layers", "decoder_layers"), 2),
     **dict.fromkeys(("num_experts", "num_local_experts", "n_routed_experts"), 4),
@@ -30,7 +32,7 @@ COUNTS: dict[str, Any] = {
     **dict.fromkeys(("num_frames", "frames_per_clip"), 4),
     "num_kv_shared_layers": 0, "num_labels": 5, "use_cache": False,
 }  # fmt: skip
-"""Attributes that say how deep a model is, and how much of everything it has."""
+"""Small values of attributes that say how deep a model is, and how many experts, positions, words, ... it has."""
 UNSET = {
     "head_dim": 8,
     "num_key_value_heads": 4,
@@ -39,20 +41,22 @@ UNSET = {
     "n_shared_experts": 1,
     "prediction_length": 4,
 }
-"""Attributes that some configurations leave unset though their models need them."""
+"""Values of attributes that some configurations leave unset although their models need them."""
 STAGES = {"hidden_sizes": lambda n, i: min(n, 16 * (1 + i)), "embed_dims": lambda n, i: min(n, 16 * (1 + i)),
           "depths": lambda n, i: 1, "layer_depths": lambda n, i: 1}  # fmt: skip
-"""Attributes that have one number for each stage."""
+"""Attributes with one number for each stage: the small number, given the present one and the stage's index."""
 LAYERS = ("layer_types", "layers_block_type", "mlp_layer_types")
+"""Attributes with one entry for each layer, which are cut to the small number of layers."""
 
 
 def shrink(config: Any, size: int, widths: bool, stages: bool) -> None:
-    """Make a configuration small in place, and those inside it.
+    """Make a configuration small in place, and the configurations inside it.
 
     Args:
+        config: of transformers.
         size: of images, in pixels.
         widths: whether widths become small, too, and not only depths and counts.
-        stages: whether what has a number for each stage does.
+        stages: whether attributes with a number for each stage become small.
     """
     small = {**COUNTS, **(WIDTHS if widths else {})}
     for attribute, value in list(vars(config).items()):

@@ -1,4 +1,4 @@
-"""Every module of timm, by the smallest of its models."""
+"""Every module of timm, represented by the smallest of its models."""
 
 from __future__ import annotations
 
@@ -11,27 +11,26 @@ import torch
 from converters.walk import LeftOut, Model, Subject
 
 SIZES = (64, 96, 128, 160, 192, 224, 256, 384, 512)
-"""Image sizes in pixels, the first of which that a model takes is used."""
+"""Image sizes in pixels that are tried in this order; the first that a model takes is used."""
 CLASSES, CHANNELS, SAMPLES = 5, 3, 2
 
 
 def subjects() -> Iterator[Subject]:
-    """One for every module."""
+    """A subject for every module of timm that has models."""
     for module in timm.list_modules():
         if names(module):
             yield Subject(f"timm {module}", lambda module=module: built(module))
 
 
 def names(module: str) -> list[str]:
-    """Its models, but those that timm keeps for its own tests."""
+    """The models of a module, without those that timm keeps for its own tests."""
     return [name for name in timm.list_models(module=module) if not name.startswith("test_")]
 
 
 def smallest(module: str) -> str:
-    """Its model with the fewest parameters, counted without memory for them.
+    """The model of a module with the fewest parameters, counted without memory for them.
 
-    Raises:
-        LeftOut: none of them can be built.
+    It is the first model of the module if none can be built without memory.
     """
     counts: dict[str, int] = {}
     for name in names(module):
@@ -45,7 +44,11 @@ def smallest(module: str) -> str:
 
 
 def built(module: str) -> tuple[str, Model]:
-    """The smallest model of a module with random weights, for the smallest images that it takes."""
+    """The smallest model of a module with random weights, for the smallest images that it takes, and such images.
+
+    Raises:
+        LeftOut: it cannot be built, or runs on no size of images.
+    """
     name, reason = smallest(module), ""
     torch.manual_seed(0)
     for size in SIZES:

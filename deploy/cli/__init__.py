@@ -1,6 +1,6 @@
-"""The `deploy` command: a file per kind of command, each no more than options, one call, and what is shown of it."""
+"""The `deploy` command: a module per kind of command, each with its options, one call, and the output of its result."""
 
-from deploy.cli import (  # noqa: F401  # each adds its commands
+from deploy.cli import (  # noqa: F401  # importing a module registers its commands
     check,
     convert,
     export,

@@ -1,4 +1,4 @@
-"""What a command answers: tables for people, or with `--json` one JSON value on standard output."""
+"""The output of a command: tables for people, or with `--json` one JSON value on standard output."""
 
 from __future__ import annotations
 
@@ -14,20 +14,23 @@ _AS_JSON = ContextVar("as_json", default=False)
 
 
 def ask_json(asked: bool) -> None:
-    """Whether `--json` was given, for the rest of the command."""
+    """Set whether `--json` was given, for the rest of the command."""
     _AS_JSON.set(asked)
 
 
 def asked_json() -> bool:
-    """Whether it was."""
+    """Whether `--json` was given."""
     return _AS_JSON.get()
 
 
 def answered(content: Any) -> bool:
-    """Prints the content as JSON if the command was asked to, and says whether it was: then nothing else is to be printed.
+    """Print ``content`` as JSON if `--json` was given; return whether it was: nothing else may be printed then.
 
-    Text is JSON already. Dataclasses, mappings, sequences, paths and numpy's arrays and numbers become JSON's; numbers that
-    are not finite become null.
+    Text is taken as finished JSON. Dataclasses, mappings, sequences, paths, and numpy arrays and numbers are converted;
+    numbers that are not finite become null.
+
+    Raises:
+        TypeError: a value has no form in JSON.
     """
     if _AS_JSON.get():
         print(content if isinstance(content, str) else json.dumps(_plain(content), indent=1, ensure_ascii=False))
@@ -49,6 +52,6 @@ def _plain(value: Any) -> Any:
         return _plain(value._asdict())  # type: ignore[attr-defined]  # a named tuple
     if isinstance(value, list | tuple | set | frozenset):
         return [_plain(item) for item in value]
-    if hasattr(value, "tolist"):  # numpy, which is not imported for this
+    if hasattr(value, "tolist"):  # numpy arrays and scalars, recognised without importing numpy
         return _plain(value.tolist())
     raise TypeError(f"{type(value).__name__} has no form in JSON")

@@ -1,4 +1,4 @@
-"""The application that commands are added to, and what becomes of errors and signals."""
+"""The application that commands are added to, and the handling of errors, signals and exit codes."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from deploy.terminal import Terminal, plain
 from deploy.verbosity import Verbosity, ask, verbosity
 
 FAILED, MISUSED, INTERRUPTED, CLOSED, TERMINATED = 1, 2, 130, 141, 143
-"""Exit codes: a check that did not hold; an error that the user can put right; Ctrl-C; output that nobody reads; SIGTERM."""
+"""Exit codes: a check failed; an error that the user can put right; Ctrl-C; the output's reader has gone; SIGTERM."""
 REMEDIES = {
     errno.ENOSPC: "make room, or choose another place",
     errno.EDQUOT: "make room, or choose another place",
@@ -33,7 +33,7 @@ REMEDIES = {
     errno.EISDIR: "give a file",
     errno.ENOTDIR: "give a folder",
 }
-"""What to do about what the system refuses."""
+"""Remedies for errors of the operating system, by error number."""
 
 Verbose = Annotated[
     bool, typer.Option("--verbose", "-v", help="Also say what each stage took, and where an error arose.")
@@ -56,8 +56,10 @@ class Application(typer.Typer):
     """An application whose commands all take --verbose, --quiet and --json."""
 
     def command(self, *names: Any, **settings: Any) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-        """Typer's decorator; the command itself sees none of these options: :func:`deploy.verbosity.verbosity` and
-        :func:`deploy.cli.answer.answered` have them.
+        """Typer's decorator for a command, with the three options added.
+
+        The command function does not receive them: :func:`deploy.verbosity.verbosity` and
+        :func:`deploy.cli.answer.answered` know their values.
         """
 
         def decorate(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -85,7 +87,7 @@ class Application(typer.Typer):
         return decorate
 
     def arrange(self) -> None:
-        """Puts the commands in the order of PANELS; they are registered in the order of their files' names."""
+        """Sort the commands into the order of ``PANELS``, as they are registered in the order of their files' names."""
         order = [name for listed in PANELS.values() for name in listed]
         self.registered_commands.sort(key=lambda command: order.index(getattr(command.callback, "__name__", "")))
 
@@ -125,7 +127,7 @@ def _terminated(signum: int, frame: FrameType | None) -> None:
 
 
 def _remedy(message: str, words: Sequence[str]) -> str:
-    """What to do about a command line that cannot be read."""
+    """The remedy for a command line that Typer cannot parse."""
     command = next((word for word in words if word in typer.main.get_command(app).commands), None)  # type: ignore[attr-defined]
     if command is not None and words[0].startswith("-"):
         return f"options go behind the command: `deploy {command} {words[0]} ...`"
@@ -135,24 +137,24 @@ def _remedy(message: str, words: Sequence[str]) -> str:
 
 
 def _of_machine(error: OSError | MemoryError) -> str:
-    """What the system, not a value, stood in the way of: one line that names it and the remedy."""
+    """The message for an error of the operating system or lack of memory: one line with the cause and the remedy."""
     said = next((line for line in str(error).splitlines() if line.strip()), "")
     if isinstance(error, MemoryError):
         return f"not enough memory ({said or 'no more is given'}); give fewer samples or a smaller --batch-size"
-    number = error.errno or (errno.ENOSPC if "No space left" in str(error) else 0)  # h5py tells it in words alone
+    number = error.errno or (errno.ENOSPC if "No space left" in str(error) else 0)  # h5py gives no error number
     place = f"{error.filename}: " if error.filename is not None else ""
     remedy = REMEDIES.get(number, "check the path; --verbose says where this arose")
     return f"{place}{error.strerror or os.strerror(number) if number else said}; {remedy}"
 
 
 def _compiling() -> float:
-    """Seconds of compilation so far; a command that runs no kernel does not import what counts them."""
+    """Seconds of kernel compilation so far; 0 if the module that counts them has not been imported."""
     kernels = sys.modules.get("processes.kernels.compiled")
     return 0.0 if kernels is None else kernels.compiling()
 
 
 def _tell_compilation(seconds: float) -> None:
-    """What the times that a command prints leave out."""
+    """Print the seconds of kernel compilation, which a command's own times leave out, if they exceed 1 s."""
     if seconds > 1 and verbosity() is not Verbosity.QUIET:
         folder = sys.modules["processes.kernels.compiled"].cache_folder()
         print(
@@ -162,13 +164,17 @@ def _tell_compilation(seconds: float) -> None:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Runs the command line and returns its exit code; errors are one line on the error stream."""
+    """Run the command line and return its exit code; errors are printed as one line on the error stream.
+
+    Args:
+        arguments: words of the command line without the program's name; None takes those of the process.
+    """
     before, compiled = signal.signal(signal.SIGTERM, _terminated), _compiling()
     ask(verbose=False, quiet=False)
     ask_json(False)
     try:
         code = app(args=None if arguments is None else list(arguments), standalone_mode=False)
-        if code == INTERRUPTED:  # what Typer makes of Ctrl-C, without a word
+        if code == INTERRUPTED:  # Typer returns this code for Ctrl-C and prints nothing
             raise KeyboardInterrupt
     except UnsupportedGraph as error:
         from deploy.console import refusals_table
@@ -183,10 +189,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         message = plain(" ".join(message.split()))
         if message and isinstance(error, TyperException):
             message = f"{message.rstrip('.')}; {_remedy(message, sys.argv[1:] if arguments is None else arguments)}"
-        if message:  # empty where a missing command was answered by the help
+        if message:  # empty if no command was given, which prints the help
             print(f"error: {message}", file=sys.stderr)
         return MISUSED
-    except BrokenPipeError:  # `deploy ... | head`: nobody reads on, and there is nobody to tell
+    except BrokenPipeError:  # `deploy ... | head`: the reader has gone; no message
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return CLOSED
     except (OSError, MemoryError) as error:

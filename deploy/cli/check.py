@@ -1,4 +1,4 @@
-"""`deploy check`: what a file or a model is, and what would become of it, before anything runs."""
+"""`deploy check`: inspects a NIR file or a model before anything runs."""
 
 from __future__ import annotations
 

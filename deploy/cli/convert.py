@@ -21,14 +21,14 @@ from deploy.terminal import Terminal
 
 
 def _from_file(context: typer.Context, config: Path | None) -> Path | None:
-    """What the file says becomes the options' defaults."""
+    """Callback of --config: the file's options become the command's defaults."""
     if config is not None:
         context.default_map = read(config, ConvertOptions)
     return config
 
 
 def _untrusted(context: typer.Context, model: str) -> bool:
-    """Whether it is the file of options, not the user, that names a Python file as the model."""
+    """Whether a Python file is the model because the --config file names it, not the command line."""
     named = (context.default_map or {}).get("model")
     return named is not None and named == model and ".py:" in model and not _typed(context, "model")
 

@@ -18,7 +18,10 @@ Options = TypeVar("Options")
 def takes(
     kind: type[Options], only: Collection[str] | None = None
 ) -> Callable[[Callable[..., None]], Callable[..., None]]:
-    """Decorator: the command's first parameter, a ``kind``, is made of options, one for each field (or those of ``only``)."""
+    """Decorator of a command whose first parameter is a dataclass ``kind``: its fields become options of the command.
+
+    ``only``: names of the fields that become options; None takes all.
+    """
 
     def decorate(command: Callable[..., None]) -> Callable[..., None]:
         hints = get_type_hints(kind, include_extras=True)
@@ -48,7 +51,7 @@ def takes(
 
 
 def _as_text(hint: Any) -> Any:
-    """Choices and unions are text to the command line; the option's parser, or the dataclass's check, reads it."""
+    """The hint that Typer sees: Literals and unions become str, which the option's parser or the dataclass reads."""
     kind, info, *_ = get_args(hint)
     members = get_args(kind) if get_origin(kind) in (Union, UnionType) else (kind,)
     named = [member for member in members if member is not NoneType]

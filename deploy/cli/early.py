@@ -1,4 +1,4 @@
-"""What a command can refuse by looking at paths, before it imports anything that takes seconds."""
+"""Checks that a command makes on paths and names, before it imports anything that takes seconds."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ DATA = (".npz", ".npy", ".csv", ".tsv", ".jsonl", ".wav")
 
 
 def check_conversion(options: ConvertOptions) -> None:
-    """Raise DeployError for a file that is not there, or a folder that may not be written to."""
+    """Raise DeployError if a conversion's files do not exist or are unsuitable, or its folder may not be replaced."""
     options.check_paths()
     check_named(options)
     check_replaceable(options.folder().expanduser().absolute(), options.force)
 
 
 def check_named(options: ConvertOptions) -> None:
-    """Raise DeployError for a model, weights or data that cannot be what a conversion needs."""
+    """Raise DeployError if names and paths show that a model, its arguments, weights or data cannot be used."""
     check_model(options.model)
     arguments, image = model_arguments(options.model_args), image_size(options.image_size)
     check_belongings(options.model, options.weights, arguments, image, options.tokens)
@@ -35,7 +35,7 @@ def check_named(options: ConvertOptions) -> None:
 
 
 def check_output(output: Path | None, *read: Path | None) -> None:
-    """Raise DeployError for a file of outputs that would replace what is read, or whose ending is another kind's."""
+    """Raise DeployError if ``output`` would replace a file that the run reads, or has an ending other than .npz."""
     if output is None:
         return
     if any(path is not None and path.exists() and same_file(output, path) for path in read):
@@ -45,7 +45,7 @@ def check_output(output: Path | None, *read: Path | None) -> None:
 
 
 def check_nir(file: Path) -> None:
-    """Raise DeployError for a file that does not begin as HDF5 does, as a NIR file is: at 0, 512, or a power of 2 beyond."""
+    """Raise DeployError unless a file has the signature of HDF5, the format of NIR files, at 0, 512, 1024, 2048, ..."""
     size = file.stat().st_size
     starts = [0, *itertools.takewhile(lambda start: start < size, (512 << n for n in itertools.count()))]
     with file.open("rb") as opened:
@@ -57,7 +57,7 @@ def check_nir(file: Path) -> None:
 
 
 def check_network(network: Path, data: Path | None, output: Path | None) -> None:
-    """Raise DeployError for what is no network, for data that is not there, or for an output that has no place."""
+    """Raise DeployError if ``network`` is no network, ``data`` does not exist, or the folder of ``output`` does not."""
     if network.suffix in DATA:
         raise DeployError(
             f"{network}: is data, no network; give a .nir file or a conversion's folder, and data by --input"

@@ -1,4 +1,4 @@
-"""`deploy export`: a converted network as files for others."""
+"""`deploy export`: writes a converted network as files for other simulators, for C and for chips."""
 
 from __future__ import annotations
 

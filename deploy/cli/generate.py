@@ -91,7 +91,7 @@ def generate(
 
 
 def _cost(tokens: Sequence[Token]) -> str:
-    """What a token took, on average."""
+    """Time steps, spikes and energy per token, on average, in words."""
     spikes, energy = (
         sum(values) / len(tokens) for values in zip(*[(t.spikes, t.microjoules) for t in tokens], strict=True)
     )

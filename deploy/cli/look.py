@@ -1,4 +1,4 @@
-"""Commands that show what is there: targets, families of models, and what conversions cost and brought."""
+"""Commands that show something: targets, placement, reports, comparisons, energy and families of models."""
 
 from __future__ import annotations
 
@@ -234,7 +234,7 @@ def models(
 
 
 def _walk(only: str, jobs: int, timeout: float, memory: float, results: Path, out: Path) -> None:
-    """What --all does; the exit code says whether a model failed."""
+    """Run `deploy models --all`: walk the models, write the page, and exit with FAILED if a model failed."""
     from converters.walk import STATES, hugging_face, timm_models
     from converters.walk.page import page
     from converters.walk.runs import known, walk

@@ -1,4 +1,4 @@
-"""`deploy sweep` and `deploy fit`: searches that run many times."""
+"""`deploy sweep` and `deploy fit`: commands that search over settings or tables."""
 
 from __future__ import annotations
 

@@ -42,7 +42,7 @@ def plot(
     deploy plot out/sweep --figure pareto -o pareto.png
     """
     check_figure(figure, out)
-    if not (folder / RESULT).is_file():  # of a sweep
+    if not (folder / RESULT).is_file():  # a folder with this file is a sweep's
         require_conversion(folder)
     from deploy.plot import save
 

@@ -34,7 +34,7 @@ CLASSES: list[str] = [
 
 
 def fashion_vit() -> VisionTransformer:
-    """The architecture with fresh weights: timm's ViT, 4 blocks of width 64, 49 patches and a class token.
+    """The untrained architecture: timm's ViT with 4 blocks of width 64, 49 patches and a class token.
 
     Takes raw pixels in [0, 1], float32 (N, 1, 28, 28), without normalisation; gives logits (N, 10).
     """
@@ -51,7 +51,7 @@ def fashion_vit() -> VisionTransformer:
 
 
 def load_model() -> nn.Module:
-    """The trained model in eval mode, float32."""
+    """Load the trained model, float32, in evaluation mode."""
     model = fashion_vit()
     model.load_state_dict(load_file(FOLDER / WEIGHTS))
     return model.eval()

@@ -49,7 +49,7 @@ class Cycle:
     mirror: bool = True  # half of the images
 
 
-# Under shifts, a model this small does not fit even the training images; the second cycle does without.
+# With random shifts, a model this small does not even fit the training images, so the second cycle has none.
 CYCLES = (
     Cycle(epochs=22, warm_up=2, peak_rate=2e-3, batch=256, shift=2),
     Cycle(epochs=14, warm_up=1, peak_rate=1.5e-3, batch=128, shift=0),
@@ -87,9 +87,9 @@ def write_data(
 
 
 def augment(padded: Tensor, index: Tensor, shift: int, random: torch.Generator, mirror: bool = True) -> Tensor:
-    """A batch (B, 1, 28, 28) in [0, 1]: the images `index` (B,), each shifted and, with `mirror`, half of them mirrored.
+    """A batch (B, 1, 28, 28) in [0, 1] of the images `index` (B,), randomly shifted and, with `mirror`, half mirrored.
 
-    `padded` holds all images, uint8 (N, 28 + 2 * shift, 28 + 2 * shift), so a shift is a choice of window.
+    `padded` holds all images with a border, uint8 (N, 28 + 2 * shift, 28 + 2 * shift); a shift picks a 28 x 28 window.
     """
     count, size = len(index), padded.shape[-1] - 2 * shift
     corner = torch.randint(2 * shift + 1, (2, count, 1), generator=random)
@@ -101,7 +101,7 @@ def augment(padded: Tensor, index: Tensor, shift: int, random: torch.Generator, 
 
 
 def learning_rate(cycle: Cycle, step: int, steps_per_epoch: int) -> float:
-    """The rate of a step, counted from the cycle's start."""
+    """Learning rate at a step, counted from the cycle's start."""
     warm, steps = cycle.warm_up * steps_per_epoch, cycle.epochs * steps_per_epoch
     if step < warm:
         return cycle.peak_rate * (step + 1) / warm
@@ -109,7 +109,7 @@ def learning_rate(cycle: Cycle, step: int, steps_per_epoch: int) -> float:
 
 
 def parameter_groups(model: nn.Module) -> list[dict[str, Any]]:
-    """Weight decay for the matrices only: not for biases, norms, the position encoding or the class token."""
+    """Optimiser groups: weight decay for matrices, none for biases, norms, position encoding and class token."""
     exempt = model.no_weight_decay() if isinstance(model, VisionTransformer) else ()
     decayed, free = [], []
     for name, parameter in model.named_parameters():
@@ -147,7 +147,7 @@ def train(model: nn.Module, images: Tensor, labels: Tensor, cycle: Cycle, seed: 
 
 @torch.inference_mode()
 def correct(model: nn.Module, images: NDArray[np.uint8], labels: NDArray[np.uint8]) -> NDArray[np.bool_]:
-    """Which of `images` (N, 28, 28) the model classifies as `labels` (N,) say: (N,)."""
+    """Whether the model's class of each of `images` (N, 28, 28) is its label: bool (N,)."""
     batches = torch.from_numpy(to_pixels(images)).split(1000)
     return torch.cat([model(batch).argmax(1) for batch in batches]).numpy() == labels
 
@@ -166,7 +166,7 @@ def main() -> None:
     torch.set_num_threads(2)  # sums depend on the number of threads in their last bits
     set_fused_attn(False)  # the fused kernel is the slower one for 50 tokens on a CPU
 
-    # Plainly random choices, made before there is a model to please.
+    # Samples are drawn before training, so that no model influences the choice.
     random = np.random.default_rng(SEED)
     calibration = np.sort(random.choice(len(train_images), CALIBRATION_IMAGES, replace=False))
     evaluation = np.sort(random.choice(len(test_images), EVALUATION_IMAGES, replace=False))

@@ -1,4 +1,4 @@
-"""What a network costs: events counted from a run, and conventions that turn them into joules."""
+"""Energy of a network: events counted from a run, and published conventions that turn them into joules."""
 
 from deploy.energy.break_even import BreakEven, break_even, quantities
 from deploy.energy.conventions import USUAL, Convention, Term, conventions, price, total

@@ -1,13 +1,13 @@
-"""Where a spiking network stops being cheaper than the original: in spikes, in time steps, in tokens.
+"""Break-even points: where a spiking network stops being cheaper than the original, in spikes, time steps and tokens.
 
-Events are scaled from what was counted, all else equal:
+Counted events are scaled by a factor f of one quantity, all else equal:
 
-    spikes * f     what spikes start grows with f, additions in products of two spike trains with f^2, the rest stays
-    T * f          thresholds met and neurons visited grow with f, the number of spikes stays
+    spikes * f     events caused by spikes grow with f, additions in products of two spike trains with f^2, others stay
+    T * f          threshold comparisons and neuron-steps grow with f, the number of spikes stays
     tokens * f     attention's products and softmax grow with f^2, everything else with f
 
-(each operation says so of its events, :data:`processes.events.growth`), so energy is a parabola in f, and the break-even is
-where it meets the original's. ``deploy sweep`` measures the same instead of scaling it.
+Each operation states the power for its events (:data:`processes.events.growth`). So energy is a parabola in f, and the
+break-even is where it meets the original's. ``deploy sweep`` measures such changes instead of scaling counts.
 """
 
 from __future__ import annotations
@@ -23,11 +23,12 @@ from processes.events import Quantity, growth
 from processes.network import Network, SiExp, Woss
 
 Parabola = tuple[float, float, float]
+"""Coefficients (constant, linear, quadratic) in f, picojoules per sample."""
 
 
 @dataclass(frozen=True)
 class BreakEven:
-    """cheaper: when the spiking network is, "below" or "above" ``at``, "always" or "never". now: the value as run."""
+    """When the spiking network is cheaper: "below" or "above" ``at``, "always" or "never"; now: the value as run."""
 
     quantity: Quantity
     now: float
@@ -36,7 +37,7 @@ class BreakEven:
 
 
 def quantities(counter: EventCounter) -> dict[Quantity, float]:
-    """What can be varied in a network, and its present value; tokens only where all attend to all."""
+    """Quantities that can be scaled in a network, and their values as run; tokens only if all attention is global."""
     network = counter.network
     neurons = sum(math.prod(node.op.shape) for _, node in network if node.op.fires and node.op.name != "route")
     found: dict[Quantity, float] = {}
@@ -51,7 +52,7 @@ def quantities(counter: EventCounter) -> dict[Quantity, float]:
 
 
 def break_even(snn: Iterable[Term], ann: Iterable[Term], counter: EventCounter) -> list[BreakEven]:
-    """For each quantity, where the energies of ``snn`` and ``ann`` meet."""
+    """The break-even of the prices ``snn`` and ``ann`` on counted events, for each of :func:`quantities`."""
     snn, ann = list(snn), list(ann)
     return [
         _solve(quantity, now, _scaled(quantity, snn, counter), _scaled(quantity, ann, counter), most)
@@ -61,14 +62,14 @@ def break_even(snn: Iterable[Term], ann: Iterable[Term], counter: EventCounter) 
 
 
 def _most_spikes(network: Network) -> float:
-    """Spikes per neuron if every neuron spent all that it may."""
+    """Spikes per neuron if every neuron fired as often in its window as its code allows."""
     firing = [node.op for _, node in network if node.op.fires and node.op.name != "route"]
     neurons = [math.prod(op.shape) for op in firing]
     return sum(n * getattr(op, "spikes", 1) for n, op in zip(neurons, firing, strict=True)) / max(1, sum(neurons))
 
 
 def _scaled(quantity: Quantity, terms: list[Term], counter: EventCounter) -> Parabola:
-    """Picojoules per sample as a parabola in f: (constant, linear, quadratic)."""
+    """Picojoules per sample of ``terms``, as a parabola in the factor f of ``quantity``."""
     out = [0.0, 0.0, 0.0]
     after = layers_after_activations(counter.network)
     for term in terms:
@@ -80,7 +81,7 @@ def _scaled(quantity: Quantity, terms: list[Term], counter: EventCounter) -> Par
 
 
 def _solve(quantity: Quantity, now: float, snn: Parabola, ann: Parabola, most: float) -> BreakEven:
-    """The f > 0 at which the difference changes its sign; of two, the one nearer to 1. None lies above ``most``."""
+    """Break-even at the factor f > 0, nearest to 1, where both parabolas meet and ``f * now`` is at most ``most``."""
     c, b, a = (x - y for x, y in zip(snn, ann, strict=True))
 
     def cheaper(f: float) -> bool:

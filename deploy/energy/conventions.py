@@ -1,7 +1,7 @@
 """Published ways to turn counted events into joules, each a data file with the source of every number.
 
-A convention is linear: energy = sum over its terms of (picojoules per event) * (events). Terms marked *omitted* are ones
-that the convention's source leaves out; they are kept apart from its total, and shown beside it.
+A convention is linear: energy = sum over its terms of (picojoules per event) * (events). Terms marked *omitted* are
+missing in the convention's source; they are kept apart from its total, and shown beside it.
 """
 
 from __future__ import annotations
@@ -18,12 +18,19 @@ from processes.network import DenseSynapse, Network, PhaseNeuron
 AFTER = "after an activation"
 LAYERS = ("all", AFTER, f"not {AFTER}")
 USUAL = "45nm-memory"
-"""The convention that says what is cheaper where no other is asked for: it prices every counted event."""
+"""The default convention for comparing costs; it prices every counted event."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Term:
-    """One price. layers: which nodes it counts, one of LAYERS. picojoules_low: lower end of a published range."""
+    """The price of one kind of event.
+
+    what: in words. event: a name in ``EVENTS``. picojoules: per event. source: of the price. layers: nodes whose events
+    it counts, one of ``LAYERS``. picojoules_low: lower end of a published range. omitted: whether the source omits it.
+
+    Raises:
+        ValueError: ``event`` or ``layers`` is unknown.
+    """
 
     what: str
     event: str
@@ -39,7 +46,7 @@ class Term:
 
     @property
     def low(self) -> float:
-        """Lower end of the price."""
+        """Lower end of the price in picojoules; the price itself where the source gives no range."""
         return self.picojoules if self.picojoules_low is None else self.picojoules_low
 
 
@@ -50,8 +57,8 @@ class Convention:
     Attributes:
         name, title, about, source: what it is called, and where it comes from.
         snn: terms of the spiking network.
-        ann: terms of the original network by its arithmetic, fp32 and int8.
-        unpriced: why an event has no price of its own, by the names of ``EVENTS``; together with the terms it names them all.
+        ann: terms of the original network, by its arithmetic: "fp32" and "int8".
+        unpriced: by event without a price, the reason; every event has either a term or an entry here.
     """
 
     name: str
@@ -65,7 +72,7 @@ class Convention:
 
 @cache
 def conventions() -> tuple[Convention, ...]:
-    """All of them, from the least that is counted to the most."""
+    """All conventions, from the one that counts the fewest kinds of events to the one that counts the most."""
     folder = resources.files("deploy.energy") / "conventions"
     order = ("45nm-additions", "45nm-integer", "spikedattention", "45nm-memory", "loihi1")
     return tuple(_read(name, json.loads((folder / f"{name}.json").read_text(encoding="utf-8"))) for name in order)
@@ -78,7 +85,7 @@ def _read(name: str, data: dict) -> Convention:
 
 
 def layers_after_activations(network: Network) -> set[str]:
-    """Linear layers that read an activation function's spikes: the second layers of MLPs."""
+    """Names of dense layers that read an activation function's spikes: the second layers of MLPs."""
     found: set[str] = set()
     for name, node in network:
         origin = network.origin(node.inputs[0])
@@ -92,7 +99,7 @@ def layers_after_activations(network: Network) -> set[str]:
 
 
 def price(term: Term, counter: EventCounter) -> float:
-    """Picojoules per sample of a term's events."""
+    """Picojoules per sample of one term."""
     return term.picojoules * events_of(term, counter)
 
 
@@ -107,5 +114,5 @@ def events_of(term: Term, counter: EventCounter) -> float:
 
 
 def total(terms: Iterable[Term], counter: EventCounter) -> float:
-    """Picojoules per sample of several terms."""
+    """Picojoules per sample of several terms together."""
     return sum(price(term, counter) for term in terms)

@@ -1,7 +1,7 @@
-"""What a network does, counted from the spikes of a run, never from nominal rates (docs/design.md, Energy counting).
+"""Counts a network's events from the spikes of a run, never from nominal rates (docs/design.md, Energy counting).
 
-A node is counted from its operands and its output, codes and potentials, whatever ran the network: the closed form and
-Lava go by the same rules (:mod:`processes.events`), each from its own spikes.
+The events of a node follow from the codes and potentials of its operands and its output, by rules
+(:mod:`processes.events`) that are the same for every target: each run is counted from its own spikes.
 """
 
 from __future__ import annotations
@@ -24,11 +24,12 @@ from processes.routing import Route
 
 @dataclass
 class EventCounter:
-    """Adds up events by node; call it with each node's output in the network's order, as ClosedForm.run does.
+    """Adds up events by node; to be called with each node's result in the network's order, as ClosedForm.run does.
 
     Attributes:
-        counts: events by node, over all samples; wiring has none.
-        uncounted: names of operations that refuse to say what they do; only their messages are counted.
+        counts: by node, events over all samples; routes have none.
+        uncounted: names of operations that state no events; only their messages are counted.
+        samples: number of samples seen so far.
     """
 
     network: Network
@@ -43,8 +44,8 @@ class EventCounter:
         self.live: dict[str, torch.Tensor] = {}
 
     def __call__(self, name: str, op: Operation, result: Result) -> None:
-        """Count node ``name``, whose operands have been seen before."""
-        output = result.values.cpu()  # events are counted by compiled loops
+        """Count the events of node ``name``; its operands must have been passed before."""
+        output = result.values.cpu()  # compiled loops on the CPU count events
         if name == self.first:
             samples = output.shape[1 if op.fires else 0]
             self.samples += samples
@@ -59,7 +60,7 @@ class EventCounter:
     def _count(self, name: str, op: Operation, output: torch.Tensor) -> Counter[str]:
         sources = self.network.nodes[name].inputs
         received = [self.live[source] for source in sources]
-        if streams(op) and getattr(op, "masked", 0.0):  # what fires and is held back is seen in currents alone
+        if streams(op) and getattr(op, "masked", 0.0):  # spikes that are masked show in currents alone
             received = [currents_by_step(self.network, self.network.nodes[name], self.live, received[0].dtype)]
         visit = Visit(
             op,
@@ -78,7 +79,7 @@ class EventCounter:
         return total
 
     def _caused(self, name: str, visit: Visit) -> Counter[str]:
-        """Events of a node beside its messages."""
+        """Events of a node other than its messages."""
         return Counter(events(visit.op, visit))
 
     @property
@@ -91,10 +92,10 @@ class EventCounter:
 
 
 class ContinuedCounter(EventCounter):
-    """Counts the run of some tokens after others, whose traces are held: their spikes have been sent before.
+    """Counts the run of new tokens that continue earlier ones, whose traces are held and are not counted again.
 
     Args:
-        part: the run, of which it sees every node's result.
+        part: the run of the new tokens, with whose results the counter is to be called.
     """
 
     def __init__(self, part: PartForm) -> None:
@@ -102,7 +103,7 @@ class ContinuedCounter(EventCounter):
         self.part = part
 
     def _caused(self, name: str, visit: Visit) -> Counter[str]:
-        """A product's queries and weights meet traces that are all written already; the new tokens' are copied."""
+        """Events of a node; in a product all held traces are read, and only those of the new tokens are copied."""
         if name not in self.part.traces:
             return super()._caused(name, visit)
         (own, reached), (window, _) = visit.inputs, visit.windows
@@ -115,11 +116,11 @@ class ContinuedCounter(EventCounter):
 
 
 def count_run(network: Network, values: Mapping[str, np.ndarray]) -> EventCounter:
-    """Events of a target's run.
+    """Count the events of a target's run.
 
     Args:
-        network: what was run.
-        values: codes (N, planes, *shape) or potentials (N, *shape) of every node that is not wiring.
+        network: the network that was run.
+        values: codes (N, planes, *shape) or potentials (N, *shape) of every node that is no route.
     """
     counter = EventCounter(network)
     samples = len(next(iter(values.values())))
@@ -135,6 +136,6 @@ def count_run(network: Network, values: Mapping[str, np.ndarray]) -> EventCounte
 
 
 def differing(one: EventCounter, other: EventCounter) -> int:
-    """How many (node, event) counts of two runs are not equal."""
+    """Number of (node, event) pairs whose counts differ between two runs."""
     names = one.counts.keys() | other.counts.keys()
     return sum(one.counts[name][event] != other.counts[name][event] for name in names for event in EVENTS)

@@ -13,14 +13,14 @@ from processes.operation import to_metadata
 from processes.routing import Route
 from processes.synapse import Synapse
 
-HOST = {"unit", "scale"}  # read by the host, or folded into tables: no part of what a target holds
+HOST = {"unit", "scale"}  # read by the host or folded into tables, so not stored on a target
 
 
 def neurobench(counter: EventCounter) -> NeuroBench:
-    """Footprint in bytes, sparsities, and work per sample.
+    """Footprint in bytes, sparsities as shares, synaptic operations and membrane updates per sample.
 
-    Activation sparsity is over every neuron and every step of its own window. Dense synaptic operations are those of a
-    network that adds every synapse in every step of a window. Effective ones leave out silence and weights of zero.
+    Activation sparsity is the share of (neuron, step of its window) pairs without a spike. Dense synaptic operations
+    add every synapse in every step of a window; effective ones are those that spikes cause, without weights of zero.
     """
     network, totals, samples = counter.network, counter.totals, max(1, counter.samples)
     weights = [node.op.weight for _, node in network if isinstance(node.op, Synapse)]

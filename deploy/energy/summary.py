@@ -1,4 +1,4 @@
-"""What a report says about energy: events and joules by convention. Values are per sample."""
+"""The energy part of a report: events, and microjoules by convention. All values are per sample."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ PICO = 1e-6  # microjoules in a picojoule
 def energy(counter: EventCounter) -> dict[str, schema.Cost]:
     """By convention: microjoules of the spiking network and of the original in FP32 and INT8, term by term.
 
-    Break-evens are between everything counted, omitted terms included.
+    Break-evens compare totals that include the omitted terms.
     """
     return {convention.name: _convention(convention, counter) for convention in conventions()}
 
 
 def events(counter: EventCounter) -> dict[str, float]:
-    """Events of the whole network."""
+    """Events of the whole network per sample, by the names of ``EVENTS``."""
     return {event: counter.totals[event] / counter.samples for event in EVENTS}
 
 
 def layer_events(counter: EventCounter, name: str) -> dict[str, float]:
-    """Events of one node, but those that it has none of."""
+    """Events of one node per sample; those that never happened are absent."""
     return {event: count / counter.samples for event, count in counter.counts[name].items() if count}
 
 
@@ -60,17 +60,17 @@ def _break_even(found: BreakEven) -> schema.BreakEven:
 
 
 def _stated(terms: Sequence[Term], counter: EventCounter) -> float:
-    """What the convention's source would say."""
+    """Microjoules as the convention's source counts them, without omitted terms."""
     return PICO * total((term for term in terms if not term.omitted), counter)
 
 
 def _with_omitted(terms: Sequence[Term], counter: EventCounter) -> float | None:
-    """Everything, if that is more than what the source counts."""
+    """Microjoules of all terms; None if the source omits none."""
     return PICO * total(terms, counter) if any(term.omitted for term in terms) else None
 
 
 def _lowest(terms: Sequence[Term], counter: EventCounter) -> float | None:
-    """The lower end, where the source gives a range."""
+    """Microjoules at the lower ends of the source's prices; None if it gives no ranges."""
     if all(term.picojoules_low is None for term in terms):
         return None
     return PICO * total((replace(term, picojoules=term.low) for term in terms if not term.omitted), counter)

@@ -1,4 +1,4 @@
-"""Energy of a report as tables that a person reads in a terminal."""
+"""Energy of a report as tables for a terminal."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from deploy.schema import BreakEven, Cost, FlopsFormula, Layer, NeuroBench, Repo
 
 QUANTITIES = {"spikes_per_neuron": "spikes per neuron", "timesteps": "time steps", "tokens": "tokens"}
 FORMULA = "FLOPs times firing rate"
-"""The convention that prices no counted events: the formula of SIT-conversion and DIET-SNN."""
+"""Title of the formula of SIT-conversion and DIET-SNN (:mod:`deploy.measure.flops`), which prices no counted events."""
 LAYER_EVENTS = ("spikes", "synaptic_operations", "potential_updates", "compares", "macs")
 
 
 def energy_tables(report: Report, layers: bool = False) -> Iterator[Table]:
-    """Joules by convention, break-evens, events, NeuroBench's metrics; with ``layers`` also events by layer."""
+    """Microjoules by convention, break-evens, events, NeuroBench's metrics; with ``layers`` also events by layer."""
     yield _conventions(report.energy, report.flops_formula)
     yield _break_even(report.energy)
     yield _events(report.events)
@@ -60,7 +60,7 @@ def _conventions(energy: Mapping[str, Cost], formula: FlopsFormula | None) -> Ta
 
 
 def _beside(spiking: float, original: Sequence[float]) -> list[str]:
-    """The spiking network's joules, the original's, and their ratios where there is one."""
+    """The spiking network's energy, the original's, and the ratios of both; "" for ratios to 0."""
     ratios = [f"{spiking / joules:.2f} ×" if joules else "" for joules in original]
     return [number(spiking), *map(number, original), *ratios]
 
@@ -117,7 +117,7 @@ def _neurobench(metrics: NeuroBench) -> Table:
 
 
 def _layers(layers: Sequence[Layer]) -> Table:
-    """Narrow enough for 110 columns: names fold, numbers never do."""
+    """Events by layer, in at most 110 columns: long names fold, numbers never do."""
     table = Table(title="Events by layer, per sample", title_justify="left", box=box.SIMPLE, padding=(0, 1, 0, 0))
     table.add_column("layer", overflow="fold")
     for event in LAYER_EVENTS:

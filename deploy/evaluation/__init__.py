@@ -1,7 +1,7 @@
 """Evaluation of a converted network on whole data sets: in batches, by many workers, resumable.
 
-A data set is cut into batches of a fixed size, whoever works on them, and each finished batch is a file in the
-conversion's folder. So the result depends on the number of workers as little as on interruptions.
+A data set is cut into batches of a fixed size, whatever the number of workers, and each finished batch is a file in the
+conversion's folder. So the result depends neither on the number of workers nor on interruptions.
 """
 
 from __future__ import annotations
@@ -39,19 +39,22 @@ from targets import registry
 RESULT, SAMPLES = "evaluation.json", "evaluation.npz"
 UNFINISHED, PLAN = "evaluation.unfinished", "plan.json"
 STEPPED_BATCH = 4
-"""Samples per batch of a target that steps: it records every neuron."""
+"""Samples per batch on a target that steps; small, as every neuron is recorded."""
 OVERLAPPED_BATCH = 16
-"""The same of samples that are in flight together."""
+"""Samples per batch on a target that steps overlapping samples."""
 
 
 def evaluate(options: EvaluateOptions, progress: Progress | None = None) -> Evaluation:
-    """Evaluate a converted network, and write evaluation.json and evaluation.npz (a row per sample) beside it.
+    """Evaluate a converted network on a data set beside the original model.
+
+    Writes evaluation.json and evaluation.npz (a row per sample) into the conversion's folder.
 
     Returns:
         What evaluation.json holds.
 
     Raises:
-        DeployError: whatever the user can put right; finished batches stay, for ``resume``.
+        DeployError: an option, the folder or the data is not valid, an unfinished evaluation is there and neither
+            ``resume`` nor ``force`` is set, or a batch failed. Finished batches stay, for ``resume``.
     """
     options.check(registry())
     available(registry()[options.target])
@@ -99,7 +102,7 @@ def evaluate(options: EvaluateOptions, progress: Progress | None = None) -> Eval
 
 
 def _plan(job: Job, data: Data, size: int) -> dict[str, str | int]:
-    """What finished batches depend on."""
+    """What finished batches depend on: ``resume`` goes on with them only if none of it has changed."""
     digest = hashlib.sha256((job.folder / GRAPH).read_bytes())
     for name, array in data.inputs.items():
         digest.update(f"{name} {array.dtype} {array.shape}".encode())
@@ -111,12 +114,16 @@ def _plan(job: Job, data: Data, size: int) -> dict[str, str | int]:
 
 
 def _place(folder: Path, plan: dict[str, str | int], options: EvaluateOptions) -> Path:
-    """The folder of finished batches, empty or to go on with."""
+    """The folder of finished batches: a new one, or with ``resume`` that of an interrupted evaluation.
+
+    Raises:
+        DeployError: one is there and neither ``resume`` nor ``force`` is set, or ``resume`` finds another plan.
+    """
     place = folder / UNFINISHED
     if place.exists():
         try:
             found = loads(dict[str, str | int], (place / PLAN).read_bytes(), place / PLAN)
-        except (OSError, DeployError):  # half a plan is none
+        except (OSError, DeployError):  # the plan is missing or damaged
             found = {}
         differing = [key for key, value in plan.items() if found.get(key) != value]
         if options.resume and differing:
@@ -139,9 +146,10 @@ def _place(folder: Path, plan: dict[str, str | int], options: EvaluateOptions) -
 
 
 def _read_text(data: Data, stride: int) -> Data:
-    """Windows of a language model's text that overlap, and which of their tokens count.
+    """Cut a language model's data into overlapping windows; the result has arrays "tokens" (N, T) and "counted" (N, 2).
 
-    Text arrives cut into windows that follow each other without a gap; token numbers from an .npz are documents of their own.
+    Text arrives in windows without gaps, which are joined to one document; each row of token numbers from an .npz is a
+    document.
     """
     given = data.inputs["input_ids"]
     documents = [given.reshape(-1)] if data.transform else list(given)
@@ -169,7 +177,7 @@ def _write(
 
 
 def _overlap(folder: Path, options: EvaluateOptions) -> Overlap | None:
-    """How closely the samples of a batch followed each other; None if they did not overlap."""
+    """The interval at which the samples of a batch followed each other; None if they did not overlap."""
     sets = overlapping(options.overlap, options.state_sets)
     if sets is None:
         return None

@@ -1,4 +1,4 @@
-"""Where batches are worked on: processes of this machine, or the workers of a Dask cluster."""
+"""Runs batches in processes of this machine, or on the workers of a Dask cluster."""
 
 from __future__ import annotations
 
@@ -16,19 +16,21 @@ from deploy.evaluation.work import Batch, Job, run_batch
 from targets import children
 
 DEATHS = 3
-"""Workers that may die in a row before the evaluation gives up; nothing that was done is lost even then."""
+"""Worker deaths in a row after which an evaluation gives up; finished batches are kept even then."""
 AHEAD = 2
-"""Batches handed out per worker: one to work on, one to go on with."""
+"""Batches submitted per worker: one being worked on, and one waiting."""
 
 Cut = Callable[[int], Sequence[np.ndarray]]
-"""The model's arguments of a batch, by its number."""
+"""Takes the number of a batch and returns the model's arguments, each (N, ...)."""
 
 
 def on_this_machine(job: Job, numbers: Iterable[int], cut: Cut, workers: int) -> Iterator[tuple[int, Batch]]:
-    """Batches as they are done, by ``workers`` processes. A worker that dies is replaced and its batches done again.
+    """Run batches in ``workers`` processes and yield (number, batch) as each finishes.
+
+    If a worker dies, the processes are started again and unfinished batches are repeated.
 
     Raises:
-        DeployError: a batch cannot be evaluated, or workers keep dying.
+        DeployError: a batch cannot be evaluated, or ``DEATHS`` workers died in a row.
     """
     left, deaths = list(numbers), 0
     while left:
@@ -48,10 +50,12 @@ def on_this_machine(job: Job, numbers: Iterable[int], cut: Cut, workers: int) ->
 
 
 def on_cluster(job: Job, numbers: Iterable[int], cut: Cut, address: str) -> Iterator[tuple[int, Batch]]:
-    """Batches as they are done by the workers of the Dask scheduler at ``address``, which replaces those that die.
+    """Run batches on the workers of the Dask scheduler at ``address`` and yield (number, batch) as each finishes.
+
+    Dask repeats the batches of a worker that dies, up to ``DEATHS`` times.
 
     Raises:
-        DeployError: Dask is not installed, nobody answers at the address, or a batch cannot be evaluated.
+        DeployError: Dask is not installed, no scheduler answers, it has no workers, or a batch cannot be evaluated.
     """
     try:
         from distributed import Client
@@ -73,10 +77,11 @@ def on_cluster(job: Job, numbers: Iterable[int], cut: Cut, address: str) -> Iter
 
 
 def on_worker(job: Job, arguments: Sequence[np.ndarray]) -> Batch:
-    """A batch on a Dask worker; what has processes of its own, as Lava has, is started from a process without threads.
+    """Run a batch on a Dask worker; a target that starts processes, such as Lava, runs in a child without threads.
 
     Raises:
-        DeployError: the worker may have no processes.
+        DeployError: the target needs child processes, and the worker is a daemon, which may start none.
+        OSError: the child process died; Dask then repeats the batch.
     """
     if job.target in ("closed-form", "stepper"):
         return run_batch(job, arguments)
@@ -100,7 +105,7 @@ def _own_process() -> Executor:
 def _submitted(
     pool: Executor, job: Job, numbers: list[int], cut: Cut, ahead: int, run: Callable[..., Batch] = run_batch
 ) -> Iterator[tuple[int, Batch]]:
-    """Batches as they are done, never more than ``ahead`` handed out, so that a data set is not copied at once."""
+    """Submit batches and yield (number, batch) as each finishes; at most ``ahead`` wait, which bounds the memory."""
     waiting: dict[Future[Batch], int] = {}
     queue = iter(numbers)
     while True:
@@ -115,7 +120,7 @@ def _submitted(
                 batch = future.result()
             except (BrokenProcessPool, DeployError):
                 raise
-            except Exception as error:  # whatever happened in a worker
+            except Exception as error:  # workers can fail in any way
                 raise DeployError(
                     f"batch {number} failed in a worker: {type(error).__name__}: {first_line(error)}; --resume goes on after "
                     "the cause is removed"

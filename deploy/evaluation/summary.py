@@ -1,4 +1,4 @@
-"""What batches of an evaluation gave, one by one and all together."""
+"""Results of an evaluation: of each batch, and summed over all batches."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from processes.network import Network
 
 
 class Rest(TypedDict):
-    """What a batch's file holds besides arrays."""
+    """The fields of a :class:`Batch` that its file holds as JSON; the others are arrays."""
 
     counts: dict[str, int]
     seconds: dict[str, float]
@@ -34,16 +34,17 @@ class Rest(TypedDict):
 
 @dataclass
 class Batch:
-    """What one batch gave; arrays have a value per sample, counts are sums over its samples.
+    """Results of one batch of N samples.
 
     Attributes:
-        original, spiking: predicted classes, int64; empty where outputs are not class scores.
-        cosine: of the spiking output with the original's, float64.
-        squared_error, squared_norm: of the outputs' difference and of the original's output, float64.
-        language: of a language model, rows of deploy.language.scores.COLUMNS by window; empty of others.
-        counts: spikes, saturations, compared_spikes, mismatches, ...
-        seconds: of the original and of the target.
-        first: the first neuron in which a stepped target differed from the closed form, if one did.
+        original, spiking: predicted classes, int64 (N,); empty where outputs are not class scores.
+        cosine: between the spiking and the original output, float64 (N,).
+        squared_error: squared L2 norm of the difference of the outputs, float64 (N,).
+        squared_norm: squared L2 norm of the original output, float64 (N,).
+        language: for a language model deploy.language.scores.COLUMNS by window, float64 (N, 5); else (0, 5).
+        counts: sums over the samples: spikes, saturations, compared_spikes, mismatches, ...
+        seconds: of the "original" and of the "target", over all samples.
+        first: where a stepped target first differed from the closed form; "" if nowhere.
     """
 
     original: np.ndarray
@@ -59,17 +60,17 @@ class Batch:
     ARRAYS = ("original", "spiking", "cosine", "squared_error", "squared_norm", "language")
 
     def save(self, path: Path) -> None:
-        """Whole or not at all."""
+        """Write the batch to a .npz file, whole or not at all."""
         rest = json.dumps({"counts": self.counts, "seconds": self.seconds, "first": self.first})
         with atomic_write(path) as file:
             np.savez(file, rest=np.array(rest), **{name: getattr(self, name) for name in self.ARRAYS})
 
     @classmethod
     def load(cls, path: Path) -> Batch:
-        """What :meth:`save` wrote.
+        """Read a batch that :meth:`save` wrote.
 
         Raises:
-            DeployError: the file is damaged, or holds something else.
+            DeployError: the file is damaged, or holds no batch.
         """
         saved = read_arrays(path)
         try:
@@ -87,7 +88,10 @@ class Batch:
 def batch_of(
     original: measure.Outputs, found: measure.Measurement, classes: bool, text: Windows | None = None
 ) -> Batch:
-    """A batch that the closed form ran; ``classes``: whether outputs are class scores; ``text``: what a language model read."""
+    """Results of a batch that the closed form ran.
+
+    ``classes``: whether outputs are class scores. ``text``: the windows that a language model read.
+    """
     counts = {"spikes": sum(found.spikes.values()), "saturations": sum(found.saturations.values())}
     return _batch(original, found.outputs, found.seconds_per_sample, counts, classes, text=text)
 
@@ -96,7 +100,7 @@ def compared_batch(
     network: Network, original: measure.Outputs, run: TargetRun, found: compare.Exactness, classes: bool,
     text: Windows | None = None,
 ) -> Batch:  # fmt: skip
-    """A batch that a target ran and that was compared with the closed form."""
+    """Results of a batch that a target ran; ``found``: its comparison with the closed form."""
     counts = {
         "compared_spikes": found.compared_spikes, "compared_potentials": found.compared_potentials,
         "mismatches": found.mismatches, "ties": found.ties,
@@ -115,7 +119,7 @@ def _batch(
     first: str = "",
     text: Windows | None = None,
 ) -> Batch:
-    if original.outputs.size != outputs.size:  # their axes may differ: a target may keep one of time
+    if original.outputs.size != outputs.size:  # sizes, not shapes: a target may keep a leading 1
         raise DeployError(
             f"the original gives outputs {original.outputs.shape[1:]}, the spiking network {outputs.shape[1:]}: it is another "
             "model than the one that was converted; give that one"
@@ -137,21 +141,21 @@ def _batch(
 
 
 def joined(batches: Sequence[Batch]) -> dict[str, np.ndarray]:
-    """The batches' arrays, a value per sample, in order."""
+    """Concatenate the batches' arrays in order: a value or row per sample."""
     return {name: np.concatenate([getattr(batch, name) for batch in batches]) for name in Batch.ARRAYS}
 
 
 def summed(
     target: str, source: str, batches: Sequence[Batch], labels: np.ndarray | None, windows: tuple[int, int] = (0, 0)
 ) -> Evaluation:
-    """What all batches say together.
+    """Sum the results of all batches up.
 
     Args:
-        target: what ran.
-        source: on which data.
-        batches: in order, of all samples.
-        labels: classes of the samples, or None.
-        windows: of a language model's text, their length and stride.
+        target: name of the target that ran.
+        source: the data, in words.
+        batches: of all samples, in order.
+        labels: (N,) classes of the samples, or None.
+        windows: length and stride of a language model's windows, in tokens.
     """
     rows = joined(batches)
     counts, seconds = Counter[str](), Counter[str]()
@@ -181,7 +185,7 @@ def summed(
 
 
 def _share(found: np.ndarray, wanted: np.ndarray | None) -> float | None:
-    """Share of predictions that are the wanted ones; None if nothing is known of these."""
+    """Share of predictions ``found`` (N,) that equal ``wanted`` (N,); None without these."""
     return None if wanted is None else float((found == wanted).mean())
 
 

@@ -1,4 +1,4 @@
-"""One batch of an evaluation: what a worker process does, wherever it runs."""
+"""One batch of an evaluation, as a worker process runs it on this machine or on a cluster."""
 
 from __future__ import annotations
 
@@ -25,12 +25,17 @@ from processes.backends.devices import on_device
 from targets import registry
 
 ALONE = threading.Lock()
-"""Batches of one process follow each other: the kernels' thread pool takes one caller at a time."""
+"""Held while a batch runs, as the kernels' thread pool takes one caller of a process at a time."""
 
 
 @dataclass(frozen=True)
 class Job:
-    """What all batches of an evaluation have in common; workers read it from the conversion's folder themselves."""
+    """Settings that all batches of an evaluation share; each worker loads model and network from ``folder`` itself.
+
+    Attributes:
+        classes: whether outputs are class scores. language: whether the model is a causal language model.
+        state_sets: most samples that a node may hold at once when samples overlap; None for no overlap.
+    """
 
     folder: Path
     target: str
@@ -43,15 +48,15 @@ class Job:
 
 
 class _Worker:
-    """The model and the network, loaded once in a process."""
+    """The original model and the network of a conversion's folder, loaded once in a process."""
 
     def __init__(self, folder: Path, trust: Trust) -> None:
         self.model = origin_of(folder, trust=trust).model
-        self.network = read(folder / GRAPH, tried=True)  # Dask's workers may have no children
+        self.network = read(folder / GRAPH, tried=True)  # not tried in a child first: Dask's workers may start none
         self.front: FrontEnd | None = None
 
     def input_of(self, arguments: Sequence[np.ndarray]) -> np.ndarray:
-        """The spiking network's input."""
+        """The spiking network's input (N, *input) for the model's arguments."""
         if np.issubdtype(arguments[0].dtype, np.integer) or len(arguments) > 1:
             self.front = self.front or front_end(self.model.module, arguments)[1]
         return network_input(self.front, arguments)
@@ -61,14 +66,14 @@ _worker = functools.lru_cache(maxsize=1)(_Worker)
 
 
 def run_batch(job: Job, arguments: Sequence[np.ndarray]) -> Batch:
-    """The model's arguments (N, ...) of a batch through the original and through the target.
+    """Run a batch, the model's arguments each (N, ...), through the original model and through the target.
 
-    Of a language model, the last array says which tokens of each window count, (N, 2).
-    One thread whatever the number of workers, because sums in floating point depend on the number of threads.
+    For a language model, the last array holds the tokens that count in each window, first and last + 1, (N, 2) int64.
+    PyTorch uses one thread, because the last bits of floating-point sums depend on the number of threads.
     """
     with ALONE, on_device(job.device):
         torch.set_num_threads(1)
-        # where an array lies decides in which order its sums are vectorised: always at the start of a cache line
+        # an array's alignment decides how its sums are vectorised: PyTorch's memory always starts a cache line
         arguments = [torch.tensor(argument).numpy() for argument in arguments]
         worker = _worker(job.folder, job.trust)
         text = None

@@ -1,1 +1,1 @@
-"""Language models: how well a spiking one predicts text beside its original, and text that it goes on with."""
+"""Language models: perplexity and agreement of a spiking one beside its original, and text that it generates."""

@@ -1,4 +1,4 @@
-"""A spiking language model beside its original in a report: how it predicts texts, and what it goes on with."""
+"""A spiking language model beside its original in a report: how both predict texts, and what both generate."""
 
 from __future__ import annotations
 
@@ -15,16 +15,19 @@ from deploy.sources.loaded import LoadedModel, TextInput
 from deploy.sources.texts import tokenizer_of
 from processes.network import Network
 
-PROMPT = 16  # tokens at most, and half of the window
-NEW = 24  # tokens that are written at most
+PROMPT = 16  # largest number of prompt tokens, of which half a window is also the limit
+NEW = 24  # largest number of new tokens
 
 
 def predicted(
     model: LoadedModel, wanted: np.ndarray, found: np.ndarray, inputs: Mapping[str, np.ndarray]
 ) -> Language | None:
-    """How a language model's outputs and its network's (N, T, vocabulary) predict texts, each from its own window alone.
+    """Perplexity, agreement and divergence of logits ``wanted`` (original) and ``found`` (spiking), (N, T, vocabulary).
 
-    ``inputs``: token numbers ``input_ids`` (N, T). None of other models, and of windows of one token, which predict nothing.
+    ``inputs``: has the token numbers ``input_ids`` (N, T); each window is predicted from its own tokens alone.
+
+    Returns:
+        None if the model is no causal language model, or windows have one token, which predicts nothing.
     """
     if model.text is None or not model.text.causal:
         return None
@@ -38,10 +41,10 @@ def predicted(
 
 
 def written(network: Network, model: LoadedModel, text: TextInput, tokens: np.ndarray) -> Written | None:
-    """What both go on with after the beginning of a text (T,), T of at least 2; None where there is no tokenizer."""
+    """Text that both models generate after the first of ``tokens`` (T,), T >= 2; None if there is no tokenizer."""
     try:
         tokenizer = tokenizer_of(text)
-    except DeployError:  # token numbers were given
+    except DeployError:  # data came as token numbers, with no tokenizer
         return None
     window = network.input_shape[1]
     prompt = [int(number) for number in tokens[: min(PROMPT, window // 2)]]

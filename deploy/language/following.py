@@ -1,8 +1,8 @@
-"""What follows a text: the outputs of its last token, by the spiking network on a target or by the original.
+"""Next-token logits of a text, by the spiking network on a target or by the original model.
 
-The closed form goes on from what earlier tokens' neurons hold, so that a token costs its own row and its attention. Other
-targets, and networks that mix tokens otherwise, run their whole window for each token: the text so far stands at its
-beginning, and what stands behind it cannot be seen from there.
+The closed form continues from the traces that earlier tokens' neurons hold, so that a new token costs only its own row
+and its attention. Other targets, and networks that mix tokens in other ways, run the whole window for each token: the
+text stands at the window's beginning, and as attention is causal, what follows it has no influence.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from targets.base import Target
 
 @dataclass(frozen=True)
 class Output:
-    """Logits (vocabulary,) of a text's last token, and what it took to know them: tokens that ran, spikes, microjoules."""
+    """Logits (vocabulary,) of a text's last token, and what they took: tokens run, spikes, microjoules (``USUAL``)."""
 
     logits: np.ndarray
     tokens: int
@@ -40,17 +40,17 @@ class Output:
 
 
 Following = Callable[[Sequence[int]], Output]
-"""Of the token numbers of a text, of which each call gives all, and more than the last one did."""
+"""Takes all token numbers of a text; each call must pass a longer continuation of the text of the call before."""
 
 
 @dataclass(frozen=True)
 class Source:
-    """Where outputs come from.
+    """A source of next-token logits.
 
     Attributes:
-        following: gives them.
-        window: T, the most tokens of a text.
-        steps: time steps of a run, 0 of the original's.
+        following: computes them.
+        window: largest number of tokens of a text.
+        steps: time steps of a run; 0 for the original model.
     """
 
     following: Following
@@ -59,7 +59,7 @@ class Source:
 
 
 def spiking(network: Network, model: LoadedModel, target: str) -> Source:
-    """The spiking network on a target.
+    """Logits by the spiking network on the target of that name.
 
     Raises:
         DeployError: the target is unknown, or cannot run here.
@@ -74,13 +74,13 @@ def spiking(network: Network, model: LoadedModel, target: str) -> Source:
         return Source(_whole(network, front, place), window, steps)
     try:
         continued = Continued(network)
-    except DeployError:  # it mixes tokens in another way
+    except DeployError:  # it mixes tokens otherwise than by causal attention
         return Source(_whole(network, front, None), window, steps)
     return Source(_continued(continued, front), window, steps)
 
 
 def original(model: LoadedModel, window: int) -> Source:
-    """The trained model itself, which sends no spikes."""
+    """Logits by the trained model itself, with 0 spikes and 0 microjoules."""
 
     @torch.no_grad()
     def following(tokens: Sequence[int]) -> Output:
@@ -91,12 +91,12 @@ def original(model: LoadedModel, window: int) -> Source:
 
 
 def _filled(tokens: Sequence[int], window: int) -> np.ndarray:
-    """A window (1, T) that begins with a text; the rest repeats its last token."""
+    """Token numbers (1, T) of a window that begins with a text and repeats its last token up to the end."""
     return np.array([[*tokens, *[tokens[-1]] * (window - len(tokens))]], np.int64)
 
 
 def _continued(continued: Continued, front: FrontEnd | None) -> Following:
-    """By the closed form, from the traces that earlier calls have left."""
+    """Logits by the closed form, which runs only the tokens that are new since the call before."""
     held = NOTHING
 
     def following(tokens: Sequence[int]) -> Output:
@@ -117,7 +117,7 @@ def _continued(continued: Continued, front: FrontEnd | None) -> Following:
 
 
 def _whole(network: Network, front: FrontEnd | None, place: Target | None) -> Following:
-    """By a run of the whole window for each token; on the closed form if ``place`` is None."""
+    """Logits by a run of the whole window at each call, on a target or, if ``place`` is None, by the closed form."""
     window, runner = network.input_shape[1], ClosedForm(network)
 
     def following(tokens: Sequence[int]) -> Output:
@@ -135,6 +135,6 @@ def _whole(network: Network, front: FrontEnd | None, place: Target | None) -> Fo
 
 
 def _cost(counter: EventCounter) -> tuple[int, float]:
-    """Spikes and microjoules of a run."""
+    """Spikes and microjoules of a run, by the convention ``USUAL``."""
     usual = next(convention for convention in conventions() if convention.name == USUAL)
     return counter.totals["spikes"], total(usual.snn, counter) * 1e-6

@@ -1,7 +1,7 @@
-"""Text that a spiking language model goes on with, token by token.
+"""Generates text with a spiking language model, token by token.
 
-Each new token is drawn on the host from the last token's outputs (:mod:`deploy.language.following`). The network is laid out
-for a number of tokens, its window, which text and continuation must fit.
+The host draws each new token from the logits of the last one (:mod:`deploy.language.following`). The network was
+converted for a fixed number of tokens, its window, in which the prompt and the new tokens together must fit.
 """
 
 from __future__ import annotations
@@ -27,8 +27,8 @@ ROLES = ("system", "user", "assistant")
 class Choice:
     """How the next token is chosen.
 
-    temperature: 0 for the most likely token; else what logits are divided by before one is drawn. top_k: draw among so many of
-    the most likely ones; None for all. seed: of the draws.
+    temperature: 0 takes the most likely token; otherwise logits are divided by it before one is drawn. top_k: number of
+    most likely tokens to draw among; None for all. seed: of the random draws.
     """
 
     temperature: float = 0.0
@@ -36,7 +36,7 @@ class Choice:
     seed: int = 0
 
     def check(self, vocabulary: int) -> None:
-        """Raises DeployError for a temperature below 0, or a number of tokens that there is not."""
+        """Raise DeployError if the temperature is negative or infinite, or ``top_k`` is not in 1 to ``vocabulary``."""
         if not 0 <= self.temperature < float("inf"):
             raise DeployError(
                 f"--temperature {self.temperature:g}: give 0 for the most likely token, or a number above"
@@ -45,7 +45,7 @@ class Choice:
             raise DeployError(f"--top-k {self.top_k}: the model knows {vocabulary:,} tokens; give 1 to as many")
 
     def of(self, logits: np.ndarray, draws: np.random.Generator) -> int:
-        """The next token of logits (vocabulary,)."""
+        """Choose the next token's number from logits (vocabulary,)."""
         if self.temperature == 0:
             return int(logits.argmax())
         scaled = torch.from_numpy(logits).double() / self.temperature
@@ -56,14 +56,15 @@ class Choice:
 
 
 GREEDY = Choice()
-"""The most likely token."""
+"""Always takes the most likely token."""
 
 
 @dataclass(frozen=True)
 class Token:
-    """One new token: its number, the text that it adds, and what it took.
+    """One new token: its number, the text that it adds, and what its logits took.
 
-    tokens: how many ran, the prompt's too if it is the first one. spikes, microjoules: theirs. steps: time steps of a run.
+    tokens: how many were run for them, with the prompt's for the first one. spikes, microjoules: of these tokens' run.
+    steps: time steps of the run, 0 for the original model.
     """
 
     number: int
@@ -75,10 +76,10 @@ class Token:
 
 
 def language_of(model: LoadedModel) -> TextInput:
-    """The text side of a language model.
+    """How a causal language model takes text: its tokenizer, vocabulary and window.
 
     Raises:
-        DeployError: it is none.
+        DeployError: the model is no causal language model.
     """
     if model.text is None or not model.text.causal:
         raise DeployError(f"{model.spec} is no language model, which is what goes on with text")
@@ -86,10 +87,11 @@ def language_of(model: LoadedModel) -> TextInput:
 
 
 def prompt_tokens(prompt: str | Turns, text: TextInput, chat: bool) -> list[int]:
-    """Token numbers of a prompt; a text is the user's turn where the tokenizer has a chat template and ``chat`` asks for it.
+    """Token numbers of a prompt; with ``chat`` and a tokenizer that has a chat template, a text becomes a user's turn.
 
     Raises:
-        DeployError: the prompt is empty or nothing of the kind, a role is unknown, or the tokenizer cannot code it.
+        DeployError: the prompt is empty, is neither text nor turns, has an unknown role, or has turns without a chat
+            template; or the template or the tokenizer does not take it.
     """
     turns: Turns = [{"role": "user", "content": prompt}] if isinstance(prompt, str) else prompt
     for turn in turns:
@@ -103,7 +105,7 @@ def prompt_tokens(prompt: str | Turns, text: TextInput, chat: bool) -> list[int]
     if chat and getattr(tokenizer, "chat_template", None):
         try:
             prompt = tokenizer.apply_chat_template(list(turns), tokenize=False, add_generation_prompt=True)
-        except Exception as error:  # templates are programs, and say themselves what they do not take
+        except Exception as error:  # templates are programs that raise errors of their own
             raise DeployError(
                 f"--prompt: the chat template of {text.tokenizer} does not take it ({first_line(error)}); give --no-chat"
             ) from error
@@ -115,17 +117,17 @@ def prompt_tokens(prompt: str | Turns, text: TextInput, chat: bool) -> list[int]
 
 
 def generate(source: Source, prompt: Sequence[int], most: int, choice: Choice, text: TextInput) -> Iterator[Token]:
-    """New tokens one by one, until ``most`` are there or the tokenizer's end token comes.
+    """Yield new tokens until there are ``most`` of them or the tokenizer's end token has been yielded.
 
     Args:
-        source: of a text's outputs.
-        prompt: token numbers to go on from.
-        most: new tokens at most.
-        choice: how the next one is chosen.
-        text: whose tokenizer turns numbers into text.
+        source: of the logits.
+        prompt: token numbers to continue.
+        most: largest number of new tokens.
+        choice: how the next token is chosen.
+        text: names the tokenizer that decodes token numbers.
 
     Raises:
-        DeployError: prompt and new tokens do not fit the window, or the model does not know a token.
+        DeployError: prompt and new tokens exceed the window, or a token number is outside of the vocabulary.
     """
     whole = len(prompt) + most
     if whole > source.window:

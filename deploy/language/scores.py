@@ -1,7 +1,7 @@
-"""Perplexity of text in windows, and how a spiking language model's predictions differ from its original's.
+"""Perplexity of text in windows, and divergence of a spiking language model's predictions from its original's.
 
-A text is read in overlapping windows, and each of its tokens is predicted once, from as much of its window as lies before
-it: the first window counts all tokens but the first, each further one its last ``stride`` (the fixed-length procedure of
+A text is read in overlapping windows, and each of its tokens is predicted once, from the tokens of a window before it:
+the first window counts all tokens but the first, each further one its last ``stride`` (the fixed-length procedure of
 Hugging Face's perplexity guide). Perplexity is exp of the mean negative log-likelihood.
 """
 
@@ -16,31 +16,31 @@ from deploy.errors import DeployError
 from deploy.schema import Language
 
 COLUMNS = ("tokens", "original", "spiking", "divergence", "same")
-"""What is kept of a window: tokens counted, sums over them of both negative log-likelihoods, of the Kullback-Leibler
-divergence of the spiking predictions from the original's, in nats, and of how often both name the same next token."""
+"""Numbers kept of a window: tokens counted, and sums over them of the negative log-likelihoods of both models, of the
+Kullback-Leibler divergence of the spiking predictions from the original's (nats), and of equal most likely tokens."""
 
 
 @dataclass(frozen=True)
 class Windows:
-    """Token numbers (N, T) int64, and which of each window's tokens count, first and last + 1, (N, 2) int64."""
+    """Token numbers (N, T) int64 of N windows, and the tokens of each that count, [first, last + 1), (N, 2) int64."""
 
     tokens: np.ndarray
     counted: np.ndarray
 
 
 def windows(document: np.ndarray, length: int, stride: int) -> Windows:
-    """A document's token numbers (tokens,) in windows of ``length``, the next one ``stride`` further on.
+    """Cut a document's token numbers (tokens,) into windows of ``length`` that begin ``stride`` tokens apart.
 
-    The last window is filled up with its last token, which is not counted; nothing to the right of a token is seen by it.
+    The last window is filled up with copies of its last token, which do not count; causal attention never reads them.
 
     Raises:
-        DeployError: there are fewer than two tokens, or a stride that leaves tokens out.
+        DeployError: there are fewer than two tokens, or the stride is not in 1 to ``length``.
     """
     if not 1 <= stride <= length:
         raise DeployError(f"--stride {stride}: windows have {length} tokens; give 1 to {length}")
     if len(document) < 2:
         raise DeployError(f"the text has {len(document)} tokens; at least 2 are needed to predict one")
-    tokens, counted, before = [], [], 1  # nothing comes before the first token
+    tokens, counted, before = [], [], 1  # the first token has nothing before it to be predicted from
     for begin in range(0, len(document), stride):
         end = min(begin + length, len(document))
         if end > before:
@@ -54,12 +54,12 @@ def windows(document: np.ndarray, length: int, stride: int) -> Windows:
 
 
 def scores(original: np.ndarray, spiking: np.ndarray, given: Windows) -> np.ndarray:
-    """A row of ``COLUMNS`` for each window, (N, 5) float64, from both models' logits (N, T, vocabulary)."""
+    """A row of ``COLUMNS`` for each window, (N, 5) float64, from the logits (N, T, vocabulary) of both models."""
     rows = np.zeros((len(given.tokens), len(COLUMNS)))
     for row, wanted, found, tokens, (first, last) in zip(
         rows, original, spiking, given.tokens, given.counted, strict=True
     ):
-        places = slice(max(first, 1) - 1, last - 1)  # the outputs that predict them
+        places = slice(max(first, 1) - 1, last - 1)  # a token is predicted by the logits one place before it
         ours, theirs = (torch.from_numpy(y[places]).double().log_softmax(-1) for y in (found, wanted))
         next_tokens = torch.from_numpy(tokens[max(first, 1) : last])[:, None]
         row[:] = (
@@ -70,7 +70,7 @@ def scores(original: np.ndarray, spiking: np.ndarray, given: Windows) -> np.ndar
 
 
 def summary(rows: np.ndarray, window: int, stride: int) -> Language:
-    """What rows of ``COLUMNS`` come to, of windows of so many tokens, ``stride`` apart."""
+    """Perplexities, agreement and divergence from rows of ``COLUMNS`` (N, 5); ``window``, ``stride``: in tokens."""
     tokens, original, spiking, divergence, same = rows.sum(0)
     return Language(
         tokens=int(tokens), window=window, stride=stride,

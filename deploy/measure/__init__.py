@@ -1,4 +1,4 @@
-"""How well a converted network does: accuracy beside the original, errors by layer, spikes, time."""
+"""Measures of a converted network: accuracy beside the original, errors by layer, spikes, attention, time."""
 
 from deploy.measure.activity import RasterLayer, Stage, record_raster, stages
 from deploy.measure.attention import AttentionMap, attention_maps

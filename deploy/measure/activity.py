@@ -1,4 +1,4 @@
-"""One sample through time: which stage has which steps, and when each neuron fires."""
+"""One sample through time: the time steps of each stage, and the spikes of each layer."""
 
 from __future__ import annotations
 
@@ -12,16 +12,15 @@ from processes.network import Network, Route
 from processes.operation import Operation, Result
 from processes.words import Place, role
 
-RASTER_NEURONS = 48  # drawn of each layer
+RASTER_NEURONS = 48  # neurons drawn of each layer
 
 
 @dataclass(frozen=True)
 class Stage:
-    """A population and its steps within a sample.
+    """A population and its time steps within a sample.
 
-    role: what it is for, in words. listens: first step at which something arrives. [start, stop): steps in
-    which it emits. waited: steps by which it delays the readout, 0 if something slower runs beside it; these
-    add up to the latency.
+    role: what it is for, in words. listens: first step at which input can arrive. [start, stop): steps in which it
+    emits. waited: steps that it adds to the latency, 0 if a slower stage runs beside it; they sum to the latency.
     """
 
     name: str
@@ -37,8 +36,8 @@ class Stage:
 class RasterLayer:
     """Spikes of some neurons of a layer that fires in steps [start, stop).
 
-    neurons, shown: how many it has, how many of them are here. steps (absolute), rows (neurons, 0..shown-1),
-    signs: int64 (spikes,).
+    neurons: number of neurons of the layer. shown: how many of them were recorded. For each spike, int64 (spikes,):
+    steps: its time step, counted from the sample's start; rows: its neuron, 0..shown-1; signs: 1 or -1.
     """
 
     name: str
@@ -52,7 +51,7 @@ class RasterLayer:
 
 
 def stages(network: Network, times: Timeline) -> list[Stage]:
-    """Every stage, in topological order: populations whose operations say what they are for."""
+    """Every stage in the network's order: the populations whose operations state a role (:mod:`processes.words`)."""
     waited = _waited(network, times)
     found: list[Stage] = []
     for name, node in network:
@@ -66,9 +65,9 @@ def stages(network: Network, times: Timeline) -> list[Stage]:
 
 
 def _waited(network: Network, times: Timeline) -> dict[str, int]:
-    """Steps that each node on the slowest path adds to it, from the readout back to the input."""
+    """Time steps that each node on the slowest path from the input to the readout adds to it."""
 
-    def ready(name: str) -> int:  # as in evaluator.timeline
+    def ready(name: str) -> int:  # step from which readers act, as in evaluator.timeline
         graded = name == Network.INPUT or network[name].emits == "graded"
         return times.windows[name].start if graded else times.windows[name].stop
 
@@ -77,7 +76,7 @@ def _waited(network: Network, times: Timeline) -> dict[str, int]:
     while name != Network.INPUT:
         slowest = max(network.nodes[name].inputs, key=ready)
         if network[name].emits == "currents" or isinstance(network[name], Route):
-            name = slowest  # a synapse or wire: its time is that of the population before it
+            name = slowest  # a synapse or route takes no time of its own
             continue
         before = ready(slowest)
         waited[name], reached, name = reached - before, before, slowest
@@ -87,9 +86,9 @@ def _waited(network: Network, times: Timeline) -> dict[str, int]:
 def record_raster(
     runner: ClosedForm, times: Timeline, sample: np.ndarray, neurons: int = RASTER_NEURONS
 ) -> list[RasterLayer]:
-    """Every firing layer's spikes of ``sample`` (*sample, without a batch axis).
+    """Record the spikes of every firing layer for one ``sample`` (*sample, without a batch axis).
 
-    Of layers with more neurons than ``neurons``, so many that are evenly spaced.
+    Layers with more than ``neurons`` neurons are recorded at that many evenly spaced ones.
     """
     raster: list[RasterLayer] = []
 

@@ -1,4 +1,4 @@
-"""Attention of one sample, before and after conversion: what softmax gives, and what the spikes of its race stand for."""
+"""Attention maps of one sample: the original's softmax weights, and those decoded from the network's spikes."""
 
 from __future__ import annotations
 
@@ -13,17 +13,18 @@ from processes.network import ConvSynapse, Network, SiExp, Woss
 from processes.operation import Operation, Result
 from processes.spikes import decode
 
-PREFIX = 8  # most tokens that stand before those of the image
-SHOWN = 32  # tokens of a text
+PREFIX = 8  # largest number of tokens before those of the image, such as a class token
+SHOWN = 32  # largest number of text tokens shown
 
 
 @dataclass(frozen=True)
 class AttentionMap:
-    """Attention of one layer, mean over its heads, rows that sum to 1.
+    """Attention weights of one layer, mean over its heads.
 
-    original, spiking: (rows, columns): of an image, the patches as they lie, from the class token or, without one, from all
-    patches on average; of a text, (tokens, tokens), each row one token's attention. tokens: its words, if known.
-    cosine: between the two over all heads, rows and columns.
+    original, spiking: for an image (patch rows, patch columns), the class token's attention to each patch or, without
+    class token, the mean of all patches'; for a text (tokens, tokens), each row one token's attention.
+    cosine: between the weights of all heads, queries and keys. image: whether it is of an image.
+    tokens: the text's words, if known.
     """
 
     name: str
@@ -38,7 +39,7 @@ class AttentionMap:
 def attention_maps(
     ideal: Network, runner: ClosedForm, sample: np.ndarray, tokens: Sequence[str] = ()
 ) -> list[AttentionMap]:
-    """One map for each layer in which all attend to all; ``sample`` (*sample), ``tokens`` its words without padding."""
+    """One map for each layer with global attention of a ``sample`` (*sample); ``tokens``: its words without padding."""
     original, spiking = _weights(ClosedForm(ideal, ideal=True), sample), _weights(runner, sample)
     grids = {op.shape[-2:] for op in (node.op for _, node in ideal) if isinstance(op, ConvSynapse)}
     found: list[AttentionMap] = []
@@ -63,7 +64,7 @@ def attention_maps(
 
 
 def _weights(runner: ClosedForm, sample: np.ndarray) -> dict[str, np.ndarray]:
-    """softmax (heads, queries, keys) by the name of its race."""
+    """Softmax weights (heads, queries, keys) by node, of softmax nodes with one window, that is, global attention."""
     found: dict[str, np.ndarray] = {}
 
     def observe(name: str, op: Operation, result: Result) -> None:

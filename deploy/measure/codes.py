@@ -1,4 +1,4 @@
-"""How the codes of a conversion were chosen, as numbers for the report."""
+"""The chosen codes of a conversion, for its report."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from deploy.schema import Code
 
 
 def codes(tuning: Tuning) -> tuple[Code, ...]:
-    """Per firing node: its code, and its part of the outputs' squared error before and after it was chosen.
+    """By firing node: its code, and its share of the outputs' squared error with the plain and with the chosen code.
 
-    ``error_before`` and ``error_after`` are fractions of what all nodes together were expected to make with the plain
-    code (one base for all, scales at the calibrated maximum). ``latest`` is there if second spikes end before the window
-    does: the step after which there are none, of the first, the median and the last feature.
+    ``error_before`` and ``error_after`` are fractions of the squared error that all nodes together were expected to
+    make with the plain code (one base for all, scales at the calibrated maximum). ``latest`` is present if second
+    spikes end before the window does: the step after which a feature sends none; smallest, median and largest.
     """
     total = sum(choice.plain_error for choice in tuning.choices.values()) or 1.0
     return tuple(
@@ -27,6 +27,6 @@ def codes(tuning: Tuning) -> tuple[Code, ...]:
 
 
 def _spread(steps: tuple[int, ...]) -> tuple[int, int, int]:
-    """Least, median and largest."""
+    """Smallest, median and largest of the steps."""
     least, median, largest = np.percentile(steps, (0, 50, 100), method="nearest").astype(int).tolist()
     return least, median, largest

@@ -1,4 +1,4 @@
-"""Whole data sets through the original model and through the closed form, batch by batch."""
+"""Runs whole data sets through the original model and through the closed form, batch by batch, and times them."""
 
 from __future__ import annotations
 
@@ -21,19 +21,17 @@ from processes.kernels.compiled import compiling
 from processes.network import DynamicThreshold, Network, Route
 from processes.operation import Operation, Result, sample_size
 
-"""Called with (samples done, samples in all)."""
-
 
 @dataclass(frozen=True)
 class Outputs:
-    """outputs: (N, *output) float32, in the model's units. seconds_per_sample: after a warm-up, without compilation."""
+    """Outputs (N, *output) float32, in the model's units; seconds are after a warm-up and without compilation."""
 
     outputs: np.ndarray
     seconds_per_sample: float
 
     @property
     def predictions(self) -> np.ndarray:
-        """Class of the largest output, int64 (N,)."""
+        """Class of the largest output, int64 (N,); raises ValueError unless outputs are (N, classes)."""
         return predictions(self.outputs)
 
     def __len__(self) -> int:
@@ -42,11 +40,11 @@ class Outputs:
 
 @dataclass(frozen=True)
 class Measurement(Outputs):
-    """A network's outputs and what happened inside it, by node.
+    """A network's outputs and, by node, what happened inside it over all samples.
 
-    neurons: how many a firing node has. spikes: how many it fired over all samples. saturations: potentials
-    of a node clipped at their width, over all samples (never in floating point), by node that can. low_rows: rows of a
-    normalisation whose variance is too small for the code, over all samples.
+    neurons: number of neurons of a firing node. spikes: number that it fired. saturations: potentials clipped at their
+    bit width, for nodes in which that can happen; 0 in floating point. low_rows: rows of a normalisation whose variance
+    is too small for the code.
     """
 
     neurons: Mapping[str, int] = field(default_factory=dict)
@@ -71,7 +69,7 @@ class Measurement(Outputs):
 
 
 class _Clock:
-    """Seconds of each batch."""
+    """Collects the seconds of each batch."""
 
     def __init__(self) -> None:
         self.batches: list[tuple[int, float]] = []
@@ -80,7 +78,7 @@ class _Clock:
         self.batches.append((samples, seconds))
 
     def per_sample(self) -> float:
-        """Cold caches fall into the first batch, which counts only if it is alone, after a sample that warmed them up."""
+        """Mean over all batches but the first, which warms caches up; a single batch has a sample run before it."""
         counted = self.batches[1:] or self.batches
         return sum(seconds for _, seconds in counted) / sum(samples for samples, _ in counted)
 
@@ -91,7 +89,10 @@ def ann_outputs(
     batch: int = 64,
     progress: Progress | None = None,
 ) -> Outputs:
-    """The original model on ``inputs``: arrays (N, *sample), the arguments of forward in order; a copy on another device."""
+    """Run the original model on ``inputs``, the arguments of forward in order, each (N, *sample).
+
+    It runs on the current device; if that is not the CPU, a copy of the module does.
+    """
     total, device = len(next(iter(inputs.values()))), current_device()
     module = module if device.type == "cpu" else copy.deepcopy(module).to(device)
     clock, parts = _Clock(), []
@@ -115,12 +116,16 @@ def evaluate(
     strict: bool = False,
     events: EventCounter | None = None,
 ) -> Measurement:
-    """A network on ``samples`` (N, *sample); with ``runner.ideal`` nothing spikes or saturates.
+    """Run a network on ``samples`` (N, *sample); count spikes and saturations, of which ``runner.ideal`` has none.
 
-    ``events``: also counts them, for energy.
+    Args:
+        batch: samples evaluated together.
+        progress: called with (samples done, samples in all).
+        strict: stop at the first saturated potential.
+        events: also counts the events that energy is computed from.
 
     Raises:
-        DeployError: the first saturated potential, if ``strict``.
+        DeployError: a potential saturates and ``strict`` is set.
     """
     counter = _Counter(strict, events)
     clock, parts = _Clock(), []
@@ -143,7 +148,7 @@ def evaluate(
 
 
 class _Counter:
-    """Counts what nodes emit, and the time that counting takes besides compiling, which is not the network's."""
+    """Counts what nodes emit, and the seconds that counting takes, which are not the network's; without compiling."""
 
     def __init__(self, strict: bool, events: EventCounter | None) -> None:
         self.strict, self.events, self.start = strict, events, 0
@@ -153,7 +158,7 @@ class _Counter:
 
     def __call__(self, name: str, op: Operation, result: Result) -> None:
         begin = time.perf_counter() - compiling()
-        if not isinstance(op, Route):  # which passes on spikes that are counted where they were fired
+        if not isinstance(op, Route):  # a route passes on spikes that were counted where they were fired
             self._count(name, op, result)
         if self.events is not None:
             self.events(name, op, result)
@@ -170,10 +175,10 @@ class _Counter:
         self.saturated(name, result.clips)
 
     def saturated(self, name: str, clips: torch.Tensor | None) -> None:
-        """Count clips (N, *shape) of a layer, or of the graded input.
+        """Count clipped values (N, *shape) of a layer, or of the network's graded input; None if there are none.
 
         Raises:
-            DeployError: there are some, and ``strict`` stops at the first.
+            DeployError: there are some and ``strict`` is set.
         """
         if clips is None:
             return

@@ -1,10 +1,10 @@
-"""Energy by the formula of the SIT-conversion paper, section 4.1.2, and of DIET-SNN before it: FLOPs times firing rate.
+"""Energy by FLOPs times firing rate, the formula of the SIT-conversion paper (section 4.1.2), and earlier of DIET-SNN.
 
     E_ANN = sum_l FLOPs(l) 4.6 pJ        E_SNN = sum_l FLOPs(l) SpikeNum(l) / NeuronNum(l) 0.9 pJ
 
 over linear and convolutional layers l. FLOPs(l) are a layer's multiply-accumulates on all tokens or pixels of a sample;
 SpikeNum(l) / NeuronNum(l) are the spikes per neuron of the population that feeds it, in all steps. Products of activations,
-softmax, normalisation, potentials, thresholds and memory do not appear: it flatters the spiking network.
+softmax, normalisation, potentials, thresholds and memory do not appear, which favours the spiking network.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ MICRO = 1e-6  # microjoules in a picojoule
 
 
 def flops_formula(network: Network, layers: Iterable[Layer]) -> FlopsFormula:
-    """Per sample: multiply-accumulates, the additions that the formula makes of them, and microjoules.
+    """Multiply-accumulates per sample, the additions that the formula makes of them, and microjoules of both networks.
 
-    ``layers``: those of the report, of which firing ones have ``spikes_per_neuron``, and all their counted ``events``. What is
-    omitted is, at the same prices, the synaptic operations and multiply-accumulates that were counted in other layers.
+    ``layers``: the report's, with ``spikes_per_neuron`` where they fire and counted ``events``. The omitted microjoules
+    are those of synaptic operations and multiply-accumulates counted in other layers, at the same prices.
     """
     layers = list(layers)
     rates = {layer.name: layer.spikes_per_neuron or 0.0 for layer in layers}

@@ -1,4 +1,4 @@
-"""What of a network is not binary spikes, and why: what its operations say of themselves, and its input."""
+"""Lists what in a network is not binary spikes, and why, from what its operations state and from its input."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from processes.words import NotSpikes, not_spikes
 
 
 def not_spiking(network: Network) -> list[NotSpiking]:
-    """The list for one network, in the order of :data:`processes.operations.OPERATIONS`; what it has not is not in it."""
+    """Everything in a network that is not binary spikes: its input, then operations in the order of ``OPERATIONS``."""
     fixed = network.header.fixed
     carried = f"of up to {widths_of(network.header.stated('chip')).graded_bits} bits" if fixed else "in floating point"
     order = {operation: place for place, operation in enumerate(OPERATIONS)}
@@ -27,7 +27,7 @@ def not_spiking(network: Network) -> list[NotSpiking]:
 
 
 def _outside(network: Network, fixed: bool) -> list[NotSpikes]:
-    """What happens before the first operation."""
+    """What the host does before the first operation, and the input's graded messages."""
     host = "scales and rounds it to an integer" if fixed else "passes it on as it is"
     why = f"one number per value at the first step; the host {host}, and neurons turn it into spikes"
     found = [NotSpikes("Input", why, sample_size(network.input_shape))]

@@ -1,7 +1,7 @@
-"""Networks of which only a part spikes: how much each transformer block costs when it is converted, and softmax alone.
+"""Networks of which only a part spikes, to measure what converting softmax alone or single blocks costs in accuracy.
 
-The rest computes what the trained network does, in real numbers; where the two meet, potentials and spikes are read as
-what they stand for. This measures; it is not something that a target runs.
+All other nodes compute in real numbers what the trained network does. At the border, real values become potentials, and
+spikes and potentials are decoded. No target runs such a network.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ BLOCK = re.compile(r"^(.*\.\d+)(?=\.)")
 
 @dataclass
 class Hybrid:
-    """Runs the nodes ``spiking`` of ``network``, calibrated or integer, and all others as in ``ideal``."""
+    """Runs the nodes named in ``spiking`` as in ``network`` (calibrated or integer) and all others as in ``ideal``."""
 
     ideal: Network
     network: Network
@@ -36,7 +36,7 @@ class Hybrid:
 
     @torch.no_grad()
     def run(self, x: np.ndarray) -> torch.Tensor:
-        """Outputs (N, *output shape) in the model's units of inputs (N, ...)."""
+        """Outputs (N, *output shape) in the model's units for inputs (N, *input)."""
         encoded = ClosedForm(self.network).encode(x)
         real: dict[str, torch.Tensor] = {Network.INPUT: ClosedForm(self.ideal).encode(x)}
         spikes: dict[str, torch.Tensor] = {Network.INPUT: encoded}
@@ -58,7 +58,7 @@ class Hybrid:
         return result if name in real else self._value(name, spikes[name])
 
     def _unit(self, name: str) -> torch.Tensor:
-        """Real value of 1 of a potential."""
+        """Real value of one unit of a node's potential."""
         unit = self.network.units[name] if self.network.units else unit_of(self.network, name)
         return torch.tensor(unit, dtype=torch.float32, device=current_device())
 
@@ -83,7 +83,7 @@ def block_rungs(
     batch: int,
     progress: Callable[[str, int, int], None],
 ) -> list[Rung]:
-    """Rungs without a spike, then of :func:`parts`; ``reference``: the original's outputs of ``inputs`` (N, ...)."""
+    """A rung without spikes, then one for each of :func:`parts`; ``reference``: the original's outputs (N, ...)."""
     rungs = [rung("0 blocks", reference, reference, labels, classes)]
     for name, spiking in parts(conversion.network):
         hybrid, outputs = Hybrid(conversion.ideal, conversion.network, spiking), []
@@ -95,7 +95,7 @@ def block_rungs(
 
 
 def parts(network: Network) -> Iterator[tuple[str, set[str]]]:
-    """(name, spiking nodes) of what is worth measuring: softmax alone, then one transformer block after the other."""
+    """Yield (name, spiking nodes): SIT's softmax alone, then the first 1, 2, ... blocks; nothing without softmax."""
     softmax = [name for name, node in network if isinstance(node.op, (SiExp, Woss))]
     if not softmax:
         return
@@ -110,7 +110,7 @@ def parts(network: Network) -> Iterator[tuple[str, set[str]]]:
 
 
 def closed(network: Network, names: set[str]) -> set[str]:
-    """``names`` and the neurons whose spikes they hear; a route belongs to what it carries."""
+    """``names``, the firing nodes that these read and that those read in turn, and the routes of their spikes."""
     found = {name for name in names if not isinstance(network[name], Route)}
     for name in reversed(network.nodes):
         if name in found:

@@ -1,4 +1,4 @@
-"""The ladder of accuracy: the original network, then one source of error after the other."""
+"""The accuracy ladder: the original network, then versions that add one source of error after the other."""
 
 from __future__ import annotations
 
@@ -15,15 +15,16 @@ from processes.deferred import Deferred
 from processes.network import Network, Node
 from processes.synapse import Synapse
 
-TOGETHER = 2**22  # weights that are scaled at a time, in float64
+TOGETHER = 2**22  # weights scaled at a time, which bounds the float64 copies
 
 
 @dataclass(frozen=True)
 class Rung:
-    """How one version of the network does on ``samples`` samples; None where there is nothing to say.
+    """How one version of the network does on ``samples`` samples; None where a measure does not apply.
 
-    agreement: of predictions with the original's. output_cosine, relative_error: of outputs, to the
-    original's. layer_errors: relative L2 error by node.
+    accuracy: share of predictions that are the label. agreement: share that are the original's. output_cosine: mean
+    cosine with the original's outputs. relative_error: L2 error of the outputs over the L2 norm of the original's.
+    layer_errors: relative L2 error by node.
     """
 
     name: str
@@ -36,7 +37,7 @@ class Rung:
 
     @property
     def layer_error(self) -> float | None:
-        """Mean of the layers' errors."""
+        """Mean of ``layer_errors``; None if there are none."""
         return float(np.mean(list(self.layer_errors.values()))) if self.layer_errors else None
 
 
@@ -48,10 +49,10 @@ def rung(
     classes: bool = True,
     layer_errors: Mapping[str, float] | None = None,
 ) -> Rung:
-    """Compares ``outputs`` (n, *output) with the first n of the original's ``reference`` and of the labels.
+    """Compare ``outputs`` (n, *output) with the first n of the original's ``reference`` outputs and of ``labels``.
 
-    ``classes``: whether outputs are class scores, which have predictions; others have a cosine. The original
-    itself (``outputs is reference``) has nothing to be compared with.
+    ``classes``: whether outputs are class scores, which have accuracy and agreement; others have a cosine. For the
+    original itself (``outputs is reference``) only the accuracy is computed.
     """
     n = len(outputs)
     original = outputs is reference
@@ -68,10 +69,10 @@ def rung(
 
 
 def rounded_weights(ideal: Network, calibrated: Network, fixed: Network) -> Network:
-    """The lowered network with the very weights that ``fixed`` holds as integers, to run as ideal.
+    """The lowered network with the rounded weights of ``fixed``, to be evaluated as ideal: without spikes.
 
-    Weights were rounded after calibration had folded its scales into them, so each is scaled by what rounding
-    did to its folded self. Biases make up for what rounding does on average, and are those of ``fixed``.
+    Weights were rounded after calibration had folded scales into them, so each original weight is multiplied by the
+    ratio of its rounded to its unrounded folded value. Biases are those of ``fixed``, which correct the mean error.
     """
     out = ideal.copy()
     for name, node in ideal:
@@ -88,7 +89,7 @@ def rounded_weights(ideal: Network, calibrated: Network, fixed: Network) -> Netw
 
 
 def _as_rounded(weight: np.ndarray, folded: np.ndarray, integers: Synapse, dtype: np.dtype[Any]) -> np.ndarray:
-    """Weights, scaled by what rounding did to their folded selves."""
+    """Multiply ``weight`` by the ratio of rounded (``integers``) to unrounded weights (``folded``; 1 where 0)."""
     assert integers.unit is not None
     weight, before, made = np.asarray(weight), np.asarray(folded), np.empty(folded.shape, dtype)
     unit = integers.unit.reshape(integers.unit.shape + (1,) * (before.ndim - integers.unit.ndim))

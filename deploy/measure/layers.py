@@ -1,4 +1,4 @@
-"""Layer by layer: what spikes and potentials stand for, beside what the trained network computes there."""
+"""Compares decoded spikes and potentials, layer by layer, with what the trained network computes there."""
 
 from __future__ import annotations
 
@@ -17,16 +17,17 @@ from processes.network import Network, Route
 from processes.operation import Operation, Result
 
 ToReal = Callable[[str, Operation, torch.Tensor], torch.Tensor]
-"""Real values (N, *shape), float64, of a node's codes (planes, N, *shape) or potentials (N, *shape)."""
+"""Maps a node's name, operation and codes (planes, N, *shape) or potentials (N, *shape) to real values (N, *shape)."""
 
-POINTS = 1500
+POINTS = 1500  # values per node in a scatter plot
 
 
 @dataclass(frozen=True)
 class LayerComparison:
-    """errors: relative L2 error by node, without routes; absent where only the original is zero.
+    """Errors of a network by node.
 
-    scatter: for firing nodes (original, decoded), float32 of up to POINTS values each, in random order.
+    errors: relative L2 error of every node but routes; absent where the original is zero and the network is not.
+    scatter: (original, decoded) of firing nodes, float32 of up to POINTS values each, in random order.
     """
 
     errors: dict[str, float] = field(default_factory=dict)
@@ -34,21 +35,21 @@ class LayerComparison:
 
 
 def layer_values(ideal: Network, samples: np.ndarray) -> dict[str, np.ndarray]:
-    """What the lowered network, before calibration, computes at all nodes but routes: float32 (N, *shape)."""
+    """Real values float32 (N, *shape), by node, that the lowered network ``ideal`` computes, without routes."""
     values: dict[str, np.ndarray] = {}
 
     def observe(name: str, op: Operation, result: Result) -> None:
         if not isinstance(op, Route):
-            values[name] = result.values.float().cpu().numpy().copy()  # synapses may add to it in place
+            values[name] = result.values.float().cpu().numpy().copy()  # synapses may add to the tensor in place
 
     ClosedForm(ideal, torch.float32, ideal=True).run(samples, observe)
     return values
 
 
 def real_values(network: Network, units: Mapping[str, np.ndarray] | None = None) -> ToReal:
-    """Decodes a network's codes and potentials.
+    """A function that decodes the codes and potentials of a network to real values.
 
-    ``units``: real value of one unit of potential by node, broadcast shape, as discretisation chose them;
+    ``units``: by node, the real value of one unit of potential, of a shape that broadcasts, as discretisation chose it;
     None for a floating-point network.
     """
 
@@ -64,9 +65,9 @@ def real_values(network: Network, units: Mapping[str, np.ndarray] | None = None)
 def stepped_errors(
     reference: Mapping[str, np.ndarray], network: Network, values: Mapping[str, np.ndarray], to_real: ToReal
 ) -> dict[str, float]:
-    """Relative L2 error by node of what a target computed, ``values`` as in :class:`targets.base.TargetRun`.
+    """Relative L2 error by node of what a target computed, over as many first samples as both sides have.
 
-    ``reference``: from :func:`layer_values`; of as many samples as both have.
+    ``values``: as in :class:`evaluator.target_run.TargetRun`. ``reference``: from :func:`layer_values`.
     """
     errors: dict[str, float] = {}
     for name in reference.keys() & values.keys():
@@ -87,13 +88,13 @@ def compare_layers(
     seed: int = 0,
     progress: Progress | None = None,
 ) -> LayerComparison:
-    """Runs ``samples`` and compares every node of ``reference`` with it.
+    """Run ``samples`` (N, *sample) and compare every node with its ``reference`` values.
 
     Args:
-        reference: from :func:`layer_values` of the same samples.
-        runner: the converted network, or one evaluated with ``ideal``, whose outputs are real values already.
+        reference: from :func:`layer_values` on the same samples.
+        runner: evaluates the converted network, or with ``ideal`` a lowered one, whose values are real already.
         to_real: from :func:`real_values`; None with ``ideal``.
-        seed: of the choice of scatter points.
+        seed: of the random choice of scatter points.
         progress: called with (samples done, samples in all), node by node.
     """
     found = LayerComparison()

@@ -1,4 +1,4 @@
-"""Numbers that say how close two sets of outputs are. Outputs are (N, *output); fractions lie in [0, 1]."""
+"""Measures of how close two sets of outputs (N, *output) are; fractions lie in [0, 1]."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import numpy as np
 
 
 def predictions(outputs: np.ndarray) -> np.ndarray:
-    """Class of the largest output, int64 (N,), of class scores (N, classes)."""
+    """Class of the largest score, int64 (N,), for class scores (N, classes); raises ValueError for other shapes."""
     if outputs.ndim != 2:
         raise ValueError(f"class scores have shape (N, classes), these have {outputs.shape}")
     return outputs.argmax(-1)
@@ -18,17 +18,17 @@ def accuracy(outputs: np.ndarray, labels: np.ndarray) -> float:
 
 
 def agreement(outputs: np.ndarray, reference: np.ndarray) -> float:
-    """Fraction of samples whose prediction is the reference's."""
+    """Fraction of samples for which both outputs (N, classes) predict the same class."""
     return accuracy(outputs, predictions(reference))
 
 
 def expected_losses(outputs: np.ndarray, reference: np.ndarray) -> np.ndarray:
-    """Probability of being right that each sample loses by its prediction, (N,) in [0, 1], as the reference sees it.
+    """Expected loss of accuracy by sample, (N,) in [0, 1], from the class probabilities of the reference.
 
-    p(its own class) - p(the class that is predicted instead), with p the softmax of the reference's scores: 0 where the
-    prediction is the same. The mean is the accuracy lost if the reference is right as often as it says, and at most the
-    share of predictions that change. On few samples it varies far less than a count of right answers does, in which a
-    change for the better hides one for the worse.
+    p(class that the reference predicts) - p(class that the outputs predict), with p the softmax of the reference's
+    scores: 0 where both predict the same. If the reference is calibrated, the mean is the accuracy lost; it is at most
+    the share of changed predictions. On few samples it varies far less than a difference of accuracies, in which
+    changes for the better hide changes for the worse.
     """
     scores = np.exp(reference.astype(np.float64) - reference.max(-1, keepdims=True))
     chances = scores / scores.sum(-1, keepdims=True)

@@ -1,4 +1,4 @@
-"""What a conversion is worth beside the original: the measure that its points have, and the loss in it."""
+"""Quality measures by which points of a sweep are compared, and what a point loses to the original by each."""
 
 from __future__ import annotations
 
@@ -10,7 +10,11 @@ from deploy.schema import Measured
 
 @dataclass(frozen=True)
 class Quality:
-    """key: the field of a point. lost: what is lost is called. loss: of a point that has it, in the unit of that name."""
+    """A quality measure of sweep points.
+
+    key: field of :class:`deploy.schema.Measured`. title: name. lost: name of the loss, with its unit. loss: computes
+    the loss of a point; raises ValueError if the point lacks the field.
+    """
 
     key: str
     title: str
@@ -19,18 +23,18 @@ class Quality:
 
 
 def _points(share: float) -> float:
-    """Percentage points, rounded so that 5 of 1,000 samples are 0.5 of them, not 0.5000000000000004."""
+    """A share in percentage points, rounded so that 5 of 1,000 samples are 0.5, not 0.5000000000000004."""
     return round(100 * share, 9)
 
 
 def _known(value: float | None) -> float:
-    """A number that :func:`quality_of` found all points to have."""
+    """Return ``value``; raises ValueError if it is None."""
     if value is None:
         raise ValueError("a point is judged by a number that it lacks")
     return value
 
 
-# From what says most to what says least. An expected loss takes its standard error with it: it is compared with limits.
+# From the most to the least informative. The expected loss includes its standard error, as it is compared with limits.
 QUALITIES = (
     Quality("accuracy", "accuracy", "points of accuracy lost", lambda p: _points(_known(p.ann_accuracy) - _known(p.accuracy))),
     Quality(
@@ -43,5 +47,5 @@ QUALITIES = (
 
 
 def quality_of(points: Sequence[Measured]) -> Quality | None:
-    """The first that all ``points`` have; None if there is none, or no point."""
+    """The first quality measure that all ``points`` have; None if there is none, or no point."""
     return next((q for q in QUALITIES if points and all(getattr(point, q.key) is not None for point in points)), None)

@@ -1,4 +1,4 @@
-"""The point of a sweep to take, by a rule that a sentence can say."""
+"""Recommends a point of a sweep, by the one-standard-error rule."""
 
 from __future__ import annotations
 
@@ -10,14 +10,17 @@ from deploy.measure.quality import Quality, quality_of
 from deploy.schema import Measured, Point
 
 SLACK = 2.0
-"""Without classes there is no standard error: what is lost may be so many times the least."""
+"""Largest acceptable loss, in multiples of the least, of outputs that are not classes and have no standard error."""
 
 
 def recommended(points: Sequence[Point]) -> tuple[int, str] | None:
-    """The number of the point that costs least among those that are as good as the best, and why; None of fewer than two.
+    """Index of the point of least energy among those that are as good as the best, and a sentence that says why.
 
-    As good is what loses no more than the best point does, give or take its standard error (the rule of one standard error,
-    known from cross-validation); of outputs that are no classes, at most SLACK times as much.
+    A point is as good as the best if it loses at most one standard error more (the one-standard-error rule, known from
+    cross-validation); for outputs that are not classes, if its loss is at most SLACK times the least.
+
+    Returns:
+        None if fewer than two points were converted, they share no quality measure, or one has no energy (``USUAL``).
     """
     done = [(number, point) for number, point in enumerate(points) if isinstance(point, Measured)]
     quality = quality_of([point for _, point in done])
@@ -41,7 +44,7 @@ def recommended(points: Sequence[Point]) -> tuple[int, str] | None:
 
 
 def _slack(quality: Quality, best: Measured) -> float:
-    """How much more than the best a point may lose, in the unit of the quality's loss; a share of one is known to 1/n."""
+    """How much more than the best a point may lose, in the unit of the loss; for shares at least one sample's worth."""
     if quality.key == "output_cosine":
         return (SLACK - 1) * quality.loss(best)
     if quality.key == "expected_loss":

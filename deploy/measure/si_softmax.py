@@ -1,7 +1,7 @@
-"""How good softmax by SI-exp and SI-norm is, against the number of steps: Figure 7 of the SIT-conversion paper.
+"""Errors of softmax by SI-exp and SI-norm against the number of steps K: Figure 7 of the SIT-conversion paper.
 
-Rows of ``KEYS`` inputs, uniform and random; errors are of softmax weights, over all of them, in the floating-point closed
-form, with as many digits of SI-norm as SI-exp takes steps.
+Softmax errors are mean square errors over ``ROWS`` rows of ``KEYS`` uniformly random inputs, of the floating-point
+closed form, with K steps of SI-exp and K digits of SI-norm.
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ LEAST_STEPS = least_steps(REACH)
 
 
 def softmax_errors(seed: int = 0) -> list[SoftmaxError]:
-    """One entry for every K of which there are shipped tables."""
+    """Errors for every K in ``STEPS``, for which the package has fitted tables; ``seed``: of the random inputs."""
     return [_errors(steps, np.random.default_rng(seed)) for steps in STEPS]
 
 
 def _errors(steps: int, rng: np.random.Generator) -> SoftmaxError:
     points, far = rng.uniform(-1, 1, 10_000), rng.uniform(-12, 0, 10_000)
-    near = exponentials(points - 1, steps, reach=2.0) * np.e  # the row's largest is taken off first
+    near = exponentials(points - 1, steps, reach=2.0) * np.e  # points are shifted by their upper bound 1
     narrow, wide = (rng.uniform(-reach, reach, (ROWS, KEYS)) for reach in (1, 10))
     reaches = steps >= LEAST_STEPS
     return SoftmaxError(
@@ -47,21 +47,21 @@ def _root_mean_square(found: np.ndarray, meant: np.ndarray) -> float:
 
 
 def neurons(shape: tuple[int, ...], steps: int, extended: bool = True, reach: float = REACH) -> tuple[SiExp, SiNorm]:
-    """Populations for rows of this shape, in real units."""
+    """SI-exp and SI-norm populations for rows of ``shape``, in real units; ``reach``: down to exp(-reach)."""
     exponential = SiExp.uncoded(shape, gain=np.ones(1), allowed=None, clocked=extended)
     exponential = with_tables(exponential, np.ones(1), steps, extended, reach)
     return exponential, listening(SiNorm.uncoded(shape), exponential, steps)
 
 
 def exponentials(x: np.ndarray, steps: int, reach: float = REACH) -> np.ndarray:
-    """exp(x) of x <= 0 by extended SI-exp, each in a row of its own beside a 0."""
+    """exp(x) for x (n,) <= 0 by extended SI-exp; each x has a row of its own with a 0, which is the row's largest."""
     rows = np.stack([x, np.zeros_like(x)], 1)
     exponential, _ = neurons((1, len(x), 2), steps, True, reach)
     return exponential.decoded(exponential.closed_form(torch.from_numpy(rows[None, None])).values)[0, 0, :, 0].numpy()
 
 
 def mean_square(rows: np.ndarray, steps: int, extended: bool = True) -> float:
-    """Of softmax weights by spikes against softmax."""
+    """Mean square error of softmax by SI-exp and SI-norm against exact softmax, for rows (n, keys)."""
     exponential, norm = neurons((1, *rows.shape), steps, extended)
     inputs = torch.from_numpy(rows[None, None])
     shares = norm.decoded(norm.closed_form(exponential.closed_form(inputs).values).values)

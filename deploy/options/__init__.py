@@ -1,4 +1,4 @@
-"""What a user may ask for, checked before any work starts: the same options on the command line and in Python."""
+"""Options of the commands as dataclasses, for the command line and for Python, checked before any work starts."""
 
 from deploy.options.budget import Budget
 from deploy.options.checks import check_choice, check_positive, overlapping

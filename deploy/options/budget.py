@@ -1,4 +1,4 @@
-"""A limit on what a conversion may lose, as a user states it."""
+"""The limit of --budget on the loss of accuracy, or of the outputs' cosine, by a conversion."""
 
 from __future__ import annotations
 
@@ -11,14 +11,20 @@ COSINE = "cosine="
 
 @dataclass(frozen=True)
 class Budget:
-    """limit: percentage points of accuracy that may be lost or, if ``cosine``, the least mean cosine of the outputs."""
+    """A limit on the loss by a conversion.
+
+    Attributes:
+        limit: percentage points of accuracy that may be lost or, if ``cosine``, the least mean cosine of the outputs
+            with the original's.
+        cosine: which of the two ``limit`` is.
+    """
 
     limit: float
     cosine: bool
 
     @property
     def largest_loss(self) -> float:
-        """In percentage points, or as 1 - cosine."""
+        """The largest loss within the budget, in percentage points or as 1 - cosine."""
         return 1 - self.limit if self.cosine else self.limit
 
     def __str__(self) -> str:
@@ -26,10 +32,11 @@ class Budget:
 
 
 def read_budget(given: str | float) -> Budget:
-    """--budget as it is meant.
+    """Parse --budget, such as ``0.5`` or ``cosine=0.997``.
 
     Raises:
-        DeployError: it is no number, or none that a loss or a cosine can have.
+        DeployError: the value is no number, or lies outside the range of a loss (0 to below 100) or of a cosine (above
+            0 to 1).
     """
     text = str(given)
     cosine = text.startswith(COSINE)

@@ -1,4 +1,4 @@
-"""What every command checks of its options, and says when it does not hold."""
+"""Checks of option values that several commands share; each raises DeployError with the remedy."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from deploy.errors import DeployError
 
 
 def check_choice(option: str, value: str, known: Iterable[str]) -> None:
-    """Raises DeployError that lists what is known if `value` is not."""
+    """Raise DeployError, with the nearest name and all known ones, if ``value`` is not among ``known``."""
     names = list(known)
     if value not in names:
         near = difflib.get_close_matches(str(value), names, n=1)
@@ -21,7 +21,7 @@ def check_choice(option: str, value: str, known: Iterable[str]) -> None:
 
 
 def check_number(option: str, value: Any, whole: bool = True) -> None:
-    """Raises DeployError if `value` is given and is no number, or no whole one: scripts can give anything."""
+    """Raise DeployError if ``value`` is neither None nor a number (a whole one if ``whole``): scripts pass any type."""
     if value is not None and (isinstance(value, bool) or not isinstance(value, Integral if whole else Real)):
         raise DeployError(
             f"{option} {value!r}: is a {type(value).__name__}; give {'a whole number' if whole else 'a number'}"
@@ -29,21 +29,21 @@ def check_number(option: str, value: Any, whole: bool = True) -> None:
 
 
 def check_positive(option: str, value: int | None) -> None:
-    """Raises DeployError if `value` is given and no whole number, or below 1."""
+    """Raise DeployError if ``value`` is not None and not a whole number of at least 1."""
     check_number(option, value)
     if value is not None and value < 1:
         raise DeployError(f"{option} {value}: at least 1 is needed")
 
 
 def check_seed(seed: int) -> None:
-    """Raises DeployError unless every generator takes the seed: PyTorch's has 64 bits with a sign, NumPy's none below 0."""
+    """Raise DeployError unless 0 <= seed < 2^63, which both PyTorch's and NumPy's generators accept."""
     check_number("--seed", seed)
     if not 0 <= seed < 2**63:
         raise DeployError(f"--seed {seed}: give a whole number from 0 to {2**63 - 1}")
 
 
 def check_input_file(option: str, path: Path | None) -> None:
-    """Raises DeployError if a path is given that leads to no file or folder; a pipe would keep its reader waiting for ever."""
+    """Raise DeployError if ``path`` is given but is no file or folder; reading a pipe could block for ever."""
     if path is None:
         return
     found = path.expanduser()
@@ -60,10 +60,10 @@ def check_input_file(option: str, path: Path | None) -> None:
 
 
 def overlapping(overlap: bool, state_sets: int | None) -> int | None:
-    """Most sets of state of a node if samples overlap, None if they do not.
+    """Largest number of sets of state of a node: 1 by default if samples overlap, None if they do not.
 
     Raises:
-        DeployError: fewer than one, or sets of state where nothing overlaps.
+        DeployError: ``state_sets`` is below 1, or is given without ``overlap``.
     """
     check_positive("--state-sets", state_sets)
     if state_sets is not None and not overlap:
@@ -72,5 +72,5 @@ def overlapping(overlap: bool, state_sets: int | None) -> int | None:
 
 
 def same_file(first: Path, second: Path) -> bool:
-    """Whether two paths mean one file."""
+    """Whether two paths lead to the same file, after ``~`` and symbolic links are resolved."""
     return first.expanduser().resolve() == second.expanduser().resolve()

@@ -1,4 +1,4 @@
-"""Names that options choose among, where the code behind them takes seconds to import; a test compares both."""
+"""Names that options choose among, apart from the code behind them, which is slow to import; a test compares both."""
 
 from __future__ import annotations
 
@@ -8,19 +8,19 @@ from deploy.errors import DeployError
 from deploy.options.checks import check_choice
 
 CHIPS = ("loihi1", "loihi2")
-"""Of `deploy place --chip`: tables of :mod:`targets.placement.chip`."""
+"""Values of `deploy place --chip`: the tables of :mod:`targets.placement.chip`."""
 DIALECTS = ("snntorch", "norse", "spikingjelly", "sinabs")
-"""Of `deploy export --dialect`: :mod:`targets.nir_graph.dialects`."""
+"""Values of `deploy export --dialect` (:mod:`targets.nir_graph.dialects`)."""
 FIGURES = ("ladder", "scatter", "raster", "energy", "pareto", "attention", "timeline")
-"""Of `deploy plot --figure`: :mod:`deploy.plot.saved`."""
+"""Values of `deploy plot --figure` (:mod:`deploy.plot.saved`)."""
 DRAWN = ("svg", "pdf", "png", "csv")
-"""Of `deploy plot -o`: endings of files."""
+"""Endings of the file of `deploy plot -o`."""
 FUNCTIONS = ("exp", "gelu", "silu", "sigmoid", "rsqrt")
-"""Of `deploy fit --function`: :mod:`processes.si_exp.table`."""
+"""Values of `deploy fit --function` (:mod:`processes.si_exp.table`)."""
 
 
 def check_figure(figure: str, out: Path) -> str:
-    """The kind of file that ``out`` names; raises DeployError for an unknown figure or kind."""
+    """The ending of ``out`` without its dot, in lower case; raises DeployError for an unknown figure or ending."""
     check_choice("--figure", figure, FIGURES)
     kind = out.suffix.lstrip(".").lower()
     if kind not in DRAWN:
@@ -29,7 +29,7 @@ def check_figure(figure: str, out: Path) -> str:
 
 
 def check_fit(function: str, steps: int, low: float, high: float) -> None:
-    """Raises DeployError for what no table can be fitted to."""
+    """Raise DeployError for an unknown function, a number of steps outside 2 to 64, or an empty range."""
     check_choice("--function", function, FUNCTIONS)
     if steps < 2 or not low < high:  # also refuses NaN
         raise DeployError(f"--timesteps {steps}, --range {low:g} {high:g}: give 2 steps or more and LOW below HIGH")

@@ -1,4 +1,4 @@
-"""The command line that asks for given options."""
+"""The `deploy convert` command line that is equivalent to given options."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ import yaml
 
 from deploy.options.convert import ConvertOptions
 
-NAMES = {"evaluation": "eval"}  # of fields whose options are called otherwise
+NAMES = {"evaluation": "eval"}  # options whose names differ from their fields'
 
 
 def command(options: ConvertOptions) -> str:
-    """`deploy convert ...` with what differs from the usual, quoted for a shell; values in force decide, not those given."""
+    """The command line `deploy convert ...`, quoted for a shell, with all options in force that are not the default."""
     asked, usual = options.in_force(), ConvertOptions(method=options.method).in_force()
     words = ["deploy", "convert"]
     for one in fields(ConvertOptions):

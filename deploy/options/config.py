@@ -1,4 +1,4 @@
-"""Options in files: what a run was asked for, written into its folder, and read again by ``--config``."""
+"""Options in YAML files: those of a conversion are written into its folder, and ``--config`` reads them again."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from deploy.errors import DeployError
 from deploy.options.overrides import read_overrides
 
 FILE = "run.yaml"
-"""The options of a conversion, in its folder."""
+"""Name of the file with a conversion's options, in its folder."""
 
 
 def written(record: Mapping[str, Any]) -> str:
@@ -24,10 +24,16 @@ def written(record: Mapping[str, Any]) -> str:
 
 
 def read(path: Path, options: type) -> dict[str, Any]:
-    """Options of a file by name; a dash is as good as an underscore, and ``eval`` is what the command line calls it.
+    """Read options by name from a YAML file.
+
+    Names may have dashes or underscores, and ``eval`` stands for ``evaluation``. Options without a value are left out.
+
+    Args:
+        path: the file.
+        options: the dataclass whose fields are the known options.
 
     Raises:
-        DeployError: the file is no YAML table, or names an option that ``options``, a dataclass, does not have.
+        DeployError: the file is unreadable or no YAML table, names an unknown option, or gives one several values.
     """
     try:
         found = yaml.safe_load(path.expanduser().read_text(encoding="utf-8"))
@@ -57,10 +63,10 @@ def read(path: Path, options: type) -> dict[str, Any]:
 
 
 def model_arguments(text: str | None) -> dict[str, Any]:
-    """``img_size=64, num_classes=10`` as a table; values are read as YAML.
+    """Parse --model-args such as ``img_size=64, num_classes=10`` into a dictionary, its values read as YAML.
 
     Raises:
-        DeployError: it is no such list.
+        DeployError: the text is no list of NAME=VALUE.
     """
     if not text:
         return {}
@@ -75,10 +81,10 @@ def model_arguments(text: str | None) -> dict[str, Any]:
 
 
 def image_size(text: str | None) -> tuple[int, int, int] | None:
-    """``64``, ``1x28x28`` or ``3x224x224`` as channels, height and width; one number is a colour image's side.
+    """Parse --image-size such as ``64`` or ``1x28x28`` into (channels, height, width); a side alone means 3 channels.
 
     Raises:
-        DeployError: it is none of these.
+        DeployError: the text is neither one nor three positive numbers.
     """
     if text is None:
         return None

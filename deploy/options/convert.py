@@ -1,4 +1,4 @@
-"""What a conversion is asked to do, checked before any work starts."""
+"""Options of `deploy convert`, checked before any work starts."""
 
 from __future__ import annotations
 
@@ -26,15 +26,15 @@ Activation = Literal["schedule", "fitted"]
 Cheapest = Literal["energy", "latency"]
 METHODS, PRECISIONS, GRANULARITIES = get_args(Method), get_args(Precision), get_args(Granularity)
 FLOATING = ("rate-coded", "qcfs", "snm", "mst")
-"""Methods that are baselines in floating point, whose networks are lowered with their thresholds."""
+"""Methods that are baselines in floating point only; their networks are lowered with their thresholds."""
 LONGEST_FLOATING = 4096
-"""Most steps of their windows: rates become finer by one part in T, where levels of other methods shrink geometrically."""
+"""Largest T of the methods in ``FLOATING``: rates resolve 1 / T, whereas levels of other codes shrink geometrically."""
 MOST_SPIKES = 3
-SIT_STEPS = {"published": range(4, 17), "extended": range(7, 17)}  # fitted tables that come with the package; reach
+SIT_STEPS = {"published": range(4, 17), "extended": range(7, 17)}  # K of the shipped tables
 
 
 class Code(NamedTuple):
-    """T, B, most spikes of a neuron in a window, and of those that code the input."""
+    """A spike code: T, B, most spikes of a neuron in a window, and most spikes of a neuron that codes the input."""
 
     timesteps: int | Literal["auto"]
     base: float | Literal["auto"]
@@ -49,17 +49,17 @@ USUAL = {
     "snm": Code(32, "auto", 1, 2),
     "mst": Code(32, "auto", 1, 2),
     "fs": Code(16, "auto", 1, 2),
-    "sit": Code(12, 2.0, 6, 6),  # signed binary digits, of which no more than half are ever needed
+    "sit": Code(12, 2.0, 6, 6),  # signed binary digits, at most half of which are non-zero
 }
 
 
 @dataclass(frozen=True)
 class ConvertOptions:
-    """Options of `deploy convert`; what each means is its help text.
+    """Options of `deploy convert`; the help text of each says what it means.
 
-    Those of the spike code are None where the method's usual value is meant: ``code`` has the values in force. ``target`` is
-    None where the machine decides (:func:`deploy.availability.chosen`). In a network, ``residual``, ``winner``, ``softmax``,
-    ``exponential`` and ``activation`` are a converters.pipeline.Variant.
+    Options of the spike code are None for the method's usual value; ``code`` has the values in force. ``target`` is
+    None if :func:`deploy.availability.chosen` is to select what is available. ``residual``, ``winner``, ``softmax``,
+    ``exponential`` and ``activation`` together become a :class:`converters.pipeline.Variant`.
     """
 
     model: Annotated[
@@ -231,7 +231,7 @@ class ConvertOptions:
 
     @property
     def code(self) -> Code:
-        """The spike code, with the method's usual values where none were given."""
+        """The spike code in force: given values, and the method's usual ones where none were given."""
         usual = USUAL[self.method]
         return Code(
             usual.timesteps if self.timesteps is None else self.timesteps,
@@ -242,34 +242,34 @@ class ConvertOptions:
 
     @property
     def loss(self) -> Budget | None:
-        """``budget`` as it is meant."""
+        """``budget`` parsed, None without it; raises DeployError if it is invalid."""
         return None if self.budget is None else read_budget(self.budget)
 
     @property
     def by_layer(self) -> dict[str, dict[str, Any]] | None:
-        """``overrides`` as they are meant."""
+        """``overrides`` parsed, None without them; raises DeployError if they are invalid."""
         return None if self.overrides is None else read_overrides(self.overrides)
 
     def in_force(self) -> ConvertOptions:
-        """The same options with the values that the method gives to those left out."""
+        """A copy of the options in which those of the spike code that were left out have the method's usual values."""
         return replace(self, **self.code._asdict())
 
     @property
     def label_map(self) -> dict[str, int | str] | None:
-        """What ``labels`` says; None without it."""
+        """Content of the file ``labels``, None without it; raises DeployError if the file is invalid."""
         from deploy.sources.classes import read_labels
 
         return None if self.labels is None else read_labels(self.labels)
 
     def folder(self) -> Path:
-        """Where the results go: `out`, or a folder under out/ named after the model."""
+        """Folder of the results: ``out``, or a folder under out/ named after the model."""
         if self.out is not None:
             return self.out
         name = self.model.rstrip("/").rpartition("/")[2].replace(":", "-")
         return Path("out") / name
 
     def check(self, targets: Iterable[str]) -> None:
-        """Raises DeployError for the first option that cannot be meant; `targets` are the known names."""
+        """Raise DeployError for the first option with an invalid value; ``targets``: names of the known targets."""
         if not self.model.strip():
             raise DeployError("--model: is empty; give demo, timm:NAME, hf:NAME_OR_DIR or path/file.py:callable")
         model_arguments(self.model_args)
@@ -301,7 +301,7 @@ class ConvertOptions:
             if value != usual and self.method != "sit":
                 raise DeployError(f"--{name} {value}: belongs to --method sit; leave it out, or take that method")
         self._check_code()
-        budget = self.loss  # refuses what is none
+        budget = self.loss  # raises if the budget is invalid
         if self.by_layer is not None and self.method != "spiked-attention":
             raise DeployError(
                 f"overrides: --method {self.method} has one code for all layers; leave them out, or take spiked-attention"
@@ -326,7 +326,7 @@ class ConvertOptions:
             raise DeployError("--eval without --calib: scales are never fitted to evaluation data; give --calib too")
 
     def check_paths(self) -> None:
-        """Raises DeployError for the first of the data's paths that leads nowhere, before a model is loaded."""
+        """Raise DeployError for the first path of --calib, --eval and --labels that does not exist."""
         for name, path in (("--calib", self.calib), ("--eval", self.evaluation), ("--labels", self.labels)):
             check_input_file(name, path)
 
@@ -367,12 +367,12 @@ class ConvertOptions:
             )
 
     def _check_spikes(self, option: str, spikes: int) -> None:
-        """Raises DeployError for more spikes than a neuron can spend on a value; sit's digits end by themselves."""
+        """Raise DeployError for more spikes than a neuron of --method spiked-attention may send per value."""
         if self.method == "spiked-attention" and spikes > MOST_SPIKES:
             raise DeployError(f"{option} {spikes}: neurons spend at most {MOST_SPIKES} on a value; give 1, 2 or 3")
 
     def _check_steps(self, steps: int) -> None:
-        """Raises DeployError for a window of a length that no network is converted with."""
+        """Raise DeployError for a T below 2 or above the method's largest."""
         check_number("--timesteps", steps)
         if steps < 2:
             raise DeployError(f"--timesteps {steps}: a window needs at least 2 steps; give 8 to 64")
@@ -383,7 +383,7 @@ class ConvertOptions:
             )
 
     def _check_windows(self) -> None:
-        """Raises DeployError if T cannot be chosen by layer, or not within the limit."""
+        """Raise DeployError if other options keep T from being chosen by layer within --latency."""
         if self.method != "spiked-attention":
             raise DeployError(f"--timesteps auto: --method {self.method} has one T for all layers; give a number")
         if self.winner == "race":
@@ -395,7 +395,7 @@ class ConvertOptions:
             raise DeployError("--timesteps auto: --budget chooses one T for all layers; leave one of the two out")
 
     def record(self) -> dict[str, Any]:
-        """The options in force as plain values for report.json; those that say nothing are absent."""
+        """The options in force as plain values for report.json; options that are None are absent."""
         values = asdict(self.in_force())
         return {
             key: str(value) if isinstance(value, Path) else value for key, value in values.items() if value is not None

@@ -1,4 +1,4 @@
-"""Options are declared once: the fields of a dataclass, whose annotations hold what the command line says of them."""
+"""Declaration of options: fields of a dataclass, whose annotations hold what the command line needs to know."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import typer
 
 from deploy.errors import DeployError
 
-# headings that group options in the help
+# Headings under which the help groups options.
 MODELS = "Models and data"
 CODE = "Spike code"
 RUNS = "Runs"
@@ -18,7 +18,14 @@ NIR = "Standard NIR graphs"
 
 
 def option(text: str, panel: str | None = None, *names: str, parser: Callable[[str], Any] | None = None) -> Any:
-    """Help of an option, the heading that it stands under, its names if not the field's, and how its text is read."""
+    """Annotation of a field that is an option on the command line.
+
+    Args:
+        text: the help.
+        panel: heading in the help under which the option stands.
+        names: names of the option, if not made from the field's.
+        parser: converts the option's text to its value.
+    """
     return typer.Option(*names, help=text, rich_help_panel=panel, parser=parser)
 
 
@@ -32,17 +39,17 @@ Anew = Annotated[str | None, typer.Option("--model", help=MODEL_ANEW)]
 
 
 def read_base(text: str) -> float | Literal["auto"]:
-    """--base as it is meant."""
+    """Parse --base: a number or "auto"; raises DeployError for any other text."""
     return _number_or_auto("base", float, text, "a number above 1 and at most 2")
 
 
 def read_spikes(text: str) -> int | Literal["auto"]:
-    """--spikes as it is meant."""
+    """Parse --spikes: a whole number or "auto"; raises DeployError for any other text."""
     return _number_or_auto("spikes", int, text, "1, 2, 3")
 
 
 def read_timesteps(text: str) -> int | Literal["auto"]:
-    """--timesteps as it is meant."""
+    """Parse --timesteps: a whole number or "auto"; raises DeployError for any other text."""
     return _number_or_auto("timesteps", int, text, "a whole number of steps, as 40,")
 
 

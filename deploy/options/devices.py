@@ -1,4 +1,4 @@
-"""Which devices networks can be evaluated on, looked up without PyTorch, whose import takes seconds."""
+"""Devices that networks can be evaluated on, looked up without PyTorch, whose import takes seconds."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ DEVICE = (
 
 @cache
 def cuda_devices() -> int:
-    """How many CUDA devices the driver shows to this process; 0 without a driver."""
+    """Number of CUDA devices that the driver shows to this process; 0 without a driver."""
     try:
         driver = ctypes.CDLL("nvcuda.dll" if sys.platform == "win32" else "libcuda.so.1")
     except OSError:
@@ -27,7 +27,7 @@ def cuda_devices() -> int:
 
 
 def check_device(name: str) -> None:
-    """Raises DeployError for a device that is unknown, that lacks what the closed form needs, or that is not here."""
+    """Raise DeployError for a device that is unknown, has no 64-bit floats (mps), or does not exist on this machine."""
     kind, colon, index = str(name).partition(":")
     if kind == "mps":
         raise DeployError(f"--device {name}: has no 64-bit floats, which decide ties between spikes; use cpu or cuda")
@@ -38,12 +38,12 @@ def check_device(name: str) -> None:
 
 
 def check_closed_form(device: str, target: str | None) -> None:
-    """Raises DeployError where a device is asked for and another target than the closed form, which alone runs there."""
+    """Raise DeployError for a CUDA device with a target other than the closed form, which alone runs on one."""
     if device not in ("cpu", "auto") and target != "closed-form":
         raise DeployError(f"--device {device}: only the closed form runs there; add --target closed-form")
 
 
 def usual_workers(device: str) -> int:
-    """Worker processes if nothing else is said: one per core; one for a CUDA device, whose memory they would share."""
+    """Default number of worker processes: one per core, or one for a CUDA device, whose memory workers would share."""
     there = device.startswith("cuda") or (device == "auto" and cuda_devices() > 0)
     return 1 if there else os.cpu_count() or 1

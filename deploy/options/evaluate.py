@@ -1,4 +1,4 @@
-"""What an evaluation is asked to do."""
+"""Options of `deploy evaluate`."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ from targets.base import Target
 
 @dataclass(frozen=True)
 class EvaluateOptions:
-    """Options of `deploy evaluate`.
+    """Options of `deploy evaluate`; the help text of each says what it means.
 
-    Floating-point results may depend on ``batch_size`` in their last bits, and on nothing else here.
+    Floating-point results may depend on ``batch_size`` in their last bits, and not on the number of workers.
     """
 
     folder: Annotated[Path, typer.Argument(help="A folder that convert wrote.")]
@@ -54,7 +54,7 @@ class EvaluateOptions:
     model: Annotated[str | None, option(MODEL_ANEW)] = None
 
     def check(self, targets: Mapping[str, Target]) -> None:
-        """Raises DeployError for the first option that cannot be meant; `targets` are those known, by name."""
+        """Raise DeployError for the first option with an invalid value; ``targets``: the known targets by name."""
         check_choice("--target", self.target, targets)
         check_choice("--granularity", self.granularity, GRANULARITIES)
         if self.overlap:
@@ -64,7 +64,7 @@ class EvaluateOptions:
         check_positive("--batch-size", self.batch_size)
         check_positive("--workers", self.workers)
         check_positive("--stride", self.stride)
-        if self.cluster is None:  # whose workers have devices of their own
+        if self.cluster is None:  # a cluster's workers have devices of their own
             check_device(self.device)
         if self.cluster is not None and self.workers is not None:
             raise DeployError("--workers and --cluster: a cluster has its own workers; give one of the two")

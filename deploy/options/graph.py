@@ -1,4 +1,4 @@
-"""How a standard NIR graph is to be discretised."""
+"""Options of commands that run a standard NIR graph."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ Framework = Literal["snntorch", "norse", "sinabs", "spikingjelly", "rockpool"]
 
 @dataclass(frozen=True)
 class GraphOptions:
-    """Options of `deploy run` that concern standard NIR graphs; None takes what file or data say, or the default."""
+    """Options of `deploy run` for standard NIR graphs; None takes the value that file or data state, or the default."""
 
     dt: Annotated[
         float | None, option("Time step, in the unit of the graph's time constants. \\[default: 1e-4]", NIR)
@@ -57,7 +57,7 @@ class GraphOptions:
     calib: Annotated[Path | None, option("Fixed point: data that sets the ranges. \\[default: the input]", NIR)] = None
 
     def check(self) -> None:
-        """Raises DeployError for the first option that cannot be meant."""
+        """Raise DeployError for the first option with an invalid value."""
         if self.method is not None:
             check_choice("--method", self.method, STEPPINGS)
         check_choice("--precision", self.precision, PRECISIONS)

@@ -1,4 +1,4 @@
-"""Codes of single layers in a configuration file: read, and refused where they cannot be meant."""
+"""Reading of ``overrides``: base, spikes and time steps of single layers, by pattern of their names."""
 
 from __future__ import annotations
 
@@ -14,19 +14,20 @@ REFUSED = {
     "precision": "a network has one arithmetic: integers and floating point cannot feed each other's potentials; "
     "--precision sets it for all",
 }
-"""Settings that layers cannot differ in, and why."""
+"""Settings that have to be equal in all layers, each with the reason."""
 LONGEST = 256
-"""Most steps of a window that a layer is given."""
+"""Largest number of time steps of a window."""
 MEANT = {
     "base": "a number above 1 and at most 2", "spikes": "1, 2 or 3", "timesteps": f"a whole number from 2 to {LONGEST}",
 }  # fmt: skip
 
 
 def read_overrides(given: str | Mapping[str, Any]) -> dict[str, dict[str, Any]]:
-    """Settings by pattern of layers' names: a table, or YAML text of one.
+    """Read settings by pattern of layers' names, from a table or from its YAML text.
 
     Raises:
-        DeployError: it is no such table, a setting is unknown, one that layers cannot differ in, or out of its range.
+        DeployError: ``given`` is no such table, or a setting is unknown, has to be equal in all layers, or is out of
+            range.
     """
     if isinstance(given, str):
         try:

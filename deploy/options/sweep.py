@@ -14,12 +14,17 @@ from deploy.options.convert import ConvertOptions
 from targets import registry
 
 PLAN, RESULT = "plan.json", "sweep.json"
-"""What tells a sweep's folder from others, and what is in it once the sweep is done."""
+"""Files in a sweep's folder: the plan, which identifies the folder as a sweep's, and the result of a finished sweep."""
 
 
 @dataclass(frozen=True)
 class Point:
-    """A combination of settings; tokens: length that text is cut to, None for all of it."""
+    """A combination of settings, one conversion of a sweep.
+
+    Attributes:
+        timesteps, base, method, precision, spikes: as the options of `deploy convert`.
+        tokens: length that text is cut to, or of a language model's windows; None to leave it.
+    """
 
     timesteps: int
     base: float | str
@@ -30,12 +35,12 @@ class Point:
 
     @property
     def name(self) -> str:
-        """A file name."""
+        """Name of the point's file, without an ending."""
         length = "" if self.tokens is None else f"-{self.tokens}tokens"
         return f"T{self.timesteps}-B{self.base}-{self.method}-{self.precision}-{self.spikes}spikes{length}"
 
     def options(self, shared: ConvertOptions) -> ConvertOptions:
-        """Those of a conversion at this point."""
+        """Options of the conversion at this point, which takes all other settings from ``shared``."""
         return replace(
             shared, timesteps=self.timesteps, base=cast(Any, self.base), method=self.method, precision=self.precision,
             spikes=cast(Any, self.spikes),
@@ -44,10 +49,15 @@ class Point:
 
 @dataclass(frozen=True)
 class SweepOptions:
-    """Options of `deploy sweep`: every combination of the sequences is a point.
+    """Options of `deploy sweep`: every combination of the sequences' values is a point.
 
-    convert: what all points share; its own timesteps, base, method, precision and spikes are not read. tokens: lengths
-    that text is cut to, empty to leave it as it is. workers: processes, None for one per core. force: start anew.
+    Attributes:
+        convert: options that all points share; its timesteps, base, method, precision and spikes are not read.
+        out: folder of the results.
+        timesteps, base, methods, precisions, spikes: values of the settings.
+        tokens: lengths that text is cut to; empty to leave it as it is.
+        workers: number of processes; None for one per core, 1 on a CUDA device.
+        force: whether to replace an earlier sweep in the folder.
     """
 
     convert: ConvertOptions
@@ -62,16 +72,16 @@ class SweepOptions:
     force: bool = False
 
     def points(self) -> list[Point]:
-        """The grid, without repetitions."""
+        """All points of the grid, each once."""
         axes = (self.timesteps, self.base, self.methods, self.precisions, self.spikes, self.tokens or (None,))
         return list(dict.fromkeys(Point(*values) for values in itertools.product(*axes)))
 
     def folder(self) -> Path:
-        """Where results go."""
+        """Absolute path of the folder of the results."""
         return self.out.expanduser().absolute()
 
     def check(self) -> None:
-        """Raises DeployError for the first option that cannot be meant, a file that is not there, or a folder of others."""
+        """Raise DeployError for an invalid option at any point, a missing file, or a folder of something else."""
         for point in self.points():
             point.options(self.convert).check(registry())
             if point.tokens is not None:

@@ -1,11 +1,11 @@
-"""Figures for papers, by matplotlib, of what a conversion's page shows.
+"""Draws the figures of a conversion's page for papers, with matplotlib.
 
     import deploy.plot
     deploy.plot.energy("out/demo").savefig("energy.pdf")
     deploy.plot.save("out/demo", "ladder", "ladder.svg")
 
-Each function takes a folder, a ``Conversion``, or for ``pareto`` the folder of a sweep, and returns a matplotlib ``Figure``,
-which can be changed before it is saved.
+Each function takes a folder, a ``Conversion``, or for ``pareto`` the folder of a sweep, and returns a matplotlib
+``Figure``, which can be changed before it is saved.
 """
 
 from deploy.plot.activity import attention, raster, timeline

@@ -1,4 +1,4 @@
-"""One sample through time and space: spikes, stages, attention."""
+"""Figures of one sample: spikes in time, stages of the network in time, attention maps."""
 
 from __future__ import annotations
 
@@ -10,9 +10,12 @@ AGAIN = "convert again with --force"
 
 
 def raster(source: Source, layers: str | None = None) -> Any:
-    """Spikes of one sample, a row for each neuron, in the steps of the layer's window; orange spikes are negative.
+    """Spike raster of one sample: a panel for each layer over the steps of its window; orange spikes are negative.
 
-    ``layers``: a pattern of names; without it up to 24 that are evenly spaced.
+    ``layers``: a shell pattern of layer names; None for up to 24 evenly spaced layers.
+
+    Raises:
+        DeployError: no layer matches, or the source holds no spikes.
     """
     shown = opened(source)
     found = {layer.name: layer for layer in shown.figures.raster}
@@ -35,7 +38,11 @@ def raster(source: Source, layers: str | None = None) -> Any:
 
 
 def timeline(source: Source) -> Any:
-    """Every stage over a sample's time steps: pale while it integrates, full while it fires."""
+    """Every stage over a sample's time steps: a pale bar while it integrates, a full one while it fires.
+
+    Raises:
+        DeployError: the source holds no stages.
+    """
     shown = opened(source)
     stages = shown.figures.stages
     if not stages:
@@ -59,9 +66,12 @@ def timeline(source: Source) -> Any:
 
 
 def attention(source: Source, layers: str | None = None) -> Any:
-    """Attention of one sample, mean over heads: left the original's, right what spikes stand for, in the same shades.
+    """Attention maps of one sample, mean over heads: left the original's, right those decoded from spikes.
 
-    ``layers``: a pattern of names; without it up to 24 that are evenly spaced.
+    ``layers``: a shell pattern of layer names; None for up to 24 evenly spaced layers.
+
+    Raises:
+        DeployError: no layer matches, or the source holds no attention maps.
     """
     shown = opened(source)
     found = {layer.name: layer for layer in shown.figures.attention}

@@ -1,4 +1,4 @@
-"""What a sample costs by each convention, and what a search found between cost and quality."""
+"""Figures of cost: energy of a sample by convention, and loss against cost of a sweep's or search's points."""
 
 from __future__ import annotations
 
@@ -15,12 +15,16 @@ FRONT = "Pareto front"
 
 
 def cost_charts(report: Report) -> list[CostChart]:
-    """The charts of a report's energy, those that the page shows."""
+    """The energy charts of a report, as its page shows them: one for each convention, and the FLOPs formula."""
     return energy_bars(report.energy) + formula_bars(report.flops_formula)
 
 
 def energy(source: Source) -> Any:
-    """Microjoules of a sample by each convention, beside the original in FP32 and INT8; pale: what its source leaves out."""
+    """Microjoules of a sample by convention, beside the original in FP32 and INT8; pale: what the source omits.
+
+    Raises:
+        DeployError: the source holds no counted events.
+    """
     shown = opened(source)
     charts = cost_charts(shown.known)
     if not charts:
@@ -49,9 +53,14 @@ def energy(source: Source) -> Any:
 
 
 def pareto(source: Source, convention: str | None = None) -> Any:
-    """What is lost against energy and against latency, with the points that no other beats in both joined.
+    """Loss against energy and against latency of all points, with the Pareto front as a line.
 
-    ``source``: the folder of a sweep, or of a conversion with --budget. ``convention``: of energy, by its short name.
+    Args:
+        source: the folder of a sweep, or a conversion with --budget.
+        convention: name of an energy convention, or "latency" alone; None for ``USUAL`` where it was counted.
+
+    Raises:
+        DeployError: the source holds no converted points, or the convention was not counted.
     """
     shown = opened(source)
     search = shown.search

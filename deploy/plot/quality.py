@@ -1,4 +1,4 @@
-"""How close a spiking network is to the original: the ladder of its errors, and decoded values against original ones."""
+"""Figures of quality: the accuracy ladder, and decoded values of layers against original ones."""
 
 from __future__ import annotations
 
@@ -13,7 +13,11 @@ SHARES = ("accuracy", "agreement")
 
 
 def ladder(source: Source) -> Any:
-    """Accuracy, agreement and errors, one source of error added at each row; bars are 95 % intervals (Wilson)."""
+    """Accuracy, agreement and errors by rung, each adding a source of error; bars are 95 % intervals (Wilson).
+
+    Raises:
+        DeployError: the source holds no ladder.
+    """
     shown = opened(source)
     rungs = shown.known.ladder
     if not rungs:
@@ -58,9 +62,12 @@ def ladder(source: Source) -> Any:
 
 
 def scatter(source: Source, layers: str | None = None) -> Any:
-    """What spikes stand for against what the original computes there; on the dashed line both are equal.
+    """Values decoded from spikes against the original's, a panel for each layer; on the dashed line both are equal.
 
-    ``layers``: a pattern of names; without it up to 24 that are evenly spaced.
+    ``layers``: a shell pattern of layer names; None for up to 24 evenly spaced layers.
+
+    Raises:
+        DeployError: no layer matches, or the source holds no values.
     """
     shown = opened(source)
     found = shown.figures.scatter
@@ -71,7 +78,7 @@ def scatter(source: Source, layers: str | None = None) -> Any:
     figure, panels = grid(len(names), 2.2, 2.3, f"{shown.known.model}: decoded spikes against the original")
     for name, axes in zip(names, panels, strict=True):
         original, decoded = found[name]
-        # Thousands of points make a vector file that no reader opens quickly, so that they alone are pixels.
+        # Vector files with thousands of points open slowly, so the points are rasterised.
         axes.plot(original, decoded, ".", markersize=2, alpha=0.5, color=COLOURS[0], rasterized=True)
         low, high = min(original.min(), decoded.min()), max(original.max(), decoded.max())
         axes.plot([low, high], [low, high], "--", linewidth=0.8, color=COLOURS[5])

@@ -1,4 +1,4 @@
-"""A figure as a file, of the kind that its ending names; .csv holds the numbers behind it."""
+"""Saves a figure as .svg, .pdf or .png, or the numbers behind it as .csv."""
 
 from __future__ import annotations
 
@@ -24,6 +24,7 @@ NUMBERS = "csv"
 
 
 def _numbers(shown: Shown, figure: str) -> str:
+    """The numbers behind a figure as CSV text."""
     if figure == "pareto":
         return "" if shown.search is None else data.pareto(shown.search)
     report, figures = shown.known, shown.figures
@@ -41,17 +42,18 @@ def _numbers(shown: Shown, figure: str) -> str:
 def save(
     source: Source, figure: str, out: Path | str, layers: str | None = None, convention: str | None = None
 ) -> None:
-    """Draw a figure and write it.
+    """Draw a figure and write it to a file.
 
     Args:
         source: a conversion, its folder, or for ``pareto`` the folder of a sweep.
         figure: a name of ``FIGURES``.
-        out: .svg, .pdf or .png; .csv for its numbers, all of them, whatever ``layers`` says.
-        layers: a pattern of names, of figures with a panel for each layer.
-        convention: of energy, for ``pareto``.
+        out: a path that ends in .svg, .pdf or .png; .csv for the numbers of all layers, whatever ``layers`` says.
+        layers: a shell pattern of layer names, for figures with a panel for each layer.
+        convention: name of an energy convention, for ``pareto``.
 
     Raises:
-        DeployError: there is no such figure, its numbers are not there, or the file cannot be written.
+        DeployError: the figure or the file's ending is unknown, the figure does not take an option, the source lacks
+            its numbers, or the file cannot be written.
     """
     out = Path(out)
     kind = check_figure(figure, out)
@@ -65,7 +67,7 @@ def save(
         if kind == NUMBERS:
             text = _numbers(shown, figure)
             if text.count("\n") < 2:
-                draw(source, **given)  # which says what is missing
+                draw(source, **given)  # raises an error that says what is missing
             write_text(out, text)
             return
         drawn = draw(source, **given)
@@ -76,5 +78,5 @@ def save(
 
 
 def _undated(kind: str) -> dict[str, None]:
-    """Without a date, the same figure is the same file."""
+    """Metadata without a date, so that the same figure gives the same file."""
     return {"Date": None} if kind == "svg" else {"CreationDate": None}

@@ -1,4 +1,4 @@
-"""What figures are drawn from, and the canvas that they are drawn on."""
+"""The sources of figures, and the canvases that they are drawn on."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ Source: TypeAlias = "str | Path | Conversion"
 """A conversion, its folder, or for ``pareto`` the folder of a sweep."""
 
 COLOURS = ("#0b6bcb", "#d9822b", "#2a9d8f", "#b05cc6", "#c23a5a", "#6b7785", "#b89a3e", "#4fb0d8", "#a3705a")
-"""Of series and terms, in order; those of the page."""
+"""Colours of series and energy terms, in order; the same as on the page."""
 KINDS = {"code": 0, "softmax": 1, "normalisation": 2, "activation": 3, "readout": 4, "residual": 5}
-"""Colour of a stage by the first word of its role."""
+"""Index in ``COLOURS`` of a stage, by the first word of its role."""
 PANELS = 24
-"""Panels in a figure unless layers are named: as many as a page of a paper takes."""
+"""Largest number of panels in a figure unless a pattern of layers is given: what fits on a page of a paper."""
 
 
 @dataclass(frozen=True)
 class Shown:
-    """A conversion's report and drawings, or a search alone (the report is None)."""
+    """An opened source: a conversion, or a sweep, whose ``report`` is None; ``where``: its name in error messages."""
 
     where: str
     report: Report | None
@@ -35,7 +35,7 @@ class Shown:
 
     @property
     def known(self) -> Report:
-        """The report, of a conversion."""
+        """The report; raises DeployError if the source is a sweep."""
         if self.report is None:
             raise DeployError(
                 f"{self.where}: is a sweep, which has the figure `pareto` alone; give a conversion's folder"
@@ -44,7 +44,7 @@ class Shown:
 
 
 def opened(source: Source) -> Shown:
-    """What ``source`` holds.
+    """Read the report, figures and points that ``source`` holds.
 
     Raises:
         DeployError: it is neither a conversion nor a sweep.
@@ -60,12 +60,12 @@ def opened(source: Source) -> Shown:
 
 
 def absent(shown: Shown, what: str, remedy: str) -> DeployError:
-    """The refusal of a figure whose numbers are not there."""
+    """The error for a figure whose numbers the source lacks."""
     return DeployError(f"{shown.where}: has no {what}; {remedy}")
 
 
 def canvas(rows: int, columns: int, width: float, height: float, title: str) -> tuple[Any, Any]:
-    """A Figure of inches ``width`` x ``height`` with a title, and its axes as an array (rows, columns).
+    """A matplotlib Figure of ``width`` x ``height`` inches with a title, and its axes as an array (rows, columns).
 
     Raises:
         DeployError: matplotlib is not installed.
@@ -81,7 +81,7 @@ def canvas(rows: int, columns: int, width: float, height: float, title: str) -> 
 
 
 def grid(number: int, width: float, height: float, title: str) -> tuple[Any, list[Any]]:
-    """A Figure of ``number`` panels of ``width`` x ``height`` inches, at most four beside each other, and their axes."""
+    """A Figure of ``number`` panels of ``width`` x ``height`` inches, at most four in a row, and the panels' axes."""
     columns = min(4, number)
     rows = -(-number // columns)
     figure, axes = canvas(rows, columns, max(4.0, columns * width), rows * height + 0.4, title)
@@ -92,10 +92,10 @@ def grid(number: int, width: float, height: float, title: str) -> tuple[Any, lis
 
 
 def chosen_layers(names: list[str], pattern: str | None, where: str) -> list[str]:
-    """The layers whose names match ``pattern`` (as in shells), or so many as fit, evenly spaced.
+    """The layers whose names match the shell pattern ``pattern``; for None up to ``PANELS`` evenly spaced ones.
 
     Raises:
-        DeployError: none matches.
+        DeployError: no layer matches.
     """
     import fnmatch
 

@@ -1,4 +1,4 @@
-"""The report of a conversion assembled from measurements, and its page: report.html for people."""
+"""The report of a conversion, assembled from measurements, and its page report.html."""
 
 from deploy.report.content import build_report, recorded, versions
 from deploy.report.figures import Figures, read_figures, write_figures

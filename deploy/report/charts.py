@@ -1,4 +1,4 @@
-"""Geometry of line charts, as SVG numbers and paths; colours and text are the template's."""
+"""Geometry of line charts as SVG coordinates and paths; the HTML templates add colours and text."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from deploy.report.data import table
 WIDTH, HEIGHT = 300, 180
 
 Series = Mapping[str, Sequence[tuple[float, float] | tuple[float, float, str]]]
-"""By label, points (x, y), each with a name of its own if it has one."""
+"""By label of a series, its points (x, y) or (x, y, name of the point)."""
 
 
 @dataclass(frozen=True)
 class Line:
-    """A series: its path, its dots as (x, y, what a pointer over them reads)."""
+    """A drawn series: its SVG path, empty if points are not joined, and its dots (x, y, text shown on hover)."""
 
     label: str
     path: str
@@ -25,9 +25,16 @@ class Line:
 
 @dataclass(frozen=True)
 class Chart:
-    """A chart in WIDTH x HEIGHT. ticks: (place, text). levels: horizontal lines (y, text). chosen: a point to stand out.
+    """A chart in coordinates from 0 to WIDTH and from 0 (top) to HEIGHT.
 
-    csv: the points as numbers.
+    Attributes:
+        title, x_label, y_label: text of the chart and of its axes.
+        lines: the series.
+        x_ticks, y_ticks: marks of the axes, (coordinate, text).
+        levels: horizontal lines, (y, text).
+        front: SVG path of a highlighted line, or empty.
+        chosen: coordinates of a highlighted point, or None.
+        csv: the points' data as CSV.
     """
 
     title: str
@@ -54,10 +61,16 @@ def line_chart(
     chosen: tuple[float, float] | None = None,
     joined: bool = True,
 ) -> Chart | None:
-    """Lines through (x, y), or dots alone; None if there is nothing to draw.
+    """Lay out a line chart; None if there is nothing to draw.
 
-    log: the y axis. levels: values of y that lines across mark. front: points joined by a line of their own. chosen: a point
-    to stand out.
+    Args:
+        title, x_label, y_label: text of the chart and of its axes.
+        series: the points of each line, in data coordinates.
+        log: whether the y axis is logarithmic, which drops values that are not positive.
+        levels: by text, values of y that horizontal lines mark.
+        front: points that a highlighted line joins.
+        chosen: a point to highlight.
+        joined: whether the points of a series are joined by a line.
     """
     every = [(x, y) for points in series.values() for x, y, *_ in points]
     levels = dict(levels or {})
@@ -104,7 +117,7 @@ def _range(values: Sequence[float]) -> tuple[float, float]:
 
 
 def marks(low: float, high: float) -> list[float]:
-    """About five round numbers between the two."""
+    """About five evenly spaced round numbers (multiples of 1, 2 or 5 times a power of ten) from ``low`` to ``high``."""
     rough = (high - low) / 5
     power = 10.0 ** math.floor(math.log10(rough))
     stride = next(f * power for f in (1, 2, 5, 10) if f * power >= rough)
@@ -113,7 +126,7 @@ def marks(low: float, high: float) -> list[float]:
 
 
 def _powers(low: float, high: float) -> list[float]:
-    """1, 2, 5 times powers of ten between two exponents; of which fewer than two lie there, round numbers."""
+    """Numbers 1, 2, 5 times a power of ten between 10^low and 10^high; :func:`marks` if there are fewer than two."""
     exponents = range(math.floor(low), math.ceil(high) + 1)
     found = [f * 10.0**e for e in exponents for f in (1, 2, 5) if low <= math.log10(f * 10.0**e) <= high]
     return found if len(found) > 1 else marks(10.0**low, 10.0**high)

@@ -18,7 +18,7 @@ PACKAGES = ("spikedeploy", "torch", "numpy", "nir", "lava-nc", "timm", "transfor
 
 
 def versions() -> dict[str, str]:
-    """Versions of Python and of the packages that results depend on; those not installed are absent."""
+    """Versions of Python and of the packages that results depend on, by name; packages not installed are absent."""
     found = {"python": platform.python_version()}
     for package in PACKAGES:
         try:
@@ -38,15 +38,17 @@ def build_report(
     events: EventCounter | None = None,
     **about: Any,
 ) -> schema.Report:
-    """The report of a converted network.
+    """Assemble the report of a converted network.
 
     Args:
         network: the converted network.
-        measured: its closed form over the evaluation data.
-        ladder: rungs in order; the first is the original, the last with as many samples as ``measured`` gives
-            the headline numbers of the spiking network, and of those the last with layer errors each layer's ``error``.
+        times: its schedule.
+        measured: results of its closed form on the evaluation data.
+        ladder: rungs in order, the first of which is the original. The last rung with as many samples as ``measured``
+            gives the spiking network's headline numbers; the last of these with layer errors gives each layer's
+            ``error``.
         stepped_saturations: potentials clipped in the stepped run, by layer; None or empty if they were not counted.
-        events: of the evaluation data, for energy; None if they were not counted.
+        events: events counted on the evaluation data, for energy; None if they were not counted.
         about: the report's other fields: model, method, precision, timesteps, base, target, seconds, exactness, ...
     """
     ann = ladder[0]
@@ -75,7 +77,7 @@ def build_report(
 
 
 def recorded(rung: Rung) -> schema.Rung:
-    """A rung as reports keep it, its layers' errors as their mean."""
+    """A rung as reports keep it, with the mean of its layers' errors instead of each."""
     return schema.Rung(
         name=rung.name,
         samples=rung.samples,
@@ -88,7 +90,7 @@ def recorded(rung: Rung) -> schema.Rung:
 
 
 def _cost(events: EventCounter) -> dict[str, Any]:
-    """What follows from the counted events; everything per sample."""
+    """The report's fields that follow from counted events, all per sample: events, energy, NeuroBench's metrics."""
     return {
         "events": energy.events(events),
         "uncounted_operations": tuple(sorted(events.uncounted)),
@@ -105,7 +107,7 @@ def _layers(
     stepped_saturations: Mapping[str, int],
     events: EventCounter | None,
 ) -> tuple[schema.Layer, ...]:
-    """One entry per node but routes; spikes are per sample, saturations over all samples (stepped_: of the target's)."""
+    """One entry for each node that is no route; spikes and events are per sample, saturations over all samples."""
     compared = [rung for rung in ladder if rung.layer_errors]
     headline = [rung for rung in compared if rung.samples == len(measured)]
     layers: list[schema.Layer] = []

@@ -1,4 +1,4 @@
-"""The numbers behind every drawing as CSV: what a page saves, and what `deploy plot -o FILE.csv` writes."""
+"""The data behind every drawing as CSV text, which a page offers to save and `deploy plot -o FILE.csv` writes."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from deploy.shares import share_of
 
 
 def table(header: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
-    """CSV text; what is None is empty, numbers have six significant digits."""
+    """CSV text of a header and rows; None becomes an empty cell, floats have six significant digits."""
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow(header)
@@ -24,7 +24,7 @@ def table(header: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
 
 
 def ladder(rungs: Sequence[Rung]) -> str:
-    """A row for each rung; accuracy and agreement (shares) with the ends of their 95 % intervals."""
+    """CSV of a ladder, a row for each rung; accuracy and agreement are shares with the ends of their 95 % intervals."""
     shares = ("accuracy", "agreement")
     header = ["network", "samples", *(f"{key}{end}" for key in shares for end in ("", "_low", "_high"))]
     rows = []
@@ -38,7 +38,7 @@ def ladder(rungs: Sequence[Rung]) -> str:
 
 
 def scatter(points: Mapping[str, tuple[np.ndarray, np.ndarray]]) -> str:
-    """A row for each point, in the original network's units."""
+    """CSV of (original, decoded) values by layer, a row for each point, in the original network's units."""
     rows = (
         (name, *pair)
         for name, (original, decoded) in points.items()
@@ -48,7 +48,7 @@ def scatter(points: Mapping[str, tuple[np.ndarray, np.ndarray]]) -> str:
 
 
 def raster(layers: Sequence[RasterLayer]) -> str:
-    """A row for each spike; neurons are numbered among those that were recorded."""
+    """CSV of recorded spikes, a row for each spike; neurons are numbered among those that were recorded."""
     rows = (
         (layer.name, row, step, sign)
         for layer in layers
@@ -58,18 +58,18 @@ def raster(layers: Sequence[RasterLayer]) -> str:
 
 
 def timeline(stages: Sequence[Stage]) -> str:
-    """A row for each stage, in time steps; it emits in [start, stop)."""
+    """CSV of a schedule, a row for each stage, in time steps; a stage emits in [start, stop)."""
     rows = ((s.name, s.op, s.role, s.listens, s.start, s.stop, s.waited) for s in stages)
     return table(("stage", "operation", "role", "listens", "start", "stop", "waited"), rows)
 
 
 def waits(parts: Iterable[Any]) -> str:
-    """A row for each role, with the time steps that the readout waits for it."""
+    """CSV of the latency's parts, a row for each role of a stage with the time steps by which it delays the readout."""
     return table(("role", "time_steps"), ((part.role, part.steps) for part in parts))
 
 
 def energy(costs: Iterable[Cost]) -> str:
-    """A row for each term of each convention, in microjoules a sample."""
+    """CSV of energy, a row for each term of each convention and network, in microjoules per sample."""
     rows = (
         (cost.title, network, term.what, term.microjoules, term.picojoules_each, term.omitted, term.source)
         for cost in costs
@@ -84,7 +84,7 @@ def energy(costs: Iterable[Cost]) -> str:
 
 
 def attention(maps: Sequence[AttentionMap]) -> str:
-    """A row for each cell of each map, mean over heads."""
+    """CSV of attention maps (mean over heads), a row for each cell of each map."""
     rows = (
         (layer.name, row, column, float(layer.original[row, column]), float(layer.spiking[row, column]))
         for layer in maps
@@ -94,7 +94,7 @@ def attention(maps: Sequence[AttentionMap]) -> str:
 
 
 def pareto(search: Search) -> str:
-    """A row for each point that was converted: settings, quality, time steps, microjoules by convention, and its fronts."""
+    """CSV of a search, a row for each converted point: settings, quality, latency, microjoules, fronts."""
     done = [(number, point) for number, point in enumerate(search.points) if isinstance(point, Measured)]
     keys = ("timesteps", "base", "chosen_base", "method", "precision", "spikes", "tokens", "samples", "accuracy",
             "expected_loss", "agreement", "output_cosine", "relative_error", "latency_steps", "spikes_per_neuron")  # fmt: skip
@@ -111,12 +111,12 @@ def pareto(search: Search) -> str:
 
 
 def softmax(rows: Sequence[SoftmaxError]) -> str:
-    """A row for each K."""
+    """CSV of the errors of SI-exp and SI-norm, a row for each number of steps K."""
     keys = ("steps", "exp_published", "exp_extended", "relative", "published", "narrow", "wide")
     return table(keys, ([getattr(row, key) for key in keys] for row in rows))
 
 
 def placement(layers: Sequence[PlacedLayer]) -> str:
-    """A row for each layer on its cores."""
+    """CSV of a placement, a row for each layer with its size and its cores."""
     keys = ("name", "op", "neurons", "synapses", "first_core", "cores", "fills_first")
     return table(keys, ([getattr(layer, key) for key in keys] for layer in layers))

@@ -1,7 +1,7 @@
-"""Geometry of the page's drawings: numbers and SVG path strings; colours and text are the template's.
+"""Geometry of the page's drawings as SVG coordinates and paths; the HTML templates add colours and text.
 
-Points are drawn as zero-length strokes with round ends ("M x y h 0"), on an integer grid and each place once,
-which keeps thousands of them in a few kilobytes.
+Points are drawn as zero-length strokes with round ends ("M x y h 0"). A scatter's points lie on an integer grid, each
+place drawn once, which keeps thousands of them in a few kilobytes.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ SHADES = 12
 
 @dataclass(frozen=True)
 class Panel:
-    """One scatter: points and the diagonal as paths in a square of SIDE; low and high: the axes' ends; csv: the points."""
+    """One scatter plot: SVG paths in a square of SIDE, the ends ``low`` and ``high`` of both axes, and its CSV."""
 
     name: str
     points: str
@@ -38,7 +38,7 @@ class Panel:
 
 @dataclass(frozen=True)
 class Tick:
-    """A mark of the time axis."""
+    """A mark of the time axis: its coordinate and its time step."""
 
     x: float
     step: int
@@ -46,7 +46,7 @@ class Tick:
 
 @dataclass(frozen=True)
 class Bar:
-    """A stage: its kind of colour, y of its row, the time it listens and the time it emits, as (x, width)."""
+    """A stage as a row: ``kind`` names its colour, ``listens`` and ``emits`` are (x, width) of the two intervals."""
 
     stage: Stage
     kind: str
@@ -57,7 +57,7 @@ class Bar:
 
 @dataclass(frozen=True)
 class RasterPanel:
-    """A layer's window and neurons: spikes of either sign as paths in SIDE x RASTER_HEIGHT."""
+    """A layer's raster: positive and negative spikes as SVG paths in SIDE x RASTER_HEIGHT."""
 
     layer: RasterLayer
     positive: str
@@ -65,7 +65,7 @@ class RasterPanel:
 
 
 def panels(scatter: Mapping[str, tuple[np.ndarray, np.ndarray]]) -> list[Panel]:
-    """One panel per layer, original to the right and decoded upwards."""
+    """A scatter plot for each layer: original values on the x axis, decoded values on the y axis."""
     share = max(100, SCATTER_POINTS // max(1, len(scatter)))
     drawn: list[Panel] = []
     for name, (original, decoded) in scatter.items():
@@ -75,14 +75,14 @@ def panels(scatter: Mapping[str, tuple[np.ndarray, np.ndarray]]) -> list[Panel]:
         span = (high - low) or 1.0
         x = np.rint((original - low) / span * SIDE).astype(int)
         y = np.rint((high - decoded) / span * SIDE).astype(int)
-        kept = np.unique(np.stack([x, y]), axis=1, return_index=True)[1]  # of points in one place the first
+        kept = np.unique(np.stack([x, y]), axis=1, return_index=True)[1]  # the first of several points in one place
         numbers = data.table(("original", "decoded"), zip(original[kept].tolist(), decoded[kept].tolist(), strict=True))
         drawn.append(Panel(name, _dots(x, y), f"M0 {SIDE}L{SIDE} 0", low, high, numbers))
     return drawn
 
 
 def ticks(period: int) -> list[Tick]:
-    """About eight round marks from 0 to ``period``."""
+    """About eight round marks of the time axis from 0 to ``period`` steps."""
     rough = max(1.0, period / 8)
     power = 10 ** int(np.floor(np.log10(rough)))
     stride = int(next(f * power for f in (1, 2, 5, 10) if f * power >= rough))
@@ -90,12 +90,12 @@ def ticks(period: int) -> list[Tick]:
 
 
 def starts(interval: int, period: int) -> list[Tick]:
-    """Where samples begin that follow the first one every ``interval`` steps, before its answer is there."""
+    """Marks at which further samples begin, every ``interval`` steps, until the first sample's answer at ``period``."""
     return [Tick(_x(step, period), step) for step in range(interval, period, interval)]
 
 
 def bars(stages: Sequence[Stage], period: int) -> list[Bar]:
-    """One row per stage, in order."""
+    """A row of the time chart for each stage, in order; ``period``: time steps of a sample."""
     return [
         Bar(
             stage,
@@ -109,7 +109,7 @@ def bars(stages: Sequence[Stage], period: int) -> list[Bar]:
 
 
 def rasters(layers: Sequence[RasterLayer]) -> list[RasterPanel]:
-    """One panel per layer, steps of its window to the right and neurons downwards."""
+    """A raster for each layer: steps of its window on the x axis, neurons from top to bottom."""
     drawn: list[RasterPanel] = []
     for layer in layers:
         x = (layer.steps - layer.start + 0.5) * SIDE / (layer.stop - layer.start)
@@ -121,7 +121,7 @@ def rasters(layers: Sequence[RasterLayer]) -> list[RasterPanel]:
 
 @dataclass(frozen=True)
 class Heat:
-    """Cells of a (rows, columns) map as paths, one for each shade from pale to full."""
+    """A heat map of (rows, columns) cells as SVG paths, one for each shade from pale to full."""
 
     rows: int
     columns: int
@@ -129,7 +129,7 @@ class Heat:
 
 
 def heat(values: np.ndarray, top: float) -> Heat:
-    """Shades of ``values`` between 0 and ``top``."""
+    """Heat map of ``values`` (rows, columns): zero stays empty, and ``top`` and above get the full shade."""
     shade = np.ceil(np.clip(values / (top or 1.0), 0, 1) * SHADES).astype(int)
     paths = [
         "".join(f"M{x} {y}h1v1h-1z" for y, x in np.argwhere(shade == level).tolist()) for level in range(1, SHADES + 1)
@@ -138,13 +138,13 @@ def heat(values: np.ndarray, top: float) -> Heat:
 
 
 def attention(maps: Sequence[AttentionMap]) -> list[tuple[AttentionMap, Heat, Heat]]:
-    """Original and spiking in the same shades."""
+    """For each layer its map, and heat maps of the original and of the spiking attention on the same scale."""
     tops = [float(max(layer.original.max(), layer.spiking.max())) for layer in maps]
     return [(layer, heat(layer.original, top), heat(layer.spiking, top)) for layer, top in zip(maps, tops, strict=True)]
 
 
 def picture(sample: np.ndarray) -> Heat | None:
-    """An image (channels, H, W) in grey, of at most 32 x 32 cells; None if the sample is none."""
+    """Grey heat map of at most 32 x 32 cells of an image sample (1 or 3 channels, H, W); None of other samples."""
     if sample.ndim != 3 or sample.shape[0] not in (1, 3):
         return None
     grey = sample.mean(0).astype(np.float64)
@@ -156,7 +156,7 @@ def picture(sample: np.ndarray) -> Heat | None:
 
 @dataclass(frozen=True)
 class Wait:
-    """A role's part of the latency: steps, and its place in a bar of TIME_WIDTH."""
+    """The part of the latency due to stages of one role: its time steps, and x and width in a bar of TIME_WIDTH."""
 
     role: str
     kind: str
@@ -166,7 +166,7 @@ class Wait:
 
 
 def waits(stages: Sequence[Stage]) -> list[Wait]:
-    """What the latency consists of, longest first."""
+    """The latency split by the role of the stages that the readout waits for, longest part first."""
     total: dict[str, int] = {}
     for stage in stages:
         if stage.waited:
@@ -186,7 +186,7 @@ def short(name: str, length: int = 30) -> str:
 
 @dataclass(frozen=True)
 class Curve:
-    """Lines (name, colour class, path) over K, logarithmic upwards; powers and steps: (label, place) of the axes' marks."""
+    """Lines (name, colour class, path) over K on a logarithmic y axis; ``powers``, ``steps``: marks (label, place)."""
 
     width: int
     height: int
@@ -197,7 +197,7 @@ class Curve:
 
 
 def curve(rows: Sequence[SoftmaxError]) -> Curve | None:
-    """Softmax errors against those K that reach far enough; None of fewer than two."""
+    """Softmax errors against K, of each K for which ``wide`` is known; None if there are fewer than two."""
     rows = [row for row in rows if row.wide is not None]
     if len(rows) < 2:
         return None
@@ -217,7 +217,7 @@ def curve(rows: Sequence[SoftmaxError]) -> Curve | None:
 
 
 def _kind(role: str) -> str:
-    """First word of a role, which its colour is named after."""
+    """The first word of a role, by which style sheets name its colour."""
     return role.split()[0].rstrip(",")
 
 

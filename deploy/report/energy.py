@@ -1,4 +1,4 @@
-"""Energy as bars: the spiking network term by term, and the original in either arithmetic, on one scale per convention."""
+"""Energy as stacked bars: the spiking network, and the original in FP32 and INT8, on one scale per convention."""
 
 from __future__ import annotations
 
@@ -15,14 +15,20 @@ ABOUT = (
     "linear layers and convolutions. Pale: additions counted in the run that it has no term for. Potentials, thresholds, "
     "softmax, normalisation and memory are in neither."
 )
-SMALL = 0.002  # shares of a bar that are too thin to draw
-COLOURS = 9  # that the style sheet has
-LEFT, RIGHT = 104, 390  # ends of the axis in the drawing
+SMALL = 0.002  # of the axis: thinner parts of a bar are not drawn
+COLOURS = 9  # number of colours in the style sheet
+LEFT, RIGHT = 104, 390  # x of the ends of the axis
 
 
 @dataclass(frozen=True)
 class EnergyBar:
-    """parts: (what, microjoules, x, width, colour number, omitted), from LEFT to RIGHT. total: microjoules of all parts."""
+    """The stacked bar of one network.
+
+    Attributes:
+        label: the network and its arithmetic.
+        total: microjoules of all terms.
+        parts: terms wide enough to draw, (what, microjoules, x, width, colour number, omitted).
+    """
 
     label: str
     total: float
@@ -31,7 +37,14 @@ class EnergyBar:
 
 @dataclass(frozen=True)
 class CostChart:
-    """One convention. terms: (what, colour number, omitted) of the spiking network that can be seen. ticks: (x, text)."""
+    """The bars of one convention.
+
+    Attributes:
+        convention: its figures in the report.
+        bars: of the spiking network first, then of the original.
+        terms: legend: the drawn terms of the spiking network, (what, colour number, omitted).
+        ticks: marks of the axis, (x, text); ``middle``: x of its middle.
+    """
 
     convention: Cost
     bars: list[EnergyBar]
@@ -41,12 +54,12 @@ class CostChart:
 
 
 def energy_bars(energy: Mapping[str, Cost]) -> list[CostChart]:
-    """A chart for each convention."""
+    """A bar chart for each energy convention of a report."""
     return [_chart(convention) for convention in energy.values()]
 
 
 def formula_bars(formula: FlopsFormula | None) -> list[CostChart]:
-    """The published FLOPs formula as another convention, if the report has it; its own additions, then what it leaves out."""
+    """The published FLOPs formula drawn like a convention: its own terms, then what it omits; empty without one."""
     if formula is None:
         return []
 

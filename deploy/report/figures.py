@@ -1,4 +1,4 @@
-"""What a page draws and report.json does not hold, and the file that keeps it for figures drawn later."""
+"""Data that the page draws but report.json does not hold, and the file that keeps it for figures drawn later."""
 
 from __future__ import annotations
 
@@ -18,16 +18,19 @@ from processes.files import atomic_write
 FILE = "figures.npz"
 """The file's name in a conversion's folder."""
 ARRAYS = {"raster": ("steps", "rows", "signs"), "attention": ("original", "spiking")}
-"""Fields of the parts that are arrays; the others are plain values."""
+"""By part of :class:`Figures`, the fields of its entries that are arrays; other fields are plain values."""
 
 
 @dataclass(frozen=True)
 class Figures:
-    """What the page draws and report.json does not hold; parts that were not measured are left empty.
+    """Data that the page draws but report.json does not hold; parts that were not measured are empty.
 
-    scatter: (original, decoded) real values by firing node, in random order. raster: spikes of one sample.
-    stages: from :func:`deploy.measure.stages`. attention: from :func:`deploy.measure.attention_maps`, of the same sample.
-    sample: the one that raster and attention are of, (*sample).
+    Attributes:
+        scatter: (original, decoded) real values by firing node, in random order.
+        raster: spikes of one sample.
+        stages: the schedule, from :func:`deploy.measure.stages`.
+        attention: maps of the same sample, from :func:`deploy.measure.attention_maps`.
+        sample: the sample (*sample) that raster and attention belong to.
     """
 
     scatter: Mapping[str, tuple[np.ndarray, np.ndarray]] = field(default_factory=dict)
@@ -38,7 +41,7 @@ class Figures:
 
 
 def write_figures(folder: Path, figures: Figures) -> None:
-    """Write them as the folder's figures.npz: arrays, and an index of names and numbers in JSON."""
+    """Write figures as the folder's figures.npz: arrays, and an index of names and plain values in JSON."""
     arrays: dict[str, np.ndarray] = {} if figures.sample is None else {"sample": figures.sample}
     for number, (original, decoded) in enumerate(figures.scatter.values()):
         arrays[f"scatter.{number}"] = np.stack([original, decoded]).astype(np.float32)
@@ -54,7 +57,7 @@ def write_figures(folder: Path, figures: Figures) -> None:
 
 
 def read_figures(folder: Path) -> Figures:
-    """What :func:`write_figures` wrote; nothing of a folder that is older than this file.
+    """Read the folder's figures.npz as :func:`write_figures` wrote it; empty figures if the folder has no such file.
 
     Raises:
         DeployError: the file is damaged.

@@ -1,4 +1,4 @@
-"""The numbers at the top of the page, and how numbers are written there."""
+"""The headline numbers at the top of the page, and the format of numbers on the page."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ NBSP = "\N{NO-BREAK SPACE}"
 
 
 EIGHT_BITS = "ANN, 8-bit weights"
-"""The rung of the original with the weights of the integer network."""
+"""Name of the rung that is the original network with the integer network's weights."""
 SATURATED = (
     "Potentials that were clipped at the width of the state: their neurons answer too little. Look up the layer in the table "
     "below, and calibrate on more data, or on data that is more like what is evaluated"
@@ -27,7 +27,7 @@ LOW_ROWS = (
 
 @dataclass(frozen=True)
 class Tile:
-    """A headline number."""
+    """A headline number with its label and a note; ``bad``: whether it shows a fault."""
 
     label: str
     value: str
@@ -36,12 +36,12 @@ class Tile:
 
 
 def tiles(report: Report) -> list[Tile]:
-    """Headline numbers; those that were not measured have no tile."""
+    """All headline numbers of a report; numbers that were not measured have no tile."""
     return [*answers(report), *diagnostics(report)]
 
 
 def answers(report: Report) -> list[Tile]:
-    """What a reader asks first: how good, how dear, on how many chips, how slow."""
+    """Headline numbers of the result: quality, energy, chips and latency."""
     found = [*_quality(report), *_energy(report), *_chips(report)]
     steps, window = report.latency_steps, report.timesteps
     note = f"from the first input to the answer: {steps / window:.1f} windows of T = {window}"
@@ -54,7 +54,7 @@ def answers(report: Report) -> list[Tile]:
 
 
 def diagnostics(report: Report) -> list[Tile]:
-    """Whether the run can be trusted, and what to do where it cannot."""
+    """Headline numbers that show whether to trust the run: mismatches, spikes, times, saturations, low variances."""
     found = _exactness(report)
     spikes, times = report.spikes, report.seconds
     if spikes.per_neuron is not None:
@@ -78,7 +78,7 @@ def diagnostics(report: Report) -> list[Tile]:
 
 
 def _energy(report: Report) -> list[Tile]:
-    """By the usual convention, everything counted, beside the original in both arithmetics."""
+    """The tile of energy by the usual convention, omitted terms included, next to the original in FP32 and INT8."""
     cost = report.energy.get(USUAL)
     if cost is None:
         return []
@@ -98,12 +98,12 @@ def _energy(report: Report) -> list[Tile]:
 
 
 def joules(cost: Cost) -> tuple[float, float, float]:
-    """Microjoules of everything that was counted: spiking, the original in FP32, in INT8."""
+    """Microjoules of all terms, omitted ones included: (spiking network, original in FP32, original in INT8)."""
     return sum(term.microjoules for term in cost.snn_terms), cost.ann.fp32.everything, cost.ann.int8.everything
 
 
 def _chips(report: Report) -> list[Tile]:
-    """Cores and chips on paper, and what is missing to run there, of the chip on which most layers fit."""
+    """The tile of cores and chips needed, and what is missing to run there, for the chip with the fewest obstacles."""
     if not report.placement:
         return []
     name, found = min(report.placement.items(), key=lambda item: len(item[1].obstacles))
@@ -114,7 +114,7 @@ def _chips(report: Report) -> list[Tile]:
 
 
 def verdict(report: Report) -> str:
-    """The page in one sentence: quality, energy, time."""
+    """The report in one sentence: quality, energy and latency."""
     parts = [_good(report)]
     cost = report.energy.get(USUAL)
     if cost is not None and all(value > 0 for value in joules(cost)):
@@ -128,7 +128,7 @@ def verdict(report: Report) -> str:
 
 
 def _good(report: Report) -> str:
-    """How close it is, in words that claim no more than so many samples can tell."""
+    """Quality in words; a difference within the 95 % interval of the accuracy is not claimed to be one."""
     share, ann = share_of(report.snn.accuracy, report.samples), report.ann.accuracy
     if share is not None and ann is not None:
         low, high = share.interval
@@ -149,7 +149,7 @@ def _good(report: Report) -> str:
 
 
 def _quality(report: Report) -> list[Tile]:
-    """How close the outputs are to the original's."""
+    """The tiles of quality: accuracy, agreement and cosine of outputs, each if measured."""
     found: list[Tile] = []
     ann, snn = report.ann.accuracy, report.snn
     if (share := share_of(snn.accuracy, report.samples)) is not None:
@@ -165,7 +165,7 @@ def _quality(report: Report) -> list[Tile]:
 
 
 def _exactness(report: Report) -> list[Tile]:
-    """The stepped run against the closed form."""
+    """The tile of mismatches between the stepped run and the closed form; empty if they were not compared."""
     exact = report.compared
     if report.target == "closed-form":
         what, _, remedy = NOT_STEPPED.partition("; ")
@@ -179,25 +179,25 @@ def _exactness(report: Report) -> list[Tile]:
 
 
 def percent(value: float) -> str:
-    """A fraction as a percentage."""
+    """A fraction as a percentage with two decimals."""
     return f"{100 * value:.2f}{NBSP}%"
 
 
 def signed(value: float) -> str:
-    """Two decimals and a sign."""
+    """A number with two decimals and its sign."""
     return f"{value:+.2f}".replace("-", "−")
 
 
 def count(value: float) -> str:
-    """A whole number with thousands apart."""
+    """A number rounded to a whole one, with commas between thousands."""
     return f"{value:,.0f}"
 
 
 def seconds(value: float) -> str:
-    """A duration in its natural unit."""
+    """A duration given in seconds, in s or ms, with three significant digits."""
     return f"{value:.3g}{NBSP}s" if value >= 1 else f"{1000 * value:.3g}{NBSP}ms"
 
 
 def sig(value: float) -> str:
-    """Three significant digits; whole thousands with commas."""
+    """A number with three significant digits; from 1,000 a whole number with commas."""
     return number(value).replace("-", "−")

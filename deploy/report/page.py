@@ -1,4 +1,4 @@
-"""report.html: one file that needs nothing else, readable in light and dark and on a narrow screen."""
+"""report.html: a self-contained page, readable in light and dark colour schemes and on narrow screens."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from processes.words import meaning
 
 
 def environment() -> jinja2.Environment:
-    """Templates of this folder, and how numbers are written in them."""
+    """Jinja environment of this folder's templates, with the filters that format numbers and text."""
     found = jinja2.Environment(
         loader=jinja2.PackageLoader("deploy.report", "."),
         autoescape=True,
@@ -43,7 +43,7 @@ def environment() -> jinja2.Environment:
 
 
 def render(report: Report, figures: Figures) -> str:
-    """The page of a report."""
+    """HTML of a conversion's page."""
     period, layers = report.latency_steps, report.layers
     return with_contents(
         environment()
@@ -82,14 +82,14 @@ def render(report: Report, figures: Figures) -> str:
 
 
 def _again(report: Report) -> str | None:
-    """The command that makes the page again; None of a module that was given as an object."""
+    """The command line that repeats the conversion; None if its model was given as an object."""
     if report.command is not None or report.options is None or report.options.model.startswith(GIVEN):
         return report.command
     return command(report.options)
 
 
 def with_contents(page: str) -> str:
-    """The page with a list of its sections where the template has a mark for it."""
+    """Number the page's sections, and put links to them in place of the template's ``<!--contents-->``."""
     headings: list[str] = []
 
     def numbered(match: re.Match[str]) -> str:

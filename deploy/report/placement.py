@@ -1,4 +1,4 @@
-"""A placement as a picture: one cell for each core, layer after layer, row under row."""
+"""A placement as a picture: one cell for each core, in the order of the cores' numbers, in rows of ``ACROSS``."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ ACROSS, CELL = 64, 13  # cores in a row of the picture; pixels from one to the n
 
 @dataclass(frozen=True)
 class Tile:
-    """A layer's cores. shade: opacity. text: what a pointer over them reads."""
+    """The cores of a layer as an SVG path; ``kind`` names its colour, ``shade`` is opacity, ``text`` shows on hover."""
 
     kind: str
     shade: float
@@ -25,9 +25,16 @@ class Tile:
 
 @dataclass(frozen=True)
 class Placed:
-    """One chip's picture beside what the report says.
+    """The picture of a network's placement on one kind of chip.
 
-    layers: with the share of a resource that the fullest core takes. needs: what it takes to run there besides cores.
+    Attributes:
+        title: of the chip.
+        width, height: of the picture, in pixels.
+        tiles: layers that have cores.
+        kinds: kinds of layers, for the legend.
+        placement: figures in the report.
+        layers: each with the largest share of a resource that its fullest core takes.
+        needs: what it takes to run on the chip besides cores, in words.
     """
 
     title: str
@@ -41,7 +48,7 @@ class Placed:
 
 
 def placements(found: Mapping[str, Placement]) -> list[Placed]:
-    """Of a report's placements, by chip, the one on which most layers run first."""
+    """Pictures of a report's placements, the chip with the fewest kinds of obstacles first."""
     return sorted((_placed(chip, one) for chip, one in found.items()), key=lambda one: len(one.placement.obstacles))
 
 
@@ -62,7 +69,7 @@ def _placed(chip: str, found: Placement) -> Placed:
 
 
 def _fullest(use: Mapping[str, int], limits: Mapping[str, int | None]) -> float:
-    """The largest share of a known resource that the layer's fullest core takes."""
+    """The largest share of a core's resource that ``use`` takes, over the resources with a known limit."""
     return max((taken / limit for name, taken in use.items() if (limit := limits[name])), default=0.0)
 
 

@@ -1,4 +1,4 @@
-"""The curves of a sweep or of a search: its points against settings and costs, its Pareto fronts."""
+"""The charts of a sweep or of a search within a budget: points against settings and costs, and Pareto fronts."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Value = Callable[[Measured], float]
 
 
 def curves(search: Search) -> dict[str, Any]:
-    """What the templates draw of a search's points and fronts, and of one within a budget also what it chose."""
+    """Variables of the templates for a search: its points, charts and fronts, and the chosen point within a budget."""
     points = search.points
     done = [point for point in points if isinstance(point, Measured)]
     names = {name: entry.title for name, entry in done[0].energy.items()} if done else {}
@@ -38,12 +38,12 @@ def curves(search: Search) -> dict[str, Any]:
 
 
 def _all_have(points: Sequence[Measured], key: str) -> bool:
-    """Whether there are points, and all have a value of this name."""
+    """Whether there are points, and all of them have a value in the field ``key``."""
     return bool(points) and all(getattr(point, key) is not None for point in points)
 
 
 def settings(points: Sequence[Point]) -> list[str]:
-    """Those that differ between points."""
+    """Names of the settings that differ between points."""
     keys = ("timesteps", "base", "method", "precision", "spikes", "tokens")
     return [key for key in keys if len({getattr(point, key) for point in points}) > 1]
 
@@ -68,10 +68,10 @@ def _setting_charts(points: Sequence[Measured]) -> list[Chart]:
 
 
 def _perplexity_charts(points: Sequence[Measured]) -> list[Chart | None]:
-    """Of a language model's points, against T and against spikes."""
+    """Charts of perplexity against T and against spikes per neuron; empty of points without perplexities."""
     if not _all_have(points, "perplexity") or not _all_have(points, "spikes_per_neuron"):
         return []
-    originals = {point.ann_perplexity or 0.0 for point in points}  # one for each length of windows
+    originals = {point.ann_perplexity or 0.0 for point in points}  # differ only with the length of windows
     levels = {"original": originals.pop()} if len(originals) == 1 else {}
     spikes = {
         label: [(p.spikes_per_neuron or 0.0, p.perplexity or 0.0, f"T = {p.timesteps}") for p in group]
@@ -87,13 +87,13 @@ def _perplexity_charts(points: Sequence[Measured]) -> list[Chart | None]:
 
 
 def _cost_chart(search: Search, points: Sequence[Measured], name: str) -> Chart | None:
-    """What is lost against a cost, with that cost's Pareto front; of a search within a budget also its limit and its choice."""
+    """Chart of the loss against a cost, with its Pareto front, and the limit and choice of a search within a budget."""
     lost, loss = _loss(points)
     within = search if isinstance(search, BudgetSearch) else None
 
     def place(number: int) -> tuple[float, float]:
         point = search.points[number]
-        assert isinstance(point, Measured)  # no other is on a front, or chosen
+        assert isinstance(point, Measured)  # failed points are neither on a front nor chosen
         return point.cost(name), loss(point)
 
     against, axis = ("latency", "latency, time steps") if name == LATENCY else ("energy", "energy per sample, µJ")
@@ -138,7 +138,7 @@ def _energy_charts(search: Search, points: Sequence[Measured], name: str) -> lis
 
 
 def _several(drawn: list[Chart]) -> list[Chart]:
-    """Charts along an axis on which points differ."""
+    """The charts whose points have more than one x coordinate."""
     return [chart for chart in drawn if any(len({x for x, _, _ in line.dots}) > 1 for line in chart.lines)]
 
 
@@ -147,7 +147,7 @@ def _error(point: Measured) -> float:
 
 
 def _loss(points: Sequence[Measured]) -> tuple[str, Value]:
-    """What is lost against the original: how that is called, and of a point."""
+    """The measure of loss that all points have: its name, and a function that computes it for a point."""
     quality = quality_of(points) or QUALITIES[-1]
     return quality.lost, quality.loss
 
@@ -160,7 +160,7 @@ def _series(points: Sequence[Measured], x: str, y: Value) -> dict[str, list[tupl
 
 
 def _groups(points: Sequence[Measured], axis: str) -> dict[str, list[Measured]]:
-    """Points that differ in ``axis`` alone, under what they have in common."""
+    """Groups of points that differ in ``axis`` alone, by a label of the settings that they have in common."""
     others = [key for key in settings(points) if key != axis]
     words = {"timesteps": "T = {}", "base": "B = {}", "spikes": "{} spikes", "tokens": "{} tokens"}
     groups: dict[str, list[Measured]] = {}

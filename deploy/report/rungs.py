@@ -1,4 +1,4 @@
-"""The ladder as a drawing: a row for each rung, its shares of samples with their 95 % intervals, or its error."""
+"""The ladder as a drawing: a row for each rung with accuracy and agreement and their 95 % intervals, or its error."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ COLOURS = {"accuracy": 0, "agreement": 1, "relative_error": 2}
 
 @dataclass(frozen=True)
 class Mark:
-    """A dot at (x, y) and the ends of the line through it, which are equal if there is none. text: what a pointer reads."""
+    """A dot at (x, y), a horizontal line from ``low`` to ``high`` (equal if there is none), and the text on hover."""
 
     x: float
     y: float
@@ -27,7 +27,7 @@ class Mark:
 
 @dataclass(frozen=True)
 class Row:
-    """A rung: y of its name, and its marks."""
+    """The row of a rung: its name, the y coordinate, and its marks."""
 
     name: str
     y: float
@@ -36,7 +36,16 @@ class Row:
 
 @dataclass(frozen=True)
 class Rungs:
-    """ticks: (x, text) of the axis that ``label`` names, whose middle is at ``middle``. legend: (name, colour)."""
+    """The drawing of a ladder.
+
+    Attributes:
+        width, height: of the drawing.
+        middle: x of the middle of the axis.
+        label: text of the axis.
+        ticks: marks of the axis, (x, text).
+        rows: one for each rung.
+        legend: (name, colour number) of each quantity.
+    """
 
     width: int
     height: int
@@ -48,7 +57,10 @@ class Rungs:
 
 
 def rungs(ladder: Sequence[Rung]) -> Rungs | None:
-    """Accuracy and agreement in percent; of models without classes the outputs' relative error. None of fewer than two."""
+    """Draw accuracy and agreement in percent, or the outputs' relative error of models without classes.
+
+    None if there are fewer than two rungs, or no values.
+    """
     keys = [key for key in ("accuracy", "agreement") if any(getattr(rung, key) is not None for rung in ladder)]
     label = "share of samples, % (lines: 95 % intervals)" if keys else "relative error of outputs"
     keys = keys or ["relative_error"]
@@ -76,7 +88,7 @@ def rungs(ladder: Sequence[Rung]) -> Rungs | None:
 
 
 def _value(rung: Rung, key: str) -> tuple[float, float, float, str] | None:
-    """The value, the ends of its interval and both in words."""
+    """(value, ends of its 95 % interval, text) of a rung's quantity ``key``, shares in percent; None if absent."""
     value = getattr(rung, key)
     if key == "relative_error":
         return None if value is None else (value, value, value, f"{value:.4f}")

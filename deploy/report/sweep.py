@@ -12,7 +12,7 @@ from processes.files import write_text
 
 
 def write_page(path: Path, content: Sweep) -> None:
-    """Write the page of a sweep.json."""
+    """Write the HTML page of a sweep to ``path``."""
     found, drawn = recommended(content.points), curves(content)
     if found is not None:
         drawn |= {"chosen": content.points[found[0]], "chosen_as": "recommended"}

@@ -1,4 +1,4 @@
-"""Text of the page as markup: where names may break and where commands may not, and what of it is typed."""
+"""Text of the page as markup: line breaks within names and commands, parts set as commands, shares with intervals."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from markupsafe import Markup, escape
 
 
 def breakable(name: str) -> Markup:
-    """A dotted name that lines break behind its dots and underscores, and nowhere within a word."""
+    """A dotted name in which lines may break after dots and underscores only."""
     return Markup(re.sub(r"([._])(?=\w)", r"\1<wbr>", str(escape(name))))
 
 
 def unbroken(command: str) -> Markup:
-    """A command line that lines break between its words, not within an option that begins with dashes."""
+    """A command line in which lines may break between words only, not within an option such as --batch-size."""
     words = re.findall(r"(?:'[^']*'|\"[^\"]*\"|[^\s'\"])+", command)
     if " ".join(words) != command:  # a quote that is never closed
         return escape(command)
@@ -21,7 +21,7 @@ def unbroken(command: str) -> Markup:
 
 
 def typed(text: str) -> Markup:
-    """Text whose parts between backticks are commands, which lines do not break within a word."""
+    """Text whose parts between backticks are set as commands, in which lines may break between words only."""
     parts = text.split("`")
     if len(parts) % 2 == 0:  # a backtick that is never closed
         return escape(text)
@@ -30,9 +30,11 @@ def typed(text: str) -> Markup:
 
 
 def below(value: object, counted: bool = True) -> Markup:
-    """A share, or another value as it is; of a share the interval stands below it, so that a column need not hold both.
+    """A share with its interval on a line below, which keeps columns narrow; any other value unchanged.
 
-    counted: whether the number of samples stands there too.
+    Args:
+        value: a :class:`deploy.shares.Share`, its text, or another value.
+        counted: whether the number of samples follows the interval.
     """
     found = re.fullmatch(r"([^(]*%) \((.*), (n = .*)\)", str(value))
     if found is None:

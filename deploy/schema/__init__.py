@@ -1,6 +1,6 @@
 """What report.json, sweep.json and evaluation.json hold, as frozen dataclasses: one small file for each part.
 
-A field that has its default is absent from a file, so a missing value is never null or zero.
+A field whose value is its default is left out of the file, so a missing value is never written as null or zero.
 """
 
 from deploy.schema.accuracy import Original, Rung, SoftmaxError, Spiking

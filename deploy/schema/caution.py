@@ -7,13 +7,17 @@ from deploy.schema.parts import Number, part
 
 @part
 class Caution:
-    """Something that ran and may still not be what was meant.
+    """A warning about a run that succeeded, but whose result may not be what was meant.
 
     Attributes:
-        kind: "silent": no spike at all; "weights": rounding sets many of a node's weights to 0; "precision": fixed and floating
-            point put out different things.
-        node: where. number: how much: of silence the largest share of a threshold that was reached, else a share from 0.
-        text, remedy: both in words, the number among them.
+        kind: "silent": the network sends no spike at all; "weights": rounding sets much of a node's weights to 0;
+            "precision": the outputs in fixed point are far from those in floating point.
+        node: name of the node concerned.
+        number: of "silent", the largest potential over the threshold (0 of a converted network); of "weights", the
+            share of the weights' magnitude that rounding sets to 0; of "precision", |fixed - float| / |float| of the
+            outputs, L2 norm.
+        text: the warning in words, with the number.
+        remedy: what to do about it, in words.
     """
 
     kind: str

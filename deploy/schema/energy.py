@@ -1,4 +1,4 @@
-"""What a sample costs: joules by convention, NeuroBench's metrics, and the published formula of FLOPs times firing rate."""
+"""Energy of one sample: joules by convention, NeuroBench's metrics, and the published formula of FLOPs times rates."""
 
 from __future__ import annotations
 
@@ -12,10 +12,15 @@ from deploy.schema.parts import Count, Mapping, Number, part
 
 @part
 class Term:
-    """One price of a convention times the events that it is paid for.
+    """One term of an energy convention: a price per event times the counted events.
 
-    what: in words. event: the counted event's name. picojoules_each: the price. microjoules: of a sample. source: of the
-    price. omitted: whether the convention's own source leaves these events out.
+    Attributes:
+        what: the term in words.
+        event: name of the counted event (:data:`processes.events.EVENTS`).
+        picojoules_each: price of one event.
+        microjoules: energy of the term for one sample.
+        source: where the price was published.
+        omitted: whether the convention's own source leaves these events out of its total.
     """
 
     what: str
@@ -28,7 +33,13 @@ class Term:
 
 @part
 class BreakEven:
-    """When the spiking network is cheaper: "below" or "above" ``at``, "always" or "never"; ``now``: the value as run."""
+    """Where the spiking network's energy meets the original's, as one quantity varies and all else stays.
+
+    Attributes:
+        now: value of the quantity in the run.
+        cheaper: when the spiking network is cheaper: "below" or "above" ``at``, "always" or "never".
+        at: value of the quantity at which both cost the same; absent of "always" and "never".
+    """
 
     now: Number
     cheaper: Literal["below", "above", "always", "never"]
@@ -37,10 +48,13 @@ class BreakEven:
 
 @part
 class OriginalCost:
-    """The original network in one arithmetic.
+    """Energy of one sample of the original network in one arithmetic (FP32 or INT8), by one convention.
 
-    microjoules: as the convention's source would count. microjoules_with_omitted: everything, if that is more.
-    break_even: by the quantity that is varied (spikes_per_neuron, timesteps, tokens), all else equal.
+    Attributes:
+        microjoules: total of the terms that the convention's source counts.
+        microjoules_with_omitted: total of all terms; absent if the source omits none.
+        terms: all terms, omitted ones included.
+        break_even: by the quantity that is varied (spikes_per_neuron, timesteps, tokens), with all terms on both sides.
     """
 
     microjoules: Number
@@ -50,19 +64,19 @@ class OriginalCost:
 
     @property
     def everything(self) -> float:
-        """Microjoules of everything that was counted."""
+        """Microjoules of all terms, omitted ones included."""
         return self.microjoules if self.microjoules_with_omitted is None else self.microjoules_with_omitted
 
 
 @part
 class Originals:
-    """The original network in 32-bit floating point and in 8-bit integers."""
+    """Energy of the original network in 32-bit floating point and in 8-bit integers."""
 
     fp32: OriginalCost
     int8: OriginalCost
 
     def items(self) -> tuple[tuple[str, OriginalCost], ...]:
-        """(name, cost) of each arithmetic."""
+        """Pairs (name, cost) of both arithmetics: ``fp32`` and ``int8``."""
         return ("fp32", self.fp32), ("int8", self.int8)
 
 
@@ -70,9 +84,13 @@ class Originals:
 class Cost:
     """One energy convention applied to the events of a sample.
 
-    title, about, source: of the convention. snn_microjoules: of the spiking network as the source would count.
-    snn_microjoules_low: at the lower end of its prices, where it gives a range. snn_microjoules_with_omitted: everything
-    that was counted, if that is more.
+    Attributes:
+        title, about, source: name, description and publication of the convention.
+        snn_microjoules: the spiking network, terms that the source counts.
+        snn_terms: terms of the spiking network, omitted ones included.
+        ann: the original network.
+        snn_microjoules_low: ``snn_microjoules`` at the lower end of the prices; absent if the source gives no ranges.
+        snn_microjoules_with_omitted: the spiking network, all terms; absent if the source omits none.
     """
 
     title: str
@@ -86,13 +104,13 @@ class Cost:
 
     @property
     def everything(self) -> float:
-        """Microjoules of everything that was counted in the spiking network."""
+        """Microjoules of all terms of the spiking network, omitted ones included."""
         return self.snn_microjoules if self.snn_microjoules_with_omitted is None else self.snn_microjoules_with_omitted
 
 
 @part
 class SynapticOperations:
-    """NeuroBench's synaptic operations of a sample; dense ones add every synapse in every step of a window."""
+    """NeuroBench's synaptic operations of one sample; ``dense`` adds every synapse in every time step of a window."""
 
     effective_macs: Annotated[Count, Field(alias="Effective_MACs")]
     effective_acs: Annotated[Number, Field(alias="Effective_ACs")]
@@ -101,7 +119,7 @@ class SynapticOperations:
 
 @part
 class NeuroBench:
-    """NeuroBench's metrics under NeuroBench's names (2.x): footprint in bytes, sparsities as shares, work of a sample."""
+    """NeuroBench's metrics by its names (2.x): footprint in bytes, sparsities as shares, operations of one sample."""
 
     footprint: Annotated[Count, Field(alias="Footprint")]
     synaptic_operations: Annotated[SynapticOperations, Field(alias="SynapticOperations")]
@@ -112,10 +130,16 @@ class NeuroBench:
 
 @part
 class FlopsFormula:
-    """FLOPs times firing rate, as published (SIT-conversion, section 4.1.2), of a sample.
+    """Energy of one sample as FLOPs times firing rate, as published (SIT-conversion, section 4.1.2), at 45 nm.
 
-    flops: multiply-accumulates of linear layers and convolutions. additions: those times the spikes per neuron that feed
-    them. microjoules: at 45 nm; ``omitted``: what the formula has no term for, at the same prices.
+    Attributes:
+        source: where the formula and its prices were published.
+        flops: multiply-accumulates of linear layers and convolutions.
+        additions: sum over these layers of their multiply-accumulates times the spikes per neuron that feed them.
+        snn_microjoules, ann_microjoules, ann_int8_microjoules: the formula for the spiking network, and for the
+            original in FP32 and in INT8.
+        snn_omitted_microjoules, ann_omitted_microjoules, ann_int8_omitted_microjoules: operations counted in other
+            layers, for which the formula has no term, at the same prices.
     """
 
     source: str

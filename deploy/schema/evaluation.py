@@ -13,7 +13,7 @@ from deploy.schema.spikes import Spikes
 
 @part
 class CoreSeconds:
-    """Core time of a sample, summed over workers: the original network's, and the spiking network's on the target."""
+    """Seconds for one sample, summed over workers: the original network, and the spiking network on the target."""
 
     original_per_sample: Number
     target_per_sample: Number
@@ -21,18 +21,20 @@ class CoreSeconds:
 
 @part
 class Evaluation:
-    """How a converted network does beside the original on a data set.
+    """A converted network compared with the original on a data set.
 
     Attributes:
-        samples, target, data: how many samples of which data ran where.
-        ann, snn: the original and the spiking network.
+        samples, target, data: number of samples, the target that ran them, and the source of the data.
+        snn, ann: results of the spiking network and of the original.
+        spikes: spikes of the target's run.
+        seconds: running time of both networks.
         agreement: share of samples with the original's prediction; absent of models without classes.
-        spikes, saturations: of the target's run; saturations over all samples, absent of a target that does not count them.
-        exactness: the target against the closed form; absent if the closed form is what ran.
-        language: how text is predicted; absent of other models than language models.
+        saturations: potentials clipped in the target's run, over all samples; absent if the target does not count them.
+        exactness: the target's run compared with the closed form; absent if the closed form is what ran.
+        language: how text is predicted; absent of models that are no language models.
         overlap: how closely samples followed each other; absent if they ran one after the other.
         device: where networks were evaluated, in words.
-        warnings: what may be wrong although everything ran, what the conversion's report says among it.
+        warnings: what may be wrong although the run succeeded, including the warnings of the conversion's report.
     """
 
     samples: Count

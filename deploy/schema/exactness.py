@@ -10,15 +10,16 @@ class Exactness:
     """How many spikes and potentials of a stepped run were compared with the closed form's, and how many differ.
 
     Attributes:
-        compared_spikes: one for each spike that a neuron may send in its window, silent ones included.
-        compared_potentials: one for each neuron that sends no spikes, for each sample.
+        compared_spikes: spikes compared, one for each spike that a neuron may send in its window, sent or not.
         mismatches: spikes, potentials and counts of saturations that differ.
-        ties: spikes of a floating-point run that differ within 1e-5 of a threshold, which are no mismatches.
-        samples: how many were stepped.
+        compared_potentials: potentials compared, one for each neuron that sends no spikes, for each sample.
+        ties: spikes of a floating-point run that differ within 1e-5 of a threshold, which do not count as mismatches.
+        samples: how many samples were stepped.
         saturations: potentials clipped in the stepped run; absent if the target does not count them.
-        synaptic_operations: additions that the stepped spikes caused, over all samples.
-        events_differing: kinds of events, by layer, whose counts differ from the closed form's.
-        first: layer, neuron and step of the first mismatch (of an evaluation; a conversion has ``first_mismatch``).
+        synaptic_operations: additions that the stepped run's spikes caused, over all samples.
+        events_differing: number of pairs (layer, kind of event) whose counts differ from the closed form's.
+        first: layer, neuron and step of the first mismatch in an evaluation; a conversion's report states it as
+            :attr:`deploy.schema.Report.first_mismatch`.
     """
 
     compared_spikes: Count

@@ -1,4 +1,4 @@
-"""Parts of a report as JSON: one function writes them, one reads them, and both check every value."""
+"""Parts of a report as JSON: :func:`dumps` writes them, :func:`loads` reads them, and both check every value."""
 
 from __future__ import annotations
 
@@ -21,15 +21,20 @@ SHOWN = 80  # characters of a key that a message repeats
 
 @functools.cache
 def adapter(kind: Any) -> TypeAdapter[Any]:
-    """Pydantic's view of a part, made once."""
+    """Pydantic's adapter of a part's class, cached: it validates, serialises and describes the class."""
     return TypeAdapter(kind)
 
 
 def dumps(content: Any, kind: Any = None) -> str:
-    """JSON text of a part (of ``kind``, its own class if not given); fields that have their default are left out.
+    """JSON text of a part; fields whose value is their default are left out.
+
+    Args:
+        content: the part.
+        kind: class or type that the part is checked against; None takes the part's own class.
 
     Raises:
-        ValueError: a value is not of its field's type: not finite, negative where things are counted, an array, ...
+        ValueError: a value is not of its field's type, such as a number that is not finite, a negative count or an
+            array.
     """
     known = adapter(kind or type(content))
     try:
@@ -46,10 +51,15 @@ def dumps(content: Any, kind: Any = None) -> str:
 
 
 def loads(kind: Any, text: str | bytes, where: object) -> Any:
-    """The part of class ``kind`` (or of one of its classes, if it is a union) that ``text`` is; ``where`` names it in messages.
+    """Read a part of class ``kind``, or of one of the classes of a union, from JSON text.
+
+    Args:
+        kind: class or type to read.
+        text: the JSON text.
+        where: what messages call the text, usually its file.
 
     Raises:
-        DeployError: it is no JSON, or no such part; the message names the first key that is wrong.
+        DeployError: the text is no JSON, or not a part of this class; the message names the first key that is wrong.
     """
     try:
         return adapter(kind).validate_json(text)
@@ -62,7 +72,7 @@ def loads(kind: Any, text: str | bytes, where: object) -> Any:
 
 
 def read_report(folder: Path) -> Report:
-    """The report of a conversion.
+    """Read report.json from the folder of a conversion.
 
     Raises:
         DeployError: the folder holds no conversion, or its report.json is damaged, foreign, or of a newer version.
@@ -80,10 +90,10 @@ def read_report(folder: Path) -> Report:
 
 
 def write_report(folder: Path, report: Report) -> None:
-    """Write ``report`` as the folder's report.json; a reader never sees half a file.
+    """Write ``report`` as the folder's report.json with the current schema version; a reader never sees half a file.
 
     Raises:
-        ValueError: see :func:`dumps`.
+        ValueError: a value is not of its field's type (:func:`dumps`).
     """
     write_text(folder / REPORT, dumps(replace(report, schema_version=SCHEMA_VERSION)))
 
@@ -94,14 +104,14 @@ def json_schema() -> dict[str, Any]:
 
 
 def _plain(value: Any) -> Any:
-    """A number of numpy's as one of Python's."""
+    """A numpy scalar as a Python number; raises TypeError for anything else."""
     if getattr(value, "shape", None) == ():
         return value.item()
     raise TypeError(f"a {type(value).__name__} does not stand in JSON")
 
 
 def _version(text: bytes) -> float:
-    """The ``schema_version`` of JSON text; 0 if there is none that is a number."""
+    """The ``schema_version`` that JSON text states; 0 if the text is no JSON or states no number."""
     try:
         found = from_json(text)
     except ValueError:
@@ -111,7 +121,7 @@ def _version(text: bytes) -> float:
 
 
 def _faults(error: ValidationError) -> str:
-    """The first key that is wrong and why, and how many more there are."""
+    """In words: the first key that is wrong and why, and how many further keys are wrong."""
     first, *more = error.errors(include_url=False, include_input=False, include_context=False)
     place = " ".join(".".join(map(str, first["loc"])).split())
     place = place if len(place) <= SHOWN else f"{place[:SHOWN]}..."

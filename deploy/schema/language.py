@@ -10,9 +10,10 @@ class Language:
     """How a spiking language model predicts text beside its original.
 
     Attributes:
-        tokens: how many were predicted, each once. window, stride: tokens that are read together, and from one to the next.
+        tokens: how many tokens were predicted, each once.
+        window, stride: tokens of a window that is read at once, and tokens from the start of one window to the next.
         original_perplexity, spiking_perplexity: exp of the mean negative log-likelihood.
-        next_token_agreement: share of tokens whose most likely successor is the same.
+        next_token_agreement: share of predictions in which both networks have the same most likely next token.
         divergence: mean Kullback-Leibler divergence of the spiking predictions from the original's, in nats.
     """
 
@@ -27,12 +28,13 @@ class Language:
 
 @part
 class Written:
-    """What both networks of a language model go on with after a text, each with the most likely token at a time.
+    """Greedy continuations of a text by the original language model and by the spiking one.
 
     Attributes:
         prompt: the beginning of the first evaluation text.
-        original, spiking: what new tokens add to the text, one by one, until so many are there or the end token comes.
-        spikes_per_token, microjoules_per_token: of the spiking network's new tokens but the first, which the prompt is run for.
+        original, spiking: the text of each new token, up to a fixed number of tokens or the end token.
+        spikes_per_token, microjoules_per_token: mean over the spiking network's new tokens except the first, whose run
+            also includes the prompt; absent if there is only one new token.
     """
 
     prompt: str

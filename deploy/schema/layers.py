@@ -1,4 +1,4 @@
-"""Layer by layer: errors, spikes, saturations, and how each firing layer is coded."""
+"""Report entries for each layer: errors, spikes, saturations, and the code of each firing layer."""
 
 from __future__ import annotations
 
@@ -9,18 +9,20 @@ from deploy.schema.parts import Count, Mapping, Number, part
 
 @part
 class Layer:
-    """One node of the network, wiring left out.
+    """One node of the network; wiring nodes have no entry.
 
     Attributes:
-        name, op: the node and its operation.
-        shape: of one sample, with a leading 1.
-        start, stop: the steps of a sample in which it emits, [start, stop).
-        error: |decoded - original| / |original| over a few samples; absent where the original is zero.
-        errors: the same by the name of each rung.
+        name, op: names of the node and of its operation.
+        shape: of the node's output for one sample, with a leading 1.
+        start, stop: the time steps of a sample in which the node emits, [start, stop).
+        error: |decoded - original| / |original| (L2 norm) over a few samples, of the last rung that ran all samples;
+            absent where the original is zero.
+        errors: relative error, defined as ``error``, by the name of each rung.
         neurons, spikes, spikes_per_neuron: of a layer that fires; spikes of one sample, on average.
-        saturations: potentials clipped at the width of the state over all samples; stepped_saturations: in those stepped.
+        saturations: potentials clipped at the width of the state, over all samples.
+        stepped_saturations: potentials clipped in the samples that the target stepped.
         low_variance_rows: rows that a normalisation divides by a deviation too small for the code, over all samples.
-        events: counted events of one sample, on average; those that never happened are absent.
+        events: counted events of one sample, on average; events that never happened are absent.
     """
 
     name: str
@@ -41,18 +43,20 @@ class Layer:
 
 @part
 class Code:
-    """How a firing layer is coded, and what choosing that gained.
+    """The code of a firing layer, and the error that choosing this code took away.
 
     Attributes:
+        name: of the node.
         base: B, the ratio of neighbouring levels.
         spikes: most spikes of a neuron in a window.
-        timesteps: T, the steps of its window; absent of reports from before layers could differ in it.
-        scale: the value of level 0, the largest of its channels.
-        error_before, error_after: its share of the outputs' squared error, of what all layers were expected to make with the
-            plain code (one base for all, scales at the calibrated maximum), before and after its own code was chosen.
-        spikes_per_sample: expected.
-        latest: the step after which there are no second spikes, of the first, the median and the last feature; absent if
+        scale: the value of level 0, the largest of the layer's channels.
+        error_before, error_after: expected squared error of the outputs due to this layer, with the plain code (one
+            base for all, scales at the calibrated maximum) and with its own code, as shares of all layers' sum with the
+            plain code.
+        spikes_per_sample: expected spikes of the layer.
+        latest: the step after which second spikes are not sent: least, median and largest over the features; absent if
             they may come until the window's end.
+        timesteps: T, the time steps of the layer's window; absent of reports written when all layers had one T.
     """
 
     name: str

@@ -9,15 +9,16 @@ from deploy.schema.parts import Count, Mapping, Number, part
 
 @part
 class Overlap:
-    """Samples that begin before the answer to the one before is there.
+    """Throughput if samples overlap: each begins before the answer to the previous one is there.
 
     Attributes:
-        state_sets: most sets of state that a node may have.
-        interval: steps from a sample's input to the next one's, the smallest at which no node is asked to hold more samples
-            than it has sets. answers_per_1000_steps: of a long run.
-        binding: nodes that allow no smaller interval.
-        sets: of the nodes that need more than one, how many.
-        memory_bits: of all sets but the first; absent for operations of which no footprint is known.
+        state_sets: most sets of state that a node may have, each of which holds one sample.
+        interval: the smallest number of time steps between the inputs of two samples at which no node has to hold more
+            samples than it may have sets of state.
+        answers_per_1000_steps: 1000 / interval, the rate of a long run.
+        binding: names of the nodes that allow no smaller interval.
+        sets: number of sets by node, of the nodes that need more than one.
+        memory_bits: memory of all sets but each node's first; absent if an operation's footprint is not known.
     """
 
     state_sets: Count

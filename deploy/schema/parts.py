@@ -12,23 +12,24 @@ from typing_extensions import TypeAliasType, dataclass_transform
 Part = TypeVar("Part")
 
 HUGE = 1e100
-"""No quantity of a report comes near it; bounding numbers keeps every sum and ratio of what was read finite."""
+"""Bound on the magnitude of a number in a report, far above any real quantity: it keeps sums and ratios finite."""
 
 Count = Annotated[int, Field(ge=0, lt=2**63)]
-"""A whole number of things."""
+"""A whole number of things, from 0 up."""
 Number = Annotated[float, Field(gt=-HUGE, lt=HUGE)]
 """A finite quantity, in the unit that its name or its part states."""
 Fraction = Annotated[float, Field(ge=0, le=1)]
-"""A share, 1 for all."""
+"""A share in [0, 1], where 1 means all."""
 Value = TypeAliasType("Value", "bool | Count | Number | str | list[Value] | Mapping[str, Value]")
-"""What only one target tells: plain values, nested as it likes."""
+"""A measurement that only one target reports: plain JSON values, nested to any depth."""
 
 
 @dataclass_transform(frozen_default=True, kw_only_default=True)
 def part(kind: type[Part]) -> type[Part]:
-    """Declare a part of a report: a frozen dataclass of keywords, read strictly, without keys that it does not know.
+    """Class decorator that declares a part of a report: a frozen dataclass whose constructor takes keywords only.
 
-    A field with a default may be missing, and is then absent from the file, never null.
+    JSON is read strictly: types are not converted, unknown keys and numbers that are not finite are refused. A field
+    with a default may be missing from a file; it is never written as null.
     """
     kind.__pydantic_config__ = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)  # type: ignore[attr-defined]
     return dataclass(frozen=True, kw_only=True)(kind)

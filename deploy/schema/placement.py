@@ -1,4 +1,4 @@
-"""A network on the cores of a chip."""
+"""Placement of a network on the cores of a neuromorphic chip."""
 
 from __future__ import annotations
 
@@ -9,11 +9,16 @@ from deploy.schema.parts import Count, Mapping, part
 
 @part
 class PlacedLayer:
-    """A population on its cores.
+    """A population and the cores that it is split over.
 
-    tile: rows and columns of synapses that one core holds, and use: what its fullest core takes of each resource; absent if
-    no core can hold a row. fills_first: the resource that keeps the tile from being larger, in words. obstacles: why the
-    population does not run there; empty if it does.
+    Attributes:
+        name, op: of the population's node.
+        neurons, synapses: size of the population.
+        cores: how many cores it takes; ``first_core``: number of the first of them.
+        fills_first: the resource that keeps a core from holding more of the population, in words.
+        obstacles: why the population does not run on this chip, in words; empty if it does.
+        tile: rows and columns of neurons of the population that one core holds; absent if no core can hold one neuron.
+        use: by resource, what the fullest core takes; empty without a tile.
     """
 
     name: str
@@ -30,11 +35,17 @@ class PlacedLayer:
 
 @part
 class Placement:
-    """Cores and chips that a network takes.
+    """Cores and chips that a network takes on one kind of chip.
 
-    fits: whether every layer runs there. fills_first: the resource that cuts most layers; absent if none is cut.
-    not_checked: resources of which no public number is known. obstacles: what does not run there, and in how many layers.
-    state_sets: most sets of state that a node has, so that samples may overlap.
+    Attributes:
+        cores, chips: how many are needed.
+        fits: whether every layer runs on the chip.
+        neurons, synapses: of the whole network.
+        not_checked: resources of which no public limit is known.
+        layers: the placement of each population.
+        fills_first: the resource that splits most layers over several cores; absent if none is split.
+        obstacles: what does not run on the chip, with the number of layers concerned.
+        state_sets: most sets of state that a node has, so that samples may overlap.
     """
 
     cores: Count

@@ -1,4 +1,4 @@
-"""The report of a conversion: what report.json holds, whole."""
+"""The report of a conversion: the whole content of report.json."""
 
 from __future__ import annotations
 
@@ -18,16 +18,22 @@ from deploy.schema.search import BudgetSearch
 from deploy.schema.spikes import NotSpiking, Spikes
 
 SCHEMA_VERSION = 1
-"""Rises when a key changes its meaning or goes; files without a version were written before there was one."""
+"""Version of report.json, raised when a key is removed or changes its meaning; 0 of files that state none."""
 
 
 NOT_STEPPED = "not stepped; run `deploy verify OUT`"
-"""What stands in place of a comparison that was not made."""
+"""Text shown in place of a comparison with the closed form if no target stepped the network."""
 
 
 @part
 class Seconds:
-    """Times of a conversion, none with the compilation of kernels; those per sample are after a warm-up."""
+    """Running times of a conversion in seconds, without the compilation of kernels.
+
+    Attributes:
+        closed_form_per_sample, ann_per_sample: the closed form and the original network, after a warm-up.
+        convert: the conversion itself.
+        target_per_sample, target_start: the target's run, and its start-up; absent if nothing was stepped.
+    """
 
     closed_form_per_sample: Number
     convert: Number | None = None
@@ -38,31 +44,44 @@ class Seconds:
 
 @part
 class Report:
-    """What a conversion is and how it does beside the original.
+    """A conversion, and how the spiking network compares with the original.
 
     Attributes:
-        schema_version: of the file that it was read from; 0 of files from before there were versions.
-        model, method, precision, timesteps, base, target: what was converted, how, and what stepped it; where layers have
-            windows of their own, timesteps is the longest.
-        command: that wrote it. created: when, as 2026-01-31 12:00 UTC.
-        options: in force; absent of a module that was given as an object.
+        model, method, precision: what was converted, and how.
+        timesteps, base: T and B; timesteps is the longest window where layers have windows of their own.
+        target: what stepped the network; "closed-form" if nothing did.
+        samples, calibration_samples, shared_samples: number of evaluation samples, of calibration samples, which set
+            the scales, and of evaluation samples that are also calibration samples.
+        latency_steps: time steps from a sample's first input to its readout.
+        seconds: running times.
+        spikes: spikes of the whole network for one sample.
+        saturations: potentials clipped at the width of the state, over all layers and samples.
+        layers: one entry for each node that is not wiring.
+        not_spiking: what is not binary spikes, and why.
+        versions: of Python and of the packages that results depend on.
+        schema_version: version of the file that the report was read from; 0 if the file states none.
+        command: the command line that wrote the report; ``created``: when, as 2026-01-31 12:00 UTC.
+        options: options in force; absent of a module that was given as an object.
         granularity, processes, bytes: of the target's run: what a process holds, how many there were, and their memory.
         device: where networks were evaluated, in words.
         transform: how image files or texts became arrays, in words; absent where arrays were given.
-        samples: evaluation samples. calibration_samples: those that set scales; shared_samples: those that are in both.
-        ann, snn, agreement: the original and the spiking network on the evaluation samples.
-        language, written: how a language model predicts the evaluation texts, and goes on with the first one.
-        exactness, first_mismatch: the target's run against the closed form; absent if the closed form is what ran.
-        latency_steps: time steps from a sample's first input to its readout.
-        overlap: how closely samples may follow each other, by how many sets of state a node may have.
-        saturations, low_variance_rows: over all samples, as of :class:`Layer`.
-        ladder, blocks: versions of the network, one source of error after the other; networks of which only a part spikes.
-        events, uncounted_operations: counted events of a sample; operations that nobody knows how to count.
-        energy, flops_formula, neurobench: what these events cost, energy by convention.
-        codes, corrected_biases: how layers are coded; by layer the share of its squared error that its bias took away.
-        targets: what only a target tells, by its name. placement: by chip. budget: the search that chose the code.
-        versions: of Python and of packages that results depend on.
-        warnings: what may be wrong although everything ran.
+        ann, snn, agreement: results of the original and of the spiking network on the evaluation samples, and the share
+            of samples with the same prediction.
+        language, written: how a language model predicts the evaluation texts, and its continuation of the first one.
+        exactness, first_mismatch: the target's run compared with the closed form; absent if nothing was stepped.
+        low_variance_rows: rows that a normalisation divides by a deviation too small for the code, over all samples.
+        ladder: versions of the network from the original to the target's run, each with one more source of error.
+        blocks: networks of which only a part spikes; empty unless asked for.
+        si_softmax: errors of the SIT method's softmax by itself; empty of other methods.
+        events, uncounted_operations: counted events of one sample, and operations whose events are not counted.
+        energy, flops_formula, neurobench: joules by convention, the published FLOPs formula, and NeuroBench's metrics.
+        codes: the codes that were chosen for firing layers; empty if none were.
+        corrected_biases: by layer, the share of its squared error that the correction of its bias took away.
+        targets: measurements that only one target reports, by the target's name.
+        placement: cores and chips needed, by chip.
+        overlap: how closely samples may follow each other, for each number of sets of state that a node may have.
+        budget: the search that chose the code, if a budget was given.
+        warnings: what may be wrong although the conversion succeeded.
     """
 
     model: str
@@ -116,18 +135,18 @@ class Report:
 
     @property
     def compared(self) -> Exactness | None:
-        """``exactness`` of a run that was stepped; older reports compared the closed form with itself."""
+        """``exactness`` if a target stepped the network, else None."""
         return None if self.target == "closed-form" else self.exactness
 
     @property
     def timesteps_in_words(self) -> str:
-        """T: `16`, or the range where layers differ in it."""
+        """T in words: `16`, or `8 to 40, layer by layer` if layers have windows of different lengths."""
         found = sorted({code.timesteps for code in self.codes if code.timesteps is not None})
         return f"{found[0]} to {found[-1]}, layer by layer" if len(found) > 1 else f"{self.timesteps}"
 
     @property
     def base_in_words(self) -> str:
-        """B and who chose it: `1.4, as given`, or the range of what was chosen layer by layer."""
+        """B and who chose it, in words: `1.4, as given`, `1.4 (auto)` or `1.1 to 1.4 (auto, layer by layer)`."""
         if self.options is None:
             return f"{self.base:g}"
         if self.options.code.base != "auto":

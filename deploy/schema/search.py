@@ -1,4 +1,4 @@
-"""Conversions of one model under many settings: the points of a sweep, or of a search within a budget."""
+"""Conversions of one model with many settings: the points of a sweep, or of a search within a budget."""
 
 from __future__ import annotations
 
@@ -9,12 +9,17 @@ from deploy.schema.options import Options
 from deploy.schema.parts import Count, Fraction, Mapping, Number, part
 
 LATENCY = "latency"
-"""The name of the cost that is counted in time steps; every other cost is an energy convention's."""
+"""Name of the cost that is counted in time steps; every other cost bears the name of an energy convention."""
 
 
 @part
 class Setting:
-    """What a point differs in; tokens: the length that text was cut to, absent for all of it."""
+    """Settings that distinguish a point from others.
+
+    Attributes:
+        timesteps, base, method, precision, spikes: as the options of `deploy convert`.
+        tokens: length that text was cut to, or of a language model's windows; absent if no length was set.
+    """
 
     timesteps: Count
     base: Number | Literal["auto"]
@@ -26,14 +31,14 @@ class Setting:
 
 @part
 class Failed(Setting):
-    """A point that could not be converted; failed: why."""
+    """A point that could not be converted; ``failed``: the error message."""
 
     failed: str
 
 
 @part
 class Joules:
-    """Microjoules of a sample by one convention, everything counted: the spiking network, the original in both arithmetics."""
+    """Microjoules of one sample of the spiking network and the original, by one convention, omitted terms included."""
 
     title: str
     snn: Number
@@ -43,16 +48,24 @@ class Joules:
 
 @part
 class Measured(Setting):
-    """A point that was converted, and its closed form on the samples that it is judged on.
+    """A point that was converted and measured by its closed form.
 
     Attributes:
         chosen_base: B that was chosen if ``base`` is "auto", else B.
-        ann_accuracy, accuracy: of the original and of the spiking network; absent without labels.
-        expected_loss: what the predictions that change cost in accuracy, as likely as the original takes each class to be
-            (a share); expected_loss_error: its standard error.
-        ann_perplexity, perplexity: of the original and of the spiking network; absent of all but language models.
+        samples: how many samples the point was measured on.
+        latency_steps: time steps from a sample's first input to its readout.
+        saturations: clipped potentials, over all samples.
+        synaptic_operations: of one sample.
         energy: by convention.
         seconds: to convert and measure.
+        spikes_per_neuron: of one sample, on average.
+        ann_accuracy, accuracy: of the original and of the spiking network; absent without labels.
+        expected_loss, expected_loss_error: mean over samples of p(the original's class) - p(the class predicted
+            instead), p being the softmax of the original's scores, and its standard error; absent of models without
+            classes.
+        agreement, output_cosine, relative_error: as of :class:`deploy.schema.Rung`.
+        ann_perplexity, perplexity: of the original and of the spiking network; absent of models that are no language
+            models.
     """
 
     chosen_base: Number
@@ -74,7 +87,7 @@ class Measured(Setting):
     perplexity: Number | None = None
 
     def cost(self, name: str) -> float:
-        """Microjoules by an energy convention, or time steps for ``LATENCY``."""
+        """Microjoules of one sample by the energy convention ``name``, or time steps if ``name`` is ``LATENCY``."""
         return self.latency_steps if name == LATENCY else self.energy[name].snn
 
 
@@ -83,7 +96,13 @@ Point: TypeAlias = Measured | Failed
 
 @part
 class Search:
-    """Points, and by each cost (an energy convention, latency) the numbers of those on its Pareto front, cheapest first."""
+    """Points of a search, with a Pareto front for each cost.
+
+    Attributes:
+        points: all points, failed ones included.
+        fronts: by cost (an energy convention, or ``LATENCY``), indices of the points on its Pareto front, cheapest
+            first.
+    """
 
     points: tuple[Point, ...]
     fronts: Mapping[str, tuple[Count, ...]] = field(default_factory=dict)
@@ -94,11 +113,15 @@ class BudgetSearch(Search):
     """A search for the cheapest code within a budget.
 
     Attributes:
-        limit: the budget as given; largest_loss: the same in the unit of ``loss``.
-        measure: the field of a point that losses are taken from; loss: of the chosen point.
-        cheapest: which cost counts, by ``convention`` if it is energy.
-        calibrated_on, samples, shared_samples: how many samples set scales, how many others judged, and how many are in both.
-        chosen: the chosen point's number.
+        limit: the budget as given.
+        largest_loss: the largest loss within the budget, in percentage points or as 1 - cosine.
+        measure: the field of a point that its loss is computed from.
+        loss: of the chosen point, in the unit of ``largest_loss``.
+        cheapest: the cost that the search minimises.
+        convention: the energy convention that it counts by.
+        calibrated_on, samples, shared_samples: how many samples set the scales, how many held-back ones judged the
+            points, and how many of these are in both sets.
+        chosen: index of the chosen point.
     """
 
     limit: str
@@ -115,6 +138,6 @@ class BudgetSearch(Search):
 
 @part
 class Sweep(Search):
-    """What sweep.json holds; options: what all points share."""
+    """The content of sweep.json; ``options``: those that all points share."""
 
     options: Options

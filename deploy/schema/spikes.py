@@ -1,4 +1,4 @@
-"""How much a network spikes, and what in it does not."""
+"""How many spikes a network sends, and which parts of it are not binary spikes."""
 
 from __future__ import annotations
 
@@ -9,7 +9,10 @@ from deploy.schema.parts import Count, Number, part
 class Spikes:
     """Spikes of the whole network for one sample, on average.
 
-    per_neuron: of one neuron; absent if no node fires. neurons: how many can fire.
+    Attributes:
+        total_per_sample: spikes of all neurons.
+        per_neuron: spikes of one neuron; absent if the network has no firing node, or they were not counted.
+        neurons: how many neurons can fire.
     """
 
     total_per_sample: Number
@@ -19,10 +22,12 @@ class Spikes:
 
 @part
 class NotSpiking:
-    """Something that is not binary spikes.
+    """A part of the network that is not binary spikes.
 
-    what, why: in words. nodes: how many of the network's nodes do it. numbers_per_sample: how many numbers are sent from
-    there for one sample, 0 if none are.
+    Attributes:
+        what, why: the part and the reason, in words.
+        nodes: how many of the network's nodes do this.
+        numbers_per_sample: how many numbers these nodes send for one sample; 0 if they send none.
     """
 
     what: str

@@ -1,6 +1,7 @@
 """Where models and data come from: specifications as a user types them, turned into checked objects.
 
-Importing this loads no PyTorch, so that what runs without it starts at once; the first use of a name loads its home.
+Importing this package does not import PyTorch, so that commands without it start at once: a module of the package is
+imported when one of its names is first used.
 """
 
 from __future__ import annotations

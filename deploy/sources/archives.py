@@ -16,10 +16,11 @@ def read_arrays(path: Path) -> dict[str, np.ndarray]:
     """The arrays of an .npz file by name.
 
     Raises:
-        DeployError: it is no .npz or damaged, a member is no array of numbers or text, or its arrays do not fit the memory.
+        DeployError: the file is no .npz or is damaged, a member is no array of numbers or text, or its arrays would
+            take more than half of this machine's memory.
     """
     damaged = f"{path}: not an .npz file that numpy.savez wrote, or damaged"
-    if not path.is_file() or not zipfile.is_zipfile(path):  # which numpy would take for a pickle
+    if not path.is_file() or not zipfile.is_zipfile(path):  # numpy would take such a file for a pickle
         raise DeployError(damaged)
     try:
         with zipfile.ZipFile(path) as archive:
@@ -28,12 +29,12 @@ def read_arrays(path: Path) -> dict[str, np.ndarray]:
             return {name: arrays[name] for name in arrays.files}
     except DeployError:
         raise
-    except Exception as error:  # whatever a damaged file makes the readers stumble over
+    except Exception as error:  # the readers raise many types of exception on a damaged file
         raise DeployError(damaged) from error
 
 
 def _check_members(archive: zipfile.ZipFile, path: Path) -> None:
-    """Looks at the headers alone: each member is an array as large as its header says, and all of them fit the memory."""
+    """Read headers only; raise DeployError unless all members are plain arrays of the stated size and fit memory."""
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     total = sum(member.file_size for member in archive.infolist())
     if total > memory // 2:

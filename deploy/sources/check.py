@@ -1,4 +1,4 @@
-"""Checks on data before any work is spent on it; a fault is one line that names the array and the remedy."""
+"""Checks on data before any work is spent on it; every error is one line that names the array and the remedy."""
 
 from __future__ import annotations
 
@@ -12,19 +12,31 @@ from deploy.sources.loaded import InputSpec, LoadedModel
 from deploy.sources.samples import Data
 
 LARGEST = 1e18
-"""Largest magnitude of data: its square, of which errors are made, still fits 32 bits."""
+"""Largest magnitude of data whose square, which error measures use, is still finite in 32-bit floating point."""
 ALONE = 1e-2
-"""Share of the largest output by which a sample's may differ in a batch of two: kernels sum in another order, no more."""
+"""Largest difference, as a share of the largest output, between a sample's output alone and in a batch of two.
+
+Kernels may sum in another order for another batch size; a larger difference means that samples influence each other.
+"""
 
 
 def check_data(data: Data, model: LoadedModel, role: str) -> Data:
-    """The same data with its arrays as float32 or int64, labels as int64; runs the model on one sample.
+    """Check data against a model, and convert its arrays to float32 or int64 and its labels to int64.
 
-    Raises DeployError for arrays that are empty, of another length, dtype or shape than the model takes,
-    not finite, or (images) not raw pixels, and for labels that are no class numbers.
+    Runs the model on the first sample. Images given as uint8 become float32 in [0, 1].
+
+    Args:
+        data: samples as they were read.
+        model: the model that takes them.
+        role: "calibration", whose class numbers are dropped unchecked, or "evaluation".
+
+    Raises:
+        DeployError: an array is empty, not finite, of another length, dtype or shape than the model takes, or (images)
+            not raw pixels; token numbers exceed the vocabulary; labels are no class numbers; the model fails on a
+            sample.
     """
     inputs = {name: _input(data.inputs[name], name, spec, data.source, model) for name, spec in model.inputs.items()}
-    if model.image is not None and not data.transform:  # resampling in floating point may overshoot
+    if model.image is not None and not data.transform:  # pixels of files may lie outside [0, 1]: resampling overshoots
         _check_raw(inputs, data.source)
     lengths = {name: len(array) for name, array in inputs.items()}
     if len(set(lengths.values())) > 1:
@@ -34,7 +46,7 @@ def check_data(data: Data, model: LoadedModel, role: str) -> Data:
     labels = data.labels
     if labels is not None:
         classes = model.classes or (output.shape[-1] if output.ndim == 2 else None)
-        classes = None if classes == 1 else classes  # one number is no score that others are compared with
+        classes = None if classes == 1 else classes  # a single output is no class score
         # Calibration reads no labels, so faulty ones there do no harm.
         labels = _labels(labels, len(data), classes, data.source) if role == "evaluation" else None
     return replace(data, inputs=inputs, labels=labels)
@@ -91,11 +103,16 @@ def _check_raw(inputs: dict[str, np.ndarray], source: str) -> None:
 
 
 def try_one(inputs: dict[str, np.ndarray], model: LoadedModel, source: str) -> torch.Tensor:
-    """The model's output for the first of samples (N, ...) by argument; what it cannot take shows here, before any work.
+    """Run the model on the first sample, so that unsuitable data or models fail before any work, and return its output.
+
+    Args:
+        inputs: arrays (N, ...) by argument of the module's forward, in order.
+        model: the model.
+        source: where the samples come from, for messages.
 
     Raises:
-        DeployError: the model cannot take it, or gives anything but one real, finite tensor, a sample's own. The message names
-            ``source``, where the samples come from.
+        DeployError: the model cannot take the sample, returns anything but one real, finite tensor, or returns an
+            output that depends on the other samples of the batch.
     """
     sample = {name: torch.from_numpy(array[:1]) for name, array in inputs.items()}
     shapes = ", ".join(f"{name} {tuple(t.shape)} {str(t.dtype).removeprefix('torch.')}" for name, t in sample.items())
@@ -118,7 +135,7 @@ def try_one(inputs: dict[str, np.ndarray], model: LoadedModel, source: str) -> t
 
 
 def _check_alone(inputs: dict[str, np.ndarray], output: torch.Tensor, model: LoadedModel) -> None:
-    """Raises DeployError if a sample's output depends on the others of its batch: a network sees one sample at a time."""
+    """Raise DeployError if a sample's output depends on others of its batch: a network sees one sample at a time."""
     if min(map(len, inputs.values())) < 2 or output.ndim < 1 or not output.is_floating_point():
         return
     try:
@@ -129,7 +146,7 @@ def _check_alone(inputs: dict[str, np.ndarray], output: torch.Tensor, model: Loa
             f"{model.spec}: takes one sample but not two at once: {first_line(error)}; its forward has to take (samples, ...)"
         ) from error
     if both.shape[1:] != output.shape[1:] or len(both) != 2:
-        return  # outputs without an axis of samples are refused where the model's operations are read
+        return  # an output without a sample axis is refused when the model's operations are captured
     difference = float((both[:1] - output).abs().max())
     if difference > ALONE * float(both.abs().max()):
         raise DeployError(

@@ -1,4 +1,4 @@
-"""From the labels that a data set is written with to the model's class numbers."""
+"""Translation of a data set's written labels to the model's class numbers."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ REMEDY = "say what each means by --labels map.json, as {{\"{0}\": 0, ...}}"  # f
 
 
 class LabelRow(NamedTuple):
-    """A label as the data has it, the class that it was taken for, the model's name of that, and how many samples have it."""
+    """Row of a label table: a label as written, its class number, the model's name of the class, and a sample count."""
 
     label: str
     number: int
@@ -29,11 +29,20 @@ def class_numbers(
 ) -> dict[str, int]:  # fmt: skip
     """The class number of each distinct label.
 
-    In this order: what ``given`` (--labels) says; labels that are all the model's own names, in any case; labels that are all
-    whole numbers ("3", "3.0"); of ``folders`` and a model without names, as many names as it has classes in alphabetical order.
+    The first reading that applies is taken: the table ``given``; labels that are all names of the model's classes, in
+    any case; labels that are all whole numbers ("3", "3.0"); and, for folders of a model without class names, the
+    alphabetical order of as many folders as the model has classes.
+
+    Args:
+        labels: labels as they are written, one per sample.
+        model: the model, whose classes and class names are known or not.
+        source: where the labels come from, for messages.
+        given: class number, or name of a class, by label (--labels); None without it.
+        folders: whether the labels are names of folders.
 
     Raises:
-        DeployError: anything else would be a guess, or two of these readings are possible and differ.
+        DeployError: no reading applies, or two readings apply and differ; the model has no classes; ``given`` lacks a
+            label.
     """
     distinct = sorted(set(labels))
     if model.classes == 1:
@@ -79,14 +88,14 @@ def class_numbers(
 
 
 def label_table(labels: Sequence[str], numbers: Mapping[str, int], model: LoadedModel) -> tuple[LabelRow, ...]:
-    """How labels were read, to be shown before a run, in the order of the class numbers."""
+    """Rows that show how labels were read, with the number of samples of each, in the order of the class numbers."""
     counts = Counter(labels)
     rows = (LabelRow(label, number, _name(number, model), counts[label]) for label, number in numbers.items())
     return tuple(sorted((row for row in rows if row.samples), key=lambda row: (row.number, row.label)))
 
 
 def label_lines(table: Sequence[LabelRow], most: int = 12) -> list[str]:
-    """A label table as lines to be shown before a run; of more than ``most`` rows the first ones."""
+    """A label table as lines of text to show before a run, at most ``most`` rows of it; empty without rows."""
     if not table:
         return []
     lines = [f"  {row.label} -> class {row.number} {row.name} ({row.samples} samples)" for row in table[:most]]
@@ -95,10 +104,10 @@ def label_lines(table: Sequence[LabelRow], most: int = 12) -> list[str]:
 
 
 def read_labels(path: Path) -> dict[str, int | str]:
-    """A --labels file: a JSON object from labels to class numbers or to the model's names of classes.
+    """Read a --labels file: a JSON object from labels to class numbers or to the model's names of classes.
 
     Raises:
-        DeployError: it cannot be read, or is no such object.
+        DeployError: the file cannot be read, or is no such object.
     """
     try:
         content = json.loads(path.read_text(encoding="utf-8-sig"))
@@ -129,7 +138,13 @@ def _given(distinct: list[str], given: Mapping[str, int | str], model: LoadedMod
 
 
 def _number_of(label: str, model: LoadedModel, source: str) -> int | None:
-    """The class that has this name: exactly, or else but for case, spaces, hyphens and underscores."""
+    """The number of the class named ``label``, or None.
+
+    An exact match goes before one that ignores case, spaces, hyphens and underscores.
+
+    Raises:
+        DeployError: several classes have the name.
+    """
     names = model.class_names or tuple(f"LABEL_{number}" for number in range(model.classes or 0))
     for key in (str, _plain):
         found = [number for number, name in enumerate(names) if key(name) == key(label)]
@@ -148,7 +163,7 @@ def _plain(name: str) -> str:
 
 
 def _whole(label: str) -> int | None:
-    """The whole number that a label is written as, "3" or "3.0"; None if it is none."""
+    """The whole number that a label is written as, such as "3" or "3.0"; None for any other label."""
     whole, _, rest = label.partition(".")
     return int(whole) if whole.isascii() and whole.isdecimal() and len(whole) < 10 and not rest.strip("0") else None
 
@@ -156,7 +171,7 @@ def _whole(label: str) -> int | None:
 def _check_sorted_as_text(
     distinct: list[str], numbers: Mapping[str, int], model: LoadedModel, source: str, folders: bool
 ) -> None:
-    """Refuses folders 0, 1, 10, 2, ... of a model without names: training on such folders numbers them as text sorts."""
+    """Raise DeployError for folders 0, 1, 10, 2, ... of a model without names: training numbers them as text sorts."""
     as_text = {label: place for place, label in enumerate(distinct)}
     if folders and not model.class_names and len(distinct) == model.classes and as_text != numbers:
         first = next(label for label in distinct if as_text[label] != numbers[label])

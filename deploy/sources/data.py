@@ -1,4 +1,4 @@
-"""Data specifications: an .npz file, a folder of images or recordings, or a table of texts; read, shaped and checked."""
+"""Reading of data specifications: an .npz file, a folder of images or recordings, a table of texts or a plain text."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ if TYPE_CHECKING:
 
 Role = Literal["calibration", "evaluation"]
 Given = Mapping[str, int | str] | None
-"""What labels mean: a --labels file as data, or None."""
+"""Content of a --labels file, class number or class name by label; None without one."""
 OPTIONS = {"calibration": "--calib", "evaluation": "--eval"}
 LABELS = "y"
 CALIBRATION_IMAGES = 256
-"""Files of a folder that calibration takes, unless told otherwise; more change scales little and take long."""
+"""Files of a folder that calibration reads by default; more of them change the scales little and take long."""
 
 
 def load_data(
@@ -38,13 +38,20 @@ def load_data(
     tokens: int | None = None,
     labels: Given = None,
 ) -> Data:
-    """Reads and checks data for `model`.
+    """Read data for ``model`` and check it.
 
-    spec: None means the demo model's own data of that role. limit: at most so many samples, the first
-    ones (of folders: the first of every class in turn). tokens: length to pad and cut texts to;
-    None means the longest text here, so calibration's length is to be given for the evaluation data.
-    labels: what labels mean, where the model's configuration does not say.
-    Raises DeployError, naming the file and the first fault found.
+    Args:
+        spec: an .npz file, a folder, a table (.csv, .tsv, .jsonl) or a text (.txt); None takes the demo model's own
+            data.
+        model: the model that takes the data.
+        role: "calibration", whose labels are kept as written only, or "evaluation".
+        limit: largest number of samples; the first ones are taken, of folders the first of every class in turn.
+        tokens: length that the texts of a table are padded and cut to; None takes the longest text's length, so the
+            calibration data's length has to be given for the evaluation data.
+        labels: what labels mean (a --labels file) if the model's configuration does not say.
+
+    Raises:
+        DeployError: the data cannot be read or does not suit the model; the message names the file and the first fault.
     """
     if limit is not None and limit < 1:
         raise DeployError(f"{role} samples: {limit} asked for; at least 1 is needed")
@@ -61,10 +68,17 @@ def load_data(
 
 
 def load_calibration(spec: Path | str | None, model: LoadedModel, limit: int | None = None, seed: int = 0) -> Data:
-    """Calibration data: at most ``limit`` samples drawn at random, the same for a seed; other files stay unread.
+    """Read calibration data for ``model``: samples drawn at random, always the same ones for a seed.
 
-    limit: None for 256 of a folder, as many of each class, and for all samples of anything else.
-    Raises DeployError, as `load_data`.
+    Args:
+        spec: as for :func:`load_data`.
+        model: the model that takes the data.
+        limit: largest number of samples; of a folder, as many of each class as of every other. None takes 256 files of
+            a folder, and all samples of anything else. Files of a folder that are not drawn are not read.
+        seed: of the draw.
+
+    Raises:
+        DeployError: the data cannot be read or does not suit the model.
     """
     path = _path(spec, "calibration")
     if path is None or not path.is_dir():
@@ -83,9 +97,13 @@ def load_both(
     seed: int = 0,
     labels: Given = None,
 ) -> tuple[Data, Data]:
-    """Calibration and evaluation data from one place, a fifth of which is held back from calibration (`hold_out`).
+    """Read one data set as (calibration, evaluation) data, a fifth held back for evaluation as by :func:`hold_out`.
 
-    calibration_limit, seed: as for `load_calibration`. limit: most evaluation samples. Raises DeployError, as `load_data`.
+    ``calibration_limit`` and ``seed`` are those of :func:`load_calibration`, ``limit`` is the largest number of
+    evaluation samples, and ``labels`` says what labels mean.
+
+    Raises:
+        DeployError: the data cannot be read or does not suit the model, or there are fewer than two samples.
     """
     path = _path(spec, "calibration")
     if path is None or not path.is_dir():
@@ -103,7 +121,7 @@ def load_both(
 
 
 def drawn(data: Data, limit: int | None, seed: int) -> Data:
-    """At most ``limit`` samples drawn at random, in their order; all of them if it is None."""
+    """At most ``limit`` samples drawn at random, kept in the data's order; all samples if ``limit`` is None."""
     if limit is None or limit >= len(data):
         return data
     return data.take(np.sort(np.random.default_rng(seed).permutation(len(data))[:limit]))
@@ -115,7 +133,7 @@ def _path(spec: Path | str | None, role: Role) -> Path | None:
     path = Path(spec).expanduser()
     if not path.exists():
         raise DeployError(f"{OPTIONS[role]} {path}: no such file or folder")
-    if not (path.is_file() or path.is_dir()):  # a pipe would keep its reader waiting for ever
+    if not (path.is_file() or path.is_dir()):  # reading a pipe could block for ever
         raise DeployError(f"{OPTIONS[role]} {path}: is neither a file nor a folder; save the data first")
     return path
 
@@ -157,7 +175,7 @@ def _read(
 
 
 def kinds_of(model: LoadedModel) -> str:
-    """What data a model takes, in words."""
+    """The kinds of data file that a model takes, in words for messages."""
     if model.text is not None:
         return "a table (.csv, .tsv, .jsonl)"
     return "an .npz" if model.files is None else f"an .npz or a folder of {model.files.noun}s"
@@ -166,7 +184,7 @@ def kinds_of(model: LoadedModel) -> str:
 def _of_files(
     path: Path, model: LoadedModel, role: Role, samples: list[Sample], all_samples: list[Sample], given: Given
 ) -> Data:
-    """Data of images or recordings; ``all_samples``: of the folder, whose classes say what each class is."""
+    """Read ``samples`` as data; ``all_samples`` of the folder decide which class numbers its subfolders stand for."""
     from deploy.sources.folders import kind_of, read_files
 
     kind = kind_of(model, path)
@@ -186,7 +204,7 @@ def _of_files(
 def _numbered(
     labels: Sequence[str] | None, model: LoadedModel, source: str, given: Given
 ) -> tuple[np.ndarray | None, tuple[LabelRow, ...]]:
-    """Class numbers (N,) int64 of labels as they are written, and the table of how they were read."""
+    """Class numbers (N,) int64 of written labels, and the table of how they were read; (None, ()) without labels."""
     if labels is None:
         return None, ()
     numbers = class_numbers(labels, model, source, given)
@@ -202,7 +220,7 @@ def _demo(model: LoadedModel, role: Role) -> Data:
 
 
 def _read_npz(path: Path, model: LoadedModel, role: Role, given: Given) -> Data:
-    """Arrays named as the forward arguments (`x` for a single one), labels in `y`: numbers, or text as for tables."""
+    """Read an .npz of arrays named as the forward arguments (`x` for a single one), and labels `y`, numbers or text."""
     arrays = read_arrays(path)
     labels = arrays.pop(LABELS, None) if LABELS not in model.inputs else None
     table: tuple[LabelRow, ...] = ()
@@ -228,9 +246,13 @@ def _read_npz(path: Path, model: LoadedModel, role: Role, given: Given) -> Data:
 
 
 def with_length(data: Data, tokens: int) -> Data:
-    """Texts (arrays (N, length), one of them the attention mask) padded or cut to ``tokens``; padding is masked.
+    """Pad texts (arrays (N, length) with an attention mask) to ``tokens``, or cut padding off; added padding is masked.
 
-    Raises DeployError if a text is longer: cutting it would change what is measured.
+    Windows of a language model have no mask, and must have this length already.
+
+    Raises:
+        DeployError: a text has more tokens, as cutting it would change what is measured, or windows have another
+            length.
     """
     if "attention_mask" not in data.inputs:
         length = data.inputs["input_ids"].shape[1]
@@ -251,18 +273,23 @@ def with_length(data: Data, tokens: int) -> Data:
 
 
 def hold_out(data: Data, share: float = 0.2) -> tuple[Data, Data]:
-    """Splits off samples that calibration never sees, where only one data set is given.
+    """Split one data set into calibration samples and evaluation samples that calibration never sees.
 
-    Of every 1 / share samples, one at random is held out, the same at every call: a file sorted by class still gives some
-    of each, and so does one in which classes take turns. Returns (calibration, evaluation). Raises DeployError for fewer
-    than two samples.
+    Of every 1 / share consecutive samples, one at random is held out, the same at every call, so that every class is
+    represented both in a file sorted by class and in one in which classes take turns.
+
+    Returns:
+        (calibration, evaluation).
+
+    Raises:
+        DeployError: there are fewer than two samples.
     """
     held = _held(len(data), share, data.source)
     return data.take(np.flatnonzero(~held)), data.take(np.flatnonzero(held))
 
 
 def _held(count: int, share: float, source: str) -> np.ndarray:
-    """Which of ``count`` samples are held out, (count,) bool."""
+    """Mask (count,) bool of the samples that are held out; raises DeployError for fewer than two samples."""
     if count < 2:
         raise DeployError(f"{source}: one sample cannot both calibrate and be held back; give more samples (or --eval)")
     every = min(max(2, round(1 / share)), count)
@@ -271,7 +298,7 @@ def _held(count: int, share: float, source: str) -> np.ndarray:
 
 
 def shared_samples(calibration: Data, evaluation: Data) -> int:
-    """How many evaluation samples are also, bit for bit, calibration samples."""
+    """Number of evaluation samples whose inputs equal those of a calibration sample bit for bit."""
 
     def digests(data: Data) -> list[bytes]:
         rows = zip(*data.inputs.values(), strict=True)

@@ -11,16 +11,16 @@ from deploy.errors import DeployError
 from deploy.sources.loaded import ImageInput, LoadedModel, SoundInput
 
 Sample = tuple[Path, str | None]
-"""A file, and the folder that says its class."""
+"""A file, and the name of the folder that says its class; None without subfolders."""
 
 
 def list_folder(folder: Path, model: LoadedModel) -> list[Sample]:
-    """The files of a folder that the model takes, classes taking turns, so that few of them still show every class.
+    """List the files of a folder that the model takes, classes in turn, so that the first few cover every class.
 
     Without subfolders no file has a class, which is enough to calibrate.
 
     Raises:
-        DeployError: there are none, or the model takes no files.
+        DeployError: there are no such files, files lie both beside and in subfolders, or the model takes no files.
     """
     kind = kind_of(model, folder)
     classes = {sub.name: _files(sub, kind) for sub in shown(folder) if sub.is_dir()}
@@ -38,7 +38,7 @@ def list_folder(folder: Path, model: LoadedModel) -> list[Sample]:
 
 
 def kind_of(model: LoadedModel, folder: Path) -> ImageInput | SoundInput:
-    """How the files of a folder are read; raises DeployError if the model takes none."""
+    """How the model reads image files or recordings; raises DeployError, naming the folder, if it takes no files."""
     if model.files is None:
         raise DeployError(
             f"{folder}: a folder, but {model.spec} takes no files of known size (images, recordings); give an .npz"
@@ -47,7 +47,7 @@ def kind_of(model: LoadedModel, folder: Path) -> ImageInput | SoundInput:
 
 
 def draw(samples: list[Sample], limit: int, seed: int) -> list[Sample]:
-    """At most ``limit`` files at random, as many of each class as of every other, as far as there are; the same for a seed."""
+    """Draw at most ``limit`` files at random, as many of each class as of every other while they last; seeded."""
     random = np.random.default_rng(seed)
     shuffled = [samples[index] for index in random.permutation(len(samples))]
     taken: dict[str | None, int] = {}
@@ -63,15 +63,15 @@ def _files(folder: Path, kind: ImageInput | SoundInput) -> list[Path]:
 
 
 def shown(folder: Path) -> list[Path]:
-    """What a folder holds, sorted, without what begins with a dot: macOS puts `._NAME.png` beside `NAME.png`."""
+    """Entries of a folder, sorted, without names that begin with a dot: macOS puts `._NAME.png` beside `NAME.png`."""
     return sorted(entry for entry in folder.iterdir() if not entry.name.startswith("."))
 
 
 def read_files(files: list[Path], kind: ImageInput | SoundInput) -> np.ndarray:
-    """What the model takes of each file, (N, *size) float32: raw pixels (channels, height, width), waveforms or features.
+    """Read files as the model's input (N, *size) float32: raw pixels (channels, height, width), waveforms or features.
 
     Raises:
-        DeployError: a file that cannot be read, or that the model's preprocessing gives another size.
+        DeployError: a file cannot be read, or the model's preprocessing gives it another size than ``kind.size``.
     """
     found = np.empty((len(files), *kind.size), np.float32)
     for index, file in enumerate(files):

@@ -1,4 +1,4 @@
-"""Language models from GGUF files, whose weights transformers turns back into float32."""
+"""Language models from GGUF files, whose weights transformers converts to float32."""
 
 from __future__ import annotations
 
@@ -15,11 +15,16 @@ MAGIC = b"GGUF"
 
 
 def read_module(path: Path, spec: str, weights: Path | str | None) -> nn.Module:
-    """The causal language model of transformers in a GGUF file, which holds its tokenizer too.
+    """Load the causal language model of a GGUF file in float32; the file holds its tokenizer too.
+
+    Args:
+        path: the file.
+        spec: the model's specification, for messages.
+        weights: has to be None, as the file holds the weights.
 
     Raises:
-        DeployError: the file is missing, is no GGUF file, holds an architecture that transformers does not read, or the
-            packages that read it are missing.
+        DeployError: the file is missing, is no GGUF file, or holds an architecture that transformers does not read; the
+            packages that read it are missing; or ``weights`` are given.
     """
     import transformers
 
@@ -30,7 +35,7 @@ def read_module(path: Path, spec: str, weights: Path | str | None) -> nn.Module:
         model: Any = transformers.AutoModelForCausalLM.from_pretrained(
             str(path.parent), gguf_file=path.name, dtype=torch.float32, trust_remote_code=False
         )
-    except Exception as error:  # whatever a damaged file, or a foreign architecture, makes the reader stumble over
+    except Exception as error:  # the reader raises many types of exception on a damaged file or a foreign architecture
         raise DeployError(
             f"{spec}: transformers cannot read this GGUF file ({first_line(error)}); take a folder with model.safetensors"
         ) from error
@@ -38,7 +43,7 @@ def read_module(path: Path, spec: str, weights: Path | str | None) -> nn.Module:
 
 
 def check_readable(path: Path, spec: str) -> None:
-    """Raises DeployError where a GGUF file cannot be read at all, before anything slow is imported."""
+    """Raise DeployError, before any slow import, if a file is no GGUF file or the packages to read it are missing."""
     if not path.is_file():
         raise DeployError(f"{spec}: no such file")
     with path.open("rb") as file:

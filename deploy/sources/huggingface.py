@@ -26,9 +26,9 @@ from deploy.sources.weights import put_weights, read_weights
 from deploy.sources.wrappers import PREFIX, LanguageModel, Normalised, OneInput, TextModel
 
 CAUSAL = "next token"
-"""In place of an output's name: the model is a language model."""
+"""Stands in place of an output field's name for language models, which are wrapped by :func:`language_model`."""
 
-# What the configuration says the model is -> the class that builds it, and the field of its result to keep.
+# Ending of the architecture named in the configuration, the class that builds it, and the output field to keep.
 _HEADS: tuple[tuple[str, Any, str], ...] = (
     ("ForImageClassification", transformers.AutoModelForImageClassification, "logits"),
     ("ForImageClassificationWithTeacher", transformers.AutoModelForImageClassification, "logits"),
@@ -46,23 +46,34 @@ SERIES = {
     "ForTimeSeriesClassification": "prediction_outputs",
     "ForClassification": "prediction_logits",
 }
-"""Models of time series (PatchTST, PatchTSMixer), which no auto class builds: the field of their result to keep."""
+"""Endings of time series architectures (PatchTST, PatchTSMixer), which no auto class builds: output field to keep."""
 
 LONGEST = 600
-"""Seconds of a recording that a network may take."""
+"""Longest recording that a network may take, in seconds."""
 SOUND, TIMES = ("input_values", "input_features"), "past_values"
-"""Arguments of models of sound, which have an extractor, and of time series."""
+"""Main arguments of models of sound, which have a feature extractor, and of models of time series."""
 
 LENGTH = "seconds"
-"""Argument that says how much of a recording a model of waveforms takes; no configuration has it."""
+"""Name in --model-args for the seconds of a recording that a model of waveforms takes; not a configuration setting."""
 HUB = ("revision", "subfolder")
-"""Arguments that say where on the hub a model is; the others change its configuration."""
+"""Names in --model-args that say where on the hub a model is; other names change its configuration."""
 
 
 def load(
     name: str, weights: Path | str | None, seed: int, arguments: Mapping[str, Any] = MappingProxyType({})
 ) -> LoadedModel:
-    """Builds the model in folder or of hub name `name`; see `deploy.sources.model.load_model`."""
+    """Build a transformers model from a local folder, a hub name or a GGUF file, with its preprocessing.
+
+    Args:
+        name: folder, hub name, or path that ends in .gguf.
+        weights: a weights file, ``random``, or None for the weights saved with the model.
+        seed: of a random initialisation.
+        arguments: settings of the configuration, ``revision`` and ``subfolder`` on the hub, and ``seconds`` of
+            waveforms.
+
+    Raises:
+        DeployError: the configuration, weights or preprocessing cannot be read, or the model takes no supported input.
+    """
     spec = f"hf:{name}"
     transformers.logging.set_verbosity_error()
     transformers.logging.disable_progress_bar()
@@ -82,7 +93,7 @@ def load(
         name = str(folder)
     try:
         config: Any = transformers.AutoConfig.from_pretrained(name, trust_remote_code=False, **settings)
-    except Exception as error:  # a damaged configuration can lead it anywhere
+    except Exception as error:  # a damaged configuration raises many types of exception
         raise DeployError(
             f"{spec}: its configuration cannot be read ({first_line(error)}); give a folder that "
             "save_pretrained wrote, or a hub name that is reachable"
@@ -111,7 +122,7 @@ def load(
 def _wrapped(
     model: nn.Module, config: Any, name: str, spec: str, argument: str, output: str, seconds: float | None
 ) -> LoadedModel:
-    """The model in a module with one tensor as its result, with what that takes and the classes that it scores."""
+    """Wrap the model so that it returns one tensor, and describe its inputs, classes and preprocessing."""
     loaded = partial(LoadedModel, Path(name).name, spec, prefix=PREFIX)
     if (found := several(model, config, output)) is not None:
         return loaded(*found)
@@ -123,7 +134,7 @@ def _wrapped(
         return scored(module, {"x": InputSpec("float32", image.size, (argument,))}, image=image)
     if argument in SOUND:
         sound = extractor_input(name, argument, seconds)
-        letters = type(model).__name__.endswith("ForCTC")  # scores of each frame, which are no classes of a recording
+        letters = type(model).__name__.endswith("ForCTC")  # scores letters in each frame, not classes of a recording
         inputs = {"x": InputSpec("float32", sound.size, (argument,))}
         return (loaded if letters else scored)(OneInput(model, argument, output), inputs, sound=sound)
     if argument == TIMES:
@@ -143,7 +154,10 @@ def _wrapped(
 def language_model(
     model: nn.Module, plain_name: str, spec: str, tokenizer: str, weights: Path | str | None, seed: int, gguf: str = ""
 ) -> LoadedModel:
-    """A causal language model, which takes token numbers alone: nothing to the right of a token changes its output."""
+    """Wrap a causal language model. Token numbers are its only input, as no token depends on tokens to its right.
+
+    ``tokenizer``: folder or hub name of the tokenizer; ``gguf``: the file in that folder that holds it, or empty.
+    """
     config: Any = model.config
     config = config.get_text_config()
     text = TextInput(tokenizer, getattr(config, "max_position_embeddings", None), config.vocab_size, True, gguf=gguf)
@@ -184,7 +198,7 @@ def _pretrained(builder: Any, name: str, spec: str, output: str, config: Any, pl
         model, info = builder.from_pretrained(
             name, config=config, use_safetensors=True, dtype=torch.float32, output_loading_info=True, **place
         )  # fmt: skip
-    except Exception as error:  # whatever a damaged file makes the reader stumble over
+    except Exception as error:  # the reader raises many types of exception on a damaged file
         raise DeployError(f"{spec}: no readable model.safetensors ({first_line(error)}); {remedy}") from error
     lost = [*info["missing_keys"], *(str(key) for key in info["mismatched_keys"])]
     lost = [key for key in lost if output == "logits" or not key.startswith("pooler.")]
@@ -196,7 +210,7 @@ def _pretrained(builder: Any, name: str, spec: str, output: str, config: Any, pl
 
 
 def _class_names(config: Any, classes: int | None) -> tuple[str, ...]:
-    """The names in the configuration, unless they are the LABEL_0, LABEL_1 that transformers makes up."""
+    """Class names from the configuration; empty for the LABEL_0, LABEL_1, ... that transformers makes up."""
     names: Mapping[int, str] = config.id2label or {}
     if classes is None or sorted(names) != list(range(classes)):
         return ()
@@ -205,7 +219,11 @@ def _class_names(config: Any, classes: int | None) -> tuple[str, ...]:
 
 
 def _image(config: Any, name: str) -> tuple[ImageInput, Normalisation]:
-    """The preprocessing saved with the model or, for arrays alone, transformers' usual mean and deviation of 0.5."""
+    """The image preprocessing saved with the model.
+
+    If none is saved, arrays are normalised by transformers' usual mean and standard deviation of 0.5, and reading an
+    image file raises DeployError.
+    """
     channels = int(getattr(config, "num_channels", 3))
     found = processor_input(name, channels)
     if found is not None:

@@ -19,8 +19,10 @@ from deploy.errors import DeployError
 class InputSpec:
     """One argument of the module's forward.
 
-    shape: one sample, without the batch axis; None for an axis, or for the whole, that only data can tell.
-    aliases: other names under which a data file may hold it.
+    Attributes:
+        dtype: of the argument; None if only data can tell.
+        shape: of one sample, without the batch axis; None for an axis, or for the whole, that only data can tell.
+        aliases: other names under which a data file may hold the argument.
     """
 
     dtype: Literal["float32", "int64"] | None = None
@@ -39,9 +41,12 @@ class InputSpec:
 class ImageInput:
     """How image files become the module's input: (channels, height, width) float32 raw pixels.
 
-    pixels: an 8-bit image (mode L or RGB) by the model's own geometry, its normalisation undone: in [0, 1], but for what
-    resampling in floating point overshoots. transform: the library and its settings, in words, for reports.
-    order: the channel of the image that each input channel reads, where it is not its own (BGR); or empty.
+    Attributes:
+        size: (channels, height, width).
+        pixels: maps an 8-bit image (mode L or RGB) to raw pixels by the model's own resizing and cropping, without its
+            normalisation: in [0, 1], except where resampling in floating point overshoots.
+        transform: the library and its settings, in words, for reports.
+        order: the image channel that each input channel reads, if they are permuted (BGR); else empty.
     """
 
     size: tuple[int, int, int]
@@ -61,16 +66,19 @@ class ImageInput:
         return self.pixels(open_image(file, self.size[0])).numpy()
 
     def ordered(self, images: np.ndarray) -> np.ndarray:
-        """Images (N, channels, ...) in grey or RGB, their channels as the module takes them."""
+        """Images (N, channels, ...) in grey or RGB, with the channels permuted to the order that the module takes."""
         return images[:, list(self.order)] if self.order and images.ndim > 1 else images
 
 
 @dataclass(frozen=True)
 class SoundInput:
-    """How recordings become the module's input: float32 waveforms or features of ``size``, by the model's own extractor.
+    """How recordings become the module's input: float32 waveforms or features, by the model's own feature extractor.
 
-    rate: samples a second. values: what the extractor makes of a waveform (samples,) float32 in [-1, 1] at that rate.
-    transform: the library and its settings, in words, for reports.
+    Attributes:
+        size: shape of the input of one recording.
+        rate: samples a second.
+        values: maps a waveform (samples,) float32 in [-1, 1] at that rate to the input (*size).
+        transform: the library and its settings, in words, for reports.
     """
 
     size: tuple[int, ...]
@@ -82,7 +90,7 @@ class SoundInput:
     suffixes: ClassVar[frozenset[str]] = frozenset({".wav"})
 
     def read(self, file: Path) -> np.ndarray:
-        """What the extractor makes of a file; raises DeployError if it is no recording."""
+        """The input (*size) of a .wav file; raises DeployError if the file is no recording."""
         from deploy.sources.waveforms import read_waveform
 
         return self.values(read_waveform(file, self.rate)).numpy()
@@ -92,9 +100,13 @@ class SoundInput:
 class TextInput:
     """How text becomes the module's input.
 
-    tokenizer: its folder or hub name; gguf: the file in that folder that holds it, or empty. max_tokens: the longest input.
-    vocabulary: the number of tokens. causal: whether the model is a language model, each of whose outputs depends on the
-    tokens up to its own alone; then window is the number of tokens that plain text is cut into.
+    Attributes:
+        tokenizer: folder or hub name of the tokenizer.
+        max_tokens: length of the longest input; None if unknown.
+        vocabulary: how many token numbers the model knows; None if unknown.
+        causal: whether the model is a language model, each of whose outputs depends only on its own and earlier tokens.
+        window: length in tokens of the windows that plain text is cut into for a language model.
+        gguf: the file in the tokenizer's folder that holds the tokenizer, or empty.
     """
 
     tokenizer: str
@@ -109,10 +121,16 @@ class TextInput:
 class LoadedModel:
     """A trained module in evaluation mode, ready to be captured.
 
-    inputs: arguments of module.forward in order. prefix: what a wrapper put before the names of the
-    model's own parameters, so that `name.removeprefix(prefix)` is the name in the weights file.
-    classes: number of classes, None when the output is not known to be class scores.
-    class_names: one per class, or empty. weights, seed: as given, so that `load_model` can repeat it.
+    Attributes:
+        name: short name for reports and folders; ``spec``: the specification as a user types it.
+        module: the model, wrapped so that it takes raw inputs and returns one tensor.
+        inputs: arguments of module.forward, in order.
+        prefix: what a wrapper put before the names of the model's own parameters: `name.removeprefix(prefix)` is the
+            name in the weights file.
+        classes: number of classes; None if the output is not known to be class scores.
+        class_names: one per class, or empty.
+        image, text, sound: how files become inputs; None for kinds of file that the model does not take.
+        weights, seed: as given to ``load_model``, so that loading can be repeated.
     """
 
     name: str
@@ -130,18 +148,19 @@ class LoadedModel:
 
     @property
     def scores(self) -> bool:
-        """Whether outputs are known to be scores of classes; a single number is none, and has no prediction."""
+        """Whether outputs are known to be scores of two or more classes, so that they have a prediction."""
         return (self.classes or 1) > 1
 
     @property
     def files(self) -> ImageInput | SoundInput | None:
-        """How files of a folder, one a sample, become the input; None if the model takes none."""
+        """How image files or recordings, one per sample, become the input; None if the model takes neither."""
         return self.image or self.sound
 
     def example(self, batch: int = 1) -> dict[str, torch.Tensor]:
-        """Inputs of the right shapes and dtypes: uniform in [0, 1) for floats, zeros for integers.
+        """Example inputs (batch, *shape) by name: uniform in [0, 1) for floats, zeros for integers.
 
-        Raises DeployError when only data can tell the shape (models from Python files).
+        Raises:
+            DeployError: only data can tell the shape (models from Python files).
         """
         generator = torch.Generator().manual_seed(self.seed)
         tensors: dict[str, torch.Tensor] = {}

@@ -28,20 +28,20 @@ def load_model(
     spec: str = DEMO, weights: Path | str | None = None, seed: int = 0, *, trusted: bool = True,
     arguments: Mapping[str, Any] = MappingProxyType({}), image: tuple[int, int, int] | None = None,
 ) -> LoadedModel:  # fmt: skip
-    """Builds the model that `spec` names, with trained weights, in evaluation mode on the CPU in float32.
+    """Build the model that ``spec`` names, in evaluation mode on the CPU in float32, with its preprocessing.
 
     Args:
         spec: demo, timm:NAME, hf:NAME_OR_DIR or path/file.py:callable.
         weights: a file, `random` for initialisation from `seed`, or None for the weights that come with the model.
         seed: of a random initialisation.
-        trusted: False where `spec` was read from a folder that somebody else may have made: a Python file that it names is
-            then not imported.
+        trusted: False if ``spec`` was read from a folder that somebody else may have made: a Python file that it names
+            is then not imported.
         arguments: of the model, by name: of timm.create_model, of a transformers configuration, or of a Python file's
             callable.
-        image: channels, height and width of the images that a Python file's model takes.
+        image: (channels, height, width) of the images that a Python file's model takes.
 
     Raises:
-        DeployError: whatever a user can put right.
+        DeployError: the specification, a file, an argument or the weights cannot be used; the message names the remedy.
     """
     check_belongings(spec, weights, arguments, image)
     chosen = weights if weights is None else RANDOM if str(weights) == RANDOM else Path(weights)
@@ -68,10 +68,10 @@ def load_model(
 
 
 def with_window(model: LoadedModel, tokens: int | None) -> LoadedModel:
-    """A model that cuts plain text into windows of so many tokens; None for the usual number.
+    """The language model with plain text cut into windows of ``tokens``; None leaves the model as it is.
 
     Raises:
-        DeployError: the model is no language model, or has fewer positions.
+        DeployError: the model is no language model, or has fewer positions than ``tokens``.
     """
     if tokens is None:
         return model
@@ -85,10 +85,11 @@ def with_window(model: LoadedModel, tokens: int | None) -> LoadedModel:
 
 
 def checked(loaded: LoadedModel) -> LoadedModel:
-    """The model, put into evaluation mode.
+    """Put the model into evaluation mode without gradients, and return it.
 
     Raises:
-        DeployError: a tensor of it is not in float32, or has no values.
+        DeployError: a floating-point tensor of the model is not float32, or a tensor is on the meta device, without
+            values.
     """
     loaded.module.eval().requires_grad_(False)
     for name, tensor in loaded.module.state_dict().items():
@@ -104,7 +105,7 @@ def checked(loaded: LoadedModel) -> LoadedModel:
 
 
 def check_kind(module: nn.Module, spec: str) -> None:
-    """Raise DeployError for a module that wraps or replaces the one that can be read."""
+    """Raise DeployError for a TorchScript module, or a wrapper (torch.compile, DataParallel) around the model."""
     kind = type(module).__name__
     if isinstance(module, torch.jit.ScriptModule):
         raise DeployError(f"{spec}: is compiled by TorchScript; give the module that it was made of")
@@ -133,7 +134,7 @@ def _demo() -> LoadedModel:
 def _from_file(
     spec: str, weights: Path | str | None, seed: int, arguments: Mapping[str, Any], image: tuple[int, int, int] | None
 ) -> LoadedModel:
-    """Runs `callable()` of a Python file that the user wrote; its return value is the model."""
+    """Call the callable that ``spec`` names in the user's Python file; the module that it returns is the model."""
     place, _, name = spec.rpartition(":")
     path = Path(place)
     build = _attribute(path, name)
@@ -178,8 +179,7 @@ def _attribute(path: Path, name: str) -> Callable[[], Any]:
     if module_spec is None or module_spec.loader is None:
         raise DeployError(f"{path}: cannot be imported as a Python file")
     module = importlib.util.module_from_spec(module_spec)
-    # Registered under its name while it runs, as dataclasses and pickling in it expect;
-    # the file's folder is importable, as if it had been run.
+    # Dataclasses and pickling in the file look the module up in sys.modules; its folder is importable, as for a script.
     sys.modules[module_spec.name] = module
     sys.path.insert(0, str(path.parent.resolve()))
     try:

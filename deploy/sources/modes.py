@@ -1,4 +1,4 @@
-"""Image files of every mode as 8-bit grey or RGB, each mode by one rule (docs/data.md, Images)."""
+"""Conversion of image files of all Pillow modes to 8-bit grey or RGB, one rule for each mode (docs/data.md, Images)."""
 
 from __future__ import annotations
 
@@ -16,12 +16,13 @@ MODES = {1: "L", 3: "RGB"}
 
 
 def open_image(file: Path, channels: int) -> Image.Image:
-    """The first frame of an image file, turned upright by its EXIF orientation, in 8 bits: mode L (one channel) or RGB.
+    """Read the first frame of an image file, upright by its EXIF orientation, in 8 bits: mode L (one channel) or RGB.
 
     Alpha is dropped, as transformers and timm do; 16-bit grey is divided by 257; floating-point grey has to lie in [0, 1].
 
     Raises:
-        DeployError: a file that cannot be decoded, a mode without a stated white, or a number of channels other than 1 and 3.
+        DeployError: the file cannot be decoded, its mode does not define which value is white, or ``channels`` is
+            neither 1 nor 3.
     """
     if channels not in MODES:
         raise DeployError(f"{file.parent}: images have 1 or 3 channels, the model takes {channels}; give an .npz")
@@ -30,7 +31,7 @@ def open_image(file: Path, channels: int) -> Image.Image:
             return ImageOps.exif_transpose(_eight_bits(opened, file)).convert(MODES[channels])
     except DeployError:
         raise
-    except Exception as error:  # decoders of damaged files raise whatever they stumble over
+    except Exception as error:  # decoders raise many types of exception on damaged files
         raise DeployError(f"{file}: not a readable image; repair or remove it") from error
 
 
@@ -38,7 +39,7 @@ def _eight_bits(image: Image.Image, file: Path) -> Image.Image:
     if image.mode in PLAIN:
         image.load()
         return image
-    if image.mode in SIXTEEN_BITS or (image.mode == "I" and image.format == "PPM"):  # which Pillow scales to 16 bits
+    if image.mode in SIXTEEN_BITS or (image.mode == "I" and image.format == "PPM"):  # Pillow scales PPM to 16 bits
         return _grey(np.asarray(image, np.float64) / WHITE_16, image)
     values = np.asarray(image)
     if image.mode == "F" and np.isfinite(values).all() and values.min() >= 0 and values.max() <= 1:
@@ -50,7 +51,7 @@ def _eight_bits(image: Image.Image, file: Path) -> Image.Image:
 
 
 def _grey(values: np.ndarray, image: Image.Image) -> Image.Image:
-    """Mode L from values in [0, 1], with the orientation that the file states."""
+    """An image of mode L from values in [0, 1], with the EXIF orientation of ``image``."""
     grey = Image.fromarray(np.rint(255 * values).astype(np.uint8))
     grey.info = dict(image.info)
     if (exif := image.getexif()).get(0x0112):

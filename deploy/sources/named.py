@@ -1,4 +1,4 @@
-"""What a user names, checked before anything is imported that takes seconds: models, weights files, files of data."""
+"""Checks of the models, weights files and data that a user names, made before any import that takes seconds."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ RANDOM = "random"
 
 PYTORCH_SUFFIXES = (".pt", ".pth", ".bin", ".ckpt", ".pth.tar", ".pt.tar")
 KEY = "::"
-"""Between a checkpoint's file and the name of one of its tables of tensors: FILE::state_dict_ema."""
+"""Separates a checkpoint's file from the name of one of its tables of tensors: FILE::state_dict_ema."""
 
 TEXT = ".txt"
 PATHS = (".", "/", "~")
-"""How a name of transformers begins that is a path, no name on the hub."""
+"""Beginnings of a name after ``hf:`` that is a local path, not a name on the hub."""
 
 
 def check_model(spec: str) -> None:
-    """Raise DeployError for a model that cannot be there, by its name and the files that it names.
+    """Raise DeployError for a malformed model specification, or one whose file, folder or timm model does not exist.
 
-    What passes may still be refused, when it is loaded.
+    A specification that passes may still be refused when the model is loaded.
     """
     place, colon, function = spec.rpartition(":")
     if spec.startswith("timm:"):
@@ -46,7 +46,7 @@ def check_belongings(
     spec: str, weights: Path | str | None, arguments: Mapping[str, Any], image: tuple[int, int, int] | None,
     tokens: int | None = None,
 ) -> None:  # fmt: skip
-    """Raise DeployError for weights, arguments, a size of images or of windows that a model of this kind does not take."""
+    """Raise DeployError for weights, arguments, image sizes or window lengths that this kind of model does not take."""
     if tokens is not None and (spec == DEMO or spec.startswith("timm:")):
         raise no_windows(spec, tokens)
     if image is not None and ".py:" not in spec:
@@ -60,12 +60,12 @@ def check_belongings(
 
 
 def no_windows(spec: str, tokens: int) -> DeployError:
-    """What to tell a user who gave a window to a model that has none."""
+    """The error for --tokens given to a model that is no language model and so has no windows."""
     return DeployError(f"--tokens {tokens}: {spec} is no language model, whose text has windows; leave it out")
 
 
 def check_source(file: Path, function: str) -> None:
-    """Raise DeployError for a Python file that is not there, or in which a function's name stands nowhere."""
+    """Raise DeployError if a Python file does not exist, or the name of the function occurs nowhere in its text."""
     if not file.is_file():
         raise DeployError(
             f"{file}: no such file; --model path/file.py:callable names a Python file and a function in it"
@@ -77,7 +77,7 @@ def check_source(file: Path, function: str) -> None:
 
 
 def _check_folder(spec: str) -> None:
-    """Raise DeployError for a path that leads to no folder of transformers; subfolders are for the loader to look into."""
+    """Raise DeployError if a local path cannot be a saved transformers model; subfolders are left to the loader."""
     name = spec.removeprefix("hf:")
     folder = Path(name).expanduser()
     if name.startswith(PATHS) and not folder.exists():
@@ -87,7 +87,7 @@ def _check_folder(spec: str) -> None:
 
 
 def unknown_form(spec: str) -> DeployError:
-    """What to tell a user whose specification is none, and which comes nearest."""
+    """The error for a model specification of unknown form, with the specification that was probably meant."""
     if spec and (Path(spec).expanduser() / "config.json").is_file():
         meant = f"hf:{spec}"
     elif spec.endswith(".py"):
@@ -99,7 +99,7 @@ def unknown_form(spec: str) -> DeployError:
 
 
 def check_weights(given: Path | str | None) -> None:
-    """Raise DeployError for a weights file that is not there, or whose ending is of no kind that is read."""
+    """Raise DeployError for a weights file that is missing, of unknown ending, or of unreadable safetensors header."""
     if given is None or str(given) == RANDOM:
         return
     file = Path(str(given).partition(KEY)[0])
@@ -119,17 +119,17 @@ def check_header(file: Path) -> None:
     try:
         with safe_open(file, framework="np"):  # reads no tensor
             pass
-    except Exception as error:  # whatever a damaged header leads the reader to
+    except Exception as error:  # the reader raises many types of exception on a damaged header
         raise unreadable(file, error) from error
 
 
 def unreadable(file: Path, error: Exception) -> DeployError:
-    """What to tell a user whose safetensors file is damaged."""
+    """The error for a damaged safetensors file."""
     return DeployError(f"{file}: not a readable safetensors file ({first_line(error)})")
 
 
 def check_file_of_data(path: Path | None, spec: str = "") -> None:
-    """Raise DeployError for data of a kind that nobody reads, or texts where the model ``spec`` is known to take images."""
+    """Raise DeployError for data of an unknown kind, an empty folder, or texts if the model ``spec`` takes images."""
     if path is None:
         return
     kinds, place = (".npz", TEXT, *TABLES), path.expanduser()
@@ -138,11 +138,11 @@ def check_file_of_data(path: Path | None, spec: str = "") -> None:
     if place.is_file() and path.suffix in kinds[1:] and (spec == DEMO or spec.startswith("timm:")):
         raise DeployError(f"{path}: texts, but {spec} has no tokenizer; give an .npz or an image folder")
     if place.is_file() and path.suffix not in kinds:
-        # no option is named: --calib alone also gives the evaluation data
+        # The message names no option, as --calib alone also gives the evaluation data.
         raise DeployError(f"{path}: not a kind of data known here; give one of {', '.join(kinds)}, or an image folder")
 
 
 def check_given(spec: str, option: str, path: Path | None) -> None:
-    """Raise DeployError where a model other than the demo's is to do without data of its own."""
+    """Raise DeployError if ``option`` gives no data for a model other than the demo, which alone comes with data."""
     if spec != DEMO and path is None:
         raise DeployError(f"{option} missing: {spec} has no data with it; give an .npz, an image folder or text table")

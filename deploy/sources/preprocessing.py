@@ -1,9 +1,9 @@
-"""A model's own preprocessing, split in two: what a library does to an image, and the normalisation that the network folds.
+"""A model's own preprocessing, split into geometry, done by its library, and normalisation, folded into the network.
 
 The spiking network codes raw pixels. So the library's transform (transformers' image processor, timm's data configuration)
-is taken as geometry followed by an affine function of each channel: geometry stays the library's, the affine function is
-undone here and done again inside the model (deploy.sources.wrappers.Normalised). The composition is the library's pixel
-values.
+is taken as geometry followed by an affine function of each channel: the library does the geometry, and the affine
+function is undone here and applied again inside the model (:class:`deploy.sources.wrappers.Normalised`). Together both
+parts give the library's own pixel values.
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ from deploy.sources.loaded import ImageInput
 PROBE = 256
 """Side of the constant images that a processor's normalisation is measured on, in pixels."""
 AFFINE = 1e-4
-"""How far a normalised grey level may lie from the affine function measured on black and white."""
+"""Largest difference of a normalised value from the affine function measured on black and the primaries."""
 LEVEL = 1e-2
-"""How far, in grey levels, undone normalisation may lie from whole levels where a processor resizes in 8 bits."""
+"""Largest distance from a whole grey level at which pixels count as resized in 8 bits, and are rounded to the level."""
 
 
 class Normalisation(NamedTuple):
@@ -38,7 +38,7 @@ class Normalisation(NamedTuple):
 
 
 def timm_input(size: tuple[int, int, int], **config: Any) -> ImageInput:
-    """Images by timm's evaluation transform of a data configuration (crop_pct, crop_mode, ...), not normalised."""
+    """Image input of ``size`` by timm's evaluation transform without its normalisation; ``config``: crop_pct, ..."""
     transform: Any = create_transform(input_size=size, is_training=False, normalize=False, **config)
 
     def pixels(image: Image.Image) -> torch.Tensor:
@@ -49,10 +49,10 @@ def timm_input(size: tuple[int, int, int], **config: Any) -> ImageInput:
 
 
 def processor_input(name: str, channels: int) -> tuple[ImageInput, Normalisation] | None:
-    """Images by the image processor saved beside a transformers model, and its normalisation; None where none is saved.
+    """Image input by the image processor saved with a transformers model, and its normalisation; None if none is saved.
 
     Raises:
-        DeployError: a processor that cannot be read, or that does more than move, resample and normalise pixels.
+        DeployError: the processor cannot be read, or does more than move, resample and normalise pixels.
     """
     try:
         transformers.ImageProcessingMixin.get_image_processor_dict(name)
@@ -62,16 +62,16 @@ def processor_input(name: str, channels: int) -> tuple[ImageInput, Normalisation
         raise DeployError(f"hf:{name}: its preprocessor_config.json cannot be read ({first_line(error)})") from error
     try:
         processor: Any = transformers.AutoImageProcessor.from_pretrained(name, trust_remote_code=False)
-    except Exception as error:  # a damaged configuration can lead it anywhere
+    except Exception as error:  # a damaged configuration raises many types of exception
         raise DeployError(f"hf:{name}: its image processor cannot be built ({first_line(error)})") from error
     return from_processor(processor, channels, f"hf:{name}")
 
 
 def from_processor(processor: Any, channels: int, spec: str) -> tuple[ImageInput, Normalisation]:
-    """Images by a transformers image processor, and the normalisation that it ends with, measured on constant images.
+    """Image input by a transformers image processor, and its final normalisation, measured on constant images.
 
     Raises:
-        DeployError: a processor that does more than move, resample and normalise pixels.
+        DeployError: the processor fails, or does more than move, resample and normalise pixels.
     """
 
     def run(image: Image.Image) -> torch.Tensor:
@@ -90,7 +90,7 @@ def from_processor(processor: Any, channels: int, spec: str) -> tuple[ImageInput
     def pixels(image: Image.Image) -> torch.Tensor:
         raw = run(image) * std + mean
         levels = (255 * raw).round()
-        whole = bool(((255 * raw - levels).abs() < LEVEL).all())  # resized in 8 bits: give back those very levels
+        whole = bool(((255 * raw - levels).abs() < LEVEL).all())  # resized in 8 bits: round to those levels
         return levels.float() / 255 if whole else raw.float()
 
     size = run(Image.new("RGB" if channels == 3 else "L", (PROBE, PROBE - 31))).shape
@@ -99,7 +99,13 @@ def from_processor(processor: Any, channels: int, spec: str) -> tuple[ImageInput
 
 
 def _measure(run: Callable[[Image.Image], torch.Tensor], channels: int, spec: str) -> Normalisation:
-    """Black, each primary, and grey: which channel each output reads, and its affine function."""
+    """Measure on constant images which channel each output reads, and its affine function.
+
+    Black and the primaries determine the function; a grey level of its own for each channel tests it.
+
+    Raises:
+        DeployError: the outputs are not such functions of single channels.
+    """
 
     def centre(levels: Sequence[int]) -> np.ndarray:
         image = np.broadcast_to(np.array(levels, np.uint8), (PROBE, PROBE, channels))
@@ -123,7 +129,7 @@ def _measure(run: Callable[[Image.Image], torch.Tensor], channels: int, spec: st
 
 
 def _words(processor: Any) -> str:
-    """One line for reports: the processor, its version and its settings that are on."""
+    """Line for reports: the library's version, the processor's class, and the settings that are on."""
     kept = ("size", "crop_size", "crop_pct", "resample", "rescale_factor", "image_mean", "image_std")
     settings = processor.to_dict()
     on = [f"{name} {settings[name]}" for name in kept if settings.get(name) is not None]

@@ -1,4 +1,4 @@
-"""Samples as arrays, with their labels."""
+"""The samples of a data set as arrays, with their labels."""
 
 from __future__ import annotations
 
@@ -15,12 +15,15 @@ from deploy.sources.classes import LabelRow
 class Data:
     """Samples for a model's forward.
 
-    inputs: arrays (N, *sample), float32 or int64, named as the arguments and in their order.
-    labels: (N,) int64 or None.
-    class_names: one per class, or empty. source: what it was read from, for messages and reports.
-    transform: how files became arrays, in words; empty where arrays were given. label_table: how written labels were read.
-    written: (N,) str, labels of calibration samples as they are written, names of folders too, which nobody has read as
-    classes; None without any.
+    Attributes:
+        inputs: arrays (N, *sample), float32 or int64, by the name of the forward argument, in the arguments' order.
+        labels: class numbers (N,) int64, or None.
+        class_names: one per class, or empty.
+        source: what the samples were read from, for messages and reports.
+        transform: how files became arrays, in words; empty where arrays were given.
+        label_table: how written labels were read as class numbers.
+        written: (N,) str, labels of calibration samples as written (or names of folders), not translated to class
+            numbers; None without labels.
     """
 
     inputs: Mapping[str, np.ndarray]
@@ -35,12 +38,12 @@ class Data:
         return len(next(iter(self.inputs.values())))
 
     def take(self, indices: np.ndarray | slice) -> Data:
-        """The samples at `indices`, in that order."""
+        """The samples at ``indices``, in the order of the indices."""
         inputs = {name: array[indices] for name, array in self.inputs.items()}
         labels, written = (None if each is None else each[indices] for each in (self.labels, self.written))
         return replace(self, inputs=inputs, labels=labels, written=written)
 
     def batches(self, size: int) -> Iterator[tuple[torch.Tensor, ...]]:
-        """Tensors of up to `size` samples at a time, the positional arguments of forward."""
+        """Batches of up to ``size`` samples, each a tuple of tensors in the order of forward's arguments."""
         for start in range(0, len(self), size):
             yield tuple(torch.from_numpy(array[start : start + size]) for array in self.inputs.values())

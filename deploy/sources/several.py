@@ -1,4 +1,4 @@
-"""transformers models of several inputs: encoder-decoders, and models of image and text; a data file names each input."""
+"""transformers models with several inputs, each named in a data file: encoder-decoders, models of image and text."""
 
 from __future__ import annotations
 
@@ -17,15 +17,17 @@ WRITERS = (
     (transformers.AutoModelForSpeechSeq2Seq, modeling_auto.MODEL_FOR_SPEECH_SEQ_2_SEQ_MAPPING_NAMES),
     (transformers.AutoModelForSeq2SeqLM, modeling_auto.MODEL_FOR_SEQ_TO_SEQ_CAUSAL_LM_MAPPING_NAMES),
 )
-"""What builds a model that writes, with the names of the classes that it builds."""
+"""Auto classes that build encoder-decoders with scores of words, each with the names of the classes that it builds."""
 TOKENS = InputSpec("int64", (None,))
 
 
 class SequenceToSequence(nn.Module):
-    """An encoder-decoder with one tensor as its result, for a decoder that is given all its tokens at once.
+    """Wrapper of an encoder-decoder whose decoder is given all its tokens at once; returns one tensor.
 
-    main: name of the encoder's input, (N, tokens) int64 or a sound's features (N, bands, frames) float32. output: field
-    of the result to keep, `logits` or `last_hidden_state`, (N, decoder's tokens, ...).
+    Args:
+        model: the encoder-decoder.
+        main: name of the encoder's input, (N, tokens) int64 or a sound's features (N, bands, frames) float32.
+        output: field of the result to return, `logits` or `last_hidden_state`, (N, decoder's tokens, ...).
     """
 
     def __init__(self, model: nn.Module, main: str, output: str) -> None:
@@ -33,7 +35,7 @@ class SequenceToSequence(nn.Module):
         self.model, self.main, self.output = model, main, output
 
     def forward(self, source: torch.Tensor, *rest: torch.Tensor) -> torch.Tensor:
-        """``rest``: the encoder's mask, where it takes tokens, and the decoder's tokens."""
+        """Run both parts; ``rest``: the encoder's attention mask if it takes tokens, then the decoder's tokens."""
         names = ("attention_mask", "decoder_input_ids") if len(rest) > 1 else ("decoder_input_ids",)
         given = {self.main: source, **dict(zip(names, rest, strict=True))}
         return getattr(self.model(**given, use_cache=False), self.output)
@@ -49,13 +51,18 @@ class ImageAndText(nn.Module):
     def forward(
         self, input_ids: torch.Tensor, attention_mask: torch.Tensor, pixel_values: torch.Tensor
     ) -> torch.Tensor:
-        """input_ids, attention_mask: (N, tokens) int64. pixel_values: (N, channels, height, width), as its processor gives."""
+        """Score each pair, (N, 1).
+
+        Args:
+            input_ids, attention_mask: (N, tokens) int64.
+            pixel_values: (N, channels, height, width) float32, normalised as the model's processor does.
+        """
         scores = self.model(input_ids=input_ids, attention_mask=attention_mask, pixel_values=pixel_values)
         return scores.logits_per_image.diagonal()[:, None]
 
 
 def writer(architecture: str) -> Any:
-    """The class that builds an encoder-decoder which gives scores of words; None if the architecture is none."""
+    """The auto class that builds the encoder-decoder of this architecture; None if it is no such model."""
     for builder, names in WRITERS:
         if architecture in names.values():
             return builder
@@ -63,7 +70,10 @@ def writer(architecture: str) -> Any:
 
 
 def several(model: nn.Module, config: Any, output: str) -> tuple[nn.Module, Mapping[str, InputSpec]] | None:
-    """A module with one tensor as its result, and its arguments by name; None for a model of one input and its mask."""
+    """Wrap a model with several inputs: a module that returns one tensor, and the specifications of its arguments.
+
+    None for other models, which take one input and perhaps its attention mask.
+    """
     takes = inspect.signature(model.forward).parameters
     vision = getattr(config, "vision_config", None)
     if "decoder_input_ids" in takes and not type(model).__name__.endswith("Classification"):

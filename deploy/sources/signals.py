@@ -22,7 +22,13 @@ LABELS = "y"
 
 @dataclass(frozen=True)
 class Signals:
-    """Inputs (samples, T, *shape) float64 by name, labels (samples,) if there are any, and the time step if known."""
+    """Signals for a NIR graph.
+
+    Attributes:
+        inputs: (samples, T, *shape) float64 by the name of the graph's input.
+        labels: (samples,) integers, or None.
+        dt: time step of the signals if the file states one, or events were binned into steps; else None.
+    """
 
     inputs: dict[str, np.ndarray]
     labels: np.ndarray | None = None
@@ -32,16 +38,18 @@ class Signals:
 def load_signals(
     path: Path, shapes: Mapping[str, tuple[int, ...]], samples: int | None, steps: int | None, dt: float | None
 ) -> Signals:
-    """Read and check signals.
+    """Read signals for the inputs of a NIR graph, and check them.
 
     Args:
         path: an .npz with an array for each input (`x` for a single one), (samples, T, *shape), or (samples, *shape) to
-            be held for ``steps`` steps, and labels in `y`; or a NIR data file.
-        shapes: of one step of each of the graph's inputs.
-        samples: at most so many, the first ones. dt: the time step to put events into.
+            be held for ``steps`` steps, and labels in `y`; or a file that nir.write_data wrote.
+        shapes: by input of the graph, the shape of one time step.
+        samples: largest number of samples, the first ones; None takes all.
+        steps: largest number of time steps, the first ones; None takes all.
+        dt: length of the time steps that events are binned into.
 
     Raises:
-        DeployError: naming the file, the array and the remedy.
+        DeployError: the file cannot be read, or does not suit the graph; the message names file, array and remedy.
     """
     if not path.is_file():
         raise DeployError(f"--input {path}: no such file; give an .npz or a NIR data file")
@@ -74,7 +82,7 @@ def _fits(array: np.ndarray, shape: tuple[int, ...]) -> bool:
 
 
 def _read_nir(path: Path, dt: float | None) -> tuple[dict[str, np.ndarray], float | None]:
-    """Observables of each node, and the time step of gridded ones."""
+    """The first observable of each node on a time grid, and the grid's time step."""
     safely(_load, path)
     arrays: dict[str, np.ndarray] = {}
     known: float | None = None
@@ -98,7 +106,7 @@ def _load(path: Path) -> Any:
         return nir.read_data(str(path))
     except DeployError:
         raise
-    except Exception as error:  # whatever a damaged file makes the readers stumble over
+    except Exception as error:  # the readers raise many types of exception on a damaged file
         reason = " ".join(str(error).split())[:300]
         raise DeployError(f"{path}: neither .npz nor NIR data ({type(error).__name__}: {reason})") from error
 
@@ -115,7 +123,7 @@ def _signal(x: np.ndarray, name: str, shape: tuple[int, ...], steps: int | None,
         and set(x.shape[2 : x.ndim - len(shape)]) == {1}
         and x.shape[-len(shape) :] == shape
     ):
-        x = x.reshape(*x.shape[:2], *shape)  # a batch axis that the file's Input declared, and that was taken off
+        x = x.reshape(*x.shape[:2], *shape)  # drop the batch axis that the file's Input declares
     if x.ndim < 2 or x.shape[2:] != shape:
         wanted = ", ".join(map(str, ("samples", "steps", *shape)))
         held = "" if x.shape[1:] != shape else "; --steps N holds it for N steps"

@@ -1,4 +1,4 @@
-"""Recordings: .wav files, brought to the model's sampling rate and through the feature extractor saved beside it."""
+"""Recordings (.wav files), resampled to the model's rate and passed through the feature extractor saved with it."""
 
 from __future__ import annotations
 
@@ -12,25 +12,26 @@ from deploy.errors import DeployError, first_line
 from deploy.sources.loaded import SoundInput
 
 SECONDS = 1.0
-"""Length of the recordings that a model of raw waveforms takes, unless told otherwise."""
+"""Default length, in seconds, of the recordings that a model of raw waveforms takes."""
 
 
 def extractor_input(name: str, argument: str, seconds: float | None) -> SoundInput:
-    """Recordings by the feature extractor saved beside a transformers model, which runs on the host.
+    """Sound input by the feature extractor saved with a transformers model, which runs on the host.
 
     Args:
         name: folder or hub name of the model.
         argument: the model's argument, ``input_values`` or ``input_features``.
-        seconds: length that recordings are cut to or filled with silence to, for an extractor that takes any length (raw
-            waveforms); None for 1 s. An extractor with a length of its own (Whisper, AST) keeps it.
+        seconds: length that recordings are cut or padded to, for an extractor that takes any length (raw waveforms);
+            None for 1 s. An extractor of fixed length (Whisper, AST) keeps its own.
 
     Raises:
-        DeployError: no extractor is saved, it cannot be built or run, or it has a length of its own and ``seconds`` is given.
+        DeployError: no extractor is saved, the extractor cannot be built or run, or it has a fixed length and
+            ``seconds`` is given.
     """
     spec = f"hf:{name}"
     try:
         extractor: Any = transformers.AutoFeatureExtractor.from_pretrained(name, trust_remote_code=False)
-    except Exception as error:  # a damaged configuration can lead it anywhere
+    except Exception as error:  # a damaged configuration raises many types of exception
         raise DeployError(
             f"{spec}: its feature extractor cannot be built ({first_line(error)}); call save_pretrained of it into the "
             "model's folder, or give an .npz of what the model takes"

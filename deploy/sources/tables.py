@@ -1,4 +1,4 @@
-"""Tables as rows with line numbers: .csv, .tsv and .jsonl, strictly, in any Unicode encoding that says which it is."""
+"""Strict reading of .csv, .tsv and .jsonl tables as rows with line numbers, in UTF-8 or as the byte-order mark says."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ SUFFIXES = (".tsv", ".csv", ".jsonl")
 
 
 class Row(NamedTuple):
-    """A row of a table: its number from 1, the line of the file that it ends in, and its fields by column."""
+    """A row of a table: its number from 1, the line of the file in which it ends, and its fields by column."""
 
     number: int
     line: int
@@ -27,10 +27,10 @@ class Row(NamedTuple):
 
 
 def read_rows(path: Path) -> list[Row]:
-    """The rows of a table; those of .csv and .tsv have exactly the header's columns.
+    """Read the rows of a table; every row of a .csv or .tsv has exactly the header's columns.
 
     Raises:
-        DeployError: naming the line that cannot be read, or whose number of fields is not the header's.
+        DeployError: a line cannot be read, or has another number of fields than the header; the message names the line.
     """
     text = _decoded(path)
     if path.suffix == ".jsonl":
@@ -57,7 +57,14 @@ def _decoded(path: Path) -> str:
 
 
 def _tab_separated(text: str, path: Path) -> list[Row]:
-    """Quoted, as pandas and Excel write it, if its quotes are well-formed; else every quote is a character of the text."""
+    """Read tab-separated text.
+
+    Quotes delimit fields, as pandas and Excel write them, if they are well-formed; else each is a character of the
+    text.
+
+    Raises:
+        DeployError: neither reading is possible, or both are and differ in the number of rows.
+    """
     if '"' not in text:
         return _strict(text, path, "\t", quoted=False)
     readings: list[list[Row]] = []

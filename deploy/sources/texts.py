@@ -1,4 +1,4 @@
-"""Tables of texts: a text and perhaps a label column, tokenised by the model's own tokenizer."""
+"""Tables of texts, with or without labels, and plain texts, tokenised by the model's own tokenizer."""
 
 from __future__ import annotations
 
@@ -16,16 +16,17 @@ from deploy.sources.tables import Row, read_rows
 TEXT_COLUMNS = ("text", "sentence", "content", "review")
 LABEL_COLUMNS = ("label", "labels", "class", "y")
 NUMBERING = ("", "id", "idx", "index", "unnamed: 0", "guid")
-"""Columns that number rows, and are nobody's labels."""
+"""Names of columns that only number the rows, and so cannot hold labels."""
 
 
 def read_table(path: Path, model: LoadedModel, role: str) -> tuple[list[str], list[str] | None]:
-    """The texts of a table and their labels as they are written (None: it has no label column).
+    """Read the texts of a table and their labels as written; None in place of labels without a label column.
 
-    Calibration needs no labels: there they may be anything, and stand in any number of columns.
+    For ``role`` "calibration" labels are optional and not checked, and the first of several label columns is taken.
 
     Raises:
-        DeployError: a table without texts, with an empty field, or whose labels may stand in a column of another name.
+        DeployError: the model takes no tables, the table has no texts or an empty field, or labels may stand in a
+            column of another name.
     """
     if model.text is None:
         raise DeployError(f"{path}: a table of texts, but {model.spec} has no tokenizer; give an .npz")
@@ -81,14 +82,21 @@ def _label(row: Row, column: str, path: Path) -> str:
 
 
 def tokenise(texts: list[str], path: Path, text: TextInput, tokens: int | None) -> dict[str, np.ndarray]:
-    """input_ids and attention_mask (N, tokens) int64; ``tokens``: length to pad and cut to, None for the longest text's.
+    """Tokenise texts as ``input_ids`` and ``attention_mask``, both (N, tokens) int64.
+
+    Args:
+        texts: the texts.
+        path: the file that they come from, for messages.
+        text: the model's tokenizer and limits.
+        tokens: length that texts are padded and cut to; None takes the longest text's length. Longer texts than the
+            model takes are cut in either case.
 
     Raises:
-        DeployError: the model's tokenizer cannot be read, or cannot code these texts.
+        DeployError: the model's tokenizer cannot be read, or fails on these texts.
     """
     try:
         tokenizer = _tokenizer(text)
-    except Exception as error:  # a damaged tokenizer can lead its readers anywhere
+    except Exception as error:  # a damaged tokenizer raises many types of exception
         raise DeployError(
             f"{text.tokenizer}: no readable tokenizer ({first_line(error)}), which {path} needs; put the "
             "model's tokenizer.json there, or give token numbers in an .npz"
@@ -108,10 +116,12 @@ def tokenise(texts: list[str], path: Path, text: TextInput, tokens: int | None) 
 
 
 def read_windows(path: Path, text: TextInput, limit: int | None = None) -> np.ndarray:
-    """Token numbers (N, window) int64 of a plain text file, cut into windows one after the other; the rest is left out.
+    """Token numbers (N, window) int64 of a plain text file, cut into consecutive windows.
+
+    Tokens after the last whole window are dropped. ``limit``: largest number of windows, the first ones.
 
     Raises:
-        DeployError: the file is no text, or is shorter than a window.
+        DeployError: the file is no text in UTF-8 or shorter than a window, or the tokenizer cannot be read.
     """
     numbers = document(path, text)
     count = len(numbers) // text.window
@@ -123,10 +133,10 @@ def read_windows(path: Path, text: TextInput, limit: int | None = None) -> np.nd
 
 
 def document(path: Path, text: TextInput) -> np.ndarray:
-    """All token numbers (tokens,) int64 of a plain text file, without special tokens of the tokenizer's own.
+    """All token numbers (tokens,) int64 of a plain text file, without the tokenizer's special tokens.
 
     Raises:
-        DeployError: the file is no text in UTF-8, or the tokenizer cannot be read.
+        DeployError: the file is no text in UTF-8, or the tokenizer cannot be read or fails on the text.
     """
     try:
         written = path.read_text(encoding="utf-8-sig")
@@ -136,14 +146,15 @@ def document(path: Path, text: TextInput) -> np.ndarray:
 
 
 def encoded(written: str, text: TextInput, where: str) -> np.ndarray:
-    """Token numbers (tokens,) int64 of a text; ``where`` it stands, for messages.
+    """Token numbers (tokens,) int64 of a text, without special tokens; ``where``: what messages call the text.
 
     Raises:
-        DeployError: the tokenizer cannot be read, or cannot code the text.
+        DeployError: the tokenizer cannot be read, fails on the text, or gives a token number that the model does not
+            know.
     """
     tokenizer = tokenizer_of(text)
     try:
-        with _silent():  # a document is longer than the model's window, which is what windows are for
+        with _silent():  # transformers would warn that a document exceeds the model's length; windows cut it later
             numbers: Any = tokenizer(written, add_special_tokens=False)["input_ids"]
     except Exception as error:
         raise DeployError(f"{where}: the tokenizer of {text.tokenizer} cannot code it ({first_line(error)})") from error
@@ -157,14 +168,14 @@ def encoded(written: str, text: TextInput, where: str) -> np.ndarray:
 
 
 def tokenizer_of(text: TextInput) -> Any:
-    """The model's tokenizer.
+    """The model's transformers tokenizer.
 
     Raises:
-        DeployError: it cannot be read.
+        DeployError: the tokenizer cannot be read.
     """
     try:
         return _tokenizer(text)
-    except Exception as error:  # a damaged tokenizer can lead its readers anywhere
+    except Exception as error:  # a damaged tokenizer raises many types of exception
         raise DeployError(
             f"{text.tokenizer}: no readable tokenizer ({first_line(error)}); put the model's tokenizer.json there, or give "
             "token numbers in an .npz"
@@ -173,7 +184,7 @@ def tokenizer_of(text: TextInput) -> Any:
 
 @contextlib.contextmanager
 def _silent() -> Iterator[None]:
-    """Without transformers' warnings."""
+    """Context in which transformers logs errors only."""
     import transformers
 
     before = transformers.logging.get_verbosity()
@@ -185,13 +196,13 @@ def _silent() -> Iterator[None]:
 
 
 def words(text: TextInput, arguments: Sequence[np.ndarray]) -> list[str]:
-    """The tokens of one sample, whose token numbers (and mask) are ``arguments``, without padding.
+    """The tokens of one sample as text, without padding; empty if the tokenizer cannot be read.
 
-    Empty where the tokenizer is not at hand: token numbers may have come without one.
+    ``arguments``: the sample's token numbers (tokens,), and its attention mask (tokens,) if the model takes one.
     """
     try:
         tokenizer = _tokenizer(text)
-    except Exception:  # a damaged tokenizer can lead its readers anywhere
+    except Exception:  # token numbers may have come without a tokenizer, and a damaged one raises anything
         return []
     numbers = arguments[0]
     length = (
@@ -208,7 +219,7 @@ def _column(known: tuple[str, ...], columns: list[str], path: Path) -> str | Non
 
 
 def _tokenizer(text: TextInput) -> Any:
-    import transformers  # takes a second, which what reads no text is spared
+    import transformers  # imported late, as it takes a second
 
     extra = {"gguf_file": text.gguf} if text.gguf else {}
     return transformers.AutoTokenizer.from_pretrained(text.tokenizer, trust_remote_code=False, **extra)

@@ -1,4 +1,4 @@
-"""Models from timm, with their own preprocessing."""
+"""Models from timm, with timm's preprocessing of their data configuration."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from deploy.sources.weights import put_weights, read_weights
 from deploy.sources.wrappers import PREFIX, Normalised
 
 SOURCES = {"pretrained", "pretrained_cfg", "checkpoint_path", "cache_dir"}
-"""Arguments of timm.create_model that say where weights come from, which timm would fetch and unpickle itself."""
+"""Arguments of timm.create_model that are refused, as timm would fetch and unpickle the weights that they name."""
 OVERLAY = "pretrained_cfg_overlay"
 SHOWN = {
     "mean",
@@ -38,15 +38,23 @@ SHOWN = {
     "test_input_size",
     "test_crop_pct",
 }
-"""What an overlay of timm's configuration may hold: what a model is shown, and nothing that is fetched."""
+"""Settings that an overlay of timm's configuration may hold: preprocessing and classes, nothing that is fetched."""
 
 
 def load(
     name: str, weights: Path | str | None, seed: int, arguments: Mapping[str, Any] = MappingProxyType({})
 ) -> LoadedModel:
-    """Builds timm's model `name` with `arguments` of timm.create_model; see `deploy.sources.model.load_model`.
+    """Build timm's model ``name``, with its preprocessing.
 
-    With a weights file the number of classes is the file's, so that fine-tuned models load as they are.
+    Args:
+        name: model name, with or without a tag of weights.
+        weights: a weights file, ``random``, or None for timm's published weights. The number of classes is the file's
+            unless ``arguments`` set it, so that fine-tuned models load as they are.
+        seed: of a random initialisation.
+        arguments: of timm.create_model.
+
+    Raises:
+        DeployError: timm has no such model or cannot build it with these arguments, or the weights cannot be read.
     """
     if not timm.is_model(name):
         raise unknown(name)
@@ -93,15 +101,15 @@ def _untrained(name: str, seed: int, **options: Any) -> nn.Module:
 
 
 def _created(name: str, **options: Any) -> nn.Module:
-    """timm.create_model, which does not take every argument for every model."""
+    """Call timm.create_model; raise DeployError for arguments that the model does not take."""
     try:
         return timm.create_model(name, **options)
-    except Exception as error:  # arguments that no builder expects make it stumble anywhere
+    except Exception as error:  # unexpected arguments raise many types of exception
         raise DeployError(f"timm:{name}: --model-args: timm cannot build it ({first_line(error)})") from error
 
 
 def _pretrained(name: str, arguments: Mapping[str, Any]) -> nn.Module:
-    """timm's published weights, only ever as safetensors: its own loader falls back to pickles."""
+    """Build the model with published weights, fetched as safetensors only: timm's own loader falls back to pickles."""
     config = timm.get_pretrained_cfg(name)
     hub = config.hf_hub_id if config is not None else None
     remedy = f"give --weights FILE, or --weights {RANDOM} to size the network without training"
@@ -119,7 +127,7 @@ def _pretrained(name: str, arguments: Mapping[str, Any]) -> nn.Module:
 
 
 def _classes(model: nn.Module, tensors: dict[str, torch.Tensor]) -> int | None:
-    """The number of classes that a weights file was trained for, from its classifier's rows."""
+    """Number of classes that a weights file was trained for, from the rows of its classifier; None if it has none."""
     classifier = getattr(model, "pretrained_cfg", {}).get("classifier")
     first = classifier[0] if isinstance(classifier, (list, tuple)) and classifier else classifier
     ends = [name for name in tensors if f".{name}".endswith(f".{first}.weight")]
@@ -127,7 +135,7 @@ def _classes(model: nn.Module, tensors: dict[str, torch.Tensor]) -> int | None:
 
 
 def _class_names(model: nn.Module, classes: int | None) -> tuple[str, ...]:
-    """ImageNet's folder names (WordNet numbers) where the model's classes are ImageNet's."""
+    """ImageNet's folder names (WordNet identifiers) if the model's classes are ImageNet's; else empty."""
     subset = infer_imagenet_subset(model)
     if subset is None:
         return ()
@@ -137,7 +145,7 @@ def _class_names(model: nn.Module, classes: int | None) -> tuple[str, ...]:
 
 @contextlib.contextmanager
 def _quiet(logger: str) -> Iterator[None]:
-    """Keeps a library's retry messages from burying the one line that says what to do."""
+    """Context that silences a library's retry messages, so that the error message with the remedy is seen."""
     log = logging.getLogger(logger)
     level = log.level
     log.setLevel(logging.CRITICAL)

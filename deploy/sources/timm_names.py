@@ -1,4 +1,4 @@
-"""Names of timm's models, read in its sources: importing timm, and PyTorch with it, takes seconds, which no refusal should."""
+"""Names of timm's models, read from its source files, so that a misspelt name is refused without importing PyTorch."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ NEAR = 3  # names that are suggested, at most
 
 @functools.cache
 def _sources() -> str:
-    """All of timm's modules of models as one text; empty where there is no such package."""
+    """Source text of all of timm's model modules together; empty if timm is not installed."""
     found = importlib.util.find_spec("timm")
     if found is None or found.origin is None:
         return ""
@@ -26,20 +26,21 @@ def _sources() -> str:
 
 @functools.cache
 def registered() -> tuple[str, ...]:
-    """Names that timm's sources register."""
+    """Names of the models that timm's source files register."""
     return tuple(REGISTERED.findall(_sources()))
 
 
 def perhaps_known(name: str) -> bool:
-    """Whether timm may have a model of this name, with or without a tag of weights: False only if no source has the word.
+    """Whether timm may have a model of this name, with or without a tag of weights.
 
-    Old names of models are known too; they stand in tables, as words.
+    False only if the name occurs nowhere in timm's source files, so deprecated names, which stand in tables there,
+    pass.
     """
     return re.search(rf"\b{re.escape(name.partition('.')[0])}\b", _sources()) is not None
 
 
 def unknown(name: str) -> DeployError:
-    """What to tell a user who asked for a model that timm does not have."""
+    """The error for a model that timm does not have, with similar names."""
     near = difflib.get_close_matches(name, registered(), n=NEAR, cutoff=0.5)
     hint = f"did you mean {', '.join(near)}?" if near else "timm.list_models() lists them"
     return DeployError(f"timm:{name}: timm {version('timm')} has no such model; {hint}")

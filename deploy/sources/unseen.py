@@ -1,4 +1,4 @@
-"""Classes that calibration never saw, whose values may be larger than any that set the scales."""
+"""Warning about classes without a calibration sample, whose values may exceed the calibrated scales."""
 
 from __future__ import annotations
 
@@ -9,9 +9,10 @@ LISTED = 5
 
 
 def unseen_line(calibration: Data, evaluation: Data, model: LoadedModel) -> list[str]:
-    """One line that names classes without a calibration sample; none if there are none, or nothing says what classes are.
+    """A line that names the classes without a calibration sample; no line if there are none, or classes are unknown.
 
-    Classes are those that evaluation data have, and all of the model's where calibration has as many samples as these.
+    The classes considered are those of the evaluation data, and all of the model's if there are at least as many
+    calibration samples as classes.
     """
     seen = _classes(calibration, evaluation)
     if not seen:
@@ -33,8 +34,10 @@ def unseen_line(calibration: Data, evaluation: Data, model: LoadedModel) -> list
 
 
 def _classes(calibration: Data, evaluation: Data) -> set[int]:
-    """Numbers of the classes of calibration samples: of labels that have been read, where evaluation data are held back from
-    the same file, else of those that are written as evaluation data write theirs; empty if nothing tells.
+    """Class numbers of the calibration samples; empty if unknown.
+
+    They come from the samples' labels if these were read, else from written labels that the evaluation data's label
+    table or class numbers translate.
     """
     if calibration.labels is not None:
         return set(calibration.labels.tolist())

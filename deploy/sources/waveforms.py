@@ -1,4 +1,4 @@
-"""Recordings in .wav files, as samples at the rate that a model takes."""
+"""Reading of .wav files as waveforms at the sampling rate that a model takes."""
 
 from __future__ import annotations
 
@@ -14,7 +14,9 @@ from deploy.errors import DeployError, first_line
 
 
 def read_waveform(file: Path, rate: int) -> np.ndarray:
-    """A .wav file as (samples,) float32 in [-1, 1] at ``rate`` samples a second: the mean of its channels, resampled.
+    """Read a .wav file as (samples,) float32 at ``rate`` samples a second: the mean of its channels, resampled.
+
+    Integer formats are scaled to [-1, 1]; floating-point values are taken as they are.
 
     Raises:
         DeployError: the file is no .wav that SciPy reads, or holds no sample.
@@ -23,7 +25,7 @@ def read_waveform(file: Path, rate: int) -> np.ndarray:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", wavfile.WavFileWarning)  # chunks that hold no sound
             own, samples = wavfile.read(file)
-    except Exception as error:  # damaged headers end in any exception
+    except Exception as error:  # a damaged header raises many types of exception
         raise DeployError(f"{file}: not a .wav file that can be read ({first_line(error)})") from error
     if not samples.size or not own:
         raise DeployError(f"{file}: holds no sound; remove it")
@@ -36,7 +38,7 @@ def read_waveform(file: Path, rate: int) -> np.ndarray:
 
 
 def _unit_range(samples: np.ndarray) -> np.ndarray:
-    """Integers over their largest magnitude; 8 bits are unsigned around 128; floating point is in [-1, 1] as it is."""
+    """Scale integers to [-1, 1] by their type's range, 8 bits being unsigned around 128; floats stay as they are."""
     if samples.dtype.kind == "f":
         return samples.astype(np.float64)
     if samples.dtype == np.uint8:

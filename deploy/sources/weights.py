@@ -1,4 +1,4 @@
-"""Weights files: read without running code from them, and put into a module only if they fit it."""
+"""Weights files, read without running code from them, and loaded into a module only if all tensors fit."""
 
 from __future__ import annotations
 
@@ -22,14 +22,16 @@ Tensors = dict[str, torch.Tensor]
 
 
 def read_weights(path: Path) -> Tensors:
-    """Tensors by name from a safetensors file or a PyTorch file, whatever else a training framework put beside them.
+    """Read tensors by name from a safetensors file or a PyTorch checkpoint, which may hold other objects as well.
 
-    path: may end in ::KEY, which of several tables of tensors is meant. Nothing is unpickled but tensors and plain values;
-    other objects in the file become inert placeholders.
+    Only tensors and plain values are unpickled; other objects become inert placeholders.
+
+    Args:
+        path: the file, with ::KEY behind it to choose one of several tables of tensors in a checkpoint.
 
     Raises:
-        DeployError: the file is missing, unreadable, of another kind, holds no or several tables of tensors, or a tensor in it
-            holds NaN or infinity.
+        DeployError: the file is missing, unreadable or of another kind, holds no table of tensors or several that
+            differ, or a tensor holds NaN or infinity.
     """
     name, _, key = str(path).partition(KEY)
     file = Path(name)
@@ -37,7 +39,7 @@ def read_weights(path: Path) -> Tensors:
     if file.suffix == ".safetensors":
         try:
             tensors = load_file(file)
-        except Exception as error:  # whatever a damaged header leads the reader to
+        except Exception as error:  # the reader raises many types of exception on a damaged header
             raise unreadable(file, error) from error
     else:
         tensors = _table(_read_pytorch(file), key, file)
@@ -48,7 +50,7 @@ def read_weights(path: Path) -> Tensors:
 
 
 class _Placeholder:
-    """Stands for an object of a class that is not read: it takes any arguments and state, and does nothing."""
+    """Inert stand-in for an object of a foreign class in a checkpoint; it ignores its arguments and its state."""
 
     def __init__(self, *arguments: Any, **named: Any) -> None:
         del arguments, named
@@ -58,7 +60,11 @@ class _Placeholder:
 
 
 def _read_pytorch(path: Path) -> Any:
-    """What a PyTorch file holds, by torch's reader of weights alone; no class or function that the file names is looked up."""
+    """Read a PyTorch file with ``weights_only``, so that no class or function that the file names is looked up.
+
+    Raises:
+        DeployError: the file is no PyTorch file, holds pickled objects beside tensors in the old format, or is damaged.
+    """
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # about pickle protocols; what cannot be read is refused below
@@ -66,7 +72,7 @@ def _read_pytorch(path: Path) -> Any:
             inert: Any = [(_Placeholder, name) for name in foreign]
             with torch.serialization.safe_globals(inert):
                 return torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # on bytes that are no weights, torch's reader raises whatever they lead it to
+    except Exception as error:  # torch's reader raises many types of exception on other bytes
         if not zipfile.is_zipfile(path) and not path.read_bytes()[:1] == b"\x80":
             raise DeployError(f"{path}: not a PyTorch file; give one that torch.save wrote, or safetensors") from error
         raise _pickled(path) from error
@@ -80,10 +86,10 @@ def _pickled(path: Path) -> DeployError:
 
 
 def _table(content: Any, key: str, path: Path) -> Tensors:
-    """The one table of tensors of a checkpoint: the content itself, or what one of its keys holds.
+    """The table of tensors of a checkpoint: its content itself, or the value of one of its keys.
 
     Raises:
-        DeployError: there is none, or several that differ, or none called ``key``.
+        DeployError: there is no table, there are several that differ, or none is called ``key``.
     """
     tables = _tables(content)
     if key:
@@ -105,7 +111,7 @@ def _table(content: Any, key: str, path: Path) -> Tensors:
 
 
 def _tables(content: Any) -> dict[str, Tensors]:
-    """Tables of tensors by their key in a checkpoint, a level deeper where the first has none; "" for the content itself."""
+    """Tables of tensors by their key in a checkpoint, or one level deeper by "KEY.KEY"; "" for the content itself."""
     if not isinstance(content, Mapping):
         return {}
     own = {name: value for name, value in content.items() if isinstance(value, torch.Tensor) and isinstance(name, str)}
@@ -119,7 +125,7 @@ def _tables(content: Any) -> dict[str, Tensors]:
 
 
 def _tables_flat(value: Any) -> dict[str, Tensors]:
-    """The value itself, if it is a table of at least one tensor of one axis or more."""
+    """{"": value} if ``value`` maps names to tensors only, at least one of which is no scalar; else empty."""
     if not isinstance(value, Mapping):
         return {}
     own = {name: each for name, each in value.items() if isinstance(each, torch.Tensor) and isinstance(name, str)}
@@ -142,14 +148,20 @@ def _same(first: Tensors, other: Tensors) -> bool:
 
 
 def put_weights(module: nn.Module, tensors: Mapping[str, torch.Tensor], path: Path, what: str) -> None:
-    """Copies tensors into the module, all of them or none.
+    """Copy tensors into the module, all of them or none.
 
-    path, what: the file and the model, for the message. Raises DeployError that counts and names the first
-    few missing, unexpected and misshaped tensors.
+    Args:
+        module: the model.
+        tensors: by name; a common prefix that training frameworks add is removed.
+        path, what: the file and the model, for messages.
+
+    Raises:
+        DeployError: tensors are missing, unexpected or of another shape; the message counts and names the first few. Or
+            the file holds the model's tensors several times, and they differ.
     """
     own = module.state_dict()
     tensors = _without_prefix(tensors, own, path)
-    # Batch norm's counter has no part in evaluation, and old files lack it.
+    # Batch norm's counter is not used in evaluation, and old files lack it.
     missing = [name for name in own if name not in tensors and not name.endswith("num_batches_tracked")]
     unexpected = [name for name in tensors if name not in own]
     misshaped = [
@@ -165,9 +177,10 @@ def put_weights(module: nn.Module, tensors: Mapping[str, torch.Tensor], path: Pa
 
 
 def _without_prefix(tensors: Mapping[str, torch.Tensor], own: Mapping[str, torch.Tensor], path: Path) -> Tensors:
-    """The tensors under the one prefix with which all of the model's names are there; what lies outside it is not the model's.
+    """Select the tensors under the prefix that completes all of the model's names, and remove the prefix.
 
-    Where no prefix makes all names fit, known ones that stand before every name are taken off, for a message that helps.
+    Tensors outside the prefix are dropped. If no prefix completes all names, known prefixes that stand before every
+    name are removed, so that the error message of the caller names the real differences.
 
     Raises:
         DeployError: several prefixes fit, and their tensors differ.

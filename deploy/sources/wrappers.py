@@ -1,4 +1,4 @@
-"""Modules put around foreign models, so that each takes raw inputs and returns one tensor."""
+"""Wrappers of foreign models, so that each takes raw inputs and returns one tensor."""
 
 from __future__ import annotations
 
@@ -9,15 +9,19 @@ import torch
 from torch import nn
 
 PREFIX = "model."
-"""What the wrappers put before a parameter's name."""
+"""Prefix that the wrappers add to the names of the wrapped model's parameters."""
 
 
 class Normalised(nn.Module):
-    """An image model that takes raw pixels: model((x - mean) / std).
+    """An image model that takes raw pixels: model((x - mean) / std), x (N, channels, height, width) float32 in [0, 1].
 
-    x: (N, channels, height, width) float32 in [0, 1]. The captured graph then holds the normalisation, which
-    lowering folds into the first layer; spikes code pixels as they are. output: the field to return
-    of a model that returns a record (transformers), or None if it returns a tensor.
+    The captured graph then holds the normalisation, which lowering folds into the first layer, and spikes code raw
+    pixels.
+
+    Args:
+        model: takes normalised images.
+        mean, std: of each channel.
+        output: the field to return of a model that returns a record (transformers); None for one that returns a tensor.
     """
 
     def __init__(
@@ -36,9 +40,12 @@ class Normalised(nn.Module):
 
 
 class OneInput(nn.Module):
-    """A transformers model of one real input (a waveform, its features, a time series) and one tensor as its result.
+    """A transformers model of one real-valued input (a waveform, its features, a time series) that returns one tensor.
 
-    x: (N, ...) float32, given as ``argument``. output: the field of the result to return.
+    Args:
+        model: the model.
+        argument: name of the model's argument that takes x (N, ...) float32.
+        output: the field of the model's result to return.
     """
 
     def __init__(self, model: nn.Module, argument: str, output: str) -> None:
@@ -52,7 +59,7 @@ class OneInput(nn.Module):
 class LanguageModel(nn.Module):
     """A transformers language model as a function of its tokens alone.
 
-    input_ids: (N, tokens) int64. Returns logits (N, tokens, vocabulary): of each token's successor.
+    Maps input_ids (N, tokens) int64 to logits (N, tokens, vocabulary) of the token that follows each token.
     """
 
     def __init__(self, model: nn.Module) -> None:
@@ -64,10 +71,9 @@ class LanguageModel(nn.Module):
 
 
 class TextModel(nn.Module):
-    """A transformers text model with two arguments and one tensor as its result.
+    """A transformers text model that takes input_ids and attention_mask, (N, tokens) int64, and returns one tensor.
 
-    input_ids, attention_mask: (N, tokens) int64. output: `logits` (N, classes), or `last_hidden_state`
-    (N, tokens, features).
+    ``output``: the field to return, `logits` (N, classes) or `last_hidden_state` (N, tokens, features).
     """
 
     def __init__(self, model: nn.Module, output: str) -> None:

@@ -1,7 +1,7 @@
-"""A grid of conversions, each measured by one closed-form run: what T, B, method and precision cost and bring.
+"""Sweeps: a grid of conversions over T, B, spikes, method and precision, each measured by one closed-form run.
 
-Points are worked on by processes of this machine. Each finished point is a file, so a sweep that was interrupted, or is
-asked for more points, goes on with those that it has.
+Processes of this machine convert the points. Each finished point is a file, so a sweep that was interrupted, or is
+asked for more points, keeps those that it has.
 """
 
 from __future__ import annotations
@@ -30,13 +30,14 @@ __all__ = ["PAGE", "PLAN", "RESULT", "SweepOptions", "sweep"]
 
 
 def sweep(options: SweepOptions, progress: Progress | None = None) -> schema.Sweep:
-    """Run what is missing of a sweep, and write sweep.json and sweep.html into its folder.
+    """Convert and measure the missing points of a sweep, and write sweep.json and sweep.html into its folder.
 
     Returns:
-        What sweep.json holds, points that could not be converted among them.
+        What sweep.json holds, including points that could not be converted, which the next call tries again.
 
     Raises:
-        DeployError: whatever the user can put right; finished points stay.
+        DeployError: an option, the model or the data is not valid, the folder holds a sweep with other options, or a
+            worker process died. Finished points stay.
     """
     options.check()
     progress = progress or Progress()
@@ -73,7 +74,7 @@ def sweep(options: SweepOptions, progress: Progress | None = None) -> schema.Swe
 
 
 def _kept(file: Path) -> dict[str, Any]:
-    """What the sweep in a folder was asked for; nothing known of it where the file is damaged."""
+    """The options that a folder's sweep was run with; {} if their file is missing or damaged."""
     try:
         return schema.loads(dict[str, Any], file.read_bytes(), file)
     except (OSError, DeployError):
@@ -81,7 +82,7 @@ def _kept(file: Path) -> dict[str, Any]:
 
 
 def _prepare(folder: Path, shared: ConvertOptions, force: bool) -> None:
-    """Make the folder, or find in it a sweep of the same model and data."""
+    """Make the sweep's folder, or accept one with the same shared options; raises DeployError for another one."""
     plan = shared.record()
     if folder.exists() and any(folder.iterdir()):
         if _kept(folder / PLAN) == plan and not force:

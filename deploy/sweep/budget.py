@@ -1,7 +1,7 @@
-"""The cheapest code within a limit on what may be lost: a sweep that is judged on held-back calibration data.
+"""Searches for the cheapest code within a limit on the loss: a sweep that is judged on held-back calibration data.
 
-Cost grows with T and with spikes. So T is raised step by step, and a number of spikes that already costs more than the
-cheapest point within the limit is not tried at a larger T.
+Cost grows with T and with spikes. So T is raised step by step, and a number of spikes that costs at least as much as
+the cheapest point within the limit is not tried at a larger T.
 """
 
 from __future__ import annotations
@@ -27,10 +27,11 @@ from deploy.sweep.workers import processes, results
 from processes.leftovers import scratch_folder
 
 Run = Callable[[Sequence[Point]], Sequence[Result]]
+"""Converts and measures points; results in the same order."""
 
 
 class Axes(NamedTuple):
-    """What is tried, from cheap to dear."""
+    """Values of T and of spikes that a search tries, each from cheap to expensive."""
 
     timesteps: Sequence[int]
     spikes: Sequence[int | Literal["auto"]]
@@ -50,19 +51,20 @@ TRIED = {
 
 @dataclass(frozen=True)
 class Found:
-    """options: that convert with the chosen code. record: what the report says of the search."""
+    """options: of a conversion with the chosen code. record: the search, for the report."""
 
     options: ConvertOptions
     record: BudgetSearch
 
 
 def search(options: ConvertOptions, model: LoadedModel, calibration: Data, classes: bool, progress: Progress) -> Found:
-    """Of what ``options`` leave open of T, spikes and B, the cheapest that stays within their budget.
+    """Find the cheapest T and number of spikes, of those that ``options`` leave open, within the options' budget.
 
-    ``classes``: whether the model's outputs are class scores.
+    Points are converted on one part of ``calibration`` and judged on the rest; an open base is chosen for each point.
+    ``classes``: whether the model's outputs are class scores, which a budget of accuracy needs.
 
     Raises:
-        DeployError: nothing stays within it, or nothing could be converted.
+        DeployError: no point stays within the budget, none could be converted, or the outputs are not class scores.
     """
     budget = options.loss
     assert budget is not None
@@ -88,7 +90,7 @@ def search(options: ConvertOptions, model: LoadedModel, calibration: Data, class
                 return [done[point] for point in points]
 
             points = climb(options, axes, run)
-            advance(len(axes.timesteps) * len(axes.spikes) - len(points))  # not worth trying
+            advance(len(axes.timesteps) * len(axes.spikes) - len(points))  # points that were skipped
     number = choose(points, budget, cheapest)
     chosen, quality = cast(Measured, points[number]), _quality(points)
     record = BudgetSearch(
@@ -101,7 +103,7 @@ def search(options: ConvertOptions, model: LoadedModel, calibration: Data, class
 
 
 def open_axes(options: ConvertOptions) -> Axes:
-    """What the options leave open."""
+    """The values of T and spikes to try: those of ``TRIED`` for the method, or the one that the options give."""
     tried = TRIED[options.method]
     return Axes(
         tried.timesteps if options.timesteps is None else (int(options.timesteps),),
@@ -110,7 +112,7 @@ def open_axes(options: ConvertOptions) -> Axes:
 
 
 def climb(options: ConvertOptions, axes: Axes, run: Run) -> list[Result]:
-    """Results of all points that can be the cheapest within the budget, and of those on the way."""
+    """Run the points that can be the cheapest within the budget, T ascending; return all results, failures included."""
     assert options.loss is not None
     found: list[Result] = []
     spikes, kind = axes.spikes, _kinds(options.cheapest)[0]
@@ -126,25 +128,25 @@ def climb(options: ConvertOptions, axes: Axes, run: Run) -> list[Result]:
 
 
 def _kinds(cheapest: str | None) -> tuple[str, str]:
-    """The cost that counts, and the one that settles between equals."""
+    """The cost that is minimised, and the one that decides between equals."""
     return (LATENCY, CONVENTION) if cheapest == LATENCY else (CONVENTION, LATENCY)
 
 
 def meets(point: Result, budget: Budget) -> bool:
-    """Whether a point stays within the budget."""
+    """Whether a point was converted and its loss is within the budget."""
     return isinstance(point, Measured) and _quality([point]).loss(point) <= budget.largest_loss
 
 
 def _done(points: Sequence[Result]) -> list[Measured]:
-    """Those that could be converted."""
+    """The points that could be converted."""
     return [point for point in points if isinstance(point, Measured)]
 
 
 def choose(points: Sequence[Result], budget: Budget, cheapest: str) -> int:
-    """Number of the cheapest point within the budget; of equals, the one that costs less of the other kind, or loses less.
+    """Index of the cheapest point within the budget; ties go to the lower other cost, then to the smaller loss.
 
     Raises:
-        DeployError: there is none; the message names the nearest.
+        DeployError: no point is within the budget; the message names the nearest one.
     """
     quality = _quality(points)
     within = [
@@ -157,7 +159,7 @@ def choose(points: Sequence[Result], budget: Budget, cheapest: str) -> int:
 
 
 def _quality(points: Sequence[Result]) -> Quality:
-    """What points are judged by; raises DeployError with the first reason if none could be converted."""
+    """The quality measure of the points; raises DeployError with the first failure if none could be converted."""
     quality = quality_of(_done(points))
     if quality is None:
         raise DeployError(next(point.failed for point in points if isinstance(point, Failed)))
@@ -165,7 +167,7 @@ def _quality(points: Sequence[Result]) -> Quality:
 
 
 def _nearest(points: Sequence[Measured], budget: Budget, quality: Quality) -> str:
-    """What to say if no point stays within the budget."""
+    """Error message that names the point nearest to the budget."""
     nearest = min(points, key=quality.loss)
     loss = quality.loss(nearest)
     if budget.cosine:

@@ -1,4 +1,4 @@
-"""Which points of a sweep are worth having: no other is both cheaper and at least as good."""
+"""Pareto fronts of a sweep: the points than which no other is both cheaper and at least as good."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from deploy.schema import LATENCY, Measured, Point
 
 
 def fronts(points: Sequence[Point]) -> dict[str, tuple[int, ...]]:
-    """By energy convention, and for latency: numbers of the points on the Pareto front, from cheap to good."""
+    """By energy convention and for latency, indices of the points on the Pareto front, cheapest first."""
     done = [(number, point) for number, point in enumerate(points) if isinstance(point, Measured)]
     quality = quality_of([point for _, point in done])
     if quality is None:
@@ -20,7 +20,7 @@ def fronts(points: Sequence[Point]) -> dict[str, tuple[int, ...]]:
 
 
 def pareto(cost: Sequence[float], worth: Sequence[float]) -> list[int]:
-    """Indices that nothing beats, in the order of their cost: each is worth more than all that cost less or the same."""
+    """Indices on the Pareto front, by ascending cost: each is worth more than all that cost less or the same."""
     found: list[int] = []
     for i in sorted(range(len(cost)), key=lambda i: (cost[i], -worth[i])):
         if not found or worth[i] > worth[found[-1]]:

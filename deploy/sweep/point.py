@@ -1,4 +1,4 @@
-"""One point of a sweep, converted and measured in a worker process."""
+"""One point of a sweep: its conversion and measurement in a worker process."""
 
 from __future__ import annotations
 
@@ -30,9 +30,10 @@ from processes.files import atomic_write
 
 @dataclass(frozen=True)
 class Material:
-    """What points share: loaded once in each process.
+    """Model and data that points share, loaded once in each process.
 
-    judged: samples that points are compared on. classes: whether by predictions, or else by whole outputs.
+    calibration: samples that set scales. judged: samples that points are measured on. classes: whether outputs are
+    compared by predicted classes; otherwise as vectors.
     """
 
     model: LoadedModel
@@ -43,8 +44,9 @@ class Material:
 
 @functools.lru_cache(maxsize=2)
 def load_material(shared: ConvertOptions, tokens: int | None) -> Material:
-    """Model and data, text cut to ``tokens``, a language model's into windows of as many. Under a budget, points are judged on
-    calibration data that is held back.
+    """Load the model and the data that points share; with a budget, part of the calibration data is held back to judge.
+
+    ``tokens``: length that text is cut to, for a language model the length of its windows; None for the default.
     """
     model = loaded_model(shared)
     if model.text is not None and model.text.causal:
@@ -57,14 +59,14 @@ def load_material(shared: ConvertOptions, tokens: int | None) -> Material:
 
 
 def original(folder: Path, tokens: int | None = None) -> Path:
-    """Where the original model's outputs are kept."""
+    """The file in a sweep's folder that keeps the original model's outputs, by length of texts."""
     return folder / f"original{'' if tokens is None else f'-{tokens}tokens'}.npy"
 
 
 def keep_original(
     file: Path, model: LoadedModel, data: Data, batch: int, progress: Progress, device: str = "cpu"
 ) -> None:
-    """Write the original model's outputs, which every point is compared with; whole or not at all."""
+    """Write the original model's outputs (N, *output), which every point is compared with; whole or not at all."""
     with on_device(device), stages(progress) as report:
         outputs = measure.ann_outputs(
             model.module, data.inputs, batch, lambda d, n: report("original model", d, n)
@@ -74,8 +76,11 @@ def keep_original(
 
 
 def run_point(shared: ConvertOptions, point: Point, ann_file: Path) -> Measured | Failed:
-    """Convert, run the samples that it is judged on through the closed form, and count events."""
-    torch.set_num_threads(1)  # points run beside one another
+    """Convert a point, run the judged samples through its closed form, and count events.
+
+    ``ann_file``: the original model's outputs. A DeployError becomes a Failed point.
+    """
+    torch.set_num_threads(1)  # points run in parallel processes
     numba.set_num_threads(1)
     try:
         with on_device(shared.device):
@@ -119,7 +124,7 @@ def _measure(shared: ConvertOptions, point: Point, ann: np.ndarray) -> Measured:
 
 
 def _joules(cost: Cost) -> Joules:
-    """Microjoules with everything that was counted."""
+    """Microjoules by one convention, with its omitted terms."""
     return Joules(title=cost.title, snn=cost.everything, fp32=cost.ann.fp32.everything, int8=cost.ann.int8.everything)
 
 

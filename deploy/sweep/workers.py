@@ -1,4 +1,4 @@
-"""Processes that convert and measure points, beside one another."""
+"""Worker processes that convert and measure points of a sweep in parallel."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from targets import children
 
 @contextlib.contextmanager
 def processes(workers: int) -> Iterator[Executor]:
-    """Worker processes that do not outlive the block.
+    """Yield an executor whose worker processes do not outlive the block.
 
     Raises:
-        DeployError: one died.
+        DeployError: a worker process died.
     """
     try:
         with children.workers(workers) as pool:
@@ -35,7 +35,7 @@ def processes(workers: int) -> Iterator[Executor]:
 def results(
     pool: Executor, shared: ConvertOptions, points: Sequence[Point], folder: Path
 ) -> Iterator[tuple[Point, Result]]:
-    """Points as they are done; ``folder`` holds the original model's outputs."""
+    """Yield (point, result) as each point is finished; ``folder`` holds the original model's outputs."""
     waiting = {pool.submit(run_point, shared, point, original(folder, point.tokens)): point for point in points}
     for future in as_completed(waiting):
         yield waiting[future], future.result()

@@ -1,13 +1,14 @@
-"""What a captured spiking network does in a run, counted from its messages, never from nominal rates.
+"""Events of a captured spiking network in a run, counted from its messages, never from nominal rates.
 
-Events have the names of :data:`processes.events.EVENTS`; what only networks of this kind have is beside them:
+Events have the names of :data:`processes.events.EVENTS`, and of ``OTHERS`` for those that only such networks have:
 
-* a layer that reads spikes, or sums of spikes, adds one weight for each spike and synapse that is not zero; one that reads
-  anything else multiplies, which is a MAC for each value and synapse that are not zero;
+* a layer that reads spikes, or sums of spikes, adds one weight for each spike and non-zero synapse; a layer that reads
+  any other values multiplies, which is a MAC for each non-zero value and non-zero synapse;
 * a product of spikes within a step adds one for each pair of spikes that meet;
-* neurons integrate and leak at every step, whether something arrives or not, and compare if they can fire.
+* neurons integrate and leak at every step, whether input arrives or not, and compare with the threshold if they
+  can fire.
 
-An input of whole numbers from 0 on is spikes, or how many of them arrived, as frames of events have it.
+An input that consists of whole numbers from 0 up counts as spikes, or as numbers of spikes, as in frames of events.
 """
 
 from __future__ import annotations
@@ -40,7 +41,7 @@ OTHERS = {
     "shortcut_additions": "values added up where shortcuts meet, potentials or spikes",
     "pool_comparisons": "values compared in max pools",
 }
-"""Events beside the usual ones; `macs` are the spiking network's own here."""
+"""Events in addition to those of conversions; `macs` here are the spiking network's own, not the original's."""
 
 
 @dataclass
@@ -48,12 +49,12 @@ class Counts:
     """Events of a run.
 
     Attributes:
-        events: by node, over all samples.
-        rates: by node, the mean value that it sends at a step, of nodes that send spikes or sums of spikes.
-        shares: by node, the share of values other than 0, of all others.
-        nominal: by node, multiply-accumulates of one step if every value took part, as published formulas count: weights, zeros
-            and padding included, and products of matrices.
-        samples, steps: of the run.
+        events: counts by node, over all samples.
+        rates: by node that sends spikes or sums of spikes, the mean value that one of its outputs sends in a step.
+        shares: by any other node, the share of its values that are not 0.
+        nominal: by layer and product, multiply-accumulates of one step of one sample if every value took part, as
+            published formulas count: zero weights and padding included.
+        samples, steps: number of samples counted, and T.
     """
 
     events: dict[str, Counter[str]] = field(default_factory=dict)
@@ -64,7 +65,7 @@ class Counts:
     steps: int = 0
 
     def per_sample(self) -> Counter[str]:
-        """Events of the whole network for a sample."""
+        """Events of the whole network, mean over samples."""
         total: Counter[str] = Counter()
         for counted in self.events.values():
             total.update(counted)
@@ -72,7 +73,7 @@ class Counts:
 
 
 def tallied(graph: Graph, spikes_arrive: bool = False) -> set[str]:
-    """Nodes that send zeros and ones, or sums of them: 0, 1, 2, ...; the input if ``spikes_arrive``."""
+    """Names of nodes that send spikes (0, 1) or sums of spikes (0, 1, 2, ...), and the input if ``spikes_arrive``."""
     found = (
         graph.binary()
         | ({graph.input} if spikes_arrive else set())
@@ -85,15 +86,23 @@ def tallied(graph: Graph, spikes_arrive: bool = False) -> set[str]:
 
 
 def tallies(x: np.ndarray) -> bool:
-    """Whether an input is spikes, or how many of them arrive: whole numbers from 0 on."""
+    """Whether an input consists of spikes or numbers of spikes: whole numbers from 0 up."""
     return bool((x >= 0).all() and (x == np.rint(x)).all())
 
 
 class Counting:
-    """Runs a floating-point or integer program and counts; ``spikes_arrive``: what enters is spikes, or sums of them.
+    """Runs a floating-point or integer program and counts its events.
+
+    Args:
+        graph: the captured network.
+        program: the graph's program to run.
+        spikes_arrive: whether the input consists of spikes, or sums of spikes (:func:`tallies`).
 
     Attributes:
-        fans: by layer, what counts the synapses that are not 0 of what it reads; ``dense``: all of them.
+        counts: what has been counted in all runs so far.
+        fans: by layer, a linear map with a 1 for each non-zero weight, which counts the synapses that an operand
+            reaches.
+        dense: by layer, a linear map with a 1 for every weight, zero weights included.
     """
 
     def __init__(self, graph: Graph, program: Program, spikes_arrive: bool = False) -> None:
@@ -111,7 +120,11 @@ class Counting:
         self.dense = {name: weighted_map(op, np.ones_like(op.weight), shape) for name, (op, shape) in layers.items()}
 
     def run(self, x: np.ndarray) -> tuple[np.ndarray, dict[str, np.ndarray]]:
-        """Outputs (samples, T, *shape) in real units, and each neuron's spikes per step, (samples, T), of a batch."""
+        """Run and count a batch ``x`` (samples, T, *shape).
+
+        Returns:
+            Outputs (samples, T, *shape) in real units, and by population its number of spikes (samples, T) int64.
+        """
         encoded = self.program.encode(self.graph.input, x)
         samples, steps = encoded.shape[:2]
         stepper = Stepper(self.program, list(self.program.stages))
@@ -167,7 +180,7 @@ class Counting:
         elif isinstance(node.op, Neuron) and id(node.op.rule) not in self.firing:  # a population that never fires
             found["neuron_steps"] += size
             found["potential_updates"] += 0 if operands[0] is None else int(np.count_nonzero(operands[0]))
-        elif isinstance(node.op, Levels):  # a population that fires in up to `most` binary steps
+        elif isinstance(node.op, Levels):  # a population whose value is sent in up to `most` binary steps
             spikes, steps = 0 if message is None else int(message.sum()), size * node.op.most
             found.update(neuron_steps=steps, compares=steps, silent_compares=steps - spikes, spikes=spikes)
             found["transfers"] += spikes * len(set(self._layers(name)))
@@ -184,7 +197,7 @@ class Counting:
             self.counts.events.setdefault(name, Counter()).update(found)
 
     def _layers(self, name: str) -> list[str]:
-        """What a node's messages go to, past what only moves, adds or scales them."""
+        """Readers of a node's messages, found through nodes that only move, add, scale or pool them."""
         found: list[str] = []
         for reader in self.readers[name]:
             through = isinstance(self.graph.nodes[reader].op, Layout | Sum | Affine | MaxPool | Reduce | SumPool)

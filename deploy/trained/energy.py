@@ -1,7 +1,7 @@
 """The published formula of spiking transformers, and this package's conventions, on counted events of one network.
 
-Published (Spikformer, ICLR 2023; the others follow it), with fr the mean firing rate of what a layer reads, or of a product's
-first operand, and the share of values other than 0 where that is no spikes::
+The published formula (Spikformer, ICLR 2023, and papers that follow it), where fr is the mean firing rate of the
+operand that a layer or a product reads first, or the operand's share of non-zero values if it is no spikes::
 
     E = 4.6 pJ * MACs of the first layer + 0.9 pJ * sum over the other layers and products of fr * T * MACs
 
@@ -22,19 +22,19 @@ from processes.spiking import Affine, Graph, Layout, Levels, Neuron, Product, We
 
 ADDITION, MAC = 0.9, 4.6
 FP32 = ("45nm-additions", "spikedattention")
-"""Conventions whose prices are those of FP32; the others price integers."""
+"""Conventions that price FP32 arithmetic; the others price integers."""
 
 
 @dataclass(frozen=True)
 class Published:
-    """The formula's numbers for one sample.
+    """The published formula's quantities for one sample.
 
     Attributes:
-        first_macs: multiply-accumulates of the layers that read the input, once.
-        operations: the sum of fr * T * MACs.
+        first_macs: multiply-accumulates of the layers that read the input, in one time step.
+        operations: the sum of fr * T * MACs over the other layers and products.
         picojoules: the formula's total.
-        counted_operations: the additions that really happen in the same layers.
-        left_out: what happens besides, by event, with how often a sample.
+        counted_operations: additions caused by spikes, as counted in the whole network.
+        left_out: counts per sample of the events, by name, for which the formula has no term.
     """
 
     first_macs: int
@@ -46,7 +46,7 @@ class Published:
 
 @dataclass(frozen=True)
 class Priced:
-    """One convention's total for a sample; ``omitted`` is what it leaves out of it, at its own prices."""
+    """One convention's total for a sample; ``omitted``: picojoules of terms that its source leaves out of the total."""
 
     name: str
     title: str
@@ -55,7 +55,7 @@ class Priced:
 
 
 def first_layers(graph: Graph) -> set[str]:
-    """Layers that read the input through moves alone."""
+    """Names of the layers that read the input directly, or through layout changes and scalings only."""
     readers, waiting, found = graph.readers(), [graph.input], set[str]()
     while waiting:
         for reader in readers[waiting.pop()]:
@@ -68,7 +68,7 @@ def first_layers(graph: Graph) -> set[str]:
 
 
 def published(graph: Graph, counts: Counts) -> Published:
-    """The formula, as its authors apply it, next to what was counted."""
+    """Apply the published formula as its authors do, next to the counted events."""
     first = first_layers(graph)
     operations = 0.0
     for name, macs in counts.nominal.items():
@@ -86,7 +86,7 @@ def published(graph: Graph, counts: Counts) -> Published:
     }
     done = sum(counts.events[name]["macs"] for name in counts.events if name not in first) / max(1, counts.samples)
     left_out["macs of later layers that read no spikes"] = done
-    if graph.input not in counts.rates:  # else it adds up spikes, which are counted
+    if graph.input not in counts.rates:  # a first layer that reads spikes adds them, which is counted
         left_out["macs of the first layer in the steps after the first"] = macs * (counts.steps - 1)
     return Published(
         macs, operations, MAC * macs + ADDITION * operations, events["synaptic_operations"],
@@ -95,7 +95,10 @@ def published(graph: Graph, counts: Counts) -> Published:
 
 
 def priced(counts: Counts) -> list[Priced]:
-    """Every convention on the counted events; MACs at the convention's price of the original network's."""
+    """Apply every convention to the counted events; MACs cost what they cost the convention's original network.
+
+    Terms for layers after an activation are skipped: every layer is priced as one that is not.
+    """
     events, found = counts.per_sample(), []
     for convention in conventions():
         shares = {False: 0.0, True: 0.0}
@@ -110,7 +113,7 @@ def priced(counts: Counts) -> list[Priced]:
 
 
 def energies(counting: Counting) -> EnergyReport:
-    """All of it as data, of what has been counted."""
+    """The report of energy: events, layers, the published formula, every convention and NeuroBench's metrics."""
     graph, counts = counting.graph, counting.counts
     formula = published(graph, counts)
     return EnergyReport(

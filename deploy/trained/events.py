@@ -1,10 +1,11 @@
 """Recordings of event cameras, binned into frames by tonic: files of events (t, x, y, p), or folders of them by class.
 
-What is read, without its time unit mattering, as bins divide each recording's own length:
+These formats are read. The unit of time does not matter, as bins divide each recording's own length:
 
 * `.npz`: arrays `t`, `x`, `y`, `p`; as SpikingJelly writes them. `.npy` of tonic's DVS128 Gesture: rows (x, y, p, t).
-* `.h5`, `.hdf5`: datasets t, x, y, p in the root or in a group `events` or `CD/events`, or one dataset there of such records.
-* `.aedat4`, which tonic reads by the package `aedat`.
+* `.h5`, `.hdf5`: datasets t, x, y, p in the root or in a group `events` or `CD/events`, or a dataset of that name with
+  records (t, x, y, p).
+* `.aedat4`, which tonic reads with the package `aedat`.
 
 A folder holds a folder of recordings for each class (CIFAR10-DVS; DVS128 Gesture as SpikingJelly unpacks it), or folders
 userNN_LIGHT of recordings that are named by their class (DVS128 Gesture as tonic unpacks it).
@@ -32,7 +33,7 @@ REMEDY = "install it with pip install 'spikedeploy[events]'"
 
 
 def are_events(path: Path) -> bool:
-    """Whether a path is for this module: a folder, a file of a camera's, or an .npz of events."""
+    """Whether a path is a folder, a file with the ending of an event recording, or an .npz with arrays t, x, y, p."""
     if path.suffix == ".npz":
         return path.is_file() and set(FIELDS) <= set(read_arrays(path))
     return path.is_dir() or path.suffix in SUFFIXES
@@ -41,20 +42,22 @@ def are_events(path: Path) -> bool:
 def binned(
     path: Path, frames: int, split: str, sensor: tuple[int, int], samples: int
 ) -> tuple[np.ndarray, np.ndarray | None]:
-    """Events counted by pixel, polarity and frame.
+    """Bin recordings into frames: counts of events by frame, polarity and pixel.
 
     Args:
         path: a recording, or a folder of them.
         frames: T.
-        split: "time", bins of equal length, or "events", of equal numbers of events.
-        sensor: its width and height.
-        samples: at most so many recordings, taken from all classes in turn.
+        split: "time" for bins of equal length, "events" for bins of equal numbers of events.
+        sensor: (width, height) of the sensor.
+        samples: largest number of recordings, the first of all classes in turn.
 
     Returns:
-        (samples, T, 2, height, width) float64, events that got darker first, and labels (samples,) of a folder.
+        Frames (samples, T, 2, height, width) float64, of polarity 0 (darker) first, and class numbers (samples,) int64
+        of a folder, or None.
 
     Raises:
-        DeployError: tonic is missing, a file cannot be read, or an event lies outside the sensor.
+        DeployError: tonic is missing, a file cannot be read, an event lies outside the sensor, or a recording has too
+            few events for T frames.
     """
     try:
         tonic: Any = importlib.import_module("tonic.transforms")
@@ -88,7 +91,11 @@ def binned(
 
 
 def recordings(path: Path) -> list[tuple[Path, int | None]]:
-    """Files and their classes, of all classes in turn; one without a class if the path is a file."""
+    """Recordings with their class numbers, classes in turn; a path to a file is one recording without a class.
+
+    Raises:
+        DeployError: the folder holds no recordings, or recordings in folders of users are not named by numbers.
+    """
     if path.is_file():
         return [(path, None)]
     folders = sorted((entry for entry in shown(path) if entry.is_dir()), key=_order) if path.is_dir() else []
@@ -106,15 +113,15 @@ def recordings(path: Path) -> list[tuple[Path, int | None]]:
 
 
 def _order(path: Path) -> tuple[int, str]:
-    """Numbers by what they are worth, other names after them by the alphabet."""
+    """Sort key: names that are numbers by value, other names after them alphabetically."""
     return (int(path.stem), "") if path.stem.isdigit() else (1 << 30, path.name)
 
 
 def read_events(file: Path) -> np.ndarray:
-    """A recording as records (t, x, y, p), p 0 or 1, in the order of time.
+    """Read a recording as a structured array of events (t, x, y, p), all int64, p 0 or 1, sorted by time.
 
     Raises:
-        DeployError: it holds no such events.
+        DeployError: the file cannot be read, or holds no events t, x, y, p of one length.
     """
     found = _fields(file)
     if found is None or len({len(found[name]) for name in FIELDS}) != 1 or not len(found["t"]):
@@ -122,7 +129,7 @@ def read_events(file: Path) -> np.ndarray:
     if any(found[name].ndim != 1 or found[name].dtype.kind not in "iufb" for name in FIELDS):
         raise DeployError(f"{file}: its t, x, y, p are no lists of numbers")
     t = found["t"]
-    if t.dtype.kind == "f":  # seconds, as some write them; bins need whole numbers
+    if t.dtype.kind == "f":  # times in seconds: scaled to whole numbers, which bins need
         if not np.isfinite(t).all():
             raise DeployError(f"{file}: times hold NaN or infinity; remove those events")
         span = float(t.max() - t.min()) or 1.0
@@ -179,7 +186,7 @@ def _read_aedat4(file: Path) -> dict[str, np.ndarray]:
         events = tonic.read_aedat4(str(file))
     except ImportError as error:
         raise DeployError(f"{file}: AEDAT4 is read by tonic and aedat, which are not installed; {REMEDY}") from error
-    except Exception as error:  # whatever a damaged file makes the decoder stumble over
+    except Exception as error:  # the decoder raises many types of exception on a damaged file
         raise DeployError(f"{file}: no AEDAT4 file with events, or damaged ({error})") from error
     t, x, y, p = (events[name] for name in events.dtype.names)
     return {"t": t, "x": x, "y": y, "p": p}

@@ -1,4 +1,4 @@
-"""A captured network as `deploy trained` keeps it: it runs again from its folder, frame by frame, without the model's code."""
+"""A captured network as `deploy trained` keeps it, to run from its folder, frame by frame, without the model's code."""
 
 from __future__ import annotations
 
@@ -26,18 +26,18 @@ from targets.trained.program import compile_fixed, compile_float
 FILE = "network.npz"
 CONTENT = "network"
 CALIBRATION = 100
-"""Samples that set the units of fixed point, at most."""
+"""Largest number of calibration samples, which set the units of fixed point."""
 Precision = Literal["fixed", "float"]
 
 
 @dataclass(frozen=True)
 class Frame:
-    """What a network does at one frame.
+    """Spikes, potentials and output of a network at one frame.
 
     Attributes:
         number: of the frame, from 0.
-        spikes: of every neuron that spikes, bool (*shape).
-        potentials: of every neuron after resets, float64 (*shape) in the model's units.
+        spikes: by population that spikes, bool (*shape).
+        potentials: by population, membrane potentials after resets, float64 (*shape) in the model's units.
         output: float64 (*shape), in the model's units.
     """
 
@@ -49,16 +49,16 @@ class Frame:
 
 @dataclass(frozen=True, eq=False)
 class TrainedNetwork:
-    """A network of :func:`converters.trained.capture` and what fixed point takes from calibration data.
+    """A network of :func:`converters.trained.capture`, and what its fixed-point form takes from calibration data.
 
     Attributes:
-        graph: of one time step.
-        peaks: by node, the largest magnitude on that data.
-        unit: of the input.
-        rounding: by layer, mantissas of its weights and what its bias lacks with them.
-        scales: by layer, what its outputs are multiplied by in fixed point (:mod:`converters.trained.scales`).
-        synapses: for each weight in fixed point: 1, or 2 (:mod:`converters.trained.split`).
-        folder: that it was read from.
+        graph: the network of one time step.
+        peaks: by node, the largest magnitude of its signal (of neurons, of the potential) on the calibration data.
+        unit: real value of one unit of the input in fixed point.
+        rounding: by layer, the integer mantissas of its weights, and the correction of its bias for their rounding.
+        scales: by layer, the factors of its outputs in fixed point (:mod:`converters.trained.scales`).
+        synapses: number of synapses for each weight in fixed point: 1, or 2 (:mod:`converters.trained.split`).
+        folder: the folder that the network was read from; None otherwise.
     """
 
     graph: Graph
@@ -71,7 +71,7 @@ class TrainedNetwork:
 
     @classmethod
     def calibrated(cls, graph: Graph, calib: np.ndarray, synapses: int = 1) -> TrainedNetwork:
-        """From frames (samples, T, *shape of the graph's input)."""
+        """Calibrate scales, peaks and rounded weights on frames ``calib`` (samples, T, *shape of the graph's input)."""
         first, unit = Together(graph), input_unit(calib)
         interpret(compile_float(graph), {graph.input: calib}, seen=first.see)
         scales = best_scales(graph, first.moments, CHIP.weight_bits)
@@ -89,13 +89,21 @@ class TrainedNetwork:
 
     @cached_property
     def report(self) -> TrainedReport:
-        """What the folder's run found out."""
+        """The report in the network's folder.
+
+        Raises:
+            DeployError: the network was not read from a folder, or the folder's report cannot be read.
+        """
         if self.folder is None:
             raise DeployError("the network was not read from a folder of deploy trained, and has no report")
         return read_trained(self.folder)
 
     def program(self, precision: Precision = "fixed") -> Program:
-        """A program of its own, with the states of a network that has seen nothing."""
+        """Compile the network to a new program, whose neurons are in their initial states.
+
+        Raises:
+            DeployError: ``precision`` is neither "fixed" nor "float".
+        """
         if precision == "float":
             return compile_float(self.graph)
         if precision == "fixed":
@@ -104,21 +112,25 @@ class TrainedNetwork:
         raise DeployError(f"precision {precision!r}: give fixed or float")
 
     def stream(self, frames: Iterable[Any], precision: Precision = "fixed") -> Iterator[Frame]:
-        """Frames as they come, one after the other: what the network does at each, with its states kept from frame to frame.
+        """Run the network on frames as they arrive, keeping its states from frame to frame.
 
         Args:
             frames: each an array of the shape of one frame, as the model takes it without time and batch; uint8 counts as
                 255ths, as in files.
             precision: "fixed", Loihi-style integers, or "float".
 
+        Returns:
+            An iterator over the network's activity at each frame.
+
         Raises:
-            DeployError: a frame has another shape, or is not of finite numbers; when it comes.
+            DeployError: ``precision`` is unknown; or, raised by the iterator when it reaches the frame, a frame has
+                another shape or is not of finite numbers.
         """
-        program = self.program(precision)  # a stream's states are its own
+        program = self.program(precision)  # a new program, as every stream has its own states
         return self._stream(program, self.potential_units(program), frames)
 
     def potential_units(self, program: Program) -> dict[str, Any]:
-        """By neuron, the real value of one unit of its potential in a program, which broadcasts with the population."""
+        """By population, the real value of one unit of its potential in a program, broadcastable to the population."""
         units: dict[str, Any] = {name: stage.unit_v for name, stage in program.stages.items() if stage.population}
         factors = rescaled(self.graph, self.scales)[1] if program.fixed else {}
         return units | {name: units[name] / factor for name, factor in factors.items()}
@@ -147,7 +159,7 @@ class TrainedNetwork:
         return real
 
     def write(self, folder: Path) -> None:
-        """Into ``network.npz`` of the folder."""
+        """Write the network to ``network.npz`` in the folder."""
         arrays: dict[str, np.ndarray] = {}
         content = packed(
             {
@@ -164,21 +176,21 @@ class TrainedNetwork:
 
 
 def _integer_form(graph: Graph, scales: dict[str, np.ndarray], synapses: int) -> Graph:
-    """The graph whose weights become integers."""
+    """The graph that fixed point compiles: outputs scaled, and each weight split if it has two synapses."""
     scaled, _ = rescaled(graph, scales)
     return split(scaled, CHIP.weight_bits) if synapses == 2 else scaled
 
 
 def is_trained(folder: Path) -> bool:
-    """Whether `deploy trained` wrote the folder."""
+    """Whether a folder holds the report of `deploy trained`."""
     return (folder / REPORT).is_file()
 
 
 def read_network(folder: Path) -> TrainedNetwork:
-    """The network of a folder that `deploy trained` wrote.
+    """Read the network from a folder that `deploy trained` wrote.
 
     Raises:
-        DeployError: there is none, it is damaged, or of another version.
+        DeployError: the folder holds no network, or one that is damaged or of another version.
     """
     if not (folder / FILE).is_file():
         raise DeployError(f"{folder}: holds no {FILE}; run deploy trained again, as an earlier version wrote none")
@@ -189,6 +201,6 @@ def read_network(folder: Path) -> TrainedNetwork:
         network.program()
     except DeployError:
         raise
-    except Exception as error:  # whatever a damaged file makes the compiler stumble over
+    except Exception as error:  # the compiler raises many types of exception on a damaged file
         raise DeployError(f"{folder / FILE}: damaged, or of another version; run deploy trained again") from error
     return replace(network, folder=folder)

@@ -1,14 +1,15 @@
 """NeuroBench's metrics (neurobench 2.x) of a network of `deploy trained`, or of standard NIR, from its counted run.
 
-* Footprint: weights and biases, after norms have been folded into them, as 32-bit numbers. NeuroBench adds whatever buffers the
-  framework's neurons keep.
-* ConnectionSparsity: weights of 0.
+* Footprint: bytes of weights and biases, after norms have been folded into them, as 32-bit numbers. NeuroBench adds the
+  buffers that the framework's neurons keep.
+* ConnectionSparsity: share of weights that are 0.
 * ActivationSparsity: 1 - spikes / (neurons * steps).
-* SynapticOperations: NeuroBench hooks layers with weights, so products of spikes with each other are not among them. Effective
-  ones leave out values and weights of 0. A layer that hears spikes, or sums of them, accumulates; NeuroBench takes only 0, 1
-  and -1 for spikes, so a sum with a 2 in it is a MAC there. Dense ones add every synapse at every step, but for padding.
-* MembraneUpdates: of every neuron at every step, as each integrates and leaks whether something arrives or not; NeuroBench
-  leaves out potentials that happen to stay as they are.
+* SynapticOperations: NeuroBench hooks layers with weights, so products of spikes with each other are not included.
+  Effective operations leave out values and weights of 0. A layer that reads spikes, or sums of spikes, accumulates
+  (AC); NeuroBench takes only 0, 1 and -1 for spikes, so an operand that holds a 2 makes MACs there. Dense operations
+  add every synapse at every step, except on padding.
+* MembraneUpdates: one for every neuron at every step, as each integrates and leaks whether input arrives or not;
+  NeuroBench leaves out potentials that keep their value.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ BYTES = 4
 
 
 def neurobench(counting: Counting) -> NeuroBench:
-    """The metrics of all that has been counted, for a sample."""
+    """NeuroBench's metrics of a counted run; operations and updates are per sample."""
     graph, counts = counting.graph, counting.counts
     samples, steps = max(1, counts.samples), counts.steps
     layers = {name: node.op for name, node in graph.nodes.items() if isinstance(node.op, Weighted)}
@@ -49,6 +50,6 @@ def neurobench(counting: Counting) -> NeuroBench:
 
 
 def _dense(counting: Counting, name: str) -> int:
-    """Synapses that an input without zeros reaches in a step; what is padded reaches none."""
+    """Synapses that an input without zeros reaches in one step; synapses on padding are not counted."""
     reads = counting.graph.nodes[counting.graph.nodes[name].wires[0].source].shape
     return int(np.rint(counting.dense[name](np.ones((1, *reads))).sum()))

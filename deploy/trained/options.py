@@ -17,7 +17,7 @@ SPLITS = ("time", "events")
 
 @dataclass(frozen=True, kw_only=True)
 class TrainedOptions:
-    """A spiking model, its data, and how both are run."""
+    """Options of `deploy trained`: a spiking model, its data, and how it is run; help texts say what each means."""
 
     model: Annotated[str, option("path/file.py:callable, which returns the spiking module.", MODELS)]
     data: Annotated[
@@ -61,7 +61,7 @@ class TrainedOptions:
     force: Annotated[bool, option("Replace what is there.", RUNS, "--force")] = False
 
     def check(self) -> None:
-        """Raise DeployError for what can be seen without loading anything."""
+        """Raise DeployError for the first option whose value is not allowed; no file is read."""
         check_positive("--frames", self.frames)
         check_positive("--samples", self.samples)
         check_choice("--form", self.form, FORMS)
@@ -73,7 +73,7 @@ class TrainedOptions:
         self.pixels()
 
     def pixels(self) -> tuple[int, int]:
-        """Width and height of the sensor."""
+        """``sensor`` as (width, height) in pixels; raises DeployError if it is not written as WIDTHxHEIGHT."""
         found = re.fullmatch(r"([1-9]\d{0,4})x([1-9]\d{0,4})", self.sensor)
         if found is None:
             raise DeployError(f"--sensor {self.sensor}: give its width and height in pixels, as 128x128")

@@ -1,4 +1,4 @@
-"""What `deploy trained` found out, as data."""
+"""The report of `deploy trained`: what trained.json holds."""
 
 from __future__ import annotations
 
@@ -11,13 +11,21 @@ from deploy.output import TRAINED as REPORT
 
 
 class Part(BaseModel):
-    """A table's row does not take what it does not know."""
+    """Base class of the report's parts: unknown keys are refused."""
 
     model_config = ConfigDict(extra="forbid")
 
 
 class Run(Part):
-    """One way of running; `accuracy` is None without labels, `agreement` is with the original's predictions."""
+    """Results of one run, in floating point or in fixed point.
+
+    Attributes:
+        samples: how many samples ran.
+        accuracy: share of samples whose label is predicted; None without labels.
+        agreement: share of samples whose prediction is the original's.
+        spikes: of one sample, on average.
+        seconds_per_sample: running time.
+    """
 
     samples: int
     accuracy: float | None
@@ -27,7 +35,13 @@ class Run(Part):
 
 
 class LavaRun(Part):
-    """Fixed point on Lava next to the closed form; spikes, potentials and outputs that differ, and where the first one is."""
+    """The fixed-point run on Lava compared with the stepped run in numpy.
+
+    Attributes:
+        samples: how many samples ran.
+        compared, differing: number of spikes, potentials and outputs compared, and of those that differ.
+        first: what differs first and where; None if nothing does.
+    """
 
     samples: int
     compared: int
@@ -36,7 +50,13 @@ class LavaRun(Part):
 
 
 class Layer(Part):
-    """A population or a layer with synapses; `rate` is spikes per neuron and step, counts are per sample."""
+    """A population, a layer with synapses, or a product of spikes, with its counted operations per sample.
+
+    Attributes:
+        kind: name of the operation's class in lower case.
+        size: number of outputs.
+        rate: spikes per neuron and time step; None of nodes that send no spikes.
+    """
 
     name: str
     kind: str
@@ -47,7 +67,7 @@ class Layer(Part):
 
 
 class Energy(Part):
-    """One convention."""
+    """Energy of one sample by one convention; ``omitted_microjoules``: terms that the convention's source omits."""
 
     name: str
     title: str
@@ -56,7 +76,15 @@ class Energy(Part):
 
 
 class Formula(Part):
-    """The formula of the spiking transformers' papers."""
+    """Energy of one sample by the published formula of spiking transformers (:mod:`deploy.trained.energy`).
+
+    Attributes:
+        microjoules: the formula's total.
+        first_macs: multiply-accumulates of the layers that read the input, in one step.
+        operations: the formula's sum of rate * T * MACs over the other layers.
+        counted_operations: additions that were counted.
+        left_out: counts of events, by name, for which the formula has no term.
+    """
 
     microjoules: float
     first_macs: int
@@ -66,7 +94,7 @@ class Formula(Part):
 
 
 class SynapticOperations(Part):
-    """NeuroBench's, of a sample, by NeuroBench's names."""
+    """NeuroBench's synaptic operations of one sample, by NeuroBench's names."""
 
     Effective_MACs: float
     Effective_ACs: float
@@ -74,7 +102,10 @@ class SynapticOperations(Part):
 
 
 class NeuroBench(Part):
-    """NeuroBench's metrics by NeuroBench's names (:mod:`deploy.trained.neurobench`); shares are None where there is nothing."""
+    """NeuroBench's metrics by NeuroBench's names (:mod:`deploy.trained.neurobench`), operations and updates per sample.
+
+    ConnectionSparsity is None without weights, ActivationSparsity without neurons that fire.
+    """
 
     Footprint: int
     ConnectionSparsity: float | None
@@ -84,7 +115,7 @@ class NeuroBench(Part):
 
 
 class EnergyReport(Part):
-    """What a run did and costs; `events` are per sample; `neurobench` is None in folders of earlier versions."""
+    """Counted events of one sample, in total and by layer, and their energy; old folders have no ``neurobench``."""
 
     layers: list[Layer]
     events: dict[str, float]
@@ -94,15 +125,25 @@ class EnergyReport(Part):
 
 
 class TrainedReport(EnergyReport):
-    """All of it; events are those of the floating-point run.
+    """The content of trained.json; events are counted in the floating-point run.
 
     Attributes:
-        differing_from_original: spikes of the captured network in float64 that are not the original's, of `compared_spikes`.
-        changed_by_float32: spikes of the original that are other ones in float32 than in float64.
-        readout: how the model's output follows from those of its steps.
-        silent: populations of which no neuron fired in the compared samples, so that nothing was compared.
-        spikes_changed: share of spikes that are other ones in fixed point.
-        standard_nir: the file, or why there is none.
+        model, form, frames: the options of the run.
+        neurons, nodes: size of the captured network.
+        readout: how the model's output follows from the outputs of its time steps: mean, sum, last or each.
+        compared_spikes: spikes (neurons times steps times samples) of the captured network compared with the
+            original's.
+        differing_from_original: how many of them differ, both in float64.
+        changed_by_float32: how many of the original's differ between float32 and float64.
+        silent: populations of which no neuron fired in the compared samples, so that the comparison says little.
+        original_accuracy: of the original in float32; None without labels.
+        floating, fixed: the captured network in floating point and in fixed point.
+        spikes_changed: share of spikes, sent or not, that differ in fixed point: mean over populations, compared
+            samples.
+        overflows: by node, values that did not fit the chip's widths in the compared samples.
+        largest_rounding: the largest rounding error of a node's parameters.
+        lava: the comparison with Lava; None if Lava did not run.
+        standard_nir: name of the NIR file, or why there is none.
     """
 
     model: str
@@ -126,10 +167,10 @@ class TrainedReport(EnergyReport):
 
 
 def read_trained(folder: Path) -> TrainedReport:
-    """The report in a folder that `deploy trained` wrote.
+    """Read the report in a folder that `deploy trained` wrote.
 
     Raises:
-        DeployError: there is none, or it is of another version.
+        DeployError: there is no report, or it is damaged or of another version.
     """
     file = folder / REPORT
     try:

@@ -1,4 +1,4 @@
-"""Load, capture, compare with the original, run, count, write."""
+"""The run of `deploy trained`: load and capture a model, compare it with the original, run it, count events, write."""
 
 from __future__ import annotations
 
@@ -36,14 +36,23 @@ from targets.trained.whole import write_whole
 
 NIR_FILE, WHOLE_FILE = "graph.nir", "whole.nir"
 COMPARED = 8
-"""Samples that are compared with the original spike for spike, in float64."""
+"""How many samples are compared with the original spike for spike, in float64."""
 BATCH = 50
 OUTPUT_MARGIN = 1e-6  # some modules cast to float32 on the way
 
 
 @dataclass(frozen=True)
 class Loaded:
-    """The model, its neurons, its graph, and data as frames (samples, T, *shape)."""
+    """A captured model and its data.
+
+    Attributes:
+        model: the original module.
+        neurons: by name of a neuron module, its equations.
+        graph: the captured network of one time step.
+        x: data as frames (samples, T, *shape), float64.
+        labels: (samples,) integers, or None.
+        calib: calibration data as frames (samples, T, *shape).
+    """
 
     model: nn.Module
     neurons: dict[str, Reading]
@@ -54,10 +63,11 @@ class Loaded:
 
 
 def run_trained(options: TrainedOptions, progress: Progress) -> TrainedReport:
-    """All of `deploy trained`.
+    """Run `deploy trained`: write the report, the network and NIR files into the output folder, and return the report.
 
     Raises:
-        DeployError: whatever a user can put right; converters.trained.Uncaptured with all modules that have no form.
+        DeployError: options, data or model cannot be used, or the captured network's spikes are not the model's own; as
+            converters.trained.Uncaptured it names all modules that cannot be captured.
     """
     options.check()
     with output_folder(options.out, options.force, (REPORT,)) as folder:
@@ -68,7 +78,7 @@ def run_trained(options: TrainedOptions, progress: Progress) -> TrainedReport:
 
 
 def load(options: TrainedOptions) -> Loaded:
-    """The model captured, and its data."""
+    """Load and capture the model, and read its data."""
     if ".py:" not in options.model:
         raise DeployError(f"--model {options.model}: a spiking module is named as path/file.py:callable")
     model = load_model(options.model, options.weights).module
@@ -81,7 +91,13 @@ def load(options: TrainedOptions) -> Loaded:
 
 
 def read_frames(path: Path, options: TrainedOptions) -> tuple[np.ndarray, np.ndarray | None]:
-    """Frames (samples, T, *shape) float64 and labels; images are repeated where forward does not do so itself."""
+    """Read data as frames (samples, T, *shape) float64, and labels (samples,) or None.
+
+    Arrays without a time axis of T frames are repeated T times; uint8 is divided by 255.
+
+    Raises:
+        DeployError: the file is missing or unreadable, or its arrays are not as they should be.
+    """
     if path.exists() and are_events(path):
         if options.form == "static":
             raise DeployError(f"--data {path}: events make a frame for each step; give --form sequence, batch or step")
@@ -152,7 +168,7 @@ def _report(options: TrainedOptions, loaded: Loaded, folder: Path, progress: Pro
 
 
 def _originals(loaded: Loaded, form: Any, how: str) -> np.ndarray:
-    """The model's own outputs in float32, (samples, outputs)."""
+    """Outputs of the original model in float32, (samples, outputs); the mean over steps if it returns each step's."""
     found: list[np.ndarray] = []
     for start in range(0, len(loaded.x), BATCH):
         part = loaded.x[start : start + BATCH]
@@ -205,7 +221,7 @@ def _standard(graph: Graph, folder: Path) -> str:
 
 
 def _neurons(graph: Graph) -> int:
-    """Populations that send a state as well are there twice."""
+    """Number of neurons; a population that sends its state as well as spikes has two nodes, and is counted once."""
     sizes: dict[int, int] = {}
     for node in graph.nodes.values():
         if isinstance(node.op, Neuron | Levels):

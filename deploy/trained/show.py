@@ -12,7 +12,7 @@ from processes.events import EVENTS
 
 
 def shown(report: TrainedReport) -> Iterator[Table | str]:
-    """Runs, energy, and what the published formula leaves out."""
+    """Tables and sentences of a report: the comparison with the original, runs, Lava, and energy."""
     equal = report.compared_spikes - report.differing_from_original
     yield (
         f"{report.model}: {report.neurons:,} neurons, {report.frames} frames. {equal:,} of {report.compared_spikes:,} spikes "
@@ -44,7 +44,7 @@ def shown(report: TrainedReport) -> Iterator[Table | str]:
 
 
 def energy_shown(report: EnergyReport) -> Iterator[Table | str]:
-    """Every convention next to the published formula."""
+    """Tables and sentences of energy: every convention, the published formula, what it omits, NeuroBench's metrics."""
     table = Table("Convention", "µJ a sample", "Left out, at its prices", title="Energy, from counted events")
     formula = report.formula
     table.add_row(
@@ -72,7 +72,7 @@ def energy_shown(report: EnergyReport) -> Iterator[Table | str]:
 
 
 def layers_shown(report: EnergyReport) -> Table:
-    """A row for each population, layer and product."""
+    """Table of rates and operations, a row for each population, layer and product of spikes."""
     table = Table("Layer", "Kind", "Size", "Spikes per neuron and step", "Additions a sample", "MACs a sample")
     for layer in report.layers:
         rate = "" if layer.rate is None else f"{layer.rate:.4f}"

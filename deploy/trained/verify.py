@@ -1,4 +1,4 @@
-"""Fixed point on Lava next to the closed form, for networks that were trained as spiking ones."""
+"""Comparison of Lava with the stepped run in numpy, in fixed point, for networks that were trained as spiking ones."""
 
 from __future__ import annotations
 
@@ -17,17 +17,21 @@ from targets.nir_graph.program import Program, Traces, interpret
 
 FILE = "samples.npz"
 KEPT = 20
-"""Samples that a folder keeps, so that it can be verified without its data."""
+"""How many samples a folder keeps, so that its network can be verified without the data."""
 
 
 def write_samples(folder: Path, x: np.ndarray) -> None:
-    """Frames (samples, T, *shape of the graph's input); an image that is shown T times is kept once."""
+    """Write frames (samples, T, *shape of the graph's input) into the folder, constant ones as a single frame."""
     still = bool((x == x[:, :1]).all())
     np.savez_compressed(folder / FILE, x=x[:, :1] if still else x, steps=np.array(x.shape[1]))
 
 
 def read_samples(folder: Path) -> np.ndarray:
-    """What ``write_samples`` was given. Raises DeployError if there is no such file, or it is damaged."""
+    """Read the frames (samples, T, *shape) that :func:`write_samples` wrote.
+
+    Raises:
+        DeployError: the folder holds no such file, or a damaged one.
+    """
     if not (folder / FILE).is_file():
         raise DeployError(f"{folder}: holds no {FILE}; run deploy trained again, as an earlier version wrote none")
     arrays = read_arrays(folder / FILE)
@@ -39,7 +43,13 @@ def read_samples(folder: Path) -> np.ndarray:
 
 
 def verify_folder(folder: Path, samples: int, granularity: str, progress: Progress) -> LavaRun:
-    """The network of a folder on Lava, on the first samples that the folder keeps.
+    """Run the network of a folder on Lava in fixed point and compare it with the stepped run in numpy.
+
+    Args:
+        folder: written by `deploy trained`.
+        samples: how many of the samples that the folder keeps to run, the first ones.
+        granularity: what a Lava Process holds, "block" or "operation".
+        progress: is told of every sample.
 
     Raises:
         DeployError: the folder is damaged, or keeps fewer samples; Lava cannot run here.
@@ -52,7 +62,7 @@ def verify_folder(folder: Path, samples: int, granularity: str, progress: Progre
 
 
 def on_lava(graph: Graph, fixed: Program, x: np.ndarray, progress: Progress, granularity: str = "block") -> LavaRun:
-    """Every spike, potential and output of frames (samples, T, *shape of the graph's input) on Lava and stepped."""
+    """Run frames ``x`` (samples, T, *shape of the graph's input) on Lava and in numpy, and compare every value."""
     from targets.nir_graph.lava import run_in_lava
 
     expected = interpret(fixed, {graph.input: x}, potentials=True)
@@ -62,7 +72,7 @@ def on_lava(graph: Graph, fixed: Program, x: np.ndarray, progress: Progress, gra
 
 
 def compared(expected: Traces, found: Traces, samples: int) -> LavaRun:
-    """Two runs, value by value."""
+    """Count the spikes, potentials and outputs in which two runs differ, and locate the first one."""
     total = differing = 0
     first: str | None = None
     for kind in ("spikes", "potentials", "outputs"):

@@ -1,7 +1,8 @@
 """Backends of the closed form: where its array functions run.
 
-``numba`` has compiled loops for the CPU, ``torch`` plain torch for any device, ``triton`` the same with Triton kernels on CUDA
-devices. Tensors on the CPU go to the first, others to the second; ``using`` takes one for all tensors.
+``numba`` has compiled loops for the CPU, ``torch`` plain torch for any device with 64-bit floats, ``triton`` plain
+torch with some Triton kernels for CUDA devices. Tensors on the CPU go to numba, others to torch, unless :func:`using`
+chooses a backend.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ def backend_named(name: str) -> Backend:
     """A backend, loaded when it is first asked for.
 
     Raises:
-        DeployError: there is none of this name, or what it needs is not installed.
+        DeployError: there is no backend of this name, or a package that it needs is not installed.
     """
     if name not in BACKENDS:
         raise DeployError(f"backend '{name}' is not known; there are {', '.join(BACKENDS)}")
@@ -42,7 +43,7 @@ def backend_named(name: str) -> Backend:
 
 
 def backend_of(tensor: Tensor) -> Backend:
-    """The backend that takes a tensor: the one in use, else compiled loops on the CPU and plain torch on other devices."""
+    """The backend for a tensor: the one that :func:`using` chose, else numba on the CPU and torch on other devices."""
     return _chosen.get() or backend_named("numba" if tensor.device.type == "cpu" else "torch")
 
 

@@ -1,4 +1,4 @@
-"""Arrays that operations keep, as tensors on a device, copied there once."""
+"""Arrays that operations keep, as tensors on a device to which each is copied once."""
 
 from __future__ import annotations
 
@@ -10,22 +10,23 @@ import numpy as np
 import torch
 
 Make = Callable[[np.ndarray], np.ndarray]
+"""Derives the array that is copied from the one that is kept."""
 Key = tuple[torch.device, torch.dtype | None, Make | None]
 
 SIGNED = {np.dtype(np.uint32): np.int32, np.dtype(np.uint64): np.int64, np.dtype(np.uint16): np.int16}
-"""Torch knows few functions of unsigned integers: signed ones of as many bits stand for them."""
+"""Signed types that stand for unsigned ones of as many bits, of which torch has few functions."""
 
 _copies: dict[int, dict[Key, torch.Tensor]] = {}
-"""By the identity of an array that is alive, its copies."""
+"""Copies of every array that is alive, by its ``id``."""
 
 
 def constant(
     array: np.ndarray, device: torch.device, dtype: torch.dtype | None = None, made: Make | None = None
 ) -> torch.Tensor:
-    """``array``, or what ``made`` makes of it, as a tensor on a device, of its own type or of another.
+    """``array``, or what ``made`` derives from it, as a tensor on a device, of its own type or of ``dtype``.
 
-    Unsigned integers become signed ones of the same bits. A copy on another device than the CPU is kept as long as the array
-    lives, so the array may not change any more.
+    Unsigned integers become signed ones of the same bits. A copy on another device than the CPU is kept as long as the
+    array is alive, so the array may not change after the first call; on the CPU every call makes a copy.
     """
     if device.type == "cpu":
         return _tensor(array, dtype, made)
@@ -46,7 +47,7 @@ def _tensor(array: np.ndarray, dtype: torch.dtype | None, made: Make | None) -> 
 
 
 def shared(array: np.ndarray) -> torch.Tensor:
-    """A tensor on the CPU that reads an array's own memory, and that nobody may write to; strided arrays are copied."""
+    """A tensor on the CPU that shares an array's memory and must not be written to; a strided array is copied."""
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "The given NumPy array is not writable", UserWarning)
         return torch.from_numpy(np.ascontiguousarray(array))

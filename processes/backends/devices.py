@@ -16,16 +16,16 @@ _current: ContextVar[torch.device] = ContextVar("device", default=CPU)
 
 
 def current_device() -> torch.device:
-    """Where networks are evaluated if nothing else is said: the CPU, but within :func:`on_device`."""
+    """Device on which networks are evaluated by default: the CPU, or that of the enclosing :func:`on_device`."""
     return _current.get()
 
 
 @contextmanager
 def on_device(device: torch.device | str) -> Iterator[None]:
-    """Within this context networks are evaluated on a device, given by itself or by name, in full precision.
+    """Within this context networks are evaluated on ``device`` (a device or its name) in full float32 precision.
 
     Raises:
-        DeployError: there is no such device here, as of :func:`device_named`.
+        DeployError: :func:`device_named` refuses the name.
     """
     token = _current.set(device if isinstance(device, torch.device) else device_named(device))
     try:
@@ -44,10 +44,11 @@ def described(device: torch.device) -> str:
 
 
 def device_named(name: str) -> torch.device:
-    """The device of "cpu", "cuda", "cuda:N" or "auto", which is a CUDA device where there is one.
+    """The device named "cpu", "cuda", "cuda:N" or "auto" (a CUDA device if there is one, else the CPU).
 
     Raises:
-        DeployError: there is no such device here, or it lacks 64-bit floating point, which decides ties ("mps").
+        DeployError: the name is unknown, there is no such device here, or it is neither the CPU nor CUDA ("mps"
+            lacks the 64-bit floating point that decides ties).
     """
     if name == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
@@ -67,9 +68,9 @@ def device_named(name: str) -> torch.device:
 
 @contextmanager
 def full_precision() -> Iterator[None]:
-    """Within this context, products of float32 are float32: no TF32 and no reduced precision decides a spike.
+    """Within this context float32 products on CUDA devices do without TF32, whose rounding could change spikes.
 
-    Whole numbers below 2^24 are then exact in any order of summation.
+    Sums of whole numbers are then exact, in any order of summation, while they stay below 2^24.
     """
     matrices, convolutions = torch.backends.cuda.matmul.allow_tf32, torch.backends.cudnn.allow_tf32
     torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = False

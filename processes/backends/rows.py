@@ -12,19 +12,19 @@ from processes.backends.constants import constant, shared
 from processes.batches import slices
 
 TOGETHER = 2**22
-"""Weights that are looked at together: a language model's last layer, four times as wide at once, would be gigabytes."""
+"""Weights whose magnitudes are held as int32 at a time: all of a language model's last layer would take gigabytes."""
 MARGIN = 1 + 1e-3
-"""Float32 rounding of bounds themselves, far above 2^-24 times any row length."""
+"""Factor for the float32 rounding of the bounds themselves, far above 2^-24 times any row length."""
 
 
 class Rows:
-    """Mantissas (out, in), of an int8 array whose other axes are flattened.
+    """Weight mantissas (out, in) of an int8 array, whose axes after the first are flattened, and bounds of its rows.
 
     Attributes:
         source: the array.
         weight: int8 (out, in).
-        reach: at least the largest Euclidean norm of a row.
-        largest_sum: largest sum of a row's magnitudes.
+        reach: a bound on the Euclidean norm of every row.
+        largest_sum: largest sum of the magnitudes of a row.
     """
 
     def __init__(self, source: np.ndarray) -> None:
@@ -39,27 +39,27 @@ class Rows:
         self.reach, self.largest_sum = math.sqrt(squares) * MARGIN, sums
 
     def matrix(self, device: torch.device) -> torch.Tensor:
-        """Float32 (out, in) on a device, converted once."""
+        """Weights as float32 (out, in) on a device, converted once."""
         if device not in self._matrices:
             self._matrices[device] = constant(self.weight, device, torch.float32)
         return self._matrices[device]
 
     @cached_property
     def fits_bytes(self) -> bool:
-        """Whether every weight's magnitude is at most 127, which that of -128 is not."""
+        """Whether no weight is -128, so that all magnitudes fit int8."""
         return int(self.weight.min(initial=0)) > -128
 
     @cached_property
     def transposed(self) -> torch.Tensor:
-        """(in, out) int8 on the CPU, in the weights' own memory."""
+        """Weights (in, out), int8 on the CPU, a view of the weights' own memory."""
         return shared(self.weight).T
 
     @cached_property
     def magnitudes(self) -> torch.Tensor:
-        """(in, out) int8 on the CPU, where :attr:`fits_bytes`."""
+        """Magnitudes of the weights (in, out), int8 on the CPU; valid only where :attr:`fits_bytes` holds."""
         return self.transposed.abs()
 
     @cached_property
     def signed(self) -> np.ndarray:
-        """(2 in, out) int8: each input's weights, then their negatives."""
+        """For each input its weights, then their negatives: int8 (2 in, out)."""
         return np.stack([self.weight.T, -self.weight.T], 1).reshape(-1, len(self.weight))

@@ -1,7 +1,8 @@
-"""What kernels are given beside tensors: thresholds of a population as tables, made once and then only read.
+"""What kernels are given besides tensors: thresholds of a population as tables, made once and then only read.
 
 A population of neurons stands along the axes of a sample, folded as (A, M, D): parameters vary along A and D and repeat
-along M and along every axis before A. P is A * D where every neuron has parameters of its own, and 1 where all share them.
+along M and along every axis before A. P is A * D where every neuron has parameters of its own, and 1 where all share
+them.
 """
 
 from __future__ import annotations
@@ -15,10 +16,11 @@ import numpy as np
 from processes.codebook import Codebook
 
 Axes = tuple[int, int, int]
+"""(A, M, D)."""
 
 
 class Geometry(NamedTuple):
-    """How a kernel goes over rows and columns: pairs, as ``torch.nn.functional.conv2d`` takes them, and groups of channels."""
+    """Geometry of a convolution: (rows, columns), as ``torch.nn.functional.conv2d`` takes them, and groups."""
 
     stride: tuple[int, ...]
     padding: tuple[int, ...]
@@ -26,17 +28,17 @@ class Geometry(NamedTuple):
     groups: int
 
     def sides(self, kernel: Sequence[int], sides: Sequence[int]) -> tuple[int, ...]:
-        """Rows and columns of what comes of ``sides`` rows and columns."""
+        """Rows and columns of the output, for a kernel and an input with ``sides`` rows and columns."""
         each = zip(sides, kernel, self.stride, self.padding, self.dilation, strict=True)
         return tuple((n + 2 * pad - (k - 1) * far - 1) // step + 1 for n, k, step, pad, far in each)
 
 
 class FurtherSpikes(NamedTuple):
-    """Thresholds of neurons that subtract nothing, by what they have sent: ``scaled_entry(tables[kind, row], factor, shift)``.
+    """Thresholds by prefix of neurons that subtract nothing: ``scaled_entry(tables[kind, row], factor, shift)``.
 
-    tables (kinds, rows, 4, T), float64 or int64, holds (above, below, lo, hi): a neuron fires + at v >= above or v <= below,
-    and - with lo <= v <= hi. row_after (rows, 2T + 1) of :func:`processes.prefixes.rows_after`; kind, factor and shift (P,),
-    shift None for real tables.
+    tables (kinds, rows, 4, T), float64 or int64, holds (above, below, lo, hi): a neuron fires + at v >= above or v <=
+    below, and - with lo <= v <= hi. row_after (rows, 2T + 1) of :func:`processes.prefixes.rows_after`; kind, factor and
+    shift (P,), shift None for real tables.
     """
 
     tables: np.ndarray
@@ -48,12 +50,12 @@ class FurtherSpikes(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class Lookup:
-    """How a potential finds its codes in a codebook: by v times ``scale``.
+    """How a potential v finds its codes in a codebook, which is read at v * ``scale``.
 
     Attributes:
         book: the codebook.
         scale: float32 (A, D).
-        begin: where the buckets of a neuron's kind begin, uint32 (A, D).
+        begin: index of the first bucket of each neuron's kind, uint32 (A, D).
         units: the most that a threshold or a potential is rounded by before it is scaled, in units of v.
     """
 
@@ -65,15 +67,16 @@ class Lookup:
 
 @dataclass(frozen=True, eq=False)
 class PhaseTables:
-    """Phase neurons: + at the first k with v >= pos_k, - with lo_k <= v <= hi_k.
+    """Phase neurons: they fire + at the first k with v >= pos_k, and - at the first with lo_k <= v <= hi_k.
 
-    Having sent z at k, a neuron of a linear function (``further`` is None) subtracts z * subtract_k and goes on with +-pos.
+    Having sent z at k, a neuron of a linear function (``further`` is None) subtracts z * subtract_k and goes on with
+    +-pos.
 
     Attributes:
         axes: (A, M, D).
-        lookup: the codes of most potentials.
+        lookup: gives the codes of most potentials; the thresholds decide the others.
         thresholds: (pos, lo, hi, subtract), float64 (P, T) each.
-        further: thresholds of further spikes of a neuron that subtracts nothing.
+        further: thresholds of further spikes of neurons that subtract nothing; None for linear functions.
 
     Raises:
         ValueError: if a potential that reaches a threshold would not reach that of the next step.
@@ -99,19 +102,19 @@ class PhaseTables:
 class FallingTables:
     """Neurons that divide by a factor F of their row: they fire at the first k with drive >= (entries_k * F) >> shift.
 
-    The drive is |y|, or y^2 if ``squared``, of y = v >> cut clipped to +-limit; where y = 0 or F <= 0 nothing fires. Having
-    sent A in units of ``rest``, a neuron goes on with the sign of v at a drive of at least the threshold of A + midpoint_k, and
-    with the other sign at a drive of at most that of A - midpoint_k >= 0, whose entries are
+    The drive is |y|, or y^2 if ``squared``, of y = v >> cut clipped to +-limit; where y = 0 or F <= 0 nothing fires.
+    Having sent A in units of ``rest``, a neuron goes on with the sign of v at a drive of at least the threshold of A +
+    midpoint_k, and with the other sign at a drive of at most that of A - midpoint_k >= 0, whose entries are
     ``level_entry(level, squared, unit, unit_shift)``.
 
     Attributes:
         axes: (A, M, D), D being the last axis of a sample, along which F does not vary.
-        lookup: the codes of most v F^-1, or v F^-1/2 if ``squared``.
+        lookup: gives the codes of most v F^-1, or v F^-1/2 if ``squared``; the entries decide the others.
         squared: whether squares are compared.
         entries: (P, T), real or int64.
         shift: int64 (P,), None for real entries.
         cut: right shift of v, toward zero.
-        limit: the largest y.
+        limit: largest magnitude of y.
         rest: levels and midpoints of the code, (2, T), real or int64.
         unit, unit_shift: (P,) each, unit_shift None for real entries.
 
@@ -136,30 +139,31 @@ class FallingTables:
 
 
 def _require_falling(thresholds: np.ndarray) -> None:
-    """Loops look for the first step from any other, which takes that a threshold (..., T) once reached stays reached."""
+    """Require that thresholds (..., T) never rise, so that one reached stays reached: loops search from any step."""
     _require_reached(thresholds[..., 1:] <= thresholds[..., :-1])
 
 
 def _require_widening(lo: np.ndarray, hi: np.ndarray) -> None:
-    """What lies between lo and hi, (..., T), lies there at all later steps."""
+    """Require that what lies between lo and hi, (..., T), lies between them at all later steps."""
     never = lo[..., :-1] > hi[..., :-1]
     _require_reached(never | ((lo[..., 1:] <= lo[..., :-1]) & (hi[..., 1:] >= hi[..., :-1])))
 
 
 def _require_reached(stays: np.ndarray) -> None:
+    """Raise ValueError unless ``stays``, bool, holds everywhere."""
     if not stays.all():
         raise ValueError("thresholds rise within a window: a potential that reaches one has to reach all later ones")
 
 
 class RaceFurther(NamedTuple):
-    """Thresholds on the distance to the winner of neurons that have fired before.
+    """Thresholds, on the distance to the winner, of neurons that have fired before.
 
-    Having sent what leads to a row, a neuron fires + at the first later k with distance <= after[row, 0, k] and - with
-    distance >= after[row, 1, k].
+    A neuron whose prefix has a row of the tables fires + at the first later k with distance <= after[row, 0, k] and -
+    with distance >= after[row, 1, k].
 
     Attributes:
-        lookup: the codes of most distances, whose scale is 1.
-        after: float64 (A or 1, rows, 2, T), which rise, and which fall.
+        lookup: gives the codes of most distances; its scale is 1.
+        after: float64 (A or 1, rows, 2, T); the first of the two rises with k, the second falls.
         row_after: (rows, 2T + 1) of :func:`processes.prefixes.rows_after`.
     """
 
@@ -174,7 +178,7 @@ class RaceTables:
 
     Attributes:
         axes: (heads, rows, keys).
-        ramp: rises evenly, (heads or 1, T), real or integer.
+        ramp: thresholds that rise evenly with k, (heads or 1, T), real or integer.
         further: thresholds of further spikes, None where there is one spike.
 
     Raises:
@@ -199,7 +203,7 @@ class FittedTables:
     Attributes:
         axes: (A, M, D).
         threshold, reset: (P, K), in units of v, real or integer.
-        sign: of each step's spike, int8 (K,).
+        sign: sign of each step's spike, int8 (K,).
     """
 
     axes: Axes
@@ -210,13 +214,13 @@ class FittedTables:
 
 @dataclass(frozen=True, eq=False)
 class ExpTables:
-    """Fitted exponentials of rows: behind the row's largest potential J halvings of the distance, then K - J fitted steps.
+    """SI-exp of rows: J clock steps count the distance to the row's largest potential, then K - J fitted steps.
 
     Attributes:
         axes: (heads, rows, keys).
-        clock: distances c 2^j that are halved away, (heads or 1, J); J = 0: the potential itself is fitted.
+        clock: distances c 2^j, largest first, (heads or 1, J); J = 0: the potential itself is fitted.
         half: c / 2, (heads or 1,).
-        threshold, reset: of the fitted steps, (heads or 1, K - J).
+        threshold, reset: tables of the fitted steps, (heads or 1, K - J).
     """
 
     axes: Axes

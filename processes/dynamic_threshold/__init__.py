@@ -7,9 +7,9 @@ carrying the sign of V or c_i: no root and no division. theta_k = s m_k, s the s
 point the table is cut to 24 bits and compared as (table_k * factor) >> shift, so products stay below 2^53; for
 LayerNorm c is first shifted to 20 bits (docs/design.md, Fixed point). RMSNorm is the same without centring.
 
-A neuron that has sent A (the sum of its spikes' levels, positive in the sign of V or c) goes on with that sign at the first
-later k at which the drive reaches the threshold of A + m_k instead of m_k, or with the other sign if it is at most that
-of A - m_k: (A +- m_k) S in one case, (A +- m_k)^2 (Qs + n eps) in the other.
+A neuron that has sent A (the sum of its spikes' levels, positive in the sign of V or c) goes on with that sign at the
+first later k at which the drive |V| or n c^2 reaches the threshold of A + m_k instead of m_k, or with the other sign if
+it is at most that of A - m_k: s (A +- m_k) S after softmax, s^2 (A +- m_k)^2 (Qs + n eps) for LayerNorm.
 """
 
 from __future__ import annotations
@@ -33,29 +33,29 @@ from processes.sent import Once, Operands, Sent, Stepwise, complete
 from processes.spikes import by_step, decoded_sums, may_fire, per_neuron, row_axes, silence_after
 from processes.thresholds import level_entry
 
-ROUNDED = 2.0**-15  # of the largest value that is coded: usual rounding of thresholds; a row with more is always unsure
+ROUNDED = 2.0**-15  # of the first midpoint: usual rounding of thresholds; rows that round by more are always unsure
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class DynamicThreshold(Operation):
-    """Operands: what is divided (potentials, (N, *shape)) and what its threshold follows.
+    """Neurons that divide potentials, the first operand, by a factor of their row, formed from the second operand.
 
     Attributes:
         scale: real value of a spike at k = 0, broadcast shape; also says which neurons share a table row.
         base, steps: the phase code its spikes are in.
         table: (P, T), P = scale.size: theta_k / (units of V per unit of S), or theta_k^2 / n; real or int64.
-        squared: LayerNorm's comparison; the second operand is then Qs, (N, ..., 1).
-            Otherwise it is the codes of e, summed by ``trace`` over their last axis.
+        squared: LayerNorm's comparison; the second operand is then the potentials Qs, (N, ..., 1).
+            Otherwise it is the codes of e, (planes, N, ..., keys), summed by ``trace`` over their last axis.
         trace: value of a spike of e at k, (T,); only if not ``squared``.
         offset: n eps in units of Qs; fixed point keeps it at least 1.
-        low: a row whose Qs + n eps is below has a variance so small that half of its codes are silent, in units of Qs.
-        features: n.
+        low: rows with Qs + n eps below this, in units of Qs, are counted: half of their codes are silent.
+        features: n, the length of LayerNorm's rows.
         shift: right shift of table * factor, int64 (P,); fixed point only.
         spikes: most spikes per neuron and window, 1 to 3.
         latest: last step at which a neuron that has fired may fire again, integers of broadcast shape; None: T - 1.
         levels, midpoints, gain, gain_shift: integer levels and midpoints (T,) and the int64 (P,) by which
             :func:`processes.thresholds.level_entry` gives table entries of A +- m_k; fixed point with several spikes only.
-        drive_shift: right shift that brings c to ``drive_bits``; fixed point only.
+        drive_shift, drive_bits: right shift of c, and the width that it is then clipped to; fixed-point LayerNorm only.
         state_bits: width of potentials; 0 in floating point.
     """
 
@@ -105,7 +105,7 @@ class DynamicThreshold(Operation):
         return PhaseCode(self.base, self.steps)
 
     def window(self, sources: list[Window], ready: list[int]) -> Window:
-        """Fires once both operands are complete."""
+        """Fires for T steps, once both operands are complete."""
         return Window(max(ready), max(ready) + self.steps)
 
     def ideal(self, *inputs: torch.Tensor) -> torch.Tensor:
@@ -121,17 +121,17 @@ class DynamicThreshold(Operation):
         return self.squared and self.state_bits > 0
 
     def closed_form(self, *inputs: torch.Tensor, dtype: torch.dtype = torch.float32) -> Result:
-        """Codes (spikes, N, *shape)."""
+        """Codes (spikes, N, *shape), clips of c where it is cut, and the number of rows of low variance."""
         v, other = inputs
         clips = (
             clips_of(v, self.drive_shift + self.drive_bits) if self.cuts else None
-        )  # the kernel does, as it reads them
+        )  # counted here, clipped by the kernel as it reads them
         low_rows = 0
         if self.squared:
             factor = other.to(torch.int64) + int(self.offset) if self.state_bits else other + self.offset
             factor = factor.squeeze(-1)
             low = factor < self.low
-            low_rows = int((v[low] != 0).any(-1).sum()) if bool(low.any()) else 0  # none of zeros alone
+            low_rows = int((v[low] != 0).any(-1).sum()) if bool(low.any()) else 0  # rows of zeros lose nothing
         else:
             factor = decoded_sums(other, self.trace_table, torch.int64 if self.state_bits else dtype)
         codes = backend_of(v).fire_falling(v, factor, self._tables, self.spikes)
@@ -160,7 +160,7 @@ class DynamicThreshold(Operation):
 
     @cached_property
     def _book(self) -> Codebook:
-        """Codes of v times ``_per_scale`` over the factor, or its root."""
+        """Codebook of v * ``_per_scale`` / factor, or / sqrt(factor) if ``squared``; ends allow for rounded tables."""
         rest, gain, shift = self.further
         levels, midpoints = rest.astype(float)
         kind = linear_intervals(
@@ -171,7 +171,7 @@ class DynamicThreshold(Operation):
         entries = level_entry(ends.astype(rest.dtype), self.squared, gain[:, None], shift)
         place = self._place(entries)
         low, high = place.min(0), place.max(0)
-        for k, midpoint in enumerate(midpoints):  # first spikes have entries of their own
+        for k, midpoint in enumerate(midpoints):  # thresholds of first spikes come from ``table`` itself
             own, here = self._place(self.table[:, k, None]), ends == midpoint
             low[here], high[here] = np.minimum(low[here], own.min()), np.maximum(high[here], own.max())
         plus = kind.ends > 0
@@ -181,13 +181,13 @@ class DynamicThreshold(Operation):
         return compile_codebook([kind], self.steps, ROUNDED * float(midpoints[0]) if self.state_bits else 0.0)
 
     def _place(self, entries: np.ndarray) -> np.ndarray:
-        """Where v times ``_per_scale`` over the factor, or its root, meets entries (P, n) of the neurons' tables."""
+        """Positions in the codebook's units at which a neuron meets entries (P, n) of its table."""
         relative = entries / self.table[:, :1]
         return self.further[0][1, 0] * (np.sqrt(relative) if self.squared else relative)
 
     @cached_property
     def further(self) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
-        """Levels and midpoints (2, T), gain and gain shift (P,) for what comes after the first spike."""
+        """Levels and midpoints (2, T), gain and gain shift (P,) of further spikes' thresholds; None: no shift, real."""
         if self.levels is not None:
             assert self.midpoints is not None and self.gain is not None and self.gain_shift is not None
             rest = np.stack([self.levels, self.midpoints]).astype(np.int64)
@@ -198,12 +198,12 @@ class DynamicThreshold(Operation):
 
     @property
     def trace_table(self) -> np.ndarray:
-        """``trace``, which softmax's division always has."""
+        """``trace``, which is there whenever the operation divides after a softmax."""
         assert self.trace is not None
         return self.trace
 
     def stepper(self, window: Window, sources: list[Window]) -> DynamicThresholdStepper:
-        """Integrates both operands, then fires."""
+        """A stepper that integrates both operands, then fires in ``window``."""
         return DynamicThresholdStepper(self, window, sources)
 
 
@@ -220,7 +220,7 @@ class DynamicThresholdStepper(SaturatingStepper):
         self.reset()
 
     def reset(self) -> None:
-        """Everything to zero."""
+        """Set potentials, factors and clips to zero, and give every neuron all its spikes."""
         self.clips = 0
         self.v = np.zeros(self.op.shape, self.message)
         self.factor = np.zeros((*self.op.shape[:-1], 1), self.message)
@@ -250,7 +250,7 @@ class DynamicThresholdStepper(SaturatingStepper):
         return fired if fires else None
 
     def _begin(self) -> None:
-        """What is compared with what, when both operands are complete."""
+        """Form drives, their signs and the rows' factors, once both operands are complete."""
         self.compared = self._drive()
         self.magnitude = self.compared**2 if self.op.squared else np.abs(self.compared)
         self.limit = self.factor + (self.message(self.op.offset) if self.op.squared else 0)
@@ -259,7 +259,7 @@ class DynamicThresholdStepper(SaturatingStepper):
         self.flat = [a.reshape(-1) for a in (self.magnitude, self.sign, self.limit, self.left)]
 
     def through(self, operands: Operands, stepwise: Stepwise) -> Sent | None:
-        """The spikes of all steps of its window, where each neuron has one and both operands are complete before."""
+        """Spikes of a whole sample, in one call where neurons have one spike and both operands are complete."""
         drive, other = operands
         if self.op.spikes > 1 or not complete(operands, self.start):
             return stepwise()
@@ -280,7 +280,7 @@ class DynamicThresholdStepper(SaturatingStepper):
         return Once.of(codes, self.start, self.op.shape, self.op.steps)
 
     def _again(self, fired: np.ndarray, k: int) -> np.ndarray | None:
-        """Signs of all spikes at k, of whose first ones ``fired`` tells, or None; neurons may fire several times."""
+        """Signs of all spikes at k of neurons with several, given first ones in ``fired``; None if there are none."""
         if self.sent is not None:
             self._go_on(fired, self.sent, k)
             fired *= may_fire(self.left, self.op.spikes, self.op.latest, k)
@@ -292,13 +292,13 @@ class DynamicThresholdStepper(SaturatingStepper):
         return self.sign * fired
 
     def _drive(self) -> np.ndarray:
-        """What is compared: V, or c cut to ``drive_bits``."""
+        """The compared potential: V, or c shifted right by ``drive_shift`` and clipped to ``drive_bits``."""
         if not self.op.cuts:
             return self.v
         return self.saturate(shift_toward_zero(self.v, self.op.drive_shift), self.op.drive_bits)
 
     def _go_on(self, fired: np.ndarray, sent: np.ndarray, k: int) -> None:
-        """Put into ``fired`` what neurons that have sent something do at k: 1 in their first sign, -1 in the other."""
+        """Put further spikes at k into ``fired``: 1 in the neuron's first sign, -1 in the other, 0 for none."""
         again = np.nonzero((self.left > 0) & (self.left < self.op.spikes))
         rest, gain, gain_shift = self.op.further
         gain, gain_shift, shift = (self._of(a, again) for a in (gain, gain_shift, self.op.shift))
@@ -312,7 +312,7 @@ class DynamicThresholdStepper(SaturatingStepper):
         fired[again] = (magnitude >= above).astype(np.int8) - (minus & (magnitude < above))
 
     def _of(self, per_scale: np.ndarray | None, where: tuple[np.ndarray, ...]) -> np.ndarray | None:
-        """Values (P,) of the neurons at ``where``."""
+        """Parameters (P,) of the neurons at the indices ``where``."""
         if per_scale is None:
             return None
         return np.broadcast_to(per_scale.reshape(self.op.scale.shape), self.op.shape)[where]

@@ -26,9 +26,9 @@ calibration.used.always(None, DynamicThreshold)
 
 @calibration.scaled.of(DynamicThreshold)
 def _(op: DynamicThreshold, peak: np.ndarray, octaves: bool) -> DynamicThreshold:
-    """The largest of each column: its divisor goes with rows, and so cannot its scale.
+    """The neuron with the peak of each column as scale: rows, which have divisors of their own, share it.
 
-    A scale per head is the same for all of the head's columns.
+    A scale per head is repeated for all of the head's columns.
     """
     peak = peak.max(-2, keepdims=True)
     wide = np.broadcast_to(peak, (*peak.shape[:-1], op.shape[-1])).copy() if peak.size > 1 else peak
@@ -37,13 +37,13 @@ def _(op: DynamicThreshold, peak: np.ndarray, octaves: bool) -> DynamicThreshold
 
 @calibration.rescaled.of(DynamicThreshold)
 def _(op: DynamicThreshold, scale: np.ndarray) -> DynamicThreshold:
-    """With this scale."""
+    """The neuron with another scale."""
     return replace(op, scale=scale)
 
 
 @calibration.folded.of(DynamicThreshold)
 def _(op: DynamicThreshold, at: Position, coding: Coding) -> DynamicThreshold:
-    """Thresholds by step: of squares for a norm, else in units of what is divided."""
+    """The neuron with a table of thresholds by step: theta_k^2 / n for a norm, else theta_k in the dividend's units."""
     code, (divided, divisor) = coding.code, at.operands
     theta, own = op.scale.reshape(-1, 1) * code.midpoints, replace(op, base=code.base, steps=code.steps)
     if op.squared:
@@ -53,7 +53,7 @@ def _(op: DynamicThreshold, at: Position, coding: Coding) -> DynamicThreshold:
 
 
 def half_silent(squares: Position) -> float:
-    """Sum of squares of a row of normally distributed values half of which are below the smallest level of their code."""
+    """Sum of squares of a row of normally distributed values half of which lie below their code's last midpoint."""
     (operand,) = squares.operands
     median = 0.6745  # of |x| for standard normal x
     smallest = operand.code.midpoints[-1]

@@ -1,4 +1,4 @@
-"""Events of neurons that divide by their threshold."""
+"""Events that dynamic-threshold neurons cause in a run, counted from its spikes."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from processes.events import Events, Quantity, Visit, distinct_steps, events, fi
 
 @events.of(DynamicThreshold)
 def _(op: DynamicThreshold, visit: Visit) -> Events:
-    """Forms its threshold anew, by a product, for every comparison; the row's sum comes to it as a graded spike.
+    """Every comparison takes a product for its threshold; each row's sum reaches its neurons as one graded spike.
 
-    After softmax it adds up the sum itself: one addition for every spike of e, one update for every step with one.
+    After softmax the sum is added up here: an addition per spike of e, an update of a row per step with a spike.
     """
     counted = firing(visit, op.steps, visit.size, op.latest)
     counted |= {"threshold_products": counted["compares"], "graded_spikes": visit.rows}
@@ -25,6 +25,6 @@ def _(op: DynamicThreshold, visit: Visit) -> Events:
 
 @growth.of(DynamicThreshold)
 def _(op: DynamicThreshold, quantity: Quantity, event: str) -> int:
-    """After softmax, the sum of a row is over tokens."""
+    """After softmax a row's sum is over tokens, so its additions and transfers grow with pairs of tokens."""
     pairs = not op.squared and event in ("synaptic_operations", "transfers")
     return in_pairs(op, quantity, event) if pairs else one_by_one(op, quantity, event)

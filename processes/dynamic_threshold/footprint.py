@@ -1,4 +1,4 @@
-"""Footprint of neurons that divide by their threshold."""
+"""What dynamic-threshold neurons occupy on a chip."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ layout.always("rows", DynamicThreshold)
 
 @neurons.of(DynamicThreshold)
 def _(op: DynamicThreshold, operands: int) -> Neurons:
-    """Thresholds over the window; the sum per row; a scale and a last step per column; a potential, and what was sent."""
+    """Per core a table; per row the sum; per column a scale and last step; per neuron a potential and what was sent."""
     state = Amount(core=op.steps, row=1, column=1 + (op.latest is not None), neuron=1 + (op.spikes > 1))
     return Neurons(state, row_neuron=True, row_operand=1)
 
 
 @fans.of(DynamicThreshold)
 def _(op: DynamicThreshold, operand: int, shape: Shape, columns: int, chip: Chip) -> tuple[Fan, ...]:
-    """What is divided comes as messages; what divides is added up by the row's neuron."""
+    """The dividend comes as messages, one to one; the divisor is added up by each row's own neuron."""
     if operand == 0:
         return message(op, operand, shape, columns, chip)
     return (Fan("sum", shape[-1], Amount(row=shape[-1]), Amount(core=1), chip.weight_bits),)

@@ -12,12 +12,12 @@ from processes.chips import INT64
 from processes.dynamic_threshold import DynamicThreshold
 from processes.integers import FixedPosition, Integers, Setting, integers
 
-COMPARED_BITS = INT64 - 2  # of a normaliser's drive shifted left, so that (drive + 1) << shift stays inside 64 bits
+COMPARED_BITS = INT64 - 2  # of a drive shifted left, so that (drive + 1) << shift stays inside 64 bits
 
 
 @integers.of(DynamicThreshold)
 def _(op: DynamicThreshold, at: FixedPosition, setting: Setting) -> Integers:
-    """A table that is multiplied by S or Qs, and levels and midpoints for second spikes."""
+    """The neuron with an integer table that multiplies S or Qs, and integer levels and midpoints for further spikes."""
     divided, divisor = at.operands
     chip, unit = setting.chip, divided.integer_unit
     theta = op.scale.reshape(-1, 1) * op.code.midpoints
@@ -36,7 +36,7 @@ def _(op: DynamicThreshold, at: FixedPosition, setting: Setting) -> Integers:
         first = divided.formed_by or 2 ** (chip.trace_bits - 1) - 1
         found["trace"] = divisor.code.trace_from(first)
         real = theta / np.broadcast_to(unit, op.scale.shape).reshape(-1, 1) / first
-    # as many fraction bits as keep a neuron's largest entry within the cut
+    # as many fraction bits as keep a neuron's largest entry within norm_cut_bits
     drive_bits = 2 * (chip.norm_drive_bits - 1) if op.squared else chip.state_bits
     most = COMPARED_BITS - drive_bits
     shift = np.clip(chip.norm_cut_bits - np.ceil(np.log2(real[:, 0])), 0, most).astype(np.int64)

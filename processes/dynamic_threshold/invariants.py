@@ -1,4 +1,4 @@
-"""Invariants of neurons that divide by their threshold."""
+"""What has to hold for dynamic-threshold neurons to run: shapes, tables and ranges."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from processes.invariants import (
 
 @reads.of(DynamicThreshold)
 def _(op: DynamicThreshold, operand: int) -> Kind:
-    """Potentials, but for the exponentials that softmax divides by: these come as spikes, which it adds up itself."""
+    """Potentials, but for the exponentials that softmax divides by: these come as spikes and are added up here."""
     return "spikes" if operand == 1 and not op.squared else "potentials"
 
 

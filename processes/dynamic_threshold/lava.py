@@ -7,11 +7,11 @@ from processes.lava_process import process_of
 
 
 class SoftmaxDivisionProcess(OperationProcess, v_in="currents", e_in="spikes", s_out="spikes"):
-    """V arrives on v_in, the spikes of e whose sum divides it on e_in."""
+    """Softmax's division: V arrives on v_in, the spikes of e, whose sum divides V, on e_in."""
 
 
 class NormDivisionProcess(OperationProcess, c_in="graded", q_in="currents", s_out="spikes"):
-    """c arrives on c_in, its sum of squares on q_in."""
+    """LayerNorm's division: the centred c arrives on c_in, its sum of squares on q_in."""
 
 
 SoftmaxDivisionProcessFloat, SoftmaxDivisionProcessFixed = both_precisions(SoftmaxDivisionProcess)
@@ -20,5 +20,5 @@ NormDivisionProcessFloat, NormDivisionProcessFixed = both_precisions(NormDivisio
 
 @process_of.of(DynamicThreshold)
 def _(op: DynamicThreshold, operands: int) -> type[OperationProcess]:
-    """By what it divides."""
+    """The Process of a norm or of a softmax."""
     return NormDivisionProcess if op.squared else SoftmaxDivisionProcess

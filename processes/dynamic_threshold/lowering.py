@@ -1,4 +1,4 @@
-"""Lowering with dynamic thresholds: a division by what is positive keeps signs."""
+"""Lowering with dynamic thresholds: a division by a positive sum keeps the dividend's signs."""
 
 from __future__ import annotations
 

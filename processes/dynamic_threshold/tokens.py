@@ -1,4 +1,4 @@
-"""Later tokens of neurons that divide."""
+"""How dynamic-threshold neurons go on with later tokens (:mod:`processes.tokens`)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Words for neurons that divide by their threshold."""
+"""What reports say about dynamic-threshold neurons."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ kind.always("normalisation", DynamicThreshold)
 
 @role.of(DynamicThreshold)
 def _(op: DynamicThreshold, place: Place) -> str:
-    """By what it divides."""
+    """The role in a norm or in a softmax."""
     return "normalisation" if op.squared else "softmax, division"
 
 
 @not_spikes.of(DynamicThreshold)
 def _(op: DynamicThreshold, carried: str) -> NotSpikes:
-    """The row's sum."""
+    """The row's sum, one number for each row."""
     why = "a row's sum multiplies the thresholds of its neurons at every step; it reaches them as a number"
     return NotSpikes("Divisions", why, rows_of(op.shape))

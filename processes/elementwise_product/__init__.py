@@ -1,7 +1,7 @@
 """Elementwise trace product: gates, where two spike trains are multiplied neuron by neuron.
 
-As in a matrix product by traces, but for each neuron alone: its two local traces r_a and r_b copy the decaying trace when
-their side spikes, and at step k its potential grows by
+As in a trace-driven matrix product, but without a sum: each neuron has a local trace of either operand, r_a and r_b, to
+which a spike of that operand adds its decaying global trace p, and at step k its potential grows by
 
     a(k) p_a r_b  +  r_a b(k) p_b  +  (both at k) a(k) b(k) p_a p_b
 
@@ -21,18 +21,18 @@ from processes.operation import Operation, Result, Window
 from processes.spikes import decode
 
 FLOAT32_BITS = 25
-"""Widest signed integers of which float32 holds every one."""
+"""Width of the widest signed integers that float32 holds exactly, the sign included."""
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class ElementwiseProduct(Operation):
-    """Product of two populations, neuron by neuron; operands broadcast, as a gate per channel does over pixels.
+    """Trace-driven product of two spike trains, value by value; operands broadcast, as a gate per channel over pixels.
 
-    Nothing saturates: discretisation takes traces so small that the largest values of both sides, all of whose spikes come
-    at once, multiply to a potential that fits (:func:`largest`).
+    Nothing saturates in fixed point: discretisation chooses traces so small that the product of the largest values that
+    both operands can send (:func:`largest`) fits a potential.
 
     Attributes:
-        traces: L_k of each operand's code, or the integer trace of it, (2, longest T); 0 after a shorter window.
+        traces: L_k of each operand's code, or its integer trace, (2, longest T); 0 after a shorter window.
         state_bits: width of the potential; 0 in floating point.
     """
 
@@ -43,27 +43,27 @@ class ElementwiseProduct(Operation):
     emits: ClassVar[str] = "currents"  # type: ignore[assignment]
 
     def window(self, sources: list[Window], ready: list[int]) -> Window:
-        """Something arrives only once both operands have begun."""
+        """The steps from the beginning of the later operand's window to the end of the last one's."""
         return Window(max(s.start for s in sources), max(s.stop for s in sources))
 
     def ideal(self, *inputs: torch.Tensor) -> torch.Tensor:
-        """The product in real units."""
+        """The product of the operands, value by value, in real units."""
         return inputs[0] * inputs[1]
 
     def closed_form(self, *inputs: torch.Tensor, dtype: torch.dtype = torch.float32) -> Result:
-        """Potentials (N, *shape); in fixed point integers that float32, or if they are wider float64, holds exactly."""
+        """Potentials (N, *shape) of codes (planes, N, ...); in fixed point integers, exact in float32 or float64."""
         if self.state_bits:
             dtype = torch.float32 if self.state_bits <= FLOAT32_BITS else torch.float64
         a, b = (decode(codes, trace, dtype) for codes, trace in zip(inputs, self.traces, strict=True))
         return Result(a * b)
 
     def stepper(self, window: Window, sources: list[Window]) -> ElementwiseProductStepper:
-        """Two local traces a neuron."""
+        """The :class:`ElementwiseProductStepper` of this product."""
         return ElementwiseProductStepper(self, window, sources)
 
 
 class ElementwiseProductStepper:
-    """Holds r_a and r_b and adds what each step's spikes contribute."""
+    """Stepper of an :class:`ElementwiseProduct`; holds the local traces r_a and r_b of each neuron."""
 
     def __init__(self, op: ElementwiseProduct, window: Window, sources: list[Window]) -> None:
         self.op, self.start, self.starts = op, window.start, [source.start for source in sources]
@@ -71,13 +71,14 @@ class ElementwiseProductStepper:
         self.reset()
 
     def reset(self) -> None:
-        """Traces to zero."""
+        """Set the local traces to zero."""
         self.held: list[np.ndarray] = [np.zeros(1, self.message)] * 2
 
     def step(self, t: int, messages: list[np.ndarray | None]) -> np.ndarray | None:
-        """Currents (*shape), or None: (r_a + da)(r_b + db) - r_a r_b = da r_b + (r_a + da) db.
+        """Currents (*shape) of step ``t``, or None: (r_a + da)(r_b + db) - r_a r_b = da r_b + (r_a + da) db.
 
-        Before both sides' windows have begun, spikes only write traces.
+        da and db are what this step's spikes add to the traces. Before both windows have begun, spikes only write
+        traces.
         """
         current = None
         for side, spikes in enumerate(messages):
@@ -91,5 +92,5 @@ class ElementwiseProductStepper:
 
 
 def largest(trace: np.ndarray, spikes: int) -> float:
-    """Largest magnitude of a value, and of any part of it, that a neuron of so many spikes sends with this trace."""
+    """The largest magnitude that a neuron of ``spikes`` spikes can send: the sum of its largest trace values."""
     return float(np.sort(np.abs(trace))[::-1][:spikes].sum(dtype=np.float64))

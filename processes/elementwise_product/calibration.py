@@ -1,4 +1,4 @@
-"""Calibration of elementwise products: scales of both operands stay in the unit of the potential, neuron by neuron."""
+"""Calibration of elementwise products: a potential's unit is the product of its two operands' scales."""
 
 from __future__ import annotations
 
@@ -24,18 +24,18 @@ calibration.shared.always((), ElementwiseProduct)
 
 @calibration.features.of(ElementwiseProduct)
 def _(op: ElementwiseProduct, sources: list[np.ndarray], of_input: bool) -> np.ndarray:
-    """One for each pair of features that meet."""
+    """Each value of the operands' broadcast features is a feature of its own."""
     return calibration.all_numbered(np.broadcast_shapes(*(source.shape for source in sources)))
 
 
 @calibration.unit.of(ElementwiseProduct)
 def _(op: ElementwiseProduct, at: Position) -> np.ndarray:
-    """The product of the scales."""
+    """The product of the operands' scales, broadcast shape."""
     left, right = (operand.scale for operand in at.operands)
     return left * right
 
 
 @calibration.folded.of(ElementwiseProduct)
 def _(op: ElementwiseProduct, at: Position, coding: Coding) -> ElementwiseProduct:
-    """A trace for each operand's code."""
+    """Set the traces to the levels of the operands' codes."""
     return replace(op, traces=side_by_side([operand.code.levels for operand in at.operands]))

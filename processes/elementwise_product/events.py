@@ -8,15 +8,15 @@ from processes.elementwise_product import ElementwiseProduct
 from processes.events import Events, Quantity, Visit, events, growth, one_by_one
 
 NEVER = 2**40
-"""A step beyond all others."""
+"""A step later than any other, for spikes that do not exist."""
 
 
 @events.of(ElementwiseProduct)
 def _(op: ElementwiseProduct, visit: Visit) -> Events:
-    """A spike writes its own trace and, once the other side's window has begun, reads the other side's.
+    """A spike writes the trace of its operand and, once both operands' windows have begun, reads that of the other.
 
-    One of an operand that broadcasts does so in every neuron that it reaches. Of two spikes at one step, the second side's
-    is served later and finds the first side's trace already written.
+    A spike of an operand that broadcasts does so in every neuron that it reaches. Of two spikes at one step, that of
+    the second operand is processed later and finds the first operand's trace already written.
     """
     inputs = [codes.expand(len(codes), visit.samples, *op.shape) for codes in visit.inputs]
     steps = [codes.abs().long() - 1 + w.start for codes, w in zip(inputs, visit.windows, strict=True)]
@@ -38,5 +38,5 @@ def _(op: ElementwiseProduct, visit: Visit) -> Events:
 
 @growth.of(ElementwiseProduct)
 def _(op: ElementwiseProduct, quantity: Quantity, event: str) -> int:
-    """Spikes meet spikes, neuron by neuron."""
+    """Additions grow with the square of the spikes per neuron, all other events as those of single tokens do."""
     return one_by_one(op, quantity, event) + (quantity == "spikes_per_neuron" and event == "synaptic_operations")

@@ -1,4 +1,4 @@
-"""Footprint of elementwise products: two traces beside each neuron that integrates them."""
+"""Footprint of elementwise products: two local traces for each neuron that integrates the product."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ layout.always("rows", ElementwiseProduct)
 
 @fans.of(ElementwiseProduct)
 def _(op: ElementwiseProduct, operand: int, shape: Shape, columns: int, chip: Chip) -> tuple[Fan, ...]:
-    """One trace of either side for each neuron; an operand that broadcasts reaches all rows and columns it is repeated in."""
+    """Each neuron stores one trace of the operand; one that broadcasts reaches all rows and columns it repeats in."""
     rows = math.prod(op.shape[:-1]) // math.prod(shape[:-1])
     return (Fan("trace", 1, Amount(neuron=1), Amount(neuron=1), chip.trace_bits, (rows, op.shape[-1] // shape[-1])),)
 
 
 @drivers.of(ElementwiseProduct)
 def _(op: ElementwiseProduct, operand: int, source: np.ndarray) -> np.ndarray:
-    """An output is driven by its own two neurons."""
+    """Each output is driven by one neuron of the operand."""
     return np.broadcast_to(source, op.shape).reshape(-1, 1)

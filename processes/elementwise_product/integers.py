@@ -1,4 +1,4 @@
-"""Integer traces of elementwise products, with which no two values multiply beyond the potential's width."""
+"""Elementwise products in integers: traces are so small that no product exceeds the width of a potential."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from processes.phase_code import side_by_side
 
 @integers.of(ElementwiseProduct)
 def _(op: ElementwiseProduct, at: FixedPosition, setting: Setting) -> Integers:
-    """Traces that begin at the same value, the largest with which nothing can be clipped."""
+    """Round the traces, which begin at the same value for both operands, the largest with which nothing can clip."""
     spikes = [operand.spikes for operand in at.operands]
 
     def traces(first: int) -> np.ndarray:

@@ -13,7 +13,7 @@ real_in_fixed_point.always(frozenset(), ElementwiseProduct)
 
 @invariants.of(ElementwiseProduct)
 def _(op: ElementwiseProduct, shapes: list[Shape], steps: list[int]) -> Complaints:
-    """Operands that broadcast, with a trace each, which ends with its operand's window; first values multiply to what fits."""
+    """Operands broadcast, each has a trace that is 0 after its window, and the largest entries' product fits."""
     ranks = [len(shape) for shape in shapes]
     if ranks[0] == ranks[1] and all(1 in pair or pair[0] == pair[1] for pair in zip(*shapes, strict=True)):
         yield from has_shape(op, np.broadcast_shapes(*shapes))

@@ -9,7 +9,7 @@ from processes.lava_process import process_of
 
 
 class ElementwiseProductProcess(OperationProcess, a_in="spikes", b_in="spikes", v_out="currents"):
-    """Two spike trains in, currents of their product out."""
+    """Receives two spike trains, and sends the currents of their elementwise product."""
 
 
 ElementwiseProductProcessFloat, ElementwiseProductProcessFixed = both_precisions(ElementwiseProductProcess)

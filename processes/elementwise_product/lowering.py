@@ -12,6 +12,6 @@ multiplies.always(True, ElementwiseProduct)
 
 @never_negative.of(ElementwiseProduct)
 def _(op: ElementwiseProduct, signs: Signs) -> torch.Tensor:
-    """If neither operand ever is, or it is a square."""
+    """True where neither operand is ever negative, and everywhere if both operands are the same node (a square)."""
     square = len(set(signs.names)) == 1
     return everywhere(op, signs) if square else signs(0) & signs(1)

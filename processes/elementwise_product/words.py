@@ -1,4 +1,4 @@
-"""Words for elementwise products."""
+"""What reports say about elementwise products."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Calibration of integrate-and-fire neurons, which take the place of scaled neurons and have their thresholds from there."""
+"""Calibration of integrate-and-fire neurons, which replace scaled neurons and take their thresholds from them."""
 
 from __future__ import annotations
 
@@ -27,6 +27,6 @@ calibration.used.always(None, IfNeuron)
 
 @calibration.folded.of(IfNeuron)
 def _(op: IfNeuron, at: Position, coding: Coding) -> IfNeuron:
-    """Its threshold and bias in units of what it hears."""
+    """Convert threshold and bias to units of the operand's potential."""
     heard = at.operands[0].unit
     return replace(op, threshold=np.asarray(op.threshold / heard), bias=np.asarray(op.bias / heard))

@@ -12,10 +12,10 @@ growth.of(IfNeuron)(one_by_one)
 
 @events.of(IfNeuron)
 def _(op: IfNeuron, visit: Visit) -> Events:
-    """Meets its threshold at every step.
+    """A neuron meets its threshold at every step, and a spike, even one that a mask holds back, rewrites its potential.
 
-    A bias, or an input that was complete before, rewrites its potential at every step; where currents alone do, a spike does.
-    One that a mask holds back is no less a spike to its own neuron. A graded message is taken once more.
+    With a bias, or an input that was complete before, the potential is rewritten at every step instead; a graded
+    message is one more update.
     """
     counted = firing(visit, op.steps, visit.size)
     fired = counted["spikes"] if op.sent is None else _with_those_held_back(op, visit)
@@ -27,5 +27,5 @@ def _(op: IfNeuron, visit: Visit) -> Events:
 
 
 def _with_those_held_back(op: IfNeuron, visit: Visit) -> int:
-    """Spikes that were sent and those that the mask kept: the neuron's own, from the currents or potentials that it heard."""
+    """All spikes of the neurons, those that the mask holds back included, recomputed from the operand."""
     return int(replace(op, masked=0.0).closed_form(visit.inputs[0], dtype=visit.inputs[0].dtype).values.count_nonzero())

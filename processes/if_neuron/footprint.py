@@ -12,5 +12,5 @@ layout.always("rows", IfNeuron)
 
 @neurons.of(IfNeuron)
 def _(op: IfNeuron, operands: int) -> Neurons:
-    """A potential; the current of each step where its input is complete before; with memory what has been sent."""
+    """A neuron holds a potential, without streaming the current of a step, and with memory the count of its spikes."""
     return Neurons(Amount(neuron=1 + (not op.streams) + op.memory))

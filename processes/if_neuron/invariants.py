@@ -12,7 +12,7 @@ real_in_fixed_point.always(frozenset(), IfNeuron)
 
 @invariants.of(IfNeuron)
 def _(op: IfNeuron, shapes: list[Shape], steps: list[int]) -> Complaints:
-    """A linear function, positive thresholds, at least one step, shares between 0 and 1; memory is of relu alone."""
+    """The function is identity or relu, and thresholds, steps and shares are in range; memory is for relu alone."""
     yield from has_shape(op, shapes[0])
     for field in ("scale", "threshold", "bias"):
         yield from fits(field, getattr(op, field), op.shape)

@@ -7,7 +7,7 @@ from processes.lava_process import process_of
 
 
 class IfNeuronProcess(OperationProcess, v_in="currents", s_out="spikes"):
-    """Integrates v_in and fires on s_out, in the steps in which v_in comes, or after it is complete."""
+    """Integrates the currents of v_in and fires on s_out, in the steps of their arrival or after they are complete."""
 
 
 IfNeuronProcessFloat, IfNeuronProcessFixed = both_precisions(IfNeuronProcess)

@@ -1,4 +1,4 @@
-"""Lowering with integrate-and-fire neurons, which only come after it."""
+"""Lowering with integrate-and-fire neurons, which no lowered network has: they replace its neurons later."""
 
 from __future__ import annotations
 

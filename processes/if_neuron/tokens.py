@@ -1,4 +1,4 @@
-"""Later tokens of integrate-and-fire neurons."""
+"""How integrate-and-fire neurons go on with later tokens."""
 
 from __future__ import annotations
 
@@ -10,5 +10,5 @@ from processes.tokens import Axes, Tokens, alone, tokens
 
 @tokens.of(IfNeuron)
 def _(op: IfNeuron, operands: Sequence[Axes]) -> Tokens:
-    """Every neuron for itself."""
+    """Each neuron is independent of other tokens."""
     return alone(op, operands)

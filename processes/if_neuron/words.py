@@ -1,4 +1,4 @@
-"""Words for integrate-and-fire neurons that fire while their input arrives."""
+"""What reports say about integrate-and-fire neurons that fire while their input arrives."""
 
 from __future__ import annotations
 
@@ -15,5 +15,5 @@ not_spikes.always(None, IfNeuron)
 
 @role.of(IfNeuron)
 def _(op: IfNeuron, place: Place) -> str:
-    """A code of the input, else by its function."""
+    """A code of the input or of a linear result, or the activation function of the neurons."""
     return of_neurons(op.function, place)

@@ -1,4 +1,4 @@
-"""Compiled loop of synapses in fixed point: rows of spikes meet a weight matrix, event by event."""
+"""Compiled loop of synapses in fixed point: adds the weights of every spike to saturating potentials, step by step."""
 
 # numba types these functions by their calls, not by their signatures
 # pyright: reportArgumentType=false
@@ -16,10 +16,11 @@ TASKS = 64  # pieces of work that threads share
 
 @njit(parallel=True, cache=True)
 def step_rows(codes, weight, bias, trace, limit, y, clips):
-    """Potentials y (R, out), float32, and how often each was clipped, clips (R, out), of codes (planes, R, in).
+    """Write potentials y (R, out), float32, of codes (planes, R, in), and add the number of clips of each to ``clips``.
 
-    weight (2 in, out) int8 has each input's row, then its negative; bias (out,) and trace (T,) are of the type in which
-    potentials are held. Each step adds the trace times the rows of its spikes, four at a time, and clips the sum to +-limit.
+    weight (2 in, out) int8 has each input's row, then its negative; bias (out,) and trace (T,) are of the integer type
+    in which potentials are held. Each step adds its trace entry times the rows of its spikes, four at a time, and clips
+    the potentials to +-limit.
     """
     planes, rows, inputs = codes.shape
     outputs, steps = weight.shape[1], len(trace)
@@ -53,7 +54,7 @@ def step_rows(codes, weight, bias, trace, limit, y, clips):
 
 @njit
 def _clip(v, limit, clips):
-    """Potentials clipped to +-limit, and counted; nearly always nothing is to be done, which is quickly seen."""
+    """Clip potentials v to +-limit in place and count in ``clips``; nearly always their peak shows that none clips."""
     peak = v.dtype.type(0)
     for o in range(len(v)):
         peak = max(peak, abs(v[o]))
@@ -66,7 +67,10 @@ def _clip(v, limit, clips):
 
 @njit
 def _sort(codes, r, ends, events):
-    """Events of row r in order of their steps, 2j of input j or 2j + 1 if negative; those of step k end at ends[k + 1]."""
+    """Put the spikes of row r into ``events`` in order of time: 2j for input j, or 2j + 1 for a negative spike.
+
+    Those of step k are events[ends[k] : ends[k + 1]].
+    """
     planes, _, inputs = codes.shape
     ends[:] = 0
     for p in range(planes):
@@ -74,7 +78,7 @@ def _sort(codes, r, ends, events):
         for j in range(inputs):
             ends[abs(np.int64(row[j])) + 1] += row[j] != 0
     for k in range(2, len(ends)):
-        ends[k] += ends[k - 1]  # of code k, the beginning so far
+        ends[k] += ends[k - 1]  # where events of code k begin; the loop below moves it to where they end
     for p in range(planes):
         row = codes[p, r]
         for j in range(inputs):

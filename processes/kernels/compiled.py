@@ -38,7 +38,7 @@ SOURCES = (
 PARALLEL: bool = config.NUMBA_NUM_THREADS > 1  # pyright: ignore[reportAttributeAccessIssue] - set by numba at run time
 """Whether loops are shared out to threads."""
 KEPT = 16
-"""Folders of other contents that stay, newest first: other checkouts, and the state before an edit."""
+"""How many cache folders of other source contents stay, newest first: other checkouts, and the state before an edit."""
 
 
 @functools.cache
@@ -57,7 +57,7 @@ def digest(paths: Iterable[Path]) -> str:
 
 @functools.cache
 def cache_folder() -> Path:
-    """Where kernels of the present sources are cached; making it removes folders of older contents beyond ``KEPT``."""
+    """Folder of the present sources' kernels; if it does not exist yet, older folders beyond ``KEPT`` are removed."""
     root = os.environ.get("NUMBA_CACHE_DIR") or os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
     folder = Path(root) / "spikedeploy" / "kernels" / digest(sources())
     with contextlib.suppress(OSError):  # another process may prune at the same time
@@ -75,15 +75,15 @@ class ContentLocator(_CacheLocator):
         self.line = py_func.__code__.co_firstlineno
 
     def get_cache_path(self) -> str:
-        """The folder, as numba's interface names it."""
+        """Path of the cache folder, as numba's interface asks for it."""
         return str(cache_folder())
 
     def get_source_stamp(self) -> str:
-        """The content that the folder is named by."""
+        """Digest of all kernel sources: cached code whose stamp differs is not used."""
         return cache_folder().name
 
     def get_disambiguator(self) -> str:
-        """File and line, as functions of all files share the folder."""
+        """File and line of the function, as the functions of all files share the folder."""
         return f"{self.name}-{self.line}"
 
     @classmethod
@@ -106,7 +106,7 @@ if OWN not in config.CACHE_LOCATOR_CLASSES:  # pyright: ignore[reportAttributeAc
 
 
 class _Compilations(TimingListener):
-    """Seconds of all compilations of this process so far; what is read from the cache is none."""
+    """Adds up the seconds of all compilations in this process; a kernel that is read from the cache adds nothing."""
 
     _duration = 0.0
 
@@ -121,9 +121,9 @@ def compiling() -> float:
 
 
 def njit(*function: Callable[..., Any], parallel: bool = False, **options: Any) -> Any:
-    """numba's decorator, imported from here so that the cache above is in place before anything is decorated.
+    """numba's ``njit``, which kernels import from here so that the cache above is in place before they are decorated.
 
-    Loops of one thread are compiled as plain ones: they compute the same, and compile in half the time.
+    With a single thread, parallel loops are compiled as plain ones: they compute the same and compile twice as fast.
     """
     decorator: Callable[..., Any] = numba.njit
     return decorator(*function, parallel=parallel and PARALLEL, **options)

@@ -1,4 +1,4 @@
-"""Codes back into numbers."""
+"""Compiled loops that turn codes back into numbers, and add these up."""
 
 # numba types these functions by their calls, not by their signatures
 # pyright: reportArgumentType=false
@@ -10,11 +10,14 @@ from numba import prange
 
 from processes.kernels.compiled import njit
 
-BLOCK = 16384
+BLOCK = 16384  # values of one task
 
 
 def decode_table(trace: np.ndarray, dtype: np.dtype | type) -> np.ndarray:
-    """Value of every code, by the last 8 bits of the code (16 if T > 127): an index that is never negative is a quick one."""
+    """Value of every code, sign * trace_k, indexed by the code's last 8 bits (16 if T > 127).
+
+    Indices that cannot be negative save compiled loops a test for wrapping around.
+    """
     steps = len(trace)
     table = np.zeros(256 if steps <= 127 else 65536, dtype)
     table[1 : steps + 1] = trace
@@ -24,13 +27,13 @@ def decode_table(trace: np.ndarray, dtype: np.dtype | type) -> np.ndarray:
 
 @njit
 def value(table, code):
-    """A code's entry of a decode table."""
+    """Value of a code by a table of :func:`decode_table`."""
     return table[np.uint64(code) & np.uint64(len(table) - 1)]
 
 
 @njit
 def _add_up(codes, table, values):
-    """values (n,) = sum over planes of the table's values, codes (planes, n)."""
+    """Write the values (n,) of codes (planes, n): the sum over planes of the table's entries."""
     first = codes[0]
     if len(codes) == 1:
         for i in range(len(values)):
@@ -47,7 +50,7 @@ def _add_up(codes, table, values):
 
 @njit(parallel=True, cache=True)
 def decode(codes, table, out):
-    """out (n,) = sum over planes of the table's values, codes (planes, n)."""
+    """Write the values out (n,) of codes (planes, n): the sum over planes of the table's entries."""
     n = codes.shape[1]
     for b in prange((n + BLOCK - 1) // BLOCK):
         part = slice(b * BLOCK, min(n, (b + 1) * BLOCK))
@@ -56,7 +59,7 @@ def decode(codes, table, out):
 
 @njit
 def _add_up_sizes(codes, table, values, sizes):
-    """The same of two planes or more, and sizes (n,) = sums of the values' magnitudes."""
+    """Write values (n,) of codes (planes, n), two planes or more, and sizes (n,) = sums of the entries' magnitudes."""
     first, second = codes[0], codes[1]
     for i in range(len(values)):
         one, other = value(table, first[i]), value(table, second[i])
@@ -71,7 +74,7 @@ def _add_up_sizes(codes, table, values, sizes):
 
 @njit(parallel=True, cache=True)
 def decode_sizes(codes, table, out, sizes):
-    """out (n,) as :func:`decode`, sizes (n,) = sum of the values' magnitudes, over two planes or more, codes (planes, n)."""
+    """Write values out (n,) of codes (planes, n), two planes or more, and sizes (n,) = sums of entries' magnitudes."""
     n = codes.shape[1]
     for b in prange((n + BLOCK - 1) // BLOCK):
         part = slice(b * BLOCK, min(n, (b + 1) * BLOCK))
@@ -80,7 +83,7 @@ def decode_sizes(codes, table, out, sizes):
 
 @njit(parallel=True, cache=True, fastmath={"reassoc", "contract"})
 def row_sums(codes, table, out):
-    """out (R,) = sums over planes and D of the table's values, codes (planes, R, D)."""
+    """Write the row sums out (R,) of the values of codes (planes, R, D)."""
     for r in prange(len(out)):
         total = table.dtype.type(0)
         for p in range(codes.shape[0]):

@@ -13,7 +13,7 @@ from processes.kernels.compiled import njit
 
 @njit(parallel=True, cache=True)
 def fired(codes):
-    """(spikes, neurons that spent all planes, sum over those of the last spike's k + 1) of codes (planes, neurons)."""
+    """Count in codes (planes, neurons): (spikes, neurons that used all planes, sum of these neurons' last k + 1)."""
     planes, neurons = codes.shape
     spikes = spent = last = 0
     for n in prange(neurons):
@@ -31,7 +31,7 @@ def fired(codes):
 
 @njit(parallel=True, cache=True)
 def distinct_steps(codes, steps):
-    """Over the rows of codes (planes, rows, columns): in how many steps at least one of a row's neurons spikes."""
+    """Sum over the rows of codes (planes, rows, columns) of the number of steps in which at least one neuron spikes."""
     planes, rows, columns = codes.shape
     total = 0
     for r in prange(rows):
@@ -59,10 +59,11 @@ def column_spikes(codes):
 
 @njit(parallel=True, cache=True)
 def convolution(codes, synapses, out_size, stride, padding, dilation, steps):
-    """(synaptic operations, patch-steps with a spike) of a convolution over codes (planes, N, channels, H, W).
+    """Count (synaptic operations, patch-steps) of a convolution over codes (planes, N, channels, H, W).
 
-    ``synapses`` (channels, kh, kw): stored synapses of a channel's spike at a kernel position, int64; channels are
-    grouped by ``out_size[0]`` groups, positions are ``out_size[1:]``.
+    A patch-step is a step in which a neuron spikes in the patch of one output position and group. ``synapses``
+    (channels, kh, kw), int64, is the number of weights stored for a channel at a kernel position; ``out_size`` is
+    (groups, H', W').
     """
     planes, samples, channels, height, width = codes.shape
     groups, out_h, out_w = out_size
@@ -93,13 +94,14 @@ def convolution(codes, synapses, out_size, stride, padding, dilation, steps):
 
 @njit(parallel=True, cache=True)
 def product(a, b, delay_a, delay_b, steps):
-    """Events of trace-driven products a b^T over D, of codes (planes, L, I, D) and (planes, L, J, D).
+    """Count the events of trace-driven products a b^T over D, of codes (planes, L, I, D) and (planes, L, J, D).
 
-    ``delay`` shifts each operand's steps to a common clock of ``steps`` steps; nothing arrives before the later
-    operand begins.
+    ``delay_a`` and ``delay_b`` shift each operand's steps to a common clock of ``steps`` steps; nothing arrives before
+    the later operand begins.
 
-    What is returned is the number of spikes that meet a non-zero trace of the other side, once for each such trace; of
-    neuron-steps in which spikes arrive at a product neuron; and of spikes of a and of b that arrive.
+    Returns:
+        (operations, updates, spikes of a, spikes of b) that arrive. A spike is one operation for each non-zero trace of
+        the other operand that it meets; an update is a product neuron's step in which a spike arrives there.
     """
     lead, rows_a, depth = a.shape[1:]
     rows_b = b.shape[2]
@@ -109,7 +111,7 @@ def product(a, b, delay_a, delay_b, steps):
         spikes_a, first_a, active_a = _histograms(a[:, place], delay_a, steps)
         spikes_b, first_b, active_b = _histograms(b[:, place], delay_b, steps)
         for d in range(depth):
-            held_a = held_b = 0  # neurons whose trace is not zero
+            held_a = held_b = 0  # neurons that have spiked, whose trace is not zero
             for k in range(steps):
                 before_a = held_a
                 held_a += first_a[d, k]
@@ -127,7 +129,7 @@ def product(a, b, delay_a, delay_b, steps):
 
 @njit
 def _histograms(codes, delay, steps):
-    """Of codes (planes, rows, D): spikes and first spikes (D, steps), rows with a spike (steps,)."""
+    """Count in codes (planes, rows, D) by step: spikes and first spikes (D, steps), and rows that spike (steps,)."""
     planes, rows, depth = codes.shape
     spikes, first = np.zeros((depth, steps), np.int64), np.zeros((depth, steps), np.int64)
     active = np.zeros(steps, np.int64)

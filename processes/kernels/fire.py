@@ -1,6 +1,7 @@
 """When each neuron fires: by lookup, and where that is unsure by the comparisons of the definition, step by step.
 
-Potentials v and codes are flat, those of (R, A, M, D) one after the other; ``sides`` are A, M and D.
+Potentials v and codes are flat, in the order of (R, A, M, D); ``sides`` are (A, M, D). ``spread`` is 1 where each
+neuron has a table row of its own, number a * D + d, and 0 where all share one row.
 """
 
 # numba types these functions by their calls, not by their signatures
@@ -22,7 +23,7 @@ INF = np.float32(np.inf)
 
 @njit
 def placed(i, first_row, sides):
-    """Row of a value, and its indices along A and D; within a few rows 32 bits do, which divide several times as fast."""
+    """(row, a, d) of value i, near ``first_row``: 32-bit offsets divide several times as fast as 64-bit indices."""
     a_len, m_len, d_len = sides
     own = np.uint32(i - first_row * d_len)
     down = own // np.uint32(d_len)
@@ -33,17 +34,18 @@ def placed(i, first_row, sides):
 
 @njit
 def nearby(code, begin, steps):
-    """Step at which to look first: that of a looked-up code, the last if it has no spike, but none before ``begin``."""
+    """Step at which a search begins: that of the looked-up code, the last for silence, but none before ``begin``."""
     guess = abs(np.int64(code))
     return max(begin, guess - 1 if guess > 0 else steps - 1)
 
 
 @njit(inline="always")
 def narrowed(fires, j, low, high, looked):
-    """Where to look next, and the steps between which the first one lies at which a neuron fires, once it does at j or not.
+    """(next j, low, high): the range [low, high] that holds a neuron's first spike, after a look at j (``fires``).
 
-    What a neuron does stays what it is until it has fired, and a threshold that has been reached stays reached: the first step
-    is found from any other, one beside the first that was ``looked`` at, or else by bisection. It is ``low`` when ``high`` is.
+    A threshold that is reached at a step is reached at all later ones, so the first such step can be found from any
+    other: the second look is beside the first, later ones bisect; ``looked`` counts those before. The search ends at
+    low = high, which is the window's length if the neuron does not fire.
     """
     low, high = (low, j) if fires else (j + 1, high)
     beside = high - 1 if fires else low
@@ -52,7 +54,7 @@ def narrowed(fires, j, low, high, looked):
 
 @njit
 def _linear_sign(left, plane, pos, lo, hi):
-    """Sign with which a neuron of a linear function would fire that has ``left`` after so many spikes; 0 if it would not."""
+    """Sign of the spike that a linear neuron fires with potential ``left`` after ``plane`` spikes; 0 for none."""
     if left >= pos:
         return 1
     return -1 if ((left <= -pos) if plane > 0 else (lo <= left <= hi)) else 0
@@ -60,9 +62,10 @@ def _linear_sign(left, plane, pos, lo, hi):
 
 @njit
 def _falling_sign(drive, plane, entry, sent, midpoint):
-    """Sign, relative to the drive's, with which a dividing neuron would fire that has ``sent`` so much in so many spikes.
+    """Sign, relative to v's, of the spike of a dividing neuron after ``plane`` spikes worth ``sent``; 0 for none.
 
-    0 if it would not. ``drive`` holds what :func:`_drive` returns, the factor, and how entries of later spikes are made.
+    ``entry`` is the threshold of a first spike, ``midpoint`` that of the code. ``drive`` is (least, most) of
+    :func:`_drive`, the row's factor, and squared, gain and shift of :func:`processes.thresholds.level_entry`.
     """
     least, most, factor, squared, gain, shift = drive
     if plane == 0:
@@ -75,10 +78,11 @@ def _falling_sign(drive, plane, entry, sent, midpoint):
 
 @njit(parallel=True, cache=True)
 def fire_linear(v, sides, scale, table, units, book, tables, spread, codes):
-    """Codes (planes, values) of potentials v: + at the first k with v >= pos_k, - with lo_k <= v <= hi_k.
+    """Write codes (planes, values) of phase neurons of a linear function with potentials v.
 
-    After a spike of sign z at k the neuron subtracts z * subtract_k and goes on from k + 1 with +-pos. ``tables`` is (pos,
-    lo, hi, subtract), each (A * D or 1, T); scale, table (A, D), units and book are those of :func:`look_up`.
+    A neuron fires + at the first k with v >= pos_k, or - with lo_k <= v <= hi_k. After a spike of sign z at k it
+    subtracts z * subtract_k and goes on from k + 1 with +-pos. ``tables`` is (pos, lo, hi, subtract), each (A * D or 1,
+    T); scale, table (A, D), units and book are those of :func:`look_up`.
     """
     d_len = sides[2]
     pos, lo, hi, subtract = tables
@@ -108,12 +112,13 @@ def fire_linear(v, sides, scale, table, units, book, tables, spread, codes):
 def fire_nonlinear(
     v, sides, scale, table, units, book, tables, spread, further, row_after, kind, factor, further_shift, codes
 ):
-    """The same of a neuron that subtracts nothing: having sent some codes it goes on with thresholds on v.
+    """Write codes (planes, values) of phase neurons of a nonlinear function, which subtract nothing when they fire.
 
-    ``further`` (kinds, rows, 4, T) has (above, below, lo, hi) by step: + with v >= above or v <= below, - with lo <= v <= hi,
-    for neurons of ``kind`` (A * D or 1,) in units that ``factor`` and ``further_shift`` of the same shape convert
-    (:func:`processes.thresholds.scaled_entry`). row_after (rows, 2T + 1) is the row after a code sent in a row, 0 being that
-    of a neuron that has sent nothing.
+    First spikes and all arguments not named here are as in :func:`fire_linear`. Later spikes meet thresholds on v that
+    depend on the codes sent: ``further`` (kinds, rows, 4, T) has (above, below, lo, hi) by step: + with v >= above or
+    v <= below, - with lo <= v <= hi, for neurons of ``kind`` (A * D or 1,) in units that ``factor`` and
+    ``further_shift`` of the same shape convert (:func:`processes.thresholds.scaled_entry`). row_after (rows, 2T + 1) is
+    the row after a code sent in a row, row 0 being that of a neuron that has sent nothing.
     """
     d_len = sides[2]
     pos, lo, hi, _ = tables
@@ -147,10 +152,11 @@ def fire_nonlinear(
 
 @njit
 def _drive(x, squared, shift, cut, limit):
-    """What thresholds are compared with, and the comparand of ``level_entry(...) * factor``, (least, most).
+    """(least, most): a drive reaches its threshold if entry * factor <= most, and is at most that if it is >= least.
 
-    Integers are shifted right by ``cut`` and clipped to ``limit``; they compare with (entry * factor) >> shift, which is
-    written as entry * factor <= most = ((drive + 1) << shift) - 1 and >= least = drive << shift.
+    The drive is |x|, or x^2 if ``squared``; without a ``shift``, in real numbers, both bounds are the drive. An integer
+    x is first shifted right by ``cut`` and clipped to +-limit; as it compares with (entry * factor) >> shift, most is
+    ((drive + 1) << shift) - 1 and least is drive << shift.
     """
     if shift is None:
         drive = x * x if squared else abs(x)
@@ -165,13 +171,14 @@ def fire_falling(
     v, sides, gain, scale, table, units, biggest, book, squared, shift, cut, limit, entries, factor, spread, rest, unit,
     unit_shift, codes,
 ):  # fmt: skip
-    """Codes (planes, values) of ``v`` against a falling threshold: first k with drive >= entries_k * factor >> shift.
+    """Write codes (planes, values) of dynamic-threshold neurons: first k with drive >= (entries_k * factor) >> shift.
 
-    drive is |y|, or y^2 if ``squared``, of y = v >> cut, clipped to +-limit. entries (A * D or 1, T), factor (R * A * M,),
-    whose inverse, or its root, is ``gain``, float32. Where y = 0 or factor = 0 nothing fires. Having sent A in units of
-    ``rest`` (levels and midpoints, (2, T)), a neuron fires on at the first later k with drive at least the threshold of A +
-    midpoint_k, or with the other sign at most that of A - midpoint_k; its entries are ``level_entry`` of these, by unit
-    and unit_shift.
+    The drive is |y|, or y^2 if ``squared``, of y = v >> cut, clipped to +-limit. entries are (A * D or 1, T),
+    ``factor`` is (R * A * M,), and ``gain``, float32, is its inverse, or the root of that if ``squared``. Where y = 0
+    or factor <= 0 nothing fires. Having sent A in units of ``rest`` (levels and midpoints, (2, T)), a neuron goes on at
+    the first later k at which the drive reaches the threshold of A + midpoint_k, or with the other sign where it is at
+    most that of A - midpoint_k; the entries of both are ``level_entry`` of these sums, by unit and unit_shift. Above
+    ``biggest`` lookups of |v| are unsure.
     """
     d_len = sides[2]
     steps, together, rows = entries.shape[1], rows_together(d_len), len(v) // d_len

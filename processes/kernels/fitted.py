@@ -1,4 +1,4 @@
-"""Compiled loops of the fitted neurons' closed forms, one neuron after the other; all see (R, A, M, D) as in ``kernels``."""
+"""Compiled loops of the closed forms of fitted neurons, SI-exp and SI-norm (SIT-conversion), neuron after neuron."""
 
 # numba types these functions by their calls, not by their signatures
 # pyright: reportArgumentType=false
@@ -12,7 +12,10 @@ from processes.kernels.compiled import njit
 
 @njit(inline="always")
 def _fitted(v, threshold, reset, c, first, codes, p, row, a, m, d):
-    """Writes the spikes of a neuron whose potential is ``v`` into its planes from ``p`` on, and zeros behind them."""
+    """Write the codes of one fitted neuron with potential ``v`` into its planes from ``p`` on, and zeros behind them.
+
+    At fitted step t, step ``first`` + t of its window, it fires where v >= threshold_t and then subtracts reset_t.
+    """
     for t in range(threshold.shape[1]):
         if v >= threshold[c, t]:
             v -= reset[c, t]
@@ -24,7 +27,11 @@ def _fitted(v, threshold, reset, c, first, codes, p, row, a, m, d):
 
 @njit(parallel=True, cache=True)
 def fire_fitted(v, threshold, reset, spread, sign, codes):
-    """Codes (K, R, A, M, D) of potentials v: thresholds and resets (A * D or 1, K), ``sign`` (K,) of each step's spike."""
+    """Write codes (K, R, A, M, D) of potentials v: at step t a neuron fires if v >= threshold_t and subtracts reset_t.
+
+    threshold and reset (A * D or 1, K); ``spread`` is 0 if all neurons share them, else 1; ``sign`` (K,) is that of
+    each step's spike.
+    """
     _, a_len, m_len, d_len = v.shape
     for r in prange(v.shape[0] * a_len):
         row, a = r // a_len, r % a_len
@@ -39,10 +46,11 @@ def fire_fitted(v, threshold, reset, spread, sign, codes):
 
 @njit(parallel=True, cache=True)
 def fire_exp(v, clock, half, threshold, reset, spread, allowed, codes):
-    """Codes (K, R, A, M, D) of rows v: behind the row's largest, J halvings of the distance and K - J fitted steps.
+    """Write codes (K, R, A, M, D) of SI-exp of v (R, A, M, D), relative to the largest of each row: x = v - max v.
 
-    clock (A or 1, J), half (A or 1,), threshold and reset (A or 1, K - J) in units of v; without a clock the potential itself
-    is fitted. ``allowed`` (R or 1, A or 1, M or 1, D) is False where a key takes no part.
+    At clock step j of J a neuron fires if x + clock_j <= half, and then adds clock_j to x; K - J fitted steps follow if
+    x >= -2 half. clock (A or 1, J), half (A or 1,), threshold and reset (A or 1, K - J) in units of v; without a clock
+    (J = 0) the potential itself is fitted. ``allowed`` (R or 1, A or 1, M or 1, D) is False where a key takes no part.
     """
     _, a_len, m_len, d_len = v.shape
     digits = clock.shape[1]
@@ -72,8 +80,10 @@ def fire_exp(v, clock, half, threshold, reset, spread, allowed, codes):
 
 @njit(parallel=True, cache=True)
 def add_up_exp(codes, output, digits, out, shift):
-    """What codes (planes, n) spell: out (n,) = sum of output[N mod phases, t] over the fitted spikes, at least 0, and
-    shift (n,) = N div phases, N being the number in binary that the clock's ``digits`` spell.
+    """Decode codes (planes, n) of SI-exp into out (n,) and shift (n,), whose exponential is out / 2^shift.
+
+    N is the binary number that the ``digits`` clock steps spell; shift is N div phases, and out the sum of
+    output[N mod phases, t] over the fitted spikes, at least 0.
     """
     phases = output.shape[0]
     for i in prange(codes.shape[1]):
@@ -92,8 +102,9 @@ def add_up_exp(codes, output, digits, out, shift):
 
 @njit(parallel=True, cache=True)
 def fire_norm(loaded, total, steps, codes):
-    """Binary digits of loaded / total as codes (steps, R, D): v doubles at each step but the first, fires and subtracts at
-    v >= total; loaded (R, D), total (R,).
+    """Write codes (steps, R, D) of SI-norm, the binary digits of loaded (R, D) / total (R,).
+
+    v starts as ``loaded`` and doubles at each step but the first; if v >= total > 0 it fires and subtracts the total.
     """
     for r in prange(loaded.shape[0]):
         limit = total[r]

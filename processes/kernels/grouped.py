@@ -12,7 +12,7 @@ from processes.kernels.compiled import njit
 
 @njit
 def _reached(offset, stride, size, outputs):
-    """First place, and the one after the last, whose input ``place * stride + offset`` is one of ``size``."""
+    """(first, stop) of the ``outputs`` positions whose input ``position * stride + offset`` lies in [0, size)."""
     first = max(0, (stride - 1 - offset) // stride)
     return first, max(first, min(outputs, (size - 1 - offset) // stride + 1))
 

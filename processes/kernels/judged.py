@@ -1,8 +1,10 @@
-"""Compiled loops that judge codes of values: a code has one value between two ends, so sorted values need no search.
+"""Compiled loops that judge a candidate code on values: they add up its errors and its spikes.
 
-``bounds`` (n + 1,) says how many of the sorted values lie up to the end of each interval. Of an interval, ``before`` and
-``after`` (n,) float32 are the decoded values with the first spike and with all, ``since`` (n,) is the first limit under which
-the others come. Errors are formed in float32, as values are, and added in float64.
+All values of an interval have the same codes, so values in ascending order need no search. ``bounds`` (n,) says how
+many of the sorted values lie up to the end of each interval. Of an interval, ``before`` and ``after`` (n,) float32 are
+the values decoded from the first spike and from all, and ``since`` (n,) is the number of the first limit, the last step
+at which further spikes may come, under which these do. Column 0 of ``out`` is for first spikes, column 1 + i for what
+changes from limit i on. Errors are formed in float32, as values are, and added in float64.
 """
 
 # numba types these functions by their calls, not by their signatures
@@ -17,7 +19,7 @@ from processes.kernels.compiled import njit
 
 @njit(cache=True)
 def errors_by_feature(values, weights, features, bounds, before, after, since, out):
-    """Adds to ``out`` (features, 1 + limits) weight * error^2 with the first spike, and what the others add to it by limit."""
+    """Add to ``out`` (features, 1 + limits) weight * error^2 of first spikes alone, and its change by further ones."""
     begin = 0
     for interval in range(len(bounds)):
         one, all_, column = before[interval], after[interval], since[interval] + 1
@@ -36,7 +38,7 @@ def errors_by_feature(values, weights, features, bounds, before, after, since, o
 
 @njit(cache=True)
 def counts_by_feature(features, bounds, first, further, since, out):
-    """Adds to ``out`` (features, 1 + limits) first spikes, and others by limit."""
+    """Add to ``out`` (features, 1 + limits) the numbers of ``first`` and ``further`` spikes, both by interval, (n,)."""
     begin = 0
     for interval in range(len(bounds)):
         if first[interval] or further[interval]:
@@ -48,7 +50,10 @@ def counts_by_feature(features, bounds, first, further, since, out):
 
 @njit(cache=True)
 def errors_by_row(values, gradients, rows, bounds, before, after, since, out):
-    """Adds to ``out`` (probes, rows, 1 + limits) gradient * error with the first spike, and what the others add by limit."""
+    """Add to ``out`` (probes, rows, 1 + limits) gradient * error of first spikes alone, and its change by further ones.
+
+    gradients (probes, values); rows (values,) is the row of each value.
+    """
     begin = 0
     for interval in range(len(bounds)):
         column, gained = since[interval] + 1, after[interval] - before[interval]

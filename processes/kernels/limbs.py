@@ -1,6 +1,6 @@
-"""Values of codes as two signed bytes each, for products of bytes, and what comes of such products.
+"""Decoded values split into two signed bytes each, for matrix products of bytes, and results of such products joined.
 
-x = 128 high + low, with low from -64 to 63; sizes are sums of |trace_k| over a neuron's spikes.
+x = 128 high + low, with low from -64 to 63; the size of a value is the sum of |trace_k| over its neuron's spikes.
 """
 
 # numba types these functions by their calls, not by their signatures
@@ -20,9 +20,12 @@ HALF = 1 << (BITS - 1)
 
 @njit(parallel=True, cache=True, fastmath={"reassoc", "contract"})
 def split(codes, table, high, low, squares):
-    """Bytes high and low (R, in) of codes (planes, R, in), and squares (R,) float32 = sums of squared sizes; table int32."""
+    """Write bytes high and low (R, in) of values of codes (planes, R, in), and squares (R,) float32 = sums of size^2.
+
+    ``table`` is an int32 table of :func:`processes.kernels.decode.decode_table`.
+    """
     planes, _, inputs = codes.shape
-    entries = table.copy()  # which nothing that is written here can change
+    entries = table.copy()  # cannot alias what is written below
     for r in prange(len(squares)):
         x, size, total = np.empty(inputs, np.int32), np.empty(inputs, np.int32), np.float32(0)
         first, upper, lower = codes[0, r], high[r], low[r]
@@ -47,7 +50,7 @@ def split(codes, table, high, low, squares):
 
 @njit(parallel=True, cache=True)
 def sizes(codes, table, out):
-    """out (R, in) int8 = sums over planes of the table's entries, none of them negative, codes (planes, R, in)."""
+    """Write sizes out (R, in) int8 of codes (planes, R, in): sums over planes of the table's entries, none negative."""
     for r in prange(len(out)):
         own = out[r]
         own[:] = 0
@@ -59,9 +62,9 @@ def sizes(codes, table, out):
 
 @njit(parallel=True, cache=True)
 def join(high, low, bias, out):
-    """out (R, O) float32 = 128 high + low + bias (O,), of products int32 (R, O), in integers as wide as the bias's.
+    """Write potentials out (R, O) float32 = 128 high + low + bias (O,), added in the bias's integer type.
 
-    ``high`` is None where all higher bytes are 0.
+    high and low (R, O) int32 are products of the weights with either byte; ``high`` is None where its bytes are all 0.
     """
     number = bias.dtype.type
     for r in prange(len(out)):
@@ -77,7 +80,10 @@ def join(high, low, bias, out):
 
 @njit(parallel=True, cache=True)
 def one_sided(magnitudes, unit, bias, y, out):
-    """out (R,) = the largest over O of (unit * magnitudes + |bias| + |y|) / 2, magnitudes int32 and y float32 (R, O)."""
+    """Write out (R,) = the largest over O of (unit * magnitudes + bias + |y|) / 2, which bounds terms of one sign.
+
+    magnitudes int32 and y float32, (R, O), are sums of |terms| in ``unit`` and potentials; bias (O,) float32 is |bias|.
+    """
     for r in prange(len(out)):
         size, own, largest = magnitudes[r], y[r], np.int32(0)
         for o in range(len(own)):  # bits of positive floats have their order, and integers are compared many at a time

@@ -1,7 +1,7 @@
-"""Messages of a whole sample: as arrays (K, n) of the K steps at which anything is sent, and spikes as events.
+"""Compiled loops over messages of a whole sample: arrays (K, n) for the K steps at which anything is sent, or events.
 
-Events are in order of time and place: ``begin`` (K + 1,) is the first of each message and the number of all, ``places`` and
-signs ``values`` are of each.
+Events are spikes in order of step and neuron: ``begin`` (K + 1,) has the number of each message's first event, then of
+all events; ``places`` has each event's neuron, ``values`` its sign.
 """
 
 # numba types these functions by their calls, not by their signatures
@@ -17,7 +17,7 @@ from processes.kernels.stepped import integrate, route, spikes_of
 
 @njit(cache=True)
 def integrate_all(v, messages, limit):
-    """Integrate messages (K, n) into v (n,); returns how many clips there were."""
+    """Integrate messages (K, n) into potentials v (n,), clipped to +-limit after each; returns the number of clips."""
     clips = 0
     for k in range(len(messages)):
         clips += integrate(v, messages[k], limit)
@@ -26,8 +26,7 @@ def integrate_all(v, messages, limit):
 
 @njit(cache=True)
 def events_of(signs, begin, places, values):
-    """Put places and signs of the spikes of signs (K, n) into ``places`` and ``values``, and the first of each message and the
-    number of all into ``begin`` (K + 1,)."""
+    """Turn signs (K, n) into events: fill ``begin`` (K + 1,), ``places`` and ``values`` (K * n + 1,)."""
     count = 0
     for k in range(len(signs)):
         begin[k] = count
@@ -39,9 +38,10 @@ def events_of(signs, begin, places, values):
 
 @njit(cache=True)
 def events_of_codes(codes, steps, begin, places, values):
-    """The same of codes (n,) of neurons with one spike each, and their ``steps`` (T,); returns how many messages there are.
+    """Turn codes (n,) of neurons with at most one spike each into events; returns the number of messages K.
 
-    Places and values are n, of which those of silent neurons come behind all events.
+    Fills the first K of ``steps`` (T,) with the steps that have spikes, and K + 1 of ``begin`` (T + 1,). ``places`` and
+    ``values`` are (n,): behind all events they hold the silent neurons, with meaningless signs.
     """
     free = np.zeros(len(steps) + 1, np.int64)
     for i in range(len(codes)):
@@ -62,7 +62,7 @@ def events_of_codes(codes, steps, begin, places, values):
 
 @njit(cache=True)
 def signs_of(begin, places, values, signs):
-    """Spikes as signs (K, n), which are 0 before."""
+    """Write events into signs (K, n), which hold 0 before."""
     for k in range(len(signs)):
         for e in range(begin[k], begin[k + 1]):
             signs[k, places[e]] = values[e]
@@ -70,7 +70,7 @@ def signs_of(begin, places, values, signs):
 
 @njit(cache=True)
 def enter_all(codes, begin, places, values, steps):
-    """Enter spikes of ``steps`` (K,) into the first free plane of codes (planes, n)."""
+    """Enter the events of messages at ``steps`` (K,) into each neuron's first free plane of codes (planes, n)."""
     for k in range(len(steps)):
         for e in range(begin[k], begin[k + 1]):
             i = places[e]
@@ -82,6 +82,6 @@ def enter_all(codes, begin, places, values, steps):
 
 @njit(cache=True)
 def route_all(messages, index, out):
-    """out (K, m) = messages (K, n) by an index map."""
+    """Route messages (K, n) to out (K, m) by an index map (:func:`processes.kernels.stepped.route`)."""
     for k in range(len(messages)):
         route(messages[k], index, out[k])

@@ -1,4 +1,4 @@
-"""Between which potentials a neuron fires the same: a compiled loop, as a codebook asks for thousands of such pieces."""
+"""Intervals of potentials in which a neuron fires the same code: a compiled loop, as a codebook asks for thousands."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def _between(low, high):
 
 @njit
 def _fires(x, tables):
-    """Code of the next spike of a potential, by thresholds (above, below, lo, hi), (4, T)."""
+    """Code of the next spike of a neuron with potential x, by thresholds (above, below, lo, hi), (4, T); 0 for none."""
     for k in range(tables.shape[1]):
         if x >= tables[0, k] or x <= tables[1, k]:
             return k + 1
@@ -28,7 +28,7 @@ def _fires(x, tables):
 
 @njit(cache=True)
 def pieces(low, high, tables):
-    """Ends (n + 1,) of the pieces of [low, high] between thresholds (4, T), and the code that fires in each, int64 (n,)."""
+    """Cut [low, high] at thresholds (4, T): ends (n + 1,) of the pieces, and the code fired in each, int64 (n,)."""
     flat = tables.copy().reshape(-1)
     inner = np.sort(flat[(flat > low) & (flat < high)])
     ends = np.empty(len(inner) + 2)

@@ -1,4 +1,4 @@
-"""Compiled loops of trace-driven products: sums of squares, and the pairs of rows whose potential may saturate."""
+"""Compiled loops of trace-driven products: sums of squares, and stepped sums of pairs of rows that may saturate."""
 
 # numba types these functions by their calls, not by their signatures
 # pyright: reportArgumentType=false
@@ -19,7 +19,7 @@ TOGETHER = 64  # rows of one worker
 
 @njit
 def _clipped(arriving, limit):
-    """(potential, clips) after what arrives at each step is added and clipped to +-limit."""
+    """(potential, clips) after the sum that arrives at each step, (T,), is added to the potential and that clipped."""
     v = clips = np.int64(0)
     for k in range(len(arriving)):
         v += arriving[k]
@@ -31,10 +31,11 @@ def _clipped(arriving, limit):
 
 @njit(parallel=True, cache=True)
 def step_pairs(a, b, unsure, bias, table_a, table_b, steps, delay, limit, y, clips):
-    """Potentials y (G, rows, columns) and clips of the pairs that are ``unsure`` (G, rows, columns).
+    """Write potentials y and numbers of clips, (G, rows, columns), of the pairs of rows of a and b that are ``unsure``.
 
-    a (planes, G, rows, D) and b (planes, G, columns, D) are codes, values of which are in decode tables; b's window
-    begins ``delay`` steps after a's. Bias (G or fewer, rows, columns), repeated along G.
+    a (planes, G, rows, D) and b (planes, G, columns, D) are codes, whose values table_a and table_b hold
+    (:func:`processes.kernels.decode.decode_table`); b's window begins ``delay`` steps after a's, both have ``steps``
+    steps. The potential is clipped to +-limit at every step. Bias (G or fewer, rows, columns) repeats along G.
     """
     rows, columns, features = a.shape[2], b.shape[2], a.shape[3]
     first = max(0, delay)
@@ -52,7 +53,7 @@ def step_pairs(a, b, unsure, bias, table_a, table_b, steps, delay, limit, y, cli
                         continue
                     for q in range(len(b)):
                         z = np.int64(b[q, g, j, d])
-                        if z != 0:  # together from the later of the two spikes on
+                        if z != 0:  # the pair's product arrives with the later of its two spikes
                             k = max(abs(x) - 1, abs(z) - 1 + delay) - first
                             arriving[k] += value(table_a, x) * value(table_b, z)
             arriving[0] += bias[g % len(bias), i, j]
@@ -61,7 +62,7 @@ def step_pairs(a, b, unsure, bias, table_a, table_b, steps, delay, limit, y, cli
 
 @njit(parallel=True, cache=True, fastmath={"reassoc", "contract"})
 def square_sum(codes, table, weight, out):
-    """out (R,) = sum over D of weight_d (sum over planes of the table's values)^2, codes (planes, R, D), float."""
+    """Write out (R,), float, = sum over D of weight_d x_d^2, x being the values of codes (planes, R, D)."""
     for r in prange(codes.shape[1]):
         total = table.dtype.type(0)
         for d in range(codes.shape[2]):
@@ -74,8 +75,11 @@ def square_sum(codes, table, weight, out):
 
 @njit(parallel=True, cache=True)
 def square_sum_shifted(codes, table, steps, shift, fraction, limit, out, clips):
-    """The same in integers, each spike's share (2 r p + p^2) shifted right before it is added to a sum with ``fraction`` bits
-    after the point, of which out is the whole part, clipped at every step."""
+    """Write out (R,), the saturating integer sums of squares of the values of codes (planes, R, D), and clips (R,).
+
+    A spike p of a neuron that has sent r adds (2 r p + p^2) >> shift_d, toward zero, to a sum with ``fraction`` bits
+    after the point; out is its whole part, clipped to +-limit at every step. Only rows that may clip are stepped.
+    """
     planes, rows, d_len = codes.shape
     for part in prange((rows + TOGETHER - 1) // TOGETHER):
         held, level = np.empty(d_len, np.int64), np.empty(d_len, np.int64)
@@ -98,7 +102,7 @@ def square_sum_shifted(codes, table, steps, shift, fraction, limit, out, clips):
 
 @njit
 def _step_squares(codes, table, steps, shift, fraction, limit):
-    """(potential, clips) of one row, codes (planes, D), step by step."""
+    """(potential, clips) of one row's sum of shifted squares, codes (planes, D), step by step."""
     arriving = np.zeros(steps, np.int64)
     for d in range(codes.shape[1]):
         held = np.int64(0)

@@ -1,4 +1,4 @@
-"""Softmax's race: who fires when behind the row's winner."""
+"""Compiled loops of WOSS, softmax as a race: a neuron fires the later, the further it lies behind its row's winner."""
 
 # numba types these functions by their calls, not by their signatures
 # pyright: reportArgumentType=false
@@ -17,7 +17,7 @@ ZERO = np.float32(0)
 
 @njit
 def _largest(row, lowest):
-    """The largest of a row, ``lowest`` if nothing is above it: of every fourth, so that none waits for the one before it."""
+    """Largest of a row, or ``lowest`` if nothing is above it, by four maxima that do not wait for one another."""
     one, two, three, four = lowest, lowest, lowest, lowest
     fours = len(row) // 4 * 4
     for d in range(0, fours, 4):
@@ -30,26 +30,28 @@ def _largest(row, lowest):
 
 @njit
 def _count(x, winner, per_gap, origin, steps, near, codes):
-    """Codes (D,) by how many thresholds lie before ``winner - x``, if F = gap * per_gap + origin reaches whole numbers at them.
+    """Write codes (D,) of potentials x (D,) as if thresholds were evenly spaced; returns how many codes are unsure.
 
-    Returns how many F lie farther than ``near`` from the middle between two of these.
+    The place (winner - x) * per_gap + origin is k at the k-th threshold, so its whole part counts thresholds passed. A
+    code is unsure if its place is NaN or lies farther than ``near`` from the middle between two whole numbers.
     """
     number = x.dtype.type
     half, last, unsure = number(0.5), np.int32(steps), 0
     for d in range(len(x)):
         place = min(max((winner - x[d]) * per_gap + origin, half), number(steps) + half)
         k = np.int32(place)
-        unsure += not abs(place - number(k) - half) <= near  # so is what is no number
+        unsure += not abs(place - number(k) - half) <= near  # also true of NaN
         codes[d] = k + 1 if k < last else 0
     return unsure
 
 
 @njit(parallel=True, cache=True)
 def fire_ramp(v, ramp, spread, accuracy, codes):
-    """First plane of codes (planes, R, A, M, D) of rows ``v``: first k with max_d v - v <= ramp_k, never where v = -inf.
+    """Write the first plane of codes (planes, R, A, M, D) of rows v: first k with max_d v - v <= ramp_k, none at -inf.
 
-    ramp (A or 1, T + 2) rises evenly between -inf and inf, in v's type, whose relative ``accuracy`` is given. A row is counted
-    as if thresholds were spaced exactly; where a gap lies so near one that this could be wrong, the row is searched.
+    ramp (A or 1, T + 2) rises evenly between a first entry of -inf and a last one of inf, in v's type, whose relative
+    ``accuracy`` is given; ``spread`` is 0 if all heads share it, else 1. A row's codes are counted as if thresholds
+    were exactly evenly spaced; where a gap lies so near one that this could be wrong, the row is searched by bisection.
     """
     _, a_len, m_len, d_len = v.shape
     steps, number = ramp.shape[1] - 2, v.dtype.type
@@ -58,7 +60,7 @@ def fire_ramp(v, ramp, spread, accuracy, codes):
         limit = ramp[a * spread]
         per_gap = number((steps - 1) / max(1e-30, float(limit[steps] - limit[1]))) if steps > 1 else number(1)
         origin = number(1) - limit[1] * per_gap
-        rounding, uneven = 8 * accuracy * (steps + 2 + abs(float(origin))), 0.0  # of three operations, generously
+        rounding, uneven = 8 * accuracy * (steps + 2 + abs(float(origin))), 0.0  # a generous bound for three operations
         for k in range(1, steps + 1):
             uneven = max(uneven, abs(float(limit[k]) * float(per_gap) + float(origin) - k))
         near = number(0.5 - rounding - uneven)
@@ -73,11 +75,13 @@ def fire_ramp(v, ramp, spread, accuracy, codes):
 
 @njit(parallel=True, cache=True)
 def fire_ramp_further(v, sides, table, book, ramp, after, row_after, spread, codes):
-    """Codes (planes, values) of rows (R, A, M, D), one after the other, of neurons that go on after they have fired.
+    """Write codes (planes, values) of flat potentials v, whose rows along D race, with several spikes for each neuron.
 
-    Having sent some codes, a neuron fires + at the first later j with gap <= after[row, 0, j] or - with gap >= after[row,
-    1, j]. ramp (A or 1, T), after (A or 1, rows, 2, T), row_after (rows, 2T + 1) the row after a code sent in a row, 0 being
-    that of a neuron that has sent nothing; sides, table (A, D) and book are those of :func:`look_up`, for the gap.
+    The gap is a neuron's distance behind its row's largest potential; the first spike comes at the first k with gap <=
+    ramp_k. Having sent some codes, a neuron fires + at the first later j with gap <= after[row, 0, j] or - with gap >=
+    after[row, 1, j]. ramp (A or 1, T), after (A or 1, rows, 2, T), row_after (rows, 2T + 1) the row after a code sent
+    in a row, 0 being that of a neuron that has sent nothing; sides, table (A, D) and book are those of :func:`look_up`,
+    for gaps.
     """
     a_len, m_len, d_len = sides
     steps, together, rows = ramp.shape[1], rows_together(d_len), len(v) // d_len

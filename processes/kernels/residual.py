@@ -39,10 +39,11 @@ def _add(v, real, factor, total):
 
 @njit(parallel=True, cache=True)
 def add_up(operands, real, factors, bias, repeat, limit, out):
-    """out (rows, D) int32 = bias (A, D or 1) + the integer parts of v * factors (operands, A, D or 1), clipped to +-limit.
+    """Write out (rows, D) int32 = bias (A, D or 1) + the integer parts of operands * factors, clipped to +-limit.
 
-    operands are int32 of out's shape, which hold the bits of float32 where ``real`` (operands,) says so. Factors are the same
-    for ``repeat`` rows, then the next along A. Returns how many sums were beyond the limit.
+    operands are int32 of out's shape, which hold the bits of float32 where ``real`` (operands,) says so; factors
+    (operands, A, D or 1) and bias are the same for ``repeat`` rows, then the next along A. Returns how many sums were
+    beyond the limit.
     """
     rows, d_len = out.shape
     together = max(1, TOGETHER // d_len)
@@ -66,7 +67,7 @@ def add_up(operands, real, factors, bias, repeat, limit, out):
 
 @njit(parallel=True, cache=True)
 def centre(v, limit, out):
-    """out (R, D) int32 = v - sum(v) / D toward zero, clipped to +-limit; returns how many were beyond."""
+    """Write out (R, D) int32 = v minus its row's mean, cut toward zero, clipped to +-limit; returns the clips."""
     beyond = 0
     for r in prange(len(v)):
         x, y = v[r], out[r]

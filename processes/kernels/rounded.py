@@ -1,4 +1,4 @@
-"""Compiled loops of weight rounding: errors handed on to the weights that are free, and the best integer given all others."""
+"""Compiled loops of weight rounding: errors passed on to weights not yet rounded, and coordinate descent."""
 
 # numba types these functions by their calls, not by their signatures
 # pyright: reportArgumentType=false
@@ -13,9 +13,11 @@ from processes.kernels.compiled import njit
 
 @njit(parallel=True, cache=True)
 def compensate(free, rounded, errors, factor, limit):
-    """Round a block of weights (out, n), one after the other, within +-limit; the errors of each move those after it.
+    """Round a block of weights (out, n) column by column, as GPTQ does: later weights make up for earlier errors.
 
-    free (out, n) follows in place; rounded and errors (out, n) are filled, these in units of factor's diagonal (n, n).
+    free (out, n) holds the weights in units of mantissas and is updated in place; rounded (out, n) receives integers
+    within +-limit, errors (out, n) each weight's error over its entry of the diagonal of factor (n, n), an upper
+    triangle.
     """
     n = len(factor)
     for r in prange(len(free)):
@@ -31,9 +33,9 @@ def compensate(free, rounded, errors, factor, limit):
 
 @njit(parallel=True, cache=True)
 def descend(rounded, pull, covariance, limit, sweeps):
-    """Coordinate descent of integers rounded (out, n) within +-limit, in place.
+    """Coordinate descent in place: ``sweeps`` times move each integer of rounded (out, n) to the best within +-limit.
 
-    pull (out, n) is what is missing from each row times the covariance (n, n), and follows in place.
+    pull (out, n) is (weights - rounded) times the covariance (n, n) of the inputs, and is updated in place.
     """
     n = len(covariance)
     for r in prange(len(rounded)):

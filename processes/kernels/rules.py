@@ -19,7 +19,7 @@ _shift = njit(inline="always")(shift_toward_zero)
 
 @njit(cache=True)
 def clipped(x, limit):
-    """A potential as its state holds it."""
+    """Potential x clipped to +-limit; x itself without a limit."""
     if limit is None:
         return x
     return min(max(x, -limit), limit)
@@ -27,7 +27,7 @@ def clipped(x, limit):
 
 @njit(cache=True)
 def integrate(v, message, message_limit, limit):
-    """Add a message, held within ``message_limit``, to potentials v, both (n,); returns how many of these were clipped."""
+    """Add a message, clipped to +-message_limit, to potentials v, both (n,), and clip these; returns the clips of v."""
     clips = 0
     for i in range(len(v)):
         x = v[i] + clipped(message[i], message_limit)
@@ -39,7 +39,7 @@ def integrate(v, message, message_limit, limit):
 
 @njit(cache=True)
 def add_row(row, weights, sign):
-    """Add to row (O,) the weights (O,) of a neuron that has sent a spike."""
+    """Add to row (O,) the weights (O,) of a neuron that has sent a spike of this sign."""
     if sign > 0:
         for o in range(len(row)):
             row[o] += weights[o]
@@ -50,8 +50,12 @@ def add_row(row, weights, sign):
 
 @njit(cache=True)
 def second_arrives(places, values, high, wide, transpose, trace, held_a, held_b, meets, out):
-    """Spikes of a product's second operand (L, high, wide), at ascending places: they meet what ``held_a`` (L, F, N) holds in
-    out (L, N, M), if anything is held (``meets``), and raise ``held_b`` (L, F, M)."""
+    """Add to out (L, N, M) the products of the second operand's spikes with the first's held traces, and raise its own.
+
+    Spikes are at ascending flat ``places`` of (L, high, wide), which is (L, M, F) if ``transpose``, else (L, F, M).
+    Each is worth its sign in ``values`` times the global ``trace``; it reads ``held_a`` (L, F, N), if anything is held
+    (``meets``), and raises ``held_b`` (L, F, M).
+    """
     n, i, end = 0, 0, wide
     rows = out.shape[1]
     for e in range(len(places)):
@@ -70,7 +74,11 @@ def second_arrives(places, values, high, wide, transpose, trace, held_a, held_b,
 
 @njit(cache=True)
 def first_arrives(places, values, high, wide, trace, held_a, held_b, meets, out):
-    """The same of the first operand (L, N, F), which meets ``held_b`` and raises ``held_a``."""
+    """Add to out (L, N, M) the products of the first operand's spikes with the second's held traces, and raise its own.
+
+    Spikes are at ascending flat ``places`` of (L, high, wide) = (L, N, F); all else is as in :func:`second_arrives`,
+    with ``held_b`` read and ``held_a`` raised.
+    """
     n, i, end = 0, 0, wide
     columns = out.shape[2]
     for e in range(len(places)):
@@ -88,9 +96,10 @@ def first_arrives(places, values, high, wide, trace, held_a, held_b, meets, out)
 
 @njit(cache=True)
 def whole_part(total, rest, fraction, limit):
-    """(what a sum of squares sends of ``total`` and the ``rest`` kept from before, what it keeps for later steps).
+    """(sent, kept) of a sum of squares at a step: what it sends of ``total`` + ``rest``, and the new rest.
 
-    In integers, sums have ``fraction`` bits after the point, which stay: what has been sent is the sum so far, rounded down.
+    In integers, sums have ``fraction`` bits after the point, which are kept: all that has been sent is the sum so far,
+    rounded down. In floating point everything is sent.
     """
     if limit is None:
         return total, rest
@@ -100,7 +109,7 @@ def whole_part(total, rest, fraction, limit):
 
 @njit(cache=True)
 def share_of_square(value, before, weight, limit):
-    """What a spike of ``value`` adds to the square of ``before``, times a weight, which in integers shifts right."""
+    """What a spike of ``value`` adds to the square of a trace ``before``, times weight; integers are >> weight."""
     share = value * (value + 2 * before)
     if limit is None:
         return share * weight
@@ -109,7 +118,7 @@ def share_of_square(value, before, weight, limit):
 
 @njit(cache=True)
 def first_sign(x, up, bottom, top):
-    """A first spike as int8: + where x >= up, else - where bottom <= x <= top, else 0."""
+    """Sign of a first spike, int8: + where x >= up, else - where bottom <= x <= top, else 0."""
     plus = np.int8(x >= up)
     minus = np.int8(x >= bottom) & np.int8(x <= top)
     return plus - (minus & (plus ^ 1))
@@ -117,7 +126,7 @@ def first_sign(x, up, bottom, top):
 
 @njit(cache=True)
 def reached(x, entry, factor, shift, a, d):
-    """Whether a magnitude reaches entry * factor, shifted right by shift (A, D) if it is not None."""
+    """Whether magnitude x reaches the threshold entry * factor, in integers shifted right by shift[a, d]; int8."""
     threshold = entry * factor
     if shift is not None:
         threshold >>= shift[a, d]

@@ -28,13 +28,13 @@ from processes.kernels.rules import (
 
 @njit(cache=True)
 def integrate(v, message, limit):
-    """Add a message to potentials v and clip them, both (n,); returns how many were clipped."""
+    """Add a message to potentials v, both (n,), and clip these to +-limit; returns how many were clipped."""
     return rules.integrate(v, message, None, limit)
 
 
 @njit(cache=True)
 def spikes_of(signs, found):
-    """Put the places at which signs (n,) are not 0 into ``found``, as long, and return how many there are."""
+    """Put the places at which signs (n,) are not 0 into ``found``, of length n or more; returns how many there are."""
     count, words = 0, signs[: len(signs) // 8 * 8].view(np.int64)
     for w in range(len(words)):
         if words[w] != 0:
@@ -49,7 +49,7 @@ def spikes_of(signs, found):
 
 @njit(cache=True)
 def enter_codes(codes, signs, k):
-    """Enter the spikes of step k, signs (n,), into the first free plane of codes (planes, n)."""
+    """Enter the spikes of step k, signs (n,), as codes into each neuron's first free plane of codes (planes, n)."""
     found = np.empty(len(signs) + 1, np.int32)
     for n in range(spikes_of(signs, found)):
         i = found[n]
@@ -61,7 +61,7 @@ def enter_codes(codes, signs, k):
 
 @njit(cache=True)
 def route(message, index, out):
-    """out (m,) = message (n,) by an index map, where 0 is silence and i + 1 the neuron i."""
+    """Route a message (n,) to out (m,) by an index map (m,), whose entry 0 is silence and i + 1 is neuron i."""
     for i in range(len(out)):
         if index[i] > 0:
             out[i] = message[index[i] - 1]
@@ -124,10 +124,12 @@ def gather_conv(spikes, weight, stride, padding, dilation, groups, factor, pixel
 
 @njit(cache=True)
 def multiply(a, b, transpose, traces, held_a, held_b, limit, out):
-    """Currents out (L, N, M) that the spikes a (L, N, F) and b of one step make with the traces clipped, which they raise.
+    """Write currents out (L, N, M) of a step of a trace-driven product: spikes times the other operand's local traces.
 
-    b is (L, M, F) if ``transpose``, else (L, F, M); an operand of which nothing arrives has no rows, L = 0. A spike of b reads
-    ``held_a`` (L, F, N) before this step's copies, one of a ``held_b`` (L, F, M) after them, so that two at once meet once.
+    Spikes a (L, N, F) and b, (L, M, F) if ``transpose``, else (L, F, M); an operand of which nothing arrives has L = 0.
+    ``traces`` (2,) are the global traces. Each spike raises its own local trace. Spikes of b read ``held_a`` (L, F, N)
+    before this step's copies, those of a read ``held_b`` (L, F, M) after them, so that two at once meet once. Currents
+    are clipped.
     """
     out[:] = 0
     found = np.empty(max(a.size, b.size) + 1, np.int32)
@@ -145,13 +147,13 @@ def multiply(a, b, transpose, traces, held_a, held_b, limit, out):
 
 @njit(cache=True)
 def square(spikes, trace, traces, weight, limit, out, fraction, rest):
-    """Shares out (R,) of the spikes (R, F) of a step in the sum of squares of ``traces`` (R, F), which they raise.
+    """Write what a step's spikes (R, F) add to the rows' sums of squares, out (R,), and raise local ``traces`` (R, F).
 
     ``weight`` (R, F) multiplies a feature's share, or in integers shifts it right; ``rest`` (R,) keeps ``fraction`` bits of
     the sums (:func:`processes.kernels.rules.whole_part`).
     """
     for r in range(len(spikes)):
-        total = trace * 0  # out holds anything before
+        total = trace * 0  # a zero of the trace's type, as out is not initialised
         for f in range(spikes.shape[1]):
             if spikes[r, f] != 0:
                 value = spikes[r, f] * trace
@@ -163,10 +165,10 @@ def square(spikes, trace, traces, weight, limit, out, fraction, rest):
 
 @njit(cache=True)
 def fire_first(v, sides, tables, k, left, once, sign):
-    """Put first spikes of step k into sign (n,) if any are ``left``: + where v >= pos, else - where lo <= v <= hi.
+    """Write first spikes of step k into sign (n,): + where v >= pos, else - where lo <= v <= hi, if any are ``left``.
 
-    Neurons are (R, A, M, D) one after the other, ``sides`` A, M and D; tables (3, T, A, D) are pos, lo and hi. ``once``: nobody
-    has more than one, so that it is taken off what is left here. Returns whether there are any.
+    Neurons are in the order of (R, A, M, D), ``sides`` are (A, M, D); tables (3, T, A, D) are pos, lo and hi. ``once``:
+    neurons have one spike each, which is taken off ``left`` (n,) here. Returns whether any neuron fires.
     """
     a_len, m_len, d_len = sides
     fires, spent = 0, np.int8(once)
@@ -176,16 +178,17 @@ def fire_first(v, sides, tables, k, left, once, sign):
         up, bottom, top = tables[0, k, a], tables[1, k, a], tables[2, k, a]
         for d in range(len(x)):
             s[d] = first_sign(x[d], up[d], bottom[d], top[d]) & -np.int8(may[d] > 0)
-            may[d] -= s[d] & spent  # -1 is odd too
+            may[d] -= s[d] & spent  # both 1 and -1 have their last bit set
             fires |= s[d]
     return fires != 0
 
 
 @njit(cache=True)
 def fire_race(v, winner, ramp, k, rows, may_fire, sign):
-    """Put softmax's first spikes of step k into sign (R, K): where winner - v <= ramp of the row's head, (T, heads).
+    """Write softmax's first spikes of step k into sign (R, K): 1 where winner - v <= ramp_k of the row's head, else 0.
 
-    ``rows`` to a head. Who fires may not again. Returns whether there are any.
+    v (R, K), winner (R,), ramp (T, heads or 1); each head has ``rows`` rows. A neuron that fires is taken out of
+    ``may_fire`` (R, K). Returns whether any neuron fires.
     """
     fires = 0
     for r in range(len(v)):
@@ -200,10 +203,11 @@ def fire_race(v, winner, ramp, k, rows, may_fire, sign):
 
 @njit(cache=True)
 def fire_falling_step(magnitude, direction, sides, table, k, shift, limit, left, once, sign):
-    """Put first spikes of step k into sign (n,), as ``direction``, where magnitude >= table * limit >> shift if any are left.
+    """Write step k's first spikes of dynamic-threshold neurons into sign (n,): magnitude >= (table_k * limit) >> shift.
 
-    Neurons and ``once`` are as in :func:`fire_first`; table (T, A, D), shift (A, D) or None for real numbers, limit (R * A *
-    M,). Where neurons may fire again, signs are 1, for what comes first. Returns whether there are any.
+    Neurons, ``left`` and ``once`` are as in :func:`fire_first`; table (T, A, D), shift (A, D) or None for real numbers,
+    limit (R * A * M,) is each row's sum. A spike has the sign ``direction`` (n,) if ``once``; where neurons may fire
+    again it is 1, which is relative to that sign. Returns whether any neuron fires.
     """
     a_len, m_len, d_len = sides
     fires, spent = 0, np.int8(once)

@@ -1,8 +1,9 @@
-"""All steps of a window in one call: potentials, and who fires; what kernels of one step do at each of them.
+"""Compiled loops over all steps of a window in one call, equal to :mod:`processes.kernels.stepped` step after step.
 
-Spikes are events in order of time and place (:mod:`processes.kernels.messages`): ``begin`` (K + 1,) is the first of each
-message and the number of all, ``places`` and signs ``values`` are of each. Totals v are integrated step after step, and clipped
-at ``limit`` at each of them, as a neuron does: they are no sums. Formulas are those of :mod:`processes.kernels.rules`.
+Spikes are events (:mod:`processes.kernels.messages`): ``begin`` (K + 1,) has the number of each message's first event,
+then of all events; ``places`` has each event's neuron, ``values`` its sign. Potentials v are integrated step after step
+and clipped to +-limit at each, as a neuron does: they are not plain sums. Formulas are those of
+:mod:`processes.kernels.rules`.
 """
 
 # numba types these functions by their calls, not by their signatures
@@ -29,9 +30,10 @@ from processes.kernels.stepped import fire_first, fire_race
 
 @njit(cache=True)
 def dense_all(begin, places, values, weight, factors, v, row, limit):
-    """Integrate the currents of spikes by weight (in, O) and ``factors`` (K,) into v (R, O); returns the clips.
+    """Integrate the currents of spikes through weight (in, O) into potentials v (R, O); returns the number of clips.
 
-    ``row`` (O,) is room for a sum. What a row without a spike receives is 0, which changes nothing.
+    ``factors`` (K,) are the trace entries of the messages' steps, ``row`` (O,) is room for a sum. Rows without a spike
+    are skipped at a step, as a current of 0 changes nothing.
     """
     clips, width, e = 0, len(weight), 0
     for k in range(len(factors)):
@@ -54,10 +56,11 @@ def dense_all(begin, places, values, weight, factors, v, row, limit):
 
 @njit(cache=True)
 def multiply_all(a, b, arrivals, transpose, traces, held_a, held_b, limit, bias, first, v, v_limit):
-    """Integrate the currents of a product into v (L, N, M), as steps of ``multiply``; returns the clips.
+    """Integrate the currents of a trace-driven product into v (L, N, M), clipped to +-v_limit; returns the clips.
 
-    a and b are the spikes of an operand and the lengths of its last two axes; ``arrivals`` (K, 2) the message of each step, -1
-    for none; ``traces`` (K, 2). At the step ``first``, -1 if at none, ``bias`` flows too.
+    a and b are (begin, places, values, rows, columns) of an operand's events and last two axes; ``arrivals`` (K, 2) is
+    the number of each operand's message at a step, -1 for none; ``traces`` (K, 2). Currents are those of
+    :func:`processes.kernels.stepped.multiply`, clipped to +-limit; at step ``first``, -1 if at none, ``bias`` is added.
     """
     a_begin, a_places, a_values, a_high, a_wide = a
     b_begin, b_places, b_values, b_high, b_wide = b
@@ -88,7 +91,10 @@ def multiply_all(a, b, arrivals, transpose, traces, held_a, held_b, limit, bias,
 
 @njit(cache=True)
 def square_all(begin, places, values, traces, raised, weight, limit, v, v_limit, fraction, rest):
-    """Integrate the shares of spikes in sums of squares of traces ``raised`` (R, F) into v (R,), as steps of ``square``."""
+    """Integrate into v (R,) what spikes add to sums of squares, as :func:`processes.kernels.stepped.square` by steps.
+
+    ``raised`` (R, F) are the local traces, ``traces`` (K,) the global trace at each message. Returns the clips.
+    """
     clips, width, e = 0, raised.shape[1], 0
     for k in range(len(traces)):
         r, trace = 0, traces[k]
@@ -108,7 +114,7 @@ def square_all(begin, places, values, traces, raised, weight, limit, v, v_limit,
 
 @njit(cache=True)
 def weigh_all(begin, places, values, width, traces, v, limit):
-    """Add traces (K,) times the sums of rows, ``width`` long, to v (R,), clipped at ``limit`` at each step."""
+    """Add traces (K,) times the sum of each row's spikes, ``width`` neurons a row, to v (R,), clipped at every step."""
     e = 0
     for k in range(len(traces)):
         r = 0
@@ -124,9 +130,10 @@ def weigh_all(begin, places, values, width, traces, v, limit):
 
 @njit(cache=True)
 def fire_first_all(v, sides, tables, codes):
-    """The codes (n,), 0 before, of neurons with one spike each and potentials that stay, as steps of ``fire_first``.
+    """Write codes (n,), which hold 0 before, of phase neurons with one spike each and complete potentials v (n,).
 
-    A row goes through all steps before the next, and writes into one array alone: only then is the loop vectorised.
+    Equals :func:`processes.kernels.stepped.fire_first` at every step. A row goes through all steps before the next and
+    writes into one array alone: only then is the loop vectorised.
     """
     a_len, m_len, d_len = sides
     for row in range(len(v) // d_len):
@@ -141,7 +148,7 @@ def fire_first_all(v, sides, tables, codes):
 
 @njit(cache=True)
 def fire_race_all(v, winner, ramp, rows, may_fire, codes):
-    """The same of softmax's spikes, codes (R, K)."""
+    """Write softmax's codes (R, K), 0 before, by calling :func:`processes.kernels.stepped.fire_race` at every step."""
     sign = np.empty(v.shape, np.int8)
     for k in range(len(ramp)):
         if fire_race(v, winner, ramp, k, rows, may_fire, sign):
@@ -152,7 +159,10 @@ def fire_race_all(v, winner, ramp, rows, may_fire, codes):
 
 @njit(cache=True)
 def fire_falling_all(magnitude, direction, sides, table, shift, limit, left, codes):
-    """The same where a threshold falls from ``limit``, as steps of ``fire_falling_step``; only those with any ``left`` fire."""
+    """Write codes (n,), which hold 0 before, of dynamic-threshold neurons with one spike each, if any is ``left`` (n,).
+
+    Equals :func:`processes.kernels.stepped.fire_falling_step` at every step; ``limit`` has each row's sum.
+    """
     a_len, m_len, d_len = sides
     for row in range(len(limit)):
         a, own, factor = row // m_len % a_len, slice(row * d_len, (row + 1) * d_len), limit[row]
@@ -167,10 +177,11 @@ def fire_falling_all(magnitude, direction, sides, table, shift, limit, left, cod
 
 @njit(cache=True)
 def fire_several_all(v, sides, tables, subtract, latest, spikes, left, signs, steps):
-    """Put the steps k at which any of v (n,) fires into ``steps``, and its signs (T, n); returns how many steps there are.
+    """Fill ``steps`` with the steps k at which phase neurons fire, and ``signs`` with their signs; returns how many.
 
-    Neurons have up to ``spikes``, each of which takes ``subtract`` (T, A, D) off the potential. Thresholds after the first
-    spike are +-pos; after ``latest`` (A, D), None if at no step, only first ones are fired.
+    Neurons with potentials v (n,) have up to ``spikes`` each, of which ``left`` (n,) remain. A spike takes its sign
+    times ``subtract`` (T, A, D) off the potential; thresholds after the first spike are +-pos. After step ``latest``
+    (A, D), None for no limit, only first spikes are fired. ``steps`` (T,), ``signs`` (T, n).
     """
     a_len, m_len, d_len = sides
     count = 0

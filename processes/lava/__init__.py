@@ -6,7 +6,7 @@ import sys
 
 CHANNELS = "lava.magma.runtime.message_infrastructure.multiprocessing"
 if CHANNELS not in sys.modules:
-    # Lava chooses the start method (fork) when imported, and cannot where somebody's import has fixed it already; so it is
-    # imported here and now, before anybody else can
+    # Lava sets the start method (fork) when it is imported, which fails where another import has fixed the method
+    # already. So the method is cleared, and Lava's module imported here, before anything else can fix it again.
     multiprocessing.set_start_method(None, force=True)
     importlib.import_module(CHANNELS)

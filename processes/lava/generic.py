@@ -1,4 +1,4 @@
-"""Processes of any ports, for steppers that have no class of their own: a whole transformer block, say."""
+"""Processes with any ports, for steppers without a Process class of their own, such as a whole transformer block."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from processes.operation import Emission
 
 @functools.cache
 def process_class(operands: tuple[Emission, ...], outputs: tuple[Emission, ...]) -> type[SpikingProcess]:
-    """The Process class with ports ``x0_in``, ``x1_in``, ..., ``y0_out``, ``y1_out``, ... of these kinds."""
+    """The Process class with in ports ``x0_in``, ``x1_in``, ... and out ports ``y0_out``, ... of the given kinds."""
     ports: dict[str, Emission] = {f"x{i}_in": kind for i, kind in enumerate(operands)}
     ports |= {f"y{i}_out": kind for i, kind in enumerate(outputs)}
     module = {"__module__": __name__}

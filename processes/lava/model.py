@@ -27,13 +27,15 @@ RUN_STEPS = enum_to_np(100)
 """Command to a StepModel, followed by a number: run that many steps, then answer once."""
 
 GRADED = {"floating_pt": np.float64, "fixed_pt": np.int32}
+"""Type of currents and graded spikes, by a model's tag."""
 
 
 class StepModel(PyLoihiProcessModel):
-    """Receives, steps and sends on schedule, whatever happens.
+    """Steps a SpikingProcess: receives, steps and sends on schedule, even after an error.
 
-    An error in the stepper, or in its construction, is kept (:func:`keep_error`); from then on the model is
-    silent, but still receives and sends when it should, so that nobody blocks, and asks Lava to stop.
+    An error in the stepper, or in its construction, is kept by :func:`keep_error`, or printed where there is no folder
+    for errors. From then on the model is silent, but still receives and sends when it should, so that no other Process
+    blocks, and asks Lava to stop.
     """
 
     def __init__(self, proc_params: Any) -> None:
@@ -63,7 +65,7 @@ class StepModel(PyLoihiProcessModel):
             self._fail(error, None)
 
     def start(self) -> None:
-        """Look the ports up once, then run."""
+        """Look up the ports once, then run as any ProcessModel."""
         process = self.process
         self.operands: list[tuple[StepInPort, Window]] = list(
             zip([getattr(self, port) for port in process.operands], self.receives, strict=True)
@@ -74,7 +76,7 @@ class StepModel(PyLoihiProcessModel):
         super().start()
 
     def run_spk(self) -> None:
-        """One step of every sample that is under way."""
+        """Take one step of every sample that is under way; Lava calls this in each time step."""
         step, period, following = self.time_step - 1, self.process.period, self.process.following
         for sample, t in [divmod(step, period)] if following is None else following.under_way(step, period):
             self._step_of(sample, t)
@@ -93,12 +95,16 @@ class StepModel(PyLoihiProcessModel):
                 port.give(result)
 
     def _step(self, sample: int, t: int, messages: list[np.ndarray | None]) -> list[np.ndarray | None]:
-        """The stepper's results, one per out port, recorded."""
+        """The stepper's results, one per out port, in the ports' types and recorded.
+
+        Raises:
+            ValueError: the stepper sent something outside a port's window, or of another shape.
+        """
         stepper = self.steppers[sample % len(self.steppers)]
         if t == 0:
             stepper.reset()
         for port, recorder in self.recorders.items():
-            if t == self.process.windows[port].start:  # at its first step another sample may be under way, here none
+            if t == self.process.windows[port].start:  # at t = 0 an earlier sample may still send
                 recorder.reset()
         result = stepper.step(t, messages)
         results: list[np.ndarray | None] = [None] * len(self.outputs)
@@ -116,7 +122,7 @@ class StepModel(PyLoihiProcessModel):
         return results
 
     def _run_steps(self) -> None:
-        """Many steps between two barriers: the channels alone keep the Processes in order."""
+        """Take as many steps as the service says, with no barrier between them; channels keep Processes in order."""
         assert self.service_to_process is not None and self.process_to_service is not None
         for _ in range(int(self.service_to_process.recv()[0])):
             self.time_step += 1
@@ -124,6 +130,7 @@ class StepModel(PyLoihiProcessModel):
         self.process_to_service.send(PyLoihiProcessModel.Response.STATUS_DONE)
 
     def _fail(self, error: Exception, t: int | None) -> None:
+        """Keep or print an error, send nothing from now on, and ask Lava to stop."""
         self.failed = self._req_stop = True
         if self.errors is None:
             traceback.print_exception(error, file=sys.stderr)
@@ -132,7 +139,7 @@ class StepModel(PyLoihiProcessModel):
 
 
 def keep_error(folder: Path, process: str, t: int | None, error: BaseException) -> None:
-    """Leave an error where the parent looks for it: name, step of the sample or None, message, traceback."""
+    """Write an error as JSON into ``folder``, for the parent: Process, step of its sample or None, text, traceback."""
     message = " ".join(str(error).split())
     kept = {
         "process": process,
@@ -144,9 +151,9 @@ def keep_error(folder: Path, process: str, t: int | None, error: BaseException) 
 
 
 def both_precisions(process: type[SpikingProcess]) -> tuple[type[StepModel], type[StepModel]]:
-    """The ProcessModels of a Process: ``floating_pt``, and ``fixed_pt`` which is ``bit_accurate_loihi``.
+    """Make the ProcessModels of a Process: ``floating_pt``, and ``fixed_pt``, which is also ``bit_accurate_loihi``.
 
-    They are ``process.models``; Lava's own search finds them if they have names in the Process's module.
+    ``process.models`` is set to them; Lava's own search finds them if they have names in the Process's module.
     """
     float_model = _bind(process, f"{process.__name__}Float", "floating_pt")
     fixed_model = _bind(process, f"{process.__name__}Fixed", "fixed_pt", "bit_accurate_loihi")
@@ -155,6 +162,7 @@ def both_precisions(process: type[SpikingProcess]) -> tuple[type[StepModel], typ
 
 
 def _bind(process: type[SpikingProcess], name: str, *tags: str) -> type[StepModel]:
+    """A StepModel with the ports of a Process: spikes as int8, all else by the first tag."""
     body: dict[str, Any] = {"__module__": process.__module__}
     for port, emission in process.ports.items():
         dtype = np.int8 if emission == "spikes" else GRADED[tags[0]]

@@ -13,12 +13,12 @@ class OperationProcess(SpikingProcess):
     """Steps one operation through time.
 
     Args:
-        op: the operation; its arrays, float or integer, fit ``floating_pt`` or ``fixed_pt`` models.
+        op: the operation; with float arrays it takes the ``floating_pt`` model, with integer arrays ``fixed_pt``.
         operand_shapes: sample shape of each in port, in order.
         window: steps of a sample in which it sends (``op.window`` of its operands' windows).
         period: steps of a sample.
-        stepper: instead of the operation's own (routing in front of it, say).
-        record: the output, into a file.
+        stepper: makes a stepper other than the operation's own, for example with routing in front.
+        record: where to record the output; None: nowhere.
         name: name of the Process.
     """
 

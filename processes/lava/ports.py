@@ -1,4 +1,4 @@
-"""Python ports that know silence: nothing is copied for a message in which nobody spikes."""
+"""Python ports that can send silence: nothing is copied for a message in which no neuron spikes."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ class StepInPort(PyInPortVectorDense):
     """An in port whose messages are arrays or silence."""
 
     def take(self) -> np.ndarray | None:
-        """This step's message, summed over the senders, of the port's shape and dtype; None if all zero.
+        """This step's message, summed over the senders, of the port's shape and dtype; None if all are silent.
 
         Blocks until every sender has sent.
         """
         total: np.ndarray | None = None
         channel: Any
         for channel in self.csp_ports:
-            if hasattr(channel, "take"):  # it carries silence as such
+            if hasattr(channel, "take"):  # a channel of this project, which carries silence as None
                 message = channel.take()
             else:
                 message = channel.recv()
@@ -38,7 +38,7 @@ class StepOutPort(PyOutPortVectorDense):
         """``message`` in the port's dtype.
 
         Raises:
-            ValueError: it has another shape than the port.
+            ValueError: the message has another shape than the port.
             OverflowError: an integer does not fit the port's dtype; assignment would wrap around silently.
         """
         if message.shape != tuple(self._shape):

@@ -1,7 +1,7 @@
 """The base of all Processes: named ports, each sending only within a window of the sample's steps.
 
 The window belongs to the sender; a receiver looks it up along the connection, so both ends always agree
-and outside the window no communication takes place at all.
+and outside the window no communication takes place.
 """
 
 from __future__ import annotations
@@ -19,11 +19,12 @@ from processes.lava.record import Recording
 from processes.operation import Emission, Stepper, Window
 
 StepperFactory = Callable[[list[Window]], Stepper]
+"""Makes a stepper, given the windows of its operands."""
 
 
 @dataclass(frozen=True)
 class Following:
-    """``samples`` samples, one every ``interval`` steps, of which several are under way at once if a sample takes longer."""
+    """``samples`` samples that begin every ``interval`` steps; several are under way at once if one takes longer."""
 
     interval: int
     samples: int
@@ -33,7 +34,7 @@ class Following:
         return -(-period // self.interval)
 
     def under_way(self, step: int, period: int) -> Iterator[tuple[int, int]]:
-        """Samples at ``step`` of the run, and their own step, the one that began first first."""
+        """Number and own step of every sample under way at ``step`` of the run, in the order in which they began."""
         first = max(0, (step - period) // self.interval + 1)
         for sample in range(first, min(self.samples - 1, step // self.interval) + 1):
             yield sample, step - sample * self.interval
@@ -60,8 +61,11 @@ class SpikingProcess(AbstractProcess):
         record: where to record the out ports, by name.
 
     Attributes:
-        following: how samples follow each other, to be set before it runs; None if one begins when the one before has ended.
-            Every sample that is under way has a stepper of its own, all from the same factory.
+        following: how samples follow each other, to be set before the run; None if each begins when the one before has
+            ended. Every sample that is under way has a stepper of its own, all from the same factory.
+
+    Raises:
+        DeployError: a window does not lie within the period.
     """
 
     ports: ClassVar[Mapping[str, Emission]] = {}
@@ -108,7 +112,8 @@ class SpikingProcess(AbstractProcess):
         """Run as any Lava Process.
 
         Raises:
-            DeployError: it has been stopped, by hand or by an error; Lava would crash the interpreter.
+            DeployError: the Process had been stopped before, where Lava would crash the interpreter, or an error
+                stopped it.
         """
         if self._stopped():
             raise DeployError(f"'{self.name}' has been stopped; Lava cannot go on after that: build it anew")
@@ -120,7 +125,7 @@ class SpikingProcess(AbstractProcess):
         return self.runtime is not None and not self.runtime._open_ports
 
     def receives(self, port: str) -> Window:
-        """When the in port gets messages: its senders' window, or every step if one is not a SpikingProcess.
+        """Steps in which an in port gets messages: its senders' window, or all if one is not a SpikingProcess.
 
         Raises:
             DeployError: its senders have different windows or another period.
@@ -133,7 +138,11 @@ class SpikingProcess(AbstractProcess):
         return windows.pop() if windows else everything
 
     def sends(self, port: str) -> Window:
-        """When the out port sends: its window, or every step if a receiver is not a SpikingProcess."""
+        """Steps in which an out port sends: its window, or all if a receiver is not a SpikingProcess.
+
+        Raises:
+            DeployError: a receiver has another period.
+        """
         return self._sends(getattr(self, port))
 
     def _sends(self, port: Any) -> Window:

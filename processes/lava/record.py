@@ -16,7 +16,13 @@ from processes.phase_code import code_dtype
 
 @dataclass(frozen=True)
 class Recording:
-    """Where to record an output, for how many samples; ``planes``: spikes a neuron may fire in a window."""
+    """Where to record an output.
+
+    Attributes:
+        path: the .npy file.
+        samples: how many samples are recorded.
+        planes: most spikes of a neuron in a window; of no meaning for graded outputs.
+    """
 
     path: Path
     samples: int
@@ -24,7 +30,7 @@ class Recording:
 
 
 class SpikeRecorder:
-    """Spikes as codes (samples, planes, *shape): +-(k+1) for a spike at step k of the window, 0 if silent."""
+    """Records spikes as codes (samples, planes, *shape): +-(k+1) for a spike at step k of the window, 0 for silence."""
 
     def __init__(self, recording: Recording, shape: tuple[int, ...], window: Window) -> None:
         self.window, self.planes = window, recording.planes
@@ -50,12 +56,12 @@ class SpikeRecorder:
         self.fired[neurons] += 1
 
     def reset(self) -> None:
-        """A new sample begins."""
+        """Begin a new sample."""
         self.fired[:] = 0
 
 
 class GradedRecorder:
-    """Graded outputs summed over the window: (samples, *shape), float64 or int64."""
+    """Records graded outputs, summed over the window: (samples, *shape), float64 or int64."""
 
     def __init__(self, recording: Recording, shape: tuple[int, ...], dtype: type[np.generic]) -> None:
         wide = np.int64 if np.issubdtype(dtype, np.integer) else np.float64
@@ -63,11 +69,11 @@ class GradedRecorder:
         self.sums = np.lib.format.open_memmap(recording.path, mode="w+", dtype=wide, shape=full)
 
     def write(self, sample: int, t: int, values: np.ndarray) -> None:
-        """Add the message of step ``t``."""
+        """Add the message of step ``t`` (*shape) to the sums of its sample."""
         self.sums[sample] += values
 
     def reset(self) -> None:
-        """A new sample begins; its sums are zero already."""
+        """Begin a new sample, whose sums are zero already."""
 
 
 def open_recorder(

@@ -1,4 +1,4 @@
-"""Where samples enter: one graded message at the first step of each."""
+"""The Process through which samples enter: one graded message at the first step of each."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from processes.operation import Window
 
 
 class SourceStepper:
-    """Hands out the next of ``samples``, each of (*shape), which it may share with others like it."""
+    """Sends one of ``samples``, each (*shape), at a time; steppers of interleaved samples share the iterator."""
 
     def __init__(self, samples: Iterator[np.ndarray]) -> None:
         self.samples = samples
 
     def reset(self) -> None:
-        """The next sample."""
+        """Take the next sample."""
         self.current = next(self.samples)
 
     def step(self, t: int, messages: list[np.ndarray | None]) -> np.ndarray | None:
-        """The sample at its first step."""
+        """Send the sample at step 0, and nothing after it."""
         return self.current if t == 0 else None
 
 

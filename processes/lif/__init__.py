@@ -8,8 +8,8 @@ Per step, with a the synaptic input of the step (weight mantissas summed over th
 
     decay(x, d) = sign(x) * ((|x| * (4096 - d)) >> 12)
 
-wrap keeps u in (-2^23, 2^23] by whole turns of 2^24: Loihi's currents overflow so, while its voltages clip;
-both are counted. du = 4095 means no memory in u: the hardware adds 1 to du, and not to dv.
+wrap takes u modulo 2^24 into (-2^23, 2^23]: Loihi's currents wrap around on overflow, while its voltages clip; both
+are counted. du = 4095 means that u keeps nothing: the hardware adds 1 to du, and not to dv.
 
 Source: ``PyLifModelBitAcc`` of lava-nc 0.10.0 computes the same numbers. The tests hold this module to it
 and to the trace published with the paper on the Neuromorphic Intermediate Representation.
@@ -29,15 +29,16 @@ from processes.fixed import decay, saturate, saturated
 
 @dataclass(frozen=True, kw_only=True)
 class LIF:
-    """Parameters of a population, ints or arrays that broadcast with its shape.
+    """Parameters of a population of Loihi's LIF neurons, ints or arrays that broadcast with its shape.
 
     Attributes:
-        du: current decay, 0 .. 4095 in units of 1/4096; one more is applied.
+        du: current decay, 0 .. 4095 in units of 1/4096; du + 1 is applied.
         dv: voltage decay, 0 .. 4095 in units of 1/4096.
         vth: threshold in units of 2^6 of v, 0 .. 2^17 - 1.
         bias: added to v at every step, in units of v (the chip's bias_mant << bias_exp).
         v_reset: v after a spike, in units of v.
-        subtract: a spike takes the threshold off v and adds ``v_reset``, instead of setting v to it.
+        subtract: whether a spike adds ``v_reset`` minus the threshold to v, instead of setting v to ``v_reset``.
+        chip: bit widths; the ranges above are those of Loihi 2.
 
     Raises:
         DeployError: a decay or a threshold outside its range.
@@ -60,13 +61,13 @@ class LIF:
                 raise DeployError(f"{span}, {self.chip.name} takes 0 .. {limit}; rescale the neuron")
 
     def rest(self, shape: tuple[int, ...]) -> State:
-        """Current and voltage of zero, int64, nothing counted."""
+        """The state before the first step: current and voltage 0, int64 (*shape), no overflows."""
         return State(np.zeros(shape, np.int64), np.zeros(shape, np.int64), 0)
 
 
 @dataclass(frozen=True)
 class State:
-    """A population between two steps.
+    """The state of a population between two steps.
 
     Attributes:
         u: current, int64.
@@ -80,16 +81,16 @@ class State:
 
 
 def step(neuron: LIF, state: State, a: np.ndarray) -> tuple[State, np.ndarray]:
-    """One step of the recurrence above; ``a`` integers of the population's shape.
+    """Take one time step of the LIF neuron with synaptic input ``a``, integers of the population's shape.
 
-    Returns the next state and the spikes (bool, same shape). Pure: ``state`` stays as it was.
+    Returns the next state and the spikes (bool, same shape). ``state`` is not changed.
     """
     after = integrate(neuron, state, np.asarray(a, dtype=np.int64) << neuron.chip.align_bits)
     return fire(neuron, after)
 
 
 def integrate(neuron: LIF, state: State, current: np.ndarray | int) -> State:
-    """u and v of the next step before any spike; ``current`` is the input in units of u, a << 6."""
+    """The state of the next step before spikes and resets; ``current`` is the synaptic input in units of u, a << 6."""
     chip = neuron.chip
     half, turn = chip.state_limit, 2**chip.state_bits
     u = decay(state.u, neuron.du + 1, chip.decay_bits) + current
@@ -100,7 +101,7 @@ def integrate(neuron: LIF, state: State, current: np.ndarray | int) -> State:
 
 
 def fire(neuron: LIF, state: State) -> tuple[State, np.ndarray]:
-    """The state after spikes and resets, and the spikes."""
+    """The state after spikes and resets, and the spikes (bool, the population's shape), of an integrated state."""
     threshold = neuron.vth << neuron.chip.align_bits
     spikes = state.v > threshold
     reset = state.v - threshold + neuron.v_reset if neuron.subtract else neuron.v_reset

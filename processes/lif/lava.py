@@ -19,10 +19,10 @@ from processes import lif
 
 
 class LoihiLIF(AbstractProcess):
-    """A population of integer LIF neurons; a step's input acts in the same step, its spikes leave in it.
+    """A population of integer LIF neurons, which integrates a step's input and sends its spikes in the same step.
 
-    Ports: ``a_in`` synaptic input, int32; ``s_out`` spikes, 0 or 1. Vars, after each step: current ``u``,
-    voltage ``v`` after reset, ``overflows`` so far. A Lava ``Dense`` in front adds one step of delay.
+    Ports: ``a_in`` synaptic input, int32; ``s_out`` spikes, 0 or 1. Vars, after each step: current ``u``, voltage ``v``
+    after reset, and ``overflows``, the total since the start. A Lava ``Dense`` in front adds one step of delay.
     """
 
     def __init__(self, *, shape: tuple[int, ...], neuron: lif.LIF, name: str | None = None) -> None:
@@ -51,7 +51,7 @@ class PyLoihiLIFFixed(PyLoihiProcessModel):
         self.neuron: lif.LIF = proc_params["neuron"]
 
     def run_spk(self) -> None:
-        """One step: receive, integrate, send."""
+        """Take one time step: receive the input, integrate and fire, send the spikes."""
         before = lif.State(self.u.astype(np.int64), self.v.astype(np.int64), 0)
         after, spikes = lif.step(self.neuron, before, np.asarray(self.a_in.recv()))
         # In place: a monitor reads these very arrays.

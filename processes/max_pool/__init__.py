@@ -1,19 +1,20 @@
-"""Max pooling: a race of spike trains, of which every field lets one through.
+"""Max pooling: a race of the spike trains of each field (pooling window), of which the largest value's is passed on.
 
     live_j = 1 at first, for the values j of a field
-    z(k)   = max_j live_j z_j(k)                    + before silence before -
+    z(k)   = max_j live_j z_j(k)                    over the signs z_j: + before silence before -
     live_j = 0 from the first step at which z_j(k) < z(k)
 
-The neurons of a field share one code, whose thresholds fall: whoever spikes + earlier is larger, and whoever spikes - earlier
-is smaller. Neurons that have sent the same so far have the same thresholds left. So at every step the largest are those who say
-the most, the others drop out, and what is passed on is the train of the largest value, as it comes. With one spike per value
-above zero the first spike wins and closes the gate; a field of negative values passes on a - only when all that are left send
-it, which is the last to come. Nothing is coded again: the output has its operand's code and scale, one step later. With one
-spike its decoded value is the largest decoded value; with several it is the decoded value of the largest potential, and another
-decoded value of the field may be larger by less than the code's own error.
+The neurons of a field share one code, whose thresholds fall: the earlier a neuron spikes +, the larger its value, and
+the earlier it spikes -, the smaller. Neurons that have sent the same spikes so far have the same thresholds left. So at
+every step the live neurons with the largest sign lead and the others drop out, and the output is the spike train of the
+largest value, as it arrives. With one spike per value, the first positive spike wins and closes the gate; a field of
+negative values passes a negative spike on only when all live neurons send it, which is the last one to arrive. Nothing
+is coded again: the output has its operand's code and scale, one step later. With one spike its decoded value is the
+largest decoded value; with several it is the decoded value of the largest potential, and another decoded value of the
+field may be larger, by less than the error of the code.
 
-Each neuron holds a bit for each value of its field. Padding takes no part. Ours (docs/design.md, Max pooling); the gate that
-the first spike closes is that of time-to-first-spike networks.
+Each neuron holds a bit for each value of its field. Padding takes no part. Ours (docs/design.md, Max pooling); the gate
+that the first spike closes is that of time-to-first-spike networks.
 """
 
 from __future__ import annotations
@@ -33,13 +34,13 @@ Pair = tuple[int, ...]
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class MaxPool(Operation):
-    """The largest of every field of the last two axes; sample (1, channels, height, width).
+    """The largest value of each field of the last two axes; samples (1, channels, height, width), the operand's code.
 
-    A field begins ``padding`` before the operand does and may reach beyond its end, as far as ``shape`` asks for.
+    The first field begins ``padding`` before the operand; the last may reach beyond its end, as far as ``shape`` needs.
 
     Attributes:
-        kernel, stride, padding, dilation: of the two axes.
-        scale: real value of a spike at k = 0, the operand's: the same for a whole field, broadcast shape.
+        kernel, stride, padding, dilation: one number for each of the last two axes.
+        scale: real value of a spike at k = 0, that of the operand, broadcast shape; it does not vary within a field.
         base, steps, spikes: the operand's code, and most spikes of a neuron in a window.
     """
 
@@ -58,7 +59,7 @@ class MaxPool(Operation):
 
     @property
     def code(self) -> PhaseCode:
-        """The phase code its spikes are in."""
+        """The phase code of its spikes, that of the operand."""
         return PhaseCode(self.base, self.steps)
 
     @property
@@ -67,13 +68,13 @@ class MaxPool(Operation):
         return tuple(len(self.shape) - 2 + i for i, size in enumerate(self.kernel) if size > 1)
 
     def window(self, sources: list[Window], ready: list[int]) -> Window:
-        """One step after its operand."""
+        """The operand's window, one step later."""
         return Window(sources[0].start + 1, sources[0].stop + 1)
 
     def fields(self, x: torch.Tensor) -> torch.Tensor:
-        """The largest of each field of real numbers (..., height, width), without padding; -infinity of none."""
+        """The largest value of each field of x (..., height, width); -infinity for a field that is all padding."""
         sides: list[int] = []
-        for axis in (1, 0):  # of the last axis first, as torch wants it
+        for axis in (1, 0):  # the last axis first, as torch expects
             reach = (self.shape[axis - 2] - 1) * self.stride[axis] + (self.kernel[axis] - 1) * self.dilation[axis] + 1
             sides += [self.padding[axis], max(0, reach - x.shape[axis - 2] - self.padding[axis])]
         padded = F.pad(x.reshape(-1, 1, *x.shape[-2:]), sides, value=-torch.inf)
@@ -82,11 +83,14 @@ class MaxPool(Operation):
         return largest.reshape(*x.shape[:-2], *self.shape[-2:])
 
     def ideal(self, *inputs: torch.Tensor) -> torch.Tensor:
-        """Max pooling."""
+        """Max pooling of values (N, channels, height, width)."""
         return self.fields(inputs[0])
 
     def closed_form(self, *inputs: torch.Tensor, dtype: torch.dtype = torch.float32) -> Result:
-        """Codes (spikes, N, *shape): each field's largest train, as a number in the base of all that a spike can be."""
+        """Codes (spikes, N, *shape) of each field's largest train.
+
+        Trains are compared as numbers whose digits, in base 2 T + 1, are the spikes in order.
+        """
         codes = inputs[0]
         radix = 2 * self.steps + 1
         exact = torch.float32 if radix ** len(codes) <= 2**24 else torch.float64
@@ -105,7 +109,7 @@ class MaxPool(Operation):
     def taps(self, source: tuple[int, ...]) -> np.ndarray:
         """Flat index, in an operand of shape ``source``, of every value of every output's field; -1 for padding.
 
-        (outputs, kernel height * kernel width) int64, outputs in C order.
+        Returns int64 (outputs, kernel height * kernel width), outputs in C order.
         """
         places = [
             np.arange(self.shape[axis - 2])[:, None] * self.stride[axis]
@@ -121,12 +125,12 @@ class MaxPool(Operation):
         return np.where(taps >= 0, planes + taps, -1).reshape(-1, taps.shape[-1])
 
     def stepper(self, window: Window, sources: list[Window]) -> MaxPoolStepper:
-        """A gate for each value of each field."""
+        """The :class:`MaxPoolStepper` of this operation."""
         return MaxPoolStepper(self)
 
 
 class MaxPoolStepper:
-    """What arrives in a step is decided upon in that step and sent in the next."""
+    """Stepper of a :class:`MaxPool`: decides races in the step in which spikes arrive, and sends one step later."""
 
     def __init__(self, op: MaxPool) -> None:
         self.op = op
@@ -134,12 +138,12 @@ class MaxPoolStepper:
         self.reset()
 
     def reset(self) -> None:
-        """Everybody takes part again."""
+        """Begin new races: all values are live, and no spike waits to be sent."""
         self.waiting: np.ndarray | None = None
         self.live: np.ndarray | None = None
 
     def step(self, t: int, messages: list[np.ndarray | None]) -> np.ndarray | None:
-        """Signs int8 (*shape) of the spikes that were let through in the step before, or None."""
+        """Signs int8 (*shape) of the spikes that won in the step before, or None."""
         sent, self.waiting = self.waiting, None
         if messages[0] is not None:
             self.waiting = self._decide(messages[0])

@@ -1,4 +1,4 @@
-"""Calibration of max pooling: it passes spikes on, so that values of a field have to share their operand's scale."""
+"""Calibration of max pooling: it passes spikes on, so that the operand needs one scale for all values of a field."""
 
 from __future__ import annotations
 
@@ -25,31 +25,35 @@ calibration.used.always(None, MaxPool)
 
 @calibration.features.of(MaxPool)
 def _(op: MaxPool, sources: list[np.ndarray], of_input: bool) -> np.ndarray:
-    """One for a field."""
+    """The operand's features; values that share a field are one feature."""
     return sources[0].max(op.pooled, keepdims=True)
 
 
 @calibration.worth.of(MaxPool)
 def _(op: MaxPool, at: Position) -> np.ndarray:
-    """What the operand's are."""
+    """The scale of the operand, one for each field: spikes keep their worth."""
     return at.operands[0].scale.max(op.pooled, keepdims=True)
 
 
 @calibration.picks.of(MaxPool)
 def _(op: MaxPool, values: torch.Tensor) -> torch.Tensor:
-    """The largest of each field."""
+    """The largest of these numbers in each field."""
     return op.fields(values)
 
 
 @calibration.shared.of(MaxPool)
 def _(op: MaxPool, step: Round, at: Position, together: bool) -> Wanted:
-    """One scale for a field, the largest: whose spike comes first has the larger value."""
+    """One scale for each field, its largest, so that the earlier spike has the larger value."""
     return (at.operands[0].scale.max(op.pooled, keepdims=True),) if step == "fields" else ()
 
 
 @calibration.folded.of(MaxPool)
 def _(op: MaxPool, at: Position, coding: Coding) -> MaxPool:
-    """With its operand's code and scale."""
+    """Set the code and the scale to those of the operand.
+
+    Raises:
+        DeployError: scales of the operand differ within a field.
+    """
     (source,) = at.operands
     passed = source.code
     assert isinstance(passed, PhaseCode)

@@ -15,9 +15,9 @@ growth.of(MaxPool)(one_by_one)
 
 @events.of(MaxPool)
 def _(op: MaxPool, visit: Visit) -> Events:
-    """A spike reaches every field that holds its neuron, also those that it has lost; who is in a race is rewritten then.
+    """A spike reaches every field of its neuron, even one where it has lost, and the field's state is rewritten.
 
-    Nothing is compared in steps in which nothing arrives.
+    No compares are counted, as no neuron has a threshold, and no updates in steps in which nothing arrives.
     """
     codes = as_numpy(visit.inputs[0])
     codes = codes.reshape(len(codes), -1, *codes.shape[-3:])

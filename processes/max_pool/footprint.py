@@ -15,13 +15,13 @@ layout.always("rows", MaxPool)
 
 @neurons.of(MaxPool)
 def _(op: MaxPool, operands: int) -> Neurons:
-    """A bit for each value of a neuron's field."""
+    """A neuron holds a bit (live) for each value of its field."""
     return Neurons(Amount(neuron=-(-math.prod(op.kernel) // WORD_BITS)))
 
 
 @fans.of(MaxPool)
 def _(op: MaxPool, operand: int, shape: Shape, columns: int, chip: Chip) -> tuple[Fan, ...]:
-    """A synapse for each value of a field, which says no more than which one it is."""
+    """Each neuron has a synapse from each value of its field, which identifies the value and has no weight."""
     values = math.prod(op.kernel)
     high, wide = (
         -(-size * math.gcd(far, step) // step)
@@ -32,6 +32,6 @@ def _(op: MaxPool, operand: int, shape: Shape, columns: int, chip: Chip) -> tupl
 
 @drivers.of(MaxPool)
 def _(op: MaxPool, operand: int, source: np.ndarray) -> np.ndarray:
-    """A neuron is driven by its field."""
+    """Each neuron is driven by the neurons of its field; -1 stands for padding."""
     flat = np.concatenate([source.reshape(-1), [-1]])
     return flat[op.taps(source.shape)]

@@ -1,4 +1,4 @@
-"""Max pooling of spikes, which are the same in any arithmetic."""
+"""Max pooling in integers: unchanged, as spikes are the same in any arithmetic."""
 
 from __future__ import annotations
 

@@ -6,7 +6,7 @@ from processes.invariants import Complaints, Shape, fits, has_shape, invariants,
 from processes.max_pool import MaxPool
 
 EXACT = 2**53
-"""Different trains that the closed form can tell apart: whole numbers in float64."""
+"""Most spike trains that the closed form can rank: whole numbers that float64 holds exactly."""
 
 reads.always("spikes", MaxPool)
 real_in_fixed_point.always(frozenset(), MaxPool)
@@ -14,7 +14,7 @@ real_in_fixed_point.always(frozenset(), MaxPool)
 
 @invariants.of(MaxPool)
 def _(op: MaxPool, shapes: list[Shape], steps: list[int]) -> Complaints:
-    """Its operand's planes and window, two numbers for each field's geometry, a value or more in every field."""
+    """Shape and window fit the operand, the geometry is valid, and every field has a value that is no padding."""
     (source,) = shapes
     if len(source) != 4 or len(op.shape) != 4:
         yield f"pools samples of shape {source} to {op.shape}, not (1, channels, height, width)"

@@ -7,7 +7,7 @@ from processes.max_pool import MaxPool
 
 
 class MaxPoolProcess(OperationProcess, s_in="spikes", s_out="spikes"):
-    """Lets the spikes of the largest value of each field through, a step after they come."""
+    """Receives spikes, and sends those of the largest value of each field a step after their arrival."""
 
 
 MaxPoolProcessFloat, MaxPoolProcessFixed = both_precisions(MaxPoolProcess)

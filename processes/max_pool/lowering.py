@@ -12,5 +12,5 @@ multiplies.always(False, MaxPool)
 
 @never_negative.of(MaxPool)
 def _(op: MaxPool, signs: Signs) -> torch.Tensor:
-    """If nothing that is pooled is ever negative."""
+    """True everywhere if no value of the operand is ever negative, else False everywhere."""
     return everywhere(op, signs) if bool(signs(0).all()) else nowhere(op, signs)

@@ -1,4 +1,4 @@
-"""Later tokens of maxima."""
+"""Max pooling refuses to go on with later tokens."""
 
 from __future__ import annotations
 

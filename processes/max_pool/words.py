@@ -1,4 +1,4 @@
-"""Words for max pooling."""
+"""What reports say about max pooling."""
 
 from __future__ import annotations
 

@@ -1,8 +1,7 @@
-"""The standard nodes of NIR as they step through time, floating point and Loihi-style integers.
+"""Steppers of NIR's standard nodes, in floating point and in Loihi-style integers.
 
-``maps.py`` has the nodes without a state of their own (weights, pooling, flattening) and Delay; ``neurons.py`` has the
-neurons, each of which is one affine recurrence and a threshold. Signals of one step are arrays (samples, *shape), or
-None for silence.
+``maps.py`` holds the nodes without a state (weights, pooling, thresholds) and Delay; ``neurons.py`` the neurons, each
+an affine recurrence and a threshold. Signals of one time step are arrays (samples, *shape), or None for silence.
 """
 
 from __future__ import annotations
@@ -13,18 +12,18 @@ import numpy as np
 
 
 class Node(Protocol):
-    """One node of a graph running through time.
+    """Protocol of a node of a NIR graph that is stepped through time.
 
     Attributes:
-        overflows: values that did not fit the chip's widths so far; always 0 in floating point.
+        overflows: values that exceeded the chip's widths since the last reset; always 0 in floating point.
     """
 
     overflows: int
 
     def reset(self) -> None:
-        """Forget everything before a new batch of samples."""
+        """Clear the state and the overflow count before a new batch of samples."""
         ...
 
     def step(self, x: np.ndarray | None) -> np.ndarray | None:
-        """The output of this step of the input of this step, both (samples, *shape)."""
+        """Take one time step: the output for input ``x``, each (samples, *shape) or None for silence."""
         ...

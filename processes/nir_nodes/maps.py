@@ -4,7 +4,7 @@ In fixed point a weighted map computes with 8-bit mantissas and one shift::
 
     y = saturate24( shift_toward_zero( W_m x, right ) + b )
 
-The sums are taken in float64: mantissas of 8 and signals of 24 bits leave 2^22 terms before one could round.
+The sums are computed in float64, which is exact for up to 2^22 terms of 8-bit mantissas times 24-bit signals.
 """
 
 from __future__ import annotations
@@ -23,27 +23,27 @@ Map = Callable[[np.ndarray], np.ndarray]
 
 @dataclass
 class Stateless:
-    """y = map(x), a linear map; silence stays silence."""
+    """y = map(x), a linear map without a bias; silence stays silence."""
 
     map: Map
     overflows: int = 0
 
     def reset(self) -> None:
-        """Nothing to forget."""
+        """Do nothing: there is no state."""
 
     def step(self, x: np.ndarray | None) -> np.ndarray | None:
-        """map(x)."""
+        """map(x) of one time step."""
         return None if x is None else self.map(x)
 
 
 @dataclass
 class Weighted:
-    """y = map(x) + bias, in floating point.
+    """A layer with weights in floating point: y = map(x) + bias.
 
     Attributes:
-        map: linear, without the bias.
+        map: the linear map, without the bias.
         bias: broadcasts to the output; None if there is none.
-        shape: of the output of one sample.
+        shape: of one sample's output.
     """
 
     map: Map
@@ -52,10 +52,10 @@ class Weighted:
     overflows: int = 0
 
     def reset(self) -> None:
-        """Nothing to forget."""
+        """Do nothing: there is no state."""
 
     def step(self, x: np.ndarray | None) -> np.ndarray | None:
-        """W x + b; the bias acts at every step."""
+        """map(x) + bias of one time step; the bias is added at every step, silent ones included."""
         if x is None:
             return None if self.bias is None else np.broadcast_to(self.bias, (1, *self.shape))
         return self.map(x) if self.bias is None else self.map(x) + self.bias
@@ -63,14 +63,16 @@ class Weighted:
 
 @dataclass
 class FixedWeighted:
-    """The same in integers, y = saturate((W_m x) >> right, toward zero, + bias).
+    """A layer with weights in integers: y = saturate((W_m x >> right) + bias), shifting toward zero.
 
     Attributes:
-        map: linear map by integer mantissas carried in float64.
+        map: the linear map by integer mantissas W_m, computed in float64.
         bias: int64, in units of the output; None if there is none.
         right: bits to shift right; negative shifts left.
-        shape: of the output of one sample.
-        mantissa: the weights that ``map`` uses, for whoever wants to see them.
+        shape: of one sample's output.
+        mantissa: the mantissas that ``map`` uses, for inspection; None if they are not kept.
+        chip: its ``graded_bits`` is the width of the output.
+        overflows: values clipped to that width since the last reset.
     """
 
     map: Map
@@ -82,11 +84,11 @@ class FixedWeighted:
     overflows: int = 0
 
     def reset(self) -> None:
-        """Nothing to forget."""
+        """Clear the overflow count."""
         self.overflows = 0
 
     def step(self, x: np.ndarray | None) -> np.ndarray | None:
-        """(samples, *in) int64 -> (samples, *out) int64."""
+        """The output int64 (samples, *shape) of one time step, for input x int64 (samples, *in)."""
         if x is None:
             return None if self.bias is None else np.broadcast_to(self.bias, (1, *self.shape))
         y = shift_toward_zero(np.rint(self.map(x.astype(np.float64))).astype(np.int64), self.right)
@@ -97,16 +99,16 @@ class FixedWeighted:
 
 @dataclass
 class Threshold:
-    """y = 1 where x > threshold, else 0, of the dtype of ``threshold``."""
+    """y = 1 where x > threshold, else 0, in the dtype of ``threshold``."""
 
     threshold: np.ndarray
     overflows: int = 0
 
     def reset(self) -> None:
-        """Nothing to forget."""
+        """Do nothing: there is no state."""
 
     def step(self, x: np.ndarray | None) -> np.ndarray | None:
-        """(samples, *shape) of zeros and ones."""
+        """Spikes 0 and 1 (samples, *shape) of one time step; None if nothing fires. Silence counts as x = 0."""
         fired = np.greater(0 if x is None else x, self.threshold)
         fired = fired if x is not None else fired[None]
         return fired.astype(self.threshold.dtype) if fired.any() else None
@@ -114,11 +116,11 @@ class Threshold:
 
 @dataclass
 class Delay:
-    """y(t) = x(t - steps), each element by its own number of steps, zero before that.
+    """y(t) = x(t - steps), each element by its own number of steps, and 0 before that.
 
     Attributes:
-        steps: int64 (*shape).
-        shape: of one sample.
+        steps: delay of each element in time steps, int64 (*shape).
+        past: the latest inputs, as many as the longest delay needs.
     """
 
     steps: np.ndarray
@@ -130,11 +132,11 @@ class Delay:
         self.past = deque(maxlen=int(self.values[-1]) + 1)
 
     def reset(self) -> None:
-        """Forget what is under way."""
+        """Drop all inputs that are still delayed."""
         self.past.clear()
 
     def step(self, x: np.ndarray | None) -> np.ndarray | None:
-        """What entered ``steps`` steps ago."""
+        """The values that entered ``steps`` steps ago, (samples, *shape); None if they are silent."""
         self.past.append(x)
         due = [(n, self.past[-1 - n]) for n in self.values if n < len(self.past)]
         arriving = [(n, message) for n, message in due if message is not None]
@@ -149,7 +151,7 @@ class Delay:
 
 
 def affine_map(weight: np.ndarray) -> Map:
-    """W x along the last axis; weight (..., out, in), the leading axes those of the signal."""
+    """The map x -> W x along the last axis; weight (..., out, in), whose leading axes are those of the signal."""
     if weight.ndim == 2:
         return lambda x: x @ weight.T
     return lambda x: np.einsum("...oi,...i->...o", weight, x)
@@ -158,7 +160,7 @@ def affine_map(weight: np.ndarray) -> Map:
 def conv_map(
     weight: np.ndarray, stride: tuple[int, ...], padding: list[tuple[int, int]], dilation: tuple[int, ...], groups: int
 ) -> Map:
-    """Cross-correlation; weight (out, in / groups, *kernel), x (samples, in, *space), padding before and after."""
+    """Cross-correlation of x (samples, in, *space) with weight (out, in / groups, *kernel); padding (before, after)."""
     axes = len(stride)
     kernels = np.split(weight, groups)
 
@@ -173,7 +175,7 @@ def conv_map(
 
 
 def pool_map(kernel: tuple[int, ...], stride: tuple[int, ...], padding: tuple[int, ...], divisor: float) -> Map:
-    """Sums over windows (samples, channels, *space), divided by ``divisor`` unless that is 1."""
+    """Sums over the windows of x (samples, channels, *space), divided by ``divisor`` unless it is 1."""
     pairs = [(p, p) for p in padding]
     axes = tuple(range(-len(kernel), 0))
 
@@ -188,7 +190,7 @@ def _windows(
     x: np.ndarray, kernel: tuple[int, ...], stride: tuple[int, ...], padding: list[tuple[int, int]],
     dilation: tuple[int, ...],
 ) -> np.ndarray:  # fmt: skip
-    """(samples, channels, *positions, *kernel) of (samples, channels, *space), a view of the padded input."""
+    """Windows (samples, channels, *positions, *kernel) of x (samples, channels, *space), a view of the padded input."""
     padded = np.pad(x, [(0, 0), (0, 0), *padding]) if any(map(any, padding)) else x
     reach = tuple((k - 1) * d + 1 for k, d in zip(kernel, dilation, strict=True))
     space = tuple(range(2, 2 + len(kernel)))

@@ -1,20 +1,21 @@
 """NIR's neurons: one affine recurrence for all of them, then a threshold.
 
-With x the input of a step, in floating point::
+With x the input of a time step, in floating point::
 
     v <- a_v v + c_i i + c_x x + b          i the current before the step (CubaLI, CubaLIF)
     i <- a_i i + b_x x
-    spike if v > threshold, and then v <- v_reset, or v <- v - (threshold - v_reset) where resets subtract; where they are
-    delayed, that is taken off a step later, after the decay
+    spike if v > threshold, and then
+        v <- v_reset                        of resets "v_reset"
+        v <- v - (threshold - v_reset)      of resets "subtract"; of "delayed" ones at the next step, after the decay
 
 The coefficients come from NIR's differential equations and the step dt:
 
 * ``euler``: v <- v + dt/tau (v_leak - v + r x), and v <- v + dt r x of I and IF. Of the two equations of CubaLI and
   CubaLIF, the current's goes first and the potential's uses the new current, as snnTorch, Lava and Loihi do.
-* ``exact``: the equations' solution at t + dt for an input that is constant during the step.
+* ``exact``: the solution of the equations at t + dt for an input that is constant during the step.
 
-All states are zero at first. In fixed point the neurons are Loihi's (:mod:`processes.lif`): r, dt/tau and w_in go into
-the weights in front, b becomes the bias, and the graded output of I, LI and CubaLI is v.
+All states are initially 0. In fixed point the neurons are Loihi's (:mod:`processes.lif`): r, dt/tau and w_in are folded
+into the weights in front, b becomes the bias, and the graded output of I, LI and CubaLI is v.
 """
 
 from __future__ import annotations
@@ -33,7 +34,10 @@ Reset = Literal["v_reset", "subtract", "delayed"]
 
 @dataclass(frozen=True)
 class Coefficients:
-    """Of the recurrence above, arrays that broadcast to the population; a_i, c_i and b_x are None without a current."""
+    """The coefficients of a neuron's recurrence, arrays that broadcast with the population.
+
+    v <- a_v v + c_i i + c_x x + b and i <- a_i i + b_x x; a_i, c_i and b_x are None for neurons without a current.
+    """
 
     a_v: np.ndarray
     c_x: np.ndarray
@@ -44,7 +48,7 @@ class Coefficients:
 
 
 def coefficients(node: nir.NIRNode, dt: float, method: Method) -> Coefficients:
-    """The recurrence of an I, IF, LI, LIF, CubaLI or CubaLIF node; dt in the unit of its time constants."""
+    """The recurrence of an I, IF, LI, LIF, CubaLI or CubaLIF node; ``dt`` is in the unit of its time constants."""
     p: Any = node
     r = np.asarray(p.r, np.float64)
     if isinstance(node, (nir.I, nir.IF)):
@@ -65,13 +69,13 @@ def coefficients(node: nir.NIRNode, dt: float, method: Method) -> Coefficients:
 
 
 def _rate(tau: np.ndarray, dt: float, method: Method) -> np.ndarray:
-    """Share of the way to its rest that a state goes in a step."""
+    """The fraction of its distance from rest by which a state decays in a step: dt / tau, or 1 - exp(-dt / tau)."""
     ratio = dt / np.asarray(tau, np.float64)
     return ratio if method == "euler" else -np.expm1(-ratio)
 
 
 def _shared(mem: np.ndarray, syn: np.ndarray, dt: float) -> np.ndarray:
-    """tau_syn / (tau_syn - tau_mem) (e^(-dt/tau_syn) - e^(-dt/tau_mem)), and its limit for equal constants."""
+    """tau_syn / (tau_syn - tau_mem) (e^(-dt/tau_syn) - e^(-dt/tau_mem)), and its limit for equal time constants."""
     near = np.abs(mem - syn) < 1e-6 * mem
     with np.errstate(divide="ignore", invalid="ignore"):
         apart = syn / (syn - mem) * (np.exp(-dt / syn) - np.exp(-dt / mem))
@@ -80,7 +84,17 @@ def _shared(mem: np.ndarray, syn: np.ndarray, dt: float) -> np.ndarray:
 
 @dataclass
 class Neuron:
-    """A population in floating point; spikes of 0 and 1, or v itself if ``threshold`` is None."""
+    """A population in floating point, which sends spikes 0 and 1, or v itself if ``threshold`` is None.
+
+    Attributes:
+        of: the coefficients of the recurrence.
+        shape: of one sample.
+        threshold, v_reset: broadcast with the population; None for neurons that do not fire.
+        how: what a spike does to v.
+        v, i: membrane potential after resets, and current, float64 (samples, *shape).
+        owed: the amount that delayed resets subtract at the next step.
+        peak: the largest |v| before resets.
+    """
 
     of: Coefficients
     shape: tuple[int, ...]
@@ -93,16 +107,13 @@ class Neuron:
         self.reset()
 
     def reset(self) -> None:
-        """Every state to zero."""
+        """Set all states to 0, and clear ``owed`` and ``peak``."""
         self.v = self.i = np.zeros((1, *self.shape))
         self.owed: np.ndarray | float = 0.0
         self.peak = 0.0
 
     def step(self, x: np.ndarray | None) -> np.ndarray | None:
-        """Spikes or potentials of this step; ``v`` is the potential after resets, ``peak`` the largest |v| before.
-
-        ``owed`` is what delayed resets still have to take off.
-        """
+        """Spikes (samples, *shape), None if nothing fires, or potentials, of one time step with input ``x``."""
         of, drive = self.of, 0.0 if x is None else x
         v = of.a_v * self.v + of.c_x * drive + of.b - self.owed
         if of.a_i is not None:
@@ -124,7 +135,10 @@ class Neuron:
 
 @dataclass
 class FixedNeuron:
-    """A population of Loihi's integers; spikes of 0 and 1, or v if it does not ``fire``. Its input is in units of u."""
+    """A population of Loihi's integer LIF neurons, which sends spikes 0 and 1, or v if ``fires`` is False.
+
+    Its input is int64 in units of u. ``peak`` is the largest |v| before resets.
+    """
 
     neuron: lif.LIF
     shape: tuple[int, ...]
@@ -135,17 +149,17 @@ class FixedNeuron:
         self.reset()
 
     def reset(self) -> None:
-        """Every state to zero."""
+        """Set all states to 0, and clear ``overflows`` and ``peak``."""
         self.state = self.neuron.rest((1, *self.shape))
         self.overflows, self.peak = 0, 0.0
 
     @property
     def v(self) -> np.ndarray:
-        """Potentials after resets, int64."""
+        """Membrane potentials after resets, int64 (samples, *shape)."""
         return self.state.v
 
     def step(self, x: np.ndarray | None) -> np.ndarray | None:
-        """Spikes or potentials, int64."""
+        """Spikes, None if nothing fires, or potentials, int64 (samples, *shape), of one time step."""
         self.state = lif.integrate(self.neuron, self.state, 0 if x is None else x)
         self.overflows += self.state.overflows
         self.peak = max(self.peak, float(np.abs(self.state.v).max()))

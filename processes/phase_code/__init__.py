@@ -20,7 +20,11 @@ from processes.errors import DeployError
 
 @dataclass(frozen=True)
 class PhaseCode:
-    """Base B in (1, 2] and window of T >= 2 steps."""
+    """Phase code of base B in (1, 2] and a window of T >= 2 steps.
+
+    Raises:
+        DeployError: the base or the number of steps is outside its range.
+    """
 
     base: float
     steps: int
@@ -33,53 +37,53 @@ class PhaseCode:
 
     @property
     def levels(self) -> np.ndarray:
-        """L_k, float64 (T,)."""
+        """L_k = B^-k, float64 (T,)."""
         return float(self.base) ** -np.arange(self.steps)
 
     @property
     def midpoints(self) -> np.ndarray:
-        """m_k, float64 (T,)."""
+        """m_k = (L_k + L_{k+1}) / 2, float64 (T,)."""
         return self.levels * (1 + 1 / self.base) / 2
 
     def trace(self, bits: int) -> np.ndarray:
-        """Integer trace of a width, p_k = round((2^bits - 1) B^-k), int32 (T,)."""
+        """Integer trace of ``bits`` unsigned bits, p_k = round((2^bits - 1) B^-k), int32 (T,)."""
         return self.trace_from(2**bits - 1)
 
     def trace_from(self, first: int) -> np.ndarray:
-        """Integer trace p_k = round(p_0 B^-k), int32 (T,)."""
+        """Integer trace of first value p_0, p_k = round(p_0 B^-k), int32 (T,)."""
         return np.rint(first * self.levels).astype(np.int32)
 
 
 UNCODED = PhaseCode(base=2.0, steps=2)
-"""The shortest phase code. Neurons of a lowered network have it until calibration chooses theirs; no lowered network fires."""
+"""Placeholder code of neurons in a lowered network, which never fires; calibration replaces it."""
 
 
 @dataclass(frozen=True, eq=False)
 class StepCode:
-    """Any other code in which a step's spike is worth the same whoever sends it: ``levels`` float64 (T,), none above 1."""
+    """Code given by its levels: a spike at step k of any neuron is worth levels_k, float64 (T,), none above 1."""
 
     levels: np.ndarray
 
     @property
     def steps(self) -> int:
-        """T."""
+        """T, the steps of the window."""
         return len(self.levels)
 
     def trace(self, bits: int) -> np.ndarray:
-        """round((2^bits - 1) level), int32 (T,)."""
+        """Integer trace of ``bits`` unsigned bits, p_k = round((2^bits - 1) levels_k), int32 (T,)."""
         return self.trace_from(2**bits - 1)
 
     def trace_from(self, first: int) -> np.ndarray:
-        """round(first level), int32 (T,)."""
+        """Integer trace p_k = round(first * levels_k), int32 (T,)."""
         return np.rint(first * self.levels).astype(np.int32)
 
 
 def side_by_side(traces: Sequence[np.ndarray]) -> np.ndarray:
-    """Traces of several operands, (operands, longest T); one of a shorter window is 0 after its last step."""
+    """Traces of several operands as one array (operands, longest T), zero after the last step of a shorter one."""
     longest = max(map(len, traces))
     return np.stack([np.pad(trace, (0, longest - len(trace))) for trace in traces])
 
 
 def code_dtype(steps: int) -> type[np.signedinteger]:
-    """Narrowest integer that holds +-(k+1) for k < steps."""
+    """Narrowest integer type that holds the codes +-(k+1), k < steps: int8 below 128 steps, else int16."""
     return np.int8 if steps < 128 else np.int16

@@ -72,15 +72,15 @@ class PhaseNeuron(Operation):
 
     @property
     def steps(self) -> int:
-        """T."""
+        """T, the steps of its window."""
         return self.schedule.steps
 
     def window(self, sources: list[Window], ready: list[int]) -> Window:
-        """Fires as soon as its input is complete."""
+        """Fires for T steps, as soon as its input is complete."""
         return Window(max(ready), max(ready) + self.schedule.steps)
 
     def ideal(self, *inputs: torch.Tensor) -> torch.Tensor:
-        """f(v)."""
+        """f(v) of potentials v (N, *shape) in real units, f being the schedule's function."""
         return activation(self.schedule.function).torch(inputs[0])
 
     def closed_form(self, *inputs: torch.Tensor, dtype: torch.dtype = torch.float32) -> Result:
@@ -91,7 +91,7 @@ class PhaseNeuron(Operation):
 
     @cached_property
     def _tables(self) -> PhaseTables:
-        """The schedule's tables as float64, its codebook, and what follows the first spike."""
+        """The schedule as backends take it: its tables as float64, its codebook, and tables of further spikes."""
         axes = parameter_axes(self.shape, self.schedule.scale.shape)
         book, factor, kind, units = self._lookup
         scale, begin = per_neuron(factor, axes, np.float32), per_neuron(book.begin(kind), axes, np.uint32)
@@ -105,7 +105,7 @@ class PhaseNeuron(Operation):
         return self.schedule.lookup(self.spikes)
 
     def stepper(self, window: Window, sources: list[Window]) -> PhaseNeuronStepper:
-        """Integrates messages, fires in ``window``."""
+        """A stepper that integrates messages and fires in ``window``."""
         return PhaseNeuronStepper(self, window)
 
 
@@ -120,7 +120,7 @@ class PhaseNeuronStepper:
         self.limit = 2 ** (op.state_bits - 1) - 1 if op.state_bits else None
         pos, lo, hi, subtract = op.schedule.tables
         self.first = np.stack([by_step(table, self.axes, self.message) for table in (pos, lo, hi)])
-        # potentials that fit 32 bits are compared with more at once; a threshold that does not is as far away where they end
+        # more 32-bit potentials are compared at once; thresholds beyond 32 bits are clipped, still out of their reach
         bits = np.iinfo(np.int32)
         fits = self.limit is not None and self.limit < bits.max
         self.narrow = self.first.clip(bits.min, bits.max).astype(np.int32) if fits else self.first
@@ -132,7 +132,7 @@ class PhaseNeuronStepper:
         self.reset()
 
     def reset(self) -> None:
-        """Potentials to zero, no spikes spent."""
+        """Set potentials to zero and give every neuron all its spikes."""
         self.v = np.zeros(self.op.shape, self.message)
         self.left = np.full(self.op.shape, self.op.spikes, np.int8)
         self.row = np.zeros(self.op.shape, np.int32)
@@ -155,7 +155,7 @@ class PhaseNeuronStepper:
         return sign if fires else None
 
     def through(self, operands: Operands, stepwise: Stepwise) -> Sent | None:
-        """The spikes of all steps of its window, where nothing arrives in it and thresholds do not depend on what was sent."""
+        """Spikes of a whole sample, in one call if potentials are complete and need no tables of further spikes."""
         if self.further is not None or not complete(operands, self.start):
             return stepwise()
         v = np.zeros(self.op.shape, self.message) if operands[0] is None else operands[0].total(self.limit)[0]
@@ -175,7 +175,7 @@ class PhaseNeuronStepper:
         return Sent(steps[:count] + self.start, signs[:count].reshape(count, *self.op.shape)) if count else None
 
     def _again(self, sign: np.ndarray, k: int) -> bool:
-        """Further spikes at k put into ``sign``, and what all spikes of the step leave; whether there are any."""
+        """Add further spikes at k to ``sign`` and update all that fired; returns whether any neuron fires."""
         if (self.left < self.op.spikes).any():
             self._go_on(sign, self.pos[k], k)
         sign *= may_fire(self.left, self.op.spikes, self.op.latest, k)
@@ -190,7 +190,7 @@ class PhaseNeuronStepper:
         return True
 
     def _go_on(self, sign: np.ndarray, pos: np.ndarray, k: int) -> None:
-        """Put into ``sign`` what the neurons that have fired before do at k."""
+        """Put into ``sign`` the further spikes at k of neurons that have fired before, by +-pos or their tables."""
         fired = np.nonzero((self.left < self.op.spikes) & (self.left > 0))
         v = self.v[fired]
         if self.further is None:

@@ -16,7 +16,7 @@ import torch
 from scipy.special import erf, erfc, expit
 
 FAR = 1e4  # beyond any potential that a 24-bit state can hold in real units of a trained network
-HALVINGS = 200  # of [-FAR, FAR]: to the last bit for thresholds down to the smallest, 2^-128, which lie near zero
+HALVINGS = 200  # of [-FAR, FAR]: exact to the last bit even for the smallest thresholds, 2^-128, which lie near zero
 
 
 SILU_TURN = -1.2784645427610738  # where v sigmoid(v) is smallest
@@ -25,7 +25,7 @@ SELU, SELU_ALPHA = 1.0507009873554805, 1.6732632423543772  # Klambauer et al., 2
 
 @dataclass(frozen=True)
 class Activation:
-    """f in numpy (tables) and torch (ideal); ``argmin`` is where f turns, -inf if it is monotone."""
+    """f in numpy (for tables) and torch (for the ideal); it rises from ``argmin`` on, -inf if f is monotone."""
 
     numpy: Callable[[np.ndarray], np.ndarray]
     torch: Callable[[torch.Tensor], torch.Tensor]
@@ -55,7 +55,7 @@ class Activation:
         return np.where(some, lo, np.inf), np.where(some, hi, -np.inf)
 
     def _bisect(self, start: np.ndarray, target: np.ndarray, *, rising: bool) -> tuple[np.ndarray, np.ndarray]:
-        """Neighbouring numbers between which f reaches target: from ``start`` outwards, before and beyond."""
+        """Neighbouring numbers (before, beyond) between which f reaches ``target``, going outwards from ``start``."""
         inner, outer = start.copy(), np.full(start.shape, FAR if rising else -FAR)
         for _ in range(HALVINGS):
             middle = (inner + outer) / 2
@@ -120,8 +120,8 @@ def activation(name: str) -> Activation:
     """The function called ``name``: one of ``ACTIVATIONS``, or of ``FAMILIES`` with its parameters behind a colon.
 
     Raises:
-        KeyError: there is none of that name.
-        ValueError: its parameters are no numbers, or not as many as it takes.
+        KeyError: no function has that name.
+        ValueError: the parameters are not numbers, or not as many as the function takes.
     """
     family, _, parameters = name.partition(":")
     if not parameters:
@@ -133,5 +133,5 @@ def activation(name: str) -> Activation:
 
 
 def rests_above_zero(name: str) -> bool:
-    """Whether f(0) > 0, so that a neuron that hears nothing fires."""
+    """Whether f(0) > 0, so that a neuron may fire at a potential of 0."""
     return float(activation(name).numpy(np.zeros(1))[0]) > 0

@@ -1,4 +1,4 @@
-"""Calibration of phase neurons: a scale by feature, and thresholds in units of the potential that they hear."""
+"""Calibration of phase neurons: a scale by feature, and thresholds in units of the potential that they integrate."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ calibration.used.always(None, PhaseNeuron)
 
 @calibration.factors.of(PhaseNeuron)
 def _(op: PhaseNeuron) -> Literal["any", "octaves"]:
-    """Nonlinear functions have tables for each power of two."""
+    """Any factor for a linear function; powers of two for others, which have one table for each power of two."""
     return "any" if op.schedule.function in LINEAR else "octaves"
 
 
 @calibration.scaled.of(PhaseNeuron)
 def _(op: PhaseNeuron, peak: np.ndarray, octaves: bool) -> PhaseNeuron:
-    """The largest of each feature, or the power of two from there on."""
+    """The neuron with each feature's peak as scale, rounded up to a power of two for nonlinear functions or readers."""
     if octaves:
         peak = peak.max(tuple(range(peak.ndim - 1)), keepdims=True)
     if octaves or calibration.factors(op) == "octaves":
@@ -43,13 +43,13 @@ def _(op: PhaseNeuron, peak: np.ndarray, octaves: bool) -> PhaseNeuron:
 
 @calibration.rescaled.of(PhaseNeuron)
 def _(op: PhaseNeuron, scale: np.ndarray) -> PhaseNeuron:
-    """Its schedule with this scale."""
+    """The neuron with another scale in its schedule."""
     return replace(op, schedule=replace(op.schedule, scale=scale))
 
 
 @calibration.folded.of(PhaseNeuron)
 def _(op: PhaseNeuron, at: Position, coding: Coding) -> PhaseNeuron:
-    """Its schedule in units of what it hears."""
+    """The neuron with its chosen code, and its schedule in units of the potential that arrives."""
     heard = np.ascontiguousarray(np.broadcast_to(at.operands[0].unit, op.scale.shape))
     schedule = replace(op.schedule, unit=heard, base=coding.code.base, steps=coding.code.steps)
     return replace(op, schedule=schedule)

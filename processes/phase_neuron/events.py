@@ -1,4 +1,4 @@
-"""Events of phase neurons."""
+"""Events that phase neurons cause in a run, counted from its spikes."""
 
 from __future__ import annotations
 
@@ -10,6 +10,6 @@ growth.of(PhaseNeuron)(one_by_one)
 
 @events.of(PhaseNeuron)
 def _(op: PhaseNeuron, visit: Visit) -> Events:
-    """Takes a graded message into its potential, if that is what it is sent; then fires."""
+    """One potential update per neuron if its operand is graded; then comparisons and spikes of its window."""
     taken = visit.size if visit.emits[0] == "graded" else 0
     return firing(visit, op.schedule.steps, visit.size, op.latest) | {"potential_updates": taken}

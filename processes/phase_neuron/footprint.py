@@ -1,4 +1,4 @@
-"""Footprint of phase neurons."""
+"""What phase neurons occupy on a chip."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ layout.always("rows", PhaseNeuron)
 
 @neurons.of(PhaseNeuron)
 def _(op: PhaseNeuron, operands: int) -> Neurons:
-    """A row of each table per scale class; a threshold and a last step per column; a potential, and what was sent."""
+    """Per core the tables of a scale class; per column a mantissa and last step; per neuron a potential and prefix."""
     tables = sum(table.shape[-1] for table in op.schedule.tables)
     tables += further_thresholds(op.schedule.after) if isinstance(op.schedule, FixedSchedule) else 0
     return Neurons(Amount(core=tables, column=1 + (op.latest is not None), neuron=1 + (op.spikes > 1)))

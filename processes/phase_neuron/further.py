@@ -1,4 +1,4 @@
-"""What a neuron of a nonlinear function does after its first spike.
+"""Further spikes of a neuron of a nonlinear function: thresholds on its potential by what it has sent.
 
 Nothing is subtracted: having sent A (the sum of its spikes), it goes on with + at the first later k with f(v) >= s (A + m_k)
 and with - at f(v) <= s (A - m_k), which are conditions on v.
@@ -17,11 +17,14 @@ from processes.phase_neuron.activations import FAR, activation
 from processes.prefixes import Prefix, in_rows, may_follow, of_rows, sums
 
 NEVER_FIRES = np.array([np.inf, -np.inf, np.inf, -np.inf])  # (above, below, lo, hi)
-WIDER = np.array([-1, 1, -1, 1])  # which way thresholds let more fire
+WIDER = np.array([-1, 1, -1, 1])  # direction in which moving (above, below, lo, hi) lets more potentials fire
 
 
 class Response(NamedTuple):
-    """Spikes of neurons of one scale: ``intervals`` of v in real units, and tables (4, T) after prefixes that go on."""
+    """Spikes of neurons of one scale: ``intervals`` of v in real units, and ``after``, tables (4, T) by prefix.
+
+    Only prefixes after which a neuron may fire again have a table.
+    """
 
     intervals: Intervals
     after: dict[Prefix, np.ndarray]
@@ -41,7 +44,7 @@ def root_tables(function: str, scale: np.ndarray, code: PhaseCode) -> np.ndarray
 
 @lru_cache(maxsize=256)
 def response(function: str, scale: float, code: PhaseCode, spikes: int) -> Response:
-    """What neurons of ``scale`` send, by their potential."""
+    """Spikes of neurons that compute ``function`` at one scale, as a function of their potential."""
     found: dict[Prefix, np.ndarray] = {}
     f = activation(function)
 
@@ -59,7 +62,7 @@ def response(function: str, scale: float, code: PhaseCode, spikes: int) -> Respo
         for i, entries in enumerate((f.rises_to(up), f.falls_to(up), *f.band(down))):
             tables[:, i][later] = np.where(np.abs(entries) > FAR / 2, np.copysign(np.inf, entries), entries)
         for prefix, table, goes_on in zip(prefixes, tables, later.any(1), strict=True):
-            if goes_on:  # a code may be sent on both sides of a minimum
+            if goes_on:  # a prefix may be sent on both sides of f's minimum: keep the wider thresholds
                 known = found.setdefault(prefix, table)
                 found[prefix] = np.where(WIDER[:, None] > 0, np.maximum(known, table), np.minimum(known, table))
         return tables
@@ -68,10 +71,10 @@ def response(function: str, scale: float, code: PhaseCode, spikes: int) -> Respo
 
 
 def further_tables(function: str, scales: np.ndarray, code: PhaseCode, spikes: int) -> tuple[np.ndarray, np.ndarray]:
-    """Prefixes, integers (rows, spikes - 1), 0 where fewer codes were sent, and tables in real units (scales, rows, 4, T).
+    """Prefixes, int16 (rows, spikes - 1), 0 where fewer codes were sent, and tables in real units (scales, rows, 4, T).
 
     A table holds (above, below, lo, hi) by step: fire + with v >= above_k or v <= below_k and - with lo_k <= v <= hi_k;
-    infinite entries mean never, or no bound. Row 0 is that of whoever is not going on, and never fires.
+    infinite entries mean never, or no bound. Row 0 is for neurons that do not go on, and never fires.
     """
     responses = [response(function, float(scale), code, spikes).after for scale in scales]
     prefixes = in_rows(set().union(*responses), spikes - 1)

@@ -16,7 +16,7 @@ from processes.phase_neuron.schedule import LINEAR, FixedSchedule
 
 @integers.of(PhaseNeuron)
 def _(op: PhaseNeuron, at: FixedPosition, setting: Setting) -> Integers:
-    """A schedule of integers, times a mantissa and a shift for each neuron."""
+    """The neuron with a :class:`FixedSchedule`: tables per class of scales, a mantissa and a shift per scale."""
     chip, old, unit = setting.chip, op.schedule, at.operands[0].integer_unit
     shape = np.broadcast_shapes(old.scale.shape, unit.shape)
     scale, unit = (np.ascontiguousarray(np.broadcast_to(a, shape)) for a in (old.scale, unit))
@@ -47,6 +47,6 @@ def _(op: PhaseNeuron, at: FixedPosition, setting: Setting) -> Integers:
 
 
 def _spare_bits(tables: np.ndarray, bits: int) -> np.ndarray:
-    """Fraction bits with which the largest finite entry of each class fits ``bits`` unsigned bits."""
+    """Fraction bits (classes,) with which each class's largest finite table entry fits ``bits`` unsigned bits."""
     finite = np.where(np.isfinite(tables), np.abs(tables), 0.0)
     return bits - 1 - np.ceil(np.log2(np.maximum(finite.max(1), 2.0**-bits)))

@@ -1,4 +1,4 @@
-"""Invariants of phase neurons."""
+"""What has to hold for phase neurons to run: shapes, tables and ranges."""
 
 from __future__ import annotations
 

@@ -15,7 +15,7 @@ multiplies.always(False, PhaseNeuron)
 
 @never_negative.of(PhaseNeuron)
 def _(op: PhaseNeuron, signs: Signs) -> torch.Tensor:
-    """By its activation."""
+    """Where the operand is never negative for the identity; everywhere or nowhere by any other function's range."""
     function = op.schedule.function
     if function == "identity":
         return signs(0)

@@ -1,9 +1,9 @@
 """Threshold schedules: tables over k that decide what function a phase neuron computes.
 
-``tables`` gives (pos, lo, hi, subtract), each (P, T) with P neurons' worth of parameters (1 if shared): fire + at
-the first k with v >= pos_k, fire - with lo_k <= v <= hi_k, and subtract that much of a spike's sign when firing. What
-is left fires against +-pos_k if the function is linear. Otherwise nothing is subtracted, and ``further`` gives the tables of
-further spikes (``further.py``).
+``tables`` gives (pos, lo, hi, subtract), each (P, T) for P scales (1 if all neurons share one): fire + at the first k
+with v >= pos_k, or - with lo_k <= v <= hi_k, and subtract the spike's sign times subtract_k. What is left of the
+potential fires against +-pos_k if the function is linear. Otherwise nothing is subtracted, and ``further`` gives the
+thresholds of further spikes (``further.py``).
 """
 
 from __future__ import annotations
@@ -24,9 +24,10 @@ from processes.thresholds import ALWAYS, NEVER, scaled_entry
 
 
 class Lookup(NamedTuple):
-    """A schedule compiled for the closed form: codes of v * factor by ``book``, table ``kind``.
+    """A schedule compiled for the closed form: the codes of v are those of v * factor in ``book``, for its ``kind``.
 
-    factor float32 and kind int32, both (P,). ``units``: the most that a threshold or what is left of v is rounded by.
+    factor float32 and kind int32, both (P,). ``units``: the most that a threshold or what is left of v is rounded by,
+    in units of v.
     """
 
     book: Codebook
@@ -62,7 +63,7 @@ class FloatSchedule:
         return PhaseCode(self.base, self.steps)
 
     def lookup(self, spikes: int) -> Lookup:
-        """Codebook in units of the scale, or one per scale in real units."""
+        """Codebook of neurons with ``spikes``: in units of the scale if linear, else a kind per scale in real units."""
         scale, unit = self.scale.reshape(-1), self.unit.reshape(-1)
         if self.function in LINEAR:
             first, kind, factor = root_tables(self.function, np.ones(1), self.code)[:, 0], np.zeros(1), unit / scale
@@ -74,7 +75,7 @@ class FloatSchedule:
         return Lookup(compile_codebook(kinds, self.steps, 0.0), factor.astype(np.float32), kind, 0.0)
 
     def further(self, spikes: int) -> FurtherSpikes | None:
-        """Further spikes of a nonlinear function."""
+        """Thresholds of further spikes of a nonlinear function; None if it is linear or neurons have one spike."""
         if spikes == 1 or self.function in LINEAR:
             return None
         scales, kind = np.unique(self.scale.reshape(-1), return_inverse=True)
@@ -125,23 +126,23 @@ class FixedSchedule:
         return PhaseCode(self.base, self.steps)
 
     def lookup(self, spikes: int) -> Lookup:
-        """Codebook of the table entries: thresholds are at most one below (mantissa * entry) / 2^shift."""
+        """Codebook in units of table entries; thresholds are (mantissa * entry) / 2^shift, cut by less than 1."""
         mantissa, shift, kind = (a.reshape(-1) for a in (self.mantissa, self.shift, self.scale_class))
         factor = 2.0 ** shift.astype(float) / mantissa
         first = np.stack([_endless(t) for t in (self.pos, self.lo, self.hi)], 1)  # (classes, 3, T)
         if self.function in LINEAR:
             kinds = [linear_intervals(tables, tables[0], self.level, spikes) for tables in first]
-            units = float(spikes)  # what every earlier spike takes away is rounded too
+            units = float(spikes)  # the threshold, and what each earlier spike has subtracted, are rounded by up to 1
         else:
             kinds, units = [self._intervals(number, tables, spikes) for number, tables in enumerate(first)], 1.0
         if bool((mantissa & (mantissa - 1) == 0).all() and (shift <= np.log2(mantissa)).all()):
-            units = 0.0  # entries are shifted left
+            units = 0.0  # mantissas are powers of two and only shift entries left, which is exact
         book = compile_codebook(kinds, self.steps, units * float(factor.max()))
         kind = np.ascontiguousarray(np.broadcast_to(kind, factor.shape), np.int32)
         return Lookup(book, factor.astype(np.float32), kind, units)
 
     def _intervals(self, kind: int, first: np.ndarray, spikes: int) -> Intervals:
-        """Those of neurons of a class, from its tables."""
+        """Intervals of neurons of class ``kind``, in units of table entries; first (3, T) is their pos, lo and hi."""
         known: dict[Prefix, np.ndarray] = {}
         if spikes > 1:
             assert self.prefixes is not None and self.after is not None
@@ -156,7 +157,7 @@ class FixedSchedule:
         return intervals(after, self.steps, spikes)
 
     def further(self, spikes: int) -> FurtherSpikes | None:
-        """Further spikes of a nonlinear function."""
+        """Thresholds of further spikes of a nonlinear function; None if it is linear or neurons have one spike."""
         if spikes == 1 or self.after is None or self.prefixes is None:
             return None
         kind, factor, shift = (a.reshape(-1) for a in (self.scale_class, self.mantissa, self.shift))
@@ -184,7 +185,7 @@ class FixedSchedule:
 
 
 def _endless(table: np.ndarray) -> np.ndarray:
-    """Entries as real numbers."""
+    """Table entries as float64, with NEVER and ALWAYS as inf and -inf."""
     return np.where(table >= NEVER, np.inf, np.where(table <= ALWAYS, -np.inf, table))
 
 

@@ -1,4 +1,4 @@
-"""Later tokens of phase neurons."""
+"""How phase neurons go on with later tokens (:mod:`processes.tokens`)."""
 
 from __future__ import annotations
 
@@ -10,5 +10,5 @@ from processes.tokens import Axes, Tokens, alone, tokens
 
 @tokens.of(PhaseNeuron)
 def _(op: PhaseNeuron, operands: Sequence[Axes]) -> Tokens:
-    """Every neuron for itself."""
+    """Each neuron codes its own value alone; scales and last steps may not differ from token to token."""
     return alone(op, operands, still=(op.scale, op.latest))

@@ -1,4 +1,4 @@
-"""Words for phase neurons."""
+"""What reports say about phase neurons."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ not_spikes.always(None, PhaseNeuron)
 
 @role.of(PhaseNeuron)
 def _(op: PhaseNeuron, place: Place) -> str:
-    """A code of the input or of a row that is to be normalised, else by its function."""
+    """A code for a normalisation that reads it, a code of the input, or what its function says."""
     if not place.reads_input and any(isinstance(reader, SquareSum) for reader in place.readers):
         return "code for normalisation"
     return of_neurons(op.schedule.function, place)

@@ -1,11 +1,13 @@
 """Integrate-and-fire neuron with soft reset, in a rate code: the baseline that phase codes are compared with.
 
     integrate   v += message, for one window
-    fire        at each step of the next: v >= theta / 2: + and v -= theta      (or v < -theta / 2: - and v += theta)
+    fire        at each step of the next: if v >= theta / 2, send + and v -= theta
+                                          (identity: if v < -theta / 2, send - and v += theta)
 
-Every spike is worth the same, so a value is the number of a neuron's spikes, at most T: T + 1 levels, evenly spaced, where
-the phase code's T are spaced by ratio. Half a threshold in advance makes rounding unbiased (the shift of QCFS); because a
-layer's input is complete before it fires, no spike is early or late, the best case of rate coding. Floating point only.
+Every spike is worth the same, so a value is the number of a neuron's spikes, at most T: T + 1 evenly spaced levels,
+where the levels of a phase code are a geometric sequence. Firing at half a threshold makes rounding unbiased (the shift
+of QCFS). As a layer's input is complete before it fires, no spike is too early or too late, the best case of rate
+coding. Floating point only.
 """
 
 from __future__ import annotations
@@ -23,13 +25,13 @@ from processes.phase_neuron.activations import activation
 
 @dataclass(frozen=True)
 class RateCode:
-    """T steps in which a spike is worth 1."""
+    """A rate code: a window of T = ``steps`` steps, in each of which a spike is worth 1."""
 
     steps: int
 
     @property
     def levels(self) -> np.ndarray:
-        """Ones, float64 (T,)."""
+        """The worth of a spike at each step: ones, float64 (T,)."""
         return np.ones(self.steps)
 
 
@@ -39,8 +41,8 @@ class RateNeuron(Operation):
 
     Attributes:
         function: "relu", or "identity", whose neurons also send negative spikes.
-        threshold: theta, and what a spike is worth, in real units, (1,).
-        steps: T, and the most spikes of a neuron.
+        threshold: theta, which is also the worth of a spike, in real units, (1,).
+        steps: T, which is also the most spikes of a neuron.
     """
 
     function: str
@@ -52,12 +54,12 @@ class RateNeuron(Operation):
 
     @property
     def spikes(self) -> int:
-        """Most spikes of a neuron."""
+        """Most spikes of a neuron: one at every step."""
         return self.steps
 
     @property
     def code(self) -> RateCode:
-        """The code its spikes are in."""
+        """The code of its spikes: a rate code of T steps."""
         return RateCode(self.steps)
 
     @property
@@ -66,32 +68,32 @@ class RateNeuron(Operation):
         return self.threshold.reshape((1,) * len(self.shape))
 
     def window(self, sources: list[Window], ready: list[int]) -> Window:
-        """Fires as soon as its input is complete."""
+        """T steps that begin as soon as the input is complete."""
         return Window(max(ready), max(ready) + self.steps)
 
     def ideal(self, *inputs: torch.Tensor) -> torch.Tensor:
-        """f(v)."""
+        """f(v), in real units."""
         return activation(self.function).torch(inputs[0])
 
     def closed_form(self, *inputs: torch.Tensor, dtype: torch.dtype = torch.float32) -> Result:
-        """Codes (T, N, *shape) of potentials (N, *shape): floor(v / theta + 1/2) spikes, one after the other."""
+        """Codes (T, N, *shape) of potentials v (N, *shape): floor(v / theta + 1/2) spikes, at most T, from k = 0 on."""
         v = inputs[0] / float(self.threshold[0])
         return Result(backend_of(v).fire_rate(v, self.steps, self.function == "identity"))
 
     def stepper(self, window: Window, sources: list[Window]) -> RateNeuronStepper:
-        """Integrates messages, fires in ``window``."""
+        """The :class:`RateNeuronStepper` of this population, which fires in ``window``."""
         return RateNeuronStepper(self, window)
 
 
 class RateNeuronStepper:
-    """One potential per neuron, one comparison each a step."""
+    """Stepper of a :class:`RateNeuron`: integrates its input, then compares potential and threshold at every step."""
 
     def __init__(self, op: RateNeuron, window: Window) -> None:
         self.op, self.start, self.threshold = op, window.start, float(op.threshold[0])
         self.reset()
 
     def reset(self) -> None:
-        """Potentials to zero."""
+        """Set all potentials to zero."""
         self.v = np.zeros(self.op.shape)
 
     def step(self, t: int, messages: list[np.ndarray | None]) -> np.ndarray | None:

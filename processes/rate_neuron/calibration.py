@@ -1,4 +1,4 @@
-"""Calibration of rate neurons, which is not by phase codes: their thresholds come with them."""
+"""Calibration of rate neurons: none here, as their thresholds are set when they are made (:mod:`converters.rate`)."""
 
 from __future__ import annotations
 

@@ -10,6 +10,6 @@ growth.of(RateNeuron)(one_by_one)
 
 @events.of(RateNeuron)
 def _(op: RateNeuron, visit: Visit) -> Events:
-    """Takes a graded message into its potential, if that is what it is sent; then fires as often as it may."""
+    """A graded operand is one potential update per neuron; then each neuron meets its threshold at every step."""
     taken = visit.size if visit.emits[0] == "graded" else 0
     return firing(visit, op.steps, visit.size) | {"potential_updates": taken}

@@ -12,7 +12,7 @@ real_in_fixed_point.always(frozenset(), RateNeuron)
 
 @invariants.of(RateNeuron)
 def _(op: RateNeuron, shapes: list[Shape], steps: list[int]) -> Complaints:
-    """A linear function, one positive threshold, at least one step."""
+    """The function is linear or relu, there is one positive threshold, and at least one step."""
     yield from has_shape(op, shapes[0])
     yield from table("threshold", op.threshold, (1,))
     if op.function not in LINEAR or op.steps < 1 or not op.threshold[0] > 0:

@@ -1,4 +1,4 @@
-"""Lava Process of the integrate-and-fire neuron."""
+"""Lava Process of the rate-coded integrate-and-fire neuron."""
 
 from processes.lava.model import both_precisions
 from processes.lava.operation import OperationProcess
@@ -7,7 +7,7 @@ from processes.rate_neuron import RateNeuron
 
 
 class RateNeuronProcess(OperationProcess, v_in="currents", s_out="spikes"):
-    """Integrates v_in for a window, fires on s_out in the next, as often as its potential holds thresholds."""
+    """Integrates the currents of v_in for a window, and fires on s_out in the next, as often as theta fits into v."""
 
 
 RateNeuronProcessFloat, RateNeuronProcessFixed = both_precisions(RateNeuronProcess)

@@ -1,4 +1,4 @@
-"""Lowering with rate neurons, which only come after it."""
+"""Lowering with rate neurons, which no lowered network has: they replace its neurons later."""
 
 from __future__ import annotations
 

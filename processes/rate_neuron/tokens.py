@@ -1,4 +1,4 @@
-"""Later tokens of rate neurons."""
+"""How rate neurons go on with later tokens."""
 
 from __future__ import annotations
 
@@ -10,5 +10,5 @@ from processes.tokens import Axes, Tokens, alone, tokens
 
 @tokens.of(RateNeuron)
 def _(op: RateNeuron, operands: Sequence[Axes]) -> Tokens:
-    """Every neuron for itself."""
+    """Each neuron is independent of other tokens."""
     return alone(op, operands)

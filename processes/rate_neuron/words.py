@@ -1,4 +1,4 @@
-"""Words for rate neurons."""
+"""What reports say about rate neurons."""
 
 from __future__ import annotations
 
@@ -14,5 +14,5 @@ not_spikes.always(None, RateNeuron)
 
 @role.of(RateNeuron)
 def _(op: RateNeuron, place: Place) -> str:
-    """A code of the input, else by its function."""
+    """A code of the input or of a linear result, or the activation function of the neurons."""
     return of_neurons(op.function, place)

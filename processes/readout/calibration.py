@@ -1,4 +1,4 @@
-"""Calibration of the readout: it hands on potentials in the units in which they come."""
+"""Calibration of the readout: it passes potentials on in the units of its operand."""
 
 from __future__ import annotations
 

@@ -10,5 +10,5 @@ growth.of(Readout)(one_by_one)
 
 @events.of(Readout)
 def _(op: Readout, visit: Visit) -> Events:
-    """Its potentials are the messages that are counted already."""
+    """None: the graded spikes that carry its potentials are counted by :func:`processes.events.messages`."""
     return {}

@@ -1,4 +1,4 @@
-"""The readout in integers: it hands on potentials, and the host turns them into real numbers."""
+"""The readout in integers: it passes potentials on, which the host multiplies by their unit."""
 
 from __future__ import annotations
 
@@ -10,6 +10,6 @@ from processes.readout import Readout
 
 @integers.of(Readout)
 def _(op: Readout, at: FixedPosition, setting: Setting) -> Integers:
-    """In the unit of what it hears."""
+    """Set the unit to that of the operand's potential, and the width of the potentials."""
     heard = at.operands[0].integer_unit
     return Integers(replace(op, unit=heard, state_bits=setting.chip.state_bits), heard)

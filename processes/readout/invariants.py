@@ -11,6 +11,6 @@ real_in_fixed_point.always(frozenset(), Readout)
 
 @invariants.of(Readout)
 def _(op: Readout, shapes: list[Shape], steps: list[int]) -> Complaints:
-    """The shape of the operand, and a unit that broadcasts to it."""
+    """The output has the shape of the operand, and ``unit`` broadcasts to it."""
     yield from has_shape(op, shapes[0])
     yield from fits("unit", op.unit, op.shape)

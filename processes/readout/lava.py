@@ -7,7 +7,7 @@ from processes.readout import Readout
 
 
 class ReadoutProcess(OperationProcess, v_in="currents", y_out="graded"):
-    """Integrates the last layer and hands its potentials on."""
+    """Integrates the currents of the last layer, and sends the potentials once as graded spikes."""
 
 
 ReadoutProcessFloat, ReadoutProcessFixed = both_precisions(ReadoutProcess)

@@ -1,4 +1,4 @@
-"""Lowering with the readout, which hands on what it hears."""
+"""Lowering with the readout, whose values have the signs of its operand's."""
 
 from __future__ import annotations
 

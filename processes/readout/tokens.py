@@ -1,4 +1,4 @@
-"""Later tokens of readouts."""
+"""How readouts go on with later tokens."""
 
 from __future__ import annotations
 
@@ -10,5 +10,5 @@ from processes.tokens import Axes, Tokens, alone, tokens
 
 @tokens.of(Readout)
 def _(op: Readout, operands: Sequence[Axes]) -> Tokens:
-    """Every output for itself."""
+    """Each output is independent of other tokens; units may differ by token."""
     return alone(op, operands, "unit")

@@ -1,4 +1,4 @@
-"""Words for readouts."""
+"""What reports say about readouts."""
 
 from __future__ import annotations
 
@@ -13,5 +13,5 @@ role.always("readout", Readout)
 
 @not_spikes.of(Readout)
 def _(op: Readout, carried: str) -> NotSpikes:
-    """Its potentials."""
+    """The potentials, which are numbers."""
     return NotSpikes("Readout", "the last layer's potentials, read by the host", sample_size(op.shape))

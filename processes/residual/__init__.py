@@ -1,11 +1,11 @@
-"""Residual stream and weighted sums: held as potentials, handed on as one graded spike per neuron.
+"""Residual stream and weighted sums: held as potentials, sent on as one graded spike per neuron.
 
-A population integrates every branch that adds to it, each branch in a compartment of its own, and at the end adds the
-compartments up: as they are in a residual stream, weighted where a potential is a linear function of a few others, as in
-rotary embeddings (Su et al., RoFormer), y_i = cos(p w_i) x_i - sin(p w_i) x_(i+h/2) at position p. In fixed point a
-compartment is in units of its writer's rows; when it is added it is multiplied by a mantissa and shifted (toward zero) to
-the stream's common unit, as a graded spike is by the weight of a synapse. The sum saturates at the state width
-(docs/design.md, Residual stream and Fixed point).
+A population integrates each branch that adds to it in a compartment of its own, and sums the compartments at the end:
+unweighted in a residual stream, weighted where a potential is a linear function of a few others, as in rotary
+embeddings (Su et al., RoFormer), y_i = cos(p w_i) x_i - sin(p w_i) x_(i+h/2) at position p. In fixed point a
+compartment is in units of the rows of the synapse that writes it; for the sum it is multiplied by a mantissa and
+shifted (toward zero) to the stream's common unit, as a graded spike is by the weight of a synapse. The sum saturates at
+the state width (docs/design.md, Residual stream and Fixed point).
 """
 
 from __future__ import annotations
@@ -29,13 +29,13 @@ from processes.spikes import foldable, parameter_axes, per_neuron
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Residual(Operation):
-    """Weighted sum of its operands and a bias.
+    """Weighted sum of its operands plus a bias, held as potentials: a residual stream or a rotary embedding.
 
     Attributes:
         bias: broadcast shape, in units of the stream.
-        weights: real factor of each operand, (operands, *broadcast shape); None if all are 1. In fixed point they are in the
-            mantissas, and this is what these stand for.
-        mantissas, shifts: what each operand is multiplied by, and the right shifts (negative: left) of the products,
+        weights: real factor of each operand, (operands, *broadcast shape); None if all are 1. In fixed point the
+            mantissas include these factors, and the arithmetic does not read this field.
+        mantissas, shifts: integer factor of each operand, and right shift of the product (negative: left),
             (operands, *broadcast shape); fixed point only.
         state_bits: width of the potentials; 0 in floating point.
     """
@@ -50,11 +50,11 @@ class Residual(Operation):
     emits: ClassVar[str] = "graded"  # type: ignore[assignment]
 
     def window(self, sources: list[Window], ready: list[int]) -> Window:
-        """One message, as soon as every branch is complete."""
+        """The one step in which every branch is complete; the sum is sent in it."""
         return Window(max(ready), max(ready) + 1)
 
     def ideal(self, *inputs: torch.Tensor) -> torch.Tensor:
-        """The sum."""
+        """The weighted sum of the branches plus the bias, in real units."""
         branches = inputs
         if self.weights is not None:
             weights = (constant(w, inputs[0].device, inputs[0].dtype) for w in self.weights)
@@ -65,7 +65,7 @@ class Residual(Operation):
         return total + constant(self.bias, total.device, total.dtype)
 
     def closed_form(self, *inputs: torch.Tensor, dtype: torch.dtype = torch.float32) -> Result:
-        """Potentials (N, *shape): float, or int32."""
+        """Potentials (N, *shape) of the branches' potentials: floating point, or int32, saturated, in fixed point."""
         if not self.state_bits:
             return Result(self.ideal(*inputs))
         axes, factors, bias = self._folded
@@ -74,7 +74,10 @@ class Residual(Operation):
 
     @cached_property
     def _folded(self) -> tuple[Axes, np.ndarray, np.ndarray]:
-        """How samples fold, and mantissa 2^-shift of every operand (operands, A, D) and the bias (A, D), float64."""
+        """How samples fold as (A, M, D), the factors mantissa 2^-shift (operands, A, D) and the bias (A, D), float64.
+
+        :func:`processes.spikes.parameter_axes` defines the folding.
+        """
         mantissas, shifts = self.factors
         factors, bias = np.ldexp(mantissas.astype(float), -shifts), self.bias
         full = foldable(self.shape, np.broadcast_shapes(factors.shape[1:], bias.shape))
@@ -84,17 +87,17 @@ class Residual(Operation):
 
     @property
     def factors(self) -> tuple[np.ndarray, np.ndarray]:
-        """``mantissas`` and ``shifts``, which fixed point always has."""
+        """``mantissas`` and ``shifts`` of a fixed-point operation."""
         assert self.mantissas is not None and self.shifts is not None
         return self.mantissas, self.shifts
 
     def stepper(self, window: Window, sources: list[Window]) -> ResidualStepper:
-        """One compartment per operand."""
+        """A stepper with one compartment per operand."""
         return ResidualStepper(self, window, len(sources))
 
 
 class ResidualStepper(SaturatingStepper):
-    """Compartments that integrate their branch, and one message at the end."""
+    """Stepper of a :class:`Residual`: integrates each branch in a compartment, and sends one message at the end."""
 
     def __init__(self, op: Residual, window: Window, operands: int) -> None:
         self.op, self.start, self.operands = op, window.start, operands
@@ -103,12 +106,12 @@ class ResidualStepper(SaturatingStepper):
         self.reset()
 
     def reset(self) -> None:
-        """Compartments to zero."""
+        """Set the compartments and the count of clips to zero."""
         self.clips = 0
         self.v = [np.zeros(self.op.shape, self.dtype) for _ in range(self.operands)]
 
     def step(self, t: int, messages: list[np.ndarray | None]) -> np.ndarray | None:
-        """The stream's potential at the step of its message, None before."""
+        """The weighted sum (*shape) at the step of the window, None at all others."""
         for i, message in enumerate(messages):
             if message is not None:
                 integrate(self.v[i].reshape(-1), message.reshape(-1), self.limit)
@@ -121,7 +124,7 @@ class ResidualStepper(SaturatingStepper):
         return self.saturate(sum(branches[1:], branches[0]) + self.op.bias, self.op.state_bits)
 
     def through(self, operands: Operands, stepwise: Stepwise) -> Sent | None:
-        """The one message, of compartments that each hold all of their branch."""
+        """The one message of the sample, from the integrated potential of each branch."""
         if not complete(operands, self.start):
             return stepwise()
         self.reset()
@@ -135,9 +138,12 @@ class ResidualStepper(SaturatingStepper):
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Centre(Operation):
-    """LayerNorm's centring of graded potentials by a mean neuron: M = sum x / n (toward zero), c = x - M, last axis.
+    """LayerNorm's centring of graded potentials: a mean neuron forms M = sum x / n over the last axis, and c = x - M.
 
-    ``state_bits`` is the width c saturates at; 0 in floating point.
+    In fixed point M is rounded toward zero.
+
+    Attributes:
+        state_bits: width at which c saturates; 0 in floating point.
     """
 
     state_bits: int = 0
@@ -146,33 +152,33 @@ class Centre(Operation):
     emits: ClassVar[str] = "graded"  # type: ignore[assignment]
 
     def window(self, sources: list[Window], ready: list[int]) -> Window:
-        """The step of its operand's message."""
+        """The step of its operand's message, in which c is also sent."""
         return Window(max(ready), max(ready) + 1)
 
     def ideal(self, *inputs: torch.Tensor) -> torch.Tensor:
-        """x - mean x."""
+        """x minus its mean over the last axis."""
         return inputs[0] - inputs[0].mean(-1, keepdim=True)
 
     def closed_form(self, *inputs: torch.Tensor, dtype: torch.dtype = torch.float32) -> Result:
-        """Potentials (N, *shape)."""
+        """c (N, *shape) of potentials x (N, *shape): floating point, or int32, saturated, in fixed point."""
         v = inputs[0]
         if v.is_floating_point():
             return Result(self.ideal(v))
         return Result(*backend_of(v).centre(v, 2 ** (self.state_bits - 1) - 1))
 
     def stepper(self, window: Window, sources: list[Window]) -> CentreStepper:
-        """One exchange with the mean neuron."""
+        """A stepper without a state, which centres a message in the step of its arrival."""
         return CentreStepper(self)
 
 
 class CentreStepper(SaturatingStepper):
-    """The message is centred as it comes."""
+    """Stepper of a :class:`Centre`: centres a message in the step of its arrival."""
 
     def __init__(self, op: Centre) -> None:
         self.op = op
 
     def reset(self) -> None:
-        """Nothing else to forget."""
+        """Clear the count of clips; there is no other state."""
         self.clips = 0
 
     def step(self, t: int, messages: list[np.ndarray | None]) -> np.ndarray | None:

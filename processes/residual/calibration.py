@@ -1,4 +1,4 @@
-"""Calibration of residual streams and centring: their potentials are in real units."""
+"""Calibration of residual streams and centring, whose potentials are in real units until discretisation."""
 
 from __future__ import annotations
 
@@ -26,7 +26,10 @@ calibration.folded.of(Centre)(calibration.unfolded)
 
 @calibration.features.of(Residual)
 def _(op: Residual, sources: list[np.ndarray], of_input: bool) -> np.ndarray:
-    """Those of the first branch; of branches side by side, padded with zeros where the others are, each combination."""
+    """The features of the first branch, unless it is padded with zeros (label 0), as the parts of a concatenation are.
+
+    Then each combination of the branches' labels is a feature.
+    """
     if sources[0].all():
         return sources[0]
     shape = np.broadcast_shapes(*(source.shape for source in sources))
@@ -37,7 +40,11 @@ def _(op: Residual, sources: list[np.ndarray], of_input: bool) -> np.ndarray:
 
 @calibration.folded.of(Residual)
 def _(op: Residual, at: Position, coding: Coding) -> Residual:
-    """As it is: its branches come through synapses, which are in real units."""
+    """Unchanged, as its branches come through synapses, whose potentials are in real units.
+
+    Raises:
+        DeployError: the unit of a branch is not 1, as that of a product of activations.
+    """
     if any(source.unit.max() != 1 for source in at.operands):
         raise DeployError(f"'{at.name}': a product of activations joins a residual stream directly")
     return op

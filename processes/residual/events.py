@@ -10,11 +10,11 @@ growth.of(Residual, Centre)(one_by_one)
 
 @events.of(Residual)
 def _(op: Residual, visit: Visit) -> Events:
-    """The compartments of its branches are multiplied and added up once, as a potential is at a step by its trace."""
+    """Each compartment is multiplied and added to the sum once: one potential update for each branch and neuron."""
     return {"potential_updates": visit.size * len(visit.inputs)}
 
 
 @events.of(Centre)
 def _(op: Centre, visit: Visit) -> Events:
-    """The mean neuron adds up a row and sends the mean back, which every neuron of the row subtracts."""
+    """The mean neuron sums a row and sends the mean back as one graded spike; every neuron of the row subtracts it."""
     return {"potential_updates": 2 * visit.size, "graded_spikes": visit.rows}

@@ -13,5 +13,5 @@ neurons.always(Neurons(Amount(row=1, neuron=1), row_neuron=True, gathers="operan
 
 @neurons.of(Residual)
 def _(op: Residual, operands: int) -> Neurons:
-    """A bias and a factor of each branch per column; a compartment of each branch."""
+    """A column stores a bias and a factor for each branch; a neuron holds a compartment for each branch."""
     return Neurons(Amount(column=1 + operands, neuron=operands))

@@ -15,18 +15,18 @@ from processes.spikes import foldable
 
 @integers.of(Residual)
 def _(op: Residual, at: FixedPosition, setting: Setting) -> Integers:
-    """The unit leaves headroom for the sum and for every branch."""
+    """Choose a power of two as unit, with headroom for the sum and every branch, and the factors that scale to it."""
     chip = setting.chip
     peak = max(float(found.max()) for found in (at.peak, *(o.peak for o in at.operands)) if found is not None)
-    # a stream that is never anything but 0, as behind a norm that training starts from a gain of 0, takes any unit
+    # a stream that is always 0 on the calibration set, as behind a norm whose gain is initialised to 0, takes any unit
     exponent = math.ceil(math.log2((peak or 1.0) * chip.trace_headroom / chip.state_limit)) + setting.coarser
-    # a route of a concatenation brings nothing to the others' places, where its unit is 0
+    # a branch of a concatenation is silent at the others' places, where its routed unit is 0: any unit will do
     units = [np.where(o.integer_unit > 0, o.integer_unit, 2.0**exponent) for o in at.operands]
     shape = np.broadcast_shapes(*(unit.shape for unit in units))
     factors = np.stack([np.broadcast_to(unit, shape) for unit in units]) / 2.0**exponent
     factors = factors if op.weights is None else factors * op.weights
     factors = np.broadcast_to(factors, (len(units), *foldable(op.shape, factors.shape[1:])))
-    factors = np.where(np.abs(factors) * chip.state_limit < 1, 0.0, factors)  # what no potential makes 1
+    factors = np.where(np.abs(factors) * chip.state_limit < 1, 0.0, factors)  # no potential times this factor reaches 1
     factor = to_mantissa(factors, chip.weight_bits, axis=tuple(range(factors.ndim)))
     fixed = replace(
         op,
@@ -40,5 +40,5 @@ def _(op: Residual, at: FixedPosition, setting: Setting) -> Integers:
 
 @integers.of(Centre)
 def _(op: Centre, at: FixedPosition, setting: Setting) -> Integers:
-    """In the unit of what it hears."""
+    """Set the width of c; its unit is that of the operand."""
     return Integers(replace(op, state_bits=setting.chip.state_bits), at.operands[0].integer_unit)

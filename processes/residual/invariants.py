@@ -23,7 +23,7 @@ real_in_fixed_point.always(frozenset(), Centre)
 
 @invariants.of(Residual)
 def _(op: Residual, shapes: list[Shape], steps: list[int]) -> Complaints:
-    """Branches of one shape, and in fixed point a mantissa and a shift for each."""
+    """All branches have the output's shape; in fixed point each has a mantissa and a shift within their widths."""
     for shape in shapes:
         yield from has_shape(op, shape)
     yield from fits("bias", op.bias, op.shape)
@@ -43,5 +43,5 @@ def _(op: Residual, shapes: list[Shape], steps: list[int]) -> Complaints:
 
 @invariants.of(Centre)
 def _(op: Centre, shapes: list[Shape], steps: list[int]) -> Complaints:
-    """The shape of the operand."""
+    """The output has the shape of the operand."""
     yield from has_shape(op, shapes[0])

@@ -12,7 +12,7 @@ from processes.residual import Centre, Residual
 
 
 class CentreProcess(OperationProcess, x_in="graded", c_out="graded"):
-    """Subtracts the mean of each row."""
+    """Receives graded potentials, and sends them minus the mean of each row."""
 
 
 CentreProcessFloat, CentreProcessFixed = both_precisions(CentreProcess)
@@ -20,7 +20,7 @@ CentreProcessFloat, CentreProcessFixed = both_precisions(CentreProcess)
 
 @functools.cache
 def residual_process(operands: int) -> type[OperationProcess]:
-    """The Process that sums ``operands`` branches, ports x0_in, x1_in, ... and y_out."""
+    """The Process class that sums ``operands`` branches, with the ports x0_in, x1_in, ... and y_out."""
     ports = {f"x{i}_in": "currents" for i in range(operands)} | {"y_out": "graded"}
     name = f"ResidualProcess{operands}"
     process = types.new_class(name, (OperationProcess,), ports, lambda body: body.update(__module__=__name__))
@@ -34,5 +34,5 @@ process_of.always(CentreProcess, Centre)
 
 @process_of.of(Residual)
 def _(op: Residual, operands: int) -> type[OperationProcess]:
-    """A port for each branch."""
+    """The Process class with one in port for each branch."""
     return residual_process(operands)

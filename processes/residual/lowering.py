@@ -14,7 +14,7 @@ never_negative.of(Centre)(nowhere)
 
 @never_negative.of(Residual)
 def _(op: Residual, signs: Signs) -> torch.Tensor:
-    """Where no branch ever is, nor its weight nor the bias."""
+    """True where no branch can be negative and neither a weight nor the bias is."""
     operands = range(len(signs.names))
     weights = np.ones(len(operands)) if op.weights is None else op.weights
     branches = [signs(i) & torch.as_tensor(w >= 0) for i, w in zip(operands, weights, strict=True)]

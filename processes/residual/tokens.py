@@ -1,4 +1,4 @@
-"""Later tokens of residual streams."""
+"""How residual streams and centring go on with later tokens."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from processes.tokens import Axes, Tokens, alone, along_features, tokens
 
 @tokens.of(Residual)
 def _(op: Residual, operands: Sequence[Axes]) -> Tokens:
-    """Every neuron for itself, with weights and biases of its token, as positions have."""
+    """Each neuron is independent of other tokens; weights and biases may differ by token (position)."""
     return alone(op, operands, "bias", "weights", "mantissas", "shifts")
 
 
 @tokens.of(Centre)
 def _(op: Centre, operands: Sequence[Axes]) -> Tokens:
-    """A mean over features."""
+    """A mean over the features of each token; tokens do not mix."""
     return along_features(op, operands)

@@ -1,4 +1,4 @@
-"""Words for residual streams and for centring."""
+"""What reports say about residual streams and centring."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ role.refuse("a row's mean is formed in the very step of the message that it is t
 
 @not_spikes.of(Residual)
 def _(op: Residual, carried: str) -> NotSpikes:
-    """The stream is potentials, and so is what is rotated or weighted before it is coded."""
+    """The graded spikes that carry the potentials of a stream, or of a rotation or weighted sum."""
     if op.weights is not None:
         why = "potentials are multiplied by constants and added up before they are coded, each sent as one graded spike"
         return NotSpikes("Rotary embeddings and weighted sums", why, sample_size(op.shape))
@@ -28,6 +28,6 @@ def _(op: Residual, carried: str) -> NotSpikes:
 
 @not_spikes.of(Centre)
 def _(op: Centre, carried: str) -> NotSpikes:
-    """Potentials come and go, and so does a row's mean."""
+    """The graded spikes that carry the centred potentials and the mean of each row."""
     why = "a neuron averages a row's graded spikes and sends the mean back; centred potentials are sent on"
     return NotSpikes("LayerNorm, centring", why, sample_size(op.shape) + rows_of(op.shape))

@@ -1,7 +1,7 @@
 """Routing: reshape, transpose, select, pad, roll, ... are wiring, not computation.
 
-A route is a chain of steps on one sample's axes. It costs no stage and no time: on hardware it is the index map
-that tells each axon its target; here it is a view in the closed form and a gather in the stepper.
+A route is a chain of routing steps on the axes of one sample. It costs no stage and no time step: on hardware it is the
+index map that gives each axon its target; here it is a view in the closed form and a gather in the stepper.
 """
 
 from __future__ import annotations
@@ -23,7 +23,14 @@ Step = tuple[str, Any]
 
 
 def apply_step(x: torch.Tensor, step: Step, lead: int) -> torch.Tensor:
-    """One routing step on the sample axes of ``x``, which follow ``lead`` axes for samples and planes."""
+    """Apply one routing step to the sample axes of ``x``, which follow ``lead`` axes of planes and samples.
+
+    A step is ("reshape", shape), ("permute", axes), ("slice", [axis, start, stop, stride]), ("pad", torch's padding,
+    last axis first), ("roll", [shifts, axes]), ("expand", shape) or ("take", [axis, indices]).
+
+    Raises:
+        ValueError: the kind of the step is unknown.
+    """
     kind, arg = step
     front = x.shape[:lead]
     match kind:
@@ -49,22 +56,25 @@ def apply_step(x: torch.Tensor, step: Step, lead: int) -> torch.Tensor:
 
 
 def apply(x: torch.Tensor, steps: tuple[Step, ...], lead: int) -> torch.Tensor:
-    """A whole route."""
+    """Apply all steps of a route to the sample axes of ``x``, which follow ``lead`` other axes."""
     for step in steps:
         x = apply_step(x, step, lead)
     return x
 
 
 def route_shape(shape: tuple[int, ...], steps: tuple[Step, ...]) -> tuple[int, ...]:
-    """Sample shape after a route."""
+    """The shape of a sample of ``shape`` behind a route."""
     return tuple(apply(torch.empty(shape, device="meta"), steps, 0).shape)
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Route(Operation):
-    """A chain of routing steps, as JSON text ``steps`` = [[kind, argument], ...].
+    """Wiring between nodes: a chain of routing steps (:func:`apply_step`). Padding is silent.
 
-    ``carries`` says what is routed: spikes, currents or graded potentials. Padding routes in silence.
+    Attributes:
+        steps: the chain as JSON text, [[kind, argument], ...].
+        source_shape: sample shape of the operand.
+        carries: what is routed: "spikes", "currents" or "graded" potentials.
     """
 
     steps: str
@@ -76,33 +86,38 @@ class Route(Operation):
 
     @property
     def emits(self) -> str:  # type: ignore[override]
-        """A route emits what it carries."""
+        """The kind of message that the route carries and so emits."""
         return self.carries
 
     @cached_property
     def chain(self) -> tuple[Step, ...]:
-        """The parsed steps."""
+        """The routing steps, parsed from ``steps``."""
         return tuple((kind, arg) for kind, arg in json.loads(self.steps))
 
     def window(self, sources: list[Window], ready: list[int]) -> Window:
-        """The same steps as what it carries: wiring takes no time."""
+        """The window of its operand: wiring takes no time."""
         return sources[0]
 
     def ideal(self, *inputs: torch.Tensor) -> torch.Tensor:
-        """The routed tensor."""
+        """The values of its operand (N, *source_shape), routed to (N, *shape)."""
         return apply(inputs[0], self.chain, 1)
 
     def closed_form(self, *inputs: torch.Tensor, dtype: torch.dtype = torch.float32) -> Result:
-        """The routed codes or potentials."""
+        """The codes (planes, N, *shape) or potentials (N, *shape) of its operand, routed."""
         return Result(apply(inputs[0], self.chain, 2 if self.carries == "spikes" else 1))
 
     def stepper(self, window: Window, sources: list[Window]) -> RouteStepper:
-        """A gather by the route's index map."""
+        """A stepper that gathers messages by the route's index map."""
         return RouteStepper(self)
 
 
 class RouteStepper:
-    """Gathers each message by an index map; index 0 is a constant zero for padding."""
+    """Stepper of a :class:`Route`: gathers each message by an index map.
+
+    Attributes:
+        index: (*shape), 1 + the flat position in the operand, and 0 for padding.
+        plain: whether all values keep their order, so that the route only reshapes.
+    """
 
     def __init__(self, op: Route) -> None:
         size = int(np.prod(op.source_shape))
@@ -113,10 +128,10 @@ class RouteStepper:
         )
 
     def reset(self) -> None:
-        """Stateless."""
+        """Do nothing: wiring has no state."""
 
     def step(self, t: int, messages: list[np.ndarray | None]) -> np.ndarray | None:
-        """The message of this step, routed."""
+        """The operand's message of this step, routed to (*shape); None for silence."""
         message = messages[0]
         if message is None:
             return None
@@ -127,7 +142,7 @@ class RouteStepper:
         return out
 
     def through(self, operands: Operands, stepwise: Stepwise) -> Sent | None:
-        """All messages, routed."""
+        """All messages of the sample, routed, at the steps of the operand; None if it is silent."""
         sent = operands[0]
         if sent is None:
             return None

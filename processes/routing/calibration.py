@@ -1,4 +1,4 @@
-"""Calibration of routes: whatever is routed keeps its features, scales and units, each in its new place."""
+"""Calibration of routes: values keep their features, scales and units, which are routed like the values."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ calibration.picks.of(Route)(lambda op, values: apply(values, op.chain, 0))
 
 @calibration.features.of(Route)
 def _(op: Route, sources: list[np.ndarray], of_input: bool) -> np.ndarray:
-    """Those of the operand; a part of a flat input has features of its own."""
+    """The features of the operand, routed; a part of a flat input has one feature per channel or column of its own."""
     if of_input and sources[0].ndim == 2 < len(op.shape):
         return calibration.numbered(op.shape, 1 if len(op.shape) == 4 else -1)
     return routed(op, sources[0])
 
 
 def routed(op: Route, values: np.ndarray) -> np.ndarray:
-    """Scales or units after a route; padding, which is silent, takes whatever its neighbours have."""
+    """Scales or units of broadcast shape behind a route; silent padding, 0 there, takes the value of its neighbours."""
     full = apply(torch.tensor(values).expand(op.source_shape), op.chain, 0).numpy()
     for axis in range(full.ndim):
         largest = full.max(axis, keepdims=True)

@@ -1,4 +1,4 @@
-"""Events of wiring: none, as it is neither neurons nor synapses."""
+"""Events of routes: none, as wiring has neither neurons nor synapses."""
 
 from __future__ import annotations
 

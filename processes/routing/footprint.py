@@ -1,4 +1,4 @@
-"""Footprint of wiring: none; what lies behind it reaches its readers as if it were not there."""
+"""Footprint of routes: none; the operation behind a route reaches the route's readers directly."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Routes of integers: units of potentials are routed with them."""
+"""Routes in integers: the units of potentials are routed with them."""
 
 from __future__ import annotations
 
@@ -9,5 +9,5 @@ from processes.routing.calibration import routed
 
 @integers.of(Route)
 def _(op: Route, at: FixedPosition, setting: Setting) -> Integers:
-    """As it is."""
+    """The route unchanged, with the operand's units routed; no unit if it carries spikes."""
     return Integers(op, None if op.carries == "spikes" else routed(op, at.operands[0].integer_unit))

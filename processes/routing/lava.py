@@ -1,4 +1,4 @@
-"""Wiring has no Lava Process: it is done in front of the operation that reads it."""
+"""A route has no Lava Process: the Process of its reader routes what it receives."""
 
 from processes.lava_process import process_of
 from processes.routing import Route

@@ -12,5 +12,5 @@ multiplies.refuse("wiring is looked through, and what it routes is asked", Route
 
 @never_negative.of(Route)
 def _(op: Route, signs: Signs) -> torch.Tensor:
-    """Routed as numbers of which padding is 0."""
+    """The operand's answers, routed; padding, which is 0, is never negative."""
     return apply(1.0 - signs(0).double(), op.chain, 0) == 0

@@ -1,4 +1,4 @@
-"""Later tokens behind wiring: the route of a part is the whole's, with fewer tokens in its shapes."""
+"""How routes go on with later tokens: the route of some tokens is the whole one with fewer tokens in its shapes."""
 
 from __future__ import annotations
 
@@ -16,7 +16,11 @@ Shape = tuple[int, ...]
 
 @tokens.of(Route)
 def _(op: Route, operands: Sequence[Axes]) -> Tokens:
-    """Axes move through the chain; wiring that drops, repeats or reorders tokens has none of a part."""
+    """Follow the axes that count tokens through the chain, and rewrite its shapes for a part of the tokens.
+
+    Raises:
+        DeployError: a step drops, repeats or reorders tokens, or merges their axis with others.
+    """
     given = operands[0]
     shape, before = op.source_shape, given
     for step in op.chain:
@@ -40,10 +44,11 @@ def _(op: Route, operands: Sequence[Axes]) -> Tokens:
 
 
 def _moved(shape: Shape, axes: Axes, step: Step) -> Axes:
-    """The axes behind a step.
+    """The axes that count tokens behind a routing step on samples of ``shape``.
 
     Raises:
-        DeployError: tokens are no axis of their own behind it, or not all of them in their order.
+        DeployError: the step drops, repeats or reorders tokens, or merges their axis with others.
+        ValueError: the kind of the step is unknown.
     """
     kind, argument = step
     places = [axis for axis in (axes.rows, axes.columns) if axis is not None]
@@ -69,7 +74,7 @@ def _moved(shape: Shape, axes: Axes, step: Step) -> Axes:
 
 
 def _keeps(kind: str, argument: Any, size: int) -> bool:
-    """Whether a selection takes all tokens in their order."""
+    """Whether a "slice" or "take" step selects all ``size`` tokens in their order."""
     if kind == "take":
         return list(argument[1]) == list(range(size))
     return list(range(*slice(*argument[1:]).indices(size))) == list(range(size))
@@ -82,7 +87,11 @@ def _unless(touched: bool, places: list[int]) -> list[int]:
 
 
 def _after_reshape(shape: Shape, axis: int, wanted: Shape) -> int:
-    """Where an axis stands in another shape of as many values."""
+    """The position of an axis of ``shape`` in the shape ``wanted``, to which a sample is reshaped.
+
+    Raises:
+        DeployError: it is no axis of its own there.
+    """
     before = math.prod(shape[:axis])
     for place, size in enumerate(wanted):
         if size == shape[axis] and math.prod(wanted[:place]) == before:

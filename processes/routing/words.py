@@ -1,4 +1,4 @@
-"""Words for wiring."""
+"""What reports say about routes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Calibration of SI-exp: which tables it takes, in units of the logits that it hears (SIT-conversion; docs/design.md)."""
+"""Calibration of SI-exp: chooses its tables, in units of the logits it receives (SIT-conversion; docs/design.md)."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from processes.si_exp import SiExp
 from processes.si_exp.fit import halving
 from processes.si_exp.table import load_table
 
-REACH = 12.5  # of the clock: an exponential further behind is below 2^-18, and adds nothing
-PUBLISHED = (-1.0, 1.0)
+REACH = 12.5  # of the clock, below the largest logit: exponentials beyond it are less than 2^-18 and count as 0
+PUBLISHED = (-1.0, 1.0)  # the range on which the paper fits exp
 
 for trait in (calibration.scaled, calibration.rescaled, calibration.coded):
     trait.of(SiExp)(calibration.as_it_is)
@@ -34,18 +34,18 @@ calibration.used.always(None, SiExp)
 
 @calibration.folded.of(SiExp)
 def _(op: SiExp, at: Position, coding: Coding) -> SiExp:
-    """With tables for the logits of each head; with a clock if it has one."""
+    """Set the tables for the unit of each head's logits, in the form that the lowered operation has (clock or not)."""
     return with_tables(op, calibration.unit_by_head(at), coding.code.steps, op.clock is not None)
 
 
 def division(steps: int, reach: float) -> tuple[int, int]:
-    """How K steps reach exp(-reach): (J, phases), so that c = ln 2 / phases and the clock's J digits reach that far.
+    """Divide K = ``steps`` into clock and fitted steps: returns (J, phases) with which the clock reaches exp(-reach).
 
-    The finer c, the straighter is exp on what the other K - J steps follow, but the larger their table of phases. Their
-    error is about reach / 2^K wherever c is small.
+    c = ln 2 / phases. The smaller c, the straighter exp is on the interval of the K - J fitted steps, but the larger
+    their table of phases. The error is about reach / 2^K wherever c is small.
 
     Raises:
-        DeployError: too few steps.
+        DeployError: there are fewer steps than :func:`least_steps`.
     """
     if steps < least_steps(reach):
         raise DeployError(
@@ -56,19 +56,22 @@ def division(steps: int, reach: float) -> tuple[int, int]:
 
 
 def least_steps(reach: float) -> int:
-    """K of the fewest digits that reach so far, and two fitted steps."""
+    """The smallest K whose clock reaches exp(-reach), two fitted steps included."""
     return 2 + math.ceil(math.log2(reach / math.log(2) + 0.5))
 
 
 def with_tables(op: SiExp, logits: np.ndarray, steps: int, extended: bool, reach: float = REACH) -> SiExp:
-    """With tables in units of the logits' potentials.
+    """The operation with tables in units of the potentials of its logits.
 
     Args:
-        op: in real units.
-        logits: real value of one of these units before the attention scale, by head.
+        op: the lowered operation, in real units.
+        logits: real value of one unit of potential before the attention scale, for all heads or by head.
         steps: K.
-        extended: with a clock, which reaches exp(-reach); without, as published, exp is fitted on [-1, 1] alone.
-        reach: how far logits may lie behind the largest.
+        extended: whether there is a clock, which reaches exp(-reach); without one exp is fitted on [-1, 1].
+        reach: how far scaled logits may lie below the largest of their row.
+
+    Raises:
+        DeployError: there are too few steps, or no table of so many steps is shipped.
     """
     per = 1.0 / (logits.reshape(-1) * op.gain)[:, None]  # (heads or 1, 1)
     if not extended:

@@ -10,7 +10,7 @@ growth.of(SiExp)(in_pairs)
 
 @events.of(SiExp)
 def _(op: SiExp, visit: Visit) -> Events:
-    """Finds the largest by graded spikes, as the race does, if it has a clock; a spike rewrites its own potential."""
+    """With a clock, graded spikes find the largest of each row, as in WOSS; a spike rewrites its neuron's potential."""
     allowed = takes_part(op, visit)
     counted = firing(visit, op.steps, int(allowed.sum()))
     counted["potential_updates"] = counted["spikes"]

@@ -1,12 +1,13 @@
-"""Fits T, h and d of a spiking neuron to a function, by simulated annealing with the outputs solved for.
+"""Fits T, h and d of a spiking neuron to a function: simulated annealing of T and h, with d by least squares.
 
 The spikes, and so the sum of squared errors, are a piecewise constant function of T and h: it has no gradient. But once T
-and h are given, d is a linear least squares problem of K unknowns. So the search moves T and h only, at random on all
-scales, and every candidate is judged by its best possible d. 10,000 evenly spaced points fit; errors are reported on
-random points (:meth:`processes.si_exp.table.Table.errors`).
+and h are given, d is the solution of a linear least squares problem of K unknowns. So the search moves T and h only, at
+random on all scales, and every candidate is judged by the error with its best d. The table is fitted on 10,000 evenly
+spaced points; errors are reported on random points (:meth:`processes.si_exp.table.Table.errors`).
 
-What to expect: one step's spike is worth the same d whatever the others do, so K spikes add, where exp multiplies. Twelve
-steps cannot follow a curve whose slope changes sevenfold, as that of exp does on [-1, 1], as well as twelve bits would.
+What to expect: the spike of a step is worth the same d whatever the other steps do, so spikes add, where exp
+multiplies. Twelve steps approximate a curve whose slope changes sevenfold, as that of exp does on [-1, 1], less well
+than 12 bits.
 """
 
 # numba types these functions by their calls, not by their signatures
@@ -23,15 +24,15 @@ from processes.errors import DeployError
 from processes.kernels.compiled import njit
 from processes.si_exp.table import FUNCTIONS, Table
 
-POINTS = 10_000  # evenly spaced, to fit
-COARSE, FINE = 800, 2500  # of them, on which the search judges candidates: first and last
+POINTS = 10_000  # evenly spaced points that a table is fitted on
+COARSE, FINE = 800, 2500  # how many of these points judge candidates, in the first search and in the refinement
 RIDGE = 1e-9  # keeps d finite where a step never fires
 ROUNDS = 60_000  # candidates from each start
 
 
 @njit(cache=True)
 def _least_squares(x, y, threshold, reset):
-    """(d, mean squared error) of the best outputs for given thresholds and resets."""
+    """The best outputs d (K,) for given thresholds and resets, and their mean squared error on points x, y (n,)."""
     steps, points = len(threshold), len(x)
     gram, right = np.zeros((steps, steps)), np.zeros(steps)
     fired = np.zeros(steps, np.int64)
@@ -59,7 +60,10 @@ def _least_squares(x, y, threshold, reset):
 
 @njit(cache=True)
 def _anneal(x, y, threshold, reset, rounds, scale, temperature, seed):
-    """Thresholds and resets with the smallest error met; ``scale`` and ``temperature`` are (first, last)."""
+    """Simulated annealing: (log of the smallest mean squared error, its thresholds, its resets).
+
+    ``scale`` of the moves and ``temperature`` are (first, last) and fall geometrically over the ``rounds`` candidates.
+    """
     np.random.seed(seed)
     steps = len(threshold)
     now = math.log(_least_squares(x, y, threshold, reset)[1])
@@ -85,7 +89,10 @@ def _anneal(x, y, threshold, reset, rounds, scale, temperature, seed):
 
 
 def _start(steps: int, low: float, high: float, segments: int) -> tuple[np.ndarray, np.ndarray]:
-    """One step that always fires; ``segments`` - 1 that take a segment's width off; the rest halve a segment."""
+    """Thresholds and resets from which the search starts, (K,) each.
+
+    The first step always fires, ``segments`` - 1 steps subtract the width of a segment, the rest halve a segment.
+    """
     width = (high - low) / segments
     halving = width * 2.0 ** -np.arange(1, steps - segments + 1)
     reset = np.concatenate([[0.0], np.full(segments - 1, width), halving])
@@ -103,19 +110,20 @@ def fit(
     rounds: int = ROUNDS,
     progress: Callable[[int, int], None] | None = None,
 ) -> Table:
-    """The best table found.
+    """Search for the table of K steps that approximates a function on a range with the least mean squared error.
 
     Args:
-        function: of FUNCTIONS.
+        function: a name in :data:`processes.si_exp.table.FUNCTIONS`.
         steps: K, at least 2.
-        low: where the range begins; 10,000 evenly spaced points of it are fitted.
-        high: where it ends.
+        low: where the range begins; the table is fitted on 10,000 evenly spaced points of it.
+        high: where the range ends.
         seed: of the search.
         rounds: candidates tried from each start; there are about K / 2 starts.
-        progress: called with (starts done, starts in all).
+        progress: called with (searches done, searches in all): one for each start and the refinement.
 
     Raises:
-        DeployError: an unknown function, fewer than 2 steps, an empty range, or one on which the function is not finite.
+        DeployError: the function is unknown, there are fewer than 2 steps, or the range is empty or one on which the
+            function is not finite.
     """
     if function not in FUNCTIONS:
         raise DeployError(f"--function {function}: unknown; known are {', '.join(FUNCTIONS)}")
@@ -151,7 +159,7 @@ def fit(
 def halving(function: str, steps: int, low: float, high: float) -> Table:
     """A table without a search, for a range on which the function is nearly straight.
 
-    The first step always fires; each of the others halves what is left of the range. Outputs are solved for, as in ``fit``.
+    The first step always fires; each of the others halves the remaining range. Outputs are found by least squares.
     """
     x = np.linspace(low, high, COARSE)
     threshold, reset = _start(steps, low, high, 1)

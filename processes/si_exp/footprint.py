@@ -12,7 +12,7 @@ layout.always("rows", SiExp)
 
 @neurons.of(SiExp)
 def _(op: SiExp, operands: int) -> Neurons:
-    """Fitted tables and a potential; with a clock also the largest per row, which all neurons send their potentials to."""
+    """A core stores the tables, a neuron its potential; with a clock, a neuron per row finds the largest potential."""
     state = Amount(core=sum(table.shape[-1] for table in op.tables.arrays), row=1, neuron=1)
     if op.clock is None:
         return Neurons(state)

@@ -14,7 +14,7 @@ from processes.si_exp import SiExp
 
 @integers.of(SiExp)
 def _(op: SiExp, at: FixedPosition, setting: Setting) -> Integers:
-    """All tables, rounded."""
+    """Round thresholds, resets and clock to the unit of the logits, and the outputs to integers."""
     factor = finer(at)
     output, unit = integer_output(op, setting.chip)
     fixed = replace(
@@ -31,7 +31,10 @@ def _(op: SiExp, at: FixedPosition, setting: Setting) -> Integers:
 
 
 def integer_output(op: SiExp, chip: Chip) -> tuple[np.ndarray, float]:
-    """d as int32 (phases, K) and the real value of 1, such that twice a row's sum stays inside a potential."""
+    """``output`` as int32 (phases, K - J), and the real value of 1 of it, a power of two.
+
+    The power is chosen such that twice the sum of a row's exponentials fits the width of a potential.
+    """
     largest = op.shape[-1] * max(1.0, float(np.abs(op.output).sum(1).max()))
     bits = min(chip.exponential_bits, chip.state_bits - 2 - math.ceil(math.log2(largest)))
     return np.rint(op.output * 2.0**bits).astype(np.int32), 2.0**-bits

@@ -21,7 +21,7 @@ real_in_fixed_point.always(frozenset({"gain"}), SiExp)
 
 @invariants.of(SiExp)
 def _(op: SiExp, shapes: list[Shape], steps: list[int]) -> Complaints:
-    """Fitted tables, and a clock entry for every digit, one row for all heads or one for each."""
+    """Tables have one row for all heads or one for each, and an entry for each fitted step or digit of the clock."""
     yield from softmax_rows(op, shapes)
     heads, fitted = op.threshold.shape
     if heads not in heads_of(op):

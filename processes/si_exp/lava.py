@@ -7,11 +7,11 @@ from processes.si_exp import SiExp
 
 
 class SiExpProcess(OperationProcess, v_in="currents", s_out="spikes"):
-    """Rows of potentials in, the spikes of their exponentials out."""
+    """Receives currents of rows of logits, and sends the spikes of their exponentials."""
 
 
 class MaskedSiExpProcess(OperationProcess, v_in="currents", m_in="graded", s_out="spikes"):
-    """Rows of potentials and a graded message of which keys take part in, the spikes of their exponentials out."""
+    """Receives currents of rows of logits and a graded mask of the keys, and sends the spikes of their exponentials."""
 
 
 SiExpProcessFloat, SiExpProcessFixed = both_precisions(SiExpProcess)
@@ -20,5 +20,5 @@ MaskedSiExpProcessFloat, MaskedSiExpProcessFixed = both_precisions(MaskedSiExpPr
 
 @process_of.of(SiExp)
 def _(op: SiExp, operands: int) -> type[OperationProcess]:
-    """With a second operand, that one says which keys take part."""
+    """The Process class for one operand, or for two, of which the second says which keys take part."""
     return SiExpProcess if operands == 1 else MaskedSiExpProcess

@@ -1,4 +1,4 @@
-"""Later tokens of fitted exponentials."""
+"""How fitted exponentials go on with later tokens."""
 
 from __future__ import annotations
 
@@ -11,7 +11,11 @@ from processes.tokens import Axes, Tokens, causal, tokens
 
 @tokens.of(SiExp)
 def _(op: SiExp, operands: Sequence[Axes]) -> Tokens:
-    """A row is inhibited by the largest of the tokens up to its own."""
+    """The row of a token reads the tokens up to its own, if its mask is causal.
+
+    Raises:
+        DeployError: the input decides which tokens take part, or a row reads tokens after its own.
+    """
     if len(operands) > 1:
         raise DeployError("which tokens take part depends on the input")
     if operands[0].columns != -1 or not causal(op.allowed, operands[0]):

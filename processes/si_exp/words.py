@@ -1,4 +1,4 @@
-"""Words for SI-exp."""
+"""What reports say about SI-exp."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ role.always("softmax, exponentials", SiExp)
 
 @not_spikes.of(SiExp)
 def _(op: SiExp, carried: str) -> NotSpikes | None:
-    """The largest of a row and what it is found by; the published form, without a clock, takes potentials as they are."""
+    """The graded spikes that find the largest of each row; None in the published form, which has no clock."""
     if op.clock is None:
         return None
     why = "each neuron of a row sends its potential, an inhibitory neuron the largest back; two steps"

@@ -2,10 +2,10 @@
 
     v_1 = v       spike at step t if v_t >= T_t, then v_{t+1} = v_t - h_t       f(v) ~ sum_t d_t z_t
 
-A spike carries the sign of its step's d_t and is worth |d_t| to all who hear it, so that weights meet it as they meet
-phase codes. Tables are in real units and fitted on one range; a potential beyond it sends what its end sends, or less.
-Source: SIT-conversion, equations 2-4, after the FS neuron (C. Stoeckl and W. Maass, Nature Machine Intelligence 3, 2021); used
-for GELU and SiLU. With T = h = d = alpha 2^(K - t) it is the FS neuron for ReLU, which spells binary digits.
+A spike at step t carries the sign of d_t and is worth |d_t| to all its readers, so that synapses weight it like a spike
+of a phase code. Tables are in real units and fitted on one range; beyond it f is not approximated.
+Source: SIT-conversion, equations 2-4, after the FS neuron (C. Stoeckl and W. Maass, Nature Machine Intelligence 3,
+2021); used for GELU and SiLU. With T = h = d = alpha 2^(K - t) it is the FS neuron for ReLU, which sends binary digits.
 """
 
 from __future__ import annotations
@@ -28,11 +28,11 @@ from processes.spikes import parameter_axes
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class SiNeuron(Operation):
-    """A population of fitted neurons, one per value of the sample.
+    """A population of fitted neurons that compute an elementwise function, one per value of the sample.
 
     Attributes:
-        function: what it computes, for the ideal.
-        threshold, reset: T and h in units of v, real or integer, (P, K): P = 1, or one row per neuron of ``unit``.
+        function: the name of the function, by which the ideal is computed.
+        threshold, reset: T and h in units of v, real or integer, (P, K); P = 1, or one row per entry of ``unit``.
         output: d in real units, (K,).
         unit: real value of a potential of 1, broadcast shape.
         state_bits: width of the saturating potential; 0 in floating point.
@@ -58,7 +58,7 @@ class SiNeuron(Operation):
 
     @property
     def steps(self) -> int:
-        """K."""
+        """K, the number of steps of the window."""
         return len(self.output)
 
     @property
@@ -68,29 +68,29 @@ class SiNeuron(Operation):
 
     @cached_property
     def code(self) -> StepCode:
-        """|d_t| in units of the largest."""
+        """The code of its spikes: the level of step t is |d_t| divided by the largest."""
         return StepCode(np.abs(self.output) / np.abs(self.output).max())
 
     @property
     def scale(self) -> np.ndarray:
-        """The largest |d_t|, broadcast shape."""
+        """Real value of a spike at level 1, the largest |d_t|, broadcast shape."""
         return np.full((1,) * len(self.shape), np.abs(self.output).max())
 
     @property
     def sign(self) -> np.ndarray:
-        """Of each step's spikes, int8 (K,)."""
+        """The sign of the spikes of each step, that of d_t, int8 (K,)."""
         return np.where(self.output < 0, -1, 1).astype(np.int8)
 
     def window(self, sources: list[Window], ready: list[int]) -> Window:
-        """Fires as soon as its input is complete."""
+        """K steps that begin as soon as the input is complete."""
         return Window(max(ready), max(ready) + self.steps)
 
     def ideal(self, *inputs: torch.Tensor) -> torch.Tensor:
-        """f(v)."""
+        """f(v) in real units."""
         return activation(self.function).torch(inputs[0])
 
     def closed_form(self, *inputs: torch.Tensor, dtype: torch.dtype = torch.float32) -> Result:
-        """Codes (K, N, *shape) of potentials (N, *shape)."""
+        """Codes (K, N, *shape) of potentials v (N, *shape)."""
         v = inputs[0].long() if self.state_bits else inputs[0]
         return Result(backend_of(v).fire_fitted(v, self._tables))
 
@@ -99,12 +99,12 @@ class SiNeuron(Operation):
         return FittedTables(parameter_axes(self.shape, self.unit.shape), self.threshold, self.reset, self.sign)
 
     def stepper(self, window: Window, sources: list[Window]) -> SiNeuronStepper:
-        """Integrates, then takes the fitted steps."""
+        """The :class:`SiNeuronStepper` of this population."""
         return SiNeuronStepper(self, window)
 
 
 class SiNeuronStepper:
-    """One potential per neuron, one comparison each a step."""
+    """Stepper of a :class:`SiNeuron`: integrates, then compares each potential with its threshold at every step."""
 
     def __init__(self, op: SiNeuron, window: Window) -> None:
         self.op, self.start = op, window.start
@@ -115,7 +115,7 @@ class SiNeuronStepper:
         self.reset()
 
     def reset(self) -> None:
-        """Potentials to zero."""
+        """Set all potentials to zero."""
         self.v = np.zeros(self.op.shape, self.message)
 
     def step(self, t: int, messages: list[np.ndarray | None]) -> np.ndarray | None:

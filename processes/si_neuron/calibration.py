@@ -1,4 +1,4 @@
-"""Calibration of SI-neurons: the fitted table of the smallest range that holds the potentials that they hear."""
+"""Calibration of SI-neurons: chooses the fitted table of the smallest range that contains their potentials."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from processes.si_exp.table import load_table
 from processes.si_neuron import SiNeuron
 
 FITTED = ("gelu", "silu")  # functions of which tables are shipped
-RANGES = (2.0, 4.0, 8.0, 16.0)  # of these tables, +-
-HEADROOM = 1.1  # what a potential may exceed the calibration set's largest by
+RANGES = (2.0, 4.0, 8.0, 16.0)  # r: these tables are fitted on [-r, r]
+HEADROOM = 1.1  # factor by which potentials may exceed the largest of the calibration set
 
 for trait in (calibration.scaled, calibration.rescaled, calibration.coded):
     trait.of(SiNeuron)(calibration.as_it_is)
@@ -32,7 +32,7 @@ calibration.used.always(None, SiNeuron)
 
 @calibration.observed.of(SiNeuron)
 def _(op: SiNeuron, shape: tuple[int, ...]) -> Observation:
-    """The largest |potential| that it hears; of relu, the largest potential."""
+    """The largest |potential| of the operand; for relu, the largest potential, at least 0."""
     if op.function == "relu":
         return Observation("operand", lambda v: v.max().clamp(min=0).double().cpu().numpy())
     return Observation("operand", lambda v: v.abs().max().double().cpu().numpy())
@@ -40,10 +40,12 @@ def _(op: SiNeuron, shape: tuple[int, ...]) -> Observation:
 
 @calibration.folded.of(SiNeuron)
 def _(op: SiNeuron, at: Position, coding: Coding) -> SiNeuron:
-    """With the table of the smallest range that holds what was observed, one row per neuron; of relu, with its binary digits.
+    """Set the table of the smallest range that contains the observed potentials with headroom, one row per unit.
+
+    For relu, set the binary digits up to the largest potential.
 
     Raises:
-        DeployError: no range does, or no table has this many steps.
+        DeployError: no range is large enough, or no table has this many steps.
     """
     assert coding.peak is not None
     peak = float(coding.peak)
@@ -64,9 +66,10 @@ def _(op: SiNeuron, at: Position, coding: Coding) -> SiNeuron:
 
 
 def binary_digits(peak: float, steps: int) -> np.ndarray:
-    """T = h = d of the FS neuron for ReLU: alpha 2^(K - t), t = 1 .. K, which spell numbers up to ``peak`` in steps of alpha.
+    """T = h = d = alpha 2^(K - t), t = 1 .. K, of the FS neuron for ReLU, float64 (K,).
 
-    What lies between two steps is cut off. Source: C. Stoeckl and W. Maass, Nature Machine Intelligence 3, 2021.
+    They represent the multiples of alpha up to ``peak``; values between two multiples are rounded down. Source: C.
+    Stoeckl and W. Maass, Nature Machine Intelligence 3, 2021.
     """
     alpha = (peak or 1.0) / (2.0**steps - 1)
     return alpha * 2.0 ** np.arange(steps - 1, -1, -1)

@@ -10,7 +10,7 @@ growth.of(SiNeuron)(one_by_one)
 
 @events.of(SiNeuron)
 def _(op: SiNeuron, visit: Visit) -> Events:
-    """Meets a threshold at every step, and a spike rewrites its own potential."""
+    """A neuron meets a threshold at every step until its last possible spike; a spike rewrites its potential."""
     counted = firing(visit, op.steps, visit.size)
     taken = visit.size if visit.emits[0] == "graded" else 0
     return counted | {"potential_updates": counted["spikes"] + taken}

@@ -12,5 +12,5 @@ layout.always("rows", SiNeuron)
 
 @neurons.of(SiNeuron)
 def _(op: SiNeuron, operands: int) -> Neurons:
-    """A threshold and a reset for every step; a potential."""
+    """A core stores a threshold and a reset for every step, a neuron its potential."""
     return Neurons(Amount(core=2 * op.steps, neuron=1))

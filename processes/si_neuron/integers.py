@@ -1,4 +1,4 @@
-"""SI-neurons in integers: fitted thresholds in the unit of the potential that they hear."""
+"""SI-neurons in integers: fitted thresholds in the unit of the operand's potential."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from processes.si_neuron import SiNeuron
 
 @integers.of(SiNeuron)
 def _(op: SiNeuron, at: FixedPosition, setting: Setting) -> Integers:
-    """All tables, rounded."""
+    """Round thresholds and resets to the unit of the operand's potential; the outputs stay real."""
     unit = at.operands[0].integer_unit
     factor = (op.unit / unit).reshape(-1, 1)
     fixed = replace(

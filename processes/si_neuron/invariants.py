@@ -11,7 +11,7 @@ real_in_fixed_point.always(frozenset({"output"}), SiNeuron)
 
 @invariants.of(SiNeuron)
 def _(op: SiNeuron, shapes: list[Shape], steps: list[int]) -> Complaints:
-    """Thresholds and resets for every step, one row for all neurons or one for each unit."""
+    """The output has the operand's shape; tables have K steps, and one row for all neurons or one for each unit."""
     yield from has_shape(op, shapes[0])
     yield from fits("unit", op.unit, op.shape)
     for field in ("threshold", "reset"):

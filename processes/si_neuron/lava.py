@@ -7,7 +7,7 @@ from processes.si_neuron import SiNeuron
 
 
 class SiNeuronProcess(OperationProcess, v_in="currents", s_out="spikes"):
-    """Integrates currents, fires by its tables."""
+    """Integrates the currents of v_in, and fires on s_out by the fitted tables."""
 
 
 SiNeuronProcessFloat, SiNeuronProcessFixed = both_precisions(SiNeuronProcess)

@@ -1,4 +1,4 @@
-"""Lowering with SI-neurons: of what they compute, only ReLU is never negative."""
+"""Lowering with SI-neurons: of the functions that they compute, only ReLU is never negative."""
 
 from __future__ import annotations
 
@@ -12,5 +12,5 @@ multiplies.always(False, SiNeuron)
 
 @never_negative.of(SiNeuron)
 def _(op: SiNeuron, signs: Signs) -> torch.Tensor:
-    """By its function."""
+    """True everywhere for relu, False everywhere for any other function."""
     return everywhere(op, signs) if op.function == "relu" else nowhere(op, signs)

@@ -1,4 +1,4 @@
-"""Later tokens of fitted neurons."""
+"""How fitted neurons go on with later tokens."""
 
 from __future__ import annotations
 
@@ -10,5 +10,5 @@ from processes.tokens import Axes, Tokens, alone, tokens
 
 @tokens.of(SiNeuron)
 def _(op: SiNeuron, operands: Sequence[Axes]) -> Tokens:
-    """Every neuron for itself."""
+    """Each neuron is independent of other tokens; its unit may not differ from token to token."""
     return alone(op, operands, still=(op.unit,))

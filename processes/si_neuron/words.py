@@ -1,4 +1,4 @@
-"""Words for fitted neurons."""
+"""What reports say about fitted neurons."""
 
 from __future__ import annotations
 
@@ -12,5 +12,5 @@ not_spikes.always(None, SiNeuron)
 
 @role.of(SiNeuron)
 def _(op: SiNeuron, place: Place) -> str:
-    """By its function."""
+    """The activation function that the neurons compute."""
     return f"activation ({op.function})"

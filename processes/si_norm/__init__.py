@@ -1,17 +1,18 @@
 """SI-norm: a row of exponentials divided by its sum, by neurons whose threshold is that sum.
 
-Neuron i hears the spikes of its own SI-exp neuron, which spell its weight w_i, and the row's sum V_th = sum_j w_j is the
-threshold of all. A regular train of ``regular`` = N spikes drives it:
+Neuron i receives the spikes of its own SI-exp neuron, which represent its weight w_i; the row's sum V_th = sum_j w_j is
+the threshold of all neurons of the row. A regular train of N spikes drives each neuron:
 
     v += w_i at each spike of the train;  fires and v -= V_th at v >= V_th          N steps, floor(N w_i / V_th) spikes
 
-(``form`` "train"; equations 5-9 of the SIT-conversion paper). Equation 10 puts N_spike in the train's place and has the
-same count at once; here, in its binary digits, N = 2^(T-1) (``form`` "digits"):
+(``form`` "train"; equations 5-9 of the SIT-conversion paper). Equation 10 replaces the train by N_spike, which gives
+the same count at once; here the count is sent as binary digits, N = 2^(T-1) (``form`` "digits"):
 
     v = w_i, then at each of T steps, doubling v before all but the first, fires and v -= V_th at v >= V_th
 
 so that a spike at step k is worth 2^-k: the phase code of base 2 with one spike for each digit. The state never exceeds
-2 V_th. Both start from half of the last digit if ``rounded``, the usual cure for a count that is cut off; 0 as published.
+2 V_th. Both forms start from half of the last digit if ``rounded`` (a train exactly so if N is a power of two), so that
+the count is rounded to nearest, and from 0 as published, which rounds it down.
 """
 
 from __future__ import annotations
@@ -32,15 +33,17 @@ BASE = 2.0
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class SiNorm(Operation):
-    """Shape (..., rows, keys); its operand is the spikes of an SI-exp population of that shape.
+    """Divides each row of exponentials by its sum: the second half of softmax; shape (..., rows, keys).
+
+    Its operand is the spikes of an :class:`processes.si_exp.SiExp` population of that shape.
 
     Attributes:
-        output, digits: how to read those spikes, as :meth:`processes.backends.interface.Backend.spelled` does.
+        output, digits: the table (phases, K - J) and the clock's digits J by which its spikes are read.
         steps: T digits, or N steps of a train.
-        scale: real value of a spike at k = 0, a power of two of at most 1, broadcast shape of ones.
+        scale: real value of a spike at k = 0, a power of two of at most 1, of shape (1, ..., 1).
         form: "digits" or "train".
-        rounded: starts from half of the last digit.
-        state_bits: 0 in floating point.
+        rounded: whether potentials start from half of the last digit.
+        state_bits: width of a potential; 0 in floating point.
     """
 
     output: np.ndarray
@@ -56,29 +59,32 @@ class SiNorm(Operation):
 
     @classmethod
     def uncoded(cls, shape: tuple[int, ...]) -> SiNorm:
-        """Shares of the rows of ``shape`` in a lowered network; calibration chooses their digits and how spikes are read."""
+        """The operation in a lowered network; calibration sets its digits and the tables by which spikes are read."""
         return cls(shape=shape, output=np.ones((1, 1)), digits=0, steps=UNCODED.steps, scale=np.ones((1,) * len(shape)))
 
     @property
     def spikes(self) -> int:
-        """Most spikes of a neuron."""
+        """Most spikes of a neuron: one at every step."""
         return self.steps
 
     @property
     def code(self) -> PhaseCode | StepCode:
-        """What a spike at each step is worth: powers of two, or 1 / N."""
+        """The code of its spikes: the phase code of base 2, or N steps in which a spike is worth 1 / N."""
         return PhaseCode(BASE, self.steps) if self.form == "digits" else StepCode(np.full(self.steps, 1 / self.steps))
 
     def window(self, sources: list[Window], ready: list[int]) -> Window:
-        """Fires once the row's sum is known."""
+        """T (or N) steps that begin once the spikes of the exponentials are complete."""
         return Window(max(ready), max(ready) + self.steps)
 
     def ideal(self, *inputs: torch.Tensor) -> torch.Tensor:
-        """e / sum e."""
+        """e / sum e over the last axis."""
         return inputs[0] / inputs[0].sum(-1, keepdim=True)
 
     def started(self, w: Any) -> tuple[Any, Any]:
-        """Potentials (..., keys) before the first step, and V_th (..., 1), of weights w; float64 or int64, array or tensor."""
+        """Potentials (..., keys) before the first step, and V_th (..., 1), of weights w (..., keys).
+
+        All are float64 or int64, and arrays or tensors, as ``w`` is.
+        """
         total = w.sum(-1)[..., None]
         last = self.steps if self.form == "digits" else self.steps.bit_length()
         half = halved(total, last) if self.rounded else total * 0
@@ -87,7 +93,7 @@ class SiNorm(Operation):
         return w * 2 ** -round(float(np.log2(self.scale.flat[0]))) + half, total
 
     def closed_form(self, *inputs: torch.Tensor, dtype: torch.dtype = torch.float32) -> Result:
-        """Codes (T, N, *shape)."""
+        """Codes (T, N, *shape) of the codes (K, N, *shape) of exponentials."""
         backend = backend_of(inputs[0])
         w = backend.spelled(inputs[0], self.output, self.digits)
         start, total = self.started(w)
@@ -96,12 +102,17 @@ class SiNorm(Operation):
         return Result(backend.fire_digits(start, total, self.steps))
 
     def stepper(self, window: Window, sources: list[Window]) -> SiNormStepper:
-        """Listens to its exponential, then fires."""
+        """The :class:`SiNormStepper` of this operation."""
         return SiNormStepper(self, window, sources[0])
 
 
 class SiNormStepper:
-    """What each neuron has heard of its own exponential: the number that the clock spells and the fitted steps' sum."""
+    """Stepper of a :class:`SiNorm`: reads the spikes of the exponentials, then fires.
+
+    Attributes:
+        behind: the number N that the clock's spikes represent, int64 (*shape).
+        heard: the sum of the outputs of the fitted spikes, (*shape).
+    """
 
     def __init__(self, op: SiNorm, window: Window, source: Window) -> None:
         self.op, self.start, self.source_start = op, window.start, source.start
@@ -110,7 +121,7 @@ class SiNormStepper:
         self.reset()
 
     def reset(self) -> None:
-        """Nothing heard."""
+        """Set the numbers received to zero."""
         self.behind = np.zeros(self.op.shape, np.int64)
         self.heard = np.zeros(self.op.shape, self.message)
 

@@ -1,4 +1,4 @@
-"""Calibration of SI-norm: the power of two from which on shares are spelled, and the tables of its exponential."""
+"""Calibration of SI-norm: sets the power of two at which its digits begin, and the tables of its exponential."""
 
 from __future__ import annotations
 
@@ -29,19 +29,19 @@ calibration.used.always(None, SiNorm)
 
 @calibration.scaled.of(SiNorm)
 def _(op: SiNorm, peak: np.ndarray, octaves: bool) -> SiNorm:
-    """The power of two from the largest share on, at most 1."""
+    """Set the scale to the smallest power of two that is no less than the largest share, at most 1."""
     scale = 2.0 ** min(0, math.ceil(math.log2(float(peak.max()))))
     return replace(op, scale=np.full((1,) * len(op.shape), scale))
 
 
 @calibration.folded.of(SiNorm)
 def _(op: SiNorm, at: Position, coding: Coding) -> SiNorm:
-    """Reads its exponential by the tables that this has."""
+    """Set the tables by which it reads the spikes of its SI-exp operand, and the number of its steps."""
     exponential = at.operands[0].op
     assert isinstance(exponential, SiExp)
     return listening(op, exponential, coding.code.steps)
 
 
 def listening(op: SiNorm, exponential: SiExp, steps: int) -> SiNorm:
-    """With the tables by which it reads this exponential."""
+    """The operation of ``steps`` steps, with the table and digits of the SI-exp operation ``exponential``."""
     return replace(op, output=exponential.output, digits=exponential.digits, steps=steps)

@@ -12,7 +12,10 @@ growth.of(SiNorm)(in_pairs)
 
 @events.of(SiNorm)
 def _(op: SiNorm, visit: Visit) -> Events:
-    """Hears its own neuron's spikes, which also reach the row's sum; the sum comes back; each step drives the potential."""
+    """Each spike of an exponential reaches its own neuron and the row's sum; the sum is sent back as one graded spike.
+
+    Every step drives every potential, and a spike rewrites its neuron's potential once more.
+    """
     counted = firing(visit, op.steps, visit.size)
     heard = 2 * int(torch.count_nonzero(visit.inputs[0]))
     updates = heard + visit.size * op.steps + counted["spikes"]

@@ -1,4 +1,4 @@
-"""SI-norm in integers: it reads its exponential by the integers that this sends."""
+"""SI-norm in integers: it reads the spikes of its exponential by that operation's integer outputs."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from processes.si_norm import SiNorm
 
 @integers.of(SiNorm)
 def _(op: SiNorm, at: FixedPosition, setting: Setting) -> Integers:
-    """With its exponential's integer outputs."""
+    """Set the outputs to the integer ones of the SI-exp operand."""
     exponential = at.operands[0].op
     assert isinstance(exponential, SiExp)
     output, _ = integer_output(exponential, setting.chip)

@@ -11,7 +11,7 @@ real_in_fixed_point.always(frozenset(), SiNorm)
 
 @invariants.of(SiNorm)
 def _(op: SiNorm, shapes: list[Shape], steps: list[int]) -> Complaints:
-    """A table that spells what the operand sends, a scale that is a power of two."""
+    """The table has an entry for each fitted step of the operand; form, steps, digits and scale are in range."""
     yield from has_shape(op, shapes[0])
     yield from table("output", op.output, (len(op.output), steps[0] - op.digits))
     if op.form not in ("digits", "train") or not 1 <= op.steps <= 2**14 or not 0 <= op.digits <= WIDEST:

@@ -7,7 +7,7 @@ from processes.si_norm import SiNorm
 
 
 class SiNormProcess(OperationProcess, s_in="spikes", s_out="spikes"):
-    """The spikes of a row's exponentials in, those of their shares of the sum out."""
+    """Receives the spikes of rows of exponentials, and sends the spikes of their shares of the row's sum."""
 
 
 SiNormProcessFloat, SiNormProcessFixed = both_precisions(SiNormProcess)

@@ -1,4 +1,4 @@
-"""Words for SI-norm."""
+"""What reports say about SI-norm."""
 
 from __future__ import annotations
 
@@ -13,6 +13,6 @@ role.always("softmax, shares", SiNorm)
 
 @not_spikes.of(SiNorm)
 def _(op: SiNorm, carried: str) -> NotSpikes:
-    """The row's sum."""
+    """The graded spike that carries the sum of each row."""
     why = "the sum of a row's exponentials is the threshold of its SI-norm neurons; it reaches them as a number"
     return NotSpikes("Softmax, the row's sum", why, rows_of(op.shape))

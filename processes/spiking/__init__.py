@@ -1,8 +1,9 @@
-"""Networks that were trained as spiking ones, as a graph of one time step.
+"""Networks that were trained as spiking networks, as a graph of the operations of one time step.
 
-A node reads what others sent in the same step, or, where a wire is ``carried``, in the step before. Shapes are those of one
-frame as the model was traced with it, its leading axes of length 1 (time and batch) included. Signals of a run are arrays
-(samples, *shape). ``processes.spiking.neuron`` has the neurons, ``processes.spiking.steppers`` what steps the other nodes.
+A node reads what its operands sent in the same time step or, where a wire is ``carried``, in the step before. A shape
+is that of one frame, as the model was traced with it, leading axes of length 1 (time and batch) included. The signals
+of a run are arrays (samples, *shape). ``processes.spiking.neuron`` holds the neurons, ``processes.spiking.steppers``
+the steppers of all other nodes.
 """
 
 from __future__ import annotations
@@ -16,14 +17,15 @@ from processes.spiking.neuron import Rule
 
 @dataclass(frozen=True)
 class Source:
-    """The frame that enters."""
+    """The input node: it sends the frame of the present time step."""
 
 
 @dataclass(frozen=True, eq=False)
 class Layout:
-    """Moves values and computes nothing: reshapes, permutes, pads with 0, concatenates.
+    """Moves values without arithmetic: reshape, permute, pad with 0, concatenate.
 
-    ``index`` int64 (*shape): where each value lies in the operands, flattened and one behind the other; -1 for 0.
+    Attributes:
+        index: int64 (*shape), position of each output value in the concatenated flattened operands; -1 for 0.
     """
 
     index: np.ndarray
@@ -36,7 +38,8 @@ class Weighted:
     Attributes:
         weight: float64 (out, in), or (out, in / groups, *kernel).
         bias: float64 (out,), or None.
-        stride, padding, dilation: of a convolution, one for each axis of its kernel.
+        stride, padding, dilation: of a convolution, one number for each axis of its kernel; () for a linear layer.
+        groups: of a convolution.
     """
 
     weight: np.ndarray
@@ -47,13 +50,13 @@ class Weighted:
     groups: int = 1
 
     def rows(self, values: np.ndarray) -> np.ndarray:
-        """Values of one output each, (out,), in a shape that broadcasts with the output."""
+        """Values (out,), one for each output or channel, in a shape that broadcasts with the output."""
         return values.reshape(-1, *[1] * len(self.stride))
 
 
 @dataclass(frozen=True, eq=False)
 class Affine:
-    """y = scale x + shift, value by value; both broadcast with ``shape``."""
+    """y = scale x + shift, value by value; ``scale`` and ``shift`` broadcast with the shape of the node."""
 
     scale: np.ndarray
     shift: np.ndarray
@@ -61,19 +64,19 @@ class Affine:
 
 @dataclass(frozen=True)
 class Sum:
-    """What its operands send, added up: a shortcut of potentials, or of spikes ("ADD")."""
+    """The sum of all operands: a residual shortcut that adds potentials, or spikes (the "ADD" shortcut)."""
 
 
 @dataclass(frozen=True)
 class Product:
-    """The product of two operands within a step: of matrices in their last two axes, or value by value."""
+    """The product of two operands in one time step: a matrix product over the last two axes, else value by value."""
 
     matrices: bool
 
 
 @dataclass(frozen=True)
 class MaxPool:
-    """The largest value of each window of the last two axes; of spikes, whether one of them arrived."""
+    """The maximum of each window over the last two axes; for binary spikes, 1 if any neuron of the window fires."""
 
     kernel: tuple[int, int]
     stride: tuple[int, int]
@@ -82,7 +85,7 @@ class MaxPool:
 
 @dataclass(frozen=True)
 class SumPool:
-    """The sum of each window of the last two axes."""
+    """The sum of each window over the last two axes."""
 
     kernel: tuple[int, int]
     stride: tuple[int, int]
@@ -91,14 +94,14 @@ class SumPool:
 
 @dataclass(frozen=True)
 class Reduce:
-    """The sum along axes of ``shape``, which stay with length 1."""
+    """The sum along ``axes`` of the operand's shape, which keep length 1 in the output."""
 
     axes: tuple[int, ...]
 
 
 @dataclass(frozen=True)
 class Neuron:
-    """A population; it sends spikes, or where ``emits`` is not None the state of that number after resets."""
+    """A population of neurons. It sends spikes or, if ``emits`` is an index, that state of ``rule`` after resets."""
 
     rule: Rule
     emits: int | None = None
@@ -108,8 +111,11 @@ class Neuron:
 class Levels:
     """An integer activation ("MultiSpike"): y = round(x), halves to the even number, clipped to 0 .. ``most``.
 
-    Without a state: as many binary spikes as y says, in ``most`` binary steps within the step. ``rounds``: False of a clip that
-    nothing rounds, which does not run.
+    It has no state. y stands for y binary spikes in ``most`` binary steps within the time step.
+
+    Attributes:
+        most: the largest value.
+        rounds: False for a clip that the model does not round; a network with such a node cannot be run.
     """
 
     most: int
@@ -121,7 +127,7 @@ Op = Source | Layout | Weighted | Affine | Sum | Product | MaxPool | SumPool | R
 
 @dataclass(frozen=True)
 class Wire:
-    """Where an operand comes from; ``carried``: it arrives a step later."""
+    """The source node of an operand; if ``carried``, its message arrives one time step after it was sent."""
 
     source: str
     carried: bool = False
@@ -129,7 +135,7 @@ class Wire:
 
 @dataclass(frozen=True)
 class Node:
-    """An operation, its operands, the shape of its output, and the module of the model that it was."""
+    """An operation, its operands, its output's shape, and the name of the model's module that it was made from."""
 
     op: Op
     wires: tuple[Wire, ...]
@@ -138,13 +144,13 @@ class Node:
 
     @property
     def fires(self) -> bool:
-        """Whether it sends spikes: integer activations, and neurons but those that send a state instead."""
+        """Whether the node sends spikes: an integer activation, or a neuron that does not send a state instead."""
         return isinstance(self.op, Levels) or (isinstance(self.op, Neuron) and self.op.emits is None)
 
 
 @dataclass(frozen=True)
 class Graph:
-    """Nodes in running order, the one that enters and the one that leaves by name, and the shape of a frame."""
+    """Nodes by name in the order of execution, the names of the input and output nodes, and the shape of a frame."""
 
     nodes: dict[str, Node]
     input: str
@@ -152,7 +158,7 @@ class Graph:
     frame: tuple[int, ...] = ()
 
     def readers(self) -> dict[str, list[str]]:
-        """Who reads each node, once for each wire."""
+        """The readers of each node by name; a node that reads another through several wires is listed once for each."""
         found: dict[str, list[str]] = {name: [] for name in self.nodes}
         for name, node in self.nodes.items():
             for wire in node.wires:
@@ -160,7 +166,10 @@ class Graph:
         return found
 
     def binary(self) -> set[str]:
-        """Nodes that send zeros and ones: spikes, moved and pooled spikes, and products of spikes value by value."""
+        """Names of the nodes that send only 0 and 1.
+
+        These are spiking neurons, and layouts, max pooling, value-by-value products and 1 - x of binary operands.
+        """
         found: set[str] = set()
         for name, node in self.nodes.items():
             if isinstance(node.op, Neuron):
@@ -172,7 +181,7 @@ class Graph:
         return found
 
     def without(self, name: str) -> Graph:
-        """The graph without a node of one operand, whose readers read that operand."""
+        """The graph without node ``name``, which has one operand; its readers read that operand instead."""
         wire = self.nodes[name].wires[0]
         nodes = {
             other: replace(node, wires=tuple(wire if w.source == name else w for w in node.wires))
@@ -183,5 +192,5 @@ class Graph:
 
 
 def _inverts(op: Op) -> bool:
-    """Whether an operation is 1 - x."""
+    """Whether an operation is y = 1 - x."""
     return isinstance(op, Affine) and bool((op.scale == -1).all() and (op.shift == 1).all())

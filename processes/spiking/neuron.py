@@ -1,17 +1,18 @@
 """Neurons of trained spiking networks: one rule for those of snnTorch, Norse, SpikingJelly and plain code.
 
-A population has states s_0 .. s_n, of which s_0 is the membrane potential v. With x the input of a step::
+A population has states s_0 .. s_n, of which s_0 is the membrane potential v. With x the input of a time step::
 
     r = fires(v)                                          of the potential that the step before left
-    s <- keep s + gain x + bias                           or, where r and there is a rule ``after`` spikes, that one
+    s <- keep s + gain x + bias                           with the coefficients of ``after``, if there are, where r
     spike = fires(v)                                      v > threshold, or v >= threshold if ``inclusive``
-    v <- v - threshold (spike - r)   of "subtract";       v <- v_reset where spike, of "set"
+    v <- v - threshold (spike - r)                        if ``reset`` is "subtract"; r = 0 if ``after`` is None
+    v <- v_reset where spike                              if ``reset`` is "set"
 
-snnTorch resets at the beginning of the next step: ``after`` with the reset in it, and "none" at the end. SpikingJelly and
-Norse reset in the step of the spike, and have no ``after``. r counts in "subtract" only where there is an ``after``.
+snnTorch resets at the beginning of the next step: its rules have an ``after`` that includes the reset, and ``reset`` is
+"none". SpikingJelly and Norse reset in the step of the spike: their rules have no ``after``.
 
-In integers (:class:`FixedNeuron`) all states have one unit. Coefficients have 12 bits behind the point, and each product is
-cut toward zero, as Loihi's decays are; thresholds are multiples of 64 units; states saturate at 24 bits::
+In integers (:class:`FixedNeuron`) all states have one unit. Coefficients have 12 fractional bits, and each product is
+rounded toward zero, as Loihi's decays are; thresholds are multiples of 64 units; states saturate at 24 bits::
 
     s_j <- saturate24( sum_k cut(s_k keep_jk, 12) + cut(x gain_j, 12) + bias_j )
 """
@@ -31,12 +32,12 @@ Reset = Literal["none", "subtract", "set"]
 
 @dataclass(frozen=True, eq=False)
 class Update:
-    """s <- keep s + gain x + bias; entries are arrays that broadcast with the population.
+    """Coefficients of the recurrence s <- keep s + gain x + bias, as arrays that broadcast with the population.
 
     Attributes:
-        keep: by state and state, () of nothing.
-        gain: by state.
-        bias: by state.
+        keep: ``keep[j][k]`` is the share of state k that enters state j.
+        gain: ``gain[j]`` is the factor of the input in state j.
+        bias: ``bias[j]`` is added to state j at every step.
     """
 
     keep: tuple[tuple[np.ndarray, ...], ...]
@@ -45,7 +46,7 @@ class Update:
 
     @classmethod
     def of(cls, keep: object, gain: object, bias: object) -> Update:
-        """From numbers: nested sequences of floats or arrays."""
+        """An update from nested sequences of numbers or arrays, converted to float64."""
         rows = tuple(tuple(np.asarray(value, np.float64) for value in row) for row in keep)  # type: ignore[attr-defined]
         vectors = (tuple(np.asarray(value, np.float64) for value in vector) for vector in (gain, bias))  # type: ignore[attr-defined]
         return cls(rows, *vectors)
@@ -53,16 +54,17 @@ class Update:
 
 @dataclass(frozen=True, eq=False)
 class Rule:
-    """The equations above.
+    """How a population updates its states, fires and resets: the equations of :mod:`processes.spiking.neuron`.
 
     Attributes:
-        update: of every step.
+        update: the recurrence of a time step.
         threshold: broadcasts with the population.
         inclusive: whether a potential that equals the threshold fires.
-        reset: what a spike does at the end of its step.
-        v_reset: of "set".
-        after: the update of a step that begins with a potential at which the neuron fires; None is ``update``.
-        initial: the states at first; one value for each.
+        reset: what a spike does to the potential at the end of its step: nothing, subtract the threshold, or set it.
+        v_reset: the potential after a spike, for ``reset`` "set".
+        after: the recurrence instead of ``update`` where the potential at the beginning of the step is one that fires;
+            None: ``update`` there too.
+        initial: one value for each state before the first step; () for zeros.
     """
 
     update: Update
@@ -75,18 +77,18 @@ class Rule:
 
     @property
     def states(self) -> int:
-        """How many there are."""
+        """The number of states of a neuron, the membrane potential included."""
         return len(self.update.gain)
 
 
 @dataclass(frozen=True, eq=False)
 class Integers:
-    """A rule in integers, in units of the potential.
+    """The numbers of a :class:`Rule` as integers, with the unit of the membrane potential.
 
     Attributes:
         update, after: coefficients in units of 2^-12, int64; biases in units of the potential.
         threshold, v_reset, initial: int64, in units of the potential.
-        left: bits by which the input is shifted left to be in that unit; negative shifts right, toward zero.
+        left: bits by which the input is shifted left to be in units of the potential; negative shifts right.
     """
 
     update: Update
@@ -98,16 +100,16 @@ class Integers:
 
 
 class Population:
-    """A population that is stepped by its rule; floating point and integers differ in what a state holds.
+    """Base of populations that are stepped by a rule, in real numbers or in integers.
 
     Attributes:
-        rule: how it fires and resets.
-        of: the numbers of the rule, real or integers.
+        rule: how the neurons fire and reset.
+        of: the numbers of the rule: the rule itself, or its :class:`Integers`.
         shape: of a sample.
-        emits: None if it sends spikes, else the number of the state that it sends.
-        s: its states after resets, each (samples, *shape); s[0] is the potential.
-        peak: the largest magnitude of a state before resets.
-        overflows: how many states have been clipped.
+        emits: None if the population sends spikes, else the index of the state that it sends.
+        s: the states after resets, each (samples, *shape); s[0] is the membrane potential.
+        peak: the largest magnitude of any state before resets, since the last :meth:`reset`.
+        overflows: values of states that were clipped since the last :meth:`reset`.
     """
 
     dtype: ClassVar[type] = np.float64
@@ -118,17 +120,17 @@ class Population:
 
     @property
     def v(self) -> np.ndarray:
-        """Potentials after resets."""
+        """Membrane potentials after resets, (samples, *shape)."""
         return self.s[0]
 
     def reset(self) -> None:
-        """Every state as it is at first."""
+        """Set every state to its initial value, and clear ``peak`` and ``overflows``."""
         initial = self.of.initial or (np.zeros(()),) * self.rule.states
         self.s = [np.broadcast_to(value, (1, *self.shape)) for value in initial]
         self.peak, self.overflows = 0.0, 0
 
     def step(self, x: np.ndarray | None) -> np.ndarray:
-        """Spikes (samples, *shape) of 0 and 1, or the state that is sent."""
+        """Take one time step with input ``x`` (None: 0); returns spikes of 0 and 1, or the state sent."""
         of, drive = self.of, self._drive(np.zeros((1, *self.shape), self.dtype) if x is None else x)
         after = None if of.after is None else self._fires(self.s[0])
         s = self._updated(of.update, drive)
@@ -159,14 +161,14 @@ class Population:
         return found
 
     def _drive(self, x: np.ndarray) -> np.ndarray:
-        """The input in units of the potential."""
+        """The input converted to units of the potential."""
         return x
 
     def _times(self, x: np.ndarray, coefficient: np.ndarray) -> np.ndarray:
         return coefficient * x
 
     def _beyond(self, state: np.ndarray) -> int:
-        """How many states a state's width does not hold."""
+        """The number of values that exceed the width of a state."""
         return 0
 
     def _held(self, state: np.ndarray) -> np.ndarray:
@@ -174,14 +176,14 @@ class Population:
 
 
 class FloatNeuron(Population):
-    """A population in floating point."""
+    """A population stepped in floating point, float64."""
 
     def __init__(self, rule: Rule, shape: tuple[int, ...], emits: int | None = None) -> None:
         super().__init__(rule, rule, shape, emits)
 
 
 class FixedNeuron(Population):
-    """The same in integers; what it sends are spikes of 0 and 1, or a state in units of the potential, int64."""
+    """A population stepped in integers of the chip's widths; sends spikes 0 and 1, or a state in units of v, int64."""
 
     dtype: ClassVar[type] = np.int64
 

@@ -1,6 +1,7 @@
-"""What steps the nodes without a state; floating point and integers, which differ in the dtype of what arrives.
+"""Steppers of the nodes without a state, for floating-point and integer networks; the dtype of messages says which.
 
-Messages are arrays (samples, *shape), or None for silence, and what a node reads from a silent operand is 0.
+Messages are arrays (samples, *shape), or None for silence; a silent operand counts as zeros. ``overflows`` counts the
+values that were clipped to the chip's width of a graded spike since the last reset, in integer networks.
 """
 
 from __future__ import annotations
@@ -19,7 +20,10 @@ Map = Callable[[np.ndarray], np.ndarray]
 
 
 def patches(op: Weighted, x: np.ndarray) -> np.ndarray:
-    """What each position of a convolution meets, (images, groups, columns of the weights, positions), of x (samples, ...)."""
+    """The receptive fields of a convolution over x (samples, ..., channels, *space), as in im2col.
+
+    Returns (images, groups, channels of a group * kernel size, positions).
+    """
     axes = len(op.stride)
     kernel = op.weight.shape[2:]
     padding = [(0, 0), (0, 0), *((p, p) for p in op.padding)]
@@ -35,7 +39,7 @@ def patches(op: Weighted, x: np.ndarray) -> np.ndarray:
 
 
 def weighted_map(op: Weighted, weight: np.ndarray, shape: tuple[int, ...]) -> Map:
-    """W x without the bias, for other weights of the same layer; ``shape`` is that of one sample's output."""
+    """The map x -> W x of a layer with other weights, without a bias; ``shape`` is that of one sample's output."""
     if weight.ndim == 2:
         return lambda x: x @ weight.T
     kernels = weight.reshape(op.groups, len(weight) // op.groups, -1)
@@ -44,7 +48,7 @@ def weighted_map(op: Weighted, weight: np.ndarray, shape: tuple[int, ...]) -> Ma
 
 @dataclass
 class Moved:
-    """A :class:`Layout` of operands of given shapes."""
+    """Stepper of a :class:`~processes.spiking.Layout`, whose operands have the sample shapes ``shapes``."""
 
     op: Layout
     shapes: tuple[tuple[int, ...], ...]
@@ -57,10 +61,10 @@ class Moved:
         self.same = len(flat) == size and bool((flat == np.arange(size)).all())
 
     def reset(self) -> None:
-        """Nothing to forget."""
+        """Do nothing: there is no state."""
 
     def step(self, *operands: Message) -> Message:
-        """(samples, *index.shape)."""
+        """Gather one time step's values of the operands, (samples, *index.shape); None if all are silent."""
         there = [x for x in operands if x is not None]
         if not there:
             return None
@@ -80,7 +84,7 @@ class Moved:
 
 @dataclass
 class Scaled:
-    """y = scale x + shift in floating point."""
+    """Stepper of an affine node in floating point: y = scale x + shift."""
 
     scale: np.ndarray
     shift: np.ndarray
@@ -88,16 +92,19 @@ class Scaled:
     overflows: int = 0
 
     def reset(self) -> None:
-        """Nothing to forget."""
+        """Do nothing: there is no state."""
 
     def step(self, x: Message) -> Message:
-        """(samples, *shape)."""
+        """scale x + shift of one time step, (samples, *shape)."""
         return np.broadcast_to(self.shift, (1, *self.shape)) if x is None else self.scale * x + self.shift
 
 
 @dataclass
 class FixedScaled:
-    """y = saturate(cut(mantissa x, right) + shift) in integers; ``mantissa`` and ``right`` broadcast with ``shape``."""
+    """Stepper of an affine node in integers: y = saturate((mantissa x >> right) + shift), shifting toward zero.
+
+    ``mantissa``, ``right`` and ``shift`` are integers that broadcast with ``shape``.
+    """
 
     mantissa: np.ndarray
     right: np.ndarray
@@ -107,11 +114,11 @@ class FixedScaled:
     overflows: int = 0
 
     def reset(self) -> None:
-        """Nothing is left of the samples before."""
+        """Clear the overflow count."""
         self.overflows = 0
 
     def step(self, x: Message) -> Message:
-        """int64 (samples, *shape)."""
+        """One time step, int64 (samples, *shape)."""
         x = np.zeros((1, *self.shape), np.int64) if x is None else x
         y = shift_toward_zero(x * self.mantissa, self.right) + self.shift
         self.overflows += saturated(y, self.chip.graded_bits)
@@ -120,7 +127,7 @@ class FixedScaled:
 
 @dataclass
 class Added:
-    """The sum of its operands, each shifted left by ``left`` bits in integers, and saturated there."""
+    """Stepper of a sum. In integers, operands are first shifted left by ``left`` bits, and the sum saturates."""
 
     left: tuple[int, ...]
     fixed: bool
@@ -128,11 +135,11 @@ class Added:
     overflows: int = 0
 
     def reset(self) -> None:
-        """Nothing is left of the samples before."""
+        """Clear the overflow count."""
         self.overflows = 0
 
     def step(self, *operands: Message) -> Message:
-        """(samples, *shape)."""
+        """Sum the operands of one time step, (samples, *shape); None if all are silent."""
         total: Message = None
         for x, left in zip(operands, self.left, strict=True):
             if x is not None:
@@ -146,7 +153,7 @@ class Added:
 
 @dataclass
 class Multiplied:
-    """The product of two operands; sums of integers saturate."""
+    """Stepper of a product of two operands, by matrices or value by value; integer results saturate."""
 
     op: Product
     fixed: bool
@@ -154,16 +161,16 @@ class Multiplied:
     overflows: int = 0
 
     def reset(self) -> None:
-        """Nothing is left of the samples before."""
+        """Clear the overflow count."""
         self.overflows = 0
 
     def step(self, a: Message, b: Message) -> Message:
-        """(samples, *shape)."""
+        """Multiply the operands of one time step, (samples, *shape); None if either is silent."""
         if a is None or b is None:
             return None
         if not self.fixed:
             return a @ b if self.op.matrices else a * b
-        # integers of 24 bits and fewer, as float64: exact while 2^5 such products add up, and spikes always
+        # as float64: exact for sums of up to 2^5 products of 24-bit integers, and always where an operand is spikes
         y = (a.astype(np.float64) @ b.astype(np.float64)).astype(np.int64) if self.op.matrices else a * b
         self.overflows += saturated(y, self.chip.graded_bits)
         return saturate(y, self.chip.graded_bits)
@@ -171,23 +178,23 @@ class Multiplied:
 
 @dataclass
 class Counted:
-    """A :class:`Levels` of signals of which one unit stands for ``unit``."""
+    """Stepper of a :class:`~processes.spiking.Levels` node; ``unit`` is the real value of 1 of its input."""
 
     most: int
     unit: float = 1.0
     overflows: int = 0
 
     def reset(self) -> None:
-        """Nothing to forget."""
+        """Do nothing: there is no state."""
 
     def step(self, x: Message) -> Message:
-        """(samples, *shape); units are powers of two, so the product is exact."""
+        """y = round(x * unit) clipped to 0 .. ``most``, (samples, *shape); exact, as units are powers of two."""
         return None if x is None else np.clip(np.rint(x * self.unit), 0, self.most).astype(x.dtype)
 
 
 @dataclass
 class Pooled:
-    """Maxima or sums of windows, and sums along axes; sums of integers saturate."""
+    """Stepper of max pooling, sum pooling and sums along axes; integer results saturate."""
 
     op: MaxPool | SumPool | Reduce
     shape: tuple[int, ...]
@@ -195,11 +202,11 @@ class Pooled:
     overflows: int = 0
 
     def reset(self) -> None:
-        """Nothing is left of the samples before."""
+        """Clear the overflow count."""
         self.overflows = 0
 
     def step(self, x: Message) -> Message:
-        """(samples, *shape)."""
+        """Pool or sum one time step, (samples, *shape); None for silence."""
         if x is None:
             return None
         if isinstance(self.op, Reduce):

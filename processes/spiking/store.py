@@ -1,4 +1,4 @@
-"""Graphs of spiking networks as JSON and arrays, which no reader has to execute."""
+"""Stores graphs of spiking networks as JSON and arrays, so that reading a file executes no code."""
 
 from __future__ import annotations
 
@@ -37,7 +37,11 @@ KINDS = {
 
 
 def packed(value: Any, arrays: dict[str, np.ndarray]) -> Any:
-    """A value of the kinds above, tuples, mappings by name, numbers and text, as JSON; its arrays go into ``arrays``."""
+    """A value as JSON, with its arrays put into ``arrays`` under new names.
+
+    Raises:
+        TypeError: the value is no array, tuple, mapping, number, text, None or dataclass.
+    """
     if isinstance(value, np.ndarray):
         name = f"a{len(arrays)}"
         arrays[name] = value
@@ -54,10 +58,10 @@ def packed(value: Any, arrays: dict[str, np.ndarray]) -> Any:
 
 
 def unpacked(value: Any, arrays: Mapping[str, np.ndarray]) -> Any:
-    """What :func:`packed` has packed.
+    """Restore a value from the JSON and arrays of :func:`packed`; lists become tuples.
 
     Raises:
-        DeployError: a kind that there is not, or without its fields.
+        DeployError: an entry's kind is unknown, or its fields are not those of the kind.
         KeyError: an array is missing.
     """
     if isinstance(value, list):

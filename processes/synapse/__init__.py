@@ -59,7 +59,7 @@ class Synapse(Operation):
     def tensor(self, dtype: torch.dtype, device: torch.device) -> torch.Tensor:
         """Weights as a torch tensor, converted once for each type and device, or in the array's own memory.
 
-        Those that are deferred are computed anew each time: kept, they would be the copy of the model that they save.
+        Deferred weights are computed anew on every call: kept, they would be the copy of the model that they save.
         """
         if isinstance(self.weight, Deferred):
             return torch.from_numpy(np.asarray(self.weight)).to(device, dtype)
@@ -83,7 +83,7 @@ class Synapse(Operation):
         raise NotImplementedError
 
     def with_bias(self, y: torch.Tensor) -> torch.Tensor:
-        """y + b."""
+        """y + b, in y's own memory."""
         raise NotImplementedError
 
     def affine(self, x: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
@@ -106,7 +106,7 @@ class Synapse(Operation):
         raise NotImplementedError
 
     def reach(self, sizes: int, planes: int) -> int:
-        """No potential exceeds this whatever arrives, of outputs whose weights' magnitudes add up to ``sizes`` at most."""
+        """Bound of |potential| for outputs whose |weights| add up to ``sizes`` at most; ``planes`` spikes an input."""
         return sizes * int(np.sort(np.abs(self.trace))[-planes:].sum()) + int(np.abs(self.bias).max(initial=0))
 
 
@@ -119,7 +119,7 @@ class DenseSynapse(Synapse):
 
     @cached_property
     def stored(self) -> np.ndarray:
-        """Synapses of each feature that are stored, which weights of zero are not, (in,)."""
+        """Number of stored synapses of each input feature, (in,); weights of zero are not stored."""
         return np.count_nonzero(self.weight, axis=0)
 
     def linear(self, x: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
@@ -135,7 +135,7 @@ class DenseSynapse(Synapse):
         return y.add_(constant(self.bias, y.device, y.dtype))
 
     def fixed(self, codes: torch.Tensor) -> tuple[torch.Tensor, Clips]:
-        """Exact integers, one float32 product where a bound allows it."""
+        """Integer potentials and clips: one float32 product where a bound proves it exact, stepped rows elsewhere."""
         rows = codes.reshape(codes.shape[0], -1, codes.shape[-1])
         y, clips = accumulate_rows(rows, self.rows, self.bias, self.trace, self.state_bits)
         shape = (*codes.shape[1:-1], -1)
@@ -146,7 +146,7 @@ class DenseSynapse(Synapse):
         return float(torch.linalg.vector_norm(x, dim=-1).max())
 
     def stepper(self, window: Window, sources: list[Window]):
-        """Gathers the weight rows of this step's spikes."""
+        """A stepper that gathers the weight rows of each step's spikes."""
         from processes.synapse.stepper import DenseStepper
 
         return DenseStepper(self, window)
@@ -169,17 +169,17 @@ class ConvSynapse(Synapse):
         return Rows(self.weight.transpose(0, 2, 3, 1))
 
     def linear(self, x: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
-        """Convolution of (N, 1, in, H, W)."""
+        """Convolution of x (N, 1, in, H, W), without bias."""
         weight = self.tensor(dtype, x.device)
         return F.conv2d(x.flatten(0, 1), weight, None, *self.geometry).unflatten(0, x.shape[:2])
 
     @property
     def geometry(self) -> Geometry:
-        """How the kernel goes over the pixels."""
+        """Stride, padding, dilation and groups, as kernels take them."""
         return Geometry(self.stride, self.padding, self.dilation, self.groups)
 
     def norm(self, x: torch.Tensor) -> float:
-        """The largest Euclidean norm of what one output hears of values x (N, 1, in, H, W)."""
+        """The largest Euclidean norm of the values that one output reads (its group's patch) of x (N, 1, in, H, W)."""
         squares = x.flatten(0, 1).square().unflatten(1, (self.groups, -1)).sum(2)
         kernel = x.new_ones((self.groups, 1, *self.weight.shape[2:]))
         return float(F.conv2d(squares, kernel, None, *self.geometry).max().clamp(min=0).sqrt())
@@ -189,7 +189,7 @@ class ConvSynapse(Synapse):
         return y.add_(constant(self.bias, y.device, y.dtype).reshape(-1, 1, 1))
 
     def fixed(self, codes: torch.Tensor) -> tuple[torch.Tensor, Clips]:
-        """Exact integers: each pixel's patch is a row; of grouped channels, all neurons of a sample are judged together."""
+        """Integer potentials and clips: patches are rows of a product; with groups, one bound judges a whole sample."""
         if self.groups == 1:
             patches, pixels = self.patches(codes)
             y, clips = accumulate_rows(patches, self.rows, self.bias, self.trace, self.state_bits)
@@ -220,7 +220,7 @@ class ConvSynapse(Synapse):
         return taps.reshape(len(codes), -1, self.weight[0].size), tuple(taps.shape[1:4])
 
     def stepper(self, window: Window, sources: list[Window]):
-        """Gathers patches that hold spikes, then weight rows."""
+        """A stepper that adds each spike's weights to the pixels whose kernel covers it."""
         from processes.synapse.stepper import ConvStepper
 
         return ConvStepper(self, window)
@@ -235,7 +235,7 @@ def _channels_first(rows: torch.Tensor, pixels: tuple[int, ...]) -> torch.Tensor
 class ScaleSynapse(Synapse):
     """One synapse per neuron: y = w * x + b, weight and bias of broadcast shapes, summed over the axes ``pool``.
 
-    Without ``pool`` a spiking branch joins a residual stream by it; with ``pool`` it is a mean over tokens or pixels.
+    Without ``pool`` it lets a spiking branch join a residual stream; with ``pool`` it is a mean over tokens or pixels.
     """
 
     pool: tuple[int, ...] = ()
@@ -243,7 +243,7 @@ class ScaleSynapse(Synapse):
     name: ClassVar[str] = "scale"
 
     def linear(self, x: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
-        """w * x, pooled."""
+        """w * x, summed over the axes ``pool``."""
         return self.pooled(x * self.tensor(dtype, x.device))
 
     def pooled(self, x):
@@ -256,7 +256,7 @@ class ScaleSynapse(Synapse):
         return y.add_(constant(self.bias, y.device, y.dtype))
 
     def fixed(self, codes: torch.Tensor) -> tuple[torch.Tensor, Clips]:
-        """One product per neuron."""
+        """Integer potentials and clips of the products w * x, summed over the axes ``pool``."""
         together = math.prod(codes.shape[2:][axis] for axis in self.pool)
         return accumulate(
             codes,
@@ -274,7 +274,7 @@ class ScaleSynapse(Synapse):
         return int(np.abs(self.weight.astype(np.int64)).max())
 
     def stepper(self, window: Window, sources: list[Window]):
-        """Scales this step's spikes."""
+        """A stepper that multiplies each step's spikes by their own weights."""
         from processes.synapse.stepper import ScaleStepper
 
         return ScaleStepper(self, window)

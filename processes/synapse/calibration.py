@@ -1,4 +1,4 @@
-"""Calibration of synapses: scales of the spikes that arrive go into the weights that meet them."""
+"""Calibration of synapses: the scales of arriving spikes fold into the weights that these spikes meet."""
 
 from __future__ import annotations
 
@@ -26,19 +26,19 @@ calibration.feature_axis.always(1, ConvSynapse)
 
 @calibration.features.of(DenseSynapse, ConvSynapse)
 def _(op: DenseSynapse | ConvSynapse, sources: list[np.ndarray], of_input: bool) -> np.ndarray:
-    """Output rows."""
+    """One feature for each output row of the weights."""
     return calibration.numbered(op.shape, calibration.feature_axis(op))
 
 
 @calibration.features.of(ScaleSynapse)
 def _(op: ScaleSynapse, sources: list[np.ndarray], of_input: bool) -> np.ndarray:
-    """Those of the operand, one where several are added up."""
+    """Features of the operand; pooled ones become one."""
     return sources[0].max(op.pool, keepdims=True) if op.pool else sources[0]
 
 
 @calibration.shared.of(DenseSynapse, ConvSynapse)
 def _(op: DenseSynapse | ConvSynapse, step: Round, at: Position, together: bool) -> Wanted:
-    """All tokens or pixels share the weights, so scales may vary along the axis of the inputs alone."""
+    """All tokens or pixels share the weights, so input scales may vary along the feature axis alone."""
     if step != "weights":
         return ()
     scale = at.operands[0].scale
@@ -50,19 +50,19 @@ def _(op: DenseSynapse | ConvSynapse, step: Round, at: Position, together: bool)
 
 @calibration.shared.of(ScaleSynapse)
 def _(op: ScaleSynapse, step: Round, at: Position, together: bool) -> Wanted:
-    """One unit for what is added up."""
+    """One scale for all values that are summed over ``pool``."""
     return (at.operands[0].scale.max(op.pool, keepdims=True),) if step == "weights" and op.pool else ()
 
 
 @calibration.used.of(DenseSynapse)
 def _(op: DenseSynapse, scale: np.ndarray) -> np.ndarray:
-    """By column."""
+    """The largest share that each input's weights have of their row's largest weight, (in,)."""
     return _largest_shares(columns(op, scale), 1)
 
 
 @calibration.used.of(ConvSynapse)
 def _(op: ConvSynapse, scale: np.ndarray) -> np.ndarray:
-    """By channel."""
+    """The largest share that each input channel's weights have of their row's largest weight, (in, 1, 1)."""
     return _largest_shares(columns(op, scale), op.groups)[:, None, None]
 
 
@@ -79,7 +79,11 @@ def _largest_shares(weight: np.ndarray, groups: int) -> np.ndarray:
 
 @calibration.folded.of(DenseSynapse, ConvSynapse)
 def _(op: DenseSynapse | ConvSynapse, at: Position, coding: Coding) -> DenseSynapse | ConvSynapse:
-    """Each column times the scale of its input, in float32."""
+    """The synapse with each weight column times the scale of its input, in float32, and the source's levels as trace.
+
+    Raises:
+        DeployError: the input's scale varies along more than the feature axis.
+    """
     (source,) = at.operands
     scale = source.scale
     if scale.size != scale.shape[calibration.feature_axis(op) % scale.ndim]:
@@ -89,22 +93,22 @@ def _(op: DenseSynapse | ConvSynapse, at: Position, coding: Coding) -> DenseSyna
 
 @calibration.folded.of(ScaleSynapse)
 def _(op: ScaleSynapse, at: Position, coding: Coding) -> ScaleSynapse:
-    """Each weight times the scale of its neuron; what is added up has one."""
+    """The synapse with weights times input scales, and the source's levels as trace; equal pooled weights merge."""
     (source,) = at.operands
     weight = op.weight * source.scale
-    for axis in op.pool:  # one unit for what is added up
+    for axis in op.pool:
         if (weight == weight.take([0], axis)).all():
             weight = weight.take([0], axis)
     return replace(op, trace=source.code.levels, weight=weight)
 
 
 def columns(op: DenseSynapse | ConvSynapse, scale: np.ndarray) -> np.ndarray:
-    """Weights with each input channel's scale folded in."""
+    """Weights times the scale of their input channel, of the weights' shape."""
     return op.weight * _by_column(op, scale)
 
 
 def _by_column(op: DenseSynapse | ConvSynapse, scale: np.ndarray) -> np.ndarray:
-    """Input channels' scales as factors of weights; grouped convolutions see their own channels."""
+    """Scales of input channels as factors that broadcast over the weights; each group takes its own channels'."""
     if isinstance(op, DenseSynapse):
         return scale.reshape(-1)
     rows, per_group = op.weight.shape[:2]

@@ -1,4 +1,4 @@
-"""Events of synapses."""
+"""Events that synapses cause in a run, counted from its spikes."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ growth.of(DenseSynapse, ConvSynapse, ScaleSynapse)(one_by_one)
 
 @events.of(DenseSynapse)
 def _(op: DenseSynapse, visit: Visit) -> Events:
-    """A spike adds its column of stored weights; every output of a row is rewritten in each step with a spike."""
+    """A spike adds its stored weights to its row's outputs, each of which is rewritten once in a step with spikes."""
     codes = rows_of(visit.inputs[0])
     outputs, inputs = op.weight.shape
     synapses = op.stored
@@ -35,7 +35,7 @@ def _(op: DenseSynapse, visit: Visit) -> Events:
 
 @events.of(ConvSynapse)
 def _(op: ConvSynapse, visit: Visit) -> Events:
-    """A spike adds a stored weight at each position whose kernel covers it; outputs of a position are rewritten together."""
+    """A spike adds stored weights where a kernel covers it; a group's outputs at a position are rewritten together."""
     codes = as_numpy(visit.inputs[0])
     codes = codes.reshape(len(codes), -1, *codes.shape[-3:])
     per_group = op.weight.shape[0] // op.groups
@@ -53,7 +53,7 @@ def _(op: ConvSynapse, visit: Visit) -> Events:
 
 @events.of(ScaleSynapse)
 def _(op: ScaleSynapse, visit: Visit) -> Events:
-    """One synapse for each neuron; pooled ones share a target, which is rewritten once in a step."""
+    """One synapse for each input neuron; pooled ones share a target, which is rewritten once in a step with spikes."""
     codes = visit.inputs[0]
     if visit.emits[0] != "spikes":
         return {"synaptic_operations": codes.numel(), "potential_updates": visit.size}

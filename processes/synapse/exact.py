@@ -2,13 +2,13 @@
 
 A window adds trace_k * w z(k) for k = 0, 1, ... and clips to +-(2^(bits-1) - 1) after every step. Every partial sum is
 a sum over a subset of the spikes, so by Cauchy-Schwarz it stays below ||w|| ||x|| + |b|; where a neuron has several
-spikes, x adds them up regardless of sign, as a later one may take back half of the first. Where this is more than the limit,
-the sum of all positive (or negative) terms tells more, which no subset exceeds: half of the terms' magnitudes plus half of
+spikes, x adds them up regardless of sign, as a later one may take back half of the first. A tighter bound that no
+subset exceeds is the sum of all positive (or all negative) terms, which is half of the terms' magnitudes plus half of
 the sum itself. The magnitudes are at most the first bound, or come from a second product: about a third of it where
-signs are mixed. Where any of these is within the limit (less than 2^23) nothing clips, and a float32 product is exact in any
-order of summation because all its partial sums are integers below 2^24. For the other rows the window is cut into parts:
-what has been summed up before a part is known exactly, and only the part's own terms may arrive in any order. What fine
-parts leave unsure too is stepped through, which costs as much as fifty products.
+signs are mixed. Where one of these bounds is within the limit (less than 2^23) nothing clips, and a float32 product is
+exact in any order of summation because all its partial sums are integers below 2^24. For the other rows the window is
+cut into parts: the sum before a part is known exactly, and only the part's own terms may arrive in any order. Rows that
+fine parts leave unsure too are stepped through, which costs as much as fifty products.
 """
 
 from __future__ import annotations
@@ -25,11 +25,11 @@ from processes.backends.rows import Rows
 from processes.spikes import decode, peak, taken
 
 SAMPLED = 64  # rows whose codes say where to cut, which changes no result
-SINGLE = 3  # steps that take no longer one by one, which proves more, than together with their magnitudes
-USUAL = 0.9  # share of rows that parts are made for
-FINER = (1, 3)  # how fine parts are, for these and for what they leave unsure
-SPARE = 1.3  # how many more parts than if their terms went as far as could be
-FULLEST = 0.9  # of the limit: where potentials hold more, parts that leave room for the rest would be single steps
+SINGLE = 3  # parts of so few steps are taken step by step, which proves more and takes no longer than with magnitudes
+USUAL = 0.9  # quantile of the rows for which the number of parts is chosen
+FINER = (1, 3)  # factors of that number, in a first pass and in a second one for rows that are still unsure
+SPARE = 1.3  # factor of the number of parts that the excess over the limit asks for
+FULLEST = 0.9  # of the limit: potentials that hold more would take parts of single steps
 
 Clips = torch.Tensor | None  # how often each neuron was clipped; None stands for no clip at all
 
@@ -37,7 +37,10 @@ Clips = torch.Tensor | None  # how often each neuron was clipped; None stands fo
 def accumulate_rows(
     codes: torch.Tensor, rows: Rows, bias: np.ndarray, trace: np.ndarray, bits: int
 ) -> tuple[torch.Tensor, Clips]:
-    """Potentials (rows, out) of codes (planes, rows, in); integers below 2^24 in magnitude, carried in float32."""
+    """Saturating potentials (R, out) of codes (planes, R, in), integers carried in float32, and each one's clips.
+
+    ``rows`` are int8 weights (out, in), bias is (out,), the integer trace (T,), ``bits`` the width of a potential.
+    """
     backend, limit = backend_of(codes), 2 ** (bits - 1) - 1
     y, norms = backend.linear(codes, rows, bias, trace)
     reach = norms * rows.reach + float(np.abs(bias).max(initial=0))
@@ -67,12 +70,12 @@ def accumulate_rows(
 def in_parts(
     codes: torch.Tensor, rows: Rows, bias: np.ndarray, trace: np.ndarray, parts: int, held: float
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """Potentials (R, out) of codes (planes, R, in), added up part by part of the window, and what they could reach, (R,).
+    """Potentials (R, out) of codes (planes, R, in), added up part by part of the window, and a bound of them, (R,).
 
-    No output of a row exceeds the latter at the end of any step: a part adds at most the sum of its positive terms to what was
-    held before, and takes at most that of its negative ones: the mean of what is held before and after, plus half of the
-    terms' magnitudes. A part of a single step arrives at once.
-    Potentials are exact where it is below 2^23. Parts are those of :func:`cuts`.
+    No |potential| of a row exceeds the bound at the end of any step: a part adds at most the sum of its positive terms
+    to the potential before it, and takes off at most that of its negative ones, so |potential| is at most |mean of its
+    values before and after the part| plus half of the terms' magnitudes. A part of a single step arrives at once.
+    Potentials are exact where the bound is below 2^23. Parts are those of :func:`cuts`.
     """
     backend, nothing, step = backend_of(codes), np.zeros_like(bias), np.arange(len(trace))
     v = constant(bias, codes.device, torch.float32).expand(codes.shape[1], -1).clone()
@@ -93,8 +96,8 @@ def in_parts(
 def cuts(codes: torch.Tensor, trace: np.ndarray, parts: int, held: float) -> list[tuple[int, int]]:
     """Parts [begin, end) of a window of len(trace) steps, in the order of time.
 
-    The first carries most of the magnitudes of codes, the others 1 - ``held`` as much, which is what is left of the limit where
-    potentials already hold that share of it.
+    The first part carries the most of the magnitudes of ``codes``; each other carries 1 - ``held`` times as much, as
+    potentials hold that share of the limit by then.
     """
     spikes = torch.bincount(codes.flatten().long().abs(), minlength=len(trace) + 1)[1:].cpu().numpy()
     carried = np.cumsum(spikes * np.abs(trace).astype(np.float64))
@@ -117,10 +120,16 @@ def accumulate(
     bits: int,
     reach: float,
 ) -> tuple[torch.Tensor, Clips]:
-    """Potentials (N, *shape) of any linear map, which is exact in the type that it is given, and the map of absolute weights.
+    """Saturating potentials (N, *shape) of a linear map of codes, integers carried in float32, and each one's clips.
 
-    Where what any potential can ``reach`` is within the limit, one map in float32 does. Of the others, samples in which the sum
-    of all positive, or negative, terms of any neuron exceeds the limit are stepped through.
+    Args:
+        codes: (planes, N, *source).
+        linear, absolute: the map of values (N, *source), exact in their type, and the map with absolute weights.
+        with_bias: adds the bias.
+        trace: integer value of a spike at step k, (T,).
+        bits: width of a potential; the limit is 2^(bits-1) - 1.
+        reach: bound of any |potential|. If it is within the limit, one map in float32 does. If not, samples are stepped
+            through in which a neuron's positive, or negative, terms may add up to more than the limit.
     """
     limit = 2 ** (bits - 1) - 1
     if reach <= limit:
@@ -140,7 +149,7 @@ def accumulate(
 
 
 def _of_magnitudes(sizes: torch.Tensor, bias: torch.Tensor, y: torch.Tensor, limit: int) -> torch.Tensor:
-    """Samples in which terms of one sign, half of their magnitudes and of the sum, exceed the limit."""
+    """Indices of samples in which terms of one sign, half of all magnitudes plus half of |y|, may exceed the limit."""
     twice = sizes + bias.abs() + y.abs()
     return (twice.flatten(1).amax(-1) > 2 * limit).nonzero()[:, 0]
 
@@ -152,7 +161,7 @@ def step_through(
     trace: np.ndarray,
     bits: int,
 ) -> tuple[torch.Tensor, Clips]:
-    """The definition: bias at the first step, one sum and one saturation per step. Also counts each neuron's clips."""
+    """Potentials (N, *shape) and clips by the definition: bias at the first step, a sum and a saturation per step."""
     limit = 2 ** (bits - 1) - 1
     v: torch.Tensor | None = None
     clips: torch.Tensor | None = None

@@ -1,4 +1,4 @@
-"""Footprint of synapses: the weights that a tile stores, and whom a source neuron reaches."""
+"""Footprint of synapses: the weights that a tile stores, and which neurons a source neuron reaches."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def _(op: ScaleSynapse, operand: int, shape: Shape, columns: int, chip: Chip) ->
 
 @drivers.of(DenseSynapse)
 def _(op: DenseSynapse, operand: int, source: np.ndarray) -> np.ndarray:
-    """A row's outputs are all driven by the whole row."""
+    """Every output of a row is driven by all inputs of the row."""
     return np.repeat(source.reshape(-1, source.shape[-1]), op.shape[-1], axis=0)
 
 
@@ -63,7 +63,7 @@ def _(op: ScaleSynapse, operand: int, source: np.ndarray) -> np.ndarray:
 
 
 def patches(op: ConvSynapse, shape: tuple[int, ...]) -> np.ndarray:
-    """Index of every spike (1, in, H, W) under every kernel position, 0 for padding: (groups, positions, patch)."""
+    """1 + flat index of the inputs (1, in, H, W) under the kernel, 0 for padding: (groups, output positions, patch)."""
     rows, columns = op.weight.shape[2:]
     numbered = np.arange(1, int(np.prod(shape)) + 1).reshape(shape[1:])
     padded = np.pad(numbered, [(0, 0), *((p, p) for p in op.padding)])

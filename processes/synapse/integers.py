@@ -1,4 +1,4 @@
-"""Weights become 8-bit mantissas with one exponent per row; where each neuron has a weight of its own, each has one."""
+"""Synapses in integers: 8-bit mantissas with an exponent per output row, or per weight where these are not shared."""
 
 from __future__ import annotations
 
@@ -17,12 +17,14 @@ class Scaled:
     """A synapse's numbers with a trace of ``bits`` bits: potential = sum mantissa * trace, in units of own * 2^exponent.
 
     Attributes:
+        bits: width of the unsigned trace.
         own: a row's unit over its power of two, (rows,).
-        weight, bias: over ``own``, the weight also over the trace's maximum.
-        largest: potentials of the calibration set, or biases, over ``own``, (rows,).
-        finest, needed: exponents (rows,) with which mantissas use all their bits, and potentials fit.
-        coarser: what is added to the larger of both.
-        compared: rows race with each other, and so have one unit.
+        weight, bias: real weights and biases over ``own``, the weights also over the trace's maximum.
+        largest: the larger of peak |potential| on the calibration set and |bias|, over ``own``, (rows,).
+        finest: exponents with which mantissas use all their bits, (rows,).
+        needed: smallest exponents with which potentials fit the state with headroom, (rows,).
+        coarser: added to the larger of these two exponents.
+        compared: whether rows race in a softmax, and so share one exponent.
     """
 
     bits: int
@@ -37,20 +39,20 @@ class Scaled:
 
     @property
     def unit(self) -> np.ndarray:
-        """The power of two of each row: what the trace leaves too large, a coarser exponent absorbs."""
+        """The power of two of each row's unit; a coarser exponent absorbs what would be too large for a potential."""
         exponent = np.maximum(self.finest, self.needed)
         exponent = np.full_like(exponent, exponent.max()) if self.compared else exponent
         return 2.0 ** (exponent.astype(np.int32) + self.coarser)
 
     @property
     def mantissa(self) -> np.ndarray:
-        """Weights before they are rounded."""
+        """Weights in units of mantissas, before they are rounded."""
         return self.weight / self.unit.reshape(_column(self.unit, self.weight))
 
 
 @integers.of(DenseSynapse, ConvSynapse)
 def _(op: DenseSynapse | ConvSynapse, at: FixedPosition, setting: Setting) -> Integers:
-    """A row's unit is that of the neurons along the axis of its features."""
+    """The synapse with an exponent per output row; units lie along the feature axis of a sample."""
     fixed, real = _integers(op, at, setting)
     shape = [1] * len(op.shape)
     shape[feature_axis(op)] = len(op.weight)
@@ -59,12 +61,12 @@ def _(op: DenseSynapse | ConvSynapse, at: FixedPosition, setting: Setting) -> In
 
 @integers.of(ScaleSynapse)
 def _(op: ScaleSynapse, at: FixedPosition, setting: Setting) -> Integers:
-    """Every weight is a row."""
+    """The synapse with an exponent per weight, as every weight is a row of its own."""
     return Integers(*_integers(op, at, setting))
 
 
 def _integers(op: Synapse, at: FixedPosition, setting: Setting) -> tuple[Synapse, np.ndarray]:
-    """The finest trace and exponents with which nothing is clipped, and the units of rows."""
+    """The synapse with the widest trace and finest exponents that keep potentials from clipping, and rows' units."""
     chip, (source,), op = setting.chip, at.operands, replace(op, weight=np.asarray(op.weight))
     widths = range(chip.trace_bits, chip.least_trace_bits, -1)
     fitting = (bits for bits in widths if _fits(op, at, _scaled(op, at, setting, bits, 0), chip.state_limit))
@@ -85,7 +87,7 @@ def _integers(op: Synapse, at: FixedPosition, setting: Setting) -> tuple[Synapse
 
 
 def _scaled(op: Synapse, at: FixedPosition, setting: Setting, bits: int, coarser: int) -> Scaled:
-    """With a trace of so many bits."""
+    """The synapse's numbers with a trace of ``bits`` bits, and exponents raised by ``coarser``."""
     chip, each = setting.chip, isinstance(op, ScaleSynapse)  # each: every weight is a row
     rows = op.weight.shape if each else (len(op.weight),)
     own = np.ones(rows)
@@ -105,10 +107,10 @@ def _scaled(op: Synapse, at: FixedPosition, setting: Setting, bits: int, coarser
 
 
 def _fits(op: Synapse, at: FixedPosition, scaled: Scaled, limit: int) -> bool:
-    """Whether weights keep all their bits, and nothing clips as the closed form sees it, of inputs like the calibration set's.
+    """Whether weights keep all bits, and on inputs like the calibration set the closed form proves that nothing clips.
 
-    That is proved by half of ||w|| ||x|| and of the sum; of grouped convolutions by the most that their neurons can send.
-    Weights that are not shared are judged by their reach alone.
+    The proof bounds a potential by half of ||w|| ||x|| plus half of the sum (``synapse/exact.py``); of grouped
+    convolutions by the most that their inputs can send. Weights that are not shared only have to keep all bits.
     """
     if (scaled.needed > scaled.finest).any():
         return False
@@ -123,14 +125,14 @@ def _fits(op: Synapse, at: FixedPosition, scaled: Scaled, limit: int) -> bool:
 
 
 def _full_unit(weight: np.ndarray, bits: int, limit: int) -> np.ndarray:
-    """Units of potentials over powers of two, in [1/2, 1], (out,), with which a row's largest weight is a largest mantissa."""
+    """Units of rows over powers of two, in [1/2, 1], (out,), that make a row's largest weight the largest mantissa."""
     largest = np.abs(weight).reshape(len(weight), -1).max(1)
     fraction = np.frexp(largest / limit / (2**bits - 1))[0]
     return np.where(largest > 0, np.ceil(fraction * (limit + 1)) / (limit + 1), 1.0)
 
 
 def _exact_unit(weight: np.ndarray, bits: int, limit: int) -> np.ndarray:
-    """The same for weights that are rows: where each, over its unit, is nearest a mantissa."""
+    """Units over powers of two, in [1/2, 1), of the weights' shape, that bring each weight nearest to a mantissa."""
     units = np.arange(limit // 2 + 1, limit + 1) / (limit + 1)
     mantissa = np.frexp(np.abs(weight)[..., None] / (2**bits - 1) / units)[0] * (limit + 1)
     return units[np.argmin(np.abs(mantissa - np.rint(mantissa)) / np.maximum(mantissa, 1), -1)]

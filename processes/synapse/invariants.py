@@ -1,4 +1,4 @@
-"""Invariants of synapses."""
+"""What has to hold for synapses to run: shapes, tables and ranges."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ real_in_fixed_point.always(frozenset(), DenseSynapse, ConvSynapse, ScaleSynapse)
 
 @invariants.of(DenseSynapse)
 def _(op: DenseSynapse, shapes: list[Shape], steps: list[int]) -> Complaints:
-    """Weight (out, in) over the last axis, a bias per row, a trace entry per step."""
+    """A weight (out, in) over the last axis, a bias per row, a trace entry per step."""
     rows = op.weight.shape[0]
     yield from table("weight", op.weight, (rows, shapes[0][-1]))
     yield from table("bias", op.bias, (rows,))
@@ -32,7 +32,7 @@ def _(op: ConvSynapse, shapes: list[Shape], steps: list[int]) -> Complaints:
 
 @invariants.of(ScaleSynapse)
 def _(op: ScaleSynapse, shapes: list[Shape], steps: list[int]) -> Complaints:
-    """A weight that broadcasts to the operand, pooled axes of length 1."""
+    """A weight that broadcasts to the operand, a trace entry per step, pooled axes of length 1."""
     yield from fits("weight", op.weight, shapes[0])
     yield from fits("bias", op.bias, op.shape)
     yield from table("trace", op.trace, (steps[0],))

@@ -7,15 +7,15 @@ from processes.synapse import ConvSynapse, DenseSynapse, ScaleSynapse
 
 
 class DenseProcess(OperationProcess, s_in="spikes", a_out="currents"):
-    """Shared weights along the last axis."""
+    """Dense synapses: spikes on s_in meet weights along the last axis, currents leave on a_out."""
 
 
 class ConvProcess(OperationProcess, s_in="spikes", a_out="currents"):
-    """2-D convolution."""
+    """Convolutional synapses: spikes on s_in meet 2-D kernels, currents leave on a_out."""
 
 
 class ScaleProcess(OperationProcess, s_in="spikes", a_out="currents"):
-    """One synapse per neuron, or pooling."""
+    """One synapse per spiking neuron on s_in, pooled or not; currents leave on a_out."""
 
 
 DenseProcessFloat, DenseProcessFixed = both_precisions(DenseProcess)

@@ -13,14 +13,14 @@ multiplies.always(False, DenseSynapse, ConvSynapse, ScaleSynapse)
 
 @never_negative.of(DenseSynapse, ConvSynapse)
 def _(op: DenseSynapse | ConvSynapse, signs: Signs) -> torch.Tensor:
-    """If no weight, bias or input ever is."""
+    """Everywhere if no weight, bias or input is ever negative, else nowhere."""
     kept = bool((op.weight >= 0).all()) and bool((op.bias >= 0).all()) and bool(signs(0).all())
     return everywhere(op, signs) if kept else nowhere(op, signs)
 
 
 @never_negative.of(ScaleSynapse)
 def _(op: ScaleSynapse, signs: Signs) -> torch.Tensor:
-    """Where no input of what is added up ever is, nor its weight nor the bias."""
+    """Where no summed input, none of its weights and no bias is ever negative."""
     kept = signs(0) & torch.from_numpy(np.broadcast_to(op.weight >= 0, signs(0).shape).copy())
     for axis in op.pool:
         kept = kept.all(axis, keepdim=True)

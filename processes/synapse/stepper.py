@@ -14,7 +14,7 @@ from processes.synapse import ConvSynapse, DenseSynapse, ScaleSynapse, Synapse
 
 
 class SynapseStepper:
-    """Currents of one step; the bias comes with the first step of the window."""
+    """Sends the currents of each step's spikes; the bias comes with the first step of the window."""
 
     def __init__(self, op: Synapse, window: Window) -> None:
         self.op, self.start = op, window.start
@@ -30,7 +30,7 @@ class SynapseStepper:
         return self.op.bias
 
     def reset(self) -> None:
-        """Stateless: potentials live in the neuron."""
+        """Nothing to reset: potentials belong to the neurons that integrate the currents."""
 
     def step(self, t: int, messages: list[np.ndarray | None]) -> np.ndarray | None:
         """Currents (*shape) of this step, or None."""
@@ -46,7 +46,7 @@ class SynapseStepper:
 
 
 class DenseStepper(SynapseStepper):
-    """Sparse spikes times dense weight rows."""
+    """Adds the weight rows of the neurons that spike."""
 
     def __init__(self, op: DenseSynapse, window: Window) -> None:
         super().__init__(op, window)
@@ -54,14 +54,14 @@ class DenseStepper(SynapseStepper):
         self.room = np.empty(op.shape[-1], self.sums)
 
     def gather(self, spikes: np.ndarray, factor: Any) -> np.ndarray:
-        """(*, in) -> (*, out)."""
+        """Currents (*, out) of spikes (*, in)."""
         out = np.empty(self.op.shape, self.message)
         rows = out.reshape(-1, out.shape[-1])
         gather_dense(spikes.reshape(len(rows), -1), self.rows, factor, self.room, rows)
         return out
 
     def through(self, operands: Operands, stepwise: Stepwise) -> Sent | None:
-        """Currents of all steps, of which those of a step are integrated row by row as they arise."""
+        """Currents of a whole sample, which are integrated row by row as they arise."""
         spikes = operands[0]
 
         def integrated(limit: int | None) -> Total:
@@ -83,7 +83,7 @@ class DenseStepper(SynapseStepper):
 
 
 def narrow(factors: np.ndarray) -> np.ndarray:
-    """Integers as int32 if they fit, whose products of 64 bits with other int32 processors form faster."""
+    """int64 factors as int32 if they fit, as processors multiply two int32 into 64 bits faster; others as they are."""
     fits = factors.dtype == np.int64 and np.abs(factors).max(initial=0) < 2**31
     return factors.astype(np.int32) if fits else factors
 
@@ -101,18 +101,18 @@ class ConvStepper(SynapseStepper):
         self.room = np.empty((*op.shape[-2:], op.shape[-3]), self.sums)
 
     def bias_column(self) -> np.ndarray:
-        """(out, 1, 1)."""
+        """The bias as (out, 1, 1)."""
         return self.op.bias.reshape(-1, 1, 1)
 
     def gather(self, spikes: np.ndarray, factor: Any) -> np.ndarray:
-        """(1, in, H, W) -> (1, out, H', W')."""
+        """Currents (1, out, H', W') of spikes (1, in, H, W)."""
         out = np.empty(self.op.shape, self.message)
         gather_conv(spikes[0], self.kernels, *self.geometry, factor, self.room, out[0])
         return out
 
 
 class ScaleStepper(SynapseStepper):
-    """One weight per spike."""
+    """Multiplies each spike by its neuron's own weight, and sums over pooled axes."""
 
     def __init__(self, op: ScaleSynapse, window: Window) -> None:
         super().__init__(op, window)
@@ -120,5 +120,5 @@ class ScaleStepper(SynapseStepper):
         self.weight = op.weight.astype(self.message)
 
     def gather(self, spikes: np.ndarray, factor: Any) -> np.ndarray:
-        """(*source) -> (*shape)."""
+        """Currents (*shape) of spikes (*source)."""
         return self.op.pooled(self.weight * spikes) * factor

@@ -1,4 +1,4 @@
-"""Later tokens of synapses."""
+"""How synapses go on with later tokens (:mod:`processes.tokens`)."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ tokens.refuse("its kernel reaches over tokens that are still to come", ConvSynap
 
 @tokens.of(DenseSynapse)
 def _(op: DenseSynapse, operands: Sequence[Axes]) -> Tokens:
-    """Sums over features."""
+    """Each token sums over its own features."""
     return along_features(op, operands)
 
 
 @tokens.of(ScaleSynapse)
 def _(op: ScaleSynapse, operands: Sequence[Axes]) -> Tokens:
-    """Every neuron for itself, with weights of its token; or a sum over a token's own features."""
+    """Every value for itself, with weights, bias and unit of its token; or a sum over a token's own features."""
     axes = {axis - len(op.shape) for axis in op.pool}
     if axes & {operands[0].rows, operands[0].columns}:
         raise DeployError("it takes a mean over tokens")

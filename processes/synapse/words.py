@@ -1,4 +1,4 @@
-"""Words for synapses."""
+"""What reports say about synapses."""
 
 from __future__ import annotations
 

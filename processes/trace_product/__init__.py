@@ -1,12 +1,12 @@
 """Trace-driven products: two spike trains multiplied by spikes and traces alone.
 
-A global trace p_k = L_k decays by B at each step; each operand has its own, as it has its own window and may have its own
-B. A neuron copies it when it spikes: its local trace r. At step k the product neuron receives
+A global trace p_k = L_k decays by the factor B at each step; each operand has one, as its window and its B are its own.
+A neuron that spikes adds the global trace to its local trace r. At step k the product neuron receives
 
     sum_d [ a_d(k) p_k r_b,d  +  r_a,d b_d(k) p_k  +  (both at k) a_d b_d p_k^2 ]
 
 with r taken before the step's copies; over the window this sums to sum_d x_a,d x_b,d, the product of the decoded values.
-Local traces are held until the product is complete, so an operand may fire in an earlier window (V before A).
+Local traces are held until the product is complete, so an operand may fire in an earlier window (V before A in A V).
 Source: SpikedAttention, trace-driven matrix multiplication. In fixed point the trace is round(P B^-k), P as large as the
 calibrated potential allows; the potential saturates at every step like any other.
 """
@@ -29,10 +29,11 @@ from processes.trace_product.exact import saturating
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class TraceProduct(Operation):
-    """Matrix product over the last axis of a and the last (``transpose_b``) or second-last axis of b, plus a bias.
+    """Trace-driven matrix product of two spike trains a and b plus a bias; sends currents: Q K^T and A V of attention.
 
     Attributes:
-        traces: L_k of each operand's code, or the integer product trace of it, (2, longest T); 0 after a shorter window.
+        traces: L_k of each operand's code, or its integer product trace, (2, longest T); 0 after a shorter window.
+        transpose_b: whether the sum runs over the last axis of b (a b^T), not over its second-last one (a b).
         bias: broadcast shape of the output, in the product's own units (attention bias); a single zero if none.
         delay: steps from the beginning of a's window to that of b's; fixed point only, where saturation depends on it.
         state_bits: width of the potential; 0 in floating point.
@@ -48,19 +49,19 @@ class TraceProduct(Operation):
     emits: ClassVar[str] = "currents"  # type: ignore[assignment]
 
     def window(self, sources: list[Window], ready: list[int]) -> Window:
-        """Something arrives only once both operands have begun."""
+        """The steps from the beginning of the later operand's window to the end of the last one's."""
         return Window(max(s.start for s in sources), max(s.stop for s in sources))
 
     def product(self, a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
-        """a b^T or a b."""
+        """The matrix product a b^T if ``transpose_b``, else a b, without the bias."""
         return torch.matmul(a, b.transpose(-1, -2) if self.transpose_b else b)
 
     def ideal(self, *inputs: torch.Tensor) -> torch.Tensor:
-        """The product in real units."""
+        """The matrix product plus the bias, in real units."""
         return self.product(*inputs) + constant(self.bias, inputs[0].device, inputs[0].dtype)
 
     def closed_form(self, *inputs: torch.Tensor, dtype: torch.dtype = torch.float32) -> Result:
-        """Potentials (N, *shape)."""
+        """Potentials (N, *shape) of the operands' codes (planes, N, *shape); fixed point includes every saturation."""
         if not self.state_bits:
             pairs = zip(inputs, self.traces, strict=True)
             return Result(self._biased(*(decode(codes, trace, dtype) for codes, trace in pairs)))
@@ -73,12 +74,12 @@ class TraceProduct(Operation):
         return y.add_(constant(self.bias, y.device, y.dtype)) if self.bias.any() else y
 
     def _bounded(self, codes: torch.Tensor, operand: int) -> tuple[torch.Tensor, torch.Tensor]:
-        """Values of an operand's codes, and the norms that no subset of a row's (or column's) spikes exceeds."""
+        """Decoded values of an operand, and norms by row (or column) that no subset of its spikes exceeds."""
         rows = operand == 0 or self.transpose_b
         return decode_bounded(codes, self.traces[operand], -1 if rows else -2)
 
     def stepper(self, window: Window, sources: list[Window]):
-        """Sparse spikes times held traces."""
+        """The :class:`~processes.trace_product.stepper.ProductStepper` of this product."""
         from processes.trace_product.stepper import ProductStepper
 
         return ProductStepper(self, window, sources)
@@ -88,12 +89,19 @@ class TraceProduct(Operation):
 class SquareSum(Operation):
     """Trace-driven self product: sum of squares over the last axis, shape (..., 1). Drives LayerNorm's threshold.
 
-    A spike at k adds 2 r z p_k + p_k^2, times ``weight`` (real, broadcast shape: the squared scale of each feature's
-    code) or shifted right by ``shift`` (integer, twice the exponent of the feature's power-of-two scale).
+    A spike of sign z at step k adds its share 2 r z p_k + p_k^2, r being the neuron's local trace, times ``weight`` in
+    floating point or shifted right by ``shift`` in fixed point.
 
-    A feature that is thousands of times the others in a few tokens ("massive activations" of language models) sets the unit,
-    and what all others add would be cut off share by share. There the sum has ``fraction_bits`` more, a second word that
-    every share is added to and that is not sent: all that has been sent is the sum so far, rounded down.
+    A feature that is thousands of times the others in a few tokens ("massive activations" of language models) sets the
+    unit of the sum, and the shares of all others would be rounded to 0 one by one. ``fraction_bits`` keep these
+    fractions in a second word that is not sent: the currents sent so far add up to the sum so far, rounded down.
+
+    Attributes:
+        trace: L_k of the operand's code, or its integer product trace, (T,).
+        weight: squared scale of each feature's code, broadcast shape; None in fixed point.
+        shift: integers, twice the exponent of each feature's power-of-two scale below the largest; None in float.
+        fraction_bits: bits of the sum below its unit; 0 if there is no second word.
+        state_bits: width of the potential; 0 in floating point.
     """
 
     trace: np.ndarray
@@ -106,15 +114,15 @@ class SquareSum(Operation):
     emits: ClassVar[str] = "currents"  # type: ignore[assignment]
 
     def window(self, sources: list[Window], ready: list[int]) -> Window:
-        """Emits when its operand spikes."""
+        """The window of its operand: a spike's share is sent in the step of the spike."""
         return sources[0]
 
     def ideal(self, *inputs: torch.Tensor) -> torch.Tensor:
-        """sum x^2 over the last axis."""
+        """sum x^2 over the last axis, which keeps length 1."""
         return inputs[0].square().sum(-1, keepdim=True)
 
     def closed_form(self, *inputs: torch.Tensor, dtype: torch.dtype = torch.float32) -> Result:
-        """Potentials (N, *shape)."""
+        """Potentials (N, *shape) of codes (planes, N, ..., features); fixed point includes every saturation."""
         codes, backend = inputs[0], backend_of(inputs[0])
         if not self.state_bits:
             return Result(backend.square_sum(codes, self.trace, np.asarray(self.weight), dtype).unsqueeze(-1))
@@ -124,11 +132,11 @@ class SquareSum(Operation):
 
     @cached_property
     def shares(self) -> np.ndarray:
-        """By how much a feature's share is shifted right in units of the sum's last bit, to the left if negative."""
+        """Right shift of each feature's share into units of the last bit of ``fraction_bits``; negative shifts left."""
         return np.asarray(self.shift) - self.fraction_bits
 
     def stepper(self, window: Window, sources: list[Window]):
-        """One addition per spike."""
+        """The :class:`~processes.trace_product.stepper.SquareStepper` of this sum."""
         from processes.trace_product.stepper import SquareStepper
 
         return SquareStepper(self, window)

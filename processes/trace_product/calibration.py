@@ -1,4 +1,4 @@
-"""Calibration of products: scales of both operands stay in the unit of the potential, which is the same along the sum."""
+"""Calibration of products: a potential's unit is the product of its operands' scales, equal along the summed axis."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ calibration.unit.of(SquareSum)(calibration.real_units)
 
 @calibration.features.of(TraceProduct)
 def _(op: TraceProduct, sources: list[np.ndarray], of_input: bool) -> np.ndarray:
-    """One for each pair of the features of rows."""
+    """Each pair of a row of a and a row (column) of b is a feature of its own."""
     a, b = sources[0], _rows(op, sources[1])
     lead = np.broadcast_shapes(a.shape[:-2], b.shape[:-2])
     return calibration.all_numbered((*lead, a.shape[-2], b.shape[-2]))
@@ -35,13 +35,17 @@ def _(op: TraceProduct, sources: list[np.ndarray], of_input: bool) -> np.ndarray
 
 @calibration.features.of(SquareSum)
 def _(op: SquareSum, sources: list[np.ndarray], of_input: bool) -> np.ndarray:
-    """All rows are the same feature."""
+    """The sums of all rows are one feature."""
     return np.ones((1,) * len(op.shape))
 
 
 @calibration.unit.of(TraceProduct)
 def _(op: TraceProduct, at: Position) -> np.ndarray:
-    """The product of the operands' scales, by row and column."""
+    """The product of the operands' scales, by row and column.
+
+    Raises:
+        DeployError: that product varies along the axis that is summed.
+    """
     a, b = at.operands[0].scale, _rows(op, at.operands[1].scale)
     if a.shape[-2] == b.shape[-2] == 1:
         a, b = a * b, np.ones((1,) * a.ndim)
@@ -52,12 +56,13 @@ def _(op: TraceProduct, at: Position) -> np.ndarray:
 
 @calibration.shared.of(TraceProduct)
 def _(op: TraceProduct, step: Round, at: Position, together: bool) -> Wanted:
-    """Scales that do not vary along the summed axis.
+    """Scales of the operands that make the unit of a product equal along the summed axis.
 
-    Where only features of one head meet (q k^T), it is enough, ``together``, that s_q,d s_k,d is the same for all d. Logits
-    of a softmax are compared with each other, so those of a head have one unit even where they belong to features
-    (attention between channels). As ``followers`` the first operand's scales rise where the second one's, which other heads
-    or products share, have been raised more, and as ``seconds`` the second operand's where the first one's have.
+    Where only the features of one head meet (q k^T), ``together`` allows scales that vary along the head, as long as
+    s_q,d s_k,d is the same for all d. Logits of a softmax are compared with each other, so those of a head have one
+    unit even where they belong to features (attention between channels). In the round "followers" the first operand's
+    scales rise where the second operand's, which other heads or products share, have been raised since; in the round
+    "seconds" the second operand's rise where the first one's have been.
     """
     if step not in ("products", "followers", "seconds"):
         return ()
@@ -79,18 +84,18 @@ def _(op: TraceProduct, step: Round, at: Position, together: bool) -> Wanted:
 
 @calibration.folded.of(TraceProduct)
 def _(op: TraceProduct, at: Position, coding: Coding) -> TraceProduct:
-    """A trace for each operand's code; the bias in units of the product."""
+    """Set the traces to the levels of the operands' codes, and divide the bias by the unit of the product."""
     traces = side_by_side([operand.code.levels for operand in at.operands])
     return replace(op, traces=traces, bias=op.bias / at.unit)
 
 
 @calibration.folded.of(SquareSum)
 def _(op: SquareSum, at: Position, coding: Coding) -> SquareSum:
-    """Squares of scales are its weights."""
+    """Set the trace to the levels of the operand's code, and the weights to its squared scales."""
     (source,) = at.operands
     return replace(op, trace=source.code.levels, weight=source.scale**2)
 
 
 def _rows(op: TraceProduct, b: np.ndarray) -> np.ndarray:
-    """The second operand with the summed axis last, as the first has it."""
+    """An array of the second operand with the summed axis last, as it is in the first operand."""
     return b if op.transpose_b else b.swapaxes(-1, -2)

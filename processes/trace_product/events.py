@@ -15,9 +15,9 @@ growth.of(SquareSum)(one_by_one)
 
 @events.of(TraceProduct)
 def _(op: TraceProduct, visit: Visit) -> Events:
-    """A spike writes its own trace and reads those of the other side's neurons that share its feature.
+    """A spike writes its own local trace and reads those of the other operand's neurons that share its feature.
 
-    While the other side has not begun, there is nothing to read: an operand that fires a window earlier only writes.
+    Before the other operand's window begins there is nothing to read: an operand that fires earlier only writes.
     """
     a, b = visit.inputs
     b = b if op.transpose_b else b.transpose(-1, -2)
@@ -37,7 +37,7 @@ def _(op: TraceProduct, visit: Visit) -> Events:
 
 @events.of(SquareSum)
 def _(op: SquareSum, visit: Visit) -> Events:
-    """A spike reads its own trace, adds its share to the row's sum and writes the trace."""
+    """A spike reads its neuron's local trace, adds its share to the row's sum and writes the trace."""
     spikes = int(torch.count_nonzero(visit.inputs[0]))
     updates = distinct_steps(visit.inputs[0], visit.length(0))
     return {"synaptic_operations": spikes, "trace_copies": spikes, "potential_updates": updates}
@@ -45,7 +45,10 @@ def _(op: SquareSum, visit: Visit) -> Events:
 
 @growth.of(TraceProduct)
 def _(op: TraceProduct, quantity: Quantity, event: str) -> int:
-    """Spikes meet spikes; and tokens meet tokens, but for the outputs of A V, of which each token has its own."""
+    """Additions grow with the square of the spikes per neuron, and all events with the square of the tokens.
+
+    Potential updates and outputs of A V are an exception: each token has its own, so they grow with the tokens.
+    """
     if quantity == "spikes_per_neuron":
         return one_by_one(op, quantity, event) + (event == "synaptic_operations")
     each = not op.transpose_b and event in ("potential_updates", "outputs")

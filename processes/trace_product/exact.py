@@ -1,10 +1,11 @@
 """Saturating products of spike trains: one matrix product where a bound proves that nothing clips, stepped sums elsewhere.
 
-Every partial sum of a potential, over features or over time, is one over a part of its terms. So it exceeds neither the sum
-of all positive terms nor that of all negative ones, and these are half of the terms' magnitudes plus half of the potential
-itself. The magnitudes come to at most |a_i| |b_j| (Cauchy-Schwarz), or are known from a second product; where a neuron has
-several spikes, a and b add up its levels regardless of sign. Where this is within the limit (less than 2^23) nothing clips,
-and float32 is exact in any order of summation.
+Every partial sum of a potential, over features or over time, is a sum of some of its terms. So its magnitude exceeds
+neither that of the sum of all positive terms nor that of all negative ones, which are at most half of the sum of the
+terms' magnitudes plus half of the magnitude of the potential. The sum of magnitudes is at most |a_i| |b_j|
+(Cauchy-Schwarz), or is computed by a second matrix product; where a neuron has several spikes, the magnitudes of its
+levels add up regardless of sign. Where this bound is within the limit (less than 2^23), nothing clips, and float32 is
+exact in any order of summation.
 """
 
 from __future__ import annotations
@@ -28,14 +29,17 @@ Pair = tuple[torch.Tensor, torch.Tensor]
 def saturating(
     op: TraceProduct, y: torch.Tensor, inputs: tuple[torch.Tensor, ...], values: Pair, norms: Pair
 ) -> tuple[torch.Tensor, torch.Tensor | None]:
-    """Potentials of two operands' codes, and how often each was clipped (None: never), like y.
+    """Fixed-point potentials of a product, saturated at every step, and how often each was clipped.
 
     Args:
         op: the product.
-        y: its potentials (N, *shape) as one matrix product in float32 gives them.
+        y: its potentials (N, *shape) from one matrix product in float32, right where nothing clips; is written into.
         inputs: the operands' codes (planes, N, *shape).
-        values: what they stand for, float32 (N, *shape).
-        norms: of the values, or of their magnitudes, along the axis that is summed.
+        values: the operands' decoded values, float32 (N, *shape).
+        norms: bounds of the Euclidean norms of any part of the operands' spikes along the axis that is summed.
+
+    Returns:
+        Potentials like y, and clips int32 (N, *shape); None if nothing was clipped.
     """
     limit = 2 ** (op.state_bits - 1) - 1
     flat = y.flatten(0, -3)  # (G, rows, columns): G products of matrices
@@ -69,13 +73,16 @@ def saturating(
 
 
 def matrices(operand: torch.Tensor, op: TraceProduct, number: int, planes: int = 0) -> torch.Tensor:
-    """An operand (N, *shape), after so many axes of planes, as (G, rows, D), D being what is summed over."""
+    """Operand ``number`` (N, *shape) as G matrices (G, rows, D), D being the summed axis.
+
+    ``planes`` leading axes of codes are kept in front.
+    """
     rows = operand if number == 0 or op.transpose_b else operand.swapaxes(-1, -2)
     return rows.flatten(planes, -3)
 
 
 def magnitudes(op: TraceProduct, inputs: tuple[torch.Tensor, ...], values: Pair) -> list[torch.Tensor]:
-    """Sums of the magnitudes of each neuron's levels, of both operands."""
+    """For both operands, the sum of the magnitudes of each neuron's levels, float32 (N, *shape)."""
     return [
         x.abs() if len(codes) == 1 else backend_of(codes).decode_sizes(codes, trace, torch.float32)[1]
         for codes, x, trace in zip(inputs, values, op.traces, strict=True)

@@ -1,4 +1,4 @@
-"""Footprint of products of two spike trains: the traces that a tile stores, and whom a source neuron reaches."""
+"""Footprint of products of two spike trains: the traces that a tile stores, and what a source neuron reaches."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ layout.always("rows", SquareSum)
 
 @fans.of(TraceProduct)
 def _(op: TraceProduct, operand: int, shape: Shape, columns: int, chip: Chip) -> tuple[Fan, ...]:
-    """A row of the tile stores the traces of its row of a, a column those of its column of b."""
+    """Each row of a tile stores the local traces of one row of a, each column those of one row (column) of b."""
     length = shape[-1] if operand == 0 or op.transpose_b else shape[-2]
     group, width = op.shape[-2:]
     stored, reach = (Amount(row=length), (1, width)) if operand == 0 else (Amount(column=length), (group, 1))
@@ -24,7 +24,7 @@ def _(op: TraceProduct, operand: int, shape: Shape, columns: int, chip: Chip) ->
 
 @fans.of(SquareSum)
 def _(op: SquareSum, operand: int, shape: Shape, columns: int, chip: Chip) -> tuple[Fan, ...]:
-    """A row stores its own traces; a source neuron reaches its row's sum."""
+    """Each row stores the local traces of its own neurons; a source neuron reaches the sum of its row alone."""
     stored = Amount(row=shape[-1])
     return (Fan("trace", shape[-1], stored, stored, chip.trace_bits),)
 
@@ -39,5 +39,5 @@ def _(op: TraceProduct, operand: int, source: np.ndarray) -> np.ndarray:
 
 @drivers.of(SquareSum)
 def _(op: SquareSum, operand: int, source: np.ndarray) -> np.ndarray:
-    """A row's sum is driven by the whole row."""
+    """The sum of a row is driven by all neurons of the row."""
     return source.reshape(-1, source.shape[-1])

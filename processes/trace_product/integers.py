@@ -1,4 +1,4 @@
-"""Traces of products, as fine as calibrated potentials leave room for."""
+"""Products in integers: traces are as fine as the potential's width allows on the calibration set."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from processes.integers import FixedPosition, Integers, Setting, integers
 from processes.phase_code import side_by_side
 from processes.trace_product import SquareSum, TraceProduct
 
-FAR = 12  # bits that the largest feature's square has before the smallest's: shares of 22 bits then still have 10
+FAR = 12  # largest right shift of a share without a second word: shares of 22 bits then keep 10
 
 
 @integers.of(TraceProduct)
 def _(op: TraceProduct, at: FixedPosition, setting: Setting) -> Integers:
-    """One trace for each operand, which begin at the same value."""
+    """Round the traces, which begin at the same value for both operands, and the bias to the unit of the potential."""
     assert at.peak is not None
     left, right = at.operands
     first = setting.product_trace(max(float(at.peak.max()), float(np.abs(op.bias).max(initial=0.0))))
@@ -31,7 +31,7 @@ def _(op: TraceProduct, at: FixedPosition, setting: Setting) -> Integers:
 
 @integers.of(SquareSum)
 def _(op: SquareSum, at: FixedPosition, setting: Setting) -> Integers:
-    """Features whose scales are powers of two apart shift their share, into a second word where they are far apart."""
+    """Round the trace, and turn scales into right shifts of shares; shifts above ``FAR`` need a second word."""
     assert at.peak is not None
     (source,) = at.operands
     scale = source.scale

@@ -25,7 +25,7 @@ real_in_fixed_point.always(frozenset(), TraceProduct, SquareSum)
 
 @invariants.of(TraceProduct)
 def _(op: TraceProduct, shapes: list[Shape], steps: list[int]) -> Complaints:
-    """Operands that multiply, with a trace each, which ends with its operand's window."""
+    """Operands have shapes that multiply, and each has a trace that is 0 after its window."""
     a, b = (torch.empty(shape, device="meta") for shape in shapes)
     if shapes[0][:-2] != shapes[1][:-2] or abs(op.delay) > 2**20:
         yield f"operands {shapes[0]} and {shapes[1]} make no product"
@@ -34,14 +34,12 @@ def _(op: TraceProduct, shapes: list[Shape], steps: list[int]) -> Complaints:
     yield from fits("bias", op.bias, op.shape)
 
 
-FRACTION = (
-    24  # bits of a second word; a square of 27 bits times that many features as there may be then stays inside 64
-)
+FRACTION = 24  # most bits of a second word, so that sums of squares of 27 bits still fit 64 bits
 
 
 @invariants.of(SquareSum)
 def _(op: SquareSum, shapes: list[Shape], steps: list[int]) -> Complaints:
-    """One value a row, and a weight or a shift for each feature."""
+    """The output has one value for each row; there is one weight or shift for all features, or one for each."""
     yield from has_shape(op, (*shapes[0][:-1], 1))
     yield from table("trace", op.trace, (steps[0],))
     factor = op.shift if op.state_bits else op.weight

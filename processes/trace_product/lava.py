@@ -12,7 +12,7 @@ from processes.trace_product.stepper import TraceBroadcaster
 
 
 class TraceBroadcasterProcess(SpikingProcess, p_out="graded"):
-    """Sends on p_out, for each operand of a product, p_k in every step k of its window."""
+    """Sends on p_out (operands,) the trace p_k of each operand of a product at step k of its window, 0 outside it."""
 
     def __init__(self, trace: np.ndarray, windows: list[Window], period: int, name: str | None = None) -> None:
         super().__init__(
@@ -25,11 +25,11 @@ class TraceBroadcasterProcess(SpikingProcess, p_out="graded"):
 
 
 class TraceProductProcess(OperationProcess, a_in="spikes", b_in="spikes", p_in="graded", v_out="currents"):
-    """Two spike trains and the broadcast trace in, currents of their product out."""
+    """Receives two spike trains and the broadcast trace, and sends the currents of their matrix product."""
 
 
 class SquareSumProcess(OperationProcess, s_in="spikes", q_out="currents"):
-    """A spike train in, currents of its sum of squares out."""
+    """Receives a spike train, and sends the currents of its sum of squares."""
 
 
 TraceBroadcasterProcessFloat, TraceBroadcasterProcessFixed = both_precisions(TraceBroadcasterProcess)

@@ -1,4 +1,4 @@
-"""Lowering with products: sums of what is never negative are not either."""
+"""Lowering with products: sums of products of values that are never negative are not negative."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ never_negative.of(SquareSum)(everywhere)
 
 @never_negative.of(TraceProduct)
 def _(op: TraceProduct, signs: Signs) -> torch.Tensor:
-    """Where no value of a row or of a column ever is, and the bias is not."""
+    """True where no value of the output's row of a and column of b can be negative, nor the bias."""
     a, b = signs(0).double(), signs(1).double()
     b = b.transpose(-1, -2) if op.transpose_b else b
     return (a @ b == a.shape[-1]) & torch.from_numpy(np.broadcast_to(op.bias >= 0, op.shape).copy())

@@ -1,4 +1,4 @@
-"""Trace-driven products through time: the broadcast trace, local traces, and sparse spikes that read them."""
+"""Trace-driven products stepped through time: the broadcast trace, local traces, and the spikes that read them."""
 
 from __future__ import annotations
 
@@ -20,19 +20,21 @@ NOTHING = np.zeros((0, 1, 1), np.int8)
 
 
 class TraceBroadcaster:
-    """The global trace of each operand's window: p_k in its step k and 0 outside, as an array (operands,).
+    """Sends the global trace of each operand: p_k at step k of its window, 0 outside, as an array (operands,).
 
-    traces (operands, T).
+    Args:
+        traces: p_k of each operand, (operands, longest T).
+        windows: the window of each operand.
     """
 
     def __init__(self, traces: np.ndarray, windows: list[Window]) -> None:
         self.traces, self.windows = traces, windows
 
     def reset(self) -> None:
-        """Stateless: the clock is the step."""
+        """Do nothing: the trace depends on the step alone."""
 
     def step(self, t: int, messages: list[Spikes]) -> np.ndarray | None:
-        """p_k per operand, or None where no window is open."""
+        """The trace of each operand at step ``t``, (operands,), or None if no window is open."""
         if not any(w.start <= t < w.stop for w in self.windows):
             return None
         pairs = zip(self.traces, self.windows, strict=True)
@@ -41,9 +43,10 @@ class TraceBroadcaster:
 
 
 class ProductStepper:
-    """Holds r_a and r_b, leading axes flattened, and adds what each step's spikes contribute.
+    """Stepper of a :class:`~processes.trace_product.TraceProduct`; holds the local traces r_a and r_b.
 
-    The trace may come as a third message, from a TraceBroadcaster of its own; otherwise it keeps one.
+    The global trace arrives as a third message if a :class:`TraceBroadcaster` runs as a node of its own; without one,
+    the stepper takes it from its own broadcaster.
     """
 
     def __init__(self, op: TraceProduct, window: Window, sources: list[Window]) -> None:
@@ -55,12 +58,12 @@ class ProductStepper:
         self.reset()
 
     def reset(self) -> None:
-        """Traces to zero: they take the shape of the first spikes that come."""
+        """Drop the local traces; they are made anew, as zeros, with the first spikes of the next sample."""
         self.held: tuple[np.ndarray, np.ndarray] | None = None
         self.begun = [False, False]
 
     def step(self, t: int, messages: list[Spikes]) -> np.ndarray | None:
-        """Currents (*shape), or None: none flow before both operands have spiked."""
+        """Currents (*shape) of step ``t``, or None; before both operands have spiked only the bias is sent."""
         a, b = messages[:2]
         current = None
         if a is not None or b is not None:
@@ -74,7 +77,7 @@ class ProductStepper:
         return current
 
     def through(self, operands: Operands, stepwise: Stepwise) -> Sent | None:
-        """Currents of all steps, integrated as they arise; before both operands have spiked they are 0."""
+        """Currents of the whole sample, as :meth:`step` sends them, integrated without storing one message per step."""
         a, b = operands
         if a is None or b is None:
             return stepwise()  # nothing but a bias
@@ -102,14 +105,14 @@ class ProductStepper:
         return Currents(steps[-1], integrated, stepwise)
 
     def _nothing_held(self, features: int, lead: int, rows: int, columns: int) -> tuple[np.ndarray, np.ndarray]:
-        """Traces of zero."""
+        """Local traces of zero: (lead, features, rows) of a and (lead, features, columns) of b."""
         return (
             np.zeros((lead, features, rows), self.message),
             np.zeros((lead, features, columns), self.message),
         )
 
     def _multiply(self, a: np.ndarray, b: np.ndarray, traces: np.ndarray) -> np.ndarray:
-        """Currents of this step's spikes of both operands, whose traces are raised."""
+        """Currents (*shape) of this step's spikes of both operands; the spikes raise their local traces."""
         out = np.empty(self.op.shape, self.message)
         outs = out.reshape(-1, *out.shape[-2:])
         if self.held is None:
@@ -120,7 +123,7 @@ class ProductStepper:
 
 
 class SquareStepper:
-    """One local trace per feature; each spike adds its own share of the square."""
+    """Stepper of a :class:`~processes.trace_product.SquareSum`: one local trace per neuron; a spike adds its share."""
 
     def __init__(self, op: SquareSum, window: Window) -> None:
         self.op, self.start = op, window.start
@@ -131,12 +134,12 @@ class SquareStepper:
         self.reset()
 
     def reset(self) -> None:
-        """Traces and rests to zero."""
+        """Set local traces and the unsent fractions of the sums to zero."""
         self.held: np.ndarray | None = None
         self.rest = np.zeros(math.prod(self.op.shape), self.message)
 
     def step(self, t: int, messages: list[Spikes]) -> np.ndarray | None:
-        """Sums (*shape) of this step's shares, or None."""
+        """Currents (*shape): the shares of the spikes of this step, summed by row; None if there are no spikes."""
         spikes = messages[0]
         if spikes is None:
             return None
@@ -151,7 +154,7 @@ class SquareStepper:
         return out
 
     def through(self, operands: Operands, stepwise: Stepwise) -> Sent | None:
-        """Shares of all steps, integrated as they arise."""
+        """Currents of the whole sample, as :meth:`step` sends them, integrated without storing one message per step."""
         sent = operands[0]
         if sent is None:
             return None
@@ -168,5 +171,5 @@ class SquareStepper:
 
 
 def _rows(spikes: Spikes) -> np.ndarray:
-    """Spikes with their leading axes flattened, (L, N, F), or none, L = 0."""
+    """Spikes (..., N, F) as (L, N, F), leading axes flattened; an array with L = 0 for None."""
     return NOTHING if spikes is None else np.ascontiguousarray(spikes).reshape(-1, *spikes.shape[-2:])

@@ -1,4 +1,4 @@
-"""Later tokens of products of two spike trains: the neurons of earlier tokens hold their local traces."""
+"""How products of two spike trains go on with later tokens: the neurons of earlier tokens hold their local traces."""
 
 from __future__ import annotations
 
@@ -11,9 +11,12 @@ from processes.trace_product import SquareSum, TraceProduct
 
 @tokens.of(TraceProduct)
 def _(op: TraceProduct, operands: Sequence[Axes]) -> Tokens:
-    """Q K^T: each token's features meet those of the tokens that it reads. A V: weights of tokens meet their values.
+    """Q K^T and A V read the held local traces of their second operand, keys or values of earlier tokens.
 
-    In both the second operand's traces are held. A product within each token holds nothing.
+    A product within each token holds nothing.
+
+    Raises:
+        DeployError: the product is neither of these, or the weights of A V are not masked to earlier tokens.
     """
     a, b = operands
     summed, own = (-1, -2) if op.transpose_b else (-2, -1)  # axes of b
@@ -31,5 +34,5 @@ def _(op: TraceProduct, operands: Sequence[Axes]) -> Tokens:
 
 @tokens.of(SquareSum)
 def _(op: SquareSum, operands: Sequence[Axes]) -> Tokens:
-    """A sum over features."""
+    """A sum over the features of each token; tokens do not mix."""
     return along_features(op, operands, still=(op.weight, op.shift))

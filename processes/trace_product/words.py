@@ -1,4 +1,4 @@
-"""Words for products of two spike trains."""
+"""What reports say about products of two spike trains."""
 
 from __future__ import annotations
 

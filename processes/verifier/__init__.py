@@ -1,6 +1,6 @@
-"""What a network read from a file has to satisfy before anything runs: shapes, lengths and kinds fit together.
+"""Checks before a network runs that shapes, lengths and kinds fit together, as a file may be damaged or changed.
 
-Every operation says what has to hold for it (:mod:`processes.invariants`); this is the walk over a network that asks.
+Every operation states its own invariants (:mod:`processes.invariants`); :func:`check` evaluates them for all nodes.
 """
 
 from __future__ import annotations
@@ -19,11 +19,16 @@ from processes.synapse import Synapse
 from processes.verifier.stage import check_stage
 
 LIMIT = 2**27
-"""Values of one sample at one node: 1 GB in float64."""
+"""Most values of one sample at one node: 1 GiB in float64."""
 
 
 def check(network: Network) -> None:
-    """Raise DeployError for a header that is not its stage's, or the first node that cannot be what its operation says."""
+    """Check the header of a network and every node, in the network's order.
+
+    Raises:
+        DeployError: the header is not that of the network's stage, or a node violates its stage or an invariant of its
+            operation; the message names the first such node.
+    """
     network.check_header()
     for name, node in network:
         check_stage(network, name, node.op)
@@ -67,7 +72,7 @@ def _complaints(network: Network, node: Node) -> Iterator[str]:
 
 
 def _by_step(network: Network, node: Node) -> bool:
-    """Whether a node hears one synapse, of spikes that come in as many steps as it takes itself."""
+    """Whether the only operand of a node is a synapse of spikes in as many steps as the node has itself."""
     op: Any = node.op
     source = node.inputs[0]
     if len(node.inputs) > 1 or source == network.INPUT or not isinstance(network[source], Synapse):
@@ -80,6 +85,6 @@ def _spikes(network: Network, name: str) -> bool:
 
 
 def _steps(network: Network, name: str) -> int:
-    """Steps in which spikes from ``name`` come; 0 of what does not spike."""
+    """The number of steps of the window of spikes from ``name``; 0 if it sends none."""
     origin: Any = network[network.origin(name)] if _spikes(network, name) else None
     return 0 if origin is None else origin.steps

@@ -1,4 +1,4 @@
-"""What the stage of a network asks of every operation: floating point until discretisation, integers of a chip after it."""
+"""Checks an operation against its network's stage: floating point until discretisation, a chip's integers after."""
 
 from __future__ import annotations
 
@@ -15,11 +15,15 @@ from processes.network import CalibratedNetwork, FixedPointNetwork, LoweredNetwo
 from processes.operation import Operation
 
 DECODING = frozenset({"scale", "unit"})
-"""Fields of any operation by which the host reads potentials and spikes; nothing is decided by them."""
+"""Fields by which the host decodes potentials and spikes; they stay real, as the network itself never reads them."""
 
 
 def check_stage(network: Network, name: str, op: Operation) -> None:
-    """Raise DeployError where an operation is not what the stage of its network asks for; a plain Network asks nothing."""
+    """Check that an operation has the arithmetic of its network's stage; a plain Network accepts any.
+
+    Raises:
+        DeployError: it has not, or holds wider potentials than the chip.
+    """
     if (problem := next(_complaints(network, op), None)) is not None:
         raise DeployError(f"node '{name}' ({op.name}) of a {type(network).__name__}: {problem}")
 
@@ -33,7 +37,7 @@ def _complaints(network: Network, op: Operation) -> Iterator[str]:
         if hasattr(op, "state_bits") and not bits:
             yield "it is in floating point after discretisation"
         chip = CHIPS.get(network.header.stated("chip"))
-        widest = FLOAT32 if chip is None else chip.state_bits  # a chip of the user's own: what carries its potentials
+        widest = FLOAT32 if chip is None else chip.state_bits  # a user's own chip: float32 carries potentials
         if bits > widest:
             yield f"state_bits is {bits}, and {network.header.chip} holds potentials of {widest}"
         for field, array in _deciding(op, real_in_fixed_point(op) | DECODING):
@@ -42,7 +46,7 @@ def _complaints(network: Network, op: Operation) -> Iterator[str]:
 
 
 def _deciding(value: Any, real: frozenset[str]) -> Iterator[tuple[str, np.ndarray]]:
-    """Arrays of an operation, and of its schedule, that decide what it sends."""
+    """Names and arrays, those of nested dataclasses included, that decide what an operation sends: all but ``real``."""
     for field in dataclasses.fields(value):
         item = getattr(value, field.name)
         if isinstance(item, np.ndarray) and field.name not in real:

@@ -1,4 +1,4 @@
-"""Calibration of k winners: who is compared needs one scale; what a winner's spike stands for is its own."""
+"""Calibration of k winners: values that are compared need one scale; the worth of a winner's spike is fixed, 1."""
 
 from __future__ import annotations
 
@@ -26,6 +26,6 @@ calibration.folded.of(Winners)(calibration.unfolded)
 
 @calibration.shared.of(Winners)
 def _(op: Winners, step: Round, at: Position, together: bool) -> Wanted:
-    """One scale for a group, the largest: whose spike comes first has the larger value."""
+    """One scale for each group, its largest, so that the earlier spike has the larger value."""
     scale: np.ndarray = at.operands[0].scale
     return (scale.max(-1, keepdims=True),) if step == "fields" else ()

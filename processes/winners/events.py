@@ -10,9 +10,9 @@ from processes.winners import Winners
 
 @events.of(Winners)
 def _(op: Winners, visit: Visit) -> Events:
-    """A spike reaches every neuron of its group, also once it is decided; who is in a race is rewritten then.
+    """A spike reaches every neuron of its group, even after the race is decided; each neuron then updates its state.
 
-    Nothing is compared in steps in which nothing arrives, nor when the winners fire, as nothing has a threshold.
+    No compares are counted, as no neuron has a threshold, and no updates in steps in which nothing arrives.
     """
     group = op.shape[-1]
     return {
@@ -24,5 +24,5 @@ def _(op: Winners, visit: Visit) -> Events:
 
 @growth.of(Winners)
 def _(op: Winners, quantity: Quantity, event: str) -> int:
-    """Winners fire once, whatever they hear."""
+    """Winners fire once, however many spikes arrive; all other events grow as those of single tokens do."""
     return 0 if (quantity, event) == ("spikes_per_neuron", "spikes") else one_by_one(op, quantity, event)

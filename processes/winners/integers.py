@@ -1,4 +1,4 @@
-"""Winners of races of spikes, which are the same in any arithmetic."""
+"""k winners in integers: unchanged, as spikes are the same in any arithmetic."""
 
 from __future__ import annotations
 

@@ -11,7 +11,7 @@ real_in_fixed_point.always(frozenset(), Winners)
 
 @invariants.of(Winners)
 def _(op: Winners, shapes: list[Shape], steps: list[int]) -> Complaints:
-    """Its operand's shape, one operand, and at least as many values in a group as winners."""
+    """There is one operand, which has the output's shape, and a group has at least as many values as winners."""
     if len(shapes) != 1:
         yield f"operands of {shapes}"
         return

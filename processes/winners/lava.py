@@ -7,7 +7,7 @@ from processes.winners import Winners
 
 
 class WinnersProcess(OperationProcess, s_in="spikes", s_out="spikes"):
-    """Hears the spikes of each group; those behind the k that say the most fire once, in the step behind the window."""
+    """Receives the spikes of each group; the k winners of each fire once, in the step after the window."""
 
 
 WinnersProcessFloat, WinnersProcessFixed = both_precisions(WinnersProcess)

@@ -1,4 +1,4 @@
-"""Later tokens of k winners."""
+"""How k winners go on with later tokens."""
 
 from __future__ import annotations
 
@@ -10,5 +10,5 @@ from processes.winners import Winners
 
 @tokens.of(Winners)
 def _(op: Winners, operands: Sequence[Axes]) -> Tokens:
-    """A token's values race among themselves."""
+    """The features of each token race among themselves; tokens do not mix."""
     return along_features(op, operands)

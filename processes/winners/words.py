@@ -1,4 +1,4 @@
-"""Words for k winners."""
+"""What reports say about k winners."""
 
 from __future__ import annotations
 

@@ -14,7 +14,7 @@ gets the largest back (two steps); or by a *race*, in which a threshold falls fr
 neurons cross, and only those report their potential. The spikes that follow are the same.
 
 With several spikes per value, a neuron that has sent A goes on with what is left of e: + at the first later j with
-e >= A + m_j, - at e <= A - m_j. Both are thresholds on v_max - v from a table by what was sent (``further.py``). This is ours.
+e >= A + m_j, - at e <= A - m_j. Both are thresholds on v_max - v that depend on what was sent (``further.py``); ours.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ EXCHANGE_STEPS = 2  # potentials to the inhibitory neuron, the largest back
 
 
 def rows_of(shape: tuple[int, ...]) -> Axes:
-    """(heads, rows, keys) of samples of shape (..., heads, rows, keys), of which the first two may lack."""
+    """(heads, rows, keys) of samples of shape (..., heads, rows, keys); missing heads or rows count as 1."""
     heads, rows, keys = ((1,) * 3 + shape)[-3:]
     return heads, rows, keys
 
@@ -61,9 +61,9 @@ class Woss(Operation):
         allowed: broadcast shape of a sample, False where a key is masked: it neither races nor fires.
         spikes: most spikes per neuron and window, 1 to 3.
         latest: last step at which a neuron that has fired may fire again, integers of broadcast shape; None: T - 1.
-        prefixes: what neurons may have sent that go on, (rows, spikes - 1).
-        after: their thresholds on v_max - v, (heads or 1, rows, 2, T): + up to the first, - from the second on.
-        race: falling thresholds by which the winner is found, (heads or 1, steps), the last of which everybody
+        prefixes: codes sent by neurons that may fire again, (rows, spikes - 1); None for one spike.
+        after: thresholds on v_max - v by prefix, (heads or 1, rows, 2, T): + up to the first, - from the second on.
+        race: falling thresholds by which the winner is found, (heads or 1, steps), the last of which every neuron
             crosses; None if it is found by graded spikes.
         state_bits: width of the potentials; 0 in floating point.
     """
@@ -97,7 +97,7 @@ class Woss(Operation):
 
     @property
     def scale(self) -> np.ndarray:
-        """The winner's spike stands for exp(0) = 1."""
+        """Real value of a spike at k = 0, 1 in broadcast shape: the winner's stands for exp(0)."""
         return np.ones((1,) * len(self.shape))
 
     @property
@@ -106,19 +106,19 @@ class Woss(Operation):
         return EXCHANGE_STEPS if self.race is None else self.race.shape[-1]
 
     def window(self, sources: list[Window], ready: list[int]) -> Window:
-        """Fires once the winner is known."""
+        """Fires for T steps, once the winner is known."""
         start = max(ready) + self.exchange_steps
         return Window(start, start + self.steps)
 
     def mask(self) -> np.ndarray:
-        """``allowed`` as (windows, heads, rows, keys), each 1 or full, keys always full."""
+        """``allowed`` as bool (windows, heads, rows, keys), each of length 1 or full, keys always full."""
         if self.allowed is None:
             return np.ones((1, 1, 1, self.shape[-1]), bool)
         four = self.allowed.reshape(-1, *((1,) * 3 + self.allowed.shape)[-3:])
         return np.ascontiguousarray(np.broadcast_to(four, (*four.shape[:3], self.shape[-1])))
 
     def mask_of(self, samples: int, keys: torch.Tensor) -> torch.Tensor:
-        """The same, of samples whose second operand (N, *broadcast shape) says which keys take part, with 0 for not."""
+        """:meth:`mask` of N = ``samples`` samples, also False where ``keys``, the second operand of each, is 0."""
         lead = keys.expand(samples, *self.shape[:-3], *keys.shape[-3:]).reshape(-1, *keys.shape[-3:]) != 0
         four = constant(self.mask(), keys.device)
         return (
@@ -131,7 +131,7 @@ class Woss(Operation):
         return torch.exp(v - v.amax(-1, keepdim=True))
 
     def closed_form(self, *inputs: torch.Tensor, dtype: torch.dtype = torch.float32) -> Result:
-        """Codes (spikes, N, *shape); first spikes are positive."""
+        """Codes (spikes, N, *shape) of potentials (N, *shape); first spikes are positive."""
         v = self.racing(inputs)
         codes = backend_of(v).race(v, self._tables, self.spikes)
         silence_after(codes, self.latest)
@@ -143,7 +143,7 @@ class Woss(Operation):
 
     @cached_property
     def _further(self) -> RaceFurther:
-        """Codes by v_max - v, by a table for each row of ``ramp``, and the thresholds where that is unsure."""
+        """Codebook of v_max - v, with a kind for each row of ``ramp``, and thresholds where a code is unsure."""
         assert self.prefixes is not None and self.after is not None
         heads, _, keys = rows_of(self.shape)
         begin = np.broadcast_to(self._book.begin(np.arange(len(self.ramp)))[:, None], (heads, keys))
@@ -157,19 +157,19 @@ class Woss(Operation):
         return compile_codebook([race_intervals(ramp, self.prefixes, after) for ramp, after in known], self.steps, 0.0)
 
     def racing(self, inputs: tuple[torch.Tensor, ...]) -> torch.Tensor:
-        """Potentials (N, *shape), floating point, -inf where a key takes no part."""
+        """Potentials (N, *shape) in floating point, -inf where a key takes no part."""
         v = inputs[0] if inputs[0].is_floating_point() else inputs[0].to(torch.float32)
         if self.allowed is not None:
             v = v.masked_fill(~constant(self.allowed, v.device), -torch.inf)
         return v if len(inputs) == 1 else v.masked_fill(inputs[1] == 0, -torch.inf)
 
     def stepper(self, window: Window, sources: list[Window]) -> WossStepper:
-        """Integrates, finds the winner, then lets the threshold fall."""
+        """A stepper that integrates, finds each row's winner, then lets the threshold fall."""
         return WossStepper(self, window)
 
 
 class WossStepper:
-    """Potentials of one sample's rows and their inhibitory neurons."""
+    """Steps one sample: potentials of its rows, and the winners that their inhibitory neurons find."""
 
     def __init__(self, op: Woss, window: Window) -> None:
         self.op, self.start = op, window.start
@@ -185,12 +185,12 @@ class WossStepper:
         self.reset()
 
     def _by_step(self, table: np.ndarray) -> np.ndarray:
-        """(heads or 1, steps) as (steps, heads or 1, 1, 1), or without heads."""
+        """A table (heads or 1, steps) as (steps, heads or 1, 1, 1), or (steps, 1, 1) for samples without heads."""
         heads = [len(table)] if len(self.op.shape) > 2 else []
         return np.ascontiguousarray(table.T).reshape(-1, *heads, 1, 1)
 
     def reset(self) -> None:
-        """Potentials to zero, everybody may fire, no winners."""
+        """Set potentials to zero, forget winners and let all neurons of allowed keys fire."""
         self.v = np.zeros(self.op.shape, np.int64 if self.op.state_bits else np.float64)
         self.allowed = self.static
         self.may_fire = np.ascontiguousarray(self.allowed, np.int8)
@@ -220,7 +220,7 @@ class WossStepper:
         return sign if fires else None
 
     def through(self, operands: Operands, stepwise: Stepwise) -> Sent | None:
-        """The race and its spikes, where each neuron has one, no mask arrives and potentials are complete before."""
+        """Spikes of a whole sample, in one call where neurons have one, no mask arrives and potentials are complete."""
         race = self.start - self.op.exchange_steps
         if self.op.after is not None or len(operands) > 1 or not complete(operands, race):
             return stepwise()
@@ -236,7 +236,7 @@ class WossStepper:
         return Once.of(codes.reshape(-1), self.start, self.op.shape, self.op.steps)
 
     def _go_on(self, gap: np.ndarray, sign: np.ndarray, k: int) -> None:
-        """Put into ``sign`` the further spikes at k of neurons that have fired, and note who goes on with what."""
+        """Put into ``sign`` the further spikes at k of neurons that have fired, and update all neurons' prefix rows."""
         assert self.op.after is not None and self.row_after is not None
         again = np.nonzero((self.row > 0) & (True if self.op.latest is None else k <= self.op.latest))
         plus, minus = (self.op.after[self.head[again], self.row[again], side, k] for side in (0, 1))
@@ -246,7 +246,7 @@ class WossStepper:
         self.row[fired] = self.row_after[self.row[fired], sign[fired] * (k + 1) + self.op.steps]
 
     def _find_winner(self, step: int) -> None:
-        """Rows without a winner listen to whoever reports: everybody at once, or those above the falling threshold."""
+        """One step of finding winners: all neurons report at once, or those that reach the falling threshold first."""
         if self.race is None:
             reports = self.allowed if step == EXCHANGE_STEPS - 1 else np.zeros_like(self.allowed)
         else:

@@ -29,7 +29,7 @@ calibration.used.always(None, Woss)
 
 @calibration.observed.of(Woss)
 def _(op: Woss, shape: tuple[int, ...]) -> Observation:
-    """The smallest winner, negated, and the largest."""
+    """The smallest winner, negated, and the largest, as observations are maxima."""
 
     def winners(v: torch.Tensor) -> np.ndarray:
         largest = v.amax(-1).double()
@@ -40,7 +40,7 @@ def _(op: Woss, shape: tuple[int, ...]) -> Observation:
 
 @calibration.folded.of(Woss)
 def _(op: Woss, at: Position, coding: Coding) -> Woss:
-    """The ramp by head, and of what goes on after a spike the thresholds by what was sent."""
+    """The operation with a ramp by head in units of its logits, and thresholds of further spikes and of the race."""
     code = coding.code
     per_head = calibration.unit_by_head(at).reshape(-1) * op.gain
     prefixes, after = further_thresholds(code, op.spikes) if op.spikes > 1 else (None, None)
@@ -59,12 +59,15 @@ def _(op: Woss, at: Position, coding: Coding) -> Woss:
 
 
 def _race_thresholds(op: Woss, winners: np.ndarray | None) -> np.ndarray:
-    """Thresholds that fall from the largest calibrated winner to the smallest, ln B of the softmax per step."""
+    """Thresholds (heads or 1, steps) that fall from the largest calibrated winner to the smallest, by ln B per step.
+
+    ``winners`` is the observed (-smallest, largest) winner; the last threshold is -inf.
+    """
     assert winners is not None
     low, high = -winners[0], winners[1]
     fall = op.ramp[:, 1] - op.ramp[:, 0]  # in units of the potential, per head
     real = np.log(op.base) / (fall * op.gain)
     steps = max(2, int(np.ceil((high - low) / (fall * real).min())) + 1)
     thresholds = high / real[:, None] - np.arange(steps) * fall[:, None]
-    thresholds[:, -1] = -np.inf  # whoever is left
+    thresholds[:, -1] = -np.inf  # every row finds a winner, whatever its potentials
     return thresholds

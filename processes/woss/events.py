@@ -1,4 +1,4 @@
-"""Events of rows that race."""
+"""Events that softmax rows that race (WOSS) cause in a run, counted from its spikes."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ growth.of(Woss)(in_pairs)
 
 @events.of(Woss)
 def _(op: Woss, visit: Visit) -> Events:
-    """Finds the row's winner, then the threshold falls; masked keys do neither.
+    """Each row finds its winner, then its neurons meet the falling threshold; masked keys take no part in either.
 
     By graded spikes, every neuron sends its potential, the inhibitory neuron compares it and sends the largest back; by
-    a race, every neuron meets the falling threshold until the winner crosses, and who crosses with it sends.
+    a race, every neuron meets the falling threshold until the winner crosses, and those that cross in this step send.
     """
     allowed = takes_part(op, visit)
     counted = firing(visit, op.steps, int(allowed.sum()), op.latest)
@@ -26,7 +26,7 @@ def _(op: Woss, visit: Visit) -> Events:
         potentials = as_numpy(visit.inputs[0]).reshape(allowed.shape)
         lowest = np.where(allowed, potentials, -np.inf)
         crossed = lowest.max(-1, keepdims=True)[..., None] >= op.race[:, None, None, :]
-        step = crossed.argmax(-1)  # the last threshold is crossed by everybody
+        step = crossed.argmax(-1)  # the last threshold, -inf, is always crossed
         limit = np.take_along_axis(np.broadcast_to(op.race[:, None, None, :], crossed.shape), step[..., None], -1)
         sent, met = int((lowest >= limit[..., 0]).sum()), int(((step + 1) * allowed).sum())
     counted["compares"] += met

@@ -1,4 +1,4 @@
-"""Footprint of rows that race."""
+"""What softmax rows that race (WOSS) occupy on a chip."""
 
 from __future__ import annotations
 
@@ -22,6 +22,6 @@ layout.always("rows", Woss)
 
 @neurons.of(Woss)
 def _(op: Woss, operands: int) -> Neurons:
-    """The ramp and thresholds of further spikes; the winner per row, which all neurons of the row send their potentials to."""
+    """Per core the ramp and thresholds of further spikes; per row a winner's neuron, which gathers potentials."""
     tables = op.ramp.shape[-1] + (op.latest is not None) + further_thresholds(op.after)
     return Neurons(Amount(core=tables, row=1, neuron=1 + (op.spikes > 1)), row_neuron=True, gathers="potentials")

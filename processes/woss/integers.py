@@ -1,4 +1,4 @@
-"""WOSS in integers: its ramp and thresholds in the unit of the logits, which has shrunk since floating point."""
+"""WOSS in integers: its ramp and thresholds in the integer unit of the logits."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from processes.woss import Woss
 
 @integers.of(Woss)
 def _(op: Woss, at: FixedPosition, setting: Setting) -> Integers:
-    """All tables by head, rounded."""
+    """The operation with ramp, race and further thresholds in the logits' integer unit by head, rounded to int32."""
     factor = finer(at)
     fixed = replace(
         op,

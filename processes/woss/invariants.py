@@ -1,4 +1,4 @@
-"""Invariants of rows that race."""
+"""What has to hold for softmax rows that race (WOSS) to run: shapes, tables and ranges."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ real_in_fixed_point.always(frozenset({"gain"}), Woss)
 
 @invariants.of(Woss)
 def _(op: Woss, shapes: list[Shape], steps: list[int]) -> Complaints:
-    """Thresholds for every step, one row of them for all heads or one for each."""
+    """Thresholds for every step, one row of them for all heads or one for each, and tables for all prefixes."""
     yield from softmax_rows(op, shapes)
     window = op.code.steps
     yield from table("ramp", op.ramp, *((heads, window) for heads in heads_of(op)))

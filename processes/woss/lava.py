@@ -7,11 +7,11 @@ from processes.woss import Woss
 
 
 class WossProcess(OperationProcess, v_in="currents", s_out="spikes"):
-    """Integrates rows of potentials, finds their winners, lets the others follow."""
+    """Integrates rows of potentials from v_in, finds their winners, and fires on s_out behind these."""
 
 
 class MaskedWossProcess(OperationProcess, v_in="currents", m_in="graded", s_out="spikes"):
-    """Rows that race, in which keys for which m_in brings 0 take no part in the sample."""
+    """As :class:`WossProcess`, but keys for which m_in brings 0 take no part in the sample."""
 
 
 WossProcessFloat, WossProcessFixed = both_precisions(WossProcess)
@@ -20,5 +20,5 @@ MaskedWossProcessFloat, MaskedWossProcessFixed = both_precisions(MaskedWossProce
 
 @process_of.of(Woss)
 def _(op: Woss, operands: int) -> type[OperationProcess]:
-    """With a second operand, that one says which keys take part."""
+    """The masked Process if there is a second operand, which says which keys take part."""
     return WossProcess if operands == 1 else MaskedWossProcess

@@ -1,4 +1,4 @@
-"""Later tokens of rows that race."""
+"""How softmax rows that race (WOSS) go on with later tokens (:mod:`processes.tokens`)."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from processes.woss import Woss
 
 @tokens.of(Woss)
 def _(op: Woss, operands: Sequence[Axes]) -> Tokens:
-    """A row races over the tokens up to its own; or over a token's own values, as a router's do."""
+    """A row races over the tokens up to its own, or, as in a router, over one token's own values."""
     if len(operands) > 1:
         raise DeployError("which tokens take part depends on the input")
     if operands[0].columns is None and operands[0].rows == -2 and op.allowed is None:

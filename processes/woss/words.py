@@ -1,4 +1,4 @@
-"""Words for rows that race."""
+"""What reports say about softmax rows that race (WOSS)."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ role.always("softmax, race", Woss)
 
 @not_spikes.of(Woss)
 def _(op: Woss, carried: str) -> NotSpikes:
-    """The winner's potential, and everybody's where it is found by graded spikes."""
+    """The winner's potential for each row, and every neuron's where winners are found by graded spikes."""
     if op.race is None:
         why = "each neuron of a row sends its potential, an inhibitory neuron the largest back; two steps"
         return NotSpikes("Softmax, finding the winner", why, sample_size(op.shape) + rows_of(op.shape))

@@ -1,4 +1,4 @@
-"""Values of codes, by compiled loops."""
+"""Decoded values of codes, by compiled loops."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from processes.kernels.decode import decode_table
 
 
 def decode(codes: torch.Tensor, trace: np.ndarray, dtype: torch.dtype) -> torch.Tensor:
-    """Values (N, *shape) of codes (planes, N, *shape), added up in the order of the planes."""
+    """Values (N, *shape) of codes (planes, N, *shape): sums of sign * trace_k, added in the order of the planes."""
     out = torch.empty(codes.shape[1:], dtype=dtype)
     view = out.numpy()
     kernels.decode(_flat(codes), decode_table(trace, view.dtype), view.reshape(-1))
@@ -19,7 +19,7 @@ def decode(codes: torch.Tensor, trace: np.ndarray, dtype: torch.dtype) -> torch.
 
 
 def decode_sizes(codes: torch.Tensor, trace: np.ndarray, dtype: torch.dtype) -> tuple[torch.Tensor, torch.Tensor]:
-    """Values (N, *shape) of codes (planes, N, *shape), and sums of their magnitudes |trace_k|."""
+    """Values of codes (planes, N, *shape), and their sizes, sums of |trace_k| over a neuron's spikes; (N, *shape)."""
     if len(codes) == 1:
         values = decode(codes, trace, dtype)
         return values, values.abs()
@@ -30,7 +30,7 @@ def decode_sizes(codes: torch.Tensor, trace: np.ndarray, dtype: torch.dtype) -> 
 
 
 def row_sums(codes: torch.Tensor, trace: np.ndarray, dtype: torch.dtype) -> torch.Tensor:
-    """Sums (N, ...) along the last axis of the values of codes (planes, N, ..., D)."""
+    """Sums (N, ...), along the last axis, of the values of codes (planes, N, ..., D)."""
     out = torch.empty(codes.shape[1:-1], dtype=dtype)
     view = out.numpy()
     rows = as_numpy(codes).reshape(len(codes), -1, codes.shape[-1])
@@ -39,4 +39,5 @@ def row_sums(codes: torch.Tensor, trace: np.ndarray, dtype: torch.dtype) -> torc
 
 
 def _flat(codes: torch.Tensor) -> np.ndarray:
+    """Codes as an array (planes, neurons)."""
     return as_numpy(codes).reshape(len(codes), -1)

@@ -1,4 +1,4 @@
-"""When neurons fire, by compiled loops."""
+"""Codes that neurons fire, by compiled loops."""
 
 # numba types these functions by their calls, not by their signatures
 # pyright: reportCallIssue=false
@@ -16,7 +16,7 @@ from processes.kernels.race import fire_ramp, fire_ramp_further
 
 
 def fire(v: torch.Tensor, tables: PhaseTables, spikes: int) -> torch.Tensor:
-    """Codes (spikes, N, *shape) of potentials v (N, *shape)."""
+    """Codes (spikes, N, *shape) of phase neurons with potentials v (N, *shape)."""
     thresholds = tables.thresholds
     codes = empty_codes(spikes, v, thresholds[0].shape[1])
     known = (as_numpy(v).reshape(-1), tables.axes, *_lookup(tables.lookup), thresholds, int(len(thresholds[0]) > 1))
@@ -29,12 +29,12 @@ def fire(v: torch.Tensor, tables: PhaseTables, spikes: int) -> torch.Tensor:
 
 
 def _lookup(lookup: Lookup) -> tuple:
-    """Scale, beginnings, rounding and codebook, as the loops take them."""
+    """Scale, first buckets, rounding units and codebook tables of a lookup, as the compiled loops take them."""
     return lookup.scale, lookup.begin, np.float32(lookup.units), lookup.book.tables
 
 
 def fire_falling(v: torch.Tensor, factor: torch.Tensor, tables: FallingTables, spikes: int) -> torch.Tensor:
-    """Codes (spikes, N, *shape) of potentials v (N, *shape) by thresholds that follow factors (N, *shape without its last)."""
+    """Codes (spikes, N, *shape) of potentials v (N, *shape); thresholds follow factors (N, *shape but the last)."""
     codes = empty_codes(spikes, v, tables.entries.shape[1])
     divisor = factor.to(torch.float32).clamp(min=1e-30)
     gain = divisor.rsqrt() if tables.squared else divisor.reciprocal()
@@ -49,7 +49,7 @@ def fire_falling(v: torch.Tensor, factor: torch.Tensor, tables: FallingTables, s
 
 
 def race(v: torch.Tensor, tables: RaceTables, spikes: int) -> torch.Tensor:
-    """Codes (spikes, N, *shape) of potentials v (N, *shape), whose rows along the last axis race; -inf takes no part."""
+    """Codes (spikes, N, *shape) of WOSS softmax for rows v (N, *shape) along the last axis; -inf takes no part."""
     codes = empty_codes(spikes, v, tables.ramp.shape[1])
     folded, spread = as_numpy(v).reshape(-1, *tables.axes), int(len(tables.ramp) > 1)
     if tables.further is None:

@@ -1,4 +1,4 @@
-"""Neurons of the SIT method, fitted ones and those that divide, by compiled loops."""
+"""Neurons of the SIT method (fitted ones, and those that divide), by compiled loops."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from processes.kernels import fitted as kernels
 
 
 def fire_fitted(v: torch.Tensor, tables: FittedTables) -> torch.Tensor:
-    """Codes (K, N, *shape) of potentials v (N, *shape): at step t a spike if v >= threshold_t, and then v <- v - reset_t."""
+    """Codes (K, N, *shape) of fitted neurons: at step t one fires if v >= threshold_t, and then v <- v - reset_t."""
     steps = len(tables.sign)
     codes, folded = empty_codes(steps, v, steps), as_numpy(v).reshape(-1, *tables.axes)
     threshold, reset = (table.astype(folded.dtype) for table in (tables.threshold, tables.reset))
@@ -22,11 +22,11 @@ def fire_fitted(v: torch.Tensor, tables: FittedTables) -> torch.Tensor:
 
 
 def fire_exp(v: torch.Tensor, tables: ExpTables, allowed: torch.Tensor) -> torch.Tensor:
-    """Codes (K, N, *shape) of rows v (N, *shape) along the last axis.
+    """Codes (K, N, *shape) of SI-exp for rows v (N, *shape) along the last axis.
 
-    Behind its row's largest a neuron halves its distance: at clock step j it fires if x + clock_j <= half, and then
-    x <- x + clock_j; the fitted steps follow if x >= -2 half. ``allowed``, bool (R or 1, heads or 1, rows or 1, keys), is
-    False where a key takes no part.
+    x is v minus the row's largest v. At clock step j a neuron fires if x + clock_j <= half, and then x <- x + clock_j;
+    the fitted steps follow if x >= -2 half. Without a clock v itself takes the fitted steps. ``allowed``, bool (R or 1,
+    heads or 1, rows or 1, keys), is False where a key takes no part.
     """
     folded = as_numpy(v).reshape(-1, *tables.axes)
     clock, half, threshold, reset = (array.astype(folded.dtype) for array in tables.arrays)
@@ -38,10 +38,10 @@ def fire_exp(v: torch.Tensor, tables: ExpTables, allowed: torch.Tensor) -> torch
 
 
 def spelled(codes: torch.Tensor, output: np.ndarray, digits: int) -> torch.Tensor:
-    """Exponentials (...), float64 or int64 as ``output`` (phases, K - J), that codes (planes, ...) of SI-exp spell.
+    """Exponentials (...) that codes (planes, ...) of SI-exp stand for; float64 or int64, as ``output`` (phases, K - J).
 
-    The clock's J = ``digits`` steps spell N in binary; the sum of output[N mod phases, t] over fitted spikes, at least 0, is
-    shifted right by N div phases.
+    The spikes of the first J = ``digits`` steps are the binary digits of N. The sum of output[N mod phases, t] over the
+    fitted spikes, at least 0, is shifted right by N div phases.
     """
     table = output.astype(np.int64 if np.issubdtype(output.dtype, np.integer) else np.float64)
     flat = as_numpy(codes).reshape(len(codes), -1)
@@ -51,9 +51,10 @@ def spelled(codes: torch.Tensor, output: np.ndarray, digits: int) -> torch.Tenso
 
 
 def fire_digits(start: torch.Tensor, total: torch.Tensor, steps: int) -> torch.Tensor:
-    """Codes (T, ..., D): binary digits of start (..., D) over total (..., 1).
+    """Codes (T, ..., D): the binary digits of start (..., D) / total (..., 1), a spike for each 1.
 
-    v doubles at each step but the first, and fires and subtracts the total at v >= total > 0.
+    v begins at ``start`` and doubles at each step but the first; where v >= total > 0 a neuron fires and subtracts the
+    total.
     """
     codes = empty_codes(steps, start, steps)
     rows = as_numpy(start).reshape(-1, start.shape[-1])

@@ -11,9 +11,10 @@ from processes.kernels import grouped as kernels
 
 
 def grouped(x: torch.Tensor, weight: np.ndarray, geometry: Geometry) -> torch.Tensor:
-    """Cross-correlations (N, O, H', W') of x (N, C, H, W) with integer weights (O, C / groups, kh, kw), of the type of x.
+    """Cross-correlation (N, O, H', W') of x (N, C, H, W) with integer weights (O, C / groups, kh, kw), in x's type.
 
-    Every product and sum is of x's type, in which it is exact where sums of magnitudes are integers up to 2^24, or 2^53.
+    Products and sums are exact while sums of magnitudes stay up to 2^24 where x is float32, or 2^53 where it is
+    float64.
     """
     values = as_numpy(x)
     size = (weight.shape[0], *geometry.sides(weight.shape[2:], values.shape[2:]))

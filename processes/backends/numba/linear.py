@@ -1,4 +1,4 @@
-"""Products of spikes and weights in integers: of bytes where the processor multiplies these, else of float32."""
+"""Products of spikes and weights in integers: of bytes where the processor has instructions for these, else float32."""
 
 from __future__ import annotations
 
@@ -17,13 +17,16 @@ from processes.batches import slices
 from processes.kernels import limbs
 from processes.kernels.decode import decode_table
 
-LARGEST = 127  # of a signed byte
-LARGEST_VALUE = (LARGEST << limbs.BITS) + limbs.HALF - 1  # of two
+LARGEST = 127  # magnitude of a signed byte
+LARGEST_VALUE = (LARGEST << limbs.BITS) + limbs.HALF - 1  # of a value in two signed bytes
 INPUTS = range(32, 2**16)
-"""Of fewer, bytes save nothing (and PyTorch 2.14 multiplies those of one column wrongly); of more, sums could reach 2^31."""
-PAYS = 192  # inputs by plane: of fewer, splitting and joining cost more than products of bytes save
+"""Numbers of inputs that are multiplied as bytes: fewer save nothing, and with more, sums could reach 2^31.
+
+PyTorch 2.14 multiplies byte matrices of one column wrongly.
+"""
+PAYS = 192  # least inputs per plane for which products of bytes save more than splitting and joining cost
 BLOCK = 2**16  # sums at a time: few enough to be joined before they leave a core's cache,
-PACKED = 2**13  # but at least a row for so many weights, as each product puts these in another order first
+PACKED = 2**13  # but at least a row for so many weights, as each product first reorders the weights
 
 
 @cache
@@ -34,7 +37,10 @@ def multiplies_bytes() -> bool:
 
 
 def linear(codes: torch.Tensor, rows: Rows, bias: np.ndarray, trace: np.ndarray) -> tuple[torch.Tensor, torch.Tensor]:
-    """Potentials W x + b (R, out), float32, of codes (planes, R, in), and Euclidean norms of the sizes of x, (R,)."""
+    """Potentials W x + b (R, out), float32, of values x of codes (planes, R, in), and norms of the sizes of x, (R,).
+
+    Sizes are sums of |trace_k| over a neuron's spikes; the norm is Euclidean.
+    """
     outputs, inputs = rows.weight.shape
     largest = len(codes) * int(np.abs(trace).max())
     if not (largest <= LARGEST_VALUE and inputs >= PAYS * len(codes) and _takes(codes, rows)):
@@ -52,10 +58,11 @@ def linear(codes: torch.Tensor, rows: Rows, bias: np.ndarray, trace: np.ndarray)
 
 
 def one_sided(codes: torch.Tensor, y: torch.Tensor, rows: Rows, bias: np.ndarray, trace: np.ndarray) -> torch.Tensor:
-    """For each row, at least the largest sum of positive, or of negative, terms of any output, bias included, (R,).
+    """For each row, float64 (R,), a bound on the sums of positive and of negative terms of any output with its bias.
 
-    It is half of the terms' magnitudes plus half of the sum y (R, out) of :func:`linear` itself. Of bytes, each spike's size is
-    rounded up to a multiple of what makes the largest sum of a neuron's sizes fit one.
+    It is half the sum of the terms' magnitudes plus half of |y|, y (R, out) being the sum from :func:`linear`. Where
+    bytes are multiplied, each spike's size is first rounded up to a multiple of a unit with which a neuron's sizes fit
+    a byte.
     """
     if not _takes(codes, rows):
         return plain_one_sided(codes, y, rows, bias, trace, decode_sizes)
@@ -72,15 +79,15 @@ def one_sided(codes: torch.Tensor, y: torch.Tensor, rows: Rows, bias: np.ndarray
 
 
 def _parts(y: torch.Tensor, rows: Rows) -> Iterator[slice]:
-    """Rows of y (R, out) that are multiplied at a time."""
+    """Slices of the rows of y (R, out) that are multiplied at a time."""
     return slices(len(y), max(1, BLOCK // y.shape[1], rows.weight.size // PACKED))
 
 
 def _bytes(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
-    """Product int32 of matrices int8, exact while its sums stay below 2^31."""
+    """Product, int32, of two int8 matrices; exact while its sums stay below 2^31."""
     return torch._int_mm(a, b)  # pyright: ignore[reportPrivateImportUsage]
 
 
 def _takes(codes: torch.Tensor, rows: Rows) -> bool:
-    """Whether products with these weights are quick by bytes, and sums, magnitudes and planes of codes are in range."""
+    """Whether products with these weights are fast by bytes, and sums, magnitudes and the planes are in range."""
     return multiplies_bytes() and rows.fits_bytes and rows.weight.shape[1] in INPUTS and len(codes) <= LARGEST

@@ -24,9 +24,9 @@ def step_pairs(
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """Potentials and clips, int64 (n,) each, of the pairs of rows of a and b where ``unsure`` (G, rows, columns) holds.
 
-    A pair of spikes adds x_a x_b at the later of their steps, those of b counting from ``delay`` steps after those of a; the
-    potential begins with the bias and is clipped to +-limit at every step. Codes a (planes, G, rows, D) and b (planes, G,
-    columns, D); bias int64 (G or fewer, rows, columns), repeated along G; traces (2, T).
+    A pair of spikes adds the product of their values at the later of their steps; b's window begins ``delay`` steps
+    after a's. The potential begins with the bias and is clipped to +-limit at every step. Codes a (planes, G, rows, D)
+    and b (planes, G, columns, D); bias int64 (G or fewer, rows, columns), repeated along G; traces (2, T).
     """
     y, clips = (torch.zeros(unsure.shape, dtype=torch.int64) for _ in range(2))
     views, tables = (as_numpy(t) for t in (a, b, unsure, bias)), (decode_table(trace, np.int64) for trace in traces)
@@ -35,7 +35,7 @@ def step_pairs(
 
 
 def square_sum(codes: torch.Tensor, trace: np.ndarray, weight: np.ndarray, dtype: torch.dtype) -> torch.Tensor:
-    """Sums (N, ...) along the last axis of weight_d x_d^2, x being the values of codes (planes, N, ..., D)."""
+    """Sums (N, ...), along the last axis, of weight_d x_d^2, where x are the values of codes (planes, N, ..., D)."""
     out = torch.empty(codes.shape[1:-1], dtype=dtype)
     view = out.numpy()
     table = decode_table(trace, view.dtype)
@@ -46,10 +46,11 @@ def square_sum(codes: torch.Tensor, trace: np.ndarray, weight: np.ndarray, dtype
 def square_sum_shifted(
     codes: torch.Tensor, trace: np.ndarray, shift: np.ndarray, fraction: int, limit: int
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """Sums and clips, int32 (N, ...) each, along the last axis of squares in integers, of codes (planes, N, ..., D).
+    """Sums along the last axis of the integer squares of codes (planes, N, ..., D), and clips, int32 (N, ...) each.
 
-    A spike at k of a neuron that has sent r adds (2 r p_k + p_k^2) >> shift_d, toward zero, at its step, to a sum with
-    ``fraction`` bits after the point; what is added to its whole part is clipped to +-limit at every step.
+    p_k being the signed trace of a spike at k and r what its neuron has sent before, the spike adds (2 r p_k + p_k^2)
+    >> shift_d, rounded toward zero, to a sum with ``fraction`` bits after the point. The whole part of the sum is
+    clipped to +-limit at every step.
     """
     out, clips = (torch.empty(codes.shape[1:-1], dtype=torch.int32) for _ in range(2))
     table, right = decode_table(trace, np.int64), _features(shift, codes, np.int64)
@@ -60,10 +61,10 @@ def square_sum_shifted(
 
 
 def _rows(codes: torch.Tensor) -> np.ndarray:
-    """Codes (planes, rows, last axis)."""
+    """Codes as an array (planes, rows, last axis)."""
     return as_numpy(codes).reshape(len(codes), -1, codes.shape[-1])
 
 
 def _features(parameter: np.ndarray, codes: torch.Tensor, dtype: np.dtype | type) -> np.ndarray:
-    """One number for each feature."""
+    """A parameter, shared or per feature, as one number for each feature (D,)."""
     return np.broadcast_to(parameter.reshape(-1), codes.shape[-1]).astype(dtype)

@@ -17,9 +17,10 @@ from processes.kernels import residual as kernels
 def add_up(
     operands: Sequence[torch.Tensor], factors: np.ndarray, bias: np.ndarray, axes: Axes, limit: int
 ) -> tuple[torch.Tensor, torch.Tensor | None]:
-    """Sums int32 (N, *shape) of a bias (A, D) and of operands (N, *shape) times factors (operands, A, D), and what was clipped.
+    """Sums, int32 (N, *shape), of a bias (A, D) and of operands (N, *shape) times factors (operands, A, D); and clips.
 
-    Of every product the fraction is cut off. Sums are clipped to +-limit; which were is int32 of their shape, None if none was.
+    Every product is rounded toward zero. Sums are clipped to +-limit; the second result is 1 where one was clipped,
+    int32 of the same shape, None if none was.
     """
     if any(v.dtype not in (torch.float32, torch.int32) for v in operands):  # the loop takes words of 32 bits
         return plain_add_up(operands, factors, bias, axes, limit)
@@ -34,7 +35,10 @@ def add_up(
 
 
 def centre(v: torch.Tensor, limit: int) -> tuple[torch.Tensor, torch.Tensor | None]:
-    """int32 v - mean, the mean over the last axis cut toward zero, clipped to +-limit; and int32 which were, None if none."""
+    """v minus its mean over the last axis, the mean rounded toward zero, int32 clipped to +-limit; and what clipped.
+
+    The second result is 1 where a value was clipped, int32 of the shape of v; None if none was.
+    """
     out = torch.empty(v.shape, dtype=torch.int32)
     before, after = (as_numpy(t).reshape(-1, t.shape[-1]) for t in (v, out))
     return plain_centre(v, limit) if kernels.centre(before, limit, after) else (out, None)

@@ -9,11 +9,11 @@ from processes.phase_code import code_dtype
 
 
 def as_numpy(tensor: torch.Tensor) -> np.ndarray:
-    """A contiguous numpy view; copies only if the tensor is strided or on another device."""
+    """A tensor as a contiguous numpy array: a view, or a copy if the tensor is strided or on another device."""
     return tensor.detach().cpu().contiguous().numpy()
 
 
 def empty_codes(planes: int, like: torch.Tensor, steps: int) -> torch.Tensor:
-    """Codes (planes, N, *shape) that are yet to be written."""
+    """Uninitialised codes (planes, *like.shape) for a window of ``steps`` steps, int8 or int16."""
     dtype = torch.int8 if code_dtype(steps) is np.int8 else torch.int16
     return torch.empty((planes, *like.shape), dtype=dtype)

@@ -14,7 +14,8 @@ def step_rows(
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """Potentials (R, out), float32, and clips (R, out), int16, of codes (planes, R, in).
 
-    Starting from the bias, v <- clip(v + trace_k W z(k), +-limit) at each step k, z(k) in {-1, 0, 1} being its spikes.
+    Starting from the bias, v <- clip(v + trace_k W z(k), +-limit) at each step k, where z(k) in {-1, 0, 1} are the
+    spikes. Clips count, for each output, the steps at which its potential was clipped.
     """
     device = codes.device
     weight = rows.matrix(device).T

@@ -1,4 +1,4 @@
-"""Values of codes: the sum of sign * trace_k over a neuron's spikes."""
+"""Decoded values of codes: the sum of sign * trace_k over a neuron's spikes."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ DecodeSizes = Callable[[torch.Tensor, np.ndarray, torch.dtype], tuple[torch.Tens
 
 
 def decode(codes: torch.Tensor, trace: np.ndarray, dtype: torch.dtype) -> torch.Tensor:
-    """Values (N, *shape) of codes (planes, N, *shape), added up in the order of the planes."""
+    """Values (N, *shape) of codes (planes, N, *shape): sums of sign * trace_k, added in the order of the planes."""
     levels = signed_levels(trace, codes.device, dtype)
     total = value(codes[0], levels)
     for plane in codes[1:]:
@@ -25,7 +25,7 @@ def decode(codes: torch.Tensor, trace: np.ndarray, dtype: torch.dtype) -> torch.
 
 
 def decode_sizes(codes: torch.Tensor, trace: np.ndarray, dtype: torch.dtype) -> tuple[torch.Tensor, torch.Tensor]:
-    """Values (N, *shape) of codes (planes, N, *shape), and sums of their magnitudes |trace_k|."""
+    """Values of codes (planes, N, *shape), and their sizes, sums of |trace_k| over a neuron's spikes; (N, *shape)."""
     levels = signed_levels(trace, codes.device, dtype)
     values = value(codes[0], levels)
     sizes = values.abs()
@@ -39,9 +39,10 @@ def decode_sizes(codes: torch.Tensor, trace: np.ndarray, dtype: torch.dtype) -> 
 def bounded(
     codes: torch.Tensor, trace: np.ndarray, axis: int, decode: Decode = decode, decode_sizes: DecodeSizes = decode_sizes
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """Values in float32, and along an axis what no subset of the spikes exceeds, (N, *shape without the axis).
+    """Values of codes, float32 (N, *shape), and a bound along ``axis``, (N, *shape without the axis).
 
-    That is the norm of the sums of |trace_k| over each neuron's spikes.
+    The bound is the Euclidean norm of the neurons' sums of |trace_k|: no subset of the spikes has values of a larger
+    norm.
     """
     if len(codes) == 1:
         values = sizes = decode(codes, trace, torch.float32)  # squares have no sign
@@ -53,19 +54,20 @@ def bounded(
 
 
 def row_sums(codes: torch.Tensor, trace: np.ndarray, dtype: torch.dtype) -> torch.Tensor:
-    """Sums (N, ...) along the last axis of the values of codes (planes, N, ..., D)."""
+    """Sums (N, ...), along the last axis, of the values of codes (planes, N, ..., D)."""
     return decode(codes, trace, dtype).sum(-1)
 
 
 def signed_levels(trace: np.ndarray, device: torch.device, dtype: torch.dtype) -> torch.Tensor:
-    """Values of the codes 0, 1 .. T, -T .. -1, in this order, zeros between them; their number is a power of two."""
+    """Values of the codes 0, 1 .. T, -T .. -1, in this order, with zeros between T and -T; 2^8 or 2^16 entries."""
     return constant(trace, device, dtype, _both_signs)
 
 
 def value(codes: torch.Tensor, levels: torch.Tensor) -> torch.Tensor:
-    """Entries of ``levels`` that codes, each of one spike or none, stand for."""
+    """Values of the codes of one plane: their entries in ``levels``, from :func:`signed_levels`."""
     return levels[codes.long() & (len(levels) - 1)]
 
 
 def _both_signs(trace: np.ndarray) -> np.ndarray:
+    """The table of :func:`signed_levels`, float64."""
     return decode_table(trace, np.float64)

@@ -1,4 +1,4 @@
-"""When neurons fire that divide by moving their threshold: softmax's division and LayerNorm's."""
+"""Codes of neurons that divide by moving their threshold: softmax's division and LayerNorm's."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from processes.fixed import shift_toward_zero
 from processes.thresholds import level_entry
 
 SMALLEST = 1e-30
-"""Factors below are divided by as if they were this; a neuron with a factor of 0 does not fire and is found to be unsure."""
+"""Least divisor, in place of smaller factors; neurons of factor 0 are unsure by lookup and silent by definition."""
 
 
 def fire_falling(
     v: torch.Tensor, factor: torch.Tensor, tables: FallingTables, spikes: int, look_up: LookUp = look_up
 ) -> torch.Tensor:
-    """Codes (spikes, N, *shape) of potentials v (N, *shape) by thresholds that follow factors (N, *shape without its last)."""
+    """Codes (spikes, N, *shape) of potentials v (N, *shape); thresholds follow factors (N, *shape but the last)."""
     folded, steps = v.reshape(-1, *tables.axes), tables.entries.shape[1]
     divisor = factor.double().clamp(min=SMALLEST).reshape(*folded.shape[:-1], 1)
     gain = (divisor.rsqrt() if tables.squared else divisor.reciprocal()).float()
@@ -34,7 +34,7 @@ def fire_falling(
 def falling_codes(
     v: torch.Tensor, factor: torch.Tensor, where: torch.Tensor, tables: FallingTables, spikes: int
 ) -> torch.Tensor:
-    """Codes (spikes, n) of neurons ``where`` (n,) with potentials v (n,) and factors (n,) by the definition."""
+    """Codes (spikes, n), by the definition, of neurons ``where`` (n,) with potentials v (n,) and factors (n,)."""
     squared, entries = tables.squared, constant(tables.entries, v.device)
     row, steps = parameters_of(where, tables.axes, len(entries)), entries.shape[1]
     levels, midpoints = constant(tables.rest, v.device)
@@ -57,10 +57,12 @@ def falling_codes(
 
 
 def drives(v: torch.Tensor, tables: FallingTables, shift: torch.Tensor | None) -> tuple[torch.Tensor, torch.Tensor]:
-    """What is compared of potentials v (n,): entry * factor fires up to the second, and takes back from the first on.
+    """What entry * factor is compared with, (least, most), of potentials v (n,).
 
-    In integers a threshold is (entry * factor) >> shift: drive >= threshold where entry * factor < (drive + 1) << shift, and
-    drive <= threshold where entry * factor >= drive << shift.
+    A neuron fires in the sign of v where entry * factor <= most, and in the other where entry * factor >= least.
+
+    In integers a threshold is (entry * factor) >> shift: drive >= threshold where entry * factor < (drive + 1) <<
+    shift, and drive <= threshold where entry * factor >= drive << shift.
     """
     if shift is None:
         drive = v * v if tables.squared else v.abs()

@@ -1,4 +1,4 @@
-"""When phase neurons fire: by lookup, and where that is unsure by comparing with every threshold of the definition."""
+"""Codes of phase neurons: by lookup, and where that is unsure by comparing with every threshold of the definition."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from processes.phase_code import code_dtype
 from processes.thresholds import scaled_entry
 
 CHUNK = 2**20
-"""Neurons whose comparisons with T thresholds are held at a time."""
+"""Most neurons whose comparisons with T thresholds are held at a time."""
 
 Define = Callable[[torch.Tensor], torch.Tensor]
-"""From indices (n,) of neurons, all samples' one after the other, to codes (planes, n) by the definition."""
+"""From flat indices (n,) of neurons in a batch to their codes (planes, n) by the definition."""
 
 
 def fire(v: torch.Tensor, tables: PhaseTables, spikes: int, look_up: LookUp = look_up) -> torch.Tensor:
-    """Codes (spikes, N, *shape) of potentials v (N, *shape)."""
+    """Codes (spikes, N, *shape) of phase neurons with potentials v (N, *shape)."""
     folded, steps = v.reshape(-1, *tables.axes), tables.thresholds[0].shape[1]
     codes, unsure = look_up(folded, None, tables.lookup, torch.inf, spikes, code_type(steps))
     define = linear_codes if tables.further is None else nonlinear_codes
@@ -30,25 +30,25 @@ def fire(v: torch.Tensor, tables: PhaseTables, spikes: int, look_up: LookUp = lo
 
 
 def code_type(steps: int) -> torch.dtype:
-    """Narrowest integers that hold the codes of a window."""
+    """Narrowest integer type that holds the codes of a window of ``steps`` steps."""
     return torch.int8 if code_dtype(steps) is np.int8 else torch.int16
 
 
 def resolve(codes: torch.Tensor, unsure: torch.Tensor, define: Define) -> None:
-    """Put the definition's codes where codes (planes, ...) are unsure (...)."""
+    """Write the definition's codes into codes (planes, ...), in place, where these are unsure (...)."""
     flat, where = codes.reshape(len(codes), -1), unsure.reshape(-1).nonzero()[:, 0]
     for part in where.split(CHUNK):
         flat[:, part] = define(part).to(codes.dtype)
 
 
 def parameters_of(where: torch.Tensor, axes: Axes, count: int) -> torch.Tensor:
-    """Which of ``count`` neurons' parameters belong to the indices of neurons (n,)."""
+    """Row, of ``count`` rows of parameters, for each flat neuron index in ``where`` (n,); all 0 if there is one row."""
     a, m, d = axes
     return where // (m * d) % a * d + where % d if count > 1 else torch.zeros_like(where)
 
 
 def first(up: torch.Tensor, down: torch.Tensor, begin: torch.Tensor) -> torch.Tensor:
-    """Codes (n,) of the first step from ``begin`` (n,) on at which ``up`` or ``down`` (n, T) holds: + where ``up`` does."""
+    """Codes (n,) of the first step from ``begin`` (n,) on at which ``up`` (n, T), +, or ``down`` (n, T), -, holds."""
     steps = torch.arange(up.shape[1], device=up.device)
     k = torch.where((up | down) & (steps >= begin[:, None]), steps, len(steps)).amin(1)
     fired = k < len(steps)
@@ -57,7 +57,7 @@ def first(up: torch.Tensor, down: torch.Tensor, begin: torch.Tensor) -> torch.Te
 
 
 def linear_codes(v: torch.Tensor, where: torch.Tensor, tables: PhaseTables, spikes: int) -> torch.Tensor:
-    """Codes (spikes, n) of neurons ``where`` (n,) with potentials v (n,) that subtract what they send."""
+    """Codes (spikes, n), by the definition, of neurons ``where`` with potentials v (n,) that subtract their spikes."""
     pos, lo, hi, subtract = (constant(table, v.device) for table in tables.thresholds)
     row = parameters_of(where, tables.axes, len(pos))
     rest = v.double()[:, None]
@@ -72,7 +72,7 @@ def linear_codes(v: torch.Tensor, where: torch.Tensor, tables: PhaseTables, spik
 
 
 def nonlinear_codes(v: torch.Tensor, where: torch.Tensor, tables: PhaseTables, spikes: int) -> torch.Tensor:
-    """Codes (spikes, n) of neurons ``where`` (n,) with potentials v (n,) whose thresholds depend on what they have sent."""
+    """Codes (spikes, n), by the definition, of neurons ``where`` with potentials v (n,) and thresholds by prefix."""
     assert tables.further is not None
     further, after, kind, factor = (constant(array, v.device) for array in tables.further[:4])
     shift = None if tables.further.shift is None else constant(tables.further.shift, v.device)

@@ -1,4 +1,4 @@
-"""Neurons of the SIT method, fitted ones and those that divide, and integrate-and-fire neurons: all of them step by step."""
+"""Neurons of the SIT method (fitted ones, and those that divide) and integrate-and-fire neurons."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from processes.backends.tables import ExpTables, FittedTables
 from processes.backends.torch.fire import code_type
 
 HALVES = np.ldexp(1.0, -np.arange(1075))
-"""Powers 2^-n, float64: all that are not 0."""
+"""Powers 2^-n, n = 0 .. 1074: all that are not 0 in float64."""
 
 
 def fire_fitted(v: torch.Tensor, tables: FittedTables) -> torch.Tensor:
-    """Codes (K, N, *shape) of potentials v (N, *shape): at step t a spike if v >= threshold_t, and then v <- v - reset_t."""
+    """Codes (K, N, *shape) of fitted neurons: at step t one fires if v >= threshold_t, and then v <- v - reset_t."""
     a, _, d = tables.axes
     folded, steps = v.reshape(-1, *tables.axes), len(tables.sign)
     threshold, reset = (_over_axes(t, a, d, folded) for t in (tables.threshold, tables.reset))
@@ -26,13 +26,13 @@ def fire_fitted(v: torch.Tensor, tables: FittedTables) -> torch.Tensor:
 
 
 def _over_axes(table: np.ndarray, a: int, d: int, like: torch.Tensor) -> torch.Tensor:
-    """A table (P, K) as (K, A or 1, 1, D or 1) of the type of ``like``."""
+    """A table (P, K) as a tensor (K, A or 1, 1, D or 1) of the type and on the device of ``like``."""
     full = constant(table, like.device, like.dtype).T
     return full.reshape(-1, a, 1, d) if len(table) > 1 else full.reshape(-1, 1, 1, 1)
 
 
 def planes(fired: torch.Tensor, sign: np.ndarray | None = None) -> torch.Tensor:
-    """Codes (K, ...) of what fired at each step (K, ...), bool: every neuron's spikes in its first planes, then zeros."""
+    """Codes (K, ...) of spikes by step, bool (K, ...): a neuron's spikes fill its first planes, zeros follow."""
     steps = len(fired)
     codes = torch.zeros(fired.shape, dtype=code_type(steps), device=fired.device)
     sent = torch.zeros((1, *fired.shape[1:]), dtype=torch.int64, device=fired.device)
@@ -44,11 +44,11 @@ def planes(fired: torch.Tensor, sign: np.ndarray | None = None) -> torch.Tensor:
 
 
 def fire_exp(v: torch.Tensor, tables: ExpTables, allowed: torch.Tensor) -> torch.Tensor:
-    """Codes (K, N, *shape) of rows v (N, *shape) along the last axis.
+    """Codes (K, N, *shape) of SI-exp for rows v (N, *shape) along the last axis.
 
-    Behind its row's largest a neuron halves its distance: at clock step j it fires if x + clock_j <= half, and then
-    x <- x + clock_j; the fitted steps follow if x >= -2 half. ``allowed``, bool, broadcasts with (R, heads, rows, keys) and
-    is False where a key takes no part.
+    x is v minus the row's largest v. At clock step j a neuron fires if x + clock_j <= half, and then x <- x + clock_j;
+    the fitted steps follow if x >= -2 half. Without a clock v itself takes the fitted steps. ``allowed``, bool,
+    broadcasts with (R, heads, rows, keys) and is False where a key takes no part.
     """
     folded = v.reshape(-1, *tables.axes)
     clock, half, threshold, reset = (constant(array, v.device, v.dtype) for array in tables.arrays)
@@ -72,10 +72,10 @@ def fire_exp(v: torch.Tensor, tables: ExpTables, allowed: torch.Tensor) -> torch
 
 
 def spelled(codes: torch.Tensor, output: np.ndarray, digits: int) -> torch.Tensor:
-    """Exponentials (...), float64 or int64 as ``output`` (phases, K - J), that codes (planes, ...) of SI-exp spell.
+    """Exponentials (...) that codes (planes, ...) of SI-exp stand for; float64 or int64, as ``output`` (phases, K - J).
 
-    The clock's J = ``digits`` steps spell N in binary; the sum of output[N mod phases, t] over fitted spikes, at least 0, is
-    shifted right by N div phases.
+    The spikes of the first J = ``digits`` steps are the binary digits of N. The sum of output[N mod phases, t] over the
+    fitted spikes, at least 0, is shifted right by N div phases.
     """
     whole = np.issubdtype(output.dtype, np.integer)
     table = constant(output, codes.device, torch.int64 if whole else torch.float64)
@@ -91,16 +91,17 @@ def spelled(codes: torch.Tensor, output: np.ndarray, digits: int) -> torch.Tenso
 
 
 def halved(total: torch.Tensor, shift: torch.Tensor) -> torch.Tensor:
-    """total 2^-shift, toward zero for integers; total >= 0."""
+    """total * 2^-shift, rounded toward zero for integers; total is not negative."""
     if not total.is_floating_point():
         return total >> shift.clamp(max=62)
     return total * constant(HALVES, total.device)[shift.clamp(max=len(HALVES) - 1)]
 
 
 def fire_digits(start: torch.Tensor, total: torch.Tensor, steps: int) -> torch.Tensor:
-    """Codes (T, ..., D): binary digits of start (..., D) over total (..., 1).
+    """Codes (T, ..., D): the binary digits of start (..., D) / total (..., 1), a spike for each 1.
 
-    v doubles at each step but the first, and fires and subtracts the total at v >= total > 0.
+    v begins at ``start`` and doubles at each step but the first; where v >= total > 0 a neuron fires and subtracts the
+    total.
     """
     v, fired = start, []
     for t in range(steps):
@@ -111,7 +112,7 @@ def fire_digits(start: torch.Tensor, total: torch.Tensor, steps: int) -> torch.T
 
 
 def fire_train(start: torch.Tensor, weight: torch.Tensor, total: torch.Tensor, steps: int) -> torch.Tensor:
-    """Codes (N, ..., D): a spike at every step at which start + (t + 1) weight reaches another multiple of total (..., 1)."""
+    """Codes (T, ..., D): a spike at each step t at which start + (t + 1) weight reaches another multiple of total."""
     divisor, before, fired = torch.where(total > 0, total, 1), torch.zeros_like(start), []
     for t in range(steps):
         count = torch.div(start + (t + 1) * weight, divisor, rounding_mode="floor")
@@ -121,9 +122,9 @@ def fire_train(start: torch.Tensor, weight: torch.Tensor, total: torch.Tensor, s
 
 
 def fire_rate(v: torch.Tensor, steps: int, signed: bool) -> torch.Tensor:
-    """Codes (T, N, *shape) of potentials v over the threshold: floor(v + 1/2) spikes, at most T, one after the other.
+    """Codes (T, N, *shape) of potentials v in units of the threshold: floor(v + 1/2) spikes, at most T, from step 0 on.
 
-    Of negative potentials -floor(-v + 1/2) negative ones if ``signed`` (ties round towards silence), none otherwise.
+    Negative potentials send ceil(-v - 1/2) negative spikes if ``signed`` (ties round towards silence), none otherwise.
     """
     count = torch.floor(v + 0.5)
     if signed:

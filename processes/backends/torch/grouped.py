@@ -10,9 +10,10 @@ from processes.backends.tables import Geometry
 
 
 def grouped(x: torch.Tensor, weight: np.ndarray, geometry: Geometry) -> torch.Tensor:
-    """Cross-correlations (N, O, H', W') of x (N, C, H, W) with integer weights (O, C / groups, kh, kw), of the type of x.
+    """Cross-correlation (N, O, H', W') of x (N, C, H, W) with integer weights (O, C / groups, kh, kw), in x's type.
 
-    They are formed in float64: libraries may choose an algorithm that is not exact in float32, whose integers end at 2^24.
+    They are computed in float64: in float32 libraries may choose an algorithm that is not exact even for integers below
+    2^24.
     """
     found = torch.nn.functional.conv2d(x.double(), constant(weight, x.device, torch.float64), None, *geometry)
     return found.to(x.dtype)

@@ -1,4 +1,4 @@
-"""Products of spikes and weights in integers, and what they could reach on the way: the definition."""
+"""Products of spikes and weights in integers, and bounds on their partial sums: the definition."""
 
 from __future__ import annotations
 
@@ -14,9 +14,10 @@ def linear(
     codes: torch.Tensor, rows: Rows, bias: np.ndarray, trace: np.ndarray,
     decode: Decode = decode, decode_sizes: DecodeSizes = decode_sizes,
 ) -> tuple[torch.Tensor, torch.Tensor]:  # fmt: skip
-    """Potentials W x + b (R, out), float32, of codes (planes, R, in), and Euclidean norms of the sizes of x, (R,).
+    """Potentials W x + b (R, out), float32, of values x of codes (planes, R, in), and norms (R,) of x's sizes.
 
-    Sizes are sums of |trace_k| over a neuron's spikes. Sums are exact, in any order, while none reaches 2^24 on the way.
+    Sizes are sums of |trace_k| over a neuron's spikes, norms Euclidean. Potentials are exact, in any order of sums,
+    while no partial sum reaches 2^24.
     """
     x, norms = bounded(codes, trace, -1, decode, decode_sizes)
     return torch.nn.functional.linear(x, rows.matrix(x.device), constant(bias, x.device, torch.float32)), norms
@@ -26,10 +27,10 @@ def one_sided(
     codes: torch.Tensor, y: torch.Tensor, rows: Rows, bias: np.ndarray, trace: np.ndarray,
     decode_sizes: DecodeSizes = decode_sizes,
 ) -> torch.Tensor:  # fmt: skip
-    """For each row, at least the largest sum of positive, or of negative, terms of any output, bias included, (R,).
+    """For each row, float64 (R,), a bound on the sums of positive and of negative terms of any output with its bias.
 
-    It is half of the terms' magnitudes plus half of the sum y (R, out) of :func:`linear` itself, which need not be exact: with
-    n terms, both products err by less than n 2^-24 of the terms' magnitudes.
+    It is half the sum of the terms' magnitudes plus half of |y|, y (R, out) being the sum from :func:`linear`, which
+    need not be exact: with n terms, both products err by less than n 2^-24 of the sum of the terms' magnitudes.
     """
     sizes, device = decode_sizes(codes, trace, torch.float32)[1], y.device
     magnitudes = torch.nn.functional.linear(

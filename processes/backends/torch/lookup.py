@@ -1,4 +1,4 @@
-"""Codes of potentials by a codebook: exact where it says so, and unsure where rounding or a narrow interval could matter."""
+"""Codes of potentials by a codebook: exact, except where rounding or a narrow interval makes them unsure."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ def look_up(
 
     Args:
         v: potentials.
-        gain: what the potentials of a row are multiplied by besides the lookup's scale, float32 (R, A, M, 1), or None for 1.
+        gain: factor of a row's potentials besides the lookup's scale, float32 (R, A, M, 1); None for 1.
         lookup: codebook, scales and rounding.
-        largest: potentials above are unsure.
-        planes: spikes of a neuron that codes have room for.
-        dtype: integers that hold a code.
+        largest: potentials of larger magnitude are unsure.
+        planes: most spikes of a neuron.
+        dtype: integer type of the codes.
     """
     book, device = lookup.book, v.device
     at, ends = constant(book.at, device).reshape(-1), constant(book.ends, device)

@@ -10,7 +10,7 @@ from processes.backends.torch.decode import decode, signed_levels, value
 from processes.fixed import shift_toward_zero
 
 CHUNK = 2**22
-"""Products of features that are held at a time."""
+"""Most products of features that are held at a time."""
 
 
 def step_pairs(
@@ -24,9 +24,9 @@ def step_pairs(
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """Potentials and clips, int64 (n,) each, of the pairs of rows of a and b where ``unsure`` (G, rows, columns) holds.
 
-    A pair of spikes adds x_a x_b at the later of their steps, those of b counting from ``delay`` steps after those of a; the
-    potential begins with the bias and is clipped to +-limit at every step. Codes a (planes, G, rows, D) and b (planes, G,
-    columns, D); bias int64 (G or fewer, rows, columns), repeated along G; traces (2, T).
+    A pair of spikes adds the product of their values at the later of their steps; b's window begins ``delay`` steps
+    after a's. The potential begins with the bias and is clipped to +-limit at every step. Codes a (planes, G, rows, D)
+    and b (planes, G, columns, D); bias int64 (G or fewer, rows, columns), repeated along G; traces (2, T).
     """
     g, i, j = unsure.nonzero(as_tuple=True)
     features = a.shape[-1]
@@ -40,7 +40,7 @@ def step_pairs(
 
 
 def pairs_arriving(a: torch.Tensor, b: torch.Tensor, traces: np.ndarray, delay: int) -> torch.Tensor:
-    """What arrives at each step, int64 (n, steps), of codes a and b (planes, n, D)."""
+    """Sums of the products of spikes of codes a and b (planes, n, D) that arrive at each step, int64 (n, steps)."""
     steps = traces.shape[-1]
     begin = max(0, delay)
     arriving = torch.zeros((a.shape[1], max(steps, steps + delay) - begin), dtype=torch.int64, device=a.device)
@@ -54,7 +54,7 @@ def pairs_arriving(a: torch.Tensor, b: torch.Tensor, traces: np.ndarray, delay: 
 
 
 def square_sum(codes: torch.Tensor, trace: np.ndarray, weight: np.ndarray, dtype: torch.dtype) -> torch.Tensor:
-    """Sums (N, ...) along the last axis of weight_d x_d^2, x being the values of codes (planes, N, ..., D)."""
+    """Sums (N, ...), along the last axis, of weight_d x_d^2, where x are the values of codes (planes, N, ..., D)."""
     held = decode(codes, trace, dtype)
     return (constant(weight, codes.device, dtype).reshape(-1) * held * held).sum(-1)
 
@@ -62,10 +62,11 @@ def square_sum(codes: torch.Tensor, trace: np.ndarray, weight: np.ndarray, dtype
 def square_sum_shifted(
     codes: torch.Tensor, trace: np.ndarray, shift: np.ndarray, fraction: int, limit: int
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """Sums and clips, int32 (N, ...) each, along the last axis of squares in integers, of codes (planes, N, ..., D).
+    """Sums along the last axis of the integer squares of codes (planes, N, ..., D), and clips, int32 (N, ...) each.
 
-    A spike at k of a neuron that has sent r adds (2 r p_k + p_k^2) >> shift_d, toward zero, at its step, to a sum with
-    ``fraction`` bits after the point; what is added to its whole part is clipped to +-limit at every step.
+    p_k being the signed trace of a spike at k and r what its neuron has sent before, the spike adds (2 r p_k + p_k^2)
+    >> shift_d, rounded toward zero, to a sum with ``fraction`` bits after the point. The whole part of the sum is
+    clipped to +-limit at every step.
     """
     levels, right = (
         signed_levels(trace, codes.device, torch.int64),
@@ -94,7 +95,7 @@ def square_sum_shifted(
 
 
 def clipped_sums(arriving: torch.Tensor, limit: int) -> tuple[torch.Tensor, torch.Tensor]:
-    """Potentials and clips, int64 (n,) each, after what arrives (n, steps) is added step by step and clipped to +-limit."""
+    """Potentials and clips, int64 (n,) each: what arrives (n, steps) is added step by step and clipped to +-limit."""
     v, clips = (torch.zeros(len(arriving), dtype=torch.int64, device=arriving.device) for _ in range(2))
     for current in arriving.unbind(1):
         v = v + current

@@ -1,4 +1,4 @@
-"""Softmax's race: who fires when behind the row's winner."""
+"""Codes of WOSS softmax: neurons of a row fire by their distance to the row's winner."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from processes.backends.torch.fire import code_type, first, resolve
 from processes.backends.torch.lookup import LookUp, look_up
 
 LOWEST = -3e38
-"""The winner's potential in a row in which nobody takes part."""
+"""Least potential of a winner, which stands for it in a row in which no neuron takes part."""
 
 
 def race(v: torch.Tensor, tables: RaceTables, spikes: int, look_up: LookUp = look_up) -> torch.Tensor:
-    """Codes (spikes, N, *shape) of potentials v (N, *shape), whose rows along the last axis race; -inf takes no part."""
+    """Codes (spikes, N, *shape) of WOSS softmax for rows v (N, *shape) along the last axis; -inf takes no part."""
     folded, steps = v.reshape(-1, *tables.axes), tables.ramp.shape[1]
     distance = folded.amax(-1, keepdim=True).clamp(min=LOWEST) - folded
     if tables.further is None:
@@ -28,10 +28,10 @@ def race(v: torch.Tensor, tables: RaceTables, spikes: int, look_up: LookUp = loo
 
 
 def on_ramp(distance: torch.Tensor, ramp: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    """Codes of distances (R, heads, rows, keys) as if thresholds (heads or 1, T) rose evenly, and where they do not (bool).
+    """Codes of distances (R, heads, rows, keys) as if thresholds (heads or 1, T) rose evenly; and where wrong, bool.
 
-    The line through the first and the last threshold finds a step, or the one before the right one; comparing with both
-    neighbours says whether it did.
+    The line through the first and the last threshold gives a step, or the one before the right one; comparing with the
+    thresholds on both sides shows whether the step is right.
     """
     steps = ramp.shape[1]
     edges = torch.nn.functional.pad(ramp, (1, 0), value=-torch.inf)
@@ -46,7 +46,7 @@ def on_ramp(distance: torch.Tensor, ramp: torch.Tensor) -> tuple[torch.Tensor, t
 
 
 def race_codes(distance: torch.Tensor, where: torch.Tensor, tables: RaceTables, spikes: int) -> torch.Tensor:
-    """Codes (spikes, n) of neurons ``where`` (n,) at distances (n,) from their winners by the definition."""
+    """Codes (spikes, n), by the definition, of neurons ``where`` (n,) at distances (n,) from their winners."""
     _, m, d = tables.axes
     ramp = constant(tables.ramp, distance.device, distance.dtype if tables.further is None else torch.float64)
     head = where // (m * d) % len(ramp)

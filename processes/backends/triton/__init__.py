@@ -1,7 +1,7 @@
-"""Kernels on CUDA devices: plain torch, but for three that Triton does in one pass over memory.
+"""Kernels on CUDA devices: plain torch, but for three kinds that Triton computes in one pass over memory.
 
-Codes by lookup, values of codes, and the saturating sums of synapses, a product of int8 in tensor cores for each step. Tensors
-beyond what 32-bit indices or sums can hold go the way of plain torch.
+These are codes by lookup, values of codes, and the saturating sums of synapses (a product of int8 in tensor cores for
+each step). Tensors beyond what 32-bit indices or sums can hold are left to plain torch.
 """
 
 from __future__ import annotations
@@ -48,13 +48,13 @@ __all__ = [
 ]  # fmt: skip
 
 LARGEST = 2**31
-"""Indices of values, and sums in tensor cores, are 32-bit integers."""
+"""Bound of indices of values and of sums in tensor cores, which are 32-bit integers."""
 
 
 def look_up(
     v: torch.Tensor, gain: torch.Tensor | None, lookup: Lookup, largest: float, planes: int, dtype: torch.dtype
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """Codes and where they are unsure, as :func:`processes.backends.torch.lookup.look_up` says."""
+    """Codes by a codebook, and where they are unsure (:func:`processes.backends.torch.lookup.look_up`)."""
     way = fused.look_up if planes * v.numel() < LARGEST else plain_look_up
     return way(v, gain, lookup, largest, planes, dtype)
 
@@ -65,14 +65,14 @@ race = partial(plain_race, look_up=look_up)
 
 
 def decode(codes: torch.Tensor, trace: np.ndarray, dtype: torch.dtype) -> torch.Tensor:
-    """Values (N, *shape) of codes (planes, N, *shape), added up in the order of the planes."""
+    """Values (N, *shape) of codes (planes, N, *shape): sums of sign * trace_k, added in the order of the planes."""
     if codes.numel() >= LARGEST:
         return plain_decode(codes, trace, dtype)
     return fused.decode(codes, signed_levels(trace, codes.device, dtype), sizes=False)[0]
 
 
 def decode_sizes(codes: torch.Tensor, trace: np.ndarray, dtype: torch.dtype) -> tuple[torch.Tensor, torch.Tensor]:
-    """Values (N, *shape) of codes (planes, N, *shape), and sums of their magnitudes |trace_k|."""
+    """Values of codes (planes, N, *shape), and their sizes, sums of |trace_k| over a neuron's spikes; (N, *shape)."""
     if codes.numel() >= LARGEST:
         return plain_decode_sizes(codes, trace, dtype)
     return fused.decode(codes, signed_levels(trace, codes.device, dtype), sizes=True)
@@ -85,7 +85,7 @@ one_sided = partial(plain_one_sided, decode_sizes=decode_sizes)
 def step_rows(
     codes: torch.Tensor, rows: Rows, bias: np.ndarray, trace: np.ndarray, limit: int
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """Potentials (R, out), float32, and clips (R, out), int16, of codes (planes, R, in): v <- clip(v + trace_k W z(k))."""
+    """Potentials float32 and clips int16, (R, out) each, of codes (planes, R, in): v <- clip(v + trace_k W z(k))."""
     if rows.largest_sum * int(trace[0]) + 2 * limit >= LARGEST:
         return plain_step_rows(codes, rows, bias, trace, limit)
     b, p = (constant(array, codes.device, torch.int32) for array in (bias, trace))

@@ -48,7 +48,7 @@ def _look_up(
 def look_up(
     v: torch.Tensor, gain: torch.Tensor | None, lookup: Lookup, largest: float, planes: int, dtype: torch.dtype
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """What :func:`processes.backends.torch.lookup.look_up` returns, in one pass."""
+    """Codes by a codebook, and where they are unsure (:func:`processes.backends.torch.lookup.look_up`), in one pass."""
     book, device, v = lookup.book, v.device, v.contiguous()
     _, a, m, d = v.shape
     ends, scale = constant(book.ends, device), constant(lookup.scale, device)
@@ -81,7 +81,7 @@ def _decode(codes, levels, out, sizes, n, last, PLANES: tl.constexpr, HAS_SIZES:
 
 
 def decode(codes: torch.Tensor, levels: torch.Tensor, sizes: bool) -> tuple[torch.Tensor, torch.Tensor]:
-    """Sums of entries of ``levels`` over planes of codes (planes, ...), and of their magnitudes (the sums again if not)."""
+    """Sums of the entries of ``levels`` for codes (planes, ...), and of their magnitudes if ``sizes``, or the sums."""
     codes = codes.contiguous()
     out = torch.empty(codes.shape[1:], dtype=levels.dtype, device=codes.device)
     magnitudes = torch.empty_like(out) if sizes else out
@@ -124,15 +124,15 @@ def _step(
 
 
 CHUNK = 2**32
-"""Spikes of all steps that are held at a time, one byte each."""
+"""Most spikes, of all steps, that are held at a time, one byte each."""
 
 
 def step_rows(
     codes: torch.Tensor, rows: Rows, bias: torch.Tensor, trace: torch.Tensor, limit: int
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """What :func:`processes.backends.torch.accumulate.step_rows` returns: a product of int8 in tensor cores for each step.
+    """Saturating sums of synapses (:func:`processes.backends.torch.accumulate.step_rows`), by int8 tensor cores.
 
-    32-bit integers have to hold a potential and what one step adds.
+    The caller ensures that a potential plus what one step adds fits 32-bit integers.
     """
     device, steps = codes.device, len(trace)
     _, count, inputs = codes.shape
@@ -167,7 +167,7 @@ def _spread(codes, z, n, plane, steps, PLANES: tl.constexpr, SIZE: tl.constexpr)
 
 
 def spikes_by_step(codes: torch.Tensor, steps: int) -> torch.Tensor:
-    """Spikes -1, 0 or 1 at each step, int8 (T, ...), of codes (planes, ...)."""
+    """Spikes -1, 0 or 1 of codes (planes, ...) at each step, int8 (T, ...)."""
     codes = codes.contiguous()
     n = codes[0].numel()
     z = torch.empty((steps, *codes.shape[1:]), dtype=torch.int8, device=codes.device)
