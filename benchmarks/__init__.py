@@ -1,1 +1,1 @@
-"""Measured figures, as ratios within one run wherever a ratio says it; `make bench` prints them all."""
+"""Benchmarks, each a program; costs are ratios within one run where possible. `make bench` runs three of them."""

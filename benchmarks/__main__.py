@@ -1,4 +1,4 @@
-"""Every benchmark, one after the other."""
+"""Runs the benchmarks of `make bench` with their defaults: closed form, one image on Lava, and the stepper."""
 
 from benchmarks import closed_form, lava_image, stepper
 

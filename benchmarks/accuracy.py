@@ -1,11 +1,12 @@
-"""What codes and ingredients of conversion are worth, on four trained models: out/bench-accuracy.txt, docs/accuracy.md.
+"""Measures codes and ingredients of conversion on four trained models; writes docs/accuracy.md.
 
     python -m benchmarks.accuracy
-    python -m benchmarks.accuracy --resume                     rows that an interrupted run has measured are kept
+    python -m benchmarks.accuracy --resume                     keeps the rows that an interrupted run has measured
     python -m benchmarks.accuracy --resume --only minilm --rows 'auto' --rows '2 spikes, fixed'
     python -m benchmarks.accuracy --only demo --samples 100 --calibration 32 --page out/accuracy.md
 
-Every row is a conversion and a run of its own, in the closed form, one thread each; as many at a time as there are workers.
+Every row is a conversion and a run of its own in the closed form, with one thread; ``--workers`` rows are measured at a
+time. The log goes to bench-accuracy.txt and the measured rows to bench-accuracy.json, in the folder ``--out``.
 """
 
 from __future__ import annotations
@@ -33,12 +34,12 @@ from deploy.errors import DeployError
 from targets import children
 
 NONE = Ingredients(**dict.fromkeys(asdict(ALL), False))
-PUBLISHED = {40: 1.15, 16: 1.4}  # B by T; the paper has the first
+PUBLISHED = {40: 1.15, 16: 1.4}  # B by T of the plain recipe; the first pair is the paper's
 ORIGINAL = "original"
 
 
 def demo_subject(samples: int, calibration: int) -> Subject:
-    """The bundled vision transformer."""
+    """The bundled vision transformer on Fashion-MNIST, with the first ``samples`` images to evaluate on."""
     fit, (images, labels) = demo.calibration_data()[0], demo.evaluation_data()
     return Subject("demo ViT", demo.load_model(), [fit[:calibration]], [images[:samples]], labels[:samples])
 
@@ -49,11 +50,11 @@ SUBJECTS: dict[str, tuple[int, int, Callable[[int, int], Subject]]] = {
     "minilm": (500, 128, minilm.subject),
     "dino": (500, 64, lambda images, calibration: dino.subject(images, 1000, calibration)),
 }
-"""Evaluation samples, calibration samples, and how the subject is made of them."""
+"""By subject: numbers of evaluation and calibration samples, and the function of these that makes it."""
 
 
 def cases() -> dict[str, Case]:
-    """What is measured of every subject, by its name on the page."""
+    """The conversions that are measured of every subject, by the name of the row."""
     found: dict[str, Case] = {}
     for steps, base in PUBLISHED.items():
         for precision in ("float", "fixed"):
@@ -61,9 +62,9 @@ def cases() -> dict[str, Case]:
                 found[f"T = {steps}, {name}, {precision}"] = Case(steps, spikes, precision)
             found[f"T = {steps}, {PLAIN_RECIPE}, {precision}"] = Case(steps, 1, precision, base, 1, NONE)
     for name in asdict(ALL):
-        if name == "headroom":  # of gates, which no subject has
+        if name == "headroom":  # concerns gates, which no subject has
             continue
-        for spikes in (2,) if name == "balance" else (1, 2):  # there is none with one spike
+        for spikes in (2,) if name == "balance" else (1, 2):  # balance is off with one spike
             found[f"{spikes} without {name}"] = Case(16, spikes, ingredients=replace(ALL, **{name: False}))
     found["1 without input_spikes"] = Case(16, input_spikes=1)
     return found
@@ -71,12 +72,12 @@ def cases() -> dict[str, Case]:
 
 @functools.cache
 def subject(key: str, samples: int, calibration: int) -> Subject:
-    """In each worker once."""
+    """Make a subject, once in each worker process."""
     return SUBJECTS[key][2](samples, calibration)
 
 
 def measure(key: str, samples: int, calibration: int, row: str) -> tuple[Measured | None, float]:
-    """One row, None if the model cannot be converted so, and how many seconds of a core it took."""
+    """Measure one row: (result, or None if the model cannot be converted so; seconds of processor time)."""
     begin = time.process_time()
     torch.set_num_threads(1)
     own = subject(key, samples, calibration)
@@ -88,7 +89,7 @@ def measure(key: str, samples: int, calibration: int, row: str) -> tuple[Measure
 
 
 def sizes(only: str, samples: int | None, calibration: int | None) -> dict[str, tuple[int, int]]:
-    """(evaluation samples, calibration samples) of the subjects that are asked for."""
+    """(evaluation samples, calibration samples) of the subjects in ``only``, names joined by commas; all if empty."""
     chosen = only.split(",") if only else list(SUBJECTS)
     unknown = [key for key in chosen if key not in SUBJECTS]
     if unknown:
@@ -98,7 +99,7 @@ def sizes(only: str, samples: int | None, calibration: int | None) -> dict[str, 
 
 
 def describe(measured: Measured | None) -> str:
-    """The numbers of a row on one line."""
+    """A row's figures as one line of text."""
     if measured is None:
         return "cannot be converted so"
     cosine, right, same, spikes, seconds = measured
@@ -137,7 +138,7 @@ def main(
             said = f"[{number}/{len(missing)}, {minutes:.0f} min] {key}: {row}: "
             try:
                 measured, seconds = done.result()
-            except Exception as error:  # one row's failure is not the others'
+            except Exception as error:  # a failed row must not stop the others
                 failed += 1
                 console.print(f"{said}failed: {error}", markup=False)
                 continue

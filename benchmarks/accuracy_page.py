@@ -1,4 +1,4 @@
-"""docs/accuracy.md: the rows of :mod:`benchmarks.accuracy` as tables."""
+"""Writes docs/accuracy.md: the rows that :mod:`benchmarks.accuracy` measures, as tables."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from benchmarks.subject import Measured
 
 Results = dict[str, dict[str, Measured | None]]
+"""By subject and row; None where the model cannot be converted so."""
 
 SPIKES: dict[str, int | None] = {"1 spike": 1, "auto": None, "2 spikes": 2, "3 spikes": 3}
 PLAIN_RECIPE = "plain recipe"
@@ -33,7 +34,7 @@ INGREDIENTS = {
     "outliers": ("outlying columns have a synapse of their own", "they set the units of all weights", "where they outlie"),
     "input_spikes": ("input coded with two spikes", "with one", "an option, `--input-spikes`"),
 }  # fmt: skip
-"""What an ingredient is, what is there without it, and whether it is used only where calibration data gain by it."""
+"""By ingredient: what it is, what is used without it, and whether it is always used or only where data gain by it."""
 
 HEAD = """# Accuracy
 
@@ -59,17 +60,17 @@ on both halves of the samples, biases and raised scales on held-back ones.
 
 
 def markdown(columns: list[str], rows: list[list[str]]) -> str:
-    """A table."""
+    """A Markdown table."""
     lines = [columns, ["---"] * len(columns), *rows]
     return "".join(f"| {' | '.join(line)} |\n" for line in lines)
 
 
 def page(results: Results, sizes: Mapping[str, tuple[int, int]]) -> str:
-    """The whole page.
+    """The whole page as Markdown.
 
     Args:
         results: by subject and row; None where a model cannot be converted so.
-        sizes: evaluation and calibration samples of the subjects.
+        sizes: by subject, numbers of evaluation and calibration samples.
     """
     models = [
         [TITLES[key], MODELS[key], f"{sizes[key][0]:,}", f"{sizes[key][1]:,}", _percent(rows["original"])]
@@ -88,6 +89,7 @@ def page(results: Results, sizes: Mapping[str, tuple[int, int]]) -> str:
 
 
 def _codes(rows: Mapping[str, Measured | None]) -> list[list[str]]:
+    """Rows of one subject's table of codes, each with the figures of floating point and fixed point."""
     lines = []
     for steps in (40, 16):
         for name in (PLAIN_RECIPE, *SPIKES):
@@ -105,6 +107,7 @@ def _codes(rows: Mapping[str, Measured | None]) -> list[list[str]]:
 
 
 def _ingredients(results: Results, spikes: int, everything: str) -> str:
+    """The table of ingredients left out one at a time; ``everything`` names the row that has all of them."""
     full = {key: rows.get(everything) for key, rows in results.items()}
     lines = [["everything", "", "", *(_cell(full[key], full[key]) for key in results)]]
     for name, (what, instead, used) in INGREDIENTS.items():
@@ -118,6 +121,7 @@ def _ingredients(results: Results, spikes: int, everything: str) -> str:
 
 
 def _cell(row: Measured | None, full: Measured | None) -> str:
+    """Cosine, the factor by which 1 - cosine is larger than with everything, and the share of same answers."""
     if row is None or full is None:
         return "-"
     return f"{row.cosine:.5f} ({(1 - row.cosine) / (1 - full.cosine):.2f}), {row.same:.1%}"

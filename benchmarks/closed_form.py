@@ -1,12 +1,12 @@
-"""How long the closed form takes and how much memory, as multiples of the original model, on the same threads in one run.
+"""Measures time and memory of the closed form as multiples of the original model's, with the same threads, in one run.
 
     python -m benchmarks.closed_form
     python -m benchmarks.closed_form --spikes 2
     python -m benchmarks.closed_form --model swin_tiny_patch4_window7_224 --batch 8
     python -m benchmarks.closed_form --model vit_base_patch16_224 --batch 128 --device cuda
 
-Memory is the largest resident size while a batch runs, above what was there before the run, on Linux; on a CUDA device,
-what PyTorch has allocated there. The original runs in float32 too: no TF32.
+Memory is the increase of the resident size at its peak while a batch runs, on Linux; on a CUDA device, that of
+PyTorch's allocations there. The original runs in full float32, without TF32.
 """
 
 from __future__ import annotations
@@ -37,10 +37,11 @@ from processes.backends.devices import device_named, full_precision
 from processes.memory import give_back
 
 PLAIN = Ingredients(biases=False, rounding=False, importance=False, balance=False)
+"""A quick conversion, without the ingredients that take longest and hardly change how long runs take."""
 
 
 def peak(run: Callable[[], object], device: torch.device) -> int | None:
-    """Bytes that the process, or what it holds on the device, grew by at most in ``run``; None where nobody tells."""
+    """Peak increase in bytes of memory during ``run``, of the process or on a CUDA device; None where it is unknown."""
     status, clear = Path("/proc/self/status"), Path("/proc/self/clear_refs")
 
     def kilobytes(field: str) -> int:
@@ -54,15 +55,15 @@ def peak(run: Callable[[], object], device: torch.device) -> int | None:
         return torch.cuda.max_memory_allocated(device) - before
     if not clear.exists():
         return None
-    give_back()  # what earlier runs have freed
-    clear.write_text("5")  # the peak starts anew from what is resident now
+    give_back()  # returns freed memory of earlier runs to the system
+    clear.write_text("5")  # resets the peak to the present resident size
     before = kilobytes("VmRSS")
     run()
     return 1024 * (kilobytes("VmHWM") - before)
 
 
 def subject(model: str, batch: int) -> tuple[torch.nn.Module, np.ndarray, np.ndarray]:
-    """The demo, or a timm model with random weights; its calibration data, and a batch of images."""
+    """(model, calibration images, batch of images): the demo, or a timm model with random weights and random images."""
     if model == "demo":
         return demo.load_model(), demo.calibration_data()[0], demo.evaluation_data()[0][:batch]
     torch.manual_seed(0)
@@ -121,7 +122,7 @@ def main(
         return time.perf_counter() - begin
 
     for run in runs.values():
-        timed(run)  # compilation, memory pools
+        timed(run)  # compiles kernels and fills memory pools
     for _ in range(rounds):
         for name, run in runs.items():
             seconds[name].append(timed(run))

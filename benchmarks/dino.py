@@ -1,9 +1,9 @@
-"""A DINOv2-small-shaped ViT with trained weights: cosine of its features, and a linear probe on Fashion-MNIST.
+"""Measures a ViT with a DINOv2-small's trained weights: cosine of features, and a linear probe on Fashion-MNIST.
 
     python -m benchmarks.dino --images 500
 
-The weights are those of an ONNX file, turned here into a checkpoint of timm's vit_small_patch14_dinov2 (which stays in the
-user's cache, as dinov2-small.safetensors, and works with `deploy convert --weights`). Images are enlarged to 98 x 98
+The weights come from an ONNX file, converted here to a checkpoint of timm's vit_small_patch14_dinov2, which is kept in
+the user's cache as dinov2-small.safetensors and works with `deploy convert --weights`. Images are enlarged to 98 x 98
 pixels: 49 patches and the class token, whose features are the output. The probe is fitted to the original's features.
 """
 
@@ -38,13 +38,13 @@ COPIED = {
 
 
 def state_dict(file: Path) -> dict[str, torch.Tensor]:
-    """timm's parameters from the ONNX file; positions for 37 x 37 patches, as they were trained."""
+    """Convert the ONNX file's weights to timm's parameters; position encodings stay as trained, for 37 x 37 patches."""
     graph = onnx.load(str(file)).graph
     values = {i.name: torch.from_numpy(onnx.numpy_helper.to_array(i).copy()) for i in graph.initializer}
     products = {node.name: node.input[1] for node in graph.node if node.op_type == "MatMul"}
 
     def linear(name: str) -> tuple[torch.Tensor, torch.Tensor]:
-        """Weight (out, in) and bias; the exporter keeps weights as unnamed (in, out) operands of products."""
+        """(weight (out, in), bias) of a layer; the ONNX file holds weights as unnamed (in, out) operands of MatMul."""
         return values[products[f"/{name.replace('.', '/').replace('layer/', 'layer.')}/MatMul"]].T, values[
             f"{name}.bias"
         ]
@@ -69,7 +69,7 @@ def state_dict(file: Path) -> dict[str, torch.Tensor]:
 
 
 def checkpoint() -> Path:
-    """The safetensors file, made if it is not there."""
+    """Path of the safetensors checkpoint, which is made if it does not exist."""
     path = material.CACHE / "dinov2-small.safetensors"
     if not path.exists():
         save_file(state_dict(material.dino_onnx()), path)
@@ -77,7 +77,7 @@ def checkpoint() -> Path:
 
 
 def build() -> torch.nn.Module:
-    """The model for SIDE x SIDE raw pixels."""
+    """The trained model in evaluation mode, for images (N, 3, SIDE, SIDE) in [0, 1], which it normalises itself."""
     model = timm.create_model(NAME, pretrained=False, num_classes=0, img_size=SIDE)
     state = load_file(checkpoint())
     state["pos_embed"] = resample_abs_pos_embed(state["pos_embed"], [GRID, GRID])
@@ -86,13 +86,13 @@ def build() -> torch.nn.Module:
 
 
 def enlarged(images: np.ndarray) -> np.ndarray:
-    """Bytes (N, 28, 28) as three equal channels (N, 3, SIDE, SIDE) in [0, 1], float32."""
+    """Resize grey images, uint8 (N, 28, 28), to three equal channels, float32 (N, 3, SIDE, SIDE) in [0, 1]."""
     grey = torch.from_numpy(images.copy())[:, None].float() / 255
     return torch.nn.functional.interpolate(grey, SIDE, mode="bilinear").expand(-1, 3, -1, -1).numpy()
 
 
 def subject(images: int, probe: int, calibration: int) -> Subject:
-    """Arguments as :func:`main`'s."""
+    """The model with its data: numbers of test images, of training images for the probe, and of others to calibrate."""
     model = build()
     folder = material.fashion_mnist()
     train, train_labels = read_split(folder, "train")

@@ -1,12 +1,12 @@
-"""Every spike, potential and count of clips of stepped runs against the closed form, over many samples of several models.
+"""Compares stepped runs with the closed form, every spike, potential and count of clips, on samples of several models.
 
     python -m benchmarks.exactness
     python -m benchmarks.exactness --subject demo --samples 1000 --float
     python -m benchmarks.exactness --subject demo --samples 100 --spikes 1 --timesteps 40 --target lava-sim --state-sets 2
 
-With one to three spikes, converted anew each time. ``demo``: the bundled vision transformer; ``swin``: the small Swin;
-``minilm``: MiniLM's first block, sentences of 64 tokens; ``uniformer``: SIT-conversion's model in the size of
-examples/fashion_models.py, random weights, and ``sit``: the same by its method, up to 6 binary digits.
+Models are converted anew for one to three spikes. ``demo``: the bundled vision transformer; ``swin``: the small Swin;
+``minilm``: MiniLM's first block, sentences of 64 tokens; ``uniformer``: the UniFormer of examples/fashion_models.py
+with random weights, SIT conversion's model; ``sit``: that model converted by the method sit, up to 6 binary digits.
 """
 
 from __future__ import annotations
@@ -31,12 +31,12 @@ from evaluator.compare import compare
 from processes.batches import slices
 from targets import registry
 
-PHASES = Variant()
+PHASES = Variant()  # conversion by phase codes
 EXAMPLES = Path(__file__).parents[1] / "examples"
 
 
 class Case(NamedTuple):
-    """A model with its calibration and evaluation arguments, and how it is converted."""
+    """A model, its arguments (N, ...) for calibration and for evaluation, and the variant of its conversion."""
 
     module: torch.nn.Module
     calibration: list[np.ndarray]
@@ -45,12 +45,12 @@ class Case(NamedTuple):
 
 
 def images(module: torch.nn.Module, samples: int, variant: Variant = PHASES) -> Case:
-    """A model of the demo's images."""
+    """A case of a model for the demo's images, calibrated on 64 of them."""
     return Case(module, [demo.calibration_data()[0][:64]], [demo.evaluation_data()[0][:samples]], variant)
 
 
 def block(samples: int) -> Case:
-    """MiniLM's first block; what comes before it stays on the host."""
+    """The case of MiniLM's first block, with the embeddings before it computed on the host."""
     module = load_model(f"hf:{material.minilm()}").module
     del module.get_submodule("model.encoder.layer")[1:]  # type: ignore[attr-defined]
     texts, _ = material.movie_sentences()
@@ -58,7 +58,7 @@ def block(samples: int) -> Case:
 
 
 def uniformer() -> torch.nn.Module:
-    """Its weights are random: what it computes is not looked at."""
+    """SIT conversion's UniFormer with random weights, since only spikes are compared, not answers."""
     sys.path.insert(0, str(EXAMPLES))
     import fashion_models  # type: ignore[import-not-found]
 
@@ -109,7 +109,7 @@ def stepped(
     state_sets: int | None,
     fixed: bool,
 ) -> str | None:
-    """Convert a model, run it, print what was compared; the first difference, if there is one."""
+    """Convert a model, run and compare it, and print the counts; returns the first difference or None."""
     made = convert_module(
         case.module, case.calibration, timesteps, 2.0 if case.variant.method == "sit" else None,
         spikes=spikes, input_spikes=spikes, fixed=fixed, variant=case.variant,

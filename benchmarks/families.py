@@ -21,16 +21,16 @@ from converters.walk.runs import known, walk
 from evaluator.closed_form import ClosedForm
 
 CALIBRATION, JUDGED = 64, 16
-"""Samples."""
+"""Numbers of samples to calibrate on and to judge by."""
 TIMESTEPS, SPIKES = 40, 2
 BAR = 0.03
-"""Relative error (Euclidean norms) that nine tenths of the families are to stay below."""
+"""Relative error (Euclidean norms) that nine tenths of the families should not exceed."""
 TIMEOUT, MEMORY = 400.0, 12.0
-"""Seconds and GB for a family."""
+"""Limits for a family: seconds, and GB of memory."""
 
 
 def drawn(sample: torch.Tensor, count: int, generator: torch.Generator) -> torch.Tensor:
-    """``count`` samples as the given ones (N, ...) were made: what is alike in all of them is repeated."""
+    """Draw ``count`` samples like the given ones (N, ...), which are repeated if they are all equal."""
     shape = (count, *sample.shape[1:])
     if len(sample) > 1 and bool((sample == sample[:1]).all()):
         return sample[:1].expand(shape).clone()
@@ -41,7 +41,7 @@ def drawn(sample: torch.Tensor, count: int, generator: torch.Generator) -> torch
 
 
 def measured(subject: Subject) -> Found:
-    """A family's relative error on samples that did not calibrate, in place of its deviation; or why there is none."""
+    """Measure a family; ``deviation`` of the result is its relative error on new samples, else reasons say why not."""
     start, example = time.monotonic(), ""
     try:
         example, (model, samples) = subject.build()
@@ -49,13 +49,13 @@ def measured(subject: Subject) -> Found:
         return Found(subject.family, example, "accepted", (), error, round(time.monotonic() - start, 1))
     except LeftOut as reason:
         state, text = "left out", str(reason)
-    except Exception as reason:  # one family shall not end the others
+    except Exception as reason:  # a family that fails must not stop the others
         state, text = "failed", f"{type(reason).__name__}: {reason}"
     return Found(subject.family, example, state, (text[:200],), None, round(time.monotonic() - start, 1))
 
 
 def relative_error(model: torch.nn.Module, samples: Sequence[torch.Tensor]) -> float:
-    """Norm of the fixed-point network's error over the norm of the model's outputs."""
+    """Convert the model; relative error of the fixed-point network's outputs on new samples, by Euclidean norms."""
     generator = torch.Generator().manual_seed(1)
     calibration, judged = (
         [drawn(sample, count, generator).numpy() for sample in samples] for count in (CALIBRATION, JUDGED)
@@ -71,7 +71,7 @@ def relative_error(model: torch.nn.Module, samples: Sequence[torch.Tensor]) -> f
 
 
 def table(found: Sequence[Found]) -> str:
-    """Markdown, largest errors first, and how many stay below the bar."""
+    """Markdown table of the errors, largest first, then failures, headed by the number of families within BAR."""
     done = sorted((one for one in found if one.deviation is not None), key=lambda one: -(one.deviation or 0))
     below = sum((one.deviation or 0) <= BAR for one in done)
     lines = [f"{below} of {len(done)} within {BAR:g}.", "", "| family | relative error |", "|---|---|"]
@@ -81,7 +81,7 @@ def table(found: Sequence[Found]) -> str:
 
 
 def main() -> None:
-    """Measures, and prints a Markdown table."""
+    """Measure the chosen families, and print a Markdown table."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--every", type=int, default=14, help="take every n-th accepted family")
     parser.add_argument("--first", type=int, default=0, help="of these, in alphabetical order")
@@ -91,7 +91,7 @@ def main() -> None:
     seconds = {found.family: found.seconds for found in known(arguments.walked) if found.state == "accepted"}
     chosen = sorted(seconds)[arguments.first :: arguments.every]
     subjects = [each for each in (*timm_models.subjects(), *hugging_face.subjects()) if each.family in chosen]
-    subjects.sort(key=lambda each: seconds[each.family])  # the quickest first, should nobody wait for all
+    subjects.sort(key=lambda each: seconds[each.family])  # the quickest first, in case the run is interrupted
     for _ in walk(subjects, arguments.results, 1, TIMEOUT, MEMORY, measured):
         pass
     print(table([found for found in known(arguments.results) if found.family in chosen]))

@@ -1,10 +1,11 @@
-"""How the closed form's cost grows with T, spikes, tokens and width, beside the original's, in one run.
+"""Measures how the closed form's cost grows with T, spikes, tokens and width, beside the original's, in one run.
 
     python -m benchmarks.growth
     python -m benchmarks.growth --batch 4 --rounds 5
 
-A vision transformer of four blocks with random weights; one thing is changed at a time. Milliseconds are processor time of all
-threads for an image, medians of the rounds, and take turns, so that a drifting machine favours no row.
+The model is a vision transformer of four blocks with random weights; each row changes one quantity. Milliseconds are
+the processor time of all threads per image, medians of the rounds. Rows are run in turn, so that a drifting machine
+favours none of them.
 """
 
 from __future__ import annotations
@@ -27,11 +28,11 @@ from converters.pipeline import convert_module
 from evaluator.closed_form import ClosedForm
 
 BASES = {8: 1.8, 16: 1.4, 40: 1.15, 80: 1.07}
-"""By T: the largest level is 60 to 230 times the smallest."""
+"""Base B by T, chosen so that a code's largest level is 60 to 230 times its smallest."""
 
 
 class Row(NamedTuple):
-    """What is timed: T, spikes of a neuron, tokens (a square number) and width."""
+    """A configuration to be timed: T, most spikes of a neuron, number of tokens (a square) and width."""
 
     steps: int = 40
     spikes: int = 1
@@ -46,7 +47,7 @@ ROWS = (
 
 
 def model(row: Row) -> tuple[torch.nn.Module, int]:
-    """A vision transformer and the length of its images' sides, patches being 8 pixels wide."""
+    """(vision transformer, side length of its images in pixels), with patches of 8 x 8 pixels."""
     torch.manual_seed(0)
     side = 8 * round(row.tokens**0.5)
     return timm.create_model(
@@ -56,7 +57,7 @@ def model(row: Row) -> tuple[torch.nn.Module, int]:
 
 
 def runs(row: Row, batch: int) -> dict[str, Callable[[], object]]:
-    """The original and both closed forms, by name."""
+    """Functions to be timed, by name: the original and the closed forms in floating and fixed point, on one batch."""
     module, side = model(row)
     rng = np.random.default_rng(0)
     calibration, images = (rng.random((n, 3, side, side), np.float32) for n in (8, batch))
@@ -83,7 +84,7 @@ def main(
         for (row, name), seconds in spent.items():
             begin = time.process_time()
             timed[row][name]()
-            if number:  # the first compiles, and fills caches
+            if number:  # the first round compiles and fills caches
                 seconds.append(time.process_time() - begin)
     milliseconds = {key: 1000 * statistics.median(seconds) / batch for key, seconds in spent.items()}
     names = list(timed[ROWS[0]])

@@ -1,10 +1,10 @@
-"""Which simulator runs which of our exports, and how far it agrees with the closed form.
+"""Runs our exports in other simulators and compares them with the closed form; writes docs/interop.md.
 
     make interop        builds environments for sinabs and SpikingJelly, then runs this
 
-Everything goes through files, as for a user: convert, export, import by the simulator's own importer. Two small networks of
-rectified linear units trained on Fashion-MNIST (examples/fashion_models.py), and the demo's transformer. Fails if a simulator
-does not do what docs/nir.md says.
+Everything goes through files, as for a user: convert, export, import by the simulator's own importer. The models are
+two small networks of rectified linear units trained on Fashion-MNIST (examples/fashion_models.py), and the demo's
+transformer. Fails if a simulator does not agree as well as docs/nir.md says.
 """
 
 from __future__ import annotations
@@ -35,12 +35,12 @@ from targets.nir_plain import DIALECTS, form_of, plain_network, stages_of
 from targets.simulators import SIMULATORS, simulate, versions
 
 TRUST = Trust(files=True)
-"""The models are this repository's own Python files."""
+"""Permits to load the models, which are this repository's own Python files."""
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
 TABLE = Path(__file__).parents[1] / "docs" / "interop.md"
 LEAST = 0.99
-"""Fraction of predictions that have to stay."""
+"""Fraction of predictions that have to equal the closed form's."""
 TIES = 1e-4
 """Fraction of spikes that may differ: simulators hold weights in single precision, which decides ties."""
 INTRODUCTION = """# Our exports in other simulators
@@ -57,10 +57,14 @@ CODES: dict[str, dict[str, Any]] = {
 
 @dataclass(frozen=True)
 class Row:
-    """One export in one simulator: neurons compared and with the same spikes, and samples with the same prediction.
+    """Result of one export in one simulator.
 
-    ``exact``: spikes have to be the same. In sinabs, whose resets subtract and whose neurons send several spikes in one step, a
-    phase code sends its lowest level for silence and nothing stops a rate code at T spikes.
+    Attributes:
+        export, simulator: names for the table.
+        neurons, same_spikes: neurons compared, in all samples, and those whose spikes equal the closed form's.
+        samples, same_predictions: samples, and those with the closed form's prediction.
+        exact: whether spikes have to be the same. In sinabs, whose resets subtract and whose neurons may send several
+            spikes a step, a phase code sends its lowest level for silence, and nothing stops a rate code at T spikes.
     """
 
     export: str
@@ -73,18 +77,18 @@ class Row:
 
     @property
     def holds(self) -> bool:
-        """Whether it is as good as it has to be."""
+        """Whether spikes (if ``exact``) and predictions agree as well as TIES and LEAST demand."""
         spikes = not self.exact or self.neurons - self.same_spikes <= TIES * self.neurons
         return spikes and self.same_predictions >= LEAST * self.samples
 
     def written(self) -> str:
-        """As a line of the table."""
+        """The row as a line of the Markdown table."""
         spikes = f"{self.same_spikes:,} of {self.neurons:,}" if self.neurons else ""
         return f"| {self.export} | {self.simulator} | {spikes} | {self.same_predictions} of {self.samples} |"
 
 
 def plain_rows(folder: Path, samples: int) -> Iterator[Row]:
-    """The two networks of rectified linear units in both codes."""
+    """Convert both networks of rectified linear units in both codes, and yield a row for each simulator."""
     images, labels = demo.evaluation_data()
     calibration = demo.calibration_data()[0]
     np.savez(folder / "calib.npz", x=calibration)
@@ -101,7 +105,7 @@ def plain_rows(folder: Path, samples: int) -> Iterator[Row]:
 
 
 def plain_row(title: str, folder: Path, simulator: str, samples: int) -> Row:
-    """One of them in one simulator, from the files that `deploy export --plain` writes."""
+    """Run one converted network in one simulator, from the files that `deploy export --plain` writes."""
     file = folder / f"{simulator}.nir"
     export(folder, file, "plain", simulator, samples, trust=TRUST)
     graph = read_graph(file)
@@ -119,7 +123,7 @@ def plain_row(title: str, folder: Path, simulator: str, samples: int) -> Row:
 
 
 def reference(network: Network, x: np.ndarray) -> tuple[list[np.ndarray], np.ndarray]:
-    """Codes of the hidden layers and predictions, by the closed form."""
+    """(codes of the hidden layers, predictions (N,)) of the closed form in float64."""
     codes: list[np.ndarray] = []
 
     def observe(name: str, op: Any, result: Result) -> None:
@@ -131,7 +135,7 @@ def reference(network: Network, x: np.ndarray) -> tuple[list[np.ndarray], np.nda
 
 
 def transformer_rows(folder: Path, samples: int) -> Iterator[Row]:
-    """The demo, floating point and fixed: its whole file in PyTorch, and its plain segments in every simulator."""
+    """Yield rows of the demo in both precisions: whole in PyTorch by nirtorch, and in segments in every simulator."""
     import nirtorch
 
     for precision in ("float", "fixed"):

@@ -1,16 +1,15 @@
-"""SmolLM2-135M-Instruct as a spiking network: perplexity beside the original's, agreement, spikes and time of a token.
+"""Measures SmolLM2-135M-Instruct as a spiking network: perplexity, agreement with the original, spikes, time a token.
 
     python -m benchmarks.language
     python -m benchmarks.language --rows 2,40 --rows 1,40 --evaluated 4096 --resume
     python -m benchmarks.language --rows 2,16 --calibration 4 --tokens 64 --evaluated 64 --prompts 0 --stepped 16
 
-Everything between the token embedding and the logits spikes, in integers. It is calibrated on one work (Debian's FAQ) and
-judged on another (Debian's policy), in windows whose tokens are each predicted once. Then the original continues prompts from
-there greedily, and the network, given the same tokens, names each next one. With --held it also goes through so many of these
-continuations token by token from held traces, every spike and potential compared with the whole sequence at once, and timed
-beside the original with its cache. With --stepped the first tokens of a window are also stepped on a target. All seconds are
-processor time but those of conversion and of targets. out/bench-language.json keeps what was measured; docs/language.md has
-the figures. `make bench-llm` runs it.
+Everything between token embedding and logits spikes. The network is calibrated on one work (Debian's FAQ) and evaluated
+on another (Debian's policy), in windows that predict each token once. Then the original continues prompts from there
+greedily, and the network, given the same tokens, predicts each next one. --held runs some of these continuations token
+by token from held traces, compares every spike and potential with the whole sequence at once, and times them beside the
+original with its cache. --stepped steps the first tokens of a window on a target. Seconds are processor time, except
+those of conversion and of targets. out/bench-language.json keeps the rows, docs/language.md has the figures.
 """
 
 from __future__ import annotations
@@ -53,17 +52,17 @@ PROMPT = "A package manager is a program that"
 
 @dataclass(frozen=True)
 class Row:
-    """What was measured of a network.
+    """Figures of one network.
 
     Attributes:
         tokens, original, spiking, divergence, same: sums over tokens, as :data:`deploy.language.scores.COLUMNS` names them.
         spikes: per token. seconds, original_seconds: per token of a window. convert_seconds: of the conversion.
-        text: a greedy continuation of ``PROMPT``.
+        text: the network's greedy continuation of ``PROMPT``.
         chosen: share of the original's greedy choices that the network makes too, given the original's tokens.
         differences: spikes and potentials that differ between target and closed form; None if nothing was stepped.
-        compared: how many were compared. stepped_seconds: for all tokens together.
-        held_differences, held_compared: of runs from held traces and of whole sequences. held_seconds: per token from held
-            traces. cached_seconds: per token of the original with its cache.
+        compared: how many were compared. stepped_seconds: of the target, for all tokens together.
+        held_differences, held_compared: between runs from held traces and whole sequences. held_seconds: per token from
+            held traces. cached_seconds: per token of the original with its cache.
     """
 
     tokens: float
@@ -86,7 +85,7 @@ class Row:
     cached_seconds: float = math.nan
 
     def cells(self) -> tuple[str, ...]:
-        """For a table."""
+        """The figures as the cells of :func:`_table`, in its order."""
         one, other = (np.exp(loss / self.tokens) for loss in (self.original, self.spiking))
         return (
             f"{one:.2f}", f"{other:.2f}", f"{other / one - 1:+.1%}", f"{self.same / self.tokens:.1%}",
@@ -100,7 +99,7 @@ class Row:
 
 
 def measured(network: Network, model: LoadedModel, text: TextInput, given: Windows, new: int) -> Row:
-    """The network beside its original, window by window, and ``new`` tokens that it goes on with."""
+    """Run the network and its original on all windows, and let the network continue PROMPT by ``new`` tokens."""
     host = front_end(model.module, [given.tokens[:1]])[1]
     total, original_seconds, seconds, spikes = np.zeros(len(COLUMNS)), 0.0, 0.0, 0
     for tokens, counted in zip(given.tokens, given.counted, strict=True):
@@ -122,7 +121,7 @@ def measured(network: Network, model: LoadedModel, text: TextInput, given: Windo
 
 
 def greedy(model: LoadedModel, document: np.ndarray, prompts: int, new: int, window: int) -> Windows:
-    """Prompts from all over a document, each with the ``new`` tokens by which the original goes on; these count."""
+    """Prompts spread over a document, each continued by the original with ``new`` greedy tokens, which are counted."""
     begins = np.linspace(0, len(document) - PROMPT_TOKENS, prompts).astype(int)
     tokens = np.stack([document[begin : begin + PROMPT_TOKENS] for begin in begins]).astype(np.int64)
     for _ in range(new):
@@ -134,7 +133,7 @@ def greedy(model: LoadedModel, document: np.ndarray, prompts: int, new: int, win
 
 
 def chosen(network: Network, model: LoadedModel, given: Windows) -> float:
-    """Share of the counted tokens of :func:`greedy` that the network chooses too."""
+    """Share of the counted tokens in ``given``, made by :func:`greedy`, that the network chooses too."""
     host, same = front_end(model.module, [given.tokens[:1]])[1], 0
     for tokens, (first, stop) in zip(given.tokens, given.counted, strict=True):
         outputs = measure.evaluate(ClosedForm(network), network_input(host, [tokens[None]]), 1).outputs[0]
@@ -144,7 +143,7 @@ def chosen(network: Network, model: LoadedModel, given: Windows) -> float:
 
 @torch.no_grad()
 def held(network: Network, model: LoadedModel, given: Windows) -> dict[str, float]:
-    """Continuations token by token behind their prompts: from held traces, of the whole sequence, and of the original."""
+    """Compare and time continuations run token by token from held traces; returns fields of Row."""
     host, continued = front_end(model.module, [given.tokens[:1]])[1], Continued(network)
     original: Any = model.module.model
     differences, compared, seconds, cached, timed = 0, 0, 0.0, 0.0, 0
@@ -169,7 +168,7 @@ def held(network: Network, model: LoadedModel, given: Windows) -> dict[str, floa
 
 
 def stepped(network: Network, model: LoadedModel, tokens: np.ndarray, target: str) -> dict[str, float]:
-    """Some tokens (1, n) on a target, against the closed form of the same."""
+    """Step tokens (1, n) on a target and compare them with the closed form; returns fields of Row."""
     host = front_end(model.module, [tokens])[1]
     part, x = Continued(network).part(0, tokens.shape[1]), network_input(host, [tokens])
     run = (lava_sim if target == "lava-sim" else stepper_target).run(part, x)
@@ -248,11 +247,12 @@ def main(
 
 
 def _of(differences: int | None, compared: int) -> str:
+    """A table's cell of differences; empty if nothing was compared."""
     return "" if differences is None else f"{differences} of {compared:,}"
 
 
 def _told(console: Console):
-    """Prints each stage once."""
+    """A progress function that prints each stage of a conversion once, with the time of day."""
     seen: set[str] = set()
 
     def progress(stage: str, done: int, total: int) -> None:
@@ -264,7 +264,7 @@ def _told(console: Console):
 
 
 def _table(rows: dict[str, Row]) -> Table:
-    """A line for each measure, so that it fits a log of 80 columns."""
+    """Table with a column for each network and a line for each figure, so that it fits a log of 80 columns."""
     measures = (
         "perplexity of the original", "of the network", "more", "same next token", "KL, nats", "spikes a token", "ms a token",
         "ms a token, original", "ms a token from held traces", "ms a cached token, original", "minutes to convert",

@@ -1,15 +1,16 @@
-"""Steps of the whole path at equal agreement with the original: one T for all layers, and a T for each layer.
+"""Compares the latency and error of conversions with one T for all layers and with a T for each layer.
 
     python -m benchmarks.latency
     python -m benchmarks.latency --spikes 2
     python -m benchmarks.latency --subject minilm --steps 8,12,16,24,32,40
 
-Fixed point, a base for each layer; one T for all with two spikes. For every limit on the path, which is what that takes, a T is
-chosen for each layer, and with it how many spikes its values may take (``--spikes auto``, no more in all than two for each),
-or two as well (``--spikes 2``). What is compared at equal steps is how often predictions agree (the cosine, of embeddings),
-the error of the outputs, and the spikes that are sent; the last column interpolates the steps that a common T would need for
-the same error. The column before says how many of all windows' steps there are up to the last one at which any neuron of a
-stage fires: what could be saved by ending windows early.
+Conversions are in fixed point, with a base for each layer. First the model is converted with one T for all layers and
+two spikes, for every T in --steps. The steps that each of these takes from input to output are then the limit of a
+conversion that chooses a T for each layer, and with it how many spikes its values may take (``--spikes auto``, in all
+no more than two each) or two as well (``--spikes 2``). Columns: the agreement of predictions with the original's (for
+embeddings, the cosine), the relative error of the outputs, spikes per sample, and ``used``, the share of the windows'
+steps up to the last one at which any neuron of a stage fires; the others could be saved by ending windows early. The
+last column interpolates the steps that a common T would need for the same error.
 """
 
 from __future__ import annotations
@@ -35,7 +36,7 @@ from processes.operation import Operation, Result
 
 
 def demo_subject(samples: int, calibration: int) -> Subject:
-    """The bundled model and images."""
+    """The bundled vision transformer, its first calibration images, and the first evaluation images."""
     fit, (x, labels) = demo.calibration_data()[0][:calibration], demo.evaluation_data()
     return Subject("demo", demo.load_model(), [fit], [x[:samples]], labels[:samples])
 
@@ -46,8 +47,16 @@ SUBJECTS: dict[str, Callable[[int, int], Subject]] = {
 
 
 class Row(NamedTuple):
-    """A conversion: T, steps of its path, agreement or cosine, relative error of the outputs, spikes a sample, used share of
-    its windows, seconds to convert.
+    """Figures of one conversion.
+
+    Attributes:
+        windows: T, or the range of T of its layers.
+        steps: time steps from input to output.
+        agreement: with the original's predictions, or the cosine of embeddings.
+        error: relative error of the outputs.
+        spikes: per sample.
+        used: share of the windows' steps up to the last spike of a stage.
+        seconds: of the conversion.
     """
 
     windows: str
@@ -60,7 +69,7 @@ class Row(NamedTuple):
 
 
 def measured(subject: Subject, name: str, steps: int | None, limit: int | None, spikes: int | None = 2) -> Row:
-    """Convert at a common T, or within a limit, and run all evaluation samples in the closed form."""
+    """Convert with a common T (``steps``) or within a ``limit`` of steps, and run all evaluation samples."""
     begin = time.perf_counter()
     made = convert_module(subject.module, subject.calibration, steps, spikes=spikes, input_spikes=2, latency=limit)
     seconds = time.perf_counter() - begin
@@ -76,9 +85,7 @@ def measured(subject: Subject, name: str, steps: int | None, limit: int | None, 
 
 
 def outputs(subject: Subject, made: Conversion) -> tuple[np.ndarray, float, float]:
-    """Features of the spiking network, (N, D), spikes a sample, and the share of its windows' steps until nothing of their
-    stages fires.
-    """
+    """(features (N, D) of the closed form, spikes per sample, used share of the windows' steps)."""
     runner, begins = ClosedForm(made.network), timeline(made.network).windows
     windows: dict[int, int] = {}
     ends: dict[int, torch.Tensor] = {}
@@ -129,12 +136,13 @@ def main(
 
 
 def steps_for(error: float, common: Sequence[Row]) -> float:
-    """Steps at which one T for all would err so much, interpolated: errors fall about as a power of the steps."""
+    """Steps at which one T for all layers would have this error, by log-log interpolation of ``common``."""
     known = np.log([[row.error, row.steps] for row in sorted(common, key=lambda row: row.error)])
     return float(np.exp(np.interp(np.log(error), known[:, 0], known[:, 1])))
 
 
 def _line(row: Row, needed: str) -> str:
+    """A row as a line of text, ending with ``needed``."""
     found = f"{row.windows:>10} {row.steps:6,} {row.agreement:.4f} {row.error:.4f} {row.spikes:9,.0f} {row.used:.2%}"
     return f"{found} ({row.seconds:.0f} s) {needed}"
 

@@ -1,9 +1,9 @@
-"""One image of a full-sized network (random weights) through Lava, compared with the closed form spike for spike.
+"""Runs one image through a full-sized network (random weights) on Lava, and compares it with the closed form.
 
     python -m benchmarks.lava_image
     python -m benchmarks.lava_image --model swin_tiny_patch4_window7_224
 
-Fixed point, T = 16, one Lava Process per block.
+Fixed point, T = 16, one Lava Process per block. Every spike and potential is compared.
 """
 
 from __future__ import annotations

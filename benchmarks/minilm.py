@@ -1,9 +1,9 @@
-"""all-MiniLM-L6-v2 as a spiking network: cosine of its sentence embeddings to the original's, and movie sentiment.
+"""Measures all-MiniLM-L6-v2 as a spiking network: cosine of sentence embeddings to the original's, movie sentiment.
 
     python -m benchmarks.minilm --timesteps 40 --base 1.15 --spikes 1 --precision float --sentences 500
 
-Everything in the network spikes; the host looks embeddings up, and averages the readout over a sentence's tokens. A
-logistic head is fitted to the original's embeddings of sentences that are neither calibrated nor evaluated on.
+Everything in the network spikes; the host computes the token embeddings and averages the readout over a sentence's
+tokens. A logistic head is fitted to the original's embeddings of sentences outside the calibration and evaluation sets.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ from benchmarks.probe import fit_head
 from benchmarks.subject import Case, Subject, in_batches, table
 from deploy.sources import load_model
 
-TOKENS = 64  # 6 of the 10,605 sentences are longer, and cut
+TOKENS = 64  # the 6 of 10,605 sentences that are longer are cut
 HEAD_SENTENCES = 4000
 
 
 def tokenised(sentences: list[str]) -> list[np.ndarray]:
-    """Token ids and mask, int64 (N, TOKENS) each."""
+    """Tokenise sentences, padded or cut to TOKENS: [token ids, attention mask], int64 (N, TOKENS) each."""
     from transformers import AutoTokenizer
 
     tokenizer = AutoTokenizer.from_pretrained(material.minilm())
@@ -34,14 +34,14 @@ def tokenised(sentences: list[str]) -> list[np.ndarray]:
 
 
 def pooled(outputs: np.ndarray, arguments: Sequence[np.ndarray]) -> np.ndarray:
-    """Sentence embeddings (N, features): the mean of (N, tokens, features) over the tokens that take part."""
+    """Sentence embeddings (N, features): the mean of outputs (N, tokens, features) over the tokens in the mask."""
     mask = arguments[1]
     weights = (mask / mask.sum(1, keepdims=True)).astype(outputs.dtype)
     return np.einsum("nt,ntf->nf", weights, outputs.reshape(*mask.shape, -1))
 
 
 def subject(sentences: int, calibration: int) -> Subject:
-    """Arguments as :func:`main`'s."""
+    """MiniLM with the first ``sentences`` to evaluate on, the ``calibration`` next ones, a head fitted to others."""
     texts, labels = material.movie_sentences()
     fit = slice(sentences, sentences + calibration)
     head_on = slice(fit.stop, fit.stop + HEAD_SENTENCES)

@@ -1,10 +1,10 @@
-"""Size of a converted network's NIR file, and how long writing and reading it take.
+"""Measures the size of a converted network's NIR file, and the time to write and read it.
 
     python -m benchmarks.nir_file                                   swin_tiny_patch4_window7_224, random weights
     python -m benchmarks.nir_file --model vit_tiny_patch16_224
 
-Sizes are compared with the bytes of the trained model's parameters as the network stores them: 4 each in floating point; in
-fixed point 1 for a weight and 4 for a bias.
+Sizes are compared with the bytes of the trained model's parameters as the network stores them: 4 each in floating
+point; in fixed point 1 for a weight and 4 for a bias.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from processes.network import Network, synapses
 
 
 def parameters(network: Network) -> int:
-    """Bytes of weights and biases."""
+    """Bytes of all weights and biases of a network's synapses."""
     return sum(op.weight.nbytes + op.bias.nbytes for _, op in synapses(network))
 
 

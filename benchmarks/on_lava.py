@@ -1,4 +1,4 @@
-"""A fixed-point network on Lava, compared with the closed form spike for spike and potential for potential."""
+"""Runs a fixed-point network on Lava and compares every spike and potential with the closed form."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from targets import registry
 
 
 def compare_on_lava(title: str, network: Network, samples: np.ndarray) -> None:
-    """Run samples (N, *input), one Lava Process per block, and print what was compared.
+    """Run samples (N, *input) in real units, one Lava Process per block, and print the times and what was compared.
 
     Raises:
         SystemExit: with the first difference, if there is one.

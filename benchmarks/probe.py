@@ -8,11 +8,12 @@ import numpy as np
 import torch
 
 Head = Callable[[np.ndarray], np.ndarray]
-DECAY = 1e-4  # of the squared weights, on standardised features
+"""Features (N, D) -> class scores (N, classes)."""
+DECAY = 1e-4  # weight of the squared weights in the loss, for standardised features
 
 
 def fit_head(features: np.ndarray, labels: np.ndarray) -> Head:
-    """Fit class scores to features (N, D) with labels (N,); the head turns (M, D) into scores (M, classes)."""
+    """Fit a head to features (N, D) with labels (N,), int from 0; features are standardised by their own statistics."""
     x, y = torch.as_tensor(features, dtype=torch.float64), torch.as_tensor(labels)
     mean, deviation = x.mean(0), x.std(0) + 1e-9
     weight = torch.zeros(x.shape[1] + 1, int(y.max()) + 1, dtype=torch.float64, requires_grad=True)

@@ -1,10 +1,10 @@
-"""Where the closed form's time goes: by kind of operation, beside what each stands for in plain PyTorch, in one run.
+"""Profiles the closed form by kind of operation, beside the operations of the trained model that they replace.
 
     python -m benchmarks.profile
     python -m benchmarks.profile --float --model swin_tiny_patch4_window7_224 --batch 8
 
-Milliseconds are processor time of all threads, those that wait spinning among them, which other work on the machine changes
-least. Bytes are those of operands and results, once each: what has to go through memory if nothing is gone over twice.
+Milliseconds are processor time of all threads, spinning ones included, which other work on the machine disturbs least.
+Bytes count all operands and results once: the least memory traffic, if nothing is read twice.
 """
 
 from __future__ import annotations
@@ -26,15 +26,15 @@ from converters.pipeline import convert_module
 from evaluator.closed_form import ClosedForm
 from processes.operation import Operation, Result
 
-CALIBRATED = 16  # samples: what operations take hardly depends on scales
+CALIBRATED = 16  # calibration samples; few suffice, as running times hardly depend on scales
 
 
 @dataclass
 class Timed(ClosedForm):
-    """A closed form that adds up what each kind of operation took.
+    """A closed form that adds up the time and memory traffic of each kind of operation.
 
     Attributes:
-        seconds: in this run, by operation. moved: bytes of operands and results. nodes: how many were evaluated.
+        seconds: processor time by operation. moved: bytes of operands and results. nodes: how many were evaluated.
     """
 
     seconds: dict[str, float] = field(default_factory=lambda: defaultdict(float))
@@ -77,7 +77,7 @@ def main(
         took = time.process_time() - begin
         for run in runs:
             run.run(x)
-        if number:  # the first compiles, and fills caches
+        if number:  # the first round compiles and fills caches
             originals.append(took)
             spent.append(runs[0])
             ideals.append(runs[1])

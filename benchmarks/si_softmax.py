@@ -1,4 +1,4 @@
-"""Errors of SI-exp and of softmax by spikes against K: python -m benchmarks.si_softmax."""
+"""Tabulates the errors of SI-exp and of SIT's spiking softmax by K, their steps: python -m benchmarks.si_softmax."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ HEADINGS = (
 
 
 def main() -> None:
-    """Prints a Markdown table; errors of SI-exp are root mean squares, of softmax mean squares."""
+    """Print a Markdown table; errors of SI-exp are root mean squares, of softmax mean squares."""
     print(f"| {' | '.join(HEADINGS)} |\n|{'---|' * len(HEADINGS)}")
     for row in softmax_errors():
         errors = (row.exp_published, row.exp_extended, row.relative, row.published, row.narrow, row.wide)

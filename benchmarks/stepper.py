@@ -1,14 +1,15 @@
-"""How long a stepped sample of the demo takes on one core, beside its closed form and Lava in the same run, and compared.
+"""Measures the time of a stepped sample on one core, beside its closed form and Lava in one run, and compares them.
 
     python -m benchmarks.stepper
     python -m benchmarks.stepper --lava
     python -m benchmarks.stepper --timesteps 16,64
     python -m benchmarks.stepper --model deit_tiny_patch16_224 --timesteps 16 --samples 2
 
-The demo in fixed point, T = 40, as the golden test has it, or another graph.nir for the demo's images; or the demo, or a timm
-model of random weights and 224 x 224 pixels, converted for each T, B = 1.4 at T = 16 and the same range for all. Every
-spike and potential is recorded. Times are of the processor, which other work on the machine disturbs less than the clock's;
-Lava's are the clock's, as it has several processes.
+By default it runs the golden test's network, the demo in fixed point at T = 40; --graph takes another one for the
+demo's images. --timesteps converts the demo, and --model a timm model with random weights for 224 x 224 pixels, for
+each T, with B = 1.4 at T = 16 and the same range of levels at any T. Every spike and potential is recorded. Times are
+processor time, which other work disturbs less than wall-clock time; Lava's are wall-clock time, as it has several
+processes.
 """
 
 from __future__ import annotations
@@ -36,7 +37,7 @@ from processes.network import Network
 from targets import registry
 
 RANGE = 1.4**16
-"""Of a code's levels, at any T."""
+"""B^T, the range of a code's levels, at any T."""
 GOLDEN = Path(__file__).parents[1] / "tests" / "golden" / "demo" / "fixed.nir"
 
 
@@ -65,7 +66,7 @@ def main(
 
 
 def timed(network: Network, x: np.ndarray, rounds: int, lava: bool) -> None:
-    """Print what a sample takes and what was compared.
+    """Time the stepper and the closed form in turn, and print times per sample and the comparison.
 
     Raises:
         SystemExit: with the first difference, if there is one.

@@ -1,4 +1,4 @@
-"""A trained model with the data that it is converted on and judged by, and what is measured of its spiking networks."""
+"""A trained model with its calibration and evaluation data, and the figures measured of its spiking networks."""
 
 from __future__ import annotations
 
@@ -21,11 +21,22 @@ from processes.batches import slices
 from processes.operation import Operation, Result
 
 BATCH = 50
+"""Samples that are run together."""
 Pool = Callable[[np.ndarray, Sequence[np.ndarray]], np.ndarray]
+"""(outputs (N, ...), the model's arguments) -> features (N, D)."""
 
 
 class Case(NamedTuple):
-    """A conversion: T, most spikes per value (None: chosen within a budget), arithmetic, B (None: chosen), ..."""
+    """A conversion to be measured.
+
+    Attributes:
+        timesteps: T.
+        spikes: most spikes per value; None chooses them within a budget.
+        precision: "float" or "fixed".
+        base: B for all layers; None chooses it.
+        input_spikes: most spikes per value of the input.
+        ingredients: parts of the conversion that are used.
+    """
 
     timesteps: int
     spikes: int | None = 1
@@ -36,7 +47,7 @@ class Case(NamedTuple):
 
 
 class Measured(NamedTuple):
-    """Of a network on the evaluation samples.
+    """Figures of a network on the evaluation samples.
 
     Attributes:
         cosine: of its features to the original's, mean over samples.
@@ -54,19 +65,19 @@ class Measured(NamedTuple):
 
 
 def flat(outputs: np.ndarray, arguments: Sequence[np.ndarray]) -> np.ndarray:
-    """Features (N, D) are all outputs of a sample."""
+    """Pool that takes all outputs of a sample as its features, (N, D)."""
     return outputs.reshape(len(outputs), -1)
 
 
 def itself(features: np.ndarray) -> np.ndarray:
-    """Class scores that are the model's outputs."""
+    """Head of a classifier, whose features are the class scores."""
     return features
 
 
 def in_batches(
     run: Callable[..., torch.Tensor], inputs: Sequence[np.ndarray], arguments: Sequence[np.ndarray], pool: Pool = flat
 ) -> tuple[np.ndarray, float]:
-    """Features (N, D) of what ``run`` makes of ``inputs``, and seconds per sample; ``arguments`` are the model's."""
+    """Run ``inputs`` in batches; (features (N, D), seconds per sample). ``pool`` gets the model's own ``arguments``."""
     begin, parts = time.perf_counter(), []
     with torch.inference_mode():
         for rows in slices(len(inputs[0]), BATCH):
@@ -77,15 +88,15 @@ def in_batches(
 
 @dataclass
 class Subject:
-    """What is converted, on which samples, and how the outputs are judged.
+    """A trained model, its samples, and how its outputs are judged.
 
     Attributes:
         name: for titles.
         module: trained, in evaluation mode.
         calibration, evaluation: the module's arguments, (N, ...) each; no sample is in both.
-        labels: of the evaluation samples (N,).
-        head: class scores of features.
-        pool: features of outputs.
+        labels: of the evaluation samples, (N,).
+        head: makes class scores from features.
+        pool: makes features from outputs.
     """
 
     name: str
@@ -98,17 +109,17 @@ class Subject:
 
     @cached_property
     def wanted(self) -> tuple[np.ndarray, float]:
-        """Features of the original, and seconds per sample."""
+        """(features (N, D) of the original, seconds per sample), computed once."""
         return in_batches(self.module, self.evaluation, self.evaluation, self.pool)
 
     def error(self, features: np.ndarray) -> float:
-        """Of features (N, D) relative to the original's, by the Euclidean norm."""
+        """Relative error of features (N, D) to the original's, by Euclidean norms."""
         error = relative_error(features, self.wanted[0])
         assert error is not None, "all outputs of the original are zero"
         return error
 
     def original(self) -> Measured:
-        """The trained model itself."""
+        """Figures of the trained model itself."""
         features, seconds = self.wanted
         return Measured(1.0, accuracy(self.head(features), self.labels), 1.0, 0.0, seconds)
 
@@ -116,7 +127,7 @@ class Subject:
         """Convert, and run all evaluation samples in the closed form.
 
         Raises:
-            DeployError: the model cannot be converted so.
+            DeployError: the model cannot be converted with these options.
         """
         conversion = convert_module(
             self.module, self.calibration, case.timesteps, case.base, spikes=case.spikes,
@@ -140,7 +151,7 @@ class Subject:
 
 
 def table(subject: Subject, cases: Iterable[Case]) -> Table:
-    """Original and spiking, one row per case."""
+    """Measure the original and every case, and return a table with a row for each."""
     columns = ("network", "cosine", "accuracy", "same answer", "spikes per sample", "ms per sample")
     title = f"{subject.name}, {len(subject.labels):,} samples"
     found = Table(*columns, title=title, title_justify="left")

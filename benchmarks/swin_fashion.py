@@ -1,9 +1,9 @@
-"""A small Swin (shifted windows, LayerNorm, GELU) trained here on Fashion-MNIST: accuracy, original and spiking.
+"""Measures the accuracy, original and spiking, of a small Swin that it trains on Fashion-MNIST.
 
     python -m benchmarks.swin_fashion --images 10000
 
-Training (three epochs) takes some minutes, once: the weights are kept in the user's cache. All of the test split is
-evaluated on, and calibration images come from the training split.
+The model has shifted windows, LayerNorm and GELU. Training, three epochs, takes some minutes; the weights are kept in
+the user's cache. Evaluation uses the test split, calibration images come from the training split.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ CASES = tuple(Case(t, n, p, input_spikes=n) for n in (1, 2) for t in (40, 16) fo
 
 
 def untrained() -> torch.nn.Module:
-    """196 patches of 2 x 2 pixels, windows of 7 x 7, two stages of two blocks."""
+    """The small Swin with random weights: 196 patches of 2 x 2 pixels, windows of 7 x 7, two stages of two blocks."""
     return timm.create_model(
         "swin_tiny_patch4_window7_224", img_size=28, patch_size=2, in_chans=1, num_classes=10, window_size=7,
         embed_dim=32, depths=(2, 2), num_heads=(2, 4), drop_path_rate=0.0,
@@ -36,7 +36,7 @@ def untrained() -> torch.nn.Module:
 
 
 def trained() -> torch.nn.Module:
-    """The model, trained if that has not been done yet."""
+    """The trained model in evaluation mode; trains it and keeps the weights if there are none in the cache."""
     torch.manual_seed(0)
     model = untrained()
     if not WEIGHTS.exists():
@@ -49,7 +49,7 @@ def trained() -> torch.nn.Module:
 
 
 def subject(images: int, calibration: int) -> Subject:
-    """Arguments as :func:`main`'s."""
+    """The trained Swin with the first ``images`` test images and ``calibration`` training images chosen at random."""
     folder = material.fashion_mnist()
     chosen = np.random.default_rng(0).choice(60_000, calibration, replace=False)
     fit = to_pixels(read_split(folder, "train")[0][chosen])

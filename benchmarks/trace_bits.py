@@ -1,9 +1,9 @@
-"""What the width of synaptic traces is worth: errors of the demo's outputs in integers, with all traces equally wide.
+"""Measures the effect of the width of synaptic traces: the demo's output errors in integers, all traces equally wide.
 
     python -m benchmarks.trace_bits
 
-Narrower traces leave room for sums whose order of arrival then cannot matter (docs/design.md, Fixed point). The network in
-floating point is converted once for each number of spikes, and discretised for each width.
+Narrower traces leave room for sums that cannot saturate, whatever the order of arrival (docs/design.md, Fixed point).
+The network is converted in floating point once for each number of spikes, and discretised for each width.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from processes.chips import LOIHI2
 
 
 def error(subject: Subject, made: Conversion, bits: int) -> float:
-    """Relative error of the outputs with traces of so many bits."""
+    """Relative error of the outputs of a conversion discretised with traces of ``bits`` bits."""
     assert made.calibrated is not None
     chip = replace(LOIHI2, trace_bits=bits, least_trace_bits=bits)
     runner = ClosedForm(discretise(made.calibrated, network_input(made.front, subject.calibration), chip))

@@ -1,4 +1,4 @@
-"""Where a converted network runs: one interface, one registry."""
+"""Targets, the places where a converted network runs: one interface (:class:`Target`) and one registry of them."""
 
 from __future__ import annotations
 
@@ -93,5 +93,5 @@ TARGETS = (
 
 
 def registry() -> dict[str, Target]:
-    """Every known target by name; none of their simulators or SDKs is imported."""
+    """Return every known target by name, without importing any simulator or SDK."""
     return {target.name: target for target in TARGETS}

@@ -1,4 +1,4 @@
-"""What a target is: something that runs a converted network, and says whether it can here.
+"""The interface of a target: it runs a converted network, and says whether it is available on this machine.
 
 Nothing here imports PyTorch, a simulator or an SDK, so that listing targets is quick and free of side effects.
 """
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Availability:
-    """Whether a target can run here; if not, why, and what would make it so."""
+    """Whether a target can run here; if not, ``reason`` says why and ``remedy`` what would make it available."""
 
     available: bool
     reason: str = ""
@@ -35,11 +35,11 @@ class Target:
     Attributes:
         name: how a user asks for it.
         about: what it is, in words.
-        availability: looks whether it can run here, without importing it.
-        where: "module:function" that runs a network, imported when it is asked to; see :meth:`run`.
+        availability: checks whether the target can run on this machine, without importing its simulator or SDK.
+        where: "module:function" that runs a network; :meth:`run` imports the module when it is called.
         standard_only: whether it runs standard NIR graphs (`deploy run FILE.nir`) and no converted networks.
-        steps: whether it steps a converted network through time, so that its run says something about the closed form.
-        overlaps: whether samples can follow each other there before the answer to the one before is there.
+        steps: whether it steps a converted network through time, so that its run can be compared with the closed form.
+        overlaps: whether a sample can enter there before the previous sample's output is complete.
     """
 
     name: str
@@ -54,12 +54,18 @@ class Target:
         self, network: Network, samples: np.ndarray, granularity: str, done: Done | None = None,
         state_sets: int | None = None,
     ) -> TargetRun:  # fmt: skip
-        """Run samples (N, *input) in real units; ``granularity`` says how many Lava Processes, if it is Lava.
+        """Run samples in real units and return outputs, spikes and potentials.
 
-        ``state_sets``: samples overlap, and nodes hold up to so many at once; None for one sample after the other.
+        Args:
+            network: a converted network, with codes.
+            samples: (N, *input), in real units.
+            granularity: "block" or "operation", what one Lava Process holds; other targets ignore it.
+            done: called with 0, 1, ... when a sample has been run.
+            state_sets: let samples overlap in time, a node holding at most this many at once; None runs one sample
+                after the other.
 
         Raises:
-            DeployError: the network or the machine cannot run there, or samples cannot overlap; the message says why.
+            DeployError: the target cannot run this network, is not available, or cannot overlap samples.
         """
         if state_sets is not None:
             self.check_overlap()
@@ -69,7 +75,7 @@ class Target:
         return run(network, samples, granularity, done, **more)
 
     def check_overlap(self) -> None:
-        """Raise DeployError if samples cannot overlap there."""
+        """Raise DeployError if this target cannot overlap samples."""
         if not self.overlaps:
             raise DeployError(
                 f"--overlap: target {self.name} runs one sample after the other; give --target stepper or lava-sim"

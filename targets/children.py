@@ -14,11 +14,11 @@ from concurrent.futures import ProcessPoolExecutor
 from processes.leftovers import name_semaphores
 
 DEATH_SIGNAL = 1
-"""prctl's PR_SET_PDEATHSIG."""
+"""PR_SET_PDEATHSIG of Linux's prctl: the signal that a process receives when its parent dies."""
 
 
 def follow(parent: int) -> None:
-    """Called in a child: die when process ``parent`` dies, however it does, and leave Ctrl-C to it (Linux only)."""
+    """Make the calling child process die with its ``parent`` process (Linux only), and leave Ctrl-C to the parent."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(DEATH_SIGNAL, signal.SIGKILL)
         if os.getppid() != parent:
@@ -27,7 +27,7 @@ def follow(parent: int) -> None:
 
 
 def pool(number: int) -> ProcessPoolExecutor:
-    """Processes that die with this one; each starts when there is something to do."""
+    """Make a pool of up to ``number`` processes that die with this one; each starts when work is submitted."""
     name_semaphores()
     spawn = multiprocessing.get_context("spawn")  # PyTorch's and numba's threads do not survive a fork
     return ProcessPoolExecutor(number, spawn, follow, (os.getpid(),))
@@ -35,7 +35,10 @@ def pool(number: int) -> ProcessPoolExecutor:
 
 @contextlib.contextmanager
 def workers(number: int) -> Iterator[ProcessPoolExecutor]:
-    """The same, for a block, whose end they do not outlive; where it raises, whatever they are doing."""
+    """Give the ``with`` block a :func:`pool` of worker processes, which end with the block.
+
+    Where the block raises, the workers are killed, whatever they are doing.
+    """
     executor, whole = pool(number), False
     try:
         yield executor
@@ -43,5 +46,5 @@ def workers(number: int) -> Iterator[ProcessPoolExecutor]:
     finally:
         if not whole:
             for process in list((executor._processes or {}).values()):
-                process.kill()  # what they still do is nobody's any more
-        executor.shutdown(wait=True, cancel_futures=True)  # unkilled, they take back semaphores of their libraries
+                process.kill()  # nobody will read the results of their unfinished work
+        executor.shutdown(wait=True, cancel_futures=True)  # a regular exit releases the semaphores of their libraries

@@ -1,4 +1,4 @@
-"""The closed form as a target: no time steps, the same spikes."""
+"""The closed form as a target: it computes a stepped run's spikes and potentials without stepping through time."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from processes.operation import Operation, Result
 
 
 def run(network: Network, samples: np.ndarray, granularity: str = "", done: Done | None = None) -> TargetRun:
-    """Run samples (N, *input) in real units; ``granularity`` means nothing here."""
+    """Run samples (N, *input) in real units, in float64, and keep every node's values; ``granularity`` is ignored."""
     values: dict[str, np.ndarray] = {}
     clips: dict[str, int] = {}
 

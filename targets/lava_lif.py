@@ -1,9 +1,9 @@
-"""Populations of LIF neurons as Lava's own Processes, which Lava's compiler accepts for the chip.
+"""Runs populations of LIF neurons as Lava's own Dense and LIF Processes, which Lava's compiler accepts for the chip.
 
     host's spikes -> Dense -> LIF -> Dense -> LIF ... -> host
 
-The same Processes run on the CPU with Lava's bit-accurate models (``Loihi2SimCfg``) and on the chip (``Loihi2HwCfg``, with
-Intel's lava-loihi). On the chip spikes come and go through lava-loihi's adapters; that path could not be run here.
+The same Processes run on the CPU with Lava's bit-accurate models (``Loihi2SimCfg``) and on the chip (``Loihi2HwCfg``,
+with Intel's lava-loihi). On the chip spikes enter and leave through lava-loihi's adapters; that path is untested.
 """
 
 from __future__ import annotations
@@ -18,19 +18,25 @@ from targets import probes
 from targets.segments import Layer, exponent_of
 
 On = Literal["cpu", "chip"]
+"""Where the Processes run: Lava's CPU simulator, or Loihi 2."""
 
 
 def run_lif_network(layers: list[Layer], spikes: np.ndarray, on: On = "cpu") -> np.ndarray:
-    """Spikes bool (steps, neurons) of the last layer, for the host's spikes bool (steps, sources).
+    """Run the layers in Lava and return the last one's spikes, bool (steps, neurons).
 
-    The first Dense delays the host's spikes by a step, which is taken off again.
+    Every Dense delays spikes by a step. The first delay is taken off again; the last of n layers lags by n - 1 steps.
+
+    Args:
+        layers: synapses and LIF populations, in order.
+        spikes: the host's spikes into the first layer, bool (steps, sources).
+        on: the CPU simulator or the chip.
 
     Raises:
-        DeployError: weights or neurons that Lava's Processes cannot hold; no lava-loihi for the chip.
+        DeployError: Lava's Processes cannot hold a layer's weights or neurons, or lava-loihi is missing for the chip.
     """
     if on == "chip" and not (state := probes.loihi2()).available:
         raise DeployError(f"target loihi2 is not available here: {state.reason}; {state.remedy}")
-    importlib.import_module("processes.lava")  # has to come before anything of Lava's
+    importlib.import_module("processes.lava")  # has to be imported before anything of Lava's
     from lava.magma.core.run_conditions import RunSteps
     from lava.magma.core.run_configs import Loihi2HwCfg, Loihi2SimCfg
     from lava.proc.io.sink import RingBuffer as Sink
@@ -56,7 +62,10 @@ def run_lif_network(layers: list[Layer], spikes: np.ndarray, on: On = "cpu") -> 
 
 
 def _population(layer: Layer, spikes: Any) -> Any:
-    """A LIF behind one Dense for positive weights and one for negative ones (mixed ones lose their last bit)."""
+    """Connect a LIF behind one Dense for positive weights and one for negative ones, as mixed signs lose the last bit.
+
+    Returns the LIF's output port.
+    """
     from lava.proc.dense.process import Dense
     from lava.proc.lif.process import LIF
 
@@ -80,7 +89,7 @@ def _population(layer: Layer, spikes: Any) -> Any:
 
 
 def _embedded_io() -> Any:
-    """lava-loihi's adapters between the host and the chip."""
+    """Import lava-loihi's adapters of spikes between the host and the chip."""
     return importlib.import_module("lava.proc.embedded_io")
 
 

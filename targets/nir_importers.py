@@ -1,8 +1,8 @@
-"""Which NIR nodes other simulators and chips read, and what they ask of a node's parameters.
+"""Which NIR nodes other simulators and chips can import, and what they require of a node's parameters.
 
-Kinds of nodes are those of NIR's own table of supported primitives (neuroir.org), or of the importer itself for those that
-this package exports to. A row says what stops the import, not that what runs computes the same: each has its own time step and
-reset.
+The kinds of nodes are from NIR's own table of supported primitives (neuroir.org), or from the importer itself for tools
+that this package exports to. An entry says what stops the import. A graph that imports may still compute other values,
+as each tool has its own time step and reset.
 """
 
 from __future__ import annotations
@@ -17,18 +17,25 @@ import numpy as np
 from processes.errors import Refusal
 
 Rule = Callable[[str, Any], str | None]
+"""(kind, node) -> why the node cannot be imported, or None."""
 
 
 @dataclass(frozen=True)
 class Importer:
-    """A tool that reads NIR: kinds of nodes, rules for their parameters, and what differs though it imports."""
+    """A tool that reads NIR.
+
+    Attributes:
+        kinds: names of the node types that it reads, beside Input and Output.
+        rules: further requirements of a node's parameters.
+        remark: what may differ in a graph that imports.
+    """
 
     kinds: frozenset[str]
     rules: tuple[Rule, ...] = ()
     remark: str = ""
 
     def stops(self, nodes: Mapping[str, nir.NIRNode]) -> list[Refusal]:
-        """Every node that the import fails at, and why."""
+        """Every node at which the import fails, with the reasons."""
         found: list[Refusal] = []
         for name, node in nodes.items():
             kind = type(node).__name__
@@ -40,6 +47,8 @@ class Importer:
 
 
 def _is(kinds: Iterable[str], field: str, wanted: float) -> Rule:
+    """Rule: nodes of ``kinds`` need the value ``wanted`` in a field."""
+
     def rule(kind: str, node: Any) -> str | None:
         value = np.asarray(getattr(node, field)) if kind in kinds else np.full(1, wanted)
         return (
@@ -52,6 +61,8 @@ def _is(kinds: Iterable[str], field: str, wanted: float) -> Rule:
 
 
 def _same(*fields: str) -> Rule:
+    """Rule: each of the fields has one value for all neurons of a node."""
+
     def rule(kind: str, node: Any) -> str | None:
         several = [f for f in fields if hasattr(node, f) and np.unique(np.asarray(getattr(node, f))).size > 1]
         return f"needs one {several[0]} for all neurons of a node" if several else None
@@ -69,6 +80,7 @@ def _leak_is_reset(kind: str, node: Any) -> str | None:
 
 
 def _extreme(value: np.ndarray, wanted: float) -> float:
+    """The value that differs most from ``wanted``."""
     flat = np.asarray(value, np.float64).reshape(-1)
     return float(flat[np.abs(flat - wanted).argmax()])
 
@@ -106,4 +118,4 @@ IMPORTERS: dict[str, Importer] = {
     "jaxsnn (BrainScaleS-2)": Importer(_kinds("Linear CubaLIF")),
     "py-spinnaker2": Importer(_kinds("Affine Linear Conv1d Conv2d Flatten SumPool2d IF LIF CubaLIF")),
 }
-"""By tool. The first four are those that `make interop` runs."""
+"""Importers by name of the tool; `make interop` runs the first four."""

@@ -1,7 +1,7 @@
 """This package's operations as PyTorch modules, for ``nirtorch.nir_to_torch``.
 
-nirtorch goes into nested graphs and adds up whatever leads to a node, in no stated order. So each operation becomes one
-node of its own type, and what travels along the edges are messages that keep the operands apart when they are added.
+nirtorch enters nested graphs, and adds up all inputs of a node in no defined order. So each operation becomes a single
+node of its own type, and edges carry messages that keep the operands apart when they are added.
 """
 
 from __future__ import annotations
@@ -21,7 +21,14 @@ from processes.operation import Operation
 
 @dataclass(eq=False)
 class OperationNode(nir.NIRNode):
-    """A node that holds an operation of this package; it exists in memory only."""
+    """A node that holds an operation of this package; it exists in memory only, not in files.
+
+    Attributes:
+        label: the node's name in the network.
+        op: the operation.
+        operands: names of the nodes that it reads, in order.
+        input_shape, input_unit: of the network's input; the unit is None in floating point.
+    """
 
     label: str
     op: Operation
@@ -34,19 +41,19 @@ class OperationNode(nir.NIRNode):
 
 
 class Message:
-    """Values by the name of the node that sent them; sums keep them apart."""
+    """Values of one or several nodes, by the sending node's name; the sum of two messages holds the values of both."""
 
     def __init__(self, values: dict[str, torch.Tensor]) -> None:
         self.values = values
 
     @classmethod
     def of(cls, x: Message | torch.Tensor) -> Message:
-        """A tensor is what the graph's input sent."""
+        """Wrap ``x``: a tensor is the value of the network's input, a message stays as it is."""
         return x if isinstance(x, Message) else cls({Network.INPUT: x})
 
     @classmethod
     def __torch_function__(cls, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Message:
-        """torch.add, which is how nirtorch joins edges; nothing else makes sense."""
+        """Implement torch.add, by which nirtorch joins edges; TypeError for any other function."""
         if function is not torch.add:
             raise TypeError(f"{function} of messages between operations; only their sum is defined")
         first, second = (cls.of(x) for x in args)
@@ -54,9 +61,10 @@ class Message:
 
 
 class OperationModule(torch.nn.Module):
-    """The closed form of one operation: a call is a whole window.
+    """Evaluates the closed form of one operation; a call covers a whole time window.
 
-    Codes are (planes, N, *shape) integers, potentials (N, *shape). The readout puts out real units.
+    Messages hold codes (planes, N, *shape), integers, or potentials (N, *shape). The readout returns a tensor in real
+    units.
     """
 
     def __init__(self, node: OperationNode, dtype: torch.dtype) -> None:
@@ -65,7 +73,7 @@ class OperationModule(torch.nn.Module):
 
     @torch.no_grad()
     def forward(self, x: Message | torch.Tensor) -> Message | torch.Tensor:
-        """The operation of its operands among the message's values."""
+        """Apply the operation to its operands, which it picks from the message by name."""
         values, op = Message.of(x).values, self.node.op
         names = self.node.operands
         operands = [self._encoded(values[name]) if name == Network.INPUT else values[name] for name in names]
@@ -75,6 +83,7 @@ class OperationModule(torch.nn.Module):
         return Message({self.node.label: y})
 
     def _encoded(self, x: torch.Tensor) -> torch.Tensor:
+        """The network's input (N, ...) in its shape; in fixed point int32 in the input's unit."""
         unit, x = self.node.input_unit, x.reshape(len(x), *self.node.input_shape)
         return x.to(self.dtype) if unit is None else torch.round(x.double() / unit).to(torch.int32)
 
@@ -83,15 +92,15 @@ NodeMap = dict[type[nir.NIRNode], Callable[[Any], torch.nn.Module]]
 
 
 def nir_modules(graph: nir.NIRGraph, dtype: torch.dtype = torch.float32) -> tuple[nir.NIRGraph, NodeMap]:
-    """A graph that ``deploy export`` wrote, as (graph, node_map) for ``nirtorch.nir_to_torch(graph, node_map)``.
+    """Convert a graph that ``deploy export`` wrote to (graph, node_map) for ``nirtorch.nir_to_torch(graph, node_map)``.
 
-    The module it makes takes (N, *input) in real units and returns the readout in real units, and a state to ignore::
+    That module takes (N, *input) in real units and returns the readout in real units, and a state to be ignored::
 
         graph, node_map = deploy.nir_modules(nir.read("net.nir", type_check=False))
         logits, _ = nirtorch.nir_to_torch(graph, node_map)(images)
 
     Raises:
-        DeployError: the graph is not a network of this package, or of another version.
+        DeployError: the graph is not a network of this package and version.
     """
     network = restore(graph)
     unit = network.header.input_unit

@@ -1,4 +1,4 @@
-"""Runs a standard NIR graph on a target: plan, floating point, and where asked for its discretisation."""
+"""Runs a standard NIR graph on a target: plans it, compiles it in floating point, and discretises it if asked to."""
 
 from __future__ import annotations
 
@@ -20,20 +20,20 @@ from targets.nir_graph.program import Program, Traces, compile_float, interpret
 from targets.nir_graph.units import Rounding
 
 TARGETS = ("lava-sim", "stepper", "closed-form", *HOLDERS)
-"""Where a standard graph runs; it has no closed form, so that target steps it in numpy. The last run chains only."""
+"""Targets of standard graphs; "closed-form" steps them in numpy, too; those in HOLDERS run chains only."""
 
 
 @dataclass(frozen=True)
 class Discretisation:
-    """How a graph's equations become steps.
+    """How a graph's differential equations become time steps.
 
     Attributes:
         dt: time step in the unit of the graph's time constants.
         method: Euler's, or the exact solution for inputs that are constant during a step.
-        reset: a spike sets v to v_reset as NIR defines it, or takes threshold - v_reset off, at
-            once or, "delayed", a step later; only in floating point.
+        reset: "v_reset", a spike sets v to v_reset as NIR defines it; "subtract", it subtracts threshold - v_reset;
+            "delayed", it does so a step later, in floating point only.
         precision: floating point, or Loihi's integers.
-        scale: units of weight per real 1 in fixed point; None chooses.
+        scale: integer units of weight per real 1 in fixed point; None chooses one for each population.
     """
 
     dt: float = 1e-4
@@ -45,10 +45,14 @@ class Discretisation:
 
 @dataclass(frozen=True)
 class GraphRun:
-    """What a run computed, its largest rounding errors, and how far fixed point is from floating point.
+    """Result of running a standard graph.
 
-    ``deviation``: by output, |fixed - float| / |float| of its sums over time, Euclidean; empty in floating point.
-    ``differing``: spikes of another simulator that are not those of the integers that it was given; None for our own runs.
+    Attributes:
+        traces: what was recorded.
+        roundings: largest relative error of each rounded parameter; empty in floating point.
+        deviation: by output, |run - float| / |float| (Euclidean norms) of its sums over time; empty in floating point.
+        seconds_per_sample, steps: running time and time steps of a sample.
+        differing: number of a simulator's spikes that differ from the expected integer run's; None for our own runs.
     """
 
     traces: Traces
@@ -68,14 +72,20 @@ def run_graph(
     calibration: dict[str, np.ndarray] | None = None,
     done: Callable[[int], None] | None = None,
 ) -> GraphRun:
-    """Run inputs (samples, T, *shape) by name.
+    """Run a standard graph on a target.
 
     Args:
-        calibration: other inputs that set the units in fixed point; None takes the same.
+        graph: as :func:`evaluator.nir_reader.read_graph` returns it.
+        inputs: (samples, T, *shape) in real units, by name of the Input.
+        how: time step, method, reset and precision.
+        target: one of TARGETS.
+        granularity: "block" or "operation", the size of Lava's Processes.
+        calibration: other inputs, which set the units in fixed point; None takes ``inputs``.
+        done: called with 0, 1, ... when a sample has been run.
 
     Raises:
-        UnsupportedGraph: with all that cannot run.
-        DeployError: anything else.
+        UnsupportedGraph: the graph cannot run; it has every reason.
+        DeployError: the target is not available, or cannot hold the graph's parameters, resets or inputs.
     """
     _check_reset(how, target)
     plan = make_plan(graph, how.dt, how.method)
@@ -107,7 +117,10 @@ def run_graph(
 def write_for_chip(
     graph: nir.NIRGraph, inputs: dict[str, np.ndarray], how: Discretisation, target: str, folder: Path
 ) -> None:
-    """The graph in a chip's integers with the first sample, as files for a lab that has its SDK; see ``write_package``."""
+    """Write a graph in a chip's integers, with the first sample, as files for a lab that has the chip's SDK.
+
+    The files and errors are those of :func:`targets.chains.write_package`; ``folder`` has to exist.
+    """
     _check_reset(how, target)
     plan = make_plan(graph, how.dt, how.method)
     program = compile_float(plan, how.dt, how.method, how.reset)
@@ -119,7 +132,7 @@ def write_for_chip(
 
 
 def _check_reset(how: Discretisation, target: str) -> None:
-    """Raises DeployError where resets that come a step late would have to run on a chip."""
+    """Raise DeployError for delayed resets where a chip's integers would have to run them."""
     if how.reset == "delayed" and (how.precision == "fixed" or target in HOLDERS):
         where = f"--target {target}" if target in HOLDERS else "--precision fixed"
         raise DeployError(
@@ -129,7 +142,7 @@ def _check_reset(how: Discretisation, target: str) -> None:
 
 
 def _elsewhere(target: str, request: Request, floating: Traces, done: Callable[[int], None] | None) -> GraphRun:
-    """In the simulator of another chip."""
+    """Run a request in the simulator of a chain target, and compare its outputs with the floating-point run's."""
     ran = run_chain(target, request, done)
     deviation = {name: _apart(y, floating.outputs[name]) for name, y in ran.traces.outputs.items()}
     steps = next(iter(request.inputs.values())).shape[1]
@@ -139,6 +152,7 @@ def _elsewhere(target: str, request: Request, floating: Traces, done: Callable[[
 def _fixed(
     plan: Plan, program: Program, inputs: dict[str, np.ndarray], calibration: dict[str, np.ndarray], how: Discretisation
 ) -> tuple[Program, Traces]:
+    """(program in integers, traces of the floating-point program on ``inputs``)."""
     if how.scale is not None and not how.scale > 0:
         raise DeployError(f"--scale {how.scale}: units of weight per real 1, above 0; the NIR paper's LIF has 250")
     floating = interpret(program, inputs)
@@ -147,5 +161,6 @@ def _fixed(
 
 
 def _apart(a: np.ndarray, b: np.ndarray) -> float:
+    """Relative Euclidean distance of the sums over time of outputs (samples, T, *shape) from those of ``b``."""
     first, second = a.sum(1).ravel(), b.sum(1).ravel()
     return float(np.linalg.norm(first - second) / (np.linalg.norm(second) or 1.0))

@@ -1,7 +1,7 @@
-"""A transformer cut into plain NIR segments: what each is, and the whole network run with them in another simulator.
+"""Cuts a transformer into plain NIR segments, and runs the network with its segments in another simulator.
 
-A segment is a dense or convolutional synapse and, where they are plain, the neurons that alone read it. Between segments
-run attention products, softmax, normalisations, other activations and residual streams: this package's operations.
+A segment is a dense or convolutional synapse and, if its only readers are neurons with a plain form, these neurons. All
+else (attention products, softmax, normalisation, other activations, residual streams) runs as our own operations.
 """
 
 from __future__ import annotations
@@ -24,16 +24,17 @@ from targets.nir_plain.stages import stage_of, why_not_neuron, why_not_synapse, 
 from targets.simulators import check_simulator, simulate
 
 BATCH = 4096
-"""Rows that a simulator steps together."""
+"""Rows (samples of a segment) that a simulator steps together."""
 
 
 @dataclass(frozen=True)
 class Segment:
-    """A stage in plain NIR.
+    """One stage of a network in plain NIR.
 
     Attributes:
-        synapse: name of its node. neuron: name of the neurons' node, None if the segment puts out potentials.
-        plain: the graph.
+        synapse: name of the synapse's node.
+        neuron: name of the neurons' node; None if the segment puts out potentials.
+        plain: the segment's graph.
     """
 
     synapse: str
@@ -42,7 +43,7 @@ class Segment:
 
 
 def cut(network: Network, simulator: str) -> list[Segment]:
-    """Every segment of a network, in the dialect of a simulator."""
+    """Return every segment of a network, in the dialect of ``simulator``; DeployError for an unknown one."""
     if simulator not in DIALECTS:
         check_simulator(simulator)
     found: list[Segment] = []
@@ -50,7 +51,7 @@ def cut(network: Network, simulator: str) -> list[Segment]:
         op = node.op
         if not isinstance(op, DenseSynapse | ConvSynapse) or why_not_synapse(op) is not None or not _geometric(op):
             continue
-        # a dense synapse is shared by tokens, which are samples to the segment
+        # tokens share a dense synapse, so each token is a sample of the segment
         reads = network.shape(node.inputs[0])
         rows = (1, reads[-1]) if isinstance(op, DenseSynapse) else reads
         stage = stage_of(op, rows)
@@ -70,7 +71,7 @@ def cut(network: Network, simulator: str) -> list[Segment]:
 
 
 def _base(op: DenseSynapse | ConvSynapse) -> float:
-    """B of a trace; integers hold it best from first to last."""
+    """Base B of a trace, from its first entry and the last one of at least 1/64 of it, little affected by rounding."""
     last = int(np.flatnonzero(op.trace >= op.trace[0] / 64)[-1])
     return float((op.trace[0] / op.trace[last]) ** (1 / last))
 
@@ -97,8 +98,11 @@ def run_segments(
     """Run samples (N, *input), the segments stepped by a simulator and the rest in the closed form.
 
     Args:
-        segments: of :func:`cut`, in that simulator's dialect.
-        done: called with the number of each segment when it has run.
+        segments: as :func:`cut` returns them, in the simulator's dialect.
+        done: called with 0, 1, ... when a segment has run.
+
+    Returns:
+        Outputs, and codes (N, planes, *shape) of the firing nodes; potentials are not kept.
     """
     ends = {(s.neuron or s.synapse): s for s in segments}
     seen: dict[str, torch.Tensor] = {}
@@ -122,7 +126,7 @@ def run_segments(
 
 
 def _simulated(segment: Segment, codes: torch.Tensor, like: torch.Tensor, simulator: str) -> torch.Tensor:
-    """What the segment puts out, of the shape and type of ``like``."""
+    """Run one segment in the simulator on input codes (planes, N, *shape); returns its output with ``like``'s shape."""
     plain = segment.plain
     stage = plain.stages[0]
     rows = codes.numpy().reshape(len(codes), -1, *stage.reads)

@@ -1,4 +1,4 @@
-"""The NIR file as a target: the network is written, read back, and what was restored is run in the closed form."""
+"""The NIR file as a target: write the network, read it back, and run the restored network in the closed form."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from targets import closed_form_target
 
 
 def run(network: Network, samples: np.ndarray, granularity: str = "", done: Done | None = None) -> TargetRun:
-    """Write, read back, and run what was restored."""
+    """Run samples (N, *input) in real units through the network restored from its file; ``granularity`` is ignored."""
     with scratch_folder("nir") as folder:
         path = folder / "graph.nir"
         write(path, network)

@@ -1,8 +1,8 @@
-"""Cutting a network into groups of nodes that each run in one place, joined by single messages.
+"""Cuts a network into parts that each run in one place, joined by single messages.
 
-A cut is possible where one node alone is used by everything that comes later (a residual stream between blocks). Cuts
-are taken where the model's own block changes, so that a group is a transformer block. What is wired straight from the
-network's input (which keys take part, say) hinders no cut: every part that reads it takes the input itself.
+A cut is possible where all later nodes read one earlier node only (a residual stream between blocks). Cuts are taken
+where the model's own block changes, so that a part is a transformer block. Routes straight from the network's input
+(the mask of keys that take part, for example) prevent no cut: every part that reads them takes the input itself.
 """
 
 from __future__ import annotations
@@ -13,14 +13,18 @@ from dataclasses import dataclass
 from processes.network import Network
 
 BLOCK = re.compile(r"^(.*?\.\d+)(?:\.blocks\.\d+)?(?=\.|$)")
+"""The block that a node's name begins with, such as "blocks.3", or "layers.1.blocks.0" of a hierarchical model."""
 
 
 @dataclass(frozen=True)
 class Part:
-    """Nodes in order; ``sources`` feed them, ``sink`` is the one that later parts use.
+    """Consecutive nodes of a network that run in one place.
 
-    ``sources``: the previous part's sink and, where nodes read it past that, the network's input. Routes from the
-    input are in every part that uses them.
+    Attributes:
+        name: of the block, or "outside".
+        nodes: names in the network's order; routes from the network's input are repeated in every part that reads them.
+        sources: the previous part's sink and, where nodes of this part read it directly, the network's input.
+        sink: the only node whose output later parts read.
     """
 
     name: str
@@ -30,7 +34,7 @@ class Part:
 
 
 def by_block(network: Network) -> list[Part]:
-    """One part per block of the model, with what precedes the first and follows the last."""
+    """Cut a network into parts, wherever the model's block changes and a cut is possible."""
     wired = {Network.INPUT, *(name for name in network.nodes if network.origin(name) == Network.INPUT)}
     names = [name for name in network.nodes if name not in wired]
     last_use = {source: i for i, name in enumerate(names) for source in network.nodes[name].inputs}
@@ -54,7 +58,7 @@ def by_block(network: Network) -> list[Part]:
 
 
 def _wiring(network: Network, names: list[str], wired: set[str]) -> list[str]:
-    """Routes from the network's input that ``names`` read, in the network's order."""
+    """Names of the routes from the network's input that ``names`` read, directly or through others, in order."""
     needed: set[str] = set()
     stack = [source for name in names for source in network.nodes[name].inputs]
     while stack:

@@ -1,4 +1,4 @@
-"""Looking for simulators and SDKs without importing them: an import may start threads, a licence check, an installer."""
+"""Looks for simulators and SDKs without importing them: imports may start threads, licence checks or installers."""
 
 from __future__ import annotations
 
@@ -9,20 +9,21 @@ from pathlib import Path
 from targets.base import Availability
 
 LAVA = "0.10.0"
+"""The version of lava-nc that the project runs on."""
 
 
 def always() -> Availability:
-    """Needs nothing but this package's own dependencies."""
+    """Report a target as available that needs nothing but this package's own dependencies."""
     return Availability(True)
 
 
 def installed(module: str) -> bool:
-    """Whether a top-level module could be imported; it is not."""
+    """Whether a top-level module can be found for import; the module is not imported."""
     return importlib.util.find_spec(module) is not None
 
 
 def loihi2() -> Availability:
-    """The chip needs Intel's lava-loihi, which is not public. Its files are looked for, and not imported."""
+    """Whether Intel's lava-loihi, which the Loihi 2 chip needs and which is not public, is installed."""
     if any(Path(sys.prefix).glob("lib/python3.*/site-packages/lava/utils/loihi2_profiler*")):
         return Availability(True)
     remedy = "INRC members get it from Intel; `deploy export OUT --format loihi2` writes what a lab with the chip needs"
@@ -30,7 +31,7 @@ def loihi2() -> Availability:
 
 
 def lava() -> Availability:
-    """Lava runs on Python 3.10 only."""
+    """Whether lava-nc is installed, and this is Python 3.10, the only version that Lava runs on."""
     version = ".".join(map(str, sys.version_info[:2]))
     if version != "3.10":
         reason = f"lava-nc {LAVA}, the newest Lava, runs on Python 3.10 only; this is {version}"

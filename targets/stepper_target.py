@@ -1,4 +1,4 @@
-"""The stepper as a target: what Lava runs, without Lava, several samples at a time on several cores."""
+"""The stepper as a target: the computation that Lava runs, without Lava, with samples shared among several cores."""
 
 from __future__ import annotations
 
@@ -18,18 +18,19 @@ from processes.network import Network
 from targets import children
 
 START_SECONDS = 10.0
-"""What a worker process takes to start, most of it PyTorch's import, with room for its copy of the network."""
+"""Allowance for the start of a worker process: mostly PyTorch's import, and its copy of the network."""
 
 
 def run(
     network: Network, samples: np.ndarray, granularity: str = "", done: Done | None = None, workers: int | None = None,
     state_sets: int | None = None,
 ) -> TargetRun:  # fmt: skip
-    """Step samples (N, *input) in real units, and keep every node's values; ``granularity`` means nothing here.
+    """Step samples (N, *input) in real units, and keep every node's values; ``granularity`` is ignored.
 
-    ``workers``: processes that share the samples, whose number the result does not depend on; None for one per core if the
-    first sample says that it is worth their start, and for none in a process that is itself a worker.
-    ``state_sets``: samples follow each other in one process as closely as nodes with so many sets of state allow.
+    Args:
+        workers: processes that share the samples; the results do not depend on it. None takes one per core if the time
+            of the first sample shows that starting them pays, and none in a process that is itself a worker.
+        state_sets: let samples overlap, in one process, as closely as nodes with this many sets of state allow.
     """
     if state_sets is not None:
         return _overlapped(network, samples, done, state_sets)
@@ -55,7 +56,7 @@ def run(
 
 
 def _overlapped(network: Network, samples: np.ndarray, done: Done | None, state_sets: int) -> TargetRun:
-    """A run of samples in flight together, which says how close they were."""
+    """Run samples that overlap in time; ``measured`` of the result holds their interval and latency in steps."""
     plan = overlap(network, timeline(network), state_sets)
     found = stepper.run(network, samples, done, plan)
     found.measured = plan.measured(len(samples))
@@ -63,7 +64,7 @@ def _overlapped(network: Network, samples: np.ndarray, done: Done | None, state_
 
 
 def _worth(seconds: float, samples: int) -> int:
-    """How many processes pay for ``samples`` of so many seconds each: all cores, or one."""
+    """Number of worker processes for ``samples`` of ``seconds`` each: one per core where that saves time, else one."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     number = min(cores, samples)
     saved = seconds * samples * (1 - 1 / max(number, 1))
@@ -71,7 +72,7 @@ def _worth(seconds: float, samples: int) -> int:
 
 
 def _joined(runs: list[TargetRun]) -> TargetRun:
-    """One run of the samples of several, in order."""
+    """Concatenate runs into one, samples in the order of ``runs``; clips add up, seconds per sample are averaged."""
     clips: Counter[str] = Counter()
     for part in runs:
         clips.update(part.clips)

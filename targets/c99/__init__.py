@@ -1,8 +1,8 @@
-"""C99: a converted fixed-point network as a folder that a C compiler makes a program of, which checks itself.
+"""Exports a converted fixed-point network as a folder of C99 source, a program that checks itself.
 
-``bundle/`` holds the C: kernels by kind of operation, copied as they are, and templates of what depends on the network.
-``kernels/`` says which kernel an operation takes, ``program.py`` puts a network together, ``memory.py`` its state, and
-``golden.py`` what is compared.
+``bundle/`` holds the C: kernels by kind of operation, copied as they are, and templates of the files that depend on
+the network. ``kernels/`` chooses an operation's kernel and constants, ``program.py`` assembles a network, ``memory.py``
+lays out its state, and ``golden.py`` computes the values that the check compares with.
 """
 
 from __future__ import annotations
@@ -23,13 +23,22 @@ from targets.c99.program import Program, compile_network
 __all__ = ["NO_KERNEL", "write_c"]
 
 COPIED = ("main.c", "Makefile")
+"""Files of ``bundle/`` that are copied unchanged, beside ``kernels/``."""
 TEMPLATES = ("network.h", "network.c", "constants.h", "samples.h", "samples.c", "README.md")
 KERNEL_KB, NODE_KB = 9.7, 0.13
-"""Of all kernels, and of a node in network_step: gcc 12 for x86-64 at -Os."""
+"""Size of compiled code in kB: of all kernels, and of one node in network_step, by gcc 12 for x86-64 at -Os."""
 
 
 def write_c(network: Network, samples: np.ndarray, folder: Path) -> Program:
-    """Writes the program of a fixed-point network and samples (N, *input) in real units into an existing, empty folder.
+    """Write a fixed-point network as C source into an existing, empty folder.
+
+    Args:
+        network: converted to integers.
+        samples: (N, *input) in real units, whose closed form the exported program compares itself with.
+        folder: where to write.
+
+    Returns:
+        What the templates were filled with, from which callers take sizes.
 
     Raises:
         DeployError: the network is floating point, or has an operation that is not exported; nothing is written then.
@@ -64,7 +73,7 @@ def write_c(network: Network, samples: np.ndarray, folder: Path) -> Program:
 
 
 def lines(values: np.ndarray, form: str = "{}") -> str:
-    """Numbers as lines of C."""
+    """Format an array's values for a C initialiser, in lines of at most 120 characters; ``form`` formats one value."""
     text, line = [], "   "
     for value in _numbers(values):
         word = f" {form.format(value)},"
@@ -76,18 +85,18 @@ def lines(values: np.ndarray, form: str = "{}") -> str:
 
 
 def _numbers(values: np.ndarray) -> Iterable[str]:
-    """As C writes them: it has no literals for the lowest of 32 and 64 bits."""
+    """Values as C literals; the lowest values of 32 and 64 bits, which have no literal, as INT32_MIN and INT64_MIN."""
     lowest = {-(2**31): "INT32_MIN", -(2**63): "INT64_MIN"}
     return (lowest.get(value, str(value)) for value in values.reshape(-1).tolist())
 
 
 def comment(name: str) -> str:
-    """A node's name as C may quote it, in a comment or a text."""
+    """Make a node's name safe for a C comment or string: characters but letters, digits and ``._-`` become ``_``."""
     return "".join(c if c.isalnum() or c in "._-" else "_" for c in name.encode("ascii", "replace").decode())
 
 
 def output_units(unit: np.ndarray) -> str:
-    """How outputs become real numbers, in words."""
+    """A sentence for the README that says by what unit to multiply integer outputs to get real numbers."""
     values = [repr(float(value)) for value in unit.reshape(-1)]
     if len(set(values)) == 1:
         return f"An output times {values[0]} is in the model's units; the largest output is the largest there."

@@ -1,4 +1,4 @@
-"""What the check compares with: samples, and hashes of what the closed form says of each node."""
+"""Reference values for the C program's check: samples, and hashes of every node's values in the closed form."""
 
 from __future__ import annotations
 
@@ -12,12 +12,21 @@ from processes.network import Network, Route
 from targets import closed_form_target
 
 FACTOR = 0x9E3779B97F4A7C15
-"""Odd, so that multiplying by it loses no bit of what differs."""
+"""Factor of the polynomial hash; odd, so invertible mod 2^64: a single different value always changes the hash."""
 
 
 @dataclass(frozen=True)
 class Compared:
-    """A node's values: ``planes`` codes for each neuron, or its potential (planes 0); none of wiring (size 0)."""
+    """Which of a node's values are compared.
+
+    Attributes:
+        name: of the node.
+        size: neurons; 0 for routes, which are not compared.
+        planes: codes (spikes) of each neuron at most; 0 if its potential is compared instead.
+        start: first step of the node's window.
+        bits: width at which potentials saturate, 0 where the operation has none.
+        offset: index of its first value among the values of all nodes.
+    """
 
     name: str
     size: int
@@ -28,13 +37,13 @@ class Compared:
 
     @property
     def values(self) -> int:
-        """How many they are."""
+        """Number of compared values in one sample."""
         return self.size * max(self.planes, 1)
 
 
 @dataclass(frozen=True)
 class Golden:
-    """Inputs (samples, *input) in integers, and a hash for each sample and node, uint64 (samples, nodes)."""
+    """Integer inputs (samples, *input), the compared nodes, and their hashes, uint64 (samples, nodes)."""
 
     samples: np.ndarray
     compared: tuple[Compared, ...]
@@ -42,17 +51,17 @@ class Golden:
 
     @property
     def count(self) -> int:
-        """Samples."""
+        """Number of samples."""
         return len(self.samples)
 
     @property
     def total(self) -> int:
-        """Values of all nodes in one sample."""
+        """Number of compared values of all nodes in one sample."""
         return sum(node.values for node in self.compared)
 
 
 def golden(network: Network, samples: np.ndarray) -> Golden:
-    """Of samples (N, *input) in real units."""
+    """Run samples (N, *input) in real units in the closed form and hash every node's values."""
     run, windows = closed_form_target.run(network, samples), timeline(network).windows
     compared: list[Compared] = []
     for name, node in network:
@@ -68,9 +77,11 @@ def golden(network: Network, samples: np.ndarray) -> Golden:
 
 
 def polynomial(values: np.ndarray) -> np.ndarray:
-    """h of h <- h FACTOR + value, mod 2^64, over the columns of integers (N, values), which the closed form may carry in
-    floating point; uint64 (N,)."""
+    """Hash the rows of integers (N, values) to uint64 (N,): h <- h FACTOR + value mod 2^64 over columns, from h = 0.
+
+    The integers may have a floating-point dtype, as in the closed form.
+    """
     powers = np.full(values.shape[1], FACTOR, np.uint64)
     powers[0] = 1
-    powers = np.cumprod(powers)[::-1]  # wraps, as is meant
+    powers = np.cumprod(powers)[::-1]  # wraps around mod 2^64 on purpose
     return (np.rint(values).astype(np.int64).view(np.uint64) * powers).sum(1, dtype=np.uint64)

@@ -1,4 +1,4 @@
-"""Where state and messages lie: what is never needed at the same time shares memory."""
+"""Memory layout of state and messages: arrays that are never needed at the same time share memory."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ POOLS: dict[Integer, str] = {"int64_t": "wide", "int32_t": "words", "int8_t": "b
 
 @dataclass(frozen=True)
 class Need:
-    """An array that is needed in the steps ``steps``, in each of them while the nodes number ``first`` to ``last`` run."""
+    """An array of ``size`` values, needed in the time steps ``steps`` while nodes number ``first`` to ``last`` run."""
 
     type: Integer
     size: int
@@ -23,7 +23,7 @@ class Need:
     last: int
 
     def meets(self, other: Need) -> bool:
-        """Whether both are needed at once."""
+        """Whether both arrays are needed at the same time, so that they may not share memory."""
         return (
             self.steps.start < other.steps.stop
             and other.steps.start < self.steps.stop
@@ -33,9 +33,11 @@ class Need:
 
 
 def layout(needs: Sequence[Need]) -> tuple[list[int], dict[Integer, int]]:
-    """The offset of each array in the pool of its type, and the sizes of the pools.
+    """Place arrays in one pool for each type, first fit, the largest arrays first.
 
-    The largest comes first, each as low as it fits. What C would pad the struct with belongs to the last pool.
+    Returns:
+        The offset of each array in its pool, in the order of ``needs``, and the pools' sizes by type, in values. The
+        last pool includes the bytes with which C would pad the struct.
     """
     offsets = [0] * len(needs)
     pools: dict[Integer, int] = dict.fromkeys(POOLS, 0)

@@ -1,4 +1,4 @@
-"""A network as a C program: which kernel each node calls, with which constants, where its state and its message lie."""
+"""Assembles a network's C program: each node's kernel and constants, and where its state and message lie in memory."""
 
 from __future__ import annotations
 
@@ -16,16 +16,18 @@ from targets.c99.memory import POOLS, Need, layout
 
 @dataclass(frozen=True)
 class Step:
-    """A node in network_step.
+    """The call of one node's kernel in network_step.
 
     Attributes:
-        number: of the node; its message is m_NUMBER.
-        span: the steps in which it is called.
-        type, size: of its message's values.
-        arguments: of its kernel between the time and the message.
-        clears: (type, pointer, size) of the state that is zero at the beginning of its span.
-        out: where its message lies.
-        alias: the number of the node whose message is its own, in C's words; empty if it has a kernel.
+        number: position in the network; the C variable of the node's message is m_NUMBER.
+        name, operation: of the node, for comments.
+        span: the time steps in which the kernel is called.
+        type, size: C type and number of its message's values.
+        function: name of the kernel, without "_step".
+        arguments: C expressions of the kernel's arguments between the time step and the message.
+        clears: (type, pointer, size) of the state to be set to zero at the beginning of the span.
+        out: C expression of where the message is written.
+        alias: C variable of the message that a node without a kernel passes on; empty if the node has a kernel.
     """
 
     number: int
@@ -43,13 +45,15 @@ class Step:
 
 @dataclass(frozen=True)
 class Program:
-    """What templates are filled with.
+    """A network's C program, with which the templates are filled.
 
     Attributes:
-        arrays: (name, type, values) of all constants, each once.
+        steps: one for each node, in the network's order.
+        arrays: (name, constants) of all arrays of constants; equal ones are stored once.
         nodes: (struct, name, initialiser) of every kernel's constants.
-        pools: (type, name, values) of struct network.
-        period: steps of a sample.
+        pools: (type, name, number of values) of the arrays in struct network.
+        period: time steps of a sample.
+        inputs, outputs: numbers of values.
     """
 
     steps: tuple[Step, ...]
@@ -62,20 +66,20 @@ class Program:
 
     @property
     def state_bytes(self) -> int:
-        """Of struct network."""
+        """Size of struct network."""
         return sum(WIDTHS[kind].itemsize * count for kind, _, count in self.pools)
 
     @property
     def constant_bytes(self) -> int:
-        """Of all arrays of constants."""
+        """Size of all arrays of constants."""
         return sum(values.values.nbytes for _, values in self.arrays)
 
 
 def compile_network(network: Network) -> Program:
-    """The program of a fixed-point network.
+    """Compile a fixed-point network to a C program.
 
     Raises:
-        DeployError: it is floating point, or an operation has no kernel; the message names the node and says why.
+        DeployError: the network is floating point, or a node, which the message names, has no kernel.
     """
     if not network.header.fixed:
         raise DeployError("a C program holds integers: convert with --precision fixed")
@@ -93,7 +97,7 @@ def compile_network(network: Network) -> Program:
 
 
 class _Compiler:
-    """Puts the kernels of one network together."""
+    """Assembles the kernels of one network; ``arrays`` collects its constants."""
 
     def __init__(self, network: Network, times: Timeline, kernels: Mapping[str, Kernel | None]) -> None:
         self.network, self.times, self.kernels = network, times, kernels
@@ -122,7 +126,7 @@ class _Compiler:
         )
 
     def _needs(self) -> Iterator[tuple[str, Need]]:
-        """State, scratch and message of every node, in this order, by the node's name and what it is."""
+        """Memory needs of every node as ("NAME state", "NAME scratch" or "NAME message", need), in this order."""
         last = {name: self._last_reader(name) for name in self.network.nodes}
         for name, node in self.network:
             kernel, number = self.kernels[name], self.number[name]
@@ -138,7 +142,7 @@ class _Compiler:
             yield f"{name} message", Need(kind, size(node.op.shape), self.times.windows[name], number, last[name])
 
     def _last_reader(self, name: str) -> int:
-        """Number of the last node that reads a message, past nodes that hand it on as it is."""
+        """Number of the last node that reads node ``name``'s message, directly or through nodes without a kernel."""
         readers = self.network.readers(name)
         handed_on = [self._last_reader(reader) for reader in readers if self.kernels[reader] is None]
         return max([self.number[name], *map(self.number.__getitem__, readers), *handed_on])
@@ -166,11 +170,11 @@ class _Compiler:
         )
 
     def _message(self, source: str) -> str:
-        """The variable of a node's message."""
+        """The C variable of a node's message."""
         return "m_input" if source == Network.INPUT else f"m_{self.number[source]}"
 
     def _initialiser(self, struct: Struct) -> str:
-        """Of a struct of constants, in designated fields."""
+        """C initialiser of a struct of constants, with designated fields; arrays are added to ``arrays``."""
         return "{" + ", ".join(f".{name} = {self._value(value)}" for name, value in struct.items()) + "}"
 
     def _value(self, value: Value) -> str:

@@ -1,8 +1,8 @@
-"""Chips and emulators that run chains of plain spiking populations: standard NIR graphs, by ``deploy run FILE.nir --target``.
+"""Chips and emulators that run chains of plain spiking populations: standard NIR graphs, by ``deploy run --target``.
 
-Each adapter brings the populations into its own integers (or says which one it cannot hold, and by how
-much), steps them as its documentation says, in numpy, and has its simulator do the same in a Python of its own. Both
-results come back, so that what the simulator did can be compared with what was expected of it, spike for spike.
+An adapter (holder) converts the populations to the chip's integers, or names the population that does not fit and by
+how much. It then steps them twice: in numpy, by the equations of the chip's documentation, and in the chip's simulator,
+which runs in a Python environment of its own. Both results are returned and compared spike for spike.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from processes.network import Network
 
 WORKERS = Path(__file__).with_name("workers")
-"""Programs that simulators' own Pythons run; beside no module that is named as what they import."""
+"""Programs for simulators' own Pythons, in a folder without modules that would shadow the packages they import."""
 
 HOLDERS = {
     "brian2-loihi": "targets.chains.loihi:brian2",
@@ -43,12 +43,19 @@ HOLDERS = {
     "spinnaker2": "targets.chains.spinnaker2:hold",
     "loihi2": "targets.chains.loihi:loihi2",
 }
-"""By target: "module:function", Request -> Held, imported when it is asked for. DeployError names what does not fit."""
+"""By target: "module:function" of the adapter, Request -> Held, imported on use; it raises DeployError for misfits."""
 
 
 @dataclass(frozen=True)
 class Request:
-    """A graph to run: its plan, what makes its program in Loihi's integers, and the inputs (samples, T, *shape) by name."""
+    """A standard graph to run on a chain target.
+
+    Attributes:
+        plan: the graph, flat and ordered.
+        fixed: makes the program in Loihi's integers, for the targets that take these.
+        inputs: (samples, T, *shape) in real units, by name of the Input.
+        dt, method, reset: how the graph's equations become time steps (:class:`targets.nir_run.Discretisation`).
+    """
 
     plan: Plan
     fixed: Callable[[], Program]
@@ -60,13 +67,13 @@ class Request:
 
 @dataclass(frozen=True)
 class Held:
-    """A chain in a holder's integers.
+    """A chain of populations in the integers of one holder (an adapter of a chip or emulator).
 
     Attributes:
         populations: name and shape of each, in order.
         source, sink: names of the graph's Input and Output.
         ours: one sample's input, int64 (T, sources), -> spikes of every population, int64 (T, neurons), stepped in numpy.
-        theirs: the same by the holder's simulator; None for populations that it keeps to itself.
+        theirs: one sample's input -> spikes of every population by the simulator; None for those it does not return.
         roundings: largest relative error of each rounded parameter.
     """
 
@@ -80,17 +87,23 @@ class Held:
 
 @dataclass(frozen=True)
 class Worker:
-    """A program for the Python of a simulator or SDK, and the layers that it steps, as named numbers and arrays."""
+    """Steps layers by a program in the Python of a simulator or SDK.
+
+    Attributes:
+        tool: the simulator or SDK.
+        program: path of the program, called with the paths of an input and an output .npz file.
+        layers: parameters of each layer, numbers and arrays by name.
+    """
 
     tool: Tool
     program: Path
     layers: Sequence[Mapping[str, Any]]
 
     def __call__(self, spikes: np.ndarray) -> list[np.ndarray | None]:
-        """Spikes of every layer, int64 (T, neurons), for spikes int64 (T, sources).
+        """Run the program and return the spikes of every layer, int64 (T, neurons), for spikes int64 (T, sources).
 
         Raises:
-            DeployError: the tool is not installed, or it failed.
+            DeployError: the tool is not installed, or the program failed.
         """
         with scratch_folder(self.tool.name) as place:
             given, found = place / "network.npz", place / "spikes.npz"
@@ -100,7 +113,7 @@ class Worker:
                 return [out[f"spikes{i}"] for i in range(len(self.layers))]
 
     def write(self, path: Path, spikes: np.ndarray) -> None:
-        """What the program reads."""
+        """Write the program's input: ``spikes``, the number of ``layers``, and NAMEi for each parameter of layer i."""
         arrays = {
             f"{name}{i}": np.asarray(value) for i, layer in enumerate(self.layers) for name, value in layer.items()
         }
@@ -109,7 +122,13 @@ class Worker:
 
 @dataclass(frozen=True)
 class ChainRun:
-    """``differing``: spikes (neuron and step) in which the simulator's result is not what our integers say."""
+    """Result of running samples in the simulator behind a chain target.
+
+    Attributes:
+        traces: the simulator's spikes; of populations whose spikes it does not return, those stepped in numpy.
+        roundings: largest relative error of each rounded parameter.
+        differing: number of (neuron, step) at which the simulator's spikes differ from those stepped in numpy.
+    """
 
     traces: Traces
     roundings: tuple[Rounding, ...]
@@ -124,7 +143,10 @@ def held_by(
     integers: Sequence[tuple[dict[str, Any], list[Rounding]]],
     step_through: Callable[[list[dict[str, Any]], np.ndarray], list[np.ndarray]],
 ) -> Held:
-    """A chain whose populations, each a layer and its roundings, a worker's ``program`` steps in the Python of ``tool``."""
+    """A chain that ``step_through`` steps in numpy, and ``program`` of WORKERS in the Python of ``tool``.
+
+    ``integers`` holds the layer's parameters and their roundings for each population.
+    """
     layers = [layer for layer, _ in integers]
     shapes = tuple((population.name, population.shape) for population in chain.populations)
     roundings = tuple(rounding for _, found in integers for rounding in found)
@@ -133,10 +155,10 @@ def held_by(
 
 
 def hold(target: str, request: Request) -> Held:
-    """The graph in the integers of ``target``.
+    """Convert the graph to the integers of ``target``.
 
     Raises:
-        DeployError: what does not fit there, or an input that is no spikes.
+        DeployError: something does not fit there, or the input is not spikes (whole numbers from 0).
     """
     module, function = HOLDERS[target].split(":")
     held: Held = getattr(importlib.import_module(module), function)(request)
@@ -147,10 +169,12 @@ def hold(target: str, request: Request) -> Held:
 
 
 def write_package(held: Held, x: np.ndarray, folder: Path) -> None:
-    """One sample x (T, *shape) for a lab that has the SDK: network.npz, run.py that steps it there, and expected.npz.
+    """Write files for a lab that has the SDK, with one sample x (T, *shape) of spikes, into an existing folder.
+
+    network.npz holds layers and input, run.py steps them with the SDK, expected.npz holds the spikes stepped in numpy.
 
     Raises:
-        DeployError: the target takes no files.
+        DeployError: the target is not run by a program that reads files.
     """
     if not isinstance(held.theirs, Worker):
         raise DeployError(
@@ -166,7 +190,7 @@ def run_chain(target: str, request: Request, done: Callable[[int], None] | None 
     """Run every sample in the simulator behind ``target`` and in our integers.
 
     Raises:
-        DeployError: the graph, the input or the machine will not do.
+        DeployError: the graph or the input does not fit the target, or the simulator is missing or failed.
     """
     held = hold(target, request)
     x = np.asarray(request.inputs[held.source])
@@ -187,10 +211,10 @@ def run_chain(target: str, request: Request, done: Callable[[int], None] | None 
 
 
 def run(network: Network, samples: np.ndarray, granularity: str = "", done: Done | None = None) -> TargetRun:
-    """Converted networks do not run here.
+    """Refuse a converted network: chain targets run standard graphs only (``deploy run FILE.nir``).
 
     Raises:
-        DeployError: always, and names the first population that is no LIF.
+        DeployError: always; the message names the network's first firing node.
     """
     name, op = next((name, node.op.name) for name, node in network if node.op.fires)
     raise DeployError(
@@ -200,5 +224,5 @@ def run(network: Network, samples: np.ndarray, granularity: str = "", done: Done
 
 
 def rounding(name: str, parameter: str, got: np.ndarray, wanted: np.ndarray) -> Rounding:
-    """How far the integers are from what they stand for, relative to the largest of them."""
+    """Largest error of integers ``got`` for real values ``wanted`` in the same units, relative to the largest value."""
     return Rounding.of(name, parameter, got, wanted)

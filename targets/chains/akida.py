@@ -1,10 +1,10 @@
-"""Akida 1 (BrainChip): layers whose neurons keep nothing from one input to the next, in the software backend of ``akida``.
+"""Akida 1 (BrainChip): layers of neurons without memory, in the software backend of the package ``akida``.
 
     z = 1 if W x > theta, else 0
 
-with binary x and 4-bit weights. Each time step is an input of its own, so what has a form here is NIR's Threshold, and LIF
-with tau = dt; a neuron that remembers has none. That rules out phase codes, which live in time. Akida's usual way, 4-bit
-activations, is a quantised network that does not come from here.
+with binary x and 4-bit weights. Each time step is a separate input, so NIR's Threshold, and LIF with tau = dt, can be
+expressed; neurons that keep a potential cannot, which rules out phase codes. Networks with Akida's usual 4-bit
+activations are quantised networks, which this adapter does not produce.
 """
 
 from __future__ import annotations
@@ -19,15 +19,15 @@ from targets.chains import Held, Request, held_by, rounding
 from targets.chains.chain import Population, chain_of
 from targets.tools import AKIDA
 
-WEIGHT = 2**3 - 1
-THRESHOLD = 2**19
+WEIGHT = 2**3 - 1  # largest weight of 4 bits
+THRESHOLD = 2**19  # largest |threshold|
 
 
 def hold(request: Request) -> Held:
-    """Integers of a chain of memoryless populations.
+    """Convert a chain of memoryless populations to Akida's integers.
 
     Raises:
-        DeployError: neurons that remember, or an input of more than zeros and ones.
+        DeployError: neurons that keep a potential, a threshold out of range, or inputs other than zeros and ones.
     """
     if np.max(request.inputs[request.plan.inputs[0]], initial=0) > 1:
         raise DeployError("--target akida takes zeros and ones here; the input has more")
@@ -37,6 +37,7 @@ def hold(request: Request) -> Held:
 
 
 def _integers(population: Population, request: Request) -> tuple[dict[str, Any], list[Any]]:
+    """(integer weight and threshold, their roundings); weights and thresholds are scaled to 4-bit weights."""
     name = population.name
     if isinstance(population.node, nir.Threshold):
         gain, bias, theta = 1.0, population.bias, population.per_neuron("threshold")
@@ -51,7 +52,7 @@ def _integers(population: Population, request: Request) -> tuple[dict[str, Any],
         bias = population.bias * of.c_x + of.b
     weight, theta = population.weight * gain, theta - bias
     scale = WEIGHT / np.abs(weight).max()
-    # W x is whole: it exceeds theta if it exceeds the whole number below
+    # W x is an integer, so W x > theta is W x > floor(theta)
     layer = {"weight": np.rint(weight * scale).astype(np.int64), "threshold": np.floor(theta * scale).astype(np.int64)}
     if np.abs(layer["threshold"]).max() > THRESHOLD:
         raise DeployError(
@@ -62,7 +63,7 @@ def _integers(population: Population, request: Request) -> tuple[dict[str, Any],
 
 
 def step_through(layers: list[dict[str, Any]], spikes: np.ndarray) -> list[np.ndarray]:
-    """Spikes of every layer by the formula above, int64 (T, neurons)."""
+    """Spikes of every layer, int64 (T, neurons), by z = 1 if W x > theta, for spikes int64 (T, sources)."""
     found = []
     for layer in layers:
         spikes = (spikes @ layer["weight"].T > layer["threshold"]).astype(np.int64)

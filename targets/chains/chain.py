@@ -1,7 +1,7 @@
-"""Plain networks as chips and their simulators take them: populations in a row, one matrix of weights before each.
+"""Standard graphs as chips and their simulators take them: a chain of populations, one weight matrix before each.
 
-Whatever stands between two populations (Affine, Conv2d, Flatten, SumPool2d, ...) is one linear map, which its answers to unit
-vectors give as a matrix. So a chip's adapter has to know neurons and matrices, and nothing of NIR's other nodes.
+The nodes between two populations (Affine, Conv2d, Flatten, SumPool2d, ...) form one affine map. Its matrix is found by
+applying it to unit vectors, so that a chip's adapter handles neurons and matrices only, none of NIR's other nodes.
 """
 
 from __future__ import annotations
@@ -21,20 +21,21 @@ from targets.nir_graph.windows import LIMIT
 
 __all__ = ["SPIKING", "Chain", "Population", "chain_of"]
 
-BATCH = 256  # unit vectors at once
+BATCH = 256  # unit vectors that are mapped at once
 
 
 @dataclass(frozen=True)
 class Population:
-    """Neurons and the synapses that lead to them.
+    """A population of neurons and the synapses into it.
 
     Attributes:
         name: of the NIR node of the neurons.
-        node: that node.
+        node: the NIR node of the neurons.
         weight: float64 (neurons, sources), what a source's spike adds to the neurons' input.
-        bias: float64 (neurons,), what they get at every step.
+        bias: float64 (neurons,), added to the neurons' input at every step.
         between: the nodes that make up the weights, in order.
-        reads, shape: of one sample of the sources and of the neurons.
+        reads: shape of one sample of the sources.
+        shape: shape of one sample of the neurons.
     """
 
     name: str
@@ -46,7 +47,7 @@ class Population:
     shape: tuple[int, ...]
 
     def recurrence(self, dt: float, method: Method) -> Coefficients:
-        """The neurons' recurrence, its arrays of shape (neurons,)."""
+        """Coefficients of the neurons' recurrence at time step ``dt``, arrays of shape (neurons,)."""
         of: Any = vars(coefficients(self.node, dt, method))
         spread: Any = {
             field: None if value is None else np.broadcast_to(value, self.shape).reshape(-1)
@@ -55,13 +56,13 @@ class Population:
         return Coefficients(**spread)
 
     def per_neuron(self, field: str) -> np.ndarray:
-        """A parameter of the node, float64 (neurons,)."""
+        """The node's parameter ``field``, one value for each neuron, float64 (neurons,)."""
         return np.broadcast_to(np.asarray(getattr(self.node, field), np.float64), self.shape).reshape(-1)
 
 
 @dataclass(frozen=True)
 class Chain:
-    """``source`` and ``sink`` name the graph's Input and Output."""
+    """Populations in order, each reading the one before; ``source`` and ``sink`` name the graph's Input and Output."""
 
     source: str
     sink: str
@@ -69,13 +70,17 @@ class Chain:
 
 
 def chain_of(plan: Plan, dt: float, method: Method, kinds: tuple[type, ...], holder: str) -> Chain:
-    """The populations of a plan, if it is a chain.
+    """Return the populations of a plan that is a chain.
 
     Args:
-        kinds: of neurons that the ``holder`` has.
+        plan: the graph, flat and ordered.
+        dt, method: how the nodes' equations become time steps.
+        kinds: NIR types of the neurons that the target runs.
+        holder: name of the chip or emulator, for messages.
 
     Raises:
-        UnsupportedGraph: a branch, a cycle, other neurons, or anything behind the last population.
+        UnsupportedGraph: the graph branches or has a cycle, other neurons, or weights behind the last population.
+        DeployError: it has several Inputs or Outputs, or too many synapses.
     """
     names = walk(plan, holder)
     populations: list[Population] = []
@@ -101,7 +106,12 @@ def chain_of(plan: Plan, dt: float, method: Method, kinds: tuple[type, ...], hol
 
 
 def walk(plan: Plan, holder: str) -> list[str]:
-    """Names from the Input to the Output, if each node has one source and one reader."""
+    """Names of a chain's nodes from the Input to the Output.
+
+    Raises:
+        UnsupportedGraph: a node has several sources or readers, or is part of a cycle.
+        DeployError: the graph has several Inputs or Outputs.
+    """
     readers = plan.readers()
     for name, item in plan.items.items():
         if len(item.sources) > 1 or any(edge.carried for edge in item.sources) or len(readers[name]) > 1:
@@ -123,7 +133,7 @@ def _refuse(name: str, item: Item, reason: str) -> None:
 def _matrix(
     between: list[Item], reads: tuple[int, ...], out: tuple[int, ...], dt: float, method: Method
 ) -> tuple[np.ndarray, np.ndarray]:
-    """(weight, bias) of the composed map."""
+    """(weight (neurons, sources), bias (neurons,)) of the composition of the nodes ``between``, float64."""
     sources, neurons = int(np.prod(reads)), int(np.prod(out))
     if sources * neurons > LIMIT:
         raise DeployError(f"{sources:,} x {neurons:,} synapses one by one are too many here; the limit is {LIMIT:,}")

@@ -1,8 +1,8 @@
-"""brian2-loihi, nengo-loihi and the chip: Loihi's own integers, those of our fixed-point run, in somebody else's hands.
+"""brian2-loihi, nengo-loihi and Loihi 2: the integers of our fixed-point run, stepped by other implementations.
 
-The emulators hand a spike on in the step after the one in which it was fired; NIR, and our run, in the same step. So the
-i-th population lags by i steps there, which is taken off again. A bias would act during that lag: only the first population
-may have one.
+The emulators deliver a spike one step after it was fired; NIR, and our run, in the same step. So the i-th population
+lags by i steps there, and the lag is taken off again. A bias would act during the lag, so only the first population may
+have one.
 """
 
 from __future__ import annotations
@@ -24,13 +24,19 @@ from targets.segments import Layer, emulate
 from targets.tools import BRIAN2_LOIHI, NENGO_LOIHI, Tool
 
 Stepped = Callable[[list[Layer], np.ndarray], list[np.ndarray | None]]
+"""(layers, spikes bool (T, sources)) -> spikes of each layer (T, neurons), lags included; None where not returned."""
 
 
 def hold(name: str, stepped: Stepped, request: Request) -> Held:
-    """The fixed-point program as populations of LIF neurons.
+    """Convert a request's fixed-point program to populations of LIF neurons that ``stepped`` runs.
+
+    Args:
+        name: of the emulator, for messages.
+        stepped: runs the layers in the emulator.
+        request: the graph and its inputs.
 
     Raises:
-        DeployError: it is no chain, or has weights or a bias that the emulator has no form for.
+        DeployError: the graph is no chain, or has weights or a bias that the emulator cannot express.
     """
     chain = chain_of(request.plan, request.dt, request.method, SPIKING, name)
     program = request.fixed()
@@ -53,7 +59,7 @@ def hold(name: str, stepped: Stepped, request: Request) -> Held:
 
 
 def _layer(holder: str, program: Program, name: str, *, first: bool) -> Layer:
-    """A population with the integer weights of all that leads to it."""
+    """Population ``name`` of a program as a Layer; the nodes back to the population before become its weights."""
     stage = program.stages[name]
     node: Any = stage.node
     between: list[Any] = []
@@ -81,12 +87,13 @@ def _layer(holder: str, program: Program, name: str, *, first: bool) -> Layer:
 
 
 def _flat(value: Any, shape: tuple[int, ...]) -> Any:
-    """One value, or one for each neuron in a row."""
+    """A parameter as one int if all neurons share it, else as a flat array of one value for each neuron."""
     array = np.asarray(value)
     return int(array.flat[0]) if (array == array.flat[0]).all() else np.broadcast_to(array, shape).reshape(-1)
 
 
 def _apply(between: list[Any], x: np.ndarray) -> np.ndarray:
+    """Pass a batch x (N, *shape) through the stages ``between``, and flatten it to (N, values)."""
     for stage in between:
         x = stage.node.step(x)
     return x.reshape(len(x), -1)
@@ -97,7 +104,7 @@ def _emulated(tool: Tool, layers: list[Layer], spikes: np.ndarray) -> list[np.nd
 
 
 def by_lava(on: On, layers: list[Layer], spikes: np.ndarray) -> list[np.ndarray | None]:
-    """Lava's own Dense and LIF Processes; only the last population's spikes come back."""
+    """Step layers with Lava's own Dense and LIF Processes, which return the last population's spikes only."""
     hidden: list[np.ndarray | None] = [None] * (len(layers) - 1)
     return [*hidden, run_lif_network(layers, spikes, on)]
 

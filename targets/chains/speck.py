@@ -2,10 +2,10 @@
 
     v <- max(v + W z + b, -2^15);   fires once if v >= theta;   then v <- 0, or v <- v - theta where resets subtract
 
-Weights and biases have 8 and 16 bits, v and theta 16. Each layer takes one of nine cores with memory for kernels, neurons and
-biases; a kernel of k x k takes c * 2^(ceil(log2 k^2) + ceil(log2 f)) words, a map of h x w takes f * 2^(ceil(log2 h) +
-ceil(log2 w)). Sizes: sinabs 3.1.3, backend/dynapcnn. The chip itself works event by event, without a clock; a step is sinabs'
-way of batching events, in which a neuron may fire once here.
+Weights have 8 bits; biases, v and theta 16. Each layer takes one of nine cores with kernel, neuron and bias memory.
+With c input channels and f features, a k x k kernel takes c * 2^(ceil(log2 k^2) + ceil(log2 f)) words, and an h x w map
+takes f * 2^(ceil(log2 h) + ceil(log2 w)); sizes from sinabs 3.1.3, backend/dynapcnn. The chip itself works event by
+event, without a clock; a time step is sinabs' way of batching events, in which a neuron fires at most once here.
 """
 
 from __future__ import annotations
@@ -31,10 +31,10 @@ CORES = {
 
 
 def hold(request: Request) -> Held:
-    """Integers of a chain of IF populations.
+    """Convert a chain of IF populations to Speck's integers.
 
     Raises:
-        DeployError: a layer that no core holds, too many layers, or neurons that Speck has not.
+        DeployError: a layer fits on no core, there are too many layers, or neurons that Speck does not have.
     """
     chain = chain_of(request.plan, request.dt, request.method, (nir.IF,), "Speck")
     integers = [_integers(population, request) for population in chain.populations]
@@ -43,6 +43,7 @@ def hold(request: Request) -> Held:
 
 
 def _integers(population: Population, request: Request) -> tuple[dict[str, Any], list[Any]]:
+    """(integer weight, bias and threshold, their roundings), scaled to use 8-bit weights or 16-bit states in full."""
     name, of = population.name, population.recurrence(request.dt, request.method)
     if population.per_neuron("v_reset").any():
         raise DeployError(f"'{name}': Speck resets to zero or subtracts the threshold; v_reset has to be 0")
@@ -63,7 +64,7 @@ def _integers(population: Population, request: Request) -> tuple[dict[str, Any],
 
 
 def step_through(layers: list[dict[str, Any]], spikes: np.ndarray) -> list[np.ndarray]:
-    """Spikes of every layer by the recurrence above, int64 (T, neurons)."""
+    """Spikes of every layer by the module's recurrence in numpy, int64 (T, neurons), for spikes int64 (T, sources)."""
     found = []
     for layer in layers:
         v = np.zeros(len(layer["weight"]), np.int64)
@@ -78,7 +79,7 @@ def step_through(layers: list[dict[str, Any]], spikes: np.ndarray) -> list[np.nd
 
 
 def _place(populations: tuple[Population, ...]) -> None:
-    """Raises DeployError if the layers do not fit on the cores."""
+    """Raise DeployError unless each layer can have a core of its own that holds it (a bipartite matching)."""
     needs = [memory(population) for population in populations]
     fits = np.array([[all(need[k] <= 1024 * CORES[k][core] for k in CORES) for core in range(9)] for need in needs])
     for population, need, cores in zip(populations, needs, fits, strict=True):
@@ -90,7 +91,7 @@ def _place(populations: tuple[Population, ...]) -> None:
 
 
 def memory(population: Population) -> dict[str, int]:
-    """Words of each kind that a layer takes."""
+    """Words of kernel, neuron and bias memory that a layer takes."""
     out = (population.shape * 3)[:1] + (1, 1) if len(population.shape) == 1 else population.shape
     kernel = _kernel(population)
     return {
@@ -101,7 +102,11 @@ def memory(population: Population) -> dict[str, int]:
 
 
 def _kernel(population: Population) -> tuple[int, ...]:
-    """(features, channels, height, width) of the convolution that a layer is on Speck."""
+    """(features, channels, height, width) of a layer's convolution on Speck; a dense layer is one of its input's size.
+
+    Raises:
+        DeployError: the layer is not a single convolution or matrix, or has a kernel that Speck does not run.
+    """
     weighted = [item.node for item in population.between if isinstance(item.node, nir.Affine | nir.Linear | nir.Conv2d)]
     others = [
         item.node for item in population.between if not isinstance(item.node, nir.Affine | nir.Linear | nir.Conv2d)
@@ -122,4 +127,5 @@ def _kernel(population: Population) -> tuple[int, ...]:
 
 
 def _bits(n: int) -> int:
+    """Address bits of ``n`` entries."""
     return math.ceil(math.log2(n))

@@ -1,10 +1,10 @@
-"""SpiNNaker2: populations of py-spinnaker2's ``lif`` neurons, written as that package's input and run where it and a board are.
+"""SpiNNaker2: populations of ``lif`` neurons of py-spinnaker2, which runs them on a board.
 
     v <- alpha v + W z + i_offset;   spike if v > threshold;   then v <- v_reset, or v <- v - threshold
 
-with weights of 4 bits beside the sign; the rest is floating point on its ARM cores. The package needs the board: there is no
-simulator, so that nothing behind the numpy below could be run here. ``deploy export FILE.nir --format spinnaker2`` writes the
-program, the network, one sample and the spikes that it should cause.
+with weights of 4 bits beside the sign; all else is floating point on the chip's ARM cores. The package needs the board,
+there is no simulator: only the numpy model below is tested. ``deploy export FILE.nir --format spinnaker2`` writes the
+program, the network, one sample, and the spikes that the board should return.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ from targets.chains import Held, Request, held_by, rounding
 from targets.chains.chain import Population, chain_of
 from targets.tools import SPINNAKER2
 
-WEIGHT = 2**4 - 1
+WEIGHT = 2**4 - 1  # largest |weight|
 
 
 def hold(request: Request) -> Held:
-    """Parameters of a chain of IF and LIF populations.
+    """Convert a chain of IF and LIF populations to py-spinnaker2's parameters.
 
     Raises:
-        DeployError: other neurons, or a bias of theirs that acts before the first spikes arrive.
+        DeployError: other neurons, parameters that vary within a population, or a v_reset where resets subtract.
     """
     chain = chain_of(request.plan, request.dt, request.method, (nir.IF, nir.LIF), "SpiNNaker2")
     integers = [parameters(population, request) for population in chain.populations]
@@ -34,7 +34,7 @@ def hold(request: Request) -> Held:
 
 
 def parameters(population: Population, request: Request) -> tuple[dict[str, Any], list[Any]]:
-    """What the package is told of a population, in units of its weights."""
+    """(py-spinnaker2's parameters of a population, in units of its integer weights; roundings of the weights)."""
     name, of = population.name, population.recurrence(request.dt, request.method)
     weight, offset = population.weight * of.c_x[:, None], population.bias * of.c_x + of.b
     scale = WEIGHT / np.abs(weight).max()
@@ -54,7 +54,7 @@ def parameters(population: Population, request: Request) -> tuple[dict[str, Any]
 
 
 def step_through(layers: list[dict[str, Any]], spikes: np.ndarray) -> list[np.ndarray]:
-    """Spikes of every population by the recurrence above, int64 (T, neurons), every lag taken off."""
+    """Spikes of every population by the module's recurrence in numpy, int64 (T, neurons), without the board's lags."""
     found = []
     for layer in layers:
         v = np.zeros(len(layer["weight"]), np.float32)

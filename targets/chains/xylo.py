@@ -3,9 +3,9 @@
     decay(x, d) = x - max(1, x >> d) for x > 0,  x - (x >> d) for x < 0
     i <- decay(i + W z, d_syn);   v <- decay(v, d_mem) + i + b;   n = floor(v / theta) spikes, at most 31;   v <- v - n theta
 
-in 16 bits, with weights of 8. Decays are powers of two, 1 - dt/tau = 1 - 2^-d with d from 1 to 15, and every neuron has both:
-so it is CubaLIF that has a form here. Spikes reach the next population, and the last one, a step later, which is taken off
-again; the last population fires at most once a step. One sample at a time: 16 inputs, 8 outputs.
+with states of 16 bits and weights of 8. A state keeps the share 1 - dt/tau = 1 - 2^-d of itself in a step, d from 1 to
+15. Neurons have a current and a potential, so the adapter takes CubaLIF only. Spikes reach the next population a step
+later, a lag that is taken off again; the last population fires at most once a step. There are 16 inputs and 8 outputs.
 """
 
 from __future__ import annotations
@@ -21,15 +21,15 @@ from targets.chains.chain import Population, chain_of
 from targets.tools import XYLOSIM
 
 WEIGHT, STATE = 2**7 - 1, 2**15 - 1
-SPIKES = 31
+SPIKES = 31  # most spikes of a hidden neuron in a step
 LIMITS = {"inputs": 16, "hidden neurons": 1000, "outputs": 8}
 
 
 def hold(request: Request) -> Held:
-    """Integers of a chain of CubaLIF populations.
+    """Convert a chain of CubaLIF populations to Xylo's integers.
 
     Raises:
-        DeployError: more neurons than Xylo has, or other ones.
+        DeployError: more neurons than Xylo has, other neurons, or parameters that it cannot express.
     """
     chain = chain_of(request.plan, request.dt, request.method, (nir.CubaLIF,), "Xylo")
     *hidden, last = chain.populations
@@ -48,11 +48,12 @@ def hold(request: Request) -> Held:
 
 
 def _integers(population: Population, request: Request) -> tuple[dict[str, Any], list[Any]]:
+    """(integer weight, bias, threshold and decay shifts; roundings of the parameters)."""
     name, of = population.name, population.recurrence(request.dt, request.method)
     assert of.a_i is not None and of.b_x is not None and of.c_i is not None
     if population.per_neuron("v_reset").any() or np.any(population.bias):
         raise DeployError(f"'{name}': Xylo has neither a v_reset nor a bias of the current; both have to be 0")
-    # the current's units: v gains i itself at each step; i has decayed once when it first acts
+    # weights in units of Xylo's current, which adds to v with gain 1 and has decayed once before it first acts
     gain = of.c_x / of.a_i
     weight, theta = population.weight * gain[:, None], population.per_neuron("v_threshold")
     scale = min(WEIGHT / np.abs(weight).max(), STATE / max(theta.max(), np.abs(of.b).max()))
@@ -72,7 +73,7 @@ def _integers(population: Population, request: Request) -> tuple[dict[str, Any],
 
 
 def _shift(name: str, field: str, kept: np.ndarray) -> np.ndarray:
-    """The power of two nearest to a decay, int64."""
+    """Shift d, int64, for which 1 - 2^-d is near the share ``kept`` of a state; DeployError if no d comes near."""
     if kept.min() < 0.25 or kept.max() >= 1:
         span = f"{kept.min():.3g} to {kept.max():.3g}"
         raise DeployError(f"'{name}': {field} keeps {span} of a state in a step; Xylo keeps 1 - 2^-d, d from 1 to 15")
@@ -80,12 +81,12 @@ def _shift(name: str, field: str, kept: np.ndarray) -> np.ndarray:
 
 
 def decay(x: np.ndarray, d: np.ndarray) -> np.ndarray:
-    """Toward zero by a 2^d-th, and by one at least."""
+    """Xylo's decay of integers x toward zero by x / 2^d, by one at least."""
     return x - np.where(x > 0, np.maximum(x >> d, 1), x >> d)
 
 
 def step_through(layers: list[dict[str, Any]], spikes: np.ndarray) -> list[np.ndarray]:
-    """Spikes of every population by the recurrence above, int64 (T, neurons), its lag taken off."""
+    """Spikes of every population by the module's recurrence in numpy, int64 (T, neurons), without Xylo's lags."""
     found = []
     for layer in layers:
         i = v = np.zeros(len(layer["weight"]), np.int64)

@@ -1,4 +1,4 @@
-"""Lava's CPU simulator: the network as Lava Processes that really step through time."""
+"""Lava's CPU simulator as a target: the network becomes Lava Processes that step through time."""
 
 from __future__ import annotations
 
@@ -24,8 +24,12 @@ def run(
 ) -> TargetRun:  # fmt: skip
     """Run samples (N, *input) in real units, and keep every node's values.
 
-    The network's precision says whether ``floating_pt`` or ``fixed_pt`` (bit-accurate Loihi style) models run.
-    ``state_sets``: samples follow each other as closely as nodes with so many sets of state allow.
+    The network's precision decides whether ``floating_pt`` or ``fixed_pt`` (bit-accurate Loihi style) models run.
+
+    Args:
+        granularity: "block" for one Lava Process per block of the model, else one per operation.
+        done: called with 0, 1, ... when a sample has been run.
+        state_sets: let samples overlap as closely as nodes with this many sets of state allow; None runs one by one.
 
     Raises:
         DeployError: Lava is not available, or a Process failed.
@@ -33,7 +37,7 @@ def run(
     state = probes.lava()
     if not state.available:
         raise DeployError(f"target lava-sim: {state.reason}; {state.remedy}")
-    importlib.import_module("processes.lava")  # has to come before anything of Lava's
+    importlib.import_module("processes.lava")  # has to be imported before anything of Lava's
     from targets.lava_sim.network import build, read_clips
     from targets.lava_sim.runtime import run_processes
 
@@ -41,7 +45,7 @@ def run(
     times = timeline(network)
     plan = None if state_sets is None else overlap(network, times, state_sets)
     exact = network.header.fixed
-    # compiles what steps, or reads it from numba's cache, once and not in every Process at the same time
+    # compiles numba's kernels, or loads them from its cache, once here instead of in every Process at the same time
     step_through(network, times, graded[0].astype(np.int64 if exact else np.float64), Recorder(network, times))
     with scratch_folder("recordings") as folder:
         processes = build(network, times, graded, folder, granularity, plan)

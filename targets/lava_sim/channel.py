@@ -20,7 +20,7 @@ from lava.magma.compiler.channels.pypychannel import CspRecvPort, CspSelector, C
 
 
 class Ring:
-    """``size`` slots of one array each, and per slot whether the message is more than silence."""
+    """A buffer of ``size`` slots of one array each; ``spoken`` flags slots with a message, the others are silence."""
 
     def __init__(self, shape: tuple[int, ...], dtype: Any, size: int) -> None:
         self.shape, self.dtype, self.size = tuple(shape), np.dtype(dtype), size
@@ -32,7 +32,7 @@ class Ring:
 
 
 class RingSendPort(CspSendPort):
-    """The sending end."""
+    """The sending end of a :class:`RingChannel`."""
 
     def __init__(self, name: str, ring: Ring) -> None:
         self._name, self._ring, self._next = name, ring, 0
@@ -49,7 +49,7 @@ class RingSendPort(CspSendPort):
         return _probe(self._ring.free)
 
     def give(self, data: np.ndarray | None) -> None:
-        """Send ``data``, None for zeros; waits while the ring is full."""
+        """Send an array, or None for silence (zeros), which copies nothing; waits while the ring is full."""
         ring = self._ring
         ring.free.acquire()
         if data is not None:
@@ -59,14 +59,14 @@ class RingSendPort(CspSendPort):
         ring.filled.release()
 
     def send(self, data: Any) -> None:
-        """Send an array, as Lava's own ports do."""
+        """Send an array, as Lava's own ports do; AssertionError if it does not have the channel's shape."""
         if data.shape != self._shape:
             raise AssertionError(f"a message of shape {data.shape} on a channel of shape {self._shape}")
         self.give(data)
 
 
 class RingRecvPort(CspRecvPort):
-    """The receiving end."""
+    """The receiving end of a :class:`RingChannel`."""
 
     def __init__(self, name: str, ring: Ring) -> None:
         self._name, self._ring, self._next = name, ring, 0
@@ -79,15 +79,15 @@ class RingRecvPort(CspRecvPort):
         """Nothing to join."""
 
     def probe(self) -> bool:
-        """Whether a message is there."""
+        """Whether a message can be received without waiting."""
         return _probe(self._ring.filled)
 
     def wait(self, seconds: float) -> bool:
-        """Whether a message comes within that time."""
+        """Wait up to ``seconds`` for a message, and return whether one is there; it stays in the channel."""
         return _probe(self._ring.filled, seconds)
 
     def take(self) -> np.ndarray | None:
-        """The next message, None if it is silence; waits for it."""
+        """Wait for the next message, remove it from the channel and return it; None if it is silence."""
         ring = self._ring
         ring.filled.acquire()
         message = ring.slots[self._next].copy() if ring.spoken[self._next] else None
@@ -96,12 +96,12 @@ class RingRecvPort(CspRecvPort):
         return message
 
     def recv(self) -> np.ndarray:
-        """The next message as an array."""
+        """Wait for the next message and return it as an array, zeros for silence, as Lava's own ports do."""
         message = self.take()
         return np.zeros(self._shape, self._dtype) if message is None else message
 
     def peek(self) -> np.ndarray:
-        """The next message, which stays in the channel; waits for it."""
+        """Wait for the next message and return it as an array without removing it from the channel."""
         ring = self._ring
         ring.filled.acquire()
         ring.filled.release()
@@ -111,6 +111,7 @@ class RingRecvPort(CspRecvPort):
 
 
 def _probe(semaphore: Any, seconds: float | None = None) -> bool:
+    """Whether a semaphore is above 0, at once or within ``seconds``; its count is left as it was."""
     acquired = semaphore.acquire(seconds is not None, seconds)
     if acquired:
         semaphore.release()
@@ -118,7 +119,7 @@ def _probe(semaphore: Any, seconds: float | None = None) -> bool:
 
 
 class RingChannel(Channel):
-    """The pair of ends; built with the arguments that Lava gives its channels."""
+    """The two ends of one :class:`Ring`, constructed with the arguments that Lava passes to its channel classes."""
 
     def __init__(
         self,
@@ -135,20 +136,20 @@ class RingChannel(Channel):
 
     @property
     def src_port(self) -> RingSendPort:
-        """The sending end."""
+        """The sending port, as Lava's builders ask for it."""
         return self._source
 
     @property
     def dst_port(self) -> RingRecvPort:
-        """The receiving end."""
+        """The receiving port, as Lava's builders ask for it."""
         return self._target
 
 
 def select(self: CspSelector, *channel_actions: tuple[Any, Callable[[], Any]]) -> Any:
-    """Stands in for CspSelector.select, which waits for the threads that these channels do not have.
+    """Wait until one of several (channel, action) pairs has a message, then call its action and return the result.
 
-    With one channel to wait for, its reader may as well block in its own ``recv``. Only models with RefPorts
-    wait for several.
+    Replaces CspSelector.select, which waits for threads that these channels do not have. A single channel's action is
+    called at once and blocks in its own ``recv``; only models with RefPorts wait for several, which are polled.
     """
     if len(channel_actions) == 1:
         return channel_actions[0][1]()

@@ -1,7 +1,7 @@
-"""Lava's runtime with its weak points replaced: nothing hangs on an error, nothing is left behind.
+"""Lava's runtime with its weak points replaced: an error ends a run instead of hanging it, and nothing is left behind.
 
-Everything goes through Lava's own seams: the channels and the forked actors come from a message
-infrastructure, the barrier from a runtime service, the waiting from a runtime. The compiler is Lava's.
+Three of Lava's own classes are subclassed: the message infrastructure makes channels and forked actors, the runtime
+service is the barrier between steps, and the runtime waits for the children. The compiler is Lava's own.
 """
 
 from __future__ import annotations
@@ -33,13 +33,16 @@ from targets.children import follow
 from targets.lava_sim.channel import RingChannel, select
 
 POLL = 0.05
-"""Seconds between two looks at whether the children live and are well."""
+"""Seconds between two checks for children that have died or kept an error."""
 GRACE = 3.0
-"""Seconds that children get to end by themselves."""
+"""Seconds that children have to end by themselves before they are killed."""
 
 
 class Actors(MultiProcessing):
-    """Forks the actors and makes their channels; no shared-memory manager, no pipes, no queues."""
+    """Lava's message infrastructure: forks actors and makes channels, without shared-memory manager, pipes or queues.
+
+    ``errors`` is the folder in which children keep their errors as JSON files.
+    """
 
     def __init__(self, errors: Path) -> None:
         super().__init__()
@@ -47,16 +50,16 @@ class Actors(MultiProcessing):
         self.names: list[str] = []
 
     def start(self) -> None:
-        """Nothing to start."""
+        """Do nothing, where Lava's own infrastructure starts a shared-memory manager."""
 
     def channel_class(self, channel_type: ChannelType) -> Any:
-        """The only channel there is."""
+        """Return RingChannel for channels between Python models; raise DeployError for channels of hardware."""
         if channel_type is not ChannelType.PyPy:
             raise DeployError(f"{channel_type.name} channels need Loihi hardware; use Python ProcessModels")
         return RingChannel
 
     def fork(self, builder: Any, name: str) -> None:
-        """Start an operating-system process that builds and runs ``builder``'s model or service."""
+        """Fork an operating-system process that builds and runs ``builder``'s model or service."""
         actor: Any = multiprocessing.get_context("fork").Process(
             target=_act, args=(builder, name, self.errors, os.getpid()), name=name, daemon=True
         )
@@ -65,10 +68,10 @@ class Actors(MultiProcessing):
         actor.start()
 
     def check(self) -> None:
-        """Raise what went wrong in a child.
+        """Check whether a child has failed.
 
         Raises:
-            DeployError: a kept error, caused by the child's traceback; or a child that has died.
+            DeployError: a child has kept an error (its ``__cause__`` holds the child's traceback), or has died.
         """
         for file in sorted(self.errors.glob("*.json")):
             kept = json.loads(file.read_text())
@@ -99,12 +102,12 @@ class Actors(MultiProcessing):
         self._actors.clear()
 
     def stop(self) -> None:
-        """Kill whoever is left."""
+        """Kill the children that are left, at once."""
         self.end(0.0)
 
 
 def _act(builder: Any, name: str, errors: Path, parent: int) -> None:
-    """What a child does, from birth to death."""
+    """Main function of a child: build the model or service of ``builder`` and run it; errors go into ``errors``."""
     follow(parent)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT, signal.SIGTERM})
@@ -118,8 +121,8 @@ def _act(builder: Any, name: str, errors: Path, parent: int) -> None:
 class SampleService(LoihiPyRuntimeService):
     """Lets StepModels run through all steps of a command between two barriers.
 
-    A StepModel depends on nothing but what arrives at its ports, and its ports know in which steps something
-    arrives. So the barrier after every step, two context switches per Process, changes no result.
+    A StepModel depends only on the messages at its ports, and its ports know in which steps messages arrive. So Lava's
+    barrier after every step, two context switches per Process, can be left out without changing a result.
     """
 
     def run(self) -> None:
@@ -139,10 +142,12 @@ class SampleService(LoihiPyRuntimeService):
 
 
 class SampleRuntime(Runtime):
-    """A Lava runtime that runs a number of steps at a time and looks after its children while it waits.
+    """A Lava runtime that runs a number of steps per command and checks its children while it waits.
 
     Args:
-        lockstep: keep Lava's barrier after every step even where it changes nothing.
+        executable: the compiled network.
+        errors: the folder in which children keep their errors.
+        lockstep: keep Lava's barrier after every step, which is left out if every model is a StepModel.
     """
 
     def __init__(self, executable: Executable, errors: Path, lockstep: bool = False) -> None:
@@ -167,7 +172,7 @@ class SampleRuntime(Runtime):
             self.actors.fork(builder, "runtime service")
 
     def initialize(self, node_cfg_idx: int = 0) -> None:
-        """Make the channels and start the children; errors of their models show in :meth:`run_steps`."""
+        """Make the channels and fork the children; errors in building their models are raised by :meth:`run_steps`."""
         self._is_started = True
         gc.collect()
         gc.freeze()  # a collection in a child would touch, and so copy, every page of the parent's objects
@@ -178,10 +183,10 @@ class SampleRuntime(Runtime):
             gc.unfreeze()
 
     def run_steps(self, steps: int) -> None:
-        """Run that many steps.
+        """Run ``steps`` time steps and wait for them to end.
 
         Raises:
-            DeployError: what went wrong in a child; within a few times POLL seconds.
+            DeployError: a child failed; it is raised within a few times POLL seconds.
         """
         for port in self.runtime_to_service:
             port.send(enum_to_np(steps))
@@ -195,13 +200,14 @@ class SampleRuntime(Runtime):
         self.actors.check()
 
     def _wait_for_cause(self, what: str) -> None:
+        """Raise the error that a child keeps within a second, or else DeployError with ``what``."""
         for _ in range(20):  # a model that reports an error to the service keeps it a moment later
             self.actors.check()
             time.sleep(POLL)
         raise DeployError(f"{what} and no Process says why; run it again with lockstep=False")
 
     def close(self, failed: bool) -> None:
-        """End all children and let go of everything; after a failure without asking them."""
+        """End all children and release ports and models; after a failure, kill them without asking them to stop."""
         if self._is_initialized and not failed:
             for port in self.runtime_to_service:
                 port.send(MGMT_COMMAND.STOP)
@@ -217,14 +223,14 @@ class SampleRuntime(Runtime):
             process.runtime = None
 
     def stop(self) -> None:
-        """What Lava calls when a Process or the runtime is garbage collected; children must ignore it."""
+        """Called by Lava when a Process or the runtime is garbage collected: end the children; ignored in children."""
         if self._is_started and os.getpid() == self.owner:
             self.close(failed=True)
 
 
 @contextlib.contextmanager
 def _signals_held_back() -> Iterator[None]:
-    """Let Ctrl-C and SIGTERM wait, here and in children forked meanwhile, until all are ready for them."""
+    """Block SIGINT and SIGTERM in the ``with`` block, also in children forked meanwhile, which unblock them later."""
     previous = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
     try:
         yield

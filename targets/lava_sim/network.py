@@ -1,7 +1,7 @@
-"""A converted network as connected Lava Processes, at either granularity, recording into files.
+"""Builds a converted network as connected Lava Processes, at either granularity, which record into files.
 
-Every Process steps a Group of nodes: one operation with the routes in front of it, or a whole block. The steppers are
-the same, so the two granularities are bit-identical.
+Every Process steps a group of nodes: one operation with the routes in front of it, or a whole block. Both granularities
+use the same steppers, so their results are bit-identical.
 """
 
 from __future__ import annotations
@@ -27,17 +27,18 @@ from processes.trace_product.lava import TraceBroadcasterProcess
 from targets.partition import by_block
 
 CLIPS = "clips"
+"""File of clips, an .npy file without the ending, so that it is not taken for a node's recording."""
 
 
 class FileRecorder(Recorder):
-    """Writes what a sample's nodes sent to <folder>/<node>.npy, (samples, ...), when the sample is over."""
+    """Collects the messages of a sample's nodes and writes them to <folder>/<node>.npy, (samples, ...), at its end."""
 
     def __init__(self, network: Network, times: Timeline, folder: Path) -> None:
         super().__init__(network, times)
         self.folder = folder
 
     def flush(self, sample: int, also: dict[str, int]) -> None:
-        """Write and forget; ``also`` are clips that the nodes counted themselves."""
+        """Write a sample's values and clips and clear them; ``also`` holds clips that the nodes counted themselves."""
         for name, value in self.values.items():
             np.load(path_of(self.folder, name), mmap_mode="r+")[sample] = value
         counted = np.load(self.folder / CLIPS, mmap_mode="r+")
@@ -49,12 +50,12 @@ class FileRecorder(Recorder):
 
 
 def path_of(folder: Path, name: str) -> Path:
-    """The recording of one node."""
+    """Path of the recording of one node."""
     return folder / f"{name}.npy"
 
 
 def create_recordings(network: Network, folder: Path, samples: int) -> None:
-    """Empty recordings of every node that is not wiring, and of clips (samples, nodes)."""
+    """Create zeroed recordings of every node but routes, and of clips, int64 (samples, nodes)."""
     counts = (samples, len(network.nodes))
     np.lib.format.open_memmap(folder / CLIPS, mode="w+", dtype=np.int64, shape=counts)
     for name, node in network:
@@ -66,31 +67,31 @@ def create_recordings(network: Network, folder: Path, samples: int) -> None:
 
 
 def read_clips(network: Network, folder: Path) -> dict[str, int]:
-    """Clips by node, over all samples."""
+    """Number of potentials clipped at the state width, by node, summed over all samples."""
     counts = np.load(folder / CLIPS).sum(0)
     return {name: int(count) for name, count in zip(network.nodes, counts, strict=True)}
 
 
 def recording_type(op: Operation) -> tuple[tuple[int, ...], type[np.generic]]:
-    """Shape and dtype of one sample's recording."""
+    """Shape and dtype of one sample's recording: codes int16 (planes, *shape), else int64 in fixed point or float64."""
     if op.emits == "spikes":
         return (getattr(op, "spikes", 1), *op.shape), np.int16
     return op.shape, np.int64 if getattr(op, "state_bits", 0) else np.float64
 
 
 class RecordedGroup:
-    """A stepper: a Group whose messages are written to files at the end of each sample."""
+    """A stepper of one sample after another: a Group whose recordings are written to files when a sample ends."""
 
     def __init__(self, group: Group, recorder: FileRecorder, period: int) -> None:
         self.group, self.recorder, self.last, self.sample = group, recorder, period - 1, -1
 
     def reset(self) -> None:
-        """The next sample."""
+        """Begin the next sample, with the state cleared."""
         self.sample += 1
         self.group.reset()
 
     def step(self, t: int, messages: list[np.ndarray | None]) -> np.ndarray | None:
-        """One step of the group."""
+        """Run step ``t`` of the sample and return the message of the group's sink, None for silence."""
         result = self.group.step(t, messages)
         if t == self.last:
             self.recorder.flush(self.sample, self.group.clips())
@@ -98,18 +99,18 @@ class RecordedGroup:
 
 
 class RecordedFlight:
-    """A stepper of every ``plan.in_flight``-th sample, from ``first`` on, in a group whose state it shares with the others."""
+    """A stepper of every ``plan.in_flight``-th sample, from ``first`` on; a group's steppers share its state."""
 
     def __init__(self, group: SharedGroup, recorder: FileRecorder, plan: Overlap, first: int) -> None:
         self.group, self.recorder, self.plan = group, recorder, plan
         self.sample = first - plan.in_flight
 
     def reset(self) -> None:
-        """The next sample."""
+        """Begin this stepper's next sample."""
         self.sample += self.plan.in_flight
 
     def step(self, t: int, messages: list[np.ndarray | None]) -> np.ndarray | None:
-        """One step of the group."""
+        """Run step ``t`` of the sample and return the message of the group's sink, None for silence."""
         result = self.group.step(self.sample, t, t + self.sample * self.plan.interval, messages, self.recorder)
         if t == self.plan.latency - 1:
             self.recorder.flush(self.sample, {})
@@ -118,7 +119,7 @@ class RecordedFlight:
 
 @dataclass(frozen=True)
 class Recorded:
-    """Makes the steppers of parts of a network, which record into ``folder``; ``plan``: of samples that overlap."""
+    """Makes steppers of parts of a network that record into ``folder``; ``plan`` is None if samples do not overlap."""
 
     network: Network
     times: Timeline
@@ -126,9 +127,9 @@ class Recorded:
     plan: Overlap | None
 
     def stepper(self, names: list[str], sources: list[str], sink: str) -> StepperFactory:
-        """Hands out the steppers, one for each sample that is under way at once.
+        """Return a function that hands out the steppers of nodes ``names``, one for each sample under way at once.
 
-        They are built here, before the fork: torch, which lays out the routes, must not be called in a child.
+        The steppers are built here, before the fork: torch, which lays out the routes, must not be called in a child.
         """
         parts = self.network, self.times
         if self.plan is None:
@@ -146,7 +147,13 @@ class Recorded:
 def build(
     network: Network, times: Timeline, samples: np.ndarray, folder: Path, granularity: str, plan: Overlap | None = None
 ) -> Sequence[SpikingProcess]:
-    """Connected Processes, the source first; recordings go to ``folder``; ``plan``: of samples that overlap."""
+    """Build connected Processes, the source first, that record into ``folder``.
+
+    Args:
+        samples: graded inputs (N, *input).
+        granularity: "block" for one Process per block of the model, else one per operation.
+        plan: how samples overlap; None for one after the other.
+    """
     create_recordings(network, folder, len(samples))
     source = SourceProcess(samples, times.period)
     builder = _per_block if granularity == "block" else _per_operation
@@ -207,7 +214,7 @@ def _per_operation(recorded: Recorded, source: SpikingProcess) -> list[SpikingPr
 
 
 def _routes(network: Network, name: str) -> list[str]:
-    """Routes in front of a node, first the one nearest to its origin."""
+    """Names of the consecutive routes that end in node ``name``, the one nearest to their origin first."""
     routes: list[str] = []
     while name != Network.INPUT and isinstance(network[name], Route):
         routes.insert(0, name)

@@ -1,4 +1,4 @@
-"""Runs Lava Processes sample by sample; however it ends, it leaves no child process and no shared memory."""
+"""Runs Lava Processes sample by sample; however a run ends, it leaves no child process and no shared memory."""
 
 from __future__ import annotations
 
@@ -26,21 +26,22 @@ from processes.leftovers import scratch_folder
 from targets.lava_sim.infrastructure import SampleRuntime
 
 TAGS = {"float": "floating_pt", "fixed": "fixed_pt"}
+"""Lava's tags of ProcessModels by precision."""
 DESCRIPTORS_EACH = 2
 """File descriptors that the parent holds per Process."""
 DESCRIPTORS_SPARE = 64
-"""File descriptors for everything else: the runtime service, recordings, the caller's files."""
+"""File descriptors reserved for all else: the runtime service, recordings, the caller's files."""
 SLOTS = 4
-"""Messages that a channel holds. One would do, more let a sender run ahead."""
+"""Messages that a channel buffers. One would suffice; with more, a sender can run ahead of its receiver."""
 
 
 @dataclass(frozen=True)
 class RunStatistics:
-    """What a run took."""
+    """Time and memory of one run."""
 
     processes: int
     seconds_start: float
-    """Compiling, forking and building the models."""
+    """Start-up: compiling, forking and building the models."""
     seconds_per_sample: float
     bytes: int | None
     """Memory of all children together at the end, shared pages counted once; None if not measured."""
@@ -59,12 +60,15 @@ def run_processes(
 
     Args:
         processes: Processes of one connected network, at least one; a Process can be run only once.
+        steps_per_sample: time steps from a sample's input to its output, equal to the Processes' ``period``.
+        samples: how many samples to run.
+        precision: which ProcessModels run, "float" (``floating_pt``) or "fixed" (``fixed_pt``).
         on_sample: called with 0, 1, ... when a sample is done and its recordings are complete.
-        lockstep: keep Lava's barrier after every step. Slow, and changes no result.
-        measure_memory: fill in ``bytes``, which takes some 10 ms a Process.
+        lockstep: keep Lava's barrier after every step, which is slow and changes no result.
+        measure_memory: fill in ``RunStatistics.bytes``, which takes some 10 ms a Process.
 
     Raises:
-        DeployError: what went wrong where, be it before the run or in a child.
+        DeployError: the Processes cannot run together, or a child failed; the message names the Process.
     """
     network = set(find_processes(processes[0]))
     _check(network, processes, steps_per_sample)
@@ -99,12 +103,12 @@ def run_processes(
 
 
 def descriptors_needed(processes: int) -> int:
-    """File descriptors that running this many Processes takes."""
+    """File descriptors that the parent needs to run this many Processes."""
     return DESCRIPTORS_EACH * processes + DESCRIPTORS_SPARE
 
 
 def descriptors_available() -> int:
-    """File descriptors that this process may have open, once its soft limit is raised."""
+    """The hard limit on open file descriptors, up to which the soft limit can be raised."""
     return resource.getrlimit(resource.RLIMIT_NOFILE)[1]
 
 
@@ -126,6 +130,7 @@ def reserve_descriptors(processes: int) -> None:
 
 
 def _check(network: set[Any], processes: Sequence[AbstractProcess], steps: int) -> None:
+    """Raise DeployError unless all Processes are connected, have not run yet, and take ``steps`` steps a sample."""
     first = processes[0].name
     for process in processes:
         if process not in network:
@@ -143,7 +148,7 @@ def _check(network: set[Any], processes: Sequence[AbstractProcess], steps: int) 
 
 
 def _following(network: set[Any]) -> Following | None:
-    """How samples follow each other, which the Processes have to agree on."""
+    """How samples follow each other; raises DeployError where the Processes differ in that."""
     found = {process.following for process in network if isinstance(process, SpikingProcess)}
     if len(found) > 1:
         raise DeployError(
@@ -153,6 +158,7 @@ def _following(network: set[Any]) -> Following | None:
 
 
 def _memory(runtime: SampleRuntime) -> int:
+    """Bytes of all children's proportional set sizes (Pss) together, from Linux's /proc."""
     total = 0
     for pid in (actor.pid for actor in runtime.actors.actors):
         with contextlib.suppress(OSError):
@@ -164,10 +170,10 @@ def _memory(runtime: SampleRuntime) -> int:
 
 @contextlib.contextmanager
 def _own_compiler() -> Iterator[None]:
-    """Spare the program some habits of Lava's compiler.
+    """Keep Lava's compiler from side effects during the ``with`` block.
 
-    In search of models it executes, for every Process, all Python files in the folder of the Process's
-    module, a user's unrelated scripts included; our Processes know their models. It adds log handlers, too.
+    To find models, Lava executes for every Process all Python files in the folder of the Process's module, a user's
+    unrelated scripts included; a Process that lists its own ``models`` needs no search. Lava also adds log handlers.
     """
     log = logging.getLogger("lava.magma.compiler.compiler")
     handlers = list(log.handlers)
@@ -188,7 +194,7 @@ def _own_compiler() -> Iterator[None]:
 
 @contextlib.contextmanager
 def _ends_on_sigterm() -> Iterator[None]:
-    """Make SIGTERM leave through the ``finally`` clauses, unless the caller has a handler of its own."""
+    """Turn SIGTERM into SystemExit, so that ``finally`` clauses run, unless the caller has a handler of its own."""
 
     def leave(number: int, frame: FrameType | None) -> None:
         raise SystemExit(128 + number)

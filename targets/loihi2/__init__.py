@@ -1,8 +1,8 @@
-"""Loihi 2: what a lab with the chip needs of a converted network, as a folder that checks itself.
+"""Loihi 2: exports a converted network as a folder for a lab with the chip, which checks itself.
 
 The folder holds the network (graph.nir and network.json), its integers (parameters/*.npz), when each node fires (windows in
-network.json), where it sits (placement), what every neuron computes (programs/, integer formulas), one sample with every
-spike and potential that it causes (golden.npz), and run.py, which steps the formulas and compares.
+network.json), the cores that hold it (placement), what every neuron computes (programs/, integer formulas), one sample
+with every spike and potential that it causes (golden.npz), and run.py, which steps the formulas and compares.
 """
 
 from __future__ import annotations
@@ -32,16 +32,18 @@ from targets.placement.chip import load_chip
 
 BASELINE = "it is a floating-point baseline, which no conversion to integers takes"
 NO_PROGRAM = {"rate_neuron": BASELINE, "if_neuron": BASELINE}
-"""Why operations without a program have none, by name; with PROGRAMS it names all operations."""
+"""By operation name: why it has no program. PROGRAMS and NO_PROGRAM together name all operations."""
 FILES = ("run.py", "README.md")
+"""Files of bundle/ that are copied unchanged, beside programs/."""
 SCALARS = (int, float, bool, str)
+"""Types of an operation's fields that go into network.json."""
 
 
 def run(network: Network, samples: np.ndarray, granularity: str = "", done: Done | None = None) -> TargetRun:
-    """Converted networks do not run on the chip as they are.
+    """Refuse a converted network: its neurons need microcode, which Lava does not have.
 
     Raises:
-        DeployError: always, and names the first population that needs microcode.
+        DeployError: always; the message names the first population that needs microcode.
     """
     name, op = next((name, node.op.name) for name, node in network if node.op.fires)
     raise DeployError(
@@ -51,7 +53,12 @@ def run(network: Network, samples: np.ndarray, granularity: str = "", done: Done
 
 
 def write_bundle(network: Network, sample: np.ndarray, folder: Path) -> Placement:
-    """Writes the bundle of a fixed-point network into an existing, empty folder; sample (1, *input) in real units.
+    """Write the bundle of a fixed-point network into an existing, empty folder, and return the network's placement.
+
+    Args:
+        network: converted to integers.
+        sample: (1, *input) in real units, whose closed form becomes golden.npz.
+        folder: where to write.
 
     Raises:
         DeployError: the network is floating point, or has an operation without a program.
@@ -75,7 +82,7 @@ def write_bundle(network: Network, sample: np.ndarray, folder: Path) -> Placemen
 
 
 def _describe(network: Network, folder: Path) -> dict[str, Any]:
-    """network.json; arrays go to parameters/."""
+    """Return the content of network.json, and write the nodes' arrays to parameters/*.npz."""
     times = timeline(network)
     (folder / "parameters").mkdir()
     nodes = []
@@ -97,14 +104,14 @@ def _describe(network: Network, folder: Path) -> dict[str, Any]:
 
 
 def _parameters(network: Network, name: str, op: Operation) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
-    """Arrays and plain values of an operation, nested fields joined by dots; wiring as its index map."""
+    """(arrays, scalars) of an operation by field, names of nested fields joined by dots; a route is its index map."""
     if isinstance(op, Route):
         numbered = torch.arange(1, int(np.prod(op.source_shape)) + 1).reshape(op.source_shape)
         return {"index": apply(numbered, op.chain, 0).contiguous().numpy() - 1}, {}
     flat = _flatten(to_metadata(op) | _fields(op))
     if isinstance(op, SiNeuron):
         flat["sign"] = op.sign
-        del flat["output"]  # real, and nobody's but the readers', whose traces hold it
+        del flat["output"]  # real values, which the reading synapses' traces hold as integers
     if isinstance(op, SiNorm):
         flat["lift"] = -round(float(np.log2(op.scale.flat[0])))
     if isinstance(op, (SiExp, Woss)):
@@ -115,11 +122,12 @@ def _parameters(network: Network, name: str, op: Operation) -> tuple[dict[str, n
 
 
 def _fields(op: Operation) -> dict[str, Any]:
-    """Empty arrays, which metadata leaves out."""
+    """All array fields of an operation; metadata leaves out empty ones."""
     return {f.name: v for f in dataclasses.fields(op) if isinstance(v := getattr(op, f.name), np.ndarray)}
 
 
 def _flatten(values: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Nested dictionaries as one, keys joined by dots."""
     flat: dict[str, Any] = {}
     for key, value in values.items():
         if isinstance(value, dict):
@@ -130,7 +138,7 @@ def _flatten(values: dict[str, Any], prefix: str = "") -> dict[str, Any]:
 
 
 def _write_placement(placement: Placement, folder: Path) -> None:
-    """placement.json: what each core holds; placement.npz: the core of every neuron."""
+    """Write placement.json (each layer's cores and what they hold) and placement.npz (the core of every neuron)."""
     cores: dict[str, np.ndarray] = {}
     for layer in placement.layers:
         if layer.tile is not None:
@@ -159,7 +167,7 @@ def _write_placement(placement: Placement, folder: Path) -> None:
 
 
 def _write_golden(network: Network, sample: np.ndarray, folder: Path) -> None:
-    """golden.npz: the graded input, and codes (planes, *shape) or potentials (*shape) of every node but wiring."""
+    """Write golden.npz: the graded input, and codes (planes, *shape) or potentials (*shape) of all nodes but routes."""
     run = closed_form_target.run(network, sample[:1])
     graded = ClosedForm(network).encode(sample[:1])[0].cpu().numpy()
     golden = {name: _narrow(value[0]) for name, value in run.values.items()}
@@ -167,5 +175,5 @@ def _write_golden(network: Network, sample: np.ndarray, folder: Path) -> None:
 
 
 def _narrow(values: np.ndarray) -> np.ndarray:
-    """Integers that the closed form may carry in floating point."""
+    """Integers that the closed form holds in floating point as int32; integer arrays as they are."""
     return np.rint(values).astype(np.int32) if values.dtype.kind == "f" else values

@@ -1,1 +1,1 @@
-"""Any standard NIR graph, run step by step: read and checked, then interpreted in numpy or run in Lava."""
+"""Runs any standard NIR graph step by step: checked and ordered, then interpreted in numpy or run in Lava."""

@@ -1,4 +1,4 @@
-"""What can be said about a node by itself: its type, its parameters, whether it is connected."""
+"""Checks of single nodes of a NIR graph: their type, their parameters, whether they are connected."""
 
 from __future__ import annotations
 
@@ -14,7 +14,10 @@ def check_nodes(
     nodes: dict[str, nir.NIRNode], edges: list[tuple[str, str]], top: set[str], dt: float, method: Method,
     refusals: list[Refusal],
 ) -> None:  # fmt: skip
-    """Everything that can be said about a node by itself; ``top`` are the names outside nested graphs."""
+    """Append to ``refusals`` every reason for which a single node cannot run, and doubled edges.
+
+    ``top`` holds the names outside nested graphs, where an Input is an entrance and an Output an exit.
+    """
     known = ", ".join(kind.__name__ for kind in KNOWN)
     read, written = {target for _, target in edges}, {source for source, _ in edges}
     for name, node in nodes.items():
@@ -39,7 +42,7 @@ def check_nodes(
 
 
 def _parameters(node: nir.NIRNode, dt: float, method: Method) -> list[str]:
-    """What is wrong with a node's numbers."""
+    """Reasons why a node's parameters cannot run: no finite real numbers, time constants or delays out of range."""
     reasons: list[str] = []
     for field in NUMBERS.get(type(node), ()):
         value = np.asarray(getattr(node, field))

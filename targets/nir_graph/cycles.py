@@ -1,7 +1,7 @@
-"""Where messages of a cycle wait a step.
+"""Finds the edges of a cycle whose messages arrive one step later, so that every cycle can be stepped.
 
-A Delay of a step or more in a cycle provides it, and nothing is added. Where there is none, what a neuron sends along the
-cycle arrives one step later.
+A Delay of a step or more in a cycle provides that step, and nothing is added. In a cycle without such a Delay, the
+messages that neurons send along the cycle arrive one step later.
 """
 
 from __future__ import annotations
@@ -20,25 +20,29 @@ from targets.nir_graph.kinds import NEURONS
 
 @dataclass(frozen=True)
 class Edge:
-    """Where an input comes from; ``carried``: it arrives a step later."""
+    """The source of one of a node's inputs; ``carried``: its messages arrive one step later."""
 
     source: str
     carried: bool = False
 
 
 def delay_steps(node: nir.Delay, dt: float) -> np.ndarray:
-    """Whole steps of a Delay, int64: delay / dt rounded to the nearest."""
+    """A Delay in whole steps, int64: delay / dt rounded to the nearest."""
     return np.rint(np.asarray(node.delay, np.float64) / dt).astype(np.int64)
 
 
 def find_sources(
     nodes: dict[str, nir.NIRNode], edges: list[tuple[str, str]], dt: float, refusals: list[Refusal]
 ) -> dict[str, list[Edge]]:
-    """Edges into each node, with those of cycles carried over to the next step."""
+    """Return the edges into each node, with at least one carried to the next step in every cycle.
+
+    A Delay in ``nodes`` whose input edges are carried is replaced by a copy that is shorter by ``dt``. A cycle without
+    a neuron or a Delay of a step is appended to ``refusals``.
+    """
     carried: set[tuple[str, str]] = set()
     for pick in (_into_delays(nodes, dt), _from_neurons(nodes)):
         carried |= {edge for edge in _in_cycles(nodes, [e for e in edges if e not in carried]) if pick(edge)}
-    # all of a Delay's edges or none, so that its own steps can make up for it
+    # either all of a Delay's edges are carried or none, so that a shorter delay can make up for the step
     shortened = {target for _, target in carried if isinstance(nodes[target], nir.Delay)}
     carried |= {edge for edge in edges if edge[1] in shortened}
     for name in shortened:
@@ -55,16 +59,18 @@ def find_sources(
 
 
 def _into_delays(nodes: dict[str, nir.NIRNode], dt: float) -> Callable[[tuple[str, str]], bool]:
+    """A function that tells whether an edge leads into a Delay of a step or more."""
     long = {name for name, node in nodes.items() if isinstance(node, nir.Delay) and delay_steps(node, dt).min() >= 1}
     return lambda edge: edge[1] in long
 
 
 def _from_neurons(nodes: dict[str, nir.NIRNode]) -> Callable[[tuple[str, str]], bool]:
+    """A function that tells whether an edge comes from a neuron."""
     return lambda edge: isinstance(nodes[edge[0]], NEURONS)
 
 
 def _in_cycles(nodes: dict[str, nir.NIRNode], edges: list[tuple[str, str]]) -> list[tuple[str, str]]:
-    """Edges whose ends reach each other."""
+    """Edges that are part of a cycle: both ends lie in the same strongly connected component."""
     if not edges:
         return []
     number = {name: i for i, name in enumerate(nodes)}

@@ -1,4 +1,4 @@
-"""Repairs of edges, and of Inputs and Outputs that are in the middle of a graph, idle, or missing."""
+"""Repairs of doubled edges, and of Inputs and Outputs that are missing, unused, or in the middle of a graph."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from evaluator.nir_versions import Repair
 
 
 def mend_structure(graph: nir.NIRGraph) -> list[Repair]:
-    """Inputs and outputs in the middle of the graph, idle, or missing; ``graph`` is changed."""
+    """Repair Inputs and Outputs in ``graph``, in place: take out those in the middle or unused, add missing ones."""
     repairs: list[Repair] = []
     for name, node in list(graph.nodes.items()):
         before = [a for a, b in graph.edges if b == name]
@@ -46,7 +46,7 @@ def mend_structure(graph: nir.NIRGraph) -> list[Repair]:
 
 
 def mend_edges(graph: nir.NIRGraph) -> list[Repair]:
-    """Edges that are there twice; ``graph`` is changed."""
+    """Remove from ``graph``, in place, all but one of several equal edges; these repairs are not harmless."""
     twice = sorted({edge for edge in graph.edges if graph.edges.count(edge) > 1})
     graph.edges = list(dict.fromkeys(graph.edges))
     return [
@@ -57,12 +57,12 @@ def mend_edges(graph: nir.NIRGraph) -> list[Repair]:
 
 
 def did(name: str, node: nir.NIRNode, what: str) -> Repair:
-    """A harmless repair of a node."""
+    """Describe a harmless repair of a node: one that excludes no other reading of the file."""
     return Repair(name, type(node).__name__, what)
 
 
 def copied(graph: nir.NIRGraph) -> nir.NIRGraph:
-    """The graph and its nodes anew; arrays are shared."""
+    """Copy the graph and its nodes, nested ones too, without copying arrays."""
     new = copy.copy(graph)
     new.nodes = {
         name: copied(node) if isinstance(node, nir.NIRGraph) else copy.copy(node) for name, node in graph.nodes.items()

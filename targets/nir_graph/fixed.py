@@ -1,14 +1,14 @@
-"""A plan discretised to Loihi's formats: 8-bit weights, 12-bit decays, 24-bit potentials, and with what error.
+"""Discretises a plan to Loihi's formats, 8-bit weights, 12-bit decays and 24-bit potentials, and notes the errors.
 
-* r, dt/tau and w_in go into the weights in front of a neuron: of the Affine, Linear, Scale, Conv1d or Conv2d that
-  leads to it alone, or else of a Scale that is put on the edge.
+* r, dt/tau and w_in are multiplied into the weights in front of a neuron: into the Affine, Linear, Scale, Conv1d or
+  Conv2d that leads to it alone, or else into a Scale that is put on the edge.
 * Decay constants are d = floor(4096 (1 - a)) for a state that keeps the share a of itself in a step (a = 1 - dt/tau by
-  Euler's method): down, as the NIR paper's Lava runs have it, since the product is cut, too.
+  Euler's method): rounded down, as in the NIR paper's Lava runs, since the product is cut, too.
 * A population's potential has the finest unit, a power of two, in which 24 bits hold twice what it reached in floating
   point; ``scale`` sets it by hand. Weights are 8-bit mantissas with one exponent per node, biases and reset potentials
   24-bit, thresholds 17-bit in units of 64.
-* Other signals (inputs, chains of weights) have the finest power of two for which the same holds in 24 bits; integers up
-  to 2^15 stay as they are. AvgPool2d sums, and its unit is divided by the area.
+* Other signals (inputs, chains of weights) have the finest power of two as unit in which 24 bits hold twice what they
+  reached; integer inputs below 2^15 keep unit 1. AvgPool2d sums, and its unit is divided by the kernel's area.
 """
 
 from __future__ import annotations
@@ -41,15 +41,15 @@ def compile_fixed(
     reset: Reset = "v_reset",
     scale: float | None = None,
 ) -> Program:
-    """The program in integers.
+    """Compile a plan to a program in integers.
 
     Args:
         peaks: ``Traces.peaks`` of the floating-point program on calibration data.
-        inputs: that data, which sets the units of the inputs.
+        inputs: the calibration data by Input, which set the units of the inputs.
         scale: units of weight (of 64 units of potential) per real 1, for all neurons; None chooses for each.
 
     Raises:
-        UnsupportedGraph: with every node that has no such form.
+        UnsupportedGraph: with every node that Loihi's integers cannot express.
         DeployError: a threshold or a weight does not fit at the given scale.
     """
     _refuse(plan, method)
@@ -70,7 +70,7 @@ def _refuse(plan: Plan, method: Method) -> None:
 
 
 class _Compiler:
-    """Goes through the plan once, in order."""
+    """Compiles the nodes of a plan one after the other; ``stages`` and ``errors`` collect the results."""
 
     def __init__(self, plan: Plan, peaks: Mapping[str, float], inputs: Mapping[str, np.ndarray], dt: float,
                  method: Method, reset: Reset, scale: float | None) -> None:  # fmt: skip
@@ -86,7 +86,7 @@ class _Compiler:
         }
 
     def program(self) -> Program:
-        """All stages."""
+        """Settle all units, then compile every node to a stage."""
         self._settle_units()
         for name, item in self.plan.items.items():
             if not item.sources:
@@ -103,7 +103,7 @@ class _Compiler:
         return Program(self.stages, plan.inputs, plan.outputs, fixed=True, errors=self.errors)
 
     def _settle_units(self) -> None:
-        """``units`` of every output and ``reads``, those of every input but the neurons'."""
+        """Set ``units``, the unit of every node's output, and ``reads``, the unit of its input (not of neurons)."""
         spiking = {name for name, item in self.plan.items.items() if isinstance(item.node, (*SPIKING, nir.Threshold))}
         self.units = {name: input_unit(self.inputs[name]) for name in self.plan.inputs} | dict.fromkeys(spiking, 1.0)
         self.potential = {name: self._neuron_unit(name) for name in self.of}
@@ -115,7 +115,7 @@ class _Compiler:
                 self.units[name] = fine if reader is None else self.potential[reader]
         self.reads: dict[str, float] = {}
         waiting = [name for name, item in self.plan.items.items() if item.sources]
-        while waiting:  # once, but for a Delay that only carried edges lead to
+        while waiting:  # one pass, unless only carried edges lead to a Delay
             for name in waiting:
                 item = self.plan.items[name]
                 known = [self.units[edge.source] for edge in item.sources if edge.source in self.units]
@@ -125,7 +125,7 @@ class _Compiler:
             waiting = [name for name in waiting if name not in self.reads]
 
     def _neuron_unit(self, name: str) -> float:
-        """Real value of one unit of a neuron's potential."""
+        """Real value of 1 in a neuron's integer potential."""
         if self.scale is not None:
             return 1 / (self.scale * ALIGN)
         node: Any = self.plan.items[name].node
@@ -133,7 +133,7 @@ class _Compiler:
         return finest_unit(float(max(reach)), CHIP.state_bits)
 
     def _folds_into(self, name: str) -> str | None:
-        """The neuron whose gain a node's weights take on, if there is one."""
+        """The neuron whose input gain can be multiplied into node ``name``'s weights, or None."""
         item, readers = self.plan.items[name], self.readers[name]
         if not isinstance(item.node, WEIGHTED) or len(readers) != 1 or readers[0] not in self.of:
             return None
@@ -145,7 +145,7 @@ class _Compiler:
         return readers[0] if (rows == rows[:, :1]).all() else None
 
     def _sources(self, name: str, item: Item) -> tuple[Edge, ...]:
-        """Where the input comes from, brought to one unit where several add up."""
+        """A node's input edges; those with a unit other than ``reads`` pass through a Scale that converts them."""
         unit = self.reads[name]
         return tuple(
             edge if self.units[edge.source] == unit else self._adapter(name, edge, item.reads, unit, np.ones(1))
@@ -153,7 +153,7 @@ class _Compiler:
         )
 
     def _adapter(self, name: str, edge: Edge, shape: tuple[int, ...], unit: float, gain: np.ndarray) -> Edge:
-        """A Scale put on an edge."""
+        """Put a Scale on an edge, which multiplies by ``gain`` and converts to ``unit``; returns the edge behind it."""
         label = f"{edge.source}->{name}"
         scale = Item(nir.Scale(np.ones(shape)), (edge,), shape, shape)
         self.reads[label] = self.units[edge.source]
@@ -213,7 +213,7 @@ class _Compiler:
         node: Node
         spikes = False
         if isinstance(item.node, nir.Threshold):
-            # x > theta of real numbers is x > floor(theta) of integers
+            # for an integer x, x > theta is x > floor(theta)
             theta = np.asarray(item.node.threshold, np.float64) / unit
             node, spikes, unit = (
                 maps.Threshold(np.broadcast_to(np.floor(theta).astype(np.int64), item.shape)),
@@ -227,14 +227,14 @@ class _Compiler:
 
 
 def _area(node: nir.NIRNode) -> float:
-    """What an integer sum has to be divided by."""
+    """Area by which AvgPool2d divides, 1 for other nodes; in integers the unit is divided instead."""
     return float(np.prod(pair(node.kernel_size, 2, "kernel_size"))) if isinstance(node, nir.AvgPool2d) else 1.0
 
 
 def _folded(
     item: Item, weight: np.ndarray, bias: np.ndarray | None, gain: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray | None]:
-    """Weights and bias times what their reader makes of its input."""
+    """Weights and bias multiplied by the reading neuron's input gain, for each output row or channel."""
     if isinstance(item.node, nir.Scale):
         return weight * gain, None
     if gain.size == 1:

@@ -1,4 +1,4 @@
-"""The standard nodes that run here, by what they do."""
+"""The types of standard NIR nodes that can be run, grouped by what they do, and their numeric parameters."""
 
 from __future__ import annotations
 
@@ -18,4 +18,4 @@ NUMBERS: dict[type, tuple[str, ...]] = {
     nir.Affine: ("weight", "bias"), nir.Linear: ("weight",), nir.Scale: ("scale",), nir.Delay: ("delay",),
     nir.Conv1d: ("weight", "bias"), nir.Conv2d: ("weight", "bias"), nir.Threshold: ("threshold",),
 }  # fmt: skip
-"""Parameters that are arrays of real numbers."""
+"""By node type: the parameters that are arrays of real numbers."""

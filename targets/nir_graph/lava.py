@@ -1,7 +1,7 @@
-"""A program as Lava Processes: one for each cycle, and one for each other node, or for each layer of them.
+"""Runs a program of a standard NIR graph as Lava Processes.
 
-``granularity`` "operation" gives every node a Process of its own; "block" joins nodes without spikes to the one that
-reads them. A cycle always stays in one Process, since Processes of the same step cannot wait for each other.
+``granularity`` "operation" gives every node a Process of its own; "block" joins nodes without spikes to the node that
+reads them. A cycle always stays in one Process, since Processes cannot wait for each other within a step.
 """
 
 from __future__ import annotations
@@ -31,7 +31,14 @@ def run_in_lava(
     potentials: bool = False,
     done: Callable[[int], None] | None = None,
 ) -> Traces:
-    """What ``interpret`` does, in Lava, one sample after the other.
+    """Run samples one after the other in Lava, with the results of :func:`targets.nir_graph.program.interpret`.
+
+    Args:
+        program: in floating point or integers, which decides the ProcessModels.
+        inputs: by Input, (samples, T, *shape) in real units.
+        granularity: "block" or "operation".
+        potentials: also record the neurons' potentials.
+        done: called with 0, 1, ... when a sample has been run, once for each network of connected Processes.
 
     Raises:
         DeployError: a Process failed.
@@ -50,7 +57,7 @@ def run_in_lava(
 
 
 def partition(program: Program, granularity: str) -> list[list[str]]:
-    """Names of the stages of each Process, in running order; whatever a group reads comes before it."""
+    """Group the stages into Processes; groups are in an order in which a group comes after those that it reads."""
     names = list(program.stages)
     home = dict(zip(names, _components(program, names, "strong"), strict=True))
     if granularity == "block":
@@ -71,6 +78,7 @@ def partition(program: Program, granularity: str) -> list[list[str]]:
 
 
 def _components(program: Program, names: list[str], connection: str) -> list[int]:
+    """Number of the "strong" or "weak" connected component of each stage in ``names``."""
     number = {name: i for i, name in enumerate(names)}
     pairs = [(number[e.source], i) for name, i in number.items() for e in program.stages[name].sources]
     rows, columns = zip(*pairs, strict=True) if pairs else ((), ())
@@ -79,7 +87,7 @@ def _components(program: Program, names: list[str], connection: str) -> list[int
 
 
 def _connected(program: Program, groups: list[list[str]]) -> list[list[list[str]]]:
-    """Groups that have nothing to do with each other; Lava runs one connected network at a time."""
+    """Split groups into unconnected networks, as Lava runs one connected network at a time."""
     names = [name for group in groups for name in group]
     part = dict(zip(names, _components(program, names, "weak"), strict=True))
     found: dict[int, list[list[str]]] = {}
@@ -89,9 +97,9 @@ def _connected(program: Program, groups: list[list[str]]) -> list[list[list[str]
 
 
 class Group:
-    """Steps the stages of one Process, sample by sample, and leaves what it recorded in a file at the end.
+    """Steps the stages of one Process, sample by sample, and writes its recordings to ``file`` after the last one.
 
-    ``sources`` are the stages outside whose messages it takes and ``sinks`` those inside whose messages others take.
+    ``sources`` are outside stages whose messages the group reads, ``sinks`` its own stages that other groups read.
     """
 
     def __init__(
@@ -113,14 +121,14 @@ class Group:
         self.potentials, self.sample = potentials, -1
 
     def reset(self) -> None:
-        """The next sample."""
+        """Begin the next sample, with all states cleared."""
         self.sample += 1
         self.stepper.reset()
-        if self.recorder is None:  # in the Process, not where it is built
+        if self.recorder is None:  # created in the child process, not where the group is built
             self.recorder = Recorder(self.part, self.samples, self.steps, self.potentials)
 
     def step(self, t: int, messages: list[np.ndarray | None]) -> np.ndarray | list[np.ndarray | None] | None:
-        """One step of every stage; one message per sink. Messages are those of one sample, (1, *shape)."""
+        """Run one step of every stage and return a message (1, *shape) for each sink, a single one without a list."""
         assert self.recorder is not None
         arrived = {
             source: None if message is None else message.astype(self.dtype)
@@ -137,7 +145,7 @@ class Group:
         return results[0] if len(results) == 1 else results or None  # type: ignore[return-value]
 
     def collect(self, traces: Traces) -> None:
-        """Add what the Process recorded to ``traces``."""
+        """Read the recordings of the Process from the file and add them to ``traces``."""
         with np.load(self.file) as file:
             for key in file.files:
                 kind, name = key.split(":", 1)
@@ -146,16 +154,18 @@ class Group:
 
 
 def _ready(group: Group, windows: list[Window]) -> Group:
+    """Stepper factory of a Process: the group itself, whatever the windows of its operands."""
     return group
 
 
 def _packed(traces: Traces) -> dict[str, np.ndarray]:
+    """All recordings as arrays named "kind:node", for :meth:`Group.collect`."""
     kinds = ("outputs", "spikes", "potentials", "overflows", "peaks")
     return {f"{kind}:{name}": np.asarray(value) for kind in kinds for name, value in getattr(traces, kind).items()}
 
 
 def _connect(program: Program, groups: list[Group], steps: int) -> list[SpikingProcess]:
-    """One Process for each group."""
+    """Make one Process for each group and connect them."""
     ports: dict[str, Any] = {}
     processes: list[SpikingProcess] = []
     for i, group in enumerate(groups):

@@ -1,7 +1,7 @@
-"""Repairs of a graph whose shapes or edges do not fit together, though only one reading of them does.
+"""Repairs graphs whose shapes or edges do not fit together, where only one reading of them makes sense.
 
-Exporters put batch and time axes into shapes, count Flatten's axes with a batch axis, or leave an Input in the middle. A repair
-is tried on a copy and kept only if more of the graph has a shape with it than without.
+Exporters put batch and time axes into shapes, count Flatten's axes with a batch axis, or leave an Input in the middle.
+A repair is tried on a copy, and kept only if shapes can be inferred for more of the graph's nodes with it than without.
 """
 
 from __future__ import annotations
@@ -23,15 +23,15 @@ from targets.nir_graph.shapes import find_shapes
 from targets.nir_graph.windows import integers, written
 
 DROPPED = 2
-"""Axes in front of a sample's own that are taken off: batch and time."""
+"""Most axes in front of a sample's own that a repair removes: batch and time."""
 
 
 def mend(graph: nir.NIRGraph, dt: float, *, harmless: bool = True) -> tuple[nir.NIRGraph, list[Repair]]:
-    """A graph that fits together, as far as that goes, and what was changed; the given one stays as it is.
+    """Return a repaired copy of ``graph``, as far as it can be repaired, and the list of repairs.
 
     Args:
         dt: time step, which decides where cycles are cut.
-        harmless: leave alone what could be read in two ways: an edge that is there twice.
+        harmless: make harmless repairs only; False also removes doubled edges, which could be meant to add up.
     """
     graph = copied(graph)
     repairs = mend_structure(graph)
@@ -58,7 +58,7 @@ def mend(graph: nir.NIRGraph, dt: float, *, harmless: bool = True) -> tuple[nir.
 
 
 def declare(graph: nir.NIRGraph, dt: float) -> tuple[nir.NIRGraph, list[Repair]]:
-    """A graph whose every node declares the shapes that it has, so that nir's own type check passes; for files."""
+    """Return a copy whose nodes declare their shapes, so that nir's type check of files passes, and the changes."""
     graph = copied(graph)
     state = _Shapes.of(graph, dt)
     repairs: list[Repair] = []
@@ -83,13 +83,13 @@ def declare(graph: nir.NIRGraph, dt: float) -> tuple[nir.NIRGraph, list[Repair]]
             any_node.input_shape = reads[1] if isinstance(node, nir.Conv1d) else np.array(reads[1:])
             repairs.append(did(name, node, f"declares input_shape {written(reads[1:])} now"))
         if isinstance(node, (*NEURONS, nir.Flatten, nir.Conv1d, nir.Conv2d)):
-            any_node.__post_init__()  # nir derives a node's types when it is made, and keeps them
+            any_node.__post_init__()  # nir derives a node's types only in its constructor
     return graph, repairs
 
 
 @dataclass(frozen=True)
 class _Change:
-    """A repair, and what does it to the flat nodes of a copy."""
+    """A repair, and the function that applies it to the flattened nodes of a copied graph."""
 
     repair: Repair
     apply: Callable[[dict[str, nir.NIRNode]], None]
@@ -97,7 +97,7 @@ class _Change:
 
 @dataclass
 class _Shapes:
-    """The flat graph and the shapes that follow; ``complete`` is None where no shapes can be asked for at all."""
+    """A flattened graph and its inferred shapes; ``stuck`` is the node that failed, ``complete`` None if not tried."""
 
     nodes: dict[str, nir.NIRNode]
     sources: dict[str, list[Edge]]
@@ -115,7 +115,7 @@ class _Shapes:
             change(nodes)
         if refusals or len(set(edges)) < len(edges) or not all(isinstance(node, KNOWN) for node in nodes.values()):
             return cls(nodes, {}, {}, None, None)
-        # cycles shorten Delays by a step, in copies of their own
+        # find_sources replaces shortened Delays in the dict that it is given, hence a copy
         sources = find_sources(dict(nodes), edges, dt, refusals)
         if refusals:
             return cls(nodes, sources, {}, None, None)
@@ -124,11 +124,11 @@ class _Shapes:
         return cls(nodes, sources, shapes, stuck, not refusals)
 
     def reads(self, name: str) -> tuple[int, ...]:
-        """Shape that a node reads; (), if nothing that leads to it has one."""
+        """Shape of a node's input; () if none of its sources has a known shape."""
         return next((self.shapes[edge.source] for edge in self.sources[name] if edge.source in self.shapes), ())
 
     def behind(self, name: str) -> list[str]:
-        """Everything that leads to a node, the nearest first."""
+        """All nodes from which a node can be reached, the nearest first."""
         found: list[str] = []
         waiting = [edge.source for edge in self.sources[name]]
         while waiting:
@@ -140,7 +140,7 @@ class _Shapes:
 
 
 def _readable(changes: Iterator[_Change]) -> Iterator[_Change]:
-    """The changes up to a node whose fields are no numbers of the kind that NIR says, which refusals name."""
+    """The changes, ending without an error at a node with fields of wrong types, which refusals name later."""
     try:
         yield from changes
     except (ValueError, TypeError, IndexError, AttributeError):
@@ -148,7 +148,7 @@ def _readable(changes: Iterator[_Change]) -> Iterator[_Change]:
 
 
 def _changes(state: _Shapes) -> Iterator[_Change]:
-    """What may help where the shapes got stuck, the smallest change first."""
+    """Changes that may help at the first node without a shape, the smallest change first."""
     name = state.stuck
     if name is None:
         return
@@ -188,7 +188,7 @@ def _input(name: str, node: nir.Input, *, any_value: bool) -> Iterator[_Change]:
 
 
 def _flatten_declared(name: str, node: nir.Flatten, reads: tuple[int, ...]) -> Iterator[_Change]:
-    """A declared shape with a batch axis, by which its axes are counted, too; sinabs declares zeros."""
+    """Changes of a Flatten that declares batch or time axes and counts with them, or declares zeros, as sinabs does."""
     declared = _declared(node.input_type["input"])
     if declared is None:
         return
@@ -207,7 +207,7 @@ def _flatten_declared(name: str, node: nir.Flatten, reads: tuple[int, ...]) -> I
 
 
 def _flatten_axes(name: str, node: nir.Flatten) -> Iterator[_Change]:
-    """Axes counted with a batch axis that the shapes do not have."""
+    """The change of a Flatten whose axes are counted with a batch axis that the shapes do not have."""
     first, last = _axes(node)
     if first >= 1:
         what = f"start_dim {first} counted a batch axis; now {first - 1}, from the sample's own axes"
@@ -215,7 +215,7 @@ def _flatten_axes(name: str, node: nir.Flatten) -> Iterator[_Change]:
 
 
 def _parameters(name: str, node: Any, reads: tuple[int, ...]) -> Iterator[_Change]:
-    """Parameters that were saved with the state's batch axis, along which they are equal."""
+    """The change of neurons whose parameters have a batch axis in front, along which they are equal."""
     changed: dict[str, Any] = {}
     for field in NUMBERS[type(node)]:
         value = np.asarray(getattr(node, field))
@@ -230,7 +230,7 @@ def _parameters(name: str, node: Any, reads: tuple[int, ...]) -> Iterator[_Chang
 
 
 def _inputs_with_axes(state: _Shapes) -> Iterator[_Change]:
-    """Inputs whose readers declare the shape without the axes of 1 in front, as nir's type check sees it."""
+    """Changes of Inputs with leading axes of 1 that their readers do not declare, which fails nir's type check."""
     for name, node in state.nodes.items():
         declared = (
             _declared(node.input_type["input"]) if isinstance(node, nir.Input) and not state.sources[name] else None
@@ -262,7 +262,7 @@ def _axes(node: nir.Flatten) -> tuple[int, int]:
 
 
 def _declared(shape: Any) -> tuple[int, ...] | None:
-    """A declared shape; None if there is none, or none that could be one."""
+    """A declared shape as a tuple; None if none is declared, or the value cannot be a shape."""
     try:
         return None if shape is None else integers(shape, "shape")
     except ValueError:

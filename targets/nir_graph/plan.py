@@ -1,10 +1,10 @@
-"""A NIR graph made ready to run: flat, ordered, every shape known; or one table of all that stands in the way.
+"""Prepares a NIR graph to run: flat, ordered, with every shape known; or refuses it with all reasons in one table.
 
-Rules that NIR leaves open:
+Conventions where NIR leaves a choice:
 
 * Several edges into a node add up. An edge carries a message within the step in which it is sent.
-* In a cycle messages need a step somewhere. A Delay of a step or more in the cycle provides it, and nothing is added.
-  Where there is none, what a neuron sends along the cycle arrives one step later.
+* A cycle has to contain a delay. A Delay of a step or more in the cycle provides it, and nothing is added. Where there
+  is none, the messages that neurons send along the cycle arrive one step later.
 * Signals have no batch axis: Flatten's axes count from the sample's first, as NIR's own shape rule has it.
 * AvgPool2d divides by the kernel's area everywhere, padding included.
 """
@@ -27,7 +27,7 @@ from targets.nir_graph.shapes import find_shapes
 
 @dataclass(frozen=True)
 class Item:
-    """A node that runs; ``shape`` is that of its output, ``reads`` that of its input."""
+    """A node of a plan with its sources; ``reads`` and ``shape`` are the shapes of its input and output, per sample."""
 
     node: nir.NIRNode
     sources: tuple[Edge, ...]
@@ -37,9 +37,9 @@ class Item:
 
 @dataclass
 class Plan:
-    """Items in an order in which sources come first (but for carried edges).
+    """Items by name, each after its sources (carried edges aside).
 
-    ``inputs`` and ``outputs`` name the graph's own; those of nested graphs only pass on.
+    ``inputs`` and ``outputs`` name the graph's own Input and Output nodes; those of nested graphs only pass values on.
     """
 
     items: dict[str, Item]
@@ -47,7 +47,7 @@ class Plan:
     outputs: list[str]
 
     def readers(self) -> dict[str, list[str]]:
-        """Who reads each item."""
+        """Names of the items that read each item."""
         found: dict[str, list[str]] = {name: [] for name in self.items}
         for name, item in self.items.items():
             for edge in item.sources:
@@ -56,15 +56,16 @@ class Plan:
 
 
 def make_plan(graph: nir.NIRGraph, dt: float, method: Method = "euler") -> Plan:
-    """Flatten, order and check a graph.
+    """Flatten, check and order a graph.
 
     Args:
-        graph: as ``read_graph`` returns it.
+        graph: as :func:`evaluator.nir_reader.read_graph` returns it.
         dt: time step, in the unit of the graph's time constants (seconds by NIR's convention).
         method: of integrating the neurons; Euler needs dt <= tau.
 
     Raises:
-        UnsupportedGraph: with every refusal.
+        UnsupportedGraph: the graph cannot run; it has every reason that was found.
+        DeployError: ``dt`` is not above 0.
     """
     if not (math.isfinite(dt) and dt > 0):
         raise DeployError(f"--dt {dt}: the time step must be above 0, in the unit of the graph's time constants")
@@ -89,7 +90,7 @@ def make_plan(graph: nir.NIRGraph, dt: float, method: Method = "euler") -> Plan:
 
 
 def flatten(graph: nir.NIRGraph, refusals: list[Refusal]) -> tuple[dict[str, nir.NIRNode], list[tuple[str, str]]]:
-    """Nodes by dotted name and edges between them; nested graphs are replaced by their content."""
+    """Nodes by dotted name and edges between them, nested graphs replaced by their content; adds to ``refusals``."""
     nodes: dict[str, nir.NIRNode] = {}
     edges: list[tuple[str, str]] = []
     waiting: list[tuple[str, nir.NIRGraph]] = [("", graph)]

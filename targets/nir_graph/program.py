@@ -1,6 +1,6 @@
-"""A plan compiled to nodes that step, and the plain interpreter: every node once a step, in order.
+"""Compiles a plan to nodes that step, and interprets them: every node once per time step, in order.
 
-Lava runs the same nodes, distributed over Processes; what it computes is what :func:`interpret` computes.
+Lava runs the same nodes, distributed over Processes, and computes the same values as :func:`interpret`.
 """
 
 from __future__ import annotations
@@ -19,21 +19,21 @@ from targets.nir_graph.kinds import NEURONS, SPIKING
 from targets.nir_graph.plan import Plan
 from targets.nir_graph.windows import conv_geometry, pair
 
-Progress = Callable[[int], None]
+Progress = Callable[[int], None]  # called with the number of each step that is done
 
 
 @dataclass
 class Stage:
-    """One node at work.
+    """One node of a program.
 
     Attributes:
-        node: what steps.
-        sources: where its input comes from; several add up.
+        node: computes the output of a step from its input.
+        sources: edges that its input comes from; the messages of several add up.
         shape: of one sample's output.
         spikes: whether its output is zeros and ones.
-        unit: real value of one unit of its output; 1 in floating point.
-        unit_v: the same of the potential of a neuron.
-        separate: whether the node takes what arrives one by one, instead of the sum.
+        unit: real value of 1 in its output; 1 in floating point.
+        unit_v: real value of 1 in a neuron's potential; 1 in floating point.
+        separate: whether the node takes the sources' messages as separate arguments instead of their sum.
     """
 
     node: Node
@@ -46,13 +46,13 @@ class Stage:
 
     @property
     def population(self) -> bool:
-        """Whether the node has potentials of its own."""
+        """Whether the node is a population of neurons, which has potentials ``v``."""
         return hasattr(self.node, "v")
 
 
 @dataclass
 class Program:
-    """Stages in running order, floating point or integer."""
+    """Stages by name, in running order; in integers if ``fixed``, with the ``errors`` of rounding."""
 
     stages: dict[str, Stage]
     inputs: list[str]
@@ -61,20 +61,20 @@ class Program:
     errors: list[Any] = field(default_factory=list)
 
     def encode(self, name: str, x: np.ndarray) -> np.ndarray:
-        """An input in the program's numbers: float64, or int64 in the input's unit."""
+        """Convert real values of the Input ``name`` to the program's numbers: float64, or int64 in the input's unit."""
         return np.rint(x / self.stages[name].unit).astype(np.int64) if self.fixed else np.asarray(x, np.float64)
 
 
 @dataclass
 class Traces:
-    """What a run recorded.
+    """Recordings of a run.
 
     Attributes:
         outputs: by Output, (samples, T, *shape) float64 in real units.
-        spikes: of every spiking neuron, (samples, T, *shape) bool.
-        potentials: of every neuron after resets if asked for, (samples, T, *shape), in the program's own units.
-        overflows: by node, values that did not fit the chip's widths.
-        peaks: by node, the largest magnitude that a signal reached; of a neuron, of its potential before resets.
+        spikes: by spiking population, (samples, T, *shape) bool.
+        potentials: by population, after resets, (samples, T, *shape), in the program's own units; only if asked for.
+        overflows: by node, the number of values that did not fit the chip's widths.
+        peaks: by node, the largest magnitude of its output; of neurons, that of the potential before resets.
     """
 
     outputs: dict[str, np.ndarray]
@@ -85,7 +85,7 @@ class Traces:
 
 
 def compile_float(plan: Plan, dt: float, method: Method = "euler", reset: Reset = "v_reset") -> Program:
-    """The program in floating point."""
+    """Compile a plan to a program in floating point; dt in the unit of the graph's time constants."""
     stages = {
         name: Stage(float_node(item.node, item.shape, dt, method, reset), item.sources, item.shape, _spikes(item.node))
         for name, item in plan.items.items()
@@ -98,7 +98,7 @@ def _spikes(node: nir.NIRNode) -> bool:
 
 
 def float_node(node: Any, shape: tuple[int, ...], dt: float, method: Method, reset: Reset) -> Node:
-    """What steps a NIR node whose output has ``shape``."""
+    """The stepping node, in floating point, of a NIR node whose output has ``shape``."""
     if isinstance(node, NEURONS):
         of = coefficients(node, dt, method)
         if not isinstance(node, SPIKING):
@@ -114,7 +114,7 @@ def float_node(node: Any, shape: tuple[int, ...], dt: float, method: Method, res
 
 
 def structural(node: Any, shape: tuple[int, ...], dt: float, *, integers: bool = False) -> Node:
-    """Nodes without weights; in integers AvgPool2d leaves the division to the unit, and sums saturate."""
+    """The stepping node of a NIR node without weights; in integers AvgPool2d only sums, and sums saturate."""
     if isinstance(node, nir.Delay):
         return maps.Delay(np.broadcast_to(delay_steps(node, dt), shape))
     if isinstance(node, nir.SumPool2d | nir.AvgPool2d):
@@ -128,7 +128,7 @@ def structural(node: Any, shape: tuple[int, ...], dt: float, *, integers: bool =
 
 
 def weights_of(node: Any) -> tuple[np.ndarray, np.ndarray | None] | None:
-    """(weight, bias) in float64, the bias in a shape that broadcasts to the output; None of a node without weights."""
+    """(weight, bias) in float64, the bias broadcasting to the output or None; None for a node without weights."""
     if isinstance(node, nir.Scale):
         return np.asarray(node.scale, np.float64), None
     if not isinstance(node, nir.Affine | nir.Linear | nir.Conv1d | nir.Conv2d):
@@ -143,7 +143,7 @@ def weights_of(node: Any) -> tuple[np.ndarray, np.ndarray | None] | None:
 
 
 def map_of(node: Any, weight: np.ndarray) -> maps.Map:
-    """The linear map of a weighted node with other weights."""
+    """The linear map of a weighted NIR node with ``weight`` in place of its own, without the bias."""
     if isinstance(node, nir.Scale):
         return lambda x: x * weight
     if isinstance(node, nir.Affine | nir.Linear):
@@ -152,7 +152,7 @@ def map_of(node: Any, weight: np.ndarray) -> maps.Map:
 
 
 def gather(sources: tuple[Edge, ...], now: Mapping[str, Any], before: Mapping[str, Any]) -> np.ndarray | None:
-    """The sum of what arrives, None if all is silent."""
+    """Sum the messages of the sources, carried ones from the step ``before``; None if all are silent."""
     total: np.ndarray | None = None
     for edge in sources:
         message = (before if edge.carried else now).get(edge.source)
@@ -162,20 +162,20 @@ def gather(sources: tuple[Edge, ...], now: Mapping[str, Any], before: Mapping[st
 
 
 class Stepper:
-    """Steps chosen stages of a program and keeps what edges carry over to the next step."""
+    """Steps the stages ``names`` of a program, and keeps each step's messages for edges that carry them to the next."""
 
     def __init__(self, program: Program, names: list[str]) -> None:
         self.stages = {name: program.stages[name] for name in names}
         self.reset()
 
     def reset(self) -> None:
-        """A new batch of samples."""
+        """Clear all states, for a new batch of samples."""
         for stage in self.stages.values():
             stage.node.reset()
         self.before: dict[str, np.ndarray | None] = {}
 
     def step(self, arrived: Mapping[str, np.ndarray | None]) -> dict[str, np.ndarray | None]:
-        """All messages of this step, given those from outside."""
+        """Run one step and return its messages by stage, given those that ``arrived`` from Inputs and other groups."""
         now = dict(arrived)
         for name, stage in self.stages.items():
             if stage.separate:
@@ -195,13 +195,13 @@ def interpret(
     done: Progress | None = None,
     seen: Callable[[Mapping[str, np.ndarray | None]], None] | None = None,
 ) -> Traces:
-    """Run samples, all together, through every step.
+    """Run all samples together through every time step.
 
     Args:
         inputs: by Input, (samples, T, *shape) in real units.
         potentials: also record the neurons' potentials.
-        done: called with each step's number when it is over.
-        seen: called with all messages of each step.
+        done: called with the number of each step when it is done.
+        seen: called with all messages of each step, by stage; None is silence.
     """
     encoded = {name: program.encode(name, inputs[name]) for name in program.inputs}
     samples, steps = next(iter(encoded.values())).shape[:2]
@@ -219,7 +219,7 @@ def interpret(
 
 
 class Recorder:
-    """Collects outputs, spikes, potentials and peaks."""
+    """Collects the outputs, spikes, potentials and peaks of a run."""
 
     def __init__(self, program: Program, samples: int, steps: int, potentials: bool) -> None:
         self.program = program
@@ -234,7 +234,7 @@ class Recorder:
         self.overflows: dict[str, int] = {}
 
     def write(self, sample: int | slice, t: int, messages: Mapping[str, np.ndarray | None]) -> None:
-        """The messages (samples, *shape) of one step."""
+        """Record the messages (samples, *shape) of step ``t``, and the potentials if asked for."""
         for name, y in messages.items():
             if y is None:
                 continue
@@ -242,14 +242,14 @@ class Recorder:
                 self.outputs[name][sample, t] = y
             if name in self.spikes:
                 self.spikes[name][sample, t] = y
-            if name not in self.neurons:  # these keep the peak of their potential
+            if name not in self.neurons:  # neurons themselves keep the peak of their potential
                 self.peaks[name] = max(self.peaks[name], float(np.abs(y).max(initial=0)))
         for name, trace in self.potentials.items():
             node: Any = self.program.stages[name].node
             trace[sample, t] = node.v
 
     def finish(self) -> None:
-        """Samples are over: count what only the nodes know."""
+        """At the end of samples, collect the peaks and overflows that the nodes themselves count."""
         for name, stage in self.program.stages.items():
             if stage.population:
                 node: Any = stage.node
@@ -258,6 +258,6 @@ class Recorder:
                 self.overflows[name] = self.overflows.get(name, 0) + stage.node.overflows
 
     def traces(self) -> Traces:
-        """All of it, outputs in real units."""
+        """The recordings, with outputs in real units."""
         outputs = {name: y * self.program.stages[name].unit for name, y in self.outputs.items()}
         return Traces(outputs, self.spikes, self.potentials, self.overflows, self.peaks)

@@ -1,4 +1,4 @@
-"""The shape of every signal: of one sample, without a batch axis."""
+"""Infers the shape of every signal of a graph: of one sample and one step, without batch and time axes."""
 
 from __future__ import annotations
 
@@ -17,7 +17,10 @@ from targets.nir_graph.windows import LIMIT, conv_shape, integers, pair, positio
 def find_shapes(
     nodes: dict[str, nir.NIRNode], sources: dict[str, list[Edge]], refusals: list[Refusal]
 ) -> dict[str, tuple[int, ...]]:
-    """Output shape of every node, from the inputs onwards; a neuron's parameters broadcast to what it reads."""
+    """Infer the output shape of every node from the Inputs onwards; stops at the first node that does not fit.
+
+    Nodes that do not fit, have no shape, or add up different shapes are appended to ``refusals``.
+    """
     shapes: dict[str, tuple[int, ...]] = {}
     readers: dict[str, list[str]] = {name: [] for name in nodes}
     for name, edges in sources.items():
@@ -52,10 +55,10 @@ def find_shapes(
 
 
 def output_shape(node: Any, reads: tuple[int, ...] | None) -> tuple[int, ...]:
-    """Shape of one sample's output.
+    """Shape of one sample's output of a node that reads shape ``reads``, None where nothing leads to it.
 
     Raises:
-        ValueError: the node cannot read such a shape.
+        ValueError: the node cannot read an input of that shape.
     """
     if isinstance(node, nir.Input):
         declared = integers(node.input_type["input"], "shape")
@@ -82,7 +85,7 @@ def output_shape(node: Any, reads: tuple[int, ...] | None) -> tuple[int, ...]:
         first, last = int(np.asarray(node.start_dim).item()), int(np.asarray(node.end_dim).item())
         first, last = (axis + len(shape) if axis < 0 else axis for axis in (first, last))
         if not 0 <= first <= last < len(shape):
-            # NIR allows to flatten from behind the last axis of a sample that is flat already
+            # NIR permits start_dim 1, behind the last axis, for a sample that is flat already
             if len(shape) == 1 and first == 1:
                 return shape
             raise ValueError(f"start_dim {first} to end_dim {last} are no axes of {written(shape)}")
@@ -91,6 +94,7 @@ def output_shape(node: Any, reads: tuple[int, ...] | None) -> tuple[int, ...]:
 
 
 def _broadcast(node: Any, fields: tuple[str, ...], shape: tuple[int, ...]) -> tuple[int, ...]:
+    """Return ``shape``, or raise ValueError if one of the node's parameters does not broadcast to it."""
     for field in fields:
         value = np.shape(getattr(node, field))
         try:

@@ -1,4 +1,4 @@
-"""Units, decays and rounding errors of networks that are discretised from floating-point runs of themselves."""
+"""Units, decays and rounding errors of networks that are discretised by the peaks of their floating-point runs."""
 
 from __future__ import annotations
 
@@ -13,18 +13,21 @@ from processes.fixed import magnitude_lost
 
 CHIP = LOIHI2
 HEADROOM = 2.0
-"""What a signal may exceed the largest value by that it reached in floating point."""
+"""Factor by which a signal may exceed its largest value in floating point before it saturates."""
 DECAY = 2**CHIP.decay_bits
+"""Units of decay constants per 1."""
 ALIGN = 2**CHIP.align_bits
+"""Units of potential per unit of weight and of threshold."""
 NEARLY = 1e-4
-"""Part of a unit of decay by which floating point may miss a whole number of them."""
+"""Tolerance, in units of decay, for floating-point values just below a whole number of units."""
 
 
 @dataclass(frozen=True)
 class Rounding:
     """The largest relative error that discretisation made in one parameter of one node.
 
-    ``lost``: how much of its magnitude became 0 (:func:`processes.fixed.magnitude_lost`).
+    ``error`` is relative to the largest value; ``lost`` is the share of magnitude that became 0
+    (:func:`processes.fixed.magnitude_lost`).
     """
 
     node: str
@@ -34,7 +37,7 @@ class Rounding:
 
     @classmethod
     def of(cls, node: str, parameter: str, got: Any, wanted: Any) -> Rounding:
-        """Of integers ``got`` that stand for real numbers ``wanted``, in the same units."""
+        """Compare integers ``got`` with the real numbers ``wanted`` that they stand for, both in the same units."""
         got, wanted = np.asarray(got), np.asarray(wanted, np.float64)
         largest = float(np.abs(wanted).max(initial=0)) or 1.0
         error = float(np.abs(got - wanted).max(initial=0)) / largest
@@ -42,22 +45,22 @@ class Rounding:
 
 
 def note(errors: list[Rounding], node: str, parameter: str, got: Any, wanted: Any) -> None:
-    """Put into ``errors`` how far integers are from what they stand for; zeros alone are nothing to round."""
+    """Append to ``errors`` the rounding of ``got`` for ``wanted``, unless all of ``wanted`` is zero."""
     if np.any(wanted):
         errors.append(Rounding.of(node, parameter, got, wanted))
 
 
 def finest_unit(reach: float, bits: int) -> float:
-    """The smallest power of two u for which HEADROOM * reach / u fits ``bits`` signed bits; 1 of a signal that stays 0."""
+    """The smallest power of two u for which HEADROOM * reach / u fits ``bits`` signed bits; 1 if ``reach`` is 0."""
     return 2.0 ** math.ceil(math.log2(HEADROOM * reach / (2 ** (bits - 1) - 1))) if reach > 0 else 1.0
 
 
 def input_unit(x: np.ndarray) -> float:
-    """1 for integers of 16 bits, else the finest power of two."""
+    """Unit of an input: 1 if all its values are integers below 2^15 in magnitude, else :func:`finest_unit`."""
     reach = float(np.abs(x).max(initial=0))
     return 1.0 if reach < 2**15 and (x == np.rint(x)).all() else finest_unit(reach, CHIP.graded_bits)
 
 
 def decay_of(kept: Any) -> np.ndarray:
-    """Units of 2^-12 that a state loses in a step which keeps the share ``kept``: down, since the product is cut, too."""
+    """Decay constant, in units of 2^-12, of a state that keeps the share ``kept`` in a step; rounded down, int64."""
     return np.floor(DECAY * (1 - np.asarray(kept, np.float64)) + NEARLY).astype(np.int64)

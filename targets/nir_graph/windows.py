@@ -1,4 +1,4 @@
-"""The windows of convolutions and pools: their geometry, and how many positions they have."""
+"""Geometry of the windows of convolutions and pools, and the number of their output positions."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ import nir
 import numpy as np
 
 LIMIT = 2**27
-"""Values of one signal at one step: 1 GB in float64."""
+"""Most values of one signal at one step: 1 GB in float64."""
 
 
 def conv_geometry(node: Any) -> tuple[tuple[int, ...], list[tuple[int, int]], tuple[int, ...], int]:
-    """(stride, padding before and after, dilation, groups) of a convolution, 'same' and 'valid' spelt out."""
+    """(stride, [(padding before, after)], dilation, groups) of a convolution; 'same' and 'valid' become numbers."""
     axes = node.weight.ndim - 2
     stride, dilation = (pair(getattr(node, f), axes, f) for f in ("stride", "dilation"))
     groups = int(np.asarray(node.groups).item())
@@ -29,6 +29,7 @@ def conv_geometry(node: Any) -> tuple[tuple[int, ...], list[tuple[int, int]], tu
 
 
 def conv_shape(node: Any, reads: tuple[int, ...]) -> tuple[int, ...]:
+    """Output shape (channels, *space) of a convolution that reads ``reads``; ValueError if it does not fit."""
     axes = 1 if isinstance(node, nir.Conv1d) else 2
     weight = node.weight
     if weight.ndim != 2 + axes or len(reads) != 1 + axes:
@@ -47,6 +48,7 @@ def positions(
     space: tuple[int, ...], kernel: tuple[int, ...], stride: tuple[int, ...], padding: list[tuple[int, int]],
     dilation: tuple[int, ...],
 ) -> tuple[int, ...]:  # fmt: skip
+    """Number of window positions along each axis of ``space``; ValueError if none fits or the input is too large."""
     if len(space) != len(kernel):
         raise ValueError(f"reads {len(kernel)} axes of pixels, and its input is {written(space)}")
     if min(stride) < 1 or min(dilation) < 1 or min(kernel) < 1 or min(map(min, padding)) < 0:
@@ -60,7 +62,7 @@ def positions(
 
 
 def pair(value: Any, axes: int, field: str) -> tuple[int, ...]:
-    """One integer per axis; a single one counts for all."""
+    """A parameter as one integer per axis; a single value holds for all axes, other counts raise ValueError."""
     found = integers(value, field)
     if len(found) not in (1, axes):
         raise ValueError(f"{field} has {len(found)} values for {axes} axes")
@@ -68,6 +70,7 @@ def pair(value: Any, axes: int, field: str) -> tuple[int, ...]:
 
 
 def integers(value: Any, field: str) -> tuple[int, ...]:
+    """A parameter of whole numbers as a tuple of int; ValueError, naming ``field``, for other values."""
     array = np.atleast_1d(np.asarray(value))
     if (
         array.dtype.kind not in "iuf"
@@ -80,10 +83,12 @@ def integers(value: Any, field: str) -> tuple[int, ...]:
 
 
 def same_shape(declared: tuple[int, ...], reads: tuple[int, ...]) -> tuple[int, ...]:
+    """Return ``reads``, or raise ValueError if another shape is declared."""
     if declared != reads:
         raise ValueError(f"declares {written(declared)} and gets {written(reads)}")
     return reads
 
 
 def written(shape: tuple[int, ...]) -> str:
+    """A shape for messages, such as 3×28×28."""
     return "×".join(map(str, shape)) or "one"

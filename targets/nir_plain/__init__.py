@@ -1,11 +1,11 @@
-"""Networks in standard NIR nodes only (LIF, Affine, Conv2d), spike for spike what their closed form says.
+"""Exports networks in standard NIR nodes only (LIF, Affine, Conv2d), spike for spike equal to their closed form.
 
     network --stages--> stages --phase or rate--> neurons and pulses --graph, in a dialect--> Plain: a NIR graph
 
-A stage is a synapse and the neurons behind it. It integrates what it receives for one window of S steps and fires in the
-next, while the stage behind it integrates. What NIR's LIF lacks for that (a bias that acts once, waiting, moving
-thresholds) comes as pulses: further channels of the input, handed on by one relay neuron each in every layer that they
-pass. They depend on nothing but the step.
+A stage is a synapse and the neurons behind it. It integrates its input for one window of S steps and fires in the next
+window, while the following stage integrates. What NIR's LIF lacks for that (a bias that acts once, waiting, moving
+thresholds) is supplied by pulses: further channels of the input, which depend on the time step only, and which one
+relay neuron each passes on in every layer that they cross.
 """
 
 from targets.nir_plain.dialects import DIALECTS, Dialect

@@ -1,4 +1,4 @@
-"""How simulators read NIR's LIF: each has its own time step, decay, and meaning of r."""
+"""Dialects of NIR's LIF: each simulator has its own time step, decay, and interpretation of r."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from typing import Literal
 
 @dataclass(frozen=True)
 class Dialect:
-    """The conventions of a simulator's importer.
+    """The conventions of a simulator's importer; beta is the factor by which a LIF's potential decays in a step.
 
     Attributes:
-        dt: the time step that it assumes.
-        tau: time constant that makes a LIF decay by beta in a step.
-        gain: factor of the weights in front of a LIF.
-        r: resistance.
-        method: how it integrates.
+        dt: the time step that the simulator assumes, in the unit of tau.
+        tau: beta -> time constant to write.
+        gain: beta -> factor to multiply into the weights in front of a LIF.
+        r: beta -> resistance to write.
+        method: how it integrates: Euler's method, or the exact solution.
         zero: whether spikes can set the potential to zero; else they subtract the threshold.
         per_channel: whether parameters are written per channel (C, 1, 1), since it cannot import them per pixel.
     """

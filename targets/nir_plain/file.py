@@ -1,4 +1,4 @@
-"""Plain graphs as files."""
+"""Writes plain graphs to files."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from processes.files import write_hdf5
 
 
 def write_plain(path: Path, graph: nir.NIRGraph) -> None:
-    """Write :func:`store_plain` to a file, whole or not at all."""
+    """Write a plain graph to a NIR file, completely or not at all, as :func:`store_plain` stores it."""
     write_hdf5(path, lambda content: store_plain(content, graph))
 
 
 def store_plain(content: BinaryIO, graph: nir.NIRGraph) -> None:
-    """Write a plain graph so that every simulator's version of nir reads it.
+    """Write a plain graph as HDF5 that every simulator's version of nir can read.
 
-    Where resets subtract, or a graph has the exact steps of sinabs, neurons are written without a v_reset of zeros: newer
-    versions of nir assume it, and to 1.0.4, which sinabs needs, the field is unknown.
+    Where resets subtract, or the graph has sinabs' exact method, a v_reset of zeros is left out: newer versions of nir
+    assume it, and version 1.0.4, which sinabs needs, does not know the field.
     """
     nir.write(content, graph)  # pyright: ignore[reportArgumentType]  # h5py takes files
     if graph.metadata.get("reset") != "subtract" and graph.metadata.get("method") != "exact":

@@ -1,4 +1,4 @@
-"""How a network's neurons code values, all of them alike."""
+"""The one code that all neurons of a plain network share."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from targets.nir_plain.rate import Rate
 
 
 def form_of(network: Network) -> Phase | Rate:
-    """The code that all neurons of a network share.
+    """Return the code that all neurons of a network share.
 
     Raises:
-        DeployError: there is none.
+        DeployError: there are no neurons, or their bases or windows differ.
     """
     neurons = [node.op for _, node in network if isinstance(node.op, PhaseNeuron | RateNeuron)]
     if not neurons:

@@ -1,4 +1,4 @@
-"""Stages as one NIR graph in a simulator's dialect, and what stands between it and codes."""
+"""Builds stages as one NIR graph in a simulator's dialect, and converts between its spikes and codes."""
 
 from __future__ import annotations
 
@@ -19,18 +19,19 @@ from targets.nir_plain.rate import Rate
 from targets.nir_plain.stages import Stage
 
 Line = tuple[int, str]
-"""A pulse: its stage and its name."""
+"""A pulse's line of the input: the number of its stage, and its name."""
 
 
 @dataclass(frozen=True)
 class Plain:
-    """A network in plain NIR.
+    """A network in plain NIR, with the conversions between codes and the graph's inputs and outputs.
 
     Attributes:
         graph: the NIR graph; its input is (data channels + lines, *pixels).
         form: its code.
-        stages: what it computes. names: of the LIF node of each stage that fires.
-        lines: (total steps, lines) zeros and ones.
+        stages: what it computes.
+        names: of the LIF node of each stage that fires.
+        lines: the pulses' input, (total steps, lines) zeros and ones.
     """
 
     graph: nir.NIRGraph
@@ -40,7 +41,7 @@ class Plain:
     lines: np.ndarray
 
     def encode(self, codes: np.ndarray) -> np.ndarray:
-        """Input (N, total steps, channels, *pixels) int8 of codes (planes, N, *reads)."""
+        """Encode codes (planes, N, *reads) as input with pulses, int8 (N, total steps, channels, *pixels)."""
         reads = self.stages[0].reads
         samples = codes.shape[1]
         data = np.zeros((samples, len(self.lines), *reads), np.int8)
@@ -54,7 +55,7 @@ class Plain:
         return np.concatenate([data, lines], axis=2)
 
     def codes(self, spikes: np.ndarray, layer: int) -> np.ndarray:
-        """Codes (planes, N, *shape) of the spikes (N, total steps, neurons, *pixels) of a stage that fires, from 0."""
+        """Codes (planes, N, *shape), int16, of spikes (N, total steps, neurons, *pixels) of stage number ``layer``."""
         stage, size = self.stages[layer], self.form.window
         window = np.rint(spikes[:, (layer + 1) * size : (layer + 2) * size])
         code = self.form.codes(window).astype(np.int16)
@@ -66,14 +67,14 @@ class Plain:
         return self.form.signed(positive, negative)
 
     def decode(self, outputs: np.ndarray) -> np.ndarray:
-        """a of the last stage (N, *shape), if it does not fire, of what its node put out (N, total steps, *shape)."""
+        """Values a (N, *shape) of a last stage that does not fire, from its node's outputs (N, total steps, *shape)."""
         size, start = self.form.window, (len(self.stages) - 1) * self.form.window
         levels = self.form.levels(coded=len(self.stages) > 1)
         return np.tensordot(outputs[:, start : start + size], levels, ([1], [0]))
 
 
 def plain_network(stages: list[Stage], form: Phase | Rate, dialect: Dialect) -> Plain:
-    """Stages one after the other, the last of which may only put out.
+    """Build the NIR graph of a chain of stages, the last of which may put out potentials instead of spikes.
 
     Raises:
         DeployError: a convolution's geometry leaves no kernel position for the pulses.
@@ -116,12 +117,12 @@ def plain_network(stages: list[Stage], form: Phase | Rate, dialect: Dialect) -> 
 
 
 def _output(stage: Stage, size: int) -> Neurons:
-    """A stage that puts out potentials; its bias comes with the last, largest level."""
+    """Neurons of a stage that puts out potentials; its bias is added at the window's last step, whose level is 1."""
     return Neurons(math.inf, stage.weight, {"bias": Pulse((size - 1,), stage.bias)})
 
 
 def _lines(needed: Mapping[Line, Pulse], size: int, windows: int) -> np.ndarray:
-    """When each pulse comes, (total steps, lines)."""
+    """The pulses' input, (total steps, lines): 1 at the steps of each pulse, counted from its stage's integration."""
     lines = np.zeros((size * windows, len(needed)))
     for column, ((i, _), pulse) in enumerate(needed.items()):
         steps = np.array(pulse.steps) + i * size
@@ -132,7 +133,10 @@ def _lines(needed: Mapping[Line, Pulse], size: int, windows: int) -> np.ndarray:
 def _assemble(
     stage: Stage, neurons: Neurons, i: int, held: list[Line], passed: list[Line], source_bipolar: bool
 ) -> np.ndarray:
-    """Weights (neurons + relays, data + lines [, kernel])."""
+    """Weights of stage ``i``, (neurons + relays, data channels + lines [, *kernel]).
+
+    ``held`` are the lines that reach the stage, ``passed`` those of later stages, which relays pass on.
+    """
     kernel = neurons.weight
     data = np.concatenate([kernel, -kernel], axis=1) if source_bipolar else kernel
     tap = _tap(stage)
@@ -147,13 +151,13 @@ def _assemble(
                 pulse = neurons.pulses[name]
                 weight[(rows, column, *tap)] = pulse.amount * (sign if pulse.signed else 1)
     for row, line in enumerate(passed, len(signs) * out):
-        # just above the threshold, so that hardly anything is left where spikes subtract it
+        # just above the threshold, so that almost nothing remains of the pulse where spikes subtract the threshold
         weight[(row, columns + held.index(line), *tap)] = neurons.threshold * (1 + 2**-10)
     return weight
 
 
 def _tap(stage: Stage) -> tuple[int, ...]:
-    """The kernel position that is inside the image for every output position."""
+    """A kernel position that lies inside the image at every output position; DeployError if there is none."""
     if not stage.convolves:
         return ()
     strides, padding, dilation = stage.geometry
@@ -167,6 +171,7 @@ def _tap(stage: Stage) -> tuple[int, ...]:
 
 
 def _weighted(stage: Stage, weight: np.ndarray) -> nir.NIRNode:
+    """An Affine or Conv2d of a stage's geometry, with a bias of zeros."""
     bias = np.zeros(len(weight), np.float32)
     if not stage.convolves:
         return nir.Affine(weight, bias)

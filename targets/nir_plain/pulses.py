@@ -1,4 +1,4 @@
-"""Pulses: what a stage's neurons receive at stated steps, whatever the data."""
+"""Pulses: inputs of a stage's neurons at fixed time steps, independent of the data."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ import numpy as np
 
 @dataclass(frozen=True)
 class Pulse:
-    """One line of the input into one stage.
+    """A pulse, one line of the input into one stage.
 
     Attributes:
-        steps: when, counted from the start of the stage's integration.
-        amount: (rows,) what each neuron receives.
-        signed: whether neurons for negative values receive the opposite.
+        steps: time steps at which it comes, counted from the start of the stage's integration.
+        amount: (rows,), added to each neuron's potential.
+        signed: whether neurons for negative values receive the negated amount.
     """
 
     steps: tuple[int, ...]
@@ -25,12 +25,12 @@ class Pulse:
 
 @dataclass(frozen=True)
 class Neurons:
-    """A stage's neurons: u <- beta u + I, a spike if u > threshold.
+    """The neurons of a stage: u <- beta u + I, a spike if u > threshold.
 
     Attributes:
-        threshold: in their own units.
-        weight: of the decoded values, shaped as the stage's; of a neuron for a, the one for -a has the opposite.
-        pulses: by name.
+        threshold: in the neurons' own units.
+        weight: for decoded values, of the stage's shape; neurons for negative values have its negative.
+        pulses: of the stage, by name.
     """
 
     threshold: float

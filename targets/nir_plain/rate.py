@@ -18,7 +18,7 @@ from targets.nir_plain.stages import Stage
 
 @dataclass(frozen=True)
 class Rate:
-    """Up to T spikes, each worth 1."""
+    """The rate code of up to T = ``steps`` spikes, each of value 1, as LIF neurons send it."""
 
     steps: int
 
@@ -28,11 +28,11 @@ class Rate:
 
     @property
     def window(self) -> int:
-        """S = T."""
+        """S = T, time steps of a window."""
         return self.steps
 
     def neurons(self, stage: Stage, clears: bool) -> Neurons:
-        """Those that code a stage."""
+        """Neurons that code a stage; ``clears`` is ignored, as silence sends no spikes."""
         rows, size = np.ones(len(stage.bias)), self.window
         held = 2.0 ** math.ceil(math.log2(stage.reach() * size + size + 1))
         pulses = {
@@ -47,14 +47,14 @@ class Rate:
         return np.abs(codes) - 1
 
     def codes(self, spikes: np.ndarray) -> np.ndarray:
-        """Codes (T, N, ...), from 0, of the numbers of spikes (N, S, ...) at each step of a window."""
+        """Codes (T, N, ...), 1 .. n and then 0, of n spikes in a window, given the numbers (N, S, ...) at each step."""
         steps = np.arange(1, self.window + 1).reshape(-1, *[1] * (spikes.ndim - 1))
         return np.where(steps <= spikes.sum(1)[None], steps, 0)
 
     def signed(self, positive: np.ndarray, negative: np.ndarray) -> np.ndarray:
-        """Codes of neurons for a and neurons for -a as one."""
+        """Combine codes of neurons for a and of neurons for -a to signed codes."""
         return positive - negative
 
     def levels(self, coded: bool) -> np.ndarray:
-        """Ones, (S,)."""
+        """Value of a spike at each step of a window: ones, (S,); ``coded`` is ignored."""
         return np.ones(self.window)

@@ -1,4 +1,4 @@
-"""What of a network is plain: dense and convolutional synapses, ReLU and identity neurons, in a chain."""
+"""The stages of networks that plain NIR can express: dense or convolutional synapses with ReLU or identity neurons."""
 
 from __future__ import annotations
 
@@ -15,7 +15,9 @@ from processes.network import ConvSynapse, DenseSynapse, Network, PhaseNeuron, R
 
 @dataclass(frozen=True)
 class Stage:
-    """a = W x + b of decoded values x, coded by neurons with thresholds in units of 1, or (``fires`` False) put out.
+    """A stage computes a = W x + b of decoded values x. Its neurons code a, or it puts a out if ``fires`` is False.
+
+    Where neurons code a, weight and bias are in units of their scale.
 
     Attributes:
         weight: (out, in), or (out, in, kh, kw) of a convolution.
@@ -41,16 +43,16 @@ class Stage:
         return self.weight.ndim == 4
 
     def reach(self) -> float:
-        """Bound of |a| for values in [-1, 1], and of every partial sum of it."""
+        """Upper bound of |a| and of its partial sums for values x in [-1, 1]."""
         total = np.abs(self.weight).reshape(len(self.weight), -1).sum(1)
         return float((total + np.abs(self.bias)).max())
 
 
 def stages_of(network: Network) -> list[Stage]:
-    """The stages of a network that is one chain of synapses and neurons.
+    """Return the stages of a network that is a single chain of synapses and neurons.
 
     Raises:
-        DeployError: with the first operation that has no plain form.
+        DeployError: names the first operation that has no plain form.
     """
     stages: list[Stage] = []
     before = network.INPUT
@@ -80,9 +82,9 @@ def stages_of(network: Network) -> list[Stage]:
 
 
 def _over_image(stage: Stage, image: tuple[int, ...]) -> Stage:
-    """A stage behind pixels; of a dense one, its weights as kernels as large as the image.
+    """The stage behind one of pixels (C, H, W); a dense one becomes a convolution with kernels as large as the image.
 
-    Simulators disagree on what Flatten's axes count, so there is no Flatten in a plain graph.
+    This avoids Flatten, on whose axes simulators disagree.
     """
     if stage.convolves:
         return stage
@@ -91,20 +93,20 @@ def _over_image(stage: Stage, image: tuple[int, ...]) -> Stage:
 
 
 def _flattens(op: Route, shape: tuple[int, ...]) -> bool:
-    """Whether a route only gives values another shape."""
+    """Whether a route only reshapes values, without reordering them."""
     numbers = torch.arange(math.prod(shape)).reshape(1, 1, *shape)
     return torch.equal(op.closed_form(numbers).values.reshape(-1), numbers.reshape(-1))
 
 
 def why_not_synapse(op: DenseSynapse | ConvSynapse) -> str | None:
-    """What keeps a synapse from being plain."""
+    """The reason why a synapse has no plain form; None if it has one."""
     if isinstance(op, ConvSynapse) and op.groups > 1:
         return "not every simulator runs grouped convolutions"
     return None
 
 
 def why_not_neuron(op: PhaseNeuron | RateNeuron) -> str | None:
-    """What keeps the neurons behind a stage from being plain."""
+    """The reason why neurons have no plain form; None if they have one."""
     if isinstance(op, RateNeuron):
         return None
     if op.schedule.function not in ("relu", "identity"):
@@ -115,14 +117,14 @@ def why_not_neuron(op: PhaseNeuron | RateNeuron) -> str | None:
 
 
 def stage_of(op: DenseSynapse | ConvSynapse, reads: tuple[int, ...]) -> Stage:
-    """A synapse as a stage that only puts out, in units of its own potential, without the batch's leading 1."""
+    """A synapse as a stage that puts out potentials in the synapse's units; shapes lose their leading axis of 1."""
     weight = op.weight.astype(np.float64) * float(op.trace[0])
     geometry: Any = (op.stride, op.padding, op.dilation) if isinstance(op, ConvSynapse) else ((1, 1), (0, 0), (1, 1))
     return Stage(weight, op.bias.astype(np.float64), reads[1:], op.shape[1:], False, False, geometry)
 
 
 def with_neuron(stage: Stage, op: PhaseNeuron | RateNeuron) -> Stage:
-    """The stage with neurons that code it, its rows in units of their scales."""
+    """The stage with neurons that code it; weight and bias are divided by the neurons' scales."""
     if isinstance(op, RateNeuron):
         scale, function = op.threshold, op.function
     else:

@@ -1,8 +1,8 @@
-"""Placement of a network on the cores of a chip: how many, what fills up first, and what does not fit.
+"""Places a network on the cores of a chip: how many cores it takes, which resource limits them, and what does not fit.
 
 Each population is cut into tiles of rows x columns, one tile a core. A tile first takes as many columns as a core holds
-for one row, then as many rows as a core holds of those columns, so that rows share weights wherever the chip can. Readers
-are placed before their sources, so that the axons which leave a core are known when it is filled.
+for one row, then as many rows as a core holds of those columns, so that rows share weights where the chip allows it.
+Readers are placed before their sources, so that the number of axons out of a core is known when the core is filled.
 """
 
 from __future__ import annotations
@@ -22,10 +22,12 @@ from targets.placement.chip import ChipTable
 
 @dataclass(frozen=True)
 class Tile:
-    """What one core holds of a population.
+    """The part of a population that one core holds.
 
-    rows, columns: size; use: what it takes of each core resource; fills: the resource that keeps it from being larger,
-    or None if the population ended.
+    Attributes:
+        rows, columns: its size.
+        use: amount taken of each resource of the core.
+        fills: the resource that keeps the tile from being larger; None if it holds the whole population.
     """
 
     rows: int
@@ -36,10 +38,13 @@ class Tile:
 
 @dataclass(frozen=True)
 class Layer:
-    """A population on the chip.
+    """A population placed on the chip.
 
-    tile: of its fullest core, None if not even one neuron fits; cores: how many it takes, ``first`` the first of them;
-    obstacles: why it cannot run there, in words with numbers, empty if it can.
+    Attributes:
+        population: the neurons and their connections.
+        tile: of its fullest core; None if not even one neuron fits.
+        first, cores: number of its first core, and how many it takes.
+        obstacles: reasons why it cannot run there, with numbers; empty if it can.
     """
 
     population: Population
@@ -50,11 +55,11 @@ class Layer:
 
     @property
     def across(self) -> int:
-        """Cores that share one row."""
+        """Number of cores among which one row is divided."""
         return 0 if self.tile is None else -(-self.population.columns // self.tile.columns)
 
     def core_of(self) -> tuple[np.ndarray, np.ndarray]:
-        """Core of every neuron, (*shape), and of every row's own neurons, (rows,); int64."""
+        """Numbers of the cores of all neurons, (*shape), and of every row's own neurons, (rows,); int64."""
         assert self.tile is not None
         p = self.population
         row = _groups(p, self.tile.rows) * self.across
@@ -65,31 +70,34 @@ class Layer:
 
 @dataclass(frozen=True)
 class Placement:
-    """All layers of a network on a chip, in the network's order."""
+    """A network placed on a chip, its layers in the network's order."""
 
     chip: ChipTable
     layers: tuple[Layer, ...]
 
     @property
     def cores(self) -> int:
-        """Cores in all."""
+        """Number of cores that all layers take."""
         return sum(layer.cores for layer in self.layers)
 
     @property
     def chips(self) -> int:
-        """Chips in all."""
+        """Number of chips that hold these cores."""
         return -(-self.cores // (self.chip.limits["cores"] or 1))
 
     @property
     def fits(self) -> bool:
-        """Whether every layer can run there."""
+        """Whether every layer can run on the chip."""
         return not any(layer.obstacles for layer in self.layers)
 
 
 def place(network: Network, chip: ChipTable, sets: Mapping[str, int] | None = None) -> Placement:
-    """Place every population; those that do not fit take no cores and say why.
+    """Place every population of a network; one that does not fit takes no cores, and its obstacles say why.
 
-    ``sets``: of nodes that hold more than one sample at once, how many (:mod:`evaluator.interval`).
+    Args:
+        network: the network.
+        chip: its table of limits and features.
+        sets: sets of state of the nodes that hold several samples at once, by name (:mod:`evaluator.interval`).
     """
     tiles: dict[str, Tile | None] = {}
     readers: dict[str, list[tuple[Population, Connection]]] = {}
@@ -97,7 +105,7 @@ def place(network: Network, chip: ChipTable, sets: Mapping[str, int] | None = No
     for population in reversed(described):
         reached = [(c.share, _cores_reached(p, c, tiles[p.name])) for p, c in readers.get(population.name, [])]
         whole = sum(cores for share, cores in reached if share == 1)
-        part = max((cores for share, cores in reached if share < 1), default=0)  # slices: each neuron is in one
+        part = max((cores for share, cores in reached if share < 1), default=0)  # a neuron is in one slice
         tiles[population.name] = largest_tile(population, chip, whole + part)
         for connection in population.connections:
             readers.setdefault(connection.source, []).append((population, connection))
@@ -112,9 +120,9 @@ def place(network: Network, chip: ChipTable, sets: Mapping[str, int] | None = No
 
 
 def largest_tile(population: Population, chip: ChipTable, outgoing: int = 0) -> Tile | None:
-    """The largest tile of a population that a core holds, cut evenly; None if no neuron fits.
+    """The largest tile that a core holds of a population that is cut evenly; None if no neuron fits.
 
-    ``outgoing``: cores that each of its neurons sends to.
+    ``outgoing`` is the number of cores that each of its neurons sends to.
     """
 
     def fits(rows: int, columns: int) -> bool:
@@ -133,7 +141,7 @@ def largest_tile(population: Population, chip: ChipTable, outgoing: int = 0) -> 
 
 
 def use_of(population: Population, chip: ChipTable, rows: int, columns: int, outgoing: int = 0) -> dict[str, int]:
-    """What a tile takes of each resource of a core."""
+    """Amount of each resource of a core (CORE_LIMITS) that a tile of ``rows`` x ``columns`` takes."""
     neurons = population.neurons_of(rows, columns)
     shared = chip.features["shares_weights"]
     stored = sum(
@@ -151,7 +159,7 @@ def use_of(population: Population, chip: ChipTable, rows: int, columns: int, out
 
 
 def exceeded(use: dict[str, int], chip: ChipTable) -> list[str]:
-    """Resources of which ``use`` takes more than a core has; unknown limits are not checked."""
+    """Names of the resources of which ``use`` exceeds a core's limit; unknown limits are not checked."""
     return [name for name, value in use.items() if (limit := chip.limits[name]) is not None and value > limit]
 
 
@@ -160,7 +168,7 @@ def _first_exceeded(population: Population, chip: ChipTable, rows: int, columns:
 
 
 def _largest(most: int, fits: Callable[[int], bool]) -> int:
-    """The largest n in 1 .. most that fits, by bisection; 1 does."""
+    """The largest n in 1 .. ``most`` that fits, by bisection; 1 has to fit."""
     low, high = 1, most
     while low < high:
         middle = (low + high + 1) // 2
@@ -169,26 +177,27 @@ def _largest(most: int, fits: Callable[[int], bool]) -> int:
 
 
 def _groups(population: Population, rows: int) -> np.ndarray:
-    """Which row of cores each row lies in, (rows,); tiles do not cross groups."""
+    """Number of the row of cores that holds each row, (rows,); tiles do not cross groups of rows."""
     group, within = np.divmod(np.arange(population.rows), population.group)
     return group * -(-population.group // rows) + within // rows
 
 
 def _rows_of_cores(population: Population, tile: Tile) -> int:
+    """Number of rows of cores that a population takes."""
     return population.rows // population.group * -(-population.group // tile.rows)
 
 
 def _cores_reached(reader: Population, connection: Connection, tile: Tile | None) -> int:
-    """Cores of the reader in which a source neuron has synapses, at most; none outside the population itself."""
+    """Most cores of the reader in which one source neuron has synapses; 0 for connections of a row's own neuron."""
     if tile is None or connection.kind in ("gather", "spread"):
-        return 0  # these stay in the row's core, or go where the row's messages go anyway
+        return 0  # these stay in the row's core, or go to cores that the row's messages reach anyway
     rows, columns = connection.reach
     down = min(rows, _rows_of_cores(reader, tile)) if connection.kind == "convolution" else -(-rows // tile.rows)
     return down * -(-columns // tile.columns)
 
 
 def _obstacles(network: Network, population: Population, chip: ChipTable, tile: Tile | None) -> tuple[str, ...]:
-    """Why a population cannot run on the chip."""
+    """Reasons why a population cannot run on the chip."""
     found: list[str] = []
     if tile is None:
         use = use_of(population, chip, 1, 1)

@@ -1,4 +1,4 @@
-"""Chips as tables: what a core holds, each number with its source, ``null`` where no public number is known."""
+"""Tables of chips' limits and features, each number with its source, ``null`` where no public number is known."""
 
 from __future__ import annotations
 
@@ -11,22 +11,23 @@ from typing import Any
 from processes.errors import DeployError
 
 CORE_LIMITS = ("neurons", "memory_bits", "axons_in", "axons_out")
+"""Resources of a core, names in ``ChipTable.limits``."""
 NAMES = ("loihi1", "loihi2")
 
 
 @dataclass(frozen=True)
 class ChipTable:
-    """A chip.
+    """The limits and features of a chip.
 
     Attributes:
-        name, title: how a user asks for it, and what it is called.
+        name, title: the value of --chip, and the chip's name in words.
         mesh: tiles across, tiles down, cores a tile.
         limits: ``cores`` of a chip; per core ``neurons``, ``memory_bits``, ``axons_in`` (distinct sources), ``axons_out``
             (pairs of a neuron and a core that it sends to); ``graded_bits`` of a payload. None is unknown.
         features: ``programmable`` neurons; ``state_in_memory`` (else it has memory of its own); ``shares_weights`` among
             rows of a layer in one core.
         sources: where each number comes from.
-        needs: what it takes to run there besides cores, in words.
+        needs: what running on the chip requires besides cores, in words.
     """
 
     name: str
@@ -39,16 +40,16 @@ class ChipTable:
 
     @property
     def unknown(self) -> list[str]:
-        """Limits that are not known, and so not checked."""
+        """Names of the limits that are not publicly known, which placement does not check."""
         return [name for name, value in self.limits.items() if value is None]
 
 
 @cache
 def load_chip(name: str) -> ChipTable:
-    """The table ``name``.json.
+    """Read the table of a chip from ``name``.json.
 
     Raises:
-        DeployError: there is none.
+        DeployError: the chip is unknown.
     """
     if name not in NAMES:
         raise DeployError(f"--chip {name}: unknown; known are {', '.join(NAMES)}")

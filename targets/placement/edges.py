@@ -1,7 +1,7 @@
-"""Every single connection of a network, as pairs of neurons: for simulators that want them, and to check the counts.
+"""Lists every single connection of a network as a pair of neurons, for simulators, and to check the counted ones.
 
-Each synapse or product is a table of the source neurons that drive each of its outputs, and wiring is an index map, so
-that the pairs into a reader are one gather. The order is the reader's.
+Each synapse or product is a table of the source neurons that drive each of its outputs, and routes are index maps, so
+that all pairs into a reader are one gather. Pairs are in the order of the reader's neurons.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from processes.routing import Route, apply
 
 
 def wiring(network: Network, operand: str) -> np.ndarray:
-    """Flat index, in what lies behind the routes, of every value of ``operand``, (*shape); -1 for padding. int64."""
+    """Flat index of every value of ``operand`` in the output of the node before the routes, int64; -1 is padding."""
     routes: list[Route] = []
     while operand != Network.INPUT and isinstance(route := network[operand], Route):
         routes.insert(0, route)
@@ -29,10 +29,10 @@ def wiring(network: Network, operand: str) -> np.ndarray:
 
 
 def edges(network: Network, population: Population, connection: Connection) -> tuple[np.ndarray, np.ndarray]:
-    """(pre, post), int64: flat indices of neurons of the source and of the population, or of its rows.
+    """(pre, post) of every synapse, int64: flat indices of the source's neurons and the population's neurons or rows.
 
-    ``pre`` counts relays or row neurons where the connection says that they send. Rows are in the order of a sample's
-    axes without the last.
+    ``pre`` indexes relays (kind "gather") or row neurons ("spread") where these send, and ``post`` indexes rows if the
+    connection is ``to_row``. Rows are in the order of a sample's axes without the last.
     """
     size, columns = population.rows * population.columns, population.columns
     row_of = np.arange(size) // columns
@@ -63,7 +63,7 @@ def _drop_padding(pre: np.ndarray, post: np.ndarray) -> tuple[np.ndarray, np.nda
 
 
 def _table(network: Network, connection: Connection) -> np.ndarray | None:
-    """Source neurons of every output of what is between, (outputs, fan-in); -1 for padding. None: messages, one to one."""
+    """Source neurons of every output of the node between, (outputs, fan-in); -1 is padding. None: direct messages."""
     op = network[connection.via]
     if drivers.statement(type(op)).answer is None:
         return None

@@ -1,9 +1,9 @@
-"""SANA-FE: event-driven simulation of a Loihi-style chip, driven by the spikes that our run produced.
+"""SANA-FE as a target: event-driven simulation of a Loihi-style chip, driven by the spikes of the closed form.
 
-Our closed form says who fires when; the placement says where everybody sits; SANA-FE, a program of its own under the GPL,
-says what the messages, synapses and neurons of that cost in energy and time. It is told when neurons fire instead of
-computing it (its neuron models have no falling thresholds), so that its spike counts must equal ours, which is checked
-for every population.
+The closed form gives the spike times, the placement the core of every neuron, and SANA-FE, a separate program under the
+GPL, the energy and time of the resulting messages, synaptic events and neuron updates. Its neuron models have no
+falling thresholds, so it is told when neurons fire instead of computing it. Its spike counts must therefore equal those
+of the closed form, which is checked for every population.
 """
 
 from __future__ import annotations
@@ -26,17 +26,17 @@ from targets.sana_fe.architecture import costs, describe
 from targets.sana_fe.traffic import Axons, Group, axons_of, firing, groups_of
 from targets.tools import SANA_FE
 
-CHIP = "loihi1"  # the one that its energies and latencies were published for
+CHIP = "loihi1"  # the chip for which SANA-FE's energies and latencies were published
 MOST_AXONS = 4_000_000  # about 2 kB of SANA-FE's memory each
 
 
 def run(network: Network, samples: np.ndarray, granularity: str = "", done: Done | None = None) -> TargetRun:
-    """Run samples (N, *input) in the closed form and their spikes through SANA-FE, one after the other.
+    """Run samples (N, *input) in the closed form, and their spikes one after the other through SANA-FE.
 
-    ``measured`` has joules, seconds and counts per sample.
+    ``measured`` of the result has joules, seconds and counts per sample; ``granularity`` is ignored.
 
     Raises:
-        DeployError: SANA-FE is not installed, the network is too large for it, or its spike counts are not ours.
+        DeployError: SANA-FE is not installed, the network is too large for it, or its spike counts differ.
     """
     result = closed_form_target.run(network, samples)
     placement, times = place(network, load_chip(CHIP)), timeline(network)
@@ -58,7 +58,7 @@ def _simulate(
     network: Network, placement: Placement, groups: dict[str, Group], axons: list[Axons], events: list[np.ndarray],
     times: Timeline,
 ) -> list[dict[str, Any]]:  # fmt: skip
-    """SANA-FE's results, one per sample."""
+    """Write the placed network and its spike events, run SANA-FE, and return its results, one for each sample."""
     units = sorted({(a.unit, int(n)) for a in axons for n in np.unique(a.synapses)})
     number = {unit: i for i, unit in enumerate(units)}
     spans = [times.span(network, name.removesuffix(".row").removesuffix(".relay")) for name in groups]
@@ -85,6 +85,7 @@ def _simulate(
 
 
 def _check_counts(groups: dict[str, Group], events: list[np.ndarray], found: list[dict[str, Any]]) -> None:
+    """Raise DeployError for the first group whose spike count in SANA-FE differs from its events."""
     first = np.array([group.first for group in groups.values()])
     for sample, (ours, theirs) in enumerate(zip(events, found, strict=True)):
         counts = np.bincount(np.searchsorted(first, ours[:, 1], side="right") - 1, minlength=len(groups))
@@ -96,7 +97,7 @@ def _check_counts(groups: dict[str, Group], events: list[np.ndarray], found: lis
 def _measured(
     network: Network, placement: Placement, run_: TargetRun, events: list[np.ndarray], found: list[dict[str, Any]]
 ) -> dict[str, Any]:
-    """Means per sample, as report.json keeps them."""
+    """Means per sample of SANA-FE's results, with the names of report.json."""
     n = len(found)
     spikes = sum(int(np.count_nonzero(v)) for name, v in run_.values.items() if network[name].fires)
 

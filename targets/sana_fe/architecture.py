@@ -1,4 +1,4 @@
-"""The description of a chip that SANA-FE reads: a mesh of tiles with Loihi's published energies and latencies."""
+"""Writes SANA-FE's description of a chip: a mesh of tiles with Loihi's published energies and latencies."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ from typing import Any
 
 
 def costs() -> dict[str, Any]:
-    """Energies and latencies per event, with their source."""
+    """Read Loihi's energies (joules) and latencies (seconds) per event from loihi.json, with their source."""
     text = (resources.files("targets.sana_fe") / "loihi.json").read_text(encoding="utf-8")
     return json.loads(text)
 
 
 def describe(cores: int, mesh: tuple[int, int, int], neurons: int, units: Iterable[tuple[str, int]]) -> str:
-    """YAML of as many chips as hold ``cores``, stacked into one mesh; links between chips cost what links inside do.
+    """Describe, as YAML, as many chips as hold ``cores``, joined to one mesh in which all links cost the same.
 
     Args:
-        cores: how many are used.
+        cores: number of cores that are used.
         mesh: tiles across, tiles down and cores a tile, of one chip.
-        neurons: most neurons a core.
+        neurons: most neurons of a core.
         units: (kind, n): a synapse unit that stands for n synapses of a kind, at n times the cost of one.
     """
     across, down, per_tile = mesh
@@ -57,11 +57,12 @@ def describe(cores: int, mesh: tuple[int, int, int], neurons: int, units: Iterab
 
 
 def _unit(name: str, attributes: Mapping[str, Any]) -> dict[str, Any]:
+    """A hardware unit of a core in SANA-FE's format."""
     return {"name": name, "attributes": dict(attributes)}
 
 
 def _yaml(value: Any, indent: int = 0) -> str:
-    """Mappings, lists of mappings, and plain values as YAML."""
+    """Format nested mappings, lists of mappings and plain values as YAML."""
     pad, lines = "  " * indent, []
     for key, item in value.items():
         if isinstance(item, Mapping):
@@ -74,5 +75,6 @@ def _yaml(value: Any, indent: int = 0) -> str:
 
 
 def _dash(text: str, indent: int) -> str:
+    """Turn a mapping's YAML, indented by one level more than ``indent``, into a list item."""
     pad = "  " * indent
     return f"{pad}- {text[len(pad) + 2 :]}"

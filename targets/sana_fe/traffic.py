@@ -1,7 +1,7 @@
-"""What a run of ours sends over a placed network, in a simulator's terms: groups, axons, and who fires at which step.
+"""Converts a run over a placed network to a simulator's terms: groups of neurons, axons, and firing events.
 
-A population is one group of neurons, its rows' own neurons and its relays a group each. An axon is a source neuron and a
-core that holds synapses of it; the simulator processes a message for each axon when the neuron fires.
+A population is one group of neurons, and its rows' own neurons and its relays are a group each. An axon is a source
+neuron and a core that holds synapses of it; the simulator processes one message for each axon when the neuron fires.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ from processes.populations import Connection, Population
 from targets.placement import Layer, Placement
 from targets.placement.edges import edges
 
-UNITS = {"dense": "dense", "convolution": "conv"}  # what is neither is sparse
+UNITS = {"dense": "dense", "convolution": "conv"}  # synapse units by kind of connection; other kinds are sparse
 
 
 @dataclass(frozen=True)
 class Group:
-    """Neurons ``first`` .. ``first + size`` of all, with their cores; name says whose they are."""
+    """A group of neurons, numbers ``first`` .. ``first + size - 1`` of the network, with the core of each, (size,)."""
 
     name: str
     first: int
@@ -32,13 +32,20 @@ class Group:
 
     @property
     def size(self) -> int:
-        """How many."""
+        """Number of neurons."""
         return len(self.cores)
 
 
 @dataclass(frozen=True)
 class Axons:
-    """pre: source neurons; post: one neuron of the core that they send to; synapses: how many they have there. int64."""
+    """All axons of one connection, as int64 arrays of one length.
+
+    Attributes:
+        unit: the kind of synapse unit: dense, conv or sparse.
+        pre: numbers of the source neurons.
+        post: for each axon one target neuron, which determines the core.
+        synapses: number of the source neuron's synapses in that core.
+    """
 
     unit: str
     pre: np.ndarray
@@ -47,7 +54,7 @@ class Axons:
 
 
 def groups_of(placement: Placement) -> dict[str, Group]:
-    """All groups by name: NAME, NAME.row and NAME.relay."""
+    """All groups by name: NAME for a population, NAME.row and NAME.relay; DeployError if a layer fits on no core."""
     groups: dict[str, Group] = {}
     first = 0
     for layer in placement.layers:
@@ -58,6 +65,7 @@ def groups_of(placement: Placement) -> dict[str, Group]:
 
 
 def _cores(layer: Layer) -> dict[str, np.ndarray]:
+    """Core of every neuron of a layer's groups, by the group's name."""
     if layer.tile is None:
         raise DeployError(f"layer '{layer.population.name}' does not fit on a core: {layer.obstacles[0]}")
     population, (neurons, rows) = layer.population, layer.core_of()
@@ -70,7 +78,7 @@ def _cores(layer: Layer) -> dict[str, np.ndarray]:
 
 
 def axons_of(network: Network, placement: Placement, groups: dict[str, Group]) -> list[Axons]:
-    """Axons of every connection, the host's input aside."""
+    """The axons of every connection except those from the network's input, which comes from the host."""
     cores = np.concatenate([group.cores for group in groups.values()])
     return [
         _axons(network, layer.population, connection, groups, cores)
@@ -92,7 +100,7 @@ def _axons(network: Network, p: Population, c: Connection, groups: dict[str, Gro
 
 
 def firing(network: Network, times: Timeline, run: TargetRun, sample: int, groups: dict[str, Group]) -> np.ndarray:
-    """(events, 2) int64, sorted: step and neuron of everything that a sample makes fire, graded messages included."""
+    """Sorted firing events of one sample, (events, 2) int64: step and neuron; a graded message is one event, too."""
     found: list[np.ndarray] = []
 
     def add(group: str, steps: np.ndarray | int, neurons: np.ndarray) -> None:

@@ -1,7 +1,8 @@
-"""Runs inside SANA-FE's own Python environment: ``worker.py network.npz chip.yaml results.json``. Imports nothing of ours.
+"""Runs in SANA-FE's own Python environment: ``worker.py network.npz chip.yaml results.json``.
 
-Neurons fire when they are told to: a bias above the threshold for that one step. Synapses carry no current; what they
-cost is what is wanted. A neuron that is at work (holds a potential) is updated at every step, the others are only visited.
+Imports nothing of this package. A neuron is made to fire by a bias above its threshold for one step. Synapses have
+weight 0, since only their cost counts. Neurons within their span, which hold a potential, are updated at every step;
+others are only visited.
 """
 
 import json
@@ -17,7 +18,7 @@ SUMS = ("spikes", "packets_sent", "neurons_updated", "neurons_fired", "sim_time"
 
 
 def build(data, arch):
-    """The mapped network; the i-th neuron of all is neurons[i] of the chip it is loaded on."""
+    """Build the network, mapped to cores; group i of ``data`` is named "gi", in the order of the neurons' numbers."""
     net = sanafe.Network()
     cores = [core for tile in arch.tiles for core in tile.cores]
     groups = []
@@ -30,7 +31,7 @@ def build(data, arch):
     within = np.arange(len(group_of)) - np.repeat(data["groups"][:, 0], data["groups"][:, 1])
     for unit, name in enumerate(data["units"]):
         chosen = data["axons"][data["unit"] == unit]
-        for neuron in np.unique(chosen[:, 1]):  # a connection takes the synapse unit that its target has at the time
+        for neuron in np.unique(chosen[:, 1]):  # a connection takes its target's unit at its creation
             groups[group_of[neuron]][int(within[neuron])].set_attributes(default_synapse_hw_name=str(name))
         pairs = np.stack([group_of[chosen[:, 0]], group_of[chosen[:, 1]]], axis=1)
         for a, b in np.unique(pairs, axis=0):
@@ -41,7 +42,7 @@ def build(data, arch):
 
 
 def simulate(chip, data):
-    """Per sample: sums over its steps, energy by part, and how often each group fired."""
+    """Simulate all samples; for each, sums over its steps, energy by part, and spikes of each group."""
     groups = len(data["groups"])
     mapped = [chip.mapped_neuron_groups[f"g{i}"] for i in range(groups)]
     neurons = [neuron for group in mapped for neuron in group]
@@ -52,7 +53,7 @@ def simulate(chip, data):
         starts = np.searchsorted(events[:, 0], np.arange(period + 1))
         found = {key: 0 for key in SUMS} | {"energy": {}, "fired": [0] * groups}
         for t in range(period):
-            for switch, state in (("end", False), ("begin", True)):  # what ends with a sample stops in the next
+            for switch, state in (("end", False), ("begin", True)):  # an end at the period is the next t = 0
                 for group in np.nonzero(data[switch] % period == t)[0]:
                     for neuron in mapped[group]:
                         neuron.set_attributes(model_attributes={"force_update": state})
@@ -73,9 +74,9 @@ def simulate(chip, data):
 
 
 def main(network, architecture, out):
-    """Build, load, run, write."""
+    """Build the network, load it on the chip, simulate it, and write the results as JSON."""
     with open(os.devnull, "w") as nothing:
-        os.dup2(nothing.fileno(), 1)  # it prints at every step
+        os.dup2(nothing.fileno(), 1)  # SANA-FE prints at every step
     data = dict(np.load(network))
     arch = sanafe.load_arch(architecture)
     net = build(data, arch)

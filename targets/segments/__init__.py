@@ -1,9 +1,9 @@
-"""Plain segments for Loihi emulators: populations of LIF neurons in a row, in Loihi's integers.
+"""Runs chains of LIF populations in Loihi's integers, in emulators of Loihi and by our own recurrence.
 
     weights -> LIF -> weights -> LIF -> ...
 
 A spike of one population reaches the next one step later, as on the chip; the host's spikes act in their own step. The
-emulators are independent implementations of the same recurrence (:mod:`processes.lif`), each with its own restrictions,
+emulators are independent implementations of the recurrence in :mod:`processes.lif`, each with restrictions of its own,
 which are checked before it is started.
 """
 
@@ -21,13 +21,17 @@ from processes.leftovers import scratch_folder
 from targets.tools import BRIAN2_LOIHI, NENGO_LOIHI, Tool
 
 WORKERS = {BRIAN2_LOIHI.name: "brian2_worker.py", NENGO_LOIHI.name: "nengo_worker.py"}
+"""By emulator: the program that its own Python runs."""
 
 
 @dataclass(frozen=True)
 class Layer:
-    """Synapses and the population that they drive.
+    """A population and the synapses into it.
 
-    name: for messages. weight: what a spike adds to u, in units of u, int64 (neurons, sources). neuron: its parameters.
+    Attributes:
+        name: for messages.
+        weight: what a spike adds to the current u, in units of u, int64 (neurons, sources).
+        neuron: parameters of the population.
     """
 
     name: str
@@ -37,9 +41,12 @@ class Layer:
 
 @dataclass(frozen=True)
 class Trace:
-    """What one population did: spikes bool and v after resets int64, both (steps, neurons).
+    """Recording of one population.
 
-    overflows: currents that wrapped and voltages that clipped; emulators do not count theirs.
+    Attributes:
+        spikes: bool (steps, neurons).
+        v: potentials after resets, int64 (steps, neurons).
+        overflows: number of currents that wrapped and potentials that clipped; 0 from emulators, which count none.
     """
 
     spikes: np.ndarray
@@ -48,7 +55,7 @@ class Trace:
 
 
 def step_through(layers: list[Layer], spikes: np.ndarray) -> list[Trace]:
-    """The segment by :mod:`processes.lif`, for spikes bool (steps, sources)."""
+    """Step the layers by the recurrence of :mod:`processes.lif`, for the host's spikes bool (steps, sources)."""
     states = [layer.neuron.rest((len(layer.weight),)) for layer in layers]
     fired = [np.zeros(len(layer.weight), bool) for layer in layers]
     size = [(len(spikes), len(layer.weight)) for layer in layers]
@@ -66,10 +73,10 @@ def step_through(layers: list[Layer], spikes: np.ndarray) -> list[Trace]:
 
 
 def emulate(tool: Tool, layers: list[Layer], spikes: np.ndarray) -> list[Trace]:
-    """The segment in an emulator, for spikes bool (steps, sources).
+    """Step the layers in an emulator, for the host's spikes bool (steps, sources).
 
     Raises:
-        DeployError: the emulator is not installed, has no such parameters, or failed.
+        DeployError: the emulator is not installed, cannot hold a layer's parameters, or failed.
     """
     arrays: dict[str, np.ndarray] = {"spikes": np.asarray(spikes, bool), "layers": np.array(len(layers))}
     for i, layer in enumerate(layers):
@@ -89,10 +96,10 @@ def emulate(tool: Tool, layers: list[Layer], spikes: np.ndarray) -> list[Trace]:
 
 
 def exponent_of(holder: str, layer: Layer) -> int:
-    """The exponent, in units of u, that a layer's weights share as mantissas of 8 bits beside the sign.
+    """The exponent e for which a layer's weights are mantissas of 8 bits beside the sign, times 2^e units of u.
 
     Raises:
-        DeployError: there is none, or the neurons do not reset to zero; ``holder`` is who takes no other.
+        DeployError: there is none, or the neurons do not reset to zero; ``holder`` names the emulator in the message.
     """
     chip = layer.neuron.chip
     largest = int(np.abs(layer.weight).max(initial=0))
@@ -110,7 +117,7 @@ def exponent_of(holder: str, layer: Layer) -> int:
 
 
 def _check(tool: Tool, layer: Layer) -> int:
-    """The weights' exponent, if the emulator can hold the layer."""
+    """Return the weights' exponent, or raise DeployError if the emulator cannot hold the layer."""
     exponent = exponent_of(tool.name, layer)
     if tool is BRIAN2_LOIHI:
         for field in ("du", "dv", "vth"):

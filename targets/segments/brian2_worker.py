@@ -1,4 +1,7 @@
-"""Runs inside brian2-loihi's own Python environment: ``brian2_worker.py segment.npz traces.npz``. Imports nothing of ours."""
+"""Runs in brian2-loihi's own Python environment: ``brian2_worker.py segment.npz traces.npz``.
+
+Imports nothing of this package.
+"""
 
 import sys
 import warnings
@@ -18,7 +21,7 @@ SIGNS = ((synapse_sign_mode.EXCITATORY, 1), (synapse_sign_mode.INHIBITORY, -1))
 
 
 def connect(source, target, weight, exponent):
-    """Positive and negative weights apart: mixed ones would lose their last bit."""
+    """Connect two groups, positive and negative weights apart, as mixed ones lose their last bit."""
     found = []
     for mode, sign in SIGNS:
         post, pre = np.nonzero(weight * sign > 0)
@@ -31,7 +34,7 @@ def connect(source, target, weight, exponent):
 
 
 def main(segment, out):
-    """Build, run, write."""
+    """Read the layers, run them in the emulator, and write spikes and potentials of each."""
     warnings.simplefilter("ignore")
     prefs.codegen.target = "numpy"
     seed(0)

@@ -1,4 +1,7 @@
-"""Runs inside nengo-loihi's own Python environment: ``nengo_worker.py segment.npz traces.npz``. Imports nothing of ours."""
+"""Runs in nengo-loihi's own Python environment: ``nengo_worker.py segment.npz traces.npz``.
+
+Imports nothing of this package.
+"""
 
 import sys
 import types
@@ -13,13 +16,13 @@ V_LIMIT = 2**23 - 1
 
 
 class Strict(EmulatorInterface):
-    """Overflows are errors."""
+    """The emulator, with overflows raised as errors."""
 
     strict = True
 
 
 def axon(size, synapse):
-    """One axon per source neuron."""
+    """An Axon from ``size`` source neurons to a synapse, one for each neuron."""
     found = Axon(size)
     found.target = synapse
     found.compartment_map = np.arange(size)
@@ -28,7 +31,10 @@ def axon(size, synapse):
 
 
 def main(segment, out):
-    """Build, run, write. Everything is an integer from the start, so that its discretisation has nothing to do."""
+    """Read the layers, run them in the emulator, and write spikes and potentials of each.
+
+    All parameters are integers from the start, so that nengo-loihi's own discretisation is not used.
+    """
     data = dict(np.load(segment))
     spikes = data["spikes"]
     blocks = []
@@ -58,7 +64,7 @@ def main(segment, out):
     model = types.SimpleNamespace(blocks=blocks, inputs=inputs, probes=[], dt=0.001, pes_error_scale=1.0)
     emulator = Strict(model, seed=0)
     fired, v = [], []
-    emulator.step()  # the host's spikes take a step to arrive
+    emulator.step()  # the host's spikes take one step to arrive
     emulator.compartment.spiked[:] = False
     for _ in spikes:
         try:

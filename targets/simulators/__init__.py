@@ -1,7 +1,7 @@
-"""Other simulators that run plain NIR, each as its own importer builds the network.
+"""Runs plain NIR in other simulators, with the network as each simulator's own importer builds it.
 
-snnTorch and Norse run in this process; sinabs and SpikingJelly need other pins and another Python, so they run in
-environments of their own, which ``python -m targets.tools`` makes.
+snnTorch and Norse run in this process; sinabs and SpikingJelly need other versions of packages, SpikingJelly another
+Python, so they run in environments of their own, which ``python -m targets.tools`` makes.
 """
 
 from __future__ import annotations
@@ -20,11 +20,12 @@ from targets.simulators import worker
 from targets.tools import TOOLS
 
 Run = tuple[np.ndarray, dict[str, np.ndarray]]
+"""Outputs (N, T, *shape), and spikes (N, T, *shape) of every LIF by node name."""
 SIMULATORS = ("snntorch", "norse", "sinabs", "spikingjelly")
 
 
 def check_simulator(name: str) -> None:
-    """Raise DeployError if it is unknown or not installed."""
+    """Raise DeployError if the simulator ``name`` is unknown or not installed."""
     if name not in SIMULATORS:
         raise DeployError(f"{name}: no simulator of plain NIR; known are {', '.join(SIMULATORS)}")
     if name in TOOLS:
@@ -39,16 +40,17 @@ def simulate(name: str, graph: nir.NIRGraph, inputs: np.ndarray, dtype: torch.dt
     """Run a chain of Affine, Conv2d and LIF in a simulator.
 
     Args:
-        name: of the simulator.
-        graph: in its dialect.
+        name: of the simulator, one of SIMULATORS.
+        graph: in the simulator's dialect.
         inputs: (N, T, *shape).
-        dtype: of its arithmetic, in this process. Importers round the parameters to float32 in any case.
+        dtype: arithmetic of a simulator that runs in this process; others use float64. Importers round parameters to
+            float32 in any case.
 
     Returns:
         The outputs (N, T, *shape), and the spikes of every LIF by node name, (N, T, *shape).
 
     Raises:
-        DeployError: unknown, not installed, or it failed.
+        DeployError: the simulator is unknown, is not installed, or failed.
     """
     check_simulator(name)
     if name not in TOOLS:
@@ -63,5 +65,5 @@ def simulate(name: str, graph: nir.NIRGraph, inputs: np.ndarray, dtype: torch.dt
 
 
 def versions(name: str) -> str:
-    """Of a simulator and what it depends on, as a text."""
+    """Versions of a simulator, of the packages that it depends on, and of its Python, as one line of text."""
     return TOOLS[name].run(Path(worker.__file__), name).strip() if name in TOOLS else worker.versions(name)

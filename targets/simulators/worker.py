@@ -1,9 +1,9 @@
-"""Imports a plain NIR graph into a simulator, steps it, and watches its neurons. Imports nothing of ours.
+"""Imports a plain NIR graph into a simulator, steps it, and records its spikes. Imports nothing of this package.
 
     worker.py NAME graph.nir inputs.npy runs.npz
     worker.py NAME                                      prints versions
 
-It also runs as a program in the Python environment of a simulator that cannot share ours.
+It also runs as a program, in the Python environment of a simulator that cannot share this one.
 """
 
 import contextlib
@@ -23,7 +23,7 @@ def _snntorch(graph, inputs, subtract):
 
     module = import_from_nir(graph)
     for cell in module.modules():
-        if subtract and hasattr(cell, "reset_mechanism"):  # NIR has no word for it: to be said after the import
+        if subtract and hasattr(cell, "reset_mechanism"):  # NIR cannot express it, so it is set after the import
             cell.reset_mechanism, cell.reset_delay, cell.state_function = "subtract", True, cell._base_sub
     return module
 
@@ -52,7 +52,7 @@ def _spikingjelly(graph, inputs, subtract):
 
 
 def _sinabs(graph, inputs, subtract):
-    """Its neurons keep their state to themselves, and subtract and send several spikes a step unless told after the import."""
+    """Import into sinabs, whose neurons subtract and may send several spikes a step unless changed after the import."""
     from sinabs.activation import MembraneReset, SingleSpike
     from sinabs.nir import from_nir
 
@@ -60,19 +60,19 @@ def _sinabs(graph, inputs, subtract):
     for cell in module.modules():
         if not subtract and hasattr(cell, "reset_fn"):
             cell.reset_fn, cell.spike_fn = MembraneReset(), SingleSpike
-            cell.min_v_mem = None  # an IF's would be cut at -threshold
+            cell.min_v_mem = None  # else an IF's potential is cut at -threshold
     return module
 
 
 UNCHECKED = {"type_check": False} if "type_check" in inspect.signature(nir.read).parameters else {}
-"""NIR's checks know no batches of tokens; old versions have none."""
+"""Turns off NIR's type check, which rejects inputs of tokens x features; old versions have no such check."""
 IMPORTERS = {"snntorch": _snntorch, "norse": _norse, "spikingjelly": _spikingjelly, "sinabs": _sinabs}
 
 
 def run(name, graph, inputs, dtype=torch.float64):
-    """Outputs (N, T, *shape) and the spikes of every LIF by node name, (N, T, *shape), for inputs (N, T, *shape).
+    """Run inputs (N, T, *shape); returns outputs (N, T, *shape), and spikes (N, T, *shape) of every LIF by node name.
 
-    Importers print what they do, warn of their own deprecations, and change the graph that they are given.
+    The graph is copied, since importers change it, and their messages and warnings are suppressed.
     """
     fresh = nir.NIRGraph(dict(graph.nodes), list(graph.edges), **UNCHECKED)
     subtract = str(graph.metadata.get("reset", "v_reset")) == "subtract"
@@ -90,7 +90,7 @@ def run(name, graph, inputs, dtype=torch.float64):
 
 
 def _watch(kept, dtype):
-    """A hook that keeps a neuron's spikes, and hands them on in the arithmetic of the rest (some make them float32)."""
+    """A forward hook that appends a module's spikes to ``kept`` and passes them on as ``dtype`` (some make float32)."""
 
     def hook(module, arguments, out):
         spikes = out[0] if isinstance(out, tuple) else out
@@ -101,14 +101,14 @@ def _watch(kept, dtype):
 
 
 def versions(name):
-    """Of the simulator and what it depends on, as a text."""
+    """Versions of the simulator, of the packages that it depends on, and of Python, as one line of text."""
     packages = dict.fromkeys([name, "nir", "nirtorch", "torch"])
     found = [f"{package} {version(package)}" for package in packages]
     return ", ".join([*found, f"Python {sys.version_info.major}.{sys.version_info.minor}"])
 
 
 def main(name, graph=None, inputs=None, out=None):
-    """Read, run, write; or say which versions do it."""
+    """Read a graph and inputs, run them and write the results; with a name alone, print versions."""
     if graph is None:
         print(versions(name))
         return

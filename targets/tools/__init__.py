@@ -1,8 +1,8 @@
-"""Simulators with dependencies of their own: each in its own environment, run as a program, never imported here.
+"""Simulators and SDKs with dependencies of their own: each has its own environment and runs as a program.
 
     python -m targets.tools [NAME ...]      builds the environments (default: all) in .tools, or in $DEPLOY_TOOLS
 
-A simulator that is installed beside this package is used from there.
+A simulator that is installed in this package's own environment is used from there. None is ever imported here.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 def tools_folder() -> Path:
-    """Where the environments are."""
+    """Folder of the environments: $DEPLOY_TOOLS, or .tools in the repository."""
     return Path(os.environ.get("DEPLOY_TOOLS", ROOT / ".tools"))
 
 
@@ -29,10 +29,10 @@ class Tool:
     """A simulator or SDK that runs in a Python of its own.
 
     Attributes:
-        name, module: what a user calls it, and what is imported.
-        requirements: what pip installs, it first, all pinned; empty if pip has it not.
-        python: version of Python that it needs; "" is content with this one.
-        remedy: how to get it, if not by ``python -m targets.tools``.
+        name, module: its name for users, and the module that its programs import.
+        requirements: pinned packages for pip, the tool itself first; empty if it is not on the package index.
+        python: version of Python that it needs; "" for the version that runs this package.
+        remedy: how to install it, if not by ``python -m targets.tools``.
     """
 
     name: str
@@ -42,9 +42,9 @@ class Tool:
     remedy: str = ""
 
     def interpreter(self) -> Path | None:
-        """The Python that can import it: this one, or that of its environment; None if neither can.
+        """The Python that can import the tool: this one, or that of its own environment; None if neither can.
 
-        Nothing is imported and nothing is started: an installed module is a folder in site-packages.
+        Nothing is imported or started: the module is looked for as a folder in site-packages.
         """
         for folder in (Path(sys.prefix), tools_folder() / self.name):
             if any(folder.glob(f"lib/python3.*/site-packages/{self.module}")):
@@ -52,7 +52,7 @@ class Tool:
         return None
 
     def availability(self) -> Availability:
-        """Whether it is installed here."""
+        """Whether the tool is installed, and if not, how to install it."""
         if self.interpreter() is not None:
             return Availability(True)
         what = self.requirements[0].replace("==", " ") if self.requirements else self.module
@@ -60,10 +60,10 @@ class Tool:
         return Availability(False, f"{what} is not installed", remedy)
 
     def run(self, script: Path, *arguments: Path | str) -> str:
-        """Runs ``script`` in the tool's Python and returns what it printed.
+        """Run ``script`` in the tool's Python, without PYTHONPATH, and return what it printed.
 
         Raises:
-            DeployError: the tool is not installed, or it failed; the message ends in what it last said.
+            DeployError: the tool is not installed, or the script failed; the message ends in its last line of output.
         """
         python = self.interpreter()
         if python is None:
@@ -78,7 +78,12 @@ class Tool:
         return done.stdout
 
     def build(self) -> None:
-        """Makes its environment, unless one is there, and installs it."""
+        """Make the tool's environment, unless there is one, and install its requirements with pip.
+
+        Raises:
+            DeployError: the Python that it needs is not there.
+            subprocess.CalledProcessError: pip failed.
+        """
         folder = tools_folder() / self.name
         if not (folder / "bin" / "python").exists():
             self._make(folder)
@@ -86,7 +91,7 @@ class Tool:
         subprocess.run([*pip, *self.requirements], check=True)
 
     def _make(self, folder: Path) -> None:
-        """An empty environment, by the right Python's own venv or by uv."""
+        """Make an empty environment by venv of the Python that the tool needs, or by uv; DeployError if both fail."""
         python = f"python{self.python}" if self.python else sys.executable
         ways = [[python, "-m", "venv"], ["uv", "venv", "--quiet", "--seed", "--python", self.python or python]]
         for way in ways:

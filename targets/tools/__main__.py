@@ -1,4 +1,4 @@
-"""``python -m targets.tools [NAME ...]``: builds the environments of simulators."""
+"""``python -m targets.tools [NAME ...]``: builds the environments of the named simulators, or of all."""
 
 import sys
 

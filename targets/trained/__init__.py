@@ -1,1 +1,1 @@
-"""Captured spiking networks as programs: floating point, integers, Lava, NIR."""
+"""Networks that were trained as spiking ones: compiled to programs, floating point or integer, and written as NIR."""

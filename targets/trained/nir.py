@@ -1,13 +1,13 @@
-"""A captured network as a standard NIR graph, where it has that form.
+"""Converts a captured network to a standard NIR graph, where it has that form.
 
-Layers are Affine, Conv1d and Conv2d; sums of windows SumPool2d; neurons IF, LIF and CubaLIF by Euler's method, with a
-dt that snnTorch (1e-4) or Norse (1e-3) takes for granted::
+Layers become Affine, Conv1d and Conv2d, sums over windows SumPool2d, and neurons IF, LIF and CubaLIF by Euler's method,
+with the dt that snnTorch (1e-4) or Norse (1e-3) assumes::
 
     v <- k v + g x + c                      LIF: tau = dt / (1 - k), r = g / (1 - k), v_leak = c / (1 - k);  IF for k = 1
     v <- k v + g j + c,  j <- e j + h x     CubaLIF: tau_mem, r and v_leak likewise, tau_syn = dt / (1 - e), w_in = h / (1 - e)
 
-* A reset at the beginning of the next step that takes theta off is one in the step of the spike that takes theta / k off.
-* A neuron that fires at v = theta has the next smaller threshold in float64; other simulators' float32 may round it away.
+* A reset that subtracts theta in the next step, after the decay, is one that subtracts theta / k in the spike's step.
+* A neuron that also fires at v = theta gets the next smaller threshold in float64, which float32 may round away.
 """
 
 from __future__ import annotations
@@ -24,16 +24,24 @@ from processes.spiking import Affine, Graph, Layout, Neuron, Node, Source, Sum, 
 from processes.spiking.neuron import Rule
 
 DT = 1e-4
-"""snnTorch's, and what `deploy run` takes where nothing says otherwise."""
+"""Time step of snnTorch, and the default of `deploy run`."""
 
 
 class NoForm(Exception):
-    """Why a node has no standard form."""
+    """Raised with the reason why a node has no standard form."""
 
 
 @dataclass(frozen=True)
 class Leak:
-    """The numbers of a neuron above, its reset as NIR says it, and whether resets subtract."""
+    """Parameters of an IF, LIF or CubaLIF, by the names of the module's equations.
+
+    Attributes:
+        k, g, c: v <- k v + g x + c, or with the current j instead of x.
+        theta: threshold; a spike is fired at v > theta.
+        v_reset: as NIR defines it.
+        subtracts: whether resets subtract theta - v_reset.
+        e, h: j <- e j + h x of a CubaLIF; None for the others.
+    """
 
     k: np.ndarray
     g: np.ndarray
@@ -46,7 +54,7 @@ class Leak:
 
 
 def write_standard(graph: Graph, file: Path, dt: float = DT) -> None:
-    """Write the graph as NIR, for a time step ``dt``.
+    """Write a captured network as a standard NIR file, for a time step ``dt`` in seconds.
 
     Raises:
         UnsupportedGraph: with every node that has no standard form.
@@ -55,7 +63,7 @@ def write_standard(graph: Graph, file: Path, dt: float = DT) -> None:
 
 
 def standard(graph: Graph, dt: float = DT) -> nir.NIRGraph:
-    """The NIR graph; its metadata say dt, method and reset.
+    """Convert a captured network to a standard NIR graph; its metadata hold dt, method and reset.
 
     Raises:
         UnsupportedGraph: with every node that has no standard form.
@@ -64,7 +72,7 @@ def standard(graph: Graph, dt: float = DT) -> nir.NIRGraph:
     shapes: dict[str, tuple[int, ...]] = {}
     refusals: list[Refusal] = []
     resets: set[bool] = set()
-    unknown: set[str] = set()  # what follows from a refusal is not another one
+    unknown: set[str] = set()  # nodes behind a refused one, whose own refusals may only follow from it
     for name, node in graph.nodes.items():
         reads = [shapes.get(wire.source, node.shape[1:]) for wire in node.wires] or [graph.frame]
         behind = any(wire.source in unknown for wire in node.wires)
@@ -90,6 +98,7 @@ def standard(graph: Graph, dt: float = DT) -> nir.NIRGraph:
 
 
 def _safe(name: str) -> str:
+    """A module's name as NIR permits names."""
     return name.replace(".", "_").replace("#", "_")
 
 
@@ -108,6 +117,7 @@ def _shape(node: Node, reads: tuple[int, ...]) -> tuple[int, ...]:
 
 
 def _standard(node: Node, shape: tuple[int, ...], reads: tuple[int, ...], resets: set[bool], dt: float) -> Any:
+    """The NIR node of a captured node; notes in ``resets`` whether it subtracts. Raises NoForm."""
     op = node.op
     if isinstance(op, Source):
         return nir.Input({"input": np.array(shape)})
@@ -144,7 +154,7 @@ def _standard(node: Node, shape: tuple[int, ...], reads: tuple[int, ...], resets
 
 
 def leak_of(rule: Rule) -> Leak:
-    """The numbers of an IF, LIF or CubaLIF that fires the same spikes."""
+    """Parameters of the IF, LIF or CubaLIF that fires the same spikes as a neuron of this rule; raises NoForm."""
     if any(map(np.any, rule.initial)):
         raise NoForm("starts with another potential than 0")
     if not np.isfinite(rule.threshold).all():
@@ -173,7 +183,7 @@ def leak_of(rule: Rule) -> Leak:
 
 
 def _reset(rule: Rule, k: np.ndarray, theta: np.ndarray) -> tuple[np.ndarray, bool | None]:
-    """(v_reset, whether resets subtract): NIR's takes threshold - v_reset off."""
+    """(v_reset, whether resets subtract threshold - v_reset) of NIR's neuron; raises NoForm."""
     if rule.after is None:
         if rule.reset == "none":
             raise NoForm("does not reset, and NIR's neurons do")
@@ -201,7 +211,7 @@ def _reset(rule: Rule, k: np.ndarray, theta: np.ndarray) -> tuple[np.ndarray, bo
 
 
 def neuron_node(leak: Leak, shape: tuple[int, ...], dt: float) -> Any:
-    """The node."""
+    """The NIR neurons with these parameters, written for each neuron of ``shape``, at time step ``dt``."""
 
     def full(value: Any) -> np.ndarray:
         return np.broadcast_to(np.asarray(value, np.float64), shape).copy()

@@ -1,13 +1,13 @@
-"""A captured network as a program of the stepping evaluator: floating point, or Loihi-style integers.
+"""Compiles a captured network to a program of stepping nodes, in floating point or in Loihi-style integers.
 
-In integers every signal has a unit, the real value of 1:
+In integers every signal has a unit, the real value of the integer 1:
 
 * Spikes and products of spikes are counts. A constant factor changes their unit and no number.
-* A layer with weights has 8-bit mantissas, each rounded to nearest or as the caller says, and one exponent per output; its
-  unit is the finest power of two in which 24 bits hold twice what it, and all that is added to it, reached in floating point.
-  Biases have 24 bits.
-* Potentials have the unit of the neuron's input times its gain, shifted left by as many bits as 24 leave room for; so no input
-  is rounded. Decays have 12 bits, products with them are cut toward zero, thresholds are multiples of 64 units.
+* A layer with weights has 8-bit mantissas, each rounded to nearest or as the caller says, and one exponent per output;
+  its unit is the finest power of two in which 24 bits hold twice what the layer's output, and all signals that it is
+  added to, reached in floating point. Biases have 24 bits.
+* Potentials have the unit of the neuron's input times its gain, shifted left by as many bits as 24 leave room for, so
+  that no input is rounded. Decays have 12 bits, products with them are cut toward zero, thresholds are multiples of 64.
 * Operands of a sum are shifted left to the finest unit among them.
 """
 
@@ -56,7 +56,7 @@ from targets.nir_graph.units import (
 
 
 def compile_float(graph: Graph) -> Program:
-    """The program in float64; the output's values as they are."""
+    """Compile a captured network to a program in float64, with outputs in real units."""
     binary = graph.binary()
     stages: dict[str, Stage] = {}
     for name, node in graph.nodes.items():
@@ -79,7 +79,7 @@ def _float_node(node: Node, shapes: tuple[tuple[int, ...], ...]) -> Any:
 
 
 def _plain(node: Node, shapes: tuple[tuple[int, ...], ...], fixed: bool, left: tuple[int, ...] = ()) -> Any:
-    """Nodes without numbers of their own."""
+    """The stepping node of an operation without parameters; ``left``: bits by which a Sum shifts each operand."""
     op = node.op
     if isinstance(op, Levels):
         return Counted(op.most)
@@ -97,12 +97,12 @@ def _plain(node: Node, shapes: tuple[tuple[int, ...], ...], fixed: bool, left: t
 
 
 Rounded = Callable[[str, np.ndarray, int], tuple[np.ndarray, np.ndarray]]
-"""Integers within a limit for a layer's weights in units of its mantissas, and what its bias lacks then, (out,): mantissas
-times real values of what the layer reads."""
+"""(name of a layer, its weights in units of mantissas, limit) -> (integers within the limit, what the bias should gain
+for the rounding, (out,), in mantissas times real values of the layer's input)."""
 
 
 def to_nearest(name: str, weight: np.ndarray, limit: int) -> tuple[np.ndarray, np.ndarray]:
-    """Each weight for itself."""
+    """Round each weight to nearest by itself, without a correction of the bias; ``limit`` has no effect."""
     return np.rint(weight), np.zeros(1)
 
 
@@ -112,15 +112,15 @@ def compile_fixed(
     inputs: np.ndarray | float,
     rounded: Rounded = to_nearest,
 ) -> Program:
-    """The program in integers.
+    """Compile a captured network to a program in integers.
 
     Args:
         peaks: ``Traces.peaks`` of the floating-point program on calibration data.
-        inputs: that data, which sets the unit of the input, or the unit.
+        inputs: the calibration data, which set the unit of the input; or that unit.
         rounded: how weights become integers.
 
     Raises:
-        DeployError: with every neuron that has no such form.
+        DeployError: neurons have negative thresholds; the message names all of them.
     """
     refusals = [
         Refusal(name, "neuron", "its threshold is below 0, and a chip's are not")
@@ -134,7 +134,7 @@ def compile_fixed(
 
 
 class _Compiler:
-    """Goes through the graph once, in order."""
+    """Compiles the nodes of a graph one after the other; ``stages``, ``units`` and ``errors`` collect the results."""
 
     def __init__(self, graph: Graph, peaks: Mapping[str, float], unit: float, rounded: Rounded) -> None:
         self.graph, self.peaks, self.unit, self.rounded = graph, peaks, unit, rounded
@@ -144,13 +144,13 @@ class _Compiler:
         self.errors: list[Rounding] = []
 
     def program(self) -> Program:
-        """All stages."""
+        """Compile every node to a stage."""
         binary = self.graph.binary()
         for name, node in self.graph.nodes.items():
             if isinstance(node.op, Neuron) and node.op.emits is None:
-                self.units[name] = 1.0  # also for who reads it a step later
+                self.units[name] = 1.0  # set first, for nodes that read it a step later
             elif (factor := _factor(node.op)) and self.units.get(node.wires[0].source) == 1.0:
-                self.units[name] = abs(factor)  # a graded spike likewise
+                self.units[name] = abs(factor)  # a graded spike, likewise
         for name, node in self.graph.nodes.items():
             stage = self._stage(name, node)
             self.units[name] = stage.unit
@@ -187,7 +187,7 @@ class _Compiler:
         return Stage(_plain(node, shapes, True, left), edges, node.shape, False, unit, separate=True)
 
     def _brought(self, name: str, edge: Edge, unit: float) -> Edge:
-        """An edge whose signal is multiplied to have another unit."""
+        """Convert an edge's signal to ``unit`` by a stage that multiplies; returns the edge behind that stage."""
         if self.units[edge.source] == unit:
             return edge
         label, shape = f"{edge.source}->{name}", self.graph.nodes[edge.source].shape
@@ -200,7 +200,7 @@ class _Compiler:
         return Edge(label)
 
     def _reach(self, name: str) -> float:
-        """The largest value of a signal and of what it becomes, in its own scale, until something but spikes multiplies it."""
+        """Largest value of a signal and, in its scale, of signals made of it by sums, moves, factors and spikes."""
         found, waiting, seen = 0.0, [(name, 1.0)], set[str]()
         while waiting:
             at, factor = waiting.pop()
@@ -209,7 +209,7 @@ class _Compiler:
                 continue
             seen.add(at)
             if at != name and (scale := _factor(op)):
-                factor *= abs(scale)  # a matter of the unit: its integers are those that it reads
+                factor *= abs(scale)  # changes the unit only; the integers stay the same
             elif isinstance(op, Product):
                 if not any(self._spikes(wire.source) for wire in self.graph.nodes[at].wires):
                     continue
@@ -220,7 +220,7 @@ class _Compiler:
         return found
 
     def _spikes(self, name: str) -> bool:
-        """Whether a signal is spikes, moved at most, so that its integers are its values."""
+        """Whether a signal is spikes, at most moved or max-pooled, so that its integers are its values."""
         node = self.graph.nodes[name]
         if isinstance(node.op, Neuron):
             return node.op.emits is None
@@ -238,7 +238,7 @@ class _Compiler:
         if bias is not None:
             note(self.errors, name, "bias", bias.ravel(), exact)
         mapped = weighted_map(op, mantissa.astype(np.float64), node.shape)
-        right: Any = op.rows(np.minimum(-exponent.astype(np.int64).ravel(), 62))  # nothing is left of more
+        right: Any = op.rows(np.minimum(-exponent.astype(np.int64).ravel(), 62))  # a larger shift leaves nothing either
         return Stage(
             maps.FixedWeighted(mapped, bias, right, node.shape, mantissa.astype(np.int32)),
             edges,
@@ -248,7 +248,7 @@ class _Compiler:
         )
 
     def _affine(self, name: str, node: Node, op: Affine, edges: tuple[Edge, ...], reads: float) -> Stage:
-        """One factor for all is a matter of the unit."""
+        """Compile scale and shift; a scale that is one factor for all values changes the unit only."""
         if factor := _factor(op):
             unit = reads * abs(factor)
             # a shift may need a finer unit
@@ -304,11 +304,11 @@ class _Compiler:
 
 
 def _factor(op: Any) -> float:
-    """The factor of an Affine that multiplies all by the same; 0 of others."""
+    """The factor of an Affine that scales all values alike; 0 for other operations."""
     return float(op.scale.flat[0]) if isinstance(op, Affine) and (op.scale == op.scale.flat[0]).all() else 0.0
 
 
 def _kept(share: np.ndarray) -> np.ndarray:
-    """A coefficient in units of 2^-12, int64; a share that a state keeps is what its decay leaves."""
+    """A coefficient in units of 2^-12, int64; a share of a state, 0 to 1, becomes 4096 less its decay constant."""
     exact = np.rint(np.asarray(share, np.float64) * DECAY).astype(np.int64)
     return np.where((share >= 0) & (share <= 1), DECAY - decay_of(share), exact)

@@ -1,7 +1,7 @@
-"""Plain segments of a captured network, a layer and the neurons that read it, in other simulators; the rest runs here.
+"""Runs a captured network with its plain segments (a layer and its neurons) in another simulator, the rest here.
 
-The network runs node by node, each for all steps, so that a simulator steps a segment as it steps any network: from frames
-that others have sent. A dense layer is shared by tokens, which are samples to the segment.
+The network runs node by node, each node for all time steps, so that a simulator steps a segment like a whole network,
+whose frames are the messages of the node before. Tokens share a dense layer, so each token is a sample of the segment.
 """
 
 from __future__ import annotations
@@ -21,16 +21,17 @@ from targets.trained.program import compile_float
 from targets.trained.sinabs import for_sinabs
 
 STEPS = {"snntorch": 1e-4, "spikingjelly": 1e-4, "norse": 1e-3}
-"""Seconds that simulators of Euler's steps take a step for."""
+"""By simulator that uses Euler's method: the time step that it assumes, in seconds."""
 Simulate = Callable[[Graph, np.ndarray], np.ndarray]
-"""Spikes (N, T, *shape) of a segment's neurons for inputs (N, T, *shape)."""
+"""(segment's graph, inputs (N, T, *shape)) -> spikes (N, T, *shape) of its neurons."""
 
 
 def dialect(graph: Graph, simulator: str) -> nir.NIRGraph:
-    """The network as standard NIR, as the simulator reads it.
+    """Convert a captured network to standard NIR in the dialect of a simulator.
 
     Raises:
-        UnsupportedGraph: with every node that has no such form. DeployError: no such simulator is known.
+        UnsupportedGraph: with every node that has no such form.
+        DeployError: the simulator is unknown.
     """
     if simulator == "sinabs":
         return for_sinabs(standard(graph, DT))
@@ -40,10 +41,10 @@ def dialect(graph: Graph, simulator: str) -> nir.NIRGraph:
 
 
 def simulated_by(simulator: str) -> Simulate:
-    """What steps segments in a simulator.
+    """Return a function that steps segments in a simulator.
 
     Raises:
-        DeployError: it is unknown, or not installed.
+        DeployError: the simulator is unknown, or not installed.
     """
     check_simulator(simulator)
 
@@ -59,9 +60,10 @@ class Segment:
     """A layer and its neurons as a network of their own.
 
     Attributes:
-        layer: its node. neuron: the node of the neurons.
-        axes: how many axes at the end of what the layer reads a sample of the segment has; those before are its samples.
-        graph: of the segment.
+        layer: name of the layer's node.
+        neuron: name of the neurons' node.
+        axes: number of last axes of the layer's input that form a sample of the segment; the axes before are samples.
+        graph: the segment as a network.
     """
 
     layer: str
@@ -71,7 +73,7 @@ class Segment:
 
 
 def cut(graph: Graph) -> list[Segment]:
-    """Every segment of a network: the layer's only reader is a population that has a standard form."""
+    """Find every segment of a network: a layer whose only reader is a population that has a standard form."""
     readers, found = graph.readers(), list[Segment]()
     for name, node in graph.nodes.items():
         if not isinstance(node.op, Neuron) or node.op.emits is not None or len(node.wires) != 1:
@@ -89,12 +91,12 @@ def cut(graph: Graph) -> list[Segment]:
 
 
 def run(graph: Graph, x: np.ndarray, segments: list[Segment], simulate: Simulate) -> dict[str, np.ndarray]:
-    """Messages (samples, T, *shape) of every node for frames x (samples, T, *shape of the input), float64.
+    """Run frames x (samples, T, *shape of the input); returns every node's messages, float64 (samples, T, *shape).
 
-    Neurons of ``segments`` are the simulator's, all else is stepped here.
+    The neurons of ``segments`` are stepped by ``simulate``, all other nodes here.
 
     Raises:
-        DeployError: a wire arrives a step later, so that nodes cannot run one after the other.
+        DeployError: a wire carries messages to the next step, so that nodes cannot run one after the other.
     """
     if late := [name for name, node in graph.nodes.items() if any(wire.carried for wire in node.wires)]:
         raise DeployError(
@@ -117,7 +119,7 @@ def run(graph: Graph, x: np.ndarray, segments: list[Segment], simulate: Simulate
 
 
 def _simulated(graph: Graph, segment: Segment, values: dict[str, np.ndarray], simulate: Simulate) -> np.ndarray:
-    """The neurons' spikes, (samples, T, *shape)."""
+    """Spikes of a segment's neurons from the simulator, float64 (samples, T, *shape), given all messages before."""
     source = graph.nodes[segment.layer].wires[0].source
     arriving, shape = values[source], graph.nodes[segment.neuron].shape
     steps, inside = arriving.shape[1], arriving.shape[arriving.ndim - segment.axes :]
@@ -128,6 +130,7 @@ def _simulated(graph: Graph, segment: Segment, values: dict[str, np.ndarray], si
 
 
 def _segment(graph: Graph, layer: str, neuron: str) -> Segment | None:
+    """The segment of a layer and its neurons; None if these have no standard form with one value per parameter."""
     node, population = graph.nodes[layer], graph.nodes[neuron]
     assert isinstance(node.op, Weighted) and isinstance(population.op, Neuron)
     axes = len(node.op.stride) + 1
@@ -139,7 +142,7 @@ def _segment(graph: Graph, layer: str, neuron: str) -> Segment | None:
     except NoForm:
         return None
     if any(np.size(value) != 1 for value in (leak.k, leak.g, leak.c, leak.theta, leak.v_reset)):
-        return None  # parameters of each neuron belong to its place, which a sample of the segment has not
+        return None  # parameters of single neurons depend on axes that a sample of the segment lacks
     nodes = {
         "input": Node(Source(), (), (1, *reads)),
         "layer": Node(node.op, (Wire("input"),), (1, *makes)),
@@ -149,10 +152,11 @@ def _segment(graph: Graph, layer: str, neuron: str) -> Segment | None:
 
 
 def _reshapes(graph: Graph, name: str) -> bool:
-    """Whether a layout leaves values in their order."""
+    """Whether a node is a layout that leaves all values in their order."""
     op = graph.nodes[name].op
     return isinstance(op, Layout) and bool((op.index.ravel() == np.arange(op.index.size)).all())
 
 
 def _carried(graph: Graph, names: tuple[str, ...]) -> bool:
+    """Whether a wire into one of the nodes carries messages to the next step."""
     return any(wire.carried for name in names for wire in graph.nodes[name].wires)

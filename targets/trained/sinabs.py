@@ -1,8 +1,9 @@
-"""A standard graph of a captured network in the dialect of sinabs.
+"""Converts the standard graph of a captured network to the dialect of sinabs.
 
-sinabs steps v <- exp(-1 / tau) v + x, without r and v_leak, and takes tau in steps; so the gain and the leak of Euler's step go
-into the layer before the neurons. Its importer's neurons subtract and may send several spikes a step; where the graph's reset
-is v_reset, one spike and a reset to 0 are to be said after the import (``targets/simulators/worker.py``).
+sinabs steps v <- exp(-1 / tau) v + x, without r and v_leak, and takes tau in steps; so the gain and the leak of Euler's
+step are moved into the layer before the neurons. Its importer makes neurons that subtract and may send several spikes a
+step; where the graph's reset is v_reset, single spikes and a reset to 0 have to be set after the import, as
+``targets/simulators/worker.py`` does.
 """
 
 from __future__ import annotations
@@ -16,18 +17,18 @@ import numpy as np
 from processes.errors import Refusal, UnsupportedGraph
 
 TIE = 1e-9
-"""Of a threshold: what the next smaller one, at which a tie fires, differs by at most."""
+"""Tolerance, relative to the threshold, within which v_reset counts as 0; a threshold lowered for ties shifts it."""
 
 
 def for_sinabs(graph: nir.NIRGraph) -> nir.NIRGraph:
-    """The same spikes from sinabs' equations.
+    """Return a graph that fires the same spikes by sinabs' equations.
 
     Args:
-        graph: of :func:`targets.trained.nir.standard`.
+        graph: as :func:`targets.trained.nir.standard` returns it.
 
     Raises:
-        UnsupportedGraph: with every population that sinabs has no form of: of other kinds than LIF and IF, that resets to
-            another value than 0, whose parameters differ within a channel, or that no layer of its own feeds.
+        UnsupportedGraph: with every population that sinabs cannot express: a CubaLIF, one that resets to another value
+            than 0, whose parameters differ within a channel, or that is not fed by a layer of its own.
     """
     dt = float(graph.metadata["dt"])
     nodes: dict[str, Any] = dict(graph.nodes)
@@ -50,6 +51,7 @@ def for_sinabs(graph: nir.NIRGraph) -> nir.NIRGraph:
 
 
 def _refused(node: Any, layer: Any) -> str:
+    """Why sinabs cannot express a population behind ``layer`` (None without one of its own); "" if it can."""
     if isinstance(node, nir.CubaLIF):
         return "sinabs' neurons with a current scale it otherwise"
     if not isinstance(layer, nir.Affine | nir.Conv1d | nir.Conv2d):
@@ -63,7 +65,7 @@ def _refused(node: Any, layer: Any) -> str:
 
 
 def _pair(layer: Any, node: Any, dt: float) -> tuple[Any, Any]:
-    """The layer with gain and leak in it, and the neurons."""
+    """(layer with the neurons' gain and leak in its weights and bias, sinabs' neurons)."""
     by_row = (-1, *[1] * (node.v_threshold.ndim - 1))
 
     def channel(field: np.ndarray) -> np.ndarray:

@@ -1,9 +1,9 @@
-"""A captured network whole as NIR: standard nodes where there are such, this package's operations in their metadata.
+"""Writes a captured network whole as NIR, in standard nodes where NIR has them, and restores it exactly.
 
-Every node has its operation, wires and shape as text and arrays, from which the network is restored to the last bit. Layers are
-Affine, Conv1d and Conv2d, whose own arrays they are; neurons with a standard form are IF, LIF and CubaLIF, so that other
-readers find them. What NIR has no node for (products, max pools, moves, other neurons) is a graph of an input and an output
-with the operation in its metadata. Wires that arrive a step later are edges like others.
+The metadata of every node hold its operation, wires and shape as JSON and arrays, from which the network is restored to
+the last bit. Layers are Affine, Conv1d and Conv2d, whose own arrays hold the weights; neurons with a standard form are
+IF, LIF and CubaLIF, so that other readers find them. Operations without a NIR node (products, max pools, moves, other
+neurons) are nested graphs of an Input and an Output. Wires that carry messages to the next step are ordinary edges.
 """
 
 from __future__ import annotations
@@ -27,20 +27,26 @@ from targets.trained.mark import FORMAT
 from targets.trained.nir import DT, NoForm, leak_of, neuron_node
 from targets.trained.program import compile_float
 
-KEY = "operation"
+KEY = "operation"  # of the JSON text in a node's metadata
 NATIVE = "its own "
-"""Arrays that a NIR node has itself."""
+"""Prefix of references to arrays that are fields of the NIR node instead of metadata."""
 LARGEST = 2**27
-"""Values of a node: what a file says of them takes no place in it, and their memory is taken at once."""
+"""Most values of a node that is restored, since a small file could declare a shape that takes all memory."""
 
 
 def write_whole(graph: Graph, file: Path, frames: int, readout: str) -> None:
-    """Write the network; ``frames`` it takes a sample, and how outputs of steps become its own (:func:`read_out`)."""
+    """Write :func:`whole`'s NIR graph of a network to a file."""
     write_graph(file, whole(graph, frames, readout))
 
 
 def whole(graph: Graph, frames: int, readout: str) -> nir.NIRGraph:
-    """The NIR graph; neurons are written for dt = 1e-4 and Euler's method."""
+    """Convert a network to a NIR graph, its standard neurons for dt = 1e-4 and Euler's method.
+
+    Args:
+        graph: the captured network.
+        frames: number of frames (time steps) of a sample.
+        readout: how the outputs of all steps become one (:func:`converters.trained.reference.read_out`), as metadata.
+    """
     numbered = {name: f"{i:04d}.{name}" for i, name in enumerate(graph.nodes)}
     nodes = {numbered[name]: _written(graph, name) for name in graph.nodes}
     edges = [(numbered[wire.source], numbered[name]) for name, node in graph.nodes.items() for wire in node.wires]
@@ -54,10 +60,10 @@ def whole(graph: Graph, frames: int, readout: str) -> nir.NIRGraph:
 
 
 def restore(graph: nir.NIRGraph) -> tuple[Graph, int, str]:
-    """The network, how many frames it takes, and how its outputs are read.
+    """Return (network, frames of a sample, readout) from the graph that :func:`whole` made.
 
     Raises:
-        DeployError: it is of another version, or damaged.
+        DeployError: the graph was written by another version, or is damaged.
     """
     if (found := str(graph.metadata.get("format"))) != FORMAT:
         raise DeployError(f"the NIR graph has format {found!r}, this version reads {FORMAT!r}; write it again")
@@ -71,14 +77,15 @@ def restore(graph: nir.NIRGraph) -> tuple[Graph, int, str]:
         entry = np.zeros((1, *nodes[restored.input].shape))
         Stepper(program, list(program.stages)).step(
             {restored.input: entry}
-        )  # shapes fit, and every wire comes from somewhere
+        )  # fails unless shapes fit and every wire has a source
         return restored, int(meta["frames"]), str(meta["readout"])
-    except Exception as error:  # whatever a damaged file makes the parts stumble over
+    except Exception as error:  # a damaged file may raise anything
         reason = " ".join(str(error).split())[:200]
         raise DeployError(f"the NIR graph is no spiking network's ({reason}); the file is damaged") from error
 
 
 def _written(graph: Graph, name: str) -> Any:
+    """The NIR node of a network's node, with the operation in its metadata."""
     node = graph.nodes[name]
     arrays: dict[str, np.ndarray] = {}
     op = node.op
@@ -100,12 +107,13 @@ def _written(graph: Graph, name: str) -> Any:
             written.metadata = metadata
             return written
         except NoForm:
-            pass  # as every other operation of this package
+            pass  # written as a nested graph, like other operations
     inside: dict[str, Any] = {"input": nir.Input({"input": shape}), "output": nir.Output({"output": shape})}
     return nir.NIRGraph(inside, [("input", "output")], metadata=metadata, type_check=False)
 
 
 def _layer(op: Weighted, reads: tuple[int, ...], metadata: dict[str, Any]) -> Any:
+    """The Affine, Conv1d or Conv2d of a layer."""
     bias = np.zeros(len(op.weight)) if op.bias is None else op.bias
     if not op.stride:
         return nir.Affine(op.weight, bias, metadata=metadata)
@@ -117,6 +125,7 @@ def _layer(op: Weighted, reads: tuple[int, ...], metadata: dict[str, Any]) -> An
 
 
 def _read(written: Any) -> Node:
+    """The network's node from the metadata and fields of its NIR node; DeployError for a damaged one."""
     metadata = dict(written.metadata)
     text = json.loads(str(metadata.pop(KEY)))
     arrays: dict[str, np.ndarray] = {name: np.asarray(value) for name, value in metadata.items()}
@@ -133,7 +142,7 @@ def _read(written: Any) -> Node:
 
 
 def _renamed(text: Any, names: Mapping[str, str]) -> Any:
-    """Packed content with other names of arrays."""
+    """Packed content with its references to arrays renamed by ``names``."""
     if isinstance(text, list):
         return [_renamed(item, names) for item in text]
     if not isinstance(text, dict):
@@ -144,6 +153,6 @@ def _renamed(text: Any, names: Mapping[str, str]) -> Any:
 
 
 def _inner(shape: tuple[int, ...]) -> tuple[int, ...]:
-    """Without the leading axes of time and batch."""
+    """A shape without its leading axes of length 1 (time and batch); the last axis is kept."""
     left = next((i for i, n in enumerate(shape) if n != 1), len(shape) - 1)
     return shape[left:]

@@ -8,7 +8,7 @@
 static struct network state;
 static int32_t values[SAMPLE_VALUES];
 
-/* A spike's code goes to the neuron's first free plane; what is not spikes adds up. */
+/* Writes a spike's code to the neuron's first free plane; adds up messages that are not spikes. */
 static void record(void *context, int32_t node, int32_t t, const void *message)
 {
     const struct compared *c = &sample_compared[node];
@@ -41,7 +41,7 @@ static uint64_t hash(const struct compared *c)
 int main(void)
 {
     int32_t different = 0;
-    memset(&state, 0x5a, sizeof state); /* whatever was there before */
+    memset(&state, 0x5a, sizeof state); /* results must not depend on initial memory */
     for (int32_t i = 0; i < SAMPLES; i++) {
         memset(values, 0, sizeof values);
         for (int32_t t = 0; t < NETWORK_STEPS; t++)
@@ -50,7 +50,7 @@ int main(void)
             if (hash(&sample_compared[n]) != sample_hash[i * SAMPLE_NODES + n]) {
                 printf("sample %d: '%s' differs\n", (int)i, sample_compared[n].name);
                 different++;
-                break; /* what reads it differs as well */
+                break; /* nodes that read it differ as well */
             }
     }
     if (different > 0) {

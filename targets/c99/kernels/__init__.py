@@ -1,6 +1,6 @@
-"""Which C computes an operation, for every operation that has a fixed-point form.
+"""The C kernel of every operation that has a fixed-point form.
 
-A new operation gets a function here and a kernel in ``bundle/kernels``, or a reason in NO_KERNEL; a test walks all operations.
+A new operation needs a function here and a kernel in ``bundle/kernels``, or a reason in NO_KERNEL; a test checks that.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ KERNELS: dict[str, Callable[[Any, Place], Kernel | None]] = {
     "dynamic_threshold": neurons.dynamic_threshold, "residual": neurons.residual, "centre": neurons.centre,
     "readout": neurons.readout, "woss": softmax.woss, "si_exp": softmax.si_exp, "si_norm": softmax.si_norm,
 }  # fmt: skip
-"""By an operation's name; a function that returns None says that a node's message is its operand's."""
+"""By operation name: a function (operation, place) -> kernel, or None if the node passes its operand on as it is."""
 
 NO_KERNEL = {
     "rate_neuron": "it is a floating-point baseline, which no conversion to integers takes",
     "if_neuron": "it is a floating-point baseline, which no conversion to integers takes",
 }
-"""Why operations without a kernel have none, by name; with KERNELS it names all operations."""
+"""By operation name: why it has no kernel. KERNELS and NO_KERNEL together name all operations."""

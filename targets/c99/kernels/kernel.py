@@ -1,4 +1,4 @@
-"""What C needs of an operation: a function of bundle/kernels, the constants of its struct, and its state."""
+"""What the C program needs of a node: its function in bundle/kernels, its struct of constants, and its state."""
 
 from __future__ import annotations
 
@@ -15,14 +15,15 @@ from processes.spikes import parameter_axes
 
 Integer = Literal["uint8_t", "int8_t", "int32_t", "uint32_t", "int64_t"]
 WIDTHS: dict[Integer, np.dtype] = {name: np.dtype(name.removesuffix("_t")) for name in get_args(Integer)}
+"""The numpy dtype of each C type."""
 
 
 @dataclass(frozen=True, eq=False)
 class Constants:
-    """An array of constants, flattened.
+    """An array of constants, flattened and converted to the dtype of a C type.
 
     Raises:
-        DeployError: a value does not fit its type.
+        DeployError: a value does not fit the type.
     """
 
     type: Integer
@@ -38,11 +39,12 @@ class Constants:
 
 Value = Union[int, None, Constants, "Struct"]
 Struct = Mapping[str, Value]
+"""Constants of a C struct by field; None is a null pointer."""
 
 
 @dataclass(frozen=True)
 class State:
-    """An array that a node keeps from step to step."""
+    """An array of ``size`` values that a node keeps from one time step to the next."""
 
     type: Integer
     size: int
@@ -53,12 +55,13 @@ class Kernel:
     """How a node is computed.
 
     Attributes:
-        function: its C function is FUNCTION_step, its constants are a struct FUNCTION, unless ``struct`` says otherwise.
-        constants: fields of the struct; None is a null pointer.
-        state: what it keeps, in the order of the function's arguments; None is a null pointer.
-        scratch: sums of 64 bits that it needs within a step, shared with other nodes; they follow its state.
-        gathers: whether its operands are handed over as one array of messages.
-        absent: operands that its function has and the node has not: null pointers after those that it has.
+        function: its C function is called FUNCTION_step.
+        constants: fields of its struct; None is a null pointer.
+        state: arrays that it keeps, in the order of the function's arguments; None is a null pointer.
+        scratch: number of 64-bit sums that it needs within a step, in memory shared by all nodes; follows the state.
+        struct: name of the struct of constants, if it is not FUNCTION.
+        gathers: whether the function takes its operands as one array of messages.
+        absent: number of optional operands that the node lacks, passed as null pointers after those that it has.
     """
 
     function: str
@@ -77,7 +80,7 @@ class Place:
     Attributes:
         shapes: of its operands' messages.
         starts: first steps of its operands' windows.
-        window: its own.
+        window: the operation's own window.
     """
 
     shapes: tuple[tuple[int, ...], ...]
@@ -86,7 +89,7 @@ class Place:
 
     @staticmethod
     def of(network: Network, name: str, windows: Mapping[str, Window]) -> Place:
-        """That of a node."""
+        """Return the place of the node ``name``; ``windows`` are those of the network's timeline."""
         inputs = network.nodes[name].inputs
         return Place(
             tuple(map(network.shape, inputs)), tuple(windows[source].start for source in inputs), windows[name]
@@ -94,17 +97,17 @@ class Place:
 
 
 def words(values: np.ndarray | None) -> Constants | None:
-    """int32, null of nothing."""
+    """Constants of type int32_t, None (a null pointer) for None."""
     return None if values is None else Constants("int32_t", values)
 
 
 def thresholds(values: np.ndarray) -> Constants:
-    """int32 of thresholds that may be beyond it, where no potential is."""
+    """Thresholds as int32_t, clipped to 32 bits, which no potential exceeds."""
     return Constants("int32_t", np.clip(values, -(2**31), 2**31 - 1))
 
 
 def fold(shape: tuple[int, ...], parameter: np.ndarray) -> tuple[Struct, np.ndarray]:
-    """Which parameter each neuron of a sample of ``shape`` has, as struct fold, and the parameters it counts."""
+    """Fold parameters that broadcast to ``shape``: (struct fold, mapping neurons to parameters; flat parameters)."""
     full = parameter.reshape((1,) * (len(shape) - parameter.ndim) + parameter.shape)
     if full.size == 1:
         return {"a": 1, "m": 1, "d": 1}, full.reshape(-1)
@@ -116,7 +119,7 @@ def fold(shape: tuple[int, ...], parameter: np.ndarray) -> tuple[Struct, np.ndar
 
 
 def latest(op: Operation) -> Struct:
-    """Fields ``ends`` and ``latest`` of neurons with several spikes."""
+    """Struct fields ``ends`` and ``latest``: the last step of a neuron's further spikes, null without a limit."""
     last = getattr(op, "latest", None)
     if last is None:
         return {"ends": {"a": 1, "m": 1, "d": 1}, "latest": None}
@@ -125,5 +128,5 @@ def latest(op: Operation) -> Struct:
 
 
 def size(shape: tuple[int, ...]) -> int:
-    """Values of a sample."""
+    """Number of values of a sample of ``shape``."""
     return int(np.prod(shape))

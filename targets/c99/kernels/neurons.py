@@ -1,4 +1,4 @@
-"""Neurons that code, divide and hold."""
+"""C kernels of neurons that code values as spikes, divide by a dynamic threshold, or hold potentials."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from targets.c99.kernels.kernel import Constants, Kernel, Place, State, Struct, 
 
 
 def phase_neuron(op: PhaseNeuron, place: Place) -> Kernel:
-    """Tables that many share, and each neuron's mantissa and shift."""
+    """Kernel of a phase neuron: threshold tables shared by many neurons, and the mantissa and shift of each scale."""
     schedule = op.schedule
     assert isinstance(schedule, FixedSchedule)
     scales, mantissa = fold(op.shape, schedule.mantissa)
@@ -48,7 +48,7 @@ def phase_neuron(op: PhaseNeuron, place: Place) -> Kernel:
 
 
 def si_neuron(op: SiNeuron, place: Place) -> Kernel:
-    """Thresholds and resets of each scale."""
+    """Kernel of a fitted SIT neuron: thresholds and resets for each scale and step."""
     scales: Struct = {"a": 1, "m": 1, "d": 1}
     if len(op.threshold) > 1:
         scales, _ = fold(op.shape, op.unit)
@@ -65,7 +65,7 @@ def si_neuron(op: SiNeuron, place: Place) -> Kernel:
 
 
 def stays_in_32_bits(bits: int, *steps: np.ndarray) -> None:
-    """Raise DeployError unless a potential of so many bits fits 32 whatever of ``steps`` (rows, K) is taken from it."""
+    """Raise DeployError if a potential of ``bits`` bits may leave 32 bits by the changes in ``steps`` (rows, K)."""
     reach = sum(int(np.abs(step.astype(np.int64)).sum(-1).max(initial=0)) for step in steps)
     if 2 ** (bits + 1) + reach >= 2**31:
         raise DeployError(
@@ -74,7 +74,7 @@ def stays_in_32_bits(bits: int, *steps: np.ndarray) -> None:
 
 
 def dynamic_threshold(op: DynamicThreshold, place: Place) -> Kernel:
-    """One row of the table for each scale, the row's factor beside the potentials."""
+    """Kernel of a dynamic threshold: a row of its table for each scale; state for potentials and each row's factor."""
     assert op.shift is not None
     scales, _ = fold(op.shape, op.scale)
     rows, columns, several = size(op.shape[:-1]), op.shape[-1], op.spikes > 1
@@ -103,7 +103,7 @@ def dynamic_threshold(op: DynamicThreshold, place: Place) -> Kernel:
 
 
 def residual(op: Residual, place: Place) -> Kernel:
-    """A compartment for each operand."""
+    """Kernel of a residual stream, which has one compartment for each operand."""
     mantissas, shifts = op.factors
     biases, bias = fold(op.shape, op.bias)
     folded = [fold(op.shape, branch) for branch in mantissas]
@@ -122,11 +122,11 @@ def residual(op: Residual, place: Place) -> Kernel:
 
 
 def centre(op: Centre, place: Place) -> Kernel:
-    """Rows along the last axis."""
+    """Kernel that subtracts the mean along the last axis."""
     return Kernel("centre", {"rows": size(op.shape[:-1]), "columns": op.shape[-1], "bits": op.state_bits})
 
 
 def readout(op: Readout, place: Place) -> Kernel:
-    """One potential for each output."""
+    """Kernel of the readout, which integrates one potential for each output."""
     constants = {"start": place.window.start, "size": size(op.shape), "bits": op.state_bits}
     return Kernel("readout", constants, (State("int32_t", size(op.shape)),))

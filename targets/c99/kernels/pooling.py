@@ -1,4 +1,4 @@
-"""Races of spike trains: max pooling, k winners."""
+"""C kernels of races of spike trains: max pooling and k winners."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from targets.c99.kernels.kernel import Kernel, Place, State, size
 
 
 def max_pool(op: MaxPool, place: Place) -> Kernel:
-    """For each field which of its values are behind, and what it lets through in the next step."""
+    """Kernel of max pooling; its state holds which values of each field are behind, and the spike for the next step."""
     channels, height, width = place.shapes[0][-3:]
     fields = size(op.shape)
     return Kernel(
@@ -24,7 +24,7 @@ def max_pool(op: MaxPool, place: Place) -> Kernel:
 
 
 def winners(op: Winners, place: Place) -> Kernel:
-    """Where each value stands in its group's race, and how many places the group has left."""
+    """Kernel of k winners; its state holds each value's standing in its group's race, and how many places are taken."""
     group = op.shape[-1]
     return Kernel(
         "winners",

@@ -1,4 +1,4 @@
-"""Products by traces."""
+"""C kernels of products of spike trains by synaptic traces."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from targets.c99.kernels.kernel import Kernel, Place, State, Struct, fold, size,
 
 
 def trace_product(op: TraceProduct, place: Place) -> Kernel:
-    """Both sides' local traces, and where b's columns lie."""
+    """Kernel of a matrix product by traces: both operands' local traces are its state; strides address b's columns."""
     (*lead, rows, depth), b = place.shapes
     columns = op.shape[-1]
     biases, bias = fold(op.shape, op.bias)
@@ -30,7 +30,7 @@ def trace_product(op: TraceProduct, place: Place) -> Kernel:
 
 
 def square_sum(op: SquareSum, place: Place) -> Kernel:
-    """One local trace for each feature."""
+    """Kernel of a sum of squares: a local trace for each feature, and the fraction that each row's sum keeps."""
     assert op.shift is not None
     shifts, shift = fold(place.shapes[0], op.shares)
     return Kernel(
@@ -44,7 +44,11 @@ def square_sum(op: SquareSum, place: Place) -> Kernel:
 
 
 def elementwise_product(op: ElementwiseProduct, place: Place) -> Kernel:
-    """Both sides' local traces, and which value of each a neuron multiplies."""
+    """Kernel of an elementwise product: both operands' local traces, and which of their values a neuron multiplies.
+
+    Raises:
+        DeployError: an operand repeats along axes that struct fold cannot express.
+    """
     folds: list[Struct] = []
     for shape in place.shapes:
         values, numbers = fold(op.shape, np.arange(size(shape)).reshape(shape))

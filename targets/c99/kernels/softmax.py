@@ -1,4 +1,4 @@
-"""Softmax: the race, and fitted exponentials with their division."""
+"""C kernels of softmax: the race of WOSS, and the fitted exponentials of SI-exp with the division of SI-norm."""
 
 from __future__ import annotations
 
@@ -13,10 +13,11 @@ from targets.c99.kernels.kernel import Constants, Kernel, Place, State, Struct, 
 from targets.c99.kernels.neurons import stays_in_32_bits
 
 SHARED: Struct = {"a": 1, "m": 1, "d": 1}
+"""Struct fold of a single parameter that all neurons share."""
 
 
 def woss(op: Woss, place: Place) -> Kernel:
-    """Potentials, the row's winner, and who has fired."""
+    """Kernel of a WOSS softmax; its state holds potentials, each row's winner, and which neurons have fired."""
     neurons, several = size(op.shape), op.after is not None
     further: Struct = {"rows": 0, "after": None, "row_after": None}
     if several:
@@ -41,7 +42,7 @@ def woss(op: Woss, place: Place) -> Kernel:
 
 
 def si_exp(op: SiExp, place: Place) -> Kernel:
-    """Potentials alone."""
+    """Kernel of SI-exp, whose state is the potentials (and excluded keys, where a message excludes some)."""
     heads = len(op.threshold)
     clock = np.zeros((heads, 0), np.int64) if op.clock is None else op.clock
     stays_in_32_bits(op.state_bits + 1, op.reset, clock)
@@ -58,7 +59,7 @@ def si_exp(op: SiExp, place: Place) -> Kernel:
 
 
 def si_norm(op: SiNorm, place: Place) -> Kernel:
-    """What each neuron has heard, and the row's sum."""
+    """Kernel of SI-norm; its state holds what each neuron has received from its SI-exp neuron, and each row's sum."""
     phases, fitted = op.output.shape
     train, neurons = op.form == "train", size(op.shape)
     stays_in_32_bits(0, op.output)
@@ -78,7 +79,11 @@ def si_norm(op: SiNorm, place: Place) -> Kernel:
 
 
 def _row(op: Woss | SiExp, place: Place, heads: int) -> Struct:
-    """struct row: who takes part, and which head a neuron belongs to."""
+    """Fields of struct row: which keys take part, and which of ``heads`` rows of the tables a neuron uses.
+
+    Raises:
+        DeployError: keys vary along axes that struct fold cannot express.
+    """
     mask = op.mask()
     mask = mask.reshape(mask.shape[-len(op.shape) :]) if mask.ndim > len(op.shape) else mask
     masks, values = fold(op.shape, mask)
@@ -97,5 +102,5 @@ def _row(op: Woss | SiExp, place: Place, heads: int) -> Struct:
 
 
 def _excluded(place: Place) -> State | None:
-    """A flag for each key of a message that rules keys out."""
+    """State with a flag for each key that a message of keys excludes; None if the node has no such operand."""
     return State("int8_t", size(place.shapes[1])) if len(place.shapes) > 1 else None

@@ -1,4 +1,4 @@
-"""Synapses and wiring."""
+"""C kernels of synapses and wiring."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from targets.c99.kernels.kernel import Constants, Kernel, Place, fold, size, wor
 
 
 def dense(op: DenseSynapse, place: Place) -> Kernel:
-    """Weights by input, so that a spike reads one row."""
+    """Kernel of a dense synapse, its weights transposed to (inputs, outputs), so that a spike reads one row."""
     outputs, inputs = op.weight.shape
     return Kernel("dense", {
         "start": place.window.start, "rows": size(op.shape) // outputs, "inputs": inputs, "outputs": outputs,
@@ -21,7 +21,7 @@ def dense(op: DenseSynapse, place: Place) -> Kernel:
 
 
 def conv2d(op: ConvSynapse, place: Place) -> Kernel:
-    """Weights by channel and position, so that a spike reads those of its outputs together."""
+    """Kernel of a convolution, its weights ordered by channel and position, so that a spike reads contiguous ones."""
     channels, height, width = place.shapes[0][-3:]
     outputs, ins, rows, columns = op.weight.shape
     grouped = op.weight.reshape(op.groups, outputs // op.groups, ins, rows, columns).transpose(0, 2, 3, 4, 1)
@@ -36,7 +36,11 @@ def conv2d(op: ConvSynapse, place: Place) -> Kernel:
 
 
 def scale(op: ScaleSynapse, place: Place) -> Kernel:
-    """A weight for each input, and which output it adds to."""
+    """Kernel of one weight for each input, with the output that each input adds to.
+
+    Raises:
+        DeployError: the sums run over axes that struct fold cannot express.
+    """
     source = place.shapes[0]
     weights, weight = fold(source, op.weight)
     target, numbers = fold(source, np.arange(size(op.shape)).reshape(op.shape))
@@ -53,7 +57,7 @@ def scale(op: ScaleSynapse, place: Place) -> Kernel:
 
 
 def route(op: Route, place: Place) -> Kernel | None:
-    """Strides where they say it all, else an index map; None if every value stays where it is."""
+    """Kernel of wiring, by strides if these describe it, else by an index map; None if all values stay in place."""
     numbered = torch.arange(1, size(op.source_shape) + 1).reshape(op.source_shape)
     index = apply(numbered, op.chain, 0).contiguous().numpy() - 1
     if np.array_equal(index.reshape(-1), np.arange(size(op.source_shape))):
@@ -70,8 +74,10 @@ def route(op: Route, place: Place) -> Kernel | None:
 
 
 def _strides(index: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Lengths of the axes of an index map, and by how much the index grows along each where it begins; axes that continue
-    each other are one."""
+    """(lengths, strides) of an index map's axes, int64, with contiguous neighbouring axes merged into one.
+
+    A stride is the difference of the first two indices along its axis.
+    """
     shape, stride = [1], [0]
     for axis, length in enumerate(index.shape):
         if length == 1:

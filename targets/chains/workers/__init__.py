@@ -1,1 +1,1 @@
-"""Programs that simulators of chips run in Pythons of their own; they import nothing of this package."""
+"""Programs that run in the Python environments of chips' simulators; they import nothing of this package."""

@@ -1,4 +1,7 @@
-"""Runs in a Python that has akida: ``akida_worker.py layers.npz spikes.npz``. Imports nothing of ours."""
+"""Steps layers in a Python that has akida: ``akida_worker.py layers.npz spikes.npz``.
+
+Imports nothing of this package.
+"""
 
 import sys
 
@@ -7,7 +10,7 @@ import numpy as np
 
 
 def main(layers, out):
-    """One model of the first i layers for each i, since a model gives its last layer's activations."""
+    """Read the layers, run them and write the spikes; one model per layer, as a model returns its last layer's only."""
     data = dict(np.load(layers))
     steps, sources = data["spikes"].shape
     found = {}

@@ -1,4 +1,7 @@
-"""Runs in a Python that has sinabs: ``speck_worker.py layers.npz spikes.npz``. Imports nothing of ours, and no samna."""
+"""Steps layers in a Python that has sinabs: ``speck_worker.py layers.npz spikes.npz``.
+
+Imports neither this package nor samna.
+"""
 
 import sys
 
@@ -7,11 +10,11 @@ import torch
 from sinabs.activation import MembraneReset, MembraneSubtract, SingleSpike
 from sinabs.layers import IAF
 
-LOWEST = -float(2**15)
+LOWEST = -float(2**15)  # at which potentials saturate
 
 
 def main(layers, out):
-    """Layer by layer, all steps of each; integers in float64."""
+    """Read the layers, step them one after the other (integers held in float64), and write the spikes."""
     data = dict(np.load(layers))
     spikes = torch.from_numpy(data["spikes"]).double()
     found = {}

@@ -1,6 +1,7 @@
-"""Runs where py-spinnaker2 and a board are: ``spinnaker2_worker.py network.npz spikes.npz``, the board's address in $S2_IP.
+"""Runs a network on a SpiNNaker2 board by py-spinnaker2: ``spinnaker2_worker.py network.npz spikes.npz``.
 
-Imports nothing of ours. A spike reaches the next population a step later; the lag is taken off in what is written.
+The environment variable S2_IP holds the board's address. Imports nothing of this package. A spike reaches the next
+population a step later; the lag is taken off from the spikes that are written.
 """
 
 import os
@@ -11,7 +12,7 @@ from spinnaker2 import hardware, snn
 
 
 def main(layers, out):
-    """Build, run, write."""
+    """Build the network from the file ``layers``, run it on the board, and write every layer's spikes to ``out``."""
     data = dict(np.load(layers))
     count, spikes = int(data["layers"]), data["spikes"]
     steps = len(spikes) + count

@@ -1,4 +1,7 @@
-"""Runs in a Python that has xylosim: ``xylo_worker.py layers.npz spikes.npz``. Imports nothing of ours, and no samna."""
+"""Steps a network in a Python that has xylosim: ``xylo_worker.py layers.npz spikes.npz``.
+
+Imports neither this package nor samna.
+"""
 
 import sys
 
@@ -7,12 +10,15 @@ from xylosim.v2 import XyloLayer, XyloSynapse
 
 
 def synapses(weight, offset=0):
-    """Of each source, (targets, sources) -> lists."""
+    """For each source the list of its XyloSynapses, from weights (targets, sources); targets count from ``offset``."""
     return [[XyloSynapse(int(j) + offset, 0, int(w[j])) for j in np.nonzero(w)[0]] for w in weight.T]
 
 
 def main(layers, out):
-    """Hidden populations lie behind one another in the recurrent one; the last is the output."""
+    """Read the layers, run XyloSim and write every layer's spikes.
+
+    The hidden populations are consecutive ranges of Xylo's recurrent population; the last one is its output.
+    """
     data = dict(np.load(layers))
     count, spikes = int(data["layers"]), data["spikes"]
     sizes = [len(data[f"weight{i}"]) for i in range(count)]

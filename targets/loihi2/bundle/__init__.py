@@ -1,1 +1,1 @@
-"""Files of the Loihi 2 bundle, copied as they are; they import nothing of this package."""
+"""Files of the Loihi 2 bundle, which are copied unchanged and import nothing of this package."""

@@ -17,7 +17,7 @@ HERE = Path(__file__).resolve().parent
 
 
 def load():
-    """The network's description, and a program for every node."""
+    """Read the network's description (network.json) and make the program of every node; returns both."""
     network = json.loads((HERE / "network.json").read_text())
     starts = {"input": 0} | {node["name"]: node["window"][0] for node in network["nodes"]}
     programs = {}
@@ -30,12 +30,12 @@ def load():
 
 
 def wide(array):
-    """Integers in 64 bits, so that no intermediate product wraps."""
+    """Widen integer arrays to 64 bits, so that no intermediate product wraps."""
     return array.astype(np.int64) if array.dtype.kind == "i" else array
 
 
 def run(network, programs, graded):
-    """Codes (planes, *shape) of what fires, potentials of all else, by node."""
+    """Step one graded input through all nodes; returns codes (planes, *shape) or potentials by node."""
     found = {}
     for t in range(network["period"]):
         sent = {"input": graded if t == 0 else None}
@@ -62,7 +62,7 @@ def run(network, programs, graded):
 
 
 def compare(network, found, golden):
-    """Number of values compared; the first that differs ends it."""
+    """Compare all values with the golden ones and return their number; exit with a message at the first difference."""
     compared = 0
     for node in network["nodes"]:
         if node["op"] == "route":
@@ -77,7 +77,7 @@ def compare(network, found, golden):
 
 
 def main():
-    """Run on the chosen machine."""
+    """Run the network where --on says, and compare."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--on", choices=("cpu", "loihi2"), default="cpu")
     if parser.parse_args().on == "loihi2":

@@ -95,7 +95,7 @@ int si_neuron_step(const struct si_neuron *p, int32_t t, const int32_t *message,
     return any;
 }
 
-/* The second operand: sums of squares of each row, or spikes that are added up. */
+/* Integrates the second operand: each row's sums of squares, or spikes weighted by their trace. */
 static void integrate_factor(const struct dynamic_threshold *p, int32_t t, const void *other, int64_t *factor)
 {
     if (!other)
@@ -120,7 +120,7 @@ static int64_t of_level(const struct dynamic_threshold *p, int64_t level, int64_
     return shift(shift(power * p->gain[i], p->gain_shift[i]) * factor, p->shift[i]);
 }
 
-/* 1 in the sign of what is divided, -1 in the other. */
+/* +1 for a spike in the sign of the dividend, -1 for the other sign, 0 for none. */
 static int divided(const struct dynamic_threshold *p, int64_t size, int64_t factor, int32_t n, int32_t sent, int has_fired,
                    int32_t k)
 {
@@ -183,7 +183,7 @@ int residual_step(const struct residual *p, int32_t t, const int32_t *const *mes
 
 int centre_step(const struct centre *p, int32_t t, const int32_t *x, int32_t *centred)
 {
-    (void)t; /* it answers in the step in which it is asked */
+    (void)t; /* it sends in the step in which x arrives */
     if (!x)
         return 0;
     for (int32_t r = 0; r < p->rows; r++) {

@@ -10,11 +10,11 @@ static int32_t value_of(const struct max_pool *p, int32_t n, int32_t j)
     return inside ? (c * p->height + down) * p->width + right : -1;
 }
 
-/* What a field lets through: + before silence before -. */
+/* The message that a field sends on: + before silence before -. */
 static int8_t decide(const struct max_pool *p, int32_t n, const int8_t *z, int8_t *behind)
 {
     const int32_t values = p->kernel_y * p->kernel_x;
-    int8_t most = -2; /* less than anything says */
+    int8_t most = -2; /* below every message */
     for (int32_t j = 0; j < values; j++) {
         const int32_t at = value_of(p, n, j);
         if (at >= 0 && !behind[j] && z[at] > most)
@@ -44,7 +44,7 @@ int max_pool_step(const struct max_pool *p, int32_t t, const int8_t *z, int8_t *
 
 enum { LIVE, WON, OUT };
 
-/* What a step's spikes z decide in a group; returns how many of its places are taken then. */
+/* Advances a group's race by a step's spikes z; returns how many of its places are taken afterwards. */
 static int32_t race(const struct winners *p, int32_t taken, const int8_t *z, int8_t *stands)
 {
     for (int8_t said = 1; said >= -1; said--) {

@@ -4,7 +4,7 @@
 
 #include "integers.h"
 
-/* spikes_n(k + 1) = max_j z_j(k) over the values j of field n that are not behind; who says less than that falls behind.
+/* spikes_n(k + 1) = max_j z_j(k) over the values j of field n that are not behind; values with less fall behind.
  *
  * A field begins `padding` before its operand does and may reach beyond its end: what lies outside takes no part. */
 struct max_pool {
@@ -13,10 +13,10 @@ struct max_pool {
 };
 int max_pool_step(const struct max_pool *p, int32_t t, const int8_t *z, int8_t *behind, int8_t *waiting, int8_t *spikes);
 
-/* In step `start` the `count` of each group that say the most fire +; in the steps before, they race.
+/* The `count` largest values of each group fire + in step `start`; in the steps before, they race.
  *
- * Of those that are live, whoever says more than others (+ before silence before -) wins while there are places for all that
- * say it. Where there are too few, these stay live and whoever says less is out. In the end the first of those left win. */
+ * Of those that are live, the values with the best message (+ before silence before -) win while there are places for all
+ * that send it. Where places are too few, these stay live and values with less are out. In the end the first ones left win. */
 struct winners {
     int32_t start, groups, group, count;
 };

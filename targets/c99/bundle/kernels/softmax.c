@@ -16,7 +16,7 @@ static int takes_part(const struct row *p, const int8_t *excluded, int32_t n)
     return p->mask[of(&p->masks, n)] && !(excluded && excluded[of(&p->key, n)]);
 }
 
-/* Rows without a winner listen to whoever reports: everybody at once, or those above a falling threshold. */
+/* Finds the winners of rows without one, of the neurons that report: all at once, or those above a falling threshold. */
 static void find_winner(const struct woss *p, int32_t step, const int32_t *v, const int8_t *excluded, int32_t *winner)
 {
     for (int32_t r = 0; r < p->row.size / p->row.columns; r++) {
@@ -71,7 +71,7 @@ int woss_step(const struct woss *p, int32_t t, const int32_t *message, const int
     return any;
 }
 
-/* The row's largest potential inhibits it. */
+/* Subtracts a row's largest potential from its neurons'. */
 static void inhibit(const struct si_exp *p, const int8_t *excluded, int32_t *v)
 {
     const int32_t columns = p->row.columns;
@@ -85,7 +85,7 @@ static void inhibit(const struct si_exp *p, const int8_t *excluded, int32_t *v)
     }
 }
 
-/* A step of the clock: a binary digit of the distance. */
+/* A step of the clock: one binary digit of the distance to the largest potential; returns whether it spikes. */
 static int counts(const struct si_exp *p, int32_t head, int32_t *x, int32_t k)
 {
     const int32_t digit = p->clock[head * p->digits + k];
@@ -95,7 +95,7 @@ static int counts(const struct si_exp *p, int32_t head, int32_t *x, int32_t k)
     return 1;
 }
 
-/* A fitted step; whoever the clock has left too far behind takes none. */
+/* A fitted step; returns whether it spikes. A neuron that is too far behind after the clock's steps never does. */
 static int fits(const struct si_exp *p, int32_t head, int32_t *x, int32_t k)
 {
     if (k == 0 && p->digits > 0 && *x < -2 * p->half[head])
@@ -138,7 +138,7 @@ static void hear(const struct si_norm *p, const int8_t *z, int32_t k, int32_t *b
     }
 }
 
-/* heard <- w; V, and where v begins. */
+/* At the window's start: heard <- w, total <- V, and the initial v. */
 static void begin(const struct si_norm *p, const int32_t *behind, int32_t *heard, int64_t *v, int64_t *total)
 {
     for (int32_t r = 0; r < p->size / p->columns; r++) {

@@ -42,7 +42,7 @@ struct si_exp {
 int si_exp_step(const struct si_exp *p, int32_t t, const int32_t *message, const int32_t *keys, int32_t *v,
                 int8_t *excluded, int8_t *spikes);
 
-/* Hears its own exponential: N from the clock's spikes, w = sum output_{N mod phases, t} >> N div phases from the others.
+/* Reads its own exponential's spikes: N from the clock's, w = sum output_{N mod phases, t} >> N div phases from the others.
  * V = sum_j w_j is the threshold of a row. From v = 2^lift w + half a last digit: fires at v >= V, then v -= V; v doubles
  * between steps or, in a train, grows by w before each. */
 struct si_norm {

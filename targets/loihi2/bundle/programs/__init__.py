@@ -20,4 +20,4 @@ PROGRAMS = {
     "readout": neurons.Readout, "woss": softmax.Woss, "si_exp": softmax.SiExp, "si_norm": softmax.SiNorm,
     "si_neuron": softmax.SiNeuron, "max_pool": neurons.MaxPool, "winners": neurons.Winners,
 }  # fmt: skip
-"""By operation, as network.json names it."""
+"""The program of every operation, by its name in network.json."""

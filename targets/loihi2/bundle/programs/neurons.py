@@ -1,17 +1,17 @@
-"""Populations that code, divide, choose and hold: phase neurons, dynamic thresholds, maxima, residual streams, the readout."""
+"""Programs of populations: phase neurons, max pooling, k winners, dynamic thresholds, residual streams, the readout."""
 
 import numpy as np
 
 from .program import Program, clip, rows_after, shift, threshold
 
-OUT = -2  # what is no spike, and worse than any
+OUT = -2  # below every message -1, 0, +1: a value that has dropped out of a race
 
 
 class PhaseNeuron(Program):
     """Fires + at the first k with v >= pos_k and - with lo_k <= v <= hi_k; each threshold is shift(table_k * mantissa, n).
 
-    With several spikes of a linear function v loses what was sent, and what is left fires against +-pos_k. Otherwise the
-    thresholds that follow stand in a table by what was sent.
+    Further spikes: for a linear function the level sent is subtracted from v, and the rest fires at v >= pos_k (+) or
+    v <= -pos_k (-). For other functions ``schedule.after`` holds the thresholds, by the spikes sent so far and by step.
     """
 
     def setup(self):
@@ -23,6 +23,7 @@ class PhaseNeuron(Program):
             self.row_after = rows_after(s["schedule.prefixes"], int(s["schedule.steps"]))
 
     def table(self, name, k):
+        """Thresholds ``name`` of all neurons at step k."""
         return threshold(self.p[f"schedule.{name}"][self.kind, k], self.mantissa, self.n)
 
     def step(self, t, messages):
@@ -49,6 +50,7 @@ class PhaseNeuron(Program):
         return sign if sign.any() else None
 
     def rest(self, pos, k):
+        """Signs of further spikes at step k, of neurons that have already sent one."""
         if "schedule.after" not in self.p:
             return (self.v >= pos).astype(int) - (self.v <= -pos)
         after = self.p["schedule.after"]
@@ -59,8 +61,10 @@ class PhaseNeuron(Program):
 
 
 class MaxPool(Program):
-    """A bit for each value of a neuron's field. In a step the best of those left (+ before silence before -) is let through,
-    who is worse drops out, and the spike, if it is one, is sent in the next step. Padding is never in.
+    """Sends on the spikes of the largest value of each neuron's field, one step later, by a race of the values.
+
+    State: one bit for each value of the field, whether it is still in the race. In a step, + beats silence and silence
+    beats -: the best message of those left is sent on, and values with a worse one drop out. Padding never takes part.
     """
 
     def setup(self):
@@ -76,6 +80,7 @@ class MaxPool(Program):
         return sent
 
     def field(self, z):
+        """Messages (1, channels, height, width) by field, (values of a field, *shape); OUT for padding."""
         kernel, strides, padding, dilation = (self.p[name] for name in ("kernel", "stride", "padding", "dilation"))
         reach = (np.array(self.shape[2:]) - 1) * strides + 1
         after = np.maximum(reach + (kernel - 1) * dilation - padding - z.shape[2:], 0)
@@ -86,9 +91,11 @@ class MaxPool(Program):
 
 
 class Winners(Program):
-    """Two bits for each value of a neuron's group: live, and won. In each step, of those that are live, who says more than
-    others (+ before silence before -) wins, as long as there are places for all who say it; where there are too few, these
-    stay live, and who says less drops out. In the last step the first of those that are left take the places left.
+    """Fires + for the ``count`` largest values of each group, found by a race.
+
+    State: two bits for each value, live and won. In each step the live values with the best message (+ before silence
+    before -) win if there are places for all of them, then those with the next; where places are too few, the values
+    with that message stay live and those below drop out. In the last step the first live values take the places left.
     """
 
     def setup(self):
@@ -100,8 +107,8 @@ class Winners(Program):
             first = self.live & (np.cumsum(self.live, -1) <= left)
             return (self.won | first).astype(int)
         if messages[0] is not None:
-            more = np.zeros(self.shape, int)  # how many of the live say more, and how many as much or more
-            same = np.zeros(self.shape, int)
+            more = np.zeros(self.shape, int)  # number of live values with a better message
+            same = np.zeros(self.shape, int)  # number of live values with a message as good or better
             for said in (1, 0, -1):
                 as_much = (self.live & (messages[0] >= said)).sum(-1, keepdims=True)
                 same = np.where(messages[0] == said, as_much, same)
@@ -113,9 +120,9 @@ class Winners(Program):
 
 class DynamicThreshold(Program):
     """Divides by moving the threshold: fires in the sign of v at the first k with |v| >= (table_k * S) >> n, or, for
-    LayerNorm, with shift(c, m)^2 >= (table_k * (Qs + offset)) >> n. S and Qs are the row's own neuron, integrated beside v.
+    LayerNorm, with shift(c, m)^2 >= (table_k * (Qs + offset)) >> n. The row's own neuron integrates S or Qs beside v.
 
-    A second spike compares with the thresholds of what was sent +- a midpoint.
+    Further spikes: having sent A, it fires in the same sign at the threshold of A + midpoint_k, else at A - midpoint_k.
     """
 
     def setup(self):
@@ -154,6 +161,7 @@ class DynamicThreshold(Program):
         return sign if sign.any() else None
 
     def rest(self, size, limit, n, k):
+        """Further spikes at step k: +1 in the sign of v, -1 in the other."""
         midpoint = self.p["midpoints"][k]
         level = [self.sent + z * midpoint for z in (1, -1)]
         power = [x * x if self.squared else x for x in level]
@@ -181,7 +189,7 @@ class Residual(Program):
 
 
 class Centre(Program):
-    """The row's neuron sends the mean back, cut toward zero: c = clip(x - sum x / n)."""
+    """Subtracts the mean of a row, rounded toward zero, in the step in which x arrives: c = clip(x - sum x / n)."""
 
     def step(self, t, messages):
         x = messages[0]

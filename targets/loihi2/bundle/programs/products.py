@@ -1,4 +1,4 @@
-"""Products of two populations' spikes, by traces."""
+"""Programs of products of two populations' spikes, by local traces."""
 
 import numpy as np
 
@@ -6,8 +6,11 @@ from .program import Program, shift
 
 
 class TraceProduct(Program):
-    """r_a, r_b hold the trace that went round when a neuron spiked; a spike reads the other side's:
-    current = sum_d [da r_b + r_a db + da db] with da, db this step's copies of the trace."""
+    """Matrix product: current = sum_d [da r_b + r_a db + da db], plus the bias in the window's first step.
+
+    da, db are the copies of the global trace that neurons take when they spike in this step (0 without a spike); the
+    local traces r_a, r_b are the sums of their earlier copies.
+    """
 
     def setup(self):
         self.held = [None, None]
@@ -33,11 +36,15 @@ class TraceProduct(Program):
         return current
 
     def product(self, a, b):
+        """a b^T, summed over the last axis of both, as (*shape)."""
         return np.matmul(a, b.swapaxes(-1, -2)).reshape(self.shape)
 
 
 class ElementwiseProduct(Program):
-    """r_a, r_b as above, one pair a neuron: current = da r_b + (r_a + da) db."""
+    """Product value by value: current = da r_b + (r_a + da) db.
+
+    da, db are this step's copies of the global trace, r_a, r_b the local traces, one pair for each neuron.
+    """
 
     def setup(self):
         self.held = [0, 0]
@@ -53,8 +60,10 @@ class ElementwiseProduct(Program):
 
 
 class SquareSum(Program):
-    """A spike adds shift(d (d + 2 r), n): d this step's copy of the trace, r the neuron's own trace so far. The sum has
-    fraction_bits after the point; the whole part is sent and the rest kept."""
+    """Sum of a row's squares: a spike adds shift(d (d + 2 r), n), d this step's copy of the trace, r the local trace.
+
+    The sum has fraction_bits bits after the point; its whole part is sent, rounded down, and the fraction is kept.
+    """
 
     def setup(self):
         self.held = self.rest = 0

@@ -1,39 +1,39 @@
-"""Softmax as a race, and as SI-exp and SI-norm."""
+"""Programs of softmax, as a race (WOSS) or by SI-exp and SI-norm, and of other neurons with fitted steps."""
 
 import numpy as np
 
 from .program import Program, rows_after
 
-LOWEST = np.iinfo(np.int64).min // 2
+LOWEST = np.iinfo(np.int64).min // 2  # below every potential
 
 
 class Row(Program):
-    """Neurons of a row that find its largest potential: ``allowed`` says who takes part."""
+    """Neurons of a row that need its largest potential; ``allowed`` says which of them take part."""
 
     def setup(self):
         self.allowed = np.broadcast_to(self.p["mask"], self.shape)
 
     def listen(self, messages):
-        """Which keys take part, then the potentials."""
+        """Take in the message of keys that take part, if there is one, and integrate the potentials."""
         if len(messages) > 1 and messages[1] is not None:
             self.allowed = self.allowed & np.broadcast_to(messages[1] != 0, self.shape)
         self.integrate(messages[0])
 
     def largest(self):
-        """What the row's own neuron sends back."""
+        """The largest potential of those that take part, which the row's own neuron sends to the row; (..., 1)."""
         return np.where(self.allowed, self.v, LOWEST).max(-1, keepdims=True)
 
     def by_step(self, name):
-        """A table (heads or 1, steps) as (steps, heads or 1, 1, 1)."""
+        """A table (heads or 1, steps) as (steps, heads or 1, 1, 1), or (steps, 1, 1) for samples without heads."""
         table = self.p[name].T
         return table.reshape(-1, *([table.shape[1]] if len(self.shape) > 2 else []), 1, 1)
 
 
 class Woss(Row):
-    """After the row's neuron has found the largest v, fires at the first k with max - v <= ramp_k.
+    """Once the row's neuron has found the largest v, fires at the first k with max - v <= ramp_k.
 
-    Further spikes, of what is left: + at max - v <= after_+, or - at max - v >= after_-, thresholds that stand in a table
-    by what was sent and by the step.
+    Further spikes code the rest: + at max - v <= after_+, or - at max - v >= after_-, thresholds from a table by the
+    spikes sent so far and by step.
     """
 
     def setup(self):
@@ -65,8 +65,11 @@ class Woss(Row):
 
 
 class SiExp(Row):
-    """First the clock, binary digits of the distance to the row's largest: fires at x + clock_j <= half, then x += clock_j.
-    Then the fitted steps, unless x < -2 half: fires at x >= threshold_t, then x -= reset_t."""
+    """SI-exp: exponentials of x = v - max in two phases; without a clock, x = v and the first phase is left out.
+
+    First the clock, which sends x in binary digits: fires at x + clock_j <= half, then x += clock_j. Then the fitted
+    steps, unless x < -2 half: fires at x >= threshold_t, then x -= reset_t.
+    """
 
     def setup(self):
         super().setup()
@@ -75,6 +78,7 @@ class SiExp(Row):
         self.threshold, self.by = self.by_step("threshold"), self.by_step("reset")
 
     def by_step_of(self, values):
+        """One value for each head, (heads or 1,), in a shape that broadcasts to a sample."""
         return values.reshape(-1, 1, 1) if len(self.shape) > 2 else values.reshape(-1, 1)
 
     def step(self, t, messages):
@@ -96,9 +100,12 @@ class SiExp(Row):
 
 
 class SiNorm(Program):
-    """Hears its own SI-exp neuron: N from the clock's spikes, sum d_{N mod phases, t} from the others, shifted right by N div
-    phases: w. Then, from v = w lifted + half a last digit: fires at v >= V = sum_j w_j, then v -= V; v doubles between steps,
-    or, in a train, grows by w before each."""
+    """SI-norm: divides the value w of each SI-exp neuron by the sum V of its row.
+
+    The clock's spikes count N (``behind``), the fitted ones add up ``heard`` = sum d_{N mod phases, t}, and
+    w = heard >> (N div phases). Starting from v = w << lift + half a last digit, it fires at v >= V = sum_j w_j, then
+    v -= V; v doubles between steps or, in form "train", starts without w and grows by w before each step.
+    """
 
     def setup(self):
         self.behind = np.zeros(self.shape, np.int64)
@@ -121,6 +128,7 @@ class SiNorm(Program):
         return fired.astype(int) if fired.any() else None
 
     def hear(self, spikes, k):
+        """Take in the SI-exp neurons' spikes at step k of their window."""
         digits, output = int(self.p["digits"]), self.p["output"]
         if k < digits:
             self.behind = self.behind + (spikes << (digits - 1 - k))
@@ -128,6 +136,7 @@ class SiNorm(Program):
             self.heard = self.heard + spikes * output[self.behind % len(output), k - digits]
 
     def begin(self):
+        """At the window's start: w, V, and the initial v."""
         steps, train = int(self.p["steps"]), self.p["form"] == "train"
         self.weight = np.maximum(self.heard, 0) >> np.minimum(self.behind // len(self.p["output"]), 62)
         self.total = self.weight.sum(-1, keepdims=True)
@@ -137,7 +146,7 @@ class SiNorm(Program):
 
 
 class SiNeuron(Program):
-    """Fitted steps without a row: fires at v >= threshold_t, in the sign of the step's output, then v -= reset_t."""
+    """Fitted steps of a single neuron: fires at v >= threshold_t with the step's sign, then v -= reset_t."""
 
     def step(self, t, messages):
         self.integrate(messages[0])
@@ -149,6 +158,6 @@ class SiNeuron(Program):
         return fired * self.p["sign"][k] if fired.any() else None
 
     def table(self, name, k):
-        """Of all neurons, or one for each of ``unit``."""
+        """Column k of a table: one value for all neurons, or one for each, in the shape of ``unit``."""
         column = self.p[name][:, k]
         return column[0] if len(column) == 1 else column.reshape(self.p["unit"].shape)

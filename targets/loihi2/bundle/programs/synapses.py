@@ -1,4 +1,4 @@
-"""Synapses and wiring: what arrives at a neuron in a step."""
+"""Programs of synapses and wiring: the message that arrives at a neuron in a step."""
 
 import numpy as np
 
@@ -6,7 +6,7 @@ from .program import Program
 
 
 class Dense(Program):
-    """current_i = trace_k * sum_j w_ij z_j; the bias comes with the first step."""
+    """current_i = trace_k * sum_j w_ij z_j for spikes z; the bias is added in the window's first step."""
 
     def step(self, t, messages):
         k, z = t - self.start, messages[0]
@@ -16,14 +16,16 @@ class Dense(Program):
         return current
 
     def weigh(self, z):
+        """Weighted sums of spikes z, without the trace."""
         return z @ self.p["weight"].T
 
     def bias(self):
+        """The bias, in a shape that broadcasts to the output."""
         return self.p["bias"]
 
 
 class Conv2d(Dense):
-    """The same over a kernel's positions."""
+    """A convolution in two dimensions: current = trace_k * (w * z), with stride, padding, dilation and groups."""
 
     def weigh(self, z):
         weight, groups = self.p["weight"], int(self.p["groups"])
@@ -44,7 +46,7 @@ class Conv2d(Dense):
 
 
 class Scale(Dense):
-    """One synapse for each neuron, or a sum over pooled axes."""
+    """One weight for each input: current = trace_k * w z, summed over the axes ``pool`` if there are any."""
 
     def weigh(self, z):
         pool = tuple(int(axis) for axis in np.atleast_1d(self.p.get("pool", ())))
