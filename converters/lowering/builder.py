@@ -175,9 +175,9 @@ class Divisor:
         """self * number for a constant; None if that is no divisor."""
         return None
 
-    def power(self, exponent: float) -> Divisor:
-        """self ** exponent."""
-        raise Unsupported(f"a mean of squares to the power {exponent:g}")
+    def power(self, exponent: float) -> Divisor | None:
+        """self ** exponent; None if that is no divisor."""
+        return None
 
     def clamped(self, low: Any, high: Any) -> Divisor:
         """self between ``low`` and ``high``, either of which may be None."""

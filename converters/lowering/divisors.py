@@ -109,11 +109,10 @@ class Norm(Divisor):
             return None
         return replace(self, features=round(features), eps=self.eps * factor)
 
-    def power(self, exponent: float) -> Norm:
-        """The root of a sum or mean, or the root's inverse; other powers are refused."""
-        if self.exponent * exponent not in (0.5, -0.5):
-            raise Unsupported(f"a mean of squares to the power {self.exponent * exponent:g}")
-        return replace(self, exponent=self.exponent * exponent)
+    def power(self, exponent: float) -> Norm | None:
+        """The root of a sum or mean, the root's inverse, or a root squared; None for other powers."""
+        own = self.exponent * exponent
+        return replace(self, exponent=own) if own in (1.0, 0.5, -0.5) else None
 
     def clamped(self, low: Any, high: Any) -> Norm:
         """The norm with a floor, which becomes the least ``eps``: that differs only next to zero."""

@@ -38,13 +38,18 @@ def add(call: Call) -> Any:
     x, y = call.args[:2]
     if call.kwargs.get("alpha", 1) != 1:
         raise Unsupported("a scaled addition")
-    if isinstance(y, (Value, Curve, Divisor)) and not isinstance(x, (Value, Curve, Divisor)):
+    if not isinstance(x, (Value, Curve, Divisor)):
         x, y = y, x
-    if isinstance(x, Divisor):
-        if (more := x.plus(call, y)) is not None:
+    for divisor, other in ((x, y), (y, x)):
+        if isinstance(divisor, Divisor) and (more := divisor.plus(call, other)) is not None:
             return more
-        x, y = x.formed(call), y.formed(call) if isinstance(y, Divisor) else y
+    x, y = _formed(call, x), _formed(call, y)
     return _sum_or_curve(call, x, y, torch.add, lambda a, b: _plus(call, a, b))
+
+
+def _formed(call: Call, x: Any) -> Any:
+    """The numbers of a divisor as a value, and anything else as it is."""
+    return x.formed(call) if isinstance(x, Divisor) else x
 
 
 def _plus(call: Call, x: Value, y: Any) -> Value:
@@ -83,6 +88,7 @@ def sub(call: Call) -> Any:
     x, y = call.args[:2] if call.function != "rsub" else call.args[1::-1]
     if call.kwargs.get("alpha", 1) != 1:
         raise Unsupported("a scaled difference")
+    x, y = _formed(call, x), _formed(call, y)
     return _sum_or_curve(call, x, y, torch.sub, lambda a, b: _minus(call, a, b))
 
 
@@ -153,10 +159,12 @@ def square(call: Call) -> Any:
 
 @handles("pow", curves=True)
 def power(call: Call) -> Any:
-    """A power: a positive whole one is a function of one value; +-1/2 of a mean of squares is a divisor."""
+    """A power: a positive whole one is a function of one value; roots of a mean of squares, and their squares, are divisors."""
     x, exponent = call.args[:2]
-    if isinstance(x, Divisor) and isinstance(exponent, (int, float)):
-        return x.power(float(exponent))
+    if isinstance(x, Divisor):
+        if is_number(exponent) and (divisor := x.power(float(exponent))) is not None:
+            return divisor
+        x = x.formed(call)
     if not isinstance(x, (Value, Curve)) or not is_number(exponent) or float(exponent) != int(exponent):
         raise Unsupported(f"a power with the exponent {exponent}")
     n = int(exponent)
@@ -170,9 +178,10 @@ def power(call: Call) -> Any:
 @handles("rsqrt", "sqrt", "reciprocal")
 def root(call: Call) -> Any:
     """The root of a mean of squares, or its inverse, as a divisor; roots of other values are refused."""
-    if not isinstance(call.args[0], Divisor):
-        raise Unsupported("a root of something else than a mean of squares")
-    return call.args[0].power({"rsqrt": -0.5, "sqrt": 0.5, "reciprocal": -1.0}[call.function])
+    x, exponent = call.args[0], {"rsqrt": -0.5, "sqrt": 0.5, "reciprocal": -1.0}[call.function]
+    if isinstance(x, Divisor) and (divisor := x.power(exponent)) is not None:
+        return divisor
+    raise Unsupported("a root of something else than a mean of squares")
 
 
 @handles("div", "div_", curves=True)
