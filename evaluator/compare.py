@@ -7,14 +7,15 @@ evaluated on the *stepped* outputs of its operands, so that an excused tie does 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
 import torch
 
-from evaluator.closed_form import ClosedForm
+from evaluator.closed_form import ClosedForm, currents_by_step, streams
 from evaluator.target_run import TargetRun
-from processes.network import Network, Route
+from processes.network import Network, Node, Route
 from processes.operation import Operation, Result
 
 TIE = 1e-5  # docs/design.md, Exactness: ties within 1e-5 of a threshold
@@ -70,8 +71,7 @@ def compare(network: Network, samples: np.ndarray, run: TargetRun) -> Exactness:
             wrong = (stepped - output).abs() > far
             found.compared_potentials += output.numel()
         if op.fires and not exact and bool(wrong.any()):
-            inputs = [operands[source] for source in network.nodes[name].inputs]
-            excused = wrong & _tied(op, inputs, stepped)
+            excused = wrong & _tied(op, _inputs(network, network.nodes[name], operands), stepped)
             found.ties += int(excused.sum())
             wrong &= ~excused
         if bool(wrong.any()):
@@ -90,9 +90,22 @@ def compare(network: Network, samples: np.ndarray, run: TargetRun) -> Exactness:
     return found
 
 
+def _inputs(network: Network, node: Node, sent: Mapping[str, torch.Tensor]) -> list[torch.Tensor]:
+    """What a node's closed form takes, of what its operands have sent: currents (T, N, *shape) if it streams."""
+    if streams(node.op):
+        return [currents_by_step(network, node, sent, torch.float64)]
+    return [sent[source] for source in node.inputs]
+
+
 def _tied(op: Operation, inputs: list[torch.Tensor], stepped: torch.Tensor) -> torch.Tensor:
-    """Where the closed form of potentials larger or smaller by a relative TIE gives the stepped codes, bool."""
-    moved = [op.closed_form(inputs[0] * (1 + s * TIE), *inputs[1:], dtype=torch.float64).values for s in (1, -1)]
+    """Where the closed form of potentials larger or smaller by a relative TIE gives the stepped codes, bool.
+
+    Nowhere for operations that read spikes, which have no potential that another order of summation could move.
+    """
+    potentials, *others = inputs
+    if not potentials.is_floating_point():
+        return torch.zeros_like(stepped, dtype=torch.bool)
+    moved = [op.closed_form(potentials * (1 + s * TIE), *others, dtype=torch.float64).values for s in (1, -1)]
     return (moved[0] == stepped) | (moved[1] == stepped)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,14 +13,17 @@ import torch.nn.functional as F
 from torch import nn
 
 from converters.discretise import discretise
+from converters.integrate_and_fire import integrate_and_fire
 from evaluator import compare as comparison
 from evaluator.compare import POTENTIAL, TIE, compare
 from evaluator.timeline import timeline
 from processes.chips import LOIHI2
+from processes.if_neuron import IfNeuron
+from processes.max_pool import MaxPool
 from processes.network import Network, Route
 from processes.phase_code import PhaseCode
 from tests import tolerances
-from tests.converters.modules import module, spiking
+from tests.converters.modules import lowered, module, spiking
 from tests.stepped import step_samples
 
 CODE = PhaseCode(1.4, 8)
@@ -184,6 +188,40 @@ def test_a_tie_is_excused_only_by_the_spike_that_a_moved_potential_gives(distanc
 
     found = compare(network, sample, step_samples(network, sample, {0: delay}))
     assert (found.ties, found.mismatches) == ((1, 0) if tie else (0, 1)), found.first
+
+
+def test_no_wrong_spike_of_neurons_that_read_spikes_is_a_tie() -> None:
+    """Rounding cannot move a spike in time: a maximum that is passed on one step early is a mismatch."""
+    model = module(lambda m, x: m.b(m.a(x).amax(1, keepdim=True)), a=nn.Linear(4, 6), b=nn.Linear(6, 3))
+    network = spiking(model, torch.from_numpy(np.random.default_rng(0).normal(size=(8, 3, 4)).astype(np.float32)), CODE)
+    (name,) = [name for name, node in network if isinstance(node.op, MaxPool)]
+    run = step_samples(network, SAMPLES)
+    codes = run.values[name]
+    early = np.sign(codes) * np.maximum(abs(codes) - 1, np.minimum(abs(codes), 1))
+    found = compare(network, SAMPLES, replace(run, values=run.values | {name: early}))
+    assert (early != codes).sum() > 4
+    assert found.ties == 0 and found.mismatches >= (early != codes).sum()
+
+
+def test_ties_of_neurons_that_fire_while_currents_arrive_are_excused() -> None:
+    """Half a threshold before the first step and half of one with each current make ties, which the stepped run loses."""
+    model = module(
+        lambda m, x: m.c(F.relu(m.b(F.relu(m.a(x))))),
+        a=nn.Linear(4, 4, bias=False), b=nn.Linear(4, 4, bias=False), c=nn.Linear(4, 2),
+    )  # fmt: skip
+    with torch.no_grad():
+        model.get_parameter("a.weight").copy_(torch.eye(4))
+        model.get_parameter("b.weight").copy_(torch.eye(4))
+    x = torch.rand(8, 1, 4, generator=torch.Generator().manual_seed(0))
+    network = integrate_and_fire(lowered(model, x), x.numpy(), "qcfs", 8)[0]
+    name = [name for name, node in network if isinstance(node.op, IfNeuron) and node.op.streams][-1]
+    op: Any = network[name]
+    spike = network[network.nodes[name].inputs[0]].weight.max()  # type: ignore[attr-defined]
+    stepped = network.copy()
+    network.put(name, replace(op, threshold=np.full_like(op.threshold, 2 * spike)))
+    stepped.put(name, replace(op, threshold=np.full_like(op.threshold, 2 * spike * (1 + TIE / 100))))
+    found = compare(network, x.numpy(), step_samples(stepped, x.numpy()))
+    assert (found.mismatches, found.first) == (0, None) and found.ties > 10
 
 
 def test_ties_are_no_wider_than_the_tolerance_says() -> None:
