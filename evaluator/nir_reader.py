@@ -29,7 +29,9 @@ SMALL = 2**20
 RATIO = 1100
 """Highest compression ratio accepted; deflate, the densest filter that NIR files use, reaches at most 1032."""
 PATIENCE, SPEED = 5.0, 2**22
-"""Reading may take PATIENCE seconds of processor time, and one more for every SPEED bytes of unpacked content."""
+"""Loading may take PATIENCE seconds of processor time, and one more for every SPEED bytes of unpacked content."""
+VISITED, LONGEST = 2**18, 120.0
+"""The visit before may take PATIENCE seconds, and one more for every VISITED bytes on disk, at most LONGEST more."""
 BUSY = 20.0
 """Seconds of wall-clock time allowed for each second of processor time, for a machine under load."""
 OBJECTS = 200_000
@@ -133,8 +135,8 @@ def safely(load: Callable[[Path], Any], path: Path) -> None:
     child.start()
     there.close()
     try:
-        size = _awaited(here, PATIENCE, path)
-        message = _awaited(here, PATIENCE + size / SPEED, path)
+        size = _awaited(here, _visit(path), path)
+        message = _awaited(here, _visit(path) + PATIENCE + size / SPEED, path)  # loading begins with a visit, too
     except EOFError:
         child.join()
         if child.exitcode == -signal.SIGXCPU:
@@ -159,16 +161,21 @@ def _attempt(load: Callable[[Path], Any], path: Path, there: Any) -> None:
     """Run in the child process: send the size of the content, load it, send the error message, "" if there is none."""
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     os.dup2(os.open(os.devnull, os.O_WRONLY), 2)  # hide what the library prints when it crashes
-    _limit(PATIENCE)
+    _limit(_visit(path))
     size = _size(path)
     there.send(size)
-    _limit(2 * PATIENCE + size / SPEED)
+    _limit(2 * _visit(path) + PATIENCE + size / SPEED)
     message = ""
     try:
         load(path)
     except DeployError as error:
         message = str(error)
     there.send(message)
+
+
+def _visit(path: Path) -> float:
+    """Seconds of processor time in which every object of a file can be visited."""
+    return PATIENCE + min(LONGEST, path.stat().st_size / VISITED)
 
 
 def _limit(seconds: float) -> None:

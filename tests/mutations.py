@@ -73,7 +73,10 @@ MUTATIONS = (
         "processes/kernels/rules.py", "np.int8(x >= threshold)", "np.int8(x > threshold)",
         "stepper: strict comparison in division", TIES,
     ),
-    Mutation("processes/kernels/residual.py", "np.trunc(", "np.floor(", "closed form: residual shifts floor", NETWORKS),
+    Mutation(
+        "processes/kernels/residual.py", "trunc(np.float64(v", "floor(np.float64(v",
+        "closed form: residual shifts floor", NETWORKS,
+    ),
     Mutation("processes/kernels/residual.py", "else -mean", "else -mean - 1", "closed form: mean of negative sums", NETWORKS),
     Mutation("processes/phase_code/__init__.py", "(1 + 1 / self.base) / 2", "1.0", "code: no midpoints", SAFE + GOLDEN),
 )  # fmt: skip

@@ -60,11 +60,17 @@ def check_equal(
         neurons: which neurons compute softmax and activations.
 
     Raises:
+        DeployError: the model's own output is not finite; the message names the first operation that gives NaN or infinity.
         WrongLowering: outputs differ by more than ``EQUAL``; the message names the first operation whose value does.
     """
     for number in range(len(samples[0])):
         arguments = [torch.as_tensor(argument[number : number + 1]) for argument in samples]
         expected = _Interpreter(captured).run_on(arguments)
+        if not bool(expected.isfinite().all()):
+            raise DeployError(
+                f"the model itself gives NaN or infinity for calibration sample {number}, first in "
+                f"{_first_not_finite(captured, arguments)}; nothing was converted: check its weights and the sample"
+            )
         runner, sample = _ideal(captured, network, arguments)
         # weights in float64 are given back at once, as only this comparison reads them
         error = _distance(runner.run(sample, lambda name, op, result: op.release()).cpu(), expected)
@@ -93,8 +99,21 @@ def first_deviation(captured: Captured, translated: Translation, arguments: Argu
             continue  # no value of the network, pruned, or a value on which a division or a mask is pending
         error = _distance(_evaluate(value, held[value.node]), expected)
         if not error <= EQUAL:
-            return Deviation(f"'{node.target}' at '{place(node) or 'top level'}'", error)
+            return Deviation(_words(node), error)
     return Deviation("what was simplified after every operation had been translated", None)
+
+
+def _first_not_finite(captured: Captured, arguments: Arguments) -> str:
+    """The first operation of the model whose value on one sample holds NaN or infinity without being a mask, in words."""
+    values: dict[torch.fx.Node, torch.Tensor] = {}
+    _Interpreter(captured, values).run_on(arguments)
+    found = (node for node, value in values.items() if bool(value.isnan().any()) or bool((value == torch.inf).any()))
+    first = next(found, None)
+    return "its output" if first is None else _words(first)
+
+
+def _words(node: torch.fx.Node) -> str:
+    return f"'{node.target}' at '{place(node) or 'top level'}'"
 
 
 class _Interpreter(torch.fx.Interpreter):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import replace
 
 import numpy as np
@@ -17,6 +16,7 @@ from converters.lowering.builder import PLAIN
 from converters.lowering.equality import WrongLowering, check_equal
 from converters.pipeline import convert_module
 from converters.rate import convert_rate_coded
+from processes.errors import DeployError
 
 
 class Net(nn.Module):
@@ -56,11 +56,14 @@ def test_a_wrong_handler_is_refused_by_every_conversion(broken_relu: None, conve
         convert(Net(), [samples()], 8)
 
 
-def test_an_output_that_is_not_a_number_is_refused():
+@pytest.mark.parametrize("fault", [float("nan"), float("inf")])
+def test_a_model_whose_own_output_is_not_finite_is_refused_by_the_operation_that_makes_it_so(fault: float):
     x, net = samples(), Net()
-    net.second.bias.data[0] = float("nan")
+    net.first.bias.data[0] = fault
     captured = capture(net, (torch.from_numpy(x[:1]),))
-    with pytest.raises(WrongLowering, match=re.escape("nan")):
+    with pytest.raises(
+        DeployError, match=r"model itself .* calibration sample 0, first in 'aten\.linear.*' at 'first'"
+    ):
         check_equal(captured, lower(captured, (1, 4, 6)), [x], False, PLAIN)
 
 

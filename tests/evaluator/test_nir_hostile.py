@@ -182,6 +182,25 @@ def test_files_that_never_end_or_crash_are_refused(tmp_path: Path, monkeypatch: 
         nir_reader.safely(lambda _: os.kill(os.getpid(), signal.SIGKILL), path)
 
 
+def test_a_large_file_is_given_more_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A visit that takes longer than PATIENCE is no damage where the file is large, and is where it is small."""
+
+    def visit(path: Path) -> int:
+        begin = time.process_time()
+        while time.process_time() < begin + 1.5:
+            pass
+        return 0
+
+    monkeypatch.setattr(nir_reader, "PATIENCE", 0.2)
+    monkeypatch.setattr(nir_reader, "_size", visit)
+    small, large = tmp_path / "small.nir", tmp_path / "large.nir"
+    small.write_bytes(GOLDEN.read_bytes())
+    large.write_bytes(GOLDEN.read_bytes() + bytes(2**20))
+    nir_reader.safely(lambda _: None, large)
+    with pytest.raises(DeployError, match="does not end"):
+        nir_reader.safely(lambda _: None, small)
+
+
 def test_deep_graphs_are_no_problem(tmp_path: Path) -> None:
     """Nested twelve times."""
     inner: Any = lif()

@@ -17,6 +17,7 @@ from converters.calibrate import calibrate
 from converters.capture import capture
 from converters.discretise import discretise
 from converters.lowering import lower
+from evaluator.closed_form import ClosedForm
 from processes.chips import LOIHI2
 from processes.errors import DeployError
 from processes.network import Network
@@ -94,6 +95,23 @@ def test_the_formulas_give_every_spike_and_potential(make, tmp_path: Path) -> No
     assert done.stdout.startswith("identical: ")
     about = json.loads((tmp_path / "network.json").read_text())
     assert [node["name"] for node in about["nodes"]] == list(network.nodes)
+
+
+def test_sums_of_squares_saturate_as_in_the_network(tmp_path: Path) -> None:
+    """Of many random samples the one on which most sums of squares are clipped."""
+    network = two_spikes()
+
+    def clips(x: np.ndarray) -> int:
+        found: list[int] = []
+        ClosedForm(network).run(x, lambda _, op, result: found.append(result.clipped * (op.name == "square_sum")))
+        return sum(found)
+
+    rng = np.random.default_rng(0)
+    x = max((rng.normal(size=(1, *network.input_shape[1:])).astype(np.float32) for _ in range(30)), key=clips)
+    assert clips(x) > 5
+    write_bundle(network, x, tmp_path)
+    done = run_bundle(tmp_path)
+    assert done.returncode == 0, done.stderr
 
 
 def test_a_changed_weight_is_found(bundle: Path, tmp_path: Path) -> None:

@@ -139,9 +139,10 @@ class DynamicThreshold(Program):
         self.integrate(messages[0])
         if messages[1] is not None:
             e = messages[1]
-            self.row = self.row + (
-                e if self.squared else e.sum(-1, keepdims=True) * self.p["trace"][t - self.starts[1]]
-            )
+            if self.squared:
+                self.row = clip(self.row + e, self.bits)
+            else:
+                self.row = self.row + e.sum(-1, keepdims=True) * self.p["trace"][t - self.starts[1]]
         k = t - self.start
         if not 0 <= k < int(self.p["steps"]):
             return None
