@@ -26,8 +26,8 @@ from processes.network import Network, Route
 from processes.synapse import Synapse
 from targets import registry
 
-SINGLE, DOUBLE = 4, 8  # bytes of a float
-NETWORKS = 3  # copies of the weights beside the lowered network's: scaled, calibrated, discretised
+SINGLE = 4  # bytes of a float
+INTEGER = 2  # bytes of a weight in integers: its mantissa, and its magnitude where a bound on partial sums needs it
 FEW = 2  # calibration samples that the rough network is made with; its scales are not used
 GIB = 2**30
 
@@ -85,14 +85,15 @@ def dry_run(options: ConvertOptions, progress: Progress | None = None) -> DryRun
         found = described(model.name, shapes, network, host)
     return DryRun(
         options, target.name, found, _of(calibration), _of(evaluation), evaluation.transform,
-        memory(network, options.batch_size),
+        memory(network, options.batch_size, options.precision == "fixed"),
     )  # fmt: skip
 
 
-def memory(network: Network | None, batch: int) -> dict[str, float]:
+def memory(network: Network | None, batch: int, fixed: bool) -> dict[str, float]:
     """Estimated GiB by what takes them; the first entry is the peak memory of this process so far.
 
-    ``network``: None leaves that entry alone. ``batch``: samples evaluated together.
+    ``network``: None leaves that entry alone. ``batch``: samples evaluated together. ``fixed``: whether the result is in
+    integers. The stages before it take their weights from the model's own.
     """
     held = {"program, model and data, as loaded": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / GIB}
     if network is None:
@@ -103,7 +104,7 @@ def memory(network: Network | None, batch: int) -> dict[str, float]:
     judged = sum(min(VALUES, SAMPLES * math.prod(op.shape)) for op in operations if op.fires)
     few = differentiated_together(network, batch)
     parts = {
-        "weights of the scaled, the calibrated and the integer network": NETWORKS * DOUBLE * weights,
+        "weights of the spiking network": (INTEGER if fixed else SINGLE) * weights,
         f"values and gradients of {few} samples, to choose codes": min(PART_BYTES, SINGLE * COPIES * few * values),
         "values that candidates for codes are judged on": SINGLE * (2 + PROBES) * judged,
     }

@@ -150,8 +150,12 @@ def discretisation(
     return Discretisation(dt, method, reset, options.precision, options.scale)  # type: ignore[arg-type]
 
 
-def write_chip_files(path: Path, data: Path | None, chip: str, out: Path, options: GraphOptions) -> None:
+def write_chip_files(
+    path: Path, data: Path | None, chip: str, out: Path, options: GraphOptions, force: bool = False
+) -> None:
     """`deploy export FILE.nir --format CHIP`: write a folder with the graph in the chip's integers and one sample.
+
+    ``force`` replaces an earlier folder of this kind.
 
     Raises:
         DeployError: the file or the data cannot be used, or the chip cannot hold the graph.
@@ -167,7 +171,7 @@ def write_chip_files(path: Path, data: Path | None, chip: str, out: Path, option
     how = discretisation(options, graph, None)
     plan = make_plan(graph, how.dt, how.method)
     signals = load_signals(data, {name: plan.items[name].shape for name in plan.inputs}, 1, options.steps, how.dt)
-    with output_folder(out) as folder:
+    with output_folder(out, force, ("run.py", "expected.npz")) as folder:
         write_for_chip(graph, signals.inputs, discretisation(options, graph, signals.dt), chip, folder)
 
 

@@ -77,14 +77,20 @@ def export(
     deploy export net.nir --format spinnaker2 --input spikes.npz --dt 1e-3 -o net-spinnaker2
     """
     check_choice("--format", format, ("nir", *FOLDERS, *CHIPS))
-    if format in CHIPS:
-        _for_chip(folder, data, format, out, dt, reset)
-        return
-    check_positive("--samples", samples)
     if plain and segments:
         raise DeployError("--plain and --segments: one graph or several; choose one")
-    if format in FOLDERS and (plain or segments):
+    if format != "nir" and (plain or segments):
         raise DeployError(f"--format {format}: --plain and --segments are forms of NIR; leave them out")
+    if format in CHIPS:
+        _for_chip(folder, data, format, out, dt, reset, force)
+        return
+    for option, given in (("--input", data), ("--dt", dt), ("--reset", reset)):
+        if given is not None:
+            chips = ", ".join(CHIPS)
+            raise DeployError(
+                f"{option} goes with a standard graph for a chip ({chips}); give --format, or leave it out"
+            )
+    check_positive("--samples", samples)
     check_choice("--dialect", dialect, DIALECTS)
     require_conversion(folder)
     check_free(out, force)
@@ -97,13 +103,15 @@ def export(
         print(f"{written.note}; written to {', '.join(map(str, written.files[:3]))}")
 
 
-def _for_chip(file: Path, data: Path | None, chip: str, out: Path, dt: float | None, reset: str | None) -> None:
+def _for_chip(
+    file: Path, data: Path | None, chip: str, out: Path, dt: float | None, reset: str | None, force: bool
+) -> None:
     if not file.is_file():
         raise DeployError(f"--format {chip} takes a standard NIR graph, FILE.nir; {file} is none")
     check_nir(file)
     from deploy.nir_files import GraphOptions, write_chip_files
 
-    write_chip_files(file, data, chip, out, GraphOptions(dt=dt, reset=reset))
+    write_chip_files(file, data, chip, out, GraphOptions(dt=dt, reset=reset), force)
     if not answered({"files": [out], "note": "where the SDK is: python run.py network.npz found.npz"}):
         print(
             f"written to {out}; where the SDK is: python run.py network.npz found.npz, to be compared with expected.npz"

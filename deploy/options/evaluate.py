@@ -13,7 +13,7 @@ from deploy.errors import DeployError
 from deploy.options.checks import check_choice, check_positive, overlapping
 from deploy.options.convert import GRANULARITIES
 from deploy.options.declare import MODEL_ANEW, OVERLAP, STATE_SETS, TRUST, option
-from deploy.options.devices import DEVICE, check_device
+from deploy.options.devices import DEVICE, check_closed_form, check_device
 from targets.base import Target
 
 
@@ -66,6 +66,7 @@ class EvaluateOptions:
         check_positive("--stride", self.stride)
         if self.cluster is None:  # a cluster's workers have devices of their own
             check_device(self.device)
+        check_closed_form(self.device, self.target)
         if self.cluster is not None and self.workers is not None:
             raise DeployError("--workers and --cluster: a cluster has its own workers; give one of the two")
         if self.resume and self.force:

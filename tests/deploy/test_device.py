@@ -61,6 +61,9 @@ def test_a_target_that_steps_runs_on_no_device():
     check_closed_form("cpu", "stepper")
     with pytest.raises(DeployError, match="only the closed form"):
         check_closed_form("cuda", "stepper")
+    options = EvaluateOptions(folder="out", device="cuda", target="stepper", cluster="tcp://host:1")  # type: ignore[arg-type]
+    with pytest.raises(DeployError, match="only the closed form"):
+        options.check(["stepper"])  # type: ignore[arg-type]
 
 
 def test_a_device_of_a_cluster_is_looked_for_by_its_workers():

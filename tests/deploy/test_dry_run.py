@@ -14,6 +14,7 @@ from deploy.cli.app import app
 from deploy.dry_run import dry_run, memory
 from deploy.errors import DeployError
 from deploy.options import ConvertOptions
+from processes.synapse import Synapse
 
 NET = """
 import torch
@@ -71,9 +72,11 @@ def test_more_values_take_more_memory(options: ConvertOptions) -> None:
         x = np.ones((1, width, 6), np.float32)
         return lower(front_end(loaded_model(options).module, [x])[0], x.shape)
 
-    few, many = (list(memory(network(width), 8).values()) for width in (1, 100))
+    few, many = (list(memory(network(width), 8, True).values()) for width in (1, 100))
     assert few[1] == many[1] > 0 and all(b > 50 * a > 0 for a, b in zip(few[2:], many[2:], strict=True))
-    assert len(memory(None, 8)) == 1
+    weights = sum(node.op.weight.size for _, node in network(1) if isinstance(node.op, Synapse))
+    assert few[1] == 2 * weights / 2**30 and list(memory(network(1), 8, False).values())[1] == 2 * few[1]
+    assert len(memory(None, 8, True)) == 1
 
 
 def test_every_command_takes_both_and_never_at_once(capsys: pytest.CaptureFixture[str]) -> None:

@@ -123,6 +123,13 @@ def test_a_lab_with_the_sdk_gets_a_folder(tmp_path: Path, capsys: pytest.Capture
     assert "spinnaker2" in (tmp_path / "out" / "run.py").read_text()
     assert main(["export", str(tmp_path), *options[:2], "-o", str(tmp_path / "other")]) == 2
     assert "takes a standard NIR graph" in capsys.readouterr().err
+    assert main(["export", str(tmp_path / "net.nir"), *options]) == 2
+    assert "--force replaces it" in capsys.readouterr().err
+    assert main(["export", str(tmp_path / "net.nir"), *options, "--force"]) == 0
+    assert main(["export", str(tmp_path / "net.nir"), *options, "--force", "--plain"]) == 2
+    assert "forms of NIR; leave them out" in capsys.readouterr().err
+    assert main(["export", str(tmp_path / "net.nir"), *options[2:]]) == 2
+    assert "--input goes with a standard graph for a chip" in capsys.readouterr().err
 
 
 def test_currents_are_no_spikes() -> None:
