@@ -32,6 +32,7 @@ from evaluator.closed_form import ClosedForm, fired
 from evaluator.telling import telling
 from processes.batches import joined, slices, within
 from processes.chips import LOIHI2, Chip
+from processes.errors import DeployError
 from processes.memory import give_back
 from processes.network import CalibratedNetwork, FixedPointNetwork, LoweredNetwork, Network
 from processes.operation import Operation, Result
@@ -192,24 +193,28 @@ def convert_module(
         ingredients: parts of the conversion that may be switched off, for ablations.
         batch: most calibration samples evaluated together; fewer of a model whose values take much memory.
         progress: called with (stage, done, total).
-        overrides: bases, spikes and T of single layers, by pattern of their names; "sit" ignores them.
-        latency: most steps of a sample, if T is chosen; None as for :func:`converters.code_search.tune`. "sit" ignores
-            it, and it does not hold where winners race, which takes steps that depend on what is chosen.
+        overrides: bases, spikes and T of single layers, by pattern of their names; not with "sit".
+        latency: most steps of a sample, if T is chosen; None as for :func:`converters.code_search.tune`. Not with "sit",
+            and it does not hold where winners race, which takes steps that depend on what is chosen.
 
     Raises:
         UnsupportedModel: with every operation that cannot be converted, before anything is.
         WrongLowering: the lowered network computes something else than the module.
-        DeployError: spikes outside 1 to 3, an override that matches no layer, no T that keeps ``latency``, or a layer
-            that saturates the chip's potentials whatever its unit.
+        DeployError: spikes outside 1 to 3, an override that matches no layer, no T that keeps ``latency``, "sit" without
+            steps or with what it does not take, or a layer that saturates the chip's potentials whatever its unit.
     """
 
     def report(stage: str) -> Callable[[int, int], None] | None:
         return None if progress is None else functools.partial(progress, stage)
 
+    digits = variant.method == "sit"
+    if digits and (steps is None or overrides or latency is not None):
+        raise DeployError(
+            'method "sit" sends as many binary digits everywhere: give `steps`, no `overrides` and no `latency`'
+        )
     front, samples, ideal = lowered(
         module, calibration, variant.residual == "fanout", variant.neurons(), report("read the model")
     )
-    digits = variant.method == "sit"
     if spikes is not None and not digits:
         check_spikes(max(spikes, input_spikes))
     given = {} if digits else asked(ideal, steps, overrides or {}, latency)
@@ -221,9 +226,8 @@ def convert_module(
     tuning: Tuning | None = None
     importance: dict[str, np.ndarray] = {}
     corrected: dict[str, float] = {}
-    if digits:
+    if steps is not None and digits:
         common = base or BINARY
-        assert steps is not None
         sites = digit_sites(scaled, common, spikes or steps // 2, input_spikes)
         calibrated = coded(sites, PhaseCode(common, steps))
     else:

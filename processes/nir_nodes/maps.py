@@ -144,7 +144,8 @@ class Delay:
             return None
         if len(self.values) == 1:
             return arriving[0][1]
-        y = np.zeros_like(arriving[0][1])
+        messages = [message for _, message in arriving]  # a bias alone is the same for all samples, (1, *shape)
+        y = np.zeros(np.broadcast_shapes(*(message.shape for message in messages)), np.result_type(*messages))
         for n, message in arriving:
             np.copyto(y, message, where=self.steps == n)
         return y

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import pytest
 import torch
 from torch import nn
 
+from converters.overrides import Override
 from converters.pipeline import Conversion, Variant, convert_module
 from deploy.measure.hybrid import Hybrid, parts
 from deploy.measure.si_softmax import mean_square, softmax_errors
@@ -57,6 +58,12 @@ def test_a_whole_transformer(activation: Literal["schedule", "fitted"], tmp_path
         assert np.linalg.norm(got - expected) < SIT[activation] * np.linalg.norm(expected)
         probe = np.concatenate([x[:1], 20 * x[1:2] - 10]).astype(np.float32)
         assert compare(conversion.network, probe) > 500
+
+
+@pytest.mark.parametrize("wrong", [{"steps": None}, {"latency": 99}, {"overrides": {"*": Override(timesteps=8)}}])
+def test_what_digits_have_no_use_for_is_refused(wrong: dict[str, Any]) -> None:
+    with pytest.raises(DeployError, match="as many binary digits everywhere"):
+        convert_module(nn.Linear(4, 2), [images(4)], **{"steps": STEPS} | wrong, variant=Variant(method="sit"))
 
 
 def test_published_form_with_a_sigmoid_before_softmax() -> None:
