@@ -226,10 +226,10 @@ def where(call: Call) -> Value:
     value, other, keep = (x, y, condition) if isinstance(x, Value) else (y, x, ~condition)
     keep = keep.expand(call.shape)
     constant = torch.where(keep, 0.0, torch.as_tensor(other).double())
-    if call.builder.is_product(value.node) and bool((constant[~keep] < MASKED).all()):
+    if call.builder.is_product(value.node) and bool((constant[~keep] <= MASKED).all()):
         return replace(value, offset=constant if value.offset is None else value.offset + constant)  # softmax's mask
     if not bool(torch.isfinite(constant).all()):
-        if bool((constant[~keep] < MASKED).all()):  # a softmax has to follow
+        if bool((constant[~keep] <= MASKED).all()):  # a softmax has to follow
             return masked(value, Mask(None, keep, None))
         raise Unsupported("a fill that is not finite, outside a softmax")
     return shift(call, scale(value, keep.double()), constant, 1.0)
@@ -242,7 +242,7 @@ def _masked(call: Call, mask: Mask, x: Any, other: Any) -> Value:
         Unsupported: any other choice by a mask.
     """
     if isinstance(x, Value) and is_number(other):
-        if not x.normaliser and float(other) < MASKED:
+        if not x.normaliser and float(other) <= MASKED:
             return masked(x, mask)
         raced = call.builder.network.nodes[x.node].inputs
         keys = call.builder.keys(mask, len(x.shape))

@@ -77,10 +77,14 @@ def between_channels(m: Any, x: torch.Tensor) -> torch.Tensor:
     return joined(m, ((q.transpose(-2, -1) @ k * 0.5).softmax(-1) @ v.transpose(-2, -1)).transpose(-2, -1))
 
 
-def masked(m: Any, x: torch.Tensor) -> torch.Tensor:
-    q, k, v = heads(m, x)
-    logits = (q @ k.transpose(-2, -1)).masked_fill(~m.mask, -torch.inf)
-    return joined(m, logits.softmax(-1) @ v)
+def masked(fill: float) -> Forward:
+    """Attention by its formula; logits of keys that take no part are replaced by ``fill``."""
+
+    def forward(m: Any, x: torch.Tensor) -> torch.Tensor:
+        q, k, v = heads(m, x)
+        return joined(m, (q @ k.transpose(-2, -1)).masked_fill(~m.mask, fill).softmax(-1) @ v)
+
+    return forward
 
 
 def factorised(m: Any, x: torch.Tensor) -> torch.Tensor:
@@ -301,7 +305,8 @@ ACCEPTED = [
     part("pad after a shift", lambda m, x: m.b(F.pad(F.layer_norm(m.a(x), (8,), m.g, m.g), (0, 0, 1, 2))), g=VECTOR, **two()),
     part("dropout", lambda m, x: m.b(F.dropout(m.a(x), 0.5, m.training)), **two()),
     part("explicit attention", explicit, **qkv()),
-    part("explicit attention with a mask", masked, mask=BOOLEAN, **qkv()),
+    part("explicit attention with a mask", masked(-torch.inf), mask=BOOLEAN, **qkv()),
+    part("explicit attention with the smallest number that masks", masked(-1000.0), mask=BOOLEAN, **qkv()),
     part("explicit attention with an additive mask", additive, mask=MASKED_BIAS, **qkv()),
     part("attention sinks", sinks, mask=MASKED_BIAS, sink=torch.tensor([0.5, -1.0]).reshape(1, 2, 1, 1), **qkv()),
     part("rotary positions as complex numbers", turned, **qkv()),
