@@ -19,7 +19,7 @@ from targets.nir_graph.plan import Item, Plan
 from targets.nir_graph.program import float_node
 from targets.nir_graph.windows import LIMIT
 
-__all__ = ["SPIKING", "Chain", "Population", "chain_of"]
+__all__ = ["SPIKING", "Chain", "Population", "chain_of", "refuse_drive"]
 
 BATCH = 256  # unit vectors that are mapped at once
 
@@ -124,6 +124,23 @@ def walk(plan: Plan, holder: str) -> list[str]:
     while names[-1] != plan.outputs[0]:
         names.append(readers[names[-1]][0])
     return names
+
+
+def refuse_drive(name: str, drive: Any, chip: str) -> None:
+    """Refuse a constant drive of a population that spikes reach later on ``chip`` than in the graph.
+
+    Args:
+        name: the population's node.
+        drive: what its neurons integrate at every step without a spike: biases, resting potentials.
+        chip: name for the message.
+
+    Raises:
+        DeployError: the drive is not 0 everywhere.
+    """
+    if np.any(drive):
+        raise DeployError(
+            f"'{name}' has a bias or a resting potential, which {chip} would add while the first spikes are still on their way"
+        )
 
 
 def _refuse(name: str, item: Item, reason: str) -> None:

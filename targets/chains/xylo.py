@@ -17,7 +17,7 @@ import numpy as np
 
 from processes.errors import DeployError
 from targets.chains import Held, Request, held_by, rounding
-from targets.chains.chain import Population, chain_of
+from targets.chains.chain import Population, chain_of, refuse_drive
 from targets.tools import XYLOSIM
 
 WEIGHT, STATE = 2**7 - 1, 2**15 - 1
@@ -29,7 +29,8 @@ def hold(request: Request) -> Held:
     """Convert a chain of CubaLIF populations to Xylo's integers.
 
     Raises:
-        DeployError: more neurons than Xylo has, other neurons, or parameters that it cannot express.
+        DeployError: more neurons than Xylo has, other neurons, or parameters that it cannot express; a bias acts during
+            the lag, so only the first population may have one.
     """
     chain = chain_of(request.plan, request.dt, request.method, (nir.CubaLIF,), "Xylo")
     *hidden, last = chain.populations
@@ -44,6 +45,8 @@ def hold(request: Request) -> Held:
     integers = [_integers(population, request) for population in chain.populations]
     for population, (layer, _) in zip(chain.populations, integers, strict=True):
         layer["most"] = 1 if population is last else SPIKES
+        if population is not hidden[0]:
+            refuse_drive(population.name, layer["bias"], "Xylo")
     return held_by(XYLOSIM, "xylo_worker.py", chain, integers, step_through)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import nir
@@ -97,6 +98,23 @@ def test_what_a_chip_cannot_hold_is_refused(target: str, graph: nir.NIRGraph, re
         run_on(target, graph, spikes(graph), reset)
     refusals = error.value.refusals if isinstance(error.value, UnsupportedGraph) else []
     assert message in " ".join([str(error.value), *(refusal.reason for refusal in refusals)])
+
+
+@pytest.mark.parametrize("target, make, populations", [("xylo", cuba_chain, (1, 2)), ("spinnaker2", lif_chain, (0, 1))])
+def test_a_drive_that_would_act_before_the_first_spikes_is_refused(
+    target: str, make: Callable[[], nir.NIRGraph], populations: tuple[int, ...]
+) -> None:
+    module, function = HOLDERS[target].split(":")
+    hold = getattr(__import__(module, fromlist=[function]), function)
+    names = [name for name, node in make().nodes.items() if hasattr(node, "v_leak")]
+    for number, name in enumerate(names):
+        graph = make()
+        graph.nodes[name].v_leak = graph.nodes[name].v_leak + 0.5
+        if number not in populations:
+            hold(request(graph))
+            continue
+        with pytest.raises(DeployError, match=f"'{name}' has a bias or a resting potential"):
+            hold(request(graph))
 
 
 def test_a_lab_with_the_sdk_gets_a_folder(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

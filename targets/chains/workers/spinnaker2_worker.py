@@ -24,7 +24,7 @@ def main(layers, out):
         weight = data[f"weight{i}"]
         parameters = {
             "threshold": float(data[f"threshold{i}"]), "alpha_decay": float(data[f"alpha{i}"]),
-            "i_offset": float(data[f"offset{i}"]), "v_reset": float(data[f"reset{i}"]), "v_init": 0.0,
+            "i_offset": 0.0, "v_reset": float(data[f"reset{i}"]), "v_init": 0.0,
             "reset": "reset_by_subtraction" if data[f"subtract{i}"] else "reset_to_v_reset",
         }  # fmt: skip
         population = snn.Population(len(weight), "lif", parameters, name=f"layer{i}", record=["spikes"])
