@@ -106,6 +106,7 @@ REASONS = {
     "bitwise_not": "a mask that depends on the input (experts that are chosen within chosen groups)",
     "grid_sampler_2d": "where it reads an image depends on the input",
     "_fft_c2c": "complex numbers",
+    "_log_softmax": "a logarithm; where it ends the model, let the model return its logits, of which the same is the largest",
 }
 """Reasons for refusing operations about which more can be said than that no spiking form is known."""
 

@@ -5,16 +5,18 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import torch
 
-from converters.lowering.arithmetic import scale
-from converters.lowering.builder import Mask, Unsupported, Value
+from converters.lowering.arithmetic import scale, summed
+from converters.lowering.builder import Divisor, Mask, Unsupported, Value
 from converters.lowering.curves import Curve, curve, resolved
 from converters.lowering.handlers import Call, handles
 from processes.phase_neuron.activations import activation as function_of
 
 PLAIN = (
     "relu", "gelu", "silu", "sigmoid", "tanh", "exp", "erf", "mish", "hardswish", "hardsigmoid", "softsign", "selu",
+    "atan", "asinh",
 )  # fmt: skip
 """Activations without parameters, which have the same name here as in PyTorch."""
 PARAMETERS = {
@@ -84,8 +86,26 @@ def prelu(call: Call) -> Any:
 
 
 @handles("abs", curves=True)
-def absolute(call: Call) -> Curve:
-    """|x|, as a part of a longer function of one value."""
+def absolute(call: Call) -> Any:
+    """|x| as a part of a longer function of one value, or else as relu(x) + relu(-x), the sum of two populations."""
+    if isinstance(call.args[0], Divisor):
+        return call.args[0]  # a number that is never negative
     if (known := curve(call.args[0])) is None:
-        raise Unsupported("the magnitude of a value on which more than numbers is pending")
-    return known.then(torch.abs)
+        return _magnitude(call, call.args[0])
+    return known.then(torch.abs, lambda value: _magnitude(call, value))
+
+
+@handles("log1p", curves=True)
+def logarithm(call: Call) -> Curve:
+    """log(1 + x), as a part of a longer function of one value, such as a log-sigmoid."""
+    if isinstance(call.args[0], Divisor) or (known := curve(call.args[0])) is None:
+        raise Unsupported("a logarithm of more than a function of one value")
+    return known.then(torch.log1p)
+
+
+def _magnitude(call: Call, x: Value) -> Value:
+    """relu(x) + relu(-x)."""
+    x.check_unmasked()
+    call = replace(call, shape=x.shape)
+    signs = (Value(call.builder.join(scale(x, sign)), x.shape, activation="relu") for sign in (1.0, -1.0))
+    return summed(call, list(signs), np.zeros(1))

@@ -165,7 +165,7 @@ def race(b: Builder, x: Value, scale: float, mask: Any, name: str) -> Value:
     """
     if isinstance(mask, Value):
         raise Unsupported("a mask that depends on the input")
-    uncoded = b.is_product(x.node) and x.activation == "identity"
+    uncoded = b.is_product(x.node) and x.activation == "identity" and not x.normaliser
     source = b.route(x.node, x.steps, x.shape) if uncoded else b.join(replace(x, gain=None))
     gain = np.full((1,) * len(x.shape), scale) if x.gain is None else as_parameter(x.gain, x.shape) * scale
     allowed, bias, operands = None, None, [source]

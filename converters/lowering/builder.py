@@ -179,9 +179,9 @@ class Divisor:
         """self ** exponent; None if that is no divisor."""
         return None
 
-    def clamped(self, low: Any, high: Any) -> Divisor:
-        """self between ``low`` and ``high``, either of which may be None."""
-        raise Unsupported("no threshold schedule of it is known here")
+    def clamped(self, low: Any, high: Any) -> Divisor | None:
+        """self between ``low`` and ``high``, either of which may be None; None if that is no divisor."""
+        return None
 
 
 @dataclass(frozen=True)

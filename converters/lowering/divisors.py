@@ -114,12 +114,10 @@ class Norm(Divisor):
         own = self.exponent * exponent
         return replace(self, exponent=own) if own in (1.0, 0.5, -0.5) else None
 
-    def clamped(self, low: Any, high: Any) -> Norm:
-        """The norm with a floor, which becomes the least ``eps``: that differs only next to zero."""
-        if high is not None:
-            raise Unsupported("a norm with a ceiling")
-        floor = 0.0 if low is None else float(low)
-        return replace(self, eps=max(self.eps, floor ** (1 / self.exponent)))
+    def clamped(self, low: Any, high: Any) -> Norm | None:
+        """The norm with a small floor, which becomes the least ``eps``: that differs only next to zero; else None."""
+        floor = float(low) ** (1 / self.exponent) if is_number(low) else math.inf
+        return replace(self, eps=max(self.eps, floor)) if high is None and floor <= FLOOR else None
 
     def reshaped(self, call: Call, shape: tuple[int, ...]) -> Any:
         """The norm itself where its axes are put back with length 1; in any other shape, its numbers as a value."""
@@ -163,8 +161,59 @@ class Norm(Divisor):
         return unrows(y, shape, self.axes)
 
 
+@dataclass(frozen=True)
+class Inverse(Divisor):
+    """A constant over a value that is never negative, factor / y, which need not be formed where something is times it.
+
+    Attributes:
+        of: the value y.
+        factor: the constant, which broadcasts with y.
+    """
+
+    of: Value
+    factor: torch.Tensor
+
+    @classmethod
+    def of_value(cls, builder: Builder, y: Any, factor: torch.Tensor | float = 1.0) -> Inverse:
+        """factor / y.
+
+        Raises:
+            Unsupported: y may be negative.
+        """
+        if not isinstance(y, Value) or not is_never_negative(builder, y):
+            raise Unsupported("a division by an activation that may be negative")
+        return cls(y, torch.as_tensor(factor).double())
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Sample shape of the numbers."""
+        return tuple(torch.broadcast_shapes(self.of.shape, self.factor.shape))
+
+    def multiply(self, call: Call, x: Any) -> Any:
+        """x times the number: a quotient with a gain, or for a constant x another inverse."""
+        return scale(quotient(call, x, self.of), self.factor) if isinstance(x, Value) else self.times(x)
+
+    def times(self, number: Any) -> Inverse:
+        """The number times a constant."""
+        return replace(self, factor=self.factor * torch.as_tensor(number).detach().double())
+
+    def reshaped(self, call: Call, shape: tuple[int, ...]) -> Any:
+        """The numbers in another shape: an inverse again where the factor is one number, else a value."""
+        if self.factor.numel() == 1:
+            return replace(self, of=self.of.routed(("reshape", list(shape))), factor=self.factor.reshape(()))
+        return self.formed(call).routed(("reshape", list(shape)))
+
+    def formed(self, call: Call) -> Value:
+        """The numbers as a value of ``shape``: potentials that are constant, divided by y."""
+        inner = replace(call, shape=self.of.shape)
+        one = Value(call.builder.join(shift(inner, scale(self.of, 0.0), 1.0, 1.0)), self.of.shape)
+        return scale(quotient(inner, one, self.of), self.factor)
+
+
 WHOLE = 1e-6
 """Largest relative distance of ``features`` from a whole number: constants of a model are in single precision."""
+FLOOR = 1e-5
+"""Largest lower bound of a sum or mean of squares that is added to it instead."""
 SILENT = 1e-10
 """Added to a sum of squares so that a row of zeros is not divided by zero."""
 

@@ -9,10 +9,11 @@ from typing import Any
 import numpy as np
 import torch
 
+from converters.lowering.activations import activate
 from converters.lowering.arithmetic import gate, is_number, scale, shift, summed
 from converters.lowering.builder import Divisor, Mask, Unsupported, Value
 from converters.lowering.curves import Curve, combined, curve, resolved
-from converters.lowering.divisors import centred, quotient
+from converters.lowering.divisors import Inverse, centred, is_never_negative, quotient
 from converters.lowering.handlers import Call, handles
 from converters.masks import MASKED
 
@@ -35,9 +36,7 @@ def add(call: Call) -> Any:
 
     Functions of one and the same value make another such function.
     """
-    x, y = call.args[:2]
-    if call.kwargs.get("alpha", 1) != 1:
-        raise Unsupported("a scaled addition")
+    x, y = call.args[0], _times_alpha(call, call.args[1])
     if not isinstance(x, (Value, Curve, Divisor)):
         x, y = y, x
     for divisor, other in ((x, y), (y, x)):
@@ -45,6 +44,14 @@ def add(call: Call) -> Any:
             return more
     x, y = _formed(call, x), _formed(call, y)
     return _sum_or_curve(call, x, y, torch.add, lambda a, b: _plus(call, a, b))
+
+
+def _times_alpha(call: Call, y: Any) -> Any:
+    """The operand of a sum or difference that PyTorch multiplies by ``alpha``, times it."""
+    alpha = call.arg(2, "alpha", 1)
+    if alpha == 1:
+        return y
+    return mul(replace(call, args=(y, alpha), kwargs={})) if isinstance(y, (Value, Curve, Divisor)) else y * alpha
 
 
 def _formed(call: Call, x: Any) -> Any:
@@ -76,19 +83,18 @@ def masked(x: Value, mask: Mask) -> Value:
     return replace(x, offset=None, mask=mask)
 
 
-@handles("neg")
-def neg(call: Call) -> Value:
-    """A gain of -1."""
-    return scale(call.args[0], -1.0)
+@handles("neg", curves=True)
+def neg(call: Call) -> Any:
+    """A gain of -1, or a part of a function of one value."""
+    x = call.args[0]
+    return x.then(torch.neg, lambda value: scale(value, -1.0)) if isinstance(x, Curve) else scale(x, -1.0)
 
 
 @handles("sub", "sub_", "rsub", curves=True)
 def sub(call: Call) -> Any:
     """A difference, by a gain of -1 and a sum; of a value and its own mean, LayerNorm's centring."""
     x, y = call.args[:2] if call.function != "rsub" else call.args[1::-1]
-    if call.kwargs.get("alpha", 1) != 1:
-        raise Unsupported("a scaled difference")
-    x, y = _formed(call, x), _formed(call, y)
+    x, y = _formed(call, x), _formed(call, _times_alpha(call, y))
     return _sum_or_curve(call, x, y, torch.sub, lambda a, b: _minus(call, a, b))
 
 
@@ -177,10 +183,16 @@ def power(call: Call) -> Any:
 
 @handles("rsqrt", "sqrt", "reciprocal")
 def root(call: Call) -> Any:
-    """The root of a mean of squares, or its inverse, as a divisor; roots of other values are refused."""
+    """A root of a mean of squares, or an inverse, as a divisor; the root of a value that is never negative, an activation."""
     x, exponent = call.args[0], {"rsqrt": -0.5, "sqrt": 0.5, "reciprocal": -1.0}[call.function]
-    if isinstance(x, Divisor) and (divisor := x.power(exponent)) is not None:
-        return divisor
+    if isinstance(x, Divisor):
+        if (divisor := x.power(exponent)) is not None:
+            return divisor
+        x = x.formed(call)
+    if exponent == -1:
+        return Inverse.of_value(call.builder, x)
+    if exponent == 0.5 and is_never_negative(call.builder, x):
+        return activate(call, x, "sqrt")
     raise Unsupported("a root of something else than a mean of squares")
 
 
@@ -203,7 +215,7 @@ def div(call: Call) -> Any:
     if isinstance(x, (Value, Curve)) and isinstance(y, (Value, Curve)):
         return quotient(call, resolved(x), resolved(y))
     if not isinstance(x, (Value, Curve)):
-        raise Unsupported("a constant that is divided by an activation")
+        return Inverse.of_value(call.builder, resolved(y), torch.as_tensor(x).detach().double())
     inverse = 1.0 / torch.as_tensor(y).detach().double()
     if isinstance(x, Curve) and inverse.numel() == 1:
         return x.then(lambda v: v * _number(inverse), lambda value: scale(value, inverse))

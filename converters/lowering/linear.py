@@ -133,8 +133,15 @@ def convolution(call: Call) -> Value:
 
 def transposed(call: Call, x: Value, w: np.ndarray, bias: np.ndarray | None) -> Value:
     """A transposed convolution by weights (in, out / groups, kh, kw): a convolution of pixels with silence between them."""
+    if w.ndim == 3:  # a column of pixels
+        args = list(call.args)
+        for i, alone in ((3, 1), (4, 0), (5, 1), (7, 0)):
+            args[i] = (*per_axis(args[i], 1), alone)
+        inner = replace(call, args=tuple(args), shape=(*call.shape, 1))
+        y = transposed(inner, x.routed(("reshape", [*x.shape, 1])), w[..., None], bias)
+        return y.routed(("reshape", list(call.shape)))
     if w.ndim != 4:
-        raise Unsupported("a transposed convolution along another number of axes than two")
+        raise Unsupported("a transposed convolution along three axes")
     stride, padding, dilation, extra = (per_axis(call.args[i], 2) for i in (3, 4, 5, 7))
     groups, kernel = int(call.args[8]), w.shape[2:]
     around = [far * (k - 1) - p for far, k, p in zip(dilation, kernel, padding, strict=True)]

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 
+from converters.lowering.arithmetic import scale
 from converters.lowering.bounds import larger
 from converters.lowering.builder import Selection, Surrounded, Unsupported, Value, as_parameter
 from converters.lowering.handlers import Call, handles
@@ -119,6 +120,18 @@ def over_axes(call: Call) -> Any:
     shape = [1 if a in pool else n for a, n in enumerate(call.args[0].shape) if keep or a not in pool]
     y = y.routed(("reshape", shape))
     return Maxima([y]) if with_places else y
+
+
+@handles("amin", "min")
+def smallest(call: Call) -> Any:
+    """The smallest value along axes, or of two operands: minus the largest of the values' negatives."""
+    x: Value = call.args[0]
+    if isinstance(call.arg(1, "dim"), Value | torch.Tensor):
+        return larger(replace(call, function="minimum"))
+    x.check_unmasked()
+    function = {"amin": "amax", "min": "max"}[call.function]
+    found = over_axes(replace(call, function=function, args=(scale(x, -1.0), *call.args[1:])))
+    return Maxima([scale(found[0], -1.0)]) if isinstance(found, Maxima) else scale(found, -1.0)
 
 
 def _over_trailing(call: Call, x: Value, shape: tuple[int, ...], windows: Windows) -> Value:

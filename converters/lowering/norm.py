@@ -63,6 +63,17 @@ def native_batch_norm(call: Call) -> list[Value]:
     return [batch_norm(replace(call, shape=call.args[0].shape))]
 
 
+@handles("_native_batch_norm_legit")
+def instance_norm(call: Call) -> list[Value]:
+    """Instance norm, which decompositions leave as a batch norm of one sample by itself: GroupNorm with a group a channel."""
+    x: Value = call.args[0]
+    *own, training, _, eps = call.args
+    if not training:
+        return [batch_norm(replace(call, function="batch_norm", args=(*own, False, 0.0, eps), shape=x.shape))]
+    args = (x, x.shape[1], own[1], own[2], eps)
+    return [group_norm(replace(call, args=args, kwargs={}, shape=x.shape))]
+
+
 @handles("batch_norm")
 def batch_norm(call: Call) -> Value:
     """Batch norm at inference: a gain and an offset per channel, which fold into the layer before or after."""

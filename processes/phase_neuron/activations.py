@@ -93,6 +93,11 @@ ACTIVATIONS: dict[str, Activation] = {
     "softsign": Activation(lambda v: v / (1 + np.abs(v)), F.softsign),
     "selu": Activation(lambda v: SELU * np.where(v > 0, v, SELU_ALPHA * np.expm1(np.minimum(v, 0))), F.selu),
     "exp": Activation(lambda v: np.exp(np.minimum(v, 700.0)), torch.exp),
+    "cube": Activation(lambda v: v**3, lambda v: v**3),
+    "atan": Activation(np.arctan, torch.atan),
+    "asinh": Activation(np.arcsinh, torch.asinh),
+    "log_sigmoid": Activation(lambda v: -np.logaddexp(0, -v), F.logsigmoid),
+    "sqrt": Activation(lambda v: np.sqrt(np.maximum(v, 0)), lambda v: v.clamp(min=0).sqrt(), argmin=0.0),
 }
 """Functions without parameters, by name; :func:`activation` also knows those with some."""
 

@@ -153,6 +153,13 @@ def layer_norm_of_pixels(m: Any, x: torch.Tensor) -> torch.Tensor:
     return m.d(m.g[:, None, None] * centred / torch.sqrt(centred.pow(2).mean(1, keepdim=True) + 1e-3))
 
 
+def by_an_inverse(m: Any, x: torch.Tensor) -> torch.Tensor:
+    """Attention without softmax: positive features of queries and keys, divided by their sum's inverse."""
+    q, k = (F.relu(layer(x)) + 0.1 for layer in (m.q, m.k))
+    inverse = 1 / (q @ k.sum(1, keepdim=True).transpose(1, 2) + 1e-6)
+    return (q @ (k.transpose(1, 2) @ m.v(x))) * inverse
+
+
 def global_response(m: Any, x: torch.Tensor) -> torch.Tensor:
     """ConvNeXt V2's normalisation: a channel's norm over pixels, over the mean of all channels' norms, is a gate."""
     y = F.gelu(m.c(x))
@@ -375,6 +382,28 @@ ACCEPTED = [
     part("value minus a norm", lambda m, x: m.b((y := m.a(x)) - y.norm(dim=-1, keepdim=True)), **two()),
     part("number minus a mean of squares", lambda m, x: m.b((y := m.a(x)) + (1 - y.square().mean(-1, keepdim=True))), **two()),
     part("square of a norm", lambda m, x: m.b((y := m.a(x)) + y.norm(dim=-1, keepdim=True) ** 2), **two()),
+    part("clamped norm", lambda m, x: m.b((y := m.a(x)) * y.norm(dim=-1, keepdim=True).clamp(0.5, 2)), **two()),
+    part("norm with a floor divides", lambda m, x: m.b((y := m.a(x)) / y.norm(dim=-1, keepdim=True).clamp(min=1e-6)), **two()),
+    part("scaled addition", lambda m, x: m.b(torch.add(m.a(x), x, alpha=0.3)), **two()),
+    part("scaled difference", lambda m, x: m.b(torch.sub(m.a(x), torch.relu(x), alpha=2)), **two()),
+    part("scaled constant", lambda m, x: m.b(torch.add(m.a(x), m.g, alpha=-2)), g=VECTOR, **two()),
+    part("reversed difference", lambda m, x: m.b(torch.rsub(m.a(x), m.g)), g=VECTOR, **two()),
+    part("smallest along an axis", lambda m, x: m.b(m.a(x)).amin(1, keepdim=True), **two()),
+    part("smallest with places", lambda m, x: m.b(m.a(x)).min(1)[0], **two()),
+    part("smaller of two", lambda m, x: m.b(torch.min(m.a(x), x)), **two()),
+    part("magnitude", lambda m, x: m.b(m.a(x).abs()), **two()),
+    part("magnitude of what attention gives", lambda m, x: m.out(F.scaled_dot_product_attention(*heads(m, x)).abs()[:, 0].repeat(1, 1, 2)), **qkv()),
+    part("softmax of what attention gives", lambda m, x: m.out(F.scaled_dot_product_attention(*heads(m, x)).softmax(2)[:, 0].repeat(1, 1, 2)), **qkv()),
+    part("root of a softmax", lambda m, x: m.b(m.a(x).softmax(-1).sqrt()), **two()),
+    part("inverse", lambda m, x: m.b(1 / (torch.relu(m.a(x)) + 0.5)), **two()),
+    part("times an inverse", lambda m, x: m.b(x * torch.reciprocal(torch.relu(m.a(x)) + 0.5)), **two()),
+    part("linear attention by an inverse", by_an_inverse, q=nn.Linear(8, 8), k=nn.Linear(8, 8), v=nn.Linear(8, 8)),
+    part("log-sigmoid", lambda m, x: m.b(F.logsigmoid(m.a(x))), **two()),
+    part("arctangent and cube", lambda m, x: m.b(torch.atan(m.a(x)) + x**3), **two()),
+    part("instance norm", lambda m, x: m.d(m.n(m.c(x))), n=nn.InstanceNorm2d(6, affine=True), c=nn.Conv2d(4, 6, 1), d=nn.Conv2d(6, 2, 2), **CONV),
+    part("instance norm of a sequence", lambda m, x: m.b(F.instance_norm(m.a(x))), **two()),
+    part("instance norm with statistics", lambda m, x: m.d(m.n(m.c(x))), n=nn.InstanceNorm2d(6, track_running_stats=True), c=nn.Conv2d(4, 6, 1), d=nn.Conv2d(6, 2, 2), **CONV),
+    part("transposed convolution of a sequence", lambda m, x: m.c(m.a(x)), a=nn.Linear(8, 8), c=nn.ConvTranspose1d(5, 3, 4, stride=2, padding=1, output_padding=1)),
     part("norms of other rows divide", lambda m, x: m.b(m.a(x) / m.c(x).norm(dim=-1, keepdim=True)), c=nn.Linear(8, 5), **two()),
     part("global response normalisation", global_response, g=VECTOR[:6], c=nn.Conv2d(4, 6, 1), d=nn.Conv2d(6, 2, 2), **CONV),
     part("division by its own sum", its_own_sum, **two()),

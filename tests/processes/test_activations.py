@@ -63,6 +63,16 @@ def scalar(function: str, v: float) -> float:
             return math.erf(v)
         case "softsign":
             return v / (1 + abs(v))
+        case "cube":
+            return v**3
+        case "atan":
+            return math.atan(v)
+        case "asinh":
+            return math.asinh(v)
+        case "log_sigmoid":
+            return min(v, 0.0) - math.log1p(math.exp(-abs(v)))
+        case "sqrt":
+            return math.sqrt(max(v, 0.0))
         case "selu":
             return 1.0507009873554805 * scalar("elu:1.6732632423543772", v)
     family, parameters = function.split(":")
