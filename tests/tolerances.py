@@ -68,3 +68,7 @@ what remains are potentials so close to a threshold that decays and units of 24 
 
 INT8_POTENTIAL = 0.02
 """Absolute, of potentials of about 1 in a first layer that fires the same spikes: its weights and decays are rounded."""
+
+WRITTEN_FORMS = 0.025
+"""Relative: a form between two layers at T = 40, B = 1.15 and two spikes a value, whose codes err by some thousandths each; a
+product or a cube of such codes errs two or three times as much, 8-bit weights add as much again."""

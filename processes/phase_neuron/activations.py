@@ -32,9 +32,10 @@ class Activation:
     argmin: float = -math.inf
 
     def rises_to(self, target: np.ndarray) -> np.ndarray:
-        """Smallest v on the rising branch with f(v) >= target; inf where f never gets there."""
+        """Smallest v on the rising branch with f(v) >= target; inf where f never gets there, -inf where it always is."""
         low = np.full(target.shape, max(self.argmin, -FAR))
         first = self._bisect(low, target, rising=True)[1]
+        first = np.where((low == -FAR) & (self.numpy(low) >= target), -np.inf, first)
         return np.where(self.numpy(np.full_like(target, FAR)) >= target, first, np.inf)
 
     def falls_to(self, target: np.ndarray) -> np.ndarray:
@@ -45,10 +46,11 @@ class Activation:
         return np.where(self.numpy(np.full_like(target, -FAR)) >= target, last, -np.inf)
 
     def band(self, target: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """[lo, hi] of potentials with f(v) <= target; empty (inf, -inf) where there are none."""
+        """[lo, hi] of potentials with f(v) <= target; empty (inf, -inf) where there are none, infinite where f stays below."""
         floor = np.full(target.shape, max(self.argmin, -FAR))
         some = self.numpy(floor) <= target
         hi = self._bisect(floor, target, rising=True)[1]
+        hi = np.where(self.numpy(np.full_like(target, FAR)) <= target, np.inf, hi)
         lo = np.full(target.shape, -np.inf)
         if math.isfinite(self.argmin):
             lo = np.where(target < 0, self._bisect(floor, target, rising=False)[0], -np.inf)
@@ -137,6 +139,6 @@ def activation(name: str) -> Activation:
         raise ValueError(f"'{family}' does not take the parameters '{parameters}'") from error
 
 
-def rests_above_zero(name: str) -> bool:
-    """Whether f(0) > 0, so that a neuron may fire at a potential of 0."""
-    return float(activation(name).numpy(np.zeros(1))[0]) > 0
+def fires_at_rest(name: str) -> bool:
+    """Whether f(0) is not 0, so that a neuron may fire at a potential of 0."""
+    return float(activation(name).numpy(np.zeros(1))[0]) != 0

@@ -9,7 +9,7 @@ import numpy as np
 from processes.fixed import to_mantissa
 from processes.integers import FixedPosition, Integers, Setting, entries, integers
 from processes.phase_neuron import PhaseNeuron
-from processes.phase_neuron.activations import rests_above_zero
+from processes.phase_neuron.activations import fires_at_rest
 from processes.phase_neuron.further import further_tables, root_tables
 from processes.phase_neuron.schedule import LINEAR, FixedSchedule
 
@@ -34,7 +34,7 @@ def _(op: PhaseNeuron, at: FixedPosition, setting: Setting) -> Integers:
     reach = reach if after is None else np.concatenate([reach, after.reshape(len(classes), -1)], 1)
     entry = 2.0 ** _spare_bits(reach, chip.schedule_bits)  # (classes,)
     tables = [entries(table * entry[:, None]) for table in (pos, lo, hi)]
-    if not rests_above_zero(old.function):  # rounding must not let a silent neuron fire
+    if not fires_at_rest(old.function):  # rounding must not let a silent neuron fire
         tables[0], tables[2] = np.maximum(tables[0], 1), np.minimum(tables[2], -1)
     mantissa = to_mantissa(real / entry[index], chip.threshold_bits, axis=tuple(range(len(shape))), signed=False)
     schedule = FixedSchedule(
