@@ -28,7 +28,9 @@ class Chart:
     """A chart in coordinates from 0 to WIDTH and from 0 (top) to HEIGHT.
 
     Attributes:
-        title, x_label, y_label: text of the chart and of its axes.
+        title: of the chart.
+        x_label: text of the x axis.
+        y_label: text of the y axis.
         lines: the series.
         x_ticks, y_ticks: marks of the axes, (coordinate, text).
         levels: horizontal lines, (y, text).
@@ -64,7 +66,9 @@ def line_chart(
     """Lay out a line chart; None if there is nothing to draw.
 
     Args:
-        title, x_label, y_label: text of the chart and of its axes.
+        title: of the chart.
+        x_label: text of the x axis.
+        y_label: text of the y axis.
         series: the points of each line, in data coordinates.
         log: whether the y axis is logarithmic, which drops values that are not positive.
         levels: by text, values of y that horizontal lines mark.

@@ -54,7 +54,8 @@ class ImageAndText(nn.Module):
         """Score each pair, (N, 1).
 
         Args:
-            input_ids, attention_mask: (N, tokens) int64.
+            input_ids: (N, tokens) int64.
+            attention_mask: (N, tokens) int64, 0 for padding.
             pixel_values: (N, channels, height, width) float32, normalised as the model's processor does.
         """
         scores = self.model(input_ids=input_ids, attention_mask=attention_mask, pixel_values=pixel_values)

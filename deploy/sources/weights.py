@@ -153,7 +153,8 @@ def put_weights(module: nn.Module, tensors: Mapping[str, torch.Tensor], path: Pa
     Args:
         module: the model.
         tensors: by name; a common prefix that training frameworks add is removed.
-        path, what: the file and the model, for messages.
+        path: the file, for messages.
+        what: the model, for messages.
 
     Raises:
         DeployError: tensors are missing, unexpected or of another shape; the message counts and names the first few. Or

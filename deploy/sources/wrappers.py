@@ -20,7 +20,8 @@ class Normalised(nn.Module):
 
     Args:
         model: takes normalised images.
-        mean, std: of each channel.
+        mean: of each channel.
+        std: standard deviation of each channel.
         output: the field to return of a model that returns a record (transformers); None for one that returns a tensor.
     """
 

@@ -97,11 +97,9 @@ def product(a, b, delay_a, delay_b, steps):
     """Count the events of trace-driven products a b^T over D, of codes (planes, L, I, D) and (planes, L, J, D).
 
     ``delay_a`` and ``delay_b`` shift each operand's steps to a common clock of ``steps`` steps; nothing arrives before
-    the later operand begins.
-
-    Returns:
-        (operations, updates, spikes of a, spikes of b) that arrive. A spike is one operation for each non-zero trace of
-        the other operand that it meets; an update is a product neuron's step in which a spike arrives there.
+    the later operand begins. Counts operations, updates, and the spikes of a and of b that arrive. A spike is one operation
+    for each non-zero trace of the other operand that it meets; an update is a product neuron's step in which a spike
+    arrives there.
     """
     lead, rows_a, depth = a.shape[1:]
     rows_b = b.shape[2]

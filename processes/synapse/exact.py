@@ -124,7 +124,8 @@ def accumulate(
 
     Args:
         codes: (planes, N, *source).
-        linear, absolute: the map of values (N, *source), exact in their type, and the map with absolute weights.
+        linear: the map of values (N, *source), exact in their type.
+        absolute: the same map with absolute weights.
         with_bias: adds the bias.
         trace: integer value of a spike at step k, (T,).
         bits: width of a potential; the limit is 2^(bits-1) - 1.

@@ -74,7 +74,8 @@ def chain_of(plan: Plan, dt: float, method: Method, kinds: tuple[type, ...], hol
 
     Args:
         plan: the graph, flat and ordered.
-        dt, method: how the nodes' equations become time steps.
+        dt: time step in seconds.
+        method: how the nodes' equations become time steps.
         kinds: NIR types of the neurons that the target runs.
         holder: name of the chip or emulator, for messages.
 
