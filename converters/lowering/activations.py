@@ -88,10 +88,9 @@ def prelu(call: Call) -> Any:
 @handles("abs", curves=True)
 def absolute(call: Call) -> Any:
     """|x| as a part of a longer function of one value, or else as relu(x) + relu(-x), the sum of two populations."""
-    if isinstance(call.args[0], Divisor):
-        return call.args[0]  # a number that is never negative
-    if (known := curve(call.args[0])) is None:
-        return _magnitude(call, call.args[0])
+    x = call.args[0].formed(call) if isinstance(call.args[0], Divisor) else call.args[0]
+    if (known := curve(x)) is None:
+        return _magnitude(call, x)
     return known.then(torch.abs, lambda value: _magnitude(call, value))
 
 

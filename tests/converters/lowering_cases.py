@@ -393,6 +393,8 @@ ACCEPTED = [
     part("smaller of two", lambda m, x: m.b(torch.min(m.a(x), x)), **two()),
     part("magnitude", lambda m, x: m.b(m.a(x).abs()), **two()),
     part("magnitude of what attention gives", lambda m, x: m.out(F.scaled_dot_product_attention(*heads(m, x)).abs()[:, 0].repeat(1, 1, 2)), **qkv()),
+    part("magnitude of a negative inverse", lambda m, x: m.b((-1 / (torch.relu(m.a(x)) + 0.5)).abs()), **two()),
+    part("magnitude of a norm", lambda m, x: m.b((y := m.a(x)) * y.norm(dim=-1, keepdim=True).abs()), **two()),
     part("softmax of what attention gives", lambda m, x: m.out(F.scaled_dot_product_attention(*heads(m, x)).softmax(2)[:, 0].repeat(1, 1, 2)), **qkv()),
     part("root of a softmax", lambda m, x: m.b(m.a(x).softmax(-1).sqrt()), **two()),
     part("inverse", lambda m, x: m.b(1 / (torch.relu(m.a(x)) + 0.5)), **two()),
