@@ -44,7 +44,7 @@ from converters.lowering.builder import (
     Value,
 )
 from converters.lowering.curves import Curve, resolved
-from converters.lowering.handlers import HANDLERS, TAKE_CURVES, TAKE_DIVISORS, Call
+from converters.lowering.handlers import HANDLERS, TAKE_CURVES, TAKE_DIVISORS, Call, formed
 from converters.lowering.key_bias import drop_key_biases
 from processes.deferred import rounded
 from processes.errors import DeployError
@@ -209,7 +209,7 @@ def _evaluate(builder: Builder, node: torch.fx.Node, values: dict[torch.fx.Node,
             args, kwargs = resolved(args), {key: resolved(value) for key, value in kwargs.items()}
         call = Call(builder, name, where or node.name, args, dict(kwargs), shape, cast(Callable[..., Any], node.target))
         if name not in TAKE_DIVISORS:
-            call.args = tuple(_formed(call, args))
+            call.args = tuple(formed(call, args))
         selected = next((o for o in operands if isinstance(o, Selection)), None)
         return HANDLERS[name](call) if selected is None else selected.follow(call)
     except Unsupported as refusal:
@@ -229,12 +229,6 @@ def _stand_in(node: torch.fx.Node) -> torch.Tensor:
     """An uninitialised tensor of a node's shape and type, for operations that use no more of it."""
     value = node.meta["val"]
     return torch.empty(tuple(value.shape), dtype=value.dtype)
-
-
-def _formed(call: Call, operands: Any) -> Any:
-    if isinstance(operands, (list, tuple)):
-        return type(operands)(_formed(call, operand) for operand in operands)
-    return operands.formed(call) if isinstance(operands, Divisor) else operands
 
 
 def _holds_value(operand: Any) -> bool:

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from converters.lowering.arithmetic import scale, summed
-from converters.lowering.builder import Divisor, Mask, Unsupported, Value
+from converters.lowering.builder import Mask, Unsupported, Value
 from converters.lowering.curves import Curve, curve, resolved
 from converters.lowering.handlers import Call, handles
 from processes.phase_neuron.activations import activation as function_of
@@ -88,16 +88,15 @@ def prelu(call: Call) -> Any:
 @handles("abs", curves=True)
 def absolute(call: Call) -> Any:
     """|x| as a part of a longer function of one value, or else as relu(x) + relu(-x), the sum of two populations."""
-    x = call.args[0].formed(call) if isinstance(call.args[0], Divisor) else call.args[0]
-    if (known := curve(x)) is None:
-        return _magnitude(call, x)
+    if (known := curve(call.args[0])) is None:
+        return _magnitude(call, call.args[0])
     return known.then(torch.abs, lambda value: _magnitude(call, value))
 
 
 @handles("log1p", curves=True)
 def logarithm(call: Call) -> Curve:
     """log(1 + x), as a part of a longer function of one value, such as a log-sigmoid."""
-    if isinstance(call.args[0], Divisor) or (known := curve(call.args[0])) is None:
+    if (known := curve(call.args[0])) is None:
         raise Unsupported("a logarithm of more than a function of one value")
     return known.then(torch.log1p)
 

@@ -189,9 +189,9 @@ class Inverse(Divisor):
         """Sample shape of the numbers."""
         return tuple(torch.broadcast_shapes(self.of.shape, self.factor.shape))
 
-    def multiply(self, call: Call, x: Any) -> Any:
-        """x times the number: a quotient with a gain, or for a constant x another inverse."""
-        return scale(quotient(call, x, self.of), self.factor) if isinstance(x, Value) else self.times(x)
+    def multiply(self, call: Call, x: Value) -> Value:
+        """x times the number: a quotient with a gain."""
+        return scale(quotient(call, x, self.of), self.factor)
 
     def times(self, number: Any) -> Inverse:
         """The number times a constant."""

@@ -14,7 +14,7 @@ from converters.lowering.arithmetic import gate, is_number, scale, shift, summed
 from converters.lowering.builder import Divisor, Mask, Unsupported, Value
 from converters.lowering.curves import Curve, combined, curve, resolved
 from converters.lowering.divisors import Inverse, centred, is_never_negative, quotient
-from converters.lowering.handlers import Call, handles
+from converters.lowering.handlers import Call, formed, handles
 from converters.masks import MASKED
 
 
@@ -42,7 +42,7 @@ def add(call: Call) -> Any:
     for divisor, other in ((x, y), (y, x)):
         if isinstance(divisor, Divisor) and (more := divisor.plus(call, other)) is not None:
             return more
-    x, y = _formed(call, x), _formed(call, y)
+    x, y = formed(call, (x, y))
     return _sum_or_curve(call, x, y, torch.add, lambda a, b: _plus(call, a, b))
 
 
@@ -52,11 +52,6 @@ def _times_alpha(call: Call, y: Any) -> Any:
     if alpha == 1:
         return y
     return mul(replace(call, args=(y, alpha), kwargs={})) if isinstance(y, (Value, Curve, Divisor)) else y * alpha
-
-
-def _formed(call: Call, x: Any) -> Any:
-    """The numbers of a divisor as a value, and anything else as it is."""
-    return x.formed(call) if isinstance(x, Divisor) else x
 
 
 def _plus(call: Call, x: Value, y: Any) -> Value:
@@ -94,7 +89,7 @@ def neg(call: Call) -> Any:
 def sub(call: Call) -> Any:
     """A difference, by a gain of -1 and a sum; of a value and its own mean, LayerNorm's centring."""
     x, y = call.args[:2] if call.function != "rsub" else call.args[1::-1]
-    x, y = _formed(call, x), _formed(call, _times_alpha(call, y))
+    y = _times_alpha(call, y)
     return _sum_or_curve(call, x, y, torch.sub, lambda a, b: _minus(call, a, b))
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from converters.lowering.builder import Builder
+from converters.lowering.builder import Builder, Divisor
 
 
 @dataclass
@@ -64,3 +64,10 @@ def handles(*names: str, curves: bool = False) -> Callable[[Handler], Handler]:
 def constant(x: Any) -> np.ndarray:
     """A constant operand as a float64 array."""
     return torch.as_tensor(x).detach().double().numpy()
+
+
+def formed(call: Call, operands: Any) -> Any:
+    """Operands with the numbers of divisors as values, in lists and tuples, too; everything else stays as it is."""
+    if isinstance(operands, (list, tuple)):
+        return type(operands)(formed(call, operand) for operand in operands)
+    return operands.formed(call) if isinstance(operands, Divisor) else operands
