@@ -9,8 +9,10 @@ from __future__ import annotations
 import contextlib
 import logging
 from collections.abc import Iterator
+from typing import Any
 
 import torch
+from torch.fx.node import map_aggregate
 from torch.utils._pytree import tree_leaves
 
 from converters.captured import Captured, constants_of, place
@@ -23,6 +25,12 @@ TRACED = 1e-3
 """Largest difference between the outputs of the exported graph and of the model, over the largest output.
 
 Both compute in the model's own precision, float32 for most."""
+
+
+HALVES = {torch.float16: torch.float32, torch.bfloat16: torch.float32}
+"""Types to which a graph rounds, and those that it keeps instead: a network has no half precision."""
+ROUNDED = 0.1
+"""As ``TRACED``, for models that round to half precision on the way."""
 
 
 @contextlib.contextmanager
@@ -38,6 +46,8 @@ def _silent() -> Iterator[None]:
 
 def capture(model: torch.nn.Module, example: tuple[torch.Tensor, ...]) -> Captured:
     """Export ``model`` in inference mode for one sample, and check that the exported graph computes the same.
+
+    Where the model rounds to half precision (autocast), the graph keeps single precision.
 
     Args:
         model: any module that torch.export accepts; it is put in evaluation mode.
@@ -66,27 +76,47 @@ def capture(model: torch.nn.Module, example: tuple[torch.Tensor, ...]) -> Captur
                 f"{type(model).__name__}: the shape of what `{node.target}` gives at '{place(node)}' depends on the input's "
                 "values; a network has neurons for one shape"
             )
+    traced = ROUNDED if _in_single_precision(program.graph) else TRACED
     captured = Captured(
         program.graph, constants_of(program), tuple(str(name) for name in program.graph_signature.user_inputs), example
     )
-    _check(model, captured)
+    _check(model, captured, traced)
     return captured
 
 
+def _in_single_precision(graph: torch.fx.Graph) -> bool:
+    """Let a graph's operations keep single precision where they would make half; returns whether any would."""
+
+    def kept(argument: Any) -> Any:
+        return HALVES.get(argument, argument) if isinstance(argument, torch.dtype) else argument
+
+    halved = False
+    for node in graph.nodes:
+        args, kwargs = map_aggregate((node.args, node.kwargs), kept)  # type: ignore[misc]
+        if (args, kwargs) != (node.args, node.kwargs):
+            node.args, node.kwargs, halved = args, kwargs, True
+    return halved
+
+
 @torch.no_grad()
-def _check(model: torch.nn.Module, captured: Captured) -> None:
+def _check(model: torch.nn.Module, captured: Captured, limit: float) -> None:
     """Compare the exported graph with the model on the example, as some models behave otherwise while they are traced.
 
     Raises:
-        DeployError: the first outputs of the two differ by more than ``TRACED`` of the largest.
+        DeployError: the model gives no values, or the first outputs of the two differ by more than ``limit`` of the largest.
     """
     own = tree_leaves(model(*captured.example))[0]
+    if not own.numel():
+        raise DeployError(
+            f"{type(model).__name__} gives no values at all, a tensor of {tuple(own.shape)}, for samples of "
+            f"{tuple(captured.example[0].shape[1:])}; give larger samples"
+        )
     given = {**captured.constants, **dict(zip(captured.inputs, captured.example, strict=True))}
     places = [node.name for node in captured.graph.nodes if node.op == "placeholder"]
     runner = torch.fx.Interpreter(torch.fx.GraphModule(torch.nn.Module(), captured.graph))
     found = tree_leaves(runner.run(*(given[name] for name in places)))[0]
     apart = float((found.double() - own.double()).abs().max() / own.double().abs().max().clamp_min(1e-30))
-    if apart > TRACED:
+    if apart > limit:
         raise DeployError(
             f"{type(model).__name__}: the graph that torch.export makes of it gives other outputs than the model itself, by "
             f"{apart:.2g} of the largest: it behaves otherwise while it is traced (transformers' models may leave out a mask); "

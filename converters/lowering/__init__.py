@@ -22,8 +22,10 @@ from converters.lowering import (  # noqa: F401 - register handlers
     attention,
     bounds,
     complex_numbers,
+    conditions,
     elementwise,
     linear,
+    logarithms,
     maxima,
     norm,
     pooling,
@@ -103,10 +105,8 @@ def in_single_precision(network: LoweredNetwork) -> None:
 REASONS = {
     "sort": "the order of its values depends on the input",
     "argsort": "the order of its values depends on the input",
-    "bitwise_not": "a mask that depends on the input (experts that are chosen within chosen groups)",
     "grid_sampler_2d": "where it reads an image depends on the input",
     "_fft_c2c": "complex numbers",
-    "_log_softmax": "a logarithm; where it ends the model, let the model return its logits, of which the same is the largest",
 }
 """Reasons for refusing operations about which more can be said than that no spiking form is known."""
 

@@ -78,32 +78,27 @@ def elu(call: Call) -> Any:
 
 @handles("prelu", "_prelu_kernel")
 def prelu(call: Call) -> Any:
-    """PReLU as a leaky ReLU, if all its slopes are equal and not negative."""
-    slopes = torch.as_tensor(call.args[1]).double().reshape(-1)
-    if bool((slopes != slopes[0]).any()) or float(slopes[0]) < 0:
-        raise Unsupported("slopes that differ between channels, or are negative")
-    return activate(call, call.args[0], f"leaky_relu:{float(slopes[0])}")
+    """PReLU: a leaky ReLU if all slopes are the same and not negative, else relu(x) - slope * relu(-x)."""
+    x, slopes = call.args[0], torch.as_tensor(call.args[1]).double()
+    slope = float(slopes.flatten()[0])
+    if slope >= 0 and bool((slopes == slope).all()):
+        return activate(call, x, f"leaky_relu:{slope}")
+    if slopes.ndim == 1 and slopes.numel() > 1:
+        slopes = slopes.reshape(-1, *(1,) * (len(x.shape) - 2))
+    return _both_signs(call, x, -slopes)
 
 
 @handles("abs", curves=True)
 def absolute(call: Call) -> Any:
     """|x| as a part of a longer function of one value, or else as relu(x) + relu(-x), the sum of two populations."""
     if (known := curve(call.args[0])) is None:
-        return _magnitude(call, call.args[0])
-    return known.then(torch.abs, lambda value: _magnitude(call, value))
+        return _both_signs(call, call.args[0], 1.0)
+    return known.then(torch.abs, lambda value: _both_signs(call, value, 1.0))
 
 
-@handles("log1p", curves=True)
-def logarithm(call: Call) -> Curve:
-    """log(1 + x), as a part of a longer function of one value, such as a log-sigmoid."""
-    if (known := curve(call.args[0])) is None:
-        raise Unsupported("a logarithm of more than a function of one value")
-    return known.then(torch.log1p)
-
-
-def _magnitude(call: Call, x: Value) -> Value:
-    """relu(x) + relu(-x)."""
+def _both_signs(call: Call, x: Value, factor: Any) -> Value:
+    """relu(x) + factor * relu(-x), the sum of two populations."""
     x.check_unmasked()
     call = replace(call, shape=x.shape)
-    signs = (Value(call.builder.join(scale(x, sign)), x.shape, activation="relu") for sign in (1.0, -1.0))
-    return summed(call, list(signs), np.zeros(1))
+    above, below = (Value(call.builder.join(scale(x, sign)), x.shape, activation="relu") for sign in (1.0, -1.0))
+    return summed(call, [above, scale(below, factor)], np.zeros(1))

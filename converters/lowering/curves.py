@@ -2,18 +2,21 @@
 
 ``x * sigmoid(1.702 * x)`` and ``0.5 * x * (1 + tanh(...))`` are activations written as several elementwise operations of one
 value. While a model is lowered such an expression is kept as a plain function; when something else needs it, it is compared
-with every known activation at potentials up to 10,000, and becomes the one that it equals up to a gain and an offset.
+with every known activation at potentials up to 10,000, and becomes the one that it equals up to a gain and an offset. A
+function of straight pieces becomes an activation of its own.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
 
+from converters.lowering.arithmetic import is_number
 from converters.lowering.builder import Unsupported, Value
+from converters.lowering.pieces import straight_pieces
 from processes.phase_neuron.activations import ACTIVATIONS, activation
 
 Function = Callable[[torch.Tensor], torch.Tensor]
@@ -25,6 +28,8 @@ FAR = torch.cat([-REACH, REACH])
 """Potentials where activations have become straight: a function that is clamped at 100 is no ReLU."""
 SAME = 1e-6
 """Relative difference of functions that count as equal: constants such as sqrt(2 / pi) have six digits or more."""
+KNOWN = (*ACTIVATIONS, "elu:1", "softplus:1")
+"""Activations that a function is compared with."""
 
 
 @dataclass(frozen=True)
@@ -60,19 +65,26 @@ class Curve:
         Raises:
             Unsupported: no known activation equals the function, and there is no ``otherwise``.
         """
-        found = self.function(NEAR)
+        found = self.function(NEAR).double()
         largest = float(found.abs().max())
-        for name in ACTIVATIONS if self.of.plain else ():
+        varies = bool(found.isfinite().all()) and bool(
+            (found != found[0]).any()
+        )  # not but for single potentials, as x == 1
+        for name in KNOWN if self.of.plain and varies else ():
             if name == "identity" and self.otherwise is not None:
                 continue  # a gain and an offset, which the value has its own way of holding
             f = activation(name).torch
             columns = torch.stack([f(NEAR), torch.ones_like(NEAR)], 1)
             gain, offset = torch.linalg.lstsq(columns, found[:, None]).solution[:, 0]
-            near, far = ((gain * f(v) + offset, self.function(v)) for v in (NEAR, FAR))
+            near, far = ((gain * f(v) + offset, self.function(v).double()) for v in (NEAR, FAR))
             if torch.allclose(*near, rtol=0, atol=SAME * largest) and torch.allclose(
                 *far, rtol=SAME, atol=SAME * largest
             ):
                 return replace(self.of, activation=name, gain=_unless(gain, 1.0), offset=_unless(offset, 0.0))
+        if self.of.plain and (found := straight_pieces(self.function)) is not None:
+            numbers = (torch.tensor(number, dtype=torch.float64) for number in (found.gain, found.offset))
+            gain, offset = (_unless(number, plain) for number, plain in zip(numbers, (1.0, 0.0), strict=True))
+            return replace(self.of, activation=found.activation, gain=gain, offset=offset)
         if self.otherwise is None:
             raise Unsupported("a function of one value that no threshold schedule is known for")
         return self.otherwise()
@@ -116,10 +128,33 @@ def combined(
         return None if x.mask else Curve(x, torch.square, lambda: otherwise(x, x), x)
     if one is None or two is None or one.of != two.of:
         return None
-    f, g = one.function, two.function
     square = x if function is torch.mul and (x is y or (isinstance(x, Value) and x == y)) else None
-    apart = None if otherwise is None else lambda: otherwise(resolved(x), resolved(y))
-    return Curve(one.of, lambda v: function(f(v), g(v)), apart, square)
+    found = joint((x, y), function, otherwise)
+    return found if found is None else replace(found, square_of=square)
+
+
+def joint(
+    operands: Sequence[Any], function: Callable[..., torch.Tensor], otherwise: Callable[..., Value] | None = None
+) -> Curve | None:
+    """``function`` of operands that are numbers or functions of one and the same potential, as a curve; None if they are not.
+
+    ``otherwise`` computes it from the operands' values by other means, if no known activation equals the curve.
+    """
+    given: list[Function] = []
+    of: list[Value] = []
+    for operand in operands:
+        if is_number(operand):
+            number = torch.as_tensor(operand, dtype=torch.float64).detach().reshape(())
+            given.append(lambda v, number=number: number)
+        elif isinstance(operand, (Value, Curve)) and (known := curve(operand)) is not None:
+            given.append(known.function)
+            of.append(known.of)
+        else:
+            return None
+    if not of or any(other != of[0] for other in of):
+        return None
+    apart = None if otherwise is None else lambda: otherwise(*resolved(tuple(operands)))
+    return Curve(of[0], lambda v: function(*(part(v) for part in given)), apart)
 
 
 def _unless(number: torch.Tensor, plain: float) -> torch.Tensor | None:

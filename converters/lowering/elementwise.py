@@ -1,4 +1,4 @@
-"""Elementwise sums, products, powers and choices: residual streams, folded gains, parts of functions and of norms."""
+"""Elementwise sums, products and powers: residual streams, folded gains, parts of functions and of norms."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import torch
 from converters.lowering.activations import activate
 from converters.lowering.arithmetic import gate, is_number, scale, shift, summed
 from converters.lowering.builder import Divisor, Mask, Unsupported, Value
-from converters.lowering.curves import Curve, combined, curve, resolved
+from converters.lowering.curves import Curve, combined, curve, joint, resolved
 from converters.lowering.divisors import Inverse, centred, is_never_negative, quotient
 from converters.lowering.handlers import Call, formed, handles
 from converters.masks import MASKED
@@ -23,8 +23,9 @@ def checked(call: Call) -> None:
     """An assertion of the exporter about a tensor's type; it computes nothing."""
 
 
-@handles("dropout", "dropout_", "alias", "clone", "contiguous", "detach", "to", "_to_copy", "lift_fresh_copy",
-         "type_as", "dropout1d", "feature_dropout")  # fmt: skip
+@handles(
+    "dropout", "dropout_", "alias", "clone", "contiguous", "detach", "lift_fresh_copy", "dropout1d", "feature_dropout"
+)
 def nothing(call: Call) -> Value:
     """Operations that change no value at inference."""
     return call.args[0]
@@ -117,15 +118,9 @@ def _sum_or_curve(call: Call, x: Any, y: Any, function: Any, otherwise: Callable
 
 def _with_curve(x: Any, y: Any, function: Any, otherwise: Callable[[Any, Any], Value]) -> Any:
     """``function`` of two operands: of a curve and a number a curve, of others what ``otherwise`` makes of values."""
-    if isinstance(x, Curve) and is_number(y):
-        return x.then(lambda v: function(v, _number(y)), lambda value: otherwise(value, y))
-    if isinstance(y, Curve) and is_number(x):
-        return y.then(lambda v: function(_number(x), v), lambda value: otherwise(x, value))
-    return otherwise(resolved(x), resolved(y))
-
-
-def _number(x: Any) -> torch.Tensor:
-    return torch.as_tensor(x, dtype=torch.float64).detach().reshape(())
+    one = (isinstance(x, Curve) and is_number(y)) or (isinstance(y, Curve) and is_number(x))
+    both = joint((x, y), function, otherwise) if one else None
+    return otherwise(resolved(x), resolved(y)) if both is None else both
 
 
 @handles("mul", "mul_", curves=True)
@@ -152,6 +147,12 @@ def _times(call: Call, x: Any, y: Any) -> Value:
     return gate(call, x, y) if isinstance(y, Value) else scale(x, y)
 
 
+HIGHEST = 8
+"""Highest power: that many codes of one value have their relative errors added up."""
+ROOTS = {-0.5: "rsqrt", 0.5: "sqrt", -1.0: "reciprocal"}
+"""Powers that are operations of their own."""
+
+
 @handles("square", curves=True)
 def square(call: Call) -> Any:
     """x * x, kept as a square, as a mean of squares may follow."""
@@ -166,20 +167,36 @@ def power(call: Call) -> Any:
         if is_number(exponent) and (divisor := x.power(float(exponent))) is not None:
             return divisor
         x = x.formed(call)
+    if is_number(exponent) and (name := ROOTS.get(float(exponent))) is not None:
+        return root(replace(call, function=name, args=(resolved(x),)))
     if not isinstance(x, (Value, Curve)) or not is_number(exponent) or float(exponent) != int(exponent):
         raise Unsupported(f"a power with the exponent {exponent}")
     n = int(exponent)
     if n == 2:
         return mul(replace(call, args=(x, x)))
-    if (known := curve(x)) is None or n < 1:
+    if not 1 <= n <= HIGHEST:
         raise Unsupported(f"a power with the exponent {exponent}")
-    return known.then(lambda v: v**n)
+    known = curve(x)
+    return (
+        _multiplied(call, resolved(x), n)
+        if known is None
+        else known.then(lambda v: v**n, lambda y: _multiplied(call, y, n))
+    )
+
+
+def _multiplied(call: Call, x: Value, n: int) -> Value:
+    """x to the power of n, by n - 1 products."""
+    product = x
+    for number in range(1, n):
+        product = gate(replace(call, name=f"{call.name}.{number + 1}"), product, x)
+    return product
 
 
 @handles("rsqrt", "sqrt", "reciprocal")
 def root(call: Call) -> Any:
     """A root of a mean of squares, or an inverse, as a divisor; the root of a value that is never negative, an activation."""
-    x, exponent = call.args[0], {"rsqrt": -0.5, "sqrt": 0.5, "reciprocal": -1.0}[call.function]
+    x = call.args[0]
+    exponent = next(power for power, name in ROOTS.items() if name == call.function)
     if isinstance(x, Divisor):
         if (divisor := x.power(exponent)) is not None:
             return divisor
@@ -212,47 +229,4 @@ def div(call: Call) -> Any:
     if not isinstance(x, (Value, Curve)):
         return Inverse.of_value(call.builder, resolved(y), torch.as_tensor(x).detach().double())
     inverse = 1.0 / torch.as_tensor(y).detach().double()
-    if isinstance(x, Curve) and inverse.numel() == 1:
-        return x.then(lambda v: v * _number(inverse), lambda value: scale(value, inverse))
-    return scale(resolved(x), inverse)
-
-
-@handles("where", "masked_fill", "masked_fill_")
-def where(call: Call) -> Value:
-    """A choice by a constant condition, by gains of 0 and 1; or by a mask, which leaves logits out of a softmax."""
-    condition, x, y = call.args if call.function == "where" else (call.args[1], call.args[2], call.args[0])
-    if isinstance(condition, Mask):
-        return _masked(call, condition, *((x, y) if isinstance(x, Value) else (y, x)))
-    if not isinstance(condition, torch.Tensor):
-        raise Unsupported("a choice that depends on the input")
-    if isinstance(x, Value) and isinstance(y, Value):
-        keep = condition.expand(call.shape).double()
-        return summed(call, [scale(x, keep), scale(y, 1 - keep)], np.zeros(1))
-    if not isinstance(x, Value) and not isinstance(y, Value):
-        raise Unsupported("a choice of two values that are no numbers")
-    value, other, keep = (x, y, condition) if isinstance(x, Value) else (y, x, ~condition)
-    keep = keep.expand(call.shape)
-    constant = torch.where(keep, 0.0, torch.as_tensor(other).double())
-    if call.builder.is_product(value.node) and bool((constant[~keep] <= MASKED).all()):
-        return replace(value, offset=constant if value.offset is None else value.offset + constant)  # softmax's mask
-    if not bool(torch.isfinite(constant).all()):
-        if bool((constant[~keep] <= MASKED).all()):  # a softmax has to follow
-            return masked(value, Mask(None, keep, None))
-        raise Unsupported("a fill that is not finite, outside a softmax")
-    return shift(call, scale(value, keep.double()), constant, 1.0)
-
-
-def _masked(call: Call, mask: Mask, x: Any, other: Any) -> Value:
-    """A choice by a mask of the input: logits with the mask pending, or softmax weights, which are 0 there anyway.
-
-    Raises:
-        Unsupported: any other choice by a mask.
-    """
-    if isinstance(x, Value) and is_number(other):
-        if not x.normaliser and float(other) <= MASKED:
-            return masked(x, mask)
-        raced = call.builder.network.nodes[x.node].inputs
-        keys = call.builder.keys(mask, len(x.shape))
-        if x.normaliser == x.node and not float(other) and bool(mask.allowed.all()) and set(keys) <= set(raced[1:]):
-            return x
-    raise Unsupported("a choice that depends on the input, outside a softmax")
+    return _with_curve(x, inverse, torch.mul, scale)

@@ -11,8 +11,9 @@ import torch
 
 from converters.lowering.arithmetic import scale, shift
 from converters.lowering.builder import Unsupported, Value
+from converters.lowering.curves import resolved
 from converters.lowering.divisors import Norm, centred, divide, rows, unrows
-from converters.lowering.handlers import Call, handles
+from converters.lowering.handlers import HANDLERS, Call, handles
 
 
 @handles("layer_norm")
@@ -95,12 +96,17 @@ def batch_norm(call: Call) -> Value:
 
 
 @handles("linalg_vector_norm")
-def vector_norm(call: Call) -> Norm:
-    """The Euclidean norm along axes, as a divisor that need not be formed; other norms are refused."""
-    if call.arg(1, "ord", 2) != 2:
-        raise Unsupported("a norm that is not Euclidean")
-    x: Value = call.args[0]
-    return Norm(x, chosen(x, call.arg(2, "dim")), kept=bool(call.arg(3, "keepdim", False)))
+def vector_norm(call: Call) -> Any:
+    """The Euclidean norm along axes, as a divisor that need not be formed; a sum of magnitudes, or the largest, as a value."""
+    order, x = call.arg(1, "ord", 2), call.args[0]
+    axes, kept = chosen(x, call.arg(2, "dim")), bool(call.arg(3, "keepdim", False))
+    if order == 2:
+        return Norm(x, axes, kept=kept)
+    if order not in (1, math.inf):
+        raise Unsupported(f"a norm of order {order}")
+    sizes = HANDLERS["abs"](replace(call, args=(x,), kwargs={}, shape=x.shape))
+    reduce = "sum" if order == 1 else "amax"
+    return HANDLERS[reduce](replace(call, function=reduce, args=(resolved(sizes), list(axes), kept), kwargs={}))
 
 
 @handles("var", "std")

@@ -128,6 +128,11 @@ def try_one(inputs: dict[str, np.ndarray], model: LoadedModel, source: str) -> t
         raise DeployError(f"{model.spec}: returns {type(output).__name__}; wrap it so that it returns one tensor")
     if output.is_complex():
         raise DeployError(f"{model.spec}: returns complex numbers; wrap it so that it returns one real tensor")
+    if not output.numel():
+        raise DeployError(
+            f"{model.spec}: gives no values at all, a tensor of {tuple(output.shape)}, for a sample of {source} ({shapes}); "
+            "give larger samples"
+        )
     if not bool(torch.isfinite(output).all()):
         raise DeployError(f"{model.spec}: gives NaN or infinity for the first sample of {source}; check its weights")
     _check_alone(inputs, output, model)

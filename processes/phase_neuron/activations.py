@@ -20,6 +20,7 @@ HALVINGS = 200  # of [-FAR, FAR]: exact to the last bit even for the smallest th
 
 
 SILU_TURN = -1.2784645427610738  # where v sigmoid(v) is smallest
+LEAST = 1e-30  # of which a logarithm is taken: that of zero is no number
 SELU, SELU_ALPHA = 1.0507009873554805, 1.6732632423543772  # Klambauer et al., 2017
 
 
@@ -78,6 +79,38 @@ def _silu(v: np.ndarray) -> np.ndarray:
     return v * expit(v)
 
 
+def _pieces(left: float, *numbers: float) -> Activation:
+    """A function of straight pieces, of which none falls; it may jump where they meet.
+
+    Args:
+        left: the slope before the first knot.
+        numbers: for each knot, in ascending order, its potential, and the function's limit from below, value and limit
+            from above there; then the slope after the last knot.
+
+    Raises:
+        ValueError: these are not four numbers for each of one knot or more, or knots do not ascend.
+    """
+    *knots, right = numbers
+    at, below, value, above = np.ascontiguousarray(np.array(knots, float).reshape(-1, 4).T)
+    if not len(at) or (np.diff(at) <= 0).any():
+        raise ValueError("knots of a function of straight pieces have to ascend, and there is one at least")
+    slope = np.array([left, *((below[1:] - above[:-1]) / np.diff(at)), right])
+    start, height = np.array([at[0], *at]), np.array([below[0], *above])
+
+    def by_table(v: np.ndarray) -> np.ndarray:
+        piece = np.searchsorted(at, v)  # how many knots lie below v
+        meets = np.minimum(piece, len(at) - 1)
+        return np.where(v == at[meets], value[meets], height[piece] + slope[piece] * (v - start[piece]))
+
+    def by_tensors(v: torch.Tensor) -> torch.Tensor:
+        knot, step, origin, base, own = (torch.as_tensor(t).to(v) for t in (at, slope, start, height, value))
+        piece = torch.searchsorted(knot, v.detach().contiguous())
+        meets = piece.clamp(max=len(at) - 1)
+        return torch.where(v == knot[meets], own[meets], base[piece] + step[piece] * (v - origin[piece]))
+
+    return Activation(by_table, by_tensors)
+
+
 F = torch.nn.functional
 ACTIVATIONS: dict[str, Activation] = {
     "identity": Activation(lambda v: v, lambda v: v),
@@ -100,6 +133,7 @@ ACTIVATIONS: dict[str, Activation] = {
     "asinh": Activation(np.arcsinh, torch.asinh),
     "log_sigmoid": Activation(lambda v: -np.logaddexp(0, -v), F.logsigmoid),
     "sqrt": Activation(lambda v: np.sqrt(np.maximum(v, 0)), lambda v: v.clamp(min=0).sqrt(), argmin=0.0),
+    "log": Activation(lambda v: np.log(np.maximum(v, LEAST)), lambda v: v.clamp(min=LEAST).log()),
 }
 """Functions without parameters, by name; :func:`activation` also knows those with some."""
 
@@ -118,6 +152,7 @@ FAMILIES: dict[str, Callable[..., Activation]] = {
     "softshrink": lambda width: Activation(
         lambda v: np.sign(v) * np.maximum(np.abs(v) - width, 0), lambda v: F.softshrink(v, width)
     ),
+    "pieces": _pieces,
 }
 """Functions with parameters: "leaky_relu:0.01", "clamp:0,6", "clamp:0,inf"; all of them are monotone."""
 

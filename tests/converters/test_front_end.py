@@ -277,3 +277,35 @@ def test_a_model_that_behaves_otherwise_while_it_is_traced_is_refused() -> None:
     capture(Traced(1.0), (torch.rand(1, 4),))
     with pytest.raises(DeployError, match=r"gives other outputs than the model itself, by 0\.5 of the largest"):
         capture(Traced(0.5), (torch.rand(1, 4),))
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+def test_half_precision_on_the_way_is_not_kept(dtype: torch.dtype) -> None:
+    class Autocast(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.first, self.second = nn.Linear(4, 8), nn.Linear(8, 3)
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            with torch.autocast("cpu", dtype=dtype):
+                return self.second(self.first(x).relu()).float()
+
+    torch.manual_seed(0)
+    model, x = Autocast(), torch.rand(1, 4)
+    captured = capture(model, (x,))
+    dtypes = [argument for node in captured.graph.nodes for argument in (*node.args, *node.kwargs.values())]
+    assert dtype not in dtypes and torch.float32 in dtypes
+    network = lower(captured, (1, 4))
+    found = ClosedForm(network, torch.float64, ideal=True)
+    full = model.second(model.first(x).relu())
+    torch.testing.assert_close(found.real(found.run(x)).float()[:, 0], full)
+    assert (full - model(x)).abs().max() > 1e-5, "the model itself rounds"
+
+
+def test_a_model_that_gives_no_values_is_refused() -> None:
+    class Short(nn.Module):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return x[:, 4:]
+
+    with pytest.raises(DeployError, match=r"gives no values at all, a tensor of \(1, 0\)"):
+        capture(Short(), (torch.rand(1, 4),))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -82,6 +82,25 @@ def test_complex_numbers_are_turned_by_constants_alone(use: str) -> None:
     model = module(forward, a=nn.Linear(8, 8), b=nn.Linear(8, 2))
     with pytest.raises(UnsupportedModel, match=r"complex|no spiking form"):
         lower(capture(model, (torch.zeros(1, 5, 8),)), (1, 5, 8))
+
+
+@pytest.mark.parametrize(
+    "forward, why",
+    [
+        (lambda y: y.int().float(), "cut to whole numbers"),
+        (lambda y: torch.log(y.square() - 1), "a logarithm of what may be negative"),
+        (lambda y: y.norm(p=3, dim=-1), "a norm of order 3"),
+        (lambda y: (y == 0.5).float(), "no threshold schedule"),
+        (lambda y: y.masked_fill(y < 0, -torch.inf).softmax(-1), "a mask that depends on the input's values"),
+        (lambda y: y**9, "a power with the exponent 9"),
+    ],
+)
+def test_what_no_neuron_computes_is_refused_by_its_reason(forward: Callable[..., torch.Tensor], why: str) -> None:
+    model = module(
+        lambda m, x: m.b(forward(m.a(x)).reshape(x.shape[0], 5, -1)[..., :1]), a=nn.Linear(8, 8), b=nn.Linear(1, 2)
+    )
+    with pytest.raises(UnsupportedModel, match=why):
+        lowered(model, torch.zeros(1, 5, 8))
 
 
 class Cosine(nn.Module):
@@ -216,7 +235,7 @@ def test_an_additive_mask_leaves_keys_out_of_the_race() -> None:
         (lambda m, x: torch.maximum(m.a(x), m.b(x)), "converters.lowering.bounds.activate", lambda call, x, f: x),
         (lambda m, x: torch.minimum(m.a(x), m.b(x)), "converters.lowering.bounds.activate", lambda call, x, f: x),
         (lambda m, x: m.a(x).cumsum(1), "converters.lowering.linear.np.tril", np.triu),
-        (lambda m, x: torch.where(m.k, m.a(x), m.b(x)), "converters.lowering.elementwise.scale", lambda x, factor: x),
+        (lambda m, x: torch.where(m.k, m.a(x), m.b(x)), "converters.lowering.conditions.scale", lambda x, factor: x),
     ],
 )
 def test_what_they_are_lowered_by_matters(

@@ -30,8 +30,25 @@ FORMS: dict[str, Callable[[Any, torch.Tensor], torch.Tensor]] = {
     "instance norm": lambda m, x: F.instance_norm(m.a(x)),
     "softmax of what attention gives": lambda m, x: F.scaled_dot_product_attention(m.a(x), x, m.a(x)).softmax(1),
     "clamped norm": lambda m, x: (y := m.a(x)) * y.norm(dim=-1, keepdim=True).clamp(0.5, 2),
+    "leaky ReLU as a choice": lambda m, x: torch.where((y := m.a(x)) > 0, y, 0.2 * y),
+    "ReLU as a fill": lambda m, x: (y := m.a(x)).masked_fill(y < 0, 0.0),
+    "dead zone": lambda m, x: F.hardshrink(m.a(x), 0.3),
+    "threshold": lambda m, x: F.threshold(m.a(x), 0.2, -0.1),
+    "slopes by channel": lambda m, x: F.prelu(m.a(x).mT, torch.linspace(-0.4, 0.5, 8)).mT,
+    "choice of two values": lambda m, x: torch.where(m.a(x) + 0.5 > 0, x, x.abs()),
+    "condition as a number": lambda m, x: x * (m.a(x) >= 0.1).float(),
+    "two conditions": lambda m, x: ((y := m.a(x)) > -0.5).logical_and(y < x + 1) * torch.relu(x),
+    "logarithm of a softmax": lambda m, x: m.a(x).log_softmax(-1),
+    "logarithm of a sum of exponentials": lambda m, x: x + m.a(x).logsumexp((1, 2), keepdim=True),
+    "logarithm of what is positive": lambda m, x: torch.log(torch.relu(m.a(x)) + 0.3) + torch.log1p(m.a(x).exp()),
+    "sum of magnitudes": lambda m, x: (y := m.a(x)) / y.norm(p=1, dim=-1, keepdim=True),
+    "largest magnitude": lambda m, x: x + torch.linalg.vector_norm(m.a(x), torch.inf, -1, keepdim=True),
+    "third power of what was coded": lambda m, x: F.layer_norm(m.a(x), (8,)) ** 3,
+    "half precision on the way": lambda m, x: F.gelu(m.a(x).half()).float(),
     "value and its norm": lambda m, x: (y := m.a(x)) + y.norm(dim=-1, keepdim=True),
 }
+JUMPS = {"dead zone", "threshold", "choice of two values", "condition as a number", "two conditions"}
+"""Forms that jump: an input that is coded as a number on the other side of the jump is off by all of it."""
 
 
 @pytest.mark.parametrize("form", FORMS)
@@ -45,5 +62,7 @@ def test_a_written_form_in_integers(form: str) -> None:
     expected = model(torch.from_numpy(x)).detach().numpy()
     runner = ClosedForm(network)
     found = runner.real(runner.run(x)).numpy().reshape(expected.shape)
-    assert np.linalg.norm(found - expected) < WRITTEN_FORMS * np.linalg.norm(expected)
+    error, size = np.abs(found - expected), np.sqrt(np.mean(expected**2))
+    found_error = np.quantile(error, 0.75) if form in JUMPS else np.sqrt(np.mean(error**2))
+    assert found_error < WRITTEN_FORMS * size
     assert compare(network, np.concatenate([x[:2], 30 * x[2:3]])) > 100

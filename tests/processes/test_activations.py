@@ -26,6 +26,8 @@ PARAMETERS = (
     "celu:0.5",
     "softplus:2",
     "softshrink:0.5",
+    "pieces:0.1,0,0,0,0,1",
+    "pieces:0,-1.5,-2,-1,-0.5,0.5,-0.5,0,0,0.5",
 )
 FUNCTIONS = [*sorted(ACTIVATIONS), *PARAMETERS]
 SCALES = np.array([0.05, 1.0, 8.0])
@@ -73,10 +75,16 @@ def scalar(function: str, v: float) -> float:
             return min(v, 0.0) - math.log1p(math.exp(-abs(v)))
         case "sqrt":
             return math.sqrt(max(v, 0.0))
+        case "log":
+            return math.log(max(v, 1e-30))
         case "selu":
             return 1.0507009873554805 * scalar("elu:1.6732632423543772", v)
     family, parameters = function.split(":")
     a, *more = map(float, parameters.split(","))
+    if function == "pieces:0.1,0,0,0,0,1":
+        return v if v > 0 else 0.1 * v
+    if family == "pieces":
+        return {-1.5: -1.0, 0.5: 0.0}.get(v, -2.0 if v < -1.5 else -0.5 if v < 0.5 else (v - 0.5) / 2)
     match family:
         case "clamp":
             return min(max(v, a), *more)
