@@ -49,7 +49,7 @@ def _shares(network: Network) -> dict[str, np.ndarray]:
             if network.origin(name) != name or origin == Network.INPUT or not _free(network[origin]):
                 continue
             share = shares.setdefault(origin, np.zeros(scale_of(network, origin).size))
-            gains = used(node.op, scale_of(network, operand).reshape(-1))
+            gains = used(node.op, scale_of(network, operand))
             if gains is None:
                 tied.add(origin)  # to other scales, or to powers of two, by a product
                 continue

@@ -76,6 +76,8 @@ def capture(model: torch.nn.Module, example: tuple[torch.Tensor, ...]) -> Captur
                 f"{type(model).__name__}: the shape of what `{node.target}` gives at '{place(node)}' depends on the input's "
                 "values; a network has neurons for one shape"
             )
+    for node in program.graph.find_nodes(op="call_function", target=torch.ops.aten._assert_tensor_metadata.default):
+        program.graph.erase_node(node)  # the exporter's own checks of types, which compute nothing
     traced = ROUNDED if _in_single_precision(program.graph) else TRACED
     captured = Captured(
         program.graph, constants_of(program), tuple(str(name) for name in program.graph_signature.user_inputs), example

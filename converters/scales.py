@@ -60,18 +60,25 @@ def set_scales(network: Network, peaks: dict[str, np.ndarray], ingredients: Ingr
         _level(network, name)
 
 
-def _share(network: Network, name: str, step: Round, together: bool = True) -> None:
-    """Raise the scales of a node's operands to at least what the node's operation asks for in this round."""
+def _share(network: Network, name: str, step: Round, together: bool = True) -> bool:
+    """Raise the scales of a node's operands to at least what the node's operation asks for in this round.
+
+    Returns:
+        Whether any scale was lower.
+    """
     at = Position(network, name)
     wanted = shared(at.op, step, at, together)
+    raised = False
     for operand, least in zip(network.nodes[name].inputs, wanted, strict=False):
         if least is not None:
-            _raise_scale(network, operand, least)
+            raised |= _raise_scale(network, operand, least)
+    return raised
 
 
 def _level(network: Network, name: str) -> None:
-    """Raise scales that vary within a window of max pooling to the largest one there."""
-    _share(network, name, "fields")
+    """Raise scales that vary within a window of max pooling to the largest one there, until windows that overlap agree, too."""
+    while _share(network, name, "fields"):
+        pass
 
 
 def observe_peaks(
@@ -125,13 +132,20 @@ def unit_of(network: Network, name: str) -> np.ndarray:
     return Position(network, name).unit
 
 
-def _raise_scale(network: Network, name: str, wanted: np.ndarray) -> None:
-    """Raise scales of the neurons behind ``name`` to at least ``wanted``, which broadcasts with the routed values."""
+def _raise_scale(network: Network, name: str, wanted: np.ndarray) -> bool:
+    """Raise scales of the neurons behind ``name`` to at least ``wanted``, which broadcasts with the routed values.
+
+    Returns:
+        Whether any was lower.
+    """
     origin, _ = _coder(network, name)
     scale, where = scale_of(network, origin), places(network, name)
     raised = scale.reshape(-1).copy()
     np.maximum.at(raised, where.reshape(-1), np.broadcast_to(wanted, where.shape).reshape(-1))
+    if (raised == scale.reshape(-1)).all():
+        return False
     network.put(origin, rescaled(network[origin], raised.reshape(scale.shape)))
+    return True
 
 
 def places(network: Network, name: str) -> np.ndarray:

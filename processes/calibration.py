@@ -145,7 +145,7 @@ product may vary along the summed axis as long as their product does not."""
 
 used: Trait[[np.ndarray], np.ndarray | None] = Trait("calibration", "what its weights gain from larger scales")
 """For each input, in a shape that broadcasts to the operand, the largest share that its weights have of a row's largest
-weight, given the operand's scales, flat; None if the operand's scales are tied to others."""
+weight, given the operand's scales, broadcast shape; None if the operand's scales are tied to others."""
 
 folded: Trait[[Position, Coding], Operation] = Trait("calibration", "how scales fold into it")
 """The operation in units of its operands' spikes (thresholds, traces, weights), so that a spike at k stands for L_k."""

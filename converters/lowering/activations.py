@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from converters.lowering.arithmetic import scale, summed
+from converters.lowering.arithmetic import scale, shift, summed
 from converters.lowering.builder import Mask, Unsupported, Value
 from converters.lowering.curves import Curve, curve, resolved
 from converters.lowering.handlers import Call, handles
@@ -52,11 +52,24 @@ def activate(call: Call, x: Any, target: str) -> Any:
         raise Unsupported("a function of an attention mask: only a softmax reads one")
     if isinstance(x, Curve):
         return x.then(f, lambda value: _fire_as(call, value, target))
+    if x.mask is not None:
+        return _of_those_kept(call, x, target)
     if x.plain and call.builder.emits(x.node) != "spikes":
         return replace(x, activation=target)
     if (known := curve(x)) is not None and call.builder.emits(x.node) != "spikes":
         return known.then(f, lambda value: _fire_as(call, value, target))
     return _fire_as(call, x, target)
+
+
+def _of_those_kept(call: Call, x: Value, target: str) -> Value:
+    """A function that is 0 at minus infinity, to which a constant pattern sets some values: decays of state spaces."""
+    mask = x.mask
+    if mask is None or mask.keys is not None or target not in ("exp", "sigmoid"):
+        raise Unsupported("values left out by a mask, outside a softmax")
+    y = replace(x, mask=None)
+    if mask.bias is not None:
+        y = shift(replace(call, shape=x.shape), y, mask.bias, 1.0)
+    return scale(resolved(activate(call, y, target)), mask.allowed.double())
 
 
 def _fire_as(call: Call, x: Value, target: str) -> Value:

@@ -17,7 +17,7 @@ from converters.lowering.builder import Selection, Unsupported, Value
 from converters.lowering.handlers import HANDLERS, Call, handles
 
 RESHAPES = frozenset({"reshape", "view", "unsqueeze", "squeeze", "flatten", "unflatten", "_unsafe_view"})
-SAME = frozenset({"alias", "clone", "contiguous", "detach", "_assert_tensor_metadata"})
+SAME = frozenset({"alias", "clone", "contiguous", "detach"})
 
 
 @dataclass(frozen=True)

@@ -13,14 +13,9 @@ from converters.lowering.activations import activate
 from converters.lowering.arithmetic import gate, is_number, scale, shift, summed
 from converters.lowering.builder import Divisor, Mask, Unsupported, Value
 from converters.lowering.curves import Curve, combined, curve, joint, resolved
-from converters.lowering.divisors import Inverse, centred, is_never_negative, quotient
+from converters.lowering.divisors import Inverse, centred, quotient
 from converters.lowering.handlers import Call, formed, handles
 from converters.masks import MASKED
-
-
-@handles("_assert_tensor_metadata", curves=True)
-def checked(call: Call) -> None:
-    """An assertion of the exporter about a tensor's type; it computes nothing."""
 
 
 @handles(
@@ -194,7 +189,7 @@ def _multiplied(call: Call, x: Value, n: int) -> Value:
 
 @handles("rsqrt", "sqrt", "reciprocal")
 def root(call: Call) -> Any:
-    """A root of a mean of squares, or an inverse, as a divisor; the root of a value that is never negative, an activation."""
+    """A root of a mean of squares, or an inverse, as a divisor; the root of a value, an activation."""
     x = call.args[0]
     exponent = next(power for power, name in ROOTS.items() if name == call.function)
     if isinstance(x, Divisor):
@@ -203,7 +198,7 @@ def root(call: Call) -> Any:
         x = x.formed(call)
     if exponent == -1:
         return Inverse.of_value(call.builder, x)
-    if exponent == 0.5 and is_never_negative(call.builder, x):
+    if exponent == 0.5:  # wherever the model gives numbers, this is not negative
         return activate(call, x, "sqrt")
     raise Unsupported("a root of something else than a mean of squares")
 

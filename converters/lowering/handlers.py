@@ -43,7 +43,7 @@ HANDLERS: dict[str, Handler] = {}
 TAKE_DIVISORS = {
     "add", "add_", "mul", "mul_", "div", "div_", "pow", "rsqrt", "sqrt", "reciprocal", "clamp", "clamp_", "clamp_min",
     "clamp_max", "expand", "expand_as", "reshape", "view", "unsqueeze", "_unsafe_view", "alias", "clone", "to", "_to_copy",
-    "type_as", "detach", "_assert_tensor_metadata",
+    "type_as", "detach",
 }  # fmt: skip
 """Operations whose handlers take a :class:`~converters.lowering.builder.Divisor`; others are given its formed value."""
 TAKE_CURVES: set[str] = set()

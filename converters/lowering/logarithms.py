@@ -16,11 +16,12 @@ import torch
 from converters.lowering.activations import activate
 from converters.lowering.arithmetic import scale, shift, summed
 from converters.lowering.attention import race
-from converters.lowering.builder import Unsupported, Value
+from converters.lowering.builder import Value
 from converters.lowering.curves import curve, resolved
-from converters.lowering.divisors import is_never_negative, rows, total
+from converters.lowering.divisors import rows, total
 from converters.lowering.handlers import HANDLERS, Call, handles
 from converters.lowering.norm import chosen
+from converters.lowering.routing import wiring
 
 LOGARITHMS = {"log": (0.0, math.e), "log1p": (1.0, math.e), "log2": (0.0, 2.0), "log10": (0.0, 10.0)}
 """By name, what is added to a value before its logarithm is taken, and the base."""
@@ -28,13 +29,11 @@ LOGARITHMS = {"log": (0.0, math.e), "log1p": (1.0, math.e), "log2": (0.0, 2.0), 
 
 @handles(*LOGARITHMS, curves=True)
 def logarithm(call: Call) -> Any:
-    """A logarithm: a part of a function of one value, such as a log-sigmoid, or that of a value that is never negative."""
+    """A logarithm, which is that of a positive value wherever the model gives numbers; a part of a function of one value."""
     more, base = LOGARITHMS[call.function]
 
     def fired(x: Value) -> Value:
         x = shift(replace(call, shape=x.shape), x, more, 1.0) if more else x
-        if not is_never_negative(call.builder, x):
-            raise Unsupported("a logarithm of what may be negative")
         return scale(resolved(activate(call, Value(call.builder.join(x), x.shape), "log")), 1 / math.log(base))
 
     if (known := curve(call.args[0])) is None:
@@ -60,10 +59,25 @@ def log_softmax(call: Call) -> Value:
 
 def _log_sum(call: Call, x: Value, axes: tuple[int, ...]) -> Value:
     """The logarithm of the sum of exponentials of x along ``axes``, in the shape of the other axes, and 1."""
-    x.check_unmasked()
     y = rows(x, axes)
-    weights = race(call.builder, replace(y, offset=None), 1.0, y.offset, f"{call.name}.race")
+    weights = race(call.builder, replace(y, offset=None, mask=None), 1.0, y.mask or y.offset, f"{call.name}.race")
     inner = replace(call, shape=(*y.shape[:-1], 1), kwargs={})
     logarithms = activate(inner, total(inner, replace(weights, normaliser=None), 1.0), "log")
-    largest = HANDLERS["amax"](replace(inner, function="amax", args=(y, [-1], True)))
+    largest = HANDLERS["amax"](replace(inner, function="amax", args=(_kept(call, y), [-1], True)))
     return summed(inner, [resolved(logarithms), largest], np.zeros(1))
+
+
+def _kept(call: Call, x: Value) -> Value:
+    """Rows without the values that a mask leaves out, some of the others in their places: that changes no largest value."""
+    mask = x.mask
+    if mask is None:
+        return x
+    if mask.keys is not None:
+        x.check_unmasked()
+    allowed, x = mask.allowed.expand(x.shape), replace(x, mask=None)
+    if mask.bias is not None:
+        x = shift(replace(call, shape=x.shape), x, mask.bias, 1.0)
+    order, counts = allowed.double().sort(dim=-1, descending=True, stable=True).indices, allowed.sum(-1, keepdim=True)
+    index = torch.where(torch.arange(x.shape[-1]) < counts, order, order[..., :1])[..., : int(counts.max())]
+    args = (x, len(x.shape) - 1, index)
+    return wiring(replace(call, function="gather", args=args, kwargs={}, shape=tuple(index.shape), target=torch.gather))

@@ -14,6 +14,7 @@ from converters.lowering.bounds import larger
 from converters.lowering.builder import Selection, Surrounded, Unsupported, Value, as_parameter
 from converters.lowering.handlers import Call, handles
 from converters.lowering.linear import per_axis
+from converters.lowering.routing import wiring
 from processes.dynamic_threshold import DynamicThreshold
 from processes.max_pool import MaxPool
 from processes.phase_neuron import PhaseNeuron
@@ -87,15 +88,31 @@ def windows(call: Call) -> Any:
 
 @handles("adaptive_max_pool1d", "adaptive_max_pool2d", "adaptive_max_pool3d")
 def adaptive(call: Call) -> Maxima:
-    """Adaptive max pooling in equal windows that do not overlap; sizes that do not divide are refused."""
+    """Adaptive max pooling: in equal windows that do not overlap, or else along one axis after the other."""
     x: Value = call.args[0]
     axes = int(call.function[-2])
     size = per_axis(call.args[1], axes)
     if any(n % wanted for n, wanted in zip(x.shape[-axes:], size, strict=True)):
-        raise Unsupported(f"windows of different sizes: {x.shape[-axes:]} is not a multiple of {size}")
+        for axis, wanted in enumerate(size, len(x.shape) - axes):
+            x = _along(call, x, axis, wanted)
+        return Maxima([x])
     kernel = tuple(n // wanted for n, wanted in zip(x.shape[-axes:], size, strict=True))
     shape = (*x.shape[:-axes], *size)
     return Maxima([_over_trailing(call, x, shape, Windows(kernel, kernel, (0,) * axes, (1,) * axes))])
+
+
+def _along(call: Call, x: Value, axis: int, wanted: int) -> Value:
+    """The maxima of ``wanted`` windows along an axis, which may differ in length: the last value of a short one is repeated."""
+    n, lead = x.shape[axis], x.shape[:axis]
+    bounds = [(i * n // wanted, -(-(i + 1) * n // wanted)) for i in range(wanted)]
+    longest = max(end - start for start, end in bounds)
+    places = torch.tensor([min(start + i, end - 1) for start, end in bounds for i in range(longest)])
+    shape = (*lead, len(places), *x.shape[axis + 1 :])
+    args = (x, axis, places)
+    call = replace(call, function="index_select", target=torch.index_select, args=args, kwargs={}, shape=shape)
+    windows = wiring(call).routed(("reshape", [*lead, wanted, longest, *x.shape[axis + 1 :]]))
+    shape = (*lead, wanted, *x.shape[axis + 1 :])
+    return over_axes(replace(call, function="amax", args=(windows, [axis + 1]), shape=shape))
 
 
 @handles("amax", "max")

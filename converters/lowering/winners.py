@@ -110,7 +110,7 @@ def scatter(call: Call) -> Any:
     raise Unsupported("values that are written over others")
 
 
-SAME = frozenset({"to", "_to_copy", "type_as", "clone", "alias", "detach", "contiguous", "_assert_tensor_metadata"})
+SAME = frozenset({"to", "_to_copy", "type_as", "clone", "alias", "detach", "contiguous"})
 """Operations that change no value."""
 POINTWISE = SAME | {"mul", "mul_", "div", "div_", "add", "add_", "sub", "sub_", "neg", "sigmoid", "relu", "tanh", "exp"}
 """Functions of each value by itself, which give the same before and after choosing."""
@@ -139,8 +139,6 @@ def of_chosen(call: Call) -> Any:
 
 def _pointwise(call: Call) -> Any:
     """A function of each chosen value, applied to all values of the rows."""
-    if call.function == "_assert_tensor_metadata":
-        return None
     found = [arg for arg in call.args if isinstance(arg, Chosen)]
     rest = [] if call.function in SAME else [arg for arg in call.args if not isinstance(arg, Chosen)]
     if not found or any(chosen.places is not found[0].places for chosen in found):

@@ -20,6 +20,7 @@ HALVINGS = 200  # of [-FAR, FAR]: exact to the last bit even for the smallest th
 
 
 SILU_TURN = -1.2784645427610738  # where v sigmoid(v) is smallest
+LARGEST = 600.0  # of which an exponential is taken: that over a scale is a number still
 LEAST = 1e-30  # of which a logarithm is taken: that of zero is no number
 SELU, SELU_ALPHA = 1.0507009873554805, 1.6732632423543772  # Klambauer et al., 2017
 
@@ -127,7 +128,7 @@ ACTIVATIONS: dict[str, Activation] = {
     "erf": Activation(erf, torch.erf),
     "softsign": Activation(lambda v: v / (1 + np.abs(v)), F.softsign),
     "selu": Activation(lambda v: SELU * np.where(v > 0, v, SELU_ALPHA * np.expm1(np.minimum(v, 0))), F.selu),
-    "exp": Activation(lambda v: np.exp(np.minimum(v, 700.0)), torch.exp),
+    "exp": Activation(lambda v: np.exp(np.minimum(v, LARGEST)), torch.exp),
     "cube": Activation(lambda v: v**3, lambda v: v**3),
     "atan": Activation(np.arctan, torch.atan),
     "asinh": Activation(np.arcsinh, torch.asinh),

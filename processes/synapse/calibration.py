@@ -42,10 +42,14 @@ def _(op: DenseSynapse | ConvSynapse, step: Round, at: Position, together: bool)
     if step != "weights":
         return ()
     scale = at.operands[0].scale
+    largest = _by_feature(op, scale)
+    return () if (scale == largest).all() else (largest,)
+
+
+def _by_feature(op: DenseSynapse | ConvSynapse, scale: np.ndarray) -> np.ndarray:
+    """The largest of input scales, in broadcast shape, along every axis but that of features."""
     axis = calibration.feature_axis(op) % scale.ndim
-    if scale.size == scale.shape[axis]:
-        return ()
-    return (scale.max(tuple(a for a in range(scale.ndim) if a != axis), keepdims=True),)
+    return scale.max(tuple(a for a in range(scale.ndim) if a != axis), keepdims=True)
 
 
 @calibration.shared.of(ScaleSynapse)
@@ -85,10 +89,9 @@ def _(op: DenseSynapse | ConvSynapse, at: Position, coding: Coding) -> DenseSyna
         DeployError: the input's scale varies along more than the feature axis.
     """
     (source,) = at.operands
-    scale = source.scale
-    if scale.size != scale.shape[calibration.feature_axis(op) % scale.ndim]:
+    if (source.scale != _by_feature(op, source.scale)).any():
         raise DeployError(f"'{at.name}': the scale of its input varies along more than one axis")
-    return replace(op, trace=source.code.levels, weight=multiplied(op.weight, _by_column(op, scale), np.float32))
+    return replace(op, trace=source.code.levels, weight=multiplied(op.weight, _by_column(op, source.scale), np.float32))
 
 
 @calibration.folded.of(ScaleSynapse)
@@ -109,9 +112,10 @@ def columns(op: DenseSynapse | ConvSynapse, scale: np.ndarray) -> np.ndarray:
 
 def _by_column(op: DenseSynapse | ConvSynapse, scale: np.ndarray) -> np.ndarray:
     """Scales of input channels as factors that broadcast over the weights; each group takes its own channels'."""
+    scale = _by_feature(op, scale).reshape(-1)
     if isinstance(op, DenseSynapse):
-        return scale.reshape(-1)
+        return scale
     rows, per_group = op.weight.shape[:2]
-    scale = np.broadcast_to(scale.reshape(-1), per_group * op.groups)
+    scale = np.broadcast_to(scale, per_group * op.groups)
     first = np.repeat(np.arange(op.groups), rows // op.groups)[:, None] * per_group
     return scale[first + np.arange(per_group)][:, :, None, None]

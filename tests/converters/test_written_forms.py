@@ -17,6 +17,15 @@ from tests.converters.modules import module
 from tests.evaluator.test_stepping import compare
 from tests.tolerances import WRITTEN_FORMS
 
+
+def decayed(m: Any, x: torch.Tensor) -> torch.Tensor:
+    """Mamba-2's: each of eight heads weighs earlier tokens by what has decayed between, at rates that depend on the input."""
+    rates = F.softplus(m.a(x)).mT * torch.linspace(-0.5, -0.1, 8)[:, None]
+    through = rates.cumsum(-1)
+    apart = through[..., :, None] - through[..., None, :]
+    return (apart.masked_fill(~torch.ones(5, 5, dtype=torch.bool).tril(), -torch.inf).exp() @ x[:, None]).mean(1)
+
+
 FORMS: dict[str, Callable[[Any, torch.Tensor], torch.Tensor]] = {
     "magnitude": lambda m, x: m.a(x).abs(),
     "times an inverse": lambda m, x: x * torch.reciprocal(torch.relu(m.a(x)) + 0.5),
@@ -44,6 +53,14 @@ FORMS: dict[str, Callable[[Any, torch.Tensor], torch.Tensor]] = {
     "sum of magnitudes": lambda m, x: (y := m.a(x)) / y.norm(p=1, dim=-1, keepdim=True),
     "largest magnitude": lambda m, x: x + torch.linalg.vector_norm(m.a(x), torch.inf, -1, keepdim=True),
     "third power of what was coded": lambda m, x: F.layer_norm(m.a(x), (8,)) ** 3,
+    "decays of a state space": decayed,
+    "logarithm of a masked sum": lambda m, x: (
+        x
+        + m.a(x)[..., :5]
+        .masked_fill(~torch.ones(5, 5, dtype=torch.bool).tril(), -torch.inf)
+        .logsumexp(-1, keepdim=True)
+    ),
+    "maxima of unequal windows": lambda m, x: F.adaptive_max_pool1d(m.a(x), 3).repeat(1, 1, 3)[..., :8],
     "half precision on the way": lambda m, x: F.gelu(m.a(x).half()).float(),
     "value and its norm": lambda m, x: (y := m.a(x)) + y.norm(dim=-1, keepdim=True),
 }

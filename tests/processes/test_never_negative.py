@@ -51,6 +51,10 @@ def dense(rng: np.random.Generator) -> DenseSynapse:
 
 MADE: dict[str, Callable[[np.random.Generator], Made]] = {
     "relu": lambda rng: (neurons("relu"), 1),
+    "root": lambda rng: (neurons("sqrt"), 1),
+    "step": lambda rng: (neurons("pieces:0,0.5,0,0,1,0"), 1),
+    "step from below": lambda rng: (neurons("pieces:0,0.5,-1,0,1,0"), 1),
+    "step on a slope": lambda rng: (neurons("pieces:0.5,0.5,0,0,1,0"), 1),
     "gelu": lambda rng: (neurons("gelu"), 1),
     "identity": lambda rng: (neurons("identity"), 1),
     "quotient": lambda rng: (divider(False), 2),
@@ -94,7 +98,7 @@ def test_what_is_said_never_to_be_negative_is_not(name: str) -> None:
         number, negative = found(*MADE[name](rng), rng)
         assert not negative
         said += number
-    assert (said > 0) == (name != "gelu")  # something was there to be wrong
+    assert (said > 0) == (name not in ("gelu", "step from below", "step on a slope"))  # something was there to be wrong
 
 
 def test_a_square_is_never_negative() -> None:
