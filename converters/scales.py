@@ -13,7 +13,7 @@ import numpy as np
 import torch
 
 from converters.ingredients import ALL, Ingredients
-from converters.positions import Position
+from converters.positions import Position, readers
 from evaluator.closed_form import ClosedForm
 from evaluator.telling import telling
 from processes.batches import Progress, slices
@@ -55,7 +55,7 @@ def set_scales(network: Network, peaks: dict[str, np.ndarray], ingredients: Ingr
         network.put(name, scaled(network[name], np.where(peak > 0, peak, 1.0), octaves))
     for step in ROUNDS:
         for name, _ in network:
-            _share(network, name, step, ingredients.equal_products)
+            _share(network, name, step, ingredients.equal_products and _alone(network, name))
     for name, _ in reversed(list(network)):
         _level(network, name)
 
@@ -73,6 +73,16 @@ def _share(network: Network, name: str, step: Round, together: bool = True) -> b
         if least is not None:
             raised |= _raise_scale(network, operand, least)
     return raised
+
+
+def _alone(network: Network, name: str) -> bool:
+    """Whether no other product reads the neurons behind a product's operands: scales along a head would have to fit each."""
+    behind = (_coder(network, operand)[0] for operand in network.nodes[name].inputs)
+    return all(
+        sum(bool(shared(op, "products", Position(network, reader), False)) for reader, op in readers(network, origin))
+        <= 1
+        for origin in behind
+    )
 
 
 def _level(network: Network, name: str) -> None:
