@@ -1,4 +1,4 @@
-"""Error of accepted families' outputs by default codes: python -m benchmarks.families [--every 14] [--first 0].
+"""Error of accepted families' outputs by default codes: python -m benchmarks.families [--every 14] [--only bamba ...].
 
 Of the families that ``deploy models --all`` accepted every n-th from ``--first`` on is converted: random weights, T = 40, two
 spikes, fixed point, 64 samples to calibrate and others to judge by. What has been measured is kept and not measured again.
@@ -85,11 +85,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--every", type=int, default=14, help="take every n-th accepted family")
     parser.add_argument("--first", type=int, default=0, help="of these, in alphabetical order")
+    parser.add_argument("--only", nargs="*", default=[], help="names without library, instead of every n-th")
     parser.add_argument("--walked", type=Path, default=Path("out/coverage.jsonl"), help="of deploy models --all")
     parser.add_argument("--results", type=Path, default=Path("out/families.jsonl"))
     arguments = parser.parse_args()
     seconds = {found.family: found.seconds for found in known(arguments.walked) if found.state == "accepted"}
     chosen = sorted(seconds)[arguments.first :: arguments.every]
+    if arguments.only:
+        chosen = [family for family in seconds if family.split()[1] in arguments.only]
     subjects = [each for each in (*timm_models.subjects(), *hugging_face.subjects()) if each.family in chosen]
     subjects.sort(key=lambda each: seconds[each.family])  # the quickest first, in case the run is interrupted
     for _ in walk(subjects, arguments.results, 1, TIMEOUT, MEMORY, measured):

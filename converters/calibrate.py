@@ -78,7 +78,7 @@ def scale(
     """
     peaks = observe_peaks(require(network, LoweredNetwork, "calibration"), samples, batch, progress)
     scaled = network.at(ScaledNetwork)
-    set_scales(scaled, peaks, ingredients)
+    set_scales(scaled, peaks, len(samples), ingredients)
     return scaled, peaks
 
 

@@ -7,13 +7,14 @@ Operations say in their ``calibration.py`` what is observed of them, and how sca
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
 import numpy as np
 import torch
 
 from converters.ingredients import ALL, Ingredients
-from converters.positions import Position, readers
+from converters.positions import Position
 from evaluator.closed_form import ClosedForm
 from evaluator.telling import telling
 from processes.batches import Progress, slices
@@ -40,22 +41,34 @@ raised
 for the products and for the weights."""
 
 
-def set_scales(network: Network, peaks: dict[str, np.ndarray], ingredients: Ingredients = ALL) -> None:
+ENOUGH, MARGIN = 256, 0.25
+"""Where each pair of a row and a column is a feature of its own, it may have few values. Of n values, fewer than ``ENOUGH``,
+the largest is soon exceeded, and so is raised by (ENOUGH / n)^MARGIN.
+
+What exceeds a scale is cut off, while a scale that is too large by a half costs two or three of the steps of a window."""
+
+
+def set_scales(network: Network, peaks: dict[str, np.ndarray], samples: int, ingredients: Ingredients = ALL) -> None:
     """Give neurons of ``network`` the scales that their peaks ask for, in place, and raise those that have to agree.
 
     Args:
         network: lowered, at the stage of a scaled network.
         peaks: from :func:`observe_peaks`; where a peak is 0, the scale is set as for a peak of 1.
+        samples: how many samples they were observed on.
         ingredients: whether scales differ between channels, and between q and k of a product.
     """
     for name, peak in peaks.items():
         peak = peak if ingredients.channel_scales else np.full_like(peak, peak.max())
+        seen = samples * math.prod(network.shape(name)) / peak.size  # values of each feature
+        if sum(n > 1 for n in peak.shape) > 1:
+            peak = peak * max(1.0, ENOUGH / seen) ** MARGIN
         direct = [network[reader] for reader in network.readers(name) if network.origin(reader) == reader]
         octaves = any(accepts(op) == "octave scales" for op in direct)
         network.put(name, scaled(network[name], np.where(peak > 0, peak, 1.0), octaves))
+    contested = _contested(network)
     for step in ROUNDS:
         for name, _ in network:
-            _share(network, name, step, ingredients.equal_products and _alone(network, name))
+            _share(network, name, step, ingredients.equal_products and name not in contested)
     for name, _ in reversed(list(network)):
         _level(network, name)
 
@@ -75,14 +88,17 @@ def _share(network: Network, name: str, step: Round, together: bool = True) -> b
     return raised
 
 
-def _alone(network: Network, name: str) -> bool:
-    """Whether no other product reads the neurons behind a product's operands: scales along a head would have to fit each."""
-    behind = (_coder(network, operand)[0] for operand in network.nodes[name].inputs)
-    return all(
-        sum(bool(shared(op, "products", Position(network, reader), False)) for reader, op in readers(network, origin))
-        <= 1
-        for origin in behind
-    )
+def _contested(network: Network) -> set[str]:
+    """Products of which another one reads the same scales: those cannot vary along a head so that they fit both."""
+    read: dict[str, np.ndarray] = {}
+    operands: list[tuple[str, str, np.ndarray]] = []
+    for name, node in network:
+        if shared(node.op, "products", Position(network, name), False):
+            for operand in node.inputs:
+                origin, where = _coder(network, operand)[0], np.unique(places(network, operand))
+                read.setdefault(origin, np.zeros(scale_of(network, origin).size, int))[where] += 1
+                operands.append((name, origin, where))
+    return {name for name, origin, where in operands if read[origin][where].max() > 1}
 
 
 def _level(network: Network, name: str) -> None:

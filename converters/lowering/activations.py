@@ -69,7 +69,8 @@ def _of_those_kept(call: Call, x: Value, target: str) -> Value:
     y = replace(x, mask=None)
     if mask.bias is not None:
         y = shift(replace(call, shape=x.shape), y, mask.bias, 1.0)
-    return scale(resolved(activate(call, y, target)), mask.allowed.double())
+    keep = mask.allowed.double()  # before the function, too, as it may be huge of the values that are left out
+    return scale(resolved(activate(call, scale(y, keep), target)), keep)
 
 
 def _fire_as(call: Call, x: Value, target: str) -> Value:

@@ -25,13 +25,11 @@ of each is walked, so this tells which operations convert and not what fits a ch
 WHY = """\
 ## Why they stay refused
 
-- `exp`, `sqrt`, `sub`, `maximum` (state spaces, gated delta rules, RecurrentGemma, RWKV): a state decays by a factor of each
-  token, so that a weight is a product over all tokens between; no threshold schedule divides by what it has not seen. `exp` of
-  Pegasus-X and of attention whose logits also scale the output (`logsumexp`, Granite's sliding windows) asks for exponentials
-  outside a softmax.
-- `unsqueeze`, `index`, `getitem`, `cat` (D-FINE, RT-DETR, GroupViT, PhiMoE, Inkling): the order of the largest values, or the
-  place of the largest. Wiring does not depend on the input; a race says which and how large, not into which place of a list.
-- `sin`, `cos`, `acos`, `expm1` and `gt` of activations: no schedule of them is known here; those of positions are constants.
+- `sub`, `maximum`, `add` (RWKV): a running maximum of masked values, from which later ones are taken.
+- `exp` of a mask that depends on the input (Pegasus-X): only a softmax reads one.
+- `unsqueeze`, `index`, `getitem`, `cat`, `eq` (D-FINE, RT-DETR, GroupViT, PhiMoE, Inkling, Zaya): the order of the largest
+  values, or the place of the largest. Wiring does not depend on the input; a race says how large, not where in a list.
+- `sin`, `cos`, `acos`, `expm1` of activations: no schedule of them is known here; those of positions are constants.
 - `_fft_c2c`: complex numbers of activations. Turned by constants, as rotary positions are, they convert.
 - `grid_sampler_2d`, `aten.index.Tensor`, `aten.slice.Tensor`: where or how much is read depends on the input's values.
 - "branches on the values", "other outputs than the model itself": each branch is another network, and what is captured would

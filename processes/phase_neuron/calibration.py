@@ -49,7 +49,13 @@ def _(op: PhaseNeuron, scale: np.ndarray) -> PhaseNeuron:
 
 @calibration.folded.of(PhaseNeuron)
 def _(op: PhaseNeuron, at: Position, coding: Coding) -> PhaseNeuron:
-    """The neuron with its chosen code, and its schedule in units of the potential that arrives."""
-    heard = np.ascontiguousarray(np.broadcast_to(at.operands[0].unit, op.scale.shape))
-    schedule = replace(op.schedule, unit=heard, base=coding.code.base, steps=coding.code.steps)
-    return replace(op, schedule=schedule)
+    """The neuron with its chosen code, and its schedule in units of the potential that arrives.
+
+    Units may differ along axes along which the scale does not: those of a product follow from its operands' scales.
+    """
+    unit = at.operands[0].unit
+    shape = np.broadcast_shapes(unit.shape, op.scale.shape)
+    scale, unit = (np.ascontiguousarray(np.broadcast_to(a, shape)) for a in (op.scale, unit))
+    latest = None if op.latest is None else np.broadcast_to(op.latest, shape)
+    schedule = replace(op.schedule, scale=scale, unit=unit, base=coding.code.base, steps=coding.code.steps)
+    return replace(op, schedule=schedule, latest=latest)

@@ -109,6 +109,45 @@ def test_queries_and_keys_are_equalised(vit: nn.Module) -> None:
         assert (scale_of(network, name) >= peak * (1 - ROUNDING)).all(), f"{name} saturates on its calibration set"
 
 
+@pytest.mark.parametrize("products", [1, 2])
+def test_scales_that_two_products_read_are_equal_along_a_head(products: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With keys of other sizes in each, no scales that vary along the head fit both but far too large ones."""
+
+    def forward(m: Any, x: torch.Tensor) -> torch.Tensor:
+        q = m.q(x)
+        weights = q @ m.k(x).mT
+        return m.b(weights if products == 1 else torch.cat([weights, q @ (m.z(x) * torch.logspace(-2, 0, 8)).mT], -1))
+
+    model = module(forward, q=nn.Linear(8, 8), k=nn.Linear(8, 8), z=nn.Linear(8, 8), b=nn.Linear(5 * products, 3))
+    model.k.weight.data *= torch.logspace(0, -2, 8)[:, None]  # type: ignore[union-attr]
+    x = torch.randn(16, 5, 8, generator=torch.Generator().manual_seed(0))
+
+    def queries() -> np.ndarray:
+        network = spiking(model, x, CODE)
+        (name,) = (name for name, node in network if node.inputs == ("q",) and isinstance(node.op, PhaseNeuron))
+        return scale_of(network, name)
+
+    equal = queries()
+    assert (np.ptp(equal) == 0) == (products == 2)
+    if products == 2:
+        monkeypatch.setattr("converters.scales._contested", lambda network: set())
+        assert queries().max() > 3 * equal.max()
+
+
+def test_few_values_of_a_feature_have_a_margin() -> None:
+    """Only where rows and columns are features; other scales are the largest observed values."""
+    model = module(
+        lambda m, x: m.b((m.q(x).mT @ m.k(x)).flatten(1)), q=nn.Linear(8, 8), k=nn.Linear(8, 8), b=nn.Linear(64, 3)
+    )
+    x = torch.randn(16, 5, 8, generator=torch.Generator().manual_seed(0))
+    network = lowered(model, x)
+    peaks = observe_peaks(network, x.numpy(), 16)
+    network = calibrate(network, x.numpy(), CODE)
+    (rows,) = (name for name, node in network if node.op.shape == (1, 8, 8) and isinstance(node.op, PhaseNeuron))
+    assert np.allclose(scale_of(network, rows), 2 * peaks[rows])  # (256 / 16)^(1/4)
+    assert np.allclose(scale_of(network, "input.neuron"), peaks["input.neuron"])
+
+
 def test_scales_of_squares_and_curved_schedules_are_powers_of_two(vit: nn.Module) -> None:
     network = spiking(vit, torch.from_numpy(images(8)), CODE)
     checked = 0
