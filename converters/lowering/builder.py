@@ -271,7 +271,7 @@ class Builder:
                 op = SiNeuron.uncoded(shape, value.activation)
                 self.memo[key] = self.network.add(f"{source}.{value.activation}", op, source)
             else:
-                label = "neuron" if value.activation == "identity" else value.activation
+                label = "neuron" if value.activation == "identity" else value.activation.partition(":")[0]
                 self.memo[key] = self.network.add(
                     f"{source}.{label}", PhaseNeuron.uncoded(shape, value.activation), source
                 )

@@ -45,8 +45,7 @@ def compare(call: Call) -> Any:
 
 def _curve_of(call: Call, x: Value | Curve) -> Curve:
     """A value as a function of one potential, which it is joined to if more is pending than numbers."""
-    known = curve(x)
-    return known or Curve(Value(call.builder.join(resolved(x)), x.shape), lambda v: v)
+    return curve(x) or Curve(Value(call.builder.join(resolved(x)), x.shape), lambda v: v)
 
 
 @handles("isnan", "isinf")
