@@ -9,6 +9,7 @@ from functools import cache
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from torch import nn
 
 from converters.discretise import discretise
@@ -39,6 +40,7 @@ from tests.targets.test_placement import convolutions, massive_feature, maxima, 
 
 Case = tuple[Network, np.ndarray]
 SAMPLES = 400  # of ties
+CURVED = PhaseCode(1.6, 8)
 
 
 def tokens(n: int, seed: int = 0) -> np.ndarray:
@@ -148,6 +150,21 @@ def thresholds(op: Operation, size: int, rng: np.random.Generator) -> np.ndarray
 
 
 @cache
+def curved() -> Case:
+    """Functions with tables of their own: some rest above or below zero, some jump, one has no value at zero; of two spikes."""
+
+    def forward(self, x):
+        y = self.first(x)
+        above = torch.log(torch.relu(y) + 0.3)
+        parts = [torch.where(y > 0, y, 0.2 * y), (y >= 0.2).float(), torch.sign(y), F.logsigmoid(y), y.clamp(0.1, 0.5)]
+        return self.last(torch.cat([*parts, y.abs(), above, F.hardshrink(y, 0.3), y.exp()], -1))
+
+    network = spiking(
+        module(forward, first=nn.Linear(4, 4), last=nn.Linear(36, 3)), torch.from_numpy(tokens(6)), CURVED, spikes=2
+    )
+    return discretise(network, tokens(6), LOIHI2), np.concatenate([tokens(3, seed=1), 50 * tokens(1), 0 * tokens(1)])
+
+
 def gated() -> Case:
     """Products of gates, an operand of which broadcasts or comes later, or is the other one; of two spikes a value."""
     network = spiking(modules.gated(), torch.from_numpy(images(4)), PhaseCode(1.6, 6), spikes=2)
@@ -242,5 +259,5 @@ def massive() -> Case:
 
 
 CASES: tuple[Callable[[], Case], ...] = (
-    several_spikes, by_a_race, by_digits, by_trains, convolved, gated, pooled, mixed, rounded, ties, uneven, massive,
+    several_spikes, by_a_race, by_digits, by_trains, convolved, curved, gated, pooled, mixed, rounded, ties, uneven, massive,
 )  # fmt: skip

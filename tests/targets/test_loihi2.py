@@ -27,6 +27,7 @@ from targets.loihi2 import NO_PROGRAM, write_bundle
 from targets.loihi2.bundle.programs import PROGRAMS
 from targets.loihi2.bundle.programs.program import shift
 from tests.converters.modules import end_early, images, small_vit
+from tests.targets.c99_cases import curved
 from tests.targets.test_placement import (
     by_sit,
     convolutions,
@@ -84,6 +85,7 @@ def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
         uneven_attention,
         uneven_gates,
         massive_feature,
+        lambda: curved()[0],
     ],
 )
 def test_the_formulas_give_every_spike_and_potential(make, tmp_path: Path) -> None:
