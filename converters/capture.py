@@ -7,11 +7,13 @@ keeps linear, layer_norm, gelu and scaled_dot_product_attention whole, and names
 from __future__ import annotations
 
 import contextlib
+import io
 import logging
 from collections.abc import Iterator
 from typing import Any
 
 import torch
+from torch.export import ExportedProgram
 from torch.fx.node import map_aggregate
 from torch.utils._pytree import tree_leaves
 
@@ -19,6 +21,7 @@ from converters.captured import Captured, constants_of, place
 from converters.decompose import decompose
 from converters.experts import dense_experts
 from converters.lowering import known_operations
+from converters.steering import told
 from processes.errors import DeployError
 
 TRACED = 1e-3
@@ -35,11 +38,12 @@ ROUNDED = 0.1
 
 @contextlib.contextmanager
 def _silent() -> Iterator[None]:
-    """Silence logging while PyTorch's exporter runs: it logs with a traceback each error that it also raises."""
+    """Silence PyTorch's exporter: it logs each error that it raises with a traceback, and prints the graph it had so far."""
     before = logging.root.manager.disable
     logging.disable(logging.CRITICAL)
     try:
-        yield
+        with contextlib.redirect_stderr(io.StringIO()):
+            yield
     finally:
         logging.disable(before)
 
@@ -58,24 +62,17 @@ def capture(model: torch.nn.Module, example: tuple[torch.Tensor, ...]) -> Captur
             input's values, or the graph's outputs differ from the model's.
     """
     try:
-        with torch.no_grad(), _silent(), dense_experts(model):
-            program = torch.export.export(model.eval(), example, strict=False)
-            program = decompose(program, known_operations())
-    except Exception as error:
-        first = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-        if "data-dependent" in first:
-            raise DeployError(
-                f"{type(model).__name__} cannot be captured, it branches on the values of its input ({first}): each branch is "
-                "another network; give its masks as arguments, or wrap the part that is to be converted"
-            ) from error
-        raise DeployError(f"{type(model).__name__} cannot be captured by torch.export: {first}") from error
-    for node in program.graph.nodes:
-        value = node.meta.get("val")
-        if isinstance(value, torch.Tensor) and not all(isinstance(size, int) for size in value.shape):
-            raise DeployError(
-                f"{type(model).__name__}: the shape of what `{node.target}` gives at '{place(node)}' depends on the input's "
-                "values; a network has neurons for one shape"
-            )
+        return _captured(model, example, contextlib.nullcontext())
+    except DeployError:
+        return _captured(model, example, told(model, example))
+
+
+def _captured(
+    model: torch.nn.Module, example: tuple[torch.Tensor, ...], context: contextlib.AbstractContextManager[None]
+) -> Captured:
+    """The graph of a model that is exported in a context, checked outside of it."""
+    with context:
+        program = _exported(model, example)
     for node in program.graph.find_nodes(op="call_function", target=torch.ops.aten._assert_tensor_metadata.default):
         program.graph.erase_node(node)  # the exporter's own checks of types, which compute nothing
     traced = ROUNDED if _in_single_precision(program.graph) else TRACED
@@ -84,6 +81,30 @@ def capture(model: torch.nn.Module, example: tuple[torch.Tensor, ...]) -> Captur
     )
     _check(model, captured, traced)
     return captured
+
+
+def _exported(model: torch.nn.Module, example: tuple[torch.Tensor, ...]) -> ExportedProgram:
+    """The exported program of a model in evaluation mode, with operations that are known here, or why there is none."""
+    name = type(model).__name__
+    try:
+        with torch.no_grad(), _silent(), dense_experts(model):
+            program = decompose(torch.export.export(model.eval(), example, strict=False), known_operations())
+    except Exception as error:
+        first = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        if "data-dependent" in first:
+            raise DeployError(
+                f"{name} cannot be captured, it branches on the values of its input ({first}): each branch is another network; "
+                "give its masks as arguments, or wrap the part that is to be converted"
+            ) from error
+        raise DeployError(f"{name} cannot be captured by torch.export: {first}") from error
+    for node in program.graph.nodes:
+        value = node.meta.get("val")
+        if isinstance(value, torch.Tensor) and not all(isinstance(size, int) for size in value.shape):
+            raise DeployError(
+                f"{name}: the shape of what `{node.target}` gives at '{place(node)}' depends on the input's values; a network "
+                "has neurons for one shape"
+            )
+    return program
 
 
 def _in_single_precision(graph: torch.fx.Graph) -> bool:

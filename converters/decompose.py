@@ -5,6 +5,7 @@ Operations with a spiking form (softmax, norms, attention, activations, pooling)
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Collection
 
 import torch
@@ -21,12 +22,14 @@ LOOKUPS = {
 def decompose(program: ExportedProgram, known: Collection[str]) -> ExportedProgram:
     """Decompose every operation of a program that is neither ``known`` nor in ``LOOKUPS``; unchanged if there is none.
 
+    What is written into memory that several tensors share becomes values of their own, too.
+
     Args:
         program: an exported model.
         known: names of aten operations, without overloads, that stay whole.
     """
     stay = LOOKUPS | set(known)
-    if all(name_of(node) in stay for node in _computed(program)):
+    if all(name_of(node) in stay for node in _computed(program)) and not any(map(_writes_shared, program.graph.nodes)):
         return program
     table = default_decompositions()
     for operation in list(table):
@@ -43,6 +46,23 @@ def _computed(program: ExportedProgram) -> list[torch.fx.Node]:
             depend.add(node)
     values = ((node, node.meta.get("val")) for node in depend if node.op == "call_function")
     return [node for node, value in values if isinstance(value, torch.Tensor) and value.is_floating_point()]
+
+
+def _writes_shared(node: torch.fx.Node) -> bool:
+    """Whether a node writes into memory that another tensor than its operand shares: the graph does not say so of that one."""
+    schema = getattr(node.target, "_schema", None)
+    if schema is None or not schema.is_mutable or not isinstance(operand := node.args[0], torch.fx.Node):
+        return False
+    return any(_is_view(other) for other in (operand, *operand.users) if other is not node)
+
+
+def _is_view(node: torch.fx.Node) -> bool:
+    """Whether a node's value may share the memory of its operand."""
+    if node.target is operator.getitem:
+        return _is_view(node.args[0])  # type: ignore[arg-type]
+    schema = getattr(node.target, "_schema", None)
+    shares = schema is not None and any(r.alias_info is not None and not r.alias_info.is_write for r in schema.returns)
+    return shares or name_of(node) == "dropout"  # which gives what it is given
 
 
 def name_of(node: torch.fx.Node) -> str:

@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from torch.utils._pytree import tree_leaves
 
 from converters.captured import Captured
 from converters.decompose import LOOKUPS, name_of
@@ -289,9 +290,9 @@ def _places(choice: Node, host: set[Node]) -> int:
 
 
 def _is_lookup(node: Node) -> bool:
-    value = node.meta.get("val")
-    numbers = isinstance(value, torch.Tensor) and value.is_floating_point()
-    return not numbers or name_of(node) in LOOKUPS
+    """Whether a node that follows from integers stays on the host: it gives integers, or looks numbers up."""
+    tensors = (leaf for leaf in tree_leaves(node.meta.get("val")) if isinstance(leaf, torch.Tensor))
+    return name_of(node) in LOOKUPS or not any(tensor.is_floating_point() for tensor in tensors)
 
 
 def _module(captured: Captured, inputs: list[Node], outputs: list[Node]) -> torch.fx.GraphModule:

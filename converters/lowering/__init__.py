@@ -23,6 +23,8 @@ from converters.lowering import (  # noqa: F401 - register handlers
     bounds,
     complex_numbers,
     conditions,
+    convolution,
+    elementary,
     elementwise,
     linear,
     logarithms,
@@ -31,6 +33,7 @@ from converters.lowering import (  # noqa: F401 - register handlers
     pooling,
     routing,
     winners,
+    writes,
 )
 from converters.lowering.builder import (
     ONE,
@@ -105,7 +108,6 @@ def in_single_precision(network: LoweredNetwork) -> None:
 REASONS = {
     "sort": "the order of its values depends on the input",
     "argsort": "the order of its values depends on the input",
-    "grid_sampler_2d": "where it reads an image depends on the input",
     "_fft_c2c": "complex numbers",
 }
 """Reasons for refusing operations about which more can be said than that no spiking form is known."""
@@ -207,7 +209,8 @@ def _evaluate(builder: Builder, node: torch.fx.Node, values: dict[torch.fx.Node,
         shape = tuple(meta.shape) if isinstance(meta, torch.Tensor) else ()
         if name not in TAKE_CURVES:
             args, kwargs = resolved(args), {key: resolved(value) for key, value in kwargs.items()}
-        call = Call(builder, name, where or node.name, args, dict(kwargs), shape, cast(Callable[..., Any], node.target))
+        target = cast(Callable[..., Any], node.target if name != "as_strided" else _in_memory(node))
+        call = Call(builder, name, where or node.name, args, dict(kwargs), shape, target)
         if name not in TAKE_DIVISORS:
             call.args = tuple(formed(call, args))
         selected = next((o for o in operands if isinstance(o, Selection)), None)
@@ -223,6 +226,18 @@ def _evaluate(builder: Builder, node: torch.fx.Node, values: dict[torch.fx.Node,
 def _settled(name: str, constant: Any) -> Any:
     """A constant; zeros for uninitialised memory (``empty``), which the model writes later."""
     return torch.zeros_like(constant) if "empty" in name else constant
+
+
+def _in_memory(node: torch.fx.Node) -> Callable[..., torch.Tensor]:
+    """The view of memory that a node ``as_strided`` makes, for operands that are laid out like the captured one."""
+    operand = cast(torch.fx.Node, node.args[0]).meta["val"]
+
+    def view(x: torch.Tensor, size: list[int], stride: list[int], offset: int | None = None) -> torch.Tensor:
+        if offset not in (None, operand.storage_offset()):
+            raise Unsupported("a view of memory that begins before or behind its operand")
+        return torch.empty_strided(x.shape, operand.stride(), dtype=x.dtype).copy_(x).as_strided(size, stride)
+
+    return view
 
 
 def _stand_in(node: torch.fx.Node) -> torch.Tensor:

@@ -18,6 +18,15 @@ def is_number(x: Any) -> bool:
     return isinstance(x, (int, float)) or (isinstance(x, torch.Tensor) and x.numel() == 1)
 
 
+VOID = -1e30
+"""At or below this a constant stands for minus infinity: no potential changes it, and the largest of others is above it."""
+
+
+def is_void(x: Any) -> bool:
+    """Whether x is a number, or a constant all of whose numbers are, at or below ``VOID``."""
+    return isinstance(x, (int, float, torch.Tensor)) and bool((torch.as_tensor(x) <= VOID).all())
+
+
 def broadcast(x: Value, shape: tuple[int, ...]) -> Value:
     """``x`` broadcast to ``shape`` by routes: repeated along axes of length 1 and along new leading axes."""
     if len(x.shape) < len(shape):

@@ -177,6 +177,7 @@ def race(b: Builder, x: Value, scale: float, mask: Any, name: str) -> Value:
         allowed = m if m.dtype == torch.bool else m > MASKED
         bias = m.masked_fill(~allowed, 0) if m.dtype != torch.bool and bool((m[allowed] != 0).any()) else None
     if allowed is not None:
+        allowed = allowed | ~allowed.any(-1, keepdim=True)  # rows of padding attend to all keys: no output reads them
         gain = _of_those_that_race(gain, allowed.numpy())
     if gain.size != ((1,) * 3 + gain.shape)[-3]:
         raise Unsupported("a scale of the logits that varies within a head")

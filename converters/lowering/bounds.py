@@ -9,7 +9,7 @@ from typing import Any
 import torch
 
 from converters.lowering.activations import activate
-from converters.lowering.arithmetic import is_number
+from converters.lowering.arithmetic import is_number, is_void
 from converters.lowering.builder import Divisor, Unsupported, Value
 from converters.lowering.curves import Curve, curve, resolved
 from converters.lowering.elementwise import add, sub
@@ -24,8 +24,8 @@ def larger(call: Call) -> Any:
         x, y = y, x
     small = call.function == "minimum"
     number = None if isinstance(y, Value | Curve) or not is_number(y) else float(y)
-    if number is not None and not small and number <= torch.finfo(torch.float32).min:
-        return x  # the constant is as low as a float32 can be, so that it is never the larger
+    if not small and is_void(y):
+        return x  # the constant is so low that it is never the larger
     if number is not None and isinstance(x, Value | Curve) and not (small and number < 0) and (known := curve(x)):
         bound = "clamp_max" if small else "clamp_min"
         return clamp(replace(call, function=bound, args=(known, number), kwargs={}))
@@ -54,6 +54,9 @@ def clamp(call: Call) -> Any:
         below = x if low is None else larger(replace(call, function="maximum", args=(resolved(x), low), kwargs={}))
         return below if high is None else larger(replace(call, function="minimum", args=(below, high), kwargs={}))
     bounds = [-math.inf if low is None else float(low), math.inf if high is None else float(high)]
-    if bounds[1] < 0:
-        raise Unsupported("a clamp that keeps no zero: what is silent would have to fire")
+    if bounds[1] < 0:  # what is silent is there the bound, so that the bound is taken off before
+        own = replace(call, function="add", shape=x.shape, kwargs={})
+        over = resolved(add(replace(own, args=(x, -bounds[1]))))
+        kept = activate(call, Value(call.builder.join(over), x.shape), f"clamp:{bounds[0] - bounds[1]},0.0")
+        return add(replace(own, args=(kept, bounds[1])))
     return activate(call, x, f"clamp:{bounds[0]},{bounds[1]}")

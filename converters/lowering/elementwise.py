@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from converters.lowering.activations import activate
-from converters.lowering.arithmetic import gate, is_number, scale, shift, summed
+from converters.lowering.arithmetic import gate, is_number, is_void, scale, shift, summed
 from converters.lowering.builder import Divisor, Mask, Unsupported, Value
 from converters.lowering.curves import Curve, combined, curve, joint, resolved
 from converters.lowering.divisors import Inverse, centred, quotient
@@ -63,10 +63,14 @@ def masked(x: Value, mask: Mask) -> Value:
     """Logits with a mask pending, which says which of them will race; an offset of the logits becomes the mask's bias.
 
     Raises:
-        Unsupported: a mask is pending already.
+        Unsupported: a mask is pending already, and both come from the input.
     """
     if x.mask is not None:
-        raise Unsupported("two masks from the input")
+        if x.mask.keys is not None and mask.keys is not None:
+            raise Unsupported("two masks from the input")
+        added = [torch.as_tensor(0.0) if m.bias is None else m.bias for m in (x.mask, mask)]
+        bias = None if x.mask.bias is None and mask.bias is None else added[0] + added[1]
+        mask = Mask(x.mask.keys or mask.keys, x.mask.allowed & mask.allowed, bias)
     if x.offset is not None:
         keep = x.offset > MASKED
         bias = x.offset.masked_fill(~keep, 0) + (0 if mask.bias is None else mask.bias)
@@ -100,7 +104,12 @@ def _minus(call: Call, x: Any, y: Any) -> Value:
 
 
 def _sum_or_curve(call: Call, x: Any, y: Any, function: Any, otherwise: Callable[[Any, Any], Value]) -> Any:
-    """A sum or difference: a curve where functions of one potential meet or a number shifts one, else a value."""
+    """A sum or difference: a curve where functions of one potential meet or a number shifts one, else a value.
+
+    Of minus infinity and a value it is minus infinity, a constant.
+    """
+    if is_void(x) or (is_void(y) and function is torch.add):
+        return torch.full(call.shape, -torch.inf)
     if isinstance(x, Curve) or isinstance(y, Curve):
         if (both := combined(x, y, function, otherwise)) is not None:
             return both

@@ -13,8 +13,8 @@ from converters.lowering.arithmetic import scale
 from converters.lowering.bounds import larger
 from converters.lowering.builder import Selection, Surrounded, Unsupported, Value, as_parameter
 from converters.lowering.handlers import Call, handles
-from converters.lowering.linear import per_axis
 from converters.lowering.routing import wiring
+from converters.lowering.windows import per_axis
 from processes.dynamic_threshold import DynamicThreshold
 from processes.max_pool import MaxPool
 from processes.phase_neuron import PhaseNeuron

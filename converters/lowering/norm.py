@@ -47,9 +47,9 @@ def _affine(
 
 @handles("group_norm")
 def group_norm(call: Call) -> Value:
-    """GroupNorm: LayerNorm over the channels and pixels of each group, with gamma and beta by channel."""
+    """GroupNorm: LayerNorm over the channels and pixels of each image's groups, with gamma and beta by channel."""
     x: Value = call.args[0]
-    groups, b = call.args[1], call.builder
+    groups, b = x.shape[0] * call.args[1], call.builder
     x = Value(b.graded(x, call.name), x.shape).routed(("reshape", [1, groups, math.prod(x.shape) // groups]))
     source = b.centred(x, call.name).node
     value = divide(call, source, source, x.shape, call.arg(4, "eps", 1e-5), x.shape[-1])
@@ -71,6 +71,8 @@ def instance_norm(call: Call) -> list[Value]:
     *own, training, _, eps = call.args
     if not training:
         return [batch_norm(replace(call, function="batch_norm", args=(*own, False, 0.0, eps), shape=x.shape))]
+    if x.shape[0] != 1:
+        raise Unsupported("it normalises by the batch, not by statistics from training")
     args = (x, x.shape[1], own[1], own[2], eps)
     return [group_norm(replace(call, args=args, kwargs={}, shape=x.shape))]
 

@@ -13,9 +13,9 @@ from converters.lowering.arithmetic import scale
 from converters.lowering.builder import ONE, Unsupported, Value, as_parameter
 from converters.lowering.curves import Curve, resolved
 from converters.lowering.handlers import Call, handles
-from converters.lowering.linear import convolve, map_pixels, per_axis
+from converters.lowering.linear import map_pixels
 from converters.lowering.norm import squares
-from processes.backends.tables import Geometry
+from converters.lowering.windows import convolve, per_axis
 from processes.synapse import ScaleSynapse
 
 
@@ -60,35 +60,35 @@ def adaptive_average(call: Call) -> Value:
     if all(call.shape[a] == 1 for a in axes):
         return average(call, x, axes)
     factors = tuple(x.shape[a] // call.shape[a] for a in axes)
-    if len(axes) != 2 or any(x.shape[a] % call.shape[a] for a in axes):
+    if len(axes) == 1 or any(x.shape[a] % call.shape[a] for a in axes):
         return map_pixels(call)
-    return _windows(call, x, factors, factors, (0, 0))
+    return _windows(call, x, factors, factors, (0,) * len(axes))
 
 
-@handles("avg_pool2d")
+@handles("avg_pool2d", "avg_pool3d")
 def average_windows(call: Call) -> Value:
-    """2-D average pooling by a depthwise convolution of equal weights; a gain at edges if padding does not count."""
-    x: Value = call.args[0]
-    kernel, padding = per_axis(call.args[1], 2), per_axis(call.arg(3, "padding", 0), 2)
-    stride = per_axis(call.arg(2, "stride") or kernel, 2)
-    if call.shape[2:] != Geometry(stride, padding, (1, 1), 1).sides(kernel, x.shape[2:]):
+    """Average pooling by a depthwise convolution of equal weights; a gain at edges if padding does not count."""
+    x, axes = call.args[0], len(call.shape) - 2
+    kernel, padding = per_axis(call.args[1], axes), per_axis(call.arg(3, "padding", 0), axes)
+    stride = per_axis(call.arg(2, "stride") or kernel, axes)
+    reached = [(n + 2 * p - k) // s + 1 for n, p, k, s in zip(x.shape[2:], padding, kernel, stride, strict=True)]
+    if list(call.shape[2:]) != reached:
         return map_pixels(call)  # windows that reach beyond the padding average what there is
     if call.arg(6, "divisor_override") is not None:
         raise Unsupported("a divisor of its own")
     value = _windows(call, x, kernel, stride, padding)
     if not any(padding) or call.arg(5, "count_include_pad", True):
         return value
-    inside = torch.nn.functional.avg_pool2d(
-        torch.ones(1, 1, *x.shape[2:], dtype=torch.float64), kernel, stride, padding
-    )
-    return scale(value, 1 / inside)
+    ones = torch.ones(1, 1, *x.shape[2:], dtype=torch.float64)
+    pool = torch.nn.functional.avg_pool2d if axes == 2 else torch.nn.functional.avg_pool3d
+    return scale(value, 1 / pool(ones, kernel, stride, padding))
 
 
 def _windows(call: Call, x: Value, kernel: tuple[int, ...], stride: tuple[int, ...], padding: tuple[int, ...]) -> Value:
-    """A depthwise convolution that averages windows of x (1, channels, H, W); padding counts as zeros."""
+    """A depthwise convolution that averages windows of x (N, channels, ..., H, W); padding counts as zeros."""
     channels = x.shape[1]
     weight = np.full((channels, 1, *kernel), 1 / math.prod(kernel))
-    geometry = {"stride": stride, "padding": padding, "dilation": (1, 1), "groups": channels}
+    geometry = {"stride": stride, "padding": padding, "dilation": (1,) * len(kernel), "groups": channels}
     return convolve(call, x, weight, None, geometry)
 
 

@@ -11,7 +11,6 @@ import numpy as np
 import torch
 from torch.utils import _pytree as pytree
 
-from converters.lowering.arithmetic import broadcast
 from converters.lowering.attention import product
 from converters.lowering.builder import Choice, Divisor, Mask, Surrounded, Unsupported, Value
 from converters.lowering.handlers import Call, handles
@@ -152,10 +151,9 @@ WIRED = 2**20
 
 
 COPIES = (
-    "index", "index_select", "gather", "take_along_dim", "diagonal", "flip", "repeat", "repeat_interleave", "tile", "tril",
-    "triu",
-    "unfold", "im2col", "upsample_nearest1d", "upsample_nearest2d", "upsample_nearest3d", "_upsample_nearest_exact1d",
-    "_upsample_nearest_exact2d",
+    "as_strided", "index", "index_select", "gather", "take_along_dim", "diagonal", "flip", "repeat", "repeat_interleave",
+    "tile", "tril", "triu", "unfold", "im2col", "upsample_nearest1d", "upsample_nearest2d", "upsample_nearest3d",
+    "_upsample_nearest_exact1d", "_upsample_nearest_exact2d",
 )  # fmt: skip
 """Operations that copy, drop, repeat and reorder values, and fill with zeros."""
 
@@ -190,39 +188,6 @@ def wiring(call: Call) -> Value:
     return flat.routed(("take", [1, index]), ("reshape", list(call.shape)))
 
 
-@handles("copy")
-def copy(call: Call) -> Any:
-    """A copy over a value: the new value or constant, broadcast to its shape."""
-    y = call.args[1]
-    return broadcast(y, call.shape) if isinstance(y, Value) else torch.as_tensor(y).expand(call.shape)
-
-
-@handles("slice_scatter", "select_scatter")
-def scatter(call: Call) -> Value:
-    """A value of which a range is written over, as a concatenation of the part before it, the new part and the rest."""
-    x, y = call.args[:2]
-    axis = call.arg(2, "dim", 0) % len(call.shape)
-    if call.function == "select_scatter":
-        start = int(call.args[3]) % call.shape[axis]
-        stop, step = start + 1, 1
-        row = [*call.shape[:axis], 1, *call.shape[axis + 1 :]]
-        y = y.routed(("reshape", row)) if isinstance(y, Value) else y.reshape(row)
-    else:
-        bounds = slice(call.arg(3, "start"), call.arg(4, "end"), call.arg(5, "step", 1))
-        start, stop, step = bounds.indices(call.shape[axis])
-    if step != 1:
-        raise Unsupported("a range with gaps that is written over")
-
-    def part(first: int, last: int) -> Any:
-        return (
-            x.routed(("slice", [axis, first, last, 1])) if isinstance(x, Value) else x.narrow(axis, first, last - first)
-        )
-
-    parts = [part(0, start), y, part(stop, call.shape[axis])]
-    parts = [p for p in parts if p.shape[axis]]
-    return parts[0] if len(parts) == 1 else cat(replace(call, args=(parts, axis), kwargs={}))
-
-
 def _by_channel(x: Value, places: torch.Tensor) -> Value | None:
     """x moved by the index map of one channel, if all channels have the same one and keep their places; else None."""
     if len(x.shape) < 3 or places.shape[:2] != x.shape[:2] or x.offset is not None or x.shape[1] == 1:
@@ -251,7 +216,7 @@ def cat(call: Call) -> Value:
     parts = [part for part in call.args[0] if 0 not in part.shape]  # a cache without anything in it has no axes either
     axis = call.arg(1, "dim", 0) % len(call.shape)
     if any(isinstance(part, Value) and part.mask is not None for part in parts):
-        return _logits_and_sinks(call, parts, axis)
+        return _masked(call, parts, axis)
     branches: list[Value] = []
     bias = torch.zeros(call.shape, dtype=torch.float64)
     start = 0
@@ -268,16 +233,25 @@ def cat(call: Call) -> Value:
     return Value(call.builder.sum(branches, bias.numpy(), call.shape, f"{call.name}.cat"), call.shape)
 
 
-def _logits_and_sinks(call: Call, parts: list[Any], axis: int) -> Value:
-    """A concatenation of masked logits and constants that race in every row: attention sinks, keys without a value."""
-    at, *more = [i for i, part in enumerate(parts) if isinstance(part, Value)]
-    logits, mask = parts[at], parts[at].mask
-    if more or mask.keys is not None or axis != len(call.shape) - 1:
-        logits.check_unmasked()
-    parts[at] = replace(logits, mask=None)
-    sides = [sum(part.shape[axis] for part in some) for some in (parts[:at], parts[at + 1 :])]
-    allowed, bias = (
-        None if each is None else torch.nn.functional.pad(each.expand(logits.shape), sides, value=fill)
-        for each, fill in ((mask.allowed, True), (mask.bias, 0.0))
-    )
-    return replace(cat(replace(call, args=(parts, axis), kwargs={})), mask=replace(mask, allowed=allowed, bias=bias))
+def _masked(call: Call, parts: list[Any], axis: int) -> Value:
+    """A concatenation of logits of which a mask leaves some out, with logits and constants (sinks) that all race.
+
+    Raises:
+        Unsupported: which keys take part comes from the input, and not all parts or places along the rows heed it.
+    """
+    masks = [part.mask if isinstance(part, Value) else None for part in parts]
+    keys = masks[0].keys if masks[0] else None
+    if any(mask is None or mask.keys != keys for mask in masks) or axis == len(call.shape) - 1:
+        keys = None
+        if any(mask is not None and mask.keys is not None for mask in masks):
+            raise Unsupported("a concatenation of logits, of some of which the input says that they take no part")
+
+    def whole(which: str, otherwise: Any) -> torch.Tensor:
+        own = [None if mask is None else getattr(mask, which) for mask in masks]
+        own = [torch.as_tensor(otherwise) if each is None else each for each in own]
+        return torch.cat([each.expand(part.shape) for each, part in zip(own, parts, strict=True)], axis)
+
+    biased = any(mask is not None and mask.bias is not None for mask in masks)
+    mask = Mask(keys, whole("allowed", True), whole("bias", 0.0) if biased else None)
+    unmasked = [replace(part, mask=None) if isinstance(part, Value) else part for part in parts]
+    return replace(cat(replace(call, args=(unmasked, axis), kwargs={})), mask=mask)

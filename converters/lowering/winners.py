@@ -104,12 +104,6 @@ def _race(call: Call, x: Value, count: int) -> Value:
     return Value(builder.network.add(f"{call.name}.winners", op, builder.spikes(x)[0]), x.shape)
 
 
-@handles("scatter", "scatter_")
-def scatter(call: Call) -> Any:
-    """Refused: only values that were chosen may be scattered, which their own ``follow`` handles."""
-    raise Unsupported("values that are written over others")
-
-
 SAME = frozenset({"to", "_to_copy", "type_as", "clone", "alias", "detach", "contiguous"})
 """Operations that change no value."""
 POINTWISE = SAME | {"mul", "mul_", "div", "div_", "add", "add_", "sub", "sub_", "neg", "sigmoid", "relu", "tanh", "exp"}

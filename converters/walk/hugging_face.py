@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import math
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -23,8 +24,12 @@ WAVEFORM = 2000
 """Length of a recording, in samples."""
 WHOLE = 1920
 """Length of a recording for codecs, which take one channel in whole frames, in samples."""
+BANDS = 80, 128, 160, 320
+"""Numbers of bands of a spectrogram, where the configuration does not say it."""
 FRAMES = 2
 """Number of images for a model that takes several, or a video, unless its configuration says another number."""
+GRID = 4, 4
+"""Rows and columns of patches of an image for a vision tower."""
 KNOWN = {
     "input_ids",
     "attention_mask",
@@ -81,6 +86,28 @@ class OneTensor(torch.nn.Module):
         return result[0]
 
 
+class Tower(torch.nn.Module):
+    """The vision tower of a model of transformers, for one image: it takes (1, patches, ...) and the image's grid is its own.
+
+    Such towers take the patches of all images in one row, and the grids by which they belong to images.
+    """
+
+    def __init__(self, model: torch.nn.Module, main: str, fixed: dict[str, torch.Tensor]) -> None:
+        super().__init__()
+        self.model, self.main, self.names = model, main, tuple(fixed)
+        for name, value in fixed.items():
+            self.register_buffer(name, value)
+
+    def forward(self, patches: torch.Tensor) -> torch.Tensor:
+        """The tower's last hidden states, with a leading axis for the image."""
+        fixed = {name: getattr(self, name) for name in self.names}
+        result = self.model(**{self.main: patches[0]}, **fixed)
+        found = next((getattr(result, name) for name in RESULTS if getattr(result, name, None) is not None), result)
+        while not isinstance(found, torch.Tensor):
+            found = found[0]
+        return found[None]
+
+
 def built(kind: str, name: str) -> tuple[str, Model]:
     """Build the model class ``name`` of an architecture with random weights, small where its configuration allows it.
 
@@ -101,6 +128,8 @@ def built(kind: str, name: str) -> tuple[str, Model]:
                 continue
             main = str(getattr(model, "main_input_name", "input_ids"))
             takes = set(inspect.signature(model.forward).parameters)
+            if "grid_thw" in takes:
+                return _tower(name, model, takes)
             if main not in KNOWN:
                 raise LeftOut(f"{name} takes {main}")
             for arguments in ((main, *beside) for beside in BESIDE if takes.issuperset(beside) and main not in beside):
@@ -117,6 +146,30 @@ def built(kind: str, name: str) -> tuple[str, Model]:
                     reasons.append("it does not return a tensor")
             if not takes & {"pixel_values", "pixel_values_videos"}:
                 break  # no other size makes a difference
+    raise LeftOut(f"{name} cannot be run: {reasons[0]}")
+
+
+def _tower(name: str, model: Any, takes: set[str]) -> tuple[str, Model]:
+    """A vision tower with random patches of one image.
+
+    Raises:
+        LeftOut: it does not run on patches of any form that is known here.
+    """
+    main = next(argument for argument in ("hidden_states", "pixel_values") if argument in takes)
+    fixed = {"grid_thw": torch.tensor([[1, *GRID]])} | (
+        {"merge_sizes": torch.tensor([2])} if "merge_sizes" in takes else {}
+    )
+    side = int(model.config.patch_size)
+    flat = [(channels * side**2,) for channels in (3, 6)]
+    reasons: list[str] = []
+    for shape in (*flat, (3, side, side)):
+        tower, patches = Tower(model, main, fixed).eval(), torch.rand(SAMPLES, math.prod(GRID), *shape)
+        try:
+            with torch.no_grad():
+                tower(patches[:1])
+            return f"{name}, {GRID[0]} x {GRID[1]} patches", (tower, (patches,))
+        except Exception as error:
+            reasons.append(_first_line(error))
     raise LeftOut(f"{name} cannot be run: {reasons[0]}")
 
 
@@ -144,9 +197,9 @@ def _samples(config: Any, arguments: Sequence[str], size: int) -> Iterator[tuple
         shapes = [(WAVEFORM,), (1, WHOLE), *mels]
     elif arguments[0] == "input_features":
         named = ("feature_projection_input_dim", "num_mel_bins", "input_dim")
-        bands = int(next((getattr(config, name) for name in named if hasattr(config, name)), 80))
+        own = [int(getattr(config, name)) for name in named if hasattr(config, name)]
         frames = 2 * int(getattr(config, "max_source_positions", 32))
-        shapes = [(bands, frames), (64, bands)]
+        shapes = [shape for bands in (*own[:1], *BANDS) for shape in ((bands, frames), (64, bands))]
     elif arguments[0] in ("pixel_values", "pixel_values_videos"):
         frames = int(getattr(config, "num_frames", getattr(config, "frames_per_clip", FRAMES)))
         shapes = [(), (frames,)] if arguments[0] == "pixel_values" else [(frames,)]

@@ -25,15 +25,14 @@ of each is walked, so this tells which operations convert and not what fits a ch
 WHY = """\
 ## Why they stay refused
 
-- `sub`, `maximum`, `add` (RWKV): a running maximum of masked values, from which later ones are taken.
 - `exp` of a mask that depends on the input (Pegasus-X): only a softmax reads one.
 - `unsqueeze`, `index`, `getitem`, `cat`, `eq` (D-FINE, RT-DETR, GroupViT, PhiMoE, Inkling, Zaya): the order of the largest
   values, or the place of the largest. Wiring does not depend on the input; a race says how large, not where in a list.
-- `sin`, `cos`, `acos`, `expm1` of activations: no schedule of them is known here; those of positions are constants.
+- `sin`, `cos`, `acos` of activations: no schedule of them is known here; those of positions are constants.
 - `_fft_c2c`: complex numbers of activations. Turned by constants, as rotary positions are, they convert.
 - `grid_sampler_2d`, `aten.index.Tensor`, `aten.slice.Tensor`: where or how much is read depends on the input's values.
-- "branches on the values", "other outputs than the model itself": each branch is another network, and what is captured would
-  not be the model.
+- "branches on the values": each branch is another network. Branches on what is the same for all inputs convert.
+- "other outputs than the model itself": what is captured would not be the model; some draw random numbers.
 """
 
 

@@ -18,6 +18,7 @@ WIDTHS: dict[str, Any] = {
     **dict.fromkeys(("num_key_value_heads", "num_kv_heads"), 2),
     **dict.fromkeys(("head_dim", "d_kv", "qk_rope_head_dim", "qk_nope_head_dim", "v_head_dim"), 8),
     "rotary_dim": 4, "mamba_n_heads": 8, "mamba_d_head": 8, "mamba_d_ssm": 64,
+    "n_groups": 1, "qk_head_dim": 16,
 }  # fmt: skip
 """Small values of attributes that say how wide a model is.
 

@@ -16,6 +16,7 @@ from converters.lowering import UnsupportedModel, lower
 from processes.errors import DeployError
 from processes.network import DenseSynapse, Network, Readout, Woss
 from processes.phase_code import PhaseCode
+from tests.converters import window_cases
 from tests.converters.lowering_cases import ACCEPTED, DOUBTFUL, TOKENS, Forward, additive, qkv, two
 from tests.converters.modules import error, lowered, module, one_by_one, spiking
 from tests.tolerances import CONVERGED, FLOAT32
@@ -27,7 +28,7 @@ def inputs(shape: tuple[int, ...]) -> torch.Tensor:
     return torch.randn(24, *shape, generator=torch.Generator().manual_seed(2))
 
 
-@pytest.mark.parametrize("forward, parts, shape", ACCEPTED)
+@pytest.mark.parametrize("forward, parts, shape", ACCEPTED + window_cases.ACCEPTED)
 def test_accepted(forward: Forward, parts: dict[str, Any], shape: tuple[int, ...]) -> None:
     """The ideal is the module; with a fine code, spikes come near it."""
     model, x = module(forward, **parts), inputs(shape)
@@ -49,9 +50,24 @@ def test_right_or_refused(forward: Forward, parts: dict[str, Any], shape: tuple[
     assert error(spiking(model, x, FINE), x, expected) < CONVERGED
 
 
-@pytest.mark.parametrize(
-    "use", ["relu", "sum", "linear", "readout", "largest", "less", "place", "beside itself", "beside along tokens"]
-)
+@pytest.mark.parametrize("forward, parts, shape", window_cases.SHARED)
+def test_what_is_written_into_shared_memory_would_be_lost(
+    forward: Forward, parts: dict[str, Any], shape: tuple[int, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Unless the graph is rewritten so that each operation gives a value of its own."""
+    monkeypatch.setattr("converters.decompose._writes_shared", lambda node: False)
+    model, x = module(forward, **parts), inputs(shape)
+    assert error(lowered(model, x), x, one_by_one(model, x), ideal=True) > 100 * FLOAT32
+
+
+@pytest.mark.parametrize("function, why, shape", window_cases.REFUSED)
+def test_windows_refused(function: Forward, why: str, shape: tuple[int, ...]) -> None:
+    model = module(lambda _, x: function(x).reshape(1, -1))
+    with pytest.raises(UnsupportedModel, match=why):
+        lowered(model, inputs(shape))
+
+
+@pytest.mark.parametrize("use", ["relu", "sum", "linear", "readout", "largest", "less", "place"])
 @pytest.mark.parametrize("fill", [-torch.inf, -1e9])
 def test_values_left_out_by_a_mask_are_for_softmax_alone(use: str, fill: float) -> None:
     """Whatever else reads them is refused, and nothing is converted."""
@@ -62,8 +78,6 @@ def test_values_left_out_by_a_mask_are_for_softmax_alone(use: str, fill: float) 
             "relu": F.relu, "sum": lambda y: y + x[..., :5], "linear": m.b, "readout": lambda y: y,
             "largest": lambda y: x + y.amax(-1, keepdim=True), "less": lambda y: m.b(y - y.amax(-1, keepdim=True)),
             "place": lambda y: (y - y.amax(-1, keepdim=True)).softmax(-1) + y.max(-1, keepdim=True)[1],
-            "beside itself": lambda y: torch.cat([y, y], -1).softmax(-1),
-            "beside along tokens": lambda y: torch.cat([y, torch.zeros(1, 1, 5)], 1).softmax(-1),
         }  # fmt: skip
         return uses[use](logits)
 

@@ -26,6 +26,33 @@ def decayed(m: Any, x: torch.Tensor) -> torch.Tensor:
     return (apart.masked_fill(~torch.ones(5, 5, dtype=torch.bool).tril(), -torch.inf).exp() @ x[:, None]).mean(1)
 
 
+def weighted(m: Any, x: torch.Tensor) -> torch.Tensor:
+    """RWKV's: keys weigh values of earlier tokens, by exponentials less the largest so far, which starts at minus infinity."""
+    keys, numerator, denominator, largest = m.a(x), torch.zeros(1, 8), torch.zeros(1, 8), torch.full((1, 8), -1e38)
+    outputs = []
+    for token in range(5):
+        above = torch.maximum(largest - 0.5, keys[:, token])
+        before, now = (largest - 0.5 - above).exp(), (keys[:, token] - above).exp()
+        numerator, denominator, largest = before * numerator + now * x[:, token], before * denominator + now, above
+        outputs.append(numerator / denominator)
+    return torch.stack(outputs, 1)
+
+
+def xielu(m: Any, x: torch.Tensor) -> torch.Tensor:
+    """Apertus's activation (arXiv 2411.13010): a square above zero, an exponential below."""
+    y = m.a(x)
+    return torch.where(y > 0, 0.8 * y * y + 0.5 * y, (torch.expm1(y.clamp(max=-1e-6)) - y) * 0.9 + 0.5 * y)
+
+
+def changed(m: Any, x: torch.Tensor) -> torch.Tensor:
+    """Parts that are written over, through views and at places."""
+    y = 1.5 * m.a(x)
+    y[:, :2] += 1
+    F.silu(y[..., 2:6], inplace=True)
+    y[:, [0, 3], 1:3] = x[:, :2, 1:3]
+    return y
+
+
 FORMS: dict[str, Callable[[Any, torch.Tensor], torch.Tensor]] = {
     "magnitude": lambda m, x: m.a(x).abs(),
     "times an inverse": lambda m, x: x * torch.reciprocal(torch.relu(m.a(x)) + 0.5),
@@ -54,6 +81,17 @@ FORMS: dict[str, Callable[[Any, torch.Tensor], torch.Tensor]] = {
     "largest magnitude": lambda m, x: x + torch.linalg.vector_norm(m.a(x), torch.inf, -1, keepdim=True),
     "third power of what was coded": lambda m, x: F.layer_norm(m.a(x), (8,)) ** 3,
     "decays of a state space": decayed,
+    "weights by a running maximum": weighted,
+    "xIELU": xielu,
+    "hyperbolic": lambda m, x: torch.sinh(y := 0.5 * m.a(x)) + torch.cosh(y),
+    "exponentials": lambda m, x: torch.expm1(m.a(x)) + torch.exp2(x),
+    "complement of the error function": lambda m, x: torch.erfc(m.a(x)),
+    "a clamp below zero": lambda m, x: m.a(x).clamp(-2, -0.25),
+    "changed in place": changed,
+    "three axes": lambda m, x: F.conv3d(
+        m.a(x).reshape(-1, 2, 5, 2, 2), torch.linspace(-1, 1, 108).reshape(2, 2, 3, 3, 3), padding=1
+    ).reshape(-1, 5, 8),
+    "several images": lambda m, x: F.group_norm(m.a(x).reshape(-1, 4, 2), 2).reshape(-1, 5, 8),
     "logarithm of a masked sum": lambda m, x: (
         x
         + m.a(x)[..., :5]
