@@ -1,8 +1,8 @@
 """What a network occupies: populations of neurons, and how each one's operands reach it.
 
 This is the structure that placement on a chip, an architecture simulator and cost models need: neurons, fan-in,
-fan-out, stored numbers and state, read off the operations' shapes alone, so that a network of any size is described at
-once.
+fan-out, stored numbers and state, read off the operations' shapes and the routes' index maps, so that a network of any
+size is described at once.
 
 A population is an operation that holds potentials. It is laid out as rows x columns (tokens x features, or positions x
 channels), plus the neurons that serve a row as a whole: LayerNorm's mean and sum of squares, softmax's winner and sum.
@@ -15,11 +15,14 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+import numpy as np
+import torch
+
 from processes.chips import widths_of
 from processes.footprint import Amount, Fan, Neurons, fans, layout, neurons
 from processes.network import Network
 from processes.operation import Operation
-from processes.routing import Route
+from processes.routing import Route, apply
 
 
 @dataclass(frozen=True)
@@ -39,6 +42,7 @@ class Connection:
         reach: rows and columns of the reader in which one source neuron has synapses, at most.
         to_row: whether the connection ends in the row neurons.
         share: fraction of the source's neurons that this operand takes.
+        copies: how often routes repeat one of the source's neurons in the operand, at most.
     """
 
     source: str
@@ -52,11 +56,12 @@ class Connection:
     reach: tuple[int, int]
     to_row: bool = False
     share: float = 1.0
+    copies: int = 1
 
     @property
     def fan_out(self) -> int:
         """Synapses of one source neuron, at most."""
-        return self.reach[0] * self.reach[1]
+        return self.reach[0] * self.reach[1] * self.copies
 
     @property
     def unrolled(self) -> Amount:
@@ -72,7 +77,7 @@ class Population:
         name, op: name and operation of the node.
         rows, columns: layout of the neurons.
         group: rows in sequence that share the second operand of a product; all rows where no product sends to them.
-        channels_first: whether rows are pixels and columns channels of a (1, channels, height, width) sample.
+        channels_first: whether rows are images' pixels and columns channels of a sample (images, channels, height, width).
         row_neurons: neurons that serve a row as a whole, per row.
         relays: neurons beside each neuron that send its potential to the row neuron: a neuron has one list of targets,
             and softmax's potentials do not go where its spikes go.
@@ -125,8 +130,8 @@ def _population(network: Network, name: str) -> Population:
     op, inputs = network[name], network.nodes[name].inputs
     own = neurons(op, len(inputs))
     channels_first = len(op.shape) == 4 and "pixels" in _layouts(network, inputs)
-    rows = math.prod(op.shape[-2:]) if channels_first else math.prod(op.shape[:-1])
-    columns = math.prod(op.shape) // rows
+    columns = op.shape[1 if channels_first else -1] if op.shape else 1
+    rows = math.prod(op.shape) // columns
     product = "groups" in _layouts(network, tuple(network.origin(source) for source in inputs))
     connections = [c for i, s in enumerate(inputs) for c in _connections(network, name, i, s, columns, own)]
     return Population(
@@ -179,7 +184,22 @@ def _connections(
 
 def _connection(network: Network, source: str, via: str, fan: Fan, to_row: bool) -> Connection:
     origin = network.origin(source)
-    share = min(1.0, math.prod(network.shape(source)) / math.prod(network.shape(origin)))
+    places = wiring(network, source)
+    taken = np.bincount(places[places >= 0], minlength=math.prod(network.shape(origin)))
     return Connection(
-        origin, source, via, fan.kind, fan.fan_in, fan.inputs, fan.stored, fan.bits, fan.reach, to_row, share
-    )
+        origin, source, via, fan.kind, fan.fan_in, fan.inputs, fan.stored, fan.bits, fan.reach, to_row,
+        float(np.mean(taken > 0)), int(taken.max()),
+    )  # fmt: skip
+
+
+def wiring(network: Network, operand: str) -> np.ndarray:
+    """Flat index of every value of ``operand`` in the output of the node before the routes, int64; -1 is padding."""
+    routes: list[Route] = []
+    while operand != Network.INPUT and isinstance(route := network[operand], Route):
+        routes.insert(0, route)
+        operand = network.nodes[operand].inputs[0]
+    shape = network.shape(operand)
+    numbered = torch.arange(1, math.prod(shape) + 1).reshape(shape)
+    for route in routes:
+        numbered = apply(numbered, route.chain, 0)
+    return numbered.contiguous().numpy() - 1

@@ -52,6 +52,8 @@ def activate(call: Call, x: Any, target: str) -> Any:
         raise Unsupported("a function of an attention mask: only a softmax reads one")
     if isinstance(x, Curve):
         return x.then(f, lambda value: _fire_as(call, value, target))
+    if target == "exp" and replace(x, mask=None).plain and x.node in call.builder.log_softmaxes:
+        return call.builder.log_softmaxes[x.node].routed(*x.steps)
     if x.mask is not None:
         return _of_those_kept(call, x, target)
     if x.plain and call.builder.emits(x.node) != "spikes":

@@ -51,6 +51,13 @@ def summed(call: Call, values: list[Value], bias: np.ndarray) -> Value:
     return Value(call.builder.sum(values, bias, call.shape, f"{call.name}.add"), call.shape)
 
 
+def less_log_sum(call: Call, x: Value, y: Value, softmax: Value) -> Value:
+    """x - y for the logarithm y of the sum of exponentials of x: the logarithm of ``softmax``, as an exponential finds."""
+    apart = summed(call, [replace(x, mask=None), scale(y, -1.0)], np.zeros(1))
+    call.builder.log_softmaxes[apart.node] = softmax
+    return replace(apart, mask=x.mask)
+
+
 def scale(x: Value, factor: Any) -> Value:
     """x * factor for a constant factor: a pending gain, to be folded into the weights that read x."""
     gain = torch.as_tensor(factor).detach().double()

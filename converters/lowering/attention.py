@@ -182,7 +182,7 @@ def race(b: Builder, x: Value, scale: float, mask: Any, name: str) -> Value:
     if gain.size != ((1,) * 3 + gain.shape)[-3]:
         raise Unsupported("a scale of the logits that varies within a head")
     if bias is not None:
-        operands[0] = source = _biased(b, source, constant(bias) / gain, x.shape)
+        operands[0] = source = _biased(b, x, source, constant(bias) / gain)
     allowed = (
         None if allowed is None or bool(allowed.all()) else as_parameter(allowed.expand(x.shape), x.shape).astype(bool)
     )
@@ -215,11 +215,27 @@ def _shares(
     return Value(b.network.add(f"{name}.norm", SiNorm.uncoded(shape), node), shape)
 
 
-def _biased(b: Builder, source: str, bias: np.ndarray, shape: tuple[int, ...]) -> str:
-    """The node of logits with a bias added: a product's own bias, or a residual sum for other logits."""
-    op = b.network[source]
-    bias = bias.reshape((1,) * (len(shape) - bias.ndim) + bias.shape)
-    if not isinstance(op, TraceProduct):
-        return b.residual([source], bias, shape, f"{source}.biased")
-    b.network.put(source, replace(op, bias=op.bias + bias))
+def _biased(b: Builder, x: Value, source: str, bias: np.ndarray) -> str:
+    """The node of logits with a bias added: a product's own bias, where routes only reorder it, or a residual sum.
+
+    Args:
+        b: the builder.
+        x: the logits.
+        source: the node of their potentials, in their shape.
+        bias: broadcasts with them.
+    """
+    bias = bias.reshape((1,) * (len(x.shape) - bias.ndim) + bias.shape)
+    if not b.is_product(source):
+        return b.residual([source], bias, x.shape, f"{source}.biased")
+    product = b.network[x.node]
+    numbers = torch.arange(math.prod(product.shape))
+    places = apply(numbers.reshape(product.shape), x.steps, 0).flatten()
+    if not isinstance(product, TraceProduct) or not torch.equal(places.sort().values, numbers):
+        coded = b.join(Value(b.fire(Value(x.node, product.shape)), product.shape).routed(*x.steps))
+        return b.residual([coded], bias, x.shape, f"{source}.biased")
+    if x.steps:
+        own = np.empty(len(places))
+        own[places.numpy()] = np.broadcast_to(bias, x.shape).reshape(-1)
+        bias = as_parameter(torch.from_numpy(own.reshape(product.shape)), product.shape)
+    b.network.put(x.node, replace(product, bias=product.bias + bias))
     return source

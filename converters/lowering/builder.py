@@ -213,6 +213,8 @@ class Builder:
         neurons: which neurons compute softmax and activations.
         memo: names of routes, neurons and centres, by what they compute, so that each is made only once.
         means: by node that is a mean, of which value it is the mean, and along which axes.
+        log_sums: by node that is the logarithm of a sum of exponentials, of which value, and that value's softmax.
+        log_softmaxes: by node that is the logarithm of a softmax, the softmax.
         roots: nodes that are roots of sums of squares, and so never below zero.
     """
 
@@ -221,6 +223,8 @@ class Builder:
     neurons: Neurons = PLAIN
     memo: dict[tuple, str] = field(default_factory=dict)
     means: dict[str, tuple[Value, tuple[int, ...]]] = field(default_factory=dict)
+    log_sums: dict[str, tuple[Value, Value]] = field(default_factory=dict)
+    log_softmaxes: dict[str, Value] = field(default_factory=dict)
     roots: set[str] = field(default_factory=set)
 
     def part(self, part: Part) -> Value:

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from converters.lowering.activations import activate
-from converters.lowering.arithmetic import gate, is_number, is_void, scale, shift, summed
+from converters.lowering.arithmetic import gate, is_number, is_void, less_log_sum, scale, shift, summed
 from converters.lowering.builder import Divisor, Mask, Unsupported, Value
 from converters.lowering.curves import Curve, combined, curve, joint, resolved
 from converters.lowering.divisors import Inverse, centred, quotient
@@ -98,6 +98,9 @@ def _minus(call: Call, x: Any, y: Any) -> Value:
         return shift(call, x, y, -1.0)
     if not isinstance(x, Value):
         return shift(call, scale(y, -1.0), x, 1.0)
+    of, softmax = call.builder.log_sums.get(y.node, (None, None))
+    if of is x and softmax is not None:
+        return less_log_sum(call, x, y, softmax)
     if (axes := call.builder.mean_along(y, x)) is not None:
         return centred(call.builder, x, axes, call.name)
     return summed(call, [x, scale(y, -1.0)], np.zeros(1))

@@ -14,11 +14,11 @@ import numpy as np
 import torch
 
 from converters.lowering.activations import activate
-from converters.lowering.arithmetic import scale, shift, summed
+from converters.lowering.arithmetic import less_log_sum, scale, shift, summed
 from converters.lowering.attention import race
 from converters.lowering.builder import Value
 from converters.lowering.curves import curve, resolved
-from converters.lowering.divisors import rows, total
+from converters.lowering.divisors import rows, total, unrows
 from converters.lowering.handlers import HANDLERS, Call, handles
 from converters.lowering.norm import chosen
 from converters.lowering.routing import wiring
@@ -44,7 +44,9 @@ def logarithm(call: Call) -> Any:
 @handles("logsumexp")
 def log_sum_exp(call: Call) -> Value:
     """The logarithm of a sum of exponentials along axes, which ``keepdim`` keeps with length 1."""
-    found = _log_sum(call, call.args[0], chosen(call.args[0], call.args[1]))
+    x: Value = call.args[0]
+    found, softmax = _log_sum(call, x, chosen(x, call.args[1]))
+    call.builder.log_sums[found.node] = x, softmax
     return found.routed(("reshape", list(call.shape)))
 
 
@@ -54,17 +56,18 @@ def log_softmax(call: Call) -> Value:
     x: Value = call.args[0]
     axes = chosen(x, call.args[1])
     kept = [1 if a in axes else n for a, n in enumerate(x.shape)]
-    return summed(call, [x, scale(_log_sum(call, x, axes).routed(("reshape", kept)), -1.0)], np.zeros(1))
+    found, softmax = _log_sum(call, x, axes)
+    return less_log_sum(call, x, found.routed(("reshape", kept)), softmax)
 
 
-def _log_sum(call: Call, x: Value, axes: tuple[int, ...]) -> Value:
-    """The logarithm of the sum of exponentials of x along ``axes``, in the shape of the other axes, and 1."""
+def _log_sum(call: Call, x: Value, axes: tuple[int, ...]) -> tuple[Value, Value]:
+    """The logarithm of the sum of exponentials of x along ``axes``, in the shape of the other axes, and 1; the softmax of x."""
     y = rows(x, axes)
     weights = race(call.builder, replace(y, offset=None, mask=None), 1.0, y.mask or y.offset, f"{call.name}.race")
     inner = replace(call, shape=(*y.shape[:-1], 1), kwargs={})
     logarithms = activate(inner, total(inner, replace(weights, normaliser=None), 1.0), "log")
     largest = HANDLERS["amax"](replace(inner, function="amax", args=(_kept(call, y), [-1], True)))
-    return summed(inner, [resolved(logarithms), largest], np.zeros(1))
+    return summed(inner, [resolved(logarithms), largest], np.zeros(1)), unrows(weights, x.shape, axes)
 
 
 def _kept(call: Call, x: Value) -> Value:

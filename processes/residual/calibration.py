@@ -45,6 +45,6 @@ def _(op: Residual, at: Position, coding: Coding) -> Residual:
     Raises:
         DeployError: the unit of a branch is not 1, as that of a product of activations.
     """
-    if any(source.unit.max() != 1 for source in at.operands):
+    if any(not np.isin(source.unit, (0, 1)).all() for source in at.operands):  # 0 is that of padding
         raise DeployError(f"'{at.name}': a product of activations joins a residual stream directly")
     return op

@@ -154,7 +154,7 @@ class DenseSynapse(Synapse):
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class ConvSynapse(Synapse):
-    """2-D convolution; weight (out, in/groups, kh, kw), bias (out,); sample (1, in, H, W)."""
+    """2-D convolution; weight (out, in/groups, kh, kw), bias (out,); sample (images, in, H, W)."""
 
     stride: tuple[int, ...] = (1, 1)
     padding: tuple[int, ...] = (0, 0)
@@ -169,7 +169,7 @@ class ConvSynapse(Synapse):
         return Rows(self.weight.transpose(0, 2, 3, 1))
 
     def linear(self, x: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
-        """Convolution of x (N, 1, in, H, W), without bias."""
+        """Convolution of x (N, images, in, H, W), without bias."""
         weight = self.tensor(dtype, x.device)
         return F.conv2d(x.flatten(0, 1), weight, None, *self.geometry).unflatten(0, x.shape[:2])
 
@@ -179,7 +179,7 @@ class ConvSynapse(Synapse):
         return Geometry(self.stride, self.padding, self.dilation, self.groups)
 
     def norm(self, x: torch.Tensor) -> float:
-        """The largest Euclidean norm of the values that one output reads (its group's patch) of x (N, 1, in, H, W)."""
+        """The largest Euclidean norm of the values that one output reads (its group's patch) of x (N, images, in, H, W)."""
         squares = x.flatten(0, 1).square().unflatten(1, (self.groups, -1)).sum(2)
         kernel = x.new_ones((self.groups, 1, *self.weight.shape[2:]))
         return float(F.conv2d(squares, kernel, None, *self.geometry).max().clamp(min=0).sqrt())
@@ -210,14 +210,14 @@ class ConvSynapse(Synapse):
         )
 
     def patches(self, codes: torch.Tensor) -> tuple[torch.Tensor, tuple[int, ...]]:
-        """Rows (planes, N * H' * W', kh * kw * in) of codes (planes, N, 1, in, H, W), and (N, H', W')."""
+        """Rows (planes, N * images * H' * W', kh * kw * in) of codes (planes, N, images, in, H, W); (N, images, H', W')."""
         (top, left), (down, right), (far_y, far_x) = self.padding, self.stride, self.dilation
         # channels side by side are copied together, ten times as fast as taps of one channel
-        codes = F.pad(codes.squeeze(2).permute(0, 1, 3, 4, 2), (0, 0, left, left, top, top)).contiguous()
+        padded = F.pad(codes.permute(0, 1, 2, 4, 5, 3), (0, 0, left, left, top, top)).contiguous()
         high, wide = ((n - 1) * far + 1 for n, far in zip(self.weight.shape[2:], (far_y, far_x), strict=True))
-        taps = codes.unfold(2, high, down).unfold(3, wide, right)[..., ::far_y, ::far_x]
-        taps = taps.permute(0, 1, 2, 3, 5, 6, 4)  # (planes, N, H', W', kh, kw, in)
-        return taps.reshape(len(codes), -1, self.weight[0].size), tuple(taps.shape[1:4])
+        taps = padded.unfold(3, high, down).unfold(4, wide, right)[..., ::far_y, ::far_x]
+        taps = taps.permute(0, 1, 2, 3, 4, 6, 7, 5)  # (planes, N, images, H', W', kh, kw, in)
+        return taps.reshape(len(codes), -1, self.weight[0].size), tuple(taps.shape[1:5])
 
     def stepper(self, window: Window, sources: list[Window]):
         """A stepper that adds each spike's weights to the pixels whose kernel covers it."""
@@ -227,8 +227,8 @@ class ConvSynapse(Synapse):
 
 
 def _channels_first(rows: torch.Tensor, pixels: tuple[int, ...]) -> torch.Tensor:
-    """(N * H * W, C) as (N, 1, C, H, W)."""
-    return rows.reshape(*pixels, -1).permute(0, 3, 1, 2).unsqueeze(1)
+    """(N * images * H * W, C) as (N, images, C, H, W)."""
+    return rows.reshape(*pixels, -1).permute(0, 1, 4, 2, 3)
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)

@@ -49,9 +49,11 @@ def _(op: DenseSynapse, operand: int, source: np.ndarray) -> np.ndarray:
 @drivers.of(ConvSynapse)
 def _(op: ConvSynapse, operand: int, source: np.ndarray) -> np.ndarray:
     """A pixel's outputs are driven by the patch under their group's kernels."""
-    flat = np.concatenate([[-1], source.reshape(-1)])
-    taps = flat[patches(op, source.shape)]  # (groups, positions, patch)
-    return np.repeat(taps, len(op.weight) // op.groups, axis=0).reshape(-1, taps.shape[-1])
+    seen = patches(op, source.shape)
+    images = [np.concatenate([[-1], image.reshape(-1)])[seen] for image in source]  # (groups, positions, patch) of each
+    return np.concatenate(
+        [np.repeat(taps, len(op.weight) // op.groups, axis=0).reshape(-1, seen.shape[-1]) for taps in images]
+    )
 
 
 @drivers.of(ScaleSynapse)
@@ -63,9 +65,14 @@ def _(op: ScaleSynapse, operand: int, source: np.ndarray) -> np.ndarray:
 
 
 def patches(op: ConvSynapse, shape: tuple[int, ...]) -> np.ndarray:
-    """1 + flat index of the inputs (1, in, H, W) under the kernel, 0 for padding: (groups, output positions, patch)."""
+    """1 + flat index of an image's inputs under the kernel, 0 for padding: (groups, output positions, patch).
+
+    Args:
+        op: the convolution.
+        shape: of its operand, (images, in, H, W).
+    """
     rows, columns = op.weight.shape[2:]
-    numbered = np.arange(1, int(np.prod(shape)) + 1).reshape(shape[1:])
+    numbered = np.arange(1, int(np.prod(shape[1:])) + 1).reshape(shape[1:])
     padded = np.pad(numbered, [(0, 0), *((p, p) for p in op.padding)])
     reach = ((rows - 1) * op.dilation[0] + 1, (columns - 1) * op.dilation[1] + 1)
     windows = np.lib.stride_tricks.sliding_window_view(padded, reach, axis=(1, 2))  # type: ignore[call-overload]

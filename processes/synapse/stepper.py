@@ -105,9 +105,10 @@ class ConvStepper(SynapseStepper):
         return self.op.bias.reshape(-1, 1, 1)
 
     def gather(self, spikes: np.ndarray, factor: Any) -> np.ndarray:
-        """Currents (1, out, H', W') of spikes (1, in, H, W)."""
+        """Currents (images, out, H', W') of spikes (images, in, H, W)."""
         out = np.empty(self.op.shape, self.message)
-        gather_conv(spikes[0], self.kernels, *self.geometry, factor, self.room, out[0])
+        for image, currents in zip(spikes, out, strict=True):
+            gather_conv(image, self.kernels, *self.geometry, factor, self.room, currents)
         return out
 
 

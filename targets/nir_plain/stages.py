@@ -102,6 +102,8 @@ def why_not_synapse(op: DenseSynapse | ConvSynapse) -> str | None:
     """The reason why a synapse has no plain form; None if it has one."""
     if isinstance(op, ConvSynapse) and op.groups > 1:
         return "not every simulator runs grouped convolutions"
+    if isinstance(op, ConvSynapse) and op.shape[0] > 1:
+        return "it convolves several images of a sample"
     return None
 
 

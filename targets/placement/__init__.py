@@ -64,8 +64,10 @@ class Layer:
         p = self.population
         row = _groups(p, self.tile.rows) * self.across
         grid = self.first + row[:, None] + np.arange(p.columns) // self.tile.columns
-        cores = grid.T.reshape(p.op.shape) if p.channels_first else grid.reshape(p.op.shape)
-        return cores, self.first + row
+        if not p.channels_first:
+            return grid.reshape(p.op.shape), self.first + row
+        images, channels, *pixels = p.op.shape
+        return np.moveaxis(grid.reshape(images, *pixels, channels), -1, 1), self.first + row
 
 
 @dataclass(frozen=True)
@@ -192,8 +194,8 @@ def _cores_reached(reader: Population, connection: Connection, tile: Tile | None
     if tile is None or connection.kind in ("gather", "spread"):
         return 0  # these stay in the row's core, or go to cores that the row's messages reach anyway
     rows, columns = connection.reach
-    down = min(rows, _rows_of_cores(reader, tile)) if connection.kind == "convolution" else -(-rows // tile.rows)
-    return down * -(-columns // tile.columns)
+    down = rows if connection.kind == "convolution" else -(-rows // tile.rows)
+    return min(connection.copies * down, _rows_of_cores(reader, tile)) * -(-columns // tile.columns)
 
 
 def _obstacles(network: Network, population: Population, chip: ChipTable, tile: Tile | None) -> tuple[str, ...]:

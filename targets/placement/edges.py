@@ -7,25 +7,10 @@ that all pairs into a reader are one gather. Pairs are in the order of the reade
 from __future__ import annotations
 
 import numpy as np
-import torch
 
 from processes.footprint import drivers
 from processes.network import Network
-from processes.populations import Connection, Population
-from processes.routing import Route, apply
-
-
-def wiring(network: Network, operand: str) -> np.ndarray:
-    """Flat index of every value of ``operand`` in the output of the node before the routes, int64; -1 is padding."""
-    routes: list[Route] = []
-    while operand != Network.INPUT and isinstance(route := network[operand], Route):
-        routes.insert(0, route)
-        operand = network.nodes[operand].inputs[0]
-    shape = network.shape(operand)
-    numbered = torch.arange(1, int(np.prod(shape)) + 1).reshape(shape)
-    for route in routes:
-        numbered = apply(numbered, route.chain, 0)
-    return numbered.contiguous().numpy() - 1
+from processes.populations import Connection, Population, wiring
 
 
 def edges(network: Network, population: Population, connection: Connection) -> tuple[np.ndarray, np.ndarray]:

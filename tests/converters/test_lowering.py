@@ -14,7 +14,7 @@ from torch import nn
 from converters.capture import capture
 from converters.lowering import UnsupportedModel, lower
 from processes.errors import DeployError
-from processes.network import DenseSynapse, Network, Readout, Woss
+from processes.network import DenseSynapse, Network, PhaseNeuron, Readout, Woss
 from processes.phase_code import PhaseCode
 from tests.converters import window_cases
 from tests.converters.lowering_cases import ACCEPTED, DOUBTFUL, TOKENS, Forward, additive, qkv, two
@@ -58,6 +58,24 @@ def test_what_is_written_into_shared_memory_would_be_lost(
     monkeypatch.setattr("converters.decompose._writes_shared", lambda node: False)
     model, x = module(forward, **parts), inputs(shape)
     assert error(lowered(model, x), x, one_by_one(model, x), ideal=True) > 100 * FLOAT32
+
+
+@pytest.mark.parametrize("how", ["log_softmax", "logsumexp", "logsumexp of masked logits"])
+def test_an_exponential_undoes_the_logarithm_of_a_softmax(how: str) -> None:
+    """Attention that is written so (Reformer) is a race, without a neuron for logarithms or exponentials."""
+
+    def forward(m: Any, x: torch.Tensor) -> torch.Tensor:
+        logits = m.a(x) @ x.mT
+        if how == "logsumexp of masked logits":
+            logits = torch.where(torch.ones(5, 5, dtype=torch.bool).tril(), logits, -1e5)
+        shares = logits.log_softmax(-1) if how == "log_softmax" else logits - logits.logsumexp(-1, keepdim=True)
+        return m.b(shares.exp() @ x)
+
+    model, x = module(forward, **two()), inputs(TOKENS)
+    network = lowered(model, x)
+    assert error(network, x, one_by_one(model, x), ideal=True) < FLOAT32
+    assert sum(isinstance(node.op, Woss) for _, node in network) == 1
+    assert {node.op.schedule.function for _, node in network if isinstance(node.op, PhaseNeuron)} == {"identity"}
 
 
 @pytest.mark.parametrize("function, why, shape", window_cases.REFUSED)

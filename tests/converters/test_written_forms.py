@@ -53,6 +53,12 @@ def changed(m: Any, x: torch.Tensor) -> torch.Tensor:
     return y
 
 
+def beside(m: Any, x: torch.Tensor) -> torch.Tensor:
+    """Blocks of tokens beside those before and after them, of which there are none here (LongT5)."""
+    y = F.pad(m.a(x), (0, 0, 5, 5))
+    return torch.cat([y[:, :5], y[:, 5:10], y[:, 10:]], -1)[..., 4:12] + x
+
+
 FORMS: dict[str, Callable[[Any, torch.Tensor], torch.Tensor]] = {
     "magnitude": lambda m, x: m.a(x).abs(),
     "times an inverse": lambda m, x: x * torch.reciprocal(torch.relu(m.a(x)) + 0.5),
@@ -91,6 +97,13 @@ FORMS: dict[str, Callable[[Any, torch.Tensor], torch.Tensor]] = {
     "three axes": lambda m, x: F.conv3d(
         m.a(x).reshape(-1, 2, 5, 2, 2), torch.linspace(-1, 1, 108).reshape(2, 2, 3, 3, 3), padding=1
     ).reshape(-1, 5, 8),
+    "bias of turned logits": lambda m, x: (
+        ((m.a(x) @ x.mT).mT + torch.linspace(-1, 1, 25).reshape(5, 5)).softmax(-1) @ x
+    ),
+    "bias of repeated logits": lambda m, x: (
+        ((m.a(x) @ x.mT)[:, [0, 0, 1, 2, 3]] + torch.linspace(-1, 1, 25).reshape(5, 5)).softmax(-1) @ x
+    ),
+    "blocks beside blocks": beside,
     "several images": lambda m, x: F.group_norm(m.a(x).reshape(-1, 4, 2), 2).reshape(-1, 5, 8),
     "logarithm of a masked sum": lambda m, x: (
         x

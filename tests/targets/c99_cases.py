@@ -36,7 +36,7 @@ from processes.phase_neuron.schedule import FixedSchedule
 from processes.thresholds import ALWAYS, scaled_entry
 from tests.converters import modules
 from tests.converters.modules import end_early, images, module, spiking
-from tests.targets.test_placement import convolutions, massive_feature, maxima, mixtures, uneven_attention
+from tests.targets.test_placement import convolutions, frames, massive_feature, maxima, mixtures, uneven_attention
 
 Case = tuple[Network, np.ndarray]
 SAMPLES = 400  # of ties
@@ -150,6 +150,12 @@ def thresholds(op: Operation, size: int, rng: np.random.Generator) -> np.ndarray
 
 
 @cache
+def convolved_frames() -> Case:
+    """Convolutions of several images in one sample, grouped and not."""
+    return frames(), np.concatenate([images(3, seed=1), 50 * images(1)])
+
+
+@cache
 def curved() -> Case:
     """Functions with tables of their own: some rest above or below zero, some jump, one has no value at zero; of two spikes."""
 
@@ -259,5 +265,6 @@ def massive() -> Case:
 
 
 CASES: tuple[Callable[[], Case], ...] = (
-    several_spikes, by_a_race, by_digits, by_trains, convolved, curved, gated, pooled, mixed, rounded, ties, uneven, massive,
+    several_spikes, by_a_race, by_digits, by_trains, convolved, convolved_frames, curved,
+    gated, pooled, mixed, rounded, ties, uneven, massive,
 )  # fmt: skip

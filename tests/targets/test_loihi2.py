@@ -31,6 +31,7 @@ from tests.targets.c99_cases import curved
 from tests.targets.test_placement import (
     by_sit,
     convolutions,
+    frames,
     gates,
     massive_feature,
     maxima,
@@ -85,6 +86,7 @@ def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
         uneven_attention,
         uneven_gates,
         massive_feature,
+        frames,
         lambda: curved()[0],
     ],
 )

@@ -54,6 +54,23 @@ def convolutions() -> Network:
 
 
 @cache
+def frames() -> Network:
+    """Convolutions along three axes: those of several images in one sample, grouped and not, and their largest pixels."""
+
+    def forward(self, x):
+        y = self.first(x).reshape(1, 2, 3, 5, 5)  # two channels of three frames
+        y = self.third(self.second(y).relu())  # (1, 4, 3, 5, 5)
+        return self.fc(nn.functional.max_pool3d(y, (1, 2, 2)).flatten(1))
+
+    parts = {
+        "first": nn.Conv2d(1, 6, 3, stride=2), "second": nn.Conv3d(2, 4, 3, padding=1), "fc": nn.Linear(48, 3),
+        "third": nn.Conv3d(4, 4, (2, 1, 3), padding=(1, 0, 1), dilation=(2, 1, 1), groups=2),
+    }  # fmt: skip
+    x = images(4)
+    return discretise(spiking(module(forward, **parts), torch.from_numpy(x), PhaseCode(1.4, 8), spikes=2), x, LOIHI2)
+
+
+@cache
 def maxima() -> Network:
     """Max pooling in windows that overlap and are dilated, of what a residual and a convolution read, and over all pixels."""
 
@@ -112,7 +129,7 @@ def mixtures(biased: bool = True) -> Network:
 
 
 NETWORKS = {
-    "vit": small_network, "convolutions": convolutions, "maxima": maxima, "sit": by_sit, "gates": gates,
+    "vit": small_network, "convolutions": convolutions, "frames": frames, "maxima": maxima, "sit": by_sit, "gates": gates,
     "mixtures": lambda: mixtures(False), "uneven gates": lambda: uneven_gates(1),
 }  # fmt: skip
 

@@ -26,7 +26,7 @@ def conv2d(op: ConvSynapse, place: Place) -> Kernel:
     outputs, ins, rows, columns = op.weight.shape
     grouped = op.weight.reshape(op.groups, outputs // op.groups, ins, rows, columns).transpose(0, 2, 3, 4, 1)
     return Kernel("conv2d", {
-        "start": place.window.start, "channels": channels, "height": height, "width": width,
+        "start": place.window.start, "images": op.shape[0], "channels": channels, "height": height, "width": width,
         "outputs": outputs, "out_height": op.shape[-2], "out_width": op.shape[-1], "groups": op.groups,
         "kernel_y": rows, "kernel_x": columns, "stride_y": op.stride[0], "stride_x": op.stride[1],
         "padding_y": op.padding[0], "padding_x": op.padding[1],

@@ -58,16 +58,16 @@ int conv2d_step(const struct conv2d *p, int32_t t, const int8_t *z, int32_t *cur
     const int32_t k = t - p->start, pixels = p->out_height * p->out_width;
     if (!z && k != 0)
         return 0;
-    clear(current, p->outputs * pixels);
-    for (int32_t c = 0; z && c < p->channels; c++)
+    clear(current, p->images * p->outputs * pixels);
+    for (int32_t c = 0; z && c < p->images * p->channels; c++)
         for (int32_t y = 0; y < p->height; y++)
             for (int32_t x = 0; x < p->width; x++) {
                 const int32_t spike = z[(c * p->height + y) * p->width + x];
                 if (spike != 0)
-                    push(p, c, y, x, spike, current);
+                    push(p, c % p->channels, y, x, spike, current + c / p->channels * p->outputs * pixels);
             }
-    for (int32_t n = 0; n < p->outputs * pixels; n++)
-        current[n] = traced(current[n], p->trace[k], k == 0 ? p->bias[n / pixels] : 0);
+    for (int32_t n = 0; n < p->images * p->outputs * pixels; n++)
+        current[n] = traced(current[n], p->trace[k], k == 0 ? p->bias[n / pixels % p->outputs] : 0);
     return 1;
 }
 

@@ -17,7 +17,7 @@ struct dense {
 int dense_step(const struct dense *p, int32_t t, const int8_t *z, int32_t *current);
 
 struct conv2d {
-    int32_t start, channels, height, width, outputs, out_height, out_width, groups;
+    int32_t start, images, channels, height, width, outputs, out_height, out_width, groups;
     int32_t kernel_y, kernel_x, stride_y, stride_x, padding_y, padding_x, dilation_y, dilation_x;
     const int32_t *trace;
     const int8_t *weight; /* [channels][kernel_y][kernel_x][outputs / groups] */

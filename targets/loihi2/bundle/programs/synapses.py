@@ -30,15 +30,15 @@ class Conv2d(Dense):
     def weigh(self, z):
         weight, groups = self.p["weight"], int(self.p["groups"])
         (sy, sx), (py, px), (dy, dx) = (self.p[name] for name in ("stride", "padding", "dilation"))
-        z = np.pad(z[0], [(0, 0), (py, py), (px, px)])
+        z = np.pad(z, [(0, 0), (0, 0), (py, py), (px, px)])
         out = np.zeros(self.shape, np.int64)
         _, channels, rows, columns = self.shape
         for g in range(groups):
             ins, outs = weight.shape[1], channels // groups
             for i, j in np.ndindex(*weight.shape[2:]):
-                seen = z[g * ins : (g + 1) * ins, i * dy :: sy, j * dx :: sx][:, :rows, :columns]
+                seen = z[:, g * ins : (g + 1) * ins, i * dy :: sy, j * dx :: sx][..., :rows, :columns]
                 w = weight[g * outs : (g + 1) * outs, :, i, j]
-                out[0, g * outs : (g + 1) * outs] += np.tensordot(w, seen, 1)
+                out[:, g * outs : (g + 1) * outs] += np.einsum("oi,nihw->nohw", w, seen)
         return out
 
     def bias(self):
