@@ -65,19 +65,29 @@ def told(model: torch.nn.Module, example: tuple[torch.Tensor, ...]) -> Iterator[
 
 
 class _Marks(TorchDispatchMode):
-    """Marks the memory of every tensor that depends on the values of some inputs, or on chance."""
+    """Marks the memory of every tensor that depends on the values of some inputs, or on chance.
+
+    Once a marked tensor's value has become a number of Python, everything that follows counts as marked.
+    """
 
     def __init__(self, inputs: tuple[torch.Tensor, ...]) -> None:
         super().__init__()
         self.marked = {_memory(tensor) for tensor in inputs}
+        self.escaped = False
 
     def on(self, values: Any) -> bool:
         """Whether a tensor among nested values is marked."""
-        return any(_memory(tensor) in self.marked for tensor in tensors_in(values))
+        return self.escaped or any(_memory(tensor) in self.marked for tensor in tensors_in(values))
+
+    def escape(self, values: Any) -> None:
+        """Note that tensors among nested values have become numbers of Python."""
+        self.escaped = self.on(values)
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}
         result = func(*args, **kwargs)
+        if func is torch.ops.aten._local_scalar_dense.default:
+            self.escape(args)
         reads = func.overloadpacket.__name__ not in SHAPES
         if torch.Tag.nondeterministic_seeded in func.tags or (reads and self.on((args, kwargs))):
             named = {a.name: value for a, value in zip(func._schema.arguments, args, strict=False)} | kwargs
@@ -99,6 +109,8 @@ class _Recorder(TorchFunctionMode):
         kwargs = kwargs or {}
         result = func(*args, **kwargs)
         name, place = func.__name__, _place()
+        if name in ("tolist", "numpy", "__array__"):
+            self.marks.escape(args)
         if name == "tolist":  # the exporter's tensors ask each of their values instead
             known = not self.marks.on(args)
             self.answers[(*place, "item")] += [

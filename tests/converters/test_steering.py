@@ -126,6 +126,9 @@ DEPENDENT: dict[str, Forward] = {
     "repeated tokens": lambda m, x: x.repeat_interleave((x[0, :, 0] > 0).long(), dim=1),
     "written in place": filled_by_the_input,
     "written through a view": lambda m, x: m.a(x) if torch.zeros(3, 6).T.copy_(x[0, :, :3]).T.sum() > 0 else x,
+    "through a number": lambda m, x: m.a(x) if torch.full((2,), x.sum().item()).sum() > 0 else x,
+    "through a list": lambda m, x: m.a(x) if torch.tensor(x[0, 0].tolist()).sum() > 0 else x,
+    "through an array": lambda m, x: m.a(x) if torch.from_numpy(x[0, 0].numpy() + 1).sum() > 0 else x,
     "chance": lambda m, x: m.a(x) if torch.rand(()) > 0.5 else x,
     "chance in place": lambda m, x: m.a(x) if torch.zeros(()).uniform_() > 0.5 else x,
 }
@@ -134,7 +137,7 @@ DEPENDENT: dict[str, Forward] = {
 @pytest.mark.parametrize("name", DEPENDENT)
 def test_what_depends_on_the_input_or_chance_is_refused(name: str) -> None:
     model = module(DEPENDENT[name], a=nn.Linear(8, 8))
-    with pytest.raises(DeployError, match=r"the values of its input|depends on the input's"):
+    with pytest.raises(DeployError, match=r"the values of its input|depends on the input's|cannot be captured"):
         capture(model, (samples(1),))
 
 
