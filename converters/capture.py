@@ -18,7 +18,7 @@ from torch.fx.node import map_aggregate
 from torch.utils._pytree import tree_leaves
 
 from converters.captured import Captured, constants_of, place
-from converters.decompose import decompose
+from converters.decompose import decompose, name_of
 from converters.experts import dense_experts
 from converters.lowering import known_operations
 from converters.steering import told
@@ -34,6 +34,10 @@ HALVES = {torch.float16: torch.float32, torch.bfloat16: torch.float32}
 """Types to which a graph rounds, and those that it keeps instead: a network has no half precision."""
 ROUNDED = 0.1
 """As ``TRACED``, for models that round to half precision on the way."""
+
+
+DRAWS = 8
+"""Comparisons with a graph that draws random numbers: a choice of one of four patches is the same by chance once in four."""
 
 
 @contextlib.contextmanager
@@ -125,6 +129,8 @@ def _in_single_precision(graph: torch.fx.Graph) -> bool:
 def _check(model: torch.nn.Module, captured: Captured, limit: float) -> None:
     """Compare the exported graph with the model on the example, as some models behave otherwise while they are traced.
 
+    Where the graph draws random numbers, ``DRAWS`` comparisons tell whether the outputs depend on them.
+
     Raises:
         DeployError: the model gives no values, or the first outputs of the two differ by more than ``limit`` of the largest.
     """
@@ -137,11 +143,19 @@ def _check(model: torch.nn.Module, captured: Captured, limit: float) -> None:
     given = {**captured.constants, **dict(zip(captured.inputs, captured.example, strict=True))}
     places = [node.name for node in captured.graph.nodes if node.op == "placeholder"]
     runner = torch.fx.Interpreter(torch.fx.GraphModule(torch.nn.Module(), captured.graph))
-    found = tree_leaves(runner.run(*(given[name] for name in places)))[0]
-    apart = float((found.double() - own.double()).abs().max() / own.double().abs().max().clamp_min(1e-30))
+    apart = 0.0
+    for _ in range(DRAWS if any(map(_draws, captured.graph.nodes)) else 1):
+        found = tree_leaves(runner.run(*(given[name] for name in places)))[0].double()
+        apart = max(apart, float((found - own.double()).abs().max() / own.double().abs().max().clamp_min(1e-30)))
     if apart > limit:
         raise DeployError(
             f"{type(model).__name__}: the graph that torch.export makes of it gives other outputs than the model itself, by "
-            f"{apart:.2g} of the largest: it behaves otherwise while it is traced (transformers' models may leave out a mask); "
-            "give all its arguments, masks too, or wrap the part that is to be converted"
+            f"{apart:.2g} of the largest: it draws random numbers, or behaves otherwise while it is traced (transformers' "
+            "models may leave out a mask); give all its arguments, masks too, or wrap the part that is to be converted"
         )
+
+
+def _draws(node: torch.fx.Node) -> bool:
+    """Whether a node's operation draws random numbers; dropout does not, in evaluation mode."""
+    tags = getattr(node.target, "tags", ())
+    return torch.Tag.nondeterministic_seeded in tags and name_of(node) != "dropout"

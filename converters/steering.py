@@ -86,8 +86,8 @@ class _Marks(TorchDispatchMode):
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}
         result = func(*args, **kwargs)
-        if func is torch.ops.aten._local_scalar_dense.default:
-            self.escape(args)
+        if func is torch.ops.aten._local_scalar_dense.default and args[0].dtype != torch.bool:
+            self.escape(args)  # the exporter has symbols for numbers, but refuses to branch on a truth value by itself
         reads = func.overloadpacket.__name__ not in SHAPES
         if torch.Tag.nondeterministic_seeded in func.tags or (reads and self.on((args, kwargs))):
             named = {a.name: value for a, value in zip(func._schema.arguments, args, strict=False)} | kwargs

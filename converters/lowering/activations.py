@@ -16,7 +16,7 @@ from processes.phase_neuron.activations import activation as function_of
 
 PLAIN = (
     "relu", "gelu", "silu", "sigmoid", "tanh", "exp", "erf", "mish", "hardswish", "hardsigmoid", "softsign", "selu",
-    "atan", "asinh",
+    "atan", "asinh", "asin",
 )  # fmt: skip
 """Activations without parameters, which have the same name here as in PyTorch."""
 PARAMETERS = {

@@ -324,8 +324,9 @@ class Builder:
         return self.network.add(f"{value.node}.join", op, node), None, None
 
     def centred(self, value: Value, name: str) -> Value:
-        """The value minus its mean along the last axis (LayerNorm's centring), made once for a plain value."""
-        key = ("centre", value.node, str(value.steps)) if value.plain else ("centre", name)
+        """The value minus its mean along the last axis (LayerNorm's centring), made once for each value."""
+        pending = (None if p is None else p.double().numpy().tobytes() for p in (value.gain, value.offset))
+        key = ("centre", value.node, str(value.steps), value.activation, value.normaliser, *pending)
         if key not in self.memo:
             source = self.graded(value, name)
             self.memo[key] = self.network.add(f"{name}.centre", Centre(shape=value.shape), source)

@@ -1,4 +1,8 @@
-"""Functions of one value that are made of exponentials and the error function."""
+"""Functions of one value that are made of others: of exponentials, the error function, and what a sine rises and falls.
+
+A sine rises by 1 before and after each turn and falls by 2 in between. What it has risen by and what it has fallen by, since 0,
+never fall, so that each is a neuron's function, and their difference is the sine, however many turns there are.
+"""
 
 from __future__ import annotations
 
@@ -27,11 +31,23 @@ def _hyperbolic(call: Call, x: Value, sign: float) -> Value:
     return summed(call, [scale(_exp(call, x, 1.0), 0.5), scale(_exp(call, x, -1.0), 0.5 * sign)], np.zeros(1))
 
 
+def _sine(call: Call, x: Value) -> Value:
+    """What the sine has risen by less what it has fallen by."""
+    rise, fall = (resolved(activate(call, x, f"sine_{which}")) for which in ("rise", "fall"))
+    return summed(call, [rise, scale(fall, -1.0)], np.zeros(1))
+
+
 MADE: dict[str, tuple[Callable[[torch.Tensor], torch.Tensor], Callable[[Call, Value], Value]]] = {
     "expm1": (torch.expm1, lambda call, x: shift(call, _exp(call, x, 1.0), -1.0, 1.0)),
     "exp2": (torch.exp2, lambda call, x: _exp(call, x, math.log(2))),
     "erfc": (torch.erfc, lambda call, x: shift(call, scale(resolved(activate(call, x, "erf")), -1.0), 1.0, 1.0)),
     "sinh": (torch.sinh, lambda call, x: _hyperbolic(call, x, -1.0)),
+    "sin": (torch.sin, _sine),
+    "cos": (torch.cos, lambda call, x: _sine(call, shift(call, x, math.pi / 2, 1.0))),
+    "acos": (
+        lambda v: torch.acos(v.clamp(-1, 1)),
+        lambda call, x: shift(call, scale(resolved(activate(call, x, "asin")), -1.0), math.pi / 2, 1.0),
+    ),
     "cosh": (torch.cosh, lambda call, x: _hyperbolic(call, x, 1.0)),
 }
 """By name, the function, and what makes it of a value."""

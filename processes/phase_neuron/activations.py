@@ -80,6 +80,23 @@ def _silu(v: np.ndarray) -> np.ndarray:
     return v * expit(v)
 
 
+def _sine_rise(v: np.ndarray) -> np.ndarray:
+    """What the sine has risen by since 0, less what it has fallen by before 0: 2 in each turn."""
+    return np.sin(v) + _sine_fall(v)
+
+
+def _sine_fall(v: np.ndarray) -> np.ndarray:
+    turns = np.floor(v / (2 * math.pi) + 0.25)  # that begin a quarter before 0
+    falls = v - 2 * math.pi * turns > math.pi / 2  # in the second half of a turn
+    return 2 * turns + np.where(falls, 1.0 - np.sin(v), 0.0)
+
+
+def _torch_sine_fall(v: torch.Tensor) -> torch.Tensor:
+    turns = torch.floor(v / (2 * math.pi) + 0.25)
+    falls = v - 2 * math.pi * turns > math.pi / 2
+    return 2 * turns + torch.where(falls, 1.0 - torch.sin(v), 0.0)
+
+
 def _pieces(left: float, *numbers: float) -> Activation:
     """A function of straight pieces, of which none falls; it may jump where they meet.
 
@@ -132,6 +149,9 @@ ACTIVATIONS: dict[str, Activation] = {
     "cube": Activation(lambda v: v**3, lambda v: v**3),
     "atan": Activation(np.arctan, torch.atan),
     "asinh": Activation(np.arcsinh, torch.asinh),
+    "asin": Activation(lambda v: np.arcsin(np.clip(v, -1, 1)), lambda v: torch.asin(v.clamp(-1, 1))),
+    "sine_rise": Activation(_sine_rise, lambda v: torch.sin(v) + _torch_sine_fall(v)),
+    "sine_fall": Activation(_sine_fall, _torch_sine_fall),
     "log_sigmoid": Activation(lambda v: -np.logaddexp(0, -v), F.logsigmoid),
     "sqrt": Activation(lambda v: np.sqrt(np.maximum(v, 0)), lambda v: v.clamp(min=0).sqrt(), argmin=0.0),
     "log": Activation(lambda v: np.log(np.maximum(v, LEAST)), lambda v: v.clamp(min=LEAST).log()),

@@ -26,6 +26,7 @@ from processes.chips import LOIHI2
 from processes.errors import DeployError
 from processes.network import LoweredNetwork, Network, Woss
 from processes.phase_code import PhaseCode
+from tests.converters.modules import module
 from tests.tolerances import CONVERGED
 
 CAUSAL = torch.ones(4, 4, dtype=torch.bool).tril()
@@ -261,6 +262,22 @@ def test_positions_are_looked_up_by_index_select() -> None:
     runner = ClosedForm(lower(captured, front.shape), torch.float64, ideal=True)
     with torch.no_grad():
         torch.testing.assert_close(runner.real(runner.run(front(ids))).float()[:, 0], model(ids))
+
+
+def test_a_model_whose_outputs_depend_on_chance_is_refused() -> None:
+    """Even where a draw is the same by chance once in two; random numbers that change nothing are no matter."""
+
+    def chosen(m: Any, x: torch.Tensor) -> torch.Tensor:
+        return m.a(x[:, torch.rand(2).argsort()[0]])
+
+    def reordered(m: Any, x: torch.Tensor) -> torch.Tensor:
+        return m.a(x[:, torch.rand(2).argsort()]).sum(1)
+
+    for seed in range(3):
+        torch.manual_seed(seed)
+        with pytest.raises(DeployError, match="it draws random numbers"):
+            capture(module(chosen, a=nn.Linear(4, 3)), (torch.rand(1, 2, 4),))
+    capture(module(reordered, a=nn.Linear(4, 3)), (torch.rand(1, 2, 4),))
 
 
 def test_a_model_that_behaves_otherwise_while_it_is_traced_is_refused() -> None:

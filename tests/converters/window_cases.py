@@ -12,7 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from tests.converters.lowering_cases import TOKENS, Forward, part, qkv, two
+from tests.converters.lowering_cases import TOKENS, VECTOR, Forward, part, qkv, two
 
 VOLUME, IMAGES = (4, 5, 6, 6), (3, 4, 6, 6)
 
@@ -88,6 +88,14 @@ def seen_before(m: Any, x: torch.Tensor) -> torch.Tensor:
 
 PLACES = torch.linspace(-0.9, 0.8, 60).reshape(1, 5, 6, 2)
 
+
+def shared_norm(m: Any, x: torch.Tensor) -> torch.Tensor:
+    """One LayerNorm for several layers' normalised outputs, as in decoders that detect objects."""
+    first = F.layer_norm(m.a(x), (8,), VECTOR, VECTOR)
+    second = F.layer_norm(x, (8,), VECTOR, VECTOR)
+    return m.b(m.n(first[:, 1:])) + m.b(m.n(second[:, 1:]))
+
+
 SHARED: list[Any] = [
     in_place("sum", lambda y: y[:, :2].add_(1)),
     in_place("columns", lambda y: y.transpose(1, 2)[:, 3:5].mul_(-2)),
@@ -128,6 +136,7 @@ ACCEPTED: list[Any] = [
     in_place("scatter", lambda y: y.scatter_(2, torch.tensor([1, 0, 5]).expand(1, 5, 3), y[..., 4:7] + 1)),
     in_place("scatter of a number", lambda y: y.scatter_(1, torch.tensor([[[1, 0, 4]]]), 0.25)),
     in_place("range with gaps", lambda y: y[:, ::2].copy_(y[:, :3] + 1)),
+    part("one norm for two", shared_norm, n=nn.LayerNorm(8), **two()),
     part("rows of padding", padded_rows, **qkv()),
     part("masked logits beside masked logits", lambda m, x: torch.cat([m.a(x)[..., :4].masked_fill(m.mask, -torch.inf), m.b(x)], -1).softmax(-1), mask=torch.eye(5, dtype=torch.bool)[:, :4], **two(out=4)),
     part("masked logits above others", lambda m, x: torch.cat([m.b(x).masked_fill(m.mask, -torch.inf), torch.zeros(1, 1, 4)], 1).softmax(-1), mask=torch.eye(5, dtype=torch.bool)[:, :4], **two(out=4)),

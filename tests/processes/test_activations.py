@@ -71,6 +71,13 @@ def scalar(function: str, v: float) -> float:
             return math.atan(v)
         case "asinh":
             return math.asinh(v)
+        case "asin":
+            return math.asin(min(max(v, -1.0), 1.0))
+        case "sine_rise":
+            return scalar("sine_fall", v) + math.sin(v)
+        case "sine_fall":  # by turns: 2 for each, and what the one that is not over has fallen by
+            over, angle = divmod(v + math.pi / 2, 2 * math.pi)
+            return 2 * over + (1 - math.sin(v) if angle >= math.pi else 0.0)
         case "log_sigmoid":
             return min(v, 0.0) - math.log1p(math.exp(-abs(v)))
         case "sqrt":
