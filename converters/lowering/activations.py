@@ -13,6 +13,7 @@ from converters.lowering.builder import Mask, Unsupported, Value
 from converters.lowering.curves import Curve, curve, resolved
 from converters.lowering.handlers import Call, handles
 from processes.phase_neuron.activations import activation as function_of
+from processes.phase_neuron.activations import fires_at_rest
 
 PLAIN = (
     "relu", "gelu", "silu", "sigmoid", "tanh", "exp", "erf", "mish", "hardswish", "hardsigmoid", "softsign", "selu",
@@ -57,6 +58,8 @@ def activate(call: Call, x: Any, target: str) -> Any:
     if x.mask is not None:
         return _of_those_kept(call, x, target)
     if x.plain and call.builder.emits(x.node) != "spikes":
+        if x.padded and fires_at_rest(target):
+            x = Value(call.builder.join(x), x.shape)
         return replace(x, activation=target)
     if (known := curve(x)) is not None and call.builder.emits(x.node) != "spikes":
         return known.then(f, lambda value: _fire_as(call, value, target))

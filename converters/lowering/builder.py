@@ -50,7 +50,7 @@ class Mask:
 
 @dataclass(frozen=True)
 class Value:
-    """A value of the model: gain * activation(route(node)) + offset.
+    """A value of the model: gain * route(activation(node)) + offset, where a route's padding is silent: 0.
 
     Attributes:
         node: name of the network's node.
@@ -76,6 +76,11 @@ class Value:
         """Whether nothing is pending but a route."""
         pending = (self.gain, self.offset, self.normaliser, self.mask)
         return self.activation == "identity" and all(p is None for p in pending)
+
+    @property
+    def padded(self) -> bool:
+        """Whether a route puts silence between the values, of which not every function is 0."""
+        return any(kind == "pad" for kind, _ in self.steps)
 
     def routed(self, *steps: Step) -> Value:
         """The value after more routing; a pending gain, offset and mask are routed along."""

@@ -66,7 +66,8 @@ class Curve:
             Unsupported: no known activation equals the function, and there is no ``otherwise``.
         """
         found = self.function(NEAR).double()
-        largest = float(found.abs().max())
+        middle = float(found[NEAR.abs() <= 1].abs().max())
+        close = SAME * min(float(found.abs().max()), 12 * max(1.0, middle))  # an exponential has values of any size
         varies = bool(found.isfinite().all()) and bool(
             (found != found[0]).any()
         )  # not but for single potentials, as x == 1
@@ -77,9 +78,7 @@ class Curve:
             columns = torch.stack([f(NEAR), torch.ones_like(NEAR)], 1)
             gain, offset = torch.linalg.lstsq(columns, found[:, None]).solution[:, 0]
             near, far = ((gain * f(v) + offset, self.function(v).double()) for v in (NEAR, FAR))
-            if torch.allclose(*near, rtol=0, atol=SAME * largest) and torch.allclose(
-                *far, rtol=SAME, atol=SAME * largest
-            ):
+            if all(torch.allclose(*both, rtol=SAME, atol=close) for both in (near, far)):
                 return replace(self.of, activation=name, gain=_unless(gain, 1.0), offset=_unless(offset, 0.0))
         if self.of.plain and (found := straight_pieces(self.function)) is not None:
             numbers = (torch.tensor(number, dtype=torch.float64) for number in (found.gain, found.offset))
@@ -98,11 +97,14 @@ def resolved(x: Any) -> Any:
 
 
 def curve(x: Value | Curve) -> Curve | None:
-    """A value as a function of its node's potential; None if more is pending than activation, route and numbers."""
+    """A value as a function of its node's potential; None if more is pending than activation, route and numbers.
+
+    Nor is a padded value one, as it is 0 at its padding whatever the function.
+    """
     if isinstance(x, Curve):
         return x
     numbers = all(p is None or p.numel() == 1 for p in (x.gain, x.offset))
-    if not numbers or x.normaliser or x.mask:
+    if not numbers or x.normaliser or x.mask or x.padded:
         return None
     gain = 1.0 if x.gain is None else float(x.gain)
     offset = 0.0 if x.offset is None else float(x.offset)

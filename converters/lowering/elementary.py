@@ -16,7 +16,7 @@ import torch
 
 from converters.lowering.activations import activate
 from converters.lowering.arithmetic import scale, shift, summed
-from converters.lowering.builder import Value
+from converters.lowering.builder import Mask, Unsupported, Value
 from converters.lowering.curves import curve, resolved
 from converters.lowering.handlers import Call, handles
 
@@ -57,6 +57,8 @@ MADE: dict[str, tuple[Callable[[torch.Tensor], torch.Tensor], Callable[[Call, Va
 def made(call: Call) -> Any:
     """A part of a longer function of one value, or else a sum of activations."""
     function, make = MADE[call.function]
+    if isinstance(call.args[0], Mask):
+        raise Unsupported("a function of an attention mask: only a softmax reads one")
 
     def value(x: Value) -> Value:
         return make(replace(call, shape=x.shape), x)

@@ -28,7 +28,8 @@ WHY = """\
 - `exp` of a mask that depends on the input (Pegasus-X): only a softmax reads one.
 - `unsqueeze`, `index`, `getitem`, `cat`, `eq` (D-FINE, RT-DETR, GroupViT, PhiMoE, Inkling, Zaya): the order of the largest
   values, or the place of the largest. Wiring does not depend on the input; a race says how large, not where in a list.
-- `sin`, `cos`, `acos` of activations: no schedule of them is known here; those of positions are constants.
+- `sin`, `cos` of a mask that depends on the input (Grounding DINO), and numbers that are cut to whole ones (UDOP).
+- `pow` (YOSO): above the eighth power the relative errors of too many codes add up.
 - `_fft_c2c`: complex numbers of activations. Turned by constants, as rotary positions are, they convert.
 - `grid_sampler_2d`, `aten.index.Tensor`, `aten.slice.Tensor`: where or how much is read depends on the input's values.
 - "branches on the values": each branch is another network. Branches on what is the same for all inputs convert.

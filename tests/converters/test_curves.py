@@ -45,6 +45,7 @@ def test_known_functions(function: Function, name: str, gain: float, offset: flo
         lambda v: v * torch.sigmoid(1.7 * v),  # quick GELU but for a constant
         lambda v: 1e-5 * torch.tanh(1.001 * v),
         lambda v: v * v,
+        lambda v: v.exp() * torch.sigmoid(1.7 * v.exp()),  # an exponential, beside the largest value
     ],
 )
 def test_functions_that_are_nearly_known(function: Function) -> None:

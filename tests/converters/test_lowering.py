@@ -134,11 +134,11 @@ def test_what_no_neuron_computes_is_refused_by_its_reason(forward: Callable[...,
         lowered(model, torch.zeros(1, 5, 8))
 
 
-class Cosine(nn.Module):
+class Rounded(nn.Module):
     """What no neuron here computes."""
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        return x.cos()
+        return x.round()
 
 
 def test_every_refusal_is_listed_with_its_place() -> None:
@@ -148,20 +148,20 @@ def test_every_refusal_is_listed_with_its_place() -> None:
             self.inner = nn.Linear(8, 8)
 
         def forward(self, x: torch.Tensor) -> torch.Tensor:
-            return self.inner(x).sin()
+            return self.inner(x).floor()
 
     model = nn.Sequential()
-    model.first, model.between, model.second, model.last = Block(), Cosine(), Block(), nn.Linear(8, 2)
+    model.first, model.between, model.second, model.last = Block(), Rounded(), Block(), nn.Linear(8, 2)
     x = torch.zeros(1, 5, 8)
     with pytest.raises(UnsupportedModel) as caught:
         lower(capture(model, (x,)), (1, 5, 8))
     # what follows a refused operation is not refused again
-    assert [(r.operation, r.where) for r in caught.value.refusals] == [("sin", "first")]
+    assert [(r.operation, r.where) for r in caught.value.refusals] == [("floor", "first")]
 
     class Parallel(nn.Module):
         def __init__(self) -> None:
             super().__init__()
-            self.left, self.middle, self.right = Block(), Cosine(), Block()
+            self.left, self.middle, self.right = Block(), Rounded(), Block()
 
         def forward(self, x: torch.Tensor) -> torch.Tensor:
             return self.left(x) + self.middle(x) + self.right(x).sort().values
@@ -169,9 +169,9 @@ def test_every_refusal_is_listed_with_its_place() -> None:
     with pytest.raises(UnsupportedModel) as caught:
         lower(capture(Parallel(), (x,)), (1, 5, 8))
     rows = [(r.operation, r.where) for r in caught.value.refusals]
-    assert rows == [("sin", "left"), ("cos", "middle"), ("sin", "right")]
+    assert rows == [("floor", "left"), ("round", "middle"), ("floor", "right")]
     assert all(r.reason for r in caught.value.refusals)
-    for text in ("3 operations", "sin at 'left'", "cos at 'middle'", "sin at 'right'"):
+    for text in ("3 operations", "floor at 'left'", "round at 'middle'", "floor at 'right'"):
         assert text in str(caught.value)
     assert "\n" not in str(caught.value)
 
