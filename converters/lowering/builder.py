@@ -218,7 +218,8 @@ class Builder:
         neurons: which neurons compute softmax and activations.
         memo: names of routes, neurons and centres, by what they compute, so that each is made only once.
         means: by node that is a mean, of which value it is the mean, and along which axes.
-        log_sums: by node that is the logarithm of a sum of exponentials, of which value, and that value's softmax.
+        log_sums: by node that is the logarithm of a sum of exponentials, of which value, the logarithm with the value's axes,
+            and the value's softmax.
         log_softmaxes: by node that is the logarithm of a softmax, the softmax.
         roots: nodes that are roots of sums of squares, and so never below zero.
     """
@@ -228,7 +229,7 @@ class Builder:
     neurons: Neurons = PLAIN
     memo: dict[tuple, str] = field(default_factory=dict)
     means: dict[str, tuple[Value, tuple[int, ...]]] = field(default_factory=dict)
-    log_sums: dict[str, tuple[Value, Value]] = field(default_factory=dict)
+    log_sums: dict[str, tuple[Value, Value, Value]] = field(default_factory=dict)
     log_softmaxes: dict[str, Value] = field(default_factory=dict)
     roots: set[str] = field(default_factory=set)
 
@@ -429,6 +430,7 @@ def narrow(weight: np.ndarray) -> np.ndarray:
 
 def as_parameter(t: torch.Tensor, shape: tuple[int, ...]) -> np.ndarray:
     """``t`` as float64 in the smallest shape that broadcasts with ``shape``: axes along which it repeats are 1 long."""
+    t = t.reshape(()) if t.numel() == 1 else t  # a number has had more axes, where its value had
     full = t.detach().double().expand(shape).numpy() if t.ndim <= len(shape) else t.double().reshape(shape).numpy()
     for axis in range(full.ndim):
         first = full.take([0], axis)

@@ -98,9 +98,10 @@ def _minus(call: Call, x: Any, y: Any) -> Value:
         return shift(call, x, y, -1.0)
     if not isinstance(x, Value):
         return shift(call, scale(y, -1.0), x, 1.0)
-    of, softmax = call.builder.log_sums.get(y.node, (None, None))
-    if of is x and softmax is not None:
-        return less_log_sum(call, x, y, softmax)
+    if (known := call.builder.log_sums.get(y.node)) is not None:
+        of, along_its_axes, softmax = known
+        if of is x and y.plain and (y.shape, y.steps) == (along_its_axes.shape, along_its_axes.steps):
+            return less_log_sum(call, x, y, softmax)
     if (axes := call.builder.mean_along(y, x)) is not None:
         return centred(call.builder, x, axes, call.name)
     return summed(call, [x, scale(y, -1.0)], np.zeros(1))

@@ -45,8 +45,9 @@ def logarithm(call: Call) -> Any:
 def log_sum_exp(call: Call) -> Value:
     """The logarithm of a sum of exponentials along axes, which ``keepdim`` keeps with length 1."""
     x: Value = call.args[0]
-    found, softmax = _log_sum(call, x, chosen(x, call.args[1]))
-    call.builder.log_sums[found.node] = x, softmax
+    axes = chosen(x, call.args[1])
+    found, softmax = _log_sum(call, x, axes)
+    call.builder.log_sums[found.node] = x, found.routed(("reshape", _summed_shape(x, axes))), softmax
     return found.routed(("reshape", list(call.shape)))
 
 
@@ -55,9 +56,13 @@ def log_softmax(call: Call) -> Value:
     """The logarithm of a softmax along an axis."""
     x: Value = call.args[0]
     axes = chosen(x, call.args[1])
-    kept = [1 if a in axes else n for a, n in enumerate(x.shape)]
     found, softmax = _log_sum(call, x, axes)
-    return less_log_sum(call, x, found.routed(("reshape", kept)), softmax)
+    return less_log_sum(call, x, found.routed(("reshape", _summed_shape(x, axes))), softmax)
+
+
+def _summed_shape(x: Value, axes: tuple[int, ...]) -> list[int]:
+    """The shape of x with length 1 along the axes that are summed over."""
+    return [1 if a in axes else n for a, n in enumerate(x.shape)]
 
 
 def _log_sum(call: Call, x: Value, axes: tuple[int, ...]) -> tuple[Value, Value]:

@@ -78,6 +78,17 @@ def test_an_exponential_undoes_the_logarithm_of_a_softmax(how: str) -> None:
     assert {node.op.schedule.function for _, node in network if isinstance(node.op, PhaseNeuron)} == {"identity"}
 
 
+def test_a_log_sum_along_the_other_axis_is_no_softmax() -> None:
+    """It broadcasts with square logits, too, where the axis that was summed over is not kept."""
+
+    def forward(m: Any, x: torch.Tensor) -> torch.Tensor:
+        logits = m.a(x) @ x.mT / 4
+        return m.b((logits - logits.logsumexp(-1)).exp() @ x)
+
+    model, x = module(forward, **two()), inputs(TOKENS)
+    assert error(lowered(model, x), x, one_by_one(model, x), ideal=True) < FLOAT32
+
+
 @pytest.mark.parametrize("function, why, shape", window_cases.REFUSED)
 def test_windows_refused(function: Forward, why: str, shape: tuple[int, ...]) -> None:
     model = module(lambda _, x: function(x).reshape(1, -1))
