@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from itertools import pairwise
 from typing import NamedTuple
 
@@ -21,6 +21,7 @@ import numpy as np
 from processes.kernels.pieces import pieces
 from processes.phase_code import code_dtype
 from processes.prefixes import Prefix, sums
+from processes.progression import NO_PROGRESSION, Progression, progression_of
 
 Thresholds = Callable[[list[Prefix], np.ndarray], np.ndarray]
 
@@ -145,6 +146,7 @@ class Codebook:
         quick: a first entry, then the codes of quick buckets in which all are the same and sure. Of others, and of the first,
             the first lane holds its most negative number.
         margin: how far beyond ``at`` a neuron may be unsure, in units of x.
+        progression: of first and only spikes' thresholds that fall by one ratio, where nothing is looked up in ``quick``.
 
     Tables of several kinds of neurons stand one after the other.
     """
@@ -157,13 +159,15 @@ class Codebook:
     finer: np.uint32
     quick: np.ndarray
     margin: np.float32
+    progression: Progression
 
-    @property
+    @cached_property
     def tables(
         self,
-    ) -> tuple[np.uint32, np.uint32, np.uint32, np.ndarray, np.ndarray, np.uint32, np.ndarray, np.float32]:
+    ) -> tuple[np.uint32, np.uint32, np.uint32, np.ndarray, np.ndarray, np.uint32, np.ndarray, np.float32, np.ndarray]:
         """As the compiled loops take them."""
-        return self.shift, self.first, self.count, self.at, self.ends, self.finer, self.quick, self.margin
+        tables = self.shift, self.first, self.count, self.at, self.ends, self.finer, self.quick, self.margin
+        return *tables, np.array(self.progression, np.float32)
 
     def begin(self, kind: np.ndarray) -> np.ndarray:
         """Where the buckets of neurons' kinds begin, uint32."""
@@ -194,25 +198,32 @@ def compile_codebook(kinds: list[Intervals], steps: int, margin: float) -> Codeb
         shift, first, last, built = _cut(kinds, MANTISSA_BITS[-1], smallest, largest, margin)
     at = np.concatenate([table for table, _, _ in built]).reshape(-1)
     codes = np.concatenate([codes for _, codes, _ in built], 1).reshape(planes, -1)
-    finer, quick = _quick(kinds, shift, first, last, margin, width)
+    progression = NO_PROGRESSION
+    if len(kinds) == planes == 1:
+        ends, (sent,), low, high = kinds[0]
+        progression = progression_of(ends, sent, low, high, steps, ROUNDING)
+    nothing = np.zeros((planes, 1), int)
+    nothing[0] = -(2 ** (width - 1))
+    finer, quick = (0, nothing) if progression.steps else _quick(kinds, shift, first, last, margin, nothing)
     return Codebook(
         np.uint32(shift), np.uint32(first), np.uint32(last - first + 1), at, _packed(codes, width, (32, 64)),
-        np.uint32(finer), _packed(quick, width, (8, 16, 32, 64)), np.float32(margin),
+        np.uint32(finer), _packed(quick, width, (8, 16, 32, 64)), np.float32(margin), progression,
     )  # fmt: skip
 
 
 def _quick(
-    kinds: list[Intervals], shift: int, first: int, last: int, margin: float, width: int
+    kinds: list[Intervals], shift: int, first: int, last: int, margin: float, nothing: np.ndarray
 ) -> tuple[int, np.ndarray]:
-    """How much finer quick buckets are than those of ``shift``, and their codes (planes, 1 + buckets)."""
+    """How much finer quick buckets are than those of ``shift``, and their codes (planes, 1 + buckets).
+
+    ``nothing`` (planes, 1) stands for codes that are unsure.
+    """
     for finer in FINER:
         built = [_buckets(kind, shift - finer, first << finer, (last + 1 << finer) - 1, margin) for kind in kinds]
         unsure = np.concatenate([np.isfinite(at[:, 0]) for at, _, _ in built])
         if unsure.mean() <= QUICK or unsure.size >= LARGE or finer == FINER[-1]:
-            nothing = np.zeros(len(built[0][1]), int)
-            nothing[0] = -(2 ** (width - 1))
             codes = np.concatenate([codes[:, :, 0] for _, codes, _ in built], 1)
-            return finer, np.column_stack([nothing, np.where(unsure, nothing[:, None], codes)])
+            return finer, np.column_stack([nothing, np.where(unsure, nothing, codes)])
     raise AssertionError("FINER is empty")
 
 

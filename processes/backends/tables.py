@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
@@ -194,6 +195,11 @@ class RaceTables:
         if self.further is not None:
             _require_falling(-self.further.after[:, :, 0])
             _require_falling(self.further.after[:, :, 1])
+
+    @cached_property
+    def ends(self) -> np.ndarray:
+        """The ramp between -inf and inf, (heads or 1, T + 2)."""
+        return np.pad(self.ramp.astype(float), ((0, 0), (1, 1)), constant_values=(-np.inf, np.inf))
 
 
 @dataclass(frozen=True, eq=False)

@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import numpy as np
 from numba import prange
 
@@ -14,14 +16,20 @@ BLOCK = 16384  # values of one task
 
 
 def decode_table(trace: np.ndarray, dtype: np.dtype | type) -> np.ndarray:
-    """Value of every code, sign * trace_k, indexed by the code's last 8 bits (16 if T > 127).
+    """Value of every code, sign * trace_k, indexed by the code's last 8 bits (16 if T > 127); not to be written to.
 
     Indices that cannot be negative save compiled loops a test for wrapping around.
     """
-    steps = len(trace)
+    return _decode_table(np.ascontiguousarray(trace).tobytes(), trace.dtype, np.dtype(dtype))
+
+
+@lru_cache(maxsize=256)
+def _decode_table(trace: bytes, kept: np.dtype, dtype: np.dtype) -> np.ndarray:
+    entries = np.frombuffer(trace, kept)
+    steps = len(entries)
     table = np.zeros(256 if steps <= 127 else 65536, dtype)
-    table[1 : steps + 1] = trace
-    table[-steps:] = -trace[::-1]
+    table[1 : steps + 1] = entries
+    table[-steps:] = -entries[::-1]
     return table
 
 

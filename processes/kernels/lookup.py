@@ -1,4 +1,4 @@
-"""Codes of all spikes by lookup: one load, without branches, which nobody could predict; for a few, two more and comparisons.
+"""Codes of all spikes by a logarithm or by lookup: one load, without branches, which nobody could predict; for a few two more.
 
 Loops that load from tables stay apart from those that only calculate: compilers make wide operations of the latter.
 Several rows are gone through together, so that beginning a loop does not cost more than its rounds.
@@ -12,11 +12,14 @@ from __future__ import annotations
 import numpy as np
 
 from processes.kernels.compiled import njit
+from processes.kernels.progression import as_numbers, first_spike
 
 SIGN, MAGNITUDE = np.uint32(31), np.uint32(0x7FFFFFFF)
 ONE = np.uint32(1)
-TOGETHER = 1024  # values
-SHARE = 16  # times that one worker does so in the same room
+GROUP = 64  # codes that are searched together for unsure ones
+BYTES, PAIRS = np.uint64(0x0101010101010101), np.uint64(0x0001000100010001)
+TOGETHER = 4096  # values
+SHARE = 4  # times that one worker does so in the same room
 
 
 @njit
@@ -40,10 +43,40 @@ def share_of(part, rows, length):
 
 
 @njit
+def unknown(codes):
+    """What stands for a code that is unsure, int32: the most negative number of the codes' type."""
+    return np.int32(-(1 << (8 * codes.itemsize - 1)))
+
+
+@njit
 def room(size, book):
-    """Arrays for ``size`` values that :func:`look_up` works in with a book, one twice, for eight numbers at once too."""
-    quick, few = book[6], np.empty((size + 7) // 8 * 8, np.uint8)
-    return np.empty(size, np.uint32), np.empty(size, quick.dtype), few, few.view(np.uint64), np.empty(size, np.int64)
+    """Arrays for ``size`` values that :func:`look_up` works in with a book."""
+    begins, place = np.empty(size, np.uint32), np.empty(size, np.uint32)
+    return np.empty(size, np.float32), begins, place, np.empty(size, book[6].dtype), np.empty(size, np.int64)
+
+
+@njit
+def _spread(first_row, sides, gain, scale, table, factors, begins):
+    """Write the factor and the first bucket of every value (n,) of the rows from ``first_row`` on."""
+    a_len, m_len, d_len = sides
+    if d_len > 1:
+        for j in range(len(factors) // d_len):
+            a = (first_row + j) // m_len % a_len
+            row = np.float32(1) if gain is None else gain[first_row + j]
+            here = slice(j * d_len, (j + 1) * d_len)
+            factor, begin, own, kind = factors[here], begins[here], scale[a], table[a]
+            for d in range(d_len):
+                factor[d] = row * own[d]
+                begin[d] = kind[d]
+    else:  # a parameter is the same along M
+        j = 0
+        while j < len(factors):
+            row = first_row + j
+            a, many = row // m_len % a_len, min(len(factors) - j, m_len - row % m_len)
+            factors[j : j + many], begins[j : j + many] = scale[a, 0], table[a, 0]
+            if gain is not None:
+                factors[j : j + many] *= gain[row : row + many]
+            j += many
 
 
 @njit(inline="always")
@@ -57,6 +90,60 @@ def _place(x, factor, table, known):
 
 
 @njit
+def _by_table(x, limit, units, book, codes, begin, room):
+    """Write codes from ``begin`` on of quick buckets, those that are unsure as the most negative number."""
+    shift, first, count, _, _, finer, quick, margin, _ = book
+    factors, begins, place, packed, _ = room
+    narrow, lowest, highest = shift - finer, first << finer, ((first + count) << finer) - ONE
+    known = units, limit, narrow, lowest, highest, count, finer, margin
+    for i in range(len(x)):
+        place[i] = _place(np.float32(x[i]), factors[i], begins[i], known)
+    for i in range(len(x)):
+        packed[i] = quick[np.uint64(place[i])]
+    for p in range(codes.shape[0]):
+        out, by = codes[p, begin : begin + len(x)], packed.dtype.type(8 * codes.itemsize * p)
+        if p < packed.itemsize // codes.itemsize:
+            for i in range(len(x)):
+                out[i] = codes.dtype.type(packed[i] >> by)
+        else:
+            out[:] = 0  # what would have more spikes than a word has lanes is unsure
+
+
+@njit
+def _unknown_ones(codes, which):
+    """Write the indices of codes (n,) that are unsure, ascending, and return how many there are."""
+    none, marked, n = unknown(codes), 0, len(codes)
+    each, wide = 8 // codes.itemsize, n // GROUP * GROUP
+    words = codes[:wide].view(np.uint64)
+    lowest = BYTES if codes.itemsize == 1 else PAIRS  # the last bit of every code in a word
+    highest = lowest << np.uint64(8 * codes.itemsize - 1)
+    for group in range(0, wide, GROUP):
+        any_unsure = np.uint64(0)
+        for word in range(group // each, (group + GROUP) // each):
+            rest = words[np.uint64(word)] ^ highest  # has a code of zero where one is unsure
+            any_unsure |= (rest - lowest) & ~rest & highest
+        if any_unsure != 0:
+            for i in range(group, group + GROUP):
+                which[marked] = (
+                    i  # kept if the next one does not take its place, without a branch that nobody could predict
+                )
+                marked += codes[i] == none
+    for i in range(wide, n):
+        which[marked] = i
+        marked += codes[i] == none
+    return marked
+
+
+@njit(fastmath={"contract"})
+def _by_logarithm(x, limit, units, book, factors, out):
+    """Write codes out (n,) by a progression, those that are unsure as the most negative number."""
+    progression, number = as_numbers(book[8]), out.dtype.type
+    known = units, limit, book[7], unknown(out)
+    for i in range(len(x)):
+        out[i] = number(first_spike(np.float32(x[i]), factors[i], progression, known))
+
+
+@njit
 def look_up(x, first_row, sides, gain, scale, table, units, limit, book, codes, room):
     """Codes (planes, all values) of the potentials x of some rows; which of all values are unsure goes into ``room``'s last.
 
@@ -65,59 +152,22 @@ def look_up(x, first_row, sides, gain, scale, table, units, limit, book, codes, 
     (A, D) in units of buckets. Above ``limit`` it is unsure. ``book`` are the tables of a
     :class:`processes.codebook.Codebook`. Returns how many are unsure.
     """
-    a_len, m_len, d_len = sides
-    shift, first, count, at, ends, finer, quick, margin = book
-    place, packed, few, eight, which = room
-    width, n, begin = packed.dtype.type(8 * codes.itemsize), len(x), first_row * d_len
-    narrow, lowest, highest = shift - finer, first << finer, ((first + count) << finer) - ONE
-    known = units, np.float32(limit), narrow, lowest, highest, count, finer, margin
-    if d_len > 1:
-        for j in range(n // d_len):
-            a = (first_row + j) // m_len % a_len
-            row = np.float32(1) if gain is None else gain[first_row + j]
-            origin = np.uint64(j * d_len)
-            for d in range(d_len):
-                i = origin + np.uint64(d)
-                place[i] = _place(np.float32(x[i]), row * scale[a, d], table[a, d], known)
-    else:  # a parameter is the same along M, where loops of one round take seven times as long
-        j = 0
-        while j < n:
-            row = first_row + j
-            a, many = row // m_len % a_len, min(n - j, m_len - row % m_len)
-            for i in range(many):
-                factor = scale[a, 0] if gain is None else gain[row + i] * scale[a, 0]
-                place[j + i] = _place(np.float32(x[j + i]), factor, table[a, 0], known)
-            j += many
-    for i in range(n):
-        packed[i] = quick[np.uint64(place[i])]
-    for p in range(codes.shape[0]):
-        out, by = codes[p, begin : begin + n], packed.dtype.type(p) * width
-        if p < packed.itemsize // codes.itemsize:
-            for i in range(n):
-                out[i] = codes.dtype.type(packed[i] >> by)
-        else:
-            out[:] = 0  # what would have more spikes than a word has lanes is unsure
-    lane, none = codes[0, begin : begin + n], codes.dtype.type(-(1 << (8 * codes.itemsize - 1)))
-    for i in range(n):
-        few[i] = lane[i] == none
-    few[n:] = 0
-    marked = found = 0
-    for word in range((n + 7) // 8):
-        if eight[word] != 0:  # most have none
-            for i in range(8 * word, 8 * word + 8):
-                if few[i] != 0:
-                    which[marked] = i
-                    marked += 1
+    shift, first, count, at, ends, _, _, margin, progression = book
+    factors, begins, _, _, which = room
+    n, begin, limit = len(x), first_row * sides[2], np.float32(limit)
+    lane = codes[0, begin : begin + n]
+    _spread(first_row, sides, gain, scale, table, factors[:n], begins)
+    if progression[0] > 0:
+        _by_logarithm(x, limit, units, book, factors, lane)
+    else:
+        _by_table(x, limit, units, book, codes, begin, room)
+    marked, found = _unknown_ones(lane, which), 0
     for u in range(marked):
-        i = np.uint32(which[u])
-        down = i // np.uint32(d_len)
-        row, d = first_row + np.int64(down), np.int64(i - down * np.uint32(d_len))
-        a = row // m_len % a_len if a_len > 1 else 0
-        factor = scale[a, d] if gain is None else gain[row] * scale[a, d]
-        own = units * factor if np.float32(abs(x[i])) <= limit else np.float32(np.inf)
-        word, sure = _near(np.float32(x[i]) * factor, own, table[a, d], shift, first, count, at, ends)
+        i = which[u]
+        own = units * factors[i] if np.float32(abs(x[i])) <= limit else np.float32(np.inf)
+        word, sure = _near(np.float32(x[i]) * factors[i], own, begins[i], shift, first, count, at, ends)
         for p in range(min(codes.shape[0], ends.itemsize // codes.itemsize)):
-            codes[p, begin + i] = codes.dtype.type(word >> (ends.dtype.type(p) * width))
+            codes[p, begin + i] = codes.dtype.type(word >> ends.dtype.type(8 * codes.itemsize * p))
         if not (sure and own <= margin):
             which[found] = begin + i
             found += 1

@@ -53,8 +53,8 @@ def race(v: torch.Tensor, tables: RaceTables, spikes: int) -> torch.Tensor:
     codes = empty_codes(spikes, v, tables.ramp.shape[1])
     folded, spread = as_numpy(v).reshape(-1, *tables.axes), int(len(tables.ramp) > 1)
     if tables.further is None:
-        ramp = np.pad(tables.ramp.astype(folded.dtype), ((0, 0), (1, 1)), constant_values=(-np.inf, np.inf))
-        fire_ramp(folded, ramp, spread, float(np.finfo(folded.dtype).eps), codes.numpy().reshape(spikes, *folded.shape))
+        ends, accuracy = tables.ends.astype(folded.dtype), float(np.finfo(folded.dtype).eps)
+        fire_ramp(folded, ends, spread, accuracy, codes.numpy().reshape(spikes, *folded.shape))
     else:
         lookup, after, row_after = tables.further
         _, begin, _, book = _lookup(lookup)

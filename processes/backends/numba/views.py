@@ -10,7 +10,7 @@ from processes.phase_code import code_dtype
 
 def as_numpy(tensor: torch.Tensor) -> np.ndarray:
     """A tensor as a contiguous numpy array: a view, or a copy if the tensor is strided or on another device."""
-    return tensor.detach().cpu().contiguous().numpy()
+    return tensor.contiguous().numpy(force=True)
 
 
 def empty_codes(planes: int, like: torch.Tensor, steps: int) -> torch.Tensor:
