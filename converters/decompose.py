@@ -19,6 +19,36 @@ LOOKUPS = {
 """Operations that the host applies to embeddings and masks; they stay whole, so that the front end recognises them."""
 
 
+def _bilinear(a: torch.Tensor, b: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None = None) -> torch.Tensor:
+    """sum_ij w_oij a_i b_j + bias_o along the last axes, as a layer of ``a`` and products with ``b``."""
+    outputs, inner, others = weight.shape
+    rows = torch.matmul(a, weight.permute(1, 0, 2).reshape(inner, outputs * others))
+    y = (rows.reshape(*a.shape[:-1], outputs, others) * b.unsqueeze(-2)).sum(-1)
+    return y if bias is None else y + bias
+
+
+def _distances(a: torch.Tensor, b: torch.Tensor, p: float = 2.0, compute_mode: int | None = None) -> torch.Tensor:
+    """Norms of order p of the differences of all rows of ``a`` and ``b``, which every compute mode approximates."""
+    return torch.linalg.vector_norm(a.unsqueeze(-2) - b.unsqueeze(-3), p, -1)
+
+
+def _mean_slope(
+    x: torch.Tensor, noise: torch.Tensor, lower: float = 1 / 8, upper: float = 1 / 3, training: bool = False, *_: object
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """A leaky ReLU of random slopes, which out of training has their mean, and the noise."""
+    if training:
+        return NotImplemented
+    return torch.nn.functional.leaky_relu(x, (lower + upper) / 2), noise
+
+
+OWN = {
+    torch.ops.aten.bilinear.default: _bilinear,
+    torch.ops.aten.cdist.default: _distances,
+    torch.ops.aten.rrelu_with_noise_functional.default: _mean_slope,
+}
+"""Decompositions of operations for which PyTorch has none into operations that have a spiking form."""
+
+
 def decompose(program: ExportedProgram, known: Collection[str]) -> ExportedProgram:
     """Decompose every operation of a program that is neither ``known`` nor in ``LOOKUPS``; unchanged if there is none.
 
@@ -32,6 +62,7 @@ def decompose(program: ExportedProgram, known: Collection[str]) -> ExportedProgr
     if all(name_of(node) in stay for node in _computed(program)) and not any(map(_writes_shared, program.graph.nodes)):
         return program
     table = default_decompositions()
+    table.update(OWN)
     for operation in list(table):
         if operation.name().split("::")[-1].split(".")[0] in stay:
             del table[operation]

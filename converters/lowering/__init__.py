@@ -161,7 +161,7 @@ def translate(captured: Captured, input_shape: tuple[int, ...], fanout: bool, ne
         elif node.op == "output":
             if not refusals:
                 try:
-                    _read_out(builder, map_arg(node.args[0], lambda n: values[n]))
+                    _read_out(builder, node, values)
                 except Unsupported as refusal:
                     refusals.append(Refusal("output", "", str(refusal)))
         else:
@@ -252,9 +252,22 @@ def _holds_value(operand: Any) -> bool:
     return isinstance(operand, (Value, Curve, Mask, Choice, Divisor, Surrounded, Selection))
 
 
-def _read_out(builder: Builder, outputs: Any) -> None:
-    value = resolved(outputs[0] if isinstance(outputs, (list, tuple)) else outputs)
-    if not isinstance(value, Value):
+def _read_out(builder: Builder, output: torch.fx.Node, values: dict[torch.fx.Node, Any]) -> None:
+    """Add the readout of the model's first output.
+
+    Raises:
+        Unsupported: the output is no value, such as an order of the largest ones.
+        DeployError: it does not depend on the input.
+    """
+    outputs = output.args[0]
+    first = outputs[0] if isinstance(outputs, (list, tuple)) else outputs
+    found = values.get(first) if isinstance(first, torch.fx.Node) else None
+    if not _holds_value(found):
         raise DeployError("the model's output does not depend on its input")
+    meta = first.meta.get("val")  # type: ignore[union-attr]
+    shape = tuple(meta.shape) if isinstance(meta, torch.Tensor) else ()
+    value = formed(Call(builder, "output", "output", (), {}, shape, torch.clone), resolved(found))
+    if not isinstance(value, Value):
+        raise Unsupported("it is no value but a choice or an order of values: return what is chosen from")
     node = builder.join(value)
     builder.network.add("readout", Readout(shape=value.shape, unit=ONE), node)

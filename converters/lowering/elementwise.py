@@ -169,22 +169,28 @@ def square(call: Call) -> Any:
 
 @handles("pow", curves=True)
 def power(call: Call) -> Any:
-    """A power: a positive whole one is a function of one value; roots of a mean of squares, and their squares, are divisors."""
+    """A power of a value, which is a function of it, or an inverse if it is negative; of a mean of squares, a divisor."""
     x, exponent = call.args[:2]
     if isinstance(x, Divisor):
         if is_number(exponent) and (divisor := x.power(float(exponent))) is not None:
             return divisor
         x = x.formed(call)
-    if is_number(exponent) and (name := ROOTS.get(float(exponent))) is not None:
-        return root(replace(call, function=name, args=(resolved(x),)))
-    if not isinstance(x, (Value, Curve)) or not is_number(exponent) or float(exponent) != int(exponent):
-        raise Unsupported(f"a power with the exponent {exponent}")
-    n = int(exponent)
-    if n == 2:
+    if isinstance(x, (int, float, torch.Tensor)) and bool(((base := torch.as_tensor(x).detach().double()) > 0).all()):
+        return activate(call, scale(resolved(exponent), base.log()), "exp")
+    if not isinstance(x, (Value, Curve)) or not is_number(exponent):
+        raise Unsupported("a power whose exponent depends on the input, or a different one for each value")
+    p = float(exponent)
+    if p in ROOTS:
+        return root(replace(call, function=ROOTS[p], args=(resolved(x),)))
+    if p < 0:
+        return Inverse.of_value(call.builder, resolved(power(replace(call, args=(x, -p)))))
+    if p != int(p):  # wherever the model gives numbers, x is not negative
+        return activate(call, x, f"power:{p}")
+    if p == 2:
         return mul(replace(call, args=(x, x)))
-    if not 1 <= n <= HIGHEST:
+    if not 1 <= p <= HIGHEST:
         raise Unsupported(f"a power with the exponent {exponent}")
-    known = curve(x)
+    known, n = curve(x), int(p)
     return (
         _multiplied(call, resolved(x), n)
         if known is None
@@ -202,7 +208,7 @@ def _multiplied(call: Call, x: Value, n: int) -> Value:
 
 @handles("rsqrt", "sqrt", "reciprocal")
 def root(call: Call) -> Any:
-    """A root of a mean of squares, or an inverse, as a divisor; the root of a value, an activation."""
+    """A root of a mean of squares, or an inverse, as a divisor; the root of a value is an activation."""
     x = call.args[0]
     exponent = next(power for power, name in ROOTS.items() if name == call.function)
     if isinstance(x, Divisor):
@@ -211,9 +217,8 @@ def root(call: Call) -> Any:
         x = x.formed(call)
     if exponent == -1:
         return Inverse.of_value(call.builder, x)
-    if exponent == 0.5:  # wherever the model gives numbers, this is not negative
-        return activate(call, x, "sqrt")
-    raise Unsupported("a root of something else than a mean of squares")
+    found = activate(call, x, "sqrt")  # wherever the model gives numbers, x is not negative
+    return found if exponent == 0.5 else Inverse.of_value(call.builder, resolved(found))
 
 
 @handles("div", "div_", curves=True)

@@ -29,6 +29,8 @@ def mean(call: Call) -> Any:
     if isinstance(x, Curve) and x.square_of is not None:
         return squares(resolved(x.square_of), tuple(sorted(pool)), of_mean, keep)
     x = resolved(x)
+    if len(pool) == len(x.shape) and not keep:
+        raise Unsupported("one number for all samples of a batch; keep the batch's axis, as in x.mean((1, 2))")
     value = average(call, x, pool)
     if of_mean and keep:
         call.builder.remember_mean(value, x, tuple(sorted(pool)))

@@ -124,9 +124,7 @@ def _unknown_ones(codes, which):
             any_unsure |= (rest - lowest) & ~rest & highest
         if any_unsure != 0:
             for i in range(group, group + GROUP):
-                which[marked] = (
-                    i  # kept if the next one does not take its place, without a branch that nobody could predict
-                )
+                which[marked] = i  # the next one takes its place unless this is unsure: no branch to be predicted
                 marked += codes[i] == none
     for i in range(wide, n):
         which[marked] = i

@@ -173,6 +173,9 @@ FAMILIES: dict[str, Callable[..., Activation]] = {
     "softshrink": lambda width: Activation(
         lambda v: np.sign(v) * np.maximum(np.abs(v) - width, 0), lambda v: F.softshrink(v, width)
     ),
+    "power": lambda exponent: Activation(
+        lambda v: np.maximum(v, 0) ** exponent, lambda v: v.clamp(min=0) ** exponent, argmin=0.0
+    ),
     "pieces": _pieces,
 }
 """Functions with parameters: "leaky_relu:0.01", "clamp:0,6", "clamp:0,inf"; all of them are monotone."""

@@ -7,7 +7,7 @@ import torch
 from processes.lowering import Signs, multiplies, never_negative
 from processes.phase_neuron import PhaseNeuron
 
-ABOVE = {"relu", "sigmoid", "hardsigmoid", "exp", "softplus", "sqrt"}
+ABOVE = {"relu", "sigmoid", "hardsigmoid", "exp", "softplus", "sqrt", "power"}
 """Activations that are never negative, whatever their potential."""
 
 multiplies.always(False, PhaseNeuron)

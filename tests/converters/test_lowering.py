@@ -322,3 +322,36 @@ def test_memory_that_is_written_later_brings_nothing_into_the_network(like: str)
     network = lowered(net, x)
     biases = [node.op.bias for _, node in network if hasattr(node.op, "bias")]
     assert biases and all(np.isfinite(bias).all() for bias in biases)
+
+
+@pytest.mark.parametrize("output", ["norm", "var", "std", "squares"])
+def test_numbers_that_divide_may_be_the_output(output: str) -> None:
+    """A root of squares is formed only where it is asked for, and a readout asks for it."""
+    outputs: dict[str, Any] = {
+        "norm": lambda y: y.norm(dim=-1), "var": lambda y: y.var(-1), "std": lambda y: y.std(1, keepdim=True),
+        "squares": lambda y: (y * y).sum(-1),
+    }  # fmt: skip
+    model, x = module(lambda m, x: outputs[output](m.a(x)), a=nn.Linear(8, 8)), inputs((5, 8))
+    expected = one_by_one(model, x)
+    assert error(lowered(model, x), x, expected, ideal=True) < FLOAT32
+    assert error(spiking(model, x, FINE), x, expected) < CONVERGED
+
+
+@pytest.mark.parametrize(
+    "output, why",
+    [
+        (lambda y: y.topk(2)[0], "a choice or an order of values"),
+        (lambda y: y.mean(), "one number for all samples of a batch"),
+        (lambda y: y.sum((0, 1, 2)), "one number for all samples of a batch"),
+    ],
+)
+def test_outputs_that_are_no_values_are_refused_by_their_reason(output: Callable[..., Any], why: str) -> None:
+    model = module(lambda m, x: output(m.a(x)), a=nn.Linear(8, 8))
+    with pytest.raises(UnsupportedModel, match=why):
+        lower(capture(model, (torch.zeros(1, 5, 8),)), (1, 5, 8))
+
+
+def test_an_output_that_does_not_depend_on_the_input_is_refused() -> None:
+    model = module(lambda m, x: (m.b.detach().clone(), m.a(x)), a=nn.Linear(8, 8), b=torch.ones(3))
+    with pytest.raises(DeployError, match="does not depend on its input"):
+        lower(capture(model, (torch.zeros(1, 5, 8),)), (1, 5, 8))

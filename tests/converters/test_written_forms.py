@@ -116,6 +116,13 @@ FORMS: dict[str, Callable[[Any, torch.Tensor], torch.Tensor]] = {
     ),
     "maxima of unequal windows": lambda m, x: F.adaptive_max_pool1d(m.a(x), 3).repeat(1, 1, 3)[..., :8],
     "half precision on the way": lambda m, x: F.gelu(m.a(x).half()).float(),
+    "distances": lambda m, x: F.pad(torch.cdist(m.a(x), x), (0, 3)),
+    "bilinear": lambda m, x: F.bilinear(m.a(x), x, torch.linspace(-1, 1, 8**3).reshape(8, 8, 8)),
+    "random slopes": lambda m, x: F.rrelu(m.a(x)),
+    "powers": lambda m, x: torch.relu(m.a(x)) ** 1.5 + (torch.relu(x) + 0.5) ** -0.3,
+    "a constant to the power of a value": lambda m, x: 1.5 ** m.a(x),
+    "inverse root of a value": lambda m, x: x * torch.rsqrt(torch.relu(m.a(x)) + 0.5),
+    "local response": lambda m, x: F.local_response_norm(m.a(x).mT, 3, alpha=0.5).mT,
     "value and its norm": lambda m, x: (y := m.a(x)) + y.norm(dim=-1, keepdim=True),
 }
 JUMPS = {"dead zone", "threshold", "choice of two values", "condition as a number", "two conditions"}

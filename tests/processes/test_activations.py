@@ -26,6 +26,8 @@ PARAMETERS = (
     "celu:0.5",
     "softplus:2",
     "softshrink:0.5",
+    "power:0.75",
+    "power:2.5",
     "pieces:0.1,0,0,0,0,1",
     "pieces:0,-1.5,-2,-1,-0.5,0.5,-0.5,0,0,0.5",
 )
@@ -105,6 +107,8 @@ def scalar(function: str, v: float) -> float:
             return max(v, 0.0) + math.log1p(math.exp(-abs(a * v))) / a
         case "softshrink":
             return math.copysign(max(abs(v) - a, 0.0), v)
+        case "power":
+            return max(v, 0.0) ** a
     raise AssertionError(function)
 
 

@@ -194,7 +194,13 @@ def test_float32_potentials() -> None:
     assert op.closed_form(torch.from_numpy(v[None])).values[0, 0, :, 0].tolist() == list(range(1, 41))
 
 
-CURVED = [*(name for name in ACTIVATIONS if name not in LINEAR), "leaky_relu:0.1", "clamp:-1,6", "softshrink:0.5"]
+CURVED = [
+    *(name for name in ACTIVATIONS if name not in LINEAR),
+    "leaky_relu:0.1",
+    "clamp:-1,6",
+    "softshrink:0.5",
+    "power:0.75",
+]
 
 
 def curved(y: float, scale: float, levels: list[float], midpoints: list[float], spikes: int) -> list[int]:
