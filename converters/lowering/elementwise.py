@@ -156,7 +156,7 @@ def _times(call: Call, x: Any, y: Any) -> Value:
 
 
 HIGHEST = 8
-"""Highest power: that many codes of one value have their relative errors added up."""
+"""Highest power that is a product: that many codes of one value have their relative errors added up."""
 ROOTS = {-0.5: "rsqrt", 0.5: "sqrt", -1.0: "reciprocal"}
 """Powers that are operations of their own."""
 
@@ -184,10 +184,12 @@ def power(call: Call) -> Any:
         return root(replace(call, function=ROOTS[p], args=(resolved(x),)))
     if p < 0:
         return Inverse.of_value(call.builder, resolved(power(replace(call, args=(x, -p)))))
-    if p != int(p):  # wherever the model gives numbers, x is not negative
-        return activate(call, x, f"power:{p}")
     if p == 2:
         return mul(replace(call, args=(x, x)))
+    if p != int(p) or (
+        p > HIGHEST and p % 2 == 1
+    ):  # where the model gives numbers, x is not negative if p is not whole
+        return activate(call, x, f"power:{p}")
     if not 1 <= p <= HIGHEST:
         raise Unsupported(f"a power with the exponent {exponent}")
     known, n = curve(x), int(p)

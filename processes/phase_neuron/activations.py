@@ -97,6 +97,19 @@ def _torch_sine_fall(v: torch.Tensor) -> torch.Tensor:
     return 2 * turns + torch.where(falls, 1.0 - torch.sin(v), 0.0)
 
 
+def _power(exponent: float) -> Activation:
+    """v to a power; 0 below zero unless the exponent is odd.
+
+    Raises:
+        ValueError: the exponent is even: such a power falls to where it rises.
+    """
+    if exponent % 2 == 0:
+        raise ValueError(f"v to the power of {exponent:g} neither rises nor falls throughout")
+    if exponent % 2 == 1:
+        return Activation(lambda v: v**exponent, lambda v: v**exponent)
+    return Activation(lambda v: np.maximum(v, 0) ** exponent, lambda v: v.clamp(min=0) ** exponent, argmin=0.0)
+
+
 def _pieces(left: float, *numbers: float) -> Activation:
     """A function of straight pieces, of which none falls; it may jump where they meet.
 
@@ -173,9 +186,7 @@ FAMILIES: dict[str, Callable[..., Activation]] = {
     "softshrink": lambda width: Activation(
         lambda v: np.sign(v) * np.maximum(np.abs(v) - width, 0), lambda v: F.softshrink(v, width)
     ),
-    "power": lambda exponent: Activation(
-        lambda v: np.maximum(v, 0) ** exponent, lambda v: v.clamp(min=0) ** exponent, argmin=0.0
-    ),
+    "power": _power,
     "pieces": _pieces,
 }
 """Functions with parameters: "leaky_relu:0.01", "clamp:0,6", "clamp:0,inf"; all of them are monotone."""

@@ -134,7 +134,8 @@ def test_complex_numbers_are_turned_by_constants_alone(use: str) -> None:
         (lambda y: y.norm(p=3, dim=-1), "a norm of order 3"),
         (lambda y: (y == 0.5).float(), "no threshold schedule"),
         (lambda y: y.masked_fill(y < 0, -torch.inf).softmax(-1), "a mask that depends on the input's values"),
-        (lambda y: y**9, "a power with the exponent 9"),
+        (lambda y: y**10, "a power with the exponent 10"),
+        (lambda y: y**y, "a power whose exponent depends on the input"),
     ],
 )
 def test_what_no_neuron_computes_is_refused_by_its_reason(forward: Callable[..., torch.Tensor], why: str) -> None:

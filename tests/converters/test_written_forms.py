@@ -120,6 +120,7 @@ FORMS: dict[str, Callable[[Any, torch.Tensor], torch.Tensor]] = {
     "bilinear": lambda m, x: F.bilinear(m.a(x), x, torch.linspace(-1, 1, 8**3).reshape(8, 8, 8)),
     "random slopes": lambda m, x: F.rrelu(m.a(x)),
     "powers": lambda m, x: torch.relu(m.a(x)) ** 1.5 + (torch.relu(x) + 0.5) ** -0.3,
+    "ninth power": lambda m, x: torch.sigmoid(m.a(x)) ** 9,
     "a constant to the power of a value": lambda m, x: 1.5 ** m.a(x),
     "inverse root of a value": lambda m, x: x * torch.rsqrt(torch.relu(m.a(x)) + 0.5),
     "local response": lambda m, x: F.local_response_norm(m.a(x).mT, 3, alpha=0.5).mT,

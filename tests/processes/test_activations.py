@@ -28,6 +28,7 @@ PARAMETERS = (
     "softshrink:0.5",
     "power:0.75",
     "power:2.5",
+    "power:9",
     "pieces:0.1,0,0,0,0,1",
     "pieces:0,-1.5,-2,-1,-0.5,0.5,-0.5,0,0,0.5",
 )
@@ -108,7 +109,7 @@ def scalar(function: str, v: float) -> float:
         case "softshrink":
             return math.copysign(max(abs(v) - a, 0.0), v)
         case "power":
-            return max(v, 0.0) ** a
+            return v**a if a % 2 == 1 else max(v, 0.0) ** a
     raise AssertionError(function)
 
 
