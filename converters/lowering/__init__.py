@@ -26,6 +26,7 @@ from converters.lowering import (  # noqa: F401 - register handlers
     convolution,
     elementary,
     elementwise,
+    fourier,
     linear,
     logarithms,
     maxima,
@@ -108,7 +109,6 @@ def in_single_precision(network: LoweredNetwork) -> None:
 REASONS = {
     "sort": "the order of its values depends on the input",
     "argsort": "the order of its values depends on the input",
-    "_fft_c2c": "complex numbers",
 }
 """Reasons for refusing operations about which more can be said than that no spiking form is known."""
 

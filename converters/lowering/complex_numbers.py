@@ -27,7 +27,7 @@ class Complex(Selection):
     pairs: Value
 
     def follow(self, call: Call) -> Any:
-        """An operation on the complex numbers: their pairs, a reshape, or a product with a constant.
+        """An operation on the complex numbers: their pairs, a move, a product with a constant, or a Fourier transform.
 
         Raises:
             Unsupported: another operation, or a product of two complex activations.
@@ -39,10 +39,32 @@ class Complex(Selection):
         match call.function:
             case "view_as_real":
                 return self.pairs
+            case "slice" | "select" | "permute" | "transpose" | "constant_pad_nd":
+                return Complex(self._moved(call))
+            case "_fft_c2c" | "_fft_c2r":
+                return HANDLERS[call.function](call)
             case "mul" | "mul_":
                 return Complex(_turned(call, *sorted(call.args[:2], key=lambda arg: arg is not self)))
             case _:
                 raise Unsupported("a function of complex numbers")
+
+    def _moved(self, call: Call) -> Value:
+        """The pairs after an operation on axes of the complex numbers.
+
+        Raises:
+            Unsupported: padding with other numbers than zeros.
+        """
+        rank = len(self.pairs.shape) - 1
+        axes, *rest = call.args[1:]
+        if call.function == "constant_pad_nd":
+            if rest and rest[0] != 0:
+                raise Unsupported("complex numbers padded with other numbers than zeros")
+            axes = [0, 0, *axes]
+        elif call.function == "permute":
+            axes = [*(axis % rank for axis in axes), rank]
+        else:
+            axes, rest = axes % rank, [rest[0] % rank] if call.function == "transpose" else rest
+        return HANDLERS[call.function](replace(call, args=(self.pairs, axes, *rest), shape=(*call.shape, 2)))
 
 
 @handles("view_as_complex")

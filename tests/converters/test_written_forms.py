@@ -124,6 +124,14 @@ FORMS: dict[str, Callable[[Any, torch.Tensor], torch.Tensor]] = {
     "a constant to the power of a value": lambda m, x: 1.5 ** m.a(x),
     "inverse root of a value": lambda m, x: x * torch.rsqrt(torch.relu(m.a(x)) + 0.5),
     "local response": lambda m, x: F.local_response_norm(m.a(x).mT, 3, alpha=0.5).mT,
+    "mixed by a Fourier transform": lambda m, x: torch.fft.fftn(m.a(x), dim=(1, 2)).real,
+    "filtered frequencies": lambda m, x: torch.fft.irfft2(
+        torch.fft.rfft2(m.a(x), norm="ortho") * torch.polar(torch.ones(5, 5), torch.arange(25.0).reshape(5, 5)),
+        s=(5, 8),
+        norm="ortho",
+    ),
+    "few frequencies": lambda m, x: torch.fft.irfft(torch.fft.rfft(m.a(x), dim=1)[:, :2].mT * 1j, n=5).mT,
+    "there and back": lambda m, x: torch.fft.ifft(torch.fft.fft(m.a(x), dim=1)[..., 0:8].transpose(1, 2)).mT.real,
     "value and its norm": lambda m, x: (y := m.a(x)) + y.norm(dim=-1, keepdim=True),
 }
 JUMPS = {"dead zone", "threshold", "choice of two values", "condition as a number", "two conditions"}
