@@ -70,13 +70,18 @@ def decompose(program: ExportedProgram, known: Collection[str]) -> ExportedProgr
 
 
 def _computed(program: ExportedProgram) -> list[torch.fx.Node]:
-    """Operations that depend on the model's arguments and give floating-point numbers, not integers or truth values."""
+    """Operations that depend on the model's arguments and give real or complex numbers, not integers or truth values."""
     depend = {node for node in program.graph.nodes if node.name in program.graph_signature.user_inputs}
     for node in program.graph.nodes:
         if node.op == "call_function" and any(operand in depend for operand in node.all_input_nodes):
             depend.add(node)
     values = ((node, node.meta.get("val")) for node in depend if node.op == "call_function")
-    return [node for node, value in values if isinstance(value, torch.Tensor) and value.is_floating_point()]
+    return [node for node, value in values if isinstance(value, torch.Tensor) and not _whole(value)]
+
+
+def _whole(value: torch.Tensor) -> bool:
+    """Whether a tensor holds integers or truth values."""
+    return not value.is_floating_point() and not value.is_complex()
 
 
 def _writes_shared(node: torch.fx.Node) -> bool:

@@ -17,7 +17,7 @@ from converters.lowering.builder import Selection, Unsupported, Value
 from converters.lowering.handlers import HANDLERS, Call, handles
 
 RESHAPES = frozenset({"reshape", "view", "unsqueeze", "squeeze", "flatten", "unflatten", "_unsafe_view"})
-SAME = frozenset({"alias", "clone", "contiguous", "detach"})
+SAME = frozenset({"alias", "clone", "contiguous", "detach", "resolve_conj"})
 
 
 @dataclass(frozen=True)
@@ -41,6 +41,27 @@ class Complex(Selection):
                 return self.pairs
             case "slice" | "select" | "permute" | "transpose" | "constant_pad_nd":
                 return Complex(self._moved(call))
+            case "add" | "add_" | "sub" | "sub_":
+                both = tuple(_pairs(operand) for operand in call.args[:2])
+                return Complex(HANDLERS[call.function](replace(call, args=both, shape=(*call.shape, 2))))
+            case "cat":
+                parts, axis = [_pairs(operand) for operand in call.args[0]], call.arg(1, "dim", 0) % len(call.shape)
+                return Complex(HANDLERS["cat"](replace(call, args=(parts, axis), kwargs={}, shape=(*call.shape, 2))))
+            case "neg":
+                return Complex(scale(self.pairs, -1.0))
+            case "_conj" | "conj_physical":
+                return Complex(scale(self.pairs, torch.tensor([1.0, -1.0])))
+            case "abs":
+                return HANDLERS["linalg_vector_norm"](replace(call, args=(self.pairs, 2.0, [-1]), kwargs={}))
+            case "bmm":
+                return Complex(_product(call, self))
+            case "copy":
+                return _copied(call)
+            case "slice_scatter":
+                into, what = (_pairs(operand) for operand in call.args[:2])
+                axis, *where = call.args[2:]
+                args = (into, what, axis % len(call.shape), *where)
+                return Complex(HANDLERS["slice_scatter"](replace(call, args=args, shape=(*call.shape, 2))))
             case "_fft_c2c" | "_fft_c2r":
                 return HANDLERS[call.function](call)
             case "mul" | "mul_":
@@ -77,6 +98,53 @@ def view_as_complex(call: Call) -> Complex:
 def view_as_real(call: Call) -> Value:
     """Refused: of complex numbers :meth:`Complex.follow` gives the pairs, and other values have none."""
     raise Unsupported("pairs of what is no complex number")
+
+
+@handles("_conj", "conj_physical", "resolve_conj")
+def conjugate(call: Call) -> Any:
+    """The conjugate of real numbers, which are their own; of complex ones :meth:`Complex.follow` gives it."""
+    return call.args[0]
+
+
+def _copied(call: Call) -> Any:
+    """What is written over all of a tensor: complex numbers of its shape, or a constant.
+
+    Raises:
+        Unsupported: they would have to be repeated.
+    """
+    new = call.args[1]
+    if isinstance(new, Complex) and new.pairs.shape != (*call.shape, 2):
+        raise Unsupported("complex numbers that are repeated where they are written")
+    return new if isinstance(new, Complex) else torch.as_tensor(new).expand(call.shape)
+
+
+def _pairs(numbers: Any) -> Any:
+    """Pairs of complex numbers, or of a constant."""
+    return (
+        numbers.pairs
+        if isinstance(numbers, Complex)
+        else torch.view_as_real(torch.as_tensor(numbers).to(torch.complex128))
+    )
+
+
+def _product(call: Call, numbers: Complex) -> Value:
+    """The pairs of matrix products of complex numbers (b, n, k) and a constant w (b, k, m), by real matrices.
+
+    They are (re, im) times ((w_re, w_im), (-w_im, w_re)).
+
+    Raises:
+        Unsupported: the second factor is no constant.
+    """
+    x, w = call.args
+    if x is not numbers or not isinstance(w, torch.Tensor):
+        raise Unsupported("a matrix product of complex activations, or one in which a constant comes first")
+    w = w.to(torch.complex128)
+    rows = torch.stack([torch.view_as_real(w), torch.view_as_real(1j * w)], 2)  # (b, k, 2, m, 2)
+    batch, n, k, _ = numbers.pairs.shape
+    flat = numbers.pairs.routed(("reshape", [batch, n, 2 * k]))
+    shape = (*call.shape[:-1], 2 * call.shape[-1])
+    y = HANDLERS["bmm"](replace(call, args=(flat, rows.flatten(3).flatten(1, 2)), shape=shape))
+    return y.routed(("reshape", [*call.shape, 2]))
 
 
 def _turned(call: Call, numbers: Complex, by: Any) -> Value:

@@ -53,6 +53,16 @@ def changed(m: Any, x: torch.Tensor) -> torch.Tensor:
     return y
 
 
+def few_modes(m: Any, x: torch.Tensor) -> torch.Tensor:
+    """A layer of Fourier neural operators (arXiv 2010.08895): complex matrices for a few frequencies, at both ends."""
+    found = torch.fft.rfft2(m.a(x).reshape(-1, 2, 4, 5))
+    kept = torch.zeros(len(x), 2, 4, 3, dtype=torch.cfloat)
+    for number, rows in enumerate((slice(2), slice(-2, None))):
+        by = torch.polar(torch.linspace(0.2, 1, 16), torch.arange(16.0) + number).reshape(2, 2, 2, 2)
+        kept[:, :, rows, :2] = torch.einsum("bixy,ioxy->boxy", found[:, :, rows, :2], by)
+    return torch.fft.irfft2(kept, s=(4, 5)).reshape(-1, 5, 8)
+
+
 def beside(m: Any, x: torch.Tensor) -> torch.Tensor:
     """Blocks of tokens beside those before and after them, of which there are none here (LongT5)."""
     y = F.pad(m.a(x), (0, 0, 5, 5))
@@ -131,6 +141,11 @@ FORMS: dict[str, Callable[[Any, torch.Tensor], torch.Tensor]] = {
         norm="ortho",
     ),
     "few frequencies": lambda m, x: torch.fft.irfft(torch.fft.rfft(m.a(x), dim=1)[:, :2].mT * 1j, n=5).mT,
+    "matrices of few frequencies": few_modes,
+    "magnitudes of a spectrum": lambda m, x: F.pad(torch.fft.rfft(m.a(x)).abs(), (0, 3)),
+    "sums of spectra": lambda m, x: torch.fft.irfft(
+        torch.cat([-torch.fft.rfft(m.a(x))[..., :2], (torch.fft.rfft(x).conj() + 1j)[..., 2:] - 0.5], -1)
+    ),
     "there and back": lambda m, x: torch.fft.ifft(torch.fft.fft(m.a(x), dim=1)[..., 0:8].transpose(1, 2)).mT.real,
     "value and its norm": lambda m, x: (y := m.a(x)) + y.norm(dim=-1, keepdim=True),
 }
