@@ -55,7 +55,8 @@ def progression_of(
     Args:
         ends: at which codes change, ascending, (n,).
         codes: below, between and above the ends, (n + 1,).
-        low, high: between which each end lies, (n,).
+        low: the least that each end may be, (n,).
+        high: the most, (n,).
         steps: T.
         rounding: relative error of potentials.
     """
