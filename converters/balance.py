@@ -14,7 +14,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from converters.scales import places, scale_of
+from converters.scales import places, scale_of, share_weights
 from processes.calibration import factors, rescaled, used
 from processes.network import Network
 from processes.operation import Operation
@@ -37,6 +37,7 @@ def balance(network: Network, codes: Mapping[str, PhaseCode]) -> None:
         if factors(op) == "octaves":
             factor = 2.0 ** np.floor(np.log2(factor))
         network.put(name, rescaled(op, scale * factor.reshape(scale.shape)))
+    share_weights(network)
 
 
 def _shares(network: Network) -> dict[str, np.ndarray]:

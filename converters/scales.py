@@ -67,10 +67,20 @@ def set_scales(network: Network, peaks: dict[str, np.ndarray], samples: int, ing
         network.put(name, scaled(network[name], np.where(peak > 0, peak, 1.0), octaves))
     contested = _contested(network)
     for step in ROUNDS:
+        if step == "weights":
+            share_weights(network)
+            continue
         for name, _ in network:
             _share(network, name, step, ingredients.equal_products and name not in contested)
     for name, _ in reversed(list(network)):
         _level(network, name)
+
+
+def share_weights(network: Network) -> None:
+    """Raise scales, in place, of values that meet the same weights; rows that overlap, as frames of a recording, pass it on."""
+    for name, _ in network:
+        while _share(network, name, "weights"):
+            pass
 
 
 def _share(network: Network, name: str, step: Round, together: bool = True) -> bool:

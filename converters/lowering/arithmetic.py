@@ -8,14 +8,14 @@ from typing import Any
 import numpy as np
 import torch
 
-from converters.lowering.builder import ONE, Value, as_parameter
+from converters.lowering.builder import ONE, Unsupported, Value, as_parameter
 from converters.lowering.handlers import Call
 from processes.elementwise_product import ElementwiseProduct
 
 
 def is_number(x: Any) -> bool:
-    """Whether x is a Python number or a tensor of one element."""
-    return isinstance(x, (int, float)) or (isinstance(x, torch.Tensor) and x.numel() == 1)
+    """Whether x is a real number of Python or a real tensor of one element."""
+    return isinstance(x, (int, float)) or (isinstance(x, torch.Tensor) and x.numel() == 1 and not x.is_complex())
 
 
 VOID = -1e30
@@ -27,6 +27,18 @@ def is_void(x: Any) -> bool:
     return isinstance(x, (int, float, torch.Tensor)) and bool((torch.as_tensor(x) <= VOID).all())
 
 
+def _real(constant: Any) -> torch.Tensor:
+    """A constant in float64.
+
+    Raises:
+        Unsupported: it is complex.
+    """
+    found = torch.as_tensor(constant).detach()
+    if found.is_complex():
+        raise Unsupported("a complex constant, where values are real")
+    return found.double()
+
+
 def broadcast(x: Value, shape: tuple[int, ...]) -> Value:
     """``x`` broadcast to ``shape`` by routes: repeated along axes of length 1 and along new leading axes."""
     if len(x.shape) < len(shape):
@@ -36,7 +48,7 @@ def broadcast(x: Value, shape: tuple[int, ...]) -> Value:
 
 def shift(call: Call, x: Value, y: Any, sign: float) -> Value:
     """x + sign * y for a constant y: a pending offset where x is spikes or the input, else a bias of a residual sum."""
-    offset = torch.as_tensor(y).detach().double() * sign
+    offset = _real(y) * sign
     x = broadcast(x, tuple(torch.broadcast_shapes(offset.shape, x.shape)))
     if call.builder.emits(x.node) == "spikes" or x.node == call.builder.network.INPUT:
         if offset.numel() > 1 and offset.shape != torch.Size(call.shape):
@@ -60,7 +72,7 @@ def less_log_sum(call: Call, x: Value, y: Value, softmax: Value) -> Value:
 
 def scale(x: Value, factor: Any) -> Value:
     """x * factor for a constant factor: a pending gain, to be folded into the weights that read x."""
-    gain = torch.as_tensor(factor).detach().double()
+    gain = _real(factor)
     if gain.ndim:
         x = broadcast(x, tuple(torch.broadcast_shapes(gain.shape, x.shape)))
     if bool((gain == 1).all()):

@@ -12,8 +12,9 @@ from typing import Any
 import numpy as np
 import torch
 
-from converters.lowering.arithmetic import scale, summed
+from converters.lowering.arithmetic import broadcast, scale, summed
 from converters.lowering.builder import Selection, Unsupported, Value
+from converters.lowering.curves import resolved
 from converters.lowering.handlers import HANDLERS, Call, handles
 
 RESHAPES = frozenset({"reshape", "view", "unsqueeze", "squeeze", "flatten", "unflatten", "_unsafe_view"})
@@ -39,7 +40,7 @@ class Complex(Selection):
         match call.function:
             case "view_as_real":
                 return self.pairs
-            case "slice" | "select" | "permute" | "transpose" | "constant_pad_nd":
+            case "slice" | "select" | "permute" | "transpose" | "constant_pad_nd" | "roll" | "flip" | "mean" | "sum":
                 return Complex(self._moved(call))
             case "add" | "add_" | "sub" | "sub_":
                 both = tuple(_pairs(operand) for operand in call.args[:2])
@@ -53,7 +54,7 @@ class Complex(Selection):
                 return Complex(scale(self.pairs, torch.tensor([1.0, -1.0])))
             case "abs":
                 return HANDLERS["linalg_vector_norm"](replace(call, args=(self.pairs, 2.0, [-1]), kwargs={}))
-            case "bmm":
+            case "bmm" | "mm" | "matmul":
                 return Complex(_product(call, self))
             case "copy":
                 return _copied(call)
@@ -65,7 +66,11 @@ class Complex(Selection):
             case "_fft_c2c" | "_fft_c2r":
                 return HANDLERS[call.function](call)
             case "mul" | "mul_":
-                return Complex(_turned(call, *sorted(call.args[:2], key=lambda arg: arg is not self)))
+                other = call.args[1] if call.args[0] is self else call.args[0]
+                both = isinstance(other, Complex | Value)
+                return Complex(_times(call, self, other) if both else _turned(call, self, other))
+            case "div" | "div_" if call.args[0] is self and not isinstance(call.args[1], Complex | Value):
+                return Complex(_turned(call, self, 1 / torch.as_tensor(call.args[1]).to(torch.complex128)))
             case _:
                 raise Unsupported("a function of complex numbers")
 
@@ -75,16 +80,22 @@ class Complex(Selection):
         Raises:
             Unsupported: padding with other numbers than zeros.
         """
-        rank = len(self.pairs.shape) - 1
-        axes, *rest = call.args[1:]
-        if call.function == "constant_pad_nd":
-            if rest and rest[0] != 0:
-                raise Unsupported("complex numbers padded with other numbers than zeros")
-            axes = [0, 0, *axes]
-        elif call.function == "permute":
-            axes = [*(axis % rank for axis in axes), rank]
-        else:
-            axes, rest = axes % rank, [rest[0] % rank] if call.function == "transpose" else rest
+        rank, (axes, *rest) = len(self.pairs.shape) - 1, call.args[1:]
+        match call.function:
+            case "constant_pad_nd":
+                if rest and rest[0] != 0:
+                    raise Unsupported("complex numbers padded with other numbers than zeros")
+                axes = [0, 0, *axes]
+            case "permute":
+                axes = [*(axis % rank for axis in axes), rank]
+            case "transpose":
+                axes, rest = axes % rank, [rest[0] % rank]
+            case "roll":
+                rest = [[axis % rank for axis in rest[0]]]
+            case "flip" | "mean" | "sum":
+                axes = [axis % rank for axis in axes]
+            case _:
+                axes %= rank
         return HANDLERS[call.function](replace(call, args=(self.pairs, axes, *rest), shape=(*call.shape, 2)))
 
 
@@ -98,6 +109,17 @@ def view_as_complex(call: Call) -> Complex:
 def view_as_real(call: Call) -> Value:
     """Refused: of complex numbers :meth:`Complex.follow` gives the pairs, and other values have none."""
     raise Unsupported("pairs of what is no complex number")
+
+
+@handles("complex")
+def made_of_parts(call: Call) -> Complex:
+    """Complex numbers of real and imaginary parts, either of which may be constant."""
+    parts = [
+        part.routed(("reshape", [*part.shape, 1])) if isinstance(part, Value) else torch.as_tensor(part).unsqueeze(-1)
+        for part in call.args
+    ]
+    shape = (*call.shape, 2)
+    return Complex(HANDLERS["cat"](replace(call, args=(parts, len(call.shape)), kwargs={}, shape=shape)))
 
 
 @handles("_conj", "conj_physical", "resolve_conj")
@@ -128,7 +150,7 @@ def _pairs(numbers: Any) -> Any:
 
 
 def _product(call: Call, numbers: Complex) -> Value:
-    """The pairs of matrix products of complex numbers (b, n, k) and a constant w (b, k, m), by real matrices.
+    """The pairs of matrix products of complex numbers (..., n, k) and a constant w (..., k, m), by real matrices.
 
     They are (re, im) times ((w_re, w_im), (-w_im, w_re)).
 
@@ -136,29 +158,42 @@ def _product(call: Call, numbers: Complex) -> Value:
         Unsupported: the second factor is no constant.
     """
     x, w = call.args
-    if x is not numbers or not isinstance(w, torch.Tensor):
+    if x is not numbers or not isinstance(w, torch.Tensor) or w.ndim < 2:
         raise Unsupported("a matrix product of complex activations, or one in which a constant comes first")
     w = w.to(torch.complex128)
-    rows = torch.stack([torch.view_as_real(w), torch.view_as_real(1j * w)], 2)  # (b, k, 2, m, 2)
-    batch, n, k, _ = numbers.pairs.shape
-    flat = numbers.pairs.routed(("reshape", [batch, n, 2 * k]))
-    shape = (*call.shape[:-1], 2 * call.shape[-1])
-    y = HANDLERS["bmm"](replace(call, args=(flat, rows.flatten(3).flatten(1, 2)), shape=shape))
+    rows = torch.stack([torch.view_as_real(w), torch.view_as_real(1j * w)], -3)  # (..., k, 2, m, 2)
+    *lead, k, _ = numbers.pairs.shape
+    flat = numbers.pairs.routed(("reshape", [*lead, 2 * k]))
+    args = (flat, rows.flatten(-2).flatten(-3, -2))
+    y = HANDLERS[call.function](replace(call, args=args, shape=(*call.shape[:-1], 2 * call.shape[-1])))
     return y.routed(("reshape", [*call.shape, 2]))
 
 
-def _turned(call: Call, numbers: Complex, by: Any) -> Value:
-    """The pairs of the product of complex numbers and a constant.
+def _wide(call: Call, pairs: Value) -> Value:
+    """Pairs broadcast to the shape of the call's complex result."""
+    shape = (*call.shape, 2)
+    return broadcast(pairs, shape) if len(pairs.shape) <= len(shape) else pairs
 
-    Raises:
-        Unsupported: ``by`` is no constant.
-    """
-    if not isinstance(by, torch.Tensor | int | float | complex):
-        raise Unsupported("a product of two complex activations")
-    w = torch.as_tensor(by).to(torch.complex128).expand(call.shape)
-    pairs = numbers.pairs
-    if pairs.shape != (*call.shape, 2):
-        pairs = HANDLERS["expand"](replace(call, function="expand", args=(pairs,), kwargs={}, shape=(*call.shape, 2)))
+
+def _times(call: Call, numbers: Complex, by: Complex | Value) -> Value:
+    """The pairs of the product of complex numbers and complex or real activations."""
+    inner, axis, pairs = replace(call, shape=(*call.shape, 2), kwargs={}), len(call.shape), _wide(call, numbers.pairs)
+    if isinstance(by, Value):
+        own = _wide(call, by.routed(("reshape", [*by.shape, 1])))
+        return resolved(HANDLERS["mul"](replace(inner, function="mul", args=(pairs, own))))
+    others = _wide(call, by.pairs)
+    real, imaginary = (others.routed(("take", [axis, [part, part]])) for part in (0, 1))
+    swapped = pairs.routed(("take", [axis, [1, 0]]))
+    own, other = (
+        resolved(HANDLERS["mul"](replace(inner, function="mul", args=args, name=f"{call.name}.{name}")))
+        for name, args in (("own", (pairs, real)), ("swapped", (swapped, imaginary)))
+    )
+    return summed(inner, [own, scale(other, torch.tensor([-1.0, 1.0]))], np.zeros(1))
+
+
+def _turned(call: Call, numbers: Complex, by: Any) -> Value:
+    """The pairs of the product of complex numbers and a constant."""
+    w, pairs = torch.as_tensor(by).to(torch.complex128).expand(call.shape), _wide(call, numbers.pairs)
     own, other = torch.stack([w.real, w.real], -1), torch.stack([-w.imag, w.imag], -1)
     swapped = pairs.routed(("take", [len(call.shape), [1, 0]]))
     return summed(replace(call, shape=(*call.shape, 2)), [scale(pairs, own), scale(swapped, other)], np.zeros(1))

@@ -14,7 +14,7 @@ from converters.lowering.arithmetic import gate, is_number, is_void, less_log_su
 from converters.lowering.builder import Divisor, Mask, Unsupported, Value
 from converters.lowering.curves import Curve, combined, curve, joint, resolved
 from converters.lowering.divisors import Inverse, centred, quotient
-from converters.lowering.handlers import Call, formed, handles
+from converters.lowering.handlers import HANDLERS, Call, formed, handles
 from converters.masks import MASKED
 
 
@@ -149,9 +149,11 @@ def mul(call: Call) -> Any:
     return _with_curve(x, y, torch.mul, lambda a, b: _times(call, a, b))
 
 
-def _times(call: Call, x: Any, y: Any) -> Value:
+def _times(call: Call, x: Any, y: Any) -> Any:
     if not isinstance(x, Value):
         x, y = y, x
+    if not isinstance(y, Value) and (w := torch.as_tensor(y)).is_complex():
+        return HANDLERS["complex"](replace(call, args=(scale(x, w.real), scale(x, w.imag))))
     return gate(call, x, y) if isinstance(y, Value) else scale(x, y)
 
 

@@ -116,11 +116,16 @@ def test_values_left_out_by_a_mask_are_for_softmax_alone(use: str, fill: float) 
         lower(capture(model, (torch.zeros(1, 5, 8),)), (1, 5, 8))
 
 
-@pytest.mark.parametrize("use", ["product", "function"])
-def test_complex_numbers_are_turned_by_constants_alone(use: str) -> None:
+@pytest.mark.parametrize("use", ["function", "quotient", "angle", "sum with a real value", "matrix product"])
+def test_what_no_synapse_does_to_complex_numbers_is_refused(use: str) -> None:
     def forward(m: Any, x: torch.Tensor) -> torch.Tensor:
         z = torch.view_as_complex(m.a(x).reshape(1, 5, 4, 2))
-        return m.b(torch.view_as_real(z * z if use == "product" else z.exp()).flatten(2))
+        uses = {
+            "function": lambda: torch.view_as_real(z.exp()), "quotient": lambda: torch.view_as_real(z / (z + 1)),
+            "angle": lambda: torch.stack([z.angle(), z.abs()], -1), "matrix product": lambda: torch.view_as_real(z @ z.mT),
+            "sum with a real value": lambda: (torch.relu(m.a(x)) + 1j).abs(),
+        }  # fmt: skip
+        return m.b(uses[use]().flatten(1)[:, None, :8])
 
     model = module(forward, a=nn.Linear(8, 8), b=nn.Linear(8, 2))
     with pytest.raises(UnsupportedModel, match=r"complex|no spiking form"):

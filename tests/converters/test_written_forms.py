@@ -146,6 +146,21 @@ FORMS: dict[str, Callable[[Any, torch.Tensor], torch.Tensor]] = {
     "sums of spectra": lambda m, x: torch.fft.irfft(
         torch.cat([-torch.fft.rfft(m.a(x))[..., :2], (torch.fft.rfft(x).conj() + 1j)[..., 2:] - 0.5], -1)
     ),
+    "a product of spectra": lambda m, x: torch.fft.irfft(
+        torch.fft.rfft(m.a(x)) * torch.fft.rfft(x).conj(), norm="ortho"
+    ),
+    "short-time spectra": lambda m, x: (
+        torch.stft(m.a(x).flatten(1), 14, 7, window=torch.hann_window(14), center=False, return_complex=True)
+        .abs()[..., :4]
+        .repeat(1, 1, 2)[:, :5]
+    ),
+    "real and imaginary parts": lambda m, x: (torch.complex(m.a(x), x) / (1 + 1j) + m.a(x) * 1j).abs(),
+    "spectra in another order": lambda m, x: (
+        (
+            torch.fft.fftshift(torch.fft.fft(m.a(x), dim=1), dim=1).flip(2)
+            @ torch.polar(torch.ones(8, 8), torch.eye(8))
+        ).imag
+    ),
     "there and back": lambda m, x: torch.fft.ifft(torch.fft.fft(m.a(x), dim=1)[..., 0:8].transpose(1, 2)).mT.real,
     "value and its norm": lambda m, x: (y := m.a(x)) + y.norm(dim=-1, keepdim=True),
 }
