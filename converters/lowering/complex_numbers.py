@@ -1,7 +1,7 @@
-"""Complex numbers, with which rotary positions may be written: pairs of real numbers, multiplied by constants.
+"""Complex numbers, as rotary positions and Fourier transforms make them: pairs of real numbers.
 
 A complex tensor is a value with one more axis, of (real, imaginary). A product with a constant w is linear in the pair,
-(re w_re - im w_im, im w_re + re w_im): two gains and a swap.
+(re w_re - im w_im, im w_re + re w_im): two gains and a swap. One with another value takes two products instead.
 """
 
 from __future__ import annotations
@@ -28,10 +28,10 @@ class Complex(Selection):
     pairs: Value
 
     def follow(self, call: Call) -> Any:
-        """An operation on the complex numbers: their pairs, a move, a product with a constant, or a Fourier transform.
+        """An operation on the complex numbers: a move, a sum, a product, a magnitude, a Fourier transform, or the pairs.
 
         Raises:
-            Unsupported: another operation, or a product of two complex activations.
+            Unsupported: another operation.
         """
         if call.function in SAME:
             return self
@@ -141,12 +141,12 @@ def _copied(call: Call) -> Any:
 
 
 def _pairs(numbers: Any) -> Any:
-    """Pairs of complex numbers, or of a constant."""
-    return (
-        numbers.pairs
-        if isinstance(numbers, Complex)
-        else torch.view_as_real(torch.as_tensor(numbers).to(torch.complex128))
-    )
+    """Pairs of complex numbers, of real ones with an imaginary part of 0, or of a constant."""
+    if isinstance(numbers, Complex):
+        return numbers.pairs
+    if isinstance(numbers, Value):
+        return numbers.routed(("reshape", [*numbers.shape, 1])).routed(("pad", [0, 1]))
+    return torch.view_as_real(torch.as_tensor(numbers).to(torch.complex128))
 
 
 def _product(call: Call, numbers: Complex) -> Value:
@@ -169,19 +169,14 @@ def _product(call: Call, numbers: Complex) -> Value:
     return y.routed(("reshape", [*call.shape, 2]))
 
 
-def _wide(call: Call, pairs: Value) -> Value:
-    """Pairs broadcast to the shape of the call's complex result."""
-    shape = (*call.shape, 2)
-    return broadcast(pairs, shape) if len(pairs.shape) <= len(shape) else pairs
-
-
 def _times(call: Call, numbers: Complex, by: Complex | Value) -> Value:
     """The pairs of the product of complex numbers and complex or real activations."""
-    inner, axis, pairs = replace(call, shape=(*call.shape, 2), kwargs={}), len(call.shape), _wide(call, numbers.pairs)
+    shape, axis = (*call.shape, 2), len(call.shape)
+    inner, pairs = replace(call, shape=shape, kwargs={}), broadcast(numbers.pairs, shape)
     if isinstance(by, Value):
-        own = _wide(call, by.routed(("reshape", [*by.shape, 1])))
+        own = broadcast(by.routed(("reshape", [*by.shape, 1])), shape)
         return resolved(HANDLERS["mul"](replace(inner, function="mul", args=(pairs, own))))
-    others = _wide(call, by.pairs)
+    others = broadcast(by.pairs, shape)
     real, imaginary = (others.routed(("take", [axis, [part, part]])) for part in (0, 1))
     swapped = pairs.routed(("take", [axis, [1, 0]]))
     own, other = (
@@ -193,7 +188,8 @@ def _times(call: Call, numbers: Complex, by: Complex | Value) -> Value:
 
 def _turned(call: Call, numbers: Complex, by: Any) -> Value:
     """The pairs of the product of complex numbers and a constant."""
-    w, pairs = torch.as_tensor(by).to(torch.complex128).expand(call.shape), _wide(call, numbers.pairs)
+    w, shape = torch.as_tensor(by).to(torch.complex128).expand(call.shape), (*call.shape, 2)
+    pairs = broadcast(numbers.pairs, shape)
     own, other = torch.stack([w.real, w.real], -1), torch.stack([-w.imag, w.imag], -1)
     swapped = pairs.routed(("take", [len(call.shape), [1, 0]]))
-    return summed(replace(call, shape=(*call.shape, 2)), [scale(pairs, own), scale(swapped, other)], np.zeros(1))
+    return summed(replace(call, shape=shape), [scale(pairs, own), scale(swapped, other)], np.zeros(1))

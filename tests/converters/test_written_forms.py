@@ -154,7 +154,7 @@ FORMS: dict[str, Callable[[Any, torch.Tensor], torch.Tensor]] = {
         .abs()[..., :4]
         .repeat(1, 1, 2)[:, :5]
     ),
-    "real and imaginary parts": lambda m, x: (torch.complex(m.a(x), x) / (1 + 1j) + m.a(x) * 1j).abs(),
+    "real and imaginary parts": lambda m, x: (torch.complex(m.a(x), x) / (1 + 1j) + m.a(x) * 1j - x).abs(),
     "spectra in another order": lambda m, x: (
         (
             torch.fft.fftshift(torch.fft.fft(m.a(x), dim=1), dim=1).flip(2)
