@@ -245,11 +245,7 @@ def is_never_negative(builder: Builder, x: Value) -> bool:
     if function != "identity":
         signs = torch.full_like(signs, never_below_zero(function))
     numbers = (t is None or bool((t >= 0).all()) for t in (x.gain, x.offset))
-    return all(numbers) and bool(apply(signs.double(), x.steps, 0).all() if not _pads(x) else signs.all())
-
-
-def _pads(x: Value) -> bool:
-    return any(kind == "pad" for kind, _ in x.steps)
+    return all(numbers) and bool(apply(signs.double(), x.steps, 0).all() if not x.padded else signs.all())
 
 
 def _signs(builder: Builder, name: str) -> torch.Tensor:
