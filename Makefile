@@ -17,7 +17,7 @@ help:
 	@echo 'make test   lint, then every test'
 	@echo 'make quick  what most changes break, within a minute: arithmetic, closed form against stepper, comparison, golden demo'
 	@echo 'make exhaustive  further families and grids of what the tests cover, which make test leaves out, and compiled loops in threads'
-	@echo 'make mutations  breaks the code in 32 places, one at a time, and says which of them the quick tests find'
+	@echo 'make mutations  breaks the code in 34 places, one at a time, and says which of them the quick tests find'
 	@echo 'make lint   ruff, pyright and the direction of imports'
 	@echo 'make docs   the reference site and these pages, in out/site'
 	@echo 'make fuzz   2,000 damaged input files: each is read or refused in one line'

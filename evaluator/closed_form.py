@@ -47,6 +47,15 @@ def read_by(network: Network, node: Node) -> tuple[str, ...]:
     return (*node.inputs, *network.nodes[node.inputs[0]].inputs) if streams(node.op) else node.inputs
 
 
+def last_reads(network: Network) -> dict[str, list[str]]:
+    """By node, the nodes (or the input) whose output no later node reads."""
+    last = {source: name for name, node in network for source in read_by(network, node)}
+    done: dict[str, list[str]] = {name: [] for name in network.nodes}
+    for source, name in last.items():
+        done[name].append(source)
+    return done
+
+
 def currents_by_step(
     network: Network, node: Node, live: Mapping[str, torch.Tensor], dtype: torch.dtype
 ) -> torch.Tensor:
@@ -75,7 +84,7 @@ class ClosedForm:
     backend: Backend | None = None
 
     def __post_init__(self) -> None:
-        self.last_use = {source: name for name, node in self.network for source in read_by(self.network, node)}
+        self.last_reads = last_reads(self.network)
 
     @torch.no_grad()
     def run(self, x: np.ndarray | torch.Tensor, observe: Observe | None = None) -> torch.Tensor:
@@ -120,9 +129,8 @@ class ClosedForm:
                 result = self._evaluate(node.op, operands)
                 replacement = None if observe is None else observe(name, node.op, result)
                 live[name] = result.values if replacement is None else replacement
-                for source in read_by(self.network, node):
-                    if self.last_use[source] == name:
-                        live.pop(source, None)
+                for source in self.last_reads[name]:
+                    live.pop(source, None)
         return live[names[-1]]
 
     def _operands(self, name: str, sent: list[torch.Tensor]) -> list[torch.Tensor]:

@@ -23,28 +23,28 @@ class Progression(NamedTuple):
 
     Attributes:
         steps: T; 0 if thresholds are no progression.
-        mirrored: whether negative potentials fire like positive ones; else they are silent.
+        lowest: 0 if negative potentials are silent, -inf if they fire like positive ones.
         slope: 1 / log2 of the ratio of neighbouring thresholds.
-        origin: log2 m_0 + 1 / slope.
+        begin: 1 + slope log2 m_0.
         least: half a step below m_{T-1}; smaller sizes are silent too.
         largest: half a step above m_0; larger sizes fire at k = 0 too.
-        near: how far from the middle between two whole numbers a place is sure.
-        slack: how much less, times the size, as thresholds lie beside the progression.
+        doubt: how close to a whole number a place is unsure.
+        slack: how much further, times the size, as thresholds lie beside the progression.
         widening: and as potentials are off, for every unit.
     """
 
     steps: int
-    mirrored: bool
+    lowest: float
     slope: float
-    origin: float
+    begin: float
     least: float
     largest: float
-    near: float
+    doubt: float
     slack: float
     widening: float
 
 
-NO_PROGRESSION = Progression(0, False, 0, 0, 0, 0, 0, 0, 0)
+NO_PROGRESSION = Progression(0, 0, 0, 0, 0, 0, 0, 0, 0)
 
 
 def progression_of(
@@ -73,13 +73,14 @@ def progression_of(
     falling, begin = np.polyfit(np.log2(sizes), wanted, 1, w=sizes)  # large thresholds are the most exact
     slope = -float(falling)
     reach = np.abs(np.log2(sizes)).max() + 2
-    near = 0.5 - slope * (LOG_ERROR + 2 * rounding + 2.0**-22 * reach) - 2.0**-22 * (steps + 2) - BESIDE
+    doubt = slope * (LOG_ERROR + 2 * rounding + 2.0**-22 * reach) + 2.0**-22 * (steps + 2) + BESIDE
     slack = 0.0
     for bounds in (low[plus], high[plus], *((-low[~plus][::-1], -high[~plus][::-1]) if mirrored else ())):
         off = np.abs(begin - slope * np.log2(bounds) - wanted) - BESIDE
         slack = max(slack, 1.01 * float((off * bounds).max()))
-    if 2 * np.mean(0.5 - near + slack / sizes) > UNSURE:
+    if 2 * np.mean(doubt + slack / sizes) > UNSURE:
         return NO_PROGRESSION
     half = 2.0 ** (0.5 / slope)
     widening = SAFE * slope / np.log(2)
-    return Progression(steps, mirrored, slope, begin / slope, sizes[0] / half, sizes[-1] * half, near, slack, widening)
+    lowest = -np.inf if mirrored else 0.0
+    return Progression(steps, lowest, slope, begin, sizes[0] / half, sizes[-1] * half, doubt, slack, widening)

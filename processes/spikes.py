@@ -8,7 +8,6 @@ import torch
 from processes.backends import backend_of
 from processes.backends.constants import constant
 from processes.backends.tables import Axes
-from processes.backends.torch.decode import bounded
 
 FOLDING = 4
 """Most groups of axes that can fold: repeated, varying (A), repeated (M), varying (D)."""
@@ -110,7 +109,13 @@ def decode_bounded(codes: torch.Tensor, trace: np.ndarray, axis: int = -1) -> tu
     norm.
     """
     backend = backend_of(codes)
-    return bounded(codes, trace, axis, backend.decode, backend.decode_sizes)
+    if axis == -1:
+        return backend.decode_norms(codes, trace)
+    if len(codes) == 1:
+        values = sizes = backend.decode(codes, trace, torch.float32)  # squares have no sign
+    else:
+        values, sizes = backend.decode_sizes(codes, trace, torch.float32)
+    return values, sizes.square().sum(axis).sqrt_()  # along other axes than the last, norms take seven times as long
 
 
 def decoded_sums(codes: torch.Tensor, trace: np.ndarray, dtype: torch.dtype) -> torch.Tensor:

@@ -23,6 +23,7 @@ FIXED = ("tests/processes/test_fixed.py",)
 NETWORKS = ("tests/evaluator/test_random_networks.py",)
 TIES = ("tests/processes/test_ties.py",)
 COUNTS = ("tests/processes/test_progression.py",)
+BOUNDS = ("tests/processes/test_bounds.py",)
 GOLDEN = ("tests/evaluator/test_golden_demo.py",)
 
 
@@ -68,8 +69,10 @@ MUTATIONS = (
     Mutation("processes/fixed.py", "if reach > INT64_MAX", "if reach > 4 * INT64_MAX", "arithmetic: products wrap", FIXED),
     Mutation("processes/fixed.py", "return np.rint(np.ldexp(np", "return np.floor(np.ldexp(np", "arithmetic: cut", FIXED),
     Mutation("processes/fixed.py", "power - magnitude_bits, 0", "power - magnitude_bits + 1, 0", "arithmetic: loss", FIXED),
-    Mutation("processes/progression.py", "near = 0.5 -", "near = 0.6 -", "counting: sure beside a threshold", COUNTS),
+    Mutation("processes/progression.py", "doubt = slope", "doubt = 0.1 * slope", "counting: sure beside a threshold", COUNTS),
     Mutation("processes/progression.py", "max(slack, 1.01 *", "max(slack, 0.5 *", "counting: rounded thresholds", COUNTS),
+    Mutation("processes/kernels/bounds.py", "> 2 * limit", "> 3 * limit", "bounds: rows that clip pass as exact", BOUNDS),
+    Mutation("processes/kernels/bounds.py", "table, values, sizes)", "table, sizes, values)", "bounds: of sums", BOUNDS),
     Mutation("evaluator/closed_form.py", "saturate(graded, ", "(lambda x, _: x)(graded, ", "host: input unclipped", NETWORKS),
     Mutation("processes/phase_neuron/__init__.py", "self.left -= sign != 0", "pass", "stepper: spikes without end", NETWORKS),
     Mutation(

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 import torch
 
-from evaluator.closed_form import currents_by_step, read_by, streams
+from evaluator.closed_form import currents_by_step, last_reads, streams
 from evaluator.continued import PartForm
 from evaluator.timeline import timeline
 from processes.events import EVENTS, Visit, events, messages
@@ -40,7 +40,7 @@ class EventCounter:
     def __post_init__(self) -> None:
         self.times = timeline(self.network)
         self.first = next(iter(self.network.nodes))
-        self.last_use = {source: name for name, node in self.network for source in read_by(self.network, node)}
+        self.last_reads = last_reads(self.network)
         self.live: dict[str, torch.Tensor] = {}
 
     def __call__(self, name: str, op: Operation, result: Result) -> None:
@@ -53,9 +53,8 @@ class EventCounter:
         if not isinstance(op, Route):
             self.counts.setdefault(name, Counter()).update(self._count(name, op, output))
         self.live[name] = output
-        for source in read_by(self.network, self.network.nodes[name]):
-            if self.last_use[source] == name:
-                self.live.pop(source, None)
+        for source in self.last_reads[name]:
+            self.live.pop(source, None)
 
     def _count(self, name: str, op: Operation, output: torch.Tensor) -> Counter[str]:
         sources = self.network.nodes[name].inputs

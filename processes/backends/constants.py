@@ -16,6 +16,9 @@ Key = tuple[torch.device, torch.dtype | None, Make | None]
 SIGNED = {np.dtype(np.uint32): np.int32, np.dtype(np.uint64): np.int64, np.dtype(np.uint16): np.int16}
 """Signed types that stand for unsigned ones of as many bits, of which torch has few functions."""
 
+SMALL = 2**14
+"""Values of an array whose copy on the CPU is kept: a copy is made about as fast as any operation reads it."""
+
 _copies: dict[int, dict[Key, torch.Tensor]] = {}
 """Copies of every array that is alive, by its ``id``."""
 
@@ -25,25 +28,27 @@ def constant(
 ) -> torch.Tensor:
     """``array``, or what ``made`` derives from it, as a tensor on a device, of its own type or of ``dtype``.
 
-    Unsigned integers become signed ones of the same bits. A copy on another device than the CPU is kept as long as the
-    array is alive, so the array may not change after the first call; on the CPU every call makes a copy.
+    Unsigned integers become signed ones of the same bits. The copy is kept as long as the array is alive, so neither the
+    array nor the tensor may be written to; on the CPU, which has the array already, only that of a small one is.
     """
-    if device.type == "cpu":
-        return _tensor(array, dtype, made)
-    copies = _copies.get(id(array))
+    key, copies = (device, dtype, made), _copies.get(id(array))
+    if copies is not None and key in copies:
+        return copies[key]
+    copy = _tensor(array, dtype, made).to(device)
+    if device.type == "cpu" and array.size > SMALL:
+        return copy
     if copies is None:
         copies = _copies[id(array)] = {}
         weakref.finalize(array, _copies.pop, id(array), None)
-    key = (device, dtype, made)
-    if key not in copies:
-        copies[key] = _tensor(array, dtype, made).to(device)
-    return copies[key]
+    copies[key] = copy
+    return copy
 
 
 def _tensor(array: np.ndarray, dtype: torch.dtype | None, made: Make | None) -> torch.Tensor:
     array = array if made is None else made(array)
     array = array.view(SIGNED[array.dtype]) if array.dtype in SIGNED else array
-    return torch.tensor(array, dtype=dtype)
+    with torch.inference_mode(False):  # whoever asks later may need gradients
+        return torch.tensor(array, dtype=dtype)
 
 
 def shared(array: np.ndarray) -> torch.Tensor:

@@ -39,6 +39,10 @@ class Backend(Protocol):
         """Decoded values (N, *shape) of codes (planes, N, *shape): sums of sign * trace_k."""
         ...
 
+    def decode_norms(self, codes: Tensor, trace: np.ndarray) -> tuple[Tensor, Tensor]:
+        """Decoded values, float32 (N, *shape), and norms of their sizes along the last axis."""
+        ...
+
     def decode_sizes(self, codes: Tensor, trace: np.ndarray, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
         """Decoded values (N, *shape) of codes (planes, N, *shape), and their sizes (N, *shape)."""
         ...
@@ -53,6 +57,10 @@ class Backend(Protocol):
 
     def one_sided(self, codes: Tensor, y: Tensor, rows: Rows, bias: np.ndarray, trace: np.ndarray) -> Tensor:
         """For each row, a bound on the sum of the positive, and of the negative, terms of any output y, (R,)."""
+        ...
+
+    def may_clip(self, y: Tensor, norms: Tensor, factor: float, offset: float, limit: int) -> Tensor:
+        """Indices of the rows of potentials y (R, n), of norms (R,), of which one may have been clipped on its way."""
         ...
 
     def grouped(self, x: Tensor, weight: np.ndarray, geometry: Geometry) -> Tensor:

@@ -40,7 +40,7 @@ def value(table, code):
 
 
 @njit
-def _add_up(codes, table, values):
+def add_up(codes, table, values):
     """Write the values (n,) of codes (planes, n): the sum over planes of the table's entries."""
     first = codes[0]
     if len(codes) == 1:
@@ -62,11 +62,11 @@ def decode(codes, table, out):
     n = codes.shape[1]
     for b in prange((n + BLOCK - 1) // BLOCK):
         part = slice(b * BLOCK, min(n, (b + 1) * BLOCK))
-        _add_up(codes[:, part], table, out[part])
+        add_up(codes[:, part], table, out[part])
 
 
 @njit
-def _add_up_sizes(codes, table, values, sizes):
+def add_up_sizes(codes, table, values, sizes):
     """Write values (n,) of codes (planes, n), two planes or more, and sizes (n,) = sums of the entries' magnitudes."""
     first, second = codes[0], codes[1]
     for i in range(len(values)):
@@ -86,7 +86,7 @@ def decode_sizes(codes, table, out, sizes):
     n = codes.shape[1]
     for b in prange((n + BLOCK - 1) // BLOCK):
         part = slice(b * BLOCK, min(n, (b + 1) * BLOCK))
-        _add_up_sizes(codes[:, part], table, out[part], sizes[part])
+        add_up_sizes(codes[:, part], table, out[part], sizes[part])
 
 
 @njit(parallel=True, cache=True, fastmath={"reassoc", "contract"})

@@ -19,6 +19,7 @@ from processes.thresholds import level_entry, scaled_entry
 
 _shift = njit(inline="always")(shift_toward_zero)
 INF = np.float32(np.inf)
+SMALLEST = np.float32(1e-30)  # divisor
 
 
 @njit
@@ -166,26 +167,34 @@ def _drive(x, squared, shift, cut, limit):
     return least, least + (np.int64(1) << shift) - 1
 
 
+@njit
+def _invert(factor, squared, gain):
+    """Write gain (rows,) = 1 / factor, or its root if ``squared``; neurons of factor 0 are unsure, whatever their gain."""
+    for j in range(len(factor)):
+        inverse = np.float32(1) / max(np.float32(factor[j]), SMALLEST)
+        gain[j] = np.sqrt(inverse) if squared else inverse
+
+
 @njit(parallel=True, cache=True)
 def fire_falling(
-    v, sides, gain, scale, table, units, biggest, book, squared, shift, cut, limit, entries, factor, spread, rest, unit,
-    unit_shift, codes,
+    v, sides, scale, table, units, biggest, book, squared, shift, cut, limit, entries, factor, spread, rest, unit, unit_shift,
+    codes,
 ):  # fmt: skip
     """Write codes (planes, values) of dynamic-threshold neurons: first k with drive >= (entries_k * factor) >> shift.
 
     The drive is |y|, or y^2 if ``squared``, of y = v >> cut, clipped to +-limit. entries are (A * D or 1, T),
-    ``factor`` is (R * A * M,), and ``gain``, float32, is its inverse, or the root of that if ``squared``. Where y = 0
-    or factor <= 0 nothing fires. Having sent A in units of ``rest`` (levels and midpoints, (2, T)), a neuron goes on at
-    the first later k at which the drive reaches the threshold of A + midpoint_k, or with the other sign where it is at
-    most that of A - midpoint_k; the entries of both are ``level_entry`` of these sums, by unit and unit_shift. Above
-    ``biggest`` lookups of |v| are unsure.
+    ``factor`` is (R * A * M,). Where y = 0 or factor <= 0 nothing fires. Having sent A in units of ``rest`` (levels and
+    midpoints, (2, T)), a neuron goes on at the first later k at which the drive reaches the threshold of A + midpoint_k,
+    or with the other sign where it is at most that of A - midpoint_k; the entries of both are ``level_entry`` of these
+    sums, by unit and unit_shift. Above ``biggest`` lookups of |v| are unsure.
     """
     d_len = sides[2]
     steps, together, rows = entries.shape[1], rows_together(d_len), len(v) // d_len
     for part in prange(shares(rows, d_len)):
-        work = room(together * d_len, book)
+        work, gain = room(together * d_len, book), np.empty(together, np.float32)
         for first_row in share_of(part, rows, d_len):
             x = v[first_row * d_len : (first_row + together) * d_len]
+            _invert(factor[first_row : first_row + together], squared, gain)
             for u in range(look_up(x, first_row, sides, gain, scale, table, units, biggest, book, codes, work)):
                 i = work[-1][u]
                 row, a, d = placed(i, first_row, sides)

@@ -16,7 +16,7 @@ from processes.kernels.progression import as_numbers, first_spike
 
 SIGN, MAGNITUDE = np.uint32(31), np.uint32(0x7FFFFFFF)
 ONE = np.uint32(1)
-GROUP = 64  # codes that are searched together for unsure ones
+MANY = 512  # codes of which it is asked together whether one is unsure
 BYTES, PAIRS = np.uint64(0x0101010101010101), np.uint64(0x0001000100010001)
 TOGETHER = 4096  # values
 SHARE = 4  # times that one worker does so in the same room
@@ -56,26 +56,30 @@ def room(size, book):
 
 
 @njit
-def _spread(first_row, sides, gain, scale, table, factors, begins):
-    """Write the factor and the first bucket of every value (n,) of the rows from ``first_row`` on."""
+def _spread(first_row, sides, parameter, gain, out):
+    """Write a parameter (A, D), times gain (rows,) if that is not None, for values (n,) of the rows from ``first_row`` on."""
     a_len, m_len, d_len = sides
     if d_len > 1:
-        for j in range(len(factors) // d_len):
-            a = (first_row + j) // m_len % a_len
-            row = np.float32(1) if gain is None else gain[first_row + j]
-            here = slice(j * d_len, (j + 1) * d_len)
-            factor, begin, own, kind = factors[here], begins[here], scale[a], table[a]
-            for d in range(d_len):
-                factor[d] = row * own[d]
-                begin[d] = kind[d]
+        a, m = first_row // m_len % a_len, first_row % m_len  # counted on, as divisions take as long as short rows
+        for j in range(len(out) // d_len):
+            own, here = parameter[a], out[j * d_len : (j + 1) * d_len]
+            if gain is None:
+                for d in range(d_len):
+                    here[d] = own[d]
+            else:
+                for d in range(d_len):
+                    here[d] = own[d] * gain[j]
+            m += 1
+            if m == m_len:
+                a, m = (a + 1) % a_len, 0
     else:  # a parameter is the same along M
         j = 0
-        while j < len(factors):
+        while j < len(out):
             row = first_row + j
-            a, many = row // m_len % a_len, min(len(factors) - j, m_len - row % m_len)
-            factors[j : j + many], begins[j : j + many] = scale[a, 0], table[a, 0]
+            many = min(len(out) - j, m_len - row % m_len)
+            out[j : j + many] = parameter[row // m_len % a_len, 0]
             if gain is not None:
-                factors[j : j + many] *= gain[row : row + many]
+                out[j : j + many] *= gain[j : j + many]
             j += many
 
 
@@ -112,41 +116,51 @@ def _by_table(x, limit, units, book, codes, begin, room):
 @njit
 def _unknown_ones(codes, which):
     """Write the indices of codes (n,) that are unsure, ascending, and return how many there are."""
-    none, marked, n = unknown(codes), 0, len(codes)
-    each, wide = 8 // codes.itemsize, n // GROUP * GROUP
-    words = codes[:wide].view(np.uint64)
+    none, marked, n = codes.dtype.type(unknown(codes)), 0, len(codes)
+    each = 8 // codes.itemsize
+    words = codes[: n // each * each].view(np.uint64)
     lowest = BYTES if codes.itemsize == 1 else PAIRS  # the last bit of every code in a word
     highest = lowest << np.uint64(8 * codes.itemsize - 1)
-    for group in range(0, wide, GROUP):
-        any_unsure = np.uint64(0)
-        for word in range(group // each, (group + GROUP) // each):
-            rest = words[np.uint64(word)] ^ highest  # has a code of zero where one is unsure
-            any_unsure |= (rest - lowest) & ~rest & highest
-        if any_unsure != 0:
-            for i in range(group, group + GROUP):
-                which[marked] = i  # the next one takes its place unless this is unsure: no branch to be predicted
-                marked += codes[i] == none
-    for i in range(wide, n):
-        which[marked] = i
-        marked += codes[i] == none
+    for begin in range(0, n, MANY):
+        end, any_unsure = min(n, begin + MANY), False
+        for i in range(begin, end):  # compilers compare many at once
+            any_unsure |= codes[np.uint64(i)] == none
+        if any_unsure:
+            for word in range(begin // each, end // each):
+                rest = words[np.uint64(word)] ^ highest  # has a code of zero where one is unsure
+                if (rest - lowest) & ~rest & highest != 0:
+                    marked = _mark(codes, word * each, (word + 1) * each, none, which, marked)
+    return _mark(codes, len(words) * each, n, none, which, marked)
+
+
+@njit(inline="always")
+def _mark(codes, first, last, none, which, marked):
+    """Write which of some codes are ``none`` from ``marked`` on, and return where the next one goes."""
+    for i in range(first, last):
+        which[marked] = i  # the next one takes its place unless this is unsure: no branch to be predicted
+        marked += codes[np.uint64(i)] == none
     return marked
 
 
 @njit(fastmath={"contract"})
 def _by_logarithm(x, limit, units, book, factors, out):
     """Write codes out (n,) by a progression, those that are unsure as the most negative number."""
-    progression, number = as_numbers(book[8]), out.dtype.type
-    known = units, limit, book[7], unknown(out)
-    for i in range(len(x)):
-        out[i] = number(first_spike(np.float32(x[i]), factors[i], progression, known))
+    progression, number, none = as_numbers(book[8]), out.dtype.type, unknown(out)
+    known = units, limit, book[7]
+    if units == 0 and limit == np.inf:
+        for i in range(len(x)):
+            out[i] = number(first_spike(np.float32(x[i]), factors[i], progression, None, none))
+    else:
+        for i in range(len(x)):
+            out[i] = number(first_spike(np.float32(x[i]), factors[i], progression, known, none))
 
 
 @njit
 def look_up(x, first_row, sides, gain, scale, table, units, limit, book, codes, room):
     """Codes (planes, all values) of the potentials x of some rows; which of all values are unsure goes into ``room``'s last.
 
-    Rows are those of (R, A, M, D), ``sides`` being A, M and D, from ``first_row`` on. A potential is normalised by gain (R *
-    A * M,), if that is not None, and scale (A, D), and rounded by at most ``units`` before; its table begins at ``table``
+    Rows are those of (R, A, M, D), ``sides`` being A, M and D, from ``first_row`` on. A potential is normalised by gain
+    (rows,), if that is not None, and scale (A, D), and rounded by at most ``units`` before; its table begins at ``table``
     (A, D) in units of buckets. Above ``limit`` it is unsure. ``book`` are the tables of a
     :class:`processes.codebook.Codebook`. Returns how many are unsure.
     """
@@ -154,16 +168,18 @@ def look_up(x, first_row, sides, gain, scale, table, units, limit, book, codes, 
     factors, begins, _, _, which = room
     n, begin, limit = len(x), first_row * sides[2], np.float32(limit)
     lane = codes[0, begin : begin + n]
-    _spread(first_row, sides, gain, scale, table, factors[:n], begins)
+    _spread(first_row, sides, scale, gain, factors[:n])
     if progression[0] > 0:
         _by_logarithm(x, limit, units, book, factors, lane)
     else:
+        _spread(first_row, sides, table, None, begins[:n])
         _by_table(x, limit, units, book, codes, begin, room)
     marked, found = _unknown_ones(lane, which), 0
     for u in range(marked):
         i = which[u]
         own = units * factors[i] if np.float32(abs(x[i])) <= limit else np.float32(np.inf)
-        word, sure = _near(np.float32(x[i]) * factors[i], own, begins[i], shift, first, count, at, ends)
+        begin_i = np.uint32(0) if progression[0] > 0 else begins[i]
+        word, sure = _near(np.float32(x[i]) * factors[i], own, begin_i, shift, first, count, at, ends)
         for p in range(min(codes.shape[0], ends.itemsize // codes.itemsize)):
             codes[p, begin + i] = codes.dtype.type(word >> ends.dtype.type(8 * codes.itemsize * p))
         if not (sure and own <= margin):

@@ -18,7 +18,7 @@ from processes.kernels.compiled import njit
 
 MANTISSA, EXPONENT, BIAS = np.uint32(0x7FFFFF), np.uint32(23), np.int32(127)
 ONE = np.uint32(0x3F800000)  # the bits of 1.0
-MIDDLE, HALF, SIGN = np.float32(1.5), np.float32(0.5), np.int32(31)
+MIDDLE, SIGN = np.float32(1.5), np.int32(31)
 
 
 def _polynomial(degree: int) -> tuple[np.ndarray, float]:
@@ -37,30 +37,33 @@ LOG_ERROR = 1.01 * _ERROR + 2.0**-20
 
 @njit
 def as_numbers(progression):
-    """Steps and -1 if mirrored, else 0, both int32, and the seven float32 that follow in a progression (9,)."""
+    """Steps, int32, and the eight float32 that follow in a progression (9,)."""
     p = progression
-    return np.int32(p[0]), np.int32(-p[1]), p[2], p[3], p[4], p[5], p[6], p[7], p[8]
+    return np.int32(p[0]), p[1], p[2], p[3], p[4], p[5], p[6], p[7], p[8]
 
 
 @njit(inline="always")
-def first_spike(x, factor, progression, known):
+def first_spike(x, factor, progression, known, none):
     """Code of a potential x, in units of the thresholds x * factor, or ``none`` if it is unsure.
 
-    progression is what :func:`as_numbers` gives; known is (units, limit, margin, none): x may be off by ``units``, and is
-    unsure if it is larger than ``limit`` or off by more than ``margin`` in units of the thresholds.
+    progression is what :func:`as_numbers` gives. known is (units, limit, margin): x may be off by ``units``, and is unsure if
+    it is larger than ``limit`` or off by more than ``margin`` in units of the thresholds; None if it is exact and has none.
     """
-    steps, mirrored, slope, origin, least, largest, near, slack, widening = progression
-    units, limit, margin, none = known
-    y, own = x * factor, units * factor
+    steps, lowest, slope, begin, least, largest, doubt, slack, widening = progression
+    y = np.float32(max(x * factor, lowest))
     size = np.float32(min(max(abs(y), least), largest))
     bits = size.view(np.uint32)
     rest = np.uint32((bits & MANTISSA) | ONE).view(np.float32) - MIDDLE
     log = ((((C5 * rest + C4) * rest + C3) * rest + C2) * rest + C1) * rest + C0
-    place = (origin - (log + np.float32(np.int32(np.int32(bits >> EXPONENT) - BIAS)))) * slope
+    place = begin - slope * (log + np.float32(np.int32(np.int32(bits >> EXPONENT) - BIAS)))
     k = np.int32(place)
-    beside = near - abs(place - np.float32(k) - HALF)
-    sure = (beside * size >= slack + own * widening) & (own <= margin) & (abs(x) <= limit)  # not if it is no number
+    beside = (abs(place - np.rint(place)) - doubt) * size
+    if known is None:
+        sure = beside >= slack  # not if it is no number
+    else:
+        units, limit, margin = known
+        own = units * factor
+        sure = (beside >= slack + own * widening) & (own <= margin) & (abs(x) <= limit)
     code = np.int32(k + 1) if k < steps else np.int32(0)
-    minus = np.float32(y).view(np.int32) >> SIGN
-    signed = np.int32(np.int32(code ^ minus) - minus)
-    return np.int32(signed & np.int32(mirrored | ~minus)) if sure else none
+    minus = y.view(np.int32) >> SIGN
+    return np.int32(np.int32(code ^ minus) - minus) if sure else none

@@ -20,6 +20,8 @@ from processes.operation import Operation, Result, Window
 from processes.sent import Once, Operands, Sent, Stepwise
 
 Step = tuple[str, Any]
+LONG = 16
+"""Neighbours, on average, from which runs of them are copied sooner than as many entries one by one."""
 
 
 def apply_step(x: torch.Tensor, step: Step, lead: int) -> torch.Tensor:
@@ -50,9 +52,19 @@ def apply_step(x: torch.Tensor, step: Step, lead: int) -> torch.Tensor:
             return x.expand(*front, *arg)
         case "take":
             axis, indices = arg
-            return x.index_select(lead + axis, torch.as_tensor(indices, dtype=torch.int64, device=x.device))
+            return _take(x, lead + axis, np.asarray(indices, np.int64))
         case _:
             raise ValueError(f"unknown routing step {kind!r}")
+
+
+def _take(x: torch.Tensor, axis: int, indices: np.ndarray) -> torch.Tensor:
+    """Entries of x at indices along an axis: in long runs of neighbours, which are copied as such, or one by one."""
+    begins = np.flatnonzero(np.diff(indices, prepend=-2) != 1)
+    if len(begins) * LONG > len(indices):
+        return x.index_select(axis, torch.from_numpy(indices).to(x.device))
+    lengths = np.diff(begins, append=len(indices))
+    runs = zip(indices[begins].tolist(), lengths.tolist(), strict=True)
+    return torch.cat([x.narrow(axis, first, length) for first, length in runs], axis)
 
 
 def apply(x: torch.Tensor, steps: tuple[Step, ...], lead: int) -> torch.Tensor:

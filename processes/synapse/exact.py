@@ -43,13 +43,11 @@ def accumulate_rows(
     """
     backend, limit = backend_of(codes), 2 ** (bits - 1) - 1
     y, norms = backend.linear(codes, rows, bias, trace)
-    reach = norms * rows.reach + float(np.abs(bias).max(initial=0))
-    left = (reach > limit).nonzero()[:, 0]
-    if len(left):  # terms of one sign: half of the magnitudes and of the sum
-        left = left[reach[left] + peak(taken(y, left)) > 2 * limit]
-    if len(left):
-        reach = backend.one_sided(taken(codes, left, 1), taken(y, left), rows, bias, trace)
-        left, reach = left[reach > limit], reach[reach > limit]
+    left = backend.may_clip(y, norms, rows.reach, float(np.abs(bias).max(initial=0)), limit)
+    if not len(left):
+        return y, None
+    reach = backend.one_sided(taken(codes, left, 1), taken(y, left), rows, bias, trace)
+    left, reach = left[reach > limit], reach[reach > limit]
     for finer in FINER:
         if len(left):
             held = min(FULLEST, float(peak(taken(y, left)).quantile(USUAL)) / limit)

@@ -18,7 +18,7 @@ import torch
 from processes.backends import backend_of
 from processes.backends.constants import constant
 from processes.backends.rows import MARGIN
-from processes.spikes import peak, taken
+from processes.spikes import taken
 
 if TYPE_CHECKING:
     from processes.trace_product import TraceProduct
@@ -45,8 +45,8 @@ def saturating(
     flat = y.flatten(0, -3)  # (G, rows, columns): G products of matrices
     rounding = (inputs[0].shape[-1] + 4) * 2.0**-22  # of sums in float32, far above 2^-24 a term
     one, other = ((MARGIN + rounding) * norm.flatten(0, -2) for norm in norms)
-    most = one.amax(-1) * other.amax(-1) + float(np.abs(op.bias).max())
-    left = (most + peak(flat.flatten(1)) > 2 * limit).nonzero()[:, 0]
+    most, offset = one.amax(-1) * other.amax(-1), float(np.abs(op.bias).max())
+    left = backend_of(y).may_clip(flat.flatten(1), most, 1.0, offset, limit)
     if not len(left):
         return y, None
     bias = constant(op.bias, y.device, torch.int64).expand(op.shape).reshape(-1, *y.shape[-2:])

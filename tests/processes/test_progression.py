@@ -33,7 +33,7 @@ def around(pos: np.ndarray) -> np.ndarray:
     """Every threshold and the float32 next to it, numbers of everywhere, and those that are hard on logarithms."""
     at = pos.astype(np.float32)
     inside = pos[-1] * (1.3 * pos[0] / pos[-1]) ** np.random.default_rng(0).uniform(-0.2, 1.2, 3000)
-    odd = [0.0, 1e-45, 1e-38, 3e38, np.inf]
+    odd = [0.0, 1e-45, 1e-38, 3e38, np.inf, np.nan]
     sizes = np.concatenate([at, np.nextafter(at, np.float32(0)), np.nextafter(at, np.float32(np.inf)), inside, odd])
     return np.concatenate([sizes, -sizes]).astype(np.float32)
 
@@ -63,7 +63,7 @@ def test_codes_are_those_of_the_definition(base: float, steps: int, first: int, 
     code = PhaseCode(base, steps)
     tables = tables_of(code, first, mirrored)
     book, x = book_of(code, tables), around(tables[0])
-    assert book.progression.steps == steps and book.progression.mirrored == mirrored
+    assert book.progression.steps == steps and (book.progression.lowest < 0) == mirrored
     assert np.array_equal(fired(book, tables, x), defined(tables, x))
 
 
@@ -84,7 +84,7 @@ def test_counting_alone_would_miss_thresholds(first: int) -> None:
     code = PhaseCode(1.15, 40)
     tables = tables_of(code, first, True)
     book, x = book_of(code, tables), around(tables[0])
-    rash = replace(book, progression=book.progression._replace(near=1.0, slack=-1e9))
+    rash = replace(book, progression=book.progression._replace(doubt=0.0, slack=-1e9))
     assert not np.array_equal(fired(rash, tables, x), defined(tables, x))
 
 

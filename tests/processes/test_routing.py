@@ -11,7 +11,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from processes.routing import Route, Step, route_shape
+from processes.routing import Route, Step, apply, route_shape
 from tests.processes.reference import batch, graded, random_codes, run, spikes
 
 
@@ -96,3 +96,14 @@ def test_wiring_takes_no_time(carries: str) -> None:
 def test_an_unknown_step_is_named() -> None:
     with pytest.raises(ValueError, match="'fold'"):
         route_shape((1, 3), (("fold", []),))
+
+
+@pytest.mark.parametrize(
+    "indices", [[*range(20), *range(25, 60)], [*range(30), 30, *range(30)], [59, *range(59)], [3, 1, 2, 2]]
+)
+def test_long_runs_of_entries_are_those_taken_one_by_one(indices: list[int]) -> None:
+    """Entries of long runs are copied together: those before a gap, a repetition or a step back are not drawn along."""
+    x = np.random.default_rng(0).integers(-9, 9, (2, 3, 60, 2))
+    for axis, entries in ((1, indices), (0, [1, 0, 0])):
+        expected = np.take(x, entries, axis + 1)
+        assert (apply(torch.from_numpy(x), (("take", [axis, entries]),), 1).numpy() == expected).all()

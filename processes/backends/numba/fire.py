@@ -36,14 +36,12 @@ def _lookup(lookup: Lookup) -> tuple:
 def fire_falling(v: torch.Tensor, factor: torch.Tensor, tables: FallingTables, spikes: int) -> torch.Tensor:
     """Codes (spikes, N, *shape) of potentials v (N, *shape); thresholds follow factors (N, *shape but the last)."""
     codes = empty_codes(spikes, v, tables.entries.shape[1])
-    divisor = factor.to(torch.float32).clamp(min=1e-30)
-    gain = divisor.rsqrt() if tables.squared else divisor.reciprocal()
     scale, begin, units, book = _lookup(tables.lookup)
+    biggest = np.float32(tables.limit * 2.0**tables.cut)
     _fire_falling(
-        as_numpy(v).reshape(-1), tables.axes, as_numpy(gain).reshape(-1), scale, begin, units,
-        np.float32(tables.limit * 2.0**tables.cut), book, tables.squared, tables.shift, tables.cut, tables.limit,
-        tables.entries, as_numpy(factor).reshape(-1), int(len(tables.entries) > 1), tables.rest, tables.unit,
-        tables.unit_shift, codes.numpy().reshape(spikes, -1),
+        as_numpy(v).reshape(-1), tables.axes, scale, begin, units, biggest, book, tables.squared, tables.shift,
+        tables.cut, tables.limit, tables.entries, as_numpy(factor).reshape(-1), int(len(tables.entries) > 1), tables.rest,
+        tables.unit, tables.unit_shift, codes.numpy().reshape(spikes, -1),
     )  # fmt: skip
     return codes
 

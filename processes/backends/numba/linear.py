@@ -8,7 +8,8 @@ from functools import cache
 import numpy as np
 import torch
 
-from processes.backends.numba.decode import decode, decode_sizes
+from processes.backends.numba.bounds import decode_norms
+from processes.backends.numba.decode import decode_sizes
 from processes.backends.numba.views import as_numpy
 from processes.backends.rows import Rows
 from processes.backends.torch.linear import linear as plain_linear
@@ -44,7 +45,7 @@ def linear(codes: torch.Tensor, rows: Rows, bias: np.ndarray, trace: np.ndarray)
     outputs, inputs = rows.weight.shape
     largest = len(codes) * int(np.abs(trace).max())
     if not (largest <= LARGEST_VALUE and inputs >= PAYS * len(codes) and _takes(codes, rows)):
-        return plain_linear(codes, rows, bias, trace, decode, decode_sizes)
+        return plain_linear(codes, rows, bias, trace, decode_norms)
     high, low = (torch.empty(codes.shape[1:], dtype=torch.int8) for _ in range(2))
     squares, y = torch.empty(codes.shape[1]), torch.empty((codes.shape[1], outputs))
     limbs.split(as_numpy(codes), decode_table(trace, np.int32), high.numpy(), low.numpy(), squares.numpy())

@@ -1,6 +1,7 @@
 """Kernels in plain torch, for any device with 64-bit floats: the definition of every backend."""
 
 from processes.backends.torch.accumulate import step_rows
+from processes.backends.torch.bounds import decode_norms, may_clip
 from processes.backends.torch.decode import decode, decode_sizes, row_sums
 from processes.backends.torch.falling import fire_falling
 from processes.backends.torch.fire import fire
@@ -12,7 +13,7 @@ from processes.backends.torch.race import race
 from processes.backends.torch.residual import add_up, centre
 
 __all__ = [
-    "add_up", "centre", "decode", "decode_sizes", "fire", "fire_digits", "fire_exp", "fire_falling",
-    "fire_fitted", "fire_rate", "fire_train", "grouped", "linear", "one_sided", "race", "row_sums", "spelled", "square_sum",
-    "square_sum_shifted", "step_pairs", "step_rows",
+    "add_up", "centre", "decode", "decode_norms", "decode_sizes", "fire", "fire_digits", "fire_exp", "fire_falling",
+    "fire_fitted", "fire_rate", "fire_train", "grouped", "linear", "may_clip", "one_sided", "race", "row_sums", "spelled",
+    "square_sum", "square_sum_shifted", "step_pairs", "step_rows",
 ]  # fmt: skip

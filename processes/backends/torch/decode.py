@@ -36,23 +36,6 @@ def decode_sizes(codes: torch.Tensor, trace: np.ndarray, dtype: torch.dtype) -> 
     return values, sizes
 
 
-def bounded(
-    codes: torch.Tensor, trace: np.ndarray, axis: int, decode: Decode = decode, decode_sizes: DecodeSizes = decode_sizes
-) -> tuple[torch.Tensor, torch.Tensor]:
-    """Values of codes, float32 (N, *shape), and a bound along ``axis``, (N, *shape without the axis).
-
-    The bound is the Euclidean norm of the neurons' sums of |trace_k|: no subset of the spikes has values of a larger
-    norm.
-    """
-    if len(codes) == 1:
-        values = sizes = decode(codes, trace, torch.float32)  # squares have no sign
-    else:
-        values, sizes = decode_sizes(codes, trace, torch.float32)
-    if axis == -1:
-        return values, torch.linalg.vector_norm(sizes, dim=-1)
-    return values, sizes.square().sum(axis).sqrt_()  # along other axes than the last the norm takes seven times as long
-
-
 def row_sums(codes: torch.Tensor, trace: np.ndarray, dtype: torch.dtype) -> torch.Tensor:
     """Sums (N, ...), along the last axis, of the values of codes (planes, N, ..., D)."""
     return decode(codes, trace, dtype).sum(-1)

@@ -7,19 +7,19 @@ import torch
 
 from processes.backends.constants import constant
 from processes.backends.rows import Rows
-from processes.backends.torch.decode import Decode, DecodeSizes, bounded, decode, decode_sizes
+from processes.backends.torch.bounds import DecodeNorms, decode_norms
+from processes.backends.torch.decode import DecodeSizes, decode_sizes
 
 
 def linear(
-    codes: torch.Tensor, rows: Rows, bias: np.ndarray, trace: np.ndarray,
-    decode: Decode = decode, decode_sizes: DecodeSizes = decode_sizes,
-) -> tuple[torch.Tensor, torch.Tensor]:  # fmt: skip
+    codes: torch.Tensor, rows: Rows, bias: np.ndarray, trace: np.ndarray, decode_norms: DecodeNorms = decode_norms
+) -> tuple[torch.Tensor, torch.Tensor]:
     """Potentials W x + b (R, out), float32, of values x of codes (planes, R, in), and norms (R,) of x's sizes.
 
     Sizes are sums of |trace_k| over a neuron's spikes, norms Euclidean. Potentials are exact, in any order of sums,
     while no partial sum reaches 2^24.
     """
-    x, norms = bounded(codes, trace, -1, decode, decode_sizes)
+    x, norms = decode_norms(codes, trace)
     return torch.nn.functional.linear(x, rows.matrix(x.device), constant(bias, x.device, torch.float32)), norms
 
 

@@ -23,6 +23,7 @@ from processes.backends.torch import (
     fire_rate,
     fire_train,
     grouped,
+    may_clip,
     row_sums,
     spelled,
     square_sum,
@@ -30,6 +31,7 @@ from processes.backends.torch import (
     step_pairs,
 )  # fmt: skip
 from processes.backends.torch import decode as plain_decode
+from processes.backends.torch import decode_norms as plain_decode_norms
 from processes.backends.torch import decode_sizes as plain_decode_sizes
 from processes.backends.torch import fire as plain_fire
 from processes.backends.torch import fire_falling as plain_fire_falling
@@ -42,9 +44,9 @@ from processes.backends.torch.lookup import look_up as plain_look_up
 from processes.backends.triton import fused
 
 __all__ = [
-    "add_up", "centre", "decode", "decode_sizes", "fire", "fire_digits", "fire_exp", "fire_falling",
-    "fire_fitted", "fire_rate", "fire_train", "grouped", "linear", "one_sided", "race", "row_sums", "spelled", "square_sum",
-    "square_sum_shifted", "step_pairs", "step_rows",
+    "add_up", "centre", "decode", "decode_norms", "decode_sizes", "fire", "fire_digits", "fire_exp", "fire_falling",
+    "fire_fitted", "fire_rate", "fire_train", "grouped", "linear", "may_clip", "one_sided", "race", "row_sums", "spelled",
+    "square_sum", "square_sum_shifted", "step_pairs", "step_rows",
 ]  # fmt: skip
 
 LARGEST = 2**31
@@ -78,7 +80,8 @@ def decode_sizes(codes: torch.Tensor, trace: np.ndarray, dtype: torch.dtype) -> 
     return fused.decode(codes, signed_levels(trace, codes.device, dtype), sizes=True)
 
 
-linear = partial(plain_linear, decode=decode, decode_sizes=decode_sizes)
+decode_norms = partial(plain_decode_norms, decode=decode, decode_sizes=decode_sizes)
+linear = partial(plain_linear, decode_norms=decode_norms)
 one_sided = partial(plain_one_sided, decode_sizes=decode_sizes)
 
 
