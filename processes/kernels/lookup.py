@@ -182,9 +182,8 @@ def look_up(x, first_row, sides, gain, scale, table, units, limit, book, codes, 
         word, sure = _near(np.float32(x[i]) * factors[i], own, begin_i, shift, first, count, at, ends)
         for p in range(min(codes.shape[0], ends.itemsize // codes.itemsize)):
             codes[p, begin + i] = codes.dtype.type(word >> ends.dtype.type(8 * codes.itemsize * p))
-        if not (sure and own <= margin):
-            which[found] = begin + i
-            found += 1
+        which[found] = begin + i  # the next one takes its place if this is sure
+        found += not (sure & (own <= margin))
     return found
 
 
@@ -194,5 +193,5 @@ def _near(x, own, table, shift, first, count, at, ends):
     bits = np.float32(x).view(np.uint32)
     bucket = min(max((bits & MAGNITUDE) >> shift, first), first + count - ONE) - first
     place = np.int64(2) * np.int64(table + bucket + (bits >> SIGN) * count)
-    above = x >= at[place + 1] + own
-    return ends[place + above], above or x < at[place] - own
+    below, above = x < at[place] - own, x >= at[place + 1] + own
+    return ends[place + 1] if above else ends[place], above | below
