@@ -5,12 +5,20 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from typing import Any
 
 import torch
 
 from processes.errors import DeployError
 
 CPU = torch.device("cpu")
+PARTS: tuple[Any, ...] = (
+    torch.backends.cuda.matmul,
+    *(getattr(torch.backends.mkldnn, part) for part in ("matmul", "conv")),
+)
+"""Of PyTorch, which applications may allow to round float32."""
+EXACT = ("ieee", "none")
+"""Precisions in which all bits are kept."""
 
 _current: ContextVar[torch.device] = ContextVar("device", default=CPU)
 
@@ -68,13 +76,19 @@ def device_named(name: str) -> torch.device:
 
 @contextmanager
 def full_precision() -> Iterator[None]:
-    """Within this context float32 products on CUDA devices do without TF32, whose rounding could change spikes.
+    """Within this context float32 products are not rounded to TF32 or bfloat16 on their way, which could change spikes.
 
-    Sums of whole numbers are then exact, in any order of summation, while they stay below 2^24.
+    Sums of whole numbers are then exact, in any order of summation, while they stay below 2^24. An application may have
+    allowed such rounding on CUDA devices, and to oneDNN on the CPU; afterwards it is allowed again.
     """
-    matrices, convolutions = torch.backends.cuda.matmul.allow_tf32, torch.backends.cudnn.allow_tf32
-    torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = False
+    rounded, convolutions = [(part, part.fp32_precision) for part in PARTS], torch.backends.cudnn.allow_tf32
+    rounded = [(part, precision) for part, precision in rounded if precision not in EXACT]
+    torch.backends.cudnn.allow_tf32 = False
+    for part, _ in rounded:
+        part.fp32_precision = "ieee"
     try:
         yield
     finally:
-        torch.backends.cuda.matmul.allow_tf32, torch.backends.cudnn.allow_tf32 = matrices, convolutions
+        torch.backends.cudnn.allow_tf32 = convolutions
+        for part, precision in rounded:
+            part.fp32_precision = precision

@@ -21,6 +21,7 @@ import torch
 
 from processes.backends import backend_of
 from processes.backends.constants import constant, shared
+from processes.backends.products import linear
 from processes.backends.rows import Rows
 from processes.backends.tables import Geometry
 from processes.deferred import Deferred
@@ -124,11 +125,11 @@ class DenseSynapse(Synapse):
 
     def linear(self, x: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
         """x W^T."""
-        return F.linear(x, self.tensor(dtype, x.device))
+        return linear(x, self.tensor(dtype, x.device))
 
     def affine(self, x: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
         """x W^T + b in one product."""
-        return F.linear(x, self.tensor(dtype, x.device), constant(self.bias, x.device, dtype))
+        return linear(x, self.tensor(dtype, x.device), constant(self.bias, x.device, dtype))
 
     def with_bias(self, y: torch.Tensor) -> torch.Tensor:
         """y + b along the last axis."""

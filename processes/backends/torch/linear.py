@@ -6,6 +6,7 @@ import numpy as np
 import torch
 
 from processes.backends.constants import constant
+from processes.backends.products import linear as product
 from processes.backends.rows import Rows
 from processes.backends.torch.bounds import DecodeNorms, decode_norms
 from processes.backends.torch.decode import DecodeSizes, decode_sizes
@@ -20,7 +21,7 @@ def linear(
     while no partial sum reaches 2^24.
     """
     x, norms = decode_norms(codes, trace)
-    return torch.nn.functional.linear(x, rows.matrix(x.device), constant(bias, x.device, torch.float32)), norms
+    return product(x, rows.matrix(x.device), constant(bias, x.device, torch.float32)), norms
 
 
 def one_sided(
@@ -33,8 +34,6 @@ def one_sided(
     need not be exact: with n terms, both products err by less than n 2^-24 of the sum of the terms' magnitudes.
     """
     sizes, device = decode_sizes(codes, trace, torch.float32)[1], y.device
-    magnitudes = torch.nn.functional.linear(
-        sizes, rows.matrix(device).abs(), constant(np.abs(bias), device, torch.float32)
-    )
+    magnitudes = product(sizes, rows.matrix(device).abs(), constant(np.abs(bias), device, torch.float32))
     rounding = (sizes.shape[-1] + 4) * 2.0**-22
     return magnitudes.add_(y.abs()).amax(-1).double() * ((1 + rounding) / 2)
