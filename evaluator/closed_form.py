@@ -16,6 +16,7 @@ from processes.backends import Backend, using
 from processes.backends.constants import constant
 from processes.backends.devices import current_device, full_precision
 from processes.fixed import saturate
+from processes.memory import keep_freed
 from processes.network import (
     CalibratedNetwork,
     FixedPointNetwork,
@@ -85,6 +86,7 @@ class ClosedForm:
 
     def __post_init__(self) -> None:
         self.last_reads = last_reads(self.network)
+        keep_freed()
 
     @torch.no_grad()
     def run(self, x: np.ndarray | torch.Tensor, observe: Observe | None = None) -> torch.Tensor:
