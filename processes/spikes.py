@@ -111,10 +111,7 @@ def decode_bounded(codes: torch.Tensor, trace: np.ndarray, axis: int = -1) -> tu
     backend = backend_of(codes)
     if axis == -1:
         return backend.decode_norms(codes, trace)
-    if len(codes) == 1:
-        values = sizes = backend.decode(codes, trace, torch.float32)  # squares have no sign
-    else:
-        values, sizes = backend.decode_sizes(codes, trace, torch.float32)
+    values, sizes = backend.decode_sizes(codes, trace, torch.float32)
     return values, sizes.square().sum(axis).sqrt_()  # along other axes than the last, norms take seven times as long
 
 

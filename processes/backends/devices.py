@@ -81,8 +81,8 @@ def full_precision() -> Iterator[None]:
     Sums of whole numbers are then exact, in any order of summation, while they stay below 2^24. An application may have
     allowed such rounding on CUDA devices, and to oneDNN on the CPU; afterwards it is allowed again.
     """
-    rounded, convolutions = [(part, part.fp32_precision) for part in PARTS], torch.backends.cudnn.allow_tf32
-    rounded = [(part, precision) for part, precision in rounded if precision not in EXACT]
+    rounded = [(part, part.fp32_precision) for part in PARTS if part.fp32_precision not in EXACT]
+    convolutions = torch.backends.cudnn.allow_tf32
     torch.backends.cudnn.allow_tf32 = False
     for part, _ in rounded:
         part.fp32_precision = "ieee"

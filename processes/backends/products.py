@@ -1,7 +1,7 @@
 """Products with the weights of dense layers, by whichever of PyTorch's libraries is the faster one.
 
-On the CPU ``torch.nn.functional.linear`` multiplies float32 by Intel's MKL, which on processors of AMD leaves out the widest
-instructions and takes twice as long as oneDNN, a part of PyTorch too. On Intel's own processors both take the same.
+On the CPU ``torch.nn.functional.linear`` multiplies float32 by Intel's MKL, which on a processor of AMD with AVX-512 took twice
+as long as oneDNN, a part of PyTorch too (docs/speed.md).
 """
 
 from __future__ import annotations

@@ -10,24 +10,19 @@ from numba import prange
 
 from processes.kernels.compiled import njit
 from processes.kernels.decode import add_up, add_up_sizes
+from processes.kernels.lookup import rows_together
 
-TOGETHER = 4096  # values of one worker: what it decodes is still in the nearest cache when it is squared
 MAGNITUDE = np.int32(0x7FFFFFFF)  # bits of a float32 but its sign
-
-
-@njit
-def _rows_together(length):
-    """How many rows of a length one worker takes."""
-    return max(1, TOGETHER // max(1, length))
 
 
 @njit(parallel=True, cache=True, fastmath={"reassoc", "contract"})
 def decode_norms(codes, table, length, out, norms):
     """Write values out (n,) of codes (planes, n), and norms (R,), each of the sizes of ``length`` values.
 
-    A value is the sum over planes of the table's entries, its size that of their magnitudes.
+    A value is the sum over planes of the table's entries, its size that of their magnitudes. What one worker decodes at a
+    time is still in the nearest cache when it is squared.
     """
-    together = _rows_together(length)
+    together = rows_together(length)
     for part in prange((len(norms) + together - 1) // together):
         rows = range(part * together, min(len(norms), (part + 1) * together))
         here = slice(rows.start * length, rows.stop * length)
@@ -51,7 +46,7 @@ def may_clip(y, norms, factor, offset, limit, out):
     y (R, n) is int32 and holds the bits of float32, which magnitudes are in the order of: compilers look for the largest of
     many integers at a time, but of one float after another, as one might be no number. No |y| is larger than its row's reach.
     """
-    together, found = _rows_together(y.shape[1]), 0
+    together, found = rows_together(y.shape[1]), 0
     for part in prange((len(y) + together - 1) // together):
         for r in range(part * together, min(len(y), (part + 1) * together)):
             row, reach, largest = y[r], norms[r] * factor + offset, np.int32(0)

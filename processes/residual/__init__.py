@@ -57,7 +57,7 @@ class Residual(Operation):
         """The weighted sum of the branches plus the bias, in real units."""
         branches = inputs
         if self.weights is not None:
-            weights = (constant(w, inputs[0].device, inputs[0].dtype) for w in self.weights)
+            weights = constant(self.weights, inputs[0].device, inputs[0].dtype)
             branches = tuple(branch * w for branch, w in zip(inputs, weights, strict=True))
         total = branches[0]
         for branch in branches[1:]:
