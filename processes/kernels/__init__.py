@@ -6,6 +6,6 @@ that one loop serves token features (A = M = 1 or A = 1), image channels (D = 1)
 ``lookup`` counts thresholds by a logarithm where they are a progression (``progression``), or reads the codes of all
 spikes off tables, by the leading bits of a normalised potential, and says which are unsure; for these ``fire`` (phase
 and dynamic-threshold neurons) and ``race`` (softmax) make the comparisons of the definition, step by step. ``decode``
-turns codes back into numbers, and ``bounds`` says which sums of them may have been clipped. Of the steppers, ``rules`` has the formulas, ``stepped`` the loops of one time step, and
-``windows`` those of all steps of a window.
+turns codes back into numbers, and ``bounds`` says which sums of them may have been clipped. Of the steppers, ``rules`` has
+the formulas, ``stepped`` the loops of one time step, and ``windows`` those of all steps of a window.
 """
